@@ -1,0 +1,54 @@
+# Everything here needs Python (>= 3.10, with venv) and make, and sets itself up in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help venv demo test contract lint format bench soak clean
+
+help:
+	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
+	@echo "make test      all tests"
+	@echo "make contract  the hub's contract, against a real hub: KOJI_TEST_PROFILE=name"
+	@echo "make lint      formatting, lint, types"
+	@echo "make format    format the code"
+	@echo "make bench     measure, beside Koji's official client"
+	@echo "make soak      the long counts of the tests"
+
+venv: $(READY)
+
+$(READY): setup.py Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	# Without its dependencies: see OFFICIAL_CLIENT in setup.py.
+	$(BIN)/python -m pip install --quiet --no-deps 'koji>=1.36'
+	touch $@
+
+demo: venv
+	$(BIN)/buildbot-koji demo $(ARGS)
+
+test: venv
+	$(BIN)/python -m pytest $(ARGS)
+
+contract: venv
+	$(BIN)/python -m pytest tests/contract $(ARGS)
+
+lint: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: venv
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: venv
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: venv
+	KOJI_TEST_SOAK=1 $(BIN)/python -m pytest $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

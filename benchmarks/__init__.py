@@ -1,0 +1,1 @@
+"""What txkoji costs, beside Koji's official client, measured in one run: ``make bench``."""

@@ -1,0 +1,79 @@
+"""Metadata of the distribution ``buildbot-koji``: the packages ``txkoji`` and ``buildbot_koji``."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+MASTER = [
+    "buildbot>=4.3",
+    "buildbot-www>=4.3",
+    "buildbot-worker>=4.3",
+]
+
+# Koji's official client comes from PyPI too, but `make venv` installs it by itself and
+# without its dependencies: one of them, requests-gssapi, needs a compiler and the Kerberos
+# headers, which the tests don't. What else the client imports is named here.
+OFFICIAL_CLIENT = [
+    "defusedxml>=0.7",
+    "python-dateutil>=2.8",
+    "requests>=2.28",
+    "six>=1.16",
+]
+
+TEST = [
+    *MASTER,
+    *OFFICIAL_CLIENT,
+    "coverage>=7.4",
+    "hypothesis>=6.100",
+    "mock>=5.1",
+    "pytest>=8.2",
+    "pytest-twisted>=1.14.3",
+]
+
+setup(
+    name="buildbot-koji",
+    version="0.1.0",
+    description="Koji in Buildbot: an asynchronous Koji client on Twisted, and plugins on it",
+    long_description=Path(__file__).with_name("README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords=["koji", "buildbot", "twisted", "rpm", "continuous integration"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Framework :: Buildbot",
+        "Framework :: Twisted",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Software Development :: Build Tools",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.10",
+    packages=find_packages(include=["txkoji", "txkoji.*", "buildbot_koji", "buildbot_koji.*"]),
+    package_data={
+        "txkoji": ["py.typed"],
+        "buildbot_koji": ["py.typed", "example_master.cfg"],
+    },
+    install_requires=[
+        # 24.7 is the first release whose inlineCallbacks accept a yielded coroutine,
+        # which is how Buildbot calls an `async def run`.
+        "twisted[tls]>=24.7",
+        "treq>=24.9",
+        "munch>=4.0",
+        "pyopenssl>=24.1",
+        "service-identity>=24.1",
+    ],
+    extras_require={
+        "gssapi": ["gssapi>=1.8"],
+        "amqp": ["pika>=1.3"],
+        "amqp1": ["python-qpid-proton>=0.39"],
+        "master": MASTER,
+        "test": TEST,
+        "dev": [*TEST, "mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8"],
+    },
+    entry_points={
+        "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
+        "buildbot.steps": ["KojiBuild = buildbot_koji.steps.build:KojiBuild"],
+    },
+)

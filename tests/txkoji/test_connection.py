@@ -1,0 +1,247 @@
+"""A connection against the embedded hub, over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
+
+from tests.support import limited
+from txkoji import Connection, Profile
+from txkoji.build import Build
+from txkoji.exceptions import (
+    ConnectionFailed,
+    ForbiddenXML,
+    GenericError,
+    HTTPStatusError,
+    NotXMLRPC,
+    ReplyTooLarge,
+    RequestTimeout,
+    ServerOffline,
+    TruncatedReply,
+)
+from txkoji.testing import FakeHub
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=0.2, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
+    profile = Profile(name="test", server=hub.url, weburl=hub.weburl, topurl=hub.topurl)
+    connection = Connection(profile, reactor=reactor, deadline=5)
+    yield connection
+    await connection.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_any_method_is_an_attribute(koji: Connection) -> None:
+    """A hub method is an attribute; its result is a Munch."""
+    tag = await limited(koji.getTag("demo-build"))
+    assert tag.arches == "x86_64 aarch64 ppc64le"
+
+
+@pytest_twisted.ensureDeferred
+async def test_named_arguments(koji: Connection) -> None:
+    """Keyword arguments travel as Koji's named arguments; a fault has its class and the method."""
+    with pytest.raises(GenericError, match="getTag: No such tagInfo: 'nope'") as caught:
+        await limited(koji.getTag("nope", strict=True))
+    assert (caught.value.code, caught.value.method) == (1000, "getTag")
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_none(koji: Connection) -> None:
+    """What the hub does not have is None, rich or not; builds of an unknown package are none."""
+    assert await limited(koji.getBuild("nope-1-1")) is None
+    assert await limited(koji.getTaskInfo(99999)) is None
+    assert await limited(koji.listBuilds("nope")) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_is_rich(koji: Connection, hub: FakeHub) -> None:
+    """A build knows its page, its times, its tags, its task and its target."""
+    task_id = await limited(koji.build("git+https://src.test/rpms/hello.git#r1", "demo"))
+    from txkoji import TaskWatcher
+
+    await limited(TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done)
+    build = await limited(koji.getBuild("hello-1.0-r1"))
+    assert isinstance(build, Build)
+    assert build.url == f"{hub.weburl}/buildinfo?buildID={build.id}"
+    assert build.completed > build.started
+    assert build.duration == build.completed - build.started
+    assert [tag.name for tag in await limited(build.tags())] == ["demo-candidate"]
+    assert (await limited(build.task())).id == task_id
+    assert await limited(build.target()) == "demo"
+    assert await limited(build.estimate_completion()) == build.completed
+    [listed] = await limited(koji.listTagged("demo-candidate"))
+    assert (listed.nvr, listed.completed) == (build.nvr, build.completed)
+    assert listed.connection is koji
+
+
+@pytest_twisted.ensureDeferred
+async def test_task_is_rich(koji: Connection) -> None:
+    """A task knows its parameters and its descendents."""
+    source = "git+https://src.test/rpms/hello.git#r2"
+    task_id = await limited(koji.build(source, "demo", {"scratch": True}))
+    task = await limited(koji.getTaskInfo(task_id))
+    assert (task.params.src, task.target, task.package) == (source, "demo", "hello")
+    assert task.is_scratch
+    from txkoji import TaskWatcher
+
+    await limited(TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done)
+    archs = await limited(task.descendents(method="buildArch"))
+    assert [child.label for child in archs] == ["x86_64", "aarch64", "ppc64le"]
+    channel = await limited(task.channel())
+    assert channel.name == "default"
+    assert await limited(channel.total_capacity()) == 2.0
+
+
+@pytest_twisted.ensureDeferred
+async def test_multicall(koji: Connection) -> None:
+    """A multicall gives each call its result, and raises at the one that failed."""
+    multicall = koji.MultiCall()
+    multicall.getTag("demo-build")
+    multicall.getTag("nope", strict=True)
+    multicall.getBuild("nope-1-1")
+    results = await limited(multicall())
+    assert next(results).name == "demo-build"
+    with pytest.raises(GenericError, match="No such tagInfo"):
+        next(results)
+    assert next(results) is None
+    assert next(results, "end") == "end"
+
+
+@pytest_twisted.ensureDeferred
+async def test_from_web(koji: Connection, hub: FakeHub) -> None:
+    """A page's address gives its object; an odd one gives None."""
+    tag = await limited(koji.from_web(f"{hub.weburl}/taginfo?tagID=demo-build"))
+    assert tag.name == "demo-build"
+    assert await limited(koji.from_web(f"{hub.weburl}/taginfo?tagID= x")) is None
+    assert await limited(koji.from_web(f"{hub.weburl}/buildinfo?buildID=x1")) is None
+    assert await limited(koji.from_web(f"{hub.weburl}/nosuchpage?x=1")) is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_offline_hub_with_a_deadline(koji: Connection, hub: FakeHub) -> None:
+    """A hub that stays offline fails a call once the deadline is over."""
+    hub.offline("closed for lunch")
+    koji.deadline = 0.1
+    with pytest.raises(ServerOffline, match="closed for lunch"):
+        await limited(koji.getTag("demo-build"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_read_is_sent_again(koji: Connection, hub: FakeHub) -> None:
+    """A read that meets an offline hub is sent again, and succeeds when the hub is back."""
+    hub.offline()
+    reactor.callLater(0.2, hub.online)
+    assert (await limited(koji.getTag("demo-build"))).name == "demo-build"
+    assert hub.calls["getTag"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_that_is_not_there() -> None:
+    """A refused connection is one line that names the address and what to check."""
+    port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
+    number = port.getHost().port
+    await port.stopListening()
+    profile = Profile(name="gone", server=f"http://127.0.0.1:{number}/kojihub")
+    connection = Connection(profile, reactor=reactor, deadline=1)
+    with pytest.raises(ConnectionFailed, match=f"nothing listens at http://127.0.0.1:{number}"):
+        await limited(connection.getTag("x"))
+
+
+class Canned(Protocol):
+    """Answers whatever comes with fixed bytes, and closes unless told not to."""
+
+    answer = b""
+    close = True
+
+    def dataReceived(self, _data: bytes) -> None:  # noqa: N802
+        self.transport.write(self.answer)
+        if self.close:
+            self.transport.loseConnection()
+
+
+def ok(body: bytes, length: int | None = None) -> bytes:
+    size = len(body) if length is None else length
+    return b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n" % size + body
+
+
+@pytest_twisted.async_yield_fixture
+async def canned() -> AsyncIterator[Callable[..., Connection]]:
+    ports: list[Any] = []
+    connections: list[Connection] = []
+
+    def make(answer: bytes, *, close: bool = True, **options: Any) -> Connection:
+        factory = Factory.forProtocol(type("P", (Canned,), {"answer": answer, "close": close}))
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        ports.append(port)
+        url = f"http://127.0.0.1:{port.getHost().port}/kojihub"
+        options = {"deadline": 0.9, **options}
+        connection = Connection(Profile(name="c", server=url), reactor=reactor, **options)
+        connections.append(connection)
+        return connection
+
+    yield make
+    for connection in connections:
+        await connection.close()
+    for port in ports:
+        await port.stopListening()
+
+
+BOMB = b"<?xml version='1.0'?><!DOCTYPE b [<!ENTITY a 'aaaa'>]><methodResponse/>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (ok(b"<html>Welcome</html>"), NotXMLRPC, "it begins '<html>Welcome</html>'"),
+        (ok(b"<?xml version='1.0'?><methodResponse>", 4000), TruncatedReply, "inside the reply"),
+        (ok(b"<?xml version='1.0'?><methodResponse>"), TruncatedReply, "ends in the middle"),
+        (ok(BOMB), ForbiddenXML, "document type"),
+        (ok(b" " * 3000), ReplyTooLarge, "larger than 2,000 bytes"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nxxx", HTTPStatusError, "status 404"),
+        (b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", HTTPStatusError, "asks for a login"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", HTTPStatusError, "in trouble"),
+        (b"", ConnectionFailed, "broke before the hub answered"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_bad_answers(
+    canned: Callable[..., Connection], answer: bytes, kind: type[Exception], words: str
+) -> None:
+    """What is no hub's answer is one clear line of its own class, and nothing hangs."""
+    connection = canned(answer, max_reply_bytes=2000)
+    with pytest.raises(kind) as caught:
+        await limited(connection.getTag("x"))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [b"", ok(b"<?xml version='1.0'?>", 4000)])
+@pytest_twisted.ensureDeferred
+async def test_stalled_hub(canned: Callable[..., Connection], answer: bytes) -> None:
+    """A hub that says nothing, or stops inside a reply, is a RequestTimeout."""
+    connection = canned(answer, close=False, request_timeout=0.1, deadline=0.2)
+    with pytest.raises(RequestTimeout):
+        await limited(connection.getTag("x"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_write_is_not_sent_again(hub: FakeHub, canned: Callable[..., Connection]) -> None:
+    """A write whose reply is lost fails at once: whether it was carried out is not known."""
+    connection = canned(b"", deadline=60)
+    with pytest.raises(ConnectionFailed) as caught:
+        await limited(connection.build("git+https://src.test/rpms/hello.git#1", "demo"))
+    assert caught.value.may_have_arrived

@@ -1,0 +1,8 @@
+"""An asynchronous Koji client on Twisted."""
+
+from txkoji.connection import Connection
+from txkoji.exceptions import KojiException, KojiLoginException
+from txkoji.profiles import Profile
+from txkoji.watcher import TaskWatcher
+
+__all__ = ["Connection", "KojiException", "KojiLoginException", "Profile", "TaskWatcher"]

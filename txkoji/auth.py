@@ -1,0 +1,70 @@
+"""Ways to log in to a hub.
+
+Each way is a method name, arguments and a path below the endpoint. The transport shows the client
+certificate; the connection sends the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from txkoji.exceptions import KojiLoginException
+from txkoji.profiles import Profile
+
+__all__ = ["Login", "way_to_log_in"]
+
+
+@dataclass(frozen=True)
+class Login:
+    """One way to log in.
+
+    Attributes:
+        description: the way in words, for messages.
+        method: the hub method.
+        args: its positional arguments. Left out of the repr: a password may be among them.
+        kwargs: its named arguments.
+        path: what is appended to the endpoint's path.
+    """
+
+    description: str
+    method: str
+    args: tuple[Any, ...] = field(default=(), repr=False)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    path: str = ""
+
+
+def way_to_log_in(profile: Profile) -> Login:
+    """Choose the way to log in that a profile asks for, as Koji's own client does.
+
+    Raises:
+        KojiLoginException: the profile asks for none, or for one that can't work; the text says
+            what to do.
+    """
+    certificate = profile.cert if profile.cert and Path(profile.cert).is_file() else None
+    if profile.authtype == "noauth":
+        raise KojiLoginException(
+            f"the Koji profile {profile.name!r} says authtype = noauth: set authtype to log in"
+        )
+    if profile.authtype == "ssl" and certificate is None:
+        raise KojiLoginException(
+            f"no client certificate at {profile.cert or '~/.koji/client.crt'}: put one there, or"
+            f" set cert in the Koji profile {profile.name!r}"
+        )
+    if certificate is not None and profile.authtype in (None, "ssl"):
+        if not profile.server.startswith("https://"):
+            raise KojiLoginException(
+                f"a client certificate needs https, but the server of the Koji profile"
+                f" {profile.name!r} is {profile.server}"
+            )
+        return Login(
+            f"client certificate {certificate}",
+            "sslLogin",
+            kwargs={"proxyuser": None},
+            path="/ssllogin",
+        )
+    raise KojiLoginException(
+        f"the Koji profile {profile.name!r} asks for {profile.authtype or 'kerberos'}, which this"
+        " version can't do yet: set cert to a client certificate, with authtype = ssl"
+    )

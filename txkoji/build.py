@@ -1,0 +1,108 @@
+"""A build of a package."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import TYPE_CHECKING, Any
+
+from txkoji import estimates, paths
+from txkoji._deferreds import returns_deferred
+from txkoji._rich_base import RichObject, moment
+
+if TYPE_CHECKING:
+    from txkoji.task import Task
+
+__all__ = ["Build"]
+
+_GIT_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+class Build(RichObject):
+    """A build, as ``getBuild``, ``listBuilds``, ``listTagged`` and the like answer it."""
+
+    @property
+    def _id(self) -> int:
+        # listBuilds gives `build_id` alone.
+        return int(self.get("build_id") or self["id"])
+
+    @property
+    def url(self) -> str:
+        """The address of the build's page."""
+        return paths.build_url(self.connection.weburl, self._id)
+
+    @property
+    def started(self) -> datetime.datetime | None:
+        """When the build began, an aware UTC datetime; the creation where no start is noted."""
+        began = moment(self.get("start_ts"), self.get("start_time"))
+        return began or moment(self.get("creation_ts"), self.get("creation_time"))
+
+    @property
+    def completed(self) -> datetime.datetime | None:
+        """When the build ended, an aware UTC datetime; None while it goes on."""
+        return moment(self.get("completion_ts"), self.get("completion_time"))
+
+    @property
+    def duration(self) -> datetime.timedelta | None:
+        """How long the build took, or has taken so far; None before its start."""
+        began = self.started
+        if began is None:
+            return None
+        return (self.completed or self._now()) - began
+
+    def _now(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.timezone.utc)
+
+    @property
+    def task_id(self) -> int | None:
+        """The id of the build's task, None for an imported build.
+
+        Builds of content generators may have it in ``extra.container_koji_task_id`` only.
+        """
+        own = self.get("task_id")
+        if own is None:
+            own = (self.get("extra") or {}).get("container_koji_task_id")
+        return None if own is None else int(own)
+
+    @property
+    def gitbuildhash(self) -> str | None:
+        """The Git commit that the build was made of, None where its source names none."""
+        extra_source = ((self.get("extra") or {}).get("source") or {}).get("original_url")
+        for source in (self.get("source"), extra_source):
+            revision = (source or "").rpartition("#")[2]
+            if _GIT_HASH.fullmatch(revision):
+                return str(revision)
+        return None
+
+    @returns_deferred
+    async def estimate_completion(self) -> datetime.datetime | None:
+        """Estimate when the build ends.
+
+        Returns:
+            A Deferred of an aware UTC datetime: when it ended, for one that did; else its start and
+            the average duration of its package's builds; None where the hub knows no average.
+        """
+        if self.completed is not None:
+            return self.completed
+        average = await estimates.average_build_duration(self.connection, self.package_name)
+        began = self.started
+        return None if average is None or began is None else began + average
+
+    @returns_deferred
+    async def tags(self) -> list[Any]:
+        """Return a Deferred of the tags that the build is in, as structs."""
+        return list(await self.connection.call("listTags", self._id))
+
+    @returns_deferred
+    async def task(self) -> Task | None:
+        """Return a Deferred of the build's task, None for an imported build."""
+        task_id = self.task_id
+        if task_id is None:
+            return None
+        return await self.connection.call("getTaskInfo", task_id)  # type: ignore[no-any-return]
+
+    @returns_deferred
+    async def target(self) -> str | None:
+        """Return a Deferred of the name of the target that the build was made for, or None."""
+        task = await self.task()
+        return None if task is None else task.target

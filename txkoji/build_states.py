@@ -1,0 +1,31 @@
+"""The states of a Koji build."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class BuildStates(IntEnum):
+    """The numbers that a hub uses (Koji's BUILD_STATES)."""
+
+    BUILDING = 0
+    COMPLETE = 1
+    DELETED = 2
+    FAILED = 3
+    CANCELED = 4
+
+
+BUILDING = BuildStates.BUILDING
+COMPLETE = BuildStates.COMPLETE
+DELETED = BuildStates.DELETED
+FAILED = BuildStates.FAILED
+CANCELED = BuildStates.CANCELED
+
+
+def to_str(number: int) -> str:
+    """Return the name of a state: ``to_str(1) == 'COMPLETE'``.
+
+    Raises:
+        ValueError: no state has this number.
+    """
+    return BuildStates(number).name

@@ -1,0 +1,48 @@
+"""A channel of a hub: the hosts that take a kind of task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji import task_states
+from txkoji._deferreds import returns_deferred
+from txkoji._rich_base import RichObject
+
+__all__ = ["Channel"]
+
+
+class Channel(RichObject):
+    """A channel, as ``getChannel`` and ``listChannels`` answer it."""
+
+    @returns_deferred
+    async def hosts(self, **kwargs: Any) -> list[Any]:
+        """List the channel's hosts.
+
+        Args:
+            kwargs: further arguments of ``listHosts``: ``enabled=True``, ``arches=[...]``.
+
+        Returns:
+            A Deferred of a list of structs.
+        """
+        return list(await self.connection.call("listHosts", channelID=self.id, **kwargs))
+
+    @returns_deferred
+    async def tasks(self, **kwargs: Any) -> list[Any]:
+        """List the channel's tasks.
+
+        Args:
+            kwargs: further options of ``listTasks``: ``state=[...]``. Without a state, the tasks
+                that are not finished.
+
+        Returns:
+            A Deferred of a list of :class:`txkoji.task.Task`.
+        """
+        options = {"state": [int(state) for state in task_states.ACTIVE_GROUP], **kwargs}
+        options["channel_id"] = self.id
+        return list(await self.connection.call("listTasks", options))
+
+    @returns_deferred
+    async def total_capacity(self) -> float:
+        """Return a Deferred of the sum of the capacities of the channel's enabled hosts."""
+        hosts = await self.hosts(enabled=True)
+        return float(sum(host.capacity for host in hosts))

@@ -1,0 +1,307 @@
+"""The facade: a profile in, Deferreds of rich objects out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.web.iweb import IAgent
+
+from txkoji import auth, hub_api, paths, profiles, rich
+from txkoji._deferreds import returns_deferred
+from txkoji.cache import Cache
+from txkoji.exceptions import (
+    ConfigurationError,
+    ConnectionFailed,
+    HubFault,
+    KojiException,
+    KojiLoginException,
+    ProfileNotFound,
+)
+from txkoji.hub_api import Kind
+from txkoji.multicall import MultiCall
+from txkoji.profiles import Profile
+from txkoji.retry import RetryPolicy
+from txkoji.session import Session
+from txkoji.transport import Transport
+from txkoji.xmlrpc import DEFAULT_MAX_BYTES, encode_call
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """A connection to a Koji hub.
+
+    Each hub method is an attribute: ``koji.getTag("f44")`` returns a Deferred of its result, named
+    arguments are Koji's. Structs are :class:`munch.Munch`; builds, tasks, packages and channels are
+    rich objects. A Deferred fails with a :class:`txkoji.exceptions.KojiException`; cancelling it
+    gives up the request. No connection is opened before the first call.
+
+    Args:
+        profile: the name of a profile in Koji's configuration files, or a Profile.
+        reactor: the reactor; by default Twisted's global one.
+        deadline: seconds that a call and its retries may take in all.
+        request_timeout: seconds until one reply begins, and that nothing may come inside it.
+        max_reply_bytes: the largest reply that is taken.
+        anonymous_reads: send reads outside of the session, in parallel; False for a site that
+            does not let anonymous callers read.
+        retry: how long to wait between attempts.
+        agent: sends the requests, instead of an Agent of our own.
+        config: a configuration file or directory to read instead of the user's own.
+
+    Raises:
+        ConfigurationError: (a ValueError) no file has the profile, or it can't be used.
+    """
+
+    MultiCall: Callable[[], MultiCall]
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        profile: str | Profile = "koji",
+        *,
+        reactor: Any = None,
+        deadline: float = 120.0,
+        request_timeout: float = 120.0,
+        max_reply_bytes: int = DEFAULT_MAX_BYTES,
+        anonymous_reads: bool = True,
+        retry: RetryPolicy | None = None,
+        agent: IAgent | None = None,
+        config: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        self.settings = (
+            profile if isinstance(profile, Profile) else profiles.load(profile, config=config)
+        )
+        self.profile = self.settings.name
+        self.url = self.settings.server
+        self.weburl = self.settings.weburl
+        self.topurl = self.settings.topurl
+        self.deadline = deadline
+        self.reactor = reactor
+        self.cache = Cache(self)
+        self._request_timeout = request_timeout
+        self._max_reply_bytes = max_reply_bytes
+        self._anonymous_reads = anonymous_reads
+        self._retry = retry or RetryPolicy()
+        self._transport = Transport(reactor, self.settings, agent=agent)
+        self._session: Session | None = None
+        self.MultiCall = partial(MultiCall, self)
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.profile} {self.url}>"
+
+    # Calls
+
+    def __getattr__(self, name: str) -> Callable[..., Deferred[Any]]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return partial(self.call, name)
+
+    @returns_deferred
+    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a hub method.
+
+        A read is sent again, until the deadline, when the network, the front end or an offline hub
+        is the reason that it failed. A write is sent again only when it is certain that the hub did
+        not carry it out.
+
+        Args:
+            method: the method's name; a dotted one (``repo.request``) can only be called so.
+            args: its positional arguments.
+            kwargs: its named arguments.
+
+        Returns:
+            A Deferred of the result, rich where the method is one of those.
+
+        Raises:
+            HubFault: the hub refused; the class tells why.
+            TransportError: the hub could not be reached, or not in time.
+            ProtocolError: what came back is not a hub's reply.
+            ValueError: an argument can't be sent.
+        """
+        prepared, named = rich.prepare(method, args, kwargs)
+        try:
+            result = await self.send(method, prepared, named, hub_api.kind(method))
+        except HubFault as fault:
+            if rich.is_empty_result(method, fault):
+                return []
+            raise
+        return rich.convert(method, result, self)
+
+    async def send(
+        self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], kind: Kind
+    ) -> Any:
+        """Send a call and return its raw result. For the modules of this package."""
+        body = encode_call(method, args, kwargs)
+        session = self._session
+        if session is None or (kind is Kind.READ and self._anonymous_reads):
+            return await self._attempts(method, body, self.url, {}, write=kind is not Kind.READ)
+        await session.queue.acquire()
+        try:
+            callnum = session.next_callnum()
+            query = session.query(callnum)
+            return await self._attempts(
+                method,
+                body,
+                f"{self.url}?{query}" if query else self.url,
+                session.headers(callnum),
+                write=kind is not Kind.READ,
+            )
+        finally:
+            session.queue.release()
+
+    async def _attempts(
+        self, method: str, body: bytes, url: str, headers: Mapping[str, str], *, write: bool
+    ) -> Any:
+        start = self.reactor.seconds()
+        failures = 0
+        while True:
+            elapsed = self.reactor.seconds() - start
+            try:
+                return await self._transport.post(
+                    url,
+                    body,
+                    headers,
+                    timeout=min(self._request_timeout, max(self.deadline - elapsed, 0.1)),
+                    max_bytes=self._max_reply_bytes,
+                )
+            except KojiException as error:
+                if isinstance(error, HubFault) and error.method is None:
+                    error.method = method
+                failures += 1
+                broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
+                if broken and failures == 1 and not write:
+                    # A kept connection that the front end had just closed: try a fresh one at once.
+                    continue
+                pause = self._retry.wait(
+                    error,
+                    failures=failures,
+                    elapsed=self.reactor.seconds() - start,
+                    deadline=self.deadline,
+                    write=write,
+                )
+                if pause is None:
+                    raise
+                self._log.info(
+                    "{method}: {error}; trying again in {pause:.1f} s",
+                    method=method,
+                    error=error,
+                    pause=pause,
+                )
+            await deferLater(self.reactor, pause, lambda: None)
+
+    # Session
+
+    @property
+    def session_id(self) -> int | None:
+        """The id of the session, None while not logged in."""
+        return self._session.id if self._session else None
+
+    @property
+    def session_key(self) -> str | None:
+        """The secret of the session, None while not logged in."""
+        return self._session.key if self._session else None
+
+    @property
+    def callnum(self) -> int | None:
+        """The number of the session's next call, None while not logged in."""
+        return self._session.callnum if self._session else None
+
+    @returns_deferred
+    async def login(self) -> bool:
+        """Log in as the profile says.
+
+        Returns:
+            A Deferred of True.
+
+        Raises:
+            KojiLoginException: it did not work; the text says what was tried and what to do.
+            TransportError: the hub could not be reached.
+        """
+        way = auth.way_to_log_in(self.settings)
+        body = encode_call(way.method, way.args, way.kwargs)
+        try:
+            reply = await self._attempts(way.method, body, self.url + way.path, {}, write=False)
+        except HubFault as fault:
+            raise KojiLoginException(
+                f"{self.url} did not let us in with {way.description}: {fault.text}"
+            ) from fault
+        if not isinstance(reply, dict) or "session-id" not in reply:
+            raise KojiLoginException(f"{self.url} gave no session for {way.description}")
+        headers = bool(reply.get("header-auth"))
+        self._session = Session(reply["session-id"], reply["session-key"], headers=headers)
+        return True
+
+    @returns_deferred
+    async def close(self) -> None:
+        """Close the connections that are kept open. Calls may be made again afterwards."""
+        await self._transport.close()
+
+    # Profiles and pages
+
+    def lookup(self, profile: str, setting: str) -> str | None:
+        """Return a setting of a profile as text, None where it or the profile is not there.
+
+        Raises:
+            BrokenConfiguration: a configuration file can't be read.
+        """
+        try:
+            return profiles.load(profile).settings.get(setting)
+        except ProfileNotFound:
+            return None
+
+    @classmethod
+    def connect_from_web(cls, url: str) -> Connection | None:
+        """Find the profile whose web pages a URL belongs to.
+
+        Args:
+            url: the address of a page of kojiweb.
+
+        Returns:
+            A connection, or None where no profile has that host.
+
+        Raises:
+            BrokenConfiguration: a configuration file can't be read.
+        """
+        if any(character.isspace() for character in url):
+            return None
+        wanted = urlsplit(url)
+        for name in profiles.names():
+            try:
+                profile = profiles.load(name)
+            except ConfigurationError:
+                # Another profile's fault is no reason to refuse this page.
+                continue
+            have = urlsplit(profile.weburl)
+            path = have.path.rstrip("/") + "/"
+            same_host = (wanted.scheme, wanted.netloc) == (have.scheme, have.netloc)
+            if same_host and wanted.path.startswith(path):
+                return cls(profile)
+        return None
+
+    @returns_deferred
+    async def from_web(self, url: str) -> Any:
+        """Read what a page of kojiweb shows.
+
+        Args:
+            url: the address of a page of a build, task, package, tag, user, channel, host, target,
+                repo or RPM.
+
+        Returns:
+            A Deferred of the object; None for another page, a malformed id, or white space in the
+            URL, and for what the hub does not have.
+        """
+        found = paths.parse_web_url(url)
+        if found is None:
+            return None
+        method, key = found
+        return await self.call(method, key)

@@ -1,0 +1,444 @@
+"""Every error that txkoji raises, in one tree.
+
+::
+
+    KojiException
+    ├── HubFault                     the hub answered "no"; one class for each fault code
+    │   ├── GenericError        1000     (the parent of those below)
+    │   │   ├── LockError           1001
+    │   │   ├── AuthError           1002
+    │   │   │   ├── AuthLockError       1006
+    │   │   │   ├── AuthExpired         1007
+    │   │   │   ├── SequenceError       1008
+    │   │   │   ├── RetryError          1009
+    │   │   │   └── GSSAPIAuthError     1023
+    │   │   ├── TagError            1003
+    │   │   ├── ActionNotAllowed    1004
+    │   │   ├── BuildError          1005
+    │   │   │   ├── PreBuildError       1010
+    │   │   │   ├── PostBuildError      1011
+    │   │   │   └── BuildrootError      1012
+    │   │   ├── FunctionDeprecated  1013
+    │   │   ├── ServerOffline       1014
+    │   │   ├── LiveCDError         1015
+    │   │   ├── PluginError         1016
+    │   │   │   └── CallbackError       1017
+    │   │   ├── ApplianceError      1018
+    │   │   ├── ParameterError      1019
+    │   │   ├── KojiImportError     1020
+    │   │   ├── HubConfigurationError 1021
+    │   │   ├── LiveMediaError      1022
+    │   │   └── NameValidationError 1024
+    │   └── UnknownFault             any other code: 1 is an error of the hub's own Python
+    ├── KojiLoginException           no session could be had
+    ├── TransportError               the bytes did not get there or back
+    │   ├── ConnectionFailed
+    │   ├── RequestTimeout
+    │   ├── TLSError
+    │   └── HTTPStatusError
+    ├── ProtocolError                the reply is not what a Koji hub says
+    │   ├── NotXMLRPC
+    │   ├── TruncatedReply
+    │   ├── ReplyTooLarge
+    │   └── ForbiddenXML
+    ├── ConfigurationError           a profile that can't be used (also a ValueError)
+    │   ├── ProfileNotFound
+    │   └── BrokenConfiguration
+    └── TaskError                    a task ended otherwise than CLOSED
+        ├── TaskFailed
+        └── TaskCanceled
+
+The numbers and parents of the hub's faults are Koji's own.
+A fault says that the hub understood the call and refused it; a :class:`TransportError` or
+:class:`ProtocolError` says that nobody knows what the hub thinks: that is how an infrastructure
+problem is told from a package that does not build.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "FAULT_CLASSES",
+    "ActionNotAllowed",
+    "ApplianceError",
+    "AuthError",
+    "AuthExpired",
+    "AuthLockError",
+    "BrokenConfiguration",
+    "BuildError",
+    "BuildrootError",
+    "CallbackError",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "ForbiddenXML",
+    "FunctionDeprecated",
+    "GSSAPIAuthError",
+    "GenericError",
+    "HTTPStatusError",
+    "HubConfigurationError",
+    "HubFault",
+    "KojiException",
+    "KojiImportError",
+    "KojiLoginException",
+    "LiveCDError",
+    "LiveMediaError",
+    "LockError",
+    "NameValidationError",
+    "NotXMLRPC",
+    "ParameterError",
+    "PluginError",
+    "PostBuildError",
+    "PreBuildError",
+    "ProfileNotFound",
+    "ProtocolError",
+    "ReplyTooLarge",
+    "RequestTimeout",
+    "RetryError",
+    "SequenceError",
+    "ServerOffline",
+    "TLSError",
+    "TagError",
+    "TaskCanceled",
+    "TaskError",
+    "TaskFailed",
+    "TransportError",
+    "TruncatedReply",
+    "UnknownFault",
+    "fault_from",
+]
+
+
+class KojiException(Exception):
+    """The root of every error that txkoji raises."""
+
+
+class HubFault(KojiException):
+    """The hub answered a call with a fault.
+
+    Attributes:
+        code: the fault code, an int.
+        text: the hub's own words, possibly empty.
+        method: the hub method that was called, or None where that is not known.
+    """
+
+    code: int = 0
+
+    def __init__(
+        self, text: str = "", *, code: int | None = None, method: str | None = None
+    ) -> None:
+        self.text = text
+        self.method = method
+        if code is not None:
+            self.code = code
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        words = self.text.strip() or f"the hub gave fault {self.code} without a text"
+        return f"{self.method}: {words}" if self.method else words
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r}, code={self.code}, method={self.method!r})"
+
+
+class GenericError(HubFault):
+    """The hub's plain refusal, and the parent of its more telling ones."""
+
+    code = 1000
+
+
+class LockError(GenericError):
+    """Another transaction holds what this one needs."""
+
+    code = 1001
+
+
+class AuthError(GenericError):
+    """The session, or what was offered to get one, is not accepted."""
+
+    code = 1002
+
+
+class TagError(GenericError):
+    """A build can't be tagged, untagged or moved like that."""
+
+    code = 1003
+
+
+class ActionNotAllowed(GenericError):
+    """A permission is missing or a policy of the hub forbids it."""
+
+    code = 1004
+
+
+class BuildError(GenericError):
+    """The package does not build."""
+
+    code = 1005
+
+
+class AuthLockError(AuthError):
+    """Another session of this user holds the exclusive lock."""
+
+    code = 1006
+
+
+class AuthExpired(AuthError):
+    """The session is over its time and must be renewed."""
+
+    code = 1007
+
+
+class SequenceError(AuthError):
+    """The call number is lower than the last one that the hub stored."""
+
+    code = 1008
+
+
+class RetryError(AuthError):
+    """The call was carried out before; its result is lost."""
+
+    code = 1009
+
+
+class PreBuildError(BuildError):
+    """Something before the build itself failed."""
+
+    code = 1010
+
+
+class PostBuildError(BuildError):
+    """Something after the build itself failed."""
+
+    code = 1011
+
+
+class BuildrootError(BuildError):
+    """The build root could not be made."""
+
+    code = 1012
+
+
+class FunctionDeprecated(GenericError):
+    """The hub no longer offers this."""
+
+    code = 1013
+
+
+class ServerOffline(GenericError):
+    """The hub is closed for maintenance or has lost its database."""
+
+    code = 1014
+
+
+class LiveCDError(GenericError):
+    """A live CD could not be made."""
+
+    code = 1015
+
+
+class PluginError(GenericError):
+    """A plugin of the hub or the builder failed."""
+
+    code = 1016
+
+
+class CallbackError(PluginError):
+    """A callback of a plugin failed."""
+
+    code = 1017
+
+
+class ApplianceError(GenericError):
+    """An appliance image could not be made."""
+
+    code = 1018
+
+
+class ParameterError(GenericError):
+    """The method does not take these arguments."""
+
+    code = 1019
+
+
+class KojiImportError(GenericError):
+    """Files could not be imported. Koji calls this ImportError."""
+
+    code = 1020
+
+
+class HubConfigurationError(GenericError):
+    """The hub or builder is configured wrongly. Koji calls this ConfigurationError."""
+
+    code = 1021
+
+
+class LiveMediaError(GenericError):
+    """A live medium could not be made."""
+
+    code = 1022
+
+
+class GSSAPIAuthError(AuthError):
+    """Kerberos did not log the user in."""
+
+    code = 1023
+
+
+class NameValidationError(GenericError):
+    """A name has characters that the hub does not take."""
+
+    code = 1024
+
+
+class UnknownFault(HubFault):
+    """A fault whose code is not Koji's: 1 is an error of the hub's Python, others are plugins'."""
+
+
+FAULT_CLASSES: dict[int, type[HubFault]] = {
+    fault.code: fault
+    for fault in (
+        GenericError,
+        LockError,
+        AuthError,
+        TagError,
+        ActionNotAllowed,
+        BuildError,
+        AuthLockError,
+        AuthExpired,
+        SequenceError,
+        RetryError,
+        PreBuildError,
+        PostBuildError,
+        BuildrootError,
+        FunctionDeprecated,
+        ServerOffline,
+        LiveCDError,
+        PluginError,
+        CallbackError,
+        ApplianceError,
+        ParameterError,
+        KojiImportError,
+        HubConfigurationError,
+        LiveMediaError,
+        GSSAPIAuthError,
+        NameValidationError,
+    )
+}
+"""The class of each fault code that Koji knows."""
+
+
+def fault_from(code: int, text: str, *, method: str | None = None) -> HubFault:
+    """Make the exception for a fault.
+
+    Args:
+        code: the fault code that the hub sent.
+        text: the fault text that the hub sent, possibly empty.
+        method: the method that was called, where known.
+
+    Returns:
+        An instance of the class of that code, of :class:`UnknownFault` for any other.
+    """
+    return FAULT_CLASSES.get(code, UnknownFault)(text, code=code, method=method)
+
+
+class KojiLoginException(KojiException):
+    """No session could be had. The message says what was tried and what to do."""
+
+
+class TransportError(KojiException):
+    """The request did not get to the hub, or no whole reply came back.
+
+    Attributes:
+        url: where the request went, without anything secret.
+        may_have_arrived: False only where it is certain that the hub did not get the request.
+    """
+
+    def __init__(self, message: str, *, url: str = "", may_have_arrived: bool = True) -> None:
+        super().__init__(message)
+        self.url = url
+        self.may_have_arrived = may_have_arrived
+
+
+class ConnectionFailed(TransportError):
+    """The hub could not be reached, or the connection broke."""
+
+
+class RequestTimeout(TransportError):
+    """The hub did not answer in time."""
+
+
+class TLSError(TransportError):
+    """The two sides did not agree on a secure connection. Sending again would not help."""
+
+
+class HTTPStatusError(TransportError):
+    """Something answered with an HTTP status that is not Koji's 200.
+
+    Attributes:
+        status: the HTTP status code.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, url: str = "", may_have_arrived: bool = True
+    ) -> None:
+        super().__init__(message, url=url, may_have_arrived=may_have_arrived)
+        self.status = status
+
+
+class ProtocolError(KojiException):
+    """The reply is not what a Koji hub says."""
+
+
+class NotXMLRPC(ProtocolError):
+    """The reply is not an XML-RPC response: a web page, say, or broken XML."""
+
+
+class TruncatedReply(ProtocolError):
+    """The reply ends in the middle."""
+
+
+class ReplyTooLarge(ProtocolError):
+    """The reply is larger than the limit that was set."""
+
+
+class ForbiddenXML(ProtocolError):
+    """The reply declares a document type or entities, which no hub does."""
+
+
+class ConfigurationError(KojiException, ValueError):
+    """A profile, or a file that should hold it, can't be used."""
+
+
+class ProfileNotFound(ConfigurationError):
+    """No configuration file has the profile, or it names no server."""
+
+
+class BrokenConfiguration(ConfigurationError):
+    """A configuration file can't be read or parsed, or holds a value of the wrong kind."""
+
+
+class TaskError(KojiException):
+    """A task ended otherwise than CLOSED.
+
+    Attributes:
+        task_id: the task, an int.
+    """
+
+    def __init__(self, message: str, *, task_id: int) -> None:
+        super().__init__(message)
+        self.task_id = task_id
+
+
+class TaskFailed(TaskError):
+    """The task ended FAILED.
+
+    Attributes:
+        fault: the fault that is the task's result.
+    """
+
+    def __init__(self, message: str, *, task_id: int, fault: HubFault | None = None) -> None:
+        super().__init__(message, task_id=task_id)
+        self.fault = fault
+
+
+class TaskCanceled(TaskError):
+    """The task was canceled."""

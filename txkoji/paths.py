@@ -1,0 +1,142 @@
+"""Addresses of Koji's web pages (kojiweb) and files (kojifiles). Pure: text in, text out.
+
+The layout is Koji's own: task output under ``work/tasks/<id mod 10000>/<id>``, builds under
+``packages/<name>/<version>/<release>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+__all__ = [
+    "build_directory",
+    "build_log_url",
+    "build_url",
+    "package_url",
+    "parse_web_url",
+    "rpm_path",
+    "tag_url",
+    "task_output_path",
+    "task_output_url",
+    "task_url",
+    "url_of",
+]
+
+DEFAULT_VOLUME = "DEFAULT"
+
+
+def _page(weburl: str, page: str, key: str, value: int | str) -> str:
+    return f"{weburl.rstrip('/')}/{page}?{urlencode({key: value})}"
+
+
+def task_url(weburl: str, task_id: int) -> str:
+    """Return the address of a task's page."""
+    return _page(weburl, "taskinfo", "taskID", task_id)
+
+
+def build_url(weburl: str, build_id: int) -> str:
+    """Return the address of a build's page."""
+    return _page(weburl, "buildinfo", "buildID", build_id)
+
+
+def package_url(weburl: str, package_id: int) -> str:
+    """Return the address of a package's page."""
+    return _page(weburl, "packageinfo", "packageID", package_id)
+
+
+def tag_url(weburl: str, tag_id: int | str) -> str:
+    """Return the address of a tag's page."""
+    return _page(weburl, "taginfo", "tagID", tag_id)
+
+
+def _volume(volume: str | None) -> str:
+    return "" if volume in (None, "", DEFAULT_VOLUME) else f"vol/{volume}/"
+
+
+def task_output_path(task_id: int, name: str, *, volume: str | None = None) -> str:
+    """Return the path of a task's output file below the top directory."""
+    return f"{_volume(volume)}work/tasks/{task_id % 10000}/{task_id}/{name}"
+
+
+def build_directory(name: str, version: str, release: str, *, volume: str | None = None) -> str:
+    """Return the path of a build's directory below the top directory."""
+    return f"{_volume(volume)}packages/{name}/{version}/{release}"
+
+
+def rpm_path(
+    name: str, version: str, release: str, rpm: str, arch: str, *, volume: str | None = None
+) -> str:
+    """Return the path of an RPM file of a build (of that name, version and release)."""
+    return f"{build_directory(name, version, release, volume=volume)}/{arch}/{rpm}"
+
+
+def url_of(topurl: str, path: str) -> str:
+    """Return the address of a path below the top directory, each part percent-encoded.
+
+    Versions hold ``+``, ``~`` and ``^``; a slash separates parts.
+    """
+    return f"{topurl.rstrip('/')}/{quote(path, safe='/~')}"
+
+
+def task_output_url(topurl: str, task_id: int, name: str, *, volume: str | None = None) -> str:
+    """Return the address of a task's output file."""
+    return url_of(topurl, task_output_path(task_id, name, volume=volume))
+
+
+def build_log_url(topurl: str, name: str, version: str, release: str, arch: str, log: str) -> str:
+    """Return the address of a log of a finished build."""
+    return url_of(topurl, f"{build_directory(name, version, release)}/data/logs/{arch}/{log}")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _number_or_name(text: str) -> int | str | None:
+    number = _number(text)
+    return number if number is not None else text or None
+
+
+_PAGES: dict[str, tuple[str, str, Callable[[str], int | str | None]]] = {
+    "buildinfo": ("buildID", "getBuild", _number),
+    "taskinfo": ("taskID", "getTaskInfo", _number),
+    "packageinfo": ("packageID", "getPackage", _number_or_name),
+    "taginfo": ("tagID", "getTag", _number_or_name),
+    "userinfo": ("userID", "getUser", _number_or_name),
+    "hostinfo": ("hostID", "getHost", _number_or_name),
+    "channelinfo": ("channelID", "getChannel", _number),
+    "buildtargetinfo": ("targetID", "getBuildTarget", _number),
+    "repoinfo": ("repoID", "repoInfo", _number),
+    "rpminfo": ("rpmID", "getRPM", _number),
+    "watchlogs": ("taskID", "getTaskInfo", _number),
+}
+
+
+def parse_web_url(url: str) -> tuple[str, int | str] | None:
+    """Find what a page of kojiweb shows.
+
+    Args:
+        url: the address of the page.
+
+    Returns:
+        The hub method that reads the object, and its argument; None for white space in the URL, an
+        unknown page or a malformed id.
+    """
+    if any(character.isspace() for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        arguments = parse_qs(parts.query)
+    except ValueError:
+        return None
+    page = _PAGES.get(parts.path.rstrip("/").rpartition("/")[2])
+    if page is None:
+        return None
+    key, method, read = page
+    values = arguments.get(key, [])
+    if not values and key == "targetID":
+        values = arguments.get("name", [])
+        read = _number_or_name
+    found = read(values[0]) if len(values) == 1 else None
+    return None if found is None else (method, found)

@@ -1,0 +1,175 @@
+"""Koji profiles: configuration files in, a frozen :class:`Profile` out.
+
+The places, their order and the keys are those of Koji's own client. It knows nothing of hubs.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from txkoji.exceptions import BrokenConfiguration, ProfileNotFound
+
+__all__ = ["Profile", "load", "names", "searched_paths"]
+
+SYSTEM_DIRECTORY = Path("/etc/koji.conf.d")
+SYSTEM_FILE = Path("/etc/koji.conf")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a profile says. Paths are absolute, a leading ``~`` expanded.
+
+    Attributes:
+        name: the profile's name.
+        server: the XML-RPC endpoint.
+        weburl: the address of kojiweb, without a trailing slash.
+        topurl: the address of kojifiles, without a trailing slash, or None.
+        authtype: ``noauth``, ``ssl``, ``password``, ``kerberos`` or None: find out.
+        cert: the client certificate with its key, or None.
+        serverca: the CA file that the hub's certificate is checked with; None for the system's.
+        no_ssl_verify: don't check the hub's certificate.
+        principal: the Kerberos principal, or None.
+        keytab: the keytab for it, or None. It is left out of the repr.
+        timeout: the profile's time limit for one answer, in seconds.
+        settings: every key of the section as text, for ``lookup``. Left out of the repr.
+    """
+
+    name: str
+    server: str
+    weburl: str = "http://localhost/koji"
+    topurl: str | None = None
+    authtype: str | None = None
+    cert: str | None = None
+    serverca: str | None = None
+    no_ssl_verify: bool = False
+    principal: str | None = None
+    keytab: str | None = field(default=None, repr=False)
+    timeout: int = 43200
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+
+def searched_paths(config: str | os.PathLike[str] | None = None) -> list[Path]:
+    """Return the files and directories that :func:`load` reads, in order; later ones win.
+
+    Args:
+        config: a file or directory that takes the place of the user's own two.
+    """
+    if config is not None:
+        user = [Path(config).expanduser()]
+    else:
+        user = [Path("~/.koji/config.d").expanduser(), Path("~/.koji/config").expanduser()]
+    return [SYSTEM_DIRECTORY, SYSTEM_FILE, *user]
+
+
+def _files(config: str | os.PathLike[str] | None) -> list[Path]:
+    files: list[Path] = []
+    for path in searched_paths(config):
+        if path.is_dir():
+            files += sorted(path.glob("*.conf"))
+        elif path.exists():
+            files.append(path)
+        elif config is not None and path == Path(config).expanduser():
+            raise BrokenConfiguration(f"there is no configuration file {path}")
+    return files
+
+
+def _read(config: str | os.PathLike[str] | None) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    for path in _files(config):
+        try:
+            text = path.read_text(encoding="utf-8")
+            parser.read_string(text, source=str(path))
+        except OSError as error:
+            raise BrokenConfiguration(
+                f"can't read the Koji configuration {path}: {error.strerror}"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise BrokenConfiguration(f"the Koji configuration {path} is not UTF-8") from error
+        except configparser.Error as error:
+            words = " ".join(str(error).split())
+            raise BrokenConfiguration(
+                f"the Koji configuration {path} can't be parsed: {words}"
+            ) from error
+    return parser
+
+
+def names(config: str | os.PathLike[str] | None = None) -> list[str]:
+    """Return the names of all profiles that are configured, sorted.
+
+    Raises:
+        BrokenConfiguration: a file can't be read or parsed.
+    """
+    return sorted(_read(config).sections())
+
+
+def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None) -> Profile:
+    """Read a profile from Koji's configuration files.
+
+    Args:
+        profile: the profile's name.
+        config: a file or directory to read instead of the user's own.
+
+    Raises:
+        ProfileNotFound: no file has the profile, or it names no server. The text says where was
+            looked and which profiles there are.
+        BrokenConfiguration: a file can't be read or parsed, or a value is of the wrong kind.
+    """
+    parser = _read(config)
+    where = ", ".join(str(path) for path in searched_paths(config))
+    if not parser.has_section(profile):
+        known = ", ".join(sorted(parser.sections()))
+        remedy = f"there are: {known}" if known else "no profile is configured at all"
+        raise ProfileNotFound(f"no Koji profile {profile!r} in {where}; {remedy}")
+    section = parser[profile]
+
+    def value(key: str, read: Callable[[str], Any] = section.get) -> Any:
+        try:
+            return read(key)
+        except configparser.InterpolationError as error:
+            raise BrokenConfiguration(
+                f"{key} of the Koji profile {profile!r} can't be read:"
+                " a literal % must be written %%"
+            ) from error
+        except ValueError as error:
+            raise BrokenConfiguration(
+                f"{key} of the Koji profile {profile!r} is not a number:"
+                f" {section.get(key, raw=True)!r}"
+            ) from error
+
+    server = value("server")
+    if not server:
+        raise ProfileNotFound(f"the Koji profile {profile!r} in {where} has no 'server'")
+    if not server.startswith(("http://", "https://")):
+        raise BrokenConfiguration(
+            f"server of the Koji profile {profile!r} is no http:// or https:// address: {server!r}"
+        )
+    topurl = value("topurl")
+    if not topurl and value("pkgurl"):
+        topurl = str(value("pkgurl")).rstrip("/").removesuffix("/packages")
+    return Profile(
+        name=profile,
+        server=server.rstrip("/"),
+        weburl=(value("weburl") or Profile.weburl).rstrip("/"),
+        topurl=topurl.rstrip("/") if topurl else None,
+        authtype=value("authtype") or None,
+        cert=_path(value("cert"), "~/.koji/client.crt"),
+        serverca=_path(value("serverca"), "~/.koji/serverca.crt"),
+        # Koji's own client takes any text for true here, "False" too; we take it as it is meant.
+        no_ssl_verify=bool(value("no_ssl_verify", section.getboolean)),
+        principal=value("principal") or None,
+        keytab=value("keytab") or None,
+        timeout=int(value("timeout", section.getint) or Profile.timeout),
+        settings={key: str(section.get(key, raw=True)) for key in section},
+    )
+
+
+def _path(value: str | None, default: str) -> str | None:
+    if value:
+        return str(Path(value).expanduser())
+    path = Path(default).expanduser()
+    return str(path) if value is None and path.exists() else None

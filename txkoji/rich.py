@@ -1,0 +1,104 @@
+"""Which hub methods answer with rich objects: one table for calls and multicalls."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from txkoji._rich_base import RichObject, make
+from txkoji.build import Build
+from txkoji.channel import Channel
+from txkoji.exceptions import GenericError, HubFault
+from txkoji.package import Package
+from txkoji.task import Task
+
+__all__ = ["CONVERSIONS", "convert", "is_empty_result", "prepare"]
+
+
+def _one(kind: type[RichObject]) -> Callable[[Any, Any], Any]:
+    def convert_one(result: Any, connection: Any) -> Any:
+        if isinstance(result, dict):
+            return make(kind, result, connection)
+        if isinstance(result, list):
+            return [convert_one(each, connection) for each in result]
+        return result
+
+    return convert_one
+
+
+def _tree(result: Any, connection: Any) -> Any:
+    if not isinstance(result, dict):
+        return result
+    convert_tasks = _one(Task)
+    return {task_id: convert_tasks(tasks, connection) for task_id, tasks in result.items()}
+
+
+def _seconds(result: Any, _connection: Any) -> Any:
+    if isinstance(result, (int, float)):
+        return datetime.timedelta(seconds=result)
+    return result
+
+
+CONVERSIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "getBuild": _one(Build),
+    "listBuilds": _one(Build),
+    "listTagged": _one(Build),
+    "getLatestBuilds": _one(Build),
+    "getTaskInfo": _one(Task),
+    "listTasks": _one(Task),
+    "getTaskDescendents": _tree,
+    "getTaskChildren": _one(Task),
+    "getPackage": _one(Package),
+    "getChannel": _one(Channel),
+    "listChannels": _one(Channel),
+    "getAverageBuildDuration": _seconds,
+}
+"""What makes a method's result rich. None stays None; a list is converted item by item."""
+
+_ASK_FOR_REQUEST = frozenset({"getTaskInfo", "getTaskChildren", "getTaskDescendents"})
+
+
+def prepare(
+    method: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments that a call travels with.
+
+    Tasks are always asked for with their requests; ``listBuilds`` takes a package's name, which
+    older hubs did not.
+    """
+    args, kwargs = tuple(args), dict(kwargs)
+    if method in _ASK_FOR_REQUEST:
+        if len(args) > 1:
+            args = (args[0], True, *args[2:])
+        else:
+            kwargs["request"] = True
+    elif method == "listTasks":
+        if "opts" in kwargs:
+            kwargs["opts"] = {**(kwargs["opts"] or {}), "decode": True}
+        else:
+            options = args[0] if args else None
+            args = ({**(options or {}), "decode": True}, *args[1:])
+    return args, kwargs
+
+
+def convert(method: str, result: Any, connection: Any) -> Any:
+    """Return a method's result, rich where the table has the method."""
+    conversion = CONVERSIONS.get(method)
+    if conversion is None:
+        return result
+    if method == "listTasks" and not isinstance(result, list):
+        return result
+    return conversion(result, connection)
+
+
+def is_empty_result(method: str, fault: HubFault) -> bool:
+    """Tell whether a fault only says that there is nothing: ``listBuilds`` of an unknown package.
+
+    Hubs before 1.27 took ids only and refused a name with a text of this kind.
+    """
+    return (
+        method == "listBuilds"
+        and type(fault) is GenericError
+        and fault.text.startswith(("No such package", "No such entry in table package"))
+    )

@@ -1,0 +1,253 @@
+"""A task of a hub."""
+
+from __future__ import annotations
+
+import datetime
+import posixpath
+from typing import Any
+
+from munch import Munch
+
+from txkoji import estimates, paths, task_states
+from txkoji._deferreds import returns_deferred
+from txkoji._rich_base import RichObject, make, moment
+from txkoji.exceptions import KojiException
+
+__all__ = ["NoDescendentsError", "Task"]
+
+_METHOD_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "build": ("src", "target", "opts"),
+    "chainbuild": ("srcs", "target", "opts"),
+    "buildSRPMFromSCM": ("url", "build_tag", "opts"),
+    "rebuildSRPM": ("srpm", "build_tag", "opts"),
+    "buildArch": ("pkg", "root", "arch", "keep_srpm", "opts"),
+    "tagBuild": ("tag_id", "build_id", "force", "fromtag", "ignore_success"),
+    "waitrepo": ("tag", "newer_than", "nvrs", "min_event"),
+    "newRepo": ("tag", "event", "src", "debuginfo", "separate_src"),
+    "createrepo": ("repo_id", "arch", "oldrepo"),
+    "distRepo": ("tag", "repo_id", "keys", "task_opts"),
+    "createdistrepo": ("tag", "repo_id", "arch", "keys", "opts"),
+    "maven": ("url", "target", "opts"),
+    "buildMaven": ("url", "build_tag", "opts"),
+    "chainmaven": ("builds", "target", "opts"),
+    "wrapperRPM": ("spec_url", "build_target", "build", "task", "opts"),
+    "image": ("name", "version", "arches", "target", "inst_tree", "opts"),
+    "livecd": ("name", "version", "arch", "target", "ksfile", "opts"),
+    "appliance": ("name", "version", "arch", "target", "ksfile", "opts"),
+    "livemedia": ("name", "version", "arches", "target", "ksfile", "opts"),
+    "createImage": (
+        "name",
+        "version",
+        "release",
+        "arch",
+        "target_info",
+        "build_tag",
+        "repo_info",
+        "inst_tree",
+        "opts",
+    ),
+    "runroot": ("root", "arch", "command", "keep", "packages", "mounts", "repo_id"),
+    "winbuild": ("name", "source_url", "target", "opts"),
+    "vmExec": ("name", "task_info", "opts"),
+    "kiwiBuild": ("target", "arches", "desc_url", "desc_path", "opts"),
+    "buildContainer": ("src", "target", "opts"),
+    "buildSourceContainer": ("target", "opts"),
+    "osbuildImage": ("name", "version", "distro", "image_type", "target", "arches", "opts"),
+    "buildNotification": ("recipients", "build", "target", "weburl"),
+    "tagNotification": ("recipients", "is_successful", "tag_info", "from_info", "build_info"),
+}
+
+
+class NoDescendentsError(KojiException):
+    """A task that should have children has none."""
+
+
+class Task(RichObject):
+    """A task, as ``getTaskInfo``, ``listTasks`` and the like answer it, its request included."""
+
+    @property
+    def url(self) -> str:
+        """The address of the task's page."""
+        return paths.task_url(self.connection.weburl, self.id)
+
+    @property
+    def created(self) -> datetime.datetime | None:
+        """When the task was made, an aware UTC datetime."""
+        return moment(self.get("create_ts"), self.get("create_time"))
+
+    @property
+    def started(self) -> datetime.datetime | None:
+        """When a builder took the task up (the last time), an aware UTC datetime, or None."""
+        return moment(self.get("start_ts"), self.get("start_time"))
+
+    @property
+    def completed(self) -> datetime.datetime | None:
+        """When the task ended, an aware UTC datetime; None while it goes on."""
+        return moment(self.get("completion_ts"), self.get("completion_time"))
+
+    @property
+    def duration(self) -> datetime.timedelta | None:
+        """How long the task took, or has taken so far; None before its start."""
+        began = self.started
+        if began is None:
+            return None
+        return (self.completed or datetime.datetime.now(datetime.timezone.utc)) - began
+
+    @property
+    def state_name(self) -> str:
+        """The name of the task's state: ``'OPEN'``."""
+        return task_states.to_str(self.state)
+
+    @property
+    def params(self) -> Munch | None:
+        """The task's parameters by their names; None where the request was not asked for.
+
+        The parameters of an unknown method have their positions for names (``'0'``, ``'1'``).
+        """
+        request = self.get("request")
+        if not isinstance(request, list):
+            return None
+        if len(request) == 1 and isinstance(request[0], dict) and "__method__" in request[0]:
+            return Munch((key, value) for key, value in request[0].items() if key != "__method__")
+        named: dict[str, Any] = {}
+        positional = list(request)
+        if positional and isinstance(positional[-1], dict) and positional[-1].get("__starstar"):
+            named = {key: value for key, value in positional.pop().items() if key != "__starstar"}
+        names = _METHOD_PARAMETERS.get(self.method, ())
+        found = Munch()
+        for position, value in enumerate(positional):
+            found[names[position] if position < len(names) else str(position)] = value
+        found.update(named)
+        return found
+
+    @property
+    def _params(self) -> dict[str, Any]:
+        return self.params or {}
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        options = self._params.get("opts")
+        return options if isinstance(options, dict) else {}
+
+    def _first(self, *names: str) -> Any:
+        params = self._params
+        return next((params[name] for name in names if params.get(name) is not None), None)
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether this is a scratch build."""
+        return bool(self._options.get("scratch") or self._params.get("scratch"))
+
+    @property
+    def target(self) -> str | None:
+        """The name of the build target, None for a task that has none.
+
+        Some tasks carry the id or the struct of a target: the id is given as text.
+        """
+        return _name(self._first("target", "build_target", "target_info"))
+
+    @property
+    def tag(self) -> str | None:
+        """The name (or id, as text) of the tag that the task works on, or None."""
+        return _name(self._first("tag", "tag_id", "tag_info", "build_tag", "root"))
+
+    @property
+    def build_id(self) -> int | None:
+        """The id of the build that the task tags or tells of, or None."""
+        value = self._first("build_id", "build", "build_info")
+        if isinstance(value, dict):
+            value = value.get("build_id", value.get("id"))
+        return value if isinstance(value, int) else None
+
+    @property
+    def arches(self) -> list[str]:
+        """The architectures that the task was told to build for; empty for those of the tag."""
+        value = self._first("arches") or self._options.get("arch_override")
+        if value is None and self.method in ("buildArch", "createImage", "runroot"):
+            value = self._first("arch")
+        if isinstance(value, str):
+            return value.split()
+        return list(value or [])
+
+    @property
+    def package(self) -> str | None:
+        """The name of the package that is built, as the source tells it, or None."""
+        source = self._first("src", "url", "pkg", "srpm", "source_url", "name", "spec_url")
+        if not isinstance(source, str):
+            return None
+        if source.endswith(".src.rpm"):
+            parts = posixpath.basename(source).removesuffix(".src.rpm").rsplit("-", 2)
+            return parts[0] if len(parts) == 3 else None
+        address, _, module = source.partition("#")[0].partition("?")
+        stem = posixpath.basename((module or address).rstrip("/"))
+        return stem.removesuffix(".git") or None
+
+    @returns_deferred
+    async def channel(self) -> Any:
+        """Return a Deferred of the task's :class:`txkoji.channel.Channel`."""
+        return await self.connection.call("getChannel", self.channel_id)
+
+    @returns_deferred
+    async def descendents(self, method: str | None = None, state: int | None = None) -> list[Task]:
+        """List the tasks below this one.
+
+        Args:
+            method: only those of this method.
+            state: only those in this state.
+
+        Returns:
+            A Deferred of a list of tasks, parents before their children.
+        """
+        tree = await self.connection.call("getTaskDescendents", self.id)
+        found: list[Task] = []
+        waiting = [str(self.id)]
+        while waiting:
+            children = tree.get(waiting.pop(0), [])
+            found += children
+            waiting += [str(child["id"]) for child in children]
+        return [
+            task
+            for task in found
+            if (method is None or task.method == method) and (state is None or task.state == state)
+        ]
+
+    @returns_deferred
+    async def estimate_duration(self) -> datetime.timedelta | None:
+        """Estimate how long the task takes.
+
+        Returns:
+            A Deferred of a timedelta: the average duration of the package's builds; for a
+            container build, which the hub keeps no average of, that of its last builds. None where
+            there is none.
+        """
+        package = self.package
+        if package is None:
+            return None
+        if self.method == "buildContainer":
+            return await estimates.average_last_builds(self.connection, package)
+        return await estimates.average_build_duration(self.connection, package)
+
+    @returns_deferred
+    async def estimate_completion(self) -> datetime.datetime | None:
+        """Estimate when the task ends.
+
+        Returns:
+            A Deferred of an aware UTC datetime: when it ended, for one that did; None where there
+            is no estimate or the task has not begun.
+        """
+        if self.completed is not None:
+            return self.completed
+        began = self.started
+        average = await self.estimate_duration()
+        return None if average is None or began is None else began + average
+
+
+def _name(value: Any) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("name", value.get("id"))
+    return None if value is None else str(value)
+
+
+def make_task(struct: dict[str, Any], connection: Any) -> Task:
+    """Make a task of a struct."""
+    return make(Task, struct, connection)  # type: ignore[no-any-return]

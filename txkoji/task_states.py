@@ -1,0 +1,39 @@
+"""The states of a Koji task."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class TaskStates(IntEnum):
+    """The numbers that a hub uses (Koji's TASK_STATES)."""
+
+    FREE = 0
+    OPEN = 1
+    CLOSED = 2
+    CANCELED = 3
+    ASSIGNED = 4
+    FAILED = 5
+
+
+FREE = TaskStates.FREE
+OPEN = TaskStates.OPEN
+CLOSED = TaskStates.CLOSED
+CANCELED = TaskStates.CANCELED
+ASSIGNED = TaskStates.ASSIGNED
+FAILED = TaskStates.FAILED
+
+ACTIVE_GROUP = (FREE, OPEN, ASSIGNED)
+"""The states of a task that is not finished. OPEN can go back to FREE."""
+
+DONE_GROUP = (CLOSED, CANCELED, FAILED)
+"""The states that no task leaves."""
+
+
+def to_str(number: int) -> str:
+    """Return the name of a state: ``to_str(0) == 'FREE'``.
+
+    Raises:
+        ValueError: no state has this number.
+    """
+    return TaskStates(number).name

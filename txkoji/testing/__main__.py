@@ -1,0 +1,85 @@
+"""Run an embedded Koji hub alone: ``python -m txkoji.testing --port 0``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+
+from txkoji.testing.hub import KOJIADMIN, FakeHub
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m txkoji.testing", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="the port; 0 picks a free one")
+    parser.add_argument(
+        "--build-seconds", type=float, default=10.0, help="how long one build takes (default: 10)"
+    )
+    parser.add_argument(
+        "--profile-out",
+        type=Path,
+        metavar="FILE",
+        help="write a koji.conf with the profile 'fake', credentials included; implies --tls",
+    )
+    parser.add_argument("--tls", action="store_true", help="listen with TLS")
+    parser.add_argument(
+        "--anonymous-user",
+        metavar="USER",
+        help="let calls without a session act as this user, which no real hub does",
+    )
+    return parser.parse_args()
+
+
+async def _serve(arguments: argparse.Namespace) -> int:
+    hub = FakeHub(
+        reactor,
+        build_seconds=arguments.build_seconds,
+        tls=arguments.tls or arguments.profile_out is not None,
+        anonymous_user=arguments.anonymous_user,
+    )
+    hub.add_demo_content()
+    if arguments.profile_out is not None:
+        hub.use_certificates_in(arguments.profile_out.absolute().parent)
+    try:
+        await hub.start(arguments.port)
+    except CannotListenError as error:
+        print(f"can't listen on port {arguments.port}: {error.socketError}", file=sys.stderr)
+        return 1
+    if arguments.profile_out is not None:
+        arguments.profile_out.write_text(hub.profile_text(user=KOJIADMIN), encoding="utf-8")
+    stopping: Deferred[None] = Deferred()
+    reactor.addSystemEventTrigger("before", "shutdown", stopping.callback, None)
+    reactor.addSystemEventTrigger("before", "shutdown", hub.stop)
+    print(f"ready {hub.url}", flush=True)
+    await stopping
+    return 0
+
+
+def main() -> int:
+    """Serve until a signal ends it; returns the exit status."""
+    status: list[int] = []
+
+    def end(result: int) -> None:
+        status.append(result)
+        if result:
+            reactor.stop()
+
+    def broken(failure: object) -> None:
+        print(failure, file=sys.stderr)
+        status.append(2)
+        reactor.stop()
+
+    serving = Deferred.fromCoroutine(_serve(_arguments()))
+    serving.addCallback(end)
+    serving.addErrback(broken)
+    if not status:
+        reactor.run()
+    return status[0] if status else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""The embedded hub's builder: hosts that take tasks, run them and end them, on the hub's clock.
+
+It owns a task's life: FREE, ASSIGNED, OPEN, then CLOSED, FAILED or CANCELED. What a method does
+while its task is OPEN is in :mod:`txkoji.testing.handlers`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txkoji.exceptions import GenericError, HubFault, fault_from
+from txkoji.testing.lookups import STATES
+from txkoji.testing.methods.tasks import (
+    ASSIGNED,
+    CANCELED,
+    CLOSED,
+    FAILED,
+    FINISHED,
+    FREE,
+    OPEN,
+    make_task,
+)
+from txkoji.testing.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.hub import FakeHub
+
+Handler = Callable[["Builder", Row], Coroutine[Deferred[Any], Any, Any]]
+
+
+class Builder:
+    """Runs the tasks of an embedded hub.
+
+    Args:
+        hub: the hub.
+        handlers: what to run for each task method.
+        seconds: how long one ``build`` takes, in seconds; its parts take their shares of it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, hub: FakeHub, handlers: dict[str, Handler], seconds: float) -> None:
+        self.hub = hub
+        self.seconds = seconds
+        self._handlers = handlers
+        self._delayed: set[IDelayedCall] = set()
+        self._running: dict[int, Deferred[Any]] = {}
+        self._waiting: dict[int, list[Deferred[Any]]] = {}
+        self._stopped = False
+
+    # Life of a task
+
+    def wake(self, task_id: int) -> None:
+        """Take notice of a task that is FREE, as a hub's scheduler does: a moment later."""
+        self._later(self.seconds * 0.01, lambda: self._assign(task_id))
+
+    def _later(self, delay: float, function: Callable[[], None]) -> None:
+        if self._stopped:
+            return
+
+        def run() -> None:
+            self._delayed.discard(call)
+            function()
+
+        call = self.hub.clock.callLater(delay, run)
+        self._delayed.add(call)
+
+    def _assign(self, task_id: int) -> None:
+        task = self.hub.state.get("task", task_id)
+        if task is None or task["state"] != FREE:
+            return
+        host = self._host_for(task)
+        if host is None:
+            self._later(1.0, lambda: self._assign(task_id))
+            return
+        self._change(task_id, state=ASSIGNED, host_id=host["id"])
+        self._later(self.seconds * 0.02, lambda: self._open(task_id))
+
+    def _host_for(self, task: Row) -> Row | None:
+        for host in self.hub.state.rows("host", enabled=True, ready=True):
+            arches = host["arches"].split()
+            if task["arch"] != "noarch" and task["arch"] not in arches:
+                continue
+            if self.hub.state.one(
+                "host_channels", host_id=host["id"], channel_id=task["channel_id"]
+            ):
+                return host
+        return None
+
+    def _open(self, task_id: int) -> None:
+        task = self.hub.state.get("task", task_id)
+        if task is None or task["state"] != ASSIGNED:
+            return
+        self._change(task_id, state=OPEN, start_ts=self.hub.now())
+        handler = self._handlers.get(task["method"])
+        if handler is None:
+            text = f"Unknown method: {task['method']}"
+            self._end(task_id, FAILED, fault=(1000, text))
+            return
+        running = Deferred.fromCoroutine(handler(self, task))
+        self._running[task_id] = running
+        running.addCallbacks(self._closed, self._failed, (task_id,), {}, (task_id,), {})
+        running.addErrback(self._broken, task_id)
+
+    def _closed(self, result: Any, task_id: int) -> None:
+        self._end(task_id, CLOSED, result=result)
+
+    def _failed(self, failure: Failure, task_id: int) -> None:
+        if failure.check(CancelledError):
+            # Whoever canceled the task has ended it.
+            return
+        error = failure.value
+        if isinstance(error, HubFault):
+            fault = (error.code, error.text)
+        else:
+            fault = (1, "".join(traceback.format_exception(error)))
+            self._log.failure("the simulated builder failed in task {id}", failure, id=task_id)
+        task = self.hub.state.get("task", task_id)
+        assert task is not None
+        self._fail_build(task_id)
+        self._end(task_id, FAILED, fault=fault)
+
+    def _broken(self, failure: Failure, task_id: int) -> None:
+        self._log.failure("the simulated builder could not end task {id}", failure, id=task_id)
+
+    def _change(self, task_id: int, **changes: Any) -> None:
+        with self.hub.state.transaction():
+            self.hub.state.update("task", task_id, **changes)
+
+    def _end(
+        self,
+        task_id: int,
+        state: int,
+        *,
+        result: Any = None,
+        fault: tuple[int, str] | None = None,
+    ) -> None:
+        task = self.hub.state.get("task", task_id)
+        if task is None or task["state"] in FINISHED:
+            return
+        self._running.pop(task_id, None)
+        self._change(task_id, state=state, result=result, fault=fault, completion_ts=self.hub.now())
+        for waiter in self._waiting.pop(task_id, []):
+            waiter.callback(None)
+
+    def _fail_build(self, task_id: int) -> None:
+        self._end_builds(task_id, STATES["FAILED"])
+
+    def _end_builds(self, task_id: int, build_state: int) -> None:
+        with self.hub.state.transaction():
+            for build in self.hub.state.rows("build", task_id=task_id, state=STATES["BUILDING"]):
+                self.hub.state.update(
+                    "build", build["id"], state=build_state, completion_ts=self.hub.now()
+                )
+
+    def cancel(self, task_id: int, *, recurse: bool = True) -> None:
+        """Cancel a task that is not finished, and its children."""
+        task = self.hub.state.get("task", task_id)
+        if task is None:
+            raise GenericError(f"No such task: {task_id}")
+        if task["state"] not in FINISHED:
+            running = self._running.pop(task_id, None)
+            self._end_builds(task_id, STATES["CANCELED"])
+            with self.hub.state.transaction():
+                self.hub.state.update("task", task_id, state=CANCELED, completion_ts=self.hub.now())
+            if running is not None:
+                running.cancel()
+        if recurse:
+            for child in self.hub.task_children(task_id):
+                if child["state"] not in FINISHED:
+                    self.cancel(child["id"])
+        # After the children: a waiting parent that is canceled too must not see them end first.
+        for waiter in self._waiting.pop(task_id, []):
+            waiter.callback(None)
+
+    def free(self, task_id: int) -> None:
+        """Send a task back to FREE, as a host that dies does; it starts again from the top."""
+        running = self._running.pop(task_id, None)
+        self._change(task_id, state=FREE, host_id=None)
+        if running is not None:
+            running.cancel()
+        self.wake(task_id)
+
+    def resume(self) -> None:
+        """Take up the tasks that were under way when the hub's state was saved."""
+        for task in self.hub.state.rows("task"):
+            if task["state"] in (ASSIGNED, OPEN):
+                self._change(task["id"], state=FREE)
+            if task["state"] == FREE:
+                self.wake(task["id"])
+
+    def stop(self) -> None:
+        """Let everything lie as it is; nothing stays scheduled."""
+        self._stopped = True
+        for call in list(self._delayed):
+            call.cancel()
+        self._delayed.clear()
+        for running in list(self._running.values()):
+            running.cancel()
+        self._running.clear()
+
+    # For handlers
+
+    def sleep(self, share: float) -> Deferred[None]:
+        """Return a Deferred that fires after a share (0 to 1) of the time of a build."""
+        return deferLater(self.hub.clock, self.seconds * share, lambda: None)
+
+    def subtask(
+        self,
+        parent: Row,
+        method: str,
+        request: list[Any],
+        label: str,
+        *,
+        arch: str = "noarch",
+    ) -> int:
+        """Make a child task, or find the one that the parent has under that label."""
+        from txkoji.testing.methods import Call
+
+        with self.hub.state.transaction():
+            return make_task(Call(self.hub), method, request, parent=parent, label=label, arch=arch)
+
+    async def wait(self, parent: Row, task_ids: list[int]) -> list[Any]:
+        """Wait for children of a task; the first that does not close fails the parent.
+
+        Returns:
+            Their results, in the same order.
+
+        Raises:
+            HubFault: the fault of a child that failed, or 1000 where one was canceled; the other
+                children are canceled then.
+        """
+        self._change(parent["id"], waiting=True)
+        for task_id in task_ids:
+            self._change(task_id, awaited=True)
+        results: dict[int, Any] = {}
+        while len(results) < len(task_ids):
+            open_ids = []
+            for task_id in task_ids:
+                task = self.hub.state.get("task", task_id)
+                assert task is not None
+                if task["state"] not in FINISHED:
+                    open_ids.append(task_id)
+                elif task["state"] == CLOSED:
+                    results[task_id] = task["result"]
+                    self._change(task_id, awaited=False)
+                else:
+                    for other in task_ids:
+                        self.cancel(other)
+                    self._change(task_id, awaited=False)
+                    if task["state"] == CANCELED:
+                        raise GenericError(f"Task {task_id} is canceled")
+                    code, text = task["fault"]
+                    raise fault_from(code, text)
+            if open_ids:
+                await self._any_end(open_ids)
+                # A builder does not notice at once: for a moment the parent of ended tasks is OPEN.
+                await self.sleep(0.01)
+        self._change(parent["id"], waiting=False)
+        return [results[task_id] for task_id in task_ids]
+
+    def _any_end(self, task_ids: list[int]) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+
+        def end(_: Any) -> None:
+            if not done.called:
+                done.callback(None)
+
+        for task_id in task_ids:
+            waiter: Deferred[Any] = Deferred()
+            waiter.addCallback(end)
+            self._waiting.setdefault(task_id, []).append(waiter)
+        return done
+
+    def repo_requested(self, request_id: int) -> None:
+        """Fulfil a repo request, as kojira does: a newRepo task owned by ``kojira``."""
+        from txkoji.testing.methods import Call
+
+        state = self.hub.state
+        request = state.get("repo_queue", request_id)
+        assert request is not None
+        kojira = state.one("users", name="kojira") or self.hub.add_user("kojira")
+        tag = state.get("tag", request["tag_id"])
+        assert tag is not None
+        with state.transaction():
+            task_id = make_task(
+                Call(self.hub, kojira), "newRepo", [tag["name"]], channel="createrepo", priority=15
+            )
+            state.update("repo_queue", request_id, task_id=task_id, tries=request["tries"] + 1)

@@ -1,0 +1,113 @@
+"""A private certificate authority for the embedded hub: server and client certificates."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+class CertificateAuthority:
+    """Makes certificates as PEM files in a directory.
+
+    Args:
+        directory: where the files go; it must exist.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Embedded Koji hub CA")])
+        usage = x509.KeyUsage(
+            digital_signature=True, content_commitment=False, key_encipherment=False,
+            data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
+            encipher_only=False, decipher_only=False,
+        )  # fmt: skip
+        certificate = (
+            self._builder(self._name, self._key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+        self.certificate_path = directory / "serverca.crt"
+        self.certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=30))
+        )
+
+    def server(self, host: str) -> Path:
+        """Make a server's certificate and key in one PEM file, for a host and the loopback names.
+
+        Returns:
+            The path of the file.
+        """
+        names: list[x509.GeneralName] = [x509.DNSName("localhost")]
+        addresses = {"127.0.0.1"}
+        try:
+            addresses.add(str(ipaddress.ip_address(host)))
+        except ValueError:
+            names.append(x509.DNSName(host))
+        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in sorted(addresses)]
+        alternatives = x509.SubjectAlternativeName(names)
+        return self._make("server", host, ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+
+    def client(self, user: str) -> Path:
+        """Make a client certificate and key in one PEM file; its common name is the user.
+
+        Returns:
+            The path of the file, the same one for the same user.
+        """
+        path = self.directory / f"{user.replace('/', '_')}.pem"
+        if path.exists():
+            return path
+        return self._make(path.stem, user, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+
+    def _make(
+        self,
+        stem: str,
+        common_name: str,
+        purpose: x509.ObjectIdentifier,
+        alternatives: x509.SubjectAlternativeName | None,
+    ) -> Path:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        builder = (
+            self._builder(subject, key)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
+        )
+        if alternatives is not None:
+            builder = builder.add_extension(alternatives, critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        secret = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        path = self.directory / f"{stem}.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+        return path

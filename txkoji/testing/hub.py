@@ -1,0 +1,407 @@
+"""The embedded hub, put together: tables, methods, sessions, builder, files and the HTTP front."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from txkoji._deferreds import returns_deferred
+from txkoji.testing import lookups, methods
+from txkoji.testing.builder import Builder
+from txkoji.testing.certificates import CertificateAuthority
+from txkoji.testing.files import FileTree
+from txkoji.testing.handlers import HANDLERS
+from txkoji.testing.methods import (
+    Call,
+    absent,
+    builds,
+    history,
+    output,
+    repos,
+    sessions,
+    system,
+    tagging,
+    tags,
+    tasks,
+    users,
+)
+from txkoji.testing.protocol import HubResource, call_with_argument_check
+from txkoji.testing.sessions import Session, Sessions
+from txkoji.testing.state import HubState, Row
+from txkoji.testing.web import FilesResource, PagesResource
+
+MODULES = (absent, builds, history, output, repos, sessions, system, tagging, tags, tasks, users)
+"""The modules whose import fills the table of hub methods."""
+
+KOJIADMIN = "kojiadmin"
+
+
+class _ContextFactory(DefaultOpenSSLContextFactory):
+    """Asks for a client certificate, takes none too, and refuses one of another authority."""
+
+    def __init__(self, server_pem: Path, authority: Path) -> None:
+        self._authority = authority
+        super().__init__(str(server_pem), str(server_pem), sslmethod=SSL.TLS_METHOD)
+
+    def cacheContext(self) -> None:
+        super().cacheContext()
+        context = self._context
+        assert context is not None
+        context.load_verify_locations(str(self._authority))
+        context.set_verify(SSL.VERIFY_PEER, lambda *arguments: bool(arguments[-1]))
+        context.set_session_id(b"embedded-koji-hub")
+
+
+class FakeHub:
+    """A Koji hub in this process, with a simulated builder, for tests and demonstrations.
+
+    It speaks a hub's real protocol on a port of the loopback interface, keeps everything in memory,
+    and answers as a hub of version 1.36 does. It is never kinder than a real one, but for the
+    switches that say so.
+
+    Args:
+        reactor: an IReactorTime; to listen, an IReactorTCP and IReactorSSL too. Its time is the
+            hub's time, in seconds since the epoch.
+        build_seconds: how long one ``build`` task takes, in seconds.
+        tls: listen with TLS, with a certificate of the hub's own authority.
+        anonymous_user: let calls without a session act as this user. No real hub does that.
+        version: the version that the hub says it has.
+        host: the address to listen on.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        build_seconds: float = 10.0,
+        tls: bool = False,
+        anonymous_user: str | None = None,
+        version: str = "1.36.0",
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.clock = reactor
+        self.tls = tls
+        self.version = version
+        self.version_header = True
+        self.reads_callnum_header = True
+        self.host = host
+        self.offline_text: str | None = None
+        self.locked_out = False
+        self.allow_srpm_builds = False
+        self.keep_srpms = False
+        self.noarch_packages: set[str] = set()
+        self.proxy_users: set[str] = set()
+        self.upload_owners: dict[str, int] = {}
+        self.requests = 0
+        self.calls: Counter[str] = Counter()
+        self.sessions = Sessions()
+        self.state = HubState(self.now)
+        self.files = FileTree(self.now)
+        self.builder = Builder(self, HANDLERS, build_seconds)
+        self._anonymous_user = anonymous_user
+        self._children: dict[int, list[Row]] = {}
+        self._port: Any = None
+        self._files_port: Any = None
+        self._directory: Path | None = None
+        self._authority: CertificateAuthority | None = None
+        system.seed(self.state)
+        self.admin = self.add_user(KOJIADMIN, password="kojiadmin", permissions=["admin"])
+
+    def now(self) -> float:
+        """Return the hub's time, in seconds since the epoch."""
+        return float(self.clock.seconds())
+
+    # Start and stop
+
+    @property
+    def url(self) -> str:
+        """The address of the XML-RPC endpoint, once the hub is started."""
+        return f"{self._base}/kojihub"
+
+    @property
+    def weburl(self) -> str:
+        """The address of the web pages, once the hub is started."""
+        return f"{self._base}/koji"
+
+    @property
+    def topurl(self) -> str:
+        """The address of the files, once the hub is started.
+
+        Without TLS even where the hub has it: Koji's own client trusts only the system's
+        authorities when it downloads, whatever ``serverca`` says.
+        """
+        if self._files_port is not None:
+            return f"http://{self.host}:{self._files_port.getHost().port}/kojifiles"
+        return f"{self._base}/kojifiles"
+
+    @property
+    def _base(self) -> str:
+        assert self._port is not None, "the hub is not started"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{self.host}:{self._port.getHost().port}"
+
+    def resource(self) -> Resource:
+        """Return the root resource of the hub's web server, for use without a port."""
+        root = Resource()
+        root.putChild(b"kojihub", HubResource(self))
+        root.putChild(b"kojifiles", FilesResource(self))
+        root.putChild(b"koji", PagesResource(self))
+        return root
+
+    @returns_deferred
+    async def start(self, port: int = 0) -> None:
+        """Listen.
+
+        Args:
+            port: the port; 0 picks a free one.
+
+        Raises:
+            twisted.internet.error.CannotListenError: the port is taken.
+        """
+        site = Site(self.resource())
+        site.displayTracebacks = False
+        if self.tls:
+            server = self.authority.server(self.host)
+            context = _ContextFactory(server, self.authority.certificate_path)
+            self._port = self.clock.listenSSL(port, site, context, interface=self.host)
+            files = Resource()
+            files.putChild(b"kojifiles", FilesResource(self))
+            files_site = Site(files)
+            files_site.displayTracebacks = False
+            self._files_port = self.clock.listenTCP(0, files_site, interface=self.host)
+        else:
+            self._port = self.clock.listenTCP(port, site, interface=self.host)
+
+    @returns_deferred
+    async def stop(self) -> None:
+        """Stop listening and building; the tables stay as they are."""
+        self.builder.stop()
+        ports = [port for port in (self._port, self._files_port) if port is not None]
+        self._port = self._files_port = None
+        for port in ports:
+            stopped = port.stopListening()
+            if isinstance(stopped, Deferred):
+                await stopped
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = self._authority = None
+
+    # Credentials
+
+    @property
+    def authority(self) -> CertificateAuthority:
+        """The hub's certificate authority; its files live in a temporary directory until stop."""
+        if self._authority is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="embedded-koji-hub-"))
+            self._authority = CertificateAuthority(self._directory)
+        return self._authority
+
+    def use_certificates_in(self, directory: Path) -> None:
+        """Keep the authority's files in a directory that stays after stop."""
+        self._authority = CertificateAuthority(directory)
+
+    def certificate(self, user: str) -> Path:
+        """Return the path of a PEM file with a client certificate of a user, and its key."""
+        return self.authority.client(user)
+
+    def profile_text(self, name: str = "fake", *, user: str | None = None) -> str:
+        """Return a koji.conf with one profile of this hub.
+
+        Args:
+            name: the profile's name.
+            user: log in as this user, by certificate, where the hub has TLS.
+        """
+        lines = [
+            f"[{name}]",
+            f"server = {self.url}",
+            f"weburl = {self.weburl}",
+            f"topurl = {self.topurl}",
+            "poll_interval = 1",
+            "max_retries = 2",
+            "retry_interval = 1",
+        ]
+        if self.tls:
+            lines.append(f"serverca = {self.authority.certificate_path}")
+        if self.tls and user is not None:
+            lines += ["authtype = ssl", f"cert = {self.certificate(user)}"]
+        else:
+            lines.append("authtype = noauth")
+        return "\n".join(lines) + "\n"
+
+    # Switches
+
+    def offline(self, text: str = "server is offline") -> None:
+        """Answer every call with fault 1014."""
+        self.offline_text = text
+
+    def online(self) -> None:
+        """Answer calls again."""
+        self.offline_text = None
+
+    # Running methods
+
+    def user_of(self, session: Session | None) -> Row | None:
+        """Return the user of a session, of an anonymous call the one of the switch, or None."""
+        if session is not None:
+            return self.state.get("users", session.user_id)
+        if self._anonymous_user is not None:
+            return self.state.one("users", name=self._anonymous_user)
+        return None
+
+    def count(self, method: str) -> None:
+        """Count a call of a method."""
+        self.calls[method] += 1
+
+    def log_method_error(self, method: str) -> None:
+        """Log the error that a method of ours just raised; its caller gets fault 1."""
+        self._log.warn("hub method {method} failed", method=method)
+
+    def call(self, method: str, *args: Any, user: str | None = KOJIADMIN, **kwargs: Any) -> Any:
+        """Run a hub method here and now, as a user, in a transaction.
+
+        Args:
+            method: the method's name.
+            args: its positional arguments.
+            user: who calls; None for nobody.
+            kwargs: its named arguments.
+
+        Returns:
+            What the method returns.
+
+        Raises:
+            HubFault: the method's refusal.
+        """
+        row = self.state.one("users", name=user) if user is not None else None
+        params: list[Any] = list(args)
+        if kwargs:
+            params.append({**kwargs, "__starstar": True})
+        with self.state.transaction():
+            return call_with_argument_check(Call(self, row), method, params)
+
+    def permissions_of(self, user: Row) -> set[str]:
+        """Return the names of the permissions that a user holds."""
+        return users.held_permissions(self.state, user["id"])
+
+    # The index of children
+
+    def index_task(self, row: Row) -> None:
+        """Note a new task under its parent."""
+        parent = row["parent"]
+        if parent is not None:
+            self._children.setdefault(parent, []).append(row)
+
+    def task_children(self, task_id: int) -> list[Row]:
+        """Return the rows of a task's children, in the order of their ids."""
+        rows = self._children.get(task_id, [])
+        return [row for row in rows if self.state.get("task", row["id"]) is row]
+
+    # Seeding
+
+    def add_user(
+        self, name: str, *, password: str | None = None, permissions: Iterable[str] = ()
+    ) -> Row:
+        """Add a user with permissions; returns the row."""
+        with self.state.transaction():
+            row = self.state.insert(
+                "users",
+                {
+                    "name": name,
+                    "status": 0,
+                    "usertype": 0,
+                    "password": password,
+                    "krb_principals": [],
+                },
+            )
+            for permission in permissions:
+                found = self.state.one("permissions", name=permission)
+                if found is None:
+                    found = self.state.insert(
+                        "permissions", {"name": permission, "description": None}
+                    )
+                grant = {"user_id": row["id"], "permission_id": found["id"]}
+                self.state.insert_version("user_perms", grant, row["id"])
+        return row
+
+    def add_host(
+        self, name: str, arches: str, *, channels: Iterable[str] = ("default", "createrepo")
+    ) -> Row:
+        """Add a build host that takes the tasks of some channels; returns the row."""
+        with self.state.transaction():
+            user = self.state.one("users", name=name) or self.add_user(name)
+            self.state.update("users", user["id"], usertype=1)
+            host = self.state.insert(
+                "host",
+                {
+                    "user_id": user["id"],
+                    "name": name,
+                    "arches": arches,
+                    "capacity": 2.0,
+                    "comment": None,
+                    "description": None,
+                    "enabled": True,
+                    "ready": True,
+                    "task_load": 0.0,
+                    "update_ts": self.now(),
+                },
+            )
+            for channel in channels:
+                found = self.state.one("channels", name=channel)
+                assert found is not None, f"no channel {channel}"
+                link = {"host_id": host["id"], "channel_id": found["id"]}
+                self.state.insert("host_channels", link)
+        return host
+
+    def add_tag(self, name: str, *, parent: str | None = None, arches: str = "") -> int:
+        """Add a tag; returns its id."""
+        return int(self.call("createTag", name, parent=parent, arches=arches))
+
+    def add_target(self, name: str, build_tag: str, dest_tag: str) -> None:
+        """Add a build target."""
+        self.call("createBuildTarget", name, build_tag, dest_tag)
+
+    def add_package(self, tag: str, name: str, *, owner: str = KOJIADMIN) -> None:
+        """List a package in a tag."""
+        self.call("packageListAdd", tag, name, owner=owner)
+
+    def add_repo(self, tag: str) -> int:
+        """Add a READY repo of a tag as it is now; returns its id."""
+        with self.state.transaction():
+            call = Call(self, self.admin)
+            tag_id = lookups.find_tag_id(self.state, tag, strict=True)
+            assert tag_id is not None
+            return int(repos.insert_repo(call, tag_id, state=repos.READY)["id"])
+
+    def add_demo_content(self) -> None:
+        """Add what a demonstration needs.
+
+        Users ``kojiadmin`` and ``alice``; a host ``builder1``; the tags ``demo-build``,
+        ``demo-candidate`` and ``demo-released``; the target ``demo``; the packages ``hello``,
+        ``world``, ``foo`` and ``failarch`` (which does not build), listed in ``demo-candidate``.
+        """
+        self.add_user("alice", password="alice")
+        self.add_host("builder1", "x86_64 aarch64 ppc64le noarch")
+        self.add_tag("demo-candidate")
+        self.add_tag("demo-released")
+        self.add_tag("demo-build", parent="demo-candidate", arches="x86_64 aarch64 ppc64le")
+        self.add_target("demo", "demo-build", "demo-candidate")
+        for package in ("hello", "world", "foo", "failarch"):
+            self.add_package("demo-candidate", package)
+            self.add_package("demo-released", package)
+        self.add_repo("demo-build")
+        self.allow_srpm_builds = True
+
+
+assert methods.METHODS, "the hub methods are registered by the imports above"

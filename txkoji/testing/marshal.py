@@ -1,0 +1,99 @@
+"""The embedded hub's side of XML-RPC: requests parsed, replies written as a real hub writes them.
+
+It stands on Python's own ``xmlrpc.client``, as Koji's hub does, and shares nothing with
+``txkoji.xmlrpc``: what one gets wrong the other shows. The recordings hold it to the byte.
+"""
+
+from __future__ import annotations
+
+import datetime
+import xmlrpc.client
+from typing import Any
+from xml.parsers import expat
+
+
+class BadRequest(Exception):
+    """The body of a request is no XML-RPC call. The text is the one that the hub answers with."""
+
+
+class _Marshaller(xmlrpc.client.Marshaller):
+    # The base class looks its methods up in this table of the class.
+    dispatch: dict[Any, Any] = dict(xmlrpc.client.Marshaller.dispatch)  # noqa: RUF012 - as above
+
+    def dump_int(self, value: int, write: Any) -> None:
+        if -(2**31) <= value < 2**31:
+            write(f"<value><int>{value}</int></value>\n")
+        elif -(2**63) <= value < 2**63:
+            write(f"<value><i8>{value}</i8></value>\n")
+        else:
+            raise OverflowError("long int exceeds XML-RPC limits")
+
+    def dump_iterable(self, value: Any, write: Any) -> None:
+        self.dump_array(list(value), write)
+
+    def dump_datetime_as_text(self, value: datetime.datetime, write: Any) -> None:
+        self.dump_unicode(str(value), write)
+
+    dispatch[int] = dump_int
+    dispatch[type(_ for _ in ())] = dump_iterable
+    dispatch[datetime.datetime] = dump_datetime_as_text
+
+
+def _params(value: Any) -> str:
+    # Typeshed says that `dumps` takes a str; the real one takes any marshallable value.
+    marshaller: Any = _Marshaller("utf-8", allow_none=True)
+    return str(marshaller.dumps((value,)))
+
+
+def response(value: Any) -> bytes:
+    """Write a reply that holds one value.
+
+    Raises:
+        TypeError, OverflowError: the value can't be marshalled; the hub answers fault 1 then.
+    """
+    text = f"<?xml version='1.0'?>\n<methodResponse>\n{_params(value)}</methodResponse>\n"
+    return text.encode("utf-8", "xmlcharrefreplace")
+
+
+def fault(code: int, text: str) -> bytes:
+    """Write a reply that is a fault."""
+    marshaller: Any = _Marshaller("utf-8", allow_none=True)
+    body = marshaller.dumps(xmlrpc.client.Fault(code, text))
+    return f"<?xml version='1.0'?>\n<methodResponse>\n{body}</methodResponse>\n".encode()
+
+
+def stored_request(method: str, params: list[Any]) -> str:
+    """Write a task's request as the hub's database holds it: a ``methodCall`` document."""
+    marshaller: Any = _Marshaller("utf-8", allow_none=True)
+    body = marshaller.dumps(tuple(params))
+    name = f"<methodName>{method}</methodName>\n"
+    return f"<?xml version='1.0'?>\n<methodCall>\n{name}{body}</methodCall>\n"
+
+
+def request(body: bytes) -> tuple[str, list[Any]]:
+    """Parse a request.
+
+    Args:
+        body: the body of the HTTP request.
+
+    Returns:
+        The method and its parameters.
+
+    Raises:
+        BadRequest: the body is empty or is no XML-RPC call.
+    """
+    if not body:
+        raise BadRequest("Empty request")
+    parser, unmarshaller = xmlrpc.client.getparser(use_builtin_types=False)
+    try:
+        parser.feed(body)
+        parser.close()
+        params = unmarshaller.close()
+    except expat.ExpatError as error:
+        raise BadRequest(str(error)) from error
+    except (xmlrpc.client.ResponseError, ValueError, TypeError) as error:
+        raise BadRequest(str(error) or type(error).__name__) from error
+    method = unmarshaller.getmethodname()
+    if not method:
+        raise BadRequest("no method name")
+    return method, list(params)

@@ -1,0 +1,55 @@
+"""The files that tasks leave, read through the hub."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.methods import Call, hub_method
+
+
+def task_directory(task_id: int) -> str:
+    """Return where a task's output lies, below the hub's top directory."""
+    return f"work/tasks/{task_id % 10000}/{task_id}"
+
+
+@hub_method("listTaskOutput")
+def list_task_output(
+    call: Call, taskID: Any, stat: bool = False, all_volumes: bool = False, strict: bool = False
+) -> Any:
+    if strict and call.state.get("task", taskID) is None:
+        raise GenericError("Task doesn't exist")
+    directory = task_directory(int(taskID))
+    files = call.hub.files
+    names = list(files.walk(directory))
+    if not stat:
+        return {name: ["DEFAULT"] for name in names} if all_volumes else names
+    output: dict[str, Any] = {}
+    for name in names:
+        path = f"{directory}/{name}"
+        modified = files.modified(path)
+        status = {
+            "st_atime": modified,
+            "st_ctime": modified,
+            "st_mtime": modified,
+            "st_size": str(files.size(path)),
+        }
+        output[name] = {"DEFAULT": status} if all_volumes else status
+    return output
+
+
+@hub_method("downloadTaskOutput")
+def download_task_output(
+    call: Call, taskID: Any, fileName: str, offset: Any = 0, size: Any = -1, volume: Any = None
+) -> str:
+    if ".." in fileName:
+        raise GenericError(f"Invalid file name: {fileName}")
+    path = f"{task_directory(taskID)}/{fileName}"
+    files = call.hub.files
+    if not files.exists(path):
+        raise GenericError(f'no file "{fileName}" output by task {taskID}')
+    start = int(offset)
+    if start < 0:
+        start = max(0, files.size(path) + start)
+    return base64.encodebytes(files.read(path, start, int(size))).decode("ascii").replace("\n", "")

@@ -1,0 +1,184 @@
+"""Log in, log out, and what a session says of itself."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from txkoji.exceptions import AuthError, AuthLockError, GenericError
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.sessions import Session
+from txkoji.testing.state import Row
+
+NORMAL, SSL, GSSAPI = 0, 2, 3
+
+
+def _start(call: Call, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
+    sessions = call.hub.sessions
+    if call.session is not None and not call.session.expired:
+        raise AuthError("Already logged in")
+    if user["status"] != 0:
+        raise AuthError(f"logins by {user['name']} are not allowed")
+    if renew and call.session is not None:
+        return sessions.login_reply(sessions.renew(call.session, call.hub.now()))
+    session = sessions.create(user["id"], authtype, call.address, call.hub.now())
+    return sessions.login_reply(session)
+
+
+@hub_method("login")
+def login(
+    call: Call,
+    user: Any = None,
+    password: Any = None,
+    opts: Any = None,
+    renew: bool = False,
+    exclusive: bool = False,
+) -> Any:
+    row = call.state.one("users", name=user)
+    if row is None or not row.get("password") or row["password"] != password:
+        raise AuthError("invalid username or password")
+    return _start(call, row, NORMAL, renew)
+
+
+@hub_method("sslLogin")
+def ssl_login(
+    call: Call,
+    proxyuser: Any = None,
+    proxyauthtype: Any = None,
+    renew: bool = False,
+    exclusive: Any = None,
+) -> Any:
+    name = call.certificate_name
+    if name is None:
+        raise AuthError("could not verify client: NONE")
+    if proxyuser is not None and name not in call.hub.proxy_users:
+        raise AuthError(f"{name} is not authorized to login other users")
+    wanted = proxyuser if proxyuser is not None else name
+    row = call.state.one("users", name=wanted)
+    if row is None:
+        # LoginCreatesUser, on by default.
+        row = call.hub.add_user(wanted)
+    return _start(call, row, SSL, renew)
+
+
+@hub_method("logout")
+def logout(call: Call, session_id: Any = None) -> None:
+    if call.session is None:
+        raise AuthError("Not logged in")
+    session: Session | None = call.session
+    if session_id is not None:
+        session = next((other for other in call.hub.sessions if other.id == session_id), None)
+        if session is None or session.user_id != call.session.user_id:
+            raise AuthError("only admins or owner may logout other session")
+    assert session is not None
+    call.hub.sessions.close(session)
+
+
+@hub_method("subsession")
+def subsession(call: Call) -> Any:
+    if call.session is None:
+        raise AuthError("Not logged in")
+    session = call.session
+    master = session.master or session.id
+    child = call.hub.sessions.create(
+        session.user_id, session.authtype, session.address, call.hub.now(), master=master
+    )
+    return call.hub.sessions.login_reply(child)
+
+
+@hub_method("logoutChild")
+def logout_child(call: Call, session_id: Any) -> None:
+    if call.session is None:
+        raise AuthError("Not logged in")
+    for other in call.hub.sessions:
+        if other.id == session_id and other.master == call.session.id:
+            call.hub.sessions.close(other)
+
+
+@hub_method("exclusiveSession")
+def exclusive_session(call: Call, force: bool = False) -> None:
+    if call.session is None:
+        raise AuthError("Not logged in")
+    for other in call.hub.sessions:
+        if other.exclusive and other.user_id == call.session.user_id and other is not call.session:
+            if not force:
+                raise AuthLockError("Cannot get exclusive session")
+            call.hub.sessions.close(other)
+    call.session.exclusive = True
+
+
+@hub_method("sharedSession")
+def shared_session(call: Call) -> None:
+    if call.session is None:
+        raise AuthError("Not logged in")
+    call.session.exclusive = False
+
+
+@hub_method("showSession")
+def show_session(call: Call) -> str:
+    if call.session is None:
+        return "session: not logged in (no session header or session args)"
+    return f"session: {call.session.id} of user {call.session.user_id}"
+
+
+def _text(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return str(datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc))
+
+
+def _info(session: Session, details: bool) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "user_id": session.user_id,
+        "expired": session.expired,
+        "master": session.master,
+        "authtype": session.authtype,
+        "callnum": session.callnum,
+        "exclusive": session.exclusive or None,
+        "start_time": _text(session.start),
+        "start_ts": session.start,
+        "update_time": _text(session.updated),
+        "update_ts": session.updated,
+        "renew_time": _text(session.renewed),
+        "renew_ts": session.renewed,
+    }
+    if details:
+        info.update(hostip=session.address, id=session.id)
+    return info
+
+
+@hub_method("getSessionInfo")
+def get_session_info(call: Call, details: bool = False, user_id: Any = None) -> Any:
+    if call.session is None or call.user is None:
+        return None
+    if user_id is None:
+        return _info(call.session, details)
+    if user_id != call.user["id"]:
+        call.require_permission("admin")
+    return [_info(session, details) for session in call.hub.sessions if session.user_id == user_id]
+
+
+@hub_method("getLoggedInUser")
+def get_logged_in_user(call: Call) -> Any:
+    if call.user is None:
+        return None
+    user = call.user
+    return {
+        "id": user["id"],
+        "name": user["name"],
+        "status": user["status"],
+        "usertype": user["usertype"],
+        "krb_principals": list(user["krb_principals"]),
+        "authtype": call.session.authtype if call.session else None,
+        "krb_principal": None,
+    }
+
+
+@hub_method("error")
+def error(call: Call) -> None:
+    raise RuntimeError("test exception")
+
+
+@hub_method("fault")
+def fault(call: Call) -> None:
+    raise GenericError("test exception")

@@ -1,0 +1,198 @@
+"""What a hub says of itself, what it is seeded with, and the calls about calls."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.methods import METHODS, Call, hub_method
+from txkoji.testing.queries import apply_query_options
+from txkoji.testing.state import HubState
+
+PERMISSIONS = {
+    "admin": "Full administrator access. Perform all actions.",
+    "appliance": "Create appliance builds - deprecated.",
+    "dist-repo": "Create a dist-repo.",
+    "host": "Add, remove, enable, disable hosts and channels.",
+    "image": "Start image tasks.",
+    "image-import": "Import image archives.",
+    "livecd": "Start livecd tasks.",
+    "maven-import": "Import maven archives.",
+    "repo": "Manage repos: newRepo, repoExpire, repoDelete, repoProblem.",
+    "sign": "Import RPM signatures and write signed RPMs.",
+    "tag": "Manage packages in tags: add, block, remove, and clone tags.",
+    "target": "Add, edit, and remove targets.",
+    "win-admin": 'The default hub policy rule for "vm" requires this permission to trigger'
+    " Windows builds.",
+    "win-import": "Import win archives.",
+    "draft-promoter": 'The permission required in the default "draft_promotion" hub policy rule'
+    " to promote draft build.",
+}
+
+CHANNELS = (
+    "default",
+    "createrepo",
+    "maven",
+    "livecd",
+    "appliance",
+    "vm",
+    "image",
+    "livemedia",
+)
+
+BUILD_TYPES = ("rpm", "maven", "win", "image")
+
+
+def seed(state: HubState) -> None:
+    """Put in what a hub's database holds from the start."""
+    with state.transaction():
+        state.event()
+        for name, description in PERMISSIONS.items():
+            state.insert("permissions", {"name": name, "description": description})
+        for channel in CHANNELS:
+            row = {"name": channel, "description": None, "enabled": True, "comment": None}
+            state.insert("channels", row)
+        for build_type in BUILD_TYPES:
+            state.insert("btype", {"name": build_type})
+        state.insert("volume", {"name": "DEFAULT"}, id=0)
+
+
+@hub_method("hello")
+def hello(call: Call, *args: Any) -> str:
+    return "Hello World"
+
+
+@hub_method("echo")
+def echo(call: Call, *args: Any) -> list[Any]:
+    return list(args)
+
+
+@hub_method("getAPIVersion")
+def get_api_version(call: Call) -> int:
+    return 1
+
+
+@hub_method("getKojiVersion")
+def get_koji_version(call: Call) -> str:
+    return call.hub.version
+
+
+@hub_method("mavenEnabled")
+def maven_enabled(call: Call) -> bool:
+    return False
+
+
+@hub_method("winEnabled")
+def win_enabled(call: Call) -> bool:
+    return False
+
+
+@hub_method("_listapi")
+def list_api(call: Call) -> list[dict[str, Any]]:
+    api = []
+    for name, function in METHODS.items():
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        args: list[Any] = []
+        for parameter in parameters:
+            if parameter.default is inspect.Parameter.empty:
+                args.append(parameter.name)
+            else:
+                args.append([parameter.name, parameter.default])
+        described = ", ".join(str(parameter) for parameter in parameters)
+        api.append({"name": name, "doc": None, "argdesc": f"({described})", "args": args})
+    return api
+
+
+@hub_method("system.listMethods")
+def list_methods(call: Call) -> list[str]:
+    return sorted(METHODS)
+
+
+@hub_method("system.methodSignature")
+def method_signature(call: Call, method: str) -> str:
+    return "signatures not supported"
+
+
+@hub_method("system.methodHelp")
+def method_help(call: Call, method: str) -> str:
+    if method not in METHODS:
+        raise GenericError(f"Invalid method: {method}")
+    return f"{method}{inspect.signature(METHODS[method])}"
+
+
+@hub_method("listBTypes")
+def list_btypes(call: Call, query: Any = None, queryOpts: Any = None) -> Any:
+    rows = [{"id": row["id"], "name": row["name"]} for row in call.state.rows("btype")]
+    wanted = {key: query[key] for key in ("id", "name") if query and key in query}
+    rows = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    return apply_query_options(rows, queryOpts)
+
+
+@hub_method("listCGs")
+def list_cgs(call: Call) -> dict[str, Any]:
+    return {}
+
+
+@hub_method("listVolumes")
+def list_volumes(call: Call) -> list[dict[str, Any]]:
+    return call.state.rows("volume")
+
+
+@hub_method("getVolume")
+def get_volume(call: Call, volume: Any, strict: bool = False) -> Any:
+    by_name = isinstance(volume, str)
+    row = call.state.one("volume", name=volume) if by_name else call.state.get("volume", volume)
+    if row is None and strict:
+        raise GenericError(f"No such entry in table volume: {volume}")
+    return row
+
+
+def _sort_key(value: Any) -> Any:
+    return (value is None, value if value is not None else 0)
+
+
+def _filtered(rows: list[Any], options: dict[str, Any]) -> list[Any]:
+    for key in reversed(str(options.get("order") or "").split(",")):
+        name = key.lstrip("-")
+        if name:
+            rows = sorted(rows, key=lambda row: _sort_key(row[name]), reverse=key.startswith("-"))
+    offset, limit = options.get("offset") or 0, options.get("limit")
+    return rows[offset : offset + limit if limit is not None else None]
+
+
+@hub_method("count")
+def count(call: Call, methodName: str, *args: Any, **kw: Any) -> int:
+    return len(_listed(call, methodName, args, kw))
+
+
+@hub_method("filterResults", python_name="filterResults")
+def filter_results(call: Call, methodName: str, *args: Any, **kw: Any) -> Any:
+    options = kw.pop("filterOpts", None) or {}
+    return _filtered(_listed(call, methodName, args, kw), options)
+
+
+@hub_method("countAndFilterResults", python_name="countAndFilterResults")
+def count_and_filter_results(call: Call, methodName: str, *args: Any, **kw: Any) -> Any:
+    options = kw.pop("filterOpts", None) or {}
+    rows = _listed(call, methodName, args, kw)
+    return [len(rows), _filtered(rows, options)]
+
+
+def _listed(call: Call, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    if method not in METHODS:
+        raise GenericError(f"Invalid method: {method}")
+    result = METHODS[method](call, *args, **kwargs)
+    if not isinstance(result, list):
+        raise GenericError(f"{method} does not return a list")
+    return result
+
+
+@hub_method("search")
+def search(call: Call, terms: str, type: str, matchType: str, queryOpts: Any = None) -> Any:
+    tables = {"package": "package", "tag": "tag", "target": "build_target", "user": "users"}
+    if type not in tables:
+        raise GenericError(f"unknown search type: {type}")
+    needle = terms.strip("*%").lower()
+    rows = [{"id": row["id"], "name": row["name"]} for row in call.state.rows(tables[type])]
+    return apply_query_options([row for row in rows if needle in row["name"].lower()], queryOpts)

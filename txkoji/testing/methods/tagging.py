@@ -1,0 +1,175 @@
+"""Builds into tags and out of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import ActionNotAllowed, GenericError, TagError
+from txkoji.testing import lookups
+from txkoji.testing.lookups import STATES
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.tags import package_config
+from txkoji.testing.methods.tasks import make_task
+from txkoji.testing.state import HubState, Row
+
+TAG_PRIORITY = 10
+
+
+def listing_of(state: HubState, tag_id: int, build_id: int) -> Row | None:
+    """Return the listing of a build in a tag, in force now, or None."""
+    rows = state.active("tag_listing", None, tag_id=tag_id, build_id=build_id)
+    return rows[0] if rows else None
+
+
+def tag_build_row(
+    state: HubState, tag_id: int, build: Row, user_id: int, *, force: bool = False
+) -> None:
+    """Put a build into a tag at this transaction's event.
+
+    Raises:
+        TagError: it is in there already, unless forced.
+    """
+    tag = state.get("tag", tag_id)
+    assert tag is not None
+    own = listing_of(state, tag_id, build["id"])
+    if own is not None:
+        if not force:
+            nvr = lookups.build_nvr(state, build)
+            raise TagError(f"build {nvr} already tagged ({tag['name']})")
+        state.revoke("tag_listing", own["id"], user_id)
+    state.insert_version("tag_listing", {"tag_id": tag_id, "build_id": build["id"]}, user_id)
+
+
+def untag_build_row(
+    state: HubState, tag_id: int, build: Row, user_id: int, *, strict: bool = True
+) -> None:
+    """Take a build out of a tag at this transaction's event.
+
+    Raises:
+        TagError: it is not in there, when strict.
+    """
+    own = listing_of(state, tag_id, build["id"])
+    if own is None:
+        if strict:
+            tag = state.get("tag", tag_id)
+            assert tag is not None
+            nvr = lookups.build_nvr(state, build)
+            raise TagError(f"build {nvr} not in tag {tag['name']}")
+        return
+    state.revoke("tag_listing", own["id"], user_id)
+
+
+def _check_access(call: Call, tag: dict[str, Any], force: bool) -> None:
+    if force and call.has_permission("admin"):
+        return
+    if tag["locked"]:
+        raise TagError("tag is locked")
+    if tag["perm"] and not call.has_permission(tag["perm"]):
+        raise ActionNotAllowed(f"tag requires {tag['perm']} permission")
+
+
+def _check_package(call: Call, tag: dict[str, Any], package_id: int, force: bool) -> None:
+    if force and call.has_permission("admin"):
+        return
+    name = lookups.package_name(call.state, package_id)
+    entry = package_config(call, tag["id"], package_id)
+    if entry is None:
+        raise TagError(f"Package {name} not in list for {tag['name']}")
+    if entry["blocked"]:
+        raise TagError(f"Package {name} is blocked in {tag['name']}")
+
+
+def _checked(call: Call, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
+    row = lookups.find_build_row(call.state, build, strict=True)
+    found = lookups.find_tag(call.state, tag, strict=True)
+    assert row is not None
+    assert found is not None
+    if row["state"] != STATES["COMPLETE"]:
+        nvr = lookups.build_nvr(call.state, row)
+        names = {number: name for name, number in STATES.items()}
+        raise TagError(f"build {nvr} not complete: state {names[row['state']]}")
+    _check_access(call, found, force)
+    _check_package(call, found, row["package_id"], force)
+    return found, row
+
+
+@hub_method("tagBuild", python_name="RootExports.tagBuild")
+def tag_build(call: Call, tag: Any, build: Any, force: bool = False, fromtag: Any = None) -> int:
+    call.require_login()
+    found, row = _checked(call, tag, build, force)
+    from_id = None
+    if fromtag is not None:
+        source = lookups.find_tag(call.state, fromtag, strict=True)
+        assert source is not None
+        _check_access(call, source, force)
+        from_id = source["id"]
+        if listing_of(call.state, from_id, row["id"]) is None:
+            nvr = lookups.build_nvr(call.state, row)
+            raise TagError(f"build {nvr} not in tag {source['name']}")
+    request = [found["id"], row["id"], force, from_id]
+    return int(make_task(call, "tagBuild", request, priority=TAG_PRIORITY))
+
+
+@hub_method("moveBuild", python_name="RootExports.moveBuild")
+def move_build(call: Call, tag1: Any, tag2: Any, build: Any, force: bool = False) -> int:
+    return int(tag_build(call, tag2, build, force, fromtag=tag1))
+
+
+@hub_method("moveAllBuilds", python_name="RootExports.moveAllBuilds")
+def move_all_builds(
+    call: Call, tag1: Any, tag2: Any, package: Any, force: bool = False
+) -> list[int]:
+    call.require_login()
+    source = lookups.find_tag(call.state, tag1, strict=True)
+    row = lookups.find_package(call.state, package, strict=True)
+    assert source is not None
+    assert row is not None
+    tagged = lookups.tagged(call.state, source["id"], package=row["name"])
+    oldest_first = sorted((build for build, _ in tagged), key=lambda build: build["id"])
+    return [tag_build(call, tag2, build["id"], force, fromtag=tag1) for build in oldest_first]
+
+
+@hub_method("untagBuild", python_name="RootExports.untagBuild")
+def untag_build(call: Call, tag: Any, build: Any, strict: bool = True, force: bool = False) -> None:
+    user = call.require_login()
+    row = lookups.find_build_row(call.state, build, strict=True)
+    found = lookups.find_tag(call.state, tag, strict=True)
+    assert row is not None
+    assert found is not None
+    _check_access(call, found, force)
+    untag_build_row(call.state, found["id"], row, user["id"], strict=strict)
+
+
+@hub_method("tagBuildBypass", python_name="RootExports.tagBuildBypass")
+def tag_build_bypass(
+    call: Call, tag: Any, build: Any, force: bool = False, notify: bool = False
+) -> None:
+    user = call.require_permission("tag")
+    found, row = _checked(call, tag, build, force)
+    tag_build_row(call.state, found["id"], row, user["id"], force=force)
+
+
+@hub_method("untagBuildBypass", python_name="RootExports.untagBuildBypass")
+def untag_build_bypass(
+    call: Call,
+    tag: Any,
+    build: Any,
+    strict: bool = True,
+    force: bool = False,
+    notify: bool = False,
+) -> None:
+    call.require_permission("tag")
+    untag_build(call, tag, build, strict, force)
+
+
+@hub_method("massTag", python_name="RootExports.massTag")
+def mass_tag(call: Call, tag: Any, builds: Any) -> None:
+    user = call.require_permission("tag")
+    found = lookups.find_tag(call.state, tag, strict=True)
+    assert found is not None
+    if not isinstance(builds, list):
+        raise GenericError("builds must be a list")
+    for build in builds:
+        row = lookups.find_build_row(call.state, build, strict=True)
+        assert row is not None
+        tag_build_row(call.state, found["id"], row, user["id"], force=True)

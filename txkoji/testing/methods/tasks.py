@@ -1,0 +1,444 @@
+"""Tasks: made, read, canceled. What they do is the builder's business."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import (
+    ActionNotAllowed,
+    GenericError,
+    HubFault,
+    ParameterError,
+    fault_from,
+)
+from txkoji.testing import lookups, marshal
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.queries import apply_query_options
+from txkoji.testing.state import HubState, Row
+
+FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
+FINISHED = (CLOSED, CANCELED, FAILED)
+DEFAULT_PRIORITY = 20
+
+
+def make_task(
+    call: Call,
+    method: str,
+    request: list[Any],
+    *,
+    owner: int | None = None,
+    parent: Row | None = None,
+    label: str | None = None,
+    channel: str | int | None = None,
+    arch: str = "noarch",
+    priority: int | None = None,
+) -> int:
+    """Make a task, which the builder picks up when the transaction is committed.
+
+    Args:
+        call: who asks.
+        method: the task's method.
+        request: its parameters.
+        owner: whose task it is; by default the caller's, or the parent's owner.
+        parent: the row of the parent task, for a child.
+        label: the child's label, unique under its parent: a child that has it is found again.
+        channel: the channel's name or id; by default the parent's, or ``default``.
+        arch: the architecture that the task needs.
+        priority: the absolute priority; by default 20, or one less than the parent's.
+
+    Returns:
+        The id of the task.
+
+    Raises:
+        GenericError: no such channel, a disabled one, a parent that is not open, no owner.
+    """
+    state = call.state
+    if parent is not None and label is not None:
+        twin = state.one("task", parent=parent["id"], label=label)
+        if twin is not None:
+            return int(twin["id"])
+    if owner is None:
+        owner = parent["owner"] if parent is not None else call.user["id"] if call.user else None
+    if owner is None:
+        raise GenericError("task must have an owner")
+    if parent is not None and parent["state"] != OPEN:
+        raise GenericError(f"Parent task (id {parent['id']}) is not open")
+    if channel is None:
+        channel = parent["channel_id"] if parent is not None else "default"
+    channel_row = lookups.find_channel(state, channel)
+    if channel_row is None:
+        raise GenericError(f"No such channel: {channel}")
+    if not channel_row["enabled"]:
+        raise GenericError(f"Channel {channel_row['name']} is disabled.")
+    if priority is None:
+        priority = parent["priority"] - 1 if parent is not None else DEFAULT_PRIORITY
+    row = state.insert(
+        "task",
+        {
+            "state": FREE,
+            "create_ts": call.hub.now(),
+            "start_ts": None,
+            "completion_ts": None,
+            "channel_id": channel_row["id"],
+            "host_id": None,
+            "parent": parent["id"] if parent is not None else None,
+            "label": label,
+            "waiting": None,
+            "awaited": None,
+            "owner": owner,
+            "method": method,
+            "request": request,
+            "result": None,
+            "fault": None,
+            "priority": priority,
+            "weight": 1.0,
+            "arch": arch,
+        },
+    )
+    task_id = int(row["id"])
+    call.hub.index_task(row)
+    state.on_commit(lambda: call.hub.builder.wake(task_id))
+    return task_id
+
+
+def _priority(call: Call, relative: Any) -> int | None:
+    if relative is None or relative == 0:
+        return None
+    if relative < 0 and not call.has_permission("admin"):
+        raise ActionNotAllowed("only admins may create high-priority tasks")
+    return DEFAULT_PRIORITY + int(relative)
+
+
+@hub_method("build", python_name="RootExports.build")
+def build(
+    call: Call, src: Any, target: Any, opts: Any = None, priority: Any = None, channel: Any = None
+) -> int:
+    call.require_login()
+    lookups.require_type(src, str)
+    if opts is None:
+        opts = {}
+    absolute = _priority(call, priority)
+    return make_task(call, "build", [src, target, opts], priority=absolute, channel=channel)
+
+
+@hub_method("chainBuild", python_name="RootExports.chainBuild")
+def chain_build(
+    call: Call, srcs: Any, target: Any, opts: Any = None, priority: Any = None, channel: Any = None
+) -> int:
+    call.require_login()
+    lookups.require_type(srcs, list)
+    absolute = _priority(call, priority)
+    return make_task(
+        call, "chainbuild", [srcs, target, opts or {}], priority=absolute, channel=channel
+    )
+
+
+@hub_method("makeTask", python_name="RootExports.makeTask")
+def make_task_method(call: Call, method: str, arglist: Any, **opts: Any) -> int:
+    call.require_permission("admin")
+    if "owner" in opts:
+        raise ActionNotAllowed("The owner option is not allowed here")
+    parent = opts.get("parent")
+    return make_task(
+        call,
+        method,
+        list(arglist),
+        parent=call.state.get("task", parent) if parent is not None else None,
+        label=opts.get("label"),
+        channel=opts.get("channel"),
+        arch=opts.get("arch") or "noarch",
+        priority=opts.get("priority"),
+    )
+
+
+@hub_method("runroot")
+def runroot(
+    call: Call, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
+) -> int:
+    call.require_permission("runroot")
+    tag = lookups.find_tag(call.state, tagInfo, strict=True)
+    assert tag is not None
+    # The channel is the site's own: a hub is not seeded with it.
+    row = lookups.find_channel(call.state, channel or "runroot", strict=True)
+    assert row is not None
+    request = [tag["name"], arch, command, {**opts, "__starstar": True}]
+    return make_task(call, "runroot", request, channel=row["id"], arch=arch, priority=15)
+
+
+@hub_method("resubmitTask", python_name="RootExports.resubmitTask")
+def resubmit_task(call: Call, taskID: int) -> int:
+    user = call.require_login()
+    row = _task(call, taskID)
+    if row["state"] not in (CANCELED, FAILED):
+        raise GenericError("only canceled or failed tasks may be resubmitted")
+    if row["parent"] is not None:
+        raise GenericError("only top-level tasks may be resubmitted")
+    if row["owner"] != user["id"] and not call.has_permission("admin"):
+        raise GenericError("only the task owner or an admin may resubmit a task")
+    return make_task(
+        call,
+        row["method"],
+        row["request"],
+        channel=row["channel_id"],
+        arch=row["arch"],
+        priority=row["priority"],
+    )
+
+
+# Cancel and steer
+
+
+def _task(call: Call, task_id: Any) -> Row:
+    row = call.state.get("task", task_id)
+    if row is None:
+        raise GenericError(f"No such task: {task_id!r}")
+    return row
+
+
+def _may_cancel(call: Call, row: Row) -> None:
+    user = call.require_login()
+    if row["owner"] != user["id"] and not call.has_permission("admin"):
+        raise ActionNotAllowed("Cannot cancel task, not owner")
+
+
+@hub_method("cancelTask", python_name="RootExports.cancelTask")
+def cancel_task(call: Call, task_id: Any, recurse: bool = True) -> None:
+    row = _task(call, task_id)
+    _may_cancel(call, row)
+    call.hub.builder.cancel(row["id"], recurse=recurse)
+
+
+@hub_method("cancelTaskFull", python_name="RootExports.cancelTaskFull")
+def cancel_task_full(call: Call, task_id: Any, strict: bool = True) -> None:
+    call.require_permission("admin")
+    row = _task(call, task_id)
+    if strict and row["parent"] is not None:
+        raise GenericError(f"Task {task_id} is not top-level (parent={row['parent']})")
+    call.hub.builder.cancel(row["id"])
+
+
+@hub_method("cancelTaskChildren", python_name="RootExports.cancelTaskChildren")
+def cancel_task_children(call: Call, task_id: Any) -> None:
+    row = _task(call, task_id)
+    _may_cancel(call, row)
+    for child in children(call, row["id"]):
+        call.hub.builder.cancel(child["id"])
+
+
+@hub_method("setTaskPriority", python_name="RootExports.setTaskPriority")
+def set_task_priority(call: Call, task_id: Any, priority: Any, recurse: bool = True) -> None:
+    call.require_permission("admin")
+    row = _task(call, task_id)
+    if row["state"] in FINISHED:
+        raise GenericError("Finished task's priority can't be updated")
+    call.state.update("task", row["id"], priority=priority)
+    if recurse:
+        for child in children(call, row["id"]):
+            if child["state"] not in FINISHED:
+                call.state.update("task", child["id"], priority=priority)
+
+
+@hub_method("freeTask", python_name="RootExports.freeTask")
+def free_task(call: Call, task_id: Any) -> None:
+    call.require_permission("admin")
+    row = _task(call, task_id)
+    if row["state"] in FINISHED:
+        raise GenericError(f"Cannot free task {task_id}, state is finished")
+    call.hub.builder.free(row["id"])
+
+
+# Read
+
+
+def children(call: Call, task_id: int) -> list[Row]:
+    """Return the rows of a task's children, in the order of their ids."""
+    return call.hub.task_children(task_id)
+
+
+def task_struct(row: Row, request: bool = False) -> dict[str, Any]:
+    """Make the struct of a task as ``getTaskInfo`` answers it."""
+    keys = ("arch", "awaited", "channel_id", "host_id", "id", "label", "method", "owner", "parent")
+    struct = {key: row[key] for key in keys}
+    for column in ("completion", "create", "start"):
+        struct[f"{column}_time"] = lookups.time_text(row[f"{column}_ts"])
+        struct[f"{column}_ts"] = lookups.rounded(row[f"{column}_ts"])
+    for key in ("priority", "state", "waiting", "weight"):
+        struct[key] = row[key]
+    if request:
+        struct["request"] = row["request"]
+    return struct
+
+
+@hub_method("getTaskInfo", python_name="RootExports.getTaskInfo")
+def get_task_info(call: Call, task_id: Any, request: bool = False, strict: bool = False) -> Any:
+    if isinstance(task_id, list):
+        return [_info(call, each, request, strict) for each in task_id]
+    return _info(call, task_id, request, strict)
+
+
+def _info(call: Call, task_id: Any, request: bool, strict: bool) -> Any:
+    lookups.require_type(task_id, int)
+    row = call.state.get("task", task_id)
+    if row is None:
+        if strict:
+            raise GenericError("query returned no rows")
+        return None
+    return task_struct(row, request)
+
+
+@hub_method("getTaskChildren", python_name="RootExports.getTaskChildren")
+def get_task_children(call: Call, task_id: Any, request: bool = False, strict: bool = False) -> Any:
+    if strict and call.state.get("task", task_id) is None:
+        raise GenericError("query returned no rows")
+    return [task_struct(row, request) for row in children(call, task_id)]
+
+
+@hub_method("getTaskDescendents", python_name="RootExports.getTaskDescendents")
+def get_task_descendents(call: Call, task_id: Any, request: bool = False) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    waiting = [task_id]
+    while waiting:
+        parent = waiting.pop(0)
+        rows = children(call, parent)
+        tree[str(parent)] = [task_struct(row, request) for row in rows]
+        waiting += [row["id"] for row in rows]
+    return tree
+
+
+@hub_method("getTaskRequest", python_name="RootExports.getTaskRequest")
+def get_task_request(call: Call, taskId: Any) -> Any:
+    row = call.state.get("task", taskId)
+    if row is None:
+        raise GenericError(f"No such task: {taskId}")
+    return row["request"]
+
+
+@hub_method("taskFinished", python_name="RootExports.taskFinished")
+def task_finished(call: Call, taskId: Any) -> bool:
+    row = call.state.get("task", taskId)
+    if row is None:
+        raise GenericError(f"No such task: {taskId}")
+    return row["state"] in FINISHED
+
+
+@hub_method("getTaskResult", python_name="RootExports.getTaskResult")
+def get_task_result(call: Call, taskId: Any, raise_fault: bool = True) -> Any:
+    row = call.state.get("task", taskId)
+    if row is None:
+        raise GenericError(f"No such task: {taskId}")
+    if row["state"] == CANCELED:
+        raise GenericError(f"Task {taskId} is canceled")
+    if row["state"] not in FINISHED:
+        raise GenericError(f"Task {taskId} is not finished")
+    if row["fault"] is not None:
+        if raise_fault:
+            raise _fault(row)
+        return _fault_struct(row)
+    return row["result"]
+
+
+def _fault(row: Row) -> HubFault:
+    code, text = row["fault"]
+    return fault_from(code, text)
+
+
+def _fault_struct(row: Row) -> dict[str, Any]:
+    code, text = row["fault"]
+    return {"faultCode": code, "faultString": text}
+
+
+def _stored_result(row: Row) -> str | None:
+    if row["fault"] is not None:
+        return marshal.fault(*row["fault"]).decode()
+    if row["state"] == CLOSED:
+        return marshal.response(row["result"]).decode()
+    return None
+
+
+def _decoded_result(row: Row) -> Any:
+    if row["fault"] is not None:
+        return _fault_struct(row)
+    return [row["result"]] if row["state"] == CLOSED else None
+
+
+_TIMES = {
+    "createdBefore": ("create_ts", -1),
+    "createdAfter": ("create_ts", 1),
+    "startedBefore": ("start_ts", -1),
+    "startedAfter": ("start_ts", 1),
+    "completeBefore": ("completion_ts", -1),
+    "completeAfter": ("completion_ts", 1),
+    "completedBefore": ("completion_ts", -1),
+    "completedAfter": ("completion_ts", 1),
+}
+
+
+def _matches(row: Row, opts: dict[str, Any]) -> bool:
+    for name in ("arch", "state"):
+        for key, wanted in ((name, True), (f"not_{name}", False)):
+            if opts.get(key) and (row[name] in opts[key]) != wanted:
+                return False
+    for name in ("owner", "host_id", "channel_id", "parent"):
+        for key, wanted in ((name, True), (f"not_{name}", False)):
+            if key in opts:
+                value = opts[key]
+                hit = row[name] in value if isinstance(value, list) else row[name] == value
+                if hit != wanted:
+                    return False
+    if opts.get("method") is not None and row["method"] != opts["method"]:
+        return False
+    for name, (column, sign) in _TIMES.items():
+        if opts.get(name) is not None:
+            value = row[column]
+            if value is None or (value - lookups.seconds_of(opts[name])) * sign <= 0:
+                return False
+    return True
+
+
+def _candidates(call: Call, opts: dict[str, Any]) -> list[Row]:
+    """Return the tasks that an index leaves, so that a watcher costs what it asks for."""
+    parents = opts.get("parent")
+    if parents is None:
+        return call.state.rows("task")
+    wanted = parents if isinstance(parents, list) else [parents]
+    return [row for parent in wanted for row in children(call, parent)]
+
+
+@hub_method("listTasks", python_name="RootExports.listTasks")
+def list_tasks(call: Call, opts: Any = None, queryOpts: Any = None) -> Any:
+    opts = opts or {}
+    for name in ("arch", "not_arch", "state", "not_state"):
+        if opts.get(name) is not None and not isinstance(opts[name], list):
+            raise ParameterError(f"Invalid type for option {name}: {type(opts[name])}")
+    rows = [row for row in _candidates(call, opts) if _matches(row, opts)]
+    options = queryOpts or {}
+    # Requests and results are marshalled for the page that is asked for, not for every task.
+    page = apply_query_options(
+        [_listed(call.state, row) for row in rows], {**options, "asList": False}
+    )
+    if options.get("countOnly"):
+        return page
+    for struct in page:
+        _add_request(call.state, struct, bool(opts.get("decode")))
+    if options.get("asList"):
+        return [[struct[key] for key in sorted(struct)] for struct in page]
+    return page
+
+
+def _listed(state: HubState, row: Row) -> dict[str, Any]:
+    owner = state.get("users", row["owner"])
+    struct = task_struct(row)
+    struct["owner_name"] = owner["name"] if owner else None
+    struct["owner_type"] = owner["usertype"] if owner else None
+    return struct
+
+
+def _add_request(state: HubState, struct: dict[str, Any], decode: bool) -> None:
+    row = state.get("task", struct["id"])
+    assert row is not None
+    if decode:
+        struct["request"] = row["request"]
+        struct["result"] = _decoded_result(row)
+    else:
+        struct["request"] = marshal.stored_request(row["method"], row["request"])
+        struct["result"] = _stored_result(row)

@@ -1,0 +1,173 @@
+"""Small but valid RPM files (format 4), so that clients can verify what they download.
+
+Pure. The layout is the one of the RPM file format: a lead, a signature header with the digests, the
+header, and a gzipped cpio archive.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+from typing import Any
+
+_INT32, _STRING, _BINARY, _I18N = 4, 6, 7, 9
+_SIGNATURE_REGION, _HEADER_REGION = 62, 63
+_ALIGNMENT = {_INT32: 4}
+
+_TAGS = {
+    "NAME": 1000,
+    "VERSION": 1001,
+    "RELEASE": 1002,
+    "SUMMARY": 1004,
+    "DESCRIPTION": 1005,
+    "BUILDTIME": 1006,
+    "SIZE": 1009,
+    "LICENSE": 1014,
+    "GROUP": 1016,
+    "OS": 1021,
+    "ARCH": 1022,
+    "SOURCERPM": 1044,
+    "SOURCEPACKAGE": 1106,
+    "PAYLOADFORMAT": 1124,
+    "PAYLOADCOMPRESSOR": 1125,
+    "PAYLOADFLAGS": 1126,
+}
+
+_SIG_SHA1, _SIG_SHA256, _SIG_SIZE, _SIG_MD5 = 269, 273, 1000, 1004
+
+
+def _header(entries: list[tuple[int, int, Any]], region: int) -> bytes:
+    """Lay out a header whose entries all belong to an immutable region."""
+    index = b""
+    data = b""
+    for tag, kind, value in sorted(entries, key=lambda entry: entry[0]):
+        data += bytes(-len(data) % _ALIGNMENT.get(kind, 1))
+        offset = len(data)
+        if kind == _INT32:
+            data += struct.pack(">I", value)
+            count = 1
+        elif kind == _BINARY:
+            data += value
+            count = len(value)
+        else:
+            data += value.encode("utf-8") + b"\0"
+            count = 1
+        index += struct.pack(">IIII", tag, kind, offset, count)
+    number = len(entries) + 1
+    trailer = struct.pack(">IIiI", region, _BINARY, -16 * number, 16)
+    index = struct.pack(">IIII", region, _BINARY, len(data), 16) + index
+    data += trailer
+    return b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", number, len(data)) + index + data
+
+
+def _empty_cpio() -> bytes:
+    name = b"TRAILER!!!\0"
+    fields = [0] * 11
+    fields[4] = 1
+    head = b"070701" + b"".join(b"%08x" % field for field in fields)
+    head += b"%08x" % len(name) + b"00000000"
+    archive = head + name
+    return archive + bytes(-len(archive) % 4)
+
+
+def make_rpm(
+    name: str,
+    version: str,
+    release: str,
+    arch: str,
+    *,
+    source: bool = False,
+    buildtime: int = 0,
+    summary: str = "A package of the embedded hub",
+    padding: int = 0,
+) -> bytes:
+    """Make an RPM file.
+
+    Args:
+        name: the package's name.
+        version: its version.
+        release: its release.
+        arch: its architecture; for a source RPM the one that it was made on.
+        source: make a source RPM.
+        buildtime: seconds since the epoch.
+        summary: one line about it.
+        padding: bytes to add to its description, to make it larger.
+
+    Returns:
+        The bytes of the file.
+    """
+    entries: list[tuple[int, int, Any]] = [
+        (_TAGS["NAME"], _STRING, name),
+        (_TAGS["VERSION"], _STRING, version),
+        (_TAGS["RELEASE"], _STRING, release),
+        (_TAGS["SUMMARY"], _I18N, summary),
+        (_TAGS["DESCRIPTION"], _I18N, summary + "." * padding),
+        (_TAGS["BUILDTIME"], _INT32, buildtime),
+        (_TAGS["SIZE"], _INT32, 0),
+        (_TAGS["LICENSE"], _STRING, "MIT"),
+        (_TAGS["GROUP"], _I18N, "Unspecified"),
+        (_TAGS["OS"], _STRING, "linux"),
+        (_TAGS["ARCH"], _STRING, "noarch" if source else arch),
+        (_TAGS["PAYLOADFORMAT"], _STRING, "cpio"),
+        (_TAGS["PAYLOADCOMPRESSOR"], _STRING, "gzip"),
+        (_TAGS["PAYLOADFLAGS"], _STRING, "9"),
+    ]
+    if source:
+        entries.append((_TAGS["SOURCEPACKAGE"], _INT32, 1))
+    else:
+        entries.append((_TAGS["SOURCERPM"], _STRING, f"{name}-{version}-{release}.src.rpm"))
+    header = _header(entries, _HEADER_REGION)
+    body = header + gzip.compress(_empty_cpio(), mtime=0)
+    signature = _header(
+        [
+            (_SIG_SHA1, _STRING, hashlib.sha1(header).hexdigest()),
+            (_SIG_SHA256, _STRING, hashlib.sha256(header).hexdigest()),
+            (_SIG_SIZE, _INT32, len(body)),
+            (_SIG_MD5, _BINARY, hashlib.md5(body).digest()),
+        ],
+        _SIGNATURE_REGION,
+    )
+    signature += bytes(-len(signature) % 8)
+    nvr = f"{name}-{version}-{release}".encode()[:65]
+    lead = struct.pack(">IBBHH66sHH16x", 0xEDABEEDB, 3, 0, int(source), 1, nvr, 1, 5)
+    return lead + signature + body
+
+
+def _entries(data: bytes, start: int) -> tuple[dict[int, Any], int]:
+    """Read a header at an offset: its entries, and where it ends."""
+    if data[start : start + 3] != b"\x8e\xad\xe8":
+        raise ValueError("not an RPM file")
+    number, size = struct.unpack_from(">II", data, start + 8)
+    store = start + 16 + 16 * number
+    found: dict[int, Any] = {}
+    for item in range(number):
+        tag, kind, offset, count = struct.unpack_from(">IIII", data, start + 16 + 16 * item)
+        at = store + offset
+        if kind == _INT32:
+            found[tag] = struct.unpack_from(">I", data, at)[0]
+        elif kind == _BINARY:
+            found[tag] = data[at : at + count]
+        else:
+            found[tag] = data[at : data.index(b"\0", at)].decode("utf-8")
+    return found, store + size
+
+
+def payload_hash(data: bytes) -> str:
+    """Return the SIGMD5 of an RPM file in hex: what Koji calls its ``payloadhash``.
+
+    Raises:
+        ValueError: the data is no RPM file.
+    """
+    return str(_entries(data, 96)[0][_SIG_MD5].hex())
+
+
+def headers(data: bytes) -> dict[str, Any]:
+    """Return the plain header tags of an RPM file by their names.
+
+    Raises:
+        ValueError: the data is no RPM file.
+    """
+    _, end = _entries(data, 96)
+    found, _ = _entries(data, end + (-end % 8))
+    return {name: found[tag] for name, tag in _TAGS.items() if tag in found}

@@ -1,0 +1,389 @@
+"""Bytes to a hub and back: connection pool, TLS, time limits, errors in plain words.
+
+The only module that touches HTTP. It stands on Twisted's Agent itself: on the path of every call
+the layers above it (treq's among them) cost more than the call does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from OpenSSL import SSL, crypto
+from service_identity import VerificationError
+from twisted.internet import error
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IConsumer, IOpenSSLClientConnectionCreator
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import (
+    Certificate,
+    CertificateOptions,
+    PrivateCertificate,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from twisted.web._newclient import RequestNotSent
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
+from zope.interface import implementer
+
+from txkoji.exceptions import (
+    BrokenConfiguration,
+    ConnectionFailed,
+    HTTPStatusError,
+    RequestTimeout,
+    TLSError,
+    TransportError,
+    TruncatedReply,
+)
+from txkoji.profiles import Profile
+from txkoji.xmlrpc import ResponseDecoder
+
+__all__ = ["Transport"]
+
+CONNECT_TIMEOUT = 30.0
+KEPT_SECONDS = 4
+"""How long an idle connection is kept: below the 5 seconds after which Apache closes it by default,
+so that a write does not meet a connection that is about to go."""
+
+CONNECTIONS = 20
+"""Connections to one hub that are kept open at most: more than a hub's processes gain nothing."""
+
+_CERTIFICATE_MARK = b"-----BEGIN CERTIFICATE-----"
+
+
+@implementer(IBodyProducer)
+class _Body:
+    """A request's body, written in one go."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:  # noqa: N802 - Twisted's name
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """All has been written already."""
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """All has been written already."""
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """All has been written already."""
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Unverified:
+    """TLS without a check of the hub's certificate, for a profile that says so."""
+
+    def __init__(self, options: CertificateOptions, host: bytes) -> None:
+        self._context = options.getContext()
+        self._host = host
+
+    def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N802
+        connection = SSL.Connection(self._context, None)
+        connection.set_tlsext_host_name(self._host)
+        return connection
+
+
+@implementer(IPolicyForHTTPS)
+class _Policy:
+    """TLS as a profile wants it: its CA or the system's, and its client certificate."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._client = None
+        if profile.cert is not None and Path(profile.cert).exists():
+            self._client = _read(
+                profile, "cert", lambda data: PrivateCertificate.loadPEM(data), profile.cert
+            )
+        self._verify = profile.serverca is not None or not profile.no_ssl_verify
+        self._trust = platformTrust()
+        if profile.serverca is not None:
+            self._trust = _read(profile, "serverca", _trust_root, profile.serverca)
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802 - Twisted's name
+        if not self._verify:
+            client = self._client
+            options = CertificateOptions(
+                privateKey=client.privateKey.original if client else None,
+                certificate=client.original if client else None,
+            )
+            return _Unverified(options, hostname)
+        return optionsForClientTLS(
+            hostname.decode("ascii"), trustRoot=self._trust, clientCertificate=self._client
+        )
+
+
+def _trust_root(data: bytes) -> Any:
+    parts = data.split(_CERTIFICATE_MARK)[1:]
+    if not parts:
+        raise ValueError("it holds no certificate")
+    return trustRootFromCertificates(
+        [Certificate.loadPEM(_CERTIFICATE_MARK + part) for part in parts]
+    )
+
+
+def _read(profile: Profile, key: str, load: Any, path: str) -> Any:
+    try:
+        return load(Path(path).read_bytes())
+    except OSError as problem:
+        words = problem.strerror
+    except (crypto.Error, ValueError) as problem:
+        words = f"it is not a PEM file that fits ({type(problem).__name__})"
+    raise BrokenConfiguration(
+        f"can't read {path}, {key} of the Koji profile {profile.name!r}: {words}"
+    )
+
+
+class _Reply(Protocol):
+    """Feeds the body of a reply to a decoder, with a limit on how long nothing may come."""
+
+    def __init__(self, decoder: ResponseDecoder, clock: Any, limit: float, url: str) -> None:
+        self.done: Deferred[Any] = Deferred(self._cancelled)
+        self._decoder = decoder
+        self._url = url
+        self._limit = limit
+        self._timer = clock.callLater(limit, self._stalled)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        self._timer.reset(self._limit)
+        try:
+            self._decoder.feed(data)
+        except Exception:  # noqa: BLE001 - whatever the decoder raises is the call's outcome
+            self._finish(Failure())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        if self.done.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            try:
+                self._finish(self._decoder.close())
+            except Exception:  # noqa: BLE001 - whatever the decoder raises is the call's outcome
+                self._finish(Failure())
+            return
+        self._finish(
+            Failure(TruncatedReply(f"the connection to {self._url} broke inside the reply"))
+        )
+
+    def _stalled(self) -> None:
+        self._finish(
+            Failure(
+                RequestTimeout(
+                    f"{self._url} sent nothing for {self._limit:g} s inside its reply",
+                    url=self._url,
+                )
+            )
+        )
+
+    def _cancelled(self, _: Deferred[Any]) -> None:
+        self._close()
+
+    def _finish(self, outcome: Any) -> None:
+        self._close()
+        if not self.done.called:
+            self.done.callback(outcome)
+
+    def _close(self) -> None:
+        if self._timer.active():
+            self._timer.cancel()
+        transport = self.transport
+        if transport is not None:
+            # What the hub still sends of a reply that nobody wants must not be read to its end.
+            abort = getattr(transport, "abortConnection", None) or transport.loseConnection
+            abort()
+
+
+class Transport:
+    """Sends requests to one hub.
+
+    Args:
+        reactor: the reactor.
+        profile: for the TLS settings.
+        agent: sends the requests; by default an Agent of our own with a pool.
+    """
+
+    def __init__(self, reactor: Any, profile: Profile, *, agent: IAgent | None = None) -> None:
+        self._reactor = reactor
+        self._pool: HTTPConnectionPool | None = None
+        self._profile = profile
+        self._agent = agent
+
+    def _make_agent(self) -> IAgent:
+        pool = HTTPConnectionPool(self._reactor)
+        pool.cachedConnectionTimeout = KEPT_SECONDS
+        pool.maxPersistentPerHost = CONNECTIONS
+        # A POST is never sent again behind our back.
+        pool.retryAutomatically = False
+        self._pool = pool
+        secure = urlsplit(self._profile.server).scheme == "https"
+        policy = {"contextFactory": _Policy(self._profile)} if secure else {}
+        return Agent(self._reactor, connectTimeout=CONNECT_TIMEOUT, pool=pool, **policy)
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float, max_bytes: int
+    ) -> Any:
+        """Send a request and decode the reply.
+
+        Args:
+            url: where to. It may hold a session in its query, which never shows in an error.
+            body: the body.
+            headers: further headers.
+            timeout: seconds until the reply begins, and that nothing may come inside it.
+            max_bytes: the largest reply that is taken.
+
+        Returns:
+            The value of the reply.
+
+        Raises:
+            HubFault: the reply is a fault.
+            TransportError: it did not get there or back.
+            ProtocolError: the reply is not a hub's.
+            BrokenConfiguration: the profile's certificate files can't be read.
+        """
+        if self._agent is None:
+            self._agent = self._make_agent()
+        shown = url.partition("?")[0]
+        fields = {"User-Agent": ["koji/1"], "Content-Type": ["text/xml"]}
+        fields.update({name: [value] for name, value in headers.items()})
+        request = self._agent.request(b"POST", url.encode("ascii"), Headers(fields), _Body(body))
+        timed_out = False
+
+        def expire() -> None:
+            nonlocal timed_out
+            timed_out = True
+            request.cancel()
+
+        timer = self._reactor.callLater(timeout, expire)
+        try:
+            response = await request
+        except Exception as problem:
+            if timed_out:
+                raise RequestTimeout(
+                    f"{shown} did not answer within {timeout:g} s", url=shown
+                ) from problem
+            raise _in_plain_words(problem, shown) from problem
+        finally:
+            if timer.active():
+                timer.cancel()
+        _refuse_status(response, shown)
+        decoder = ResponseDecoder(max_bytes=max_bytes)
+        reply = _Reply(decoder, self._reactor, timeout, shown)
+        response.deliverBody(reply)
+        return await reply.done
+
+    async def close(self) -> None:
+        """Close the connections that are kept."""
+        if self._pool is not None:
+            pool, self._pool, self._agent = self._pool, None, None
+            await pool.closeCachedConnections()
+
+
+_STATUS_REMEDIES = {
+    401: "the front end asks for a login",
+    403: "the front end forbids it",
+    404: "there is nothing at that address: check 'server' of the profile",
+    405: "that address takes no calls: check 'server' of the profile",
+    413: "the request is too large: send less at a time",
+}
+
+
+def _refuse_status(response: IResponse, url: str) -> None:
+    """Refuse what is not a hub's 200: the body is a web page then and is not read."""
+    status = response.code
+    if status == 200:
+        return
+    if 300 <= status < 400:
+        remedy = "it redirects: set 'server' of the profile to the final address"
+    else:
+        remedy = _STATUS_REMEDIES.get(status) or (
+            "the hub or what stands before it is in trouble" if status >= 500 else "it was refused"
+        )
+    response.deliverBody(_Discard())
+    raise HTTPStatusError(
+        f"{url} answered with HTTP status {status}: {remedy}",
+        status=status,
+        url=url,
+        # 502 to 504 come from a proxy that may have handed the request on; 5xx from a hub in the
+        # middle of it. Below 500 the request was turned away.
+        may_have_arrived=status >= 500 or status == 408,
+    )
+
+
+class _Discard(Protocol):
+    """Closes a connection whose reply nobody reads."""
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+
+def _reasons(problem: BaseException) -> list[BaseException]:
+    """Return an error and the ones that Twisted wrapped in it."""
+    found = [problem]
+    for failure in getattr(problem, "reasons", None) or []:
+        found += _reasons(failure.value)
+    return found
+
+
+def _in_plain_words(problem: Exception, url: str) -> BaseException:
+    host = urlsplit(url).hostname or url
+    for reason in _reasons(problem):
+        if isinstance(reason, (SSL.Error, VerificationError)):
+            return TLSError(
+                f"no secure connection to {host}: {_tls_words(reason)}",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, error.DNSLookupError):
+            return ConnectionFailed(
+                f"the host name {host} is unknown: check 'server' of the profile",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, error.ConnectionRefusedError):
+            return ConnectionFailed(
+                f"nothing listens at {url}: is the hub up, and 'server' of the profile right?",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, error.TimeoutError):
+            return ConnectionFailed(
+                f"{host} did not take a connection within {CONNECT_TIMEOUT:g} s",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, (error.ConnectError, RequestNotSent)):
+            return ConnectionFailed(
+                f"can't connect to {host}: {reason}", url=url, may_have_arrived=False
+            )
+    if isinstance(problem, (ResponseFailed, error.ConnectionLost, error.ConnectionDone)):
+        return ConnectionFailed(f"the connection to {host} broke before the hub answered", url=url)
+    if isinstance(problem, (error.ConnectionClosed, OSError)):
+        return TransportError(f"the connection to {host} failed: {problem}", url=url)
+    return problem
+
+
+def _tls_words(problem: BaseException) -> str:
+    if isinstance(problem, VerificationError):
+        return "its certificate is for another host name"
+    words = " ".join(str(part) for item in problem.args for part in _flatten(item) if part)
+    if "certificate verify failed" in words or "CERTIFICATE_VERIFY_FAILED" in words:
+        return "its certificate is signed by a CA that neither serverca nor the system trusts"
+    if "expired" in words:
+        return "a certificate has expired"
+    return words or "the TLS handshake failed"
+
+
+def _flatten(item: Any) -> list[str]:
+    if isinstance(item, (list, tuple)):
+        return [text for each in item for text in _flatten(each)]
+    return [str(item)]
