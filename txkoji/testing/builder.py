@@ -171,6 +171,9 @@ class Builder:
             self._end_builds(task_id, STATES["CANCELED"])
             with self.hub.state.transaction():
                 self.hub.state.update("task", task_id, state=CANCELED, completion_ts=self.hub.now())
+                for child in self.hub.task_children(task_id):
+                    if child["awaited"]:
+                        self.hub.state.update("task", child["id"], awaited=False)
             if running is not None:
                 running.cancel()
         if recurse:

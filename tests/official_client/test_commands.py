@@ -1,0 +1,431 @@
+"""What people type: each command of Koji's own client, against the embedded hub."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.official_client.conftest import SOURCE, OfficialClient, created_task
+from txkoji.testing import rpms
+
+ARCHES = ("x86_64", "aarch64", "ppc64le")
+
+
+@pytest.fixture(scope="package")
+def built(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """The id of the task that built hello-1.0-built."""
+    directory = tmp_path_factory.mktemp("built")
+    return OfficialClient(profile, directory, directory).build("hello", "built")
+
+
+def test_moshimoshi(koji: OfficialClient) -> None:
+    """The client logs in with the certificate that the profile names."""
+    output = koji("moshimoshi")
+    assert "kojiadmin!" in output
+    assert "(Koji 1.36.0)" in output
+    assert "Authenticated via client certificate" in output
+
+
+def test_call(koji: OfficialClient) -> None:
+    """Any method can be called by name, with positional and named arguments."""
+    tag = ast.literal_eval(koji("call", "getTag", "demo-build"))
+    assert tag["arches"].split() == list(ARCHES)
+    assert json.loads(koji("call", "--json-output", "getTag", "nope", "strict=False")) is None
+
+
+def test_call_fault(koji: OfficialClient) -> None:
+    """A fault reaches the client with its class and its text."""
+    outcome = koji.run("call", "getTag", "nope", "strict=True")
+    assert outcome.status == 1
+    assert "GenericError: No such tagInfo: 'nope'" in outcome.errors
+
+
+def test_call_without_login(koji: OfficialClient) -> None:
+    """Anonymous callers read, and are refused where a login is needed."""
+    assert "Hello World" in koji("--noauth", "call", "hello")
+    outcome = koji.run("--noauth", "call", "build", "git+https://x.test/x#1", "demo")
+    assert outcome.status == 1
+    assert "ActionNotAllowed: you must be logged in for this operation" in outcome.errors
+
+
+def test_list_targets(koji: OfficialClient) -> None:
+    """The targets are listed with their tags."""
+    assert koji("list-targets", "--quiet").split() == ["demo", "demo-build", "demo-candidate"]
+
+
+def test_list_pkgs(koji: OfficialClient) -> None:
+    """A tag's packages are listed with their owners."""
+    rows = [
+        line.split() for line in koji("list-pkgs", "--quiet", "--tag=demo-candidate").splitlines()
+    ]
+    assert {row[0]: row[-1] for row in rows} == dict.fromkeys(
+        ("hello", "world", "foo", "failarch"), "kojiadmin"
+    )
+
+
+def test_build(koji: OfficialClient) -> None:
+    """A build is watched from its creation through its child tasks to the end."""
+    output = koji("build", "--wait", "demo", SOURCE.format("hello", "whole"))
+    task = created_task(output)
+    assert f"taskinfo?taskID={task}" in output
+    assert f"{task} build (demo, /rpms/hello.git:whole) completed successfully" in output
+    assert "buildSRPMFromSCM (/rpms/hello.git:whole)" in output
+    for arch in ARCHES:
+        assert f"buildArch (hello-1.0-whole.src.rpm, {arch})" in output
+    assert "tagBuild (noarch)" in output
+    assert "  0 free  0 open  6 done  0 failed" in output
+
+
+def test_build_scratch(koji: OfficialClient) -> None:
+    """A scratch build ends well and leaves no build behind."""
+    task = koji.build("world", "scratched", "--scratch")
+    assert "No such build" in koji.run("buildinfo", "world-1.0-scratched").errors
+    assert "State: closed" in koji("taskinfo", str(task))
+
+
+def test_build_arch_override(koji: OfficialClient) -> None:
+    """A scratch build can be limited to some architectures."""
+    output = koji(
+        "build",
+        "--wait",
+        "--scratch",
+        "--arch-override=x86_64",
+        "demo",
+        SOURCE.format("foo", "one"),
+    )
+    assert "buildArch (foo-1.0-one.src.rpm, x86_64)" in output
+    assert "aarch64)" not in output
+    assert output.rstrip().endswith("completed successfully")
+
+
+def test_build_skip_tag(koji: OfficialClient) -> None:
+    """A build with --skip-tag exists but is in no tag."""
+    koji.build("foo", "untagged", "--skip-tag")
+    assert "State: COMPLETE" in koji("buildinfo", "foo-1.0-untagged")
+    assert "foo-1.0-untagged" not in koji("list-tagged", "demo-candidate")
+
+
+def test_build_draft(koji: OfficialClient) -> None:
+    """A draft's release says that it is one, and promoting it takes that away."""
+    task = koji.build("foo", "drafted", "--draft", "--skip-tag")
+    [build] = json.loads(koji("call", "--json-output", "listBuilds", f"taskID={task}"))
+    assert build["nvr"] == f"foo-1.0-drafted,draft_{build['build_id']}"
+    assert "foo-1.0-drafted" in koji("promote-build", build["nvr"])
+    assert "State: COMPLETE" in koji("buildinfo", "foo-1.0-drafted")
+
+
+@pytest.mark.parametrize("options", [(), ("--scratch",)])
+def test_build_uploaded_srpm(koji: OfficialClient, options: tuple[str, ...]) -> None:
+    """A source RPM on disk is uploaded, whole, and built."""
+    release = "scratched" if options else "uploaded"
+    file = koji.directory / f"hello-2.0-{release}.src.rpm"
+    # More than one chunk of the client's upload (1 MiB).
+    data = rpms.make_rpm("hello", "2.0", release, "noarch", source=True, padding=1_500_000)
+    file.write_bytes(data)
+    output = koji("build", "--wait", "--noprogress", *options, "demo", str(file))
+    assert "Uploading srpm:" in output
+    assert "rebuildSRPM (" in output
+    assert f"buildArch (hello-2.0-{release}.src.rpm, x86_64)" in output
+    assert output.rstrip().endswith("completed successfully")
+    if not options:
+        assert "State: COMPLETE" in koji("buildinfo", "hello-2.0-uploaded")
+
+
+def test_build_that_fails_in_an_arch(koji: OfficialClient) -> None:
+    """The client says what failed, names the logs, cancels nothing itself, and exits with 1."""
+    outcome = koji.run("build", "--wait", "demo", SOURCE.format("failarch", "bad"))
+    assert outcome.status == 1
+    reason = "BuildError: error building package (arch x86_64), mock exited with status 1"
+    assert f"FAILED: {reason}" in outcome.output
+    assert "Relevant logs:" in outcome.output
+    assert "/build.log" in outcome.output
+    assert re.search(r"aarch64\):.* canceled", outcome.output)
+    assert outcome.output.rstrip().endswith("build (demo, /rpms/failarch.git:bad) failed")
+    assert "State: FAILED" in koji("buildinfo", "failarch-1.0-bad")
+
+
+def test_build_that_fails_in_the_srpm(koji: OfficialClient) -> None:
+    """A revision without a source RPM fails the build before there is one."""
+    outcome = koji.run("build", "--wait", "demo", SOURCE.format("hello", "failsrpm1"))
+    assert outcome.status == 1
+    assert "FAILED: BuildError: error building srpm, exit code 1; see root.log" in outcome.output
+    assert "No such build" in koji.run("buildinfo", "hello-1.0-failsrpm1").errors
+
+
+def test_build_of_a_package_that_is_not_listed(koji: OfficialClient) -> None:
+    """A package that the destination tag does not list can't be built for it."""
+    outcome = koji.run("build", "--wait", "demo", SOURCE.format("notinlist", "1"))
+    assert outcome.status == 1
+    assert "BuildError: package notinlist not in list for tag demo-candidate" in outcome.output
+
+
+def test_build_that_exists(koji: OfficialClient, built: int) -> None:
+    """The same name, version and release can't be built twice."""
+    outcome = koji.run("build", "--wait", "demo", SOURCE.format("hello", "built"))
+    assert outcome.status == 1
+    assert "GenericError: Build already exists (id=" in outcome.output
+
+
+def test_build_for_an_unknown_target(koji: OfficialClient) -> None:
+    """The client refuses a target that the hub does not have."""
+    outcome = koji.run("build", "nowhere", SOURCE.format("hello", "1"))
+    assert outcome.status == 2
+    assert "No such build target: nowhere" in outcome.errors
+
+
+def test_chain_build(koji: OfficialClient) -> None:
+    """The second level of a chain waits for a repo that holds the first."""
+    first, second = (SOURCE.format(name, "chained") for name in ("hello", "world"))
+    output = koji("chain-build", "--wait", "demo", first, ":", second)
+    assert "waitrepo (demo-build, hello-1.0-chained)" in output
+    assert output.rstrip().endswith("completed successfully")
+    listed = koji("list-tagged", "--quiet", "demo-candidate")
+    assert "hello-1.0-chained" in listed
+    assert "world-1.0-chained" in listed
+
+
+def test_list_tagged(koji: OfficialClient, built: int) -> None:
+    """A built package is in the destination tag, and in what inherits from it."""
+    own = koji("list-tagged", "--quiet", "demo-candidate", "hello")
+    assert "hello-1.0-built" in own
+    inherited = koji("list-tagged", "--quiet", "--inherit", "--latest", "demo-build", "hello")
+    assert [line.split()[1] for line in inherited.splitlines()] == ["demo-candidate"]
+    packages = koji("list-tagged", "--quiet", "--rpms", "demo-candidate", "hello")
+    assert "hello-1.0-built.ppc64le" in packages
+    assert "No such tag: nope" in koji.run("list-tagged", "nope").errors
+
+
+def test_latest_build(koji: OfficialClient) -> None:
+    """The latest build of a package is the one that was tagged last."""
+    koji.build("foo", "newest")
+    [line] = koji("latest-build", "--quiet", "demo-candidate", "foo").splitlines()
+    assert line.split() == ["foo-1.0-newest", "demo-candidate", "kojiadmin"]
+
+
+def test_list_builds(koji: OfficialClient, built: int) -> None:
+    """The builds of a package are listed with their owner and state."""
+    lines = koji("list-builds", "--quiet", "--package=hello").splitlines()
+    assert ["hello-1.0-built", "kojiadmin", "COMPLETE"] in [line.split() for line in lines]
+
+
+def test_buildinfo(koji: OfficialClient, built: int) -> None:
+    """A build is described with its task, its tags and its RPMs."""
+    output = koji("buildinfo", "hello-1.0-built")
+    assert "BUILD: hello-1.0-built [" in output
+    assert "State: COMPLETE" in output
+    assert "Built by: kojiadmin" in output
+    assert f"Source: {SOURCE.format('hello', 'built')}" in output
+    assert f"Task: {built} build (demo, /rpms/hello.git:built)" in output
+    assert "Tags: demo-candidate" in output
+    for arch in ("src", *ARCHES):
+        assert f"/packages/hello/1.0/built/{arch}/hello-1.0-built.{arch}.rpm" in output
+
+
+def test_taskinfo(koji: OfficialClient, built: int) -> None:
+    """A task is described with its request, its result, its build and its children."""
+    output = koji("taskinfo", "--recurse", "--verbose", str(built))
+    assert f"Task: {built}" in output
+    assert "Type: build" in output
+    assert "Owner: kojiadmin" in output
+    assert "State: closed" in output
+    assert "Build: hello-1.0-built (" in output
+    assert "Build Target: demo" in output
+    for kind in ("buildSRPMFromSCM", "buildArch", "tagBuild"):
+        assert f"Type: {kind}" in output
+    assert "hello-1.0-built.x86_64.rpm" in output
+
+
+def test_list_tasks(koji: OfficialClient) -> None:
+    """Unfinished tasks are listed, with their children below them."""
+    task = created_task(koji("build", "--nowait", "demo", SOURCE.format("world", "listed")))
+    assert f"{task} " in koji("list-tasks", "--mine", "--method=build")
+    koji("cancel", str(task))
+    assert f"{task} " not in koji("list-tasks", "--mine", "--method=build")
+
+
+def test_watch_task(koji: OfficialClient) -> None:
+    """A task that runs is watched to its end, from another process than its submitter's."""
+    task = created_task(koji("build", "--nowait", "demo", SOURCE.format("world", "watched")))
+    output = koji("watch-task", str(task))
+    assert output.startswith("Watching tasks")
+    assert output.rstrip().endswith(
+        f"{task} build (demo, /rpms/world.git:watched) completed successfully"
+    )
+
+
+def test_watch_task_that_failed(koji: OfficialClient) -> None:
+    """Watching a task that failed gives its exit status."""
+    task = created_task(koji("build", "--nowait", "demo", SOURCE.format("hello", "failsrpm2")))
+    outcome = koji.run("watch-task", str(task))
+    assert outcome.status == 1
+    assert outcome.output.rstrip().endswith("failed")
+
+
+def test_watch_logs(koji: OfficialClient) -> None:
+    """The log of a running task comes in whole while it grows."""
+    task = created_task(
+        koji(
+            "build",
+            "--nowait",
+            "--scratch",
+            "--arch-override=x86_64",
+            "demo",
+            SOURCE.format("hello", "logged"),
+        )
+    )
+    process = subprocess.run(
+        koji.command("watch-logs", "--follow", str(task)),
+        cwd=koji.directory,
+        env=koji.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    steps = [line for line in process.stdout.splitlines() if line.startswith("step ")]
+    assert steps == [f"step {number} of 20: compiling hello" for number in range(20)]
+
+
+def test_cancel_task(koji: OfficialClient) -> None:
+    """A canceled task takes its children along, and who watches it gets exit status 1."""
+    task = created_task(koji("build", "--nowait", "demo", SOURCE.format("world", "canceled")))
+    koji("cancel", str(task))
+    assert "State: canceled" in koji("taskinfo", str(task))
+    outcome = koji.run("watch-task", str(task))
+    assert outcome.status == 1
+    assert f"{task} build (demo, /rpms/world.git:canceled) was canceled" in outcome.output
+
+
+def test_resubmit(koji: OfficialClient) -> None:
+    """A canceled task can be submitted again, under a new id."""
+    task = created_task(
+        koji("build", "--nowait", "--scratch", "demo", SOURCE.format("foo", "again"))
+    )
+    koji("cancel", str(task))
+    output = koji("resubmit", "--nowait", str(task))
+    match = re.search(rf"Resubmitted task {task} as new task (\d+)", output)
+    assert match is not None, output
+    again = int(match[1])
+    assert koji("watch-task", str(again)).rstrip().endswith("completed successfully")
+
+
+def test_download_task(koji: OfficialClient, built: int) -> None:
+    """The RPMs of a task and of its children are downloaded whole."""
+    output = koji("download-task", "--noprogress", str(built))
+    assert "hello-1.0-built.x86_64.rpm" in output
+    for arch in ARCHES:
+        data = (koji.directory / f"hello-1.0-built.{arch}.rpm").read_bytes()
+        assert rpms.headers(data)["ARCH"] == arch
+
+
+def test_download_task_logs(koji: OfficialClient, built: int) -> None:
+    """The logs of a task can be had too."""
+    koji("download-task", "--noprogress", "--logs", "--arch=x86_64", str(built))
+    [log] = koji.directory.glob("build*x86_64*.log")
+    assert "step 19 of 20: compiling hello" in log.read_text()
+
+
+def test_download_logs(koji: OfficialClient, built: int) -> None:
+    """The logs of a whole task tree are downloaded through the hub."""
+    koji("download-logs", "--recurse", str(built))
+    logs = [path.read_text() for path in koji.directory.rglob("build.log")]
+    assert any("Building for target ppc64le" in log for log in logs)
+
+
+def test_download_build(koji_with_rpm: OfficialClient, built: int) -> None:
+    """The RPMs of a build are downloaded, and pass the client's checks of size and digests."""
+    koji = koji_with_rpm
+    koji("download-build", "--noprogress", "hello-1.0-built")
+    listed = json.loads(koji("call", "--json-output", "listBuildRPMs", "hello-1.0-built"))
+    assert {rpm["arch"] for rpm in listed} == {"src", *ARCHES}
+    for rpm in listed:
+        data = (koji.directory / f"{rpm['nvr']}.{rpm['arch']}.rpm").read_bytes()
+        assert len(data) == rpm["size"]
+        assert rpms.payload_hash(data) == rpm["payloadhash"]
+
+
+def test_tag_and_untag(koji: OfficialClient) -> None:
+    """A build is put into a tag by a task, and taken out at once."""
+    koji.build("foo", "moved")
+    output = koji("tag-build", "--wait", "demo-released", "foo-1.0-moved")
+    assert "tagBuild (noarch) completed successfully" in output
+    assert "foo-1.0-moved" in koji("list-tagged", "demo-released")
+    koji("untag-build", "demo-released", "foo-1.0-moved")
+    assert "foo-1.0-moved" not in koji("list-tagged", "demo-released")
+    outcome = koji.run("untag-build", "demo-released", "foo-1.0-moved")
+    assert outcome.status == 1
+    assert "Build foo-1.0-moved not in tag demo-released" in outcome.output + outcome.errors
+
+
+def test_move_build(koji: OfficialClient) -> None:
+    """A build is moved from one tag to another."""
+    koji.build("foo", "carried")
+    koji("move-build", "--wait", "demo-candidate", "demo-released", "foo-1.0-carried")
+    assert "foo-1.0-carried" in koji("list-tagged", "demo-released")
+    assert "foo-1.0-carried" not in koji("list-tagged", "demo-candidate")
+
+
+def test_list_history(koji: OfficialClient, built: int) -> None:
+    """Tagging shows in the history."""
+    output = koji("list-history", "--tag=demo-candidate", "--build=hello-1.0-built")
+    assert "hello-1.0-built tagged into demo-candidate by kojiadmin" in output
+
+
+def test_wait_repo(koji: OfficialClient) -> None:
+    """A repo that there is already is not waited for."""
+    assert "Got repo" in koji("wait-repo", "--request", "demo-build")
+
+
+def test_wait_repo_with_a_build(koji: OfficialClient, built: int) -> None:
+    """A repo that holds a new build is asked for, made, and waited for."""
+    koji.build("world", "wanted")
+    output = koji(
+        "wait-repo",
+        "--request",
+        "--verbose",
+        "--build=world-1.0-wanted",
+        "--timeout=1",
+        "demo-build",
+    )
+    assert "world-1.0-wanted" in output
+    assert "in the repo" in output or "Got repo" in output
+
+
+def test_regen_repo(koji: OfficialClient) -> None:
+    """A repo is made anew, though there is one that would do."""
+    before = koji("wait-repo", "--request", "demo-build").splitlines()[0]
+    output = koji("regen-repo", "--wait", "--make-task", "demo-build")
+    assert "newRepo (demo-build)" in output
+    assert "createrepo (" in output
+    assert output.rstrip().endswith("completed successfully")
+    assert koji("wait-repo", "--request", "demo-build").splitlines()[0] != before
+
+
+def test_taginfo(koji: OfficialClient) -> None:
+    """A tag is described with its architectures and its inheritance."""
+    output = koji("taginfo", "demo-build")
+    assert "Arches: x86_64 aarch64 ppc64le" in output
+    assert "demo-candidate" in output
+
+
+def test_hostinfo(koji: OfficialClient) -> None:
+    """The build host is listed and described."""
+    assert "builder1" in koji("list-hosts", "--quiet")
+    assert "Name: builder1" in koji("hostinfo", "builder1")
+
+
+def test_add_tag_target_and_package(koji: OfficialClient) -> None:
+    """An administrator adds a tag, a target and a package, and builds for it."""
+    koji("add-tag", "extra-candidate")
+    koji("add-tag", "--parent=extra-candidate", "--arches=x86_64", "extra-build")
+    koji("add-target", "extra", "extra-build", "extra-candidate")
+    koji("add-pkg", "--owner=kojiadmin", "extra-candidate", "spam")
+    output = koji("build", "--wait", "extra", SOURCE.format("spam", "1"))
+    assert output.rstrip().endswith("completed successfully")
+    assert "spam-1.0-1" in koji("list-tagged", "extra-candidate")
