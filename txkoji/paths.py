@@ -17,6 +17,7 @@ __all__ = [
     "parse_web_url",
     "rpm_path",
     "tag_url",
+    "task_file_url",
     "task_output_path",
     "task_output_url",
     "task_url",
@@ -87,6 +88,12 @@ def task_output_url(topurl: str, task_id: int, name: str, *, volume: str | None 
 def build_log_url(topurl: str, name: str, version: str, release: str, arch: str, log: str) -> str:
     """Return the address of a log of a finished build."""
     return url_of(topurl, f"{build_directory(name, version, release)}/data/logs/{arch}/{log}")
+
+
+def task_file_url(weburl: str, task_id: int, name: str) -> str:
+    """Return the address at which kojiweb gives a task's output file, for a hub without topurl."""
+    query = urlencode({"taskID": task_id, "name": name, "offset": 0})
+    return f"{weburl.rstrip('/')}/getfile?{query}"
 
 
 def _number(text: str) -> int | None:

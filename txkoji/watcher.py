@@ -68,6 +68,8 @@ class Watch:
             the hub has no such task, and never for an outage. Cancelling it ends the watch.
     """
 
+    _log = Logger()
+
     def __init__(self, task_id: int, stop: Callable[[Watch], None]) -> None:
         self.task_id = task_id
         self.tree: TaskTree | None = None
@@ -89,7 +91,10 @@ class Watch:
         self.tree = tree
         if changed:
             for callback in self._callbacks:
-                callback(tree)
+                try:
+                    callback(tree)
+                except Exception:  # noqa: BLE001 - one caller's mistake must not blind the others
+                    self._log.failure("a callback of a watched task failed")
 
 
 class TaskWatcher:
@@ -138,6 +143,8 @@ class TaskWatcher:
         for watches in list(self._watches.values()):
             for watch in list(watches):
                 self._remove(watch)
+        if self._tick is not None:
+            self._tick.cancel()
 
     def _remove(self, watch: Watch) -> None:
         watches = self._watches.get(watch.task_id, [])
@@ -145,11 +152,8 @@ class TaskWatcher:
             watches.remove(watch)
         if not watches:
             self._watches.pop(watch.task_id, None)
-        if not self._watches:
-            if self._next is not None and self._next.active():
-                self._next.cancel()
-            if self._tick is not None:
-                self._tick.cancel()
+        if not self._watches and self._next is not None and self._next.active():
+            self._next.cancel()
 
     def _start(self) -> None:
         self._next = None

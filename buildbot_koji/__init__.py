@@ -1,0 +1,1 @@
+"""Buildbot plugins for Koji."""

@@ -1,0 +1,119 @@
+"""What the arguments of a plugin may be: pure, one complaint or none for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from buildbot.interfaces import IRenderable
+
+Check = Callable[[Any], "str | None"]
+"""Takes a value, gives what is wrong with it ("must be ...") or None."""
+
+SCM_SCHEMES = (
+    "git",
+    "git+http",
+    "git+https",
+    "git+ssh",
+    "git+rsync",
+    "cvs",
+    "cvs+ssh",
+    "svn",
+    "svn+http",
+    "svn+https",
+    "svn+ssh",
+)
+"""The schemes by which Koji knows the address of a source repository."""
+
+
+def text(value: Any) -> str | None:
+    """Want a string that is not empty."""
+    return None if isinstance(value, str) and value.strip() else "must be a string, not empty"
+
+
+def flag(value: Any) -> str | None:
+    """Want True or False."""
+    return None if isinstance(value, bool) else "must be True or False"
+
+
+def integer(value: Any) -> str | None:
+    """Want a whole number."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return None if whole else "must be a whole number"
+
+
+def seconds(value: Any) -> str | None:
+    """Want a positive number."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    return None if number else "must be a number of seconds greater than 0"
+
+
+def texts(value: Any) -> str | None:
+    """Want a list of strings."""
+    listed = isinstance(value, (list, tuple)) and all(text(each) is None for each in value)
+    return None if listed else "must be a list of strings"
+
+
+def text_or_texts(value: Any) -> str | None:
+    """Want a list of strings, or one string with spaces between the parts."""
+    return None if text(value) is None else texts(value)
+
+
+def struct(value: Any) -> str | None:
+    """Want a dictionary with strings for keys."""
+    mapping = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    return None if mapping else "must be a dictionary whose keys are strings"
+
+
+def source(value: Any) -> str | None:
+    """Want what Koji builds from: an SCM URL, or the path of an uploaded source RPM."""
+    if text(value) is not None:
+        return text(value)
+    scheme, separator, _ = value.partition("://")
+    if not separator:
+        uploaded = value.endswith(".src.rpm") and not value.startswith("/")
+        return (
+            None
+            if uploaded
+            else "must be an SCM URL such as git+https://host/path.git#ref, or the hub's path of an"
+            " uploaded .src.rpm"
+        )
+    if scheme in ("http", "https", "ssh"):
+        return f"is not an SCM URL for Koji: write git+{value}"
+    if scheme not in SCM_SCHEMES:
+        return f"has the scheme {scheme}, which Koji does not build from; use git+https, for one"
+    if "#" not in value:
+        return "names no revision: append #ref, a branch, tag or commit"
+    return None
+
+
+def is_renderable(value: Any) -> bool:
+    """Tell whether Buildbot computes the value when the step runs."""
+    if IRenderable.providedBy(value):
+        return True
+    if isinstance(value, Mapping):
+        return any(is_renderable(each) for each in value.values())
+    return isinstance(value, (list, tuple)) and any(is_renderable(each) for each in value)
+
+
+def complaints(
+    values: Mapping[str, Any], checks: Mapping[str, Check], required: Iterable[str]
+) -> list[str]:
+    """Check arguments.
+
+    Args:
+        values: the arguments; None is "not given", a renderable is left for later.
+        checks: what each may be.
+        required: those that must be given.
+
+    Returns:
+        One line for each mistake.
+    """
+    found = [f"{name} is missing" for name in required if values.get(name) is None]
+    for name, check in checks.items():
+        value = values.get(name)
+        if value is not None and not is_renderable(value):
+            complaint = check(value)
+            if complaint is not None:
+                found.append(f"{name}={value!r} {complaint}")
+    return found

@@ -1,0 +1,67 @@
+"""The master's link to a Koji hub: one connection and one watcher a profile, for all plugins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot.util import service
+from twisted.internet.defer import Deferred, DeferredLock
+
+from txkoji import Connection, TaskWatcher
+from txkoji._deferreds import returns_deferred
+
+__all__ = ["Hub", "get_hub"]
+
+
+class Hub(service.SharedService):
+    """A hub, as the plugins of one master share it.
+
+    Buildbot stops it after everything else.
+
+    Attributes:
+        connection: the :class:`txkoji.Connection`.
+        watcher: the :class:`txkoji.watcher.TaskWatcher`.
+
+    Raises:
+        ConfigurationError: the profile can't be used; the next plugin that asks reads it anew.
+    """
+
+    def __init__(self, profile: str, reactor: Any) -> None:
+        super().__init__()
+        self.connection = Connection(profile, reactor=reactor)
+        self.watcher = TaskWatcher(self.connection, reactor)
+        self._logging_in = DeferredLock()
+
+    @classmethod
+    def getName(cls, profile: str, reactor: Any) -> str:
+        """Return the name under which Buildbot keeps this hub."""
+        return f"koji-hub-{profile}"
+
+    @returns_deferred
+    async def log_in(self) -> None:
+        """Make sure that writes can be sent.
+
+        Raises:
+            KojiLoginException: the hub does not let us in.
+            TransportError: the hub could not be reached.
+        """
+        if self.connection.settings.authtype == "noauth":
+            return
+        await self._logging_in.acquire()
+        try:
+            if self.connection.session_id is None:
+                await self.connection.login()
+        finally:
+            self._logging_in.release()
+
+    @returns_deferred
+    async def stopService(self) -> None:
+        """End the watches and close the connections."""
+        await super().stopService()
+        self.watcher.stop()
+        await self.connection.close()
+
+
+def get_hub(master: Any, profile: str) -> Deferred[Hub]:
+    """Return a Deferred of a master's :class:`Hub` for a profile; it is made at first use."""
+    return Hub.getService(master, profile, master.reactor)
