@@ -51,6 +51,8 @@ def marker_of(task: Any) -> str | None:
 async def find_build_task(connection: Any, marker: str, *, submitted: float) -> Any:
     """Look for the ``build`` task that carries a marker.
 
+    Looks again after some seconds before it gives up: the submission may still be under way.
+
     Args:
         connection: a :class:`txkoji.Connection`.
         marker: the marker.
@@ -58,7 +60,19 @@ async def find_build_task(connection: Any, marker: str, *, submitted: float) -> 
 
     Returns:
         A Deferred of the :class:`txkoji.task.Task`, None where the hub has none.
+
+    Raises:
+        TransportError: the hub could not be reached.
     """
+    for pause in PAUSES:
+        await deferLater(connection.reactor, pause, lambda: None)
+        task = await _look_for_build_task(connection, marker, submitted)
+        if task is not None:
+            return task
+    return None
+
+
+async def _look_for_build_task(connection: Any, marker: str, submitted: float) -> Any:
     wanted = {"method": "build", "createdAfter": submitted - SLACK}
     offset = 0
     while True:
@@ -110,11 +124,9 @@ async def submit_build(
         if not _may_be_done(error):
             raise
         unknown = error
-    for pause in PAUSES:
-        await deferLater(connection.reactor, pause, lambda: None)
-        task = await find_build_task(connection, marker, submitted=started)
-        if task is not None:
-            return int(task.id)
+    task = await find_build_task(connection, marker, submitted=started)
+    if task is not None:
+        return int(task.id)
     if isinstance(unknown, RetryError):
         raise unknown
     # The hub has had its time and has no such task: the request never got there.

@@ -110,6 +110,7 @@ class KojiTaskStep(BuildStep):
         self._task_id: int | None = None
         self._tree: TaskTree | None = None
         self._linked: set[int] = set()
+        self._linking = False
         self._showing: Deferred[None] | None = None
         self._queue_timer: Any = None
         self._timers: list[Any] = []
@@ -147,8 +148,11 @@ class KojiTaskStep(BuildStep):
         return Deferred.fromCoroutine(self._interrupt(reason))
 
     async def _interrupt(self, reason: str | Failure) -> None:
-        await super().interrupt(reason)
-        self._end(Ending.DETACHED if self._is_detaching(reason) else Ending.STOPPED)
+        try:
+            await super().interrupt(reason)
+        finally:
+            # Only this wakes run(): without it the build, and a stopping master, would hang.
+            self._end(Ending.DETACHED if self._is_detaching(reason) else Ending.STOPPED)
 
     def _is_detaching(self, reason: str | Failure) -> bool:
         if isinstance(reason, Failure):
@@ -164,10 +168,8 @@ class KojiTaskStep(BuildStep):
     def getResultSummary(self) -> dict[str, str]:
         """Return what came of it, in one line."""
         text = self._text or results.statusToString(self.results)
-        summary = {"step": text}
-        if self.results not in (results.SUCCESS, results.RETRY):
-            summary["build"] = text
-        return summary
+        # Buildbot itself puts "failed" or "build successful" before the build's summary.
+        return {"step": text, "build": text.removeprefix("failed: ")}
 
     # The run
 
@@ -176,7 +178,9 @@ class KojiTaskStep(BuildStep):
         if self._ending is not None:
             return
         self._ending = ending
-        if self._work is not None and not self._shielded:
+        # The next attempt finds what a detached one submitted; nobody comes after any other.
+        waits = self._shielded and ending is not Ending.DETACHED
+        if self._work is not None and not waits:
             self._work.cancel()
 
     def _say(self, text: str) -> None:
@@ -203,8 +207,7 @@ class KojiTaskStep(BuildStep):
             for timer in self._timers:
                 if timer.active():
                     timer.cancel()
-            if self._showing is not None:
-                await self._showing
+            await self._shown()
 
     async def _submit_and_follow(self, hub: Hub) -> int:
         submission = await find_submission(self)
@@ -262,6 +265,7 @@ class KojiTaskStep(BuildStep):
         watch = hub.watcher.watch(task_id)
         watch.on_change(lambda tree: self._changed(hub, tree))
         tree = await watch.done
+        await self._shown()
         outcome = await read_outcome(hub.connection, tree)
         await self._show_outcome(hub, outcome)
         return _RESULT_OF_STATE[tree.root.state]
@@ -319,20 +323,27 @@ class KojiTaskStep(BuildStep):
         if self._queue_timer is not None and not is_queued(tree) and self._queue_timer.active():
             self._queue_timer.cancel()
         self._say(describe(tree))
-        if self._showing is None:
+        if not self._linking:
+            self._linking = True
             self._showing = Deferred.fromCoroutine(self._link_children(hub))
             self._showing.addErrback(
                 lambda failure: self._log.failure("can't link the tasks of a build", failure)
             )
 
+    async def _shown(self) -> None:
+        if self._showing is not None:
+            await self._showing
+
     async def _link_children(self, hub: Hub) -> None:
         assert self._tree is not None
-        while new := [task for task in self._tree.descendents() if task.id not in self._linked]:
-            for task in new:
-                self._linked.add(task.id)
-                url = paths.task_url(hub.connection.weburl, task.id)
-                await self.addURL(link_name(task.method, task.get("arch"), task.id), url)
-        self._showing = None
+        try:
+            while new := [task for task in self._tree.descendents() if task.id not in self._linked]:
+                for task in new:
+                    self._linked.add(task.id)
+                    url = paths.task_url(hub.connection.weburl, task.id)
+                    await self.addURL(link_name(task.method, task.get("arch"), task.id), url)
+        finally:
+            self._linking = False
 
     async def _show_outcome(self, hub: Hub, outcome: Outcome) -> None:
         task_id = outcome.tree.root.id

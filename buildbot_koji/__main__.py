@@ -1,0 +1,96 @@
+"""The command ``buildbot-koji``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="buildbot-koji", description="Koji in Buildbot.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser(
+        "demo",
+        help="a Buildbot master with an embedded Koji hub, on this machine",
+        description="Run example_master.cfg in a Buildbot master, with its pages, its workers and"
+        " an embedded Koji hub, until Ctrl-C.",
+    )
+    demo.add_argument(
+        "--dir", type=Path, help="the base directory, new or empty (default: a temporary one)"
+    )
+    demo.add_argument("--once", action="store_true", help="run one build, print it, and end")
+    demo.add_argument(
+        "--package", default="hello", help="what --once builds; failarch fails (default: hello)"
+    )
+    demo.add_argument(
+        "--build-seconds", type=float, default=10.0, help="how long a build takes (default: 10)"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status.
+
+    Args:
+        arguments: the command line without the program's name, by default the process's own.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        from buildbot_koji.demo import Demo, DemoError
+    except ModuleNotFoundError as error:
+        print(f"the demo needs {error.name}: pip install 'buildbot-koji[master]'", file=sys.stderr)
+        return 1
+    from twisted.internet import reactor
+
+    demo = Demo(reactor, directory=parsed.dir, build_seconds=parsed.build_seconds)
+    try:
+        directory = demo.prepare()
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        return 1
+    status = [0]
+
+    def end(result: int) -> None:
+        status[0] = result
+        if result or parsed.once:
+            stop()
+
+    def broken(failure: Any) -> None:
+        known = isinstance(failure.value, DemoError)
+        print(failure.value if known else failure.getTraceback(), file=sys.stderr)
+        status[0] = 1
+        stop()
+
+    def stop() -> None:
+        if reactor.running:
+            reactor.stop()
+
+    # The log lives as long as the process.
+    log = (directory / "twistd.log").open("a", encoding="utf-8")
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
+    reactor.callWhenRunning(
+        lambda: Deferred.fromCoroutine(_run(demo, parsed)).addCallbacks(end, broken)
+    )
+    reactor.run()
+    return status[0]
+
+
+async def _run(demo: Any, parsed: argparse.Namespace) -> int:
+    await demo.start()
+    if parsed.once:
+        return 0 if await demo.build_once(parsed.package, sys.stdout) else 1
+    print(f"Buildbot runs at   {demo.url}")
+    print(f"an embedded hub at {demo.hub.url}")
+    print(f"To build something, open {await demo.build_page()},")
+    print('press "Build a package", then "Start Build". The package failarch does not build.')
+    print("Ctrl-C ends it.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
