@@ -61,7 +61,8 @@ setup(
         "twisted[tls]>=24.7",
         "treq>=24.9",
         "munch>=4.0",
-        "pyopenssl>=24.1",
+        # 24.3 is the first that takes cryptography's own certificates.
+        "pyopenssl>=24.3",
         "service-identity>=24.1",
     ],
     extras_require={

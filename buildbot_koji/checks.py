@@ -82,7 +82,7 @@ def source(value: Any) -> str | None:
         return f"is not an SCM URL for Koji: write git+{value}"
     if scheme not in SCM_SCHEMES:
         return f"has the scheme {scheme}, which Koji does not build from; use git+https, for one"
-    if "#" not in value:
+    if not value.partition("#")[2]:
         return "names no revision: append #ref, a branch, tag or commit"
     return None
 

@@ -29,7 +29,8 @@ class Hub(service.SharedService):
     def __init__(self, profile: str, reactor: Any) -> None:
         super().__init__()
         self.connection = Connection(profile, reactor=reactor)
-        self.watcher = TaskWatcher(self.connection, reactor)
+        interval = self.connection.settings.poll_interval
+        self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         self._logging_in = DeferredLock()
 
     @classmethod

@@ -36,6 +36,7 @@ class Profile:
         principal: the Kerberos principal, or None.
         keytab: the keytab for it, or None. It is left out of the repr.
         timeout: the profile's time limit for one answer, in seconds.
+        poll_interval: seconds between two looks at a watched task.
         settings: every key of the section as text, for ``lookup``. Left out of the repr.
     """
 
@@ -50,6 +51,7 @@ class Profile:
     principal: str | None = None
     keytab: str | None = field(default=None, repr=False)
     timeout: int = 43200
+    poll_interval: int = 6
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -164,6 +166,7 @@ def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None)
         principal=value("principal") or None,
         keytab=value("keytab") or None,
         timeout=int(value("timeout", section.getint) or Profile.timeout),
+        poll_interval=max(int(value("poll_interval", section.getint) or Profile.poll_interval), 1),
         settings={key: str(section.get(key, raw=True)) for key in section},
     )
 

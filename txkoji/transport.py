@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL, crypto
 from service_identity import VerificationError
 from twisted.internet import error
@@ -20,7 +22,6 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import (
     Certificate,
     CertificateOptions,
-    PrivateCertificate,
     optionsForClientTLS,
     platformTrust,
     trustRootFromCertificates,
@@ -100,11 +101,9 @@ class _Policy:
     """TLS as a profile wants it: its CA or the system's, and its client certificate."""
 
     def __init__(self, profile: Profile) -> None:
-        self._client = None
+        self._client: dict[str, Any] = {}
         if profile.cert is not None and Path(profile.cert).exists():
-            self._client = _read(
-                profile, "cert", lambda data: PrivateCertificate.loadPEM(data), profile.cert
-            )
+            self._client = _read(profile, "cert", _client_certificate, profile.cert)
         self._verify = profile.serverca is not None or not profile.no_ssl_verify
         self._trust = platformTrust()
         if profile.serverca is not None:
@@ -112,15 +111,22 @@ class _Policy:
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802 - Twisted's name
         if not self._verify:
-            client = self._client
-            options = CertificateOptions(
-                privateKey=client.privateKey.original if client else None,
-                certificate=client.original if client else None,
-            )
-            return _Unverified(options, hostname)
+            return _Unverified(CertificateOptions(**self._client), hostname)
         return optionsForClientTLS(
-            hostname.decode("ascii"), trustRoot=self._trust, clientCertificate=self._client
+            hostname.decode("ascii"),
+            trustRoot=self._trust,
+            extraCertificateOptions=dict(self._client),
         )
+
+
+def _client_certificate(data: bytes) -> dict[str, Any]:
+    # Not Twisted's PrivateCertificate: pyOpenSSL deprecates the objects that it hands on.
+    certificate, *chain = load_pem_x509_certificates(data)
+    return {
+        "privateKey": load_pem_private_key(data, None),
+        "certificate": certificate,
+        "extraCertChain": chain,
+    }
 
 
 def _trust_root(data: bytes) -> Any:
@@ -137,6 +143,8 @@ def _read(profile: Profile, key: str, load: Any, path: str) -> Any:
         return load(Path(path).read_bytes())
     except OSError as problem:
         words = problem.strerror
+    except TypeError:
+        words = "its private key has a pass phrase; give it one without (openssl pkey)"
     except (crypto.Error, ValueError) as problem:
         words = f"it is not a PEM file that fits ({type(problem).__name__})"
     raise BrokenConfiguration(

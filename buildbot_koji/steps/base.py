@@ -32,6 +32,9 @@ SOURCE = "Koji"
 CANCEL_LIMIT = 30.0
 """Seconds that a build waits for the hub to cancel its task."""
 
+GRACE = 60.0
+"""Seconds that a later attempt has to see what became of a task whose time is over."""
+
 TAIL_BYTES = 20_000
 """How much of a failed task's log is shown."""
 
@@ -276,14 +279,15 @@ class KojiTaskStep(BuildStep):
     def _start_timers(self, submitted: float) -> None:
         since = self._now() - submitted
         if self.timeout is not None:
-            self._timers.append(self._timer(self.timeout - since, Ending.TIMED_OUT))
+            self._timers.append(self._timer(self.timeout, since, Ending.TIMED_OUT))
         if self.max_queue_time is not None:
-            self._queue_timer = self._timer(self.max_queue_time - since, Ending.QUEUED_TOO_LONG)
+            self._queue_timer = self._timer(self.max_queue_time, since, Ending.QUEUED_TOO_LONG)
             self._timers.append(self._queue_timer)
 
-    def _timer(self, seconds: float, ending: Ending) -> Any:
-        # Not before the first look: the task may be over already.
-        return self.master.reactor.callLater(max(seconds, 10.0), self._end, ending)
+    def _timer(self, limit: float, since: float, ending: Ending) -> Any:
+        # After a restart of the master the task may be over already: look before it is canceled.
+        seconds = max(limit - since, min(limit, GRACE))
+        return self.master.reactor.callLater(seconds, self._end, ending)
 
     # Early ends
 

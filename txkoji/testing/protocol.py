@@ -11,6 +11,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 from twisted.internet.interfaces import ISSLTransport
 from twisted.web.http import Request
@@ -236,4 +237,5 @@ def certificate_name(request: Request) -> str | None:
     certificate = transport.getPeerCertificate()
     if not isinstance(certificate, crypto.X509):
         return None
-    return certificate.get_subject().commonName
+    names = certificate.to_cryptography().subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else None

@@ -1,0 +1,196 @@
+"""A real Buildbot master in a process of its own, driven from outside as its users do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+BUILDBOT = Path(sys.executable).with_name("buildbot")
+STEP = 0.1
+
+CONFIG = """\
+from buildbot.plugins import schedulers, steps, util, worker
+
+SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
+
+def koji(**options):
+    given = dict(profile=util.Property("profile"), target=util.Property("target"),
+                 source=util.Interpolate(SOURCE), scratch=True)
+    return util.BuildFactory([steps.KojiBuild(**{{**given, **options}})])
+
+FACTORIES = {{
+    "scratch": koji(),
+    "official": koji(scratch=False),
+    "short": koji(timeout=2),
+    "impatient": koji(max_queue_time=2),
+}}
+BuildmasterConfig = {{
+    "workers": [worker.LocalWorker(name) for name in FACTORIES],
+    "protocols": {{"null": {{}}}},
+    "builders": [
+        util.BuilderConfig(name=name, workernames=[name], factory=factory)
+        for name, factory in FACTORIES.items()
+    ],
+    "schedulers": [
+        schedulers.ForceScheduler(
+            name="force",
+            builderNames=list(FACTORIES),
+            codebases=[util.CodebaseParameter("", hide=True)],
+            properties=[
+                util.StringParameter(name=name, default="")
+                for name in ("profile", "target", "package", "ref")
+            ],
+        )
+    ],
+    "buildbotNetUsageData": None,
+    "collapseRequests": False,
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "buildbotURL": "http://127.0.0.1:{port}/",
+    "db": {{"db_url": "sqlite:///state.sqlite"}},
+}}
+"""
+
+
+async def until(condition: Callable[[], Any], limit: float = 30) -> Any:
+    """Wait until a condition, which may be asynchronous, holds; returns its value."""
+    end = reactor.seconds() + limit
+    while True:
+        value = condition()
+        if hasattr(value, "__await__"):
+            value = await value
+        if value:
+            return value
+        assert reactor.seconds() < end, "it did not happen in time"
+        await deferLater(reactor, STEP)
+
+
+class MasterProcess:
+    """A master with SQLite on disk, whose profile is in its own home."""
+
+    def __init__(self, directory: Path, profile: str) -> None:
+        self.directory = directory
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/"
+        self._environment = {**os.environ, "HOME": str(directory / "home")}
+        self._process: subprocess.Popen[bytes] | None = None
+        (directory / "home" / ".koji").mkdir(parents=True)
+        (directory / "home" / ".koji" / "config").write_text(profile, encoding="utf-8")
+        (directory / "master.cfg").write_text(CONFIG.format(port=port), encoding="utf-8")
+
+    async def create(self) -> None:
+        """Make the base directory and the database."""
+        command = [str(BUILDBOT), "create-master", "--quiet", "--force", str(self.directory)]
+        await deferToThread(
+            subprocess.run, command, check=True, capture_output=True, env=self._environment
+        )
+
+    async def start(self) -> None:
+        """Start the master; returns when it answers."""
+        self._spawn()
+        await until(self._answers)
+
+    def _spawn(self) -> None:
+        with (self.directory / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                [str(BUILDBOT), "start", "--nodaemon", str(self.directory)],
+                stdout=output,
+                stderr=output,
+                env=self._environment,
+            )
+
+    async def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.directory / "output").read_text()
+        try:
+            return len((await self.get("builders"))["builders"]) == 4
+        except (URLError, ConnectionError):
+            return False
+
+    async def end(self, number: int = signal.SIGTERM) -> int:
+        """End the master by a signal; returns its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return await deferToThread(process.wait, 30)
+        finally:
+            process.kill()
+
+    @property
+    def log(self) -> str:
+        """The master's log."""
+        return (self.directory / "output").read_text()
+
+    async def get(self, path: str) -> Any:
+        """Read from the REST API."""
+        return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}", None))
+
+    async def control(self, path: str, method: str, **parameters: Any) -> Any:
+        """Press a button."""
+        request = {"id": 1, "jsonrpc": "2.0", "method": method, "params": parameters}
+        body = json.dumps(request).encode()
+        reply = await deferToThread(_fetch, f"{self.url}api/v2/{path}", body)
+        return json.loads(reply)["result"]
+
+    async def force(self, builder: str, *, package: str = "hello", **parameters: Any) -> int:
+        """Ask for a build; returns the id of the build request."""
+        builders = (await self.get("builders"))["builders"]
+        builder_id = next(each["builderid"] for each in builders if each["name"] == builder)
+        given = {"profile": "fake", "target": "demo", "ref": "main", "package": package}
+        _, requests = await self.control(
+            "forceschedulers/force", "force", builderid=builder_id, **{**given, **parameters}
+        )
+        return int(requests[str(builder_id)])
+
+    async def builds(self, request: int) -> list[dict[str, Any]]:
+        """Return the builds of a request, oldest first."""
+        builds = (await self.get(f"buildrequests/{request}/builds"))["builds"]
+        return sorted(builds, key=lambda build: build["buildid"])
+
+    async def ended(self, request: int) -> dict[str, Any]:
+        """Wait until a request is answered; returns its last build."""
+
+        async def complete() -> bool:
+            [found] = (await self.get(f"buildrequests/{request}"))["buildrequests"]
+            return bool(found["complete"])
+
+        await until(complete)
+        return (await self.builds(request))[-1]
+
+    async def step(self, build: dict[str, Any]) -> dict[str, Any]:
+        """Return the Koji step of a build."""
+        steps = (await self.get(f"builds/{build['buildid']}/steps"))["steps"]
+        return next(step for step in steps if step["name"] == "koji build")
+
+    async def properties(self, build: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a build's properties."""
+        [found] = (await self.get(f"builds/{build['buildid']}/properties"))["properties"]
+        return {name: value for name, (value, _) in found.items()}
+
+    async def log_text(self, step: dict[str, Any], name: str) -> str:
+        """Return the text of a step's log."""
+        logs = (await self.get(f"steps/{step['stepid']}/logs"))["logs"]
+        log = next(each for each in logs if each["name"] == name)
+        chunks = (await self.get(f"logs/{log['logid']}/contents"))["logchunks"]
+        return "".join(chunk["content"] for chunk in chunks)
+
+
+def _fetch(url: str, body: bytes | None) -> bytes:
+    with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=20) as reply:
+        return bytes(reply.read())

@@ -1,0 +1,275 @@
+"""KojiBuild in a real master, against an embedded hub, seen through Buildbot's REST API."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
+from twisted.internet import reactor
+
+from tests.buildbot_koji.masters import MasterProcess, until
+from txkoji import task_states
+from txkoji.testing import FakeHub
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=2, tls=True)
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def master(hub: FakeHub, tmp_path: Path) -> AsyncIterator[MasterProcess]:
+    master = MasterProcess(tmp_path, hub.profile_text(user="kojiadmin"))
+    await master.create()
+    await master.start()
+    yield master
+    await master.end(signal.SIGKILL)
+    assert "Traceback" not in master.log
+
+
+def build_tasks(hub: FakeHub) -> list[Any]:
+    return hub.call("listTasks", {"method": "build"}, {"order": "id"})
+
+
+async def until_building(hub: FakeHub, count: int = 1) -> Any:
+    """Wait until a task is being built; returns it."""
+
+    def is_open() -> Any:
+        tasks = build_tasks(hub)
+        return len(tasks) == count and tasks[-1]["state"] == task_states.OPEN and tasks[-1]
+
+    return await until(is_open)
+
+
+async def until_known(master: MasterProcess, request: int, attempt: int = 1) -> dict[str, Any]:
+    """Wait until an attempt knows its task; returns its build."""
+
+    async def known() -> Any:
+        builds = await master.builds(request)
+        if len(builds) < attempt:
+            return None
+        properties = await master.properties(builds[attempt - 1])
+        return builds[attempt - 1] if "koji_task_id" in properties else None
+
+    return await until(known)
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_that_succeeds(hub: FakeHub, master: MasterProcess) -> None:
+    """A build ends as its task does, with links to all tasks, and properties for later steps."""
+    build = await master.ended(await master.force("official"))
+    step = await master.step(build)
+    assert (build["results"], build["state_string"]) == (
+        SUCCESS,
+        "build successful built hello-1.0-main",
+    )
+    [task] = build_tasks(hub)
+    [koji_build] = hub.call("listBuilds", taskID=task["id"])
+    links = {link["name"]: link["url"] for link in step["urls"]}
+    page = f"{hub.weburl}/taskinfo?taskID="
+    children = list(hub.call("getTaskDescendents", task["id"])[str(task["id"])])
+    assert sorted(links.values()) == sorted(
+        [f"{page}{task['id']}", f"{hub.weburl}/buildinfo?buildID={koji_build['build_id']}"]
+        + [f"{page}{child['id']}" for child in children]
+    )
+    assert "build hello-1.0-main" in links
+    properties = await master.properties(build)
+    assert {name: value for name, value in properties.items() if name.startswith("koji_")} == {
+        "koji_task_id": task["id"],
+        "koji_task_url": f"{page}{task['id']}",
+        "koji_nvr": "hello-1.0-main",
+        "koji_build_id": koji_build["build_id"],
+        "koji_build_url": f"{hub.weburl}/buildinfo?buildID={koji_build['build_id']}",
+    }
+
+
+@pytest_twisted.ensureDeferred
+async def test_scratch_build(hub: FakeHub, master: MasterProcess) -> None:
+    """A scratch build has a name, and no Koji build; its summary tells how far it is meanwhile."""
+    hub.builder.seconds = 6
+    request = await master.force("scratch")
+    seen: set[str] = set()
+
+    async def over() -> bool:
+        builds = await master.builds(request)
+        if not builds:
+            return False
+        steps = (await master.get(f"builds/{builds[0]['buildid']}/steps"))["steps"]
+        seen.update(step["state_string"] for step in steps if step["name"] == "koji build")
+        return bool(builds[0]["complete"])
+
+    await until(over)
+    assert {"making the source RPM", "building: 0/3 arches done"} <= seen
+    build = await master.ended(request)
+    assert build["results"] == SUCCESS
+    properties = await master.properties(build)
+    assert properties["koji_nvr"] == "hello-1.0-main"
+    assert "koji_build_id" not in properties
+    [task] = build_tasks(hub)
+    assert hub.call("getTaskRequest", task["id"])[2]["scratch"] is True
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_that_fails(hub: FakeHub, master: MasterProcess) -> None:
+    """A failed build says why in one line, links the log that holds the reason and shows it."""
+    build = await master.ended(await master.force("scratch", package="failarch"))
+    step = await master.step(build)
+    reason = (
+        "error building package (arch x86_64), mock exited with status 1;"
+        " see build.log or root.log for more information"
+    )
+    assert build["results"] == FAILURE
+    assert build["state_string"] == f"failed {reason}"
+    assert step["state_string"] == f"failed: {reason}"
+    links = {link["name"]: link["url"] for link in step["urls"]}
+    guilty = next(
+        task
+        for task in hub.call("listTasks", {"method": "buildArch"})
+        if task["state"] == task_states.FAILED
+    )
+    assert links["build.log (x86_64)"].startswith(f"{hub.topurl}/work/tasks/")
+    assert links["build.log (x86_64)"].endswith(f"/{guilty['id']}/build.log")
+    assert "error: Bad exit status from %build" in await master.log_text(step, "build.log")
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_refuses(hub: FakeHub, master: MasterProcess) -> None:
+    """A submission that can't be: one line that names the thing, and no task."""
+    build = await master.ended(await master.force("scratch", target="nope"))
+    assert build["results"] in (EXCEPTION, FAILURE)
+    assert "nope" in (await master.step(build))["state_string"]
+    build = await master.ended(await master.force("scratch", profile="nope"))
+    assert build["results"] == EXCEPTION
+    text = (await master.step(build))["state_string"]
+    assert text.startswith("no Koji profile 'nope' in /etc/koji.conf.d, ")
+    assert text.endswith("there are: fake")
+    build = await master.ended(await master.force("scratch", ref=""))
+    assert (await master.step(build))["state_string"] == (
+        "source='git+https://git.example.test/rpms/hello.git#' names no revision: append #ref,"
+        " a branch, tag or commit"
+    )
+    assert all(task["state"] != task_states.OPEN for task in build_tasks(hub))
+
+
+@pytest_twisted.ensureDeferred
+async def test_user_stops_the_build(hub: FakeHub, master: MasterProcess) -> None:
+    """Buildbot's stop button cancels the task and all below it."""
+    hub.builder.seconds = 60
+    request = await master.force("scratch")
+    build = await until_known(master, request)
+    task = await until_building(hub)
+    await master.control(f"builds/{build['buildid']}", "stop", reason="wrong branch")
+    build = await master.ended(request)
+    assert build["results"] == CANCELLED
+    assert (await master.step(build))["state_string"] == f"canceled task {task['id']}"
+    states = {each["state"] for each in hub.call("listTasks", {})}
+    assert states <= {task_states.CANCELED, task_states.CLOSED}
+    assert build_tasks(hub)[0]["state"] == task_states.CANCELED
+
+
+@pytest_twisted.ensureDeferred
+async def test_task_is_canceled_in_koji(hub: FakeHub, master: MasterProcess) -> None:
+    """A task that someone cancels in Koji ends the build as cancelled."""
+    hub.builder.seconds = 60
+    request = await master.force("scratch")
+    await until_known(master, request)
+    task = await until_building(hub)
+    hub.call("cancelTask", task["id"])
+    build = await master.ended(request)
+    assert build["results"] == CANCELLED
+    assert (await master.step(build))["state_string"] == f"task {task['id']} was canceled"
+
+
+@pytest_twisted.ensureDeferred
+async def test_time_limits(hub: FakeHub, master: MasterProcess) -> None:
+    """A task over its time limit, or in the queue for too long, is canceled, and it is said."""
+    hub.builder.seconds = 60
+    build = await master.ended(await master.force("short"))
+    [task] = build_tasks(hub)
+    assert build["results"] == FAILURE
+    words = f"timed out after 2 s: canceled task {task['id']}"
+    assert (await master.step(build))["state_string"] == words
+    for host in hub.call("listHosts"):
+        hub.call("disableHost", host["name"])
+    build = await master.ended(await master.force("impatient"))
+    task = build_tasks(hub)[-1]
+    assert build["results"] == EXCEPTION
+    words = f"no builder took task {task['id']} in 2 s: canceled it"
+    assert (await master.step(build))["state_string"] == words
+    assert {task["state"] for task in build_tasks(hub)} == {task_states.CANCELED}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest_twisted.ensureDeferred
+async def test_master_restarts(hub: FakeHub, master: MasterProcess, number: int) -> None:
+    """After a stop or a crash of the master, the next attempt goes on watching the same task."""
+    hub.builder.seconds = 8
+    request = await master.force("official")
+    first = await until_known(master, request)
+    task = await until_building(hub)
+    await master.end(number)
+    assert [each["state"] for each in build_tasks(hub)] == [task_states.OPEN]
+    await master.start()
+    build = await master.ended(request)
+    assert build["buildid"] != first["buildid"]
+    assert build["results"] == SUCCESS
+    assert (await master.builds(request))[0]["results"] == RETRY
+    assert (await master.properties(build))["koji_task_id"] == task["id"]
+    assert [each["id"] for each in build_tasks(hub)] == [task["id"]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_submission_whose_answer_was_lost(hub: FakeHub, master: MasterProcess) -> None:
+    """A master that is killed before it has the hub's answer finds its task by the marker."""
+    await master.ended(await master.force("scratch"))
+    hub.offline()
+    request = await master.force("scratch", package="world")
+    marker = await until(lambda: stored_marker(master, request))
+    await master.end(signal.SIGKILL)
+    hub.online()
+    # As if the request had just come through before the master died.
+    source = "git+https://git.example.test/rpms/world.git#main"
+    opts = {"scratch": True, "custom_user_metadata": {"submission_marker": marker}}
+    task_id = hub.call("build", source, "demo", opts)
+    await master.start()
+    build = await master.ended(request)
+    assert build["results"] == SUCCESS
+    assert (await master.properties(build))["koji_task_id"] == task_id
+    assert len(build_tasks(hub)) == 2
+
+
+async def stored_marker(master: MasterProcess, request: int) -> str | None:
+    """Return the marker that the first attempt of a request has stored by now, or None."""
+    for build in await master.builds(request):
+        data = (await master.get(f"builds/{build['buildid']}/data"))["build_data"]
+        for each in data:
+            raw = await master.get(f"builds/{build['buildid']}/data/{each['name']}/value")
+            return str(raw["marker"])
+    return None
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_is_away_for_a_while(hub: FakeHub, master: MasterProcess) -> None:
+    """A hub that goes offline during a build makes the build late, not failed."""
+    hub.builder.seconds = 3
+    request = await master.force("scratch")
+    await until_known(master, request)
+    hub.offline()
+    await until(lambda: build_tasks_of(hub)[0]["state"] == task_states.CLOSED)
+    assert not (await master.builds(request))[0]["complete"]
+    hub.online()
+    assert (await master.ended(request))["results"] == SUCCESS
+
+
+def build_tasks_of(hub: FakeHub) -> list[Any]:
+    """Read the tasks behind an offline hub's back."""
+    return hub.state.rows("task", method="build")
