@@ -16,6 +16,7 @@ from xml.parsers import expat
 
 from munch import Munch
 
+from txkoji._scanner import Scanner
 from txkoji.exceptions import (
     ForbiddenXML,
     NotXMLRPC,
@@ -241,6 +242,12 @@ class _Document:
     def feed(self, data: bytes, final: bool = False) -> None:
         self.parser.Parse(data, final)
 
+    def go_on(self, scanner: Scanner) -> None:
+        """Go on where a scanner stopped: with its elements open and its values read."""
+        self.feed(scanner.opened)
+        self._values, self._marks = scanner.values
+        self.feed(scanner.rest)
+
     @property
     def params(self) -> list[Any]:
         return self._values
@@ -264,6 +271,7 @@ class ResponseDecoder:
         self._size = 0
         self._begin = b""
         self._document = _Document("methodResponse", struct)
+        self._scanner: Scanner | None = Scanner(struct, MAX_DEPTH)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the reply.
@@ -281,7 +289,14 @@ class ResponseDecoder:
             )
         if len(self._begin) < 80:
             self._begin += data[: 80 - len(self._begin)]
-        self._guarded(lambda: self._document.feed(data))
+        if self._scanner is None:
+            self._guarded(lambda: self._document.feed(data))
+        elif not self._scanner.feed(data):
+            self._hand_over(self._scanner)
+
+    def _hand_over(self, scanner: Scanner) -> None:
+        self._scanner = None
+        self._guarded(lambda: self._document.go_on(scanner))
 
     def close(self) -> Any:
         """End the reply and return its value.
@@ -291,6 +306,10 @@ class ResponseDecoder:
             TruncatedReply: the reply ends in the middle, or is empty.
             NotXMLRPC: the reply is whole but not an XML-RPC response.
         """
+        if self._scanner is not None:
+            if self._scanner.done:
+                return self._scanner.value
+            self._hand_over(self._scanner)
         if not self._document.ended:
             self._guarded(lambda: self._document.feed(b"", True), at_end=True)
         self._guarded(lambda: self._document.feed(b"", True))
@@ -315,7 +334,8 @@ class ResponseDecoder:
                 raise TruncatedReply(
                     f"the hub's reply ends in the middle, after {self._size:,} bytes"
                 ) from error
-            raise NotXMLRPC(f"the hub's reply is not XML-RPC ({error}); {self._quote()}") from error
+            words = expat.ErrorString(error.code)
+            raise NotXMLRPC(f"the hub's reply is not XML-RPC ({words}); {self._quote()}") from error
         except NotXMLRPC as error:
             raise NotXMLRPC(f"the hub's reply is not XML-RPC ({error}); {self._quote()}") from error
 
