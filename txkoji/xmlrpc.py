@@ -227,10 +227,11 @@ class _Document:
         elif tag == "struct":
             mark = self._marks.pop()
             members = self._values[mark:]
-            if len(members) % 2:
-                raise NotXMLRPC("a struct in the reply has a member without a value")
+            names = members[::2]
+            if len(members) % 2 or not all(isinstance(name, str) for name in names):
+                raise NotXMLRPC("a struct in the reply has a member without a name or a value")
             built = self.struct.__new__(self.struct)
-            dict.update(built, zip(members[::2], members[1::2], strict=True))
+            dict.update(built, zip(names, members[1::2], strict=True))
             self._values[mark:] = [built]
         elif tag == "array":
             mark = self._marks.pop()

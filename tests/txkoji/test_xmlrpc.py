@@ -155,6 +155,8 @@ def test_arguments_that_cannot_travel(value: Any, words: str) -> None:
         (reply(b"<int>x</int>"), NotXMLRPC),
         (reply(b"<boolean>2</boolean>"), NotXMLRPC),
         (HEAD + TAIL, NotXMLRPC),
+        (reply(b"<struct><member><value><nil/></value></member></struct>"), NotXMLRPC),
+        (reply(b"<struct><value><nil/></value><value><nil/></value></struct>"), NotXMLRPC),
         (b"", TruncatedReply),
         (reply(b"<int>1</int>")[:-30], TruncatedReply),
         (b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><methodResponse/>", ForbiddenXML),
