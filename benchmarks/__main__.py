@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import platform
 import sys
 
@@ -19,7 +20,8 @@ def main() -> int:
         parser.error(
             f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}"
         )
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
+    machine = f"{os.cpu_count()} processors, {platform.machine()}"
+    print(f"{platform.python_implementation()} {platform.python_version()}, {machine}")
     rows = []
     for name in names:
         print(f"measuring: {name}", file=sys.stderr)

@@ -1,0 +1,115 @@
+"""Calls against an embedded hub: one after the other, and 300 at once.
+
+Each client runs in a process of its own, the hub in another. What a client of Koji can do "at once"
+is not the same: the official client has its explicit multicall, txkoji has concurrent calls.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+SEQUENCE = 1500
+AT_ONCE = 300
+ROUNDS = 5
+CLIENTS = ("official client", "txkoji")
+
+
+class Best:
+    """The best of some rounds: calls a second, and CPU milliseconds a call."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float] = {}
+        self._begin = (0.0, 0.0)
+
+    def start(self) -> None:
+        """Begin a round."""
+        self._begin = (time.perf_counter(), time.process_time())
+
+    def stop(self, name: str, calls: int) -> None:
+        """End a round of so many calls."""
+        seconds = time.perf_counter() - self._begin[0]
+        used = time.process_time() - self._begin[1]
+        if calls / seconds > self.figures.get(name, 0.0):
+            self.figures |= {name: calls / seconds, f"{name} cpu": used / calls * 1000}
+
+
+def official(url: str) -> None:
+    """Measure Koji's own client, and print the figures."""
+    import koji
+
+    session = koji.ClientSession(url)
+    best = Best()
+    for _ in range(ROUNDS):
+        best.start()
+        for _ in range(SEQUENCE):
+            session.getTag("demo-build")
+        best.stop("sequence", SEQUENCE)
+        best.start()
+        with session.multicall(strict=True) as calls:
+            tags = [calls.getTag("demo-build") for _ in range(AT_ONCE)]
+        best.stop("at once", AT_ONCE)
+        assert all(tag.result["name"] == "demo-build" for tag in tags)
+    print(json.dumps(best.figures))
+
+
+def txkoji(url: str) -> None:
+    """Measure txkoji, and print the figures. The reactor runs all the time, as in any program."""
+    from twisted.internet.defer import Deferred, gatherResults
+    from twisted.internet.task import react
+
+    from txkoji import Connection, Profile
+
+    async def measure(reactor: Any) -> None:
+        connection = Connection(Profile(name="benchmark", server=url), reactor=reactor)
+        best = Best()
+        for _ in range(ROUNDS):
+            best.start()
+            for _ in range(SEQUENCE):
+                await connection.getTag("demo-build")
+            best.stop("sequence", SEQUENCE)
+            best.start()
+            calls = [connection.getTag("demo-build") for _ in range(AT_ONCE)]
+            tags = await gatherResults(calls, consumeErrors=True)
+            best.stop("at once", AT_ONCE)
+            assert all(tag.name == "demo-build" for tag in tags)
+        await connection.close()
+        print(json.dumps(best.figures))
+
+    react(lambda reactor: Deferred.fromCoroutine(measure(reactor)))
+
+
+def run() -> list[tuple[str, str, float, str]]:
+    """Measure; returns rows of name, peer, figure and unit."""
+    hub = subprocess.Popen(
+        [sys.executable, "-m", "txkoji.testing", "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert hub.stdout is not None
+        url = hub.stdout.readline().split()[1]
+        found = {}
+        for client in CLIENTS:
+            command = [sys.executable, "-m", "benchmarks.calls", client, url]
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found[client] = json.loads(output)
+    finally:
+        hub.terminate()
+        hub.wait()
+    rows = []
+    for name, words in (
+        ("sequence", "getTag in sequence"),
+        ("at once", f"{AT_ONCE} getTag at once"),
+    ):
+        rows += [(words, client, found[client][name], "calls/s") for client in CLIENTS]
+        rows += [
+            (f"{words}: CPU a call", client, found[client][f"{name} cpu"], "ms")
+            for client in CLIENTS
+        ]
+    return rows
+
+
+if __name__ == "__main__":
+    {"official client": official, "txkoji": txkoji}[sys.argv[1]](sys.argv[2])
