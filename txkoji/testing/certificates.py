@@ -21,6 +21,7 @@ class CertificateAuthority:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._clients: dict[str, Path] = {}
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Embedded Koji hub CA")])
         usage = x509.KeyUsage(
@@ -76,10 +77,11 @@ class CertificateAuthority:
         Returns:
             The path of the file, the same one for the same user.
         """
-        path = self.directory / f"{user.replace('/', '_')}.pem"
-        if path.exists():
-            return path
-        return self._make(path.stem, user, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+        # Not by what the directory has: an authority before this one may have left it there.
+        if user not in self._clients:
+            stem = user.replace("/", "_")
+            self._clients[user] = self._make(stem, user, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+        return self._clients[user]
 
     def _make(
         self,
