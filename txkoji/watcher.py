@@ -201,12 +201,16 @@ class TaskWatcher:
     async def _children(self, parents: list[int]) -> dict[int, tuple[Any, ...]]:
         """Read the children of many parents, level by level."""
         found: dict[int, list[Any]] = {}
+        # A task and one below it may both be watched.
+        asked = set(parents)
         while parents:
             below: list[int] = []
             for batch in _batches(parents):
                 for child in await self._connection.call("listTasks", {"parent": batch}):
                     found.setdefault(child.parent, []).append(child)
-                    below.append(child.id)
+                    if child.id not in asked:
+                        asked.add(child.id)
+                        below.append(child.id)
             parents = below
         return {
             parent: tuple(sorted(tasks, key=lambda task: task.id))

@@ -1,0 +1,66 @@
+"""Each fault code has its class, with Koji's own name."""
+
+from __future__ import annotations
+
+import koji
+import pytest
+
+from txkoji import exceptions
+from txkoji.exceptions import (
+    FAULT_CLASSES,
+    GenericError,
+    HubFault,
+    KojiException,
+    UnknownFault,
+    fault_from,
+)
+
+OFFICIAL = {
+    value.faultCode: value
+    for value in vars(koji).values()
+    if isinstance(value, type) and hasattr(value, "faultCode")
+}
+
+
+def test_every_code_of_koji() -> None:
+    """Each code of the official client has a class here, and no other has."""
+    assert set(FAULT_CLASSES) == set(OFFICIAL)
+
+
+@pytest.mark.parametrize("code", sorted(OFFICIAL))
+def test_class_of_a_code(code: int) -> None:
+    """A code's class is below those that the official client's is below."""
+    ours = FAULT_CLASSES[code]
+    parents = {
+        parent.faultCode for parent in OFFICIAL[code].__mro__ if hasattr(parent, "faultCode")
+    }
+    assert {parent.code for parent in ours.__mro__ if issubclass(parent, GenericError)} == parents
+    fault = fault_from(code, "because", method="build")
+    assert type(fault) is ours
+    assert (fault.code, fault.text, fault.method) == (code, "because", "build")
+    assert "because" in str(fault)
+    assert "build" in str(fault)
+
+
+def test_unknown_code() -> None:
+    """A code that is not Koji's keeps its number and its text."""
+    fault = fault_from(1, "Traceback ...\nKeyError: 'x'")
+    assert type(fault) is UnknownFault
+    assert fault.code == 1
+    assert isinstance(fault, HubFault)
+
+
+def test_fault_without_text() -> None:
+    """A fault without a text says at least its code."""
+    assert "fault 1005 without a text" in str(fault_from(1005, " "))
+
+
+def test_one_root() -> None:
+    """Every error of this package is a KojiException."""
+    classes = [
+        value
+        for value in vars(exceptions).values()
+        if isinstance(value, type) and issubclass(value, Exception)
+    ]
+    assert len(classes) > 30
+    assert all(issubclass(value, KojiException) for value in classes)

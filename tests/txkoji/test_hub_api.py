@@ -1,0 +1,44 @@
+"""The table of hub methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from txkoji import hub_api
+from txkoji.hub_api import Kind, kind
+
+METHODS = (Path(__file__).parents[1] / "data" / "hub_methods.txt").read_text().split()
+
+
+def test_every_method_has_its_kind() -> None:
+    """Each method of a real hub is in one table, and in one only."""
+    tables = [hub_api.READS, hub_api.WRITES, hub_api.SESSION_METHODS]
+    for method in METHODS:
+        assert sum(method in table for table in tables) == 1, method
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("getTag", Kind.READ),
+        ("listTagged", Kind.READ),
+        ("getTaskInfo", Kind.READ),
+        ("downloadTaskOutput", Kind.READ),
+        ("build", Kind.WRITE),
+        ("cancelTask", Kind.WRITE),
+        ("tagBuildBypass", Kind.WRITE),
+        ("repo.request", Kind.WRITE),
+        ("someMethodOfAPlugin", Kind.WRITE),
+        ("showSession", Kind.SESSION),
+    ],
+)
+def test_kind(method: str, expected: Kind) -> None:
+    """A method that is not known counts as a write: it is never sent twice by mistake."""
+    assert kind(method) is expected
+
+
+def test_point_lookups_are_reads() -> None:
+    """Only reads are look-ups that may travel together."""
+    assert hub_api.POINT_LOOKUPS <= hub_api.READS

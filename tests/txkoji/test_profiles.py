@@ -1,0 +1,174 @@
+"""Profiles are found where Koji's own client finds them, and what is wrong with one is one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from txkoji import Connection, profiles
+from txkoji.exceptions import BrokenConfiguration, ConfigurationError, ProfileNotFound
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Take the place of /etc; returns the directory."""
+    directory = tmp_path / "etc"
+    (directory / "koji.conf.d").mkdir(parents=True)
+    monkeypatch.setattr(profiles, "SYSTEM_DIRECTORY", directory / "koji.conf.d")
+    monkeypatch.setattr(profiles, "SYSTEM_FILE", directory / "koji.conf")
+    return directory
+
+
+@pytest.fixture
+def user(empty_home: Path) -> Path:
+    """Return the user's directory for Koji's configuration."""
+    (empty_home / ".koji").mkdir()
+    return empty_home / ".koji"
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_later_files_win(system: Path, user: Path) -> None:
+    """The directory in /etc, the file in /etc, the user's directory, the user's file: last wins."""
+    write(system / "koji.conf.d" / "b.conf", "[k]\nserver = http://b\nweburl = http://b/w\n")
+    write(system / "koji.conf.d" / "a.conf", "[k]\nserver = http://a\ncert = /a.pem\n")
+    write(system / "koji.conf", "[k]\nweburl = http://etc/w/\ntopurl = http://etc/t/\n")
+    write(user / "config.d" / "x.conf", "[k]\ntopurl = http://user/t\n")
+    write(user / "config", "[k]\nprincipal = me\n")
+    profile = profiles.load("k")
+    assert profile.server == "http://b"
+    assert profile.weburl == "http://etc/w"
+    assert profile.topurl == "http://user/t"
+    assert profile.cert == "/a.pem"
+    assert profile.principal == "me"
+
+
+def test_files_that_are_not_conf(system: Path, user: Path) -> None:
+    """A directory's files count only with the ending ``.conf``."""
+    write(system / "koji.conf.d" / "k.conf", "[k]\nserver = http://k\n")
+    write(system / "koji.conf.d" / "k.conf.rpmsave", "[k]\nserver = http://old\n")
+    assert profiles.load("k").server == "http://k"
+
+
+def test_config_takes_the_place_of_the_users(system: Path, user: Path, tmp_path: Path) -> None:
+    """A file that is named is read after those of /etc, instead of the user's."""
+    write(system / "koji.conf", "[k]\nserver = http://etc\nweburl = http://etc/w\n")
+    write(user / "config", "[k]\nweburl = http://user/w\n")
+    named = write(tmp_path / "named.conf", "[k]\nserver = http://named\n")
+    profile = profiles.load("k", config=named)
+    assert (profile.server, profile.weburl) == ("http://named", "http://etc/w")
+    with pytest.raises(BrokenConfiguration, match="there is no configuration file"):
+        profiles.load("k", config=tmp_path / "absent.conf")
+
+
+def test_defaults(system: Path, user: Path) -> None:
+    """What a profile does not say is as in Koji's own client; ~ is the user's home."""
+    write(system / "koji.conf", "[k]\nserver = https://k/kojihub/\ncert = ~/me.pem\n")
+    profile = profiles.load("k")
+    assert profile.server == "https://k/kojihub"
+    assert profile.weburl == "http://localhost/koji"
+    assert profile.topurl is None
+    assert profile.cert == str(user.parent / "me.pem")
+    assert profile.serverca is None
+    assert (profile.timeout, profile.poll_interval) == (43200, 6)
+    assert not profile.no_ssl_verify
+    assert profile.settings["server"] == "https://k/kojihub/"
+
+
+def test_certificates_in_their_usual_place(system: Path, user: Path) -> None:
+    """``~/.koji/client.crt`` and ``serverca.crt`` are used where they are and nothing is said."""
+    write(system / "koji.conf", "[k]\nserver = https://k\n[none]\nserver = https://k\ncert =\n")
+    write(user / "client.crt", "x")
+    write(user / "serverca.crt", "x")
+    assert profiles.load("k").cert == str(user / "client.crt")
+    assert profiles.load("k").serverca == str(user / "serverca.crt")
+    assert profiles.load("none").cert is None
+
+
+def test_old_pkgurl(system: Path, user: Path) -> None:
+    """The old ``pkgurl`` says where the files are, where ``topurl`` does not."""
+    write(system / "koji.conf", "[k]\nserver = http://k\npkgurl = http://k/files/packages/\n")
+    assert profiles.load("k").topurl == "http://k/files"
+
+
+def test_missing_profile(system: Path, user: Path) -> None:
+    """A profile that is not there: where was looked, and which ones there are. A ValueError too."""
+    write(system / "koji.conf", "[fedora]\nserver = http://f\n[centos]\nserver = http://c\n")
+    with pytest.raises(ProfileNotFound) as caught:
+        profiles.load("fedroa")
+    assert str(caught.value) == (
+        f"no Koji profile 'fedroa' in {system}/koji.conf.d, {system}/koji.conf,"
+        f" {user}/config.d, {user}/config; there are: centos, fedora"
+    )
+    with pytest.raises(ValueError, match="no Koji profile 'nope'"):
+        Connection("nope", reactor=object())
+    assert profiles.names() == ["centos", "fedora"]
+
+
+def test_nothing_is_configured(system: Path, user: Path) -> None:
+    """Without any profile the error says so."""
+    with pytest.raises(ProfileNotFound, match="no profile is configured at all"):
+        profiles.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[k]\nweburl = http://k\n", "has no 'server'"),
+        ("[k]\nserver = k.example.com\n", "is no http:// or https:// address: 'k.example.com'"),
+        ("[k]\nserver = http://k\ntimeout = soon\n", "timeout of the Koji profile 'k' is not a nu"),
+        ("[k]\nserver = http://k\npoll_interval = x\n", "poll_interval of the Koji profile 'k'"),
+        ("[k]\nserver = http://k\nno_ssl_verify = perhaps\n", "no_ssl_verify of the Koji profile"),
+        ("[k]\nserver = http://k/%41\n", "a literal % must be written %%"),
+        ("server = http://k\n", "can't be parsed: File contains no section headers"),
+        ("[k]\nserver = http://k\n[k]\n", "can't be parsed: While reading from"),
+    ],
+)
+def test_broken_profile(system: Path, user: Path, text: str, words: str) -> None:
+    """What is wrong with a profile is one line that names it."""
+    write(system / "koji.conf", text)
+    with pytest.raises(ConfigurationError) as caught:
+        profiles.load("k")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_file_that_is_not_text(system: Path, user: Path) -> None:
+    """A configuration in another encoding is named."""
+    (system / "koji.conf").write_bytes(b"[k]\nserver = http://k\n# caf\xe9\n")
+    with pytest.raises(BrokenConfiguration, match=r"koji\.conf is not UTF-8"):
+        profiles.load("k")
+
+
+def test_file_that_cannot_be_read(system: Path, user: Path) -> None:
+    """A configuration that the system does not let us read is named, with the reason."""
+    path = system / "koji.conf.d" / "k.conf"
+    path.mkdir()
+    with pytest.raises(BrokenConfiguration) as caught:
+        profiles.load("k")
+    assert str(caught.value) == f"can't read the Koji configuration {path}: Is a directory"
+
+
+def test_keytab_is_not_shown(system: Path, user: Path) -> None:
+    """The path of a keytab is in no repr."""
+    write(system / "koji.conf", "[k]\nserver = http://k\nkeytab = /etc/secret.keytab\n")
+    profile = profiles.load("k")
+    assert profile.keytab == "/etc/secret.keytab"
+    assert "secret" not in repr(profile)
+
+
+def test_poll_interval(system: Path, user: Path) -> None:
+    """Seconds between two looks at a task are the profile's, and at least one."""
+    write(system / "koji.conf", "[a]\nserver = http://k\npoll_interval = 30\n")
+    write(
+        user / "config",
+        "[b]\nserver = http://k\npoll_interval = 0\n[c]\nserver = http://k\npoll_interval = -5\n",
+    )
+    assert profiles.load("a").poll_interval == 30
+    assert profiles.load("b").poll_interval == 6
+    assert profiles.load("c").poll_interval == 1

@@ -1,0 +1,107 @@
+"""What may be sent again, when, and for how long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txkoji.exceptions import (
+    ActionNotAllowed,
+    ConnectionFailed,
+    GenericError,
+    HTTPStatusError,
+    NotXMLRPC,
+    ReplyTooLarge,
+    RequestTimeout,
+    ServerOffline,
+    TLSError,
+    TruncatedReply,
+)
+from txkoji.retry import PASSING_STATUSES, RetryPolicy, is_passing, was_not_carried_out
+
+STEADY = RetryPolicy(jitter=0)
+
+
+def wait(error: Exception, policy: RetryPolicy = STEADY, **changes: Any) -> float | None:
+    given = {"failures": 1, "elapsed": 0.0, "deadline": 100.0, "write": False, **changes}
+    return policy.wait(error, **given)
+
+
+def status(number: int) -> HTTPStatusError:
+    return HTTPStatusError(f"status {number}", status=number)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionFailed("reset"),
+        RequestTimeout("late"),
+        ServerOffline("closed"),
+        TruncatedReply("cut"),
+        *[status(number) for number in sorted(PASSING_STATUSES)],
+    ],
+)
+def test_passing_errors(error: Exception) -> None:
+    """Network faults, an offline hub, a cut reply and some statuses: a read is sent again."""
+    assert is_passing(error)
+    assert wait(error) == 1.0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TLSError("wrong CA"),
+        GenericError("no such tag"),
+        ActionNotAllowed("no"),
+        NotXMLRPC("a page"),
+        ReplyTooLarge("big"),
+        *[status(number) for number in (400, 401, 403, 404, 405, 501)],
+    ],
+)
+def test_lasting_errors(error: Exception) -> None:
+    """Refusals, TLS errors, and statuses that last are the same next time: no attempt is made."""
+    assert not is_passing(error)
+    assert wait(error) is None
+    assert wait(error, write=True) is None
+
+
+def test_write() -> None:
+    """A write is sent again only when it is certain that the hub did nothing."""
+    refused = ConnectionFailed("refused", may_have_arrived=False)
+    lost = ConnectionFailed("reset", may_have_arrived=True)
+    assert was_not_carried_out(refused)
+    assert not was_not_carried_out(lost)
+    assert wait(refused, write=True) == 1.0
+    assert wait(lost, write=True) is None
+    assert wait(lost) == 1.0
+    assert wait(ServerOffline("closed"), write=True) == 1.0
+    assert wait(TruncatedReply("cut"), write=True) is None
+
+
+def test_waits_grow_to_the_ceiling() -> None:
+    """Each wait is twice the one before, up to the ceiling, however long an outage is."""
+    policy = RetryPolicy(jitter=0, ceiling=10)
+    error = ConnectionFailed("refused")
+    waits = [wait(error, policy, failures=n, deadline=1e9) for n in (1, 2, 3, 4, 5, 6, 100_000)]
+    assert waits == [1, 2, 4, 8, 10, 10, 10]
+
+
+def test_deadline() -> None:
+    """There is no attempt after the deadline, and no waiting for it."""
+    error = ConnectionFailed("refused")
+    assert wait(error, elapsed=98.9) == 1.0
+    assert wait(error, elapsed=99.0) is None
+
+
+@given(st.floats(0, 1), st.integers(1, 200), st.floats(0, 1))
+def test_jitter(chance: float, failures: int, jitter: float) -> None:
+    """Chance takes at most the jitter's share off a wait, and never lengthens it."""
+    policy = RetryPolicy(jitter=jitter, chance=lambda: chance)
+    pause = wait(ConnectionFailed("x"), policy, failures=failures, deadline=1e9)
+    steady = wait(ConnectionFailed("x"), failures=failures, deadline=1e9)
+    assert pause is not None
+    assert steady is not None
+    assert steady * (1 - jitter) - 1e-9 <= pause <= steady
