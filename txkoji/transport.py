@@ -275,8 +275,12 @@ class Transport:
             response = await request
         except Exception as problem:
             if timed_out:
+                connecting = isinstance(problem, error.ConnectingCancelledError)
+                words = "did not take a connection" if connecting else "did not answer"
                 raise RequestTimeout(
-                    f"{shown} did not answer within {timeout:g} s", url=shown
+                    f"{shown} {words} within {timeout:g} s",
+                    url=shown,
+                    may_have_arrived=not connecting,
                 ) from problem
             raise _in_plain_words(problem, shown) from problem
         finally:
