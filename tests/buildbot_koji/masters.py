@@ -8,19 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from twisted.internet import reactor
-from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-BUILDBOT = Path(sys.executable).with_name("buildbot")
-STEP = 0.1
+from tests.support import until
 
+BUILDBOT = Path(sys.executable).with_name("buildbot")
 CONFIG = """\
 from buildbot.plugins import schedulers, steps, util, worker
 
@@ -62,19 +59,6 @@ BuildmasterConfig = {{
     "db": {{"db_url": "sqlite:///state.sqlite"}},
 }}
 """
-
-
-async def until(condition: Callable[[], Any], limit: float = 30) -> Any:
-    """Wait until a condition, which may be asynchronous, holds; returns its value."""
-    end = reactor.seconds() + limit
-    while True:
-        value = condition()
-        if hasattr(value, "__await__"):
-            value = await value
-        if value:
-            return value
-        assert reactor.seconds() < end, "it did not happen in time"
-        await deferLater(reactor, STEP)
 
 
 class MasterProcess:

@@ -12,7 +12,8 @@ import pytest_twisted
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
 from twisted.internet import reactor
 
-from tests.buildbot_koji.masters import MasterProcess, until
+from tests.buildbot_koji.masters import MasterProcess
+from tests.support import until
 from txkoji import task_states
 from txkoji.testing import FakeHub
 

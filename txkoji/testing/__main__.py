@@ -73,11 +73,13 @@ def main() -> int:
         status.append(2)
         reactor.stop()
 
-    serving = Deferred.fromCoroutine(_serve(_arguments()))
-    serving.addCallback(end)
-    serving.addErrback(broken)
-    if not status:
-        reactor.run()
+    arguments = _arguments()
+
+    def begin() -> None:
+        Deferred.fromCoroutine(_serve(arguments)).addCallback(end).addErrback(broken)
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
     return status[0] if status else 0
 
 

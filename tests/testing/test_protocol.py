@@ -1,0 +1,196 @@
+"""HTTP, sessions and call numbers of the embedded hub are those that a real hub showed.
+
+The recorded exchanges are sent again, in order, over TLS and with Python's own HTTP client. A
+session and its key are the embedded hub's where the recording had the real hub's.
+"""
+
+from __future__ import annotations
+
+import ast
+import http.client
+import json
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest_twisted
+from koji import xmlrpcplus
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from tests.support import DATA, limited, until
+from txkoji.testing import FakeHub
+
+USER = "kojiadmin"
+EXPIRED_BEFORE = ("expired session: AuthExpired",)
+WITH_THE_OLD_KEY = ("after renew",)
+WITH_A_WRONG_KEY = ("wrong session key",)
+
+
+@cache
+def exchanges() -> list[dict[str, Any]]:
+    text = (DATA / "transport.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, tls=True, build_seconds=20)
+    hub.add_demo_content()
+    await hub.start()
+    # The recorded hub had a task 7, canceled while it was built.
+    for _ in range(6):
+        hub.state.next_id("task")
+    assert hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo") == 7
+    await until(lambda: hub.call("getTaskInfo", 7)["start_ts"])
+    hub.call("cancelTask", 7)
+    yield hub
+    await hub.stop()
+
+
+@dataclass
+class Replay:
+    """Sends recorded requests to the embedded hub.
+
+    Attributes:
+        keys: our session's id and key, and the key before it, by the recorded session's id.
+    """
+
+    hub: FakeHub
+    keys: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+
+    def session_of(self, recorded: str, note: str) -> tuple[str, str]:
+        number, key, old = self.keys.get(recorded, (recorded, "none", "none"))
+        if note in WITH_A_WRONG_KEY:
+            return number, "wrong"
+        return number, old if note in WITH_THE_OLD_KEY else key
+
+    def learn(self, recorded: Any, ours: Any) -> None:
+        """Note the session that a login gave."""
+        if isinstance(recorded, dict) and "session-key" in recorded:
+            name = str(recorded["session-id"])
+            _, before, _ = self.keys.get(name, ("", "none", ""))
+            self.keys[name] = (str(ours["session-id"]), ours["session-key"], before)
+
+    def send(self, exchange: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        note = exchange["note"]
+        headers = dict(exchange["request_headers"])
+        if "Koji-Session-Id" in headers:
+            number, key = self.session_of(headers["Koji-Session-Id"], note)
+            headers |= {"Koji-Session-Id": number, "Koji-Session-Key": key}
+        path = exchange["path"]
+        named = re.search(r"session-id=(\d+)&session-key=[^&]*", path)
+        if named:
+            number, key = self.session_of(named[1], note)
+            path = path.replace(named[0], f"session-id={number}&session-key={key}")
+        body: Any = exchange["request"]
+        body = ast.literal_eval(body) if body.startswith("b'") else body
+        body = None if body == "None" else body
+        context = ssl.create_default_context(cafile=str(self.hub.authority.certificate_path))
+        if "without a certificate" not in note:
+            context.load_cert_chain(self.hub.certificate(USER))
+        address = urlsplit(self.hub.url)
+        connection = http.client.HTTPSConnection(address.netloc, context=context, timeout=10)
+        connection.request(exchange["method"], path, body, headers)
+        reply = connection.getresponse()
+        data = reply.read()
+        connection.close()
+        return reply.status, dict(reply.getheaders()), data
+
+
+def value_of(data: bytes) -> Any:
+    """Decode a reply: its value, or its fault as a tuple."""
+    try:
+        [value] = xmlrpcplus.loads(data)[0]
+    except xmlrpc.client.Fault as fault:
+        return ("fault", fault.faultCode, fault.faultString)
+    return value
+
+
+def shape(value: Any) -> Any:
+    """Return what two hubs must agree on: the keys and types of a value, of a fault all."""
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, dict):
+        if "traceback" in value:
+            return {"faultCode": value["faultCode"], "traceback": list}
+        return {key: shape(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shape(each) for each in value]
+    return type(value)
+
+
+@pytest_twisted.ensureDeferred
+async def test_recorded_exchanges(hub: FakeHub) -> None:
+    """Statuses, headers, faults, sessions and call numbers are those of the recordings."""
+    replay = Replay(hub)
+    differences = []
+    for number, exchange in enumerate(exchanges()):
+        if exchange["note"] in EXPIRED_BEFORE:
+            hub.sessions.expire_all()
+        status, headers, data = await limited(deferToThread(replay.send, exchange))
+        expected: Any = (exchange["status"], exchange["response_headers"].get("Content-Type"))
+        found: Any = (status, headers.get("Content-Type"))
+        if exchange["response_headers"].get("Content-Type") == "text/xml":
+            recorded = value_of(exchange["response"].encode("utf-8"))
+            ours = value_of(data)
+            replay.learn(recorded, ours)
+            texts = {f'"{theirs}"': f'"{own}"' for theirs, (own, _, _) in replay.keys.items()}
+            texts |= {f"session {a}": f"session {own}" for a, (own, _, _) in replay.keys.items()}
+            if isinstance(recorded, tuple):
+                text = recorded[2]
+                for theirs, own in texts.items():
+                    text = text.replace(theirs, own)
+                recorded = (*recorded[:2], text)
+            expected += (shape(recorded),)
+            found += (shape(ours),)
+        else:
+            expected += (exchange["response"],)
+            found += (data.decode(),)
+        if "Allow" in exchange["response_headers"]:
+            expected += (exchange["response_headers"]["Allow"],)
+            found += (headers.get("Allow"),)
+        assert "Koji-Version" in headers
+        if expected != found:
+            differences.append((number, exchange["note"], expected, found))
+    assert differences == []
+
+
+def run_hub(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "txkoji.testing", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_alone(tmp_path: Path) -> None:
+    """``python -m txkoji.testing`` says where it is, writes a profile, and ends at SIGTERM."""
+    path = tmp_path / "koji.conf"
+    with run_hub("--port", "0", "--profile-out", str(path)) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert re.fullmatch(r"ready https://127\.0\.0\.1:\d+/kojihub\n", line)
+        text = path.read_text()
+        assert f"server = {line.split()[1]}\n" in text
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_port_is_taken() -> None:
+    """A port that is taken is one line and exit status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with run_hub("--port", port) as process:
+            _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors.startswith(f"can't listen on port {port}: ")
+    assert errors.count("\n") == 1
