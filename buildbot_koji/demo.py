@@ -14,10 +14,10 @@ from buildbot.interfaces import IConfigLoader
 from buildbot.master import BuildMaster
 from buildbot.process import results
 from buildbot.util.service import AsyncMultiService
+from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from txkoji._deferreds import returns_deferred
 from txkoji.testing import FakeHub
 
 __all__ = ["Demo", "DemoError"]
@@ -99,7 +99,7 @@ class Demo:
             raise DemoError(f"{self.directory} is not empty: name a new directory")
         return self.directory
 
-    @returns_deferred
+    @async_to_deferred
     async def start(self) -> None:
         """Start the hub, then the master.
 
@@ -141,7 +141,7 @@ class Demo:
         await master.db.model.upgrade()
         await master.db.pool.stop()
 
-    @returns_deferred
+    @async_to_deferred
     async def stop(self) -> None:
         """Stop the master, then the hub, and remove a temporary base directory."""
         if self._stopping:
@@ -159,12 +159,12 @@ class Demo:
                 return int(builder["builderid"])
         raise DemoError(f"the example has no builder {BUILDER!r}")
 
-    @returns_deferred
+    @async_to_deferred
     async def build_page(self) -> str:
         """Return a Deferred of the address of the page on which a build can be asked for."""
         return f"{self.url}#/builders/{await self._builder_id()}"
 
-    @returns_deferred
+    @async_to_deferred
     async def build_once(self, package: str, out: TextIO) -> bool:
         """Ask for a build as the button on the page does, wait for it, and print what came of it.
 

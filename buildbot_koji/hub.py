@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot.util import service
+from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred, DeferredLock
 
 from txkoji import Connection, TaskWatcher
-from txkoji._deferreds import returns_deferred
 
 __all__ = ["Hub", "get_hub"]
 
@@ -38,7 +38,7 @@ class Hub(service.SharedService):
         """Return the name under which Buildbot keeps this hub."""
         return f"koji-hub-{profile}"
 
-    @returns_deferred
+    @async_to_deferred
     async def log_in(self) -> None:
         """Make sure that writes can be sent.
 
@@ -55,7 +55,7 @@ class Hub(service.SharedService):
         finally:
             self._logging_in.release()
 
-    @returns_deferred
+    @async_to_deferred
     async def stopService(self) -> None:
         """End the watches and close the connections."""
         await super().stopService()

@@ -13,7 +13,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from txkoji._deferreds import returns_deferred
+from buildbot.util.twisted import async_to_deferred
 
 __all__ = ["Submission", "find_submission", "store_submission"]
 
@@ -41,14 +41,14 @@ def data_name(step_name: str) -> str:
     return f"koji_{readable}_{zlib.crc32(step_name.encode()):08x}"
 
 
-@returns_deferred
+@async_to_deferred
 async def store_submission(step: Any, submission: Submission) -> None:
     """Store, at once, what the next attempt must know."""
     value = json.dumps(asdict(submission)).encode()
     await step.setBuildData(data_name(step.name), value, SOURCE)
 
 
-@returns_deferred
+@async_to_deferred
 async def find_submission(step: Any) -> Submission | None:
     """Return what the last earlier attempt of this step's build request stored, or None."""
     data = step.master.data

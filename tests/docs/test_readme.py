@@ -1,0 +1,99 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from buildbot.config.errors import capture_config_errors
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from buildbot_koji.steps.base import KojiTaskStep
+from buildbot_koji.steps.build import KojiBuild
+from tests.support import limited, until
+from txkoji import build_states
+from txkoji.testing import FakeHub
+
+REPOSITORY = Path(__file__).parents[2]
+README = (REPOSITORY / "README.rst").read_text(encoding="utf-8")
+
+
+def code(begin: str) -> str:
+    """Return the README's block of code that begins with these words."""
+    blocks = re.findall(r"::\n\n((?:(?:    .*)?\n)+)", README)
+    [found] = [block for block in map(textwrap.dedent, blocks) if block.startswith(begin)]
+    return str(found)
+
+
+@pytest_twisted.async_yield_fixture
+async def hub(empty_home: Path) -> AsyncIterator[FakeHub]:
+    """A hub that the profile ``koji`` names."""
+    hub = FakeHub(reactor, build_seconds=0.1, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    (empty_home / ".koji").mkdir()
+    (empty_home / ".koji" / "config").write_text(hub.profile_text("koji"), encoding="utf-8")
+    yield hub
+    await hub.stop()
+
+
+def test_master_configuration() -> None:
+    """The piece of a master.cfg is accepted."""
+    with capture_config_errors() as errors:
+        exec(code("from buildbot.plugins"), {})
+    assert list(errors.errors) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_client(hub: FakeHub) -> None:
+    """The program prints a package's builds."""
+    task_id = hub.call("build", "git+https://git.example.test/rpms/hello.git#7", "demo")
+    await until(lambda: hub.call("listBuilds", taskID=task_id, state=build_states.COMPLETE))
+    program = code("from twisted.internet.defer")
+    done = await limited(
+        deferToThread(
+            subprocess.run,
+            [sys.executable, "-W", "error", "-c", program],
+            capture_output=True,
+            text=True,
+            env={**os.environ},
+            timeout=20,
+        )
+    )
+    assert done.stderr == ""
+    [line] = done.stdout.splitlines()
+    assert re.fullmatch(rf"hello-1\.0-7 \S+ \S+ {hub.weburl}/buildinfo\?buildID=\d+", line)
+
+
+def test_table_of_arguments() -> None:
+    """The table has every argument of the step, in their order, and no other."""
+    names = [
+        name
+        for step in (KojiBuild, KojiTaskStep)
+        for name, parameter in inspect.signature(step.__init__).parameters.items()
+        if name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    table = re.findall(r"^   \* - ``(\w+)``$", README, re.MULTILINE)
+    assert table == list(dict.fromkeys(names))
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"``make (\w+)", README))))
+def test_commands(name: str) -> None:
+    """Each make target that is named is there."""
+    assert f"\n{name}:" in (REPOSITORY / "Makefile").read_text()
+
+
+def test_files_that_are_named() -> None:
+    """Each file that is named is there."""
+    for name in re.findall(r"``((?:docs/)?[\w.]+\.(?:rst|cfg))``", README):
+        if name != "master.cfg":
+            assert (REPOSITORY / name).exists(), name

@@ -1,0 +1,245 @@
+"""Rich objects: what programs ask of builds, tasks, packages and channels."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.support import limited, until
+from txkoji import Connection, Profile, build_states, estimates, task_states
+from txkoji.build import Build
+from txkoji.cache import TIME_TO_LIVE
+from txkoji.package import Package
+from txkoji.task import Task
+from txkoji.testing import FakeHub
+
+UTC = datetime.timezone.utc
+SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
+HASH = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=0.1, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
+    profile = Profile(name="t", server=hub.url, weburl=hub.weburl, topurl=hub.topurl)
+    connection = Connection(profile, reactor=reactor, deadline=5)
+    yield connection
+    await connection.close()
+
+
+async def built(hub: FakeHub, ref: str) -> int:
+    """Build a package; returns the id of the task."""
+    task_id = int(hub.call("build", SOURCE.format(ref), "demo"))
+    await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.CLOSED)
+    return task_id
+
+
+def task(method: str, *request: Any, **more: Any) -> Task:
+    return Task(id=1, method=method, request=list(request), **more)
+
+
+@pytest.mark.parametrize(
+    ("request_of", "package", "target", "arches", "scratch"),
+    [
+        (task("build", "git+https://h/rpms/bash.git#1", "f44", {}), "bash", "f44", [], False),
+        (task("build", "git+https://h/ns/?bash#1", "f44", {"scratch": 1}), "bash", "f44", [], True),
+        (
+            task("build", "cli-build/1/bash-5-1.fc44.src.rpm", "f44", {"arch_override": "a b"}),
+            "bash",
+            "f44",
+            ["a", "b"],
+            False,
+        ),
+        (
+            task("buildArch", "w/bash-5-1.src.rpm", 7, "s390x", True, {}),
+            "bash",
+            None,
+            ["s390x"],
+            False,
+        ),
+        (task("buildContainer", "git://h/c#1", "f44", {"scratch": True}), "c", "f44", [], True),
+        (task("image", "n", "1", ["x86_64"], "f44", "http://t", {}), "n", "f44", ["x86_64"], False),
+        (task("buildSRPMFromSCM", "git+https://h/a.git#1", {"name": "x"}), "a", None, [], False),
+        (task("unknownMethod", 1, 2), None, None, [], False),
+    ],
+)
+def test_what_a_task_builds(
+    request_of: Task, package: str | None, target: str | None, arches: list[str], scratch: bool
+) -> None:
+    """The package, target, architectures and kind of a build are read from the task's request."""
+    assert request_of.package == package
+    assert request_of.target == target
+    assert request_of.arches == arches
+    assert request_of.is_scratch is scratch
+
+
+def test_params() -> None:
+    """Parameters have their names; named ones and those of a task made by name are there too."""
+    named = task("build", "s", "t", {"opts": {"a": 1}, "__starstar": True})
+    assert named.params == {"src": "s", "target": "t", "opts": {"a": 1}}
+    assert task("distRepo", {"__method__": "distRepo", "tag": "f"}).params == {"tag": "f"}
+    assert task("unknown", 1, 2).params == {"0": 1, "1": 2}
+    assert Task(id=1, method="build").params is None
+
+
+def test_tag_task() -> None:
+    """A task that tags knows the tag and the build."""
+    tagging = task("tagBuild", 5, 77, False, None, True)
+    assert (tagging.tag, tagging.build_id) == ("5", 77)
+    assert task("tagNotification", [], True, {"name": "f44"}, None, {"id": 9}).build_id == 9
+
+
+def test_times() -> None:
+    """Times are aware datetimes in UTC; a duration goes on until the end."""
+    done = Task(id=1, create_ts=10.0, start_ts=20.0, completion_ts=80.5, state=2)
+    assert done.created == datetime.datetime(1970, 1, 1, 0, 0, 10, tzinfo=UTC)
+    assert done.duration == datetime.timedelta(seconds=60.5)
+    assert done.state_name == "CLOSED"
+    waiting = Task(id=1, create_ts=10.0, start_ts=None, completion_ts=None)
+    assert (waiting.started, waiting.completed, waiting.duration) == (None, None, None)
+    assert Task(id=1, start_ts=20.0).duration > datetime.timedelta(days=365)
+
+
+def test_states() -> None:
+    """States have their names, and nothing else has."""
+    assert [task_states.to_str(number) for number in range(6)] == (
+        ["FREE", "OPEN", "CLOSED", "CANCELED", "ASSIGNED", "FAILED"]
+    )
+    assert [build_states.to_str(number) for number in range(5)] == (
+        ["BUILDING", "COMPLETE", "DELETED", "FAILED", "CANCELED"]
+    )
+    with pytest.raises(ValueError, match="17"):
+        task_states.to_str(17)
+
+
+@pytest.mark.parametrize(
+    ("struct", "found"),
+    [
+        ({"source": f"git+https://h/a.git#{HASH}"}, HASH),
+        ({"source": None, "extra": {"source": {"original_url": f"git://h/a#{HASH}"}}}, HASH),
+        ({"source": "git+https://h/a.git#main", "extra": None}, None),
+        ({"source": None}, None),
+    ],
+)
+def test_git_hash(struct: dict[str, Any], found: str | None) -> None:
+    """The commit of a build is in its source, or in what its source was asked for."""
+    assert Build(struct).gitbuildhash == found
+
+
+def test_task_of_a_build() -> None:
+    """A container's build may have its task in its extra information."""
+    assert Build(task_id=5).task_id == 5
+    assert Build(task_id=None, extra={"container_koji_task_id": 6}).task_id == 6
+    assert Build(task_id=None, extra=None).task_id is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_estimates(koji: Connection, hub: FakeHub) -> None:
+    """A build's end is estimated from how long the package's builds took."""
+    await built(hub, "1")
+    average = await limited(estimates.average_build_duration(koji, "hello"))
+    last = await limited(estimates.average_last_builds(koji, "hello"))
+    assert average is not None
+    assert last is not None
+    assert datetime.timedelta() < average < datetime.timedelta(seconds=10)
+    both = await limited(estimates.average_build_durations(koji, ["hello", "world"]))
+    assert both == [average, None]
+    hub.builder.seconds = 60
+    task_id = hub.call("build", SOURCE.format("2"), "demo")
+    await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.OPEN)
+    running = await limited(koji.getTaskInfo(task_id, request=True))
+    assert await limited(running.estimate_duration()) == average
+    assert await limited(running.estimate_completion()) == running.started + average
+
+
+@pytest_twisted.ensureDeferred
+async def test_package_and_channel(koji: Connection, hub: FakeHub) -> None:
+    """A package knows its page; a channel its hosts, its tasks and its capacity."""
+    package = await limited(koji.getPackage("hello"))
+    assert isinstance(package, Package)
+    assert package.url == f"{hub.weburl}/packageinfo?packageID={package.id}"
+    channel = await limited(koji.getChannel("default"))
+    assert [host.name for host in await limited(channel.hosts(enabled=True))] == ["builder1"]
+    hub.builder.seconds = 60
+    task_id = hub.call("build", SOURCE.format("3"), "demo")
+    assert [each.id for each in await limited(channel.tasks())] == [task_id]
+    closed = [int(task_states.CLOSED)]
+    assert await limited(channel.tasks(state=closed)) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_cache(koji: Connection, hub: FakeHub, empty_home: Path) -> None:
+    """A name is asked for once, kept on disk, and asked for again when it is old."""
+    user = hub.call("getUser", "alice")
+    names = [await limited(koji.cache.user_name(user["id"])) for _ in range(3)]
+    assert names == ["alice"] * 3
+    assert hub.calls["getUser"] == 1
+    path = empty_home / ".cache" / "txkoji" / "t" / f"user-{user['id']}.json"
+    assert json.loads(path.read_text()) == "alice"
+    old = path.stat().st_mtime - TIME_TO_LIVE - 10
+    os.utime(path, (old, old))
+    assert await limited(koji.cache.user_name(user["id"])) == "alice"
+    assert hub.calls["getUser"] == 2
+    path.write_text("{half of a fi")
+    assert await limited(koji.cache.user_name(user["id"])) == "alice"
+    assert hub.calls["getUser"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_cache_of_what_is_not_there(koji: Connection, hub: FakeHub) -> None:
+    """An unknown id has no name, and that is not kept: it may be made later."""
+    assert await limited(koji.cache.tag_name(99)) is None
+    assert await limited(koji.cache.tag_name(99)) is None
+    assert hub.calls["getTag"] == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_cache_on_a_read_only_disk(koji: Connection, hub: FakeHub, empty_home: Path) -> None:
+    """A cache that can't be written costs a call, and nothing else."""
+    (empty_home / ".cache").write_text("not a directory")
+    user = hub.call("getUser", "alice")
+    assert await limited(koji.cache.user_name(user["id"])) == "alice"
+
+
+@pytest_twisted.ensureDeferred
+async def test_large_multicall(koji: Connection, hub: FakeHub) -> None:
+    """A multicall of any size travels in requests of at most 100 calls; all have their results."""
+    multicall = koji.MultiCall()
+    for number in range(250):
+        multicall.echo(number)
+    results = await limited(multicall())
+    assert len(results) == 250
+    assert [next(results) for _ in range(250)] == [[number] for number in range(250)]
+    assert hub.calls["multiCall"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_connect_from_web(hub: FakeHub, empty_home: Path) -> None:
+    """The profile of a page is found by the page's address; another host's page has none."""
+    (empty_home / ".koji").mkdir()
+    text = hub.profile_text("mine") + "[broken]\nserver = nonsense\n"
+    (empty_home / ".koji" / "config").write_text(text)
+    koji = Connection.connect_from_web(f"{hub.weburl}/taskinfo?taskID=1")
+    assert koji is not None
+    assert koji.profile == "mine"
+    assert koji.lookup("mine", "weburl") == hub.weburl
+    assert koji.lookup("mine", "nothing") is None
+    assert koji.lookup("nobody", "weburl") is None
+    assert Connection.connect_from_web("https://elsewhere.example/koji/taskinfo?taskID=1") is None
+    assert Connection.connect_from_web(f"{hub.weburl}/a b") is None
