@@ -6,7 +6,7 @@ certificate; the connection sends the call.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ class Login:
     args: tuple[Any, ...] = field(default=(), repr=False)
     kwargs: dict[str, Any] = field(default_factory=dict)
     path: str = ""
+
+    def renewal(self) -> Login:
+        """Return the same way for a session that has run out and shall go on (hubs since 1.32)."""
+        return replace(self, kwargs={**self.kwargs, "renew": True})
 
 
 def way_to_log_in(profile: Profile) -> Login:
@@ -63,6 +67,20 @@ def way_to_log_in(profile: Profile) -> Login:
             "sslLogin",
             kwargs={"proxyuser": None},
             path="/ssllogin",
+        )
+    if profile.authtype == "password" or (profile.authtype is None and profile.user):
+        if not profile.user or not profile.password:
+            missing = "password" if profile.user else "user"
+            raise KojiLoginException(
+                f"a login by password needs {missing} in the Koji profile {profile.name!r}"
+            )
+        return Login(
+            f"the password of {profile.user}", "login", args=(profile.user, profile.password)
+        )
+    if profile.authtype not in (None, "kerberos"):
+        raise KojiLoginException(
+            f"authtype of the Koji profile {profile.name!r} is {profile.authtype!r}: it may be"
+            " noauth, ssl, password or kerberos"
         )
     raise KojiLoginException(
         f"the Koji profile {profile.name!r} asks for {profile.authtype or 'kerberos'}, which this"

@@ -15,20 +15,24 @@ from twisted.web.iweb import IAgent
 
 from txkoji import auth, hub_api, paths, profiles, rich
 from txkoji._deferreds import returns_deferred
+from txkoji.auth import Login
 from txkoji.cache import Cache
 from txkoji.exceptions import (
+    AuthError,
+    AuthExpired,
     ConfigurationError,
     ConnectionFailed,
     HubFault,
     KojiException,
     KojiLoginException,
     ProfileNotFound,
+    TransportError,
 )
 from txkoji.hub_api import Kind
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
-from txkoji.session import Session
+from txkoji.session import Session, has_run_out
 from txkoji.transport import Transport
 from txkoji.xmlrpc import DEFAULT_MAX_BYTES, encode_call
 
@@ -147,17 +151,31 @@ class Connection:
             return await self._attempts(method, body, self.url, {}, write=kind is not Kind.READ)
         await session.queue.acquire()
         try:
-            callnum = session.next_callnum()
-            query = session.query(callnum)
-            return await self._attempts(
-                method,
-                body,
-                f"{self.url}?{query}" if query else self.url,
-                session.headers(callnum),
-                write=kind is not Kind.READ,
-            )
+            try:
+                return await self._in_session(session, method, body, kind)
+            except HubFault as fault:
+                if not has_run_out(fault):
+                    raise
+                await self._renew(session, fault)
+            # The hub refused the call before it looked at it: even a write may be sent again.
+            return await self._in_session(session, method, body, kind)
         finally:
             session.queue.release()
+
+    async def _in_session(
+        self, session: Session, method: str, body: bytes, kind: Kind, path: str = ""
+    ) -> Any:
+        """Send a call of a session, whose queue is held."""
+        callnum = session.next_callnum()
+        query = session.query(callnum)
+        url = self.url + path
+        return await self._attempts(
+            method,
+            body,
+            f"{url}?{query}" if query else url,
+            session.headers(callnum),
+            write=kind is not Kind.READ,
+        )
 
     async def _attempts(
         self, method: str, body: bytes, url: str, headers: Mapping[str, str], *, write: bool
@@ -228,18 +246,68 @@ class Connection:
             TransportError: the hub could not be reached.
         """
         way = auth.way_to_log_in(self.settings)
+        reply = await self._log_in(way, None)
+        self._session = Session(
+            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
+        )
+        return True
+
+    async def _log_in(self, way: Login, session: Session | None) -> dict[str, Any]:
+        """Send a login; with a session, to renew it."""
         body = encode_call(way.method, way.args, way.kwargs)
         try:
-            reply = await self._attempts(way.method, body, self.url + way.path, {}, write=False)
+            if session is None:
+                reply = await self._attempts(way.method, body, self.url + way.path, {}, write=False)
+            else:
+                reply = await self._in_session(session, way.method, body, Kind.READ, way.path)
         except HubFault as fault:
             raise KojiLoginException(
                 f"{self.url} did not let us in with {way.description}: {fault.text}"
             ) from fault
         if not isinstance(reply, dict) or "session-id" not in reply:
             raise KojiLoginException(f"{self.url} gave no session for {way.description}")
-        headers = bool(reply.get("header-auth"))
-        self._session = Session(reply["session-id"], reply["session-key"], headers=headers)
-        return True
+        return reply
+
+    async def _renew(self, session: Session, fault: HubFault) -> None:
+        """Let a session that has run out go on, under its own id where the hub does that."""
+        self._log.info("{url}: {reason}; logging in again", url=self.url, reason=fault.text)
+        way = auth.way_to_log_in(self.settings)
+        try:
+            if isinstance(fault, AuthExpired):
+                try:
+                    reply = await self._log_in(way.renewal(), session)
+                except KojiLoginException:
+                    # A hub before 1.32 can't renew, and none can renew what was closed meanwhile.
+                    reply = await self._log_in(way, None)
+            else:
+                reply = await self._log_in(way, None)
+        except TransportError as error:
+            # This is the login's failure: the call that waits for it did not get to the hub.
+            error.may_have_arrived = False
+            raise
+        session.renewed(
+            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
+        )
+
+    @returns_deferred
+    async def logout(self) -> None:
+        """End the session, where there is one. Calls may be made afterwards, anonymous ones.
+
+        Raises:
+            TransportError: the hub could not be reached; the session is forgotten here all the
+                same.
+        """
+        session, self._session = self._session, None
+        if session is None:
+            return
+        await session.queue.acquire()
+        try:
+            await self._in_session(session, "logout", encode_call("logout"), Kind.SESSION)
+        except AuthError:
+            # It had run out: that is what was wanted.
+            return
+        finally:
+            session.queue.release()
 
     @returns_deferred
     async def close(self) -> None:

@@ -30,6 +30,8 @@ class Profile:
         weburl: the address of kojiweb, without a trailing slash.
         topurl: the address of kojifiles, without a trailing slash, or None.
         authtype: ``noauth``, ``ssl``, ``password``, ``kerberos`` or None: find out.
+        user: the name for a login by password, or None.
+        password: the password for it, or None. It is left out of the repr.
         cert: the client certificate with its key, or None.
         serverca: the CA file that the hub's certificate is checked with; None for the system's.
         no_ssl_verify: don't check the hub's certificate.
@@ -37,7 +39,8 @@ class Profile:
         keytab: the keytab for it, or None. It is left out of the repr.
         timeout: the profile's time limit for one answer, in seconds.
         poll_interval: seconds between two looks at a watched task.
-        settings: every key of the section as text, for ``lookup``. Left out of the repr.
+        settings: every key of the section as text, for ``lookup``, but for the password. Left out
+            of the repr.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Profile:
     weburl: str = "http://localhost/koji"
     topurl: str | None = None
     authtype: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
     cert: str | None = None
     serverca: str | None = None
     no_ssl_verify: bool = False
@@ -159,6 +164,8 @@ def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None)
         weburl=(value("weburl") or Profile.weburl).rstrip("/"),
         topurl=topurl.rstrip("/") if topurl else None,
         authtype=value("authtype") or None,
+        user=value("user") or None,
+        password=value("password") or None,
         cert=_path(value("cert"), "~/.koji/client.crt"),
         serverca=_path(value("serverca"), "~/.koji/serverca.crt"),
         # Koji's own client takes any text for true here, "False" too; we take it as it is meant.
@@ -167,7 +174,7 @@ def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None)
         keytab=value("keytab") or None,
         timeout=int(value("timeout", section.getint) or Profile.timeout),
         poll_interval=max(int(value("poll_interval", section.getint) or Profile.poll_interval), 1),
-        settings={key: str(section.get(key, raw=True)) for key in section},
+        settings={key: str(section.get(key, raw=True)) for key in section if key != "password"},
     )
 
 

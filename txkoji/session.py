@@ -9,7 +9,20 @@ from urllib.parse import urlencode
 
 from twisted.internet.defer import DeferredLock
 
-__all__ = ["Session"]
+from txkoji.exceptions import AuthError, AuthExpired, KojiException
+
+__all__ = ["Session", "has_run_out"]
+
+
+def has_run_out(error: KojiException) -> bool:
+    """Tell whether an error means that a session that was good is not any more.
+
+    A session over its time is fault 1007. One that an admin's clean-up removed, which happens to a
+    client that was idle for a day, is fault 1002, as is one with a wrong key.
+    """
+    if isinstance(error, AuthExpired):
+        return True
+    return type(error) is AuthError and error.text.startswith("Invalid session")
 
 
 class Session:
@@ -38,6 +51,16 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id}, next call {self.callnum}>"
+
+    def renewed(self, id: int, key: str, *, headers: bool) -> None:  # noqa: A002 - Koji's name
+        """Take what a further login gave.
+
+        Under the same id the hub goes on counting, and so do its call numbers here; Koji's own
+        client begins anew and is refused. A new id is a new session.
+        """
+        if id != self.id:
+            self.callnum = 0
+        self.id, self.key, self._headers = id, key, headers
 
     def next_callnum(self) -> int:
         """Take the number for a call. All attempts at that call carry the same one."""

@@ -274,3 +274,15 @@ async def test_hub_is_away_for_a_while(hub: FakeHub, master: MasterProcess) -> N
 def build_tasks_of(hub: FakeHub) -> list[Any]:
     """Read the tasks behind an offline hub's back."""
     return hub.state.rows("task", method="build")
+
+
+@pytest_twisted.ensureDeferred
+async def test_session_runs_out_between_builds(hub: FakeHub, master: MasterProcess) -> None:
+    """A master that runs for longer than a session lasts goes on submitting."""
+    for name, lose in (("hello", hub.sessions.expire_all), ("world", hub.sessions.forget_all)):
+        build = await master.ended(await master.force("scratch", package=name))
+        assert build["results"] == SUCCESS
+        lose()
+    build = await master.ended(await master.force("scratch", package="foo"))
+    assert build["results"] == SUCCESS
+    assert len(build_tasks(hub)) == 3

@@ -13,6 +13,8 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.logger import Logger
+from twisted.protocols.policies import WrappingFactory
+from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
@@ -61,6 +63,15 @@ class _ContextFactory(DefaultOpenSSLContextFactory):
         context.load_verify_locations(str(self._authority))
         context.set_verify(SSL.VERIFY_PEER, lambda *arguments: bool(arguments[-1]))
         context.set_session_id(b"embedded-koji-hub")
+
+
+class _Site(Site):
+    """A site without a log: the URLs of old clients hold secrets."""
+
+    displayTracebacks = False
+
+    def log(self, request: Request) -> None:
+        """Write nothing."""
 
 
 class FakeHub:
@@ -113,6 +124,7 @@ class FakeHub:
         self.builder = Builder(self, HANDLERS, build_seconds)
         self._anonymous_user = anonymous_user
         self._children: dict[int, list[Row]] = {}
+        self._sites: list[WrappingFactory] = []
         self._port: Any = None
         self._files_port: Any = None
         self._directory: Path | None = None
@@ -171,24 +183,31 @@ class FakeHub:
         Raises:
             twisted.internet.error.CannotListenError: the port is taken.
         """
-        site = Site(self.resource())
-        site.displayTracebacks = False
+        site = self._make_site(self.resource())
         if self.tls:
             server = self.authority.server(self.host)
             context = _ContextFactory(server, self.authority.certificate_path)
             self._port = self.clock.listenSSL(port, site, context, interface=self.host)
             files = Resource()
             files.putChild(b"kojifiles", FilesResource(self))
-            files_site = Site(files)
-            files_site.displayTracebacks = False
-            self._files_port = self.clock.listenTCP(0, files_site, interface=self.host)
+            site = self._make_site(files)
+            self._files_port = self.clock.listenTCP(0, site, interface=self.host)
         else:
             self._port = self.clock.listenTCP(port, site, interface=self.host)
 
+    def _make_site(self, resource: Resource) -> WrappingFactory:
+        site = WrappingFactory(_Site(resource))
+        self._sites.append(site)
+        return site
+
     @returns_deferred
     async def stop(self) -> None:
-        """Stop listening and building; the tables stay as they are."""
+        """Stop listening, answering and building; the tables stay as they are."""
         self.builder.stop()
+        for site in self._sites:
+            for connection in list(site.protocols):
+                connection.transport.abortConnection()
+        self._sites.clear()
         ports = [port for port in (self._port, self._files_port) if port is not None]
         self._port = self._files_port = None
         for port in ports:
