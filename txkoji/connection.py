@@ -16,6 +16,7 @@ from twisted.web.iweb import IAgent
 from txkoji import auth, hub_api, paths, profiles, rich
 from txkoji._deferreds import returns_deferred
 from txkoji.auth import Login
+from txkoji.batching import Batcher, is_point_lookup
 from txkoji.cache import Cache
 from txkoji.exceptions import (
     AuthError,
@@ -55,6 +56,8 @@ class Connection:
         max_reply_bytes: the largest reply that is taken.
         anonymous_reads: send reads outside of the session, in parallel; False for a site that
             does not let anonymous callers read.
+        batching: let look-ups of single objects (``getTaskInfo(7)``) that are made in the same
+            reactor turn travel together, at most 100 in a request.
         retry: how long to wait between attempts.
         agent: sends the requests, instead of an Agent of our own.
         config: a configuration file or directory to read instead of the user's own.
@@ -76,6 +79,7 @@ class Connection:
         request_timeout: float = 120.0,
         max_reply_bytes: int = DEFAULT_MAX_BYTES,
         anonymous_reads: bool = True,
+        batching: bool = True,
         retry: RetryPolicy | None = None,
         agent: IAgent | None = None,
         config: str | os.PathLike[str] | None = None,
@@ -95,6 +99,7 @@ class Connection:
         self._request_timeout = request_timeout
         self._max_reply_bytes = max_reply_bytes
         self._anonymous_reads = anonymous_reads
+        self._batcher = Batcher(self) if batching else None
         self._retry = retry or RetryPolicy()
         self._transport = Transport(reactor, self.settings, agent=agent)
         self._session: Session | None = None
@@ -133,8 +138,12 @@ class Connection:
             ValueError: an argument can't be sent.
         """
         prepared, named = rich.prepare(method, args, kwargs)
+        call = (method, prepared, named)
         try:
-            result = await self.send(method, prepared, named, hub_api.kind(method))
+            if self._batcher is not None and is_point_lookup(call):
+                result = await self._batcher.add(call)
+            else:
+                result = await self.send(*call, hub_api.kind(method))
         except HubFault as fault:
             if rich.is_empty_result(method, fault):
                 return []

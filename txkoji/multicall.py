@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,14 @@ from txkoji.xmlrpc import STARSTAR, encode_call
 if TYPE_CHECKING:
     from txkoji.connection import Connection
 
-__all__ = ["MultiCall", "MultiCallResults"]
+__all__ = ["Call", "MultiCall", "MultiCallResults", "batches", "send_batch"]
 
 MAX_CALLS = 100
 MAX_BYTES = 2 << 20
 """Half of the 4 MiB that a hub takes in one request."""
+
+Call = tuple[str, Sequence[Any], Mapping[str, Any]]
+"""A method, its positional and its named arguments."""
 
 
 class MultiCallResults:
@@ -62,7 +65,7 @@ class MultiCall:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self._calls: list[Call] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         if name.startswith("_"):
@@ -87,45 +90,66 @@ class MultiCall:
         return self._send(calls)
 
     @returns_deferred
-    async def _send(
-        self, calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]]
-    ) -> MultiCallResults:
+    async def _send(self, calls: list[Call]) -> MultiCallResults:
         outcomes: list[Any] = []
-        for batch in _batches(calls):
-            write = any(hub_api.kind(method) is not hub_api.Kind.READ for method, _, _ in batch)
-            structs = [_struct(call) for call in batch]
-            kind = hub_api.Kind.WRITE if write else hub_api.Kind.READ
-            reply = await self._connection.send("multiCall", [structs], {}, kind)
-            if not isinstance(reply, list) or len(reply) != len(batch):
-                raise NotXMLRPC("the hub answered a multiCall with another number of results")
-            outcomes += [
-                self._outcome(call, entry) for call, entry in zip(batch, reply, strict=True)
-            ]
+        for batch in batches([(call, len(encode_call(*call))) for call in calls]):
+            for (method, _, _), outcome in zip(
+                batch, await send_batch(self._connection, batch), strict=True
+            ):
+                failed = isinstance(outcome, Exception)
+                outcomes.append(
+                    outcome if failed else rich.convert(method, outcome, self._connection)
+                )
         return MultiCallResults(outcomes)
 
-    def _outcome(self, call: tuple[str, tuple[Any, ...], dict[str, Any]], entry: Any) -> Any:
-        method = call[0]
-        if isinstance(entry, list) and len(entry) == 1:
-            return rich.convert(method, entry[0], self._connection)
-        if isinstance(entry, dict) and isinstance(entry.get("faultCode"), int):
-            text = entry.get("faultString")
-            return fault_from(entry["faultCode"], str(text or ""), method=method)
-        return NotXMLRPC(f"the hub's answer to {method} in a multiCall is neither result nor fault")
+
+async def send_batch(connection: Connection, batch: Sequence[Call]) -> list[Any]:
+    """Send calls in one request.
+
+    Args:
+        connection: sends it.
+        batch: the calls, of a size that :func:`batches` gives.
+
+    Returns:
+        For each call its raw result, or the exception that it failed with.
+
+    Raises:
+        KojiException: the request as a whole failed, as a plain call does.
+    """
+    write = any(hub_api.kind(method) is not hub_api.Kind.READ for method, _, _ in batch)
+    kind = hub_api.Kind.WRITE if write else hub_api.Kind.READ
+    structs = [_struct(call) for call in batch]
+    reply = await connection.send("multiCall", [structs], {}, kind)
+    if not isinstance(reply, list) or len(reply) != len(batch):
+        raise NotXMLRPC("the hub answered a multiCall with another number of results")
+    return [_outcome(call, entry) for call, entry in zip(batch, reply, strict=True)]
 
 
-def _struct(call: tuple[str, tuple[Any, ...], dict[str, Any]]) -> dict[str, Any]:
+def _outcome(call: Call, entry: Any) -> Any:
+    method = call[0]
+    if isinstance(entry, list) and len(entry) == 1:
+        return entry[0]
+    if isinstance(entry, dict) and isinstance(entry.get("faultCode"), int):
+        text = entry.get("faultString")
+        return fault_from(entry["faultCode"], str(text or ""), method=method)
+    return NotXMLRPC(f"the hub's answer to {method} in a multiCall is neither result nor fault")
+
+
+def _struct(call: Call) -> dict[str, Any]:
     method, args, kwargs = call
     params = [*args, {**kwargs, STARSTAR: True}] if kwargs else list(args)
     return {"methodName": method, "params": params}
 
 
-def _batches(
-    calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]],
-) -> Iterator[list[tuple[str, tuple[Any, ...], dict[str, Any]]]]:
-    batch: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+def batches(weighed: Iterable[tuple[Call, int]]) -> Iterator[list[Call]]:
+    """Cut calls into requests of at most 100, each well under what a hub takes.
+
+    Args:
+        weighed: the calls, each with the bytes that it takes.
+    """
+    batch: list[Call] = []
     size = 0
-    for call in calls:
-        weight = len(encode_call(call[0], call[1], call[2]))
+    for call, weight in weighed:
         if batch and (len(batch) >= MAX_CALLS or size + weight > MAX_BYTES):
             yield batch
             batch, size = [], 0
