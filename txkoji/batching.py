@@ -69,7 +69,7 @@ class Batcher:
             those, answers = answers[: len(batch)], answers[len(batch) :]
             sending = Deferred.fromCoroutine(self._send(batch))
             sending.addCallbacks(
-                self._answer, self._fail, callbackArgs=[those], errbackArgs=[those]
+                self._answer, self._fail, callbackArgs=(those,), errbackArgs=(those,)
             )
 
     async def _send(self, batch: list[Call]) -> list[Any]:
