@@ -9,6 +9,7 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred, DeferredLock
 
 from txkoji import Connection, TaskWatcher
+from txkoji.exceptions import TransportError
 
 __all__ = ["Hub", "get_hub"]
 
@@ -52,6 +53,10 @@ class Hub(service.SharedService):
         try:
             if self.connection.session_id is None:
                 await self.connection.login()
+        except TransportError as error:
+            # No write was under way that the hub may have got.
+            error.may_have_arrived = False
+            raise
         finally:
             self._logging_in.release()
 

@@ -118,19 +118,22 @@ async def submit_build(
     """
     started = connection.reactor.seconds()
     marked = with_marker(opts, marker)
-    try:
-        return int(await connection.call("build", source, target, marked, priority, channel))
-    except KojiException as error:
-        if not _may_be_done(error):
-            raise
-        unknown = error
-    task = await find_build_task(connection, marker, submitted=started)
-    if task is not None:
-        return int(task.id)
-    if isinstance(unknown, RetryError):
-        raise unknown
-    # The hub has had its time and has no such task: the request never got there.
-    return int(await connection.call("build", source, target, marked, priority, channel))
+    while True:
+        try:
+            return int(await connection.call("build", source, target, marked, priority, channel))
+        except KojiException as error:
+            if not _may_be_done(error):
+                raise
+            unknown = error
+        task = await find_build_task(connection, marker, submitted=started)
+        if task is not None:
+            return int(task.id)
+        if (
+            isinstance(unknown, RetryError)
+            or connection.reactor.seconds() - started > connection.deadline
+        ):
+            raise unknown
+        # The hub has had its time and has no such task: the request never got there.
 
 
 def _may_be_done(error: KojiException) -> bool:

@@ -11,6 +11,7 @@ from buildbot.config.errors import error as config_error
 from buildbot.process import results
 from buildbot.process.buildstep import BuildStep
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -19,7 +20,7 @@ from buildbot_koji.hub import Hub, get_hub
 from buildbot_koji.steps.attempts import Submission, find_submission, store_submission
 from buildbot_koji.steps.progress import describe, is_queued, link_name
 from txkoji import paths, task_states
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import KojiException, ServerOffline, TransportError
 from txkoji.outcomes import Outcome, read_outcome
 from txkoji.submission import new_marker
 from txkoji.watcher import TaskTree
@@ -32,6 +33,9 @@ SOURCE = "Koji"
 CANCEL_LIMIT = 30.0
 """Seconds that a build waits for the hub to cancel its task."""
 
+LOOK_INTERVAL = 15.0
+"""Seconds between two looks for a task of which it is not known whether the hub has it."""
+
 GRACE = 60.0
 """Seconds that a later attempt has to see what became of a task whose time is over."""
 
@@ -40,6 +44,10 @@ TAIL_BYTES = 20_000
 
 SUMMARY_LENGTH = 400
 """Characters; a fault's text may be a book."""
+
+
+AWAY = (TransportError, ServerOffline)
+"""What a hub that will be back gives meanwhile."""
 
 
 class Ending(enum.Enum):
@@ -109,6 +117,7 @@ class KojiTaskStep(BuildStep):
         self._ending: Ending | None = None
         self._work: Deferred[int] | None = None
         self._shielded = False
+        self._in_doubt = False
         self._text = ""
         self._task_id: int | None = None
         self._tree: TaskTree | None = None
@@ -182,8 +191,11 @@ class KojiTaskStep(BuildStep):
             return
         self._ending = ending
         # The next attempt finds what a detached one submitted; nobody comes after any other.
-        waits = self._shielded and ending is not Ending.DETACHED
-        if self._work is not None and not waits:
+        if self._work is None:
+            return
+        if self._shielded and ending is not Ending.DETACHED:
+            self._timers.append(self.master.reactor.callLater(CANCEL_LIMIT, self._work.cancel))
+        else:
             self._work.cancel()
 
     def _say(self, text: str) -> None:
@@ -215,15 +227,12 @@ class KojiTaskStep(BuildStep):
     async def _submit_and_follow(self, hub: Hub) -> int:
         submission = await find_submission(self)
         if submission is None:
+            self._say("submitting")
             submission = await self._submit(hub, Submission(new_marker(), self._now()))
         elif submission.task_id is None:
+            self._in_doubt = True
             self._say("looking for the task of an earlier attempt")
-            await hub.log_in()
-            task_id = await self.find(hub, submission)
-            if task_id is None:
-                submission = await self._submit(hub, submission)
-            else:
-                submission = await self._submitted(hub, submission, task_id)
+            submission = await self._submit(hub, submission)
         else:
             submission = await self._submitted(hub, submission, submission.task_id)
         if self._ending is not None:
@@ -232,12 +241,27 @@ class KojiTaskStep(BuildStep):
         return await self._follow(hub, submission.task_id, submission.submitted)
 
     async def _submit(self, hub: Hub, submission: Submission) -> Submission:
-        self._say("submitting")
-        await hub.log_in()
         await store_submission(self, submission)
         # A stop that arrives now waits for the answer, or there would be a task that nobody knows.
-        task_id = await self._shield(self.submit(hub, submission.marker))
+        task_id = await self._shield(self._submit_surely(hub, submission))
         return await self._submitted(hub, submission, task_id)
+
+    async def _submit_surely(self, hub: Hub, submission: Submission) -> int:
+        """Submit; where the hub goes away meanwhile, wait until it says whether it has the task."""
+        while True:
+            try:
+                await hub.log_in()
+                found = await self.find(hub, submission) if self._in_doubt else None
+                if found is not None:
+                    return found
+                return await self.submit(hub, submission.marker)
+            except AWAY as error:
+                if isinstance(error, TransportError) and error.may_have_arrived:
+                    self._in_doubt = True
+                if not self._in_doubt:
+                    raise
+                self._say(f"looking for the task as soon as the hub answers: {_one_line(error)}")
+            await deferLater(self.master.reactor, LOOK_INTERVAL, lambda: None)
 
     async def _shield(self, work: Coroutine[Deferred[Any], Any, int]) -> int:
         self._shielded = True
@@ -269,9 +293,19 @@ class KojiTaskStep(BuildStep):
         watch.on_change(lambda tree: self._changed(hub, tree))
         tree = await watch.done
         await self._shown()
-        outcome = await read_outcome(hub.connection, tree)
-        await self._show_outcome(hub, outcome)
+        await self._show_outcome(hub, await self._outcome_surely(hub, tree))
         return _RESULT_OF_STATE[tree.root.state]
+
+    async def _outcome_surely(self, hub: Hub, tree: TaskTree) -> Outcome:
+        """Read what came of the task; a hub that is away just now makes it late."""
+        while True:
+            try:
+                outcome: Outcome = await read_outcome(hub.connection, tree)
+            except AWAY as error:
+                self._say(f"the task is over; waiting for the hub to say how: {_one_line(error)}")
+            else:
+                return outcome
+            await deferLater(self.master.reactor, LOOK_INTERVAL, lambda: None)
 
     def _now(self) -> float:
         return float(self.master.reactor.seconds())
@@ -295,6 +329,10 @@ class KojiTaskStep(BuildStep):
         task_id = self._task_id
         if ending is Ending.DETACHED:
             self._say(f"left task {task_id} to the next attempt" if task_id else "interrupted")
+        elif task_id is None and self._in_doubt:
+            self._say(
+                "stopped while the hub did not answer: it may have the task, look for it there"
+            )
         elif task_id is None or hub is None:
             self._say("stopped before anything was submitted")
         else:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
@@ -13,6 +14,7 @@ from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCE
 from twisted.internet import reactor
 
 from tests.buildbot_koji.masters import MasterProcess
+from tests.faults import Fate, FaultProxy
 from tests.support import until
 from txkoji import task_states
 from txkoji.testing import FakeHub
@@ -286,3 +288,42 @@ async def test_session_runs_out_between_builds(hub: FakeHub, master: MasterProce
     build = await master.ended(await master.force("scratch", package="foo"))
     assert build["results"] == SUCCESS
     assert len(build_tasks(hub)) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
+    """A submission whose reply is lost as the hub goes away is found when the hub is back."""
+    hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    submitted = False
+
+    def decide(request: bytes) -> Fate:
+        nonlocal submitted
+        if b"<methodName>build<" in request:
+            submitted = True
+            return Fate.RESET_AFTER
+        # As long as the step is not told anything else, the hub is away.
+        return Fate.RESET_BEFORE if submitted and not back else Fate.PASS
+
+    back = False
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    profile = hub.profile_text().replace(hub.url, proxy.url)
+    master = MasterProcess(tmp_path, profile)
+    await master.create()
+    await master.start()
+    request = await master.force("official")
+    await until(lambda: len(build_tasks(hub)) == 1)
+    await until(lambda: proxy.fates[Fate.RESET_BEFORE] >= 2)
+    [build] = await master.builds(request)
+    assert not build["complete"]
+    back = True
+    build = await master.ended(request)
+    assert build["results"] == SUCCESS
+    assert (await master.properties(build))["koji_task_id"] == build_tasks(hub)[0]["id"]
+    assert len(build_tasks(hub)) == 1
+    await master.end(signal.SIGKILL)
+    assert "Traceback" not in master.log
+    await proxy.stop()
+    await hub.stop()

@@ -1,0 +1,138 @@
+"""A proxy on loopback that treats requests badly, each as the test decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+PAUSE = 0.02
+
+
+class Fate(Enum):
+    """What happens to a request."""
+
+    PASS = "passes"
+    RESET_BEFORE = "the connection breaks before the hub has the request"
+    RESET_AFTER = "the hub has the request, the connection breaks before its reply"
+    TRUNCATE = "half of the reply comes, then the connection ends"
+    STALL = "the reply never comes"
+    DELAY = "the request is late by a moment"
+    REPEAT = "the hub gets the request twice, the client the first reply"
+
+
+class _ToHub(Protocol):
+    """The proxy's side towards the hub."""
+
+    def __init__(self, client: _ToClient, *, fate: Fate) -> None:
+        self.client = client
+        self.fate = fate
+        self.sent = b""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        self.sent += data
+        if self.fate is Fate.RESET_AFTER:
+            self.client.transport.abortConnection()
+        elif self.fate is Fate.TRUNCATE:
+            self.client.transport.write(data[: len(data) // 2])
+            self.client.transport.loseConnection()
+        elif self.fate is not Fate.STALL:
+            self.client.transport.write(data)
+
+
+class _Mute(Protocol):
+    """Throws away what comes."""
+
+    def dataReceived(self, _data: bytes) -> None:  # noqa: N802
+        self.transport.loseConnection()
+
+
+class _ToClient(Protocol):
+    """The proxy's side towards the client: each request travels over a connection of its own."""
+
+    factory: FaultProxy
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.hub: _ToHub | None = None
+        self.factory.clients.add(self)
+
+    def connectionLost(self, _reason: Failure = connectionDone) -> None:  # noqa: N802
+        self.factory.clients.discard(self)
+        if self.hub is not None and self.hub.transport is not None:
+            self.hub.transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        # The tests' requests fit into one read; a body that comes by itself follows its head.
+        if not data.startswith(b"POST "):
+            assert self.hub is not None
+            self.hub.transport.write(data)
+            return
+        fate = self.factory.decide(data)
+        self.factory.fates[fate] += 1
+        if fate is Fate.RESET_BEFORE:
+            self.transport.abortConnection()
+        elif fate is Fate.DELAY:
+            reactor.callLater(PAUSE, self._forward, data, fate)
+        else:
+            self._forward(data, fate)
+
+    def _forward(self, data: bytes, fate: Fate) -> None:
+        self.transport.pauseProducing()
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.factory.port)
+        connecting = connectProtocol(endpoint, _ToHub(self, fate=fate))
+
+        def connected(hub: _ToHub) -> None:
+            self.hub = hub
+            hub.transport.write(data)
+            self.transport.resumeProducing()
+            if fate is Fate.REPEAT:
+                second = connectProtocol(endpoint, _Mute())
+                second.addCallback(lambda mute: mute.transport.write(data))
+
+        def refused(_: Failure) -> None:
+            self.transport.abortConnection()
+
+        connecting.addCallbacks(connected, refused)
+
+
+class FaultProxy(Factory):
+    """Stands before a hub.
+
+    Args:
+        port: the hub's port.
+        decide: takes the bytes of a request, gives its fate.
+
+    Attributes:
+        fates: how many requests had which fate.
+    """
+
+    protocol = _ToClient
+    noisy = False
+
+    def __init__(self, port: int, decide: Callable[[bytes], Fate]) -> None:
+        self.port = port
+        self.decide = decide
+        self.fates: Counter[Fate] = Counter()
+        self.clients: set[_ToClient] = set()
+        self._listening: Any = None
+
+    @property
+    def url(self) -> str:
+        """The address of the hub behind the proxy."""
+        return f"http://127.0.0.1:{self._listening.getHost().port}/kojihub"
+
+    def start(self) -> None:
+        """Listen on a free port."""
+        self._listening = reactor.listenTCP(0, self, interface="127.0.0.1")
+
+    async def stop(self) -> None:
+        """Break all connections and listen no more."""
+        for client in list(self.clients):
+            client.transport.abortConnection()
+        await self._listening.stopListening()
