@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from txkoji.exceptions import KojiLoginException
+from txkoji.kerberos import Kerberos
 from txkoji.profiles import Profile
 
 __all__ = ["Login", "way_to_log_in"]
+
+
+SSL_PATH = "/ssllogin"
+"""Where the front end asks for a certificate or a ticket, and only there."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Login:
         args: its positional arguments. Left out of the repr: a password may be among them.
         kwargs: its named arguments.
         path: what is appended to the endpoint's path.
+        kerberos: gets the token that the request carries, where the way needs one.
     """
 
     description: str
@@ -33,6 +39,7 @@ class Login:
     args: tuple[Any, ...] = field(default=(), repr=False)
     kwargs: dict[str, Any] = field(default_factory=dict)
     path: str = ""
+    kerberos: Kerberos | None = None
 
     def renewal(self) -> Login:
         """Return the same way for a session that has run out and shall go on (hubs since 1.32)."""
@@ -51,38 +58,57 @@ def way_to_log_in(profile: Profile) -> Login:
         raise KojiLoginException(
             f"the Koji profile {profile.name!r} says authtype = noauth: set authtype to log in"
         )
-    if profile.authtype == "ssl" and certificate is None:
+    if profile.authtype == "ssl" or (profile.authtype is None and certificate is not None):
+        return _by_certificate(profile, certificate)
+    if profile.authtype == "password" or (profile.authtype is None and profile.user):
+        return _by_password(profile)
+    if profile.authtype in (None, "kerberos"):
+        return _by_kerberos(profile)
+    raise KojiLoginException(
+        f"authtype of the Koji profile {profile.name!r} is {profile.authtype!r}: it may be"
+        " noauth, ssl, password or kerberos"
+    )
+
+
+def _by_certificate(profile: Profile, certificate: str | None) -> Login:
+    if certificate is None:
         raise KojiLoginException(
             f"no client certificate at {profile.cert or '~/.koji/client.crt'}: put one there, or"
             f" set cert in the Koji profile {profile.name!r}"
         )
-    if certificate is not None and profile.authtype in (None, "ssl"):
-        if not profile.server.startswith("https://"):
-            raise KojiLoginException(
-                f"a client certificate needs https, but the server of the Koji profile"
-                f" {profile.name!r} is {profile.server}"
-            )
-        return Login(
-            f"client certificate {certificate}",
-            "sslLogin",
-            kwargs={"proxyuser": None},
-            path="/ssllogin",
-        )
-    if profile.authtype == "password" or (profile.authtype is None and profile.user):
-        if not profile.user or not profile.password:
-            missing = "password" if profile.user else "user"
-            raise KojiLoginException(
-                f"a login by password needs {missing} in the Koji profile {profile.name!r}"
-            )
-        return Login(
-            f"the password of {profile.user}", "login", args=(profile.user, profile.password)
-        )
-    if profile.authtype not in (None, "kerberos"):
-        raise KojiLoginException(
-            f"authtype of the Koji profile {profile.name!r} is {profile.authtype!r}: it may be"
-            " noauth, ssl, password or kerberos"
-        )
-    raise KojiLoginException(
-        f"the Koji profile {profile.name!r} asks for {profile.authtype or 'kerberos'}, which this"
-        " version can't do yet: set cert to a client certificate, with authtype = ssl"
+    _want_https(profile, "a client certificate")
+    return Login(
+        f"client certificate {certificate}",
+        "sslLogin",
+        kwargs={"proxyuser": profile.proxyuser},
+        path=SSL_PATH,
     )
+
+
+def _by_password(profile: Profile) -> Login:
+    if not profile.user or not profile.password:
+        missing = "password" if profile.user else "user"
+        raise KojiLoginException(
+            f"a login by password needs {missing} in the Koji profile {profile.name!r}"
+        )
+    return Login(f"the password of {profile.user}", "login", args=(profile.user, profile.password))
+
+
+def _by_kerberos(profile: Profile) -> Login:
+    _want_https(profile, "a Kerberos ticket")
+    kerberos = Kerberos(profile.principal, profile.keytab, profile.ccache)
+    return Login(
+        str(kerberos),
+        "sslLogin",
+        kwargs={"proxyuser": profile.proxyuser},
+        path=SSL_PATH,
+        kerberos=kerberos,
+    )
+
+
+def _want_https(profile: Profile, what: str) -> None:
+    if not profile.server.startswith("https://"):
+        raise KojiLoginException(
+            f"{what} needs https, but the server of the Koji profile {profile.name!r} is"
+            f" {profile.server}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -9,7 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.iweb import IAgent
 
@@ -23,6 +26,7 @@ from txkoji.exceptions import (
     AuthExpired,
     ConfigurationError,
     ConnectionFailed,
+    HTTPStatusError,
     HubFault,
     KojiException,
     KojiLoginException,
@@ -30,6 +34,7 @@ from txkoji.exceptions import (
     TransportError,
 )
 from txkoji.hub_api import Kind
+from txkoji.kerberos import Kerberos
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
@@ -172,7 +177,14 @@ class Connection:
             session.queue.release()
 
     async def _in_session(
-        self, session: Session, method: str, body: bytes, kind: Kind, path: str = ""
+        self,
+        session: Session,
+        method: str,
+        body: bytes,
+        kind: Kind,
+        *,
+        path: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send a call of a session, whose queue is held."""
         callnum = session.next_callnum()
@@ -182,7 +194,7 @@ class Connection:
             method,
             body,
             f"{url}?{query}" if query else url,
-            session.headers(callnum),
+            {**(headers or {}), **session.headers(callnum)},
             write=kind is not Kind.READ,
         )
 
@@ -264,18 +276,44 @@ class Connection:
     async def _log_in(self, way: Login, session: Session | None) -> dict[str, Any]:
         """Send a login; with a session, to renew it."""
         body = encode_call(way.method, way.args, way.kwargs)
+        headers = {} if way.kerberos is None else await self._negotiate(way.kerberos)
+        url = self.url + way.path
         try:
             if session is None:
-                reply = await self._attempts(way.method, body, self.url + way.path, {}, write=False)
+                reply = await self._attempts(way.method, body, url, headers, write=False)
             else:
-                reply = await self._in_session(session, way.method, body, Kind.READ, way.path)
+                reply = await self._in_session(
+                    session, way.method, body, Kind.READ, path=way.path, headers=headers
+                )
         except HubFault as fault:
             raise KojiLoginException(
                 f"{self.url} did not let us in with {way.description}: {fault.text}"
             ) from fault
+        except HTTPStatusError as error:
+            if error.status not in (401, 403):
+                raise
+            raise KojiLoginException(
+                f"{url} did not let us in with {way.description}: it answered with HTTP status"
+                f" {error.status}; it wants another way to log in, or another user"
+            ) from error
         if not isinstance(reply, dict) or "session-id" not in reply:
             raise KojiLoginException(f"{self.url} gave no session for {way.description}")
         return reply
+
+    async def _negotiate(self, kerberos: Kerberos) -> dict[str, str]:
+        """Return the header of a login by ticket (RFC 4559). A slow KDC blocks only a thread."""
+        host = urlsplit(self.url).hostname or ""
+        getting = deferToThreadPool(
+            self.reactor, self.reactor.getThreadPool(), kerberos.token, host
+        ).addTimeout(self._request_timeout, self.reactor)
+        try:
+            token = await getting
+        except DeferredTimeout as error:
+            raise KojiLoginException(
+                f"no ticket for HTTP/{host} with {kerberos}: the KDC did not answer within"
+                f" {self._request_timeout:g} s"
+            ) from error
+        return {"Authorization": f"Negotiate {base64.b64encode(token).decode('ascii')}"}
 
     async def _renew(self, session: Session, fault: HubFault) -> None:
         """Let a session that has run out go on, under its own id where the hub does that."""

@@ -19,6 +19,9 @@ __all__ = ["Profile", "load", "names", "searched_paths"]
 SYSTEM_DIRECTORY = Path("/etc/koji.conf.d")
 SYSTEM_FILE = Path("/etc/koji.conf")
 
+SECRETS = ("password", "keytab", "ccache")
+"""Keys that no ``lookup`` shows. Koji's own client has the password on its command line only."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -37,10 +40,13 @@ class Profile:
         no_ssl_verify: don't check the hub's certificate.
         principal: the Kerberos principal, or None.
         keytab: the keytab for it, or None. It is left out of the repr.
+        ccache: the credential cache to use instead of the process's own, or None. Left out of the
+            repr.
+        proxyuser: log in as this user, where the hub lets ours do that, or None.
         timeout: the profile's time limit for one answer, in seconds.
         poll_interval: seconds between two looks at a watched task.
-        settings: every key of the section as text, for ``lookup``, but for the password. Left out
-            of the repr.
+        settings: every key of the section as text, for ``lookup``, but for secrets. Left out of the
+            repr.
     """
 
     name: str
@@ -55,6 +61,8 @@ class Profile:
     no_ssl_verify: bool = False
     principal: str | None = None
     keytab: str | None = field(default=None, repr=False)
+    ccache: str | None = field(default=None, repr=False)
+    proxyuser: str | None = None
     timeout: int = 43200
     poll_interval: int = 6
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -172,6 +180,8 @@ def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None)
         no_ssl_verify=bool(value("no_ssl_verify", section.getboolean)),
         principal=value("principal") or None,
         keytab=value("keytab") or None,
+        ccache=value("ccache") or None,
+        proxyuser=value("proxyuser") or None,
         timeout=int(value("timeout", section.getint) or Profile.timeout),
         poll_interval=max(int(value("poll_interval", section.getint) or Profile.poll_interval), 1),
         settings={key: str(section.get(key, raw=True)) for key in section if key != "password"},

@@ -87,6 +87,8 @@ class FakeHub:
         build_seconds: how long one ``build`` task takes, in seconds.
         tls: listen with TLS, with a certificate of the hub's own authority.
         anonymous_user: let calls without a session act as this user. No real hub does that.
+        keytab: a keytab with the key of ``HTTP/host``: ``/ssllogin`` asks for a Kerberos ticket
+            where no certificate comes. It needs the package gssapi.
         version: the version that the hub says it has.
         host: the address to listen on.
     """
@@ -100,11 +102,13 @@ class FakeHub:
         build_seconds: float = 10.0,
         tls: bool = False,
         anonymous_user: str | None = None,
+        keytab: Path | None = None,
         version: str = "1.36.0",
         host: str = "127.0.0.1",
     ) -> None:
         self.clock = reactor
         self.tls = tls
+        self.keytab = keytab
         self.version = version
         self.version_header = True
         self.reads_callnum_header = True
@@ -330,9 +334,14 @@ class FakeHub:
     # Seeding
 
     def add_user(
-        self, name: str, *, password: str | None = None, permissions: Iterable[str] = ()
+        self,
+        name: str,
+        *,
+        password: str | None = None,
+        permissions: Iterable[str] = (),
+        principals: Iterable[str] = (),
     ) -> Row:
-        """Add a user with permissions; returns the row."""
+        """Add a user with permissions and Kerberos principals; returns the row."""
         with self.state.transaction():
             row = self.state.insert(
                 "users",
@@ -341,7 +350,7 @@ class FakeHub:
                     "status": 0,
                     "usertype": 0,
                     "password": password,
-                    "krb_principals": [],
+                    "krb_principals": list(principals),
                 },
             )
             for permission in permissions:

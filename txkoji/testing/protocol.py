@@ -18,7 +18,7 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 
 from txkoji import exceptions
-from txkoji.testing import marshal, uploads
+from txkoji.testing import marshal, negotiate, uploads
 from txkoji.testing.methods import METHODS, Call
 from txkoji.testing.sessions import Session
 
@@ -117,6 +117,12 @@ class HubResource(Resource):
             )
             return self._plain(request, 405, text)
         hub.requests += 1
+        principal = self._principal(request)
+        if principal is None and self._wants_ticket(request):
+            request.setHeader(b"WWW-Authenticate", b"Negotiate")
+            request.setHeader(b"Content-Type", b"text/html")
+            request.setResponseCode(401)
+            return b"<html><title>401 Unauthorized</title></html>"
         if hub.offline_text is not None:
             return self._xml(request, marshal.fault(1014, hub.offline_text))
         content_type = request.getHeader(b"content-type") or b""
@@ -132,18 +138,31 @@ class HubResource(Resource):
             # The real one closes the connection then, whatever the client asked for.
             request.setHeader(b"Connection", b"close")
             return self._plain(request, 400, f"Invalid request: {error}\n")
-        return self._answer(request, method, params)
+        return self._answer(request, method, params, principal)
 
-    def _answer(self, request: Request, method: str, params: list[Any]) -> bytes:
+    def _wants_ticket(self, request: Request) -> bool:
+        login = request.path.endswith(b"/ssllogin")
+        return login and self.hub.keytab is not None and certificate_name(request) is None
+
+    def _principal(self, request: Request) -> str | None:
+        if self.hub.keytab is None or not self._wants_ticket(request):
+            return None
+        return negotiate.principal_of(request.getHeader("authorization"), self.hub.keytab)
+
+    def _answer(
+        self, request: Request, method: str, params: list[Any], principal: str | None = None
+    ) -> bytes:
         try:
-            return self._xml(request, self._run(request, method, params))
+            return self._xml(request, self._run(request, method, params, principal))
         except exceptions.HubFault as fault:
             return self._xml(request, marshal.fault(fault.code, fault.text))
         except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub
             self.hub.log_method_error(method)
             return self._xml(request, marshal.fault(1, f"{type(error)}: {error}"))
 
-    def _run(self, request: Request, method: str, params: list[Any]) -> bytes:
+    def _run(
+        self, request: Request, method: str, params: list[Any], principal: str | None
+    ) -> bytes:
         hub = self.hub
         if method not in METHODS and method not in MULTICALL_NAMES and method != "rawUpload":
             raise exceptions.GenericError(f"Invalid method: {method}")
@@ -156,6 +175,7 @@ class HubResource(Resource):
             session,
             _address(request),
             certificate_name(request) if method == "sslLogin" else None,
+            principal,
         )
         if hub.locked_out and method not in ALWAYS_ALLOWED and not call.has_permission("admin"):
             raise exceptions.ServerOffline("Server disabled for maintenance")

@@ -34,6 +34,7 @@ class Call:
         session: the session, None for an anonymous call.
         address: where the call came from.
         certificate_name: the common name of the client certificate, None without one.
+        principal: the Kerberos principal of a login by ticket, None for any other call.
     """
 
     hub: FakeHub
@@ -41,6 +42,7 @@ class Call:
     session: Session | None = None
     address: str = "127.0.0.1"
     certificate_name: str | None = None
+    principal: str | None = None
 
     @property
     def state(self) -> HubState:

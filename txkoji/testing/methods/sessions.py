@@ -48,17 +48,28 @@ def ssl_login(
     renew: bool = False,
     exclusive: Any = None,
 ) -> Any:
-    name = call.certificate_name
-    if name is None:
+    if call.principal is not None:
+        row = _user_of_principal(call, call.principal)
+        name, authtype = str(row["name"]), GSSAPI
+    elif call.certificate_name is not None:
+        name, authtype = call.certificate_name, SSL
+    else:
         raise AuthError("could not verify client: NONE")
     if proxyuser is not None and name not in call.hub.proxy_users:
         raise AuthError(f"{name} is not authorized to login other users")
-    wanted = proxyuser if proxyuser is not None else name
-    row = call.state.one("users", name=wanted)
-    if row is None:
-        # LoginCreatesUser, on by default.
-        row = call.hub.add_user(wanted)
-    return _start(call, row, SSL, renew)
+    return _start(call, _user(call, name if proxyuser is None else proxyuser), authtype, renew)
+
+
+def _user(call: Call, name: str) -> Row:
+    # LoginCreatesUser, on by default.
+    return call.state.one("users", name=name) or call.hub.add_user(name)
+
+
+def _user_of_principal(call: Call, principal: str) -> Row:
+    for row in call.state.rows("users"):
+        if principal in row["krb_principals"]:
+            return row
+    return call.hub.add_user(principal.partition("@")[0], principals=[principal])
 
 
 @hub_method("logout")

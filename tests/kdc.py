@@ -1,0 +1,108 @@
+"""A Kerberos KDC with a realm of its own, its files in one directory."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REALM = "KOJI.TEST"
+SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
+LIMIT = 20.0
+
+
+def is_there() -> bool:
+    """Tell whether the programs of a KDC are installed."""
+    return all(
+        shutil.which(name, path=SBIN) for name in ("krb5kdc", "kdb5_util", "kadmin.local", "kinit")
+    )
+
+
+@dataclass
+class KDC:
+    """A KDC on a free port.
+
+    Attributes:
+        directory: where everything of it is.
+        configuration: its krb5.conf, for ``KRB5_CONFIG``.
+    """
+
+    directory: Path
+    port: int = 0
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def configuration(self) -> Path:
+        return self.directory / "krb5.conf"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": SBIN,
+            "KRB5_CONFIG": str(self.configuration),
+            "KRB5_KDC_PROFILE": str(self.directory / "kdc.conf"),
+        }
+
+    def start(self) -> None:
+        """Make the realm and start."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.configuration.write_text(
+            f"[libdefaults]\n default_realm = {REALM}\n dns_lookup_kdc = false\n"
+            " dns_lookup_realm = false\n rdns = false\n dns_canonicalize_hostname = false\n"
+            f" default_ccache_name = FILE:{self.directory}/ccache\n udp_preference_limit = 1\n"
+            f"[realms]\n {REALM} = {{\n  kdc = 127.0.0.1:{self.port}\n }}\n"
+            f"[domain_realm]\n localhost = {REALM}\n 127.0.0.1 = {REALM}\n"
+        )
+        (self.directory / "kdc.conf").write_text(
+            f"[kdcdefaults]\n kdc_listen = 127.0.0.1:{self.port}\n"
+            f" kdc_tcp_listen = 127.0.0.1:{self.port}\n"
+            f"[realms]\n {REALM} = {{\n  database_name = {self.directory}/principal\n"
+            f"  key_stash_file = {self.directory}/stash\n  max_life = 10h\n }}\n"
+            f"[logging]\n kdc = FILE:{self.directory}/kdc.log\n"
+        )
+        self._run("kdb5_util", "create", "-s", "-r", REALM, "-P", "master")
+        self._process = subprocess.Popen(
+            ["krb5kdc", "-n", "-r", REALM],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + LIMIT
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                assert time.monotonic() < end, "the KDC did not start"
+                assert self._process.poll() is None, "the KDC ended"
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(LIMIT)
+
+    def _run(self, *command: str, given: bytes = b"") -> None:
+        done = subprocess.run(
+            command, env=self._environment, input=given, capture_output=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+
+    def keytab(self, principal: str, name: str) -> Path:
+        """Add a principal; returns a keytab with its key."""
+        path = self.directory / name
+        self._run("kadmin.local", "-r", REALM, "-q", f"addprinc -randkey {principal}")
+        self._run("kadmin.local", "-r", REALM, "-q", f"ktadd -k {path} {principal}")
+        return path
+
+    def ticket(self, principal: str, keytab: Path, name: str, *, life: str = "1h") -> Path:
+        """Get a ticket into a credential cache; returns its path."""
+        path = self.directory / name
+        self._run("kinit", "-k", "-t", str(keytab), "-l", life, "-c", str(path), principal)
+        return path

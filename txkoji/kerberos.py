@@ -1,0 +1,98 @@
+"""Kerberos tickets for a hub, by GSSAPI.
+
+What is here blocks: it asks a KDC over the network. The connection runs it in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from txkoji.exceptions import KojiLoginException
+
+__all__ = ["Kerberos"]
+
+SPNEGO = "1.3.6.1.5.5.2"
+"""The mechanism of HTTP's Negotiate (RFC 4559), in which the two sides agree on Kerberos."""
+
+
+@dataclass(frozen=True)
+class Kerberos:
+    """Who logs in, and with what.
+
+    Neither environment nor credential cache of the process is changed: a keytab's tickets are kept
+    in the memory of this process.
+
+    Attributes:
+        principal: the client's principal; None for the one of the credential cache or the keytab.
+        keytab: the path of a keytab with its key, or None. It is left out of the repr.
+        ccache: the credential cache to use instead of the process's own, or None.
+    """
+
+    principal: str | None = None
+    keytab: str | None = field(default=None, repr=False)
+    ccache: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        who = f" of {self.principal}" if self.principal else ""
+        return f"the Kerberos {'keytab' if self.keytab else 'ticket'}{who}"
+
+    def token(self, host: str) -> bytes:
+        """Get the token that a login at a hub carries. Blocks while the KDC is asked.
+
+        Args:
+            host: the name of the hub's host; the service is ``HTTP/host``.
+
+        Raises:
+            KojiLoginException: there is no ticket; the text says why and what to do.
+        """
+        try:
+            import gssapi
+        except ImportError as error:
+            raise KojiLoginException(
+                "a login by Kerberos needs the package gssapi: pip install 'buildbot-koji[gssapi]'"
+            ) from error
+        try:
+            credentials = gssapi.Credentials(
+                name=self._name(gssapi), usage="initiate", store=self._store() or None
+            )
+            service = gssapi.Name(f"HTTP@{host}", gssapi.NameType.hostbased_service)
+            mechanism = gssapi.OID.from_int_seq(SPNEGO)
+            context = gssapi.SecurityContext(
+                name=service, creds=credentials, mech=mechanism, usage="initiate"
+            )
+            token = context.step()
+        except gssapi.exceptions.GSSError as error:
+            raise KojiLoginException(
+                f"no ticket for HTTP/{host} with {self}: {self._reason(error)}; {self._remedy()}"
+            ) from None
+        assert token is not None
+        return bytes(token)
+
+    def _name(self, gssapi: Any) -> Any:
+        if self.principal is None:
+            return None
+        return gssapi.Name(self.principal, gssapi.NameType.kerberos_principal)
+
+    def _store(self) -> dict[str, str]:
+        if self.keytab is None:
+            return {} if self.ccache is None else {"ccache": self.ccache}
+        # The same cache each time, so that a ticket is asked for once in its life.
+        identity = f"{self.principal}\0{self.keytab}".encode()
+        name = hashlib.sha256(identity).hexdigest()[:16]
+        return {"client_keytab": self.keytab, "ccache": self.ccache or f"MEMORY:txkoji-{name}"}
+
+    def _reason(self, error: Any) -> str:
+        texts = error.get_all_statuses(error.min_code, False) if error.min_code else []
+        texts = texts or error.get_all_statuses(error.maj_code, True)
+        words = " ".join(" ".join(text for text in texts if text).split())
+        # Where a secret is kept is told to nobody.
+        for secret in filter(None, (self.keytab, self.ccache)):
+            words = words.replace(f"FILE:{secret}", "its file").replace(secret, "its file")
+        return words
+
+    def _remedy(self) -> str:
+        if self.keytab is not None:
+            return "check principal and keytab of the profile, and /etc/krb5.conf"
+        return "run kinit, or set principal and keytab in the profile"

@@ -1,0 +1,32 @@
+"""The front end's side of a login by Kerberos ticket (RFC 4559)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+__all__ = ["principal_of"]
+
+
+def principal_of(authorization: str | None, keytab: Path) -> str | None:
+    """Return whose ticket a request carries, None where it has none that is good.
+
+    Args:
+        authorization: the request's header, or None.
+        keytab: a keytab with the key of the service.
+    """
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme != "Negotiate":
+        return None
+    import gssapi
+
+    try:
+        credentials = gssapi.Credentials(usage="accept", store={"keytab": str(keytab)})
+        context = gssapi.SecurityContext(creds=credentials, usage="accept")
+        context.step(base64.b64decode(encoded))
+        # An error of the first step may show only when the context is asked.
+        complete = context.complete
+    except (gssapi.exceptions.GSSError, binascii.Error):
+        return None
+    return str(context.initiator_name) if complete else None
