@@ -31,6 +31,7 @@ from txkoji.exceptions import (
     KojiException,
     KojiLoginException,
     ProfileNotFound,
+    RetryError,
     TransportError,
 )
 from txkoji.hub_api import Kind
@@ -126,7 +127,7 @@ class Connection:
 
         A read is sent again, until the deadline, when the network, the front end or an offline hub
         is the reason that it failed. A write is sent again only when it is certain that the hub did
-        not carry it out.
+        not carry it out, or where doing it twice does the same (``cancelTask``).
 
         Args:
             method: the method's name; a dotted one (``repo.request``) can only be called so.
@@ -161,18 +162,21 @@ class Connection:
         """Send a call and return its raw result. For the modules of this package."""
         body = encode_call(method, args, kwargs)
         session = self._session
+        repeatable = kind is Kind.READ or method in hub_api.IDEMPOTENT_WRITES
         if session is None or (kind is Kind.READ and self._anonymous_reads):
-            return await self._attempts(method, body, self.url, {}, write=kind is not Kind.READ)
+            return await self._attempts(method, body, self.url, {}, write=not repeatable)
         await session.queue.acquire()
         try:
             try:
-                return await self._in_session(session, method, body, kind)
+                return await self._in_session(session, method, body, write=not repeatable)
             except HubFault as fault:
-                if not has_run_out(fault):
+                if has_run_out(fault):
+                    await self._renew(session, fault)
+                elif not (repeatable and isinstance(fault, RetryError)):
                     raise
-                await self._renew(session, fault)
-            # The hub refused the call before it looked at it: even a write may be sent again.
-            return await self._in_session(session, method, body, kind)
+            # The hub refused the call before it looked at it: even a write may be sent again. Or
+            # it was done and its reply got lost: asked once more, it gives the same reply.
+            return await self._in_session(session, method, body, write=not repeatable)
         finally:
             session.queue.release()
 
@@ -181,8 +185,8 @@ class Connection:
         session: Session,
         method: str,
         body: bytes,
-        kind: Kind,
         *,
+        write: bool,
         path: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Any:
@@ -195,7 +199,7 @@ class Connection:
             body,
             f"{url}?{query}" if query else url,
             {**(headers or {}), **session.headers(callnum)},
-            write=kind is not Kind.READ,
+            write=write,
         )
 
     async def _attempts(
@@ -283,7 +287,7 @@ class Connection:
                 reply = await self._attempts(way.method, body, url, headers, write=False)
             else:
                 reply = await self._in_session(
-                    session, way.method, body, Kind.READ, path=way.path, headers=headers
+                    session, way.method, body, write=False, path=way.path, headers=headers
                 )
         except HubFault as fault:
             raise KojiLoginException(
@@ -349,7 +353,7 @@ class Connection:
             return
         await session.queue.acquire()
         try:
-            await self._in_session(session, "logout", encode_call("logout"), Kind.SESSION)
+            await self._in_session(session, "logout", encode_call("logout"), write=False)
         except AuthError:
             # It had run out: that is what was wanted.
             return

@@ -367,6 +367,16 @@ WRITES = frozenset(
     ]
 )
 
+IDEMPOTENT_WRITES = frozenset(
+    [
+        "cancelTask",
+        "cancelTaskChildren",
+        "cancelTaskFull",
+        "setTaskPriority",
+    ]
+)
+"""Writes that do the same, and answer the same, when they are done twice: they may be repeated."""
+
 POINT_LOOKUPS = frozenset(
     [
         "getBuild",

@@ -13,7 +13,8 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.faults import Fate, FaultProxy
-from txkoji import Connection, Profile, submission
+from tests.support import limited
+from txkoji import Connection, Profile, submission, task_states
 from txkoji.retry import RetryPolicy
 from txkoji.submission import new_marker, submit_build
 from txkoji.testing import FakeHub
@@ -81,5 +82,32 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     assert set(counts.values()) == {1}
     assert len(made) == SUBMISSIONS
     assert all(proxy.fates[fate] for fate in bad)
+    await koji.close()
+    await proxy.stop()
+
+
+@pytest.mark.parametrize("protected", [True, False])
+@pytest.mark.parametrize("fate", [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL])
+@pytest_twisted.ensureDeferred
+async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> None:
+    """A cancel whose reply is lost is sent again: doing it twice does the same."""
+    hub.reads_callnum_header = protected
+    bad = iter([fate])
+
+    def decide(request: bytes) -> Fate:
+        return next(bad, Fate.PASS) if b"<methodName>cancelTask<" in request else Fate.PASS
+
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    profile = Profile(
+        name="t", server=proxy.url, authtype="password", user="carol", password="carol"
+    )
+    policy = RetryPolicy(first=0.01)
+    koji = Connection(profile, reactor=reactor, deadline=10, request_timeout=0.4, retry=policy)
+    await limited(koji.login())
+    task_id = await limited(koji.build(SOURCE.format(1), "demo", {"scratch": True}))
+    await limited(koji.cancelTask(task_id))
+    assert proxy.fates[fate] == 1
+    assert hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED
     await koji.close()
     await proxy.stop()

@@ -42,3 +42,9 @@ def test_kind(method: str, expected: Kind) -> None:
 def test_point_lookups_are_reads() -> None:
     """Only reads are look-ups that may travel together."""
     assert hub_api.POINT_LOOKUPS <= hub_api.READS
+
+
+def test_writes_that_may_be_repeated() -> None:
+    """What may be repeated is a write, and nothing that makes something."""
+    assert hub_api.IDEMPOTENT_WRITES <= hub_api.WRITES
+    assert not {"build", "makeTask", "tagBuild", "createTag"} & hub_api.IDEMPOTENT_WRITES
