@@ -24,6 +24,7 @@ class Fate(Enum):
     TRUNCATE = "half of the reply comes, then the connection ends"
     STALL = "the reply never comes"
     DELAY = "the request is late by a moment"
+    CORRUPT = "a byte of the body is another one when it arrives"
     REPEAT = "the hub gets the request twice, the client the first reply"
 
 
@@ -71,9 +72,12 @@ class _ToClient(Protocol):
         # The tests' requests fit into one read; a body that comes by itself follows its head.
         if not data.startswith(b"POST "):
             assert self.hub is not None
+            if self.fate is Fate.CORRUPT:
+                self.fate = Fate.PASS
+                data = bytes([data[0] ^ 1]) + data[1:]
             self.hub.transport.write(data)
             return
-        fate = self.factory.decide(data)
+        self.fate = fate = self.factory.decide(data)
         self.factory.fates[fate] += 1
         if fate is Fate.RESET_BEFORE:
             self.transport.abortConnection()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,9 +43,21 @@ from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.session import Session, has_run_out
 from txkoji.transport import Transport
+from txkoji.uploads import Progress, new_directory, upload
 from txkoji.xmlrpc import DEFAULT_MAX_BYTES, encode_call
 
 __all__ = ["Connection"]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a session sends: everything but the session."""
+
+    method: str
+    body: bytes = field(repr=False)
+    path: str = ""
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Connection:
@@ -161,14 +175,33 @@ class Connection:
     ) -> Any:
         """Send a call and return its raw result. For the modules of this package."""
         body = encode_call(method, args, kwargs)
-        session = self._session
         repeatable = kind is Kind.READ or method in hub_api.IDEMPOTENT_WRITES
-        if session is None or (kind is Kind.READ and self._anonymous_reads):
+        if self._session is None or (kind is Kind.READ and self._anonymous_reads):
             return await self._attempts(method, body, self.url, {}, write=not repeatable)
+        return await self._through_session(_Request(method, body), repeatable)
+
+    async def send_chunk(self, query: str, chunk: bytes) -> Any:
+        """Send a piece of a file and return what the hub says of it.
+
+        For the modules of this package. A piece may be sent again: it goes to the same place.
+        """
+        request = _Request(
+            "rawUpload", chunk, query=query, headers={"Content-Type": "application/octet-stream"}
+        )
+        if self._session is None:
+            return await self._attempts(
+                request.method, chunk, f"{self.url}?{query}", request.headers, write=False
+            )
+        return await self._through_session(request, True)
+
+    async def _through_session(self, request: _Request, repeatable: bool) -> Any:
+        """Send a request when it is its turn in the session; let one that ran out go on."""
+        session = self._session
+        assert session is not None
         await session.queue.acquire()
         try:
             try:
-                return await self._in_session(session, method, body, write=not repeatable)
+                return await self._in_session(session, request, write=not repeatable)
             except HubFault as fault:
                 if has_run_out(fault):
                     await self._renew(session, fault)
@@ -176,29 +209,20 @@ class Connection:
                     raise
             # The hub refused the call before it looked at it: even a write may be sent again. Or
             # it was done and its reply got lost: asked once more, it gives the same reply.
-            return await self._in_session(session, method, body, write=not repeatable)
+            return await self._in_session(session, request, write=not repeatable)
         finally:
             session.queue.release()
 
-    async def _in_session(
-        self,
-        session: Session,
-        method: str,
-        body: bytes,
-        *,
-        write: bool,
-        path: str = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        """Send a call of a session, whose queue is held."""
+    async def _in_session(self, session: Session, request: _Request, *, write: bool) -> Any:
+        """Send a request of a session, whose queue is held."""
         callnum = session.next_callnum()
-        query = session.query(callnum)
-        url = self.url + path
+        query = "&".join(filter(None, [request.query, session.query(callnum)]))
+        url = self.url + request.path
         return await self._attempts(
-            method,
-            body,
+            request.method,
+            request.body,
             f"{url}?{query}" if query else url,
-            {**(headers or {}), **session.headers(callnum)},
+            {**request.headers, **session.headers(callnum)},
             write=write,
         )
 
@@ -241,6 +265,39 @@ class Connection:
                     pause=pause,
                 )
             await deferLater(self.reactor, pause, lambda: None)
+
+    # Files
+
+    @returns_deferred
+    async def upload(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        directory: str | None = None,
+        progress: Callable[[Progress], Any] | None = None,
+    ) -> str:
+        """Upload a file, such as a source RPM that is to be built.
+
+        The file is read in a thread and sent in pieces of 1 MiB; each piece, and in the end the
+        whole, is compared with what the hub says that it has (adler32).
+
+        Args:
+            path: the file.
+            directory: where it goes below the hub's work directory; by default a new directory that
+                no other upload has. Naming that of an upload that was broken off goes on where it
+                stopped, if what is there is the begin of the same file.
+            progress: called with a :class:`txkoji.uploads.Progress` after each piece.
+
+        Returns:
+            A Deferred of the path to give to ``build``.
+
+        Raises:
+            TransferError: the file can't be read, or did not arrive whole.
+            HubFault: the hub refused: nobody is logged in, or the directory is another user's.
+            TransportError: the hub could not be reached; what has arrived stays there.
+        """
+        place = directory or new_directory(self.reactor.seconds())
+        return await upload(self, Path(path), place.strip("/"), progress)
 
     # Session
 
@@ -286,9 +343,8 @@ class Connection:
             if session is None:
                 reply = await self._attempts(way.method, body, url, headers, write=False)
             else:
-                reply = await self._in_session(
-                    session, way.method, body, write=False, path=way.path, headers=headers
-                )
+                request = _Request(way.method, body, path=way.path, headers=headers)
+                reply = await self._in_session(session, request, write=False)
         except HubFault as fault:
             raise KojiLoginException(
                 f"{self.url} did not let us in with {way.description}: {fault.text}"
@@ -353,7 +409,8 @@ class Connection:
             return
         await session.queue.acquire()
         try:
-            await self._in_session(session, "logout", encode_call("logout"), write=False)
+            request = _Request("logout", encode_call("logout"))
+            await self._in_session(session, request, write=False)
         except AuthError:
             # It had run out: that is what was wanted.
             return

@@ -41,6 +41,7 @@
     │   ├── TruncatedReply
     │   ├── ReplyTooLarge
     │   └── ForbiddenXML
+    ├── TransferError                a file did not get there or back whole
     ├── ConfigurationError           a profile that can't be used (also a ValueError)
     │   ├── ProfileNotFound
     │   └── BrokenConfiguration
@@ -100,6 +101,7 @@ __all__ = [
     "TaskCanceled",
     "TaskError",
     "TaskFailed",
+    "TransferError",
     "TransportError",
     "TruncatedReply",
     "UnknownFault",
@@ -402,6 +404,10 @@ class ReplyTooLarge(ProtocolError):
 
 class ForbiddenXML(ProtocolError):
     """The reply declares a document type or entities, which no hub does."""
+
+
+class TransferError(KojiException):
+    """A file did not get to the hub, or from it, whole."""
 
 
 class ConfigurationError(KojiException, ValueError):

@@ -1,0 +1,176 @@
+"""Files to a hub: in chunks, each checked, from where an earlier upload stopped.
+
+A hub keeps an upload below its work directory, in a directory that belongs to the first user who
+puts something there. ``build`` takes the path of an uploaded source RPM for its source.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlencode
+
+from twisted.internet.threads import deferToThreadPool
+
+from txkoji.exceptions import ProtocolError, TransferError
+
+if TYPE_CHECKING:
+    from txkoji.connection import Connection
+
+__all__ = ["Progress", "new_directory", "upload"]
+
+CHUNK = 1 << 20
+"""Bytes in one request: what Koji's own client sends."""
+
+ATTEMPTS = 5
+"""How often a chunk that arrives broken is sent."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a transfer is.
+
+    Attributes:
+        done: bytes that are there.
+        total: bytes of the whole file.
+        rate: bytes a second since the transfer began, without what was there before.
+    """
+
+    done: int
+    total: int
+    rate: float
+
+
+def new_directory(now: float) -> str:
+    """Return a directory for an upload that no other has, as Koji's own client names them.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    letters = "".join(secrets.choice(string.ascii_letters) for _ in range(8))
+    return f"cli-build/{now!r}.{letters}"
+
+
+async def upload(
+    connection: Connection,
+    path: Path,
+    directory: str,
+    progress: Callable[[Progress], Any] | None,
+) -> str:
+    """Upload a file; see :meth:`txkoji.Connection.upload`."""
+    in_thread = _InThread(connection)
+    try:
+        file = await in_thread.call(path.open, "rb")
+    except OSError as error:
+        raise TransferError(f"can't read {path}: {error.strerror}") from error
+    try:
+        await _Upload(connection, file, path, directory, progress, in_thread).run()
+    finally:
+        file.close()
+    return f"{directory}/{path.name}"
+
+
+class _InThread:
+    """Runs what blocks on the disk in a thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._reactor = connection.reactor
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *args)
+
+
+@dataclass
+class _Upload:
+    """One file on its way."""
+
+    connection: Connection
+    file: BinaryIO
+    path: Path
+    directory: str
+    progress: Callable[[Progress], Any] | None
+    in_thread: _InThread
+
+    async def run(self) -> None:
+        total = await self.in_thread.call(self.path.stat)
+        size = int(total.st_size)
+        begin, sum_of_all = await self._what_is_there(size)
+        started = self.connection.reactor.seconds()
+        offset = begin
+        while offset < size or size == 0:
+            chunk = await self.in_thread.call(self.file.read, CHUNK)
+            if not chunk and size:
+                raise TransferError(f"{self.path} became shorter while it was uploaded")
+            await self._send(chunk, offset)
+            sum_of_all = zlib.adler32(chunk, sum_of_all)
+            offset += len(chunk)
+            if self.progress is not None:
+                seconds = max(self.connection.reactor.seconds() - started, 1e-6)
+                self.progress(Progress(offset, size, (offset - begin) / seconds))
+            if not size:
+                break
+        there = await self._check()
+        if there != (size, _hex(sum_of_all)):
+            raise TransferError(
+                f"{self.path} arrived broken at {self.connection.url}: upload it again"
+            )
+
+    async def _what_is_there(self, size: int) -> tuple[int, int]:
+        """Find out how much an earlier upload left, if it is the begin of this very file.
+
+        Returns:
+            How many bytes, and their adler32; the file is read up to there.
+        """
+        there = await self._check()
+        if there is None or not 0 < there[0] <= size:
+            return 0, 1
+        sum_of_all = 1
+        left = there[0]
+        while left:
+            chunk = await self.in_thread.call(self.file.read, min(CHUNK, left))
+            if not chunk:
+                break
+            sum_of_all = zlib.adler32(chunk, sum_of_all)
+            left -= len(chunk)
+        if left or _hex(sum_of_all) != there[1]:
+            await self.in_thread.call(self.file.seek, 0)
+            return 0, 1
+        return there[0], sum_of_all
+
+    async def _check(self) -> tuple[int, str] | None:
+        """Ask what the hub has of the file: its size and adler32, None for nothing."""
+        there = await self.connection.call(
+            "checkUpload", self.directory, self.path.name, verify="adler32"
+        )
+        return None if there is None else (int(there["size"]), str(there["hexdigest"]))
+
+    async def _send(self, chunk: bytes, offset: int) -> None:
+        query = {
+            "filename": self.path.name,
+            "filepath": self.directory,
+            "fileverify": "adler32",
+            "offset": offset,
+        }
+        if offset == 0:
+            # What is there is another file, or the same chunk whose reply was lost.
+            query["overwrite"] = 1
+        wanted = {"size": len(chunk), "hexdigest": _hex(zlib.adler32(chunk))}
+        for _ in range(ATTEMPTS):
+            reply = await self.connection.send_chunk(urlencode(query), chunk)
+            if not isinstance(reply, dict):
+                raise ProtocolError(f"{self.connection.url} does not say what arrived of a file")
+            if {key: reply.get(key) for key in wanted} == wanted:
+                return
+        raise TransferError(
+            f"{self.path} arrives broken at {self.connection.url}, {ATTEMPTS} times at byte"
+            f" {offset:,}: something between here and there changes it"
+        )
+
+
+def _hex(number: int) -> str:
+    return f"{number & 0xFFFFFFFF:08x}"
