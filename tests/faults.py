@@ -41,6 +41,7 @@ class _ToHub(Protocol):
         if self.fate is Fate.RESET_AFTER:
             self.client.transport.abortConnection()
         elif self.fate is Fate.TRUNCATE:
+            self.fate = Fate.STALL
             self.client.transport.write(data[: len(data) // 2])
             self.client.transport.loseConnection()
         elif self.fate is not Fate.STALL:
@@ -70,7 +71,7 @@ class _ToClient(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         # The tests' requests fit into one read; a body that comes by itself follows its head.
-        if not data.startswith(b"POST "):
+        if not data.startswith((b"POST ", b"GET ")):
             assert self.hub is not None
             if self.fate is Fate.CORRUPT:
                 self.fate = Fate.PASS

@@ -23,6 +23,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji.auth import Login
 from txkoji.batching import Batcher, is_point_lookup
 from txkoji.cache import Cache
+from txkoji.downloads import download, files_of_build, files_of_task
 from txkoji.exceptions import (
     AuthError,
     AuthExpired,
@@ -42,7 +43,7 @@ from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.session import Session, has_run_out
-from txkoji.transport import Transport
+from txkoji.transport import Sink, Transport
 from txkoji.uploads import Progress, new_directory, upload
 from txkoji.xmlrpc import DEFAULT_MAX_BYTES, encode_call
 
@@ -298,6 +299,87 @@ class Connection:
         """
         place = directory or new_directory(self.reactor.seconds())
         return await upload(self, Path(path), place.strip("/"), progress)
+
+    @returns_deferred
+    async def download_task(
+        self,
+        task_id: int,
+        directory: str | os.PathLike[str],
+        *,
+        at_once: int = 4,
+        progress: Callable[[Progress], Any] | None = None,
+    ) -> list[Path]:
+        """Download the files that a task left: RPMs, logs, images.
+
+        What comes is written straight to disk. A download that breaks goes on where it stopped; so
+        does one of an earlier run. A file has its name only when it is whole: before, it is a
+        hidden ``.name.part``. Sizes are compared with the hub's.
+
+        Args:
+            task_id: the task.
+            directory: where the files go, under the names that they have on the hub.
+            at_once: how many files are under way at the same time.
+            progress: called with a :class:`txkoji.uploads.Progress` of all files together.
+
+        Returns:
+            A Deferred of the paths, in the order of their names.
+
+        Raises:
+            TransferError: a file did not arrive whole or can't be written; a name would lead out of
+                the directory; the profile does not say where files are; there is no such task.
+            TransportError: the files could not be reached until the deadline was over.
+        """
+        files = await files_of_task(self, task_id)
+        return await download(self, files, Path(directory), at_once=at_once, progress=progress)
+
+    @returns_deferred
+    async def download_build(
+        self,
+        build: int | str,
+        directory: str | os.PathLike[str],
+        *,
+        arches: Sequence[str] | None = None,
+        at_once: int = 4,
+        progress: Callable[[Progress], Any] | None = None,
+    ) -> list[Path]:
+        """Download the RPMs and archives of a build.
+
+        As :meth:`download_task`. Beside the size, the digest that the hub has of each RPM and
+        archive is compared with the file's.
+
+        Args:
+            build: its id or its NVR.
+            directory: where the files go.
+            arches: only RPMs of these architectures (``src`` is one); by default everything.
+            at_once: how many files are under way at the same time.
+            progress: called with a :class:`txkoji.uploads.Progress` of all files together.
+
+        Returns:
+            A Deferred of the paths.
+
+        Raises:
+            TransferError: as for :meth:`download_task`; there is no such build.
+            TransportError: the files could not be reached until the deadline was over.
+        """
+        files = await files_of_build(self, build, arches)
+        return await download(self, files, Path(directory), at_once=at_once, progress=progress)
+
+    async def receive(self, url: str, offset: int, sink: Sink) -> None:
+        """Receive a file from an offset on. For the modules of this package."""
+        await self._transport.get(url, offset, sink, timeout=self._request_timeout)
+
+    def pause_after(self, error: KojiException, failures: int, since: float) -> float | None:
+        """Return the seconds until a transfer is tried again, None to give up.
+
+        For the modules of this package.
+        """
+        return self._retry.wait(
+            error,
+            failures=failures,
+            elapsed=self.reactor.seconds() - since,
+            deadline=self.deadline,
+            write=False,
+        )
 
     # Session
 

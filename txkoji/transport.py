@@ -6,6 +6,8 @@ the layers above it (treq's among them) cost more than the call does.
 
 from __future__ import annotations
 
+import re
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -152,10 +154,23 @@ def _read(profile: Profile, key: str, load: Any, path: str) -> Any:
     )
 
 
-class _Reply(Protocol):
-    """Feeds the body of a reply to a decoder, with a limit on how long nothing may come."""
+class Sink(typing.Protocol):
+    """Takes a file as it comes."""
 
-    def __init__(self, decoder: ResponseDecoder, clock: Any, limit: float, url: str) -> None:
+    def begin(self, offset: int) -> None:
+        """Be told from where on it comes."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+    def close(self) -> Any:
+        """Be told that it is whole."""
+
+
+class _Reply(Protocol):
+    """Feeds the body of a reply to what takes it, with a limit on how long nothing may come."""
+
+    def __init__(self, decoder: Any, clock: Any, limit: float, url: str) -> None:
         self.done: Deferred[Any] = Deferred(self._cancelled)
         self._decoder = decoder
         self._url = url
@@ -257,12 +272,53 @@ class Transport:
             ProtocolError: the reply is not a hub's.
             BrokenConfiguration: the profile's certificate files can't be read.
         """
+        fields = {"Content-Type": ["text/xml"]}
+        fields.update({name: [value] for name, value in headers.items()})
+        response = await self._request(b"POST", url, fields, _Body(body), timeout)
+        _refuse_status(response, _shown(url))
+        decoder = ResponseDecoder(max_bytes=max_bytes)
+        return await self._receive(response, decoder, url, timeout)
+
+    async def get(self, url: str, offset: int, sink: Sink, *, timeout: float) -> None:
+        """Receive a file, or what of it comes from an offset on.
+
+        Args:
+            url: its address.
+            offset: how many bytes are there already.
+            sink: takes what comes.
+            timeout: seconds until the answer begins, and that nothing may come inside it.
+
+        Raises:
+            TransportError: it did not get there or back; the sink has what came.
+            TruncatedReply: the connection broke inside the file; the sink has what came.
+        """
+        fields = {"Range": [f"bytes={offset}-"]} if offset else {}
+        response = await self._request(b"GET", url, fields, None, timeout)
+        if response.code == 206:
+            begin = _range_start(response)
+            if begin != offset:
+                response.deliverBody(_Discard())
+                raise TransportError(f"{url} sent another part than it was asked for", url=url)
+            sink.begin(offset)
+        else:
+            _refuse_status(response, url)
+            sink.begin(0)
+        await self._receive(response, sink, url, timeout)
+
+    async def _request(
+        self,
+        method: bytes,
+        url: str,
+        fields: dict[str, list[str]],
+        body: IBodyProducer | None,
+        timeout: float,
+    ) -> IResponse:
+        """Send a request; returns when the head of the answer is there."""
         if self._agent is None:
             self._agent = self._make_agent()
-        shown = url.partition("?")[0]
-        fields = {"User-Agent": ["koji/1"], "Content-Type": ["text/xml"]}
-        fields.update({name: [value] for name, value in headers.items()})
-        request = self._agent.request(b"POST", url.encode("ascii"), Headers(fields), _Body(body))
+        shown = _shown(url)
+        headers = Headers({"User-Agent": ["koji/1"], **fields})
+        request = self._agent.request(method, url.encode("ascii"), headers, body)
         timed_out = False
 
         def expire() -> None:
@@ -272,7 +328,7 @@ class Transport:
 
         timer = self._reactor.callLater(timeout, expire)
         try:
-            response = await request
+            return await request
         except Exception as problem:
             if timed_out:
                 connecting = isinstance(problem, error.ConnectingCancelledError)
@@ -286,9 +342,9 @@ class Transport:
         finally:
             if timer.active():
                 timer.cancel()
-        _refuse_status(response, shown)
-        decoder = ResponseDecoder(max_bytes=max_bytes)
-        reply = _Reply(decoder, self._reactor, timeout, shown)
+
+    async def _receive(self, response: IResponse, sink: Any, url: str, timeout: float) -> Any:
+        reply = _Reply(sink, self._reactor, timeout, _shown(url))
         response.deliverBody(reply)
         return await reply.done
 
@@ -297,6 +353,18 @@ class Transport:
         if self._pool is not None:
             pool, self._pool, self._agent = self._pool, None, None
             await pool.closeCachedConnections()
+
+
+def _shown(url: str) -> str:
+    """Return an address without its query, which may hold a session."""
+    return url.partition("?")[0]
+
+
+def _range_start(response: IResponse) -> int | None:
+    """Return where the part begins that an answer with status 206 holds."""
+    values = response.headers.getRawHeaders("Content-Range") or [""]
+    found = re.match(r"bytes (\d+)-", values[0])
+    return int(found[1]) if found else None
 
 
 _STATUS_REMEDIES = {
