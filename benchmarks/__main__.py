@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-BENCHMARKS = ("decoding", "calls")
+BENCHMARKS = ("decoding", "calls", "files")
 
 
 def main() -> int:

@@ -189,10 +189,6 @@ class Connection:
         request = _Request(
             "rawUpload", chunk, query=query, headers={"Content-Type": "application/octet-stream"}
         )
-        if self._session is None:
-            return await self._attempts(
-                request.method, chunk, f"{self.url}?{query}", request.headers, write=False
-            )
         return await self._through_session(request, True)
 
     async def _through_session(self, request: _Request, repeatable: bool) -> Any:
@@ -294,9 +290,12 @@ class Connection:
 
         Raises:
             TransferError: the file can't be read, or did not arrive whole.
-            HubFault: the hub refused: nobody is logged in, or the directory is another user's.
+            KojiLoginException: nobody is logged in.
+            HubFault: the hub refused: the directory is another user's.
             TransportError: the hub could not be reached; what has arrived stays there.
         """
+        if self._session is None:
+            raise KojiLoginException(f"log in to {self.url} before you upload {path}")
         place = directory or new_directory(self.reactor.seconds())
         return await upload(self, Path(path), place.strip("/"), progress)
 

@@ -19,7 +19,14 @@ from OpenSSL import SSL, crypto
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IConsumer, IOpenSSLClientConnectionCreator
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import (
+    IConsumer,
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import (
     Certificate,
@@ -31,10 +38,16 @@ from twisted.internet.ssl import (
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web._newclient import RequestNotSent
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
+from twisted.web.iweb import (
+    IAgent,
+    IAgentEndpointFactory,
+    IBodyProducer,
+    IPolicyForHTTPS,
+    IResponse,
+)
 from zope.interface import implementer
 
 from txkoji.exceptions import (
@@ -225,6 +238,45 @@ class _Reply(Protocol):
             abort()
 
 
+@implementer(IStreamClientEndpoint)
+class _WithoutDelay:
+    """Connects, and lets what is written leave at once.
+
+    The head and the body of a request are written one after the other: the kernel would hold back
+    the end of the body until the hub has acknowledged what came before.
+    """
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
+        def connected(protocol: Any) -> Any:
+            protocol.transport.setTcpNoDelay(True)
+            return protocol
+
+        return self._endpoint.connect(protocolFactory).addCallback(connected)
+
+
+@implementer(IAgentEndpointFactory)
+class _Endpoints:
+    """Connects to a hub and to its files, with the profile's TLS where it is https."""
+
+    def __init__(self, reactor: Any, profile: Profile) -> None:
+        self._reactor = reactor
+        secure = profile.server.startswith("https:") or (profile.topurl or "").startswith("https:")
+        self._policy = _Policy(profile) if secure else None
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(
+            self._reactor, uri.host, uri.port, timeout=CONNECT_TIMEOUT
+        )
+        if uri.scheme == b"https":
+            assert self._policy is not None
+            creator = self._policy.creatorForNetloc(uri.host, uri.port)
+            endpoint = wrapClientTLS(creator, endpoint)
+        return _WithoutDelay(endpoint)
+
+
 class Transport:
     """Sends requests to one hub.
 
@@ -247,9 +299,9 @@ class Transport:
         # A POST is never sent again behind our back.
         pool.retryAutomatically = False
         self._pool = pool
-        secure = urlsplit(self._profile.server).scheme == "https"
-        policy = {"contextFactory": _Policy(self._profile)} if secure else {}
-        return Agent(self._reactor, connectTimeout=CONNECT_TIMEOUT, pool=pool, **policy)
+        endpoints = _Endpoints(self._reactor, self._profile)
+        agent: IAgent = Agent.usingEndpointFactory(self._reactor, endpoints, pool=pool)
+        return agent
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float, max_bytes: int

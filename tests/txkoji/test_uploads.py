@@ -17,7 +17,7 @@ from twisted.internet import reactor
 from tests.faults import Fate, FaultProxy
 from tests.support import limited
 from txkoji import Connection, Profile, task_states
-from txkoji.exceptions import ActionNotAllowed, GenericError, TransferError
+from txkoji.exceptions import GenericError, KojiLoginException, TransferError
 from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
 from txkoji.testing.rpms import make_rpm
@@ -210,7 +210,7 @@ async def test_what_cannot_be_uploaded(
     with pytest.raises(TransferError, match="Is a directory"):
         await limited(koji.upload(path.parent))
     anonymous = connect()
-    with pytest.raises(ActionNotAllowed, match="logged-in"):
+    with pytest.raises(KojiLoginException, match=r"log in to http://.* before you upload"):
         await limited(anonymous.upload(path))
     await limited(koji.upload(path, directory="carols"))
     hub.add_user("dave", password="dave")
