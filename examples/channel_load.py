@@ -1,0 +1,28 @@
+"""Print how busy the channels of a hub are: ``channel_load.py [CHANNEL...]``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import react
+
+from txkoji import Connection, task_states
+
+
+async def main(reactor: Any, *names: str) -> None:
+    koji = Connection("koji", reactor=reactor)
+    channels = [
+        channel for channel in await koji.listChannels() if channel.name in names or not names
+    ]
+    for channel in channels:
+        tasks, capacity = await gatherResults([channel.tasks(), channel.total_capacity()])
+        waiting = [task for task in tasks if task.state == task_states.FREE]
+        load = sum(task.weight for task in tasks if task.state == task_states.OPEN)
+        print(f"{channel.name}: load {load:g} of {capacity:g}, {len(waiting)} tasks wait")
+    await koji.close()
+
+
+if __name__ == "__main__":
+    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

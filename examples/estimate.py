@@ -1,0 +1,26 @@
+"""Print when a running task will be done, a container build too: ``estimate.py TASK``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from txkoji import Connection
+
+
+async def main(reactor: Any, task_id: str) -> None:
+    koji = Connection("koji", reactor=reactor)
+    task = await koji.getTaskInfo(int(task_id))
+    if task is None:
+        sys.exit(f"the hub has no task {task_id}")
+    when = await task.estimate_completion()
+    print(f"{task.method} {task.package}: {task.state_name}, ", end="")
+    print(f"done about {when:%Y-%m-%d %H:%M:%S} UTC" if when else "nobody knows how long it takes")
+    await koji.close()
+
+
+if __name__ == "__main__":
+    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

@@ -1,0 +1,22 @@
+"""Print who owns the newest builds, asking for each name once in a week: ``names.py``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from txkoji import Connection
+
+
+async def main(reactor: Any) -> None:
+    koji = Connection("koji", reactor=reactor)
+    for build in await koji.listBuilds(queryOpts={"limit": 10, "order": "-build_id"}):
+        print(f"{build.nvr}: {await koji.cache.user_name(build.owner_id)}")
+    await koji.close()
+
+
+if __name__ == "__main__":
+    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

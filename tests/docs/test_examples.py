@@ -1,0 +1,104 @@
+"""Each example runs against an embedded hub and prints what it is for."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from tests.support import limited, until
+from txkoji import task_states
+from txkoji.testing import FakeHub
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
+
+
+@pytest_twisted.async_yield_fixture
+async def hub(empty_home: Path) -> AsyncIterator[FakeHub]:
+    """A hub that the profile ``koji`` names, with a build and a task that goes on."""
+    hub = FakeHub(reactor, build_seconds=0.1, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    text = hub.profile_text("koji").replace("noauth", "password")
+    (empty_home / ".koji").mkdir()
+    (empty_home / ".koji" / "config").write_text(
+        f"{text}user = alice\npassword = alice\n", encoding="utf-8"
+    )
+    task_id = hub.call("build", SOURCE.format(1), "demo")
+    await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.CLOSED)
+    hub.builder.seconds = 3600
+    yield hub
+    await hub.stop()
+
+
+async def run(name: str, *arguments: str) -> str:
+    """Run an example; returns what it prints."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
+    done: Any = await limited(
+        deferToThread(
+            subprocess.run,
+            command,
+            capture_output=True,
+            text=True,
+            env={**os.environ},
+            timeout=20,
+            check=False,
+        )
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return str(done.stdout)
+
+
+CASES: dict[str, tuple[list[str], str]] = {
+    "latest_builds.py": (["demo-candidate"], r"hello-1\.0-1  \d+-\d+-\d+ .*  kojiadmin  http.*\n"),
+    "durations.py": (["hello", "world"], r"hello: 0:00:0\S+\nworld: never built\n"),
+    "from_web.py": (["{web}/buildinfo?buildID=1"], r"(?s).*nvr: hello-1\.0-1\n.*"),
+    "log_in.py": ([], r"alice on http://\S+, session \d+\n"),
+    "channel_load.py": (["default"], r"default: load \S+ of 2, 0 tasks wait\n"),
+    "names.py": ([], r"hello-1\.0-1: kojiadmin\n"),
+    "estimate.py": (["{task}"], r"build hello: \w+, (done about|nobody knows).*\n"),
+    "fetch.py": (["hello-1.0-1", "{directory}", "src"], r"\S+/hello-1\.0-1\.src\.rpm\n"),
+}
+
+
+def test_every_example_has_a_case() -> None:
+    """No example is without a test."""
+    assert sorted(CASES) == sorted(path.name for path in EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+@pytest_twisted.ensureDeferred
+async def test_example(hub: FakeHub, tmp_path: Path, name: str) -> None:
+    """It prints what its first line says."""
+    arguments, pattern = CASES[name]
+    filled: dict[str, Callable[[], Any]] = {
+        "web": lambda: hub.weburl,
+        "task": lambda: hub.call("build", SOURCE.format(2), "demo", {"scratch": True}),
+        "directory": lambda: tmp_path / "fetched",
+    }
+    values = {key: make() for key, make in filled.items() if f"{{{key}}}" in "".join(arguments)}
+    output = await run(name, *[argument.format(**values) for argument in arguments])
+    assert re.fullmatch(pattern, output), output
+
+
+@pytest_twisted.ensureDeferred
+async def test_mistakes_of_a_user(hub: FakeHub) -> None:
+    """A profile that is not there is one line."""
+    command = [sys.executable, str(EXAMPLES / "log_in.py"), "nope"]
+    done: Any = await limited(
+        deferToThread(subprocess.run, command, capture_output=True, text=True, check=False)
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("no Koji profile 'nope' in ")
+    assert done.stderr.count("\n") == 1
