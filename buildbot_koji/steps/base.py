@@ -11,6 +11,7 @@ from buildbot.config.errors import error as config_error
 from buildbot.process import results
 from buildbot.process.buildstep import BuildStep
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -354,7 +355,7 @@ class KojiTaskStep(BuildStep):
             )
         except KojiException as error:
             return f"could not cancel task {task_id}: {_one_line(error)}"
-        except (TimeoutError, CancelledError):
+        except (DeferredTimeout, CancelledError):
             return f"could not cancel task {task_id}: the hub did not answer; cancel it by hand"
         return None
 

@@ -147,14 +147,14 @@ class MasterProcess:
         builds = (await self.get(f"buildrequests/{request}/builds"))["builds"]
         return sorted(builds, key=lambda build: build["buildid"])
 
-    async def ended(self, request: int) -> dict[str, Any]:
+    async def ended(self, request: int, *, limit: float = 30) -> dict[str, Any]:
         """Wait until a request is answered; returns its last build."""
 
         async def complete() -> bool:
             [found] = (await self.get(f"buildrequests/{request}"))["buildrequests"]
             return bool(found["complete"])
 
-        await until(complete)
+        await until(complete, limit)
         return (await self.builds(request))[-1]
 
     async def step(self, build: dict[str, Any]) -> dict[str, Any]:

@@ -180,6 +180,22 @@ async def test_user_stops_the_build(hub: FakeHub, master: MasterProcess) -> None
 
 
 @pytest_twisted.ensureDeferred
+async def test_user_stops_while_the_hub_is_away(hub: FakeHub, master: MasterProcess) -> None:
+    """A stop ends the build also when the hub does not answer, and says what is left to do."""
+    hub.builder.seconds = 60
+    request = await master.force("scratch")
+    build = await until_known(master, request)
+    [task] = build_tasks(hub)
+    hub.offline()
+    await master.control(f"builds/{build['buildid']}", "stop", reason="wrong branch")
+    build = await master.ended(request, limit=60)
+    assert build["results"] == CANCELLED
+    assert (await master.step(build))["state_string"] == (
+        f"could not cancel task {task['id']}: the hub did not answer; cancel it by hand"
+    )
+
+
+@pytest_twisted.ensureDeferred
 async def test_task_is_canceled_in_koji(hub: FakeHub, master: MasterProcess) -> None:
     """A task that someone cancels in Koji ends the build as cancelled."""
     hub.builder.seconds = 60

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import zlib
+from pathlib import Path
 
 import pytest
 import pytest_twisted
@@ -10,8 +12,10 @@ import pytest_twisted
 from tests.contract.conftest import Subject
 from tests.support import limited
 from txkoji import task_states
-from txkoji.exceptions import GenericError, HubFault
+from txkoji.connection import _Request
+from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.submission import find_build_task, marker_of, new_marker, submit_build
+from txkoji.xmlrpc import encode_call
 
 pytestmark = pytest.mark.writes
 
@@ -123,3 +127,50 @@ async def test_tagging_what_is_tagged(writer: Subject) -> None:
     if target.build_tag not in [tag.id for tag in tags]:
         with pytest.raises(HubFault):
             await limited(writer.koji.untagBuild(target.build_tag, build.build_id, strict=True))
+
+
+@pytest_twisted.ensureDeferred
+async def test_upload(writer: Subject, tmp_path: Path) -> None:
+    """What is uploaded is there, whole; nothing is where nothing was uploaded."""
+    path = tmp_path / "contract.txt"
+    path.write_bytes(b"contract\n" * 200_000)
+    place = await limited(writer.koji.upload(path))
+    directory, _, name = place.rpartition("/")
+    there = await limited(writer.koji.checkUpload(directory, name, verify="adler32"))
+    assert there["size"] == path.stat().st_size
+    assert there["hexdigest"] == f"{zlib.adler32(path.read_bytes()):08x}"
+    assert await limited(writer.koji.checkUpload(directory, "absent")) is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_upload_out_of_place(writer: Subject, tmp_path: Path) -> None:
+    """A file can't be uploaded to a place outside of the hub's work directory."""
+    path = tmp_path / "contract.txt"
+    path.write_text("x")
+    with pytest.raises(HubFault):
+        await limited(writer.koji.upload(path, directory="../contract"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_download(writer: Subject, tmp_path: Path) -> None:
+    """The files of a task are at the addresses that Koji's layout says, with the sizes it tells."""
+    tree = await writer.ended(await writer.build())
+    arch = next(task for task in tree.descendents() if task.method == "buildArch")
+    paths = await limited(writer.koji.download_task(arch.id, tmp_path))
+    table = await limited(writer.koji.listTaskOutput(arch.id, stat=True))
+    assert {path.name: path.stat().st_size for path in paths} == {
+        name: int(stat["st_size"]) for name, stat in table.items()
+    }
+
+
+@pytest_twisted.ensureDeferred
+async def test_logout(writer: Subject) -> None:
+    """After a logout the hub does not know the session any more, and says it by fault 1002."""
+    session = writer.koji._session
+    assert session is not None
+    await limited(writer.koji.logout())
+    assert await limited(writer.koji.getLoggedInUser()) is None
+    request = _Request("getLoggedInUser", encode_call("getLoggedInUser"))
+    with pytest.raises(AuthError) as caught:
+        await writer.koji._in_session(session, request, write=False)
+    assert caught.value.code == 1002
