@@ -265,8 +265,16 @@ class _Endpoints:
         self._reactor = reactor
         secure = profile.server.startswith("https:") or (profile.topurl or "").startswith("https:")
         self._policy = _Policy(profile) if secure else None
+        # An Agent asks for one with each request; to make one costs a tenth of a call.
+        self._endpoints: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        key = (uri.scheme, uri.host, uri.port)
+        if key not in self._endpoints:
+            self._endpoints[key] = self._make(uri)
+        return self._endpoints[key]
+
+    def _make(self, uri: URI) -> IStreamClientEndpoint:
         endpoint: IStreamClientEndpoint = HostnameEndpoint(
             self._reactor, uri.host, uri.port, timeout=CONNECT_TIMEOUT
         )
