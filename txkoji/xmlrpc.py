@@ -1,7 +1,7 @@
 """The hub's XML-RPC dialect: calls encoded, replies decoded as they arrive.
 
 Pure: bytes in, values out. It knows neither sockets nor what a method means.
-The dialect is facts of Koji's hub: integers beyond 32 bits travel as ``<i8>``, None as ``<nil/>``,
+The dialect is that of Koji's hub: integers beyond 32 bits travel as ``<i8>``, None as ``<nil/>``,
 times as text, and named arguments as one more struct that holds ``__starstar``.
 """
 

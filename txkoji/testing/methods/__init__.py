@@ -1,8 +1,8 @@
 """The methods of the embedded hub: a table of functions, filled by this package's modules.
 
 A hub method is a plain function whose first argument is the :class:`Call`; the others have the
-names and defaults of the real hub's (``facts``: its introspected signatures), because callers pass
-them by name. It returns what is marshalled, or raises a :class:`txkoji.exceptions.HubFault`.
+names and defaults of the real hub's (its ``_listapi`` tells them), because callers pass them by
+name. It returns what is marshalled, or raises a :class:`txkoji.exceptions.HubFault`.
 """
 
 from __future__ import annotations
