@@ -8,7 +8,7 @@ too where ``KOJI_TEST_TARGET``, ``KOJI_TEST_SCM`` (an SCM URL with ``{package}``
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from tests.support import limited
-from txkoji import Connection, TaskWatcher, profiles
+from tests import support
+from txkoji import Connection, Profile, TaskWatcher, build_states, profiles, task_states
 from txkoji.submission import new_marker, submit_build
 from txkoji.testing import FakeHub
 from txkoji.watcher import TaskTree
@@ -29,6 +29,7 @@ NAME = os.environ.get("KOJI_TEST_PROFILE")
 PROFILE = profiles.load(NAME) if NAME else None
 BUILD_VARIABLES = ("KOJI_TEST_TARGET", "KOJI_TEST_SCM", "KOJI_TEST_PACKAGE")
 MAY_WRITE = PROFILE is None or all(os.environ.get(name) for name in BUILD_VARIABLES)
+CALL_LIMIT = 30.0 if PROFILE is None else 300.0
 BUILD_LIMIT = 60.0 if PROFILE is None else 3 * 3600.0
 
 
@@ -49,6 +50,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in writing]
 
 
+def limited(deferred: Deferred[Any], seconds: float = CALL_LIMIT) -> Deferred[Any]:
+    """Let a Deferred fail after some seconds: more of them where a real hub has to answer."""
+    return support.limited(deferred, seconds)
+
+
 @dataclass
 class Subject:
     """The hub as a test sees it: no test can tell which one it is.
@@ -56,7 +62,9 @@ class Subject:
     Attributes:
         koji: a connection, not logged in.
         target: a build target that may be used.
+        scm: where packages are built from, with ``{package}`` and ``{ref}``.
         package: a package that may be built.
+        ref: the revision to build.
         poll_interval: seconds between two looks at a task.
     """
 
@@ -72,6 +80,11 @@ class Subject:
         """Where the package is built from."""
         return self.scm.format(package=self.package, ref=self.ref)
 
+    def again(self) -> Subject:
+        """Return the same hub with a connection of its own."""
+        koji = Connection(self.koji.settings, reactor=reactor)
+        return Subject(koji, self.target, self.scm, self.package, self.ref, self.poll_interval)
+
     async def build(self, **opts: Any) -> int:
         """Submit a scratch build of the package; returns the id of its task."""
         options = {"scratch": True, **opts}
@@ -79,19 +92,24 @@ class Subject:
             await submit_build(self.koji, self.source, self.target, options, marker=new_marker())
         )
 
-    async def ended(self, task_id: int) -> TaskTree:
-        """Wait for the end of a task."""
-        watcher = TaskWatcher(self.koji, reactor, interval=self.poll_interval)
-        tree: TaskTree = await watcher.watch(task_id).done.addTimeout(BUILD_LIMIT, reactor)
+    async def ended(
+        self, task_id: int, changed: Callable[[TaskTree], None] | None = None
+    ) -> TaskTree:
+        """Wait for the end of a task, and tell of its changes."""
+        watch = TaskWatcher(self.koji, reactor, interval=self.poll_interval).watch(task_id)
+        if changed is not None:
+            watch.on_change(changed)
+        tree: TaskTree = await watch.done.addTimeout(BUILD_LIMIT, reactor)
         return tree
 
     async def until_open(self, task_id: int) -> None:
-        """Wait until a builder works on a task, or it is over."""
-        watcher = TaskWatcher(self.koji, reactor, interval=self.poll_interval)
+        """Wait until a task has a child, or is over."""
+        # More often than elsewhere: on a fast hub what is waited for soon is past.
+        watcher = TaskWatcher(self.koji, reactor, interval=self.poll_interval / 10)
         begun: Deferred[None] = Deferred()
 
         def changed(tree: TaskTree) -> None:
-            if tree.root.start_ts is not None and tree.children and not begun.called:
+            if (tree.children or tree.is_final) and not begun.called:
                 begun.callback(None)
 
         watch = watcher.watch(task_id)
@@ -100,44 +118,84 @@ class Subject:
         watch.stop()
 
 
-async def _embedded(tmp_path: Path) -> tuple[FakeHub, Subject]:
+@dataclass
+class FinishedBuild:
+    """A scratch build that was watched from its submission to its end.
+
+    Attributes:
+        tree: its tasks, at the end.
+        states: the states that its first task was seen in, in order.
+    """
+
+    tree: TaskTree
+    states: list[int]
+
+    def tasks(self, method: str) -> list[Any]:
+        """Return the tasks of a method below the first."""
+        return [task for task in self.tree.descendents() if task.method == method]
+
+
+async def _embedded(directory: Path) -> tuple[FakeHub, Subject]:
     hub = FakeHub(reactor, build_seconds=0.3, tls=True)
     hub.add_demo_content()
     await hub.start()
-    path = tmp_path / "koji.conf"
+    path = directory / "koji.conf"
     path.write_text(hub.profile_text(user="kojiadmin"), encoding="utf-8")
     koji = Connection(profiles.load("fake", config=path), reactor=reactor)
     scm = "git+https://git.example.test/rpms/{package}.git#{ref}"
-    return hub, Subject(koji, "demo", scm, "hello", "main", 0.05)
+    return hub, Subject(koji, "demo", scm, "hello", "main", 0.1)
 
 
-@pytest_twisted.async_yield_fixture
-async def subject(tmp_path: Path) -> AsyncIterator[Subject]:
-    """The hub, with nobody logged in."""
-    if PROFILE is None:
-        hub, found = await _embedded(tmp_path)
-        # Something to read: a build that is there, and a task of each end.
-        await found.koji.login()
-        hub.call("build", found.source, "demo")
-        hub.call("build", found.scm.format(package="failarch", ref="1"), "demo", {"scratch": True})
-        await found.ended(1)
-        await found.ended(2)
-        await found.koji.close()
-        found.koji = Connection(found.koji.settings, reactor=reactor)
-        yield found
-        await found.koji.close()
-        await hub.stop()
-        return
-    koji = Connection(PROFILE, reactor=reactor)
-    yield Subject(
-        koji,
+async def _fill(hub: FakeHub, found: Subject) -> None:
+    """Put in what the tests look for: a real hub has it, the embedded one is empty."""
+    hub.add_tag("without-packages")
+    failing = found.scm.format(package="failarch", ref="1")
+    built = hub.call("build", found.source, found.target)
+    failed = hub.call("build", failing, found.target, {"scratch": True})
+    canceled = hub.call("build", found.source, found.target, {"scratch": True})
+    hub.call("cancelTask", canceled)
+    for task_id, state in (
+        (built, task_states.CLOSED),
+        (failed, task_states.FAILED),
+        (canceled, task_states.CANCELED),
+    ):
+        assert (await found.ended(task_id)).root.state == state
+    assert hub.call("listBuilds", taskID=built)[0]["state"] == build_states.COMPLETE
+
+
+def _real(profile: Profile) -> Subject:
+    return Subject(
+        Connection(profile, reactor=reactor),
         os.environ.get("KOJI_TEST_TARGET", ""),
         os.environ.get("KOJI_TEST_SCM", ""),
         os.environ.get("KOJI_TEST_PACKAGE", ""),
         os.environ.get("KOJI_TEST_REF", "main"),
-        PROFILE.poll_interval,
+        profile.poll_interval,
     )
-    await koji.close()
+
+
+@pytest_twisted.async_yield_fixture(scope="module")
+async def tested_hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Subject]:
+    """The hub, which the tests of a module share, as they would a real one."""
+    if PROFILE is not None:
+        real = _real(PROFILE)
+        yield real
+        await real.koji.close()
+        return
+    hub, found = await _embedded(tmp_path_factory.mktemp("contract"))
+    await _fill(hub, found)
+    await found.koji.close()
+    yield found
+    await found.koji.close()
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def subject(tested_hub: Subject) -> AsyncIterator[Subject]:
+    """The hub, over a connection of the test's own, with nobody logged in."""
+    mine = tested_hub.again()
+    yield mine
+    await mine.koji.close()
 
 
 @pytest.fixture
@@ -151,3 +209,16 @@ async def writer(subject: Subject) -> Subject:
     """The hub, with the profile's user logged in."""
     await limited(subject.koji.login())
     return subject
+
+
+@pytest_twisted.async_yield_fixture(scope="module")
+async def finished(tested_hub: Subject) -> AsyncIterator[FinishedBuild]:
+    """A scratch build that has ended: one, because a real hub takes its time for each."""
+    mine = tested_hub.again()
+    await limited(mine.koji.login())
+    states: list[int] = []
+    task_id = await mine.build()
+    tree = await mine.ended(task_id, lambda tree: states.append(tree.root.state))
+    await limited(mine.koji.logout())
+    await mine.koji.close()
+    yield FinishedBuild(tree, states)

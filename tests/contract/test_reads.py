@@ -1,39 +1,61 @@
-"""What a hub answers to questions. Nothing here changes anything, or needs a login."""
+"""What a hub answers to questions. Nothing here changes anything, or needs a login.
+
+A hub may be new: what is looked for may not be there. Then there is nothing to check, and the loops
+over what was found are empty.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 import pytest_twisted
 
-from tests.support import limited
+from tests.contract.conftest import limited
 from txkoji import Connection, build_states, task_states
 from txkoji.build import Build
-from txkoji.exceptions import GenericError, HubFault, ParameterError
+from txkoji.exceptions import ActionNotAllowed, GenericError, HubFault, ParameterError
 
 MISSING_ID = 2**31 - 7
 MISSING = "no-such-thing-anywhere"
+MISSING_NVR = f"{MISSING}-1.0-1"
 
 
-async def some_tag(koji: Connection) -> Any:
-    """Return a tag that is there."""
-    tags = await limited(koji.listTags(queryOpts={"limit": 1, "order": "id"}))
-    return tags[0]
+async def some_tags(koji: Connection) -> list[Any]:
+    """Return at most one tag."""
+    return list(await limited(koji.listTags(queryOpts={"limit": 1, "order": "id"})))
 
 
-async def some_build(koji: Connection) -> Build:
-    """Return a build that is complete."""
-    options = {"limit": 1, "order": "-build_id"}
-    [build] = await limited(koji.listBuilds(state=build_states.COMPLETE, queryOpts=options))
-    return build
+async def some_targets(koji: Connection) -> list[Any]:
+    """Return at most one build target."""
+    return list(await limited(koji.getBuildTargets(queryOpts={"limit": 1, "order": "id"})))
 
 
-async def some_task(koji: Connection, state: int = task_states.CLOSED) -> Any:
-    """Return the newest build task of a state."""
+async def some_builds(koji: Connection) -> list[Build]:
+    """Return at most one build that is complete: not the newest, which may be on its way."""
+    options = {"limit": 50, "order": "-build_id"}
+    builds = await limited(koji.listBuilds(state=build_states.COMPLETE, queryOpts=options))
+    return list(builds[-1:])
+
+
+async def some_tasks(koji: Connection, state: int = task_states.CLOSED) -> list[Any]:
+    """Return at most one build task of a state, out of the newest."""
     wanted = {"method": "build", "state": [state]}
-    [task] = await limited(koji.listTasks(wanted, {"limit": 1, "order": "-id"}))
-    return task
+    tasks = await limited(koji.listTasks(wanted, {"limit": 20, "order": "-id"}))
+    return list(tasks[-1:])
+
+
+async def some_outputs(koji: Connection) -> list[Any]:
+    """Return the tasks of a build that is over which made its RPMs."""
+    return [
+        child
+        for task in await some_tasks(koji)
+        for child in await limited(koji.listTasks({"parent": task.id, "method": "buildArch"}))
+    ]
+
+
+# Calls, values and faults
 
 
 @pytest_twisted.ensureDeferred
@@ -45,10 +67,35 @@ async def test_versions(koji: Connection) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_echo(koji: Connection) -> None:
-    """What travels to the hub and back is the same: wide integers, None, unicode, nested values."""
-    values = [2**40, -(2**31), None, "é <&>", {"a": [1.5, {"b": None}]}, True, [], {}]
+async def test_echo_of_numbers(koji: Connection) -> None:
+    """Numbers come back as they went, up to the ends of 64 bits; a bool stays a bool."""
+    values = [0, -1, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**63 - 1, -(2**63), 0.1, -2.5e-7]
     assert await limited(koji.echo(*values)) == values
+    [yes, one] = await limited(koji.echo(True, 1))
+    assert (type(yes), type(one)) == (bool, int)
+
+
+@pytest_twisted.ensureDeferred
+async def test_echo_of_text(koji: Connection) -> None:
+    """Text comes back as it went: markup, blanks at its ends, and letters of any script."""
+    values = ["", " a\n b ", "<&>'\"]]>", "é ü ß", "日本語", "\N{PACKAGE}"]
+    assert await limited(koji.echo(*values)) == values
+
+
+@pytest_twisted.ensureDeferred
+async def test_echo_of_structures(koji: Connection) -> None:
+    """Nested values come back as they went, None and empty ones among them."""
+    values = [None, [], {}, [[None, [1.5]]], {"a": [1, {"b": None}], "é <&>": {}}]
+    assert await limited(koji.echo(*values)) == values
+
+
+@pytest_twisted.ensureDeferred
+async def test_named_arguments(koji: Connection) -> None:
+    """An argument may be passed by its name; a struct that comes last is no named argument."""
+    for tag in await some_tags(koji):
+        by_position = await limited(koji.getTag(tag.id))
+        assert await limited(koji.getTag(tagInfo=tag.id, strict=True)) == by_position
+    assert await limited(koji.echo(1, {"strict": True})) == [1, {"strict": True}]
 
 
 @pytest_twisted.ensureDeferred
@@ -56,34 +103,126 @@ async def test_unknown_method(koji: Connection) -> None:
     """A method that is not there is fault 1000 with its name."""
     with pytest.raises(GenericError, match="Invalid method: noSuchMethod") as caught:
         await limited(koji.noSuchMethod())
-    assert caught.value.code == 1000
+    assert (type(caught.value), caught.value.code) == (GenericError, 1000)
 
 
 @pytest_twisted.ensureDeferred
 async def test_bad_arguments(koji: Connection) -> None:
-    """Arguments that a method does not have are a ParameterError."""
+    """Too few arguments, too many, and those of an unknown name are fault 1019."""
+    with pytest.raises(ParameterError) as caught:
+        await limited(koji.getTag())
+    assert caught.value.code == 1019
     with pytest.raises(ParameterError):
         await limited(koji.getTag(1, 2, 3, 4, 5, 6))
+    with pytest.raises(ParameterError, match="unexpected keyword argument"):
+        await limited(koji.getTag(1, bogus=1))
+
+
+@pytest_twisted.ensureDeferred
+async def test_multicall(koji: Connection) -> None:
+    """A multicall answers in order, and a call that fails does not hold up the others."""
+    multicall = koji.MultiCall()
+    multicall.echo(1)
+    multicall.getTag(MISSING, strict=True)
+    multicall.noSuchMethod()
+    multicall.getTag()
+    multicall.echo(2)
+    results = await limited(multicall())
+    assert next(results) == [1]
+    with pytest.raises(GenericError, match=f"No such.*{MISSING}"):
+        next(results)
+    with pytest.raises(GenericError, match="Invalid method: noSuchMethod"):
+        next(results)
     with pytest.raises(ParameterError):
-        await limited(koji.getTag(tagInfoo=1))
+        next(results)
+    assert next(results) == [2]
+
+
+@pytest_twisted.ensureDeferred
+async def test_long_multicall(koji: Connection) -> None:
+    """A multicall of hundreds gives every call its own result, in the order of the calls."""
+    multicall = koji.MultiCall()
+    for number in range(250):
+        multicall.echo(number)
+    assert list(await limited(multicall())) == [[number] for number in range(250)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_multicall_in_a_multicall(koji: Connection) -> None:
+    """A multicall inside a multicall is one call: carried out or refused, the others go on."""
+    multicall = koji.MultiCall()
+    multicall.multiCall([{"methodName": "echo", "params": [0]}])
+    multicall.echo(1)
+    results = await limited(multicall())
+    with contextlib.suppress(GenericError):
+        assert next(results) == [[[0]]]
+    assert next(results) == [1]
+
+
+# Without a login
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_is_logged_in(koji: Connection) -> None:
+    """Without a session there is no user, who has no permissions; the hub says so in words too."""
+    assert await limited(koji.getLoggedInUser()) is None
+    assert await limited(koji.getPerms()) == []
+    assert "not logged in" in await limited(koji.showSession())
+
+
+@pytest_twisted.ensureDeferred
+async def test_writing_without_a_login(koji: Connection) -> None:
+    """Without a session nobody may change anything: fault 1004."""
+    with pytest.raises(ActionNotAllowed) as caught:
+        await limited(koji.createTag(MISSING))
+    assert caught.value.code == 1004
+    with pytest.raises(ActionNotAllowed):
+        await limited(koji.build(MISSING, MISSING))
+
+
+@pytest_twisted.ensureDeferred
+async def test_canceling_without_a_login(koji: Connection) -> None:
+    """Without a session no task can be canceled, one that has ended neither."""
+    for task in await some_tasks(koji):
+        with pytest.raises(ActionNotAllowed):
+            await limited(koji.cancelTask(task.id))
+    with pytest.raises(GenericError):
+        await limited(koji.cancelTask(MISSING_ID))
+
+
+# Tags, targets and packages
 
 
 @pytest_twisted.ensureDeferred
 async def test_tag_by_name_and_id(koji: Connection) -> None:
     """A tag is the same by its name and by its id; it has the fields that programs read."""
-    name = (await some_tag(koji)).name
-    tag = await limited(koji.getTag(name))
-    assert tag == await limited(koji.getTag(tag.id))
-    fields = {"id", "name", "arches", "locked", "maven_support", "perm", "perm_id", "extra"}
-    assert fields <= set(tag)
+    for listed in await some_tags(koji):
+        tag = await limited(koji.getTag(listed.name))
+        assert tag == await limited(koji.getTag(listed.id))
+        assert (tag.id, tag.name) == (listed.id, listed.name)
+        fields = {"id", "name", "arches", "locked", "maven_support", "perm", "perm_id", "extra"}
+        assert fields <= set(tag)
 
 
 @pytest_twisted.ensureDeferred
 async def test_missing_tag(koji: Connection) -> None:
-    """A tag that is not there is None; asked strictly, a fault that names it."""
+    """A tag that is not there is None; asked strictly, fault 1000 that names it."""
     assert await limited(koji.getTag(MISSING)) is None
-    with pytest.raises(GenericError, match=MISSING):
+    assert await limited(koji.getTag(MISSING_ID)) is None
+    with pytest.raises(GenericError, match=f"No such.*{MISSING}") as caught:
         await limited(koji.getTag(MISSING, strict=True))
+    assert (caught.value.code, caught.value.method) == (1000, "getTag")
+
+
+@pytest_twisted.ensureDeferred
+async def test_list_of_tags(koji: Connection) -> None:
+    """Each tag in a list has its name, its id and its settings, but not its extra ones."""
+    for tag in await limited(koji.listTags(queryOpts={"limit": 3, "order": "name"})):
+        assert isinstance(tag.id, int)
+        assert isinstance(tag.name, str)
+        assert isinstance(tag.locked, bool)
+        assert {"arches", "maven_support", "maven_include_all", "perm", "perm_id"} <= set(tag)
+        assert "extra" not in tag
 
 
 @pytest_twisted.ensureDeferred
@@ -97,47 +236,125 @@ async def test_tags_in_pages(koji: Connection) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_targets(koji: Connection) -> None:
-    """A target names its tags, which are there; it is the same by name and by id."""
-    target = (await limited(koji.getBuildTargets(queryOpts={"limit": 1, "order": "id"})))[0]
-    found = await limited(koji.getBuildTarget(target.name))
-    assert found.id == target.id
-    for kind in ("build_tag", "dest_tag"):
-        tag = await limited(koji.getTag(found[kind]))
-        assert tag.name == found[f"{kind}_name"]
+async def test_order_by_an_unknown_column(koji: Connection) -> None:
+    """An order by what the rows do not have is refused, not ignored."""
+    for _ in await some_tags(koji):
+        with pytest.raises(HubFault):
+            await limited(koji.listTags(queryOpts={"limit": 1, "order": "nosuchcolumn"}))
+
+
+@pytest_twisted.ensureDeferred
+async def test_target_by_name_and_id(koji: Connection) -> None:
+    """A target is the same by name and by id; it names its tags, which are there."""
+    for listed in await some_targets(koji):
+        target = await limited(koji.getBuildTarget(listed.name))
+        assert target == await limited(koji.getBuildTarget(listed.id))
+        assert (target.id, target.name) == (listed.id, listed.name)
+        for kind in ("build_tag", "dest_tag"):
+            tag = await limited(koji.getTag(target[kind], strict=True))
+            assert tag.name == target[f"{kind}_name"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_missing_target(koji: Connection) -> None:
+    """A target that is not there is None; asked strictly, a fault that names it."""
     assert await limited(koji.getBuildTarget(MISSING)) is None
+    with pytest.raises(GenericError, match=f"No such build target: {MISSING}"):
+        await limited(koji.getBuildTarget(MISSING, strict=True))
+
+
+@pytest_twisted.ensureDeferred
+async def test_targets_of_a_tag(koji: Connection) -> None:
+    """The targets that build in a tag are those whose build tag it is."""
+    for target in await some_targets(koji):
+        found = await limited(koji.getBuildTargets(buildTagID=target.build_tag))
+        assert target.name in [each.name for each in found]
+        assert {each.build_tag for each in found} == {target.build_tag}
 
 
 @pytest_twisted.ensureDeferred
 async def test_inheritance(koji: Connection) -> None:
-    """The inheritance of a target's build tag is a list of links with priorities and depths."""
-    target = (await limited(koji.getBuildTargets(queryOpts={"limit": 1, "order": "id"})))[0]
-    for link in await limited(koji.getFullInheritance(target.build_tag)):
-        assert {"parent_id", "name", "priority", "currdepth", "maxdepth", "intransitive"} <= set(
-            link
+    """A tag's own parents come by priority, each a link with its limits."""
+    for target in await some_targets(koji):
+        links = await limited(koji.getInheritanceData(target.build_tag))
+        assert [link.child_id for link in links] == [target.build_tag] * len(links)
+        assert [link.priority for link in links] == sorted(link.priority for link in links)
+        for link in links:
+            assert isinstance(link.intransitive, bool)
+            assert isinstance(link.noconfig, bool)
+            assert {"parent_id", "name", "maxdepth", "pkg_filter"} <= set(link)
+
+
+@pytest_twisted.ensureDeferred
+async def test_full_inheritance(koji: Connection) -> None:
+    """The whole inheritance has the tag's own parents at depth 1, and depths at every link."""
+    for target in await some_targets(koji):
+        links = await limited(koji.getFullInheritance(target.build_tag))
+        assert all({"parent_id", "child_id", "name", "priority", "filter"} <= set(x) for x in links)
+        direct = await limited(koji.getInheritanceData(target.build_tag))
+        nearest = {link.parent_id for link in links if link.currdepth == 1}
+        assert nearest <= {link.parent_id for link in direct}
+        assert all(link.currdepth >= 1 for link in links)
+
+
+@pytest_twisted.ensureDeferred
+async def test_list_of_packages(koji: Connection) -> None:
+    """All packages are names and ids; those of a tag say too whose they are, and if blocked."""
+    options = {"limit": 3, "order": "package_name"}
+    for package in await limited(koji.listPackages(queryOpts=options)):
+        assert set(package) == {"package_id", "package_name"}
+    for target in await some_targets(koji):
+        packages = await limited(
+            koji.listPackages(tagID=target.dest_tag, inherited=True, queryOpts=options)
         )
-    direct = await limited(koji.getInheritanceData(target.build_tag))
-    assert all(link.child_id == target.build_tag for link in direct)
+        for package in packages:
+            assert {"package_id", "package_name", "tag_id", "tag_name"} <= set(package)
+            assert {"owner_id", "owner_name", "extra_arches", "blocked"} <= set(package)
+            allowed = await limited(koji.checkTagPackage(target.dest_tag, package.package_name))
+            assert allowed is not package.blocked
+
+
+@pytest_twisted.ensureDeferred
+async def test_package_by_name_and_id(koji: Connection) -> None:
+    """A package is the same by name and by id; one that is not there is None."""
+    for build in await some_builds(koji):
+        package = await limited(koji.getPackage(build.package_name))
+        assert (package.id, package.name) == (build.package_id, build.package_name)
+        assert package == await limited(koji.getPackage(build.package_id))
+    assert await limited(koji.getPackage(MISSING)) is None
+
+
+# Builds
 
 
 @pytest_twisted.ensureDeferred
 async def test_build_by_nvr_and_id(koji: Connection) -> None:
     """A build is the same by its name and by its id, and is made of its parts."""
-    listed = await some_build(koji)
-    build = await limited(koji.getBuild(listed.nvr))
-    assert build == await limited(koji.getBuild(listed.build_id))
-    assert build.nvr == f"{build.name}-{build.version}-{build.release}"
-    assert build.id == build.build_id
-    assert build.state == build_states.COMPLETE
-    assert build.completion_ts >= build.creation_ts
+    for listed in await some_builds(koji):
+        build = await limited(koji.getBuild(listed.nvr))
+        assert build == await limited(koji.getBuild(listed.build_id))
+        assert build.nvr == f"{build.name}-{build.version}-{build.release}"
+        assert build.id == build.build_id
+        assert build.state == build_states.COMPLETE
+        assert build.completion_ts >= build.creation_ts
 
 
 @pytest_twisted.ensureDeferred
 async def test_missing_build(koji: Connection) -> None:
-    """A build that is not there is None; asked strictly, a fault that names it."""
+    """A build that is not there is None, by id and by name; asked strictly, fault 1000."""
     assert await limited(koji.getBuild(MISSING_ID)) is None
-    with pytest.raises(GenericError, match=str(MISSING_ID)):
-        await limited(koji.getBuild(MISSING_ID, strict=True))
+    assert await limited(koji.getBuild(MISSING_NVR)) is None
+    for missing in (MISSING_ID, MISSING_NVR):
+        with pytest.raises(GenericError, match=f"No such build.*{missing}") as caught:
+            await limited(koji.getBuild(missing, strict=True))
+        assert caught.value.code == 1000
+
+
+@pytest_twisted.ensureDeferred
+async def test_malformed_build_name(koji: Connection) -> None:
+    """What is no name-version-release is a fault even where it is not asked for strictly."""
+    with pytest.raises(GenericError, match="invalid format: malformed"):
+        await limited(koji.getBuild("malformed"))
 
 
 @pytest_twisted.ensureDeferred
@@ -148,90 +365,196 @@ async def test_builds_of_an_unknown_package(koji: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_newest_builds(koji: Connection) -> None:
-    """Builds come in the order that was asked for."""
+    """Builds come in the order that was asked for, and no more of them."""
     options = {"limit": 5, "order": "-build_id"}
     builds = await limited(koji.listBuilds(state=build_states.COMPLETE, queryOpts=options))
     ids = [build.build_id for build in builds]
     assert ids == sorted(ids, reverse=True)
+    assert len(ids) <= 5
+    assert {build.state for build in builds} <= {build_states.COMPLETE}
 
 
 @pytest_twisted.ensureDeferred
-async def test_tagged_build(koji: Connection) -> None:
-    """A build that has a tag is among the tag's builds."""
-    build = await some_build(koji)
-    for tag in (await limited(koji.listTags(build=build.build_id)))[:1]:
-        tagged = await limited(koji.listTagged(tag.id, package=build.name))
-        assert build.build_id in [each.build_id for each in tagged]
-        latest = await limited(koji.getLatestBuilds(tag.id, package=build.name))
-        assert [each.name for each in latest] == [build.name]
+async def test_builds_in_pages(koji: Connection) -> None:
+    """The builds of a package can be paged and counted."""
+    for build in await some_builds(koji):
+        wanted = {"packageID": build.package_id}
+        order = {"limit": 2, "order": "build_id"}
+        first = await limited(koji.listBuilds(**wanted, queryOpts=order))
+        second = await limited(koji.listBuilds(**wanted, queryOpts={**order, "offset": 1}))
+        assert [each.build_id for each in first][1:] == [each.build_id for each in second][:1]
+        assert {each.package_name for each in first} == {build.package_name}
+        count = await limited(koji.listBuilds(**wanted, queryOpts={"countOnly": True}))
+        assert count >= len(first)
+
+
+@pytest_twisted.ensureDeferred
+async def test_tags_of_a_build(koji: Connection) -> None:
+    """A build that has a tag is among the tag's builds, and there is one latest of its package."""
+    for build in await some_builds(koji):
+        for tag in (await limited(koji.listTags(build=build.build_id)))[:1]:
+            tagged = await limited(koji.listTagged(tag.id, package=build.name))
+            assert build.build_id in [each.build_id for each in tagged]
+            latest = await limited(koji.getLatestBuilds(tag.id, package=build.name))
+            assert [each.name for each in latest] == [build.name]
+
+
+@pytest_twisted.ensureDeferred
+async def test_tagged_builds(koji: Connection) -> None:
+    """A tagged build says which tag has it since which event; the latest comes first."""
+    for build in await some_builds(koji):
+        for tag in (await limited(koji.listTags(build=build.build_id)))[:1]:
+            tagged = await limited(koji.listTagged(tag.id, package=build.name))
+            assert {(each.tag_id, each.tag_name) for each in tagged} == {(tag.id, tag.name)}
+            events = [each.create_event for each in tagged]
+            assert events == sorted(events, reverse=True)
+            for each in tagged:
+                assert each.id == each.build_id
+                assert {"nvr", "epoch", "owner_name", "completion_time", "task_id"} <= set(each)
+            latest = await limited(koji.listTagged(tag.id, package=build.name, latest=True))
+            assert [each.id for each in latest] == [tagged[0].id]
+
+
+@pytest_twisted.ensureDeferred
+async def test_builds_of_a_missing_tag(koji: Connection) -> None:
+    """The builds of a tag that is not there are a fault, also when it is not asked strictly."""
+    with pytest.raises(GenericError, match=MISSING):
+        await limited(koji.listTagged(MISSING))
+    with pytest.raises(GenericError, match=MISSING):
+        await limited(koji.getLatestBuilds(MISSING))
 
 
 @pytest_twisted.ensureDeferred
 async def test_rpms_of_a_build(koji: Connection) -> None:
-    """Each RPM of a build names the build; one of them is the source."""
-    build = await some_build(koji)
-    rpms = await limited(koji.listRPMs(buildID=build.build_id))
-    assert {rpm.build_id for rpm in rpms} <= {build.build_id}
-    for rpm in rpms[:1]:
-        assert {"id", "name", "version", "release", "arch", "nvr", "payloadhash", "size"} <= set(
-            rpm
-        )
+    """Each RPM of a build names the build, and can be asked for by its id."""
+    for build in await some_builds(koji):
+        rpms = await limited(koji.listRPMs(buildID=build.build_id))
+        assert {rpm.build_id for rpm in rpms} <= {build.build_id}
+        for rpm in rpms[:1]:
+            assert {"nvr", "arch", "epoch", "payloadhash", "size", "buildtime"} <= set(rpm)
+            alone = await limited(koji.getRPM(rpm.id))
+            assert f"{alone.name}-{alone.version}-{alone.release}" == rpm.nvr
+
+
+@pytest_twisted.ensureDeferred
+async def test_owner_of_a_build(koji: Connection) -> None:
+    """The owner of a build is a user, by name and by id."""
+    for build in await some_builds(koji):
+        user = await limited(koji.getUser(build.owner_name))
+        assert user.id == build.owner_id
+        assert user == await limited(koji.getUser(build.owner_id))
+    assert await limited(koji.getUser(MISSING)) is None
+
+
+# Tasks
 
 
 @pytest_twisted.ensureDeferred
 async def test_task(koji: Connection) -> None:
     """A task is the same alone and in a list of ids, where a missing one is None."""
-    task = await some_task(koji)
-    alone = await limited(koji.getTaskInfo(task.id))
-    listed = await limited(koji.getTaskInfo([task.id, MISSING_ID]))
-    assert listed[1] is None
-    assert listed[0].id == alone.id == task.id
-    assert alone.completion_ts >= alone.start_ts >= alone.create_ts
+    for task in await some_tasks(koji):
+        alone = await limited(koji.getTaskInfo(task.id))
+        listed = await limited(koji.getTaskInfo([MISSING_ID, task.id]))
+        assert listed == [None, alone]
+        assert alone.completion_ts >= alone.start_ts >= alone.create_ts
+        assert alone.host_id is not None
+        assert isinstance(alone.owner, int)
+        assert await limited(koji.taskFinished(task.id)) is True
+
+
+@pytest_twisted.ensureDeferred
+async def test_missing_task(koji: Connection) -> None:
+    """A task that is not there is None, has no children and no files; asked strictly, a fault."""
     assert await limited(koji.getTaskInfo(MISSING_ID)) is None
+    assert await limited(koji.getTaskInfo([MISSING_ID])) == [None]
+    assert await limited(koji.getTaskChildren(MISSING_ID)) == []
+    assert await limited(koji.getTaskDescendents(MISSING_ID)) == {str(MISSING_ID): []}
+    assert await limited(koji.listTaskOutput(MISSING_ID)) == []
+    with pytest.raises(GenericError) as caught:
+        await limited(koji.getTaskInfo(MISSING_ID, strict=True))
+    assert caught.value.code == 1000
 
 
 @pytest_twisted.ensureDeferred
 async def test_task_request(koji: Connection) -> None:
     """The request of a build task is its arguments; asked for with the task, they are in it."""
-    task = await some_task(koji)
-    arguments = await limited(koji.getTaskRequest(task.id))
-    whole = await limited(koji.getTaskInfo(task.id, request=True))
-    assert list(whole.request) == list(arguments)
-    assert whole.params.src == arguments[0]
+    for task in await some_tasks(koji):
+        arguments = await limited(koji.getTaskRequest(task.id))
+        whole = await limited(koji.getTaskInfo(task.id, request=True))
+        assert list(whole.request) == list(arguments) == list(task.request)
+        assert whole.params.src == arguments[0]
 
 
 @pytest_twisted.ensureDeferred
 async def test_children(koji: Connection) -> None:
-    """Children name their parent; the table of descendents has text for keys."""
-    task = await some_task(koji)
-    children = await limited(koji.getTaskChildren(task.id))
-    assert {child.parent for child in children} <= {task.id}
-    table = await limited(koji.getTaskDescendents(task.id))
-    assert str(task.id) in table
-    assert sorted(child.id for child in table[str(task.id)]) == sorted(
-        child.id for child in children
-    )
-    listed = await limited(koji.listTasks({"parent": [task.id]}, {"order": "id"}))
-    assert [child.id for child in listed] == sorted(child.id for child in children)
+    """Children name their parent, and are the same however they are asked for."""
+    for task in await some_tasks(koji):
+        children = await limited(koji.getTaskChildren(task.id))
+        assert {child.parent for child in children} <= {task.id}
+        ids = sorted(child.id for child in children)
+        listed = await limited(koji.listTasks({"parent": [task.id]}, {"order": "id"}))
+        assert [child.id for child in listed] == ids
+
+
+@pytest_twisted.ensureDeferred
+async def test_descendents(koji: Connection) -> None:
+    """The table of descendents has text for keys, and an entry for every task, childless or not."""
+    for task in await some_tasks(koji):
+        table = await limited(koji.getTaskDescendents(task.id))
+        assert all(isinstance(key, str) for key in table)
+        below = [child for children in table.values() for child in children]
+        assert set(table) == {str(task.id)} | {str(child.id) for child in below}
+        assert all(child.id in [x.id for x in table[str(child.parent)]] for child in below)
 
 
 @pytest_twisted.ensureDeferred
 async def test_tasks_of_a_state(koji: Connection) -> None:
-    """Only tasks of the state that was asked for are listed."""
-    for state in (task_states.CLOSED, task_states.FAILED):
-        tasks = await limited(koji.listTasks({"state": [state]}, {"limit": 5, "order": "-id"}))
-        assert {task.state for task in tasks} <= {state}
+    """Only tasks of the states that were asked for are listed."""
+    for states in ([task_states.CLOSED], [task_states.FAILED], list(task_states.DONE_GROUP)):
+        tasks = await limited(koji.listTasks({"state": states}, {"limit": 5, "order": "-id"}))
+        assert {task.state for task in tasks} <= set(states)
+        assert all(isinstance(task.owner_name, str) for task in tasks)
+
+
+@pytest_twisted.ensureDeferred
+async def test_tasks_in_pages(koji: Connection) -> None:
+    """Tasks can be filtered, ordered, paged and counted."""
+    for task in await some_tasks(koji):
+        wanted = {"parent": task.id}
+        first = await limited(koji.listTasks(wanted, {"limit": 2, "order": "id"}))
+        second = await limited(koji.listTasks(wanted, {"limit": 2, "offset": 1, "order": "id"}))
+        assert [each.id for each in first][1:] == [each.id for each in second][:1]
+        count = await limited(koji.listTasks(wanted, {"countOnly": True}))
+        assert count == len(await limited(koji.getTaskChildren(task.id)))
+
+
+@pytest_twisted.ensureDeferred
+async def test_result_of_a_closed_task(koji: Connection) -> None:
+    """The result of a build task is nothing; that of a task that made RPMs says where they are."""
+    for task in await some_tasks(koji):
+        assert await limited(koji.getTaskResult(task.id)) is None
+    for task in await some_outputs(koji):
+        result = await limited(koji.getTaskResult(task.id))
+        assert {"rpms", "srpms", "logs"} <= set(result)
 
 
 @pytest_twisted.ensureDeferred
 async def test_result_of_a_failed_task(koji: Connection) -> None:
-    """The result of a failed task is the fault that it failed with; its state is not asked for."""
-    task = await some_task(koji, task_states.FAILED)
-    with pytest.raises(HubFault) as caught:
-        await limited(koji.getTaskResult(task.id))
-    assert caught.value.text
-    quiet = await limited(koji.getTaskResult(task.id, raise_fault=False))
-    assert quiet["faultCode"] == caught.value.code
+    """The result of a failed task is the fault that it failed with; it can be had as a value."""
+    for task in await some_tasks(koji, task_states.FAILED):
+        with pytest.raises(HubFault) as caught:
+            await limited(koji.getTaskResult(task.id))
+        assert caught.value.text
+        quiet = await limited(koji.getTaskResult(task.id, raise_fault=False))
+        assert (quiet.faultCode, quiet.faultString) == (caught.value.code, caught.value.text)
+
+
+@pytest_twisted.ensureDeferred
+async def test_result_of_a_canceled_task(koji: Connection) -> None:
+    """A canceled task has no result: a fault that says why."""
+    for task in await some_tasks(koji, task_states.CANCELED):
+        with pytest.raises(GenericError, match=f"Task {task.id} is canceled"):
+            await limited(koji.getTaskResult(task.id))
 
 
 @pytest_twisted.ensureDeferred
@@ -243,88 +566,66 @@ async def test_result_of_a_missing_task(koji: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_output_of_a_task(koji: Connection) -> None:
-    """The files of a task are names; with sizes, a table of them."""
-    task = await some_task(koji)
-    names = await limited(koji.listTaskOutput(task.id))
-    assert all(isinstance(name, str) for name in names)
-    table = await limited(koji.listTaskOutput(task.id, stat=True))
-    assert sorted(table) == sorted(names)
+    """The files of a task are names; with sizes, a table of them, the sizes in text."""
+    for task in await some_outputs(koji):
+        names = await limited(koji.listTaskOutput(task.id))
+        assert all(isinstance(name, str) for name in names)
+        table = await limited(koji.listTaskOutput(task.id, stat=True))
+        assert sorted(table) == sorted(names)
+        assert all(stat.st_size == str(int(stat.st_size)) for stat in table.values())
 
 
 @pytest_twisted.ensureDeferred
-async def test_channels(koji: Connection) -> None:
-    """Every hub has the channel ``default``, with hosts in a list."""
+async def test_file_that_no_task_made(koji: Connection) -> None:
+    """A file that a task did not leave can't be read: a fault that names it."""
+    for task in await some_tasks(koji):
+        with pytest.raises(GenericError, match=MISSING):
+            await limited(koji.downloadTaskOutput(task.id, MISSING))
+
+
+# Channels, hosts, events
+
+
+@pytest_twisted.ensureDeferred
+async def test_channel(koji: Connection) -> None:
+    """Every hub has the channel ``default``, the same by its name and its id."""
     channel = await limited(koji.getChannel("default"))
     assert channel.name == "default"
-    hosts = await limited(koji.listHosts(channelID="default", queryOpts={"limit": 3}))
+    assert channel == await limited(koji.getChannel(channel.id))
+    assert await limited(koji.getChannel(MISSING)) is None
+    with pytest.raises(GenericError) as caught:
+        await limited(koji.getChannel(MISSING, strict=True))
+    assert caught.value.code == 1000
+
+
+@pytest_twisted.ensureDeferred
+async def test_list_of_channels(koji: Connection) -> None:
+    """Channels have names and ids, and each name is there once."""
+    channels = await limited(koji.listChannels())
+    names = [channel.name for channel in channels]
+    assert "default" in names
+    assert len(set(names)) == len(names)
+    assert all(isinstance(channel.id, int) for channel in channels)
+
+
+@pytest_twisted.ensureDeferred
+async def test_hosts_of_a_channel(koji: Connection) -> None:
+    """The hosts of a channel come in a list, with what they can build."""
+    hosts = await limited(koji.listHosts(channelID="default"))
     assert all({"id", "name", "arches", "capacity", "enabled"} <= set(host) for host in hosts)
 
 
 @pytest_twisted.ensureDeferred
-async def test_nobody_is_logged_in(koji: Connection) -> None:
-    """Without a session there is no user."""
-    assert await limited(koji.getLoggedInUser()) is None
-
-
-@pytest_twisted.ensureDeferred
-async def test_writing_without_a_login(koji: Connection) -> None:
-    """A write without a session is refused by fault, whatever it would do."""
-    tag = await some_tag(koji)
-    with pytest.raises(HubFault):
-        await limited(koji.createTag(f"{tag.name}-{MISSING}"))
-    with pytest.raises(HubFault):
-        await limited(koji.cancelTask(MISSING_ID))
-
-
-@pytest_twisted.ensureDeferred
-async def test_multicall(koji: Connection) -> None:
-    """A multicall answers in order, and a call that fails does not hold up the others."""
-    multicall = koji.MultiCall()
-    multicall.echo(1)
-    multicall.getTag(MISSING, strict=True)
-    multicall.noSuchMethod()
-    multicall.echo(2)
-    results = await limited(multicall())
-    assert next(results) == [1]
-    with pytest.raises(GenericError, match=MISSING):
-        next(results)
-    with pytest.raises(GenericError, match="Invalid method"):
-        next(results)
-    assert next(results) == [2]
-
-
-@pytest_twisted.ensureDeferred
-async def test_multicall_in_a_multicall(koji: Connection) -> None:
-    """A multicall inside a multicall is refused as one of its calls."""
-    multicall = koji.MultiCall()
-    multicall.multiCall([])
-    multicall.echo(1)
-    results = await limited(multicall())
-    with pytest.raises(HubFault):
-        next(results)
-    assert next(results) == [1]
-
-
-@pytest_twisted.ensureDeferred
 async def test_events(koji: Connection) -> None:
-    """The last event has a number and a time; a query at it is accepted."""
+    """The last event has a number and a time; what was in force at an event can be asked for."""
     event = await limited(koji.getLastEvent())
     assert event.ts > 0
-    tag = await some_tag(koji)
-    assert (await limited(koji.getTag(tag.id, event=event.id))).name == tag.name
+    assert (await limited(koji.getEvent(event.id))).ts == event.ts
+    for tag in await some_tags(koji):
+        assert (await limited(koji.getTag(tag.id, event=event.id))).name == tag.name
 
 
 @pytest_twisted.ensureDeferred
 async def test_build_types(koji: Connection) -> None:
     """Every hub knows RPM builds."""
     assert "rpm" in [kind.name for kind in await limited(koji.listBTypes())]
-
-
-@pytest_twisted.ensureDeferred
-async def test_owner_of_a_build(koji: Connection) -> None:
-    """The owner of a build is a user, by name and by id."""
-    build = await some_build(koji)
-    user = await limited(koji.getUser(build.owner_name))
-    assert user.id == build.owner_id
-    assert user == await limited(koji.getUser(build.owner_id))
-    assert await limited(koji.getUser(MISSING)) is None

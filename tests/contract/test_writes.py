@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
-from tests.contract.conftest import Subject
-from tests.support import limited
-from txkoji import task_states
+from tests.contract.conftest import FinishedBuild, Subject, limited
+from txkoji import Connection, task_states
+from txkoji.build import Build
 from txkoji.connection import _Request
-from txkoji.exceptions import AuthError, GenericError, HubFault
+from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, HubFault, TagError
 from txkoji.submission import find_build_task, marker_of, new_marker, submit_build
 from txkoji.xmlrpc import encode_call
 
 pytestmark = pytest.mark.writes
+
+MISSING_ID = 2**31 - 7
 
 
 @pytest_twisted.ensureDeferred
@@ -30,30 +32,71 @@ async def test_login(writer: Subject) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_scratch_build(writer: Subject) -> None:
-    """A scratch build closes, made its source RPM and one RPM task an arch, and has no build."""
-    task_id = await writer.build()
-    tree = await writer.ended(task_id)
-    assert tree.root.state == task_states.CLOSED
-    methods = [task.method for task in tree.descendents()]
-    assert methods.count("buildSRPMFromSCM") == 1
-    assert "buildArch" in methods
-    assert "tagBuild" not in methods
-    assert await limited(writer.koji.listBuilds(taskID=task_id)) == []
+async def test_permissions(writer: Subject) -> None:
+    """A user's permissions are names, the same for the session and for the user."""
+    perms = await limited(writer.koji.getPerms())
+    assert all(isinstance(perm, str) for perm in perms)
+    user = await limited(writer.koji.getLoggedInUser())
+    assert set(perms) == set(await limited(writer.koji.getUserPerms(user.id)))
+    for perm in perms:
+        assert await limited(writer.koji.hasPerm(perm)) is True
 
 
 @pytest_twisted.ensureDeferred
-async def test_files_of_a_build(writer: Subject) -> None:
-    """A task of an arch leaves RPMs and logs, and a log can be read in parts."""
-    tree = await writer.ended(await writer.build())
-    arch = next(task for task in tree.descendents() if task.method == "buildArch")
-    names = await limited(writer.koji.listTaskOutput(arch.id))
-    assert any(name.endswith(".rpm") for name in names)
-    assert "build.log" in names
-    download = writer.koji.downloadTaskOutput
-    whole = base64.b64decode(await limited(download(arch.id, "build.log", offset=0, size=2000)))
-    part = base64.b64decode(await limited(download(arch.id, "build.log", offset=10, size=20)))
-    assert whole[10:30] == part
+async def test_scratch_build(finished: FinishedBuild, koji: Connection) -> None:
+    """A scratch build closes, made its source RPM and one RPM task an arch, and has no build."""
+    assert finished.tree.root.state == task_states.CLOSED
+    [source] = finished.tasks("buildSRPMFromSCM")
+    arches = finished.tasks("buildArch")
+    assert arches
+    assert len({task.arch for task in arches}) == len(arches)
+    assert {task.parent for task in [source, *arches]} == {finished.tree.root.id}
+    assert not finished.tasks("tagBuild")
+    assert await limited(koji.listBuilds(taskID=finished.tree.root.id)) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_states_of_a_build(finished: FinishedBuild) -> None:
+    """A task is FREE, ASSIGNED or OPEN until it is CLOSED, and then stays that."""
+    *before, last = finished.states
+    assert before
+    assert set(before) <= set(task_states.ACTIVE_GROUP)
+    assert last == task_states.CLOSED
+    for task in [finished.tree.root, *finished.tree.descendents()]:
+        assert task.state == task_states.CLOSED
+        assert task.create_ts <= task.start_ts <= task.completion_ts
+        assert task.host_id is not None
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_of_a_build(finished: FinishedBuild, koji: Connection) -> None:
+    """Every task of an arch leaves RPMs and logs; its result names them."""
+    for arch in finished.tasks("buildArch"):
+        names = await limited(koji.listTaskOutput(arch.id))
+        assert any(name.endswith(".rpm") for name in names)
+        assert "build.log" in names
+        result = await limited(koji.getTaskResult(arch.id))
+        assert {path.rpartition("/")[2] for path in result.rpms} <= set(names)
+
+
+@pytest_twisted.ensureDeferred
+async def test_log_in_parts(finished: FinishedBuild, koji: Connection) -> None:
+    """A log can be read from an offset, from its end, and past it, where there is nothing."""
+
+    async def read(offset: int, size: int = -1) -> bytes:
+        text = await limited(
+            koji.downloadTaskOutput(arch.id, "build.log", offset=offset, size=size)
+        )
+        return base64.b64decode(text)
+
+    arch = finished.tasks("buildArch")[0]
+    table = await limited(koji.listTaskOutput(arch.id, stat=True))
+    length = int(table["build.log"].st_size)
+    start = await read(0, 2000)
+    assert len(start) == min(length, 2000)
+    assert await read(10, 20) == start[10:30]
+    assert await read(-20) == await read(length - 20)
+    assert await read(length) == b""
 
 
 @pytest_twisted.ensureDeferred
@@ -75,13 +118,30 @@ async def test_cancel(writer: Subject) -> None:
     """Canceling a task cancels all that is below it; it may be done again."""
     task_id = await writer.build()
     await writer.until_open(task_id)
-    await limited(writer.koji.cancelTask(task_id))
+    assert await limited(writer.koji.cancelTask(task_id)) is None
     tree = await writer.ended(task_id)
     assert tree.root.state == task_states.CANCELED
+    assert tree.children
     assert not [task.id for task in tree.descendents() if task.state in task_states.ACTIVE_GROUP]
-    await limited(writer.koji.cancelTask(task_id))
+    assert await limited(writer.koji.cancelTask(task_id)) is None
     with pytest.raises(GenericError, match=f"Task {task_id} is canceled"):
         await limited(writer.koji.getTaskResult(task_id))
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancel_of_a_finished_task(finished: FinishedBuild, writer: Subject) -> None:
+    """Canceling a task that has ended is no fault, and changes nothing."""
+    root = finished.tree.root
+    assert await limited(writer.koji.cancelTask(root.id)) is None
+    task = await limited(writer.koji.getTaskInfo(root.id))
+    assert (task.state, task.completion_ts) == (task_states.CLOSED, root.completion_ts)
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancel_of_a_missing_task(writer: Subject) -> None:
+    """A task that is not there can't be canceled: a fault that names it."""
+    with pytest.raises(GenericError, match=str(MISSING_ID)):
+        await limited(writer.koji.cancelTask(MISSING_ID))
 
 
 @pytest_twisted.ensureDeferred
@@ -98,8 +158,9 @@ async def test_unknown_target(writer: Subject) -> None:
 async def test_result_of_an_unfinished_task(writer: Subject) -> None:
     """A task that goes on has no result yet: a fault that says so."""
     task_id = await writer.build()
-    with pytest.raises(GenericError):
+    with pytest.raises(GenericError, match=f"Task {task_id} is not finished"):
         await limited(writer.koji.getTaskResult(task_id))
+    assert await limited(writer.koji.taskFinished(task_id)) is False
     await limited(writer.koji.cancelTask(task_id))
 
 
@@ -109,24 +170,78 @@ async def test_write_carries_its_number(writer: Subject) -> None:
     numbers = []
     for _ in range(3):
         numbers.append(writer.koji.callnum)
-        await limited(writer.koji.cancelTask(2**31 - 7)).addErrback(lambda f: f.trap(HubFault))
+        await limited(writer.koji.cancelTask(MISSING_ID)).addErrback(lambda f: f.trap(HubFault))
     assert numbers == sorted(set(numbers))
+
+
+async def tagged_builds(writer: Subject) -> list[Build]:
+    """Return at most one build of the package that has the tag of the target."""
+    target = await limited(writer.koji.getBuildTarget(writer.target, strict=True))
+    options = {"package": writer.package, "latest": True}
+    return list(await limited(writer.koji.listTagged(target.dest_tag, **options)))[:1]
+
+
+async def tag_to_the_end(writer: Subject, tag: int, build: int) -> None:
+    """Tag a build; raises what the hub says at once, or with the task that does it."""
+    task_id = await limited(writer.koji.tagBuild(tag, build))
+    await writer.ended(task_id)
+    await limited(writer.koji.getTaskResult(task_id))
 
 
 @pytest_twisted.ensureDeferred
 async def test_tagging_what_is_tagged(writer: Subject) -> None:
-    """A build gets a tag once: the second time is refused, and so is taking off what is not on."""
-    options = {"limit": 1, "order": "-build_id"}
-    builds = await limited(writer.koji.listBuilds(state=1, queryOpts=options))
-    build = builds[0]
-    tags = await limited(writer.koji.listTags(build=build.build_id))
-    for tag in tags[:1]:
-        with pytest.raises(HubFault, match="already tagged"):
-            await limited(writer.koji.tagBuildBypass(tag.id, build.build_id))
-    target = await limited(writer.koji.getBuildTarget(writer.target))
-    if target.build_tag not in [tag.id for tag in tags]:
-        with pytest.raises(HubFault):
-            await limited(writer.koji.untagBuild(target.build_tag, build.build_id, strict=True))
+    """A build that has a tag does not get it again, and keeps it as it was.
+
+    A user who may not tag there at all is told that instead.
+    """
+    for build in await tagged_builds(writer):
+        with pytest.raises((TagError, ActionNotAllowed)) as caught:
+            await tag_to_the_end(writer, build.tag_id, build.id)
+        if isinstance(caught.value, TagError):
+            assert f"build {build.nvr} already tagged ({build.tag_name})" in caught.value.text
+        [after] = await limited(
+            writer.koji.listTagged(build.tag_id, package=build.name, latest=True)
+        )
+        assert (after.id, after.create_event) == (build.id, build.create_event)
+
+
+@pytest_twisted.ensureDeferred
+async def test_untagging_what_is_not_tagged(writer: Subject) -> None:
+    """A build can't be taken out of a tag that it does not have."""
+    target = await limited(writer.koji.getBuildTarget(writer.target, strict=True))
+    for build in await tagged_builds(writer):
+        tags = [tag.id for tag in await limited(writer.koji.listTags(build=build.id))]
+        for tag in {target.build_tag} - set(tags):
+            with pytest.raises((TagError, ActionNotAllowed)) as caught:
+                await limited(writer.koji.untagBuild(tag, build.id))
+            if isinstance(caught.value, TagError):
+                words = f"build {build.nvr} not in tag {target.build_tag_name}"
+                assert words in caught.value.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_tagging_an_unlisted_package(writer: Subject) -> None:
+    """A tag takes no build of a package that it does not list; no task is made."""
+    for build in await tagged_builds(writer):
+        tags = await limited(writer.koji.listTags(queryOpts={"limit": 50, "order": "-id"}))
+        multicall = writer.koji.MultiCall()
+        for tag in tags:
+            multicall.checkTagPackage(tag.id, build.name)
+        allowed = list(await limited(multicall()))
+        unlisted = [tag for tag, yes in zip(tags, allowed, strict=True) if not yes]
+        for tag in unlisted[:1]:
+            with pytest.raises((TagError, ActionNotAllowed)) as caught:
+                await limited(writer.koji.tagBuild(tag.id, build.id))
+            if isinstance(caught.value, TagError):
+                assert f"Package {build.name} " in caught.value.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_tagging_with_a_missing_tag(writer: Subject) -> None:
+    """A tag that is not there can't be given: a fault that names it."""
+    for build in await tagged_builds(writer):
+        with pytest.raises(GenericError, match=r"No such.*no-such-tag-anywhere"):
+            await limited(writer.koji.tagBuild("no-such-tag-anywhere", build.id))
 
 
 @pytest_twisted.ensureDeferred
@@ -152,12 +267,11 @@ async def test_upload_out_of_place(writer: Subject, tmp_path: Path) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_download(writer: Subject, tmp_path: Path) -> None:
+async def test_download(finished: FinishedBuild, koji: Connection, tmp_path: Path) -> None:
     """The files of a task are at the addresses that Koji's layout says, with the sizes it tells."""
-    tree = await writer.ended(await writer.build())
-    arch = next(task for task in tree.descendents() if task.method == "buildArch")
-    paths = await limited(writer.koji.download_task(arch.id, tmp_path))
-    table = await limited(writer.koji.listTaskOutput(arch.id, stat=True))
+    arch = finished.tasks("buildArch")[0]
+    paths = await limited(koji.download_task(arch.id, tmp_path))
+    table = await limited(koji.listTaskOutput(arch.id, stat=True))
     assert {path.name: path.stat().st_size for path in paths} == {
         name: int(stat["st_size"]) for name, stat in table.items()
     }
