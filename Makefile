@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# The tests mostly wait, for masters and builders in processes of their own.
+TEST_PROCESSES ?= 4
 
 .PHONY: help venv demo test contract lint format bench soak clean
 
@@ -30,7 +32,7 @@ demo: venv
 	$(BIN)/buildbot-koji demo $(ARGS)
 
 test: venv
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 contract: venv
 	$(BIN)/python -m pytest tests/contract $(ARGS)
@@ -48,7 +50,7 @@ bench: venv
 	$(BIN)/python -m benchmarks $(ARGS)
 
 soak: venv
-	KOJI_TEST_SOAK=1 $(BIN)/python -m pytest $(ARGS)
+	KOJI_TEST_SOAK=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -28,6 +28,7 @@ TEST = [
     "mock>=5.1",
     "pytest>=8.2",
     "pytest-twisted>=1.14.3",
+    "pytest-xdist>=3.6",
 ]
 
 setup(

@@ -22,6 +22,7 @@ from txkoji.exceptions import KojiLoginException
 from txkoji.testing import FakeHub
 
 pytestmark = [
+    pytest.mark.xdist_group("kdc"),
     pytest.mark.skipif(
         importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
     ),
