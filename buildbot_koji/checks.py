@@ -7,6 +7,8 @@ from typing import Any
 
 from buildbot.interfaces import IRenderable
 
+from buildbot_koji.hub import NamedHub
+
 Check = Callable[[Any], "str | None"]
 """Takes a value, gives what is wrong with it ("must be ...") or None."""
 
@@ -29,6 +31,19 @@ SCM_SCHEMES = (
 def text(value: Any) -> str | None:
     """Want a string that is not empty."""
     return None if isinstance(value, str) and value.strip() else "must be a string, not empty"
+
+
+def hub(value: Any) -> str | None:
+    """Want the name of a profile, or a hub with its credentials (``util.KojiHub``)."""
+    if isinstance(value, NamedHub):
+        return None
+    return None if text(value) is None else "must be the name of a profile or a util.KojiHub"
+
+
+def one_of(*words: str) -> Check:
+    """Make a check that wants one of some strings."""
+    listed = " or ".join(repr(word) for word in words)
+    return lambda value: None if value in words else f"must be {listed}"
 
 
 def flag(value: Any) -> str | None:

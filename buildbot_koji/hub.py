@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
@@ -11,7 +11,22 @@ from twisted.internet.defer import Deferred, DeferredLock
 from txkoji import Connection, TaskWatcher
 from txkoji.exceptions import TransportError
 
-__all__ = ["Hub", "get_hub"]
+__all__ = ["Hub", "NamedHub", "get_hub"]
+
+
+@runtime_checkable
+class NamedHub(Protocol):
+    """What may stand for the name of a profile: a hub with its credentials.
+
+    Attributes:
+        key: tells this hub and user from others; plugins with the same key share a :class:`Hub`.
+            Nothing secret is in it.
+    """
+
+    key: str
+
+    def connect(self, reactor: Any) -> Connection:
+        """Return a new connection, not logged in."""
 
 
 class Hub(service.SharedService):
@@ -23,21 +38,29 @@ class Hub(service.SharedService):
         connection: the :class:`txkoji.Connection`.
         watcher: the :class:`txkoji.watcher.TaskWatcher`.
 
+    Args:
+        profile: the name of a profile, or a :class:`NamedHub`.
+        reactor: the master's.
+
     Raises:
         ConfigurationError: the profile can't be used; the next plugin that asks reads it anew.
     """
 
-    def __init__(self, profile: str, reactor: Any) -> None:
+    def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
         super().__init__()
-        self.connection = Connection(profile, reactor=reactor)
+        self.connection = (
+            Connection(profile, reactor=reactor)
+            if isinstance(profile, str)
+            else profile.connect(reactor)
+        )
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         self._logging_in = DeferredLock()
 
     @classmethod
-    def getName(cls, profile: str, reactor: Any) -> str:
+    def getName(cls, profile: str | NamedHub, reactor: Any) -> str:
         """Return the name under which Buildbot keeps this hub."""
-        return f"koji-hub-{profile}"
+        return f"koji-hub-{profile if isinstance(profile, str) else profile.key}"
 
     @async_to_deferred
     async def log_in(self) -> None:
@@ -68,6 +91,11 @@ class Hub(service.SharedService):
         await self.connection.close()
 
 
-def get_hub(master: Any, profile: str) -> Deferred[Hub]:
-    """Return a Deferred of a master's :class:`Hub` for a profile; it is made at first use."""
+def get_hub(master: Any, profile: str | NamedHub) -> Deferred[Hub]:
+    """Return a Deferred of a master's :class:`Hub`, which is made at first use.
+
+    Args:
+        master: the Buildbot master.
+        profile: the name of a profile, or a :class:`NamedHub`.
+    """
     return Hub.getService(master, profile, master.reactor)

@@ -15,24 +15,40 @@ from typing import Any
 
 from buildbot.util.twisted import async_to_deferred
 
-__all__ = ["Submission", "find_submission", "store_submission"]
+from buildbot_koji.steps.submitting import HubCall
+
+__all__ = ["Attempt", "find_attempt", "store_attempt"]
 
 SOURCE = "buildbot_koji"
 
 
 @dataclass(frozen=True)
-class Submission:
+class Attempt:
     """What is known of a step's submission.
 
     Attributes:
-        marker: what the task carries on the hub.
+        call: what was called, or is about to be: a later attempt can't make the same call again
+            where it names an upload.
+        marker: what tells this submission from all others on the hub.
         submitted: when the first attempt began to submit, in seconds since the epoch.
         task_id: the task, None as long as the hub has not told it.
     """
 
+    call: HubCall
     marker: str
     submitted: float
     task_id: int | None = None
+
+    def to_json(self) -> bytes:
+        """Return it as it is stored."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, stored: bytes) -> Attempt:
+        """Make it of what was stored."""
+        values = json.loads(stored)
+        call = values.pop("call")
+        return cls(HubCall(call["method"], tuple(call["args"]), call["kwargs"]), **values)
 
 
 def data_name(step_name: str) -> str:
@@ -42,14 +58,13 @@ def data_name(step_name: str) -> str:
 
 
 @async_to_deferred
-async def store_submission(step: Any, submission: Submission) -> None:
+async def store_attempt(step: Any, attempt: Attempt) -> None:
     """Store, at once, what the next attempt must know."""
-    value = json.dumps(asdict(submission)).encode()
-    await step.setBuildData(data_name(step.name), value, SOURCE)
+    await step.setBuildData(data_name(step.name), attempt.to_json(), SOURCE)
 
 
 @async_to_deferred
-async def find_submission(step: Any) -> Submission | None:
+async def find_attempt(step: Any) -> Attempt | None:
     """Return what the last earlier attempt of this step's build request stored, or None."""
     data = step.master.data
     build = await data.get(("builds", step.build.buildid))
@@ -60,5 +75,5 @@ async def find_submission(step: Any) -> Submission | None:
     for build_id in earlier:
         found = await data.get(("builds", build_id, "data", data_name(step.name), "value"))
         if found is not None:
-            return Submission(**json.loads(found["raw"]))
+            return Attempt.from_json(found["raw"])
     return None

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot_koji import checks
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.attempts import Submission
-from buildbot_koji.steps.base import KojiTaskStep
-from txkoji.submission import find_build_task, submit_build
+from buildbot_koji.steps.watching import HubCall, KojiTaskStep
 
 __all__ = ["KojiBuild"]
 
@@ -55,7 +52,7 @@ class KojiBuild(KojiTaskStep):
         priority: of the task, relative to Koji's own 20; higher is later, negative needs an admin.
         channel: the channel of the task, where the hub's policy should not choose.
         background: build at a lower priority, as ``koji build --background`` does.
-        kwargs: ``timeout`` and ``max_queue_time`` of :class:`KojiTaskStep`, and Buildbot's own.
+        kwargs: the arguments of :class:`KojiTaskStep`, and Buildbot's own.
     """
 
     name = "koji build"
@@ -145,21 +142,9 @@ class KojiBuild(KojiTaskStep):
             if value is not None and value is not False
         } | ({"rebuild_srpm": False} if self.rebuild_srpm is False else {})
 
-    async def submit(self, hub: Hub, marker: str) -> int:
-        """Submit the build; returns the id of its task."""
-        return await submit_build(
-            hub.connection,
-            self.source,
-            self.target,
-            self._hub_options,
-            marker=marker,
-            priority=BACKGROUND_PRIORITY if self.background else self.priority,
-            channel=self.channel,
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the build."""
+        priority = BACKGROUND_PRIORITY if self.background else self.priority
+        return HubCall(
+            "build", (self.source, self.target, self._hub_options, priority, self.channel)
         )
-
-    async def find(self, hub: Hub, submission: Submission) -> int | None:
-        """Look for a build that was submitted with the marker; returns the id of its task."""
-        task = await find_build_task(
-            hub.connection, submission.marker, submitted=submission.submitted
-        )
-        return None if task is None else int(task.id)

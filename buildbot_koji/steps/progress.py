@@ -21,11 +21,12 @@ def is_queued(tree: TaskTree) -> bool:
     return tree.root.state in (task_states.FREE, task_states.ASSIGNED)
 
 
-def describe(tree: TaskTree) -> str:
+def describe(tree: TaskTree, activity: str = "building") -> str:
     """Say what a task is doing: ``building: 1/3 arches done``.
 
     Args:
         tree: the task and its children.
+        activity: what the task does where none of its children says more.
     """
     if is_queued(tree):
         return "waiting for a builder"
@@ -40,7 +41,7 @@ def describe(tree: TaskTree) -> str:
     for child in active:
         if child.method in _ACTIVITIES:
             return _ACTIVITIES[child.method]
-    return "building"
+    return activity
 
 
 def link_name(method: str, arch: str | None, task_id: int) -> str:

@@ -77,7 +77,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
     ("options", "words"),
     [
         ({"profile": None}, "profile is missing"),
-        ({"profile": 5}, "profile=5 must be a string, not empty"),
+        ({"profile": 5}, "profile=5 must be the name of a profile or a util.KojiHub"),
         ({"source": None}, "source is missing"),
         ({"target": None}, "target is missing (it may be left out only with repo_id)"),
         ({"source": "https://host/a.git#x"}, "is not an SCM URL for Koji: write git+https://host"),
@@ -96,6 +96,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"custom_user_metadata": [1]}, "must be a dictionary whose keys are strings"),
         ({"priority": 1.5}, "priority=1.5 must be a whole number"),
         ({"background": True, "priority": 5}, "background and priority exclude each other"),
+        ({"on_stop": "kill"}, "on_stop='kill' must be 'cancel' or 'leave'"),
         ({"timeout": 0}, "timeout=0 must be a number of seconds greater than 0"),
         ({"max_queue_time": "1h"}, "max_queue_time='1h' must be a number of seconds"),
     ],

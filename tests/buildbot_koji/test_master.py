@@ -222,7 +222,7 @@ async def test_time_limits(hub: FakeHub, master: MasterProcess) -> None:
     build = await master.ended(await master.force("impatient"))
     task = build_tasks(hub)[-1]
     assert build["results"] == EXCEPTION
-    words = f"no builder took task {task['id']} in 2 s: canceled it"
+    words = f"no builder took it in 2 s: canceled task {task['id']}"
     assert (await master.step(build))["state_string"] == words
     assert {task["state"] for task in build_tasks(hub)} == {task_states.CANCELED}
 

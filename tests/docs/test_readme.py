@@ -17,8 +17,9 @@ from buildbot.config.errors import capture_config_errors
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.steps.base import KojiTaskStep
+from buildbot_koji.steps.base import KojiStep
 from buildbot_koji.steps.build import KojiBuild
+from buildbot_koji.steps.watching import KojiTaskStep
 from tests.support import limited, until
 from txkoji import build_states
 from txkoji.testing import FakeHub
@@ -78,7 +79,7 @@ def test_table_of_arguments() -> None:
     """The table has every argument of the step, in their order, and no other."""
     names = [
         name
-        for step in (KojiBuild, KojiTaskStep)
+        for step in (KojiBuild, KojiTaskStep, KojiStep)
         for name, parameter in inspect.signature(step.__init__).parameters.items()
         if name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]

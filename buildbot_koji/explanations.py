@@ -1,0 +1,49 @@
+"""What went wrong, in one line that says what to do. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
+
+__all__ = ["explain", "one_line"]
+
+PLUGINS = {
+    "buildContainer": "koji-containerbuild",
+    "buildSourceContainer": "koji-containerbuild",
+    "createSideTag": "sidetag_hub",
+    "editSideTag": "sidetag_hub",
+    "kiwiBuild": "kiwi",
+    "listSideTags": "sidetag_hub",
+    "osbuildImage": "osbuild (of koji-osbuild)",
+    "removeSideTag": "sidetag_hub",
+    "runroot": "runroot_hub",
+    "saveFailedTree": "save_failed_tree",
+}
+"""The hub plugin that offers a method."""
+
+_UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]+)")
+
+
+def one_line(error: BaseException) -> str:
+    """Return the text of an error in one line."""
+    return " ".join(str(error).split())
+
+
+def explain(error: KojiException) -> str:
+    """Say in one line what went wrong, and where the hub lacks a plugin or we a permission, which.
+
+    Args:
+        error: what a call to the hub failed with.
+    """
+    if not isinstance(error, HubFault):
+        return one_line(error)
+    unknown = _UNKNOWN_METHOD.search(error.text)
+    if unknown is not None:
+        method = unknown.group(1)
+        if method in PLUGINS:
+            return f"the hub has no {method}: its plugin {PLUGINS[method]} is not installed"
+        return f"the hub has no {method}: it is older than this method, or a plugin is missing"
+    if isinstance(error, ActionNotAllowed):
+        return f"the hub does not allow it: {one_line(error)}"
+    return one_line(error)
