@@ -42,6 +42,10 @@
     │   ├── ReplyTooLarge
     │   └── ForbiddenXML
     ├── TransferError                a file did not get there or back whole
+    ├── BusError                     a message broker can't be used
+    │   ├── BrokerUnreachable            no connection to it, or it broke, or no answer came in time
+    │   ├── BrokerRefusal                it says no: to the login, the queue or the address
+    │   └── MessageNotTaken              it is there, and did not take this message
     ├── ConfigurationError           a profile that can't be used (also a ValueError)
     │   ├── ProfileNotFound
     │   └── BrokenConfiguration
@@ -65,8 +69,11 @@ __all__ = [
     "AuthExpired",
     "AuthLockError",
     "BrokenConfiguration",
+    "BrokerRefusal",
+    "BrokerUnreachable",
     "BuildError",
     "BuildrootError",
+    "BusError",
     "CallbackError",
     "ConfigurationError",
     "ConnectionFailed",
@@ -83,6 +90,7 @@ __all__ = [
     "LiveCDError",
     "LiveMediaError",
     "LockError",
+    "MessageNotTaken",
     "NameValidationError",
     "NotXMLRPC",
     "ParameterError",
@@ -410,8 +418,33 @@ class TransferError(KojiException):
     """A file did not get to the hub, or from it, whole."""
 
 
+class BusError(KojiException):
+    """A message broker can't be used.
+
+    Attributes:
+        may_have_arrived: for a message that was to be published: False only where it is certain
+            that the broker does not have it.
+    """
+
+    def __init__(self, message: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
+
+
+class BrokerUnreachable(BusError):
+    """The broker could not be reached, the connection broke, or no answer came in time."""
+
+
+class BrokerRefusal(BusError):
+    """The broker answered, and said no: to the login, the queue, the exchange or the address."""
+
+
+class MessageNotTaken(BusError):
+    """The broker did not take this message, or had nowhere to put it."""
+
+
 class ConfigurationError(KojiException, ValueError):
-    """A profile, or a file that should hold it, can't be used."""
+    """A profile, other settings, or a file that should hold them, can't be used."""
 
 
 class ProfileNotFound(ConfigurationError):

@@ -81,7 +81,11 @@ class RetryPolicy:
         """
         if not is_passing(error) or (write and not was_not_carried_out(error)):
             return None
+        pause = self.pause(failures)
+        return pause if elapsed + pause < deadline else None
+
+    def pause(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row."""
         # 2.0 ** 64 is beyond any ceiling; the bound keeps a long outage from overflowing.
         pause = min(self.ceiling, self.first * self.factor ** min(failures - 1, 64))
-        pause *= 1 - self.jitter * self.chance()
-        return pause if elapsed + pause < deadline else None
+        return pause * (1 - self.jitter * self.chance())
