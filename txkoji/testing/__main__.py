@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def _arguments() -> argparse.Namespace:
         metavar="FILE",
         help="write a koji.conf with the profile 'fake', credentials included; implies --tls",
     )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep everything in this file, and go on from there when it is started again",
+    )
     parser.add_argument("--tls", action="store_true", help="listen with TLS")
     parser.add_argument(
         "--anonymous-user",
@@ -35,12 +42,17 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _serve(arguments: argparse.Namespace) -> int:
-    hub = FakeHub(
-        reactor,
-        build_seconds=arguments.build_seconds,
-        tls=arguments.tls or arguments.profile_out is not None,
-        anonymous_user=arguments.anonymous_user,
-    )
+    try:
+        hub = FakeHub(
+            reactor,
+            build_seconds=arguments.build_seconds,
+            tls=arguments.tls or arguments.profile_out is not None,
+            anonymous_user=arguments.anonymous_user,
+            state_file=arguments.state,
+        )
+    except sqlite3.Error as error:
+        print(f"can't use the state file {arguments.state}: {error}", file=sys.stderr)
+        return 1
     hub.add_demo_content()
     if arguments.profile_out is not None:
         hub.use_certificates_in(arguments.profile_out.absolute().parent)

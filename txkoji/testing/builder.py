@@ -99,7 +99,8 @@ class Builder:
         task = self.hub.state.get("task", task_id)
         if task is None or task["state"] != ASSIGNED:
             return
-        self._change(task_id, state=OPEN, start_ts=self.hub.now())
+        times = task["times_opened"] + 1
+        self._change(task_id, state=OPEN, start_ts=self.hub.now(), times_opened=times)
         handler = self._handlers.get(task["method"])
         if handler is None:
             text = f"Unknown method: {task['method']}"
@@ -193,7 +194,9 @@ class Builder:
         self.wake(task_id)
 
     def resume(self) -> None:
-        """Take up the tasks that were under way when the hub's state was saved."""
+        """Take up what was under way when the hub's state was saved: tasks, repo requests."""
+        for request in self.hub.state.rows("repo_queue", active=True, task_id=None):
+            self.repo_requested(request["id"])
         for task in self.hub.state.rows("task"):
             if task["state"] in (ASSIGNED, OPEN):
                 self._change(task["id"], state=FREE)

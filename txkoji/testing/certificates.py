@@ -15,21 +15,39 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 class CertificateAuthority:
     """Makes certificates as PEM files in a directory.
 
+    Attributes:
+        pem: the authority's certificate and key.
+        certificate_path: the file with its certificate.
+
     Args:
         directory: where the files go; it must exist.
+        pem: the :attr:`pem` of an authority to go on with; by default a new one.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, pem: bytes | None = None) -> None:
         self.directory = directory
         self._clients: dict[str, Path] = {}
-        self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Embedded Koji hub CA")])
+        if pem is None:
+            self._key = ec.generate_private_key(ec.SECP256R1())
+            certificate = self._own_certificate()
+        else:
+            key = serialization.load_pem_private_key(pem, None)
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            self._key = key
+            certificate = x509.load_pem_x509_certificate(pem)
+        public = certificate.public_bytes(serialization.Encoding.PEM)
+        self.pem = public + _private(self._key)
+        self.certificate_path = directory / "serverca.crt"
+        self.certificate_path.write_bytes(public)
+
+    def _own_certificate(self) -> x509.Certificate:
         usage = x509.KeyUsage(
             digital_signature=True, content_commitment=False, key_encipherment=False,
             data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
             encipher_only=False, decipher_only=False,
         )  # fmt: skip
-        certificate = (
+        return (
             self._builder(self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
@@ -38,8 +56,6 @@ class CertificateAuthority:
             )
             .sign(self._key, hashes.SHA256())
         )
-        self.certificate_path = directory / "serverca.crt"
-        self.certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
@@ -104,12 +120,15 @@ class CertificateAuthority:
         if alternatives is not None:
             builder = builder.add_extension(alternatives, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
-        secret = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
         path = self.directory / f"{stem}.pem"
         path.touch(mode=0o600)
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + _private(key))
         return path
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,8 +1,12 @@
-"""The embedded hub's file tree, in memory: what a real one has under ``/mnt/koji``."""
+"""The embedded hub's file tree, in memory or on disk: what a real one has under ``/mnt/koji``."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from typing_extensions import override
 
 
 class FileTree:
@@ -73,3 +77,70 @@ class FileTree:
         """Remove a file."""
         del self._content[path]
         del self._modified[path]
+
+
+class DiskFileTree(FileTree):
+    """A file tree in a directory, which outlives the process.
+
+    Args:
+        seconds: gives the time, in seconds since the epoch.
+        directory: where the files lie; it is made if it is not there.
+    """
+
+    def __init__(self, seconds: Callable[[], float], directory: Path) -> None:
+        super().__init__(seconds)
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    @override
+    def write(self, path: str, data: bytes) -> None:
+        self.write_at(path, 0, data, truncate=True)
+
+    @override
+    def write_at(self, path: str, offset: int, data: bytes, *, truncate: bool = False) -> None:
+        full = self._directory / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(full, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.pwrite(descriptor, data, offset)
+            if truncate:
+                os.ftruncate(descriptor, offset + len(data))
+        finally:
+            os.close(descriptor)
+        moment = self._seconds()
+        os.utime(full, (moment, moment))
+
+    @override
+    def append(self, path: str, data: bytes) -> None:
+        self.write_at(path, self.size(path) if self.exists(path) else 0, data)
+
+    @override
+    def copy(self, source: str, destination: str) -> None:
+        self.write(destination, self.read(source))
+
+    @override
+    def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
+        with (self._directory / path).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    @override
+    def size(self, path: str) -> int:
+        return (self._directory / path).stat().st_size
+
+    @override
+    def modified(self, path: str) -> float:
+        return (self._directory / path).stat().st_mtime
+
+    @override
+    def exists(self, path: str) -> bool:
+        return (self._directory / path).is_file()
+
+    @override
+    def walk(self, directory: str) -> Iterator[str]:
+        top = self._directory / directory
+        yield from sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file())
+
+    @override
+    def remove(self, path: str) -> None:
+        (self._directory / path).unlink()

@@ -18,13 +18,14 @@ from txkoji.testing.methods.builds import build_directory, insert_build
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import (
     EXPIRED,
+    INIT,
     READY,
     default_min_event,
     insert_repo,
     latest_repo,
     repo_struct,
 )
-from txkoji.testing.methods.tagging import tag_build_row, untag_build_row
+from txkoji.testing.methods.tagging import listing_of, tag_build_row, untag_build_row
 from txkoji.testing.state import Row
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ async def build(builder: Builder, task: Row) -> None:
     if row is None:
         _to_scratch(call, task, srpm, results)
         return
-    _import(call, row, srpm, arches, results)
+    if row["state"] != STATES["COMPLETE"]:
+        _import(call, row, srpm, arches, results)
     if dest_tag is not None and not options.get("skip_tag"):
         request = [dest_tag, row["id"], False, None, True]
         await builder.wait(task, [builder.subtask(task, "tagBuild", request, "tag")])
@@ -216,8 +218,9 @@ def _begin_build(
     with state.transaction():
         package = state.one("package", name=name) or state.insert("package", {"name": name})
         draft = bool(options.get("draft"))
-        old = None
-        if not draft:
+        if draft:
+            old = state.one("build", task_id=task["id"])
+        else:
             old = state.one("build", package_id=package["id"], version=version, release=release)
         columns = {
             "state": STATES["BUILDING"],
@@ -226,6 +229,9 @@ def _begin_build(
             "source": resolved.get("source"),
             "extra": extra,
         }
+        if old is not None and old["task_id"] == task["id"]:
+            # The task has been restarted.
+            return old
         if old is not None:
             if old["state"] == STATES["BUILDING"]:
                 raise GenericError(f"Build already in progress (task {old['task_id']})")
@@ -406,10 +412,21 @@ async def tag_build(builder: Builder, task: Row) -> None:
     build_row = state.get("build", build_id)
     if build_row is None:
         raise GenericError(f"No such build: {build_id!r}")
+    if _tagged_since(builder, task, tag_id, build_id):
+        return
     with state.transaction():
         if from_tag is not None:
             untag_build_row(state, from_tag, build_row, task["owner"])
         tag_build_row(state, tag_id, build_row, task["owner"], force=bool(force))
+
+
+def _tagged_since(builder: Builder, task: Row, tag_id: int, build_id: int) -> bool:
+    """Tell whether a task that has been restarted had done its work."""
+    listing = listing_of(builder.hub.state, tag_id, build_id)
+    if task["times_opened"] < 2 or listing is None or listing["creator_id"] != task["owner"]:
+        return False
+    event = builder.hub.state.get("events", listing["create_event"])
+    return event is not None and event["ts"] >= task["create_ts"]
 
 
 async def new_repo(builder: Builder, task: Row) -> list[Any]:
@@ -418,8 +435,11 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     state = builder.hub.state
     tag = lookups.find_tag(state, task["request"][0], strict=True)
     assert tag is not None
-    with state.transaction():
-        repo = insert_repo(call, tag["id"], task_id=task["id"])
+    # A task that has been restarted finds its own.
+    repo = state.one("repo", task_id=task["id"], state=INIT)
+    if repo is None:
+        with state.transaction():
+            repo = insert_repo(call, tag["id"], task_id=task["id"])
     arches = _arches(builder, tag["id"], "", {})
     children = [
         builder.subtask(task, "createrepo", [repo["id"], arch, None], arch) for arch in arches

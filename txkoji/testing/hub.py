@@ -22,7 +22,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji.testing import lookups, methods
 from txkoji.testing.builder import Builder
 from txkoji.testing.certificates import CertificateAuthority
-from txkoji.testing.files import FileTree
+from txkoji.testing.files import DiskFileTree, FileTree
 from txkoji.testing.handlers import HANDLERS
 from txkoji.testing.methods import (
     Call,
@@ -39,8 +39,9 @@ from txkoji.testing.methods import (
     users,
 )
 from txkoji.testing.protocol import HubResource, call_with_argument_check
-from txkoji.testing.sessions import Session, Sessions
+from txkoji.testing.sessions import LAST_SESSION, SESSIONS, Session, Sessions
 from txkoji.testing.state import HubState, Row
+from txkoji.testing.storage import Record, Storage
 from txkoji.testing.web import FilesResource, PagesResource
 
 MODULES = (absent, builds, history, output, repos, sessions, system, tagging, tags, tasks, users)
@@ -77,9 +78,9 @@ class _Site(Site):
 class FakeHub:
     """A Koji hub in this process, with a simulated builder, for tests and demonstrations.
 
-    It speaks a hub's real protocol on a port of the loopback interface, keeps everything in memory,
-    and answers as a hub of version 1.36 does. It is never kinder than a real one, but for the
-    switches that say so.
+    It speaks a hub's real protocol on a port of the loopback interface, keeps everything in memory
+    unless it gets a file for it, and answers as a hub of version 1.36 does. It is never kinder than
+    a real one, but for the switches that say so.
 
     Args:
         reactor: an IReactorTime; to listen, an IReactorTCP and IReactorSSL too. Its time is the
@@ -91,6 +92,15 @@ class FakeHub:
             where no certificate comes. It needs the package gssapi.
         version: the version that the hub says it has.
         host: the address to listen on.
+        state_file: keep everything in this file, and files in the directory that has its name
+            and ``.files``: a hub that is made of it again, on the same port, goes on, whatever
+            ended this one. Sessions stay valid, and tasks that were running start again.
+
+    Attributes:
+        restored: whether the state comes from the file.
+
+    Raises:
+        sqlite3.Error: the state file is none, or another hub uses it.
     """
 
     _log = Logger()
@@ -105,6 +115,7 @@ class FakeHub:
         keytab: Path | None = None,
         version: str = "1.36.0",
         host: str = "127.0.0.1",
+        state_file: Path | None = None,
     ) -> None:
         self.clock = reactor
         self.tls = tls
@@ -119,12 +130,15 @@ class FakeHub:
         self.keep_srpms = False
         self.noarch_packages: set[str] = set()
         self.proxy_users: set[str] = set()
-        self.upload_owners: dict[str, int] = {}
         self.requests = 0
         self.calls: Counter[str] = Counter()
         self.sessions = Sessions()
         self.state = HubState(self.now)
-        self.files = FileTree(self.now)
+        self.files = (
+            FileTree(self.now)
+            if state_file is None
+            else DiskFileTree(self.now, state_file.with_name(f"{state_file.name}.files"))
+        )
         self.builder = Builder(self, HANDLERS, build_seconds)
         self._anonymous_user = anonymous_user
         self._children: dict[int, list[Row]] = {}
@@ -133,8 +147,48 @@ class FakeHub:
         self._files_port: Any = None
         self._directory: Path | None = None
         self._authority: CertificateAuthority | None = None
-        system.seed(self.state)
-        self.admin = self.add_user(KOJIADMIN, password="kojiadmin", permissions=["admin"])
+        self._storage: Storage | None = None
+        self.restored = False
+        if state_file is not None:
+            self._keep_in(Storage(state_file))
+        if not self.restored:
+            system.seed(self.state)
+            self.add_user(KOJIADMIN, password="kojiadmin", permissions=["admin"])
+
+    @property
+    def admin(self) -> Row:
+        """The row of the user ``kojiadmin``."""
+        row = self.state.one("users", name=KOJIADMIN)
+        assert row is not None
+        return row
+
+    def _keep_in(self, storage: Storage) -> None:
+        """Take over what the storage has, and keep everything there from now on."""
+        self._storage = storage
+        kept: dict[str, list[Record]] = {"sessions": [], "state": []}
+        for record in storage.load():
+            whose = "sessions" if record[0] in (SESSIONS, LAST_SESSION) else "state"
+            kept[whose].append(record)
+        self.sessions.restore(kept["sessions"])
+        self.state.restore(kept["state"])
+        for row in self.state.rows("task"):
+            self.index_task(row)
+        self.restored = bool(kept["state"])
+        self.state.before_commit = self._save
+
+    def _save(self) -> None:
+        if self._storage is not None:
+            records = [*self.state.changes(), *self.sessions.changes()]
+            if records:
+                self._storage.save(records)
+
+    def _kept(self, name: str) -> Any:
+        row = self.state.one("hub_setting", name=name)
+        return row["value"] if row else None
+
+    def _keep(self, name: str, value: Any) -> None:
+        if self._storage is not None and self._kept(name) is None:
+            self.state.insert("hub_setting", {"name": name, "value": value})
 
     def now(self) -> float:
         """Return the hub's time, in seconds since the epoch."""
@@ -187,6 +241,8 @@ class FakeHub:
         Raises:
             twisted.internet.error.CannotListenError: the port is taken.
         """
+        if self.restored:
+            self.builder.resume()
         site = self._make_site(self.resource())
         if self.tls:
             server = self.authority.server(self.host)
@@ -195,7 +251,9 @@ class FakeHub:
             files = Resource()
             files.putChild(b"kojifiles", FilesResource(self))
             site = self._make_site(files)
-            self._files_port = self.clock.listenTCP(0, site, interface=self.host)
+            number = self._kept("files_port") or 0
+            self._files_port = self.clock.listenTCP(number, site, interface=self.host)
+            self._keep("files_port", self._files_port.getHost().port)
         else:
             self._port = self.clock.listenTCP(port, site, interface=self.host)
 
@@ -221,6 +279,10 @@ class FakeHub:
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = self._authority = None
+        if self._storage is not None:
+            self.state.before_commit = None
+            self._storage.close()
+            self._storage = None
 
     # Credentials
 
@@ -229,12 +291,14 @@ class FakeHub:
         """The hub's certificate authority; its files live in a temporary directory until stop."""
         if self._authority is None:
             self._directory = Path(tempfile.mkdtemp(prefix="embedded-koji-hub-"))
-            self._authority = CertificateAuthority(self._directory)
+            self.use_certificates_in(self._directory)
+        assert self._authority is not None
         return self._authority
 
     def use_certificates_in(self, directory: Path) -> None:
         """Keep the authority's files in a directory that stays after stop."""
-        self._authority = CertificateAuthority(directory)
+        self._authority = CertificateAuthority(directory, self._kept("authority"))
+        self._keep("authority", self._authority.pem)
 
     def certificate(self, user: str) -> Path:
         """Return the path of a PEM file with a client certificate of a user, and its key."""
@@ -418,7 +482,11 @@ class FakeHub:
         Users ``kojiadmin`` and ``alice``; a host ``builder1``; the tags ``demo-build``,
         ``demo-candidate`` and ``demo-released``; the target ``demo``; the packages ``hello``,
         ``world``, ``foo`` and ``failarch`` (which does not build), listed in ``demo-candidate``.
+        A restored hub has them.
         """
+        self.allow_srpm_builds = True
+        if self.restored:
+            return
         self.add_user("alice", password="alice")
         self.add_host("builder1", "x86_64 aarch64 ppc64le noarch")
         self.add_tag("demo-candidate")
@@ -429,7 +497,6 @@ class FakeHub:
             self.add_package("demo-candidate", package)
             self.add_package("demo-released", package)
         self.add_repo("demo-build")
-        self.allow_srpm_builds = True
 
 
 assert methods.METHODS, "the hub methods are registered by the imports above"

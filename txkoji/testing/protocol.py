@@ -192,11 +192,11 @@ class HubResource(Resource):
             else:
                 value = call_with_argument_check(call, method, params)
             reply = marshal.response(value)
+            # A hub stores the number only with a change that it commits.
+            if session is not None and hub.state.changed and callnum is not None:
+                hub.sessions.update(session, callnum=callnum)
         if session is not None:
             session.updated = hub.now()
-            # A hub stores the number only with a change that it commits.
-            if hub.state.changed and callnum is not None:
-                session.callnum = callnum
         return reply
 
     def _session(self, request: Request) -> tuple[Session | None, int | None]:

@@ -6,10 +6,15 @@ Pure. The rules are those that ``transport.jsonl`` of the recordings shows.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from txkoji.exceptions import AuthError, AuthExpired, RetryError, SequenceError
+from txkoji.testing.storage import Record
+
+SESSIONS, LAST_SESSION = "sessions", "last session"
+"""The collections of saved records."""
 
 SAFE_TO_REPEAT = frozenset(
     {
@@ -71,6 +76,29 @@ class Sessions:
         self.header_auth = True
         self._sessions: dict[int, Session] = {}
         self._last = 0
+        self._touched: set[int] = set()
+
+    def restore(self, records: Iterable[Record]) -> None:
+        """Take over records that :meth:`changes` gave once."""
+        for collection, key, value in records:
+            if collection == LAST_SESSION:
+                self._last = value
+            else:
+                self._sessions[key] = Session(**value)
+
+    def changes(self) -> list[Record]:
+        """Return the sessions that changed since the last call, None for one that ended."""
+        touched, self._touched = self._touched, set()
+        records: list[Record] = [(LAST_SESSION, 0, self._last)] if touched else []
+        for number in touched:
+            session = self._sessions.get(number)
+            records.append((SESSIONS, number, None if session is None else vars(session)))
+        return records
+
+    def update(self, session: Session, **changes: Any) -> None:
+        """Change attributes of a session."""
+        vars(session).update(changes)
+        self._touched.add(session.id)
 
     def __iter__(self) -> Any:
         return iter(list(self._sessions.values()))
@@ -84,6 +112,7 @@ class Sessions:
         session = Session(self._last, key, user_id, authtype, address, now, master=master)
         session.updated = now
         self._sessions[session.id] = session
+        self._touched.add(session.id)
         return session
 
     def find(self, id_text: str, key: str, address: str) -> Session:
@@ -125,9 +154,8 @@ class Sessions:
 
     def renew(self, session: Session, now: float) -> Session:
         """Give a session a new key and a new lease. Its call number stays."""
-        session.key = f"{session.id}-{secrets.token_urlsafe(18)}"
-        session.expired = False
-        session.renewed = session.updated = now
+        key = f"{session.id}-{secrets.token_urlsafe(18)}"
+        self.update(session, key=key, expired=False, renewed=now, updated=now)
         return session
 
     def close(self, session: Session) -> None:
@@ -135,14 +163,16 @@ class Sessions:
         for other in self:
             if other is session or other.master == session.id:
                 self._sessions.pop(other.id, None)
+                self._touched.add(other.id)
 
     def expire_all(self) -> None:
         """Let every session run over its time: the next call gets fault 1007."""
         for session in self:
-            session.expired = True
+            self.update(session, expired=True)
 
     def forget_all(self) -> None:
         """Delete every session, as an admin's clean-up does: the next call gets fault 1002."""
+        self._touched.update(self._sessions)
         self._sessions.clear()
 
     def login_reply(self, session: Session) -> dict[str, Any]:

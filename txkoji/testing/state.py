@@ -7,11 +7,16 @@ It knows nothing of what the rows mean: that is the hub methods' business.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from txkoji.testing.storage import Record
+
 Row = dict[str, Any]
+
+SEQUENCES = "sequences"
+"""The collection of the sequences among saved records; no table may have this name."""
 
 
 class HubState:
@@ -33,8 +38,9 @@ class HubState:
         self._undo: list[Callable[[], None]] = []
         self._event: int | None = None
         self._commit_hooks: list[Callable[[], None]] = []
+        self._touched: set[tuple[str, Any]] = set()
+        self.before_commit: Callable[[], None] | None = None
         self.depth = 0
-        self.changed = False
 
     # Reading
 
@@ -67,11 +73,35 @@ class HubState:
         """
         return [row for row in self.rows(table, **equal) if in_force(row, event)]
 
+    @property
+    def changed(self) -> bool:
+        """Whether the transaction that is under way has changed something."""
+        return bool(self._undo)
+
+    # Saving
+
+    def restore(self, records: Iterable[Record]) -> None:
+        """Take over records that :meth:`changes` gave once; those of a table by ascending ids."""
+        for table, key, value in records:
+            if table == SEQUENCES:
+                self._sequences[key] = value
+            else:
+                self._tables[table][key] = value
+
+    def changes(self) -> list[Record]:
+        """Return what was written since the last call: rows, and the state of sequences."""
+        touched, self._touched = self._touched, set()
+        return [
+            (table, key, self._sequences[key] if table == SEQUENCES else self.get(table, key))
+            for table, key in touched
+        ]
+
     # Writing
 
     def next_id(self, sequence: str) -> int:
         """Draw the next number of a sequence. It is not given back by a roll-back."""
         self._sequences[sequence] += 1
+        self._touch(SEQUENCES, sequence)
         return self._sequences[sequence]
 
     def insert(self, table: str, row: Row, *, id: int | None = None) -> Row:
@@ -81,6 +111,7 @@ class HubState:
         else:
             number = id
             self._sequences[table] = max(self._sequences[table], id)
+            self._touch(SEQUENCES, table)
         stored = {"id": number, **row}
         self._tables[table][number] = stored
 
@@ -88,6 +119,7 @@ class HubState:
             del self._tables[table][number]
 
         self._log(undo)
+        self._touch(table, number)
         return stored
 
     def update(self, table: str, id: int, **changes: Any) -> Row:
@@ -103,6 +135,7 @@ class HubState:
 
         row.update(changes)
         self._log(undo)
+        self._touch(table, id)
         return row
 
     def delete(self, table: str, id: int) -> None:
@@ -111,6 +144,7 @@ class HubState:
         # A row that comes back goes to the end of the table: nothing here relies on that order
         # after a roll-back, and the hub promises none without an ORDER BY.
         self._log(lambda: self._tables[table].__setitem__(id, row))
+        self._touch(table, id)
 
     def event(self) -> int:
         """Return the event id of this transaction, allocated at its first use."""
@@ -154,12 +188,11 @@ class HubState:
         """Undo every change made inside if the block raises.
 
         Nested, it is a savepoint: the inner one's failure leaves the outer one's changes alone.
-        The outermost one has an event id of its own and runs the commit hooks at its end.
+        The outermost one has an event id of its own; at its end ``before_commit`` is called, also
+        after a roll-back, which leaves its mark on sequences, then the commit hooks.
         """
         mark = len(self._undo)
         self.depth += 1
-        if self.depth == 1:
-            self.changed = False
         try:
             yield
         except BaseException:
@@ -169,10 +202,11 @@ class HubState:
         finally:
             self.depth -= 1
             if not self.depth:
-                self.changed = bool(self._undo)
                 self._undo.clear()
                 self._event = None
                 hooks, self._commit_hooks = self._commit_hooks, []
+                if self.before_commit is not None:
+                    self.before_commit()
         if not self.depth:
             for hook in hooks:
                 hook()
@@ -180,6 +214,13 @@ class HubState:
     def _log(self, undo: Callable[[], None]) -> None:
         if self.depth:
             self._undo.append(undo)
+
+    def _touch(self, table: str, key: Any) -> None:
+        if self.before_commit is None:
+            return
+        self._touched.add((table, key))
+        if not self.depth:
+            self.before_commit()
 
 
 def in_force(row: Row, event: int | None = None) -> bool:

@@ -28,8 +28,10 @@ def _claim(call: Call, filepath: str) -> None:
     """Let the first uploader own a directory, and refuse any other."""
     user = call.require_login()
     top = filepath.strip("/")
-    owner = call.hub.upload_owners.setdefault(top, user["id"])
-    if owner != user["id"]:
+    row = call.state.one("upload_directory", path=top) or call.state.insert(
+        "upload_directory", {"path": top, "user_id": user["id"]}
+    )
+    if row["user_id"] != user["id"]:
         raise GenericError(f"Invalid upload directory, not owner: {top}")
 
 

@@ -115,14 +115,14 @@ def exclusive_session(call: Call, force: bool = False) -> None:
             if not force:
                 raise AuthLockError("Cannot get exclusive session")
             call.hub.sessions.close(other)
-    call.session.exclusive = True
+    call.hub.sessions.update(call.session, exclusive=True)
 
 
 @hub_method("sharedSession")
 def shared_session(call: Call) -> None:
     if call.session is None:
         raise AuthError("Not logged in")
-    call.session.exclusive = False
+    call.hub.sessions.update(call.session, exclusive=False)
 
 
 @hub_method("showSession")

@@ -92,6 +92,7 @@ def make_task(
             "fault": None,
             "priority": priority,
             "weight": 1.0,
+            "times_opened": 0,
             "arch": arch,
         },
     )
