@@ -46,6 +46,7 @@
     │   ├── BrokerUnreachable            no connection to it, or it broke, or no answer came in time
     │   ├── BrokerRefusal                it says no: to the login, the queue or the address
     │   └── MessageNotTaken              it is there, and did not take this message
+    ├── MalformedMessage             a bus message that has not the form of its sender
     ├── ConfigurationError           a profile that can't be used (also a ValueError)
     │   ├── ProfileNotFound
     │   └── BrokenConfiguration
@@ -90,6 +91,7 @@ __all__ = [
     "LiveCDError",
     "LiveMediaError",
     "LockError",
+    "MalformedMessage",
     "MessageNotTaken",
     "NameValidationError",
     "NotXMLRPC",
@@ -441,6 +443,10 @@ class BrokerRefusal(BusError):
 
 class MessageNotTaken(BusError):
     """The broker did not take this message, or had nowhere to put it."""
+
+
+class MalformedMessage(KojiException):
+    """A message of a bus has not the form that its sender gives it; it can never be used."""
 
 
 class ConfigurationError(KojiException, ValueError):

@@ -15,6 +15,7 @@ __all__ = [
     "build_url",
     "package_url",
     "parse_web_url",
+    "repo_url",
     "rpm_path",
     "tag_url",
     "task_file_url",
@@ -44,6 +45,11 @@ def build_url(weburl: str, build_id: int) -> str:
 def package_url(weburl: str, package_id: int) -> str:
     """Return the address of a package's page."""
     return _page(weburl, "packageinfo", "packageID", package_id)
+
+
+def repo_url(weburl: str, repo_id: int) -> str:
+    """Return the address of a repo's page."""
+    return _page(weburl, "repoinfo", "repoID", repo_id)
 
 
 def tag_url(weburl: str, tag_id: int | str) -> str:
