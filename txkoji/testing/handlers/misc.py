@@ -1,0 +1,33 @@
+"""Tasks that stand alone: ``runroot``, ``sleep``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.task import deferLater
+
+from txkoji.testing.handlers.common import write_log
+from txkoji.testing.handlers.registry import handler
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.builder import Builder
+
+RUN_SHARE = 0.6
+
+
+@handler("runroot")
+async def runroot(builder: Builder, task: Row) -> str:
+    """Run ``runroot``: the command is always content."""
+    command = task["request"][2]
+    words = command if isinstance(command, str) else " ".join(command)
+    path = f"{task_directory(task['id'])}/runroot.log"
+    await write_log(builder, path, f"$ {words}", "running", RUN_SHARE)
+    return f"{words} completed successfully"
+
+
+@handler("sleep")
+async def sleep(builder: Builder, task: Row) -> None:
+    """Run ``sleep``: its argument in seconds, of the hub's clock."""
+    await deferLater(builder.hub.clock, float(task["request"][0]), lambda: None)

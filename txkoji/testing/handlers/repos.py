@@ -1,0 +1,92 @@
+"""Repos: ``newRepo`` and its parts, ``waitrepo``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from txkoji.testing import lookups
+from txkoji.testing.handlers.common import arches_of, call_of
+from txkoji.testing.handlers.registry import handler
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.repos import (
+    EXPIRED,
+    INIT,
+    READY,
+    default_min_event,
+    insert_repo,
+    latest_repo,
+    repo_struct,
+)
+from txkoji.testing.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.builder import Builder
+
+REPO_SHARE = 0.1
+
+
+@handler("newRepo")
+async def new_repo(builder: Builder, task: Row) -> list[Any]:
+    """Run ``newRepo``: a createrepo for each architecture, then the repo is READY."""
+    call = call_of(builder, task)
+    state = builder.hub.state
+    tag = lookups.find_tag(state, task["request"][0], strict=True)
+    assert tag is not None
+    # A task that has been restarted finds its own.
+    repo = state.one("repo", task_id=task["id"], state=INIT)
+    if repo is None:
+        with state.transaction():
+            repo = insert_repo(call, tag["id"], task_id=task["id"])
+    arches = arches_of(builder, tag["id"], "", {})
+    children = [
+        builder.subtask(task, "createrepo", [repo["id"], arch, None], arch) for arch in arches
+    ]
+    results = await builder.wait(task, children)
+    del results
+    with state.transaction():
+        for old in state.rows("repo", tag_id=tag["id"], state=READY, dist=False):
+            state.update("repo", old["id"], state=EXPIRED, state_ts=call.hub.now())
+        state.update("repo", repo["id"], state=READY, state_ts=call.hub.now())
+        for request in state.rows("repo_queue", task_id=task["id"], active=True):
+            state.update(
+                "repo_queue",
+                request["id"],
+                repo_id=repo["id"],
+                active=False,
+                update_ts=call.hub.now(),
+            )
+    return [repo["id"], repo["create_event"]]
+
+
+@handler("createrepo")
+async def createrepo(builder: Builder, task: Row) -> list[Any]:
+    """Run ``createrepo``."""
+    await builder.sleep(REPO_SHARE)
+    return [task_directory(task["id"]).removeprefix("work/"), ["repomd.xml"]]
+
+
+@handler("waitrepo")
+async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
+    """Run ``waitrepo``: until the tag has a repo that is new enough and holds the builds."""
+    tag_info, _newer_than, nvrs, min_event = (*task["request"], None, None, None)[:4]
+    call = call_of(builder, task)
+    state = builder.hub.state
+    tag = lookups.find_tag(state, tag_info, strict=True)
+    assert tag is not None
+    if min_event is None:
+        low = default_min_event(call, tag["id"])
+        for nvr in nvrs or []:
+            row = lookups.find_build_row(state, nvr, strict=True)
+            assert row is not None
+            for parent, _ in lookups.tag_order(state, tag["id"]):
+                for listing in state.active("tag_listing", None, tag_id=parent, build_id=row["id"]):
+                    low = max(low or 0, listing["create_event"])
+    else:
+        low = int(min_event)
+    repo = latest_repo(call, tag["id"], min_event=low)
+    if repo is None:
+        builder.subtask(task, "newRepo", [tag["name"]], "newrepo")
+    while repo is None:
+        await builder.sleep(0.05)
+        repo = latest_repo(call, tag["id"], min_event=low)
+    return repo_struct(state, repo)
