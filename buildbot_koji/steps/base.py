@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from buildbot.config.errors import error as config_error
 from buildbot.process import results
@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from buildbot_koji import checks
+from buildbot_koji.arguments import DeclaredArguments, argument
 from buildbot_koji.explanations import explain
 from buildbot_koji.hub import Hub, get_hub
 from txkoji.exceptions import KojiException
@@ -50,33 +51,30 @@ RESULTS = {
 }
 
 
-class KojiStep(BuildStep):
+class KojiStep(DeclaredArguments, BuildStep):
     """Works with a Koji hub. The parent of all steps.
 
-    A subclass names its arguments and their checks, and says in :meth:`work` what it does.
-
-    Args:
-        profile: the profile of the hub in Koji's configuration files, or a ``util.KojiHub``.
-        timeout: seconds that the step may take, all attempts of its build request together.
-        kwargs: Buildbot's own arguments of every step.
+    A subclass declares its arguments, and says in :meth:`work` what it does.
     """
 
-    renderables: Sequence[str] = ("profile", "timeout")
-    checks: ClassVar[Mapping[str, checks.Check]] = {
-        "profile": checks.hub,
-        "timeout": checks.seconds,
-    }
-    required: ClassVar[Sequence[str]] = ["profile"]
+    profile = argument(
+        checks.hub,
+        "the profile of the hub in Koji's configuration files, or a ``util.KojiHub``",
+        required=True,
+        positional=True,
+    )
+    timeout = argument(
+        checks.seconds, "seconds that all attempts of a build request may take together"
+    )
+
     # What could not be done makes the rest of the build pointless.
     haltOnFailure = True
 
     master: Any
     build: Any
 
-    def __init__(self, profile: Any = None, *, timeout: Any = None, **kwargs: Any) -> None:
-        self.profile = profile
-        self.timeout = timeout
-        super().__init__(**kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         for complaint in self.complaints():
             config_error(f"{type(self).__name__}: {complaint}")
         self.ending: Ending | None = None
@@ -88,8 +86,11 @@ class KojiStep(BuildStep):
 
     def complaints(self) -> list[str]:
         """Return one line for each mistake in the arguments that are known by now."""
-        values = {name: getattr(self, name) for name in self.checks}
-        return checks.complaints(values, self.checks, self.required)
+        return checks.complaints(
+            {name: getattr(self, name) for name in self.arguments},
+            {name: each.check for name, each in self.arguments.items()},
+            [name for name, each in self.arguments.items() if each.required],
+        )
 
     async def work(self, hub: Hub) -> int:
         """Do what the step is for. A subclass says what.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji import checks
+from buildbot_koji.arguments import argument
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.attempts import Attempt, find_attempt, store_attempt
@@ -50,39 +50,23 @@ class KojiTaskStep(KojiStep):
     A subclass says in :meth:`hub_call` how the task is started. It may prepare something before
     (:meth:`prepare`), take what the task left (:meth:`finished`), and name what the task is doing
     (``activity``) and what came of it (:meth:`done_words`).
-
-    Args:
-        profile: the profile of the hub in Koji's configuration files, or a ``util.KojiHub``.
-        timeout: seconds from the submission to the end of the task.
-        max_queue_time: seconds that the task may wait for a builder.
-        on_stop: what becomes of the task when someone stops the build, or a time is over:
-            ``"cancel"`` or ``"leave"``.
-        kwargs: Buildbot's own arguments of every step.
     """
 
     activity: ClassVar[str] = "building"
     """What an open task is doing where none of its children says more."""
 
-    renderables: Sequence[str] = ("max_queue_time", "on_stop")
-    checks: ClassVar[Mapping[str, checks.Check]] = {
-        **KojiStep.checks,
-        "max_queue_time": checks.seconds,
-        "on_stop": checks.one_of("cancel", "leave"),
-    }
+    max_queue_time = argument(checks.seconds, "seconds that the task may wait for a builder")
+    on_stop = argument(
+        checks.one_of("cancel", "leave"),
+        "what becomes of the task when someone stops the build, or a time is over:"
+        ' ``"cancel"`` or ``"leave"``',
+        default="cancel",
+    )
 
     _log = Logger()
 
-    def __init__(
-        self,
-        profile: Any = None,
-        *,
-        max_queue_time: Any = None,
-        on_stop: Any = "cancel",
-        **kwargs: Any,
-    ) -> None:
-        self.max_queue_time = max_queue_time
-        self.on_stop = on_stop
-        super().__init__(profile, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._attempt: Attempt | None = None
         self._in_doubt = False
         self._tree: TaskTree | None = None
