@@ -26,12 +26,14 @@ from txkoji.testing.files import DiskFileTree, FileTree
 from txkoji.testing.handlers import HANDLERS
 from txkoji.testing.methods import (
     Call,
+    HubMethod,
     absent,
     builds,
     history,
     output,
     repos,
     sessions,
+    sidetags,
     system,
     tagging,
     tags,
@@ -44,7 +46,20 @@ from txkoji.testing.state import HubState, Row
 from txkoji.testing.storage import Record, Storage
 from txkoji.testing.web import FilesResource, PagesResource
 
-MODULES = (absent, builds, history, output, repos, sessions, system, tagging, tags, tasks, users)
+MODULES = (
+    absent,
+    builds,
+    history,
+    output,
+    repos,
+    sessions,
+    sidetags,
+    system,
+    tagging,
+    tags,
+    tasks,
+    users,
+)
 """The modules whose import fills the table of hub methods."""
 
 KOJIADMIN = "kojiadmin"
@@ -90,7 +105,7 @@ class FakeHub:
         anonymous_user: let calls without a session act as this user. No real hub does that.
         keytab: a keytab with the key of ``HTTP/host``: ``/ssllogin`` asks for a Kerberos ticket
             where no certificate comes. It needs the package gssapi.
-        version: the version that the hub says it has.
+        version: the version that the hub says it has; it lacks the methods that came later.
         host: the address to listen on.
         state_file: keep everything in this file, and files in the directory that has its name
             and ``.files``: a hub that is made of it again, on the same port, goes on, whatever
@@ -126,6 +141,8 @@ class FakeHub:
         self.host = host
         self.offline_text: str | None = None
         self.locked_out = False
+        self.denied: dict[str, str | None] = {}
+        self._absent_plugins: set[str] = set()
         self.allow_srpm_builds = False
         self.keep_srpms = False
         self.noarch_packages: set[str] = set()
@@ -338,7 +355,31 @@ class FakeHub:
         """Answer calls again."""
         self.offline_text = None
 
+    def deny(self, policy: str, reason: str | None = None) -> None:
+        """Let a policy (``tag``, ``package_list``, ``sidetag``, ...) deny all that it is asked."""
+        self.denied[policy] = reason
+
+    def without_plugins(self, *plugins: str) -> None:
+        """Do without plugins, whose methods are invalid then: ``sidetag``, ``runroot``, ..."""
+        unknown = set(plugins) - set(methods.PLUGIN_OF.values())
+        assert not unknown, f"no such plugins: {unknown}"
+        self._absent_plugins.update(plugins)
+
     # Running methods
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """The first two numbers of the hub's version, which decide on what methods it has."""
+        major, minor, *_ = self.version.split(".")
+        return int(major), int(minor)
+
+    def method(self, name: str) -> HubMethod | None:
+        """Return the hub method of a name; None where this hub has none."""
+        if methods.PLUGIN_OF.get(name) in self._absent_plugins:
+            return None
+        if methods.SINCE.get(name, self.release) > self.release:
+            return None
+        return methods.METHODS.get(name)
 
     def user_of(self, session: Session | None) -> Row | None:
         """Return the user of a session, of an anonymous call the one of the switch, or None."""

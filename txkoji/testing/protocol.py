@@ -19,7 +19,7 @@ from twisted.web.resource import Resource
 
 from txkoji import exceptions
 from txkoji.testing import marshal, negotiate, uploads
-from txkoji.testing.methods import METHODS, Call
+from txkoji.testing.methods import NEW_PARAMETERS, Call
 from txkoji.testing.sessions import Session
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def call_with_argument_check(call: Call, name: str, params: list[Any]) -> Any:
         GenericError: there is no such method.
         ParameterError: it does not take these arguments, in Python's words.
     """
-    function = METHODS.get(name)
+    function = call.hub.method(name)
     if function is None:
         raise exceptions.GenericError(f"Invalid method: {name}")
     args = list(params)
@@ -51,6 +51,10 @@ def call_with_argument_check(call: Call, name: str, params: list[Any]) -> Any:
     if args and isinstance(args[-1], dict) and args[-1].get("__starstar"):
         kwargs = dict(args.pop())
         del kwargs["__starstar"]
+    for parameter in kwargs:
+        if NEW_PARAMETERS.get(parameter, call.hub.release) > call.hub.release:
+            text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
+            raise exceptions.ParameterError(text)
     try:
         return function(call, *args, **kwargs)
     except TypeError as error:
@@ -164,7 +168,8 @@ class HubResource(Resource):
         self, request: Request, method: str, params: list[Any], principal: str | None
     ) -> bytes:
         hub = self.hub
-        if method not in METHODS and method not in MULTICALL_NAMES and method != "rawUpload":
+        special = method in MULTICALL_NAMES or method == "rawUpload"
+        if not special and hub.method(method) is None:
             raise exceptions.GenericError(f"Invalid method: {method}")
         session, callnum = self._session(request)
         if session is not None:

@@ -129,7 +129,7 @@ def begin_build(
         extra["custom_user_metadata"] = options["custom_user_metadata"]
     with state.transaction():
         package = state.one("package", name=name) or state.insert("package", {"name": name})
-        draft = bool(options.get("draft"))
+        draft = bool(options.get("draft")) and call.hub.release >= (1, 34)
         if draft:
             old = state.one("build", task_id=task["id"])
         else:

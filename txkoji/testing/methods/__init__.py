@@ -19,9 +19,25 @@ if TYPE_CHECKING:
     from txkoji.testing.sessions import Session
 
 HubMethod = Callable[..., Any]
+Version = tuple[int, int]
 
 METHODS: dict[str, HubMethod] = {}
 """Every method that the embedded hub answers, by the name that clients use."""
+
+PLUGIN_OF: dict[str, str] = {}
+"""For a method that a plugin of the hub brings, the plugin's name."""
+
+SINCE: dict[str, Version] = {}
+"""For a method that older hubs lack, the version that brought it."""
+
+NEW_PARAMETERS: dict[str, Version] = {
+    "draft": (1, 34),
+    "promotedBefore": (1, 36),
+    "promotedAfter": (1, 36),
+    "promoter": (1, 36),
+    "min_event": (1, 35),
+}
+"""The parameters that older hubs lack, with the version that brought them."""
 
 
 @dataclass
@@ -49,6 +65,19 @@ class Call:
         """The hub's tables."""
         return self.hub.state
 
+    def require_policy(self, name: str, *, force: bool = False) -> None:
+        """Refuse what a policy of the hub denies (:meth:`FakeHub.deny`), but for a forcing admin.
+
+        Args:
+            name: the policy.
+            force: whether the caller asks to be let through.
+        """
+        if name not in self.hub.denied or (force and self.has_permission("admin")):
+            return
+        reason = self.hub.denied[name]
+        text = f"policy violation ({name})" + (f": {reason}" if reason else "")
+        raise exceptions.ActionNotAllowed(text)
+
     def require_login(self) -> Row:
         """Return the user, or refuse as the hub does."""
         if self.user is None:
@@ -73,11 +102,19 @@ class Call:
         raise exceptions.ActionNotAllowed(f"{permission} permission required ({who})")
 
 
-def hub_method(name: str, *, python_name: str | None = None) -> Callable[[HubMethod], HubMethod]:
+def hub_method(
+    name: str,
+    *,
+    python_name: str | None = None,
+    plugin: str | None = None,
+    since: Version | None = None,
+) -> Callable[[HubMethod], HubMethod]:
     """Register a function as a hub method.
 
     Args:
         name: the name that clients call.
+        plugin: the plugin of the hub that brings it; by default it is the hub's own.
+        since: the version of the hub that brought it.
         python_name: the name that the hub's own function has, which shows in the text of fault
             1019 ("get_tag() missing 1 required positional argument: 'tagInfo'"); by default the
             decorated function's own.
@@ -86,6 +123,10 @@ def hub_method(name: str, *, python_name: str | None = None) -> Callable[[HubMet
     def register(function: HubMethod) -> HubMethod:
         function.__qualname__ = python_name or function.__name__
         METHODS[name] = function
+        if plugin is not None:
+            PLUGIN_OF[name] = plugin
+        if since is not None:
+            SINCE[name] = since
         return function
 
     return register

@@ -238,7 +238,7 @@ def cancel_build(call: Call, buildID: Any, strict: bool = False) -> bool:
     return True
 
 
-@hub_method("promoteBuild")
+@hub_method("promoteBuild", since=(1, 34))
 def promote_build(call: Call, build: Any, force: bool = False) -> Any:
     user = call.require_login()
     row = lookups.find_build_row(call.state, build, strict=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, GenericError
+from txkoji.exceptions import GenericError
 from txkoji.testing import lookups
 from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.methods.history import changes_of
 from txkoji.testing.methods.tasks import make_task
+from txkoji.testing.queries import query_by_clauses
 from txkoji.testing.state import HubState, Row
 
 INIT, READY, EXPIRED, DELETED, PROBLEM = range(5)
@@ -122,7 +123,7 @@ def get_active_repos(call: Call) -> list[Any]:
     return [repo_struct(call.state, row) for row in rows]
 
 
-@hub_method("repo.get")
+@hub_method("repo.get", since=(1, 35))
 def repo_get(
     call: Call, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
 ) -> Any:
@@ -180,7 +181,7 @@ def request_struct(state: HubState, row: Row) -> dict[str, Any]:
     }
 
 
-@hub_method("repo.request")
+@hub_method("repo.request", since=(1, 35))
 def repo_request(
     call: Call,
     tag: Any,
@@ -233,7 +234,7 @@ def repo_request(
 DEFAULT_REQUEST_PRIORITY = 20
 
 
-@hub_method("repo.checkRequest")
+@hub_method("repo.checkRequest", since=(1, 35))
 def repo_check_request(call: Call, req_id: Any) -> dict[str, Any]:
     row = call.state.get("repo_queue", req_id)
     if row is None:
@@ -263,108 +264,52 @@ def new_repo(
     return make_task(call, "newRepo", [found["name"]], priority=REPO_PRIORITY, channel="createrepo")
 
 
-# Side tags (a plugin of the hub)
+# Queries by clauses
+
+_REPO_FIELDS = ("id", "tag_id", "create_event", "state", "dist", "task_id")
+_REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id", "repo_id")
 
 
-@hub_method("createSideTag")
-def create_side_tag(
-    call: Call, basetag: Any, debuginfo: bool = False, suffix: Any = None
-) -> dict[str, Any]:
-    from txkoji.testing.methods.tags import insert_tag, insert_target
-
-    user = call.require_login()
-    base = lookups.find_tag(call.state, basetag, strict=True)
-    assert base is not None
-    number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
-    name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
-    extra = {"sidetag": True, "sidetag_user": user["name"], "sidetag_user_id": user["id"]}
-    tag_id = insert_tag(
-        call, user["id"], name, parent=base["id"], arches=base["arches"], extra=extra
-    )
-    insert_target(call, user["id"], name, tag_id, tag_id)
-    return {"name": name, "id": tag_id, "task_id": None, "request": None}
+@hub_method("repo.query", since=(1, 35))
+def repo_query(call: Call, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
+    rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
+    return query_by_clauses(rows, "repo", clauses, fields or _REPO_FIELDS, opts)
 
 
-def _side_tags(call: Call) -> list[Row]:
-    tags = []
-    for row in call.state.active("tag_extra", None, key="sidetag"):
-        tag = call.state.get("tag", row["tag_id"])
-        assert tag is not None
-        tags.append(tag)
-    return tags
+@hub_method("repo.queryQueue", since=(1, 35))
+def repo_query_queue(call: Call, clauses: Any = None, fields: Any = None, opts: Any = None) -> Any:
+    rows = [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
+    return query_by_clauses(rows, "repo_queue", clauses, fields or _REQUEST_FIELDS, opts)
 
 
-@hub_method("removeSideTag")
-def remove_side_tag(call: Call, sidetag: Any) -> None:
-    from txkoji.testing.methods.tags import drop_tag, drop_target
-
-    user = call.require_login()
-    tag = lookups.find_tag(call.state, sidetag, strict=True)
-    assert tag is not None
-    extra = lookups.tag_extra(call.state, tag["id"])
-    if not extra.get("sidetag"):
-        raise GenericError(f"Not a sidetag: {tag['name']}")
-    if extra["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
-        raise ActionNotAllowed("This is not your sidetag")
-    drop_target(call, user["id"], tag["name"])
-    drop_tag(call, user["id"], tag["id"])
+@hub_method("repo.setRequestPriority", since=(1, 35))
+def repo_set_request_priority(call: Call, req_id: Any, priority: Any) -> None:
+    call.require_permission("admin")
+    row = call.state.get("repo_queue", req_id)
+    if row is None:
+        raise GenericError("No such request")
+    call.state.update("repo_queue", row["id"], priority=priority, update_ts=call.hub.now())
 
 
-@hub_method("editSideTag")
-def edit_side_tag(
-    call: Call,
-    sidetag: Any,
-    debuginfo: Any = None,
-    rpm_macros: Any = None,
-    remove_rpm_macros: Any = None,
-    extra: Any = None,
-    remove_extra: Any = None,
-) -> None:
-    user = call.require_login()
-    tag = lookups.find_tag(call.state, sidetag, strict=True)
-    assert tag is not None
-    own = lookups.tag_extra(call.state, tag["id"])
-    if not own.get("sidetag"):
-        raise GenericError(f"Not a sidetag: {tag['name']}")
-    if own["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
-        raise ActionNotAllowed("This is not your sidetag")
-    [link] = call.state.active("tag_inheritance", None, tag_id=tag["id"])
-    allowed = lookups.tag_extra(call.state, link["parent_id"])
-    changes: dict[str, Any] = dict(extra or {})
-    removed = set(remove_extra or [])
-    if debuginfo is not None:
-        if not allowed.get("sidetag_debuginfo_allowed"):
-            raise GenericError("Debuginfo setting is not allowed in parent tag.")
-        changes["with_debuginfo"] = bool(debuginfo)
-    if rpm_macros or remove_rpm_macros:
-        if not allowed.get("sidetag_rpm_macros_allowed"):
-            raise GenericError("RPM macros change is not allowed in parent tag.")
-        changes.update({f"rpm.macro.{name}": value for name, value in (rpm_macros or {}).items()})
-        removed |= {f"rpm.macro.{name}" for name in remove_rpm_macros or []}
-    for key in {*changes, *removed}:
-        for row in call.state.active("tag_extra", None, tag_id=tag["id"], key=key):
-            call.state.revoke("tag_extra", row["id"], user["id"])
-    for key, value in changes.items():
-        entry = {"tag_id": tag["id"], "key": key, "value": value}
-        call.state.insert_version("tag_extra", entry, user["id"])
+def _set_repo_state(call: Call, repo_id: Any, state: int) -> None:
+    call.require_permission("repo")
+    row = call.state.get("repo", repo_id)
+    if row is None:
+        raise GenericError("query returned no rows")
+    call.state.update("repo", row["id"], state=state, state_ts=call.hub.now())
 
 
-@hub_method("listSideTags")
-def list_side_tags(
-    call: Call, basetag: Any = None, user: Any = None, queryOpts: Any = None
-) -> list[dict[str, Any]]:
-    wanted = lookups.find_user(call.state, user, strict=True) if user is not None else None
-    base = lookups.find_tag(call.state, basetag, strict=True) if basetag is not None else None
-    rows = []
-    for tag in _side_tags(call):
-        extra = lookups.tag_extra(call.state, tag["id"])
-        if wanted and extra["sidetag_user_id"] != wanted["id"]:
-            continue
-        if base and not call.state.active(
-            "tag_inheritance", None, tag_id=tag["id"], parent_id=base["id"]
-        ):
-            continue
-        name = extra["sidetag_user"]
-        owner = str(extra["sidetag_user_id"])
-        rows.append({"id": tag["id"], "name": tag["name"], "user_id": owner, "user_name": name})
-    return rows
+@hub_method("repoExpire")
+def repo_expire(call: Call, repo_id: Any) -> None:
+    _set_repo_state(call, repo_id, EXPIRED)
+
+
+@hub_method("repoDelete")
+def repo_delete(call: Call, repo_id: Any) -> int:
+    _set_repo_state(call, repo_id, DELETED)
+    return 0
+
+
+@hub_method("repoProblem")
+def repo_problem(call: Call, repo_id: Any) -> None:
+    _set_repo_state(call, repo_id, PROBLEM)

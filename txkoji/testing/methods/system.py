@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods import METHODS, Call, hub_method
+from txkoji.testing.methods import METHODS, Call, HubMethod, hub_method
 from txkoji.testing.queries import apply_query_options
 from txkoji.testing.state import HubState
 
@@ -88,10 +88,15 @@ def win_enabled(call: Call) -> bool:
     return False
 
 
+def _present(call: Call) -> dict[str, HubMethod]:
+    found = {name: call.hub.method(name) for name in METHODS}
+    return {name: function for name, function in found.items() if function is not None}
+
+
 @hub_method("_listapi")
 def list_api(call: Call) -> list[dict[str, Any]]:
     api = []
-    for name, function in METHODS.items():
+    for name, function in _present(call).items():
         parameters = list(inspect.signature(function).parameters.values())[1:]
         args: list[Any] = []
         for parameter in parameters:
@@ -106,7 +111,7 @@ def list_api(call: Call) -> list[dict[str, Any]]:
 
 @hub_method("system.listMethods")
 def list_methods(call: Call) -> list[str]:
-    return sorted(METHODS)
+    return sorted(_present(call))
 
 
 @hub_method("system.methodSignature")
@@ -116,7 +121,7 @@ def method_signature(call: Call, method: str) -> str:
 
 @hub_method("system.methodHelp")
 def method_help(call: Call, method: str) -> str:
-    if method not in METHODS:
+    if call.hub.method(method) is None:
         raise GenericError(f"Invalid method: {method}")
     return f"{method}{inspect.signature(METHODS[method])}"
 
@@ -180,9 +185,10 @@ def count_and_filter_results(call: Call, methodName: str, *args: Any, **kw: Any)
 
 
 def _listed(call: Call, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    if method not in METHODS:
+    function = call.hub.method(method)
+    if function is None:
         raise GenericError(f"Invalid method: {method}")
-    result = METHODS[method](call, *args, **kwargs)
+    result = function(call, *args, **kwargs)
     if not isinstance(result, list):
         raise GenericError(f"{method} does not return a list")
     return result

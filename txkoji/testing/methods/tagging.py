@@ -90,6 +90,7 @@ def _checked(call: Call, tag: Any, build: Any, force: bool) -> tuple[dict[str, A
         raise TagError(f"build {nvr} not complete: state {names[row['state']]}")
     _check_access(call, found, force)
     _check_package(call, found, row["package_id"], force)
+    call.require_policy("tag", force=force)
     return found, row
 
 
@@ -137,6 +138,7 @@ def untag_build(call: Call, tag: Any, build: Any, strict: bool = True, force: bo
     assert row is not None
     assert found is not None
     _check_access(call, found, force)
+    call.require_policy("tag", force=force)
     untag_build_row(call.state, found["id"], row, user["id"], strict=strict)
 
 
@@ -162,7 +164,7 @@ def untag_build_bypass(
     untag_build(call, tag, build, strict, force)
 
 
-@hub_method("massTag", python_name="RootExports.massTag")
+@hub_method("massTag", python_name="RootExports.massTag", since=(1, 30))
 def mass_tag(call: Call, tag: Any, builds: Any) -> None:
     user = call.require_permission("tag")
     found = lookups.find_tag(call.state, tag, strict=True)

@@ -366,6 +366,30 @@ def insert_target(call: Call, user_id: int, name: str, build_tag: Any, dest_tag:
     return int(target["id"])
 
 
+@hub_method("editBuildTarget")
+def edit_build_target(
+    call: Call, buildTargetInfo: Any, name: str, build_tag: Any, dest_tag: Any
+) -> None:
+    user = call.require_permission("target")
+    state = call.state
+    target = lookups.find_target(state, buildTargetInfo, strict=True)
+    assert target is not None
+    build_id = lookups.find_tag_id(state, build_tag)
+    dest_id = lookups.find_tag_id(state, dest_tag)
+    if build_id is None:
+        raise GenericError(f"build tag '{build_tag}' does not exist")
+    if dest_id is None:
+        raise GenericError(f"destination tag '{dest_tag}' does not exist")
+    if name != target["name"]:
+        _check_name("build target", name)
+        if state.one("build_target", name=name):
+            raise GenericError(f'name "{name}" is already taken by build target')
+        state.update("build_target", target["id"], name=name)
+    drop_target(call, user["id"], target["id"])
+    config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
+    state.insert_version("build_target_config", config, user["id"])
+
+
 @hub_method("deleteBuildTarget")
 def delete_build_target(call: Call, buildTargetInfo: Any) -> None:
     user = call.require_permission("target")

@@ -152,7 +152,7 @@ def make_task_method(call: Call, method: str, arglist: Any, **opts: Any) -> int:
     )
 
 
-@hub_method("runroot")
+@hub_method("runroot", plugin="runroot")
 def runroot(
     call: Call, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
 ) -> int:

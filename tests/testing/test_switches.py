@@ -1,0 +1,98 @@
+"""Hubs that are older, poorer or stricter than the usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from twisted.internet.task import Clock
+
+from txkoji.exceptions import ActionNotAllowed, GenericError, ParameterError
+from txkoji.testing import FakeHub
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that only the test advances."""
+    return Clock()
+
+
+@pytest.fixture
+def hub(clock: Clock) -> Iterator[FakeHub]:
+    """An embedded hub with the demonstration's content."""
+    hub = FakeHub(clock)
+    hub.add_demo_content()
+    yield hub
+    hub.builder.stop()
+
+
+def old_hub(clock: Clock, version: str) -> FakeHub:
+    hub = FakeHub(clock, version=version)
+    hub.add_demo_content()
+    return hub
+
+
+def test_without_a_plugin(hub: FakeHub) -> None:
+    """The methods of a plugin that is not installed are as unknown as any other name."""
+    hub.without_plugins("sidetag", "runroot")
+    for method in ("createSideTag", "runroot"):
+        with pytest.raises(GenericError, match=f"Invalid method: {method}"):
+            hub.call(method, "demo-build", "x86_64", "ls")
+    names = hub.call("system.listMethods")
+    assert "createSideTag" not in names
+    assert "getTag" in names
+
+
+def test_hub_without_repo_requests(clock: Clock) -> None:
+    """Hubs before 1.35 have no repo requests."""
+    hub = old_hub(clock, "1.34.1")
+    with pytest.raises(GenericError, match=r"Invalid method: repo\.request"):
+        hub.call("repo.request", "demo-build")
+    with pytest.raises(ParameterError, match="unexpected keyword argument 'min_event'"):
+        hub.call("getRepo", "demo-build", min_event=1)
+    assert hub.call("getRepo", "demo-build")["tag_name"] == "demo-build"
+    assert hub.call("createSideTag", "demo-build").keys() == {"name", "id", "task_id"}
+
+
+def test_hub_without_drafts(clock: Clock) -> None:
+    """Hubs before 1.34 know no drafts: the option changes nothing, the arguments are refused."""
+    hub = old_hub(clock, "1.33.0")
+    task = hub.call("build", SOURCE.format("r1"), "demo", {"draft": True})
+    clock.pump([0.1] * 200)
+    [build] = hub.call("listBuilds", taskID=task)
+    assert build["release"] == "r1"
+    with pytest.raises(GenericError, match="Invalid method: promoteBuild"):
+        hub.call("promoteBuild", build["build_id"])
+    with pytest.raises(ParameterError, match="unexpected keyword argument 'draft'"):
+        hub.call("listTagged", "demo-candidate", draft=True)
+
+
+def test_policy_that_denies(hub: FakeHub, clock: Clock) -> None:
+    """A policy refuses with its name and reason, and lets an admin through who forces it."""
+    hub.call("build", SOURCE.format("r1"), "demo")
+    clock.pump([0.1] * 200)
+    hub.deny("tag", "frozen for the release")
+    text = r"policy violation \(tag\): frozen for the release"
+    with pytest.raises(ActionNotAllowed, match=text):
+        hub.call("tagBuild", "demo-released", "hello-1.0-r1", user="alice")
+    with pytest.raises(ActionNotAllowed, match=text):
+        hub.call("tagBuild", "demo-released", "hello-1.0-r1", True, user="alice")
+    assert hub.call("tagBuild", "demo-released", "hello-1.0-r1", True)
+
+
+def test_repo_query(hub: FakeHub) -> None:
+    """Repos are selected by clauses, with the fields that are asked for."""
+    first, second = hub.call("getRepo", "demo-build")["id"], hub.add_repo("demo-build")
+    tag = hub.call("getTag", "demo-build")["id"]
+    newer = [["tag_id", "=", tag], ["state", "IN", [1]], ["id", ">", first]]
+    assert hub.call("repo.query", newer, ["id", "tag_name"]) == [
+        {"id": second, "tag_name": "demo-build"}
+    ]
+    ids = hub.call("repo.query", newer[:2], ["id"], {"order": "-id", "limit": 1})
+    assert ids == [{"id": second}]
+    with pytest.raises(ParameterError):
+        hub.call("repo.query", [["id", "~", 1]])
+    with pytest.raises(ParameterError):
+        hub.call("repo.query", newer, ["nothing"])

@@ -1,0 +1,117 @@
+"""Side tags: what the plugin ``sidetag`` of the hub brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import ActionNotAllowed, GenericError
+from txkoji.testing import lookups
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.tags import drop_tag, drop_target, insert_tag, insert_target
+from txkoji.testing.state import Row
+
+
+@hub_method("createSideTag", plugin="sidetag")
+def create_side_tag(
+    call: Call, basetag: Any, debuginfo: bool = False, suffix: Any = None
+) -> dict[str, Any]:
+    user = call.require_login()
+    call.require_policy("sidetag")
+    base = lookups.find_tag(call.state, basetag, strict=True)
+    assert base is not None
+    number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
+    name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
+    extra = {"sidetag": True, "sidetag_user": user["name"], "sidetag_user_id": user["id"]}
+    tag_id = insert_tag(
+        call, user["id"], name, parent=base["id"], arches=base["arches"], extra=extra
+    )
+    insert_target(call, user["id"], name, tag_id, tag_id)
+    reply: dict[str, Any] = {"name": name, "id": tag_id}
+    if call.hub.release >= (1, 34):
+        reply["task_id"] = None
+    if call.hub.release >= (1, 35):
+        reply["request"] = None
+    return reply
+
+
+def _side_tags(call: Call) -> list[Row]:
+    tags = []
+    for row in call.state.active("tag_extra", None, key="sidetag"):
+        tag = call.state.get("tag", row["tag_id"])
+        assert tag is not None
+        tags.append(tag)
+    return tags
+
+
+@hub_method("removeSideTag", plugin="sidetag")
+def remove_side_tag(call: Call, sidetag: Any) -> None:
+    user = call.require_login()
+    tag = lookups.find_tag(call.state, sidetag, strict=True)
+    assert tag is not None
+    extra = lookups.tag_extra(call.state, tag["id"])
+    if not extra.get("sidetag"):
+        raise GenericError(f"Not a sidetag: {tag['name']}")
+    if extra["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
+        raise ActionNotAllowed("This is not your sidetag")
+    drop_target(call, user["id"], tag["name"])
+    drop_tag(call, user["id"], tag["id"])
+
+
+@hub_method("editSideTag", plugin="sidetag")
+def edit_side_tag(
+    call: Call,
+    sidetag: Any,
+    debuginfo: Any = None,
+    rpm_macros: Any = None,
+    remove_rpm_macros: Any = None,
+    extra: Any = None,
+    remove_extra: Any = None,
+) -> None:
+    user = call.require_login()
+    tag = lookups.find_tag(call.state, sidetag, strict=True)
+    assert tag is not None
+    own = lookups.tag_extra(call.state, tag["id"])
+    if not own.get("sidetag"):
+        raise GenericError(f"Not a sidetag: {tag['name']}")
+    if own["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
+        raise ActionNotAllowed("This is not your sidetag")
+    [link] = call.state.active("tag_inheritance", None, tag_id=tag["id"])
+    allowed = lookups.tag_extra(call.state, link["parent_id"])
+    changes: dict[str, Any] = dict(extra or {})
+    removed = set(remove_extra or [])
+    if debuginfo is not None:
+        if not allowed.get("sidetag_debuginfo_allowed"):
+            raise GenericError("Debuginfo setting is not allowed in parent tag.")
+        changes["with_debuginfo"] = bool(debuginfo)
+    if rpm_macros or remove_rpm_macros:
+        if not allowed.get("sidetag_rpm_macros_allowed"):
+            raise GenericError("RPM macros change is not allowed in parent tag.")
+        changes.update({f"rpm.macro.{name}": value for name, value in (rpm_macros or {}).items()})
+        removed |= {f"rpm.macro.{name}" for name in remove_rpm_macros or []}
+    for key in {*changes, *removed}:
+        for row in call.state.active("tag_extra", None, tag_id=tag["id"], key=key):
+            call.state.revoke("tag_extra", row["id"], user["id"])
+    for key, value in changes.items():
+        entry = {"tag_id": tag["id"], "key": key, "value": value}
+        call.state.insert_version("tag_extra", entry, user["id"])
+
+
+@hub_method("listSideTags", plugin="sidetag")
+def list_side_tags(
+    call: Call, basetag: Any = None, user: Any = None, queryOpts: Any = None
+) -> list[dict[str, Any]]:
+    wanted = lookups.find_user(call.state, user, strict=True) if user is not None else None
+    base = lookups.find_tag(call.state, basetag, strict=True) if basetag is not None else None
+    rows = []
+    for tag in _side_tags(call):
+        extra = lookups.tag_extra(call.state, tag["id"])
+        if wanted and extra["sidetag_user_id"] != wanted["id"]:
+            continue
+        if base and not call.state.active(
+            "tag_inheritance", None, tag_id=tag["id"], parent_id=base["id"]
+        ):
+            continue
+        name = extra["sidetag_user"]
+        owner = str(extra["sidetag_user_id"])
+        rows.append({"id": tag["id"], "name": tag["name"], "user_id": owner, "user_name": name})
+    return rows
