@@ -1,17 +1,18 @@
-"""How a watched task ended: its build, and the one line that says why it failed."""
+"""How a watched task ended: what it made, and the one line that says why it failed."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from txkoji import paths, task_states
+from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
-from txkoji.exceptions import HubFault
-from txkoji.watcher import TaskTree
+from txkoji.exceptions import HubFault, fault_from
+from txkoji.infrastructure import is_infrastructure
+from txkoji.task_tree import ARCH_METHODS, TaskTree
 
 __all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]
 
@@ -19,6 +20,14 @@ LOGS = ("build.log", "root.log", "checkout.log", "runroot.log", "mock_output.log
 """The logs that say why a task failed, the most telling one first (those of Koji's builders)."""
 
 _SRPM_METHODS = ("buildSRPMFromSCM", "rebuildSRPM")
+
+_CHAIN_METHODS = ("chainbuild", "chainmaven")
+"""Tasks whose children make the builds."""
+
+_WITHOUT_RESULT = frozenset(
+    ["build", "chainbuild", "createdistrepo", "maven", "tagBuild", "winbuild"]
+)
+"""Tasks whose result is None when they are CLOSED."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,15 @@ class Outcome:
         guilty: the task that failed first, at the bottom of the tree; None where none did.
         log: the name of the guilty task's log that holds the reason, None where there is none.
         log_url: the address of that log, or None.
-        build: the :class:`txkoji.build.Build` that the task made, None for a scratch build and for
-            one that failed before the hub had a name for it.
+        build: the :class:`txkoji.build.Build` that the task made, the first of several; None for a
+            scratch build and for one that failed before the hub had a name for it.
         nvr: name-version-release of the build, of a scratch build too, or None.
+        builds: all builds that the task made: a chain makes several, and so may a container.
+        tags: the names of the tags that the builds are in.
+        rpms: the file names of the RPMs that were made: those of complete builds, else those that
+            the tasks left.
+        repo_id: the repo that ``newRepo``, ``distRepo`` or ``waitrepo`` ended with, or None.
+        result: what the hub keeps as the result of a CLOSED task; None for most.
     """
 
     tree: TaskTree
@@ -45,6 +60,24 @@ class Outcome:
     log_url: str | None = None
     build: Any = None
     nvr: str | None = None
+    builds: tuple[Any, ...] = ()
+    tags: tuple[str, ...] = ()
+    rpms: tuple[str, ...] = ()
+    repo_id: int | None = None
+    result: Any = None
+
+    @property
+    def arches(self) -> dict[str, str]:
+        """The name of the last state of each architecture's task: ``{"x86_64": "CLOSED"}``."""
+        return {arch: task_states.to_str(task.state) for arch, task in self.tree.arches.items()}
+
+    @property
+    def is_infrastructure(self) -> bool:
+        """Whether the build system failed rather than the package.
+
+        See :func:`txkoji.infrastructure.is_infrastructure`, which takes a table of one's own.
+        """
+        return is_infrastructure(self.fault)
 
 
 def guilty_task(tree: TaskTree) -> Any:
@@ -102,13 +135,14 @@ async def read_outcome(connection: Any, tree: TaskTree) -> Outcome:
 
     Raises:
         TransportError: the hub could not be reached.
+        HubFault: the hub refused, because it is offline for instance.
     """
-    build, nvr = await _build(connection, tree)
+    made = await _what_was_made(connection, tree)
     if tree.root.state == task_states.CLOSED:
-        return Outcome(tree, build=build, nvr=nvr)
+        return Outcome(tree, **made)
     guilty = guilty_task(tree)
     if guilty is None:
-        return Outcome(tree, reason=f"task {tree.root.id} was canceled", build=build, nvr=nvr)
+        return Outcome(tree, reason=f"task {tree.root.id} was canceled", **made)
     fault = await _fault(connection, guilty.id)
     text = fault.text if fault is not None else ""
     names = await connection.call("listTaskOutput", guilty.id)
@@ -120,16 +154,15 @@ async def read_outcome(connection: Any, tree: TaskTree) -> Outcome:
         guilty=guilty,
         log=log,
         log_url=None if log is None else _log_url(connection, guilty.id, log),
-        build=build,
-        nvr=nvr,
+        **made,
     )
 
 
 async def _fault(connection: Any, task_id: int) -> HubFault | None:
-    try:
-        await connection.call("getTaskResult", task_id)
-    except HubFault as fault:
-        return fault
+    # A fault that comes as one may be the hub's own: it is offline, say.
+    result = await connection.call("getTaskResult", task_id, raise_fault=False)
+    if isinstance(result, dict) and isinstance(result.get("faultCode"), int):
+        return fault_from(result["faultCode"], str(result.get("faultString") or ""))
     return None
 
 
@@ -139,13 +172,110 @@ def _log_url(connection: Any, task_id: int, log: str) -> str:
     return paths.task_file_url(connection.weburl, task_id, log)
 
 
-async def _build(connection: Any, tree: TaskTree) -> tuple[Any, str | None]:
-    builds = await connection.call("listBuilds", taskID=tree.root.id)
-    if builds:
-        return builds[0], builds[0].nvr
-    for task in tree.descendents():
-        if task.method in _SRPM_METHODS and task.state == task_states.CLOSED:
-            result = await connection.call("getTaskResult", task.id)
-            srpm = posixpath.basename(str(result.get("srpm", "")))
-            return None, srpm.removesuffix(".src.rpm") or None
-    return None, None
+async def _what_was_made(connection: Any, tree: TaskTree) -> dict[str, Any]:
+    """Return the part of an outcome that a failed task has, too."""
+    result = None
+    if tree.root.state == task_states.CLOSED and tree.root.method not in _WITHOUT_RESULT:
+        result = await connection.call("getTaskResult", tree.root.id)
+    builds = await _builds(connection, tree, result)
+    complete = [build for build in builds if build.state == build_states.COMPLETE]
+    tags: list[str] = []
+    rpms: list[str] = []
+    for build in complete:
+        rows = await connection.call("listBuildRPMs", build.build_id)
+        rpms += [f"{row.name}-{row.version}-{row.release}.{row.arch}.rpm" for row in rows]
+        tags += [tag.name for tag in await connection.call("listTags", build.build_id)]
+    nvr = builds[0].nvr if builds else None
+    if not builds or not complete:
+        results = await _results(connection, tree)
+        rpms = list(_rpms_of(results))
+        nvr = nvr or next(_names_of(results), None)
+    return {
+        "build": builds[0] if builds else None,
+        "nvr": nvr,
+        "builds": tuple(builds),
+        "tags": tuple(dict.fromkeys(tags)),
+        "rpms": tuple(dict.fromkeys(rpms)),
+        "repo_id": _repo_id(tree.root.method, result),
+        "result": result,
+    }
+
+
+async def _builds(connection: Any, tree: TaskTree, result: Any) -> list[Any]:
+    makers = [tree.root.id]
+    if tree.root.method in _CHAIN_METHODS:
+        makers = [task.id for task in tree.children.get(tree.root.id, ()) if _makes_build(task)]
+    builds: list[Any] = []
+    for task_id in makers:
+        builds += await connection.call("listBuilds", taskID=task_id)
+    if not builds:
+        # A build of a content generator does not name the task in its own row.
+        for build_id in _build_ids(tree.root.method, result):
+            build = await connection.call("getBuild", build_id)
+            builds += [build] if build is not None else []
+    return builds
+
+
+def _makes_build(task: Any) -> bool:
+    return task.method in ("build", "maven", "wrapperRPM")
+
+
+async def _results(connection: Any, tree: TaskTree) -> list[dict[str, Any]]:
+    """Read the results of the tasks that leave files."""
+    multicall = connection.MultiCall()
+    for task in tree.tasks():
+        if task.state == task_states.CLOSED and task.method in (*_SRPM_METHODS, *ARCH_METHODS):
+            multicall.getTaskResult(task.id)
+    if not len(multicall):
+        return []
+    return [result for result in await multicall() if isinstance(result, dict)]
+
+
+def _rpms_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for result in results:
+        for key in ("srpms", "rpms"):
+            for path in result.get(key) or ():
+                yield posixpath.basename(str(path))
+
+
+def _names_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for result in results:
+        if result.get("srpm"):
+            yield posixpath.basename(str(result["srpm"])).removesuffix(".src.rpm")
+        elif all(isinstance(result.get(key), str) for key in ("name", "version", "release")):
+            yield f"{result['name']}-{result['version']}-{result['release']}"
+
+
+def _container_builds(result: Any) -> Iterator[int]:
+    # Their ids are texts.
+    yield from (int(text) for text in result.get("koji_builds") or () if str(text).isdigit())
+
+
+def _osbuild_build(result: Any) -> Iterator[int]:
+    build_id = (result.get("koji") or {}).get("build")
+    if isinstance(build_id, int):
+        yield build_id
+
+
+_BUILDS_IN_RESULT: dict[str, Callable[[Any], Iterator[int]]] = {
+    "buildContainer": _container_builds,
+    "buildSourceContainer": _container_builds,
+    "osbuildImage": _osbuild_build,
+}
+
+
+def _build_ids(method: str, result: Any) -> list[int]:
+    read = _BUILDS_IN_RESULT.get(method)
+    return list(read(result)) if read is not None and isinstance(result, dict) else []
+
+
+def _repo_id(method: str, result: Any) -> int | None:
+    found: Any = None
+    if method == "newRepo" and isinstance(result, list) and result:
+        found = result[0]
+    elif method == "waitrepo" and isinstance(result, dict):
+        found = result.get("id")
+    elif method == "distRepo":
+        number = re.search(r"#(\d+)", str(result or ""))
+        found = int(number[1]) if number else None
+    return found if isinstance(found, int) else None

@@ -41,9 +41,14 @@ class Tasks:
             answer: Any = [self.rows.get(task_id) for task_id in argument]
         else:
             assert method == "listTasks"
-            assert set(argument) == {"parent"}
+            assert set(argument) <= {"parent", "state"}
             self.asked.append((method, argument["parent"]))
-            answer = [row for row in self.rows.values() if row.parent in argument["parent"]]
+            answer = [
+                row
+                for row in self.rows.values()
+                if row.parent in argument["parent"]
+                and ("state" not in argument or row.state in argument["state"])
+            ]
         if self.held is None:
             return succeed(answer)
         return self.held.addCallback(lambda _: answer)

@@ -1,0 +1,188 @@
+"""Reads many task trees with a handful of requests. It knows no clock and keeps nothing.
+
+A look begins with what the look before it found, and asks only for what can have changed:
+
+- the roots, by their ids;
+- of each task that goes on, the children that go on too: short rows, and no results;
+- of each task where these differ from what was known, or that has ended since, all children once.
+
+A task that has ended gets no new children, and what has ended stays as it is: a sub-tree of ended
+tasks is not asked for again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from txkoji import task_states
+from txkoji._rich_base import make
+from txkoji.task import Task
+from txkoji.task_tree import TaskTree, may_have_children
+
+__all__ = ["read_trees"]
+
+BATCH = 500
+"""Tasks in one request: far below the hub's 4 MiB, and few enough for its database."""
+
+_ACTIVE = [int(state) for state in task_states.ACTIVE_GROUP]
+
+_LEFT_OUT = frozenset(["owner_name", "owner_type", "result"])
+"""What ``listTasks`` has beyond ``getTaskInfo``. The results of 10,000 trees take much memory."""
+
+_SHARED = ("arch", "label", "method")
+"""Columns whose text thousands of tasks have in common."""
+
+
+async def read_trees(
+    connection: Any, known: Mapping[int, TaskTree | None]
+) -> dict[int, TaskTree | None]:
+    """Read task trees.
+
+    Args:
+        connection: a :class:`txkoji.Connection`.
+        known: for the id of each root the tree that was read last, None at the first look.
+
+    Returns:
+        For each id its tree: the same object where nothing in it changed; None where the hub has
+        no such task.
+
+    Raises:
+        KojiException: a request failed.
+    """
+    look = _Look(connection, known)
+    await look.read()
+    return {task_id: look.tree(task_id) for task_id in known}
+
+
+class _Look:
+    def __init__(self, connection: Any, known: Mapping[int, TaskTree | None]) -> None:
+        self._connection = connection
+        self._known = known
+        self._rows: dict[int, Any] = {}
+        self._children: dict[int, tuple[int, ...]] = {}
+        for tree in known.values():
+            if tree is not None:
+                self._rows.update((task.id, task) for task in tree.tasks())
+                for parent, children in tree.children.items():
+                    self._children[parent] = tuple(child.id for child in children)
+        self._unknown: set[int] = set()
+
+    async def read(self) -> None:
+        """Ask, level by level, until nothing is left to ask."""
+        ended = {task_id for task_id in self._rows if self._is_final(task_id)}
+        for batch in _batches(sorted(self._known)):
+            for task_id, row in zip(batch, await self._call("getTaskInfo", batch), strict=True):
+                if row is None:
+                    self._unknown.add(task_id)
+                else:
+                    self._take(row)
+        # Everything below a task that is looked at for the first time, or that has ended since.
+        whole = [
+            task_id
+            for task_id in sorted(self._known)
+            if task_id not in self._unknown
+            and (self._known[task_id] is None or (self._is_final(task_id) and task_id not in ended))
+        ]
+        going_on = set(self._parents_going_on(ended)).difference(whole)
+        whole += await self._read_active(sorted(going_on))
+        done = ended
+        while whole:
+            done = done.union(whole)
+            whole = [
+                child
+                for child in await self._read_whole(list(dict.fromkeys(whole)))
+                # One that has ended after its active children were read must be read once more.
+                if child not in done and (child not in going_on or self._is_final(child))
+            ]
+
+    def _parents_going_on(self, ended: set[int]) -> Iterator[int]:
+        for task_id, row in self._rows.items():
+            if task_id in ended:
+                # Its orphans: it was canceled alone.
+                children = self._children.get(task_id, ())
+                if not all(self._is_final(child) for child in children):
+                    yield task_id
+            elif may_have_children(row):
+                yield task_id
+
+    async def _read_active(self, parents: list[int]) -> list[int]:
+        """Read the active children of many parents; returns the tasks to list whole."""
+        whole = []
+        asked = set(parents)
+        for batch in _batches(parents):
+            rows = await self._call("listTasks", {"parent": batch, "state": _ACTIVE})
+            found = _by_parent(rows)
+            for parent in batch:
+                children = {row.id: row for row in found.get(parent, ())}
+                known = self._children.get(parent, ())
+                if children.keys() != {task for task in known if not self._is_final(task)}:
+                    whole.append(parent)
+                    continue
+                for row in children.values():
+                    self._take(row)
+                    if may_have_children(row) and row.id not in asked:
+                        whole.append(row.id)
+        return whole
+
+    async def _read_whole(self, parents: list[int]) -> list[int]:
+        """Read all children of many parents; returns those that may have children themselves."""
+        below = []
+        for batch in _batches(parents):
+            found = _by_parent(await self._call("listTasks", {"parent": batch}))
+            for parent in batch:
+                rows = sorted(found.get(parent, ()), key=lambda row: row.id)
+                if rows:
+                    self._children[parent] = tuple(row.id for row in rows)
+                for row in rows:
+                    self._take(row)
+                    if may_have_children(row):
+                        below.append(row.id)
+        return below
+
+    def _call(self, method: str, argument: Any) -> Any:
+        return self._connection.call(method, argument)
+
+    def _is_final(self, task_id: int) -> bool:
+        return self._rows[task_id].state in task_states.DONE_GROUP
+
+    def _take(self, row: Any) -> None:
+        """Keep a row, slim; the one that is there where nothing in it changed."""
+        old = self._rows.get(row.id)
+        if old is not None and old.state in task_states.DONE_GROUP:
+            return
+        # Every reply has its own texts of the same names.
+        slim = {sys.intern(key): value for key, value in row.items() if key not in _LEFT_OUT}
+        if old == slim:
+            return
+        for key in _SHARED:
+            if isinstance(slim.get(key), str):
+                slim[key] = sys.intern(slim[key])
+        self._rows[row.id] = make(Task, slim, self._connection)
+
+    def tree(self, task_id: int) -> TaskTree | None:
+        """Put together what was read of a root."""
+        if task_id in self._unknown:
+            return None
+        children = {}
+        waiting = [task_id]
+        for parent in waiting:
+            below = self._children.get(parent)
+            if below:
+                children[parent] = tuple(self._rows[child] for child in below)
+                waiting += below
+        tree = TaskTree(self._rows[task_id], children)
+        return self._known[task_id] if tree == self._known[task_id] else tree
+
+
+def _by_parent(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.parent, []).append(row)
+    return found
+
+
+def _batches(ids: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]

@@ -1,0 +1,114 @@
+"""When a watched task is to be looked at again. Pure: times and states in, the next time out.
+
+A task is looked at eagerly while something is likely to happen to it: just after it was submitted
+or changed, and about when it should end. In between it is looked at calmly. Both grow with the
+number of watched tasks, so that all of them together cost the hub about the same as a few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Situation", "WatchSchedule"]
+
+SECONDS_PER_TASK = 0.014
+"""What each watched task adds to the interval of all: a thousand are looked at every 14 s.
+
+A look at a thousand takes 5 requests or 6; see docs/performance.rst.
+"""
+
+CALM = 3.0
+"""The calm interval, in eager ones."""
+
+CALM_LIMIT = 18.0
+"""Seconds beyond which calm is not stretched: a change is to be told within 20 s."""
+
+NEW_FOR = 10.0
+"""Eager intervals for which a task counts as just submitted."""
+
+CHANGED_FOR = 3.0
+"""Eager intervals for which a task counts as just changed: one change is seldom alone."""
+
+NEAR_THE_END = 60.0
+"""Seconds before and after the estimated end, at least."""
+
+NEAR_SHARE = 0.1
+"""The same as a share of the estimated duration."""
+
+GAP_SHARE = 0.25
+"""The shortest pause between two looks, in eager intervals, whatever the hints."""
+
+COMPANY_SHARE = 0.5
+"""What is due within this part of an eager interval is looked at along with what is due now."""
+
+JITTER = 0.2
+"""How much earlier than its interval a look may be: masters started together drift apart."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known of a watched task. Times are seconds since the epoch.
+
+    Attributes:
+        began: when the watch began.
+        changed: when it last changed, as far as was seen.
+        started: when a builder took it up, None while it waits for one.
+        estimated: how many seconds it should take from its start, None where that is unknown.
+    """
+
+    began: float
+    changed: float
+    started: float | None = None
+    estimated: float | None = None
+
+
+@dataclass(frozen=True)
+class WatchSchedule:
+    """Says when to look.
+
+    Attributes:
+        interval: the eager interval of a few watched tasks, in seconds.
+    """
+
+    interval: float
+
+    def eager(self, count: int) -> float:
+        """Return the eager interval while so many tasks are watched, in seconds."""
+        return max(self.interval, count * SECONDS_PER_TASK)
+
+    def calm(self, count: int) -> float:
+        """Return the calm interval while so many tasks are watched, in seconds."""
+        eager = self.eager(count)
+        return max(eager, min(CALM * eager, CALM_LIMIT))
+
+    def gap(self, count: int) -> float:
+        """Return the shortest pause between the end of a look and the next, in seconds."""
+        return GAP_SHARE * self.eager(count)
+
+    def company(self, count: int) -> float:
+        """Return how many seconds early a task is looked at along with others."""
+        return COMPANY_SHARE * self.eager(count)
+
+    def next_look(self, now: float, situation: Situation, count: int, chance: float) -> float:
+        """Return when to look at a task again.
+
+        Args:
+            now: the time of the look that just ended.
+            situation: what is known of the task.
+            count: how many tasks are watched.
+            chance: a random number from 0 to 1, the same for the tasks of one look, so that they
+                stay together.
+        """
+        eager = self.eager(count)
+        interval = eager if self._is_eager(now, situation, eager) else self.calm(count)
+        return now + interval * (1 - JITTER * chance)
+
+    def _is_eager(self, now: float, situation: Situation, eager: float) -> bool:
+        if now - situation.began < NEW_FOR * eager:
+            return True
+        if now - situation.changed < CHANGED_FOR * eager:
+            return True
+        if situation.started is None or situation.estimated is None:
+            return False
+        margin = max(NEAR_THE_END, NEAR_SHARE * situation.estimated)
+        return abs(now - (situation.started + situation.estimated)) < margin
