@@ -81,6 +81,9 @@ class Event:
         tag_name: the tag's name.
         user_name: who did it, where it is known.
         target: the name of the build target of the task, where it was asked for.
+        heirs: of the tags that are watched, those that have what happened in this one: itself, and
+            those that inherit from it. Empty in a message.
+        rpms: the RPMs of the build (name-version-release.arch), where they were asked for.
     """
 
     connection: Any = field(repr=False, compare=False)
@@ -91,6 +94,8 @@ class Event:
     tag_name: str | None = None
     user_name: str | None = None
     target: str | None = None
+    heirs: tuple[str, ...] = ()
+    rpms: tuple[str, ...] = ()
 
     @classmethod
     def from_frame(cls: type[_E], frame: Frame, connection: Any) -> _E:

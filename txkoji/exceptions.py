@@ -143,6 +143,16 @@ class HubFault(KojiException):
             self.code = code
         super().__init__(text)
 
+    @property
+    def is_unknown_method(self) -> bool:
+        """Whether the hub, an older one perhaps, does not have the method."""
+        return type(self) is GenericError and self.text.startswith("Invalid method")
+
+    @property
+    def is_unknown_argument(self) -> bool:
+        """Whether the hub, an older one perhaps, does not have an argument of the method."""
+        return "got an unexpected keyword argument" in self.text
+
     def __str__(self) -> str:
         words = self.text.strip() or f"the hub gave fault {self.code} without a text"
         return f"{self.method}: {words}" if self.method else words
