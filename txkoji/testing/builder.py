@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.testing.lookups import STATES
+from txkoji.testing.methods.builds import change_build_state
 from txkoji.testing.methods.tasks import (
     ASSIGNED,
     CANCELED,
@@ -26,6 +27,7 @@ from txkoji.testing.methods.tasks import (
     FINISHED,
     FREE,
     OPEN,
+    change_task_state,
     make_task,
 )
 from txkoji.testing.state import Row
@@ -132,9 +134,12 @@ class Builder:
     def _broken(self, failure: Failure, task_id: int) -> None:
         self._log.failure("the simulated builder could not end task {id}", failure, id=task_id)
 
-    def _change(self, task_id: int, **changes: Any) -> None:
-        with self.hub.state.transaction():
-            self.hub.state.update("task", task_id, **changes)
+    def _change(self, task_id: int, *, state: int | None = None, **changes: Any) -> None:
+        tables = self.hub.state
+        with tables.transaction():
+            row = tables.get("task", task_id)
+            assert row is not None
+            change_task_state(tables, row, row["state"] if state is None else state, **changes)
 
     def _end(
         self,
@@ -158,29 +163,29 @@ class Builder:
     def _end_builds(self, task_id: int, build_state: int) -> None:
         with self.hub.state.transaction():
             for build in self.hub.state.rows("build", task_id=task_id, state=STATES["BUILDING"]):
-                self.hub.state.update(
-                    "build", build["id"], state=build_state, completion_ts=self.hub.now()
-                )
+                change_build_state(self.hub.state, build, build_state, completion_ts=self.hub.now())
 
     def cancel(self, task_id: int, *, recurse: bool = True) -> None:
         """Cancel a task that is not finished, and its children."""
         task = self.hub.state.get("task", task_id)
         if task is None:
             raise GenericError(f"No such task: {task_id}")
-        if task["state"] not in FINISHED:
+        was_active = task["state"] not in FINISHED
+        if was_active:
             running = self._running.pop(task_id, None)
-            self._end_builds(task_id, STATES["CANCELED"])
             with self.hub.state.transaction():
-                self.hub.state.update("task", task_id, state=CANCELED, completion_ts=self.hub.now())
-                for child in self.hub.task_children(task_id):
-                    if child["awaited"]:
-                        self.hub.state.update("task", child["id"], awaited=False)
+                self._change(task_id, state=CANCELED, completion_ts=self.hub.now())
+                self._end_builds(task_id, STATES["CANCELED"])
             if running is not None:
                 running.cancel()
+        children = self.hub.task_children(task_id)
         if recurse:
-            for child in self.hub.task_children(task_id):
+            for child in children:
                 if child["state"] not in FINISHED:
                     self.cancel(child["id"])
+        for child in children:
+            if was_active and child["awaited"]:
+                self._change(child["id"], awaited=False)
         # After the children: a waiting parent that is canceled too must not see them end first.
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)

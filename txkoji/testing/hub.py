@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from txkoji.testing.builder import Builder
 from txkoji.testing.certificates import CertificateAuthority
 from txkoji.testing.files import DiskFileTree, FileTree
 from txkoji.testing.handlers import HANDLERS
+from txkoji.testing.messages import Message
 from txkoji.testing.methods import (
     Call,
     HubMethod,
@@ -364,6 +365,15 @@ class FakeHub:
         unknown = set(plugins) - set(methods.PLUGIN_OF.values())
         assert not unknown, f"no such plugins: {unknown}"
         self._absent_plugins.update(plugins)
+
+    # Messages
+
+    def on_message(self, callback: Callable[[Message], None]) -> None:
+        """Call back with each message that the hub has for a bus, in order, once it is committed.
+
+        The messages are those of the hub's plugin ``protonmsg``.
+        """
+        self.state.listeners.append(callback)
 
     # Running methods
 

@@ -419,3 +419,44 @@ def tagged(
             seen.add(build["id"])
             found.append((build, listing))
     return found
+
+
+def task_struct(row: Row, request: bool = False) -> dict[str, Any]:
+    """Make the struct of a task as ``getTaskInfo`` answers it."""
+    keys = ("arch", "awaited", "channel_id", "host_id", "id", "label", "method", "owner", "parent")
+    struct = {key: row[key] for key in keys}
+    for column in ("completion", "create", "start"):
+        struct[f"{column}_time"] = time_text(row[f"{column}_ts"])
+        struct[f"{column}_ts"] = rounded(row[f"{column}_ts"])
+    for key in ("priority", "state", "waiting", "weight"):
+        struct[key] = row[key]
+    if request:
+        struct["request"] = row["request"]
+    return struct
+
+
+def rpm_struct(row: Row) -> dict[str, Any]:
+    """Make the struct of an RPM as ``getRPM`` answers it."""
+    keys = (
+        "arch",
+        "build_id",
+        "buildroot_id",
+        "buildtime",
+        "draft",
+        "epoch",
+        "external_repo_id",
+        "extra",
+        "id",
+        "metadata_only",
+        "name",
+        "payloadhash",
+        "release",
+        "size",
+        "version",
+    )
+    return {**{key: row[key] for key in keys}, "external_repo_name": "INTERNAL"}
+
+
+def build_types(state: HubState, row: Row) -> dict[str, Any]:
+    """Return the types of a build with what each adds, as ``getBuildType`` answers them."""
+    return {each["name"]: each["info"] for each in state.rows("build_type", build_id=row["id"])}

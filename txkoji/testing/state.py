@@ -40,6 +40,7 @@ class HubState:
         self._commit_hooks: list[Callable[[], None]] = []
         self._touched: set[tuple[str, Any]] = set()
         self.before_commit: Callable[[], None] | None = None
+        self.listeners: list[Callable[[Any], None]] = []
         self.depth = 0
 
     # Reading
@@ -182,6 +183,22 @@ class HubState:
             return
         self._commit_hooks.append(hook)
         self._undo.append(lambda: self._commit_hooks.remove(hook))
+
+    def announce(self, make: Callable[[], Any]) -> None:
+        """Tell the listeners of a change when it is committed; never if it is undone.
+
+        Args:
+            make: makes what they are told, of the state as it is now.
+        """
+        if not self.listeners:
+            return
+        notice = make()
+
+        def tell() -> None:
+            for listener in self.listeners:
+                listener(notice)
+
+        self.on_commit(tell)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

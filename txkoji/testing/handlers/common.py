@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from txkoji.exceptions import BuildError, GenericError
-from txkoji.testing import lookups
+from txkoji.testing import lookups, messages
 from txkoji.testing.lookups import STATES
 from txkoji.testing.methods import Call
-from txkoji.testing.methods.builds import insert_build
+from txkoji.testing.methods.builds import add_build_type, change_build_state, insert_build
 from txkoji.testing.methods.repos import default_min_event, latest_repo
 from txkoji.testing.state import Row
 
@@ -154,15 +154,17 @@ def begin_build(
                     f"Build already exists (id={old['id']}, state={names[old['state']]}): {data}"
                 )
             now = call.hub.now()
-            return state.update(
-                "build",
-                old["id"],
+            change_build_state(
+                state,
+                old,
+                columns.pop("state"),
                 **columns,
                 create_event=state.event(),
                 creation_ts=now,
                 start_ts=now,
                 completion_ts=None,
             )
+            return old
         row = insert_build(
             call,
             package_id=package["id"],
@@ -173,6 +175,8 @@ def begin_build(
         )
         if draft:
             state.update("build", row["id"], release=f"{release},draft_{row['id']}")
+        state.announce(lambda: messages.build_changed(state, row, None))
+        add_build_type(state, row, "rpm", None)
         return row
 
 

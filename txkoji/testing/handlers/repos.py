@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from txkoji.testing import lookups
+from txkoji.testing import lookups, messages
 from txkoji.testing.handlers.common import arches_of, call_of
 from txkoji.testing.handlers.registry import handler
 from txkoji.testing.methods.output import task_directory
@@ -37,6 +37,8 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     if repo is None:
         with state.transaction():
             repo = insert_repo(call, tag["id"], task_id=task["id"])
+            begun = repo
+            state.announce(lambda: messages.repo_begun(state, begun))
     arches = arches_of(builder, tag["id"], "", {})
     children = [
         builder.subtask(task, "createrepo", [repo["id"], arch, None], arch) for arch in arches
@@ -44,6 +46,8 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     results = await builder.wait(task, children)
     del results
     with state.transaction():
+        before = repo_struct(state, repo)
+        state.announce(lambda: messages.repo_done(before, expire=False))
         for old in state.rows("repo", tag_id=tag["id"], state=READY, dist=False):
             state.update("repo", old["id"], state=EXPIRED, state_ts=call.hub.now())
         state.update("repo", repo["id"], state=READY, state_ts=call.hub.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
-from txkoji.testing import lookups, rpms
+from txkoji.testing import lookups, messages, rpms
 from txkoji.testing.handlers.common import (
     arches_of,
     begin_build,
@@ -21,7 +21,7 @@ from txkoji.testing.handlers.common import (
 from txkoji.testing.handlers.registry import handler
 from txkoji.testing.lookups import STATES
 from txkoji.testing.methods import Call
-from txkoji.testing.methods.builds import build_directory
+from txkoji.testing.methods.builds import build_directory, change_build_state
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.state import Row
 
@@ -109,45 +109,58 @@ def _import(
     call: Call, row: Row, srpm: dict[str, Any], arches: list[str], results: list[Any]
 ) -> None:
     """Move what the children made to the build's place, and complete the build."""
-    files = call.hub.files
+    files, state = call.hub.files, call.state
     directory = build_directory(call, row)
-    with call.state.transaction():
-        paths = [(srpm["srpm"], "src")]
-        for result in results:
-            paths += [
-                (path, path.rpartition(".rpm")[0].rpartition(".")[2]) for path in result["rpms"]
-            ]
-        for path, arch in paths:
-            file = path.rpartition("/")[2]
-            files.copy(f"work/{path}", f"{directory}/{arch}/{file}")
-            data = files.read(f"work/{path}")
-            tags = rpms.headers(data)
-            call.state.insert(
-                "rpminfo",
-                {
-                    "build_id": row["id"],
-                    "name": tags["NAME"],
-                    "version": tags["VERSION"],
-                    "release": tags["RELEASE"],
-                    "epoch": None,
-                    "arch": arch,
-                    "payloadhash": rpms.payload_hash(data),
-                    "size": len(data),
-                    "buildtime": tags["BUILDTIME"],
-                    "buildroot_id": None,
-                    "external_repo_id": 0,
-                    "metadata_only": False,
-                    "extra": None,
-                    "draft": row["draft"],
-                },
-            )
-        for arch, result in zip(arches, results, strict=True):
-            for path in result["logs"]:
+    binaries = [path for result in results for path in result["rpms"]]
+    source = srpm["srpm"].rpartition("/")[2]
+    logs = {arch: result["logs"] for arch, result in zip(arches, results, strict=True)}
+    with state.transaction():
+        change_build_state(state, row, STATES["COMPLETE"], completion_ts=call.hub.now())
+        import_rpm(call, row, srpm["srpm"], None)
+        for path in binaries:
+            import_rpm(call, row, path, source)
+        for arch, paths in logs.items():
+            for path in paths:
                 name = path.rpartition("/")[2]
                 files.copy(f"work/{path}", f"{directory}/data/logs/{arch}/{name}")
-        call.state.update(
-            "build", row["id"], state=STATES["COMPLETE"], completion_ts=call.hub.now()
-        )
+        state.announce(lambda: messages.build_imported(state, row, srpm["srpm"], binaries, logs))
+
+
+def import_rpm(call: Call, row: Row, path: str, source: str | None) -> None:
+    """Move an RPM to its build's place and list it.
+
+    Args:
+        call: who asks.
+        row: the build.
+        path: the RPM's path below ``work``.
+        source: the file name of its source RPM; None for a source RPM.
+    """
+    files, state = call.hub.files, call.state
+    file = path.rpartition("/")[2]
+    arch = "src" if source is None else file.removesuffix(".rpm").rpartition(".")[2]
+    files.copy(f"work/{path}", f"{build_directory(call, row)}/{arch}/{file}")
+    data = files.read(f"work/{path}")
+    tags = rpms.headers(data)
+    rpm = state.insert(
+        "rpminfo",
+        {
+            "build_id": row["id"],
+            "name": tags["NAME"],
+            "version": tags["VERSION"],
+            "release": tags["RELEASE"],
+            "epoch": None,
+            "arch": arch,
+            "payloadhash": rpms.payload_hash(data),
+            "size": len(data),
+            "buildtime": tags["BUILDTIME"],
+            "buildroot_id": None,
+            "external_repo_id": 0,
+            "metadata_only": False,
+            "extra": None,
+            "draft": row["draft"],
+        },
+    )
+    state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
 
 
 def _to_scratch(call: Call, task: Row, srpm: dict[str, Any], results: list[Any]) -> None:

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
-from txkoji.testing import lookups, rpms
+from txkoji.testing import lookups, messages, rpms
 from txkoji.testing.lookups import STATES
 from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import Row
+from txkoji.testing.state import HubState, Row
 
 
 @hub_method("getBuild")
@@ -104,7 +104,7 @@ def list_builds(
             continue
         if name_glob and not name_glob.fullmatch(lookups.build_nvr(tables, row)):
             continue
-        if type is not None and type != "rpm":
+        if type is not None and type not in lookups.build_types(tables, row):
             continue
         if not all(_between(row[column], after, before) for column, after, before in limits):
             continue
@@ -148,7 +148,7 @@ def get_next_release(call: Call, build_info: Any, incr: int = 1) -> str:
 @hub_method("getBuildType")
 def get_build_type(call: Call, buildInfo: Any, strict: bool = False) -> Any:
     row = lookups.find_build_row(call.state, buildInfo, strict)
-    return {"rpm": None} if row else None
+    return lookups.build_types(call.state, row) if row else None
 
 
 @hub_method("getBuildLogs")
@@ -199,6 +199,7 @@ def create_empty_build(
         draft=draft,
     )
     call.state.update("build", row["id"], completion_ts=call.hub.now())
+    call.state.announce(lambda: messages.build_changed(call.state, row, None))
     return int(row["id"])
 
 
@@ -221,6 +222,19 @@ def insert_build(call: Call, **columns: Any) -> Row:
     return call.state.insert("build", row)
 
 
+def change_build_state(state: HubState, row: Row, new: int, **columns: Any) -> None:
+    """Bring a build into another state, and change other columns with it."""
+    old = row["state"]
+    state.update("build", row["id"], state=new, **columns)
+    state.announce(lambda: messages.build_changed(state, row, old))
+
+
+def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | None) -> None:
+    """Note that a build is of a type, unless it is noted already."""
+    if name not in lookups.build_types(state, row):
+        state.insert("build_type", {"build_id": row["id"], "name": name, "info": info})
+
+
 @hub_method("cancelBuild")
 def cancel_build(call: Call, buildID: Any, strict: bool = False) -> bool:
     user = call.require_login()
@@ -234,7 +248,8 @@ def cancel_build(call: Call, buildID: Any, strict: bool = False) -> bool:
         return False
     if row["task_id"] is not None:
         call.hub.builder.cancel(row["task_id"])
-    call.state.update("build", row["id"], state=STATES["CANCELED"], completion_ts=call.hub.now())
+    if row["state"] == STATES["BUILDING"]:
+        change_build_state(call.state, row, STATES["CANCELED"], completion_ts=call.hub.now())
     return True
 
 
@@ -249,7 +264,8 @@ def promote_build(call: Call, build: Any, force: bool = False) -> Any:
         raise GenericError(f"Cannot promote build {row['id']}: it is not COMPLETE")
     if row["owner_id"] != user["id"] and not call.has_permission("draft-promoter"):
         raise ActionNotAllowed("policy violation (draft_promotion)")
-    release = row["release"].partition(",draft_")[0]
+    draft_release = row["release"]
+    release = draft_release.partition(",draft_")[0]
     package, version = row["package_id"], row["version"]
     if call.state.one("build", package_id=package, version=version, release=release):
         raise GenericError(f"Cannot promote build: target {release} exists")
@@ -262,6 +278,7 @@ def promote_build(call: Call, build: Any, force: bool = False) -> Any:
         promoter_id=user["id"],
         promotion_ts=call.hub.now(),
     )
+    call.state.announce(lambda: messages.build_promoted(call.state, row, draft_release, user["id"]))
     return lookups.build_struct(call.state, row)
 
 
@@ -372,7 +389,7 @@ def list_tagged_rpms(
         for row in call.state.rows("rpminfo", build_id=build["build_id"]):
             if arches and row["arch"] not in arches:
                 continue
-            struct = rpm_struct(row)
+            struct = lookups.rpm_struct(row)
             for key in ("external_repo_id", "external_repo_name"):
                 del struct[key]
             if not extra:
@@ -443,28 +460,6 @@ def untagged_builds(call: Call, name: Any = None, queryOpts: Any = None, draft: 
 # RPMs
 
 
-def rpm_struct(row: Row) -> dict[str, Any]:
-    """Make the struct of an RPM as ``getRPM`` answers it."""
-    keys = (
-        "arch",
-        "build_id",
-        "buildroot_id",
-        "buildtime",
-        "draft",
-        "epoch",
-        "external_repo_id",
-        "extra",
-        "id",
-        "metadata_only",
-        "name",
-        "payloadhash",
-        "release",
-        "size",
-        "version",
-    )
-    return {**{key: row[key] for key in keys}, "external_repo_name": "INTERNAL"}
-
-
 @hub_method("listRPMs")
 def list_rpms(
     call: Call,
@@ -492,7 +487,9 @@ def list_rpms(
             continue
         if draft is not None and row["draft"] != draft:
             continue
-        rows.append({**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"})
+        rows.append(
+            {**lookups.rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"}
+        )
     return apply_query_options(rows, queryOpts)
 
 
@@ -528,7 +525,7 @@ def get_rpm(call: Call, rpminfo: Any, strict: bool = False, multi: bool = False)
         if strict:
             raise GenericError(f"No such rpm: {rpminfo!r}")
         return [] if multi else None
-    return [rpm_struct(row)] if multi else rpm_struct(row)
+    return [lookups.rpm_struct(row)] if multi else lookups.rpm_struct(row)
 
 
 def rpm_path(call: Call, row: Row) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError, TagError
-from txkoji.testing import lookups
+from txkoji.testing import lookups, messages
 from txkoji.testing.lookups import STATES
 from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.methods.tags import package_config
@@ -38,10 +38,17 @@ def tag_build_row(
             raise TagError(f"build {nvr} already tagged ({tag['name']})")
         state.revoke("tag_listing", own["id"], user_id)
     state.insert_version("tag_listing", {"tag_id": tag_id, "build_id": build["id"]}, user_id)
+    state.announce(lambda: messages.tagged(state, tag_id, build, user_id, force=force))
 
 
 def untag_build_row(
-    state: HubState, tag_id: int, build: Row, user_id: int, *, strict: bool = True
+    state: HubState,
+    tag_id: int,
+    build: Row,
+    user_id: int,
+    *,
+    strict: bool = True,
+    force: bool | None = None,
 ) -> None:
     """Take a build out of a tag at this transaction's event.
 
@@ -57,6 +64,9 @@ def untag_build_row(
             raise TagError(f"build {nvr} not in tag {tag['name']}")
         return
     state.revoke("tag_listing", own["id"], user_id)
+    state.announce(
+        lambda: messages.untagged(state, tag_id, build, user_id, strict=strict, force=force)
+    )
 
 
 def _check_access(call: Call, tag: dict[str, Any], force: bool) -> None:
@@ -139,7 +149,8 @@ def untag_build(call: Call, tag: Any, build: Any, strict: bool = True, force: bo
     assert found is not None
     _check_access(call, found, force)
     call.require_policy("tag", force=force)
-    untag_build_row(call.state, found["id"], row, user["id"], strict=strict)
+    # The message has no answer to a question that nobody asked.
+    untag_build_row(call.state, found["id"], row, user["id"], strict=strict, force=force or None)
 
 
 @hub_method("tagBuildBypass", python_name="RootExports.tagBuildBypass")

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups
+from txkoji.testing import lookups, messages
 from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import Row
+from txkoji.testing.state import HubState, Row
 
 _NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
 
@@ -491,14 +491,44 @@ def get_package_config(call: Call, tag: Any, pkg: Any, event: Any = None) -> Any
     return lookups.package_struct(call.state, entry) if entry else None
 
 
+def _options(action: str, force: bool) -> dict[str, Any] | None:
+    """What the message of a change tells besides; None where it does not tell the entry."""
+    if action not in ("add", "update", "block"):
+        return None
+    return {"force": force or None, "update": action == "update"}
+
+
 def set_package(
-    call: Call, user_id: int, tag: Any, package: Any, *, owner: Any = None, blocked: bool = False
+    call: Call,
+    user_id: int,
+    tag: Any,
+    package: Any,
+    action: str,
+    *,
+    owner: Any = None,
+    blocked: bool | None = None,
+    extra_arches: str | None = None,
+    force: bool = False,
 ) -> None:
-    """List or block a package in a tag, whoever asks."""
+    """Change the entry of a package in a tag, whoever asks.
+
+    Args:
+        call: the call.
+        user_id: whose change it is.
+        tag: the tag.
+        package: the package, made if it is not there.
+        action: ``add``, ``update``, ``block`` or ``unblock``.
+        owner: the new owner; by default the one before, inherited or not.
+        blocked: whether it is blocked; by default as before.
+        extra_arches: more architectures; by default as before.
+        force: what the caller said; the message tells it.
+    """
     state = call.state
     tag_id = lookups.find_tag_id(state, tag, strict=True)
     row = lookups.find_package(state, package)
     if row is None:
+        if action != "add":
+            raise GenericError(f"No such entry in table package: {package}")
         _check_name("package", package)
         row = state.insert("package", {"name": package})
     own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
@@ -515,14 +545,25 @@ def set_package(
         "tag_id": tag_id,
         "package_id": row["id"],
         "owner_id": owner_id,
-        "blocked": blocked,
-        "extra_arches": own[0]["extra_arches"] if own else None,
+        "blocked": bool(before and before["blocked"]) if blocked is None else blocked,
+        "extra_arches": (before and before["extra_arches"]) or None
+        if extra_arches is None
+        else extra_arches,
     }
     if own and all(own[0][key] == value for key, value in entry.items()):
         return
     if own:
         state.revoke("tag_packages", own[0]["id"], user_id)
-    state.insert_version("tag_packages", entry, user_id)
+    listed = state.insert_version("tag_packages", entry, user_id)
+    state.announce(
+        lambda: messages.package_changed(state, action, listed, user_id, _options(action, force))
+    )
+
+
+def _package_permission(call: Call, force: bool) -> Row:
+    user = call.require_permission("tag")
+    call.require_policy("package_list", force=force)
+    return user
 
 
 @hub_method("packageListAdd")
@@ -536,35 +577,60 @@ def package_list_add(
     force: bool = False,
     update: bool = False,
 ) -> None:
-    user = call.require_permission("tag")
-    set_package(call, user["id"], taginfo, pkginfo, owner=owner, blocked=bool(block))
+    user = _package_permission(call, force)
+    action = "block" if block else "update" if update else "add"
+    set_package(
+        call,
+        user["id"],
+        taginfo,
+        pkginfo,
+        action,
+        owner=owner,
+        blocked=bool(block) if block is not None or not update else None,
+        extra_arches=extra_arches,
+        force=force,
+    )
 
 
 @hub_method("packageListBlock")
 def package_list_block(call: Call, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
-    user = call.require_permission("tag")
-    set_package(call, user["id"], taginfo, pkginfo, blocked=True)
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "block", blocked=True, force=force)
 
 
 @hub_method("packageListUnblock")
 def package_list_unblock(call: Call, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
-    user = call.require_permission("tag")
-    set_package(call, user["id"], taginfo, pkginfo, blocked=False)
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "unblock", blocked=False, force=force)
 
 
 @hub_method("packageListSetOwner")
 def package_list_set_owner(
     call: Call, taginfo: Any, pkginfo: Any, owner: Any, force: bool = False
 ) -> None:
-    user = call.require_permission("tag")
-    set_package(call, user["id"], taginfo, pkginfo, owner=owner)
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "update", owner=owner, force=force)
+
+
+@hub_method("packageListSetArches")
+def package_list_set_arches(
+    call: Call, taginfo: Any, pkginfo: Any, arches: Any, force: bool = False
+) -> None:
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "update", extra_arches=arches, force=force)
 
 
 @hub_method("packageListRemove")
 def package_list_remove(call: Call, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
-    user = call.require_permission("tag")
-    tag_id = lookups.find_tag_id(call.state, taginfo, strict=True)
-    row = lookups.find_package(call.state, pkginfo, strict=True)
+    user = _package_permission(call, force)
+    state = call.state
+    tag_id = lookups.find_tag_id(state, taginfo, strict=True)
+    row = lookups.find_package(state, pkginfo, strict=True)
     assert row is not None
-    for entry in call.state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
-        call.state.revoke("tag_packages", entry["id"], user["id"])
+    for entry in state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
+        _unlist(state, entry, user["id"])
+
+
+def _unlist(state: HubState, entry: Row, user_id: int) -> None:
+    state.revoke("tag_packages", entry["id"], user_id)
+    state.announce(lambda: messages.package_changed(state, "remove", entry, user_id, None))

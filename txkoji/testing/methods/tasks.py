@@ -11,7 +11,7 @@ from txkoji.exceptions import (
     ParameterError,
     fault_from,
 )
-from txkoji.testing import lookups, marshal
+from txkoji.testing import lookups, marshal, messages
 from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.queries import apply_query_options
 from txkoji.testing.state import HubState, Row
@@ -63,6 +63,7 @@ def make_task(
         raise GenericError("task must have an owner")
     if parent is not None and parent["state"] != OPEN:
         raise GenericError(f"Parent task (id {parent['id']}) is not open")
+    channel_option = channel
     if channel is None:
         channel = parent["channel_id"] if parent is not None else "default"
     channel_row = lookups.find_channel(state, channel)
@@ -98,8 +99,18 @@ def make_task(
     )
     task_id = int(row["id"])
     call.hub.index_task(row)
+    options = {} if channel_option is None else {"channel": channel_option}
+    state.announce(lambda: messages.task_created(row, options))
     state.on_commit(lambda: call.hub.builder.wake(task_id))
     return task_id
+
+
+def change_task_state(state: HubState, row: Row, new: int, **columns: Any) -> None:
+    """Bring a task into another state, and change other columns with it."""
+    old = row["state"]
+    state.update("task", row["id"], state=new, **columns)
+    if new != old:
+        state.announce(lambda: messages.task_changed(row, old))
 
 
 def _priority(call: Call, relative: Any) -> int | None:
@@ -256,20 +267,6 @@ def children(call: Call, task_id: int) -> list[Row]:
     return call.hub.task_children(task_id)
 
 
-def task_struct(row: Row, request: bool = False) -> dict[str, Any]:
-    """Make the struct of a task as ``getTaskInfo`` answers it."""
-    keys = ("arch", "awaited", "channel_id", "host_id", "id", "label", "method", "owner", "parent")
-    struct = {key: row[key] for key in keys}
-    for column in ("completion", "create", "start"):
-        struct[f"{column}_time"] = lookups.time_text(row[f"{column}_ts"])
-        struct[f"{column}_ts"] = lookups.rounded(row[f"{column}_ts"])
-    for key in ("priority", "state", "waiting", "weight"):
-        struct[key] = row[key]
-    if request:
-        struct["request"] = row["request"]
-    return struct
-
-
 @hub_method("getTaskInfo", python_name="RootExports.getTaskInfo")
 def get_task_info(call: Call, task_id: Any, request: bool = False, strict: bool = False) -> Any:
     if isinstance(task_id, list):
@@ -284,14 +281,14 @@ def _info(call: Call, task_id: Any, request: bool, strict: bool) -> Any:
         if strict:
             raise GenericError("query returned no rows")
         return None
-    return task_struct(row, request)
+    return lookups.task_struct(row, request)
 
 
 @hub_method("getTaskChildren", python_name="RootExports.getTaskChildren")
 def get_task_children(call: Call, task_id: Any, request: bool = False, strict: bool = False) -> Any:
     if strict and call.state.get("task", task_id) is None:
         raise GenericError("query returned no rows")
-    return [task_struct(row, request) for row in children(call, task_id)]
+    return [lookups.task_struct(row, request) for row in children(call, task_id)]
 
 
 @hub_method("getTaskDescendents", python_name="RootExports.getTaskDescendents")
@@ -301,7 +298,7 @@ def get_task_descendents(call: Call, task_id: Any, request: bool = False) -> dic
     while waiting:
         parent = waiting.pop(0)
         rows = children(call, parent)
-        tree[str(parent)] = [task_struct(row, request) for row in rows]
+        tree[str(parent)] = [lookups.task_struct(row, request) for row in rows]
         waiting += [row["id"] for row in rows]
     return tree
 
@@ -428,7 +425,7 @@ def list_tasks(call: Call, opts: Any = None, queryOpts: Any = None) -> Any:
 
 def _listed(state: HubState, row: Row) -> dict[str, Any]:
     owner = state.get("users", row["owner"])
-    struct = task_struct(row)
+    struct = lookups.task_struct(row)
     struct["owner_name"] = owner["name"] if owner else None
     struct["owner_type"] = owner["usertype"] if owner else None
     return struct
