@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import load_pem_x509_certificates
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import Deferred, succeed
@@ -29,11 +27,9 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import (
-    Certificate,
     CertificateOptions,
     optionsForClientTLS,
     platformTrust,
-    trustRootFromCertificates,
 )
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -51,7 +47,6 @@ from twisted.web.iweb import (
 from zope.interface import implementer
 
 from txkoji.exceptions import (
-    BrokenConfiguration,
     ConnectionFailed,
     HTTPStatusError,
     RequestTimeout,
@@ -60,6 +55,7 @@ from txkoji.exceptions import (
     TruncatedReply,
 )
 from txkoji.profiles import Profile
+from txkoji.tls import read_authority, read_client_certificate, reasons, tls_words
 from txkoji.xmlrpc import ResponseDecoder
 
 __all__ = ["Transport"]
@@ -71,8 +67,6 @@ so that a write does not meet a connection that is about to go."""
 
 CONNECTIONS = 20
 """Connections to one hub that are kept open at most: more than a hub's processes gain nothing."""
-
-_CERTIFICATE_MARK = b"-----BEGIN CERTIFICATE-----"
 
 
 @implementer(IBodyProducer)
@@ -116,13 +110,14 @@ class _Policy:
     """TLS as a profile wants it: its CA or the system's, and its client certificate."""
 
     def __init__(self, profile: Profile) -> None:
+        owner = f"the Koji profile {profile.name!r}"
         self._client: dict[str, Any] = {}
         if profile.cert is not None and Path(profile.cert).exists():
-            self._client = _read(profile, "cert", _client_certificate, profile.cert)
+            self._client = read_client_certificate(profile.cert, "cert", owner)
         self._verify = profile.serverca is not None or not profile.no_ssl_verify
         self._trust = platformTrust()
         if profile.serverca is not None:
-            self._trust = _read(profile, "serverca", _trust_root, profile.serverca)
+            self._trust = read_authority(profile.serverca, "serverca", owner)
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802 - Twisted's name
         if not self._verify:
@@ -132,39 +127,6 @@ class _Policy:
             trustRoot=self._trust,
             extraCertificateOptions=dict(self._client),
         )
-
-
-def _client_certificate(data: bytes) -> dict[str, Any]:
-    # Not Twisted's PrivateCertificate: pyOpenSSL deprecates the objects that it hands on.
-    certificate, *chain = load_pem_x509_certificates(data)
-    return {
-        "privateKey": load_pem_private_key(data, None),
-        "certificate": certificate,
-        "extraCertChain": chain,
-    }
-
-
-def _trust_root(data: bytes) -> Any:
-    parts = data.split(_CERTIFICATE_MARK)[1:]
-    if not parts:
-        raise ValueError("it holds no certificate")
-    return trustRootFromCertificates(
-        [Certificate.loadPEM(_CERTIFICATE_MARK + part) for part in parts]
-    )
-
-
-def _read(profile: Profile, key: str, load: Any, path: str) -> Any:
-    try:
-        return load(Path(path).read_bytes())
-    except OSError as problem:
-        words = problem.strerror
-    except TypeError:
-        words = "its private key has a pass phrase; give it one without (openssl pkey)"
-    except (crypto.Error, ValueError) as problem:
-        words = f"it is not a PEM file that fits ({type(problem).__name__})"
-    raise BrokenConfiguration(
-        f"can't read {path}, {key} of the Koji profile {profile.name!r}: {words}"
-    )
 
 
 class Sink(typing.Protocol):
@@ -466,20 +428,12 @@ class _Discard(Protocol):
             self.transport.loseConnection()
 
 
-def _reasons(problem: BaseException) -> list[BaseException]:
-    """Return an error and the ones that Twisted wrapped in it."""
-    found = [problem]
-    for failure in getattr(problem, "reasons", None) or []:
-        found += _reasons(failure.value)
-    return found
-
-
 def _in_plain_words(problem: Exception, url: str) -> BaseException:
     host = urlsplit(url).hostname or url
-    for reason in _reasons(problem):
+    for reason in reasons(problem):
         if isinstance(reason, (SSL.Error, VerificationError)):
             return TLSError(
-                f"no secure connection to {host}: {_tls_words(reason)}",
+                f"no secure connection to {host}: {tls_words(reason, authority='serverca')}",
                 url=url,
                 may_have_arrived=False,
             )
@@ -510,20 +464,3 @@ def _in_plain_words(problem: Exception, url: str) -> BaseException:
     if isinstance(problem, (error.ConnectionClosed, OSError)):
         return TransportError(f"the connection to {host} failed: {problem}", url=url)
     return problem
-
-
-def _tls_words(problem: BaseException) -> str:
-    if isinstance(problem, VerificationError):
-        return "its certificate is for another host name"
-    words = " ".join(str(part) for item in problem.args for part in _flatten(item) if part)
-    if "certificate verify failed" in words or "CERTIFICATE_VERIFY_FAILED" in words:
-        return "its certificate is signed by a CA that neither serverca nor the system trusts"
-    if "expired" in words:
-        return "a certificate has expired"
-    return words or "the TLS handshake failed"
-
-
-def _flatten(item: Any) -> list[str]:
-    if isinstance(item, (list, tuple)):
-        return [text for each in item for text in _flatten(each)]
-    return [str(item)]

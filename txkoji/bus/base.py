@@ -19,7 +19,7 @@ from twisted.internet.error import TimeoutError as TwistedTimeoutError
 
 from txkoji.exceptions import BusError
 
-__all__ = ["BusMessage", "Delivery", "Dialect", "Link", "Outcome", "Reject", "end"]
+__all__ = ["BusMessage", "Delivery", "Dialect", "Link", "Outcome", "Reject", "end", "text"]
 
 CLOSE_TIMEOUT = 2.0
 
@@ -60,6 +60,17 @@ class BusMessage:
             return json.loads(self.body)
         except ValueError as error:
             raise Reject(f"its body is not JSON: {error}") from error
+
+
+def text(content: Any) -> str | bytes:
+    """Return a body as a :class:`BusMessage` has it: text, or bytes that are not UTF-8."""
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        return str(content)
+    data = bytes(content)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
 
 
 class Reject(Exception):
@@ -130,7 +141,7 @@ class Link(abc.ABC):
     async def publish(
         self, topic: str, body: str | bytes, headers: Mapping[str, Any], message_id: str
     ) -> None:
-        """Publish a message; returns when the broker has confirmed that it took it.
+        """Publish a message, one at a time; returns when the broker has confirmed that it took it.
 
         Raises:
             BusError: it did not.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 
 from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import Link, end
@@ -36,8 +36,7 @@ class Publisher:
         self._reactor = reactor
         self._timeout = timeout
         self._link: Link | None = None
-        self._opening = DeferredLock()
-        self._pending: set[Deferred[None]] = set()
+        self._publishing = DeferredLock()
 
     @returns_deferred
     async def publish(
@@ -55,7 +54,7 @@ class Publisher:
         Args:
             topic: what it is about; ``topic_prefix`` of the settings is put before it.
             body: what it says; text is sent as UTF-8.
-            headers: strings, numbers, booleans and None by name.
+            headers: strings, whole numbers, booleans and None by name.
             message_id: its id; by default a new UUID.
 
         Returns:
@@ -66,21 +65,34 @@ class Publisher:
             this message, and with another :class:`~txkoji.exceptions.BusError` where the broker
             can't be used or does not answer in time; ``may_have_arrived`` tells whether it may have
             the message. It fails with :class:`~txkoji.exceptions.ConfigurationError` where a
-            certificate file can't be used.
+            certificate file can't be used, and with TypeError where a header is of another kind.
         """
+        for name, value in (headers or {}).items():
+            if not isinstance(value, (str, int, type(None))):
+                raise TypeError(f"the header {name} must not be a {type(value).__name__}")
         sent = False
 
         async def publish() -> None:
             nonlocal sent
-            link = await self._open_link()
-            sent = True
-            await link.publish(
-                self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())
-            )
+            # One at a time: their order is kept, and pika could not tell which of several it is
+            # that the broker sends back.
+            await self._publishing.acquire()
+            try:
+                link = await self._open_link()
+                sent = True
+                await link.publish(
+                    self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())
+                )
+            except CancelledError:
+                # Out of time, or given up: what the broker still says would be of this message.
+                self._drop_link()
+                raise
+            finally:
+                self._publishing.release()
 
         def expired(_: Any, seconds: float) -> None:
             raise BrokerUnreachable(
-                f"{self._settings.url} did not take a message within {seconds:g} s",
+                f"the broker {self._settings.url} did not take a message within {seconds:g} s",
                 may_have_arrived=sent,
             )
 
@@ -88,22 +100,22 @@ class Publisher:
         waiting.addTimeout(self._timeout, self._reactor, expired)
         await waiting
 
+    def _drop_link(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.abort()
+
     async def _open_link(self) -> Link:
-        await self._opening.acquire()
-        try:
-            if self._link is None or not self._link.is_open:
-                if self._link is not None:
-                    self._link.abort()
-                self._link = self._settings.link(self._reactor)
-                try:
-                    await self._link.open()
-                except BaseException:
-                    self._link.abort()
-                    self._link = None
-                    raise
+        if self._link is not None and self._link.is_open:
             return self._link
-        finally:
-            self._opening.release()
+        link = self._settings.link(self._reactor)
+        try:
+            await link.open()
+        except BaseException:
+            link.abort()
+            raise
+        self._link = link
+        return link
 
     @returns_deferred
     async def stop(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -114,6 +114,7 @@ class Receiver:
         self._retry = retry or RetryPolicy()
         self._link: Link | None = None
         self._running: Deferred[None] | None = None
+        self._connecting: Deferred[None] | None = None
         self._waiting: deque[Delivery] = deque()
         self._working: Deferred[None] = succeed(None)
         self._is_working = False
@@ -140,6 +141,8 @@ class Receiver:
             self._waiting.popleft().settle(Outcome.RELEASE)
         for pause in list(self._pauses):
             pause.callback(None)
+        if self._connecting is not None:
+            self._connecting.cancel()
         await self._end_handling()
         if self._link is not None:
             await end(self._link, self._reactor)
@@ -172,6 +175,9 @@ class Receiver:
             except (BrokerRefusal, ConfigurationError) as error:
                 failures += 1
                 self._enter(State.REFUSED, str(error))
+            except CancelledError:
+                # Stopped.
+                pass
             except BusError as error:
                 failures += 1
                 self._enter(State.LOST, str(error))
@@ -203,8 +209,12 @@ class Receiver:
                 " this protocol, and is it well?"
             )
 
-        waiting = Deferred.fromCoroutine(subscribe())
-        await waiting.addTimeout(self._ready_timeout, self._reactor, expired)
+        self._connecting = Deferred.fromCoroutine(subscribe())
+        self._connecting.addTimeout(self._ready_timeout, self._reactor, expired)
+        try:
+            await self._connecting
+        finally:
+            self._connecting = None
 
     def _enter(self, state: State, reason: str | None = None) -> None:
         if self._stopping and state is not State.STOPPED:

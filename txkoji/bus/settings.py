@@ -16,8 +16,6 @@ from txkoji.exceptions import ConfigurationError
 
 __all__ = ["AMQP", "AMQP1", "Broker"]
 
-MECHANISMS = ("PLAIN", "EXTERNAL", "ANONYMOUS")
-
 
 @dataclass(frozen=True)
 class Broker:
@@ -31,9 +29,9 @@ class Broker:
         key: a PEM file with its key, where ``certificate`` does not hold that too.
         ca: a PEM file with the authority that signed the broker's certificate; None for the
             system's.
-        mechanism: ``PLAIN`` (user and password), ``EXTERNAL`` (client certificate) or
-            ``ANONYMOUS``. None for one of the first two, by the other attributes; ``ANONYMOUS``
-            must be asked for.
+        mechanism: ``PLAIN`` (user and password), ``EXTERNAL`` (client certificate) or, on AMQP
+            1.0, ``ANONYMOUS``, which must be asked for. None for one of the first two, as the other
+            attributes have it.
         allow_insecure_login: send the password without TLS.
         topic_prefix: what is put before the topic of a message that is published, with a dot.
         heartbeat: seconds without a sign of life after which, about, the connection is broken.
@@ -43,7 +41,9 @@ class Broker:
     """
 
     module: ClassVar[str]
+    library: ClassVar[str]
     extra: ClassVar[str]
+    mechanisms: ClassVar[tuple[str, ...]]
 
     url: str
     _: KW_ONLY
@@ -92,8 +92,9 @@ class Broker:
                 f"certificate and ca are for TLS: the url must begin with amqps, not {self.url!r}"
             )
         mechanism = self.login_mechanism
-        if mechanism not in MECHANISMS:
-            raise ConfigurationError(f"mechanism={mechanism!r} must be one of {MECHANISMS}")
+        if mechanism not in self.mechanisms:
+            known = ", ".join(self.mechanisms)
+            raise ConfigurationError(f"mechanism={mechanism!r} must be one of: {known}")
         if mechanism == "PLAIN" and (self.user is None or self.password is None):
             raise ConfigurationError("a login by password needs user and password")
         if mechanism == "EXTERNAL" and self.certificate is None:
@@ -114,7 +115,8 @@ class Broker:
         if self.certificate is not None:
             return "EXTERNAL"
         raise ConfigurationError(
-            "no way to log in: give user and password, or certificate, or say mechanism='ANONYMOUS'"
+            "no way to log in is given: give user and password, or certificate"
+            + (", or say mechanism='ANONYMOUS'" if "ANONYMOUS" in self.mechanisms else "")
         )
 
     @property
@@ -149,8 +151,6 @@ class Broker:
                 f"{type(self).__name__} needs a library that is not installed:"
                 f" pip install 'buildbot-koji[{self.extra}]'"
             ) from None
-
-    library: ClassVar[str]
 
     def link(self, reactor: Any) -> Link:
         """Make a connection, not opened yet.
@@ -191,10 +191,12 @@ class AMQP(Broker):
             messages of protonmsg are transient, and any other queue loses them when the broker is
             restarted.
         arguments: further arguments of the queue, such as ``x-dead-letter-exchange``.
+        mandatory: a message that is published and that no queue takes is an error.
     """
 
     module = "txkoji.bus.amqp"
     extra = "amqp"
+    mechanisms = ("PLAIN", "EXTERNAL")
     library = "pika"
 
     queue: str | None = None
@@ -206,6 +208,7 @@ class AMQP(Broker):
     auto_delete: bool = False
     queue_type: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    mandatory: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -295,6 +298,7 @@ class AMQP1(Broker):
 
     module = "txkoji.bus.amqp1"
     extra = "amqp1"
+    mechanisms = ("PLAIN", "EXTERNAL", "ANONYMOUS")
     library = "proton"
 
     address: str | None = None

@@ -1,0 +1,223 @@
+"""A RabbitMQ broker with users, TLS and AMQP 1.0, its files in one directory."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from txkoji.testing.certificates import CertificateAuthority
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""Not the one on the PATH: that one changes to the user rabbitmq."""
+
+INSTALL = "apt-get install rabbitmq-server"
+PLUGINS = "[rabbitmq_amqp1_0,rabbitmq_auth_mechanism_ssl]."
+USER = "koji"
+PASSWORD = "a-broker's-password"
+LIMIT = 60.0
+
+
+def is_there() -> bool:
+    """Tell whether RabbitMQ is installed."""
+    return SERVER.exists()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in sockets]
+
+
+def _hashed(password: str) -> str:
+    salt = b"salt"
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+@dataclass
+class RabbitMQ:
+    """A broker on free ports of the loopback interface.
+
+    The user ``koji`` logs in with a password, ``bob`` with a client certificate only.
+
+    Attributes:
+        directory: where everything of it is.
+        port: its port without TLS.
+        tls_port: its port with TLS.
+    """
+
+    directory: Path
+    port: int = 0
+    tls_port: int = 0
+    _other_ports: tuple[int, ...] = ()
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _authority: CertificateAuthority | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address without TLS."""
+        return f"amqp://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        """Its address with TLS."""
+        return f"amqps://localhost:{self.tls_port}"
+
+    @property
+    def ca(self) -> str:
+        """The file of its authority."""
+        assert self._authority is not None
+        return str(self._authority.certificate_path)
+
+    def certificate(self, user: str) -> str:
+        """Return the path of a client certificate with its key."""
+        assert self._authority is not None
+        return str(self._authority.client(user))
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        here = self.directory
+        distribution, mapper = self._other_ports
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(here / "home"),
+            "LC_ALL": "C.UTF-8",
+            "RABBITMQ_NODENAME": "test@localhost",
+            "RABBITMQ_MNESIA_BASE": str(here / "database"),
+            "RABBITMQ_LOG_BASE": str(here / "log"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(here / "generated"),
+            "RABBITMQ_CONFIG_FILE": str(here / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(here / "none.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(here / "plugins"),
+            "RABBITMQ_PID_FILE": str(here / "pid"),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "ERL_EPMD_PORT": str(mapper),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+    def make(self) -> None:
+        """Write its files."""
+        self.port, self.tls_port, *others = _free_ports(4)
+        self._other_ports = tuple(others)
+        for name in ("home", "database", "log", "generated", "certificates"):
+            (self.directory / name).mkdir()
+        cookie = self.directory / "home/.erlang.cookie"
+        cookie.write_text("not-a-secret-cookie")
+        cookie.chmod(0o400)
+        self._authority = CertificateAuthority(self.directory / "certificates")
+        server = self._authority.server("localhost")
+        (self.directory / "plugins").write_text(PLUGINS)
+        definitions = self.directory / "definitions.json"
+        definitions.write_text(json.dumps(self._definitions()))
+        (self.directory / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.cacertfile = {self.ca}\n"
+            f"ssl_options.certfile = {server}\n"
+            f"ssl_options.keyfile = {server}\n"
+            "ssl_options.verify = verify_peer\n"
+            "ssl_options.fail_if_no_peer_cert = false\n"
+            "ssl_cert_login_from = common_name\n"
+            "auth_mechanisms.1 = EXTERNAL\n"
+            "auth_mechanisms.2 = PLAIN\n"
+            "auth_mechanisms.3 = AMQPLAIN\n"
+            "log.console = false\n"
+            f"load_definitions = {definitions}\n"
+        )
+
+    def _definitions(self) -> dict[str, object]:
+        hashes = {USER: _hashed(PASSWORD), "bob": ""}
+        everything = {"vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+        return {
+            "vhosts": [{"name": "/"}],
+            "users": [
+                {
+                    "name": name,
+                    "password_hash": hashed,
+                    "hashing_algorithm": "rabbit_password_hashing_sha256",
+                    "tags": "",
+                }
+                for name, hashed in hashes.items()
+            ],
+            "permissions": [{"user": name, **everything} for name in hashes],
+        }
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        self.launch()
+        end = time.monotonic() + LIMIT
+        while not self.answers():
+            assert time.monotonic() < end, "the broker did not start"
+            assert self._process is not None
+            assert self._process.poll() is None, "the broker ended"
+            time.sleep(0.1)
+
+    def launch(self) -> None:
+        """Start, without waiting."""
+        self._process = subprocess.Popen(
+            [SERVER],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.directory,
+            start_new_session=True,
+        )
+
+    def answers(self) -> bool:
+        """Tell whether it answers the first bytes of AMQP."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return bool(connection.recv(1))
+        except OSError:
+            return False
+
+    @property
+    def _virtual_machine(self) -> int:
+        """The process that is the broker: what was started is a shell that waits for it."""
+        return int((self.directory / "pid").read_text())
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it, and what it started."""
+        self._end(signal.SIGTERM)
+        subprocess.run(
+            ["epmd", "-port", str(self._other_ports[1]), "-kill"],
+            env=self._environment,
+            capture_output=True,
+            check=False,
+        )
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            os.kill(self._virtual_machine, number)
+            self._process.wait(LIMIT)
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open, nothing is answered."""
+        os.kill(self._virtual_machine, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self._virtual_machine, signal.SIGCONT)
+
+    def control(self, *arguments: str) -> str:
+        """Run rabbitmqctl; returns what it says."""
+        command = [SERVER.with_name("rabbitmqctl"), "--quiet", *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, check=False)
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done.stdout.decode()

@@ -1,0 +1,81 @@
+"""The way to a broker: an endpoint with the TLS of its settings, and errors in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+from service_identity import VerificationError
+from twisted.internet import error
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import optionsForClientTLS, platformTrust
+
+from txkoji.bus.settings import Broker
+from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
+from txkoji.tls import read_authority, read_client_certificate, reasons, tls_words
+
+__all__ = ["connect", "in_plain_words"]
+
+
+class _Once(Factory):
+    """Builds one protocol, which is there already, and says nothing in the log."""
+
+    noisy = False
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: ARG002, N802 - as Twisted has it
+        return self._protocol
+
+
+async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> None:
+    """Connect a protocol to a broker.
+
+    Raises:
+        BusError: the broker can't be reached.
+        ConfigurationError: a certificate file can't be used; the text says which and why.
+    """
+    try:
+        await _endpoint(settings, reactor).connect(_Once(protocol))
+    except (error.ConnectError, error.ConnectionClosed, error.DNSLookupError, SSL.Error) as problem:
+        raise in_plain_words(problem, settings) from None
+
+
+def _endpoint(settings: Broker, reactor: Any) -> IStreamClientEndpoint:
+    plain = HostnameEndpoint(reactor, settings.host, settings.port)
+    if not settings.has_tls:
+        return plain
+    owner = f"the broker {settings.url}"
+    trust: Any = platformTrust()
+    if settings.ca is not None:
+        trust = read_authority(settings.ca, "ca", owner)
+    client: dict[str, Any] = {}
+    if settings.certificate is not None:
+        client = read_client_certificate(
+            settings.certificate, "certificate", owner, key=settings.key
+        )
+    creator = optionsForClientTLS(settings.host, trustRoot=trust, extraCertificateOptions=client)
+    secured: IStreamClientEndpoint = wrapClientTLS(creator, plain)
+    return secured
+
+
+def in_plain_words(problem: BaseException, settings: Broker) -> BusError:
+    """Make a BusError of what happened to a connection, in one line."""
+    for reason in reasons(problem):
+        if isinstance(reason, (SSL.Error, VerificationError)):
+            words = tls_words(reason, authority="ca")
+            return BrokerRefusal(f"no secure connection to the broker {settings.url}: {words}")
+        if isinstance(reason, error.DNSLookupError):
+            return BrokerUnreachable(f"the host name of the broker {settings.url} is unknown")
+        if isinstance(reason, error.ConnectionRefusedError):
+            return BrokerUnreachable(f"nothing listens at {settings.url}: is the broker up?")
+        if isinstance(reason, (error.TimeoutError, error.ConnectError)):
+            return BrokerUnreachable(f"can't connect to the broker {settings.url}: {reason}")
+    if isinstance(problem, (error.ConnectionDone, error.ConnectionLost)):
+        return BrokerUnreachable(f"the broker {settings.url} ended the connection")
+    return BrokerUnreachable(
+        f"the connection to the broker {settings.url} failed: {' '.join(str(problem).split())}"
+    )
