@@ -10,6 +10,7 @@ from typing import Any
 from buildbot.config.errors import error as config_error
 from buildbot.process import results
 from buildbot.process.buildstep import BuildStep
+from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
@@ -137,6 +138,15 @@ class KojiStep(DeclaredArguments, BuildStep):
         if self.ending is not None:
             self._work.cancel()
         return self._work
+
+    @async_to_deferred
+    async def startStep(self, remote: Any) -> int:
+        """Run the step; the result is RETRY also where it is interrupted just before :meth:`run`.
+
+        Buildbot would call it CANCELLED then, and the master's stop would have lost the build.
+        """
+        result: int = await super().startStep(remote)
+        return results.RETRY if self.ending is Ending.DETACHED else result
 
     def interrupt(self, reason: str | Failure) -> Deferred[None]:
         """End the step early: for a user, or because the master stops or the worker is lost."""

@@ -61,20 +61,31 @@ BuildmasterConfig = {{
 """
 
 
-class MasterProcess:
-    """A master with SQLite on disk, whose profile is in its own home."""
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
-    def __init__(self, directory: Path, profile: str) -> None:
+
+class MasterProcess:
+    """A master with SQLite on disk, whose profile is in its own home.
+
+    Args:
+        directory: its base directory.
+        profile: the text of its koji.conf.
+        config: its master.cfg; ``{port}`` stands for the port of its web pages.
+    """
+
+    def __init__(self, directory: Path, profile: str, config: str = CONFIG) -> None:
         self.directory = directory
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}/"
         self._environment = {**os.environ, "HOME": str(directory / "home")}
         self._process: subprocess.Popen[bytes] | None = None
         (directory / "home" / ".koji").mkdir(parents=True)
         (directory / "home" / ".koji" / "config").write_text(profile, encoding="utf-8")
-        (directory / "master.cfg").write_text(CONFIG.format(port=port), encoding="utf-8")
+        (directory / "master.cfg").write_text(config.format(port=port), encoding="utf-8")
 
     async def create(self) -> None:
         """Make the base directory and the database."""
@@ -101,7 +112,7 @@ class MasterProcess:
         assert self._process is not None
         assert self._process.poll() is None, (self.directory / "output").read_text()
         try:
-            return len((await self.get("builders"))["builders"]) == 4
+            return bool((await self.get("forceschedulers"))["forceschedulers"])
         except (URLError, ConnectionError):
             return False
 
