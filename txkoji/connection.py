@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.web.iweb import IAgent
 
 from txkoji import auth, hub_api, paths, profiles, rich
+from txkoji import submission as submissions
 from txkoji._deferreds import returns_deferred
 from txkoji.auth import Login
 from txkoji.batching import Batcher, is_point_lookup
@@ -43,6 +44,7 @@ from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.session import Session, has_run_out
+from txkoji.submission import Claims, Submission
 from txkoji.transport import Sink, Transport
 from txkoji.uploads import Progress, new_directory, upload
 from txkoji.xmlrpc import DEFAULT_MAX_BYTES, encode_call
@@ -124,6 +126,7 @@ class Connection:
         self._retry = retry or RetryPolicy()
         self._transport = Transport(reactor, self.settings, agent=agent)
         self._session: Session | None = None
+        self._claims = Claims()
         self.MultiCall = partial(MultiCall, self)
 
     def __repr__(self) -> str:
@@ -176,7 +179,11 @@ class Connection:
     ) -> Any:
         """Send a call and return its raw result. For the modules of this package."""
         body = encode_call(method, args, kwargs)
-        repeatable = kind is Kind.READ or method in hub_api.IDEMPOTENT_WRITES
+        repeatable = (
+            kind is Kind.READ
+            or method in hub_api.SESSION_READS
+            or method in hub_api.IDEMPOTENT_WRITES
+        )
         if self._session is None or (kind is Kind.READ and self._anonymous_reads):
             return await self._attempts(method, body, self.url, {}, write=not repeatable)
         return await self._through_session(_Request(method, body), repeatable)
@@ -262,6 +269,95 @@ class Connection:
                     pause=pause,
                 )
             await deferLater(self.reactor, pause, lambda: None)
+
+    # Submissions
+
+    @returns_deferred
+    async def new_submission(self, method: str, /, *args: Any, **kwargs: Any) -> Submission:
+        """Begin a submission: what is to be stored before anything is submitted.
+
+        Args:
+            method: a hub method that makes a task, such as ``build``.
+            args: its positional arguments.
+            kwargs: its named arguments.
+
+        Returns:
+            A Deferred of a :class:`txkoji.submission.Submission`, whose fields are plain.
+
+        Raises:
+            ValueError: the method is none of :data:`txkoji.task_methods.TASK_METHODS`.
+            HubFault, TransportError: as for any read.
+        """
+        del args, kwargs
+        return await submissions.new_submission(self, method)
+
+    @returns_deferred
+    async def submit(
+        self, method: str, /, *args: Any, submission: Submission | None = None, **kwargs: Any
+    ) -> int:
+        """Submit a task exactly once, whatever happens to the request or to the reply.
+
+        Where the outcome is unknown, the hub is asked for the task before it is submitted again.
+        The task of ``build`` is known by a marker in its ``custom_user_metadata``, that of
+        ``makeTask`` by its label; any other by its owner, its request, and by being newer than the
+        submission. Of equal requests that this Connection submits, each gets a task of its own;
+        equal requests that another process submits as the same user at the same time can't be told
+        from ours.
+
+        Args:
+            method: a hub method that makes a task.
+            args: its positional arguments.
+            submission: what :meth:`new_submission` gave for this call; by default it is asked for
+                now. One that may have been submitted before: see :meth:`find_submitted` first.
+            kwargs: its named arguments.
+
+        Returns:
+            A Deferred of the id of the task.
+
+        Raises:
+            HubFault: the hub refused; nothing was submitted. But RetryError: it was submitted, and
+                the task is not to be found.
+            UnknownOutcome: the hub could not be asked whether it has the task.
+            TransportError: the hub could not be reached; it has not got the request.
+            ValueError: the method is none that makes a task, or an argument can't be sent.
+        """
+        begun = submission or await self.new_submission(method, *args, **kwargs)
+        return await submissions.submit(self, self._claims, begun, method, args, kwargs)
+
+    @returns_deferred
+    async def find_submitted(
+        self, submission: Submission, method: str, /, *args: Any, **kwargs: Any
+    ) -> int | None:
+        """Look for the task of a submission of which it is not known what became.
+
+        Looks again after some seconds before it gives up: the submission may still be under way.
+
+        Args:
+            submission: what was stored before the submission.
+            method: the hub method that was called.
+            args: its positional arguments.
+            kwargs: its named arguments.
+
+        Returns:
+            A Deferred of the id of the task, None where the hub has none.
+
+        Raises:
+            ValueError: the method is none that makes a task.
+            HubFault, TransportError: as for any read.
+        """
+        return await submissions.find_submitted(
+            self, self._claims, submission, method, args, kwargs
+        )
+
+    async def user_id(self) -> int | None:
+        """Return the id of the user who is logged in, None for nobody.
+
+        For the modules of this package.
+        """
+        session = self._session
+        if session is not None and session.user_id is None:
+            session.user_id = int((await self.call("getLoggedInUser"))["id"])
+        return session.user_id if session is not None else None
 
     # Files
 

@@ -35,7 +35,8 @@
     │   ├── ConnectionFailed
     │   ├── RequestTimeout
     │   ├── TLSError
-    │   └── HTTPStatusError
+    │   ├── HTTPStatusError
+    │   └── UnknownOutcome           the hub may have the task that was submitted, or not
     ├── ProtocolError                the reply is not what a Koji hub says
     │   ├── NotXMLRPC
     │   ├── TruncatedReply
@@ -115,6 +116,7 @@ __all__ = [
     "TransportError",
     "TruncatedReply",
     "UnknownFault",
+    "UnknownOutcome",
     "fault_from",
 ]
 
@@ -404,6 +406,10 @@ class HTTPStatusError(TransportError):
     ) -> None:
         super().__init__(message, url=url, may_have_arrived=may_have_arrived)
         self.status = status
+
+
+class UnknownOutcome(TransportError):
+    """Whether the hub has the task that was submitted could not be found out in time."""
 
 
 class ProtocolError(KojiException):

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["POINT_LOOKUPS", "READS", "SESSION_METHODS", "WRITES", "Kind", "kind"]
+__all__ = [
+    "IDEMPOTENT_WRITES",
+    "POINT_LOOKUPS",
+    "READS",
+    "SESSION_METHODS",
+    "SESSION_READS",
+    "WRITES",
+    "Kind",
+    "kind",
+]
 
 
 class Kind(Enum):
@@ -366,6 +375,18 @@ WRITES = frozenset(
         "writeSignedRPM",
     ]
 )
+
+SESSION_READS = frozenset(
+    [
+        "checkUpload",
+        "getLoggedInUser",
+        "getPerms",
+        "getSessionInfo",
+        "hasPerm",
+        "showSession",
+    ]
+)
+"""Methods about the session that change nothing: they may be sent again."""
 
 IDEMPOTENT_WRITES = frozenset(
     [

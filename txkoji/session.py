@@ -39,6 +39,7 @@ class Session:
     Attributes:
         callnum: the number of the next call. It goes on after a renewal, while the id is the same:
             the hub does not forget it.
+        user_id: the id of the user, None until somebody asks the hub.
         queue: the lock that a call of this session holds while it is under way.
     """
 
@@ -46,6 +47,7 @@ class Session:
         self.id = id
         self.key = key
         self.callnum = 0
+        self.user_id: int | None = None
         self.queue = DeferredLock()
         self._headers = headers
 

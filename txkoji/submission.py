@@ -1,138 +1,128 @@
 """Submit a task once, whatever happens to the reply.
 
-A submission carries a marker that no other has. Where the outcome of the call is unknown, the hub
-is asked for a task with the marker before anything is submitted again.
+Where the outcome of a call is unknown, the hub is asked for the task that the call would have made
+before the call is sent again. How that task is recognised is in :mod:`txkoji.task_methods`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from twisted.internet.task import deferLater
 
-from txkoji._deferreds import returns_deferred
-from txkoji.exceptions import KojiException, ProtocolError, RetryError, TransportError
+from txkoji.exceptions import (
+    KojiException,
+    ProtocolError,
+    RetryError,
+    TransportError,
+    UnknownOutcome,
+)
+from txkoji.task_methods import TASK_METHODS, named, surplus, with_marker
 
-__all__ = ["find_build_task", "marker_of", "new_marker", "submit_build"]
+if TYPE_CHECKING:
+    from txkoji.connection import Connection
 
-KEY = "submission_marker"
-"""Where the marker stands in ``custom_user_metadata``, which Koji keeps for its users."""
+__all__ = ["Claims", "Submission", "find_submitted", "new_submission", "submit"]
 
-SLACK = 3600.0
-"""Seconds by which the hub's clock may be behind ours."""
-
-PAGE = 100
+PAGE = 50
 
 PAUSES = (0.0, 2.0, 8.0)
 """Seconds before each look for a task whose submission may still be under way on the hub."""
 
-
-def new_marker() -> str:
-    """Return a marker that was never given before."""
-    return uuid4().hex
+MAX_CLAIMS = 10_000
 
 
-def with_marker(opts: Mapping[str, Any], marker: str) -> dict[str, Any]:
-    """Return the options of a build with the marker among its ``custom_user_metadata``."""
-    metadata = {**(opts.get("custom_user_metadata") or {}), KEY: marker}
-    return {**opts, "custom_user_metadata": metadata}
+@dataclass(frozen=True)
+class Submission:
+    """What must be known of a submission to find its task, also in another process.
 
+    Every field is plain: ``Submission(**dataclasses.asdict(submission))``, by way of JSON too, is
+    the same submission.
 
-def marker_of(task: Any) -> str | None:
-    """Return the marker of a ``build`` task, None where it has none."""
-    opts = (task.params or {}).get("opts")
-    metadata = opts.get("custom_user_metadata") if isinstance(opts, dict) else None
-    return metadata.get(KEY) if isinstance(metadata, dict) else None
-
-
-@returns_deferred
-async def find_build_task(connection: Any, marker: str, *, submitted: float) -> Any:
-    """Look for the ``build`` task that carries a marker.
-
-    Looks again after some seconds before it gives up: the submission may still be under way.
-
-    Args:
-        connection: a :class:`txkoji.Connection`.
-        marker: the marker.
-        submitted: when it was submitted, or later, in seconds since the epoch.
-
-    Returns:
-        A Deferred of the :class:`txkoji.task.Task`, None where the hub has none.
-
-    Raises:
-        TransportError: the hub could not be reached.
+    Attributes:
+        marker: what no other submission has.
+        submitted: when it was made, in seconds since the epoch, by our clock.
+        newest_task: the id of the newest task that the hub had by then.
+        owner: the id of the user who submits; None where nobody was logged in.
     """
-    for pause in PAUSES:
-        await deferLater(connection.reactor, pause, lambda: None)
-        task = await _look_for_build_task(connection, marker, submitted)
-        if task is not None:
-            return task
-    return None
+
+    marker: str
+    submitted: float
+    newest_task: int
+    owner: int | None = None
 
 
-async def _look_for_build_task(connection: Any, marker: str, submitted: float) -> Any:
-    wanted = {"method": "build", "createdAfter": submitted - SLACK}
-    offset = 0
-    while True:
-        page = {"order": "-id", "limit": PAGE, "offset": offset}
-        tasks = await connection.call("listTasks", wanted, page)
-        for task in tasks:
-            if marker_of(task) == marker:
-                return task
-        if len(tasks) < PAGE:
-            return None
-        offset += PAGE
+class Claims:
+    """Which tasks of a hub are whose: of two equal submissions each gets a task of its own."""
+
+    def __init__(self) -> None:
+        self._markers: dict[int, str] = {}
+
+    def take(self, task_id: int, submission: Submission) -> bool:
+        """Let a submission have a task; False if another one has it."""
+        owner = self._markers.setdefault(task_id, submission.marker)
+        if len(self._markers) > MAX_CLAIMS:
+            del self._markers[next(iter(self._markers))]
+        return owner == submission.marker
 
 
-@returns_deferred
-async def submit_build(
-    connection: Any,
-    source: str,
-    target: str | None,
-    opts: Mapping[str, Any],
-    *,
-    marker: str,
-    priority: int | None = None,
-    channel: str | None = None,
+def _check(method: str) -> None:
+    if method not in TASK_METHODS:
+        known = ", ".join(sorted(TASK_METHODS))
+        raise ValueError(f"{method} can't be submitted: it is none of {known}; call it instead")
+
+
+async def new_submission(connection: Connection, method: str) -> Submission:
+    """As :meth:`txkoji.Connection.new_submission`."""
+    _check(method)
+    owner = await connection.user_id()
+    newest = await connection.call("listTasks", {}, {"order": "-id", "limit": 1})
+    return Submission(
+        marker=uuid4().hex,
+        submitted=connection.reactor.seconds(),
+        newest_task=int(newest[0].id) if newest else 0,
+        owner=owner,
+    )
+
+
+async def submit(
+    connection: Connection,
+    claims: Claims,
+    submission: Submission,
+    method: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
 ) -> int:
-    """Submit a build exactly once.
-
-    Args:
-        connection: a :class:`txkoji.Connection`, logged in.
-        source: the SCM URL, or the path of an uploaded source RPM.
-        target: the name of the build target; None with ``repo_id`` among the options.
-        opts: the options of Koji's ``build``.
-        marker: what :func:`new_marker` gave for this submission.
-        priority: relative to Koji's 20; higher is later.
-        channel: the channel of the task, None for what the hub's policy says.
-
-    Returns:
-        A Deferred of the id of the task.
-
-    Raises:
-        HubFault: the hub refused; nothing was submitted.
-        TransportError: the hub could not be reached, or whether it has the task could not be found
-            out; look for the marker later.
-    """
+    """As :meth:`txkoji.Connection.submit`."""
+    _check(method)
+    marked, options = with_marker(method, args, kwargs, submission.marker)
     started = connection.reactor.seconds()
-    marked = with_marker(opts, marker)
     while True:
+        unknown: KojiException | None = None
         try:
-            return int(await connection.call("build", source, target, marked, priority, channel))
+            task_id = int(await connection.call(method, *marked, **options))
         except KojiException as error:
             if not _may_be_done(error):
                 raise
             unknown = error
-        task = await find_build_task(connection, marker, submitted=started)
-        if task is not None:
-            return int(task.id)
-        if (
-            isinstance(unknown, RetryError)
-            or connection.reactor.seconds() - started > connection.deadline
-        ):
+        else:
+            if claims.take(task_id, submission):
+                return task_id
+            # Another submission of the same request was in doubt meanwhile, and took this task:
+            # the one that it asked for, if there is one, does the same.
+        try:
+            found = await find_submitted(connection, claims, submission, method, args, kwargs)
+        except KojiException as error:
+            raise _unknown_outcome(connection, method, unknown or error) from error
+        if found is not None:
+            return found
+        if isinstance(unknown, RetryError):
             raise unknown
+        if connection.reactor.seconds() - started > connection.deadline:
+            raise _unknown_outcome(connection, method, unknown) from unknown
         # The hub has had its time and has no such task: the request never got there.
 
 
@@ -140,3 +130,76 @@ def _may_be_done(error: KojiException) -> bool:
     if isinstance(error, TransportError):
         return error.may_have_arrived
     return isinstance(error, (ProtocolError, RetryError))
+
+
+def _unknown_outcome(
+    connection: Connection, method: str, error: KojiException | None
+) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"{connection.url} may or may not have the task of {method}: {error};"
+        " look for it (find_submitted) before you submit it again",
+        url=connection.url,
+    )
+
+
+async def find_submitted(
+    connection: Connection,
+    claims: Claims,
+    submission: Submission,
+    method: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> int | None:
+    """As :meth:`txkoji.Connection.find_submitted`."""
+    _check(method)
+    for pause in PAUSES:
+        await deferLater(connection.reactor, pause, lambda: None)
+        if connection.session_id is not None:
+            # A hub lets the calls of one session wait for each other: once this one is answered, a
+            # submission that the hub had begun to carry out is done.
+            await connection.call("getLoggedInUser")
+        for task_id in await _look(connection, submission, method, args, kwargs):
+            if claims.take(task_id, submission):
+                return task_id
+    return None
+
+
+async def _look(
+    connection: Connection,
+    submission: Submission,
+    method: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> list[int]:
+    """Return the tasks that may be a submission's, the most likely one first."""
+    entry = TASK_METHODS[method]
+    marked = with_marker(method, args, kwargs, submission.marker)
+    arguments = named(entry, *marked)
+    wanted: dict[str, Any] = {"method": arguments.get(entry.task, entry.task)}
+    if method == "resubmitTask":
+        original = await connection.call("getTaskInfo", arguments["taskID"])
+        if original is None:
+            return []
+        wanted["method"] = original.method
+        arguments = {**arguments, "request": original.request}
+    if submission.owner is not None:
+        wanted["owner"] = submission.owner
+    if "parent" not in arguments:
+        wanted["parent"] = None
+    others = {
+        name: await connection.call(look_up, arguments[name])
+        for name, look_up in entry.aliases.items()
+        if isinstance(arguments.get(name), (int, str))
+    }
+    found: list[tuple[int, int]] = []
+    offset = 0
+    while True:
+        page = {"order": "-id", "limit": PAGE, "offset": offset}
+        tasks = await connection.call("listTasks", wanted, page)
+        for task in tasks:
+            more = surplus(method, arguments, task, others)
+            if more is not None and task.id > submission.newest_task:
+                found.append((more, int(task.id)))
+        if len(tasks) < PAGE or tasks[-1].id <= submission.newest_task:
+            return [task_id for _, task_id in sorted(found)]
+        offset += PAGE

@@ -16,6 +16,7 @@ from typing import Any
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.steps.submitting import HubCall
+from txkoji.submission import Submission
 
 __all__ = ["Attempt", "find_attempt", "store_attempt"]
 
@@ -29,15 +30,18 @@ class Attempt:
     Attributes:
         call: what was called, or is about to be: a later attempt can't make the same call again
             where it names an upload.
-        marker: what tells this submission from all others on the hub.
-        submitted: when the first attempt began to submit, in seconds since the epoch.
+        submission: what finds the task on the hub.
         task_id: the task, None as long as the hub has not told it.
     """
 
     call: HubCall
-    marker: str
-    submitted: float
+    submission: Submission
     task_id: int | None = None
+
+    @property
+    def submitted(self) -> float:
+        """When the first attempt began to submit, in seconds since the epoch."""
+        return self.submission.submitted
 
     def to_json(self) -> bytes:
         """Return it as it is stored."""
@@ -47,8 +51,12 @@ class Attempt:
     def from_json(cls, stored: bytes) -> Attempt:
         """Make it of what was stored."""
         values = json.loads(stored)
-        call = values.pop("call")
-        return cls(HubCall(call["method"], tuple(call["args"]), call["kwargs"]), **values)
+        call = values["call"]
+        return cls(
+            HubCall(call["method"], tuple(call["args"]), call["kwargs"]),
+            Submission(**values["submission"]),
+            values["task_id"],
+        )
 
 
 def data_name(step_name: str) -> str:

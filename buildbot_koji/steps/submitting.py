@@ -8,9 +8,9 @@ from typing import Any
 
 from buildbot.util.twisted import async_to_deferred
 
-from txkoji.submission import find_build_task, submit_build
+from txkoji.submission import Submission
 
-__all__ = ["HubCall", "find_task", "submit_task"]
+__all__ = ["HubCall", "begin_submission", "find_task", "submit_task"]
 
 
 @dataclass(frozen=True)
@@ -29,43 +29,51 @@ class HubCall:
 
 
 @async_to_deferred
-async def submit_task(connection: Any, call: HubCall, marker: str) -> int:
+async def begin_submission(connection: Any, call: HubCall) -> Submission:
+    """Return what must be stored before the call is made.
+
+    Args:
+        connection: a :class:`txkoji.Connection`, logged in.
+        call: what is to be called.
+
+    Raises:
+        HubFault, TransportError: as for any read.
+    """
+    begun: Submission = await connection.new_submission(call.method, *call.args, **call.kwargs)
+    return begun
+
+
+@async_to_deferred
+async def submit_task(connection: Any, call: HubCall, submission: Submission) -> int:
     """Submit a task; returns its id.
 
     Args:
         connection: a :class:`txkoji.Connection`, logged in.
         call: what to call.
-        marker: what tells this submission from all others.
+        submission: what was stored before.
 
     Raises:
         HubFault: the hub refused; nothing was submitted.
         TransportError: the hub could not be reached, or whether it has the task could not be found
             out.
     """
-    if call.method != "build":
-        return int(await connection.call(call.method, *call.args, **call.kwargs))
-    source, target, opts, priority, channel = call.args
-    return int(
-        await submit_build(
-            connection, source, target, opts, marker=marker, priority=priority, channel=channel
-        )
-    )
+    submitting = connection.submit(call.method, *call.args, submission=submission, **call.kwargs)
+    return int(await submitting)
 
 
 @async_to_deferred
-async def find_task(connection: Any, call: HubCall, marker: str, *, submitted: float) -> int | None:
+async def find_task(connection: Any, call: HubCall, submission: Submission) -> int | None:
     """Look for the task of a submission; returns its id, None where the hub has none.
 
     Args:
         connection: a :class:`txkoji.Connection`.
         call: what was called.
-        marker: what tells this submission from all others.
-        submitted: when it was submitted, or earlier, in seconds since the epoch.
+        submission: what was stored before.
 
     Raises:
         TransportError: the hub could not be reached.
     """
-    if call.method != "build":
-        return None
-    task = await find_build_task(connection, marker, submitted=submitted)
-    return None if task is None else int(task.id)
+    found: int | None = await connection.find_submitted(
+        submission, call.method, *call.args, **call.kwargs
+    )
+    return found

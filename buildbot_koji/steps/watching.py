@@ -19,11 +19,10 @@ from buildbot_koji.hub import Hub
 from buildbot_koji.steps.attempts import Attempt, find_attempt, store_attempt
 from buildbot_koji.steps.base import CANCEL_LIMIT, SOURCE, Ending, KojiStep
 from buildbot_koji.steps.progress import describe, is_queued, link_name
-from buildbot_koji.steps.submitting import HubCall, find_task, submit_task
+from buildbot_koji.steps.submitting import HubCall, begin_submission, find_task, submit_task
 from txkoji import paths, task_states
 from txkoji.exceptions import KojiException, ServerOffline, TransportError
 from txkoji.outcomes import Outcome, read_outcome
-from txkoji.submission import new_marker
 from txkoji.watcher import TaskTree
 
 __all__ = ["HubCall", "KojiTaskStep"]
@@ -101,7 +100,9 @@ class KojiTaskStep(KojiStep):
         if attempt is None:
             await self.prepare(hub)
             self.say("submitting")
-            attempt = Attempt(self.hub_call(), new_marker(), self.now())
+            call = self.hub_call()
+            await hub.log_in()
+            attempt = Attempt(call, await begin_submission(hub.connection, call))
         elif attempt.task_id is None:
             self._in_doubt = True
             self.say("looking for the task of an earlier attempt")
@@ -124,17 +125,15 @@ class KojiTaskStep(KojiStep):
 
     async def _submit_surely(self, hub: Hub, attempt: Attempt) -> int:
         """Submit; where the hub goes away meanwhile, wait until it says whether it has the task."""
-        call, marker = attempt.call, attempt.marker
+        call, submission = attempt.call, attempt.submission
         while True:
             try:
                 await hub.log_in()
                 if self._in_doubt:
-                    found = await find_task(
-                        hub.connection, call, marker, submitted=attempt.submitted
-                    )
+                    found = await find_task(hub.connection, call, submission)
                     if found is not None:
                         return int(found)
-                return int(await submit_task(hub.connection, call, marker))
+                return int(await submit_task(hub.connection, call, submission))
             except AWAY as error:
                 if isinstance(error, TransportError) and error.may_have_arrived:
                     self._in_doubt = True

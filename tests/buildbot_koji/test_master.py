@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -247,36 +247,6 @@ async def test_master_restarts(hub: FakeHub, master: MasterProcess, number: int)
 
 
 @pytest_twisted.ensureDeferred
-async def test_submission_whose_answer_was_lost(hub: FakeHub, master: MasterProcess) -> None:
-    """A master that is killed before it has the hub's answer finds its task by the marker."""
-    await master.ended(await master.force("scratch"))
-    hub.offline()
-    request = await master.force("scratch", package="world")
-    marker = await until(lambda: stored_marker(master, request))
-    await master.end(signal.SIGKILL)
-    hub.online()
-    # As if the request had just come through before the master died.
-    source = "git+https://git.example.test/rpms/world.git#main"
-    opts = {"scratch": True, "custom_user_metadata": {"submission_marker": marker}}
-    task_id = hub.call("build", source, "demo", opts)
-    await master.start()
-    build = await master.ended(request)
-    assert build["results"] == SUCCESS
-    assert (await master.properties(build))["koji_task_id"] == task_id
-    assert len(build_tasks(hub)) == 2
-
-
-async def stored_marker(master: MasterProcess, request: int) -> str | None:
-    """Return the marker that the first attempt of a request has stored by now, or None."""
-    for build in await master.builds(request):
-        data = (await master.get(f"builds/{build['buildid']}/data"))["build_data"]
-        for each in data:
-            raw = await master.get(f"builds/{build['buildid']}/data/{each['name']}/value")
-            return str(raw["marker"])
-    return None
-
-
-@pytest_twisted.ensureDeferred
 async def test_hub_is_away_for_a_while(hub: FakeHub, master: MasterProcess) -> None:
     """A hub that goes offline during a build makes the build late, not failed."""
     hub.builder.seconds = 3
@@ -307,11 +277,46 @@ async def test_session_runs_out_between_builds(hub: FakeHub, master: MasterProce
 
 
 @pytest_twisted.ensureDeferred
-async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
-    """A submission whose reply is lost as the hub goes away is found when the hub is back."""
+async def test_submission_whose_answer_was_lost(tmp_path: Path) -> None:
+    """A master that is killed before it has the hub's answer finds its task after the restart."""
+    killed = False
+
+    def decide(request: bytes) -> Fate:
+        return Fate.STALL if b"<methodName>build<" in request and not killed else Fate.PASS
+
+    hub, proxy, master = await master_behind_proxy(tmp_path, decide)
+    request = await master.force("official")
+    await until(lambda: build_tasks(hub))
+    await master.end(signal.SIGKILL)
+    killed = True
+    await master.start()
+    build = await master.ended(request)
+    assert build["results"] == SUCCESS
+    assert (await master.properties(build))["koji_task_id"] == build_tasks(hub)[0]["id"]
+    assert len(build_tasks(hub)) == 1
+    await master.end(signal.SIGKILL)
+    await proxy.stop()
+    await hub.stop()
+
+
+async def master_behind_proxy(
+    tmp_path: Path, decide: Callable[[bytes], Fate]
+) -> tuple[FakeHub, FaultProxy, MasterProcess]:
+    """Start a hub, a proxy before it, and a master that knows only the proxy."""
     hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
     hub.add_demo_content()
     await hub.start()
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    master = MasterProcess(tmp_path, hub.profile_text().replace(hub.url, proxy.url))
+    await master.create()
+    await master.start()
+    return hub, proxy, master
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
+    """A submission whose reply is lost as the hub goes away is found when the hub is back."""
     submitted = False
 
     def decide(request: bytes) -> Fate:
@@ -323,12 +328,7 @@ async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
         return Fate.RESET_BEFORE if submitted and not back else Fate.PASS
 
     back = False
-    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
-    proxy.start()
-    profile = hub.profile_text().replace(hub.url, proxy.url)
-    master = MasterProcess(tmp_path, profile)
-    await master.create()
-    await master.start()
+    hub, proxy, master = await master_behind_proxy(tmp_path, decide)
     request = await master.force("official")
     await until(lambda: len(build_tasks(hub)) == 1)
     await until(lambda: proxy.fates[Fate.RESET_BEFORE] >= 2)

@@ -20,7 +20,6 @@ from twisted.internet.defer import Deferred
 
 from tests import support
 from txkoji import Connection, Profile, TaskWatcher, build_states, profiles, task_states
-from txkoji.submission import new_marker, submit_build
 from txkoji.testing import FakeHub
 from txkoji.watcher import TaskTree
 
@@ -88,9 +87,7 @@ class Subject:
     async def build(self, **opts: Any) -> int:
         """Submit a scratch build of the package; returns the id of its task."""
         options = {"scratch": True, **opts}
-        return int(
-            await submit_build(self.koji, self.source, self.target, options, marker=new_marker())
-        )
+        return int(await self.koji.submit("build", self.source, self.target, options))
 
     async def ended(
         self, task_id: int, changed: Callable[[TaskTree], None] | None = None

@@ -14,7 +14,6 @@ from txkoji import Connection, task_states
 from txkoji.build import Build
 from txkoji.connection import _Request
 from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, HubFault, TagError
-from txkoji.submission import find_build_task, marker_of, new_marker, submit_build
 from txkoji.xmlrpc import encode_call
 
 pytestmark = pytest.mark.writes
@@ -102,14 +101,14 @@ async def test_log_in_parts(finished: FinishedBuild, koji: Connection) -> None:
 @pytest_twisted.ensureDeferred
 async def test_marker(writer: Subject) -> None:
     """What a user puts into a submission comes back with the task, and the task is found by it."""
-    marker = new_marker()
-    started = writer.koji.reactor.seconds()
-    options = {"scratch": True}
-    task_id = await submit_build(writer.koji, writer.source, writer.target, options, marker=marker)
+    call = ("build", writer.source, writer.target, {"scratch": True})
+    submission = await limited(writer.koji.new_submission(*call))
+    task_id = await limited(writer.koji.submit(*call, submission=submission))
     task = await limited(writer.koji.getTaskInfo(task_id, request=True))
-    assert marker_of(task) == marker
-    found = await limited(find_build_task(writer.koji, marker, submitted=started))
-    assert found.id == task_id
+    assert task.params.opts.custom_user_metadata.submission_marker == submission.marker
+    assert task_id > submission.newest_task
+    again = writer.again().koji
+    assert await limited(again.find_submitted(submission, *call)) == task_id
     await limited(writer.koji.cancelTask(task_id))
 
 

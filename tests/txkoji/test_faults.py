@@ -16,7 +16,6 @@ from tests.faults import Fate, FaultProxy
 from tests.support import limited
 from txkoji import Connection, Profile, submission, task_states
 from txkoji.retry import RetryPolicy
-from txkoji.submission import new_marker, submit_build
 from txkoji.testing import FakeHub
 
 SUBMISSIONS = 1000 if os.environ.get("KOJI_TEST_SOAK") else 120
@@ -64,12 +63,12 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     policy = RetryPolicy(first=0.01, ceiling=0.05)
     koji = Connection(profile, reactor=reactor, deadline=60, request_timeout=0.4, retry=policy)
     await koji.login()
-    markers = {number: new_marker() for number in range(SUBMISSIONS)}
+    begun = {}
     ids = {}
-    for number, marker in markers.items():
-        ids[number] = await submit_build(
-            koji, SOURCE.format(number), "demo", {"scratch": True}, marker=marker
-        ).addTimeout(60, reactor)
+    for number in range(SUBMISSIONS):
+        call = ("build", SOURCE.format(number), "demo", {"scratch": True})
+        begun[number] = await koji.new_submission(*call).addTimeout(60, reactor)
+        ids[number] = await koji.submit(*call, submission=begun[number]).addTimeout(60, reactor)
     made = {
         task["id"]: hub.call("getTaskRequest", task["id"])[2]["custom_user_metadata"]
         for task in hub.call("listTasks", {"method": "build"})
@@ -78,7 +77,7 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     print(f"{SUBMISSIONS} submissions, call numbers {'on' if protected else 'off'}:", end=" ")
     print(", ".join(f"{fate.name} {count}" for fate, count in sorted(proxy.fates.items(), key=str)))
     print(f"tasks on the hub: {len(made)}, doubled: {sum(c > 1 for c in counts.values())}")
-    assert {made[ids[n]]["submission_marker"]: n for n in ids} == {m: n for n, m in markers.items()}
+    assert [made[ids[n]]["submission_marker"] for n in ids] == [begun[n].marker for n in begun]
     assert set(counts.values()) == {1}
     assert len(made) == SUBMISSIONS
     assert all(proxy.fates[fate] for fate in bad)

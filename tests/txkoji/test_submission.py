@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseFailed
@@ -16,9 +18,9 @@ from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from tests.support import limited
-from txkoji import Connection, Profile, submission
-from txkoji.exceptions import HubFault, TransportError
-from txkoji.submission import find_build_task, marker_of, new_marker, submit_build
+from txkoji import Connection, Profile, submission, task_states
+from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
+from txkoji.submission import Submission
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#main"
@@ -26,34 +28,50 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#main"
 
 @implementer(IAgent)
 class LossyAgent:
-    """Loses the next request before it is sent, or its reply.
+    """Loses the next requests of one hub method before they are sent, or their replies.
 
     Attributes:
-        loses: ``request``, ``reply`` or None; None again once something was lost.
+        method: the hub method.
+        loses: for each of its next requests ``request``, ``reply`` or None.
+        on_loss: called when something was lost.
     """
 
     def __init__(self) -> None:
         self._agent = Agent(reactor)
-        self.loses: str | None = None
+        self.method = "build"
+        self.loses: list[str | None] = []
         self.lost = 0
+        self.on_loss: Callable[[], object] = lambda: None
 
-    def request(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        loses, self.loses = self.loses, None
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Any = None,
+        bodyProducer: Any = None,  # noqa: N803 - Twisted's name
+    ) -> Deferred[Any]:
+        called = f"<methodName>{self.method}<".encode()
+        loses = self.loses.pop(0) if self.loses and called in bodyProducer._body else None
         failure = Failure(ResponseFailed([Failure(ConnectionLost())]))
         if loses == "request":
-            self.lost += 1
+            self._lose()
             return fail(failure)
-        answer = self._agent.request(*args, **kwargs)
+        answer = self._agent.request(method, uri, headers, bodyProducer)
         if loses == "reply":
-            self.lost += 1
+            answer.addCallback(self._lose)
             answer.addCallback(lambda _: failure)
         return answer
+
+    def _lose(self, _response: Any = None) -> None:
+        self.lost += 1
+        self.on_loss()
 
 
 @pytest_twisted.async_yield_fixture
 async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=60, anonymous_user="kojiadmin")
+    hub = FakeHub(reactor, build_seconds=60)
     hub.add_demo_content()
+    hub.add_user("carol", password="carol", permissions=["admin", "repo"])
     await hub.start()
     yield hub
     await hub.stop()
@@ -64,10 +82,18 @@ def agent() -> LossyAgent:
     return LossyAgent()
 
 
-@pytest.fixture
-def koji(hub: FakeHub, agent: LossyAgent) -> Connection:
-    profile = Profile(name="test", server=hub.url)
+def connection(hub: FakeHub, agent: LossyAgent | None = None) -> Connection:
+    profile = Profile(
+        name="test", server=hub.url, authtype="password", user="carol", password="carol"
+    )
     return Connection(profile, reactor=reactor, deadline=5, agent=agent)
+
+
+@pytest_twisted.async_fixture
+async def koji(hub: FakeHub, agent: LossyAgent) -> Connection:
+    koji = connection(hub, agent)
+    await limited(koji.login())
+    return koji
 
 
 @pytest.fixture(autouse=True)
@@ -75,85 +101,203 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "PAUSES", (0.0, 0.05))
 
 
-def task_ids(hub: FakeHub) -> list[int]:
-    return [task["id"] for task in hub.call("listTasks", {"method": "build"})]
+def task_ids(hub: FakeHub, method: str = "build") -> list[int]:
+    return [task["id"] for task in hub.call("listTasks", {"method": method})]
+
+
+def add_build(hub: FakeHub) -> str:
+    """Add a complete build to the hub; returns its NVR."""
+    hub.call("createEmptyBuild", "hello", "1.0", "1", None)
+    with hub.state.transaction():
+        [build] = hub.state.rows("build")
+        hub.state.update("build", build["id"], state=1)
+    return "hello-1.0-1"
 
 
 @pytest_twisted.ensureDeferred
 async def test_marker_is_with_the_task(koji: Connection, hub: FakeHub) -> None:
     """The task carries the marker beside what the user put there, and is found by it."""
-    marker = new_marker()
     opts = {"scratch": True, "custom_user_metadata": {"mine": 1}}
-    started = reactor.seconds()
-    task_id = await limited(submit_build(koji, SOURCE, "demo", opts, marker=marker))
+    begun = await limited(koji.new_submission("build", SOURCE, "demo", opts))
+    task_id = await limited(koji.submit("build", SOURCE, "demo", opts, submission=begun))
     assert hub.call("getTaskRequest", task_id)[2] == {
         "scratch": True,
-        "custom_user_metadata": {"mine": 1, "submission_marker": marker},
+        "custom_user_metadata": {"mine": 1, "submission_marker": begun.marker},
     }
     assert opts == {"scratch": True, "custom_user_metadata": {"mine": 1}}
-    task = await limited(find_build_task(koji, marker, submitted=started))
-    assert (task.id, marker_of(task)) == (task_id, marker)
-    assert await limited(find_build_task(koji, new_marker(), submitted=started)) is None
+    assert await limited(koji.find_submitted(begun, "build", SOURCE, "demo", opts)) == task_id
+    other = await limited(koji.new_submission("build", SOURCE, "demo", opts))
+    assert await limited(koji.find_submitted(other, "build", SOURCE, "demo", opts)) is None
 
 
 @pytest_twisted.ensureDeferred
-async def test_reply_is_lost(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
-    """A hub that made the task and whose reply is lost is not asked for another one."""
-    agent.loses = "reply"
-    task_id = await limited(submit_build(koji, SOURCE, "demo", {}, marker=new_marker()))
-    assert agent.lost == 1
-    assert task_ids(hub) == [task_id]
-    assert hub.calls["build"] == 1
+async def test_marker_in_named_options(koji: Connection, hub: FakeHub) -> None:
+    """Options may be given by name, or not at all."""
+    task_id = await limited(koji.submit("build", SOURCE, "demo", opts={"scratch": True}))
+    assert hub.call("getTaskRequest", task_id)[2]["scratch"] is True
+    task_id = await limited(koji.submit("build", SOURCE, "demo"))
+    assert list(hub.call("getTaskRequest", task_id)[2]) == ["custom_user_metadata"]
 
 
 @pytest_twisted.ensureDeferred
-async def test_request_is_lost(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
-    """A request that never reached the hub is sent again, once it is known that it did not."""
-    agent.loses = "request"
-    task_id = await limited(submit_build(koji, SOURCE, "demo", {}, marker=new_marker()))
+async def test_submission_is_plain(koji: Connection) -> None:
+    """What is stored before a submission is plain, and comes back the same from JSON."""
+    begun = await limited(koji.new_submission("newRepo", "demo-build"))
+    stored = json.loads(json.dumps(dataclasses.asdict(begun)))
+    assert Submission(**stored) == begun
+    assert begun.owner == (await limited(koji.getLoggedInUser())).id
+
+
+CALLS: list[tuple[Any, ...]] = [
+    ("build", SOURCE, "demo", {}),
+    ("chainBuild", [[SOURCE], [SOURCE]], "demo"),
+    ("makeTask", "sleep", [60]),
+    ("newRepo", "demo-build"),
+    ("tagBuild", "demo-released", "hello-1.0-1"),
+    ("moveBuild", "demo-candidate", "demo-released", "hello-1.0-1"),
+]
+TASKS = {"chainBuild": "chainbuild", "makeTask": "sleep", "moveBuild": "tagBuild"}
+
+
+@pytest.mark.parametrize("loses", ["request", "reply"])
+@pytest.mark.parametrize("call", CALLS, ids=[call[0] for call in CALLS])
+@pytest_twisted.ensureDeferred
+async def test_lost_once(
+    koji: Connection, hub: FakeHub, agent: LossyAgent, call: tuple[Any, ...], loses: str
+) -> None:
+    """A lost request is sent again; a task whose id was lost is found, not made again.
+
+    However it is recognised, and though an equal task was there before.
+    """
+    add_build(hub)
+    hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-1")
+    task = TASKS.get(call[0], call[0])
+    before = hub.call(*call, user="carol")
+    agent.method, agent.loses = call[0], [loses]
+    task_id = await limited(koji.submit(*call))
     assert agent.lost == 1
-    assert task_ids(hub) == [task_id]
+    assert sorted(task_ids(hub, task)) == [before, task_id]
+
+
+@pytest_twisted.ensureDeferred
+async def test_resubmit_once(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """The copy of a task is known by the request of the first."""
+    first = await limited(koji.submit("build", SOURCE, "demo", {"scratch": True}))
+    await limited(koji.cancelTask(first))
+    agent.method, agent.loses = "resubmitTask", ["reply"]
+    again = await limited(koji.submit("resubmitTask", first))
+    assert sorted(task_ids(hub)) == [first, again]
+
+
+@pytest_twisted.ensureDeferred
+async def test_copy_with_the_marker(koji: Connection) -> None:
+    """A task that was resubmitted has the marker of the first: the first is found."""
+    call = ("build", SOURCE, "demo", {"scratch": True})
+    begun = await limited(koji.new_submission(*call))
+    first = await limited(koji.submit(*call, submission=begun))
+    await limited(koji.cancelTask(first))
+    await limited(koji.submit("resubmitTask", first))
+    assert await limited(koji.find_submitted(begun, *call)) == first
+
+
+@pytest_twisted.ensureDeferred
+async def test_found_by_another_process(hub: FakeHub) -> None:
+    """What was stored and the same call are all that finds the task after a restart."""
+    call = ("newRepo", "demo-build")
+    first = connection(hub)
+    await limited(first.login())
+    stored = dataclasses.asdict(await limited(first.new_submission(*call)))
+    task_id = await limited(first.call(*call))
+    await limited(first.logout())
+    second = connection(hub)
+    await limited(second.login())
+    found = await limited(second.find_submitted(Submission(**stored), *call))
+    assert found == task_id
+
+
+@pytest_twisted.ensureDeferred
+async def test_equal_requests(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """Equal requests that are in doubt at the same time get a task each."""
+    agent.method, agent.loses = "newRepo", ["reply", "request", "reply", "reply", None]
+    ids = await limited(
+        gatherResults([koji.submit("newRepo", "demo-build") for _ in range(5)], consumeErrors=True)
+    )
+    assert len(set(ids)) == 5
+    assert set(task_ids(hub, "newRepo")) == set(ids)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_not_ours(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """A task of another user or tag is not taken for a lost one; a tag may go by id or name."""
+    hub.add_user("dave", permissions=["repo"])
+    begun = await limited(koji.new_submission("newRepo", "demo-build"))
+    hub.call("newRepo", "demo-build", user="dave")
+    hub.call("newRepo", "demo-candidate", user="carol")
+    assert await limited(koji.find_submitted(begun, "newRepo", "demo-build")) is None
+    task_id = hub.call("newRepo", hub.call("getTag", "demo-build")["id"], user="carol")
+    assert await limited(koji.find_submitted(begun, "newRepo", "demo-build")) == task_id
 
 
 @pytest_twisted.ensureDeferred
 async def test_hub_refuses(koji: Connection, hub: FakeHub) -> None:
     """A refusal is the caller's to see: nothing is looked for and nothing sent again."""
+    begun = await limited(koji.new_submission("build"))
+    looked = hub.calls["listTasks"]
     with pytest.raises(HubFault):
         await limited(
-            submit_build(koji, SOURCE, "demo", {}, marker=new_marker(), channel="no-such-channel")
+            koji.submit("build", SOURCE, "demo", channel="no-such-channel", submission=begun)
         )
     assert task_ids(hub) == []
-    assert (hub.calls["build"], hub.calls["listTasks"]) == (1, 0)
+    assert (hub.calls["build"], hub.calls["listTasks"]) == (1, looked)
 
 
 @pytest_twisted.ensureDeferred
 async def test_hub_that_is_gone(koji: Connection, hub: FakeHub) -> None:
     """A hub that nothing could be sent to: the error says so, and there is nothing to look for."""
+    begun = await limited(koji.new_submission("build"))
     await hub.stop()
     koji.deadline = 0.2
     with pytest.raises(TransportError) as caught:
-        await limited(submit_build(koji, SOURCE, "demo", {}, marker=new_marker()))
+        await limited(koji.submit("build", SOURCE, "demo", submission=begun))
     assert not caught.value.may_have_arrived
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_that_goes(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """A hub that is gone when it should be asked for the task: it may have it, says the error."""
+    begun = await limited(koji.new_submission("build"))
+    koji.deadline = 0.5
+    agent.loses = ["reply"]
+    agent.on_loss = hub.offline
+    with pytest.raises(UnknownOutcome, match="find_submitted") as caught:
+        await limited(koji.submit("build", SOURCE, "demo", submission=begun))
+    assert caught.value.may_have_arrived
+    hub.online()
+    assert [await limited(koji.find_submitted(begun, "build", SOURCE, "demo"))] == task_ids(hub)
+
+
+@pytest_twisted.ensureDeferred
+async def test_method_that_makes_no_task(koji: Connection) -> None:
+    """A method of which no task is known is refused before anything is sent."""
+    with pytest.raises(ValueError, match=r"createTag can't be submitted.*call it instead"):
+        await limited(koji.submit("createTag", "x"))
 
 
 @pytest_twisted.ensureDeferred
 async def test_many_tasks_after_it(koji: Connection, hub: FakeHub) -> None:
     """The task is found behind any number of later ones."""
-    marker = new_marker()
-    started = reactor.seconds()
-    task_id = await limited(submit_build(koji, SOURCE, "demo", {}, marker=marker))
+    begun = await limited(koji.new_submission("build"))
+    task_id = await limited(koji.submit("build", SOURCE, "demo", submission=begun))
     for number in range(submission.PAGE * 2 + 5):
-        hub.call("build", f"{SOURCE}{number}", "demo", {"scratch": True})
-    found = await limited(find_build_task(koji, marker, submitted=started))
-    assert found.id == task_id
+        hub.call("build", f"{SOURCE}{number}", "demo", {"scratch": True}, user="carol")
+    assert await limited(koji.find_submitted(begun, "build", SOURCE, "demo")) == task_id
 
 
 @pytest_twisted.ensureDeferred
 async def test_priority_and_channel(koji: Connection, hub: FakeHub) -> None:
     """Priority and channel reach the task."""
-    task_id = await limited(
-        submit_build(koji, SOURCE, "demo", {}, marker=new_marker(), priority=5, channel="image")
-    )
+    task_id = await limited(koji.submit("build", SOURCE, "demo", {}, 5, "image"))
     task = hub.call("getTaskInfo", task_id)
     assert task["priority"] == 25
     assert hub.call("getChannel", task["channel_id"])["name"] == "image"
+    assert task["state"] != task_states.FAILED
