@@ -18,7 +18,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.iweb import IAgent
 
-from txkoji import auth, hub_api, paths, profiles, rich
+from txkoji import auth, hub_api, logs, paths, profiles, rich
 from txkoji import submission as submissions
 from txkoji._deferreds import returns_deferred
 from txkoji.auth import Login
@@ -40,6 +40,7 @@ from txkoji.exceptions import (
 )
 from txkoji.hub_api import Kind
 from txkoji.kerberos import Kerberos
+from txkoji.logs import LogPiece
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
@@ -458,6 +459,38 @@ class Connection:
         """
         files = await files_of_build(self, build, arches)
         return await download(self, files, Path(directory), at_once=at_once, progress=progress)
+
+    @returns_deferred
+    async def read_log(
+        self,
+        task_id: int,
+        name: str,
+        offset: int = 0,
+        *,
+        tail: bytes = b"",
+        max_bytes: int = logs.MAX_BYTES,
+    ) -> LogPiece:
+        """Read a piece of a task's log, which may still grow.
+
+        To follow a log, ask again with the ``offset`` and the ``tail`` of the piece before. The
+        tail lets a log that began anew be told from one that went on, however long it is by now;
+        without it only one that is shorter than the offset is.
+
+        Args:
+            task_id: the task.
+            name: the log's name, as ``listTaskOutput`` tells it.
+            offset: where the piece begins, in bytes.
+            tail: the last bytes of the piece before.
+            max_bytes: how much is read at most.
+
+        Returns:
+            A Deferred of a :class:`txkoji.logs.LogPiece`, an empty one where there is nothing more,
+            or no such log (yet).
+
+        Raises:
+            HubFault, TransportError: as for any read.
+        """
+        return await logs.read_log(self, task_id, name, offset, tail, max_bytes)
 
     async def receive(self, url: str, offset: int, sink: Sink) -> None:
         """Receive a file from an offset on. For the modules of this package."""
