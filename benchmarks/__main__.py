@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-BENCHMARKS = ("decoding", "calls", "files")
+BENCHMARKS = ("decoding", "calls", "files", "waiting")
 
 
 def main() -> int:
