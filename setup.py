@@ -75,6 +75,10 @@ setup(
         "dev": [*TEST, "mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8"],
     },
     entry_points={
+        "buildbot.util": [
+            "KojiAMQP = buildbot_koji.bus:KojiAMQP",
+            "KojiAMQP1 = buildbot_koji.bus:KojiAMQP1",
+        ],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
         "buildbot.steps": ["KojiBuild = buildbot_koji.steps.build:KojiBuild"],
     },

@@ -6,8 +6,8 @@ Everything is checked when the object is made; secrets are left out of its repr.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +15,16 @@ from txkoji.bus.base import Link
 from txkoji.exceptions import ConfigurationError
 
 __all__ = ["AMQP", "AMQP1", "Broker"]
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "a string"),
+    "str | None": ((str, type(None)), "a string"),
+    "bool": ((bool,), "True or False"),
+    "int": ((int,), "a whole number"),
+    "Sequence[str]": ((list, tuple), "a list of strings"),
+    "Mapping[str, Any]": ((Mapping,), "a dictionary"),
+}
+"""What a value may be, by the annotation of its attribute, in types and in words."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +68,25 @@ class Broker:
     heartbeat: int = 60
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         self._check_url()
         self._check_login()
-        if isinstance(self.heartbeat, bool) or not isinstance(self.heartbeat, int):
-            raise ConfigurationError(f"heartbeat={self.heartbeat!r} must be a number of seconds")
         if self.heartbeat < 2:
             raise ConfigurationError(f"heartbeat={self.heartbeat} must be 2 seconds or more")
+
+    def _check_kinds(self) -> None:
+        for each in fields(self):
+            kinds, words = _KINDS[str(each.type)]
+            value = getattr(self, each.name)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                # Not the value: it may be a secret in the wrong place.
+                raise ConfigurationError(f"{each.name} must be {words}")
 
     def _check_url(self) -> None:
         try:
             address = urlsplit(self.url)
             port = address.port
-        except (ValueError, AttributeError, TypeError):
+        except ValueError:
             raise ConfigurationError("the url of a broker must be amqps://host:port") from None
         if address.username is not None or address.password is not None:
             # The text must not show the URL: there may be a password in it.
@@ -201,7 +218,7 @@ class AMQP(Broker):
 
     queue: str | None = None
     exchange: str = "amq.topic"
-    routing_keys: tuple[str, ...] = ()
+    routing_keys: Sequence[str] = ()
     passive: bool = False
     durable: bool = True
     exclusive: bool = False
@@ -212,11 +229,9 @@ class AMQP(Broker):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.routing_keys, str):
-            raise ConfigurationError(
-                f"routing_keys={self.routing_keys!r} must be a list: write [{self.routing_keys!r}]"
-            )
         object.__setattr__(self, "routing_keys", tuple(self.routing_keys))
+        if not all(isinstance(key, str) for key in self.routing_keys):
+            raise ConfigurationError("routing_keys must be a list of strings")
         if self.queue_type not in (None, "quorum", "classic"):
             raise ConfigurationError(
                 f"queue_type={self.queue_type!r} must be 'quorum' or 'classic'"
@@ -233,7 +248,7 @@ class AMQP(Broker):
             )
 
     @classmethod
-    def fedora(cls, queue: str, *, certificate: str, key: str | None, ca: str) -> AMQP:
+    def fedora(cls, queue: str, *, certificate: str, key: str, ca: str) -> AMQP:
         """Return the settings of Fedora's public broker.
 
         What is sent while nobody listens is lost there: the queue goes with the connection.
