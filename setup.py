@@ -80,8 +80,17 @@ setup(
         "buildbot.util": [
             "KojiAMQP = buildbot_koji.bus:KojiAMQP",
             "KojiAMQP1 = buildbot_koji.bus:KojiAMQP1",
+            "KojiHub = buildbot_koji.hub_settings:KojiHub",
         ],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
-        "buildbot.steps": ["KojiBuild = buildbot_koji.steps.build:KojiBuild"],
+        "buildbot.steps": [
+            "KojiBuild = buildbot_koji.steps.build:KojiBuild",
+            "KojiCall = buildbot_koji.steps.call:KojiCall",
+            "KojiCancel = buildbot_koji.steps.call:KojiCancel",
+            "KojiMove = buildbot_koji.steps.tag:KojiMove",
+            "KojiPromote = buildbot_koji.steps.tag:KojiPromote",
+            "KojiTag = buildbot_koji.steps.tag:KojiTag",
+            "KojiUntag = buildbot_koji.steps.tag:KojiUntag",
+        ],
     },
 )

@@ -106,7 +106,7 @@ class DeclaredArguments:
 def _documentation(cls: type[DeclaredArguments]) -> str:
     text = inspect.cleandoc(vars(cls).get("__doc__") or "").rstrip()
     lines = [f"    {name}: {each.meaning}." for name, each in cls.arguments.items()]
-    lines.append("    kwargs: Buildbot's own arguments of every step.")
+    lines.append("    others: Buildbot's own arguments of every step.")
     return "\n".join([text, "", "Args:", *lines])
 
 
@@ -124,5 +124,5 @@ def _signature(cls: type[DeclaredArguments]) -> inspect.Signature:
         for name, each in cls.arguments.items()
     ]
     parameters.sort(key=lambda parameter: parameter.kind)
-    kwargs = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
-    return inspect.Signature([*parameters, kwargs])
+    others = inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD)
+    return inspect.Signature([*parameters, others])

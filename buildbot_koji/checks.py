@@ -80,6 +80,55 @@ def struct(value: Any) -> str | None:
     return None if mapping else "must be a dictionary whose keys are strings"
 
 
+def name_or_id(value: Any) -> str | None:
+    """Want a name, or the hub's number for the same."""
+    good = text(value) is None or (integer(value) is None and value > 0)
+    return None if good else "must be a name or an id"
+
+
+def names_or_ids(value: Any) -> str | None:
+    """Want names or ids: a list, one of them, or one string with spaces between names."""
+    if isinstance(value, (list, tuple)):
+        good = bool(value) and all(name_or_id(each) is None for each in value)
+        return None if good else "must be a list of names or ids, not empty"
+    return name_or_id(value)
+
+
+def build(value: Any) -> str | None:
+    """Want a build: an NVR or an id."""
+    if isinstance(value, str):
+        good = len(value.split()) == 1 and value.count("-") >= 2
+    else:
+        good = integer(value) is None and value > 0
+    return None if good else "must be an NVR (name-version-release) or a build's id"
+
+
+def builds(value: Any) -> str | None:
+    """Want builds: a list of NVRs or ids, one of them, or one string with spaces between NVRs."""
+    if text(value) is None:
+        value = value.split()
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    good = bool(listed) and all(build(each) is None for each in listed)
+    return None if good else "must be NVRs (name-version-release) or ids of builds"
+
+
+def integers(value: Any) -> str | None:
+    """Want whole numbers: a list, or one."""
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    good = all(integer(each) is None for each in listed)
+    return None if good else "must be a list of whole numbers, or one"
+
+
+def listed(value: Any) -> str | None:
+    """Want a list."""
+    return None if isinstance(value, (list, tuple)) else "must be a list"
+
+
+def is_given(value: Any) -> bool:
+    """Tell whether something is given, be it not computed yet."""
+    return is_renderable(value) or bool(value)
+
+
 def source(value: Any) -> str | None:
     """Want what Koji builds from: an SCM URL, or the path of an uploaded source RPM."""
     if text(value) is not None:

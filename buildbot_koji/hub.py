@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+from buildbot.process.properties import Properties
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import DeferredLock
 
 from txkoji import Connection, TaskWatcher
 from txkoji.exceptions import TransportError
@@ -91,11 +92,15 @@ class Hub(service.SharedService):
         await self.connection.close()
 
 
-def get_hub(master: Any, profile: str | NamedHub) -> Deferred[Hub]:
+@async_to_deferred
+async def get_hub(master: Any, profile: str | NamedHub) -> Hub:
     """Return a Deferred of a master's :class:`Hub`, which is made at first use.
 
     Args:
         master: the Buildbot master.
-        profile: the name of a profile, or a :class:`NamedHub`.
+        profile: the name of a profile, a :class:`NamedHub`, or a renderable that gives one of them
+            without a build: a ``util.KojiHub`` with the secrets of the master.
     """
-    return Hub.getService(master, profile, master.reactor)
+    properties = Properties()
+    properties.master = master
+    return await Hub.getService(master, await properties.render(profile), master.reactor)

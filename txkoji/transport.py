@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IConsumer,
@@ -360,6 +360,8 @@ class Transport:
                     url=shown,
                     may_have_arrived=not connecting,
                 ) from problem
+            if _is_cancelled(problem):
+                raise CancelledError from problem
             raise _in_plain_words(problem, shown) from problem
         finally:
             if timer.active():
@@ -375,6 +377,13 @@ class Transport:
         if self._pool is not None:
             pool, self._pool, self._agent = self._pool, None, None
             await pool.closeCachedConnections()
+
+
+def _is_cancelled(problem: Exception) -> bool:
+    """Tell whether a request failed because its caller gave it up."""
+    if isinstance(problem, ResponseFailed):
+        return any(reason.check(CancelledError) for reason in problem.reasons)
+    return isinstance(problem, error.ConnectingCancelledError)
 
 
 def _shown(url: str) -> str:

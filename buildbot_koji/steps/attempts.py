@@ -18,7 +18,7 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_koji.steps.submitting import HubCall
 from txkoji.submission import Submission
 
-__all__ = ["Attempt", "find_attempt", "store_attempt"]
+__all__ = ["Attempt", "find", "find_attempt", "store", "store_attempt"]
 
 SOURCE = "buildbot_koji"
 
@@ -66,13 +66,13 @@ def data_name(step_name: str) -> str:
 
 
 @async_to_deferred
-async def store_attempt(step: Any, attempt: Attempt) -> None:
+async def store(step: Any, value: bytes) -> None:
     """Store, at once, what the next attempt must know."""
-    await step.setBuildData(data_name(step.name), attempt.to_json(), SOURCE)
+    await step.setBuildData(data_name(step.name), value, SOURCE)
 
 
 @async_to_deferred
-async def find_attempt(step: Any) -> Attempt | None:
+async def find(step: Any) -> bytes | None:
     """Return what the last earlier attempt of this step's build request stored, or None."""
     data = step.master.data
     build = await data.get(("builds", step.build.buildid))
@@ -83,5 +83,18 @@ async def find_attempt(step: Any) -> Attempt | None:
     for build_id in earlier:
         found = await data.get(("builds", build_id, "data", data_name(step.name), "value"))
         if found is not None:
-            return Attempt.from_json(found["raw"])
+            return bytes(found["raw"])
     return None
+
+
+@async_to_deferred
+async def store_attempt(step: Any, attempt: Attempt) -> None:
+    """Store what is known of a step's one submission."""
+    await store(step, attempt.to_json())
+
+
+@async_to_deferred
+async def find_attempt(step: Any) -> Attempt | None:
+    """Return what an earlier attempt knew of its submission, or None."""
+    stored = await find(step)
+    return None if stored is None else Attempt.from_json(stored)

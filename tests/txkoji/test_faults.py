@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import CancelledError
 
 from tests.faults import Fate, FaultProxy
-from tests.support import limited
+from tests.support import limited, until
 from txkoji import Connection, Profile, submission, task_states
 from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
@@ -108,5 +109,22 @@ async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> 
     await limited(koji.cancelTask(task_id))
     assert proxy.fates[fate] == 1
     assert hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED
+    await koji.close()
+    await proxy.stop()
+
+
+@pytest.mark.parametrize("call", ["untagBuild", "listTagged"])
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_is_given_up(hub: FakeHub, call: str) -> None:
+    """Cancelling a call that is under way ends it there, and does not send it again."""
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, lambda _: Fate.STALL)
+    proxy.start()
+    koji = Connection(Profile("fake", proxy.url), batching=False)
+    calling = koji.call(call, "demo-candidate", "hello-1-1")
+    await until(lambda: hub.calls[call])
+    calling.cancel()
+    with pytest.raises(CancelledError):
+        await limited(calling)
+    assert hub.calls[call] == 1
     await koji.close()
     await proxy.stop()

@@ -1,0 +1,139 @@
+"""Steps that make any call to a hub, and that cancel tasks and builds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from buildbot.process import results
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.explanations import explain
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.base import SOURCE
+from buildbot_koji.steps.writing import KojiWriteStep, words
+from txkoji import hub_api
+from txkoji.exceptions import AuthError, HubFault, KojiException, ServerOffline
+from txkoji.hub_api import Kind
+
+__all__ = ["KojiCall", "KojiCancel"]
+
+LOG_LIMIT = 1_000_000
+"""Characters of a result that are shown."""
+
+PROPERTY_LIMIT = 64_000
+"""Characters of a result that fit into a property: the column of MySQL has 64 KiB."""
+
+
+class KojiCall(KojiWriteStep):
+    """Calls a method of the hub, and keeps its result in a property and a log.
+
+    A call that only reads is made again by a later attempt of the build request. Of one that
+    changes something the later attempt may not know whether it arrived: then it fails and says so,
+    unless ``repeatable`` says that the call may be made twice.
+    """
+
+    name = "koji call"
+
+    method = argument(checks.text, "the method, such as ``getBuildTarget``", required=True)
+    args = argument(checks.listed, "its positional arguments", default=())
+    kwargs = argument(checks.struct, "its named arguments", default={})
+    property = argument(
+        checks.text, "the property that gets the result", default="koji_call_result"
+    )
+    login = argument(
+        checks.flag, "log in first; by default for methods that are not known to read only"
+    )
+    repeatable = argument(
+        checks.flag, "whether a call that changes something may be made twice", default=False
+    )
+
+    async def change(self, hub: Hub) -> int:
+        """Make the call."""
+        self.say(f"calling {self.method}")
+        reads = hub_api.kind(self.method) is Kind.READ
+        if self.login or (self.login is None and not reads):
+            await hub.log_in()
+        if reads:
+            result = await self._call(hub)
+        else:
+            result = (await self.once(hub, "call", lambda: self._wrapped(hub), self._look))[0]
+        text = json.dumps(result, indent=2, sort_keys=True, default=str)
+        await self.addCompleteLog("result", text[:LOG_LIMIT] + "\n")
+        if len(text) > PROPERTY_LIMIT:
+            return self.fail(
+                f"the result has {len(text):,} characters, too many for a property: it is in the"
+                " log; ask for less"
+            )
+        self.setProperty(self.property, json.loads(text), SOURCE)
+        self.say(f"called {self.method}")
+        return results.SUCCESS
+
+    async def _call(self, hub: Hub) -> Any:
+        return await hub.connection.call(self.method, *self.args, **self.kwargs)
+
+    async def _wrapped(self, hub: Hub) -> list[Any]:
+        # None is a result too.
+        return [json.loads(json.dumps(await self._call(hub), default=str))]
+
+    async def _look(self) -> None:
+        if not self.repeatable:
+            raise KojiException(
+                f"it is not known whether an earlier {self.method} arrived at the hub: look there;"
+                " then build anew, or set repeatable"
+            )
+
+
+class KojiCancel(KojiWriteStep):
+    """Cancels tasks and builds. What has ended already is let be."""
+
+    name = "koji cancel"
+
+    tasks = argument(checks.integers, "the ids of tasks, a list or one")
+    builds = argument(checks.builds, "the NVRs of builds, a list or one string")
+    justone = argument(checks.flag, "don't cancel the tasks below", default=False)
+    full = argument(checks.flag, "cancel in full, as an admin may", default=False)
+    force = argument(
+        checks.flag, "with ``full``, also tasks that are not at the top", default=False
+    )
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if not checks.is_given(self.tasks) and not checks.is_given(self.builds):
+            found.append("tasks or builds must be given")
+        if self.justone is True and self.full is True:
+            found.append("justone and full exclude each other")
+        if self.force is True and self.full is False:
+            found.append("force is for a full cancellation: add full=True, or leave it out")
+        return found
+
+    async def change(self, hub: Hub) -> int:
+        """Cancel all; what the hub refuses does not keep it from the rest."""
+        await hub.log_in()
+        refused = []
+        for task_id in words(self.tasks):
+            refused += await self._cancel(hub, *self._task_call(task_id))
+        for build in words(self.builds):
+            refused += await self._cancel(hub, "cancelBuild", build)
+        if refused:
+            return self.fail("; ".join(refused))
+        named = [*(f"task {each}" for each in words(self.tasks)), *map(str, words(self.builds))]
+        self.say(f"canceled {', '.join(named)}")
+        return results.SUCCESS
+
+    def _task_call(self, task_id: int) -> tuple[Any, ...]:
+        if self.full:
+            return ("cancelTaskFull", task_id, not self.force)
+        return ("cancelTask", task_id, not self.justone)
+
+    async def _cancel(self, hub: Hub, method: str, *args: Any) -> list[str]:
+        """Cancel one thing; returns why the hub does not, or nothing."""
+        try:
+            await hub.connection.call(method, *args)
+        except HubFault as fault:
+            if isinstance(fault, (AuthError, ServerOffline)):
+                raise
+            return [explain(fault)]
+        return []

@@ -1,0 +1,230 @@
+"""Steps that put builds into tags, take them out, and promote drafts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from buildbot.process import results
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.base import SOURCE
+from buildbot_koji.steps.submitting import HubCall
+from buildbot_koji.steps.writing import KojiTasksStep, KojiWriteStep, words
+
+__all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
+
+_DRAFT = re.compile(r",draft_(\d+)$")
+"""How the release of a draft build ends: with the build's id."""
+
+
+async def _is_in_tag(hub: Hub, tag: Any, build: Any) -> bool:
+    """Tell whether a build is in a tag itself, not by inheritance."""
+    return any(tag in (each.name, each.id) for each in await hub.connection.listTags(build=build))
+
+
+def _no_builds(builds: Any, *, packages: Any) -> list[str]:
+    """Complain of what must be builds where ``packages`` is False."""
+    if packages is not False or checks.names_or_ids(builds) is not None:
+        return []
+    return checks.complaints({"builds": builds}, {"builds": checks.builds}, [])
+
+
+class KojiTag(KojiTasksStep):
+    """Tags builds, and waits until it is done. A build that is in the tag already is done."""
+
+    name = "koji tag-build"
+    activity: ClassVar[str] = "tagging"
+
+    tag = argument(checks.name_or_id, "the tag, its name or id", required=True)
+    builds = argument(checks.builds, "the builds: NVRs or ids, a list or one string", required=True)
+    force = argument(
+        checks.flag, "also against the rules of the tag, or anew; needs an admin", default=False
+    )
+
+    async def change(self, hub: Hub) -> int:
+        """Tag the builds that are not in the tag."""
+        calls = {
+            str(build): HubCall("tagBuild", (self.tag, build, self.force))
+            for build in words(self.builds)
+        }
+
+        async def is_done(label: str) -> bool:
+            build = calls[label].args[1]
+            return not self.force and await _is_in_tag(hub, self.tag, build)
+
+        result = await self.run_tasks(hub, calls, is_done)
+        if result == results.SUCCESS:
+            self.say(f"tagged {' '.join(calls)} with {self.tag}")
+        return result
+
+
+class KojiMove(KojiTasksStep):
+    """Moves builds from one tag to another, each at one event of the hub, and waits for it."""
+
+    name = "koji move-build"
+    activity: ClassVar[str] = "moving"
+
+    from_tag = argument(checks.name_or_id, "the tag where they are, its name or id", required=True)
+    to_tag = argument(checks.name_or_id, "the tag where they shall be", required=True)
+    builds = argument(
+        checks.names_or_ids,
+        "the builds: NVRs or ids, a list or one string; with ``all`` the names of packages",
+        required=True,
+    )
+    all = argument(
+        checks.flag, "move all builds of the packages that are in the tag", default=False
+    )
+    force = argument(checks.flag, "also against the rules of the tags, by an admin", default=False)
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        return super().complaints() + _no_builds(self.builds, packages=self.all)
+
+    async def change(self, hub: Hub) -> int:
+        """Move the builds that are not moved yet."""
+        builds = await self._builds(hub)
+        calls = {
+            str(build): HubCall("moveBuild", (self.from_tag, self.to_tag, build, self.force))
+            for build in builds
+        }
+        if not calls:
+            return self.fail(f"{self.from_tag} has no build of {' '.join(words(self.builds))}")
+
+        async def is_done(label: str) -> bool:
+            build = calls[label].args[2]
+            if await _is_in_tag(hub, self.from_tag, build):
+                return False
+            return await _is_in_tag(hub, self.to_tag, build)
+
+        result = await self.run_tasks(hub, calls, is_done)
+        if result == results.SUCCESS:
+            self.say(f"moved {' '.join(calls)} from {self.from_tag} to {self.to_tag}")
+        return result
+
+    async def _builds(self, hub: Hub) -> list[Any]:
+        if not self.all:
+            return words(self.builds)
+        found = self.noted("packages").get("builds")
+        if found is None:
+            # Oldest first, as the hub's own moveAllBuilds: the newest is the latest in the end.
+            found = [
+                build.nvr
+                for package in words(self.builds)
+                for build in reversed(
+                    await hub.connection.listTagged(self.from_tag, package=package)
+                )
+            ]
+            await self.note("packages", builds=found)
+        return list(found)
+
+
+class KojiUntag(KojiWriteStep):
+    """Takes builds out of a tag."""
+
+    name = "koji untag-build"
+
+    tag = argument(checks.name_or_id, "the tag, its name or id", required=True)
+    builds = argument(
+        checks.names_or_ids,
+        "the builds: NVRs or ids, a list or one string; with ``all`` or ``non_latest`` the names of"
+        " packages",
+        required=True,
+    )
+    all = argument(checks.flag, "untag all builds of the packages", default=False)
+    non_latest = argument(
+        checks.flag, "untag all builds of the packages but the latest", default=False
+    )
+    force = argument(checks.flag, "also against the rules of the tag, by an admin", default=False)
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if self.all is True and self.non_latest is True:
+            found.append("all and non_latest exclude each other")
+        packages = False if self.all is False and self.non_latest is False else None
+        return found + _no_builds(self.builds, packages=packages)
+
+    async def change(self, hub: Hub) -> int:
+        """Untag the builds that are still in the tag."""
+        builds = await self._builds(hub)
+        for build in builds:
+            self.say(f"untagging {build}")
+            await self._untag(hub, build)
+        gone = " ".join(str(build) for build in builds)
+        self.say(f"untagged {gone} from {self.tag}" if gone else "there was nothing to untag")
+        return results.SUCCESS
+
+    async def _untag(self, hub: Hub, build: Any) -> None:
+        async def do() -> bool:
+            await hub.connection.untagBuild(self.tag, build, force=self.force)
+            return True
+
+        async def look() -> bool | None:
+            return None if await _is_in_tag(hub, self.tag, build) else True
+
+        await self.once(hub, str(build), do, look)
+
+    async def _builds(self, hub: Hub) -> list[Any]:
+        if not (self.all or self.non_latest):
+            return words(self.builds)
+        found = self.noted("packages").get("builds")
+        if found is None:
+            # The hub gives the latest first.
+            first = 1 if self.non_latest else 0
+            found = [
+                build.nvr
+                for package in words(self.builds)
+                for build in (await hub.connection.listTagged(self.tag, package=package))[first:]
+            ]
+            await self.note("packages", builds=found)
+        return list(found)
+
+
+class KojiPromote(KojiWriteStep):
+    """Promotes a draft build to a regular one. One that is promoted already is done.
+
+    Sets the properties ``koji_nvr``, ``koji_build_id`` and ``koji_build_url`` to those of the
+    regular build.
+    """
+
+    name = "koji promote-build"
+
+    draft = argument(checks.build, "the draft build, its NVR or id", required=True)
+    force = argument(checks.flag, "also against the hub's policy, by an admin", default=False)
+
+    async def change(self, hub: Hub) -> int:
+        """Promote the build."""
+        build = await self._find(hub)
+        if build is None:
+            return self.fail(f"the hub has no build {self.draft}")
+        if not build.draft and build.get("promotion_ts") is None:
+            return self.fail(f"{build.nvr} is not a draft build")
+
+        async def do() -> int:
+            await hub.connection.promoteBuild(build.id, force=self.force)
+            return int(build.id)
+
+        async def look() -> int | None:
+            found = await hub.connection.getBuild(build.id)
+            return None if found.draft else int(found.id)
+
+        if build.draft:
+            await self.once(hub, "promotion", do, look)
+            build = await hub.connection.getBuild(build.id)
+        self.setProperty("koji_nvr", build.nvr, SOURCE)
+        self.setProperty("koji_build_id", build.id, SOURCE)
+        self.setProperty("koji_build_url", build.url, SOURCE)
+        await self.addURL(f"build {build.nvr}", build.url)
+        self.say(f"promoted {self.draft} to {build.nvr}")
+        return results.SUCCESS
+
+    async def _find(self, hub: Hub) -> Any:
+        found = await hub.connection.getBuild(self.draft)
+        promoted = _DRAFT.search(self.draft) if isinstance(self.draft, str) else None
+        if found is None and promoted is not None:
+            # Since its promotion the build has another release.
+            found = await hub.connection.getBuild(int(promoted.group(1)))
+        return found

@@ -1,0 +1,97 @@
+"""Steps that make any call, and that cancel."""
+
+from __future__ import annotations
+
+import pytest_twisted
+from buildbot.plugins import steps, util
+
+from tests.buildbot_koji.workbench import SOURCE, Ended, Workbench
+from tests.support import until
+
+
+@pytest_twisted.ensureDeferred
+async def test_result_of_a_read(bench: Workbench) -> None:
+    """The result of a call is in a property, and as a log."""
+    call = steps.KojiCall(
+        bench.profile, method="getBuildTarget", args=[util.Property("target")], property="found"
+    )
+    ended = await bench.build(call, target="demo")
+    assert (ended.result, ended.text) == ("success", "called getBuildTarget")
+    assert ended.properties["found"]["build_tag_name"] == "demo-build"
+    assert '"dest_tag_name": "demo-candidate"' in ended.logs["result"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_named_arguments_and_no_result(bench: Workbench) -> None:
+    """Named arguments are Koji's; nothing is a result too."""
+    arguments = {"taginfo": "demo-released", "pkginfo": "bash", "owner": "kojiadmin"}
+    ended = await bench.build(
+        steps.KojiCall(bench.profile, method="packageListAdd", kwargs=arguments)
+    )
+    assert (ended.result, ended.properties["koji_call_result"]) == ("success", None)
+    assert bench.hub.call("checkTagPackage", "demo-released", "bash")
+
+
+@pytest_twisted.ensureDeferred
+async def test_refused_call(bench: Workbench) -> None:
+    """What the hub refuses is a failure, in one line."""
+    ended = await bench.build(steps.KojiCall(bench.profile, method="noSuchMethod"))
+    assert ended.result == "failure"
+    assert ended.text == (
+        "failed: the hub has no noSuchMethod: it is older than this method, or a plugin is missing"
+    )
+
+
+async def call_twice(bench: Workbench, tag: str, *, repeatable: bool) -> Ended:
+    """Create a tag, but lose the reply and the worker."""
+    bench.lost_replies.add("createTag")
+    before = bench.hub.calls["createTag"]
+    request = await bench.begin(
+        steps.KojiCall(bench.profile, method="createTag", args=[tag], repeatable=repeatable)
+    )
+    await until(lambda: bench.hub.calls["createTag"] > before)
+    bench.lose_worker()
+    return await bench.ended(request)
+
+
+@pytest_twisted.ensureDeferred
+async def test_call_of_which_the_reply_is_lost(bench: Workbench) -> None:
+    """A later attempt does not repeat a call that changes something, unless it may."""
+    ended = await call_twice(bench, "first", repeatable=False)
+    assert (ended.result, ended.attempts) == ("exception", 2)
+    assert ended.text.startswith("it is not known whether an earlier createTag arrived")
+    assert bench.hub.calls["createTag"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_call_that_may_be_repeated(bench: Workbench) -> None:
+    """A call that may be made twice is: here the hub says that it did it before."""
+    ended = await call_twice(bench, "second", repeatable=True)
+    assert (ended.result, ended.attempts) == ("failure", 2)
+    assert "second" in ended.text
+    assert bench.hub.calls["createTag"] == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancel(bench: Workbench) -> None:
+    """Tasks and builds are canceled; what has ended, or is refused, does not keep it from that."""
+    bench.hub.builder.seconds = 1000.0
+    first = bench.hub.call("build", SOURCE.format("hello", "1"), "demo")
+    second = bench.hub.call("build", SOURCE.format("hello", "2"), "demo")
+    step = steps.KojiCancel(bench.profile, tasks=[first, 999999, second])
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("failure", "failed: cancelTask: No such task: 999999")
+    for task_id in (first, second):
+        assert bench.hub.call("getTaskInfo", task_id)["state"] == 3
+    again = await bench.build(steps.KojiCancel(bench.profile, tasks=first))
+    assert (again.result, again.text) == ("success", f"canceled task {first}")
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancel_build(bench: Workbench) -> None:
+    """A build is canceled by its NVR, and its task with it."""
+    task_id = bench.hub.call("build", SOURCE.format("hello", "main"), "demo")
+    await until(lambda: bench.hub.call("listBuilds", taskID=task_id))
+    ended = await bench.build(steps.KojiCancel(bench.profile, builds="hello-1.0-main"))
+    assert (ended.result, ended.text) == ("success", "canceled hello-1.0-main")
+    assert bench.hub.call("getTaskInfo", task_id)["state"] == 3

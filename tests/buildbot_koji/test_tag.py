@@ -1,0 +1,149 @@
+"""Steps that tag, untag, move and promote builds."""
+
+from __future__ import annotations
+
+import pytest_twisted
+from buildbot.plugins import steps, util
+
+from tests.buildbot_koji.workbench import Workbench
+from tests.support import until
+
+
+def tagged(bench: Workbench, tag: str) -> list[str]:
+    """Return the NVRs in a tag itself, latest first."""
+    return [build["nvr"] for build in bench.hub.call("listTagged", tag)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_tag(bench: Workbench) -> None:
+    """Builds are tagged, each by a task that is linked; what is tagged already is done."""
+    nvrs = [await bench.built("hello"), await bench.built("world")]
+    step = steps.KojiTag(bench.profile, tag="demo-released", builds=nvrs)
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == (
+        "success",
+        "tagged hello-1.0-main world-1.0-main with demo-released",
+    )
+    assert sorted(tagged(bench, "demo-released")) == nvrs
+    assert [text.partition(" (task ")[0] for text in ended.urls] == nvrs
+    assert len(ended.properties["koji_task_ids"]) == 2
+    again = await bench.build(step)
+    assert (again.result, again.properties["koji_task_ids"]) == ("success", [])
+
+
+@pytest_twisted.ensureDeferred
+async def test_tag_that_the_hub_refuses(bench: Workbench) -> None:
+    """A refusal of the hub is a failure, in its own words."""
+    nvr = await bench.built()
+    bench.hub.add_tag("elsewhere")
+    ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds=nvr))
+    assert ended.result == "failure"
+    assert ended.text == "failed: tagBuild: Package hello not in list for elsewhere"
+    ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds="no-such-1"))
+    assert (ended.result, "No such build" in ended.text) == ("failure", True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_tag_goes_on_in_the_next_attempt(bench: Workbench) -> None:
+    """An attempt after a lost worker finds the task of the first, and starts none."""
+    nvr = await bench.built()
+    before = bench.hub.calls["tagBuild"]
+    bench.hub.builder.seconds = 10.0
+    request = await bench.begin(
+        steps.KojiTag(bench.profile, tag="demo-released", builds=util.Property("nvr")), nvr=nvr
+    )
+    await until(lambda: bench.text().startswith("tagging: 0/1"))
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert bench.hub.calls["tagBuild"] == before + 1
+    assert tagged(bench, "demo-released") == [nvr]
+
+
+@pytest_twisted.ensureDeferred
+async def test_stopped_tag(bench: Workbench) -> None:
+    """A stop cancels the task."""
+    nvr = await bench.built()
+    bench.hub.builder.seconds = 1000.0
+    request = await bench.begin(steps.KojiTag(bench.profile, tag="demo-released", builds=nvr))
+    await until(lambda: bench.text().startswith("tagging: 0/1"))
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    [task_id] = ended.properties["koji_task_ids"]
+    assert (ended.result, ended.text) == ("cancelled", f"canceled tasks {task_id}")
+    assert bench.hub.call("getTaskInfo", task_id)["state"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_move(bench: Workbench) -> None:
+    """Builds are moved; with ``all`` each build of a package, the latest last."""
+    nvrs = [await bench.built(ref="1"), await bench.built(ref="2")]
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    ended = await bench.build(steps.KojiMove(bench.profile, builds="hello", all=True, **tags))
+    assert (ended.result, ended.text) == (
+        "success",
+        "moved hello-1.0-1 hello-1.0-2 from demo-candidate to demo-released",
+    )
+    assert (tagged(bench, "demo-candidate"), tagged(bench, "demo-released")) == ([], nvrs[::-1])
+    again = await bench.build(steps.KojiMove(bench.profile, builds=nvrs, **tags))
+    assert (again.result, again.properties["koji_task_ids"]) == ("success", [])
+    nothing = await bench.build(steps.KojiMove(bench.profile, builds="hello", all=True, **tags))
+    assert (nothing.result, nothing.text) == (
+        "failure",
+        "failed: demo-candidate has no build of hello",
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_untag(bench: Workbench) -> None:
+    """Builds are untagged: those that are named, or all of a package but the latest."""
+    nvrs = [await bench.built(ref=ref) for ref in ("1", "2", "3")]
+    step = steps.KojiUntag(bench.profile, tag="demo-candidate", builds=nvrs[1])
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("success", "untagged hello-1.0-2 from demo-candidate")
+    assert tagged(bench, "demo-candidate") == [nvrs[2], nvrs[0]]
+    again = await bench.build(step)
+    assert (again.result, again.text) == (
+        "failure",
+        "failed: untagBuild: build hello-1.0-2 not in tag demo-candidate",
+    )
+    step = steps.KojiUntag(bench.profile, tag="demo-candidate", builds="hello", non_latest=True)
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("success", "untagged hello-1.0-1 from demo-candidate")
+    assert tagged(bench, "demo-candidate") == [nvrs[2]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_untag_of_which_the_reply_is_lost(bench: Workbench) -> None:
+    """What an earlier attempt untagged, without learning of it, is done."""
+    nvr = await bench.built()
+    bench.lost_replies.add("untagBuild")
+    request = await bench.begin(steps.KojiUntag(bench.profile, tag="demo-candidate", builds=nvr))
+    await until(lambda: bench.hub.calls["untagBuild"])
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert bench.hub.calls["untagBuild"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_promote(bench: Workbench) -> None:
+    """A draft is promoted, and its new NVR told; one that is promoted already is done."""
+    draft = await bench.built(draft=True)
+    assert ",draft_" in draft
+    for _ in range(2):
+        ended = await bench.build(steps.KojiPromote(bench.profile, draft=draft))
+        assert (ended.result, ended.text) == ("success", f"promoted {draft} to hello-1.0-main")
+        assert ended.properties["koji_nvr"] == "hello-1.0-main"
+    assert bench.hub.calls["promoteBuild"] == 1
+    assert ended.properties["koji_build_url"] in ended.urls.values()
+
+
+@pytest_twisted.ensureDeferred
+async def test_promote_no_draft(bench: Workbench) -> None:
+    """What never was a draft, or is not there, is a failure."""
+    nvr = await bench.built()
+    ended = await bench.build(steps.KojiPromote(bench.profile, draft=nvr))
+    assert (ended.result, ended.text) == ("failure", f"failed: {nvr} is not a draft build")
+    ended = await bench.build(steps.KojiPromote(bench.profile, draft="a-b-c"))
+    assert (ended.result, ended.text) == ("failure", "failed: the hub has no build a-b-c")

@@ -1,0 +1,237 @@
+"""A real Buildbot master in this process that runs any steps, against an embedded hub."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from buildbot.config.master import MasterConfig
+from buildbot.interfaces import IConfigLoader
+from buildbot.master import BuildMaster
+from buildbot.plugins import schedulers, util, worker
+from buildbot.process import results
+from buildbot.secrets.providers.base import SecretProviderBase
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from buildbot_koji.hub import Hub
+from tests.faults import Fate, FaultProxy
+from tests.support import limited, until
+from txkoji.testing import FakeHub
+
+__all__ = ["Ended", "Workbench"]
+
+SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass
+class Ended:
+    """What became of a build request.
+
+    Attributes:
+        result: the name of the result of its last build.
+        text: the summary of that build's last step.
+        attempts: how many builds the request took.
+        properties: the values of the last build's properties.
+        logs: the text of each log of its last step, by name.
+        urls: the address of each link of its last step, by text.
+    """
+
+    result: str
+    text: str
+    attempts: int
+    properties: dict[str, Any] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+
+
+class _Secrets(SecretProviderBase):
+    """Gives what the test says."""
+
+    name = "test's secrets"
+
+    def reconfigService(self, values: dict[str, str]) -> None:  # noqa: N802
+        self.values = values
+
+    def get(self, name: str) -> str | None:
+        return self.values.get(name)
+
+
+@implementer(IConfigLoader)
+class _Loader:
+    def __init__(self, factory: Any, secrets: dict[str, str]) -> None:
+        self._factory = factory
+        self._secrets = secrets
+
+    def loadConfig(self) -> MasterConfig:  # noqa: N802
+        builder = util.BuilderConfig(name="any", workernames=["worker"], factory=self._factory)
+        return MasterConfig.loadFromDict(
+            {
+                "workers": [worker.LocalWorker("worker", missing_timeout=0)],
+                "builders": [builder],
+                # Buildbot refuses a builder without one.
+                "schedulers": [schedulers.Triggerable(name="workbench", builderNames=["any"])],
+                "secretsProviders": [_Secrets(self._secrets)],
+                "protocols": {"null": {}},
+                "db": {"db_url": "sqlite://"},
+                "buildbotNetUsageData": None,
+                "collapseRequests": False,
+            },
+            "workbench",
+        )
+
+
+class Workbench:
+    """A master with one builder and one worker, whose steps are named for each build.
+
+    Attributes:
+        hub: the :class:`FakeHub` of the test.
+        profile: the name of its profile.
+        proxy: stands before the hub.
+        lost_replies: methods whose next call the hub gets while its reply never comes.
+        secrets: what ``util.Secret`` gives, by name.
+        directory: the master's base directory.
+        master: the BuildMaster.
+    """
+
+    hub: FakeHub
+    profile: str
+    proxy: FaultProxy
+    lost_replies: set[str]
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.secrets: dict[str, str] = {}
+        self._factory = util.BuildFactory()
+        loader = _Loader(self._factory, self.secrets)
+        self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
+        self.master.config = loader.loadConfig()
+
+    async def start(self) -> None:
+        """Start the master."""
+        await self.master.db.setup(check_version=False)
+        await self.master.db.model.upgrade()
+        # A database in memory goes with its connection.
+        self.master.db.setup = lambda: None
+        await self.master.startService()
+
+    async def stop(self) -> None:
+        """Stop the master."""
+        await self.master.stopService()
+        await self.master.db.pool.stop()
+
+    async def use_hub(self, home: Path, **options: Any) -> None:
+        """Give the test a hub, with a profile of its own in a home directory."""
+        self.profile = f"hub-{next(_NUMBERS)}"
+        given = {"build_seconds": 0.3, "anonymous_user": "kojiadmin", **options}
+        self.hub = FakeHub(reactor, **given)
+        self.hub.add_demo_content()
+        await self.hub.start()
+        self.lost_replies = set()
+        self.proxy = FaultProxy(urlsplit(self.hub.url).port or 0, self._fate)
+        self.proxy.start()
+        text = self.hub.profile_text(self.profile).replace(self.hub.url, self.proxy.url)
+        (home / ".koji").mkdir()
+        (home / ".koji" / "config").write_text(text)
+
+    def _fate(self, data: bytes) -> Fate:
+        for method in self.lost_replies:
+            if f"<methodName>{method}</methodName>".encode() in data:
+                self.lost_replies.discard(method)
+                return Fate.STALL
+        return Fate.PASS
+
+    async def leave_hub(self) -> None:
+        """Forget the test's hub."""
+        self.secrets.clear()
+        for each in self.master.workers.workers.values():
+            # Buildbot lets a worker rest after an exception.
+            each.resetQuarantine()
+            each.stopQuarantineTimer()
+        for service in list(self.master):
+            if isinstance(service, Hub):
+                await service.disownServiceParent()
+        await self.proxy.stop()
+        await self.hub.stop()
+
+    async def built(self, package: str = "hello", *, ref: str = "main", **opts: Any) -> str:
+        """Let the hub build a package; returns its NVR."""
+        task_id = self.hub.call("build", SOURCE.format(package, ref), "demo", opts)
+        await until(lambda: self.hub.call("taskFinished", task_id))
+        [build] = self.hub.call("listBuilds", taskID=task_id)
+        return str(build["nvr"])
+
+    async def build(self, *steps: Any, **properties: Any) -> Ended:
+        """Run a build of some steps, with some properties, to the end of its request."""
+        return await self.ended(await self.begin(*steps, **properties))
+
+    async def begin(self, *steps: Any, **properties: Any) -> int:
+        """Ask for a build; returns the id of its request."""
+        self._factory.steps = [step.get_step_factory() for step in steps]
+        data = self.master.data
+        [builder] = await data.get(("builders",))
+        stamp = {"codebase": "", "repository": "", "branch": None, "revision": None, "project": ""}
+        _, requests = await data.updates.addBuildset(
+            waited_for=False,
+            scheduler="workbench",
+            reason="a test",
+            builderids=[builder["builderid"]],
+            properties={name: (value, "test") for name, value in properties.items()},
+            sourcestamps=[stamp],
+        )
+        return int(requests[builder["builderid"]])
+
+    def text(self) -> str:
+        """Return what the step that runs says, empty where none does."""
+        build = self.running()
+        step = None if build is None else build.currentStep
+        return "" if step is None else str(step.getCurrentSummary()["step"])
+
+    def running(self) -> Any:
+        """Return the build that runs, or None."""
+        return next(iter(self.master.botmaster.builders["any"].building), None)
+
+    async def stop_build(self) -> None:
+        """Stop the build that runs, as a person does."""
+        await self.running().stopBuild("enough")
+
+    def lose_worker(self) -> None:
+        """Let the build that runs lose its worker: it is built anew, as after a restart."""
+        self.running().lostRemote()
+
+    async def ended(self, request: int) -> Ended:
+        """Wait until a request is answered; returns what became of it."""
+        complete: Deferred[None] = Deferred()
+        consumer = await self.master.mq.startConsuming(
+            lambda *_: complete.callback(None), ("buildrequests", str(request), "complete")
+        )
+        found = await self.master.data.get(("buildrequests", request))
+        if not found["complete"]:
+            await limited(complete)
+        consumer.stopConsuming()
+        return await self._ended(request)
+
+    async def _ended(self, request: int) -> Ended:
+        data = self.master.data
+        builds = await data.get(("buildrequests", request, "builds"))
+        build = max(builds, key=lambda each: each["buildid"])
+        steps = await data.get(("builds", build["buildid"], "steps"))
+        step = max(steps, key=lambda each: each["number"])
+        found = await data.get(("builds", build["buildid"], "properties"))
+        ended = Ended(
+            results.Results[build["results"]],
+            step["state_string"],
+            len(builds),
+            {name: value for name, (value, _) in found.items()},
+            urls={link["name"]: link["url"] for link in step["urls"]},
+        )
+        for log in await data.get(("steps", step["stepid"], "logs")):
+            chunk = await data.get(("logs", log["logid"], "contents"))
+            ended.logs[log["name"]] = chunk["content"]
+        return ended
