@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import signal
@@ -14,21 +15,28 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from txkoji.testing.certificates import CertificateAuthority
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Not the one on the PATH: that one changes to the user rabbitmq."""
 
-INSTALL = "apt-get install rabbitmq-server"
+marks = [
+    # One broker is enough for all tests.
+    pytest.mark.xdist_group("broker"),
+    pytest.mark.skipif(not SERVER.exists(), reason="apt-get install rabbitmq-server"),
+    pytest.mark.skipif(
+        not (importlib.util.find_spec("pika") and importlib.util.find_spec("proton")),
+        reason="pip install 'buildbot-koji[amqp,amqp1]'",
+    ),
+]
+"""The marks of tests that use the fixture ``broker``."""
+
 PLUGINS = "[rabbitmq_amqp1_0,rabbitmq_auth_mechanism_ssl]."
 USER = "koji"
 PASSWORD = "a-broker's-password"
 LIMIT = 60.0
-
-
-def is_there() -> bool:
-    """Tell whether RabbitMQ is installed."""
-    return SERVER.exists()
 
 
 def _free_ports(count: int) -> list[int]:
@@ -48,7 +56,8 @@ def _hashed(password: str) -> str:
 class RabbitMQ:
     """A broker on free ports of the loopback interface.
 
-    The user ``koji`` logs in with a password, ``bob`` with a client certificate only.
+    The user ``koji`` logs in with a password, ``bob`` with a client certificate only; over AMQP 1.0
+    one may be nobody as well.
 
     Attributes:
         directory: where everything of it is.
@@ -136,7 +145,8 @@ class RabbitMQ:
         )
 
     def _definitions(self) -> dict[str, object]:
-        hashes = {USER: _hashed(PASSWORD), "bob": ""}
+        # guest is whom RabbitMQ takes an anonymous client for.
+        hashes = {USER: _hashed(PASSWORD), "bob": "", "guest": _hashed("guest")}
         everything = {"vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
         return {
             "vhosts": [{"name": "/"}],
@@ -189,23 +199,20 @@ class RabbitMQ:
 
     def kill(self) -> None:
         """End it as a crash does."""
-        self._end(signal.SIGKILL)
+        if self._process is not None:
+            os.kill(self._virtual_machine, signal.SIGKILL)
+            self._process.wait(LIMIT)
+            self._process = None
 
     def stop(self) -> None:
-        """End it, and what it started."""
-        self._end(signal.SIGTERM)
+        """End it, and the name service that it started. It is not needed any more."""
+        self.kill()
         subprocess.run(
             ["epmd", "-port", str(self._other_ports[1]), "-kill"],
             env=self._environment,
             capture_output=True,
             check=False,
         )
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            os.kill(self._virtual_machine, number)
-            self._process.wait(LIMIT)
-            self._process = None
 
     def freeze(self) -> None:
         """Let it hang: connections stay open, nothing is answered."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
+from tests.brokers import RabbitMQ
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -51,3 +53,13 @@ def logged_failures() -> Iterator[list[LogEvent]]:
     gc.collect()
     globalLogPublisher.removeObserver(observe)
     assert not events, [event.get("log_failure") or event for event in events]
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """Give the RabbitMQ broker of this run; who ends it starts it again."""
+    broker = RabbitMQ(tmp_path_factory.mktemp("broker"))
+    broker.make()
+    broker.start()
+    yield broker
+    broker.stop()

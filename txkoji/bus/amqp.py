@@ -45,6 +45,9 @@ AMQP_1_0_PROPERTIES = "x-amqp-1.0-app-properties"
 REFUSALS = frozenset({311, 402, 403, 404, 405, 406, 530})
 """Reply codes that mean "no"; the others say that the broker, or the connection, is in trouble."""
 
+PROBLEMS = (AMQPError, error.ConnectionClosed, SSL.Error)
+"""What pika fails with."""
+
 # pika logs at length what it raises as well. Without this, Python would print that to stderr for
 # programs that don't configure logging.
 logging.getLogger("pika").addHandler(logging.NullHandler())
@@ -125,8 +128,7 @@ class _Connection(TwistedProtocolConnection):
     def makeConnection(self, transport: Any) -> None:  # noqa: N802 - Twisted's name
         transport.setTcpNoDelay(True)
         self._parting = _Parting(transport, self._clock)
-        # pika asks no more of a transport.
-        super().makeConnection(self._parting)  # type: ignore[arg-type]
+        super().makeConnection(self._parting)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         try:
@@ -184,7 +186,7 @@ class _Link(Link):
             await connect(settings, self._reactor, connection)
             await ready
             self._channel = await connection.channel()
-        except (AMQPError, error.ConnectionClosed, SSL.Error) as problem:
+        except PROBLEMS as problem:
             raise self._in_words(connection.reason or problem) from None
         self.is_open = True
         connection.over.addCallback(self._lose)
@@ -198,7 +200,7 @@ class _Link(Link):
             if not settings.passive:
                 await self._declare(queue)
             messages, _ = await self._channel.basic_consume(queue)
-        except AMQPError as problem:
+        except PROBLEMS as problem:
             raise self._in_words(problem) from None
         Deferred.fromCoroutine(self._receive(messages, deliver)).addErrback(self._fail)
 
@@ -264,7 +266,9 @@ class _Link(Link):
             raise MessageNotTaken(
                 f"the broker {self._settings.url} could not keep the message {topic!r}"
             ) from None
-        except AMQPError as problem:
+        except PROBLEMS as problem:
+            # pika tells those who wait before it tells that the connection is over.
+            self._lose(problem)
             raise self._in_words(problem, may_have_arrived=sent) from None
 
     async def close(self) -> None:

@@ -104,6 +104,7 @@ class _Engine(Protocol):
         self._over = over
         self._collector = proton.Collector()
         self._pumping = False
+        self._is_over = False
         self._timer: Any = None
         self.connection = proton.Connection()
         self.connection.collect(self._collector)
@@ -141,6 +142,7 @@ class _Engine(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        self._is_over = True
         self._engine.unbind()
         self._collector.release()
         assert reason.value is not None
@@ -148,13 +150,13 @@ class _Engine(Protocol):
 
     def abort(self) -> None:
         """Drop the connection."""
-        if self.transport is not None:
+        if self.transport is not None and not self._is_over:
             self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def pump(self) -> None:
         """Tell of what happened, and write what is to be written."""
-        if self._pumping or not self.connected:
-            # Called by something that was told of an event: the loop below goes on.
+        if self._pumping or self._is_over or not self.connected:
+            # In the first case by something that was told of an event: the loop below goes on.
             return
         self._pumping = True
         now = self._clock.seconds()

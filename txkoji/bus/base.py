@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import TimeoutError as TwistedTimeoutError
+from twisted.internet.defer import TimeoutError as TimedOut
 
 from txkoji.exceptions import BusError
 
@@ -162,7 +162,7 @@ async def end(link: Link, reactor: Any) -> None:
         if link.is_open:
             closing = Deferred.fromCoroutine(link.close())
             await closing.addTimeout(CLOSE_TIMEOUT, reactor)
-    except (BusError, TwistedTimeoutError):
+    except (BusError, TimedOut):
         # It is over either way.
         pass
     finally:

@@ -1,0 +1,756 @@
+"""Receiving from a broker and publishing to it: RabbitMQ, over AMQP 0-9-1 and 1.0."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
+
+from tests import brokers
+from tests.brokers import PASSWORD, USER, RabbitMQ
+from tests.support import DATA, limited, until
+from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, State
+from txkoji.bus import receiver as receiver_module
+from txkoji.exceptions import (
+    BrokerRefusal,
+    BrokerUnreachable,
+    BusError,
+    ConfigurationError,
+    MessageNotTaken,
+)
+from txkoji.retry import RetryPolicy
+
+pytestmark = brokers.marks
+
+SOON = RetryPolicy(first=0.1, ceiling=0.2)
+PASSWORD_LOGIN: dict[str, Any] = {
+    "user": USER,
+    "password": PASSWORD,
+    "allow_insecure_login": True,
+}
+
+
+@dataclass
+class Bus:
+    """A queue of its own on the broker, and what receives from it and publishes to it."""
+
+    broker: RabbitMQ
+    protocol: str
+    name: str = field(default_factory=lambda: f"koji-{uuid.uuid4()}")
+    receivers: list[Receiver] = field(default_factory=list)
+    publishers: list[Publisher] = field(default_factory=list)
+    states: dict[Receiver, list[tuple[State, str | None]]] = field(default_factory=dict)
+
+    def amqp(self, **changes: Any) -> AMQP:
+        """Return settings for AMQP 0-9-1."""
+        usual = {
+            "url": self.broker.url,
+            "queue": self.name,
+            "routing_keys": [f"{self.name}.#"],
+            "topic_prefix": self.name,
+            **PASSWORD_LOGIN,
+        }
+        return AMQP(**{**usual, **changes})
+
+    def amqp1(self, **changes: Any) -> AMQP1:
+        """Return settings for AMQP 1.0."""
+        usual = {
+            "url": self.broker.url,
+            "address": f"/amq/queue/{self.name}",
+            "topic_prefix": f"/topic/{self.name}",
+            **PASSWORD_LOGIN,
+        }
+        return AMQP1(**{**usual, **changes})
+
+    def settings(self, **changes: Any) -> Broker:
+        """Return settings for the protocol that is tested."""
+        return self.amqp(**changes) if self.protocol == "amqp" else self.amqp1(**changes)
+
+    async def make_queue(self, **changes: Any) -> None:
+        """Let the queue be there."""
+        maker = self.receiver(lambda _: None, self.amqp(**changes))
+        maker.start()
+        await until(lambda: maker.state is State.READY)
+        await limited(maker.stop())
+
+    def receiver(
+        self, handler: Callable[[BusMessage], Any], settings: Broker | None = None, **options: Any
+    ) -> Receiver:
+        """Make a receiver, to be stopped at the end of the test."""
+        states: list[tuple[State, str | None]] = []
+        options = {
+            "retry": SOON,
+            "on_state": lambda *state: states.append(state),
+            **options,
+        }
+        made = Receiver(settings or self.settings(), handler, reactor=reactor, **options)
+        self.receivers.append(made)
+        self.states[made] = states
+        return made
+
+    async def reached(self, receiver: Receiver, state: State) -> str:
+        """Wait until a receiver has been in a state; returns the reason."""
+        await until(lambda: state in dict(self.states[receiver]))
+        return str(dict(self.states[receiver])[state])
+
+    async def listen(
+        self, handler: Callable[[BusMessage], Any], settings: Broker | None = None, **options: Any
+    ) -> Receiver:
+        """Return a receiver that is ready."""
+        receiver = self.receiver(handler, settings, **options)
+        receiver.start()
+        await until(lambda: receiver.state is State.READY)
+        return receiver
+
+    def publisher(self, settings: Broker | None = None, **options: Any) -> Publisher:
+        """Make a publisher, to be stopped at the end of the test."""
+        made = Publisher(settings or self.settings(), reactor=reactor, **options)
+        self.publishers.append(made)
+        return made
+
+    async def publish(self, *bodies: str) -> None:
+        """Publish messages."""
+        publisher = self.publisher()
+        for body in bodies:
+            await limited(publisher.publish("build.tag", body, {"type": "Tag"}))
+
+    async def stop(self) -> None:
+        """Stop everything."""
+        for each in [*self.receivers, *self.publishers]:
+            await limited(each.stop())
+
+
+@pytest_twisted.async_yield_fixture(params=["amqp", "amqp1"])
+async def bus(request: pytest.FixtureRequest, broker: RabbitMQ) -> AsyncIterator[Bus]:
+    """A bus for each protocol."""
+    bus = Bus(broker, request.param)
+    await bus.make_queue()
+    yield bus
+    await bus.stop()
+
+
+@pytest.fixture
+def warnings() -> Any:
+    """The warnings that were logged, as text."""
+    found: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_level") is not None and event["log_level"].name == "warn":
+            found.append(event["log_format"].format(**event))
+
+    globalLogPublisher.addObserver(observe)
+    yield found
+    globalLogPublisher.removeObserver(observe)
+
+
+# Receiving
+
+
+@pytest_twisted.ensureDeferred
+async def test_message(bus: Bus) -> None:
+    """A message comes as it was sent: topic, headers, body and id."""
+    got: list[BusMessage] = []
+    await bus.listen(got.append)
+    headers = {"type": "Tag", "tag": "f44", "n": 1, "none": None, "yes": True}
+    await limited(bus.publisher().publish("build.tag", '{"a": "é"}', headers, "id-1"))
+    await until(lambda: got)
+    assert got == [BusMessage("build.tag", headers, '{"a": "é"}', "id-1", False, "protonmsg")]
+    assert got[0].json() == {"a": "é"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_acknowledged_after_the_handler(bus: Bus) -> None:
+    """The broker keeps a message until the handler is done, and gives it out again before that."""
+    hanging: Deferred[None] = Deferred()
+    got: list[BusMessage] = []
+
+    def handler(message: BusMessage) -> Deferred[None]:
+        got.append(message)
+        return hanging if len(got) == 1 else succeed(None)
+
+    receiver = await bus.listen(handler)
+    await bus.publish("1")
+    await until(lambda: got)
+    assert receiver._link is not None
+    receiver._link.abort()
+    await until(lambda: receiver.received == 2)
+    # The second copy waits until the first is done with: two at a time would not see each other.
+    assert len(got) == 1
+    hanging.callback(None)
+    await until(lambda: receiver.accepted == 2)
+    # Over AMQP 1.0 the broker says of a first copy that it is one, of others nothing.
+    repeated = True if bus.protocol == "amqp" else None
+    assert [message.redelivered for message in got] == [False, repeated]
+    assert (receiver.redelivered, receiver.reconnects) == (bool(repeated), 1)
+    # Now it is done with for good: what comes next is what is published next.
+    await limited(receiver.stop())
+    await bus.publish("2")
+    await bus.listen(handler)
+    await until(lambda: len(got) == 3)
+    assert got[2].body == "2"
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_after_the_other(bus: Bus) -> None:
+    """Messages are handled one at a time, in their order, however slow the handler is."""
+    got: list[str | bytes] = []
+    busy: list[bool] = []
+
+    async def handler(message: BusMessage) -> None:
+        assert not busy
+        busy.append(True)
+        await deferLater(reactor, 0.002)
+        got.append(message.body)
+        busy.clear()
+
+    await bus.listen(handler)
+    await bus.publish(*map(str, range(40)))
+    await until(lambda: len(got) == 40)
+    assert got == [str(n) for n in range(40)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_message_of_no_use(bus: Bus, warnings: list[str]) -> None:
+    """What can never be used is put aside, counted and said in one line; the next one comes."""
+    got: list[str | bytes] = []
+    bus.name += "-dead"
+    aside = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{bus.name}-aside"}
+    await bus.make_queue(arguments=aside)
+    put_aside = bus.amqp(queue=f"{bus.name}-aside", routing_keys=["nothing"])
+    dead: list[str | bytes] = []
+    await bus.listen(lambda message: dead.append(message.body), put_aside)
+
+    def handler(message: BusMessage) -> None:
+        message.json()
+        got.append(message.body)
+
+    passive = {"passive": True, "routing_keys": []} if bus.protocol == "amqp" else {}
+    receiver = await bus.listen(handler, bus.settings(**passive))
+    await bus.publish("1", "no\nJSON", "2")
+    await until(lambda: len(got) == 2)
+    assert got == ["1", "2"]
+    assert (receiver.received, receiver.accepted, receiver.rejected) == (3, 2, 1)
+    (words,) = warnings
+    assert words.startswith("a message of the bus is of no use, build.tag: its body is not JSON")
+    assert "\n" not in words
+    await until(lambda: dead)
+    assert dead == ["no\nJSON"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_handler_that_fails(bus: Bus, warnings: list[str]) -> None:
+    """A message whose handler fails is tried again, before any other; the trouble is said once."""
+    got: list[str | bytes] = []
+    tries: Counter[str | bytes] = Counter()
+
+    async def handler(message: BusMessage) -> None:
+        tries[message.body] += 1
+        if tries[message.body] < 4 and message.body == "1":
+            raise BrokerUnreachable("the hub is away")
+        got.append(message.body)
+
+    receiver = await bus.listen(handler)
+    await bus.publish("1", "2")
+    await until(lambda: receiver.trouble)
+    assert receiver.trouble == "the hub is away"
+    await until(lambda: len(got) == 2)
+    assert (got, tries) == (["1", "2"], {"1": 4, "2": 1})
+    assert (receiver.retried, receiver.received, receiver.trouble) == (3, 2, None)
+    assert warnings == ["a message of the bus, build.tag, is kept and tried again: the hub is away"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_handler_with_a_defect(bus: Bus, logged_failures: list[LogEvent]) -> None:
+    """A handler that breaks is logged with its traceback, once, and the message is kept."""
+    tries: list[str | bytes] = []
+
+    def handler(message: BusMessage) -> None:
+        tries.append(message.body)
+        if len(tries) < 3:
+            raise ZeroDivisionError("a defect")
+
+    receiver = await bus.listen(handler)
+    await bus.publish("1")
+    await until(lambda: receiver.accepted)
+    assert tries == ["1", "1", "1"]
+    (event,) = logged_failures
+    assert event["log_failure"].check(ZeroDivisionError)
+    logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_credit(bus: Bus) -> None:
+    """The broker sends no more than ``prefetch`` messages that are not handled yet."""
+    hanging: Deferred[None] = Deferred()
+    receiver = await bus.listen(lambda _: hanging, prefetch=3)
+    await bus.publish(*map(str, range(9)))
+    await until(lambda: receiver.received == 3)
+    other = await bus.listen(lambda _: None)
+    await until(lambda: other.accepted == 6)
+    assert receiver.received == 3
+    hanging.callback(None)
+    await until(lambda: receiver.accepted == 3)
+
+
+# Stopping
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_while_handling(bus: Bus) -> None:
+    """A stop waits for the handler, whose message is done with; the others go to the next."""
+    hanging: Deferred[None] = Deferred()
+    got: list[str | bytes] = []
+
+    def handler(message: BusMessage) -> Deferred[None]:
+        got.append(message.body)
+        return hanging
+
+    receiver = await bus.listen(handler)
+    await bus.publish("1", "2", "3")
+    await until(lambda: receiver.received == 3)
+    stopping = receiver.stop()
+    await deferLater(reactor, 0)
+    assert not stopping.called
+    hanging.callback(None)
+    await limited(stopping)
+    assert (receiver.state, got) == (State.STOPPED, ["1"])
+    await bus.listen(handler)
+    await until(lambda: len(got) == 3)
+    assert got == ["1", "2", "3"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_with_a_handler_that_hangs(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop has an end: the handler is cancelled, the message stays with the broker."""
+    monkeypatch.setattr(receiver_module, "HANDLER_TIMEOUT", 0.2)
+    cancelled: list[str | bytes] = []
+    receiver = await bus.listen(lambda message: Deferred(lambda _: cancelled.append(message.body)))
+    await bus.publish("1")
+    await until(lambda: receiver.received)
+    await limited(receiver.stop())
+    assert cancelled == ["1"]
+    got: list[BusMessage] = []
+    await bus.listen(got.append)
+    await until(lambda: got)
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_while_trying_again(bus: Bus) -> None:
+    """A stop does not wait for the next attempt at a message."""
+
+    def handler(_message: BusMessage) -> None:
+        raise BrokerUnreachable("the hub is away")
+
+    receiver = await bus.listen(handler, retry=RetryPolicy(first=1000, ceiling=1000))
+    await bus.publish("1")
+    await until(lambda: receiver.trouble)
+    await limited(receiver.stop(), 5)
+    assert receiver.accepted == 0
+
+
+class Silence(Protocol):
+    """Takes a connection and says nothing."""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.factory.connections.append(self.transport)  # type: ignore[union-attr]
+
+
+@pytest_twisted.async_yield_fixture
+async def silent_port() -> AsyncIterator[int]:
+    """A port where nobody ever answers."""
+    factory = Factory.forProtocol(Silence)
+    factory.noisy = False
+    factory.connections = []
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    yield port.getHost().port
+    for connection in factory.connections:
+        connection.abortConnection()
+    await port.stopListening()
+
+
+@pytest_twisted.ensureDeferred
+async def test_broker_that_never_answers(bus: Bus, silent_port: int) -> None:
+    """A handshake that takes too long is given up, said, and tried again."""
+    url = f"amqp://127.0.0.1:{silent_port}"
+    receiver = bus.receiver(lambda _: None, bus.settings(url=url), ready_timeout=0.2)
+    states = bus.states[receiver]
+    receiver.start()
+    await until(lambda: len(states) >= 4)
+    lost = f"{url} did not let us in within 0.2 s: is it a broker of this protocol, and is it well?"
+    assert states[:3] == [
+        (State.CONNECTING, None),
+        (State.LOST, lost),
+        (State.CONNECTING, None),
+    ]
+    # A stop in the middle of it has an end, too.
+    await limited(receiver.stop(), 5)
+
+
+# Logging in
+
+
+REFUSALS = {
+    "amqp": "403 ACCESS_REFUSED - Login was refused",
+    "amqp1": "amqp:unauthorized-access Authentication failed",
+}
+
+
+@pytest_twisted.ensureDeferred
+async def test_refused_login(bus: Bus, warnings: list[str]) -> None:
+    """A wrong login is refused with the broker's words; it never makes us anonymous."""
+    secret = "not-the-password"
+    wrong = [
+        bus.settings(password=secret),
+        bus.settings(password=secret, url=bus.broker.tls_url, ca=bus.broker.ca),
+        by_certificate(bus, "mallory"),
+    ]
+    # Together: RabbitMQ takes three seconds to say no.
+    receivers = [bus.receiver(lambda _: None, settings) for settings in wrong]
+    for receiver in receivers:
+        receiver.start()
+    for receiver in receivers:
+        reason = await bus.reached(receiver, State.REFUSED)
+        assert REFUSALS[bus.protocol] in reason
+        assert "\n" not in reason
+        assert State.READY not in dict(bus.states[receiver])
+    assert len(warnings) == 3
+    assert secret not in str(warnings) + repr(wrong)
+
+
+@pytest_twisted.ensureDeferred
+async def test_anonymous(broker: RabbitMQ) -> None:
+    """Who wants to be nobody must say so, and is let in where the broker does that."""
+    bus = Bus(broker, "amqp1")
+    await bus.make_queue()
+    with pytest.raises(ConfigurationError, match="say mechanism='ANONYMOUS'"):
+        bus.amqp1(user=None, password=None)
+    settings = bus.amqp1(user=None, password=None, mechanism="ANONYMOUS")
+    got: list[BusMessage] = []
+    await bus.listen(got.append, settings)
+    await limited(bus.publisher(settings).publish("build.tag", "1"))
+    await until(lambda: got)
+    await bus.stop()
+
+
+def by_certificate(bus: Bus, user: str, **changes: Any) -> Broker:
+    return bus.settings(
+        url=bus.broker.tls_url,
+        ca=bus.broker.ca,
+        certificate=bus.broker.certificate(user),
+        user=None,
+        password=None,
+        **changes,
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_client_certificate(bus: Bus) -> None:
+    """TLS with a client certificate is a login, to receive and to publish."""
+    got: list[BusMessage] = []
+    settings = by_certificate(bus, "bob")
+    await bus.listen(got.append, settings)
+    await limited(bus.publisher(settings).publish("build.tag", "1"))
+    await until(lambda: got)
+
+
+@pytest_twisted.ensureDeferred
+async def test_password_and_tls(bus: Bus) -> None:
+    """TLS with a password is a login by password."""
+    got: list[BusMessage] = []
+    settings = bus.settings(url=bus.broker.tls_url, ca=bus.broker.ca, allow_insecure_login=False)
+    await bus.listen(got.append, settings)
+    await limited(bus.publisher(settings).publish("build.tag", "1"))
+    await until(lambda: got)
+
+
+@pytest_twisted.ensureDeferred
+async def test_unknown_authority(bus: Bus) -> None:
+    """A broker whose certificate nobody vouches for gets no password."""
+    publisher = bus.publisher(bus.settings(url=bus.broker.tls_url))
+    with pytest.raises(BrokerRefusal, match="neither ca nor the system trusts") as caught:
+        await limited(publisher.publish("build.tag", "1"))
+    assert caught.value.may_have_arrived is False
+
+
+@pytest_twisted.ensureDeferred
+async def test_certificate_that_is_not_there(bus: Bus) -> None:
+    """A file that can't be read is said, with its name and its argument."""
+    settings = replace(by_certificate(bus, "bob"), certificate="/nowhere/bob.pem")
+    receiver = bus.receiver(lambda _: None, settings)
+    receiver.start()
+    assert await bus.reached(receiver, State.REFUSED) == (
+        "can't read /nowhere/bob.pem, certificate of the broker"
+        f" {bus.broker.tls_url}: No such file or directory"
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_listens(bus: Bus) -> None:
+    """A broker that is down is said to be down, once, however often it is tried."""
+    receiver = bus.receiver(lambda _: None, bus.settings(url="amqp://127.0.0.1:1"))
+    receiver.start()
+    assert (
+        await bus.reached(receiver, State.LOST)
+        == "nothing listens at amqp://127.0.0.1:1: is the broker up?"
+    )
+
+
+# Queues
+
+
+@pytest_twisted.ensureDeferred
+async def test_queue_that_is_not_there(bus: Bus) -> None:
+    """A queue that does not exist is refused with the broker's words."""
+    changes: dict[str, Any] = {"address": "/amq/queue/nope"}
+    if bus.protocol == "amqp":
+        changes = {"queue": "nope", "passive": True, "routing_keys": []}
+    receiver = bus.receiver(lambda _: None, bus.settings(**changes))
+    receiver.start()
+    assert "no queue 'nope'" in await bus.reached(receiver, State.REFUSED)
+
+
+@pytest_twisted.ensureDeferred
+async def test_queue_of_another_kind(broker: RabbitMQ) -> None:
+    """A queue that was declared otherwise before is refused with the broker's words."""
+    bus = Bus(broker, "amqp")
+    await bus.make_queue(queue_type="classic")
+    receiver = bus.receiver(lambda _: None)
+    receiver.start()
+    assert "406 PRECONDITION_FAILED - inequivalent arg 'x-queue-type'" in await bus.reached(
+        receiver, State.REFUSED
+    )
+    await bus.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_queue_that_is_taken_away(broker: RabbitMQ) -> None:
+    """A queue that is deleted while we listen is noticed and declared again."""
+    bus = Bus(broker, "amqp")
+    got: list[BusMessage] = []
+    receiver = await bus.listen(got.append)
+    assert receiver._link is not None
+    receiver._link._channel.queue_delete(bus.name)  # type: ignore[attr-defined]
+    await until(lambda: receiver.reconnects)
+    await bus.publish("1")
+    await until(lambda: got)
+    await bus.stop()
+
+
+# Publishing
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_takes_it(broker: RabbitMQ) -> None:
+    """A message that no queue takes is an error, unless that is said to be fine."""
+    bus = Bus(broker, "amqp")
+    settings = bus.amqp(topic_prefix="nobody")
+    with pytest.raises(MessageNotTaken, match=r"routing key 'nobody.build.tag'") as caught:
+        await limited(bus.publisher(settings).publish("build.tag", "1"))
+    assert caught.value.may_have_arrived is False
+    await limited(bus.publisher(replace(settings, mandatory=False)).publish("build.tag", "1"))
+    await bus.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_exchange_that_is_not_there(bus: Bus) -> None:
+    """An exchange that does not exist is refused; the next message may go somewhere else."""
+    changes: dict[str, Any] = {"topic_prefix": "/exchange/nope/x"}
+    if bus.protocol == "amqp":
+        changes = {"exchange": "nope"}
+    publisher = bus.publisher(bus.settings(**changes))
+    for _ in range(2):
+        with pytest.raises(BrokerRefusal, match="no exchange 'nope'"):
+            await limited(publisher.publish("build.tag", "1"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_queue_that_is_full(bus: Bus) -> None:
+    """A message that the broker can't keep is an error."""
+    bus.name += "-full"
+    await bus.make_queue(
+        queue_type="classic", arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+    )
+    publisher = bus.publisher()
+    await limited(publisher.publish("build.tag", "1"))
+    # RabbitMQ 3's plugin for AMQP 1.0 breaks the connection instead of saying no.
+    expected = MessageNotTaken if bus.protocol == "amqp" else BusError
+    with pytest.raises(expected):
+        await limited(publisher.publish("build.tag", "2"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_header_of_the_wrong_kind(bus: Bus) -> None:
+    """A header that not every bus can carry is the caller's mistake."""
+    with pytest.raises(TypeError, match="the header when must not be a float"):
+        await limited(bus.publisher().publish("build.tag", "1", {"when": 1.5}))
+
+
+class _Relay(Protocol):
+    """One direction of a connection through a :class:`Cable`."""
+
+    other: Protocol | None = None
+    waiting = b""
+
+    def __init__(self, cable: Cable, *, from_broker: bool) -> None:
+        self.cable = cable
+        self.from_broker = from_broker
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.cable.ends.append(self)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self.cable.is_mute and self.from_broker:
+            return
+        if self.other is None or self.other.transport is None:
+            self.waiting += data
+        else:
+            self.other.transport.write(data)
+
+    def connectionLost(self, _reason: Failure = connectionDone) -> None:  # noqa: N802
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.loseConnection()
+
+
+class Cable(Factory):
+    """Stands before the broker, and may swallow what it says."""
+
+    noisy = False
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.is_mute = False
+        self.ends: list[_Relay] = []
+
+    def buildProtocol(self, addr: Any) -> _Relay:  # noqa: ARG002, N802
+        client, server = _Relay(self, from_broker=False), _Relay(self, from_broker=True)
+        client.other, server.other = server, client
+
+        def connected(_: Any) -> None:
+            assert server.transport is not None
+            server.transport.write(client.waiting)
+
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
+        connectProtocol(endpoint, server).addCallback(connected)
+        return client
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for end in self.ends:
+            end.transport.abortConnection()  # type: ignore[union-attr]
+
+
+@pytest_twisted.async_yield_fixture
+async def cable(broker: RabbitMQ) -> AsyncIterator[tuple[Cable, str]]:
+    """A cable, and the address of the broker behind it."""
+    cable = Cable(broker.port)
+    port = reactor.listenTCP(0, cable, interface="127.0.0.1")
+    yield cable, f"amqp://127.0.0.1:{port.getHost().port}"
+    cable.cut()
+    await port.stopListening()
+
+
+@pytest.mark.parametrize("ending", ["cut", "silence"])
+@pytest_twisted.ensureDeferred
+async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], ending: str) -> None:
+    """Where no confirmation comes it is an error: the broker may have the message."""
+    wire, url = cable
+    got: list[BusMessage] = []
+    await bus.listen(got.append)
+    publisher = bus.publisher(bus.settings(url=url), timeout=1)
+    await limited(publisher.publish("build.tag", "1", message_id="1"))
+    wire.is_mute = True
+    publishing = publisher.publish("build.tag", "2", message_id="2")
+    await until(lambda: len(got) == 2)
+    if ending == "cut":
+        wire.cut()
+    with pytest.raises(BrokerUnreachable) as caught:
+        await limited(publishing)
+    assert caught.value.may_have_arrived is True
+    wire.is_mute = False
+    # With its own id, whoever receives can tell that this is the same message.
+    await limited(publisher.publish("build.tag", "2", message_id="2"))
+    await until(lambda: len(got) == 3)
+    assert [message.message_id for message in got] == ["1", "2", "2"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_publisher_that_is_stopped(bus: Bus, cable: tuple[Cable, str]) -> None:
+    """A stop does not wait for a confirmation: what waits for it fails."""
+    wire, url = cable
+    publisher = bus.publisher(bus.settings(url=url))
+    await limited(publisher.publish("build.tag", "1"))
+    wire.is_mute = True
+    publishing = publisher.publish("build.tag", "2")
+    await deferLater(reactor, 0)
+    await limited(publisher.stop(), 5)
+    with pytest.raises(BusError):
+        await limited(publishing, 5)
+
+
+# Dialects
+
+
+@pytest_twisted.ensureDeferred
+async def test_recorded_messages(broker: RabbitMQ) -> None:
+    """What a real hub sends over AMQP 1.0 comes the same over both protocols."""
+    bus = Bus(broker, "amqp1")
+    await bus.make_queue()
+    other = Bus(broker, "amqp", f"{bus.name}.2")
+    lines = (DATA / "protonmsg.jsonl").read_text(encoding="utf-8").splitlines()
+    sent = [json.loads(line) for line in lines]
+    over_1_0: list[BusMessage] = []
+    over_0_9_1: list[BusMessage] = []
+    await bus.listen(over_1_0.append)
+    await other.listen(over_0_9_1.append, other.amqp(routing_keys=[f"{bus.name}.#"]))
+    publisher = bus.publisher()
+    for each in sent:
+        await limited(publisher.publish(each["address"], each["body"], each["properties"]))
+    await until(lambda: len(over_1_0) == len(over_0_9_1) == len(sent))
+    for each, one, two in zip(sent, over_1_0, over_0_9_1, strict=True):
+        assert (one.topic, one.headers, one.body) == (
+            each["address"],
+            each["properties"],
+            each["body"],
+        )
+        assert one == two
+    await bus.stop()
+    await other.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_fedora(broker: RabbitMQ) -> None:
+    """A message of Fedora's hub has its topic without the prefix, its headers and its id."""
+    bus = Bus(broker, "amqp")
+    got: list[BusMessage] = []
+    await bus.listen(got.append, bus.amqp(routing_keys=[f"{bus.name}.prod.buildsys.#"]))
+    publisher = bus.publisher(bus.amqp(topic_prefix=f"{bus.name}.prod"))
+    headers = {"fedora_messaging_schema": "koji_fedoramessaging.build.BuildStateChangeV1"}
+    await limited(publisher.publish("buildsys.build.state.change", '{"new": 1}', headers, "id-1"))
+    await until(lambda: got)
+    assert got == [BusMessage("build.state.change", headers, '{"new": 1}', "id-1", False, "fedora")]
+    await bus.stop()
+
+
+def test_missing_extra(broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library of a protocol it is said how to get it."""
+    for protocol, library in (("amqp", "pika"), ("amqp1", "proton")):
+        monkeypatch.setitem(__import__("sys").modules, library, None)
+        settings = Bus(broker, protocol).settings()
+        words = rf"pip install 'buildbot-koji\[{protocol}\]'"
+        with pytest.raises(ConfigurationError, match=words):
+            Receiver(settings, lambda _: None, reactor=reactor)
+        with pytest.raises(ConfigurationError, match=words):
+            Publisher(settings, reactor=reactor)
