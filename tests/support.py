@@ -8,9 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from treq.testing import RequestTraversalAgent
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
+
+from txkoji import Connection, Profile
+from txkoji.testing import FakeHub
 
 DATA = Path(__file__).with_name("data")
 LIMIT = 30.0
@@ -33,6 +37,40 @@ async def until(condition: Callable[[], Any], limit: float = 30) -> Any:
             return value
         assert reactor.seconds() < end, "it did not happen in time"
         await deferLater(reactor, STEP)
+
+
+class HubInMemory:
+    """A hub in memory, and a connection to it, on one clock that the tests advance.
+
+    Args:
+        deadline: the connection's, in seconds.
+        build_seconds: how long one build takes.
+    """
+
+    def __init__(self, *, deadline: float = 120, build_seconds: float = 10) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_795_454_160)
+        self.hub = FakeHub(self.clock, build_seconds=build_seconds, anonymous_user="kojiadmin")
+        self.hub.add_demo_content()
+        self.agent = RequestTraversalAgent(self.hub.resource())
+        self.koji = Connection(
+            Profile(name="t", server="http://hub.test/kojihub", weburl="http://hub.test/koji"),
+            reactor=self.clock,
+            agent=self.agent,
+            deadline=deadline,
+        )
+
+    def pass_time(self, seconds: float, *, step: float = 1) -> None:
+        """Let time go by, step by step; what is asked meanwhile is answered at once."""
+        for _ in range(round(seconds / step)):
+            self.clock.advance(step)
+            self.answer()
+
+    def answer(self) -> None:
+        """Answer what was asked, and what is asked thereupon."""
+        for _ in range(10):
+            self.agent.flush()
+            self.clock.advance(0)
 
 
 @cache

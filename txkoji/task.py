@@ -15,6 +15,8 @@ from txkoji.exceptions import KojiException
 
 __all__ = ["NoDescendentsError", "Task"]
 
+_ARCH_OF_IMAGE = ("name", "version", "release", "arch", "target_info", "build_tag", "repo_info")
+
 _METHOD_PARAMETERS: dict[str, tuple[str, ...]] = {
     "build": ("src", "target", "opts"),
     "chainbuild": ("srcs", "target", "opts"),
@@ -35,17 +37,11 @@ _METHOD_PARAMETERS: dict[str, tuple[str, ...]] = {
     "livecd": ("name", "version", "arch", "target", "ksfile", "opts"),
     "appliance": ("name", "version", "arch", "target", "ksfile", "opts"),
     "livemedia": ("name", "version", "arches", "target", "ksfile", "opts"),
-    "createImage": (
-        "name",
-        "version",
-        "release",
-        "arch",
-        "target_info",
-        "build_tag",
-        "repo_info",
-        "inst_tree",
-        "opts",
-    ),
+    "createImage": (*_ARCH_OF_IMAGE, "inst_tree", "opts"),
+    "createLiveCD": (*_ARCH_OF_IMAGE, "ksfile", "opts"),
+    "createAppliance": (*_ARCH_OF_IMAGE, "ksfile", "opts"),
+    "createLiveMedia": (*_ARCH_OF_IMAGE, "ksfile", "opts"),
+    "createKiwiImage": (*_ARCH_OF_IMAGE, "desc_url", "desc_path", "opts"),
     "runroot": ("root", "arch", "command", "keep", "packages", "mounts", "repo_id"),
     "winbuild": ("name", "source_url", "target", "opts"),
     "vmExec": ("name", "task_info", "opts"),

@@ -55,11 +55,11 @@ class TaskTree:
 
     def descendents(self) -> Iterator[Any]:
         """Yield every task below the root, parents before their children."""
-        waiting = [self.root.id]
+        waiting = [self.root["id"]]
         for parent in waiting:
             for child in self.children.get(parent, ()):
                 yield child
-                waiting.append(child.id)
+                waiting.append(child["id"])
 
     def tasks(self) -> Iterator[Any]:
         """Yield the root and every task below it, parents before their children."""
@@ -69,7 +69,7 @@ class TaskTree:
     def states(self) -> tuple[tuple[int, int, int | None, bool | None, float | None], ...]:
         """Return what makes two trees differ: ids, states, hosts, waiting and starts of all."""
         return tuple(
-            (task.id, task.state, task.host_id, task.waiting, task.get("start_ts"))
+            (task["id"], task["state"], task["host_id"], task["waiting"], task.get("start_ts"))
             for task in self.tasks()
         )
 

@@ -13,8 +13,8 @@ tasks is not asked for again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from txkoji import task_states
 from txkoji._rich_base import make
@@ -26,6 +26,13 @@ __all__ = ["read_trees"]
 BATCH = 500
 """Tasks in one request: far below the hub's 4 MiB, and few enough for its database."""
 
+PORTION = 100
+"""Tasks that are dealt with in one reactor turn, with their children."""
+
+T = TypeVar("T")
+
+Rest = Callable[[], Awaitable[None]]
+
 _ACTIVE = [int(state) for state in task_states.ACTIVE_GROUP]
 
 _LEFT_OUT = frozenset(["owner_name", "owner_type", "result"])
@@ -36,13 +43,14 @@ _SHARED = ("arch", "label", "method")
 
 
 async def read_trees(
-    connection: Any, known: Mapping[int, TaskTree | None]
+    connection: Any, known: Mapping[int, TaskTree | None], rest: Rest
 ) -> dict[int, TaskTree | None]:
     """Read task trees.
 
     Args:
         connection: a :class:`txkoji.Connection`.
         known: for the id of each root the tree that was read last, None at the first look.
+        rest: is awaited now and then, so that the reactor gets its turn.
 
     Returns:
         For each id its tree: the same object where nothing in it changed; None where the hub has
@@ -51,23 +59,37 @@ async def read_trees(
     Raises:
         KojiException: a request failed.
     """
-    look = _Look(connection, known)
+    look = _Look(connection, known, rest)
+    await look.recall()
     await look.read()
-    return {task_id: look.tree(task_id) for task_id in known}
+    return await look.trees()
 
 
 class _Look:
-    def __init__(self, connection: Any, known: Mapping[int, TaskTree | None]) -> None:
+    """The rows of all trees of one look, by their ids, and their children's ids."""
+
+    def __init__(self, connection: Any, known: Mapping[int, TaskTree | None], rest: Rest) -> None:
         self._connection = connection
         self._known = known
+        self._rest = rest
         self._rows: dict[int, Any] = {}
         self._children: dict[int, tuple[int, ...]] = {}
-        for tree in known.values():
-            if tree is not None:
-                self._rows.update((task.id, task) for task in tree.tasks())
-                for parent, children in tree.children.items():
-                    self._children[parent] = tuple(child.id for child in children)
         self._unknown: set[int] = set()
+
+    async def recall(self) -> None:
+        """Begin with what is known."""
+        async for tree in self._portioned([tree for tree in self._known.values() if tree]):
+            self._rows[tree.root["id"]] = tree.root
+            for parent, children in tree.children.items():
+                self._children[parent] = tuple(child["id"] for child in children)
+                self._rows.update((child["id"], child) for child in children)
+
+    async def _portioned(self, items: Sequence[T]) -> AsyncIterator[T]:
+        """Yield the items, with a rest between portions of them."""
+        for number, item in enumerate(items, 1):
+            yield item
+            if number % PORTION == 0:
+                await self._rest()
 
     async def read(self) -> None:
         """Ask, level by level, until nothing is left to ask."""
@@ -111,46 +133,51 @@ class _Look:
         """Read the active children of many parents; returns the tasks to list whole."""
         whole = []
         asked = set(parents)
-        for batch in _batches(parents):
-            rows = await self._call("listTasks", {"parent": batch, "state": _ACTIVE})
-            found = _by_parent(rows)
-            for parent in batch:
-                children = {row.id: row for row in found.get(parent, ())}
-                known = self._children.get(parent, ())
-                if children.keys() != {task for task in known if not self._is_final(task)}:
-                    whole.append(parent)
-                    continue
-                for row in children.values():
-                    self._take(row)
-                    if may_have_children(row) and row.id not in asked:
-                        whole.append(row.id)
+        async for parent, rows in self._list(parents, state=_ACTIVE):
+            known = self._children.get(parent, ())
+            going_on = {child for child in known if not self._is_final(child)}
+            if going_on != {row["id"] for row in rows}:
+                whole.append(parent)
+                continue
+            for row in rows:
+                self._take(row)
+                if row["id"] not in asked and may_have_children(row):
+                    whole.append(row["id"])
         return whole
 
     async def _read_whole(self, parents: list[int]) -> list[int]:
         """Read all children of many parents; returns those that may have children themselves."""
         below = []
-        for batch in _batches(parents):
-            found = _by_parent(await self._call("listTasks", {"parent": batch}))
-            for parent in batch:
-                rows = sorted(found.get(parent, ()), key=lambda row: row.id)
-                if rows:
-                    self._children[parent] = tuple(row.id for row in rows)
-                for row in rows:
-                    self._take(row)
-                    if may_have_children(row):
-                        below.append(row.id)
+        async for parent, rows in self._list(parents):
+            if rows:
+                self._children[parent] = tuple(sorted(row["id"] for row in rows))
+            for row in rows:
+                self._take(row)
+                if may_have_children(row):
+                    below.append(row["id"])
         return below
+
+    async def _list(
+        self, parents: list[int], **options: Any
+    ) -> AsyncIterator[tuple[int, list[Any]]]:
+        """Yield each parent with its children, of those that the options allow."""
+        for batch in _batches(parents):
+            found: dict[int, list[Any]] = {}
+            for row in await self._call("listTasks", {"parent": batch, **options}):
+                found.setdefault(row["parent"], []).append(row)
+            async for parent in self._portioned(batch):
+                yield parent, found.get(parent, [])
 
     def _call(self, method: str, argument: Any) -> Any:
         return self._connection.call(method, argument)
 
     def _is_final(self, task_id: int) -> bool:
-        return self._rows[task_id].state in task_states.DONE_GROUP
+        return self._rows[task_id]["state"] in task_states.DONE_GROUP
 
     def _take(self, row: Any) -> None:
         """Keep a row, slim; the one that is there where nothing in it changed."""
-        old = self._rows.get(row.id)
-        if old is not None and old.state in task_states.DONE_GROUP:
+        old = self._rows.get(row["id"])
+        if old is not None and old["state"] in task_states.DONE_GROUP:
             return
         # Every reply has its own texts of the same names.
         slim = {sys.intern(key): value for key, value in row.items() if key not in _LEFT_OUT}
@@ -159,10 +186,15 @@ class _Look:
         for key in _SHARED:
             if isinstance(slim.get(key), str):
                 slim[key] = sys.intern(slim[key])
-        self._rows[row.id] = make(Task, slim, self._connection)
+        self._rows[row["id"]] = make(Task, slim, self._connection)
 
-    def tree(self, task_id: int) -> TaskTree | None:
-        """Put together what was read of a root."""
+    async def trees(self) -> dict[int, TaskTree | None]:
+        """Put together what was read."""
+        return {
+            task_id: self._tree(task_id) async for task_id in self._portioned(list(self._known))
+        }
+
+    def _tree(self, task_id: int) -> TaskTree | None:
         if task_id in self._unknown:
             return None
         children = {}
@@ -174,13 +206,6 @@ class _Look:
                 waiting += below
         tree = TaskTree(self._rows[task_id], children)
         return self._known[task_id] if tree == self._known[task_id] else tree
-
-
-def _by_parent(rows: Iterable[Any]) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row.parent, []).append(row)
-    return found
 
 
 def _batches(ids: list[int]) -> Iterator[list[int]]:

@@ -36,7 +36,10 @@ NEAR_SHARE = 0.1
 """The same as a share of the estimated duration."""
 
 GAP_SHARE = 0.25
-"""The shortest pause between two looks, in eager intervals, whatever the hints."""
+"""The shortest pause after a look, whatever the hints: this part of an eager interval."""
+
+GAP_LIMIT = 3.0
+"""Seconds beyond which that pause is not stretched, but for the trees that the look has read."""
 
 COMPANY_SHARE = 0.5
 """What is due within this part of an eager interval is looked at along with what is due now."""
@@ -81,9 +84,15 @@ class WatchSchedule:
         eager = self.eager(count)
         return max(eager, min(CALM * eager, CALM_LIMIT))
 
-    def gap(self, count: int) -> float:
-        """Return the shortest pause between the end of a look and the next, in seconds."""
-        return GAP_SHARE * self.eager(count)
+    def gap(self, count: int, looked_at: int) -> float:
+        """Return the shortest pause between the end of a look and the next, in seconds.
+
+        Args:
+            count: how many tasks are watched.
+            looked_at: how many of them the look has read.
+        """
+        share = GAP_SHARE * looked_at * SECONDS_PER_TASK
+        return max(min(GAP_SHARE * self.eager(count), GAP_LIMIT), share)
 
     def company(self, count: int) -> float:
         """Return how many seconds early a task is looked at along with others."""

@@ -197,6 +197,7 @@ class TaskWatcher:
         self._newcomers: list[Watch] = []
         self._look: Deferred[None] | None = None
         self._next: IDelayedCall | None = None
+        self._looked_at = 0
         self._rested = 0.0
         self._trouble: str | None = None
 
@@ -318,7 +319,7 @@ class TaskWatcher:
     def _rest(self, _: Any) -> None:
         self._look = None
         now = self._clock.seconds()
-        self._rested = now + self._schedule.gap(len(self._watched))
+        self._rested = now + self._schedule.gap(len(self._watched), self._looked_at)
         if self._watched:
             waiting = self._newcomers or any(each.hinted for each in self._watched.values())
             due = now if waiting else min(each.due for each in self._watched.values())
@@ -334,13 +335,13 @@ class TaskWatcher:
                 watch.update(watched.tree)
                 self._estimate_one(watch)
         due = self._due()
+        self._looked_at = len(due)
         if not due:
             return
         for watched in due.values():
             watched.hinted = False
-        trees = await read_trees(
-            self._connection, {task_id: watched.tree for task_id, watched in due.items()}
-        )
+        known = {task_id: watched.tree for task_id, watched in due.items()}
+        trees = await read_trees(self._connection, known, self._let_go)
         if self._trouble is not None:
             self._log.info("watching Koji tasks: the hub answers again")
             self._trouble = None
@@ -376,8 +377,12 @@ class TaskWatcher:
                 told += 1
                 self._tell(task_id, watched, tree)
                 if told % TOLD_AT_ONCE == 0:
-                    await deferLater(self._clock, 0)
+                    await self._let_go()
             self._set_due(watched, chance)
+
+    def _let_go(self) -> Deferred[None]:
+        """Give the reactor its turn."""
+        return deferLater(self._clock, 0, lambda: None)
 
     def _set_due(self, watched: _Watched, chance: float) -> None:
         situation = Situation(watched.begun, watched.changed)
