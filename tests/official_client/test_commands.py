@@ -292,9 +292,15 @@ def test_watch_logs(koji: OfficialClient) -> None:
     assert steps == [f"step {number} of 20: compiling hello" for number in range(20)]
 
 
+def waiting_task(koji: OfficialClient, source: str, channel: str) -> int:
+    """Submit a scratch build to a channel that no host serves; returns its task."""
+    arguments = [source, "demo", {"scratch": True}, None, channel]
+    return int(koji("call", "--python", "build", *map(repr, arguments)))
+
+
 def test_cancel_task(koji: OfficialClient) -> None:
-    """A canceled task takes its children along, and who watches it gets exit status 1."""
-    task = created_task(koji("build", "--nowait", "demo", SOURCE.format("world", "canceled")))
+    """A task can be canceled, and who watches it gets exit status 1."""
+    task = waiting_task(koji, SOURCE.format("world", "canceled"), "livecd")
     koji("cancel", str(task))
     assert "State: canceled" in koji("taskinfo", str(task))
     outcome = koji.run("watch-task", str(task))
@@ -304,10 +310,10 @@ def test_cancel_task(koji: OfficialClient) -> None:
 
 def test_resubmit(koji: OfficialClient) -> None:
     """A canceled task can be submitted again, under a new id."""
-    task = created_task(
-        koji("build", "--nowait", "--scratch", "demo", SOURCE.format("foo", "again"))
-    )
+    task = waiting_task(koji, SOURCE.format("foo", "again"), "appliance")
     koji("cancel", str(task))
+    [host, *_] = koji("list-hosts", "--quiet", "--channel=default").split()
+    koji("add-host-to-channel", host, "appliance")
     output = koji("resubmit", "--nowait", str(task))
     match = re.search(rf"Resubmitted task {task} as new task (\d+)", output)
     assert match is not None, output
