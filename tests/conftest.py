@@ -13,7 +13,6 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.brokers import RabbitMQ
 
-
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
