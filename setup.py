@@ -83,12 +83,16 @@ setup(
             "KojiHub = buildbot_koji.hub_settings:KojiHub",
         ],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
+        "buildbot.reporters": [
+            "KojiTagReporter = buildbot_koji.reporters.tagging:KojiTagReporter",
+        ],
         "buildbot.steps": [
             "KojiBuild = buildbot_koji.steps.build:KojiBuild",
             "KojiCall = buildbot_koji.steps.call:KojiCall",
             "KojiCancel = buildbot_koji.steps.call:KojiCancel",
             "KojiMove = buildbot_koji.steps.tag:KojiMove",
             "KojiPromote = buildbot_koji.steps.tag:KojiPromote",
+            "KojiRedelivery = buildbot_koji.reporters.redelivery:KojiRedelivery",
             "KojiTag = buildbot_koji.steps.tag:KojiTag",
             "KojiUntag = buildbot_koji.steps.tag:KojiUntag",
         ],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from twisted.internet.threads import deferToThread
@@ -18,6 +18,11 @@ from twisted.internet.threads import deferToThread
 from tests.support import until
 
 BUILDBOT = Path(sys.executable).with_name("buildbot")
+OWN_ERRORS = ("process.buildstep.BuildStepCancelled", "TransportLost")
+"""What Buildbot logs when a stop meets a step that begins, and when it leaves its router."""
+
+RUNNING = "BuildMaster is running"
+RECONFIGURED = "configuration update complete"
 CONFIG = """\
 from buildbot.plugins import schedulers, steps, util, worker
 
@@ -69,35 +74,51 @@ def free_port() -> int:
 
 
 class MasterProcess:
-    """A master with SQLite on disk, whose profile is in its own home.
+    """A master in a directory of its own, whose profile is in its own home.
 
     Args:
-        directory: its base directory.
-        profile: the text of its koji.conf.
-        config: its master.cfg; ``{port}`` stands for the port of its web pages.
+        directory: the base directory, and the home.
+        profile: Koji's configuration.
+        config: the master's, as a format with ``{port}``.
+        database: the address of the database, by default SQLite on disk.
     """
 
-    def __init__(self, directory: Path, profile: str, config: str = CONFIG) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        profile: str,
+        config: str = CONFIG,
+        database: str = "sqlite:///state.sqlite",
+    ) -> None:
         self.directory = directory
+        self.database = database
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/"
         self._environment = {**os.environ, "HOME": str(directory / "home")}
         self._process: subprocess.Popen[bytes] | None = None
         (directory / "home" / ".koji").mkdir(parents=True)
         (directory / "home" / ".koji" / "config").write_text(profile, encoding="utf-8")
-        (directory / "master.cfg").write_text(config.format(port=port), encoding="utf-8")
+        self._port = port
+        self.configure(config)
+
+    def configure(self, config: str) -> None:
+        """Write the configuration, for the next start or :meth:`reconfigure`."""
+        text = config.format(port=self._port)
+        (self.directory / "master.cfg").write_text(text, encoding="utf-8")
 
     async def create(self) -> None:
         """Make the base directory and the database."""
-        command = [str(BUILDBOT), "create-master", "--quiet", "--force", str(self.directory)]
+        command = [str(BUILDBOT), "create-master", "--quiet", "--force"]
+        command += [f"--db={self.database}", str(self.directory)]
         await deferToThread(
             subprocess.run, command, check=True, capture_output=True, env=self._environment
         )
 
     async def start(self) -> None:
         """Start the master; returns when it answers."""
+        before = self.log.count(RUNNING)
         self._spawn()
-        await until(self._answers)
+        await until(lambda: self._runs(before))
 
     def _spawn(self) -> None:
         with (self.directory / "output").open("ab") as output:
@@ -108,13 +129,18 @@ class MasterProcess:
                 env=self._environment,
             )
 
-    async def _answers(self) -> bool:
+    def _runs(self, before: int) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self.directory / "output").read_text()
-        try:
-            return bool((await self.get("forceschedulers"))["forceschedulers"])
-        except (URLError, ConnectionError):
-            return False
+        assert self._process.poll() is None, self.log
+        return self.log.count(RUNNING) > before
+
+    async def reconfigure(self, config: str) -> None:
+        """Let the master take a new configuration; returns when it has."""
+        assert self._process is not None
+        self.configure(config)
+        before = self.log.count(RECONFIGURED)
+        self._process.send_signal(signal.SIGHUP)
+        await until(lambda: self.log.count(RECONFIGURED) > before)
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """End the master by a signal; returns its exit status."""
@@ -128,9 +154,25 @@ class MasterProcess:
             process.kill()
 
     @property
+    def alive(self) -> bool:
+        """Whether the master runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """The master's log."""
-        return (self.directory / "output").read_text()
+        paths = [self.directory / name for name in ("twistd.log", "output")]
+        return "".join(path.read_text() for path in paths if path.exists())
+
+    @property
+    def errors(self) -> list[str]:
+        """The tracebacks in the log, but for those that Buildbot makes by itself."""
+        entries = re.split(r"^(?=\d{4}-\d\d-\d\d )", self.log, flags=re.MULTILINE)
+        return [
+            entry
+            for entry in entries
+            if "Traceback" in entry and not any(each in entry for each in OWN_ERRORS)
+        ]
 
     async def get(self, path: str) -> Any:
         """Read from the REST API."""

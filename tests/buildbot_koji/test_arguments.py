@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from buildbot.config.errors import capture_config_errors
-from buildbot.plugins import steps, util
+from buildbot.plugins import reporters, steps, util
 
 from buildbot_koji import checks
 
@@ -120,3 +120,49 @@ def test_renderables_inside_of_values() -> None:
     """A renderable counts wherever it stands in a value."""
     assert checks.is_renderable(["a", {"b": (util.Property("c"),)}])
     assert not checks.is_renderable(["a", {"b": ("c",)}])
+
+
+def reporter_mistakes(**options: Any) -> list[str]:
+    """Return what a configuration with this reporter is told."""
+    good: dict[str, Any] = {"profile": "koji", "on_success": {"tag": "f44"}}
+    with capture_config_errors() as errors:
+        reporters.KojiTagReporter(**{**good, **options})
+    return list(errors.errors)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"name": "gate", "requires": ["one", "two"], "gate_within": 60, "retry_for": 3600.0},
+        {"builders": ["one"], "force": True, "on_failure": {"untag": util.Property("tag")}},
+        {"on_warnings": {"tag": util.Interpolate("%(prop:tag)s"), "untag": "a"}},
+    ],
+)
+def test_good_reporters(options: dict[str, Any]) -> None:
+    """What the reporter's documentation shows is taken."""
+    assert reporter_mistakes(**options) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"profile": None}, "profile is missing"),
+        ({"on_success": None}, "nothing to do: give at least one of on_success, on_warnings"),
+        ({"on_success": "f44"}, 'must be {"tag": NAME}, {"untag": NAME}, or with both to move'),
+        ({"on_success": {"tags": "f44"}}, 'must be {"tag": NAME}'),
+        ({"on_failure": {"tag": ""}}, 'must be {"tag": NAME}'),
+        ({"on_failure": {"tag": util.Property("a"), "to": "b"}}, 'must be {"tag": NAME}'),
+        ({"on_failure": {"tag": "a", "untag": "a"}}, "moves a build to where it is"),
+        ({"requires": "one"}, "requires='one' must be a list of strings"),
+        ({"requires": ["one"], "builders": ["two"]}, "requires and builders exclude each other"),
+        ({"gate_within": 5}, "gate_within is for requires: leave it out"),
+        ({"retry_for": 0}, "retry_for=0 must be a number of seconds greater than 0"),
+        ({"generators": []}, "there is no argument generators"),
+    ],
+)
+def test_bad_reporters(options: dict[str, Any], words: str) -> None:
+    """A bad argument of a reporter is one line that names it and says what to write instead."""
+    [complaint] = reporter_mistakes(**options)
+    assert complaint.startswith("KojiTagReporter: ")
+    assert words in complaint

@@ -1,0 +1,322 @@
+"""What a reporter still has to do about the builds of one master, kept in the database.
+
+The finished builds themselves are the list of what is to be reported: below a mark, all of them
+are settled; above it, those that have no record yet are taken up at the next look. A record is
+build data of its build, so that it is shown with it, and goes when the build goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from buildbot.data.resultspec import Filter
+from buildbot.util import datetime2epoch
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger, LogLevel
+
+from buildbot_koji.deliveries import Delivery, Event, State
+from buildbot_koji.outbox import Outbox, Sender
+from buildbot_koji.steps.attempts import data_name
+
+__all__ = ["Backlog", "Records", "Work", "dead_letters"]
+
+CLASS = "buildbot_koji.reporters"
+"""The class by which Buildbot's table of states knows the reporters' states."""
+
+MOST_DEAD = 1000
+"""Dead letters that are listed; older ones are still in the data of their builds."""
+
+PAGE = 500
+"""Builds that are read at a time."""
+
+
+class Records:
+    """The deliveries of one reporter, as build data."""
+
+    def __init__(self, master: Any, reporter: str) -> None:
+        self._master = master
+        self._reporter = reporter
+
+    def name_of(self, delivery: str) -> str:
+        """Return the name of the build data of a delivery."""
+        return data_name(f"{self._reporter} {delivery}")
+
+    async def save(self, delivery: Delivery) -> None:
+        """Store a delivery in place of what was stored of it before."""
+        await self._master.data.updates.setBuildData(
+            delivery.build_id, self.name_of(delivery.name), delivery.to_json(), self._reporter
+        )
+
+    async def find(self, build_id: int, name: str) -> Delivery | None:
+        """Return what is stored of a delivery, or None."""
+        path = ("builds", build_id, "data", self.name_of(name), "value")
+        found = await self._master.data.get(path)
+        return None if found is None else Delivery.from_json(found["raw"])
+
+
+class Work(Protocol):
+    """What a reporter makes of builds."""
+
+    async def wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
+        """Return what is to be delivered about a build, None where that shows later."""
+
+
+class Backlog:
+    """What one reporter has to do about the builds that one master ran.
+
+    Args:
+        master: the master that this runs in.
+        reporter: the reporter's name.
+        master_id: the master that ran the builds.
+        work: what the reporter makes of builds.
+        sender: brings deliveries to where they go.
+        retry_for: returns for how many seconds a delivery is tried.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        master: Any,
+        reporter: str,
+        master_id: int,
+        work: Work,
+        sender: Sender,
+        retry_for: Callable[[], float],
+    ) -> None:
+        self._master = master
+        self._reporter = reporter
+        self._master_id = master_id
+        self._work = work
+        self._records = Records(master, reporter)
+        self._outbox = Outbox(
+            reporter,
+            self._records,
+            sender,
+            master.reactor,
+            retry_for=retry_for,
+            settled=self._settled,
+        )
+        self._lock = DeferredLock()
+        self._taken: set[tuple[int, bool]] = set()
+        self._under_way: dict[int, set[str]] = {}
+        self._mark = 0
+        self._next_mark = 0
+        self._since = 0
+        self._dead: list[tuple[int, str]] = []
+        self._revived: list[tuple[int, str]] = []
+        self._stored: dict[str, Any] | None = None
+        self._looking = False
+
+    def stop(self) -> None:
+        """Leave everything to the next start; waits for nothing."""
+        self._outbox.stop()
+
+    # The state in the database
+
+    @classmethod
+    async def exists(cls, master: Any, reporter: str, master_id: int) -> bool:
+        """Tell whether a reporter ever ran in a master."""
+        object_id = await master.db.state.getObjectId(reporter, CLASS)
+        return await master.db.state.getState(object_id, _key(master_id), None) is not None
+
+    async def load(self) -> None:
+        """Go on where an earlier run was; the first one begins with what ends from now on."""
+        object_id = await self._master.db.state.getObjectId(self._reporter, CLASS)
+        stored = await self._master.db.state.getState(object_id, _key(self._master_id), None)
+        if stored is None:
+            self._since = int(self._master.reactor.seconds())
+            running = await self._builds(0, Filter("complete", "eq", [False]))
+            last = await self._master.data.get(("builds",), order=["-buildid"], limit=1)
+            ids = [build["buildid"] for build in running] or [each["buildid"] + 1 for each in last]
+            self._mark = self._next_mark = min(ids, default=0)
+            await self._store()
+            return
+        self._mark = self._next_mark = stored["mark"]
+        self._since = stored["since"]
+        self._taken = {(build_id, True) for build_id in stored["done"]}
+        self._dead = [(build_id, name) for build_id, name in stored["dead"]]
+        for build_id, name in stored["revived"]:
+            await self._revive(build_id, name)
+
+    async def _store(self) -> None:
+        """Store where we are; a write costs Buildbot 10 ms, so only where it changed."""
+        done = sorted(build_id for build_id, complete in self._taken if complete)
+        value = {
+            "mark": self._mark,
+            "since": self._since,
+            "done": [each for each in done if each >= self._mark and self._is_settled(each)],
+            "dead": self._dead,
+            "revived": self._revived,
+        }
+        if value != self._stored:
+            object_id = await self._master.db.state.getObjectId(self._reporter, CLASS)
+            await self._master.db.state.setState(object_id, _key(self._master_id), value)
+            self._stored = value
+
+    # Builds
+
+    async def _builds(self, first: int, *filters: Filter) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = await self._master.data.get(
+                ("builds",),
+                filters=[
+                    Filter("masterid", "eq", [self._master_id]),
+                    Filter("buildid", "ge", [first]),
+                    *filters,
+                ],
+                order=["buildid"],
+                limit=PAGE,
+            )
+            found += page
+            if len(page) < PAGE:
+                return found
+            first = page[-1]["buildid"] + 1
+
+    async def look(self) -> None:
+        """Take up every build that was not taken up when it began or ended, and move the mark."""
+        if self._looking:
+            return
+        self._looking = True
+        try:
+            await self._look()
+        finally:
+            self._looking = False
+
+    async def _look(self) -> None:
+        builds = await self._builds(self._mark)
+        for build in builds:
+            await self.take(build)
+        ids = [build["buildid"] for build in builds]
+        unsettled = [build_id for build_id in ids if not self._is_settled(build_id)]
+        # Ids are given before they are committed: what was settled at the look before stays so.
+        mark = self._next_mark
+        self._next_mark = min(unsettled, default=ids[-1] + 1 if ids else mark)
+        self._mark = max(self._mark, min(mark, self._next_mark))
+        self._taken = {each for each in self._taken if each[0] >= self._mark}
+        await self._store()
+
+    def _is_settled(self, build_id: int) -> bool:
+        return (build_id, True) in self._taken and not self._under_way.get(build_id)
+
+    async def take(self, build: Mapping[str, Any]) -> None:
+        """Store and begin what is to be delivered about a build, once.
+
+        What fails, as when the database is away, is tried again at the next look.
+
+        Args:
+            build: the build as Buildbot's data API gives it, at its beginning or at its end.
+        """
+        await self._lock.acquire()
+        try:
+            key = (build["buildid"], bool(build["complete"]))
+            if key in self._taken or (key[0], True) in self._taken:
+                return
+            ended = build["complete_at"]
+            if ended is None or datetime2epoch(ended) >= self._since:
+                deliveries = await self._work.wanted(build)
+                if deliveries is None:
+                    return
+                for delivery in deliveries:
+                    await self._begin(delivery)
+            self._taken.add(key)
+        except Exception:  # noqa: BLE001 - the database may be away; the build must not be lost
+            self._log.failure(
+                "{name}: can't take up build {id} yet", name=self._reporter, id=build["buildid"]
+            )
+        finally:
+            self._lock.release()
+
+    async def _begin(self, delivery: Delivery) -> None:
+        stored = await self._records.find(delivery.build_id, delivery.name)
+        if stored is None:
+            await self._records.save(delivery)
+            stored = delivery
+        if not stored.is_final:
+            self._deliver(stored)
+        elif stored.state is State.DEAD:
+            # A crash may have come between its end and the list.
+            self._list_dead((stored.build_id, stored.name))
+
+    def _list_dead(self, key: tuple[int, str]) -> None:
+        if key not in self._dead and key not in self._revived:
+            self._dead = [*self._dead, key][-MOST_DEAD:]
+
+    def _deliver(self, delivery: Delivery) -> None:
+        names = self._under_way.setdefault(delivery.build_id, set())
+        if delivery.name not in names:
+            names.add(delivery.name)
+            self._outbox.add(delivery)
+
+    # Ends
+
+    def _settled(self, delivery: Delivery) -> None:
+        key = (delivery.build_id, delivery.name)
+        names = self._under_way[delivery.build_id]
+        names.discard(delivery.name)
+        if not names:
+            del self._under_way[delivery.build_id]
+        dead = delivery.state is State.DEAD
+        words = "gave up {delivery} of build {id}: {said}" if dead else "build {id}: {said}"
+        self._log.emit(
+            LogLevel.error if dead else LogLevel.info,
+            "{name}: " + words,
+            name=self._reporter,
+            delivery=delivery.name,
+            id=delivery.build_id,
+            said=delivery.said,
+        )
+        if dead or key in self._revived:
+            self._revived = [each for each in self._revived if each != key]
+            if dead:
+                self._list_dead(key)
+            storing = Deferred.fromCoroutine(self._store())
+            storing.addErrback(
+                lambda failure: self._log.failure(
+                    "{name}: can't store the dead letters", failure, name=self._reporter
+                )
+            )
+
+    async def retry(self) -> None:
+        """Try again what was given up."""
+        dead, self._dead = self._dead, []
+        self._revived += dead
+        # A crash from here on leaves them among the revived, which the next start takes up.
+        await self._store()
+        for build_id, name in dead:
+            await self._revive(build_id, name)
+
+    async def _revive(self, build_id: int, name: str) -> None:
+        delivery = await self._records.find(build_id, name)
+        if delivery is None:
+            return
+        if delivery.state is State.DEAD:
+            now = self._master.reactor.seconds()
+            delivery = delivery.after(Event.RETRIED, now=now)
+            await self._records.save(delivery)
+        if not delivery.is_final:
+            self._revived = [
+                *(each for each in self._revived if each != (build_id, name)),
+                (build_id, name),
+            ]
+            self._deliver(delivery)
+
+
+async def dead_letters(master: Any, reporter: str) -> list[Delivery]:
+    """Return what a reporter has given up, on all masters."""
+    object_id = await master.db.state.getObjectId(reporter, CLASS)
+    records = Records(master, reporter)
+    found = []
+    for each in await master.data.get(("masters",)):
+        stored = await master.db.state.getState(object_id, _key(each["masterid"]), None)
+        for build_id, name in stored["dead"] if stored else ():
+            delivery = await records.find(build_id, name)
+            if delivery is not None:
+                found.append(delivery)
+    return found
+
+
+def _key(master_id: int) -> str:
+    return f"master-{master_id}"

@@ -1,0 +1,247 @@
+"""The parent of the reporters: builds in, deliveries out, none lost and none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from buildbot.config.errors import error as config_error
+from buildbot.data import masters
+from buildbot.process.properties import Properties
+from buildbot.process.results import RETRY
+from buildbot.reporters import utils
+from buildbot.util import datetime2epoch, service
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from buildbot_koji import checks
+from buildbot_koji.deliveries import Delivery
+from buildbot_koji.outbox import Remember, Taken
+from buildbot_koji.reporters.backlog import Backlog
+
+__all__ = ["REDELIVER", "OutboxReporter", "properties_of"]
+
+LOOK_INTERVAL = 300.0
+"""Seconds between two looks for builds whose events did not come."""
+
+RETRY_FOR = 3 * 24 * 3600.0
+"""Seconds: an outage over a weekend loses nothing."""
+
+REDELIVER = ("koji_outbox", "redelivery", "requested")
+"""The event by which dead letters are revived, on whatever master they are."""
+
+
+class OutboxReporter(service.BuildbotService):
+    """Tells someone outside about builds, by way of the master's database.
+
+    Every finished build of this master is looked at once. What is to be delivered about it is
+    stored as data of the build before anything is sent, and sent from there until it is known to
+    have arrived, over outages, crashes and reconfigurations. Neither builds nor the master's stop
+    wait for it.
+
+    Each master reports the builds that it ran. What a master left undone that has been declared
+    dead is taken over by the first of those that live.
+
+    Args:
+        name: the reporter's name; what is stored belongs to it, so keep it.
+        builders: the names of the builders to report, None for all.
+        retry_for: seconds for which a delivery is tried before it is given up.
+        kwargs: what a subclass takes.
+    """
+
+    checks: ClassVar[Mapping[str, checks.Check]] = {
+        "builders": checks.texts,
+        "retry_for": checks.seconds,
+    }
+    required: ClassVar[Sequence[str]] = ()
+    events: ClassVar[Sequence[str]] = ("finished",)
+    """The events of a build that are reported."""
+
+    master: Any
+    name: Any
+
+    _log = Logger()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("name", type(self).__name__)
+        super().__init__(*args, **kwargs)
+        self._options: dict[str, Any] = {}
+        self._backlogs: dict[int, Backlog] = {}
+        self._consumers: list[Any] = []
+        self._looking: LoopingCall | None = None
+        self._look_under_way: Deferred[None] = Deferred()
+
+    # Configuration
+
+    def checkConfig(self, **options: Any) -> None:
+        """Check the arguments; a mistake is a line of ``buildbot checkconfig``."""
+        for complaint in self.complaints(options):
+            config_error(f"{type(self).__name__}: {complaint}")
+
+    def complaints(self, options: Mapping[str, Any]) -> list[str]:
+        """Return one line for each mistake in the arguments."""
+        found = [f"there is no argument {name}" for name in options if name not in self.checks]
+        return found + checks.complaints(options, self.checks, self.required)
+
+    @async_to_deferred
+    async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
+        """Take new arguments; what is under way goes on with them."""
+        del name, args
+        self._options = options
+
+    @async_to_deferred
+    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
+        """Take the arguments of the new configuration, and know them as ours."""
+        await super().reconfigServiceWithSibling(sibling)
+        # Buildbot compares the next configuration with these, and would miss a way back.
+        config = sibling.getConfigDict()
+        self._config_args, self._config_kwargs = config["args"], config["kwargs"]
+
+    # A subclass says
+
+    async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
+        """Return what is to be delivered about a build, None where that shows later."""
+        raise NotImplementedError
+
+    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
+        """Hand a delivery over, see :class:`buildbot_koji.outbox.Sender`."""
+        raise NotImplementedError
+
+    async def follow(self, delivery: Delivery) -> str:
+        """Wait for what comes of a delivery, see :class:`buildbot_koji.outbox.Sender`."""
+        raise NotImplementedError
+
+    # Life
+
+    @async_to_deferred
+    async def startService(self) -> None:
+        """Listen; what an earlier run left is taken up in the background."""
+        await super().startService()
+        self._backlogs = {self.master.masterid: await self._loaded(self.master.masterid)}
+        consume = self.master.mq.startConsuming
+        self._consumers = [
+            *[await consume(self._build, ("builds", None, event)) for event in self.events],
+            await consume(self._master_stopped, ("masters", None, "stopped")),
+            await consume(self._master_started, ("masters", None, "started")),
+            await consume(self._redeliver, REDELIVER),
+        ]
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = self.master.reactor
+        self._looking.start(LOOK_INTERVAL)
+
+    @async_to_deferred
+    async def stopService(self) -> None:
+        """Stop listening and sending; what is left goes on at the next start."""
+        consumers, self._consumers = self._consumers, []
+        for consumer in consumers:
+            await maybeDeferred(consumer.stopConsuming)
+        if self._looking is not None and self._looking.running:
+            self._looking.stop()
+            self._look_under_way.cancel()
+        for backlog in self._backlogs.values():
+            backlog.stop()
+        self._backlogs = {}
+        await super().stopService()
+
+    @property
+    def _retry_for(self) -> float:
+        return float(self._options.get("retry_for") or RETRY_FOR)
+
+    async def _loaded(self, master_id: int) -> Backlog:
+        backlog = Backlog(self.master, self.name, master_id, self, self, lambda: self._retry_for)
+        await backlog.load()
+        return backlog
+
+    # Events
+
+    @async_to_deferred
+    async def _build(self, _: Any, message: Mapping[str, Any]) -> None:
+        # What comes over a bus between masters has lost its types.
+        build = await self.master.data.get(("builds", message["buildid"]))
+        if build is not None:
+            await self.noticed(build)
+
+    async def noticed(self, build: Mapping[str, Any]) -> None:
+        """Take up a build that began or ended, on any master."""
+        if build["masterid"] in self._backlogs:
+            await self._backlogs[build["masterid"]].take(build)
+
+    async def wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
+        """Return what is to be delivered about a build, see :class:`backlog.Work`."""
+        # The next attempt of the same build request is the one with a result.
+        if build["results"] == RETRY:
+            return []
+        builder = await self.master.data.get(("builders", build["builderid"]))
+        chosen = self._options.get("builders")
+        if chosen is not None and builder["name"] not in chosen:
+            return []
+        detailed = dict(build)
+        await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
+        return await self.deliveries(detailed)
+
+    @async_to_deferred
+    async def _redeliver(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["reporter"] == self.name:
+            for backlog in list(self._backlogs.values()):
+                await backlog.retry()
+
+    # Masters that live and masters that don't
+
+    def _look(self) -> Deferred[None]:
+        self._look_under_way = Deferred.fromCoroutine(self._look_at_all())
+        return self._look_under_way.addErrback(
+            lambda failure: (
+                None
+                if failure.check(CancelledError)
+                else self._log.failure("{name}: can't look for builds", failure, name=self.name)
+            )
+        )
+
+    async def _look_at_all(self) -> None:
+        await self._adopt()
+        for backlog in list(self._backlogs.values()):
+            await backlog.look()
+
+    async def _adopt(self) -> None:
+        """Take over from dead masters, and hand back to those that live again."""
+        mine = self.master.masterid
+        all_masters = await self.master.data.get(("masters",))
+        living = [each["masterid"] for each in all_masters if each["active"]]
+        dead = self.master.reactor.seconds() - 60 * masters.EXPIRE_MINUTES
+        orphaned = {
+            each["masterid"]
+            for each in all_masters
+            # A master that is only restarted goes on by itself.
+            if not each["active"] and datetime2epoch(each["last_active"]) < dead
+        } - {mine}
+        if mine != min([mine, *living]):
+            orphaned = set()
+        for master_id in set(self._backlogs) - orphaned - {mine}:
+            self._backlogs.pop(master_id).stop()
+        for master_id in orphaned - set(self._backlogs):
+            if await Backlog.exists(self.master, self.name, master_id):
+                self._log.info(
+                    "{name}: reporting for master {id}, which is gone", name=self.name, id=master_id
+                )
+                self._backlogs[master_id] = await self._loaded(master_id)
+
+    @async_to_deferred
+    async def _master_stopped(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["masterid"] != self.master.masterid:
+            await self._look()
+
+    @async_to_deferred
+    async def _master_started(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["masterid"] != self.master.masterid and message["masterid"] in self._backlogs:
+            self._backlogs.pop(message["masterid"]).stop()
+
+
+def properties_of(build: Mapping[str, Any], master: Any) -> Properties:
+    """Return the properties of a build as what renders renderables."""
+    properties = Properties()
+    properties.master = master
+    for name, (value, source) in build["properties"].items():
+        properties.setProperty(name, value, source)
+    return properties

@@ -1,0 +1,386 @@
+"""Tags Koji builds by what Buildbot found out about them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from buildbot.data.resultspec import Filter
+from buildbot.process import results
+from buildbot.util import datetime2epoch
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from buildbot_koji import checks
+from buildbot_koji.deliveries import Delivery, State
+from buildbot_koji.hub import Hub, get_hub
+from buildbot_koji.outbox import Postponed, Refused, Remember, Taken
+from buildbot_koji.reporters.base import OutboxReporter, properties_of
+from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
+from txkoji import build_states, paths, task_states
+from txkoji.exceptions import (
+    AuthError,
+    HubFault,
+    KojiException,
+    LockError,
+    ServerOffline,
+    UnknownFault,
+)
+from txkoji.outcomes import reason_of
+from txkoji.submission import Submission
+from txkoji.watcher import UnknownTask
+
+__all__ = ["KojiTagReporter", "TagCall", "plan"]
+
+NAME = "tag"
+"""The name of the one delivery of a build."""
+
+GATE_WITHIN = 7 * 24 * 3600.0
+"""Seconds that a build waits for the other builders that its gate requires."""
+
+REMEMBERED = 200
+"""Finished builds of each required builder whose results are read when the master starts."""
+
+OPTIONS = {
+    results.SUCCESS: "on_success",
+    results.WARNINGS: "on_warnings",
+    results.FAILURE: "on_failure",
+    results.EXCEPTION: "on_exception",
+    results.CANCELLED: "on_cancelled",
+}
+"""The argument that says what is done at a result."""
+
+
+def action(value: Any) -> str | None:
+    """Want what is done with a Koji build."""
+    words = 'must be {"tag": NAME}, {"untag": NAME}, or with both to move a build'
+    if not isinstance(value, Mapping) or not value or set(value) - {"tag", "untag"}:
+        return words
+    for each in value.values():
+        if not checks.is_renderable(each) and checks.text(each) is not None:
+            return words
+    # A renderable compares as another renderable.
+    if not checks.is_renderable(value) and value.get("tag") == value.get("untag"):
+        return "moves a build to where it is"
+    return None
+
+
+@dataclass(frozen=True)
+class TagCall:
+    """What a hub is told.
+
+    Attributes:
+        method: the hub's method.
+        tags: the tags that it takes before the build.
+        said: what was done then, in words.
+    """
+
+    method: str
+    tags: tuple[str, ...]
+    said: str
+
+
+def plan(wanted: Mapping[str, str], tags: Collection[str]) -> TagCall | str:
+    """Say how a build gets to where it should be.
+
+    Args:
+        wanted: where to (``tag``), where from (``untag``), or both.
+        tags: the tags that the build is in now.
+
+    Returns:
+        The call that does it, or why there is nothing to do, in words.
+
+    Raises:
+        Refused: it can't be moved from where it is not.
+    """
+    to, origin = wanted.get("tag"), wanted.get("untag")
+    if origin is not None and origin in tags:
+        if to is None or to in tags:
+            return TagCall("untagBuild", (origin,), f"untagged from {origin}")
+        return TagCall("moveBuild", (origin, to), f"moved from {origin} to {to}")
+    if to is None:
+        return f"is not in {origin}"
+    if to in tags:
+        return f"already tagged into {to}"
+    if origin is not None:
+        raise Refused(f"not moved to {to}: it is not in {origin} any more")
+    return TagCall("tagBuild", (to,), f"tagged into {to}")
+
+
+class KojiTagReporter(OutboxReporter):
+    """Tags, untags or moves the Koji build that a Buildbot build is about, by its result.
+
+    A build is about the Koji build of its properties ``koji_build_id`` and ``koji_nvr``, which a
+    KojiBuild step or a Koji change sets. Builds without them are none of its business, and so are
+    scratch builds. A build that is started again, since its master or worker was lost, counts with
+    its last attempt.
+
+    Args:
+        profile: the profile of the hub in Koji's configuration files, or a ``util.KojiHub``.
+        on_success: what is done at success: ``{"tag": NAME}``, ``{"untag": NAME}``, or with both
+            the build is moved. The names may be renderables.
+        on_warnings: the same for warnings, by default what is done at success.
+        on_failure: the same for a failure.
+        on_exception: the same for an exception: something was wrong besides the package.
+        on_cancelled: the same for a build that was stopped.
+        requires: the names of builders that must all have a result for the same Koji build before
+            anything is done; the worst of their newest results counts.
+        gate_within: seconds that a result waits for those of the other required builders.
+        force: tag also what the hub's policy would not let in; for Koji's administrators.
+        kwargs: what every :class:`OutboxReporter` takes.
+    """
+
+    checks: ClassVar[Mapping[str, checks.Check]] = {
+        **OutboxReporter.checks,
+        "profile": checks.hub,
+        **dict.fromkeys(OPTIONS.values(), action),
+        "requires": checks.texts,
+        "gate_within": checks.seconds,
+        "force": checks.flag,
+    }
+    required: ClassVar[Sequence[str]] = ("profile",)
+
+    _log = Logger()
+    _votes: Votes | None = None
+
+    def complaints(self, options: Mapping[str, Any]) -> list[str]:
+        """Return one line for each mistake, in one argument or in how they go together."""
+        found = super().complaints(options)
+        found += [
+            f"{name}={options[name]!r} {action(options[name])}"
+            for name in OPTIONS.values()
+            # Their parts may be renderables; what is around them may not.
+            if options.get(name) is not None and checks.is_renderable(options[name])
+            if action(options[name]) is not None
+        ]
+        if not any(options.get(name) for name in OPTIONS.values()):
+            found.append("nothing to do: give at least one of " + ", ".join(OPTIONS.values()))
+        if options.get("requires") and options.get("builders"):
+            found.append("requires and builders exclude each other: requires names the builders")
+        if options.get("gate_within") and not options.get("requires"):
+            found.append("gate_within is for requires: leave it out")
+        return found
+
+    @async_to_deferred
+    async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
+        """Take new arguments; what is under way goes on with them."""
+        await super().reconfigService(name, *args, **options)
+        self._votes = None
+
+    # What is to be done about a build
+
+    async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
+        """Return the tagging that a finished build leads to; None while others are waited for."""
+        subject = subject_of(build["properties"])
+        if subject is None or not build["complete"]:
+            return []
+        result = build["results"]
+        required = self._options.get("requires")
+        if required:
+            if build["builder"]["name"] not in required:
+                return []
+            votes = await self._vote(build)
+            missing = [name for name in required if name not in votes]
+            if missing:
+                return self._wait_for(missing, build, str(subject))
+            last = max(votes.values(), key=lambda vote: vote.build_id)
+            if last.build_id != build["buildid"]:
+                self._reconsider(last)
+                return []
+            result = worst(votes.values())
+        name = OPTIONS.get(result, "")
+        wanted = self._options.get(name)
+        if name == "on_warnings" and wanted is None:
+            wanted = self._options.get("on_success")
+        if wanted is None:
+            return []
+        content: dict[str, Any] = {"build": subject.key, "force": bool(self._options.get("force"))}
+        rendered = await self._render(build, name, wanted)
+        content["mistake" if isinstance(rendered, str) else "wanted"] = rendered
+        return [self._delivery(build, content)]
+
+    async def _render(
+        self, build: Mapping[str, Any], name: str, wanted: Mapping[str, Any]
+    ) -> Mapping[str, str] | str:
+        """Return the tags that are wanted, or what is wrong with them in this build."""
+        try:
+            rendered = await properties_of(build, self.master).render(dict(wanted))
+        except Exception as error:  # noqa: BLE001 - a renderable is a user's own code
+            return f"{name} can't be rendered: {error!r}"
+        complaint = action(rendered)
+        return f"{name}={rendered!r} {complaint}" if complaint else rendered
+
+    def _delivery(
+        self,
+        build: Mapping[str, Any],
+        content: Mapping[str, Any],
+        said: str = "",
+        state: State = State.WAITING,
+    ) -> Delivery:
+        now = self.master.reactor.seconds()
+        lane = f"koji build {content.get('build')}"
+        return Delivery(build["buildid"], NAME, lane, content, now, state=state, said=said)
+
+    # Gates
+
+    async def _vote(self, build: Mapping[str, Any]) -> Mapping[str, Vote]:
+        if self._votes is None:
+            self._votes = await self._read_votes()
+        return self._count(self._votes, build)
+
+    @staticmethod
+    def _count(votes: Votes, build: Mapping[str, Any]) -> Mapping[str, Vote]:
+        subject = subject_of(build["properties"])
+        if subject is None or build["results"] in (None, results.RETRY):
+            return {}
+        vote = Vote(build["buildid"], build["masterid"], build["results"])
+        return votes.add(subject, build["builder"]["name"], vote)
+
+    async def _read_votes(self) -> Votes:
+        """Read the newest results of the required builders, on whatever master they were."""
+        votes = Votes()
+        data = self.master.data
+        for name in self._options["requires"]:
+            builder = await data.get(("builders", name))
+            if builder is None:
+                continue
+            builds = await data.get(
+                ("builders", builder["builderid"], "builds"),
+                filters=[Filter("complete", "eq", [True])],
+                order=["-buildid"],
+                limit=REMEMBERED,
+            )
+            for build in reversed(builds):
+                properties = await data.get(("builds", build["buildid"], "properties"))
+                self._count(votes, {**build, "builder": builder, "properties": properties})
+        return votes
+
+    async def noticed(self, build: Mapping[str, Any]) -> None:
+        """Take up a build that ended here; count the vote of one that ended on another master."""
+        await super().noticed(build)
+        if build["masterid"] == self.master.masterid or not self._options.get("requires"):
+            return
+        builder = await self.master.data.get(("builders", build["builderid"]))
+        if builder["name"] not in self._options["requires"]:
+            return
+        properties = await self.master.data.get(("builds", build["buildid"], "properties"))
+        votes = await self._vote({**build, "builder": builder, "properties": properties})
+        if all(name in votes for name in self._options["requires"]):
+            self._reconsider(max(votes.values(), key=lambda vote: vote.build_id))
+
+    def _reconsider(self, last: Vote) -> None:
+        """Let the last of the voting builds gate, if that is for us to do."""
+
+        async def again() -> None:
+            build = await self.master.data.get(("builds", last.build_id))
+            await OutboxReporter.noticed(self, build)
+
+        Deferred.fromCoroutine(again()).addErrback(
+            lambda failure: self._log.failure("{name}: can't gate", failure, name=self.name)
+        )
+
+    def _wait_for(
+        self, missing: Sequence[str], build: Mapping[str, Any], nvr: str
+    ) -> Sequence[Delivery] | None:
+        age = self.master.reactor.seconds() - datetime2epoch(build["complete_at"])
+        if age <= float(self._options.get("gate_within") or GATE_WITHIN):
+            return None
+        said = f"nothing done with {nvr}: no result of {', '.join(missing)} in {age / 3600:.0f} h"
+        self._log.warn("{name}: build {id}: {said}", name=self.name, id=build["buildid"], said=said)
+        return [self._delivery(build, {}, said, State.DELIVERED)]
+
+    # The hub
+
+    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
+        """Do what is wanted with the Koji build; a task that does it is followed later."""
+        if "mistake" in delivery.content:
+            raise Refused(delivery.content["mistake"])
+        with _told():
+            hub = await get_hub(self.master, self._options["profile"])
+            await hub.log_in()
+            koji = hub.connection
+            if "submission" in delivery.notes:
+                submission = Submission(**delivery.notes["submission"])
+                method, args, kwargs = delivery.notes["call"]
+                task_id = await koji.find_submitted(submission, method, *args, **kwargs)
+                if task_id is not None:
+                    return self._taken(hub, delivery.notes, task_id)
+            build = await koji.getBuild(delivery.content["build"])
+            if build is None:
+                raise Refused(f"the hub has no build {delivery.content['build']}")
+            if build.state != build_states.COMPLETE:
+                return f"nothing done with {build.nvr}: it is {build_states.to_str(build.state)}"
+            tags = [tag.name for tag in await koji.listTags(build=build.id)]
+            call = plan(delivery.content["wanted"], tags)
+            if isinstance(call, str):
+                return f"{build.nvr} {call}"
+            return await self._call(hub, delivery, build, call, remember)
+
+    async def _call(
+        self, hub: Hub, delivery: Delivery, build: Any, call: TagCall, remember: Remember
+    ) -> str | Taken:
+        koji = hub.connection
+        method, args = call.method, [*call.tags, build.id]
+        kwargs = {"force": True} if delivery.content["force"] else {}
+        if method == "untagBuild":
+            # The hub does it at once. Doing it twice does the same, if it does not insist.
+            await koji.untagBuild(*args, strict=False, **kwargs)
+            return f"{build.nvr} {call.said}"
+        submission = await koji.new_submission(method, *args, **kwargs)
+        notes = {
+            "submission": asdict(submission),
+            "call": [method, args, kwargs],
+            "said": f"{build.nvr} {call.said}",
+        }
+        await remember(notes)
+        task_id = await koji.submit(method, *args, submission=submission, **kwargs)
+        return self._taken(hub, notes, task_id)
+
+    def _taken(self, hub: Hub, notes: Mapping[str, Any], task_id: int) -> Taken:
+        url = paths.task_url(hub.connection.weburl, task_id)
+        return Taken({**notes, "task_id": task_id, "task_url": url})
+
+    async def follow(self, delivery: Delivery) -> str:
+        """Wait for the task that tags the build."""
+        task_id = delivery.notes["task_id"]
+        said = f"{delivery.notes['said']} (task {task_id})"
+        with _told():
+            hub = await get_hub(self.master, self._options["profile"])
+            try:
+                tree = await hub.watcher.watch(task_id).done
+            except UnknownTask as error:
+                raise Refused(f"{error}: was it restored from a backup?") from error
+            if tree.root.state == task_states.CLOSED:
+                return said
+            if tree.root.state == task_states.CANCELED:
+                raise Refused(f"task {task_id} was canceled")
+            koji = hub.connection
+            _, (*_, to, build_id), _ = delivery.notes["call"]
+            if to in [tag.name for tag in await koji.listTags(build=build_id)]:
+                return f"{said}: somebody else was faster"
+            raise Refused(f"task {task_id} failed: {await self._reason(koji, task_id)}")
+
+    @staticmethod
+    async def _reason(koji: Any, task_id: int) -> str:
+        try:
+            await koji.getTaskResult(task_id)
+        except HubFault as fault:
+            return reason_of(fault.text)
+        return "the hub gives no reason"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell a hub that refuses from one that is away, or lets nobody in just now."""
+    try:
+        yield
+    except KojiException as error:
+        said = " ".join(str(error).split())
+        if isinstance(error, HubFault) and not isinstance(
+            error, (AuthError, LockError, ServerOffline, UnknownFault)
+        ):
+            raise Refused(said) from error
+        raise Postponed(said) from error

@@ -1,0 +1,113 @@
+"""What the builders say of Koji builds: the newest result of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from buildbot.process.results import worst_status
+
+__all__ = ["KojiSubject", "Vote", "Votes", "subject_of", "worst"]
+
+MOST_SUBJECTS = 5000
+"""Koji builds that are remembered: those of some days, in a few megabytes."""
+
+
+@dataclass(frozen=True)
+class KojiSubject:
+    """The Koji build that a Buildbot build is about.
+
+    Attributes:
+        build_id: its id, None where only its name is known.
+        nvr: name-version-release, None where only its id is known.
+    """
+
+    build_id: int | None
+    nvr: str | None
+
+    @property
+    def key(self) -> int | str:
+        """What a hub's method takes for the build."""
+        return self.build_id if self.build_id is not None else str(self.nvr)
+
+    def __str__(self) -> str:
+        return self.nvr or f"build {self.build_id}"
+
+
+def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
+    """Return the Koji build that the properties of a Buildbot build name, or None.
+
+    A name without an id that a step has set is that of a scratch build, or of one that failed
+    early: Koji has no build of it, though it may have another one of the same name.
+
+    Args:
+        properties: values and sources by name.
+    """
+    build_id, id_source = properties.get("koji_build_id", (None, ""))
+    nvr, source = properties.get("koji_nvr", (None, ""))
+    nvr = str(nvr) if nvr else None
+    # A form, too, may set them: to text, or to nothing.
+    if str(build_id).isdecimal():
+        # A scratch build of the same sources must not give its name to the build under test.
+        return KojiSubject(int(build_id), nvr if source == id_source else None)
+    return KojiSubject(None, nvr) if nvr and source != "Koji" else None
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What one builder says of a Koji build.
+
+    Attributes:
+        build_id: the Buildbot build.
+        master_id: the master that ran it.
+        result: Buildbot's number of its result.
+    """
+
+    build_id: int
+    master_id: int
+    result: int
+
+
+class Votes:
+    """The newest vote of each builder for each Koji build."""
+
+    def __init__(self) -> None:
+        self._groups: dict[int, dict[str, Vote]] = {}
+        self._numbers: dict[int | str, int] = {}
+        self._keys: dict[int, set[int | str]] = {}
+        self._next = 0
+
+    def add(self, subject: KojiSubject, builder: str, vote: Vote) -> Mapping[str, Vote]:
+        """Take a vote; returns the newest votes for the Koji build by the builders' names."""
+        keys = {key for key in (subject.build_id, subject.nvr) if key is not None}
+        number = next((self._numbers[key] for key in keys if key in self._numbers), None)
+        if number is None:
+            number, self._next = self._next, self._next + 1
+            self._groups[number] = {}
+            self._keys[number] = set()
+        for key in keys:
+            self._numbers.setdefault(key, number)
+            self._keys[number].add(key)
+        group = self._groups[number]
+        if builder not in group or group[builder].build_id <= vote.build_id:
+            group[builder] = vote
+        self._forget_the_oldest()
+        return group
+
+    def _forget_the_oldest(self) -> None:
+        while len(self._groups) > MOST_SUBJECTS:
+            oldest = next(iter(self._groups))
+            del self._groups[oldest]
+            for key in self._keys.pop(oldest):
+                if self._numbers.get(key) == oldest:
+                    del self._numbers[key]
+
+
+def worst(votes: Collection[Vote]) -> int:
+    """Return the worst result of some votes."""
+    results = [vote.result for vote in votes]
+    result = results[0]
+    for each in results[1:]:
+        result = worst_status(result, each)
+    return int(result)

@@ -1,0 +1,409 @@
+"""KojiTagReporter in a real master, against an embedded hub."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_twisted
+from buildbot.process.results import EXCEPTION, FAILURE, RETRY, SUCCESS, WARNINGS
+from twisted.internet import reactor
+
+from buildbot_koji.outbox import Refused
+from buildbot_koji.reporters.tagging import TagCall, plan
+from tests.buildbot_koji.masters import MasterProcess
+from tests.faults import Fate, FaultProxy
+from tests.support import until
+from txkoji import task_states
+from txkoji.testing import FakeHub
+
+CONFIG = """\
+from buildbot.plugins import reporters, schedulers, steps, util, worker
+from buildbot.process.buildstep import BuildStep
+
+class Result(BuildStep):
+    async def run(self):
+        return int(self.getProperty("result"))
+
+BUILDERS = ["plain", "first", "second", "third", "idle"]
+
+def tagging(name, **options):
+    return reporters.KojiTagReporter(profile="fake", name=name, **options)
+
+BuildmasterConfig = {{
+    "workers": [worker.LocalWorker(name) for name in BUILDERS],
+    "protocols": {{"null": {{}}}},
+    "builders": [
+        *[
+            util.BuilderConfig(name=name, workernames=[name],
+                               factory=util.BuildFactory([Result(warnOnWarnings=True)]))
+            for name in BUILDERS
+        ],
+        util.BuilderConfig(name="redelivery", workernames=["idle"],
+                           factory=util.BuildFactory([steps.KojiRedelivery(reporter="plain")])),
+    ],
+    "schedulers": [
+        schedulers.ForceScheduler(
+            name="force",
+            builderNames=[*BUILDERS, "redelivery"],
+            codebases=[util.CodebaseParameter("", hide=True)],
+            properties=[
+                util.StringParameter(name=name, default="")
+                for name in ("koji_build_id", "koji_nvr", "result", "stage")
+            ],
+        )
+    ],
+    "services": [REPORTERS],
+    "buildbotNetUsageData": None,
+    "collapseRequests": False,
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "buildbotURL": "http://127.0.0.1:{port}/",
+    "db": {{"db_url": "sqlite:///state.sqlite"}},
+}}
+"""
+PLAIN = """\
+        tagging("plain", builders=["plain"],
+                on_success={{"tag": util.Interpolate("%(prop:stage)s"), "untag": "candidate"}},
+                on_warnings={{"tag": "tested"}},
+                on_failure={{"untag": "candidate"}}),
+"""
+GATE = """\
+        tagging("gate", requires=["first", "second", "third"],
+                on_success={{"tag": "tested"}}, on_failure={{"tag": "rejected"}}),
+"""
+
+
+def config(*reporters: str) -> str:
+    return CONFIG.replace("[REPORTERS]", "[\n" + "".join(reporters) + "    ]")
+
+
+def new_hub() -> FakeHub:
+    hub = FakeHub(reactor, build_seconds=1, tls=True)
+    hub.add_demo_content()
+    for tag in ("candidate", "tested", "rejected"):
+        hub.add_tag(tag)
+        hub.add_package(tag, "hello")
+    return hub
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = new_hub()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def master(hub: FakeHub, tmp_path: Path) -> AsyncIterator[MasterProcess]:
+    master = MasterProcess(tmp_path, hub.profile_text(user="kojiadmin"), config(PLAIN, GATE))
+    await master.create()
+    await master.start()
+    yield master
+    await master.end(signal.SIGKILL)
+    assert master.errors == []
+
+
+def add_build(hub: FakeHub, release: str, *tags: str) -> int:
+    """Add a finished Koji build in some tags; returns its id."""
+    build_id = int(hub.call("createEmptyBuild", "hello", "1", release, None))
+    for tag in tags:
+        hub.call("tagBuildBypass", tag, build_id)
+    return build_id
+
+
+def tags_of(hub: FakeHub, build_id: int) -> set[str]:
+    return {tag["name"] for tag in hub.call("listTags", build_id)}
+
+
+def tag_tasks(hub: FakeHub) -> list[dict[str, Any]]:
+    """Read the tasks behind the back of a hub, which may be offline."""
+    return sorted(hub.state.rows("task", method="tagBuild"), key=lambda task: task["id"])
+
+
+async def run(master: MasterProcess, builder: str, koji_build: int, result: int = SUCCESS) -> Any:
+    """Run a build that is about a Koji build; returns it."""
+    request = await master.force(
+        builder, koji_build_id=str(koji_build), result=str(result), stage="tested"
+    )
+    return await master.ended(request)
+
+
+async def record(master: MasterProcess, build: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is stored of the delivery of a build, or None."""
+    path = f"builds/{build['buildid']}/data"
+    for each in (await master.get(path))["build_data"]:
+        if each["source"] in ("plain", "gate"):
+            return dict(await master.get(f"{path}/{each['name']}/value"))
+    return None
+
+
+async def settled(master: MasterProcess, build: dict[str, Any]) -> str:
+    """Wait for the end of the delivery of a build; returns state and words."""
+
+    async def final() -> Any:
+        found = await record(master, build)
+        return found if found and found["state"] in ("delivered", "dead") else None
+
+    found = await until(final)
+    return f"{found['state']}: {found['said']}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tags", "does"),
+    [
+        ({"tag": "b"}, [], TagCall("tagBuild", ("b",), "tagged into b")),
+        ({"tag": "b"}, ["a", "b"], "already tagged into b"),
+        ({"untag": "a"}, ["a"], TagCall("untagBuild", ("a",), "untagged from a")),
+        ({"untag": "a"}, ["b"], "is not in a"),
+        ({"tag": "b", "untag": "a"}, ["a"], TagCall("moveBuild", ("a", "b"), "moved from a to b")),
+        (
+            {"tag": "b", "untag": "a"},
+            ["a", "b"],
+            TagCall("untagBuild", ("a",), "untagged from a"),
+        ),
+        ({"tag": "b", "untag": "a"}, ["b"], "already tagged into b"),
+    ],
+)
+def test_plan(wanted: dict[str, str], tags: list[str], does: TagCall | str) -> None:
+    """A build gets to where it should be by the one call that is missing, or by none."""
+    assert plan(wanted, tags) == does
+
+
+def test_move_from_where_it_is_not() -> None:
+    """A build that someone took out of the tag is not put into the next one."""
+    with pytest.raises(Refused, match="not moved to b: it is not in a any more"):
+        plan({"tag": "b", "untag": "a"}, ["c"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_results(hub: FakeHub, master: MasterProcess) -> None:
+    """The result says what is done, once, and the build's data and the log say what was done."""
+    moved, tagged, there, untagged, alone = (
+        add_build(hub, release, "candidate") for release in "abcde"
+    )
+    hub.call("tagBuildBypass", "tested", there)
+    build = await run(master, "plain", moved)
+    outcome = await settled(master, build)
+    [task] = tag_tasks(hub)
+    said = f"hello-1-a moved from candidate to tested (task {task['id']})"
+    assert outcome == f"delivered: {said}"
+    assert f"plain: build {build['buildid']}: {said}" in master.log
+    assert tags_of(hub, moved) == {"tested"}
+    assert (await settled(master, await run(master, "plain", tagged, WARNINGS))).startswith(
+        "delivered: hello-1-b tagged into tested (task "
+    )
+    assert tags_of(hub, tagged) == {"candidate", "tested"}
+    assert (
+        await settled(master, await run(master, "plain", there, WARNINGS))
+        == "delivered: hello-1-c already tagged into tested"
+    )
+    assert (
+        await settled(master, await run(master, "plain", untagged, FAILURE))
+        == "delivered: hello-1-d untagged from candidate"
+    )
+    assert tags_of(hub, untagged) == set()
+    # Nothing is configured for an exception, and a builder that is not named is let alone.
+    assert await record(master, await run(master, "plain", alone, EXCEPTION)) is None
+    assert await record(master, await run(master, "idle", alone)) is None
+    assert tags_of(hub, alone) == {"candidate"}
+    assert len(tag_tasks(hub)) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_gate(hub: FakeHub, master: MasterProcess) -> None:
+    """The gate waits for all required builders, counts the newest of each, and the worst of all."""
+    good, bad = add_build(hub, "good"), add_build(hub, "bad")
+    await run(master, "first", good)
+    await run(master, "second", good)
+    await run(master, "first", bad)
+    assert tags_of(hub, good) == set()
+    assert (await settled(master, await run(master, "third", good))).startswith(
+        "delivered: hello-1-good tagged into tested"
+    )
+    await run(master, "third", bad, FAILURE)
+    await master.end()
+    await master.start()
+    assert (await settled(master, await run(master, "second", bad))).startswith(
+        "delivered: hello-1-bad tagged into rejected"
+    )
+    assert (tags_of(hub, good), tags_of(hub, bad)) == ({"tested"}, {"rejected"})
+    # The test that failed is run again.
+    assert (await settled(master, await run(master, "third", bad))).startswith(
+        "delivered: hello-1-bad tagged into tested"
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
+    """What the hub refuses is a dead letter, said in the log, and can be tried again."""
+    build_id = add_build(hub, "a", "candidate")
+    hub.call("editTag2", "tested", locked=True)
+    build = await run(master, "plain", build_id)
+    assert await settled(master, build) == "dead: moveBuild: tag is locked"
+    assert f"plain: gave up tag of build {build['buildid']}: moveBuild: tag is locked" in master.log
+    hub.call("editTag2", "tested", locked=False)
+    await master.end(signal.SIGKILL)
+    await master.start()
+    redelivery = await master.ended(await master.force("redelivery"))
+    assert redelivery["state_string"] == "build successful trying 1 dead letter of plain again"
+    await until(lambda: tags_of(hub, build_id) == {"tested"})
+    assert (await settled(master, build)).startswith("delivered: hello-1-a moved")
+    again = await master.ended(await master.force("redelivery"))
+    assert again["state_string"] == "build successful no dead letters of plain"
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_is_away(hub: FakeHub, master: MasterProcess) -> None:
+    """Over an outage, a kill, a stop and two reconfigurations, each build is tagged once."""
+    before = add_build(hub, "a", "candidate")
+    hub.offline()
+    build = await run(master, "plain", before)
+    await until(lambda: record(master, build))
+    await master.end(signal.SIGKILL)
+    await master.start()
+    other = add_build_offline(hub, "b")
+    later = await run(master, "plain", other)
+    await until(lambda: record(master, later))
+    await master.reconfigure(config(GATE, PLAIN.replace('"tested"', '"rejected"')))
+    await master.reconfigure(config(GATE, PLAIN))
+    started = reactor.seconds()
+    assert await master.end() == 0
+    assert reactor.seconds() - started < 10
+    await master.start()
+    hub.online()
+    for each in (build, later):
+        assert (await settled(master, each)).startswith("delivered: hello-1-")
+    assert len(tag_tasks(hub)) == 2
+    assert tags_of(hub, before) == tags_of(hub, other) == {"tested"}
+
+
+def add_build_offline(hub: FakeHub, release: str) -> int:
+    hub.online()
+    build_id = add_build(hub, release, "candidate")
+    hub.offline()
+    return build_id
+
+
+@pytest_twisted.ensureDeferred
+async def test_killed_before_it_was_stored(hub: FakeHub, tmp_path: Path) -> None:
+    """A build that ended while the reporter could not store anything is found at the next start."""
+    text = config(PLAIN)
+    lame = text + KILLER
+    master = MasterProcess(tmp_path, hub.profile_text(user="kojiadmin"), lame)
+    await master.create()
+    await master.start()
+    build_id = add_build(hub, "a", "candidate")
+    request = await master.force("plain", koji_build_id=str(build_id), result="0", stage="tested")
+    await until(lambda: not master.alive)
+    assert tag_tasks(hub) == []
+    master.configure(text)
+    await master.end(signal.SIGKILL)
+    await master.start()
+    await until(lambda: tags_of(hub, build_id) == {"tested"})
+    # Buildbot had not noted that the request was answered, and runs it once more.
+    first, second = await until(lambda: both_ended(master, request))
+    assert (await settled(master, first)).startswith("delivered: hello-1-a moved")
+    assert (await settled(master, second)).startswith("delivered: hello-1-a already tagged")
+    assert len(tag_tasks(hub)) == 1
+    # Later starts find nothing left to do.
+    await master.end()
+    await master.start()
+    assert len(tag_tasks(hub)) == 1
+    await master.end(signal.SIGKILL)
+    assert master.errors == []
+
+
+async def both_ended(master: MasterProcess, request: int) -> list[dict[str, Any]] | None:
+    builds = await master.builds(request)
+    return builds if len(builds) == 2 and builds[-1]["complete"] else None
+
+
+KILLER = """
+import os, signal
+from buildbot_koji.reporters.backlog import Backlog
+
+async def take(self, build):
+    if build["complete"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Backlog.take = take
+"""
+
+
+@pytest_twisted.ensureDeferred
+async def test_answer_was_lost(hub: FakeHub, tmp_path: Path) -> None:
+    """A master that is killed before it has the hub's answer finds its tag task, and waits."""
+    lost = False
+
+    def decide(request: bytes) -> Fate:
+        nonlocal lost
+        if b"<methodName>moveBuild<" in request:
+            lost = True
+            return Fate.RESET_AFTER
+        return Fate.RESET_BEFORE if lost and not back else Fate.PASS
+
+    back = False
+    plain = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
+    plain.add_demo_content()
+    for tag in ("candidate", "tested"):
+        plain.add_tag(tag)
+        plain.add_package(tag, "hello")
+    await plain.start()
+    proxy = FaultProxy(urlsplit(plain.url).port or 0, decide)
+    proxy.start()
+    profile = plain.profile_text().replace(plain.url, proxy.url)
+    master = MasterProcess(tmp_path, profile, config(PLAIN))
+    await master.create()
+    await master.start()
+    build_id = add_build(plain, "a", "candidate")
+    build = await run(master, "plain", build_id)
+    await until(lambda: len(tag_tasks(plain)) == 1)
+    await until(lambda: proxy.fates[Fate.RESET_BEFORE] >= 1)
+    await master.end(signal.SIGKILL)
+    back = True
+    await master.start()
+    [task] = tag_tasks(plain)
+    assert await settled(master, build) == (
+        f"delivered: hello-1-a moved from candidate to tested (task {task['id']})"
+    )
+    assert len(tag_tasks(plain)) == 1
+    await master.end(signal.SIGKILL)
+    assert master.errors == []
+    await proxy.stop()
+    await plain.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_tag_task_that_fails(hub: FakeHub, master: MasterProcess) -> None:
+    """A tag task that fails is a dead letter with its reason; unless the build is there anyhow."""
+    build_id = add_build(hub, "a", "candidate")
+    for host in hub.call("listHosts"):
+        hub.call("disableHost", host["name"])
+    build = await run(master, "plain", build_id, WARNINGS)
+    [task] = await until(lambda: tag_tasks(hub))
+    hub.call("tagBuildBypass", "tested", build_id)
+    for host in hub.call("listHosts"):
+        hub.call("enableHost", host["name"])
+    assert await settled(master, build) == (
+        f"delivered: hello-1-a tagged into tested (task {task['id']}): somebody else was faster"
+    )
+    assert hub.call("getTaskInfo", task["id"])["state"] == task_states.FAILED
+
+
+@pytest_twisted.ensureDeferred
+async def test_retried_builds_have_no_result(hub: FakeHub, master: MasterProcess) -> None:
+    """A build that is started again counts with its last attempt."""
+    build_id = add_build(hub, "a", "candidate")
+    request = await master.force("plain", koji_build_id=str(build_id), result=str(RETRY))
+    await until(lambda: retried(master, request))
+    assert await record(master, (await master.builds(request))[0]) is None
+    assert tags_of(hub, build_id) == {"candidate"}
+
+
+async def retried(master: MasterProcess, request: int) -> bool:
+    return len(await master.builds(request)) > 1

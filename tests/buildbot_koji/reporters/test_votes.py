@@ -1,0 +1,65 @@
+"""Which Koji build a Buildbot build is about, and what the builders say of it."""
+
+from __future__ import annotations
+
+import pytest
+from buildbot.process.results import FAILURE, SUCCESS, WARNINGS
+
+from buildbot_koji.reporters import votes
+from buildbot_koji.reporters.votes import KojiSubject, Vote, Votes, subject_of, worst
+
+
+@pytest.mark.parametrize(
+    ("properties", "subject"),
+    [
+        ({}, None),
+        ({"koji_build_id": (5, "Koji"), "koji_nvr": ("a-1-1", "Koji")}, KojiSubject(5, "a-1-1")),
+        ({"koji_build_id": (5, "Change"), "koji_nvr": ("a-1-1", "Koji")}, KojiSubject(5, None)),
+        ({"koji_nvr": ("a-1-1", "Koji")}, None),
+        ({"koji_nvr": ("a-1-1", "Change")}, KojiSubject(None, "a-1-1")),
+        ({"koji_build_id": ("5", "Form"), "koji_nvr": ("", "Form")}, KojiSubject(5, None)),
+        ({"koji_build_id": ("", "Form"), "koji_nvr": ("", "Form")}, None),
+        ({"koji_build_id": ("five", "Form")}, None),
+    ],
+)
+def test_subject(properties: dict[str, tuple[object, str]], subject: KojiSubject | None) -> None:
+    """The id counts; a name alone counts where no scratch build has set it."""
+    assert subject_of(properties) == subject
+
+
+def test_newest_vote() -> None:
+    """The newest vote of a builder counts, in whatever order they come."""
+    counted = Votes()
+    subject = KojiSubject(5, "a-1-1")
+    counted.add(subject, "one", Vote(7, 1, SUCCESS))
+    group = counted.add(subject, "one", Vote(3, 1, FAILURE))
+    assert group == {"one": Vote(7, 1, SUCCESS)}
+
+
+def test_names_and_ids() -> None:
+    """Votes by name and votes by id meet, and other builds' votes don't."""
+    counted = Votes()
+    counted.add(KojiSubject(None, "a-1-1"), "one", Vote(1, 1, SUCCESS))
+    counted.add(KojiSubject(6, "a-1-2"), "one", Vote(2, 1, SUCCESS))
+    counted.add(KojiSubject(5, "a-1-1"), "two", Vote(3, 1, SUCCESS))
+    assert set(counted.add(KojiSubject(5, None), "three", Vote(4, 1, SUCCESS))) == {
+        "one",
+        "two",
+        "three",
+    }
+
+
+def test_worst() -> None:
+    """The worst of all votes counts."""
+    assert worst([Vote(1, 1, SUCCESS), Vote(2, 1, WARNINGS)]) == WARNINGS
+    assert worst([Vote(1, 1, FAILURE), Vote(2, 1, SUCCESS)]) == FAILURE
+
+
+def test_memory() -> None:
+    """Only so many Koji builds are remembered, the newest."""
+    counted = Votes()
+    for number in range(votes.MOST_SUBJECTS + 10):
+        counted.add(KojiSubject(number, f"a-1-{number}"), "one", Vote(number, 1, SUCCESS))
+    assert set(counted.add(KojiSubject(0, None), "two", Vote(0, 1, SUCCESS))) == {"two"}
+    last = KojiSubject(votes.MOST_SUBJECTS + 9, None)
+    assert set(counted.add(last, "two", Vote(0, 1, SUCCESS))) == {"one", "two"}
