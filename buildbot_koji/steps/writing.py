@@ -146,6 +146,11 @@ class KojiTasksStep(KojiWriteStep):
         self._tasks: dict[str, int] = {}
         self._watches: list[Watch] = []
 
+    @property
+    def task_ids(self) -> list[int]:
+        """The tasks that were started, by this attempt or an earlier one."""
+        return list(self._tasks.values())
+
     async def run_tasks(
         self,
         hub: Hub,
@@ -169,10 +174,10 @@ class KojiTasksStep(KojiWriteStep):
                 self._tasks[label] = task_id
                 url = paths.task_url(hub.connection.weburl, task_id)
                 await self.addURL(f"{label} (task {task_id})", url)
-        self.setProperty("koji_task_ids", list(self._tasks.values()), SOURCE)
+        self.setProperty("koji_task_ids", self.task_ids, SOURCE)
         if not self._tasks:
             return results.SUCCESS
-        self._watches = [hub.watcher.watch(task_id) for task_id in self._tasks.values()]
+        self._watches = [hub.watcher.watch(task_id) for task_id in self.task_ids]
         try:
             for watch in self._watches:
                 watch.on_change(self._changed)
@@ -238,8 +243,8 @@ class KojiTasksStep(KojiWriteStep):
             self.say(f"canceled {self._named()}")
 
     async def _cancel(self, hub: Hub) -> None:
-        for task_id in self._tasks.values():
+        for task_id in self.task_ids:
             await hub.connection.call("cancelTask", task_id)
 
     def _named(self) -> str:
-        return "tasks " + ", ".join(str(task_id) for task_id in self._tasks.values())
+        return "tasks " + ", ".join(map(str, self.task_ids))

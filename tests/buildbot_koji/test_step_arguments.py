@@ -13,11 +13,14 @@ from buildbot.plugins import steps, util
 from buildbot_koji import checks
 
 NAMES = sorted(
-    entry.name for entry in entry_points(group="buildbot.steps") if "buildbot_koji" in entry.value
+    entry.name
+    for entry in entry_points(group="buildbot.steps")
+    if "buildbot_koji.steps." in entry.value
 )
 COMMON = {"profile": "koji", "timeout": 60}
 TASK = {**COMMON, "max_queue_time": 60.5, "on_stop": "leave"}
 PRIORITY = {**TASK, "priority": 3}
+REPO = {"debuginfo": True, "source": True, "separate_source": True}
 GIT = "git+https://host/path.git#main"
 
 GOOD: dict[str, list[dict[str, Any]]] = {
@@ -54,16 +57,29 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         {**COMMON, "tasks": [1, 2], "builds": "a-1-1 b-1-1", "justone": True},
         {"profile": "koji", "tasks": 1, "full": True, "force": True},
     ],
+    "KojiCreateSideTag": [
+        {**COMMON, "basetag": "f44-build", "debuginfo": True, "suffix": "x", "property": "tag"}
+    ],
     "KojiMove": [
         {**COMMON, "from_tag": "a", "to_tag": 7, "builds": ["a-1-1", 8], "force": True},
         {"profile": "koji", "from_tag": "a", "to_tag": "b", "builds": "bash", "all": True},
     ],
     "KojiPromote": [{**COMMON, "draft": "a-1-1,draft_7", "force": True}],
+    "KojiRegenRepo": [
+        {**COMMON, **REPO, "tag": 7, "make_task": True},
+        {"profile": "koji", "target": "f44"},
+    ],
+    "KojiRemoveSideTag": [{**COMMON, "sidetags": "a b"}],
     "KojiTag": [{**COMMON, "tag": "f44", "builds": "a-1-1 b-1-1", "force": True}],
     "KojiUntag": [
         {**COMMON, "tag": "f44", "builds": "a-1-1", "force": True},
         {"profile": "koji", "tag": 7, "builds": ["bash", "tar"], "all": True},
         {"profile": "koji", "tag": 7, "builds": "bash", "non_latest": True},
+    ],
+    "KojiWaitRepo": [
+        {**COMMON, **REPO, "tag": "f44-build", "builds": "a-1-1", "min_event": 7},
+        {"profile": "koji", "target": "f44", "at_event": 7, "request": False},
+        {"profile": "koji", "target": "f44", "current": True},
     ],
 }
 """Arguments that are good, all of each step."""
@@ -138,6 +154,13 @@ def test_documentation(name: str) -> None:
         ("KojiPromote", {"draft": "bash"}, "must be an NVR (name-version-release) or a build's id"),
         ("KojiUntag", {"tag": "a", "builds": "bash"}, "must be NVRs"),
         ("KojiUntag", {"tag": "a", "builds": "b", "all": True, "non_latest": True}, "exclude"),
+        ("KojiWaitRepo", {}, "give either tag or target"),
+        ("KojiRegenRepo", {"tag": "a", "target": "b"}, "give either tag or target"),
+        (
+            "KojiWaitRepo",
+            {"tag": "a", "min_event": 1, "at_event": 2, "current": True},
+            "min_event and at_event and current exclude each other",
+        ),
         ("KojiCall", {"method": "getTag", "args": "f44"}, "args='f44' must be a list"),
     ],
 )

@@ -1,0 +1,347 @@
+"""Steps that wait for repos, have them made, and make dist repos."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from buildbot.process import results
+from twisted.internet.task import deferLater
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.explanations import one_line
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.base import SOURCE
+from buildbot_koji.steps.submitting import HubCall
+from buildbot_koji.steps.writing import AWAY, KojiTasksStep, words
+from txkoji import paths
+from txkoji.exceptions import GenericError, HubFault
+from txkoji.outcomes import reason_of
+
+__all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
+
+FIRST_PAUSE = 2.0
+LONGEST_PAUSE = 30.0
+"""Seconds between two looks for a repo: ever longer ones."""
+
+TWO_HOURS = 2 * 60 * 60
+"""Seconds: how long Koji's own client waits for a repo."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a repo shall be.
+
+    Attributes:
+        tag: the tag, as the hub tells it.
+        builds: the builds that shall be in it, as the hub tells them.
+        min_event: the event after which it shall be made, ``"last"`` for the last change of the
+            tag, or None.
+        at_event: the event at which it shall be made, or None.
+        opts: what it shall have beside the ordinary.
+    """
+
+    tag: Any
+    builds: Sequence[Any] = ()
+    min_event: int | str | None = None
+    at_event: int | None = None
+    opts: tuple[tuple[str, bool], ...] = ()
+
+    def __str__(self) -> str:
+        named = " and ".join(build.nvr for build in self.builds)
+        return f"a repo of {self.tag.name} with {named}" if named else f"a repo of {self.tag.name}"
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The arguments of ``repo.request``."""
+        # The builds are in the tag by now: a repo of what it is now has them.
+        min_event = "last" if self.builds and self.at_event is None else self.min_event
+        given = {"min_event": min_event, "at_event": self.at_event, "opts": dict(self.opts)}
+        return {name: value for name, value in given.items() if value}
+
+
+def _is_missing_method(fault: HubFault) -> bool:
+    return "Invalid method" in fault.text
+
+
+class RepoStep(KojiTasksStep):
+    """Gets a repo from the hub. The parent of the steps that do.
+
+    Sets the properties ``koji_repo_id`` and ``koji_repo_url``.
+    """
+
+    tag = argument(checks.name_or_id, "the tag, its name or id; or else ``target``")
+    target = argument(checks.text, "a build target, whose build tag is meant")
+    debuginfo = argument(checks.flag, "a repo with debuginfo packages", default=False)
+    source = argument(checks.flag, "a repo with source packages", default=False)
+    separate_source = argument(
+        checks.flag, "a repo with a part of its own for source packages", default=False
+    )
+    timeout = argument(
+        checks.seconds,
+        "seconds that all attempts of a build request may take together; two hours, as for Koji's"
+        " client, unless something else is said",
+        default=TWO_HOURS,
+    )
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if (self.tag is None) == (self.target is None):
+            found.append("give either tag or target")
+        return found
+
+    @property
+    def repo_opts(self) -> dict[str, bool]:
+        """What the repo shall have beside the ordinary, as the hub takes it."""
+        given = {
+            "debuginfo": self.debuginfo,
+            "src": self.source,
+            "separate_src": self.separate_source,
+        }
+        return {name: True for name, value in given.items() if value}
+
+    async def find_tag(self, hub: Hub) -> Any:
+        """Return the tag."""
+        name = self.tag
+        if self.target is not None:
+            target = await hub.connection.getBuildTarget(self.target, strict=True)
+            name = target.build_tag
+        return await hub.connection.getTag(name, strict=True)
+
+    async def have_made(self, hub: Hub, wanted: Wanted) -> Any:
+        """Have the hub make a repo, where it has none, and wait for it.
+
+        Returns:
+            The repo, or None where the hub gave up.
+
+        Raises:
+            GenericError: (invalid method) the hub is older than requests.
+        """
+
+        async def ask() -> Any:
+            await hub.log_in()
+            # Asked twice, the hub gives the same request.
+            return await hub.connection.call("repo.request", wanted.tag.id, **wanted.request)
+
+        check = await self._patiently(ask)
+        pause = FIRST_PAUSE
+        shown = None
+        while True:
+            request = check.get("request")
+            if request is not None and request.task_id not in (None, shown):
+                shown = request.task_id
+                url = paths.task_url(hub.connection.weburl, shown)
+                await self.addURL(f"newRepo (task {shown})", url)
+                if not check.get("repo"):
+                    self.say(f"waiting for {wanted}: task {shown} makes it")
+                    await hub.watcher.watch(shown).done
+                pause = FIRST_PAUSE
+            elif check.get("repo"):
+                return check.repo
+            elif not request.active:
+                why = await self._reason(hub, request.task_id)
+                self.fail(f"the hub gave up to make {wanted}{why}")
+                return None
+            else:
+                self.say(f"waiting for {wanted}: request {request.id} is in the hub's queue")
+                await self._pause(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
+            if not check.get("repo"):
+                check = await self._patiently(
+                    partial(hub.connection.call, "repo.checkRequest", request.id)
+                )
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Ask the hub something that may be asked twice, until it is there to answer."""
+        while True:
+            try:
+                return await ask()
+            except AWAY as error:
+                self.say(f"waiting for the hub: {one_line(error)}")
+            await self._pause(LONGEST_PAUSE)
+
+    async def _reason(self, hub: Hub, task_id: int | None) -> str:
+        if task_id is None:
+            return ""
+        try:
+            await hub.connection.getTaskResult(task_id)
+        except HubFault as fault:
+            return f": task {task_id}: {reason_of(fault.text)}"
+        return f": see task {task_id}"
+
+    async def _pause(self, seconds: float) -> None:
+        await deferLater(self.master.reactor, seconds, lambda: None)
+
+    async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
+        """Tell of the repo that was got; returns SUCCESS."""
+        url = f"{hub.connection.weburl}/repoinfo?repoID={repo.id}"
+        self.setProperty("koji_repo_id", repo.id, SOURCE)
+        self.setProperty("koji_repo_url", url, SOURCE)
+        await self.addURL(f"repo {repo.id}", url)
+        self.say(f"repo {repo.id}: {wanted}")
+        return results.SUCCESS
+
+
+class KojiWaitRepo(RepoStep):
+    """Waits for a repo: one that really holds some builds, or one as new as its tag.
+
+    A hub that makes repos on request (since 1.35) is asked for one where it has none. Else, and
+    with ``request=False``, the step waits until one appears: on a hub since 1.35 that is only so
+    for tags that have ``repo.auto``.
+    """
+
+    name = "koji wait-repo"
+
+    builds = argument(
+        checks.builds, "NVRs or ids of builds that shall be in the repo, a list or one string"
+    )
+    min_event = argument(checks.integer, "the repo is made at this event of the hub or later")
+    at_event = argument(checks.integer, "the repo is made at exactly this event of the hub")
+    current = argument(
+        checks.flag,
+        "the repo is as new as the tag when the step begins; so by default, unless ``builds``,"
+        " ``min_event`` or ``at_event`` says what it shall be",
+    )
+    request = argument(
+        checks.flag, "ask the hub for a repo, which needs a login; else only wait", default=True
+    )
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        given = [name for name in ("min_event", "at_event") if getattr(self, name) is not None]
+        given += ["current"] if self.current is True else []
+        if len(given) > 1:
+            found.append(f"{' and '.join(given)} exclude each other")
+        return found
+
+    async def change(self, hub: Hub) -> int:
+        """Wait for the repo."""
+        wanted = await self._wanted(hub)
+        asks = self.request
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                missing = await self._patiently(partial(self._missing, hub, wanted))
+            except _Never as never:
+                return self.fail(str(never))
+            repo = None if missing else await hub.connection.getRepo(wanted.tag.id)
+            if asks and not missing and not await self._is_it(hub, repo, wanted):
+                try:
+                    repo = await self.have_made(hub, wanted)
+                except GenericError as fault:
+                    if not _is_missing_method(fault):
+                        raise
+                    asks = False
+                else:
+                    if repo is None:
+                        return results.FAILURE
+            if await self._patiently(partial(self._is_it, hub, repo, wanted)):
+                return await self.show(hub, repo, wanted)
+            self.say(
+                f"waiting for {wanted}" + (f": {missing} is not in the tag" if missing else "")
+            )
+            await self._pause(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    async def _wanted(self, hub: Hub) -> Wanted:
+        tag = await self.find_tag(hub)
+        builds = [await hub.connection.getBuild(each, strict=True) for each in words(self.builds)]
+        current = self.current
+        if current is None:
+            current = not builds and self.min_event is None and self.at_event is None
+        min_event = self.min_event
+        if current:
+            # The event of now: what happens to the tag while we wait is not waited for.
+            min_event = await hub.connection.tagLastChangeEvent(tag.id)
+        opts = tuple(sorted(self.repo_opts.items()))
+        return Wanted(tag, builds, min_event, self.at_event, opts)
+
+    async def _missing(self, hub: Hub, wanted: Wanted) -> str:
+        """Return the NVR of a build that is not in the tag yet, empty where all are.
+
+        Raises:
+            _Never: a build is in the tag, but a later one of its package is, too.
+        """
+        for build in wanted.builds:
+            package = build.package_name
+            latest = await hub.connection.getLatestBuilds(wanted.tag.id, package=package)
+            if build.id in [each.id for each in latest]:
+                continue
+            tagged = await hub.connection.listTagged(wanted.tag.id, inherit=True, package=package)
+            if build.id in [each.id for each in tagged]:
+                raise _Never(
+                    f"{latest[0].nvr} is the latest {package} in {wanted.tag.name}: no repo of it"
+                    f" will hold {build.nvr}"
+                )
+            return str(build.nvr)
+        return ""
+
+    async def _is_it(self, hub: Hub, repo: Any, wanted: Wanted) -> bool:
+        """Tell whether a repo is what is wanted, by what it is, not by how it was asked for."""
+        if repo is None:
+            return False
+        if wanted.at_event is not None and repo.create_event != wanted.at_event:
+            return False
+        if isinstance(wanted.min_event, int) and repo.create_event < wanted.min_event:
+            return False
+        has = repo.get("opts") or {}
+        if any(not has.get(name) for name, _ in wanted.opts):
+            return False
+        for build in wanted.builds:
+            found = await hub.connection.getLatestBuilds(
+                wanted.tag.id, event=repo.create_event, package=build.package_name
+            )
+            if build.id not in [each.id for each in found]:
+                return False
+        return True
+
+
+class _Never(Exception):
+    """There will be no such repo, however long we wait."""
+
+
+class KojiRegenRepo(RepoStep):
+    """Has a repo made of a tag as it is now, and waits for it.
+
+    A hub since 1.35 is asked for it, which any user may; it makes none where it has one. An older
+    one, and with ``make_task`` a newer one too, gets a task, which needs the permission ``repo`` or
+    ``regen-repo``.
+    """
+
+    name = "koji regen-repo"
+    activity: ClassVar[str] = "making a repo"
+
+    make_task = argument(checks.flag, "make a task of our own in any case", default=False)
+
+    async def change(self, hub: Hub) -> int:
+        """Have the repo made."""
+        tag = await self.find_tag(hub)
+        wanted = Wanted(tag, min_event="last", opts=tuple(sorted(self.repo_opts.items())))
+        repo = None
+        if not self.make_task:
+            try:
+                repo = await self.have_made(hub, wanted)
+            except GenericError as fault:
+                if not _is_missing_method(fault):
+                    raise
+            else:
+                if repo is None:
+                    return results.FAILURE
+        if repo is None:
+            call = HubCall("newRepo", (tag.name,), self.repo_opts)
+            result = await self.run_tasks(hub, {tag.name: call}, _never_done)
+            if result != results.SUCCESS:
+                return result
+            [task_id] = self.task_ids
+            repo_id, _ = await hub.connection.getTaskResult(task_id)
+            repo = await hub.connection.repoInfo(repo_id, strict=True)
+        return await self.show(hub, repo, wanted)
+
+
+async def _never_done(_label: str) -> bool:
+    return False

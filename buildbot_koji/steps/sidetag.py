@@ -1,0 +1,148 @@
+"""Steps that create and remove side tags."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from buildbot.process import results
+from twisted.internet.defer import DeferredLock
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.base import SOURCE
+from buildbot_koji.steps.writing import KojiWriteStep, words
+from txkoji import paths
+from txkoji.exceptions import ParameterError
+
+__all__ = ["KojiCreateSideTag", "KojiRemoveSideTag"]
+
+_LOCKS: WeakKeyDictionary[Hub, DeferredLock] = WeakKeyDictionary()
+"""One side tag at a time is created on a hub: else nobody could tell whose a new one is."""
+
+
+class _Claims:
+    """Remembers, in the master's database, which side tags were created by a step that knows it.
+
+    A side tag carries no mark of the build that made it. Where an attempt was interrupted, the one
+    that no other step has is its own.
+    """
+
+    def __init__(self, step: Any, hub: Hub) -> None:
+        self._state = step.master.db.state
+        # The database takes 255 characters.
+        self._key = f"{step.basetag} {hub.connection.url}"[:255]
+
+    async def _object(self) -> int:
+        return int(await self._state.getObjectId("koji side tags", "buildbot_koji.sidetag"))
+
+    async def ids(self) -> list[int]:
+        """Return the ids of the side tags that are somebody's."""
+        return list(await self._state.getState(await self._object(), self._key, []))
+
+    async def add(self, tag_id: int, existing: set[int]) -> None:
+        """Take a side tag; forget those that the hub has no more."""
+        kept = [each for each in await self.ids() if each in existing]
+        await self._state.setState(await self._object(), self._key, [*kept, tag_id])
+
+
+class KojiCreateSideTag(KojiWriteStep):
+    """Creates a side tag, with a build target of the same name.
+
+    Sets the properties ``koji_sidetag`` and ``koji_sidetag_id``. A later attempt of the same build
+    request finds the side tag of the earlier one.
+    """
+
+    name = "koji add-sidetag"
+
+    basetag = argument(checks.name_or_id, "the tag that it inherits from", required=True)
+    debuginfo = argument(checks.flag, "its repos have debuginfo packages", default=False)
+    suffix = argument(checks.text, "the end of its name, one that the hub has for side tags")
+    property = argument(
+        checks.text,
+        "the property that gets its name; its id goes to the property with ``_id`` at the end",
+        default="koji_sidetag",
+    )
+
+    async def change(self, hub: Hub) -> int:
+        """Create the side tag, or find that of an earlier attempt."""
+        lock = _LOCKS.setdefault(hub, DeferredLock())
+        self.say("waiting for other side tags to be created")
+        await lock.acquire()
+        try:
+            tag = await self._create(hub)
+        except ParameterError:
+            if self.suffix is None:
+                raise
+            return self.fail("the hub is older than suffixes of side tags: leave suffix out")
+        finally:
+            lock.release()
+        self.setProperty(self.property, tag["name"], SOURCE)
+        self.setProperty(f"{self.property}_id", tag["id"], SOURCE)
+        await self.addURL(tag["name"], paths.tag_url(hub.connection.weburl, tag["id"]))
+        self.say(f"created side tag {tag['name']}")
+        return results.SUCCESS
+
+    async def _create(self, hub: Hub) -> dict[str, Any]:
+        self.say(f"creating a side tag of {self.basetag}")
+        claims = _Claims(self, hub)
+        options: dict[str, Any] = {"debuginfo": self.debuginfo}
+        if self.suffix is not None:
+            options["suffix"] = self.suffix
+        existing = {each.id for each in await self._mine(hub)}
+        if not self.noted("side tag"):
+            await self.note("side tag", before=sorted(existing))
+
+        async def do() -> dict[str, Any]:
+            made = await hub.connection.createSideTag(self.basetag, **options)
+            await claims.add(made.id, existing)
+            return {"id": made.id, "name": made.name}
+
+        async def look() -> dict[str, Any] | None:
+            mine = await self._mine(hub)
+            others = {*self.noted("side tag")["before"], *await claims.ids()}
+            new = sorted((each.id, each.name) for each in mine if each.id not in others)
+            if not new:
+                return None
+            tag_id, name = new[0]
+            await claims.add(tag_id, {each.id for each in mine})
+            return {"id": tag_id, "name": name}
+
+        found: dict[str, Any] = await self.once(hub, "side tag", do, look)
+        return found
+
+    async def _mine(self, hub: Hub) -> list[Any]:
+        await hub.log_in()
+        user = None
+        if hub.connection.session_id is not None:
+            user = (await hub.connection.getLoggedInUser()).id
+        return list(await hub.connection.listSideTags(basetag=self.basetag, user=user))
+
+
+class KojiRemoveSideTag(KojiWriteStep):
+    """Removes side tags, with their build targets."""
+
+    name = "koji remove-sidetag"
+
+    sidetags = argument(
+        checks.names_or_ids, "the side tags: names or ids, a list or one string", required=True
+    )
+
+    async def change(self, hub: Hub) -> int:
+        """Remove the side tags that are still there."""
+        for sidetag in words(self.sidetags):
+            self.say(f"removing side tag {sidetag}")
+            await self._remove(hub, sidetag)
+        self.say(f"removed {' '.join(map(str, words(self.sidetags)))}")
+        return results.SUCCESS
+
+    async def _remove(self, hub: Hub, sidetag: Any) -> None:
+        async def do() -> bool:
+            await hub.connection.removeSideTag(sidetag)
+            return True
+
+        async def look() -> bool | None:
+            return True if await hub.connection.getTag(sidetag) is None else None
+
+        await self.once(hub, str(sidetag), do, look)

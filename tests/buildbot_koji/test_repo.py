@@ -1,0 +1,124 @@
+"""Steps that wait for repos and have them made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps
+
+from buildbot_koji.steps import repo
+from tests.buildbot_koji.workbench import Workbench
+from tests.support import until
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repo, "FIRST_PAUSE", 0.1)
+
+
+def holds(bench: Workbench, repo_id: int, nvr: str) -> bool:
+    """Tell whether a repo was made after a build got into its tag, and before it got out."""
+    event = bench.hub.call("repoInfo", repo_id)["create_event"]
+    latest = bench.hub.call("getLatestBuilds", "demo-build", event=event)
+    return nvr in [build["nvr"] for build in latest]
+
+
+@pytest_twisted.ensureDeferred
+async def test_repo_is_requested(bench: Workbench) -> None:
+    """A hub that makes repos on request is asked for one with the builds, and that once."""
+    nvr = await bench.built()
+    step = steps.KojiWaitRepo(bench.profile, target="demo", builds=nvr)
+    ended = await bench.build(step)
+    repo_id = ended.properties["koji_repo_id"]
+    assert (ended.result, ended.text) == (
+        "success",
+        f"repo {repo_id}: a repo of demo-build with {nvr}",
+    )
+    assert holds(bench, repo_id, nvr)
+    assert any(text.startswith("newRepo (task ") for text in ended.urls)
+    again = await bench.build(step)
+    assert (again.result, again.properties["koji_repo_id"]) == ("success", repo_id)
+    assert bench.hub.calls["repo.request"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_that_is_tagged_late(bench: Workbench) -> None:
+    """A build that is not in the tag yet is waited for, before a repo is asked for."""
+    nvr = await bench.built(skip_tag=True)
+    request = await bench.begin(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=[nvr]))
+    await until(lambda: bench.text().endswith(f"{nvr} is not in the tag"))
+    assert not bench.hub.calls["repo.request"]
+    bench.hub.call("tagBuild", "demo-candidate", nvr)
+    ended = await bench.ended(request)
+    assert ended.result == "success"
+    assert holds(bench, ended.properties["koji_repo_id"], nvr)
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
+    """A build that a later one has replaced is not waited for."""
+    old, new = await bench.built(ref="1"), await bench.built(ref="2")
+    ended = await bench.build(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=old))
+    assert (ended.result, ended.text) == (
+        "failure",
+        f"failed: {new} is the latest hello in demo-build: no repo of it will hold {old}",
+    )
+    ended = await bench.build(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds="a-b-c"))
+    assert (ended.result, "No such build" in ended.text) == ("failure", True)
+
+
+@pytest.mark.parametrize("options", [{"version": "1.34.0"}, {}])
+@pytest_twisted.ensureDeferred
+async def test_repo_that_appears(bench: Workbench, options: dict[str, Any]) -> None:
+    """A hub that is older than requests, or shall not be asked, is looked at until it has one."""
+    bench.hub.version = options.get("version", bench.hub.version)
+    nvr = await bench.built()
+    step = steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr, request=bool(options))
+    request = await bench.begin(step)
+    await until(lambda: bench.text().startswith("waiting for a repo of demo-build with"))
+    repo_id = bench.hub.add_repo("demo-build")
+    ended = await bench.ended(request)
+    assert (ended.result, ended.properties["koji_repo_id"]) == ("success", repo_id)
+
+
+@pytest_twisted.ensureDeferred
+async def test_current_repo(bench: Workbench) -> None:
+    """Without builds the repo is as new as the tag; what is new enough is not made again."""
+    step = steps.KojiWaitRepo(bench.profile, tag="demo-build")
+    first = await bench.build(step)
+    assert (first.result, bench.hub.calls["repo.request"]) == ("success", 0)
+    nvr = await bench.built()
+    second = await bench.build(step)
+    assert bench.hub.calls["repo.request"] == 1
+    assert holds(bench, second.properties["koji_repo_id"], nvr)
+
+
+@pytest_twisted.ensureDeferred
+async def test_regeneration(bench: Workbench) -> None:
+    """A repo is made on request, by a task of ours where that is wanted or the hub is older."""
+    await bench.built()
+    ended = await bench.build(steps.KojiRegenRepo(bench.profile, target="demo"))
+    assert (ended.result, bench.hub.calls["repo.request"], bench.hub.calls["newRepo"]) == (
+        "success",
+        1,
+        0,
+    )
+    for calls, options in enumerate(({"make_task": True}, {}), 1):
+        if not options:
+            bench.hub.version = "1.34.0"
+        ended = await bench.build(steps.KojiRegenRepo(bench.profile, tag="demo-build", **options))
+        assert (ended.result, bench.hub.calls["newRepo"]) == ("success", calls)
+        [task_id] = ended.properties["koji_task_ids"]
+        [repo_id, _] = bench.hub.call("getTaskResult", task_id)
+        assert ended.properties["koji_repo_id"] == repo_id
+
+
+@pytest_twisted.ensureDeferred
+async def test_repo_that_does_not_come_in_time(bench: Workbench) -> None:
+    """A repo that does not come is waited for until ``timeout``."""
+    nvr = await bench.built(skip_tag=True)
+    step = steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr, timeout=0.5)
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("failure", "timed out after 0.5 s")
