@@ -22,7 +22,7 @@ from txkoji.estimates import AverageDurations
 from txkoji.exceptions import KojiException
 from txkoji.task_queue import ChannelQueues
 from txkoji.task_tree import TaskChange, TaskTree, changes_between
-from txkoji.tree_reader import read_trees
+from txkoji.tree_reader import PROBES, Refused, read_trees
 from txkoji.watch_schedule import Situation, WatchSchedule
 
 __all__ = ["TaskChange", "TaskTree", "TaskWatcher", "UnknownTask", "Watch"]
@@ -194,6 +194,7 @@ class TaskWatcher:
         self._queues = ChannelQueues(connection, clock)
         self._watched: dict[int, _Watched] = {}
         self._root_of: dict[int, int] = {}
+        self._refused: Refused = {}
         self._newcomers: list[Watch] = []
         self._look: Deferred[None] | None = None
         self._next: IDelayedCall | None = None
@@ -341,11 +342,30 @@ class TaskWatcher:
         for watched in due.values():
             watched.hinted = False
         known = {task_id: watched.tree for task_id, watched in due.items()}
-        trees = await read_trees(self._connection, known, self._let_go)
+        before = set(self._refused)
+        trees = await read_trees(
+            self._connection,
+            known,
+            self._let_go,
+            self._refused,
+            # In an outage there is nothing to find out by asking more.
+            probes=PROBES if self._trouble is None else 0,
+        )
+        for question, task_id in self._refused.keys() - before:
+            self._log.warn(
+                "the hub can't tell of Koji task {task_id}, {question}: {error}; watching goes on"
+                " with what it tells otherwise",
+                task_id=task_id,
+                question=question,
+                error=self._refused[question, task_id],
+            )
         if self._trouble is not None:
             self._log.info("watching Koji tasks: the hub answers again")
             self._trouble = None
-        await self._tell_all(trees)
+        await self._tell_all(due, trees)
+        for question, task_id in list(self._refused):
+            if task_id not in self._watched and task_id not in self._root_of:
+                del self._refused[question, task_id]
         await self._estimate([watched for watched in due.values() if watched.watches])
 
     def _due(self) -> dict[int, _Watched]:
@@ -366,19 +386,20 @@ class TaskWatcher:
         chosen = [*sorted(first), *sorted(company)][:TREES_AT_ONCE]
         return {task_id: self._watched[task_id] for _, task_id in chosen}
 
-    async def _tell_all(self, trees: dict[int, TaskTree | None]) -> None:
+    async def _tell_all(self, due: dict[int, _Watched], trees: dict[int, TaskTree | None]) -> None:
         chance = self._chance()
         told = 0
-        for task_id, tree in trees.items():
-            watched = self._watched.get(task_id)
-            if watched is None:
-                continue
-            if tree is not watched.tree or tree is None:
-                told += 1
-                self._tell(task_id, watched, tree)
-                if told % TOLD_AT_ONCE == 0:
-                    await self._let_go()
-            self._set_due(watched, chance)
+        for task_id, watched in due.items():
+            # It may have been stopped meanwhile, and even be watched anew.
+            if self._watched.get(task_id) is watched:
+                tree = trees.get(task_id, watched.tree)
+                if task_id in trees and (tree is None or tree is not watched.tree):
+                    told += 1
+                    self._tell(task_id, watched, tree)
+                self._set_due(watched, chance)
+            if told == TOLD_AT_ONCE:
+                told = 0
+                await self._let_go()
 
     def _let_go(self) -> Deferred[None]:
         """Give the reactor its turn."""

@@ -43,10 +43,11 @@ class Tasks:
             assert method == "listTasks"
             assert set(argument) <= {"parent", "state"}
             self.asked.append((method, argument["parent"]))
+            parents = set(argument["parent"])
             answer = [
                 row
                 for row in self.rows.values()
-                if row.parent in argument["parent"]
+                if row.parent in parents
                 and ("state" not in argument or row.state in argument["state"])
             ]
         if self.held is None:

@@ -21,11 +21,12 @@ INTERVAL = 6
 
 
 class Site(HubInMemory):
-    """A hub, a connection and a watcher. Builds take ten minutes."""
+    """A hub, a connection and a watcher, and what the watcher logs. Builds take ten minutes."""
 
     def __init__(self) -> None:
         super().__init__(build_seconds=600)
         self.watcher = TaskWatcher(self.koji, self.clock, interval=INTERVAL)
+        self.messages: list[LogEvent] = []
 
     def watch(self, task_id: int, **options: Any) -> tuple[Watch, list[TaskChange]]:
         """Watch a task; returns the changes of tasks, too."""
@@ -69,7 +70,14 @@ class Site(HubInMemory):
 @pytest.fixture
 def site() -> Any:
     site = Site()
+
+    def observe(event: LogEvent) -> None:
+        if event["log_namespace"].startswith("txkoji.watcher."):
+            site.messages.append(event)
+
+    globalLogPublisher.addObserver(observe)
     yield site
+    globalLogPublisher.removeObserver(observe)
     site.watcher.stop()
     site.hub.builder.stop()
     assert site.clock.getDelayedCalls() == []
@@ -380,28 +388,85 @@ def test_far_back_in_a_long_queue(site: Site) -> None:
 
 def test_offline_hub(site: Site) -> None:
     """A hub that is offline for an hour makes a watch late, said once at each end."""
-    messages: list[LogEvent] = []
-    task_id = site.build()
-    watch, _ = site.watch(task_id)
+    watch, _ = site.watch(site.build())
     ends: list[Any] = []
     watch.done.addBoth(ends.append)
     site.pass_time(60)
-    globalLogPublisher.addObserver(messages.append)
     site.hub.offline()
     site.pass_time(3600)
     assert ends == []
     site.hub.online()
     site.pass_time(120)
-    globalLogPublisher.removeObserver(messages.append)
     [tree] = ends
     assert tree.root.state == CLOSED
-    first, second = [
-        event["log_format"].format(**event)
-        for event in messages
-        if event["log_namespace"].startswith("txkoji.watcher.")
-    ]
+    first, second = warnings(site)
     assert first.startswith("watching 1 Koji tasks: getTaskInfo: server is offline; going on")
     assert second == "watching Koji tasks: the hub answers again"
+
+
+def warnings(site: Site) -> list[str]:
+    return [event["log_format"].format(**event) for event in site.messages]
+
+
+@pytest.mark.parametrize("others", [0, 3, 700])
+def test_result_that_breaks_the_answer(site: Site, others: int) -> None:
+    """A child whose result the hub can't tell hides neither other trees nor its own state."""
+    bad = site.task()
+    site.set(bad, OPEN)
+    child = site.child(bad, OPEN)
+    good = [site.task() for _ in range(others)]
+    watches = [site.watch(task_id)[0] for task_id in good]
+    watch, changes = site.watch(bad)
+    site.pass_time(15)
+    # No XML can say what it is.
+    site.set(child, CLOSED, result=object())
+    for task_id in good:
+        site.set(task_id, CLOSED)
+    site.pass_time(30)
+    assert told(changes)[-1] == (child, OPEN, CLOSED)
+    assert all(each.tree is not None and each.tree.is_final for each in watches)
+    assert len(warnings(site)) == 1
+    assert f"can't tell of Koji task {bad}, its children" in warnings(site)[0]
+    late = site.child(bad, OPEN)
+    # It is known now, and asked for alone: nothing more is cut.
+    assert site.requests_in(20) <= 16
+    assert told(changes)[-1] == (late, None, OPEN)
+    site.set(late, FAILED)
+    site.set(bad, FAILED)
+    site.pass_time(20)
+    assert told(changes)[-2:] == [(late, OPEN, FAILED), (bad, OPEN, FAILED)]
+    assert watch.tree is not None
+    assert watch.tree.is_final
+
+
+def test_task_that_breaks_the_answer(site: Site) -> None:
+    """A task that the hub can't tell of is late; the others are not, and it is taken up again."""
+    tasks = [site.task() for _ in range(600)]
+    bad = tasks[77]
+    row = site.hub.state.get("task", bad)
+    assert row is not None
+    request, row["request"] = row["request"], [object()]
+    watches = {task_id: site.watch(task_id)[0] for task_id in tasks}
+    site.pass_time(20)
+    assert [task_id for task_id, watch in watches.items() if watch.tree is None] == [bad]
+    assert len(warnings(site)) == 1
+    row["request"] = request
+    site.pass_time(20)
+    assert watches[bad].tree is not None
+
+
+def test_hub_that_refuses_everything(site: Site) -> None:
+    """Where nothing is answered, that is an outage: it is not asked more than otherwise."""
+    for _ in range(600):
+        task_id = site.task()
+        row = site.hub.state.get("task", task_id)
+        assert row is not None
+        row["request"] = [object()]
+        site.watch(task_id)
+    site.pass_time(10)
+    assert site.requests_in(120) <= 120 / INTERVAL
+    assert len(warnings(site)) == 1
+    assert warnings(site)[0].startswith("watching 600 Koji tasks: ")
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**31])
