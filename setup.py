@@ -80,9 +80,13 @@ setup(
         "buildbot.util": [
             "KojiAMQP = buildbot_koji.bus:KojiAMQP",
             "KojiAMQP1 = buildbot_koji.bus:KojiAMQP1",
+            "KojiChangeFilter = buildbot_koji.changes.change_filter:KojiChangeFilter",
             "KojiHub = buildbot_koji.hub_settings:KojiHub",
         ],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
+        "buildbot.changes": [
+            "KojiChangeSource = buildbot_koji.changes.source:KojiChangeSource",
+        ],
         "buildbot.reporters": [
             "KojiTagReporter = buildbot_koji.reporters.tagging:KojiTagReporter",
         ],
@@ -92,6 +96,7 @@ setup(
             "KojiCancel = buildbot_koji.steps.call:KojiCancel",
             "KojiCreateSideTag = buildbot_koji.steps.sidetag:KojiCreateSideTag",
             "KojiMove = buildbot_koji.steps.tag:KojiMove",
+            "KojiPauseChanges = buildbot_koji.changes.switch:KojiPauseChanges",
             "KojiPromote = buildbot_koji.steps.tag:KojiPromote",
             "KojiRedelivery = buildbot_koji.reporters.redelivery:KojiRedelivery",
             "KojiRegenRepo = buildbot_koji.steps.repo:KojiRegenRepo",

@@ -84,6 +84,8 @@ class Event:
         heirs: of the tags that are watched, those that have what happened in this one: itself, and
             those that inherit from it. Empty in a message.
         rpms: the RPMs of the build (name-version-release.arch), where they were asked for.
+        types: the types of the build (``rpm``, ``maven``, ``image``, ...), where they were asked
+            for.
     """
 
     connection: Any = field(repr=False, compare=False)
@@ -96,6 +98,7 @@ class Event:
     target: str | None = None
     heirs: tuple[str, ...] = ()
     rpms: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     @classmethod
     def from_frame(cls: type[_E], frame: Frame, connection: Any) -> _E:

@@ -70,6 +70,7 @@ class Interest:
         methods: the methods of the tasks; empty for all.
         targets: read the task of each build, which alone knows the target.
         rpms: list the RPMs of each build.
+        types: read the types of each build.
         wanted: tells of an event, of which not all may be known yet, whether it is worth to ask the
             hub for the rest.
     """
@@ -80,6 +81,7 @@ class Interest:
     methods: tuple[str, ...] = ()
     targets: bool = False
     rpms: bool = False
+    types: bool = False
     wanted: Callable[[Event], bool] = field(default=lambda _: True, compare=False)
 
 
@@ -370,11 +372,14 @@ class Poller:
     async def _complete(self, event: Event) -> Event:
         build, task = event.build, event.task
         rpms: Any = None
+        types: Any = None
         if build is not None:
             if "source" not in build:
                 build = await self._connection.call("getBuild", build.build_id) or build
             if self._interest.rpms and not isinstance(event, RPMSign):
                 rpms = self._ask("listBuildRPMs", build.build_id)
+            if self._interest.types:
+                types = self._ask("getBuildType", build.build_id)
             if self._interest.targets or isinstance(event, BuildStateChange):
                 task = await build.task()
         if task is not None and "owner_name" not in task:
@@ -384,7 +389,8 @@ class Poller:
             build=build,
             task=task,
             target=None if task is None else task.target,
-            rpms=event.rpms if rpms is None else tuple(map(_rpm_name, await rpms)),
+            rpms=() if rpms is None else tuple(map(_rpm_name, await rpms)),
+            types=() if types is None else tuple(sorted(await types or {})),
         )
 
     async def _user_name(self, user_id: int) -> str | None:

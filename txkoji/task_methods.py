@@ -13,7 +13,7 @@ from typing import Any
 
 from txkoji.xmlrpc import STARSTAR
 
-__all__ = ["TASK_METHODS", "TaskMethod", "named", "surplus", "with_marker"]
+__all__ = ["KEY", "TASK_METHODS", "TaskMethod", "named", "surplus", "with_marker"]
 
 KEY = "submission_marker"
 """Where the marker stands in ``custom_user_metadata``, which Koji keeps for its users."""

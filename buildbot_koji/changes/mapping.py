@@ -1,0 +1,206 @@
+"""What a hub's event is as a Buildbot change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from txkoji import build_states
+from txkoji.events import (
+    BuildPromote,
+    BuildStateChange,
+    Event,
+    PackageListChange,
+    RepoDone,
+    RPMSign,
+    TagUntag,
+    TaskStateChange,
+)
+
+__all__ = ["CATEGORY", "KEY", "MAX_RPMS", "SOURCE", "change_of", "fitted"]
+
+CATEGORY = "koji-"
+"""What the categories begin with."""
+
+KEY = "koji_event_key"
+"""The property with the event's key."""
+
+SOURCE = "koji_change_source"
+"""The property with the name of the change source."""
+
+MAX_RPMS = 1000
+"""How many RPMs are listed: a build of texlive has some thousands."""
+
+_SIZES = {
+    "author": 255,
+    "branch": 255,
+    "revision": 255,
+    "category": 255,
+    "revlink": 256,
+    "repository": 512,
+    "project": 512,
+}
+"""The sizes of Buildbot's columns: PostgreSQL refuses what is longer."""
+
+
+def change_of(event: Event, *, source: str, hub: str, project: str | None) -> dict[str, Any]:
+    """Make the change of an event.
+
+    Args:
+        event: the event, complete.
+        source: the name of the change source.
+        hub: the name of the hub's profile.
+        project: the project of all changes; None for the name of the package.
+
+    Returns:
+        The arguments of Buildbot's ``addChange``. Nothing else holds parts of it.
+    """
+    package = event.package_name or ""
+    repository, revision = _origin(event)
+    facts = {
+        "koji_event": event.name,
+        KEY: event.key,
+        SOURCE: source,
+        "koji_hub": hub,
+        **_build_facts(event),
+        **_task_facts(event),
+        **_other_facts(event),
+    }
+    return fitted(
+        {
+            "author": _author(event),
+            "branch": event.tag_name or event.target,
+            "category": f"{CATEGORY}{event.name}",
+            "comments": _words(event),
+            "project": project if project is not None else package,
+            "properties": {name: value for name, value in facts.items() if value is not None},
+            "repository": repository,
+            "revision": revision,
+            "revlink": event.url or "",
+            "when_timestamp": None if event.when is None else int(event.when),
+        }
+    )
+
+
+def fitted(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a change whose values fit into Buildbot's columns."""
+    return {
+        name: value[: _SIZES[name]] if name in _SIZES and value is not None else value
+        for name, value in change.items()
+    }
+
+
+def _author(event: Event) -> str:
+    for struct in (event.build, event.task):
+        if struct is not None and struct.get("owner_name"):
+            return str(struct.owner_name)
+    return event.user_name or "koji"
+
+
+def _origin(event: Event) -> tuple[str, str]:
+    """Return where it was built from and which revision, else the package and the NVR."""
+    source = _scm_source(event)
+    address, _, revision = (source or "").partition("#")
+    if "://" in address and revision:
+        return address.removeprefix("git+").removesuffix("?"), revision
+    package = event.package_name
+    if event.build is not None:
+        return str(package), str(event.build.nvr)
+    if isinstance(event, RepoDone):
+        return str(event.tag_name), str(event.repo_id)
+    if event.task is not None:
+        return package or str(event.task.method), str(event.task.id)
+    return str(package), str(package)
+
+
+def _scm_source(event: Event) -> str | None:
+    if event.build is not None:
+        build = event.build
+        original = ((build.get("extra") or {}).get("source") or {}).get("original_url")
+        return build.get("source") or original
+    params: Any = {} if event.task is None else event.task.params or {}
+    source = params.get("src") or params.get("url")
+    return source if isinstance(source, str) else None
+
+
+def _build_facts(event: Event) -> dict[str, Any]:
+    build = event.build
+    if build is None:
+        return {"koji_package": event.package_name}
+    return {
+        "koji_build_id": build.build_id,
+        "koji_build_url": build.url,
+        "koji_nvr": build.nvr,
+        "koji_package": event.package_name,
+        "koji_version": build.version,
+        "koji_release": build.release,
+        "koji_epoch": build.get("epoch"),
+        "koji_build_state": build_states.to_str(build.state) if "state" in build else None,
+        "koji_draft": build.get("draft"),
+        "koji_owner": build.get("owner_name"),
+        "koji_source": _scm_source(event),
+        "koji_task_id": build.task_id,
+        "koji_target": event.target,
+        "koji_build_types": list(event.types) or None,
+        "koji_rpms": list(event.rpms[:MAX_RPMS]) or None,
+    }
+
+
+def _task_facts(event: Event) -> dict[str, Any]:
+    task = event.task
+    if not isinstance(event, TaskStateChange) or task is None:
+        return {}
+    return {
+        "koji_task_id": task.id,
+        "koji_task_url": task.url,
+        "koji_task_state": event.event,
+        "koji_task_method": task.method,
+        "koji_task_arch": task.get("arch"),
+        "koji_scratch": task.is_scratch,
+        "koji_owner": task.get("owner_name"),
+        "koji_source": _scm_source(event),
+        "koji_target": event.target,
+    }
+
+
+def _other_facts(event: Event) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "koji_tag": event.tag_name,
+        "koji_tag_id": event.tag_id,
+        "koji_tag_heirs": list(event.heirs) or None,
+        "koji_user": event.user_name,
+    }
+    if isinstance(event, RepoDone):
+        facts |= {"koji_repo_id": event.repo_id, "koji_dist": event.dist}
+    if isinstance(event, RPMSign):
+        rpm = event.rpm
+        facts |= {
+            "koji_sigkey": event.sigkey,
+            "koji_rpm_id": rpm["id"],
+            "koji_rpm": f"{rpm['name']}-{rpm['version']}-{rpm['release']}.{rpm['arch']}",
+        }
+    return facts
+
+
+def _words(event: Event) -> str:
+    nvr = "" if event.build is None else str(event.build.nvr)
+    by = f" by {event.user_name}" if event.user_name else ""
+    if isinstance(event, TagUntag):
+        into = "into" if event.action == "tag" else "from"
+        return f"{nvr} was {event.name} {into} {event.tag_name}{by}"
+    if isinstance(event, BuildStateChange):
+        return f"build of {nvr}{by}: {event.event.lower()}"
+    if isinstance(event, TaskStateChange):
+        task = event.task
+        assert task is not None
+        of = f" of {event.package_name}" if event.package_name else ""
+        return f"task {task.id}, {task.method}{of}: {event.event.lower()}"
+    if isinstance(event, BuildPromote):
+        return f"{nvr} was promoted{by}"
+    if isinstance(event, RepoDone):
+        return f"repo {event.repo_id} of {event.tag_name} is ready"
+    if isinstance(event, PackageListChange):
+        return f"{event.package} was listed in {event.tag_name}{by}"
+    if isinstance(event, RPMSign):
+        return f"{event.rpm['name']} {event.rpm['arch']} of {nvr} was signed with {event.sigkey}"
+    return event.name

@@ -1,0 +1,107 @@
+"""Which of a hub's events become changes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from txkoji.events import Event, PackageListChange, RepoDone, TaskStateChange
+from txkoji.tag_watch import matches
+from txkoji.task_methods import KEY as MARKER
+
+__all__ = ["Selection"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the events must be. An empty tuple and None stand for anything.
+
+    Attributes:
+        packages: names of packages, or globs.
+        targets: names of build targets, or globs; for what was built by a task.
+        owners: names of the owners of builds and tasks, or globs.
+        types: types of builds.
+        methods: methods of tasks.
+        scratch: whether tasks are scratch builds.
+        ignore_marker: leave out the builds and tasks that this package submitted.
+        function: has the last word.
+    """
+
+    packages: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    scratch: bool | None = None
+    ignore_marker: bool = False
+    function: Callable[[Event], Any] | None = None
+
+    def may_fit(self, event: Event) -> bool:
+        """Tell whether an event, of which not all may be known yet, can fit."""
+        return not (
+            self._other_package(event)
+            or (_owner(event) is not None and self._other_owner(event))
+            or (event.task is not None and self._other_task(event))
+            or (self.ignore_marker and _has_marker(event))
+        )
+
+    def fits(self, event: Event) -> bool:
+        """Tell whether an event, of which all is known, fits.
+
+        Raises:
+            Exception: what the function of the configuration raises.
+        """
+        return (
+            not self._other_package(event)
+            and not self._other_owner(event)
+            and not self._other_task(event)
+            and not self._other_build(event)
+            and not (self.ignore_marker and _has_marker(event))
+            and (self.function is None or bool(self.function(event)))
+        )
+
+    def _other_package(self, event: Event) -> bool:
+        has_package = not isinstance(event, RepoDone)
+        return has_package and _differs(event.package_name, self.packages)
+
+    def _other_owner(self, event: Event) -> bool:
+        has_owner = event.build is not None or event.task is not None
+        return has_owner and _differs(_owner(event), self.owners)
+
+    def _other_task(self, event: Event) -> bool:
+        task = event.task
+        if isinstance(event, TaskStateChange) and task is not None:
+            other_kind = self.scratch is not None and task.is_scratch != self.scratch
+            if other_kind or (self.methods and task.method not in self.methods):
+                return True
+        if isinstance(event, (RepoDone, PackageListChange)):
+            return False
+        target = event.target or (None if task is None else task.target)
+        return _differs(target, self.targets)
+
+    def _other_build(self, event: Event) -> bool:
+        return (
+            bool(self.types) and event.build is not None and set(self.types).isdisjoint(event.types)
+        )
+
+
+def _differs(value: str | None, patterns: tuple[str, ...]) -> bool:
+    return bool(patterns) and not matches(value, patterns)
+
+
+def _owner(event: Event) -> str | None:
+    struct: Any = event.build if event.build is not None else event.task
+    return None if struct is None else struct.get("owner_name")
+
+
+def _has_marker(event: Event) -> bool:
+    metadata: Any = None
+    build: Any = event.build
+    if build is not None:
+        metadata = (build.get("extra") or {}).get("custom_user_metadata")
+    elif event.task is not None:
+        params: Any = event.task.params or {}
+        options = params.get("opts")
+        metadata = options.get("custom_user_metadata") if isinstance(options, dict) else None
+    return isinstance(metadata, dict) and MARKER in metadata

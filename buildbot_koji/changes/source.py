@@ -1,0 +1,672 @@
+"""The change source: two ears at one hub, a poll that is complete and a bus that is fast."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from buildbot.changes.base import ChangeSource
+from buildbot.config.errors import error as config_error
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from buildbot_koji import checks
+from buildbot_koji.changes.delivery import Delivery
+from buildbot_koji.changes.health import Health, health_change
+from buildbot_koji.changes.mapping import change_of
+from buildbot_koji.changes.selection import Selection
+from buildbot_koji.changes.storage import Storage
+from buildbot_koji.hub import get_hub
+from txkoji import messages
+from txkoji.bus import BusMessage, Receiver, Reject, State
+from txkoji.events import NAMES, Event
+from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
+from txkoji.poller import Cursor, Interest, Poller
+from txkoji.tag_watch import is_glob
+
+__all__ = ["KojiChangeSource"]
+
+BATCH = 20
+"""Changes that are stored before others get a turn: a third of a second on SQLite."""
+
+QUIET_AT_MOST = 10
+"""How many times ``quiet_time`` the first of a flood waits."""
+
+FIRST_PAUSE = 5.0
+"""Seconds after the first failure of a poll; then twice as many, up to the poll's interval."""
+
+STOP_LIMIT = 10.0
+"""Seconds that a stop waits for a change that is being stored."""
+
+TAG_EVENTS = frozenset({"tagged", "untagged", "package-listed", "repo-done"})
+
+NEEDS_BUS = frozenset({"build-deleted", "rpm-signed"})
+"""Koji keeps no time of these: only a message tells of them."""
+
+_MANY_TEXTS = {"events", "tags", "packages", "targets", "owners", "build_types", "methods"}
+_CHECKS: dict[str, checks.Check] = {
+    "profile": checks.hub,
+    **dict.fromkeys(sorted(_MANY_TEXTS), checks.texts),
+    "inherited": checks.flag,
+    "scratch": checks.flag,
+    "ignore_marker": checks.flag,
+    "rpms": checks.flag,
+    "project": checks.text,
+    "codebase": checks.text,
+    "poll_interval": checks.seconds,
+    "overlap": checks.seconds,
+    "stale_after": checks.seconds,
+}
+
+
+class KojiChangeSource(ChangeSource):
+    """Makes changes of what happens on a Koji hub, each exactly once.
+
+    It polls the hub, with a cursor that misses nothing; a bus makes it fast. In a cluster of
+    masters, one of them has it.
+
+    Args:
+        profile: the name of the hub's profile, or a ``util.KojiHub``.
+        name: its name; by default made of the profile's. It is the key to what it has stored.
+        events: what becomes a change: names of :data:`txkoji.events.NAMES`.
+        tags: names of tags, or globs (``*``, ``?``), in which builds are tagged or untagged,
+            packages listed and repos made.
+        inherited: count also what happens in the tags that these inherit from.
+        packages: names of packages, or globs.
+        targets: names of build targets, or globs, for what was built by a task.
+        owners: names of the owners of builds and tasks, or globs.
+        build_types: ``rpm``, ``maven``, ``image`` and so on.
+        methods: the methods of tasks. The events of tasks need it: a hub has many.
+        scratch: only tasks that are (True) or are not (False) scratch builds.
+        ignore_marker: leave out what this package's steps have submitted.
+        filter: called with each :class:`txkoji.events.Event` that all this lets through; what it
+            returns decides.
+        rpms: whether ``koji_rpms`` is among the properties, at the price of a look-up.
+        project: the project of all changes; by default the name of the package.
+        codebase: their codebase; by default what the ``codebaseGenerator`` says.
+        poll_interval: seconds between two polls.
+        overlap: seconds that a transaction of the hub may take: so long is looked back.
+        since: where the very first run begins: a ``timedelta`` back or an aware ``datetime``. By
+            default, with what happens from then on.
+        bus: a ``util.KojiAMQP`` or ``util.KojiAMQP1``; None to poll only.
+        quiet_time: wait until nothing has happened for so many seconds before changes are made.
+        max_changes_per_hour: hold back what is more, in order, until there is room.
+        stale_after: seconds after which it is said that the hub is not heard any more.
+    """
+
+    _log = Logger()
+
+    compare_attrs: ClassVar[Sequence[str]] = ()
+    secrets: ClassVar[Sequence[str]] = ("bus",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("name") is None:
+            profile = args[0] if args else kwargs.get("profile")
+            kwargs["name"] = f"KojiChangeSource-{getattr(profile, 'key', profile)}"
+        self._running: _Run | None = None
+        super().__init__(*args, **kwargs)
+
+    def checkConfig(self, profile: Any = None, **options: Any) -> None:
+        """Check the arguments; mistakes go to Buildbot's configuration errors."""
+        values = {**_DEFAULTS, **options, "profile": profile}
+        unknown = [f"takes no {each}" for each in sorted(set(options) - set(_DEFAULTS))]
+        for complaint in [*unknown, *_complaints(values)]:
+            config_error(f"KojiChangeSource: {complaint}")
+
+    @async_to_deferred
+    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
+        """Take another configuration, in one turn."""
+        await super().reconfigServiceWithSibling(sibling)
+        # Buildbot compares with the arguments of the first configuration for ever otherwise.
+        self._config_args = sibling._config_args  # noqa: SLF001 - of our own class
+        self._config_kwargs = sibling._config_kwargs  # noqa: SLF001 - likewise
+
+    @async_to_deferred
+    async def reconfigService(  # type: ignore[override]  # Buildbot's own take what they need, too
+        self, profile: Any = None, **options: Any
+    ) -> None:
+        """Take the arguments; a source that is active goes on with them."""
+        await super().reconfigService()
+        self._options = {**_DEFAULTS, **options, "profile": profile}
+        if self._running is not None:
+            await self.deactivate()
+            await self.activate()
+
+    @async_to_deferred
+    async def activate(self) -> None:
+        """Begin to listen, in the background."""
+        self._running = _Run(self.master, str(self.name), self._options)
+        self._running.start()
+
+    @async_to_deferred
+    async def deactivate(self) -> None:
+        """Stop listening; returns when nothing is stored any more."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.stop()
+
+    def describe(self) -> str:
+        """Return what it is, in a line."""
+        return str(self.name)
+
+    def wake(self) -> None:
+        """Poll now, where it is active on this master."""
+        if self._running is not None:
+            self._running.wake()
+
+
+_DEFAULTS: dict[str, Any] = {
+    "events": ("tagged",),
+    "tags": (),
+    "inherited": False,
+    "packages": (),
+    "targets": (),
+    "owners": (),
+    "build_types": (),
+    "methods": (),
+    "scratch": None,
+    "ignore_marker": False,
+    "filter": None,
+    "rpms": True,
+    "project": None,
+    "codebase": None,
+    "poll_interval": 300.0,
+    "overlap": 300.0,
+    "since": None,
+    "bus": None,
+    "quiet_time": 0,
+    "max_changes_per_hour": None,
+    "stale_after": 3600.0,
+}
+
+
+def _complaints(values: dict[str, Any]) -> list[str]:
+    found = checks.complaints(values, _CHECKS, ["profile"])
+    if found:
+        return found
+    events = set(values["events"])
+    for name in sorted(events - set(NAMES)):
+        found.append(f"events: there is no {name!r}; there are {', '.join(NAMES)}")
+    if not events:
+        found.append("events is empty: name at least one")
+    if events & TAG_EVENTS and not values["tags"]:
+        found.append(
+            f"tags is missing: {', '.join(sorted(events & TAG_EVENTS))} happen in tags; name them,"
+            " or write ['*'] for all"
+        )
+    if any(name.startswith("task-") for name in events) and not values["methods"]:
+        found.append("methods is missing: name the methods of the tasks, such as ['build']")
+    if events & NEEDS_BUS and values["bus"] is None:
+        found.append(
+            f"bus is missing: Koji keeps no time of {', '.join(sorted(events & NEEDS_BUS))}, only a"
+            " message tells of it"
+        )
+    if values["filter"] is not None and not callable(values["filter"]):
+        found.append(f"filter={values['filter']!r} must be a function that takes an event")
+    found += _number_complaints(values)
+    since = values["since"]
+    aware = isinstance(since, datetime.datetime) and since.tzinfo is not None
+    if since is not None and not aware and not isinstance(since, datetime.timedelta):
+        found.append(f"since={since!r} must be a timedelta or an aware datetime")
+    bus = values["bus"]
+    if bus is not None:
+        if not hasattr(bus, "receiving_complaint"):
+            found.append(f"bus={bus!r} must be a util.KojiAMQP or util.KojiAMQP1")
+        elif bus.receiving_complaint() is not None:
+            found.append(f"bus: {bus.receiving_complaint()}")
+    return found
+
+
+def _number_complaints(values: dict[str, Any]) -> list[str]:
+    found = []
+    if values["quiet_time"] != 0 and checks.seconds(values["quiet_time"]):
+        found.append(f"quiet_time={values['quiet_time']!r} must be a number of seconds, or 0")
+    most = values["max_changes_per_hour"]
+    if most is not None and (checks.integer(most) or most < 1):
+        found.append(f"max_changes_per_hour={most!r} must be a whole number greater than 0")
+    if values["stale_after"] <= values["poll_interval"]:
+        found.append(
+            f"stale_after={values['stale_after']!r} must be more than poll_interval, which is"
+            f" {values['poll_interval']!r}"
+        )
+    return found
+
+
+class _Stopped(Exception):
+    """The source is to stop: what is under way is left as it is."""
+
+
+class _Run:
+    """A change source from its activation to its deactivation.
+
+    Attributes:
+        polls: how many rounds were begun.
+
+    One lock is held by whoever reads the hub and stores changes, the poll or a message; changes are
+    stored under the master's own lock, so that none is while schedulers come and go.
+    """
+
+    _log = Logger()
+
+    def __init__(self, master: Any, name: str, options: dict[str, Any]) -> None:
+        self._master = master
+        self._reactor = master.reactor
+        self._name = name
+        self._options = options
+        self._hub_name = str(getattr(options["profile"], "key", options["profile"]))
+        self._selection = Selection(
+            packages=tuple(options["packages"]),
+            targets=tuple(options["targets"]),
+            owners=tuple(options["owners"]),
+            types=tuple(options["build_types"]),
+            methods=tuple(options["methods"]),
+            scratch=options["scratch"],
+            ignore_marker=options["ignore_marker"],
+            function=options["filter"],
+        )
+        self._storage = Storage(master, name)
+        self._delivery = Delivery(master, name, self._storage, options["max_changes_per_hour"])
+        self._lock = DeferredLock()
+        self._waits: set[Deferred[Any]] = set()
+        self._stopping = False
+        self._done: Deferred[None] | None = None
+        self._awake: Deferred[None] | None = None
+        self._receiver: Receiver | None = None
+        self._gathered: dict[str, Event] = {}
+        self._gathering_since = 0.0
+        self._gathered_at = 0.0
+        self._reached: Cursor | None = None
+        self._next_poll = 0.0
+        self._flush_not_before = 0.0
+        self._trouble: str | None = None
+        self._failures = 0
+        self.polls = 0
+        self._paused = False
+        self._poll_wanted = False
+        self._written: Any = None
+
+    # Start and stop
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._done = Deferred.fromCoroutine(self._run())
+        self._done.addErrback(self._ended)
+
+    def _ended(self, failure: Failure) -> None:
+        if not (self._stopping and failure.check(_Stopped, CancelledError)):
+            self._log.failure("{name} has ended", failure, name=self._name)
+
+    async def stop(self) -> None:
+        """End; a change that is being stored is waited for, everything else given up."""
+        self._stopping = True
+        listening = None if self._receiver is None else self._receiver.stop()
+        for wait in list(self._waits):
+            wait.cancel()
+        if listening is not None:
+            await listening
+        if self._done is not None:
+            try:
+                await self._done.addTimeout(STOP_LIMIT, self._reactor)
+            except DeferredTimeout:
+                self._log.warn("{name}: the database does not answer", name=self._name)
+
+    def wake(self) -> None:
+        """Poll now."""
+        self._poll_wanted = True
+        self._rouse()
+
+    def _rouse(self) -> None:
+        """Look anew what there is to do when."""
+        if self._awake is not None and not self._awake.called:
+            self._awake.callback(None)
+
+    async def _give_up_able(self, begin: Callable[..., Deferred[Any]], *args: Any) -> Any:
+        """Wait for something that a stop need not wait for."""
+        if self._stopping:
+            raise _Stopped
+        waited = begin(*args)
+        self._waits.add(waited)
+        try:
+            return await waited
+        except CancelledError:
+            if self._stopping:
+                raise _Stopped from None
+            raise
+        finally:
+            self._waits.discard(waited)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait so long, or until someone wakes us."""
+        if self._poll_wanted:
+            return
+        awake: Deferred[None] = Deferred()
+        self._awake = awake
+        timer = self._reactor.callLater(max(seconds, 0.0), self._rouse)
+        try:
+            await self._give_up_able(lambda: awake)
+        finally:
+            self._awake = None
+            if timer.active():
+                timer.cancel()
+
+    # The life of it
+
+    async def _run(self) -> None:
+        # Change sources are activated before the schedulers listen, under this lock.
+        await self._under_master_lock(_nothing)
+        await self._until_it_works(self._prepare)
+        self._next_poll = self._now()
+        while True:
+            await self._until_it_works(self._turn)
+            await self._sleep(min(self._next_poll, *self._other_times()) - self._now())
+
+    async def _until_it_works(self, function: Callable[[], Any]) -> None:
+        """Do something again until it succeeds: this has to go on for years."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await function()
+            except (_Stopped, CancelledError):
+                raise
+            except KojiException as error:
+                self._say_trouble(error)
+            except Exception as error:  # noqa: BLE001 - the database, most likely
+                self._log.failure("{name}: {error}", name=self._name, error=error)
+            else:
+                return
+            await self._sleep(pause)
+            pause = min(2 * pause, self._options["poll_interval"])
+
+    async def _turn(self) -> None:
+        if self._poll_wanted or self._now() >= self._next_poll:
+            self._poll_wanted = False
+            self._next_poll = self._now() + await self._locked(self._poll)
+        await self._locked(self._flush_when_quiet)
+        await self._locked(self._tell_health)
+
+    def _other_times(self) -> list[float]:
+        """Return when there is something to do but the poll."""
+        times = [self._now() + self._options["poll_interval"]]
+        if self._gathered and not self._paused:
+            times.append(max(self._quiet_at(), self._flush_not_before))
+        drains_at = self._delivery.drains_at()
+        if drains_at is not None and not self._paused:
+            times.append(max(drains_at, self._flush_not_before))
+        return times
+
+    async def _prepare(self) -> None:
+        """Get the hub, and what was stored before."""
+        hub = await get_hub(self._master, self._options["profile"])
+        self._connection = hub.connection
+        self._poller = Poller(self._connection, self._interest(), overlap=self._options["overlap"])
+        self._delivery.standing = await self._storage.load()
+        standing = self._delivery.standing
+        self._health = Health(self._options["stale_after"], self._now(), stale=standing.stale)
+        if standing.cursor is not None:
+            self._reached = Cursor.from_json(standing.cursor)
+        await self._delivery.start(None if self._reached is None else self._reached.horizon)
+        if self._options["bus"] is not None:
+            self._receiver = Receiver(
+                self._options["bus"],
+                self._handle,
+                reactor=self._reactor,
+                on_state=self._bus_changed,
+            )
+            self._receiver.start()
+
+    def _interest(self) -> Interest:
+        options = self._options
+        return Interest(
+            names=frozenset(options["events"]),
+            tags=tuple(options["tags"]),
+            inherited=options["inherited"],
+            methods=tuple(options["methods"]),
+            targets=bool(options["targets"]),
+            rpms=options["rpms"],
+            types=bool(options["build_types"]),
+            wanted=self._selection.may_fit,
+        )
+
+    def _now(self) -> float:
+        return float(self._reactor.seconds())
+
+    async def _locked(self, function: Callable[[], Any]) -> Any:
+        await self._give_up_able(self._lock.acquire)
+        try:
+            return await function()
+        finally:
+            self._lock.release()
+
+    async def _under_master_lock(self, function: Callable[[], Any]) -> Any:
+        lock = self._master.initLock
+        await self._give_up_able(lock.acquire)
+        try:
+            return await function()
+        finally:
+            lock.release()
+
+    # The poll
+
+    async def _poll(self) -> float:
+        """Run a round; returns the seconds until the next."""
+        self.polls += 1
+        if await self._is_paused():
+            # The cursor stays where it is: nothing is lost.
+            return float(self._options["poll_interval"])
+        try:
+            if self._reached is None:
+                since = self._since()
+                self._reached = await self._give_up_able(self._poller.baseline, since)
+                await self._check_names()
+                await self._save()
+            found = await self._give_up_able(
+                partial(self._poller.round, self._reached, known=self._is_known)
+            )
+        except KojiException as error:
+            self._say_trouble(error)
+            self._failures += 1
+            pause: float = min(FIRST_PAUSE * 2**self._failures / 2, self._options["poll_interval"])
+            return pause
+        self._heard()
+        self._failures = 0
+        self._gather(found.events)
+        self._reached = found.cursor
+        return float(self._options["poll_interval"])
+
+    def _since(self) -> float | None:
+        since = self._options["since"]
+        if isinstance(since, datetime.timedelta):
+            return self._now() - since.total_seconds()
+        return None if since is None else float(since.timestamp())
+
+    def _heard(self) -> None:
+        if self._trouble is not None:
+            self._log.info("{name}: the hub answers again", name=self._name)
+            self._trouble = None
+        self._health.succeeded(self._now())
+
+    def _say_trouble(self, error: Exception) -> None:
+        """Log what is wrong, once as long as it is the same."""
+        # Which of the calls it was that an offline hub refused, does not matter.
+        words = " ".join(str(error.text if isinstance(error, ServerOffline) else error).split())
+        if words != self._trouble:
+            self._trouble = words
+            self._log.warn("{name}: {error}; trying again", name=self._name, error=words)
+
+    async def _check_names(self) -> None:
+        """Say which names the hub does not know: a new configuration may have a slip in it."""
+        methods = {"packages": "getPackage", "targets": "getBuildTarget", "owners": "getUser"}
+        for option, method in methods.items():
+            for name in self._options[option]:
+                if is_glob(name):
+                    continue
+                if await self._give_up_able(self._connection.call, method, name) is None:
+                    self._log.warn(
+                        "{source}: {option}: the hub has no {name}: check the spelling",
+                        source=self._name,
+                        option=option,
+                        name=name,
+                    )
+
+    # The bus
+
+    def _bus_changed(self, state: State, _reason: str | None) -> None:
+        if state is State.READY:
+            # What was sent while nobody listened may be lost.
+            self.wake()
+
+    async def _handle(self, message: BusMessage) -> None:
+        """Take a message of the bus: it tells where to look."""
+        try:
+            told = messages.read(message, self._connection)
+        except MalformedMessage as error:
+            raise Reject(str(error)) from error
+        if told is not None:
+            await self._locked(lambda: self._look(told))
+
+    async def _look(self, told: Event) -> None:
+        if self._paused or self._reached is None:
+            # The poll finds it.
+            return
+        found = await self._give_up_able(self._poller.look, told, self._reached)
+        self._heard()
+        self._gather([event for event in found if not self._is_known(str(event.key))])
+        if self._options["quiet_time"]:
+            # The cursor has not moved: should the master end before, the poll finds it again.
+            self._rouse()
+            return
+        await self._flush()
+
+    # From events to changes
+
+    def _is_known(self, key: str) -> bool:
+        return key in self._gathered or self._delivery.knows(key)
+
+    def _gather(self, found: Sequence[Event]) -> None:
+        now = self._now()
+        if found and not self._gathered:
+            self._gathering_since = now
+        for event in found:
+            self._gathered[str(event.key)] = event
+            self._gathered_at = now
+
+    def _quiet_at(self) -> float:
+        """Return when what is gathered becomes changes."""
+        quiet = self._options["quiet_time"]
+        return min(self._gathered_at + quiet, self._gathering_since + QUIET_AT_MOST * quiet)
+
+    async def _flush_when_quiet(self) -> None:
+        if self._gathered and self._now() < self._quiet_at():
+            return
+        try:
+            await self._flush()
+        except KojiException as error:
+            self._say_trouble(error)
+            self._flush_not_before = self._now() + FIRST_PAUSE
+
+    async def _flush(self) -> None:
+        """Make changes of what is gathered, and of what was held back, as far as it may be.
+
+        Raises:
+            KojiException: the hub could not be asked; what is gathered stays so.
+        """
+        while self._gathered and not self._paused:
+            batch = list(self._gathered.values())[:BATCH]
+            whole = await self._give_up_able(self._poller.complete, batch)
+            await self._under_master_lock(partial(self._deliver, whole))
+        if len(self._delivery.backlog) and not self._paused:
+            await self._under_master_lock(self._drain)
+        await self._save()
+
+    async def _deliver(self, whole: Sequence[Event]) -> None:
+        """Deal with some events; where the source is paused meanwhile, they stay gathered."""
+        if await self._is_paused():
+            return
+        wanted = []
+        for event in whole:
+            if self._fits(event):
+                wanted.append(event)
+            else:
+                self._delivery.dismiss(str(event.key), event.when or 0.0, self._now())
+                self._gathered.pop(str(event.key), None)
+        changes = [self._change_of(event) for event in wanted]
+        done = await self._delivery.deliver(changes, self._now(), lambda: not self._stopping)
+        for event in wanted[:done]:
+            self._gathered.pop(str(event.key), None)
+
+    async def _is_paused(self) -> bool:
+        """Read the switch: whoever turned it may be on another master."""
+        paused = await self._storage.is_paused()
+        if paused != self._paused:
+            self._paused = paused
+            words = "is paused" if paused else "goes on"
+            self._log.info("{name} {words}", name=self._name, words=words)
+        return paused
+
+    def _fits(self, event: Event) -> bool:
+        try:
+            return self._selection.fits(event)
+        except Exception:  # noqa: BLE001 - a mistake in a function of master.cfg must lose nothing
+            self._log.failure(
+                "{name}: the filter failed at {key}, which becomes a change",
+                name=self._name,
+                key=event.key,
+            )
+            return True
+
+    def _change_of(self, event: Event) -> dict[str, Any]:
+        change = change_of(
+            event, source=self._name, hub=self._hub_name, project=self._options["project"]
+        )
+        if self._options["codebase"] is not None:
+            change["codebase"] = self._options["codebase"]
+        return change
+
+    async def _drain(self) -> None:
+        if not await self._is_paused():
+            await self._delivery.drain(self._now(), lambda: not self._stopping)
+
+    async def _save(self) -> None:
+        """Write where we stand, if that is another place."""
+        standing, reached = self._delivery.standing, self._reached
+        if reached is None or self._gathered:
+            return
+        cursor = reached.to_json()
+        counted = None if self._options["max_changes_per_hour"] is None else standing.count
+        written = (cursor, counted)
+        if written != self._written:
+            standing.cursor = cursor
+            await self._delivery.save()
+            self._written = written
+        self._delivery.forget(reached.horizon)
+
+    # Health
+
+    async def _tell_health(self) -> None:
+        if self._paused:
+            self._health.not_asked(self._now())
+        silence = self._health.silence(self._now())
+        if not self._health.changed(self._now()):
+            return
+        stale = self._health.stale
+        if stale:
+            words = f"nothing was heard of {self._hub_name} for {silence:.0f} s: {self._trouble}"
+            self._log.warn("{name}: {words}", name=self._name, words=words)
+        else:
+            words = f"{self._hub_name} is heard again"
+            self._log.info("{name}: {words}", name=self._name, words=words)
+        change = health_change(
+            self._name, self._hub_name, stale=stale, words=words, now=self._now()
+        )
+        await self._under_master_lock(lambda: self._delivery.add_health(change))
+        self._delivery.standing.stale = stale
+        await self._delivery.save()
+
+
+async def _nothing() -> None:
+    """Do nothing."""

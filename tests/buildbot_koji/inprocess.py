@@ -1,0 +1,151 @@
+"""A real Buildbot master in the tests' own process, on a clock that can be put forward."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from buildbot.config.master import MasterConfig
+from buildbot.interfaces import IConfigLoader
+from buildbot.master import BuildMaster
+from buildbot.plugins import schedulers, util, worker
+from twisted.internet import reactor
+from zope.interface import implementer
+
+from tests.support import until
+
+_EMPTY: list[bytes] = []
+"""An empty database, once there is one: to make one takes longer than most tests."""
+
+
+class ForwardReactor:
+    """The reactor, whose time may be ahead of the real one."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reactor, name)
+
+    def seconds(self) -> float:
+        """Return the time."""
+        return float(reactor.seconds()) + self.ahead
+
+
+@implementer(IConfigLoader)
+class Loader:
+    """Gives the configuration that a test has made."""
+
+    def __init__(self, configuration: dict[str, Any]) -> None:
+        self.configuration = configuration
+
+    def loadConfig(self) -> MasterConfig:  # noqa: N802 - Buildbot's name
+        """Return the configuration, checked."""
+        return MasterConfig.loadFromDict(self.configuration, "<dict>")
+
+
+class Master:
+    """A master with SQLite on disk, one builder without work, and the change sources of a test.
+
+    Every change of any source is built by the builder; its build requests are counted, not its
+    builds: no worker comes.
+    """
+
+    def __init__(self, directory: Path, *sources: Any, **more: Any) -> None:
+        self.directory = directory
+        self.reactor = ForwardReactor()
+        self.sources = list(sources)
+        self.more = more
+        self.loader = Loader({})
+        self.master: Any = None
+
+    def configuration(self) -> dict[str, Any]:
+        """Return what would be master.cfg."""
+        return {
+            "buildbotNetUsageData": None,
+            "db": {"db_url": f"sqlite:///{self.directory}/state.sqlite"},
+            "protocols": {"null": {}},
+            "workers": [worker.LocalWorker("never", missing_timeout=0, max_builds=1)],
+            "builders": [
+                util.BuilderConfig(
+                    name="test",
+                    workernames=["never"],
+                    factory=util.BuildFactory(),
+                    canStartBuild=lambda *_: False,
+                    collapseRequests=False,
+                )
+            ],
+            "schedulers": [schedulers.AnyBranchScheduler(name="all", builderNames=["test"])],
+            "change_source": self.sources,
+            **self.more,
+        }
+
+    async def start(self) -> None:
+        """Start it, with a new database where there is none."""
+        self.loader.configuration = self.configuration()
+        make = {"reactor": self.reactor, "config_loader": self.loader}
+        database = self.directory / "state.sqlite"
+        if not database.exists():
+            if not _EMPTY:
+                new: Any = BuildMaster(str(self.directory), **make)
+                new.config = self.loader.loadConfig()
+                await new.db.setup(check_version=False)
+                await new.db.model.upgrade()
+                await new.db.pool.stop()
+                _EMPTY.append(database.read_bytes())
+            database.write_bytes(_EMPTY[0])
+        self.master = BuildMaster(str(self.directory), **make)
+        await self.master.startService()
+
+    async def reconfigure(self, *sources: Any) -> None:
+        """Give it other change sources."""
+        self.sources = list(sources)
+        self.loader.configuration = self.configuration()
+        await self.master.reconfig()
+
+    async def stop(self) -> None:
+        """Stop it."""
+        master, self.master = self.master, None
+        if master is not None:
+            await master.stopService()
+            await master.db.pool.stop()
+
+    @property
+    def source(self) -> Any:
+        """The first change source, as it runs."""
+        return self.master.change_svc.namedServices[self.sources[0].name]
+
+    async def changes(self) -> list[dict[str, Any]]:
+        """Return all changes, oldest first, with the bare values of their properties."""
+        found = sorted(
+            await self.master.data.get(("changes",)), key=lambda change: change["changeid"]
+        )
+        for change in found:
+            change["properties"] = {
+                name: value for name, (value, _) in change["properties"].items()
+            }
+        return found
+
+    async def keys(self) -> list[str]:
+        """Return the keys of the events of all changes, oldest first."""
+        return [change["properties"]["koji_event_key"] for change in await self.changes()]
+
+    async def until_changes(self, count: int) -> list[dict[str, Any]]:
+        """Wait until there are so many changes; returns them."""
+
+        async def enough() -> Any:
+            return len(await self.changes()) >= count
+
+        await until(enough)
+        found = await self.changes()
+        assert len(found) == count
+        return found
+
+    async def scheduled(self) -> list[int]:
+        """Return the changes that builds were asked for, by their ids."""
+        found = []
+        for each in await self.master.data.get(("buildsets",)):
+            for stamp in each["sourcestamps"]:
+                change = await self.master.data.get(("sourcestamps", stamp["ssid"], "changes"))
+                found += [one["changeid"] for one in change]
+        return sorted(found)

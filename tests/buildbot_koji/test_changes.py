@@ -1,0 +1,458 @@
+"""KojiChangeSource in a real master, against an embedded hub."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import changes, schedulers, util
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.logger import LogEvent, globalLogPublisher
+
+from buildbot_koji.changes import storage
+from tests.buildbot_koji.inprocess import Master
+from tests.support import until
+from txkoji.testing import FakeHub
+
+# Buildbot is older than the Twisted and alembic that it runs on.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#"
+
+
+class Site:
+    """A hub, and a directory for a master that listens to it."""
+
+    def __init__(self, hub: FakeHub, directory: Path) -> None:
+        self.hub = hub
+        self.directory = directory
+        self.master: Any = None
+        self._count = 0
+
+    async def listen(self, *sources: Any, **more: Any) -> Master:
+        """Start a master; returns when its sources have polled for the first time."""
+        if self.master is not None:
+            await self.master.stop()
+        self.master = Master(self.directory, *sources, **more)
+        await self.master.start()
+        await self.polled()
+        return self.master
+
+    async def polled(self, name: str | None = None) -> None:
+        """Let a source poll once more, and wait for it."""
+        sources = self.master.master.change_svc.namedServices
+        run = sources[name or self.master.sources[0].name]._running
+        before = run.polls
+        run.wake()
+        # When it sleeps again, what it gathered is stored.
+        await until(lambda: run.polls > before and run._awake is not None)
+
+    def build(self, package: str = "hello", *, tag: str | None = "demo-candidate") -> str:
+        """Make a build, tagged; returns its NVR."""
+        self._count += 1
+        nvr = f"{package}-1.0-{self._count}"
+        build = self.hub.call("createEmptyBuild", package, "1.0", str(self._count), None)
+        if tag is not None:
+            self.hub.call("tagBuildBypass", tag, build)
+        return nvr
+
+
+@pytest_twisted.async_yield_fixture
+async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
+    hub = FakeHub(reactor, build_seconds=1)
+    hub.add_demo_content()
+    await hub.start()
+    (empty_home / ".koji").mkdir()
+    (empty_home / ".koji" / "config").write_text(hub.profile_text(), encoding="utf-8")
+    site = Site(hub, tmp_path)
+    yield site
+    if site.master is not None:
+        await site.master.stop()
+    await hub.stop()
+
+
+@pytest.fixture
+def logged() -> Any:
+    """Collect the lines that are logged."""
+    found: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_format"):
+            found.append(event["log_format"].format(**event))
+
+    globalLogPublisher.addObserver(observe)
+    yield found
+    globalLogPublisher.removeObserver(observe)
+
+
+def koji(**options: Any) -> Any:
+    given = {"profile": "fake", "tags": ["demo-candidate"], "poll_interval": 600}
+    return changes.KojiChangeSource(**{**given, "stale_after": 9000, **options})
+
+
+@pytest_twisted.ensureDeferred
+async def test_tagged_build(site: Site) -> None:
+    """A build that is tagged becomes one change, with all facts, and is scheduled."""
+    master = await site.listen(koji())
+    task = site.hub.call("build", f"{SOURCE}a1b2c3", "demo", user="alice")
+    await until(lambda: site.hub.call("listTagged", "demo-candidate"))
+    await site.polled()
+    [change] = await master.changes()
+    [build] = site.hub.call("listBuilds")
+    tag = site.hub.call("getTag", "demo-candidate")
+    history = site.hub.call("queryHistory", tables=["tag_listing"], tag="demo-candidate")
+    [row] = history["tag_listing"]
+    properties = change.pop("properties")
+    assert {name: change[name] for name in change if name not in ("changeid", "sourcestamp")} == {
+        "author": "alice",
+        "branch": "demo-candidate",
+        "category": "koji-tagged",
+        "codebase": "",
+        "comments": "hello-1.0-a1b2c3 was tagged into demo-candidate by alice",
+        "committer": None,
+        "files": [],
+        "parent_changeids": [],
+        "project": "hello",
+        "repository": "https://git.example.test/rpms/hello.git",
+        "revision": "a1b2c3",
+        "revlink": f"{site.hub.weburl}/buildinfo?buildID={build['build_id']}",
+        "when_timestamp": int(row["create_ts"]),
+    }
+    rpms = properties.pop("koji_rpms")
+    assert "hello-1.0-a1b2c3.src" in rpms
+    assert properties == {
+        "koji_build_id": build["build_id"],
+        "koji_build_state": "COMPLETE",
+        "koji_build_url": change["revlink"],
+        "koji_change_source": "KojiChangeSource-fake",
+        "koji_draft": False,
+        "koji_event": "tagged",
+        "koji_event_key": f"tag:{tag['id']}:{build['build_id']}:{row['create_event']}",
+        "koji_hub": "fake",
+        "koji_nvr": "hello-1.0-a1b2c3",
+        "koji_owner": "alice",
+        "koji_package": "hello",
+        "koji_release": "a1b2c3",
+        "koji_source": f"{SOURCE}a1b2c3",
+        "koji_tag": "demo-candidate",
+        "koji_tag_heirs": ["demo-candidate"],
+        "koji_tag_id": tag["id"],
+        "koji_task_id": task,
+        "koji_user": "alice",
+        "koji_version": "1.0",
+    }
+    await until(master.scheduled)
+    assert await master.scheduled() == [change["changeid"]]
+    await site.polled()
+    assert len(await master.changes()) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_all_kinds_of_events(site: Site) -> None:
+    """Builds, tasks, repos, packages and promotions become changes of their own categories."""
+    master = await site.listen(
+        koji(
+            events=[
+                "build-complete",
+                "build-failed",
+                "build-promoted",
+                "tagged",
+                "untagged",
+                "task-closed",
+                "repo-done",
+                "package-listed",
+            ],
+            tags=["demo-*"],
+            methods=["build"],
+            scratch=True,
+        )
+    )
+    call = site.hub.call
+    for package, opts in (
+        ("hello", {"scratch": True}),
+        ("failarch", {}),
+        ("world", {"draft": True}),
+    ):
+        call("build", SOURCE.replace("hello", package) + "1", "demo", opts)
+    await until(lambda: all(task["state"] > 1 for task in call("listTasks", {"method": "build"})))
+    [draft] = call("listBuilds", draft=True)
+    call("promoteBuild", draft["build_id"])
+    nvr = site.build("foo")
+    call("untagBuildBypass", "demo-candidate", nvr)
+    site.hub.add_repo("demo-build")
+    site.hub.add_package("demo-build", "new")
+    await site.polled()
+    found = {
+        (change["category"], change["project"], change["branch"])
+        for change in await master.changes()
+    }
+    assert found == {
+        ("koji-task-closed", "hello", "demo"),
+        ("koji-build-failed", "failarch", "demo"),
+        ("koji-build-complete", "world", "demo"),
+        ("koji-build-complete", "foo", None),
+        ("koji-build-promoted", "world", None),
+        ("koji-tagged", "world", "demo-candidate"),
+        ("koji-tagged", "foo", "demo-candidate"),
+        ("koji-untagged", "foo", "demo-candidate"),
+        ("koji-repo-done", "", "demo-build"),
+        ("koji-package-listed", "new", "demo-build"),
+    }
+
+
+FILTERS: list[tuple[dict[str, Any], set[str]]] = [
+    ({"packages": ["hel*"]}, {"hello"}),
+    ({"packages": ["world", "nothing"]}, {"world"}),
+    ({"owners": ["alice"]}, {"hello"}),
+    ({"targets": ["demo"]}, {"hello"}),
+    ({"targets": ["other"]}, set()),
+    ({"build_types": ["rpm"]}, {"hello"}),
+    ({"build_types": ["image"]}, set()),
+    ({"ignore_marker": True}, {"world", "foo"}),
+    ({"filter": lambda event: event.build.nvr.startswith("foo")}, {"foo"}),
+]
+
+
+@pytest_twisted.ensureDeferred
+async def test_filters(site: Site) -> None:
+    """Only what all the filters of a source let through becomes a change of it."""
+    ours = {"custom_user_metadata": {"submission_marker": "x"}}
+    site.hub.call("build", f"{SOURCE}1", "demo", ours, user="alice")
+    await until(lambda: site.hub.call("listTagged", "demo-candidate"))
+    site.build("world")
+    site.build("foo")
+    hour = datetime.timedelta(hours=1)
+    master = await site.listen(
+        *[koji(name=str(n), since=hour, **options) for n, (options, _) in enumerate(FILTERS)]
+    )
+    for source in master.sources:
+        await site.polled(source.name)
+    found: list[set[str]] = [set() for _ in FILTERS]
+    for change in await master.changes():
+        found[int(change["properties"]["koji_change_source"])].add(change["project"])
+    assert found == [expected for _, expected in FILTERS]
+
+
+@pytest_twisted.ensureDeferred
+async def test_filter_that_fails(site: Site, logged_failures: list[Any]) -> None:
+    """A function of the configuration that raises loses nothing: there is a change, and a line."""
+    master = await site.listen(koji(filter=lambda event: event.no_such_thing))
+    site.build()
+    await site.polled()
+    assert len(await master.changes()) == 1
+    assert len(logged_failures) == 1
+    logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_restart(site: Site) -> None:
+    """What happens while the master is down is found at its start, and nothing comes twice."""
+    master = await site.listen(koji())
+    first = site.build()
+    await site.polled()
+    await master.until_changes(1)
+    await master.stop()
+    second = site.build()
+    master = await site.listen(koji())
+    found = await master.until_changes(2)
+    assert [change["revision"] for change in found] == [first, second]
+    assert len(set(await master.keys())) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_cursor_of_before(site: Site) -> None:
+    """A master that dies between a change and its cursor stores the change once."""
+    master = await site.listen(koji())
+    object_id = await master.master.db.state.getObjectId(
+        "KojiChangeSource-fake", "KojiChangeSource"
+    )
+    before = await master.master.db.state.getState(object_id, "standing")
+    for _ in range(8):
+        site.build()
+    await site.polled()
+    await master.until_changes(8)
+    await master.master.db.state.setState(object_id, "standing", before)
+    await master.stop()
+    site.build()
+    master = await site.listen(koji())
+    await master.until_changes(9)
+    assert len(set(await master.keys())) == 9
+
+
+@pytest_twisted.ensureDeferred
+async def test_change_that_no_scheduler_took(site: Site) -> None:
+    """A change that was stored as the master died is announced to the schedulers at its start."""
+    deaf = schedulers.AnyBranchScheduler(
+        name="all", builderNames=["test"], change_filter=util.ChangeFilter(project="nothing")
+    )
+    master = await site.listen(koji(), schedulers=[deaf])
+    site.build()
+    site.build()
+    await site.polled()
+    await master.until_changes(2)
+    assert await master.scheduled() == []
+    master = await site.listen(koji())
+    await until(master.scheduled)
+    assert await master.scheduled() == [1, 2]
+    site.build()
+    await site.polled()
+    master = await site.listen(koji())
+    await site.polled()
+    assert await master.scheduled() == [1, 2, 3]
+
+
+@pytest_twisted.ensureDeferred
+async def test_since(site: Site) -> None:
+    """The first run begins now, or as long ago as is wanted; a later one never begins anew."""
+    first = site.build()
+    master = await site.listen(koji())
+    assert await master.changes() == []
+    master = await site.listen(koji(name="other", since=datetime.timedelta(hours=1)))
+    assert [change["revision"] for change in await master.until_changes(1)] == [first]
+    master = await site.listen(koji(since=datetime.timedelta(hours=1)))
+    assert len(await master.changes()) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_tag_that_is_made_later(site: Site, logged: list[str]) -> None:
+    """A tag that does not exist is said at the start, and found when it is made."""
+    master = await site.listen(koji(tags=["not-yet"], packages=["hello", "helo"]))
+    [line] = [line for line in logged if "has no tag" in line]
+    assert line.endswith("has no tag not-yet: check the name; it is looked for again")
+    assert any("packages: the hub has no helo: check the spelling" in line for line in logged)
+    site.hub.add_tag("not-yet")
+    site.hub.add_package("not-yet", "hello")
+    nvr = site.build(tag="not-yet")
+    master.reactor.ahead += 601
+    await site.polled()
+    [change] = await master.until_changes(1)
+    assert (change["revision"], change["branch"]) == (nvr, "not-yet")
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_that_is_away(site: Site, logged: list[str]) -> None:
+    """A hub that goes away is said once, a long silence becomes a change, and so does its end."""
+    master = await site.listen(koji(stale_after=601))
+    site.hub.offline("moving to another rack")
+    run = master.source._running
+    run._connection.deadline = 0.1
+    for _ in range(3):
+        master.reactor.ahead += 300
+        await site.polled()
+    [stale] = await master.until_changes(1)
+    assert (stale["category"], stale["properties"]["koji_health"]) == ("koji-health", "stale")
+    assert stale["comments"].startswith("nothing was heard of fake for ")
+    assert "moving to another rack" in stale["comments"]
+    said = [line for line in logged if "Source" in line and "trying again" in line]
+    assert said == ["KojiChangeSource-fake: moving to another rack; trying again"]
+    await site.polled()
+    site.hub.online()
+    site.build()
+    await site.polled()
+    found = await master.until_changes(3)
+    assert [change["category"] for change in found] == ["koji-health", "koji-tagged", "koji-health"]
+    assert found[2]["properties"]["koji_health"] == "well"
+
+
+@pytest_twisted.ensureDeferred
+async def test_quiet_time(site: Site) -> None:
+    """The changes of a mass tagging are made together, when nothing has happened for a while."""
+    master = await site.listen(koji(quiet_time=60))
+    for _ in range(3):
+        site.build()
+        await site.polled()
+        master.reactor.ahead += 40
+    assert await master.changes() == []
+    master.reactor.ahead += 21
+    await site.polled()
+    await master.until_changes(3)
+
+
+@pytest_twisted.ensureDeferred
+async def test_flood(site: Site, logged: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """More changes than may come in an hour wait in the database, in order, across restarts."""
+    monkeypatch.setattr(storage, "CHUNK", 3)
+    options = {"max_changes_per_hour": 5}
+    master = await site.listen(koji(**options))
+    expected = [site.build() for _ in range(14)]
+    await site.polled()
+    assert len(await master.changes()) == 5
+    assert any("5 changes in an hour, as many as may be: the rest waits" in line for line in logged)
+    expected.append(site.build())
+    ahead = 0.0
+    for count in (10, 15):
+        master = await site.listen(koji(**options))
+        ahead += 3601
+        master.reactor.ahead = ahead
+        await site.polled()
+        await master.until_changes(count)
+    assert [change["revision"] for change in await master.changes()] == expected
+    assert len(set(await master.keys())) == 15
+
+
+@pytest_twisted.ensureDeferred
+async def test_pause(site: Site) -> None:
+    """A source that is paused makes no changes, also after a restart, and none is lost."""
+    master = await site.listen(koji())
+    await master.source._running._storage.set_paused(True)
+    site.build()
+    asked = site.hub.requests
+    for _ in range(2):
+        master.source.wake()
+        await deferLater(reactor, 0.2)
+        assert await master.changes() == []
+        assert site.hub.requests == asked
+        await master.stop()
+        await master.start()
+    await master.source._running._storage.set_paused(False)
+    await site.polled()
+    await master.until_changes(1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_reconfiguration(site: Site) -> None:
+    """Other arguments are taken without a gap, and the first ones again, too."""
+    master = await site.listen(koji())
+    for tag in ("demo-released", "demo-candidate", "demo-released"):
+        await master.reconfigure(koji(tags=[tag]))
+        nvr = site.build(tag=tag)
+        await site.polled()
+        last = (await master.changes())[-1]
+        assert (last["revision"], last["branch"]) == (nvr, tag)
+    await master.reconfigure()
+    assert "KojiChangeSource-fake" not in master.master.change_svc.namedServices
+    assert len(await master.changes()) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_values_fit_the_columns(site: Site) -> None:
+    """Whatever the hub says fits into the database's columns."""
+    long = "x" * 250
+    site.hub.add_tag(long)
+    site.hub.add_package(long, "hello")
+    master = await site.listen(koji(tags=["*"]))
+    site.hub.call("build", f"{SOURCE}{'r' * 300}", "demo")
+    await until(lambda: site.hub.call("listTagged", "demo-candidate"))
+    [build] = site.hub.call("listTagged", "demo-candidate")
+    site.hub.call("tagBuildBypass", long, build["id"])
+    await site.polled()
+    for change in await master.until_changes(2):
+        assert len(change["revision"]) == 255
+        assert len(change["branch"]) <= 255
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_while_the_hub_hangs(site: Site) -> None:
+    """A stop does not wait for a hub that does not answer."""
+    master = await site.listen(koji())
+    site.hub.offline()
+    master.source.wake()
+    await until(lambda: site.hub.requests)
+    begin = reactor.seconds()
+    await master.stop()
+    assert reactor.seconds() - begin < 5
