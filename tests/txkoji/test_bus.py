@@ -13,14 +13,13 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
-from twisted.python.failure import Failure
 
 from tests import brokers
 from tests.brokers import PASSWORD, USER, RabbitMQ
+from tests.cables import Cable
 from tests.support import DATA, limited, until
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, State
 from txkoji.bus import receiver as receiver_module
@@ -598,68 +597,13 @@ async def test_header_of_the_wrong_kind(bus: Bus) -> None:
         await limited(bus.publisher().publish("build.tag", "1", {"when": 1.5}))
 
 
-class _Relay(Protocol):
-    """One direction of a connection through a :class:`Cable`."""
-
-    other: Protocol | None = None
-    waiting = b""
-
-    def __init__(self, cable: Cable, *, from_broker: bool) -> None:
-        self.cable = cable
-        self.from_broker = from_broker
-
-    def connectionMade(self) -> None:  # noqa: N802
-        self.cable.ends.append(self)
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        if self.cable.is_mute and self.from_broker:
-            return
-        if self.other is None or self.other.transport is None:
-            self.waiting += data
-        else:
-            self.other.transport.write(data)
-
-    def connectionLost(self, _reason: Failure = connectionDone) -> None:  # noqa: N802
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.loseConnection()
-
-
-class Cable(Factory):
-    """Stands before the broker, and may swallow what it says."""
-
-    noisy = False
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.is_mute = False
-        self.ends: list[_Relay] = []
-
-    def buildProtocol(self, addr: Any) -> _Relay:  # noqa: ARG002, N802
-        client, server = _Relay(self, from_broker=False), _Relay(self, from_broker=True)
-        client.other, server.other = server, client
-
-        def connected(_: Any) -> None:
-            assert server.transport is not None
-            server.transport.write(client.waiting)
-
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
-        connectProtocol(endpoint, server).addCallback(connected)
-        return client
-
-    def cut(self) -> None:
-        """Break all connections."""
-        for end in self.ends:
-            end.transport.abortConnection()  # type: ignore[union-attr]
-
-
 @pytest_twisted.async_yield_fixture
 async def cable(broker: RabbitMQ) -> AsyncIterator[tuple[Cable, str]]:
     """A cable, and the address of the broker behind it."""
     cable = Cable(broker.port)
-    port = reactor.listenTCP(0, cable, interface="127.0.0.1")
-    yield cable, f"amqp://127.0.0.1:{port.getHost().port}"
-    cable.cut()
-    await port.stopListening()
+    port = cable.start()
+    yield cable, f"amqp://127.0.0.1:{port}"
+    await cable.stop()
 
 
 @pytest.mark.parametrize("ending", ["cut", "silence"])

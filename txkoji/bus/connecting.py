@@ -7,6 +7,7 @@ from typing import Any
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
+from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
@@ -40,6 +41,8 @@ async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> None:
     """
     try:
         await _endpoint(settings, reactor).connect(_Once(protocol))
+    except error.ConnectingCancelledError:
+        raise CancelledError from None
     except (error.ConnectError, error.ConnectionClosed, error.DNSLookupError, SSL.Error) as problem:
         raise in_plain_words(problem, settings) from None
 

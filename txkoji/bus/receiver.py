@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -175,13 +175,13 @@ class Receiver:
             except (BrokerRefusal, ConfigurationError) as error:
                 failures += 1
                 self._enter(State.REFUSED, str(error))
+            except CancelledError:
+                # Stopped.
+                pass
             except BusError as error:
                 failures += 1
                 self._enter(State.LOST, str(error))
             except Exception as error:  # noqa: BLE001 - a surprise must not end the listening
-                if self._stopping:
-                    # Cancelled, that is.
-                    break
                 failures += 1
                 self._log.failure("connecting to the message bus {url}", url=self._settings.url)
                 self._enter(State.LOST, f"{type(error).__name__}: {error}")

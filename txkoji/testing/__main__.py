@@ -11,6 +11,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
+from txkoji.bus import Broker
+from txkoji.exceptions import ConfigurationError
+from txkoji.testing.emission import settings_from
 from txkoji.testing.hub import KOJIADMIN, FakeHub
 
 
@@ -38,7 +41,25 @@ def _arguments() -> argparse.Namespace:
         metavar="USER",
         help="let calls without a session act as this user, which no real hub does",
     )
+    parser.add_argument(
+        "--bus",
+        metavar="URL",
+        help="publish the hub's messages to this broker: amqp://user:password@host:port/vhost",
+    )
+    parser.add_argument(
+        "--bus-dialect",
+        choices=("protonmsg", "fedora"),
+        default="protonmsg",
+        help="whose messages they are like: those of Koji's own plugin, or of Fedora's hub",
+    )
     return parser.parse_args()
+
+
+def _bus(arguments: argparse.Namespace) -> Broker | None:
+    if arguments.bus is None:
+        return None
+    prefix = "koji" if arguments.bus_dialect == "protonmsg" else "org.fedoraproject.dev"
+    return settings_from(arguments.bus, prefix)
 
 
 async def _serve(arguments: argparse.Namespace) -> int:
@@ -49,7 +70,12 @@ async def _serve(arguments: argparse.Namespace) -> int:
             tls=arguments.tls or arguments.profile_out is not None,
             anonymous_user=arguments.anonymous_user,
             state_file=arguments.state,
+            bus=_bus(arguments),
+            bus_dialect=arguments.bus_dialect,
         )
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
     except sqlite3.Error as error:
         print(f"can't use the state file {arguments.state}: {error}", file=sys.stderr)
         return 1

@@ -19,9 +19,13 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from txkoji._deferreds import returns_deferred
+from txkoji.bus import Broker
+from txkoji.bus.base import Dialect
 from txkoji.testing import lookups, methods
 from txkoji.testing.builder import Builder
 from txkoji.testing.certificates import CertificateAuthority
+from txkoji.testing.emission import Emitter, Outgoing
+from txkoji.testing.fedora import fedora_message
 from txkoji.testing.files import DiskFileTree, FileTree
 from txkoji.testing.handlers import HANDLERS
 from txkoji.testing.messages import Message
@@ -111,6 +115,10 @@ class FakeHub:
         state_file: keep everything in this file, and files in the directory that has its name
             and ``.files``: a hub that is made of it again, on the same port, goes on, whatever
             ended this one. Sessions stay valid, and tasks that were running start again.
+        bus: settings of a broker (:mod:`txkoji.bus`), to which the hub publishes its messages from
+            its start on. What the broker does not take is kept in memory and tried again.
+        bus_dialect: ``protonmsg``, or ``fedora`` for messages as Fedora's hub sends them. The
+            settings' ``topic_prefix`` is the site's: ``koji``, ``org.fedoraproject.prod``.
 
     Attributes:
         restored: whether the state comes from the file.
@@ -132,6 +140,8 @@ class FakeHub:
         version: str = "1.36.0",
         host: str = "127.0.0.1",
         state_file: Path | None = None,
+        bus: Broker | None = None,
+        bus_dialect: Dialect = "protonmsg",
     ) -> None:
         self.clock = reactor
         self.tls = tls
@@ -166,6 +176,8 @@ class FakeHub:
         self._directory: Path | None = None
         self._authority: CertificateAuthority | None = None
         self._storage: Storage | None = None
+        self._bus_dialect = bus_dialect
+        self._emitter = None if bus is None else Emitter(bus, reactor)
         self.restored = False
         if state_file is not None:
             self._keep_in(Storage(state_file))
@@ -274,6 +286,8 @@ class FakeHub:
             self._keep("files_port", self._files_port.getHost().port)
         else:
             self._port = self.clock.listenTCP(port, site, interface=self.host)
+        if self._emitter is not None:
+            self.on_message(self._emit)
 
     def _make_site(self, resource: Resource) -> WrappingFactory:
         site = WrappingFactory(_Site(resource))
@@ -284,6 +298,8 @@ class FakeHub:
     async def stop(self) -> None:
         """Stop listening, answering and building; the tables stay as they are."""
         self.builder.stop()
+        if self._emitter is not None:
+            await self._emitter.stop()
         for site in self._sites:
             for connection in list(site.protocols):
                 connection.transport.abortConnection()
@@ -374,6 +390,15 @@ class FakeHub:
         The messages are those of the hub's plugin ``protonmsg``.
         """
         self.state.listeners.append(callback)
+
+    def _emit(self, message: Message) -> None:
+        outgoing: Outgoing | None = Outgoing(message.address, message.body, message.properties)
+        if self._bus_dialect == "fedora":
+            outgoing = fedora_message(
+                message, self.state, base_url=self._base, files_url=self.topurl
+            )
+        if outgoing is not None and self._emitter is not None:
+            self._emitter.emit(outgoing)
 
     # Running methods
 

@@ -1,0 +1,83 @@
+"""Connections that break where a test wants it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+
+class _Relay(Protocol):
+    """One direction of a connection through a :class:`Cable`."""
+
+    other: Protocol | None = None
+    waiting = b""
+
+    def __init__(self, cable: Cable, *, is_answer: bool) -> None:
+        self.cable = cable
+        self.is_answer = is_answer
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.cable.ends.append(self)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self.cable.is_mute and self.is_answer:
+            return
+        if self.other is None or self.other.transport is None:
+            self.waiting += data
+        else:
+            self.other.transport.write(data)
+
+    def connectionLost(self, _reason: Failure = connectionDone) -> None:  # noqa: N802
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.loseConnection()
+
+
+class Cable(Factory):
+    """Carries connections to a port of this machine, and may be cut, or swallow the answers.
+
+    Args:
+        port: the port.
+
+    Attributes:
+        is_mute: whether what the port says is swallowed.
+    """
+
+    noisy = False
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.is_mute = False
+        self.ends: list[_Relay] = []
+        self._listening: Any = None
+
+    def buildProtocol(self, addr: Any) -> _Relay:  # noqa: ARG002, N802
+        client, server = _Relay(self, is_answer=False), _Relay(self, is_answer=True)
+        client.other, server.other = server, client
+
+        def connected(_: Any) -> None:
+            assert server.transport is not None
+            server.transport.write(client.waiting)
+
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
+        connectProtocol(endpoint, server).addCallback(connected)
+        return client
+
+    def start(self, port: int = 0) -> int:
+        """Listen on a port, a free one by default; returns it."""
+        self._listening = reactor.listenTCP(port, self, interface="127.0.0.1")
+        number: int = self._listening.getHost().port
+        return number
+
+    async def stop(self) -> None:
+        """Break all connections and listen no more."""
+        self.cut()
+        await self._listening.stopListening()
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for end in self.ends:
+            end.transport.abortConnection()  # type: ignore[union-attr]

@@ -1,0 +1,114 @@
+"""The embedded hub's messages on a real bus, as the plugins of a hub put them there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from txkoji.bus import AMQP, Broker, Publisher
+from txkoji.exceptions import BusError, ConfigurationError, MessageNotTaken
+
+__all__ = ["Emitter", "Outgoing", "settings_from"]
+
+KEPT = 10_000
+"""Messages that are kept while no broker takes them; beyond that the oldest go."""
+
+PAUSE = 1.0
+FLUSH_LIMIT = 2.0
+
+
+class Outgoing(NamedTuple):
+    """A message as a plugin puts it on the bus."""
+
+    topic: str
+    body: str
+    headers: Mapping[str, Any]
+
+
+def settings_from(url: str, topic_prefix: str) -> AMQP:
+    """Return settings to publish to a broker.
+
+    Args:
+        url: its address with a user, such as ``amqp://guest:guest@127.0.0.1``.
+        topic_prefix: the site's, such as ``koji``.
+
+    Raises:
+        ConfigurationError: there is something wrong with it.
+    """
+    parts = urlsplit(url)
+    if parts.username is None or parts.password is None:
+        raise ConfigurationError("the address of the bus must be amqp://user:password@host")
+    return AMQP(
+        urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])),
+        user=unquote(parts.username),
+        password=unquote(parts.password),
+        allow_insecure_login=True,
+        topic_prefix=topic_prefix,
+    )
+
+
+class Emitter:
+    """Publishes messages in order; what the broker does not take is kept and tried again.
+
+    Args:
+        settings: the broker.
+        reactor: the reactor.
+    """
+
+    _log = Logger()
+
+    def __init__(self, settings: Broker, reactor: Any) -> None:
+        if isinstance(settings, AMQP):
+            # A hub does not ask whether anybody listens.
+            settings = replace(settings, mandatory=False)
+        self._publisher = Publisher(settings, reactor=reactor)
+        self._reactor = reactor
+        self._waiting: deque[Outgoing] = deque(maxlen=KEPT)
+        self._is_working = False
+        self._working: Deferred[None] | None = None
+
+    def emit(self, message: Outgoing) -> None:
+        """Publish a message as soon as those before it are published."""
+        self._waiting.append(message)
+        if not self._is_working:
+            self._is_working = True
+            self._working = Deferred.fromCoroutine(self._work())
+
+    async def _work(self) -> None:
+        said = None
+        try:
+            while self._waiting:
+                message = self._waiting[0]
+                try:
+                    await self._publisher.publish(message.topic, message.body, message.headers)
+                except MessageNotTaken as error:
+                    self._log.warn("a message of the embedded hub is lost: {error}", error=error)
+                except BusError as error:
+                    if str(error) != said:
+                        said = str(error)
+                        self._log.warn("the embedded hub's bus: {error}; trying on", error=error)
+                    await deferLater(self._reactor, PAUSE)
+                    continue
+                if self._waiting and self._waiting[0] is message:
+                    self._waiting.popleft()
+        except CancelledError:
+            # Stopped: what is left is lost, as with a hub whose queue is off.
+            pass
+        finally:
+            self._is_working = False
+
+    async def stop(self) -> None:
+        """Publish what is left, if the broker takes it at once, and close the connection."""
+        if self._is_working and self._working is not None:
+            limit = self._reactor.callLater(FLUSH_LIMIT, self._working.cancel)
+            await self._working
+            if limit.active():
+                limit.cancel()
+        await self._publisher.stop()
