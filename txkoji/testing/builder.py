@@ -7,7 +7,7 @@ while its task is OPEN is in :mod:`txkoji.testing.handlers`.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -224,6 +224,28 @@ class Builder:
         """Return a Deferred that fires after a share (0 to 1) of the time of a build."""
         return deferLater(self.hub.clock, self.seconds * share, lambda: None)
 
+    def lose_host(self, task: Row) -> Deferred[None]:
+        """Let the host of a task go silent: after a while the task is FREE, and starts again.
+
+        The Deferred that is returned never fires.
+        """
+
+        def notice() -> None:
+            if task["state"] == OPEN:
+                self.free(task["id"])
+
+        self._later(self.seconds * 0.1, notice)
+        return Deferred()
+
+    async def ended(self, task_id: int) -> Row:
+        """Wait until a task, of whoever, is finished; returns its row."""
+        while True:
+            task = self.hub.state.get("task", task_id)
+            assert task is not None
+            if task["state"] in FINISHED:
+                return task
+            await self._any_end([task_id])
+
     def subtask(
         self,
         parent: Row,
@@ -239,11 +261,18 @@ class Builder:
         with self.hub.state.transaction():
             return make_task(Call(self.hub), method, request, parent=parent, label=label, arch=arch)
 
-    async def wait(self, parent: Row, task_ids: list[int]) -> list[Any]:
+    async def wait(
+        self, parent: Row, task_ids: list[int], *, can_fail: Collection[int] = ()
+    ) -> list[Any]:
         """Wait for children of a task; the first that does not close fails the parent.
 
+        Args:
+            parent: the task.
+            task_ids: the children.
+            can_fail: the children whose failure does not matter.
+
         Returns:
-            Their results, in the same order.
+            Their results, in the same order; None for one that was allowed to fail and did.
 
         Raises:
             HubFault: the fault of a child that failed, or 1000 where one was canceled; the other
@@ -262,6 +291,9 @@ class Builder:
                     open_ids.append(task_id)
                 elif task["state"] == CLOSED:
                     results[task_id] = task["result"]
+                    self._change(task_id, awaited=False)
+                elif task_id in can_fail:
+                    results[task_id] = None
                     self._change(task_id, awaited=False)
                 else:
                     for other in task_ids:

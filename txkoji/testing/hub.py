@@ -27,16 +27,22 @@ from txkoji.testing.certificates import CertificateAuthority
 from txkoji.testing.emission import Emitter, Outgoing
 from txkoji.testing.fedora import fedora_message
 from txkoji.testing.files import DiskFileTree, FileTree
-from txkoji.testing.handlers import HANDLERS
+from txkoji.testing.handlers import HANDLERS, failures
 from txkoji.testing.messages import Message
 from txkoji.testing.methods import (
     Call,
     HubMethod,
     absent,
+    archives,
     builds,
+    containers,
+    distrepos,
     history,
+    images,
+    maven,
     output,
     repos,
+    runroot,
     sessions,
     sidetags,
     system,
@@ -44,6 +50,7 @@ from txkoji.testing.methods import (
     tags,
     tasks,
     users,
+    windows,
 )
 from txkoji.testing.protocol import HubResource, call_with_argument_check
 from txkoji.testing.sessions import LAST_SESSION, SESSIONS, Session, Sessions
@@ -53,10 +60,16 @@ from txkoji.testing.web import FilesResource, PagesResource
 
 MODULES = (
     absent,
+    archives,
     builds,
+    containers,
+    distrepos,
     history,
+    images,
+    maven,
     output,
     repos,
+    runroot,
     sessions,
     sidetags,
     system,
@@ -64,6 +77,7 @@ MODULES = (
     tags,
     tasks,
     users,
+    windows,
 )
 """The modules whose import fills the table of hub methods."""
 
@@ -156,6 +170,8 @@ class FakeHub:
         self._absent_plugins: set[str] = set()
         self.allow_srpm_builds = False
         self.keep_srpms = False
+        self.maven_enabled = False
+        self.win_enabled = False
         self.noarch_packages: set[str] = set()
         self.proxy_users: set[str] = set()
         self.requests = 0
@@ -553,23 +569,31 @@ class FakeHub:
             return int(repos.insert_repo(call, tag_id, state=repos.READY)["id"])
 
     def add_demo_content(self) -> None:
-        """Add what a demonstration needs.
+        """Add what a demonstration needs; a restored hub has it.
 
         Users ``kojiadmin`` and ``alice``; a host ``builder1``; the tags ``demo-build``,
-        ``demo-candidate`` and ``demo-released``; the target ``demo``; the packages ``hello``,
-        ``world``, ``foo`` and ``failarch`` (which does not build), listed in ``demo-candidate``.
-        A restored hub has them.
+        ``demo-candidate`` and ``demo-released``; the target ``demo``; packages, listed in
+        ``demo-candidate`` and ``demo-released``: ``hello``, ``world``, ``foo``, the Maven project
+        ``org.example-hello``, and those that do not build, as
+        :mod:`txkoji.testing.handlers.failures` says. Maven and Windows builds are enabled.
         """
-        self.allow_srpm_builds = True
+        self.allow_srpm_builds = self.maven_enabled = self.win_enabled = True
         if self.restored:
             return
         self.add_user("alice", password="alice")
-        self.add_host("builder1", "x86_64 aarch64 ppc64le noarch")
+        channels = [row["name"] for row in self.state.rows("channels")]
+        for channel in ("runroot", "container-binary", "container-source"):
+            self.call("addChannel", channel)
+            channels.append(channel)
+        for permission in ("runroot", "livemedia", "regen-repo"):
+            self.call("grantPermission", KOJIADMIN, permission, create=True)
+        self.add_host("builder1", "x86_64 aarch64 ppc64le noarch", channels=channels)
         self.add_tag("demo-candidate")
         self.add_tag("demo-released")
         self.add_tag("demo-build", parent="demo-candidate", arches="x86_64 aarch64 ppc64le")
         self.add_target("demo", "demo-build", "demo-candidate")
-        for package in ("hello", "world", "foo", "failarch"):
+        failing = (failures.ARCH, failures.ROOT, failures.BUILDER, failures.HOST)
+        for package in ("hello", "world", "foo", "org.example-hello", *failing):
             self.add_package("demo-candidate", package)
             self.add_package("demo-released", package)
         self.add_repo("demo-build")

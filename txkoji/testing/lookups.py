@@ -71,6 +71,12 @@ def find_user(state: HubState, info: Any, strict: bool = False) -> Row | None:
     return row
 
 
+def user_name(state: HubState, user_id: int | None) -> str | None:
+    """Return the name of a user."""
+    row = state.get("users", user_id) if user_id is not None else None
+    return str(row["name"]) if row else None
+
+
 def tag_config(state: HubState, tag_id: int, event: int | None = None) -> Row | None:
     """Return a tag's configuration in force, or None."""
     return next(iter(state.active("tag_config", event, tag_id=tag_id)), None)
@@ -361,7 +367,9 @@ def listed_build_struct(state: HubState, row: Row) -> dict[str, Any]:
 def build_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a build as ``getBuild`` answers it."""
     listed = listed_build_struct(state, row)
-    return {**listed, "id": row["id"], "cg_id": row["cg_id"], "cg_name": None}
+    generator = state.get("content_generator", row["cg_id"]) if row["cg_id"] else None
+    name = generator["name"] if generator else None
+    return {**listed, "id": row["id"], "cg_id": row["cg_id"], "cg_name": name}
 
 
 def tagged_build_struct(state: HubState, row: Row, listing: Row) -> dict[str, Any]:
@@ -460,3 +468,69 @@ def rpm_struct(row: Row) -> dict[str, Any]:
 def build_types(state: HubState, row: Row) -> dict[str, Any]:
     """Return the types of a build with what each adds, as ``getBuildType`` answers them."""
     return {each["name"]: each["info"] for each in state.rows("build_type", build_id=row["id"])}
+
+
+_TYPE_COLUMNS = {
+    "maven": {
+        "group_id": "maven_group_id",
+        "artifact_id": "maven_artifact_id",
+        "version": "maven_version",
+    },
+    "win": {"platform": "platform"},
+}
+
+
+def type_columns(type: str | None, types: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that lists of builds have besides, where they are asked for one type."""
+    names = _TYPE_COLUMNS.get(type or "", {})
+    return {column: types[str(type)][key] for key, column in names.items()}
+
+
+def archive_struct(state: HubState, row: Row) -> dict[str, Any]:
+    """Make the struct of an archive as ``listArchives`` answers it."""
+    kind = state.get("archivetypes", row["type_id"])
+    btype = state.one("btype", name=row["btype"])
+    assert kind is not None
+    assert btype is not None
+    keys = ("build_id", "buildroot_id", "checksum", "checksum_type", "extra", "filename", "id")
+    return {
+        **{key: row[key] for key in (*keys, "metadata_only", "size", "type_id", "btype")},
+        "btype_id": btype["id"],
+        "compression_type": kind["compression_type"],
+        "type_description": kind["description"],
+        "type_extensions": kind["extensions"],
+        "type_name": kind["name"],
+    }
+
+
+def _event_ts(state: HubState, event: int | None) -> float | None:
+    row = state.get("events", event) if event is not None else None
+    return rounded(row["ts"]) if row else None
+
+
+def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
+    """Make the struct of a repo (hubs since 1.35)."""
+    tag = state.get("tag", row["tag_id"])
+    task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
+    assert tag is not None
+    return {
+        "begin_event": row["begin_event"],
+        "begin_ts": _event_ts(state, row["begin_event"]),
+        "create_event": row["create_event"],
+        "create_ts": _event_ts(state, row["create_event"]),
+        "creation_time": time_text(row["creation_ts"]),
+        "creation_ts": rounded(row["creation_ts"]),
+        "custom_opts": {},
+        "dist": row["dist"],
+        "end_event": row["end_event"],
+        "end_ts": _event_ts(state, row["end_event"]),
+        "id": row["id"],
+        "opts": row["opts"],
+        "state": row["state"],
+        "state_time": time_text(row["state_ts"]),
+        "state_ts": rounded(row["state_ts"]),
+        "tag_id": tag["id"],
+        "tag_name": tag["name"],
+        "task_id": row["task_id"],
+        "task_state": task["state"] if task else None,
+    }

@@ -1,16 +1,25 @@
 """What the embedded hub's builder does for each task method, a module a family.
 
 The order of the steps, the labels, the results and the texts of failures are those of the
-recordings. A package called ``failarch`` does not build on its first architecture, and a revision
-that begins with ``failsrpm`` gives no source RPM: that is how the recorded builder fails.
+recordings. :mod:`txkoji.testing.handlers.failures` has the names that make builds fail.
 """
 
 from __future__ import annotations
 
-from txkoji.testing.handlers import misc, repos, rpm, tagging
+from txkoji.testing.handlers import (
+    containers,
+    distrepos,
+    images,
+    maven,
+    misc,
+    repos,
+    rpm,
+    tagging,
+    windows,
+)
 from txkoji.testing.handlers.registry import HANDLERS
 
-MODULES = (misc, repos, rpm, tagging)
+MODULES = (containers, distrepos, images, maven, misc, repos, rpm, tagging, windows)
 """The modules whose import fills the table of task methods."""
 
 __all__ = ["HANDLERS", "MODULES"]

@@ -10,7 +10,13 @@ from txkoji.exceptions import BuildError, GenericError
 from txkoji.testing import lookups, messages
 from txkoji.testing.lookups import STATES
 from txkoji.testing.methods import Call
-from txkoji.testing.methods.builds import add_build_type, change_build_state, insert_build
+from txkoji.testing.methods.builds import (
+    add_build_type,
+    change_build_state,
+    get_next_release,
+    insert_build,
+)
+from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import default_min_event, latest_repo
 from txkoji.testing.state import Row
 
@@ -103,47 +109,62 @@ def arches_of(builder: Builder, build_tag: int, name: str, options: dict[str, An
 def begin_build(
     call: Call,
     task: Row,
-    source: str,
-    srpm: dict[str, Any],
     nvr: tuple[str, str, str],
-    options: dict[str, Any],
+    btype: str,
+    *,
+    source: str | None = None,
+    extra: dict[str, Any] | None = None,
+    draft: bool = False,
+    info: dict[str, Any] | None = None,
+    **columns: Any,
 ) -> Row:
-    """Make the row of the build, or take over one that failed."""
+    """Make the row of a build, or take over one that failed, or the task's own.
+
+    Args:
+        call: who asks.
+        task: the task that makes it.
+        nvr: name, version and release.
+        btype: its type: ``rpm``, ``image``, ...
+        source: where it comes from.
+        extra: what else the build tells.
+        draft: make a draft.
+        info: what the build has as a build of this type.
+        columns: columns of the row that are not as usual.
+
+    Raises:
+        GenericError: there is such a build, or it is under way.
+    """
     name, version, release = nvr
     state = call.state
-    resolved = srpm.get("source") or {}
-    extra: dict[str, Any] = {"source": {"original_url": resolved.get("url", source)}}
+    draft = draft and call.hub.release >= (1, 34)
     data = {
         "name": name,
         "version": version,
         "release": release,
         "epoch": None,
         "task_id": task["id"],
-        "source": resolved.get("source"),
-        "extra": json.dumps(extra),
+        "source": source,
+        "extra": json.dumps(extra) if extra is not None else None,
         "owner": task["owner"],
         "state": 0,
         "completion_time": None,
     }
-    if options.get("custom_user_metadata"):
-        extra["custom_user_metadata"] = options["custom_user_metadata"]
     with state.transaction():
         package = state.one("package", name=name) or state.insert("package", {"name": name})
-        draft = bool(options.get("draft")) and call.hub.release >= (1, 34)
         if draft:
             old = state.one("build", task_id=task["id"])
         else:
             old = state.one("build", package_id=package["id"], version=version, release=release)
-        columns = {
-            "state": STATES["BUILDING"],
-            "task_id": task["id"],
-            "owner_id": task["owner"],
-            "source": resolved.get("source"),
-            "extra": extra,
-        }
         if old is not None and old["task_id"] == task["id"]:
             # The task has been restarted.
             return old
+        new = {
+            "task_id": task["id"],
+            "owner_id": task["owner"],
+            "source": source,
+            "extra": extra,
+            **columns,
+        }
         if old is not None:
             if old["state"] == STATES["BUILDING"]:
                 raise GenericError(f"Build already in progress (task {old['task_id']})")
@@ -153,31 +174,86 @@ def begin_build(
                 raise GenericError(
                     f"Build already exists (id={old['id']}, state={names[old['state']]}): {data}"
                 )
-            now = call.hub.now()
-            change_build_state(
-                state,
-                old,
-                columns.pop("state"),
-                **columns,
-                create_event=state.event(),
-                creation_ts=now,
-                start_ts=now,
-                completion_ts=None,
-            )
-            return old
-        row = insert_build(
-            call,
-            package_id=package["id"],
-            version=version,
-            release=release,
-            draft=draft,
-            **columns,
-        )
-        if draft:
-            state.update("build", row["id"], release=f"{release},draft_{row['id']}")
-        state.announce(lambda: messages.build_changed(state, row, None))
-        add_build_type(state, row, "rpm", None)
+            _take_over(call, old, new)
+            row = old
+        else:
+            ids = {"package_id": package["id"], "version": version, "release": release}
+            row = insert_build(call, state=STATES["BUILDING"], draft=draft, **ids, **new)
+            if draft:
+                state.update("build", row["id"], release=f"{release},draft_{row['id']}")
+            state.announce(lambda: messages.build_changed(state, row, None))
+        add_build_type(state, row, btype, info)
         return row
+
+
+def _take_over(call: Call, row: Row, columns: dict[str, Any]) -> None:
+    """Begin a build again that failed or was canceled: its id stays, nothing else does."""
+    for kind in call.state.rows("build_type", build_id=row["id"]):
+        call.state.delete("build_type", kind["id"])
+    now = call.hub.now()
+    change_build_state(
+        call.state,
+        row,
+        STATES["BUILDING"],
+        **columns,
+        create_event=call.state.event(),
+        creation_ts=now,
+        start_ts=now,
+        completion_ts=None,
+    )
+
+
+def find_target(call: Call, info: Any) -> dict[str, Any]:
+    """Return the target of a task, or fail as the tasks of images and the like do."""
+    target = lookups.find_target(call.state, info, strict=True)
+    assert target is not None
+    return target
+
+
+async def tag_into(builder: Builder, task: Row, row: Row, dest_tag: int) -> None:
+    """Let a child of a task put the build into its destination."""
+    request = [dest_tag, row["id"], False, None, True]
+    await builder.wait(task, [builder.subtask(task, "tagBuild", request, "tag")])
+
+
+def put_file(builder: Builder, task: Row, name: str, data: bytes) -> str:
+    """Store a file among a task's output; returns its path below ``work``."""
+    path = f"{task_directory(task['id'])}/{name}"
+    builder.hub.files.write(path, data)
+    return path.removeprefix("work/")
+
+
+def move_to_scratch(call: Call, task: Row, number: int, paths: list[str]) -> None:
+    """Copy what a scratch build made to where its owner finds it.
+
+    Args:
+        call: who asks.
+        task: the task whose owner it is.
+        number: the task that the directory is named after.
+        paths: the files below ``work``.
+    """
+    owner = call.state.get("users", task["owner"])
+    assert owner is not None
+    directory = f"scratch/{owner['name']}/task_{number}"
+    for path in paths:
+        call.hub.files.copy(f"work/{path}", f"{directory}/{path.rpartition('/')[2]}")
+
+
+def release_for(call: Call, task: Row, name: str, version: str, wanted: Any) -> str:
+    """Return the release of what a task builds: the wanted one, or the next one.
+
+    A task that has been restarted finds the one that it had.
+    """
+    own = call.state.one("build", task_id=task["id"])
+    if own is not None:
+        return str(own["release"])
+    build = {"name": name, "version": version}
+    return str(wanted or get_next_release(call, build))
+
+
+def complete(call: Call, row: Row) -> None:
+    """Bring a build to its end, whose files are all there."""
+    change_build_state(call.state, row, STATES["COMPLETE"], completion_ts=call.hub.now())
 
 
 async def write_log(builder: Builder, path: str, first: str, line: str, share: float) -> None:

@@ -15,7 +15,6 @@ from txkoji.testing.methods.repos import (
     default_min_event,
     insert_repo,
     latest_repo,
-    repo_struct,
 )
 from txkoji.testing.state import Row
 
@@ -46,7 +45,7 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     results = await builder.wait(task, children)
     del results
     with state.transaction():
-        before = repo_struct(state, repo)
+        before = lookups.repo_struct(state, repo)
         state.announce(lambda: messages.repo_done(before, expire=False))
         for old in state.rows("repo", tag_id=tag["id"], state=READY, dist=False):
             state.update("repo", old["id"], state=EXPIRED, state_ts=call.hub.now())
@@ -93,4 +92,4 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
     while repo is None:
         await builder.sleep(0.05)
         repo = latest_repo(call, tag["id"], min_event=low)
-    return repo_struct(state, repo)
+    return lookups.repo_struct(state, repo)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing import lookups, messages, rpms
+from txkoji.testing.handlers import failures
 from txkoji.testing.handlers.common import (
     arches_of,
     begin_build,
@@ -13,9 +14,12 @@ from txkoji.testing.handlers.common import (
     check_listed,
     find_repo,
     is_scm_url,
+    move_to_scratch,
     nvr_of,
     parse_source,
+    put_file,
     release_of,
+    tag_into,
     write_log,
 )
 from txkoji.testing.handlers.registry import handler
@@ -47,13 +51,13 @@ async def build(builder: Builder, task: Row) -> None:
         raise BuildError("arch_override is only allowed for scratch builds")
     repo_id, build_tag = await find_repo(builder, task, call, target, options)
     srpm = await _source_rpm(builder, task, call, source, build_tag, repo_id, scratch)
-    name, version, release = nvr_of(srpm["srpm"])
+    name, _, _ = nvr_of(srpm["srpm"])
     dest_tag = target["dest_tag"] if target else None
     if not scratch and dest_tag is not None and not options.get("skip_tag"):
         check_listed(call, dest_tag, name)
     row = None
     if not scratch:
-        row = begin_build(call, task, source, srpm, (name, version, release), options)
+        row = _begin(call, task, source, srpm, options)
     arches = arches_of(builder, build_tag, name, options)
     children = [
         builder.subtask(
@@ -67,13 +71,31 @@ async def build(builder: Builder, task: Row) -> None:
     ]
     results = await builder.wait(task, children)
     if row is None:
-        _to_scratch(call, task, srpm, results)
+        made = [srpm["srpm"], *(path for result in results for path in result["rpms"])]
+        move_to_scratch(call, task, task["id"], made)
         return
     if row["state"] != STATES["COMPLETE"]:
         _import(call, row, srpm, arches, results)
     if dest_tag is not None and not options.get("skip_tag"):
-        request = [dest_tag, row["id"], False, None, True]
-        await builder.wait(task, [builder.subtask(task, "tagBuild", request, "tag")])
+        await tag_into(builder, task, row, dest_tag)
+
+
+def _begin(
+    call: Call, task: Row, source: str, srpm: dict[str, Any], options: dict[str, Any]
+) -> Row:
+    resolved = srpm.get("source") or {}
+    extra: dict[str, Any] = {"source": {"original_url": resolved.get("url", source)}}
+    if options.get("custom_user_metadata"):
+        extra["custom_user_metadata"] = options["custom_user_metadata"]
+    return begin_build(
+        call,
+        task,
+        nvr_of(srpm["srpm"]),
+        "rpm",
+        source=resolved.get("source"),
+        extra=extra,
+        draft=bool(options.get("draft")),
+    )
 
 
 async def _source_rpm(
@@ -163,26 +185,15 @@ def import_rpm(call: Call, row: Row, path: str, source: str | None) -> None:
     state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
 
 
-def _to_scratch(call: Call, task: Row, srpm: dict[str, Any], results: list[Any]) -> None:
-    owner = call.state.get("users", task["owner"])
-    assert owner is not None
-    directory = f"scratch/{owner['name']}/task_{task['id']}"
-    for path in [srpm["srpm"], *(path for result in results for path in result["rpms"])]:
-        call.hub.files.copy(f"work/{path}", f"{directory}/{path.rpartition('/')[2]}")
-
-
 @handler("buildSRPMFromSCM")
 async def build_srpm_from_scm(builder: Builder, task: Row) -> dict[str, Any]:
     """Run ``buildSRPMFromSCM``."""
     source = task["request"][0]
     name, revision = parse_source(source)
-    directory = task_directory(task["id"])
-    files = builder.hub.files
-    files.write(f"{directory}/checkout.log", f"$ git clone -n {source}\n".encode())
-    await builder.sleep(SRPM_SHARE)
+    await failures.check_out(builder, task, source, SRPM_SHARE)
     if revision.startswith("failsrpm"):
         raise BuildError("error building srpm, exit code 1; see root.log")
-    files.write(f"{directory}/build.log", f"Building SRPM of {name}\n".encode())
+    put_file(builder, task, "build.log", f"Building SRPM of {name}\n".encode())
     result = _store_srpm(builder, task, name, "1.0", release_of(revision))
     return {**result, "source": {"source": source, "url": source}}
 
@@ -221,9 +232,9 @@ async def build_arch(builder: Builder, task: Row) -> dict[str, Any]:
     name, version, release = nvr_of(srpm)
     directory = task_directory(task["id"])
     relative = directory.removeprefix("work/")
-    builder.hub.files.write(f"{directory}/root.log", f"Making the build root for {arch}\n".encode())
+    await failures.make_build_root(builder, task, name, arch)
     path = f"{directory}/build.log"
-    fails = name == "failarch" and task["label"] == _first_label(builder, task)
+    fails = not failures.compiles(builder, task, name)
     # A package that does not build on one architecture shows it while the others still compile.
     share = ARCH_SHARE / 2 if fails else ARCH_SHARE
     await write_log(builder, path, f"Building for target {arch}", f"compiling {name}", share)
@@ -239,12 +250,6 @@ async def build_arch(builder: Builder, task: Row) -> dict[str, Any]:
     logs = [f"{relative}/build.log", f"{relative}/root.log"]
     kept = [srpm] if keep_srpm and builder.hub.keep_srpms else []
     return {"rpms": [f"{relative}/{file}"], "srpms": kept, "logs": logs, "brootid": None}
-
-
-def _first_label(builder: Builder, task: Row) -> str | None:
-    siblings = builder.hub.task_children(task["parent"]) if task["parent"] is not None else [task]
-    labels = [row["label"] for row in siblings if row["method"] == "buildArch"]
-    return labels[0] if labels else None
 
 
 @handler("chainbuild")

@@ -108,7 +108,8 @@ def list_builds(
             continue
         if not all(_between(row[column], after, before) for column, after, before in limits):
             continue
-        found.append(lookups.listed_build_struct(tables, row))
+        columns = lookups.type_columns(type, lookups.build_types(tables, row))
+        found.append({**lookups.listed_build_struct(tables, row), **columns})
     return apply_query_options(found, queryOpts)
 
 
@@ -136,13 +137,18 @@ def get_average_build_duration(call: Call, package: Any, age: Any = None) -> Any
 def get_next_release(call: Call, build_info: Any, incr: int = 1) -> str:
     package = lookups.find_package(call.state, build_info["name"])
     rows = call.state.rows("build", package_id=package["id"]) if package else []
-    releases = [row["release"] for row in rows if row["version"] == build_info["version"]]
+    counted = (STATES["BUILDING"], STATES["COMPLETE"])
+    releases = [
+        row["release"]
+        for row in sorted(rows, key=lambda row: int(row["id"]))
+        if row["version"] == build_info["version"] and row["state"] in counted
+    ]
     if not releases:
         return "1"
-    head, dot, tail = releases[-1].partition(".")
-    if not head.isdigit():
+    head, *rest = releases[-1].split(".")
+    if not head.isdigit() or len(rest) > 1:
         raise BuildError(f"Unable to increment release value: {releases[-1]}")
-    return f"{int(head) + incr}{dot}{tail}"
+    return ".".join([str(int(head) + incr), *rest])
 
 
 @hub_method("getBuildType")
@@ -309,7 +315,7 @@ def list_tagged(
     draft: Any = None,
 ) -> Any:
     struct = lookups.find_tag(call.state, tag, strict, event)
-    if struct is None or type not in (None, "rpm"):
+    if struct is None:
         return []
     rows = lookups.tagged(
         call.state,
@@ -323,7 +329,11 @@ def list_tagged(
     for build, listing in _owned(call, rows, owner):
         if draft is not None and build["draft"] != draft:
             continue
+        types = lookups.build_types(call.state, build)
+        if type is not None and type not in types:
+            continue
         tagged = lookups.tagged_build_struct(call.state, build, listing)
+        tagged.update(lookups.type_columns(type, types))
         if prefix and not tagged["name"].lower().startswith(prefix.lower()):
             continue
         if extra:
@@ -424,24 +434,6 @@ def get_latest_rpms(
         type=type,
         draft=draft,
     )
-
-
-@hub_method("listTaggedArchives")
-def list_tagged_archives(
-    call: Call,
-    tag: Any,
-    event: Any = None,
-    inherit: bool = False,
-    latest: Any = False,
-    package: Any = None,
-    type: Any = None,
-    strict: bool = True,
-    extra: bool = True,
-) -> Any:
-    found = lookups.find_tag(call.state, tag, strict, event)
-    if found is None:
-        return [[], []]
-    return [[], list_tagged(call, tag, event, inherit, None, latest, package, None, type, strict)]
 
 
 @hub_method("untaggedBuilds")
@@ -600,24 +592,3 @@ def query_rpm_sigs(
         if sigkey in (None, ""):
             rows.append({"rpm_id": row["id"], "sighash": row["payloadhash"], "sigkey": ""})
     return apply_query_options(rows, queryOpts)
-
-
-@hub_method("listArchives")
-def list_archives(
-    call: Call,
-    buildID: Any = None,
-    buildrootID: Any = None,
-    componentBuildrootID: Any = None,
-    hostID: Any = None,
-    type: Any = None,
-    filename: Any = None,
-    size: Any = None,
-    checksum: Any = None,
-    checksum_type: Any = None,
-    typeInfo: Any = None,
-    queryOpts: Any = None,
-    imageID: Any = None,
-    archiveID: Any = None,
-    strict: bool = False,
-) -> Any:
-    return apply_query_options([], queryOpts)

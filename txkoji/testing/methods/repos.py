@@ -17,40 +17,14 @@ REPO_PRIORITY = 15
 _NO_OPTIONS = {"src": False, "maven": False, "debuginfo": False, "separate_src": False}
 
 
-def _event_ts(state: HubState, event: int | None) -> float | None:
-    row = state.get("events", event) if event is not None else None
-    return lookups.rounded(row["ts"]) if row else None
-
-
-def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
-    """Make the struct of a repo (hubs since 1.35)."""
-    tag = state.get("tag", row["tag_id"])
-    task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
-    assert tag is not None
-    return {
-        "begin_event": row["begin_event"],
-        "begin_ts": _event_ts(state, row["begin_event"]),
-        "create_event": row["create_event"],
-        "create_ts": _event_ts(state, row["create_event"]),
-        "creation_time": lookups.time_text(row["creation_ts"]),
-        "creation_ts": lookups.rounded(row["creation_ts"]),
-        "custom_opts": {},
-        "dist": row["dist"],
-        "end_event": row["end_event"],
-        "end_ts": _event_ts(state, row["end_event"]),
-        "id": row["id"],
-        "opts": row["opts"],
-        "state": row["state"],
-        "state_time": lookups.time_text(row["state_ts"]),
-        "state_ts": lookups.rounded(row["state_ts"]),
-        "tag_id": tag["id"],
-        "tag_name": tag["name"],
-        "task_id": row["task_id"],
-        "task_state": task["state"] if task else None,
-    }
-
-
-def insert_repo(call: Call, tag_id: int, *, state: int = INIT, task_id: int | None = None) -> Row:
+def insert_repo(
+    call: Call,
+    tag_id: int,
+    *,
+    state: int = INIT,
+    task_id: int | None = None,
+    dist: bool = False,
+) -> Row:
     """Store a new repo of a tag, as of this transaction's event."""
     tags = {parent for parent, _ in lookups.tag_order(call.state, tag_id)}
     changes = changes_of(call, tags)
@@ -63,8 +37,8 @@ def insert_repo(call: Call, tag_id: int, *, state: int = INIT, task_id: int | No
             "create_event": call.state.event(),
             "creation_ts": now,
             "state_ts": now,
-            "dist": False,
-            "opts": dict(_NO_OPTIONS),
+            "dist": dist,
+            "opts": None if dist else dict(_NO_OPTIONS),
             "task_id": task_id,
             "begin_event": max(changes, default=None),
             "end_event": None,
@@ -104,7 +78,7 @@ def get_repo(
     assert tag_id is not None
     wanted = READY if state is None else state
     row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
-    return repo_struct(call.state, row) if row else None
+    return lookups.repo_struct(call.state, row) if row else None
 
 
 @hub_method("repoInfo")
@@ -114,13 +88,13 @@ def repo_info(call: Call, repo_id: Any, strict: bool = False) -> Any:
         if strict:
             raise GenericError("query returned no rows")
         return None
-    return repo_struct(call.state, row)
+    return lookups.repo_struct(call.state, row)
 
 
 @hub_method("getActiveRepos")
 def get_active_repos(call: Call) -> list[Any]:
     rows = [row for row in call.state.rows("repo") if row["state"] in (INIT, READY, EXPIRED)]
-    return [repo_struct(call.state, row) for row in rows]
+    return [lookups.repo_struct(call.state, row) for row in rows]
 
 
 @hub_method("repo.get", since=(1, 35))
@@ -131,7 +105,7 @@ def repo_get(
     assert tag_id is not None
     low = _min_event(call, tag_id, min_event)
     row = latest_repo(call, tag_id, min_event=low, at_event=at_event)
-    return repo_struct(call.state, row) if row else None
+    return lookups.repo_struct(call.state, row) if row else None
 
 
 def _min_event(call: Call, tag_id: int, min_event: Any) -> int | None:
@@ -203,7 +177,7 @@ def repo_request(
         low = _min_event(call, found["id"], min_event)
     repo = None if force else latest_repo(call, found["id"], min_event=low, at_event=at_event)
     if repo is not None:
-        struct = repo_struct(call.state, repo)
+        struct = lookups.repo_struct(call.state, repo)
         return {"repo": struct, "request": None, "duplicate": False}
     for row in call.state.rows("repo_queue", tag_id=found["id"], active=True):
         if row["min_event"] is not None and (low is None or row["min_event"] >= low):
@@ -243,7 +217,7 @@ def repo_check_request(call: Call, req_id: Any) -> dict[str, Any]:
     if row["repo_id"] is not None:
         repo = call.state.get("repo", row["repo_id"])
         assert repo is not None
-        result["repo"] = repo_struct(call.state, repo)
+        result["repo"] = lookups.repo_struct(call.state, repo)
     return result
 
 
@@ -272,7 +246,7 @@ _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id",
 
 @hub_method("repo.query", since=(1, 35))
 def repo_query(call: Call, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
-    rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
+    rows = [lookups.repo_struct(call.state, row) for row in call.state.rows("repo")]
     return query_by_clauses(rows, "repo", clauses, fields or _REPO_FIELDS, opts)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods import METHODS, Call, HubMethod, hub_method
+from txkoji.testing.methods.archives import ARCHIVE_TYPES
 from txkoji.testing.queries import apply_query_options
 from txkoji.testing.state import HubState
 
@@ -55,6 +56,9 @@ def seed(state: HubState) -> None:
             state.insert("channels", row)
         for build_type in BUILD_TYPES:
             state.insert("btype", {"name": build_type})
+        for name, description, extensions, compression in ARCHIVE_TYPES:
+            row = {"name": name, "description": description, "extensions": extensions}
+            state.insert("archivetypes", {**row, "compression_type": compression})
         state.insert("volume", {"name": "DEFAULT"}, id=0)
 
 
@@ -76,16 +80,6 @@ def get_api_version(call: Call) -> int:
 @hub_method("getKojiVersion")
 def get_koji_version(call: Call) -> str:
     return call.hub.version
-
-
-@hub_method("mavenEnabled")
-def maven_enabled(call: Call) -> bool:
-    return False
-
-
-@hub_method("winEnabled")
-def win_enabled(call: Call) -> bool:
-    return False
 
 
 def _present(call: Call) -> dict[str, HubMethod]:
@@ -136,7 +130,8 @@ def list_btypes(call: Call, query: Any = None, queryOpts: Any = None) -> Any:
 
 @hub_method("listCGs")
 def list_cgs(call: Call) -> dict[str, Any]:
-    return {}
+    rows = call.state.rows("content_generator")
+    return {row["name"]: {"id": row["id"], "users": []} for row in rows}
 
 
 @hub_method("listVolumes")

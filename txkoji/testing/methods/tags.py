@@ -95,7 +95,19 @@ def create_tag(
     extra: Any = None,
 ) -> int:
     user = call.require_permission("tag")
-    return insert_tag(call, user["id"], name, parent=parent, arches=arches, extra=extra or {})
+    permission = call.state.one("permissions", name=perm) if isinstance(perm, str) else None
+    return insert_tag(
+        call,
+        user["id"],
+        name,
+        parent=parent,
+        arches=arches,
+        extra=extra or {},
+        perm_id=permission["id"] if permission else perm,
+        locked=bool(locked),
+        maven_support=bool(maven_support),
+        maven_include_all=bool(maven_include_all),
+    )
 
 
 def insert_tag(
@@ -106,8 +118,9 @@ def insert_tag(
     parent: Any = None,
     arches: Any = None,
     extra: dict[str, Any] | None = None,
+    **columns: Any,
 ) -> int:
-    """Create a tag, whoever asks."""
+    """Create a tag, whoever asks; more columns of its configuration by their names."""
     state = call.state
     _check_name("tag", name)
     if lookups.find_tag(state, name):
@@ -123,6 +136,7 @@ def insert_tag(
         "locked": False,
         "maven_support": False,
         "maven_include_all": False,
+        **columns,
     }
     state.insert_version("tag_config", config, user_id)
     for key, value in (extra or {}).items():
@@ -157,7 +171,9 @@ def edit_tag2(call: Call, tagInfo: Any, **kwargs: Any) -> None:
     config = lookups.tag_config(state, tag["id"])
     assert config is not None
     changes: dict[str, Any] = {
-        key: kwargs[key] for key in ("arches", "locked", "maven_support") if key in kwargs
+        key: kwargs[key]
+        for key in ("arches", "locked", "maven_support", "maven_include_all")
+        if key in kwargs
     }
     if "perm_id" in kwargs:
         changes["perm_id"] = kwargs["perm_id"]

@@ -113,7 +113,8 @@ def change_task_state(state: HubState, row: Row, new: int, **columns: Any) -> No
         state.announce(lambda: messages.task_changed(row, old))
 
 
-def _priority(call: Call, relative: Any) -> int | None:
+def absolute_priority(call: Call, relative: Any) -> int | None:
+    """Return the priority of a task that is asked for relative to the usual one, or refuse."""
     if relative is None or relative == 0:
         return None
     if relative < 0 and not call.has_permission("admin"):
@@ -129,7 +130,7 @@ def build(
     lookups.require_type(src, str)
     if opts is None:
         opts = {}
-    absolute = _priority(call, priority)
+    absolute = absolute_priority(call, priority)
     return make_task(call, "build", [src, target, opts], priority=absolute, channel=channel)
 
 
@@ -139,7 +140,7 @@ def chain_build(
 ) -> int:
     call.require_login()
     lookups.require_type(srcs, list)
-    absolute = _priority(call, priority)
+    absolute = absolute_priority(call, priority)
     return make_task(
         call, "chainbuild", [srcs, target, opts or {}], priority=absolute, channel=channel
     )
@@ -161,20 +162,6 @@ def make_task_method(call: Call, method: str, arglist: Any, **opts: Any) -> int:
         arch=opts.get("arch") or "noarch",
         priority=opts.get("priority"),
     )
-
-
-@hub_method("runroot", plugin="runroot")
-def runroot(
-    call: Call, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
-) -> int:
-    call.require_permission("runroot")
-    tag = lookups.find_tag(call.state, tagInfo, strict=True)
-    assert tag is not None
-    # The channel is the site's own: a hub is not seeded with it.
-    row = lookups.find_channel(call.state, channel or "runroot", strict=True)
-    assert row is not None
-    request = [tag["name"], arch, command, {**opts, "__starstar": True}]
-    return make_task(call, "runroot", request, channel=row["id"], arch=arch, priority=15)
 
 
 @hub_method("resubmitTask", python_name="RootExports.resubmitTask")

@@ -1,0 +1,251 @@
+"""Archives: what builds hold besides RPMs, and the types of builds that hold them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing import lookups, messages
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.builds import build_directory, list_tagged
+from txkoji.testing.queries import apply_query_options
+from txkoji.testing.state import Row
+
+MD5, SHA256 = 0, 2
+
+ARCHIVE_TYPES = (
+    ("jar", "Jar file", "jar war rar ear sar jdocbook jdocbook-style", "zip"),
+    ("zip", "Zip file", "zip", "zip"),
+    ("pom", "Maven Project Object Management file", "pom", None),
+    ("tar", "Tar file", "tar tar.gz tar.bz2 tar.xz tgz", "tar"),
+    ("xml", "XML file", "xml", None),
+    ("exe", "Windows executable", "exe", None),
+    ("dll", "Windows dynamic link library", "dll", None),
+    ("msi", "Windows Installer package", "msi", None),
+    ("pdb", "Windows debug information", "pdb", None),
+    ("txt", "Text file", "txt", None),
+    ("iso", "CD/DVD Image", "iso", None),
+    ("raw", "Raw disk image", "raw", None),
+    ("qcow2", "QCOW2 image", "qcow2", None),
+    ("vmdk", "vSphere image", "vmdk", None),
+    ("raw-xz", "xz compressed raw disk image", "raw.xz", None),
+    ("ks", "Kickstart", "ks", None),
+    ("json", "JSON data", "json", None),
+)
+"""Name, description, extensions and compression of the types that the hub's tasks make."""
+
+MORE_COLUMNS = {
+    "maven": ("group_id", "artifact_id", "version"),
+    "win": ("relpath", "platforms", "flags"),
+    "image": ("arch",),
+}
+"""What an archive has besides, by the type of its build."""
+
+
+def archive_directory(call: Call, build: Row, archive: Row) -> str:
+    """Return the directory of an archive below the hub's top directory."""
+    top = build_directory(call, build)
+    if archive["btype"] == "maven":
+        group = archive["group_id"].replace(".", "/")
+        return f"{top}/maven/{group}/{archive['artifact_id']}/{archive['version']}"
+    if archive["btype"] == "win":
+        return f"{top}/win/{archive['relpath']}".rstrip("/")
+    return f"{top}/images" if archive["btype"] == "image" else f"{top}/files/{archive['btype']}"
+
+
+def _type_of(call: Call, filename: str) -> Row:
+    best: tuple[int, Row] | None = None
+    for row in call.state.rows("archivetypes"):
+        for extension in row["extensions"].split():
+            if filename.endswith(f".{extension}") and (best is None or len(extension) > best[0]):
+                best = len(extension), row
+    if best is None:
+        raise GenericError(f"unsupported file type: {filename}")
+    return best[1]
+
+
+def import_archive(
+    call: Call, build: Row, btype: str, path: str, *, checksum_type: int = SHA256, **more: Any
+) -> Row:
+    """Move a file to its build's place and list it as an archive.
+
+    Args:
+        call: who asks.
+        build: the build.
+        btype: the type of the build that it belongs to.
+        path: the file below ``work``.
+        checksum_type: how its checksum is made, 0 for MD5, 2 for SHA-256.
+        more: the columns of :data:`MORE_COLUMNS` for the type.
+
+    Returns:
+        The row of the archive.
+    """
+    files, state = call.hub.files, call.state
+    filename = path.rpartition("/")[2]
+    data = files.read(f"work/{path}")
+    digest = hashlib.md5 if checksum_type == MD5 else hashlib.sha256
+    row = state.insert(
+        "archiveinfo",
+        {
+            "type_id": _type_of(call, filename)["id"],
+            "btype": btype,
+            "build_id": build["id"],
+            "buildroot_id": None,
+            "filename": filename,
+            "size": len(data),
+            "checksum": digest(data).hexdigest(),
+            "checksum_type": checksum_type,
+            "metadata_only": False,
+            "extra": None,
+            **more,
+        },
+    )
+    files.write(f"{archive_directory(call, build, row)}/{filename}", data)
+    struct = lookups.archive_struct(state, row)
+    state.announce(lambda: messages.archive_imported(state, build, struct, btype, f"work/{path}"))
+    return row
+
+
+def _build_of_type(call: Call, info: Any, strict: bool, btype: str, kind: str) -> Any:
+    row = lookups.find_build_row(call.state, info, strict)
+    found = lookups.build_types(call.state, row).get(btype) if row is not None else None
+    if found is None:
+        if strict and row is not None:
+            raise GenericError(f"no such {kind} build: {lookups.build_nvr(call.state, row)}")
+        return None
+    assert row is not None
+    return {"build_id": row["id"], **found}
+
+
+@hub_method("getMavenBuild")
+def get_maven_build(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+    return _build_of_type(call, buildInfo, strict, "maven", "maven")
+
+
+@hub_method("getWinBuild")
+def get_win_build(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+    return _build_of_type(call, buildInfo, strict, "win", "windows")
+
+
+@hub_method("getImageBuild")
+def get_image_build(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+    return _build_of_type(call, buildInfo, strict, "image", "image")
+
+
+@hub_method("getArchiveTypes")
+def get_archive_types(call: Call) -> list[dict[str, Any]]:
+    return [dict(row) for row in call.state.rows("archivetypes")]
+
+
+@hub_method("getArchiveType")
+def get_archive_type(
+    call: Call,
+    filename: Any = None,
+    type_name: Any = None,
+    type_id: Any = None,
+    strict: bool = False,
+) -> Any:
+    for row in call.state.rows("archivetypes"):
+        if row["name"] == type_name or row["id"] == type_id:
+            return dict(row)
+    if filename is not None:
+        return dict(_type_of(call, filename))
+    if strict:
+        raise GenericError(f"Invalid archive type: {type_name if type_id is None else type_id}")
+    return None
+
+
+@hub_method("getArchive")
+def get_archive(call: Call, archive_id: Any, strict: bool = False) -> Any:
+    row = call.state.get("archiveinfo", archive_id)
+    if row is None:
+        if strict:
+            raise GenericError("query returned no rows")
+        return None
+    more = {key: row[key] for key in MORE_COLUMNS.get(row["btype"], ())}
+    return {**lookups.archive_struct(call.state, row), **more}
+
+
+@hub_method("listArchiveFiles")
+def list_archive_files(
+    call: Call, archive_id: Any, queryOpts: Any = None, strict: bool = False
+) -> Any:
+    get_archive(call, archive_id, strict)
+    return apply_query_options([], queryOpts)
+
+
+@hub_method("listArchives")
+def list_archives(
+    call: Call,
+    buildID: Any = None,
+    buildrootID: Any = None,
+    componentBuildrootID: Any = None,
+    hostID: Any = None,
+    type: Any = None,
+    filename: Any = None,
+    size: Any = None,
+    checksum: Any = None,
+    checksum_type: Any = None,
+    typeInfo: Any = None,
+    queryOpts: Any = None,
+    imageID: Any = None,
+    archiveID: Any = None,
+    strict: bool = False,
+) -> Any:
+    equal = {
+        "buildrootID": ("buildroot_id", buildrootID),
+        "type": ("btype", type),
+        "filename": ("filename", filename),
+        "size": ("size", size),
+        "checksum": ("checksum", checksum),
+        "checksum_type": ("checksum_type", checksum_type),
+        "archiveID": ("id", archiveID),
+    }
+    wanted = {column: value for column, value in equal.values() if value is not None}
+    if buildID is not None:
+        build = lookups.find_build_row(call.state, buildID, strict)
+        wanted["build_id"] = build["id"] if build else -1
+    if typeInfo and type == "maven":
+        wanted.update({key: typeInfo[key] for key in MORE_COLUMNS["maven"] if key in typeInfo})
+    # Files of other archives and of build roots: there are none of these here.
+    nothing = any(value is not None for value in (componentBuildrootID, hostID, imageID))
+    found = [] if nothing else call.state.rows("archiveinfo", **wanted)
+    if strict and not found:
+        raise GenericError("No archives found.")
+    more = MORE_COLUMNS.get(type or "", ())
+    rows = [
+        {**lookups.archive_struct(call.state, row), **{key: row[key] for key in more}}
+        for row in found
+    ]
+    return apply_query_options(rows, queryOpts)
+
+
+@hub_method("listTaggedArchives")
+def list_tagged_archives(
+    call: Call,
+    tag: Any,
+    event: Any = None,
+    inherit: bool = False,
+    latest: Any = False,
+    package: Any = None,
+    type: Any = None,
+    strict: bool = True,
+    extra: bool = True,
+) -> Any:
+    builds = list_tagged(
+        call,
+        tag,
+        event=event,
+        inherit=inherit,
+        latest=latest,
+        package=package,
+        type=type,
+        strict=strict,
+    )
+    archives = [
+        {**struct, "tag_id": build["tag_id"], "tag_name": build["tag_name"]}
+        for build in builds
+        for struct in list_archives(call, buildID=build["build_id"], type=type)
+    ]
+    return [sorted(archives, key=lambda struct: int(struct["id"])), builds]

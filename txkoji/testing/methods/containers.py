@@ -1,0 +1,45 @@
+"""Tasks that build containers: what the plugin ``containerbuild`` of the hub brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.testing import lookups
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.tasks import absolute_priority, make_task
+
+
+@hub_method("buildContainer", python_name="buildContainer", plugin="containerbuild")
+def build_container(
+    call: Call,
+    src: Any,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = "container-binary",
+) -> int:
+    lookups.require_type(src, str)
+    return make_task(
+        call,
+        "buildContainer",
+        [src, target, opts or {}],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )
+
+
+@hub_method("buildSourceContainer", python_name="buildSourceContainer", plugin="containerbuild")
+def build_source_container(
+    call: Call,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = "container-source",
+) -> int:
+    return make_task(
+        call,
+        "buildSourceContainer",
+        [target, opts or {}],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )

@@ -1,0 +1,45 @@
+"""Repos for users of a distribution, of what a tag holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import ActionNotAllowed, UnknownFault
+from txkoji.testing import lookups, messages
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.repos import REPO_PRIORITY, insert_repo
+from txkoji.testing.methods.tasks import FINISHED, make_task
+
+
+@hub_method("distRepo", python_name="RootExports.distRepo")
+def dist_repo(call: Call, tag: Any, keys: Any, **task_opts: Any) -> int:
+    user = call.require_login()
+    state = call.state
+    found = lookups.find_tag(state, tag, strict=True)
+    assert found is not None
+    if "dist_repo" in call.hub.denied:
+        call.require_policy("dist_repo", force=True)
+    elif not call.has_permission("dist-repo"):
+        raise ActionNotAllowed(f"dist-repo permission required (logged in as {user['name']})")
+    if "arch" not in task_opts:
+        raise UnknownFault("<class 'KeyError'>: 'arch'", code=1)
+    lookups.require_type(task_opts["arch"], list)
+    lookups.require_type(keys, list)
+    if lookups.tag_extra(state, found["id"]).get("distrepo.cancel_others"):
+        for other in state.rows("task", method="distRepo"):
+            if other["state"] not in FINISHED and other["request"][0] == found["name"]:
+                call.hub.builder.cancel(other["id"])
+    repo = insert_repo(call, found["id"], dist=True)
+    request = [found["name"], repo["id"], keys, task_opts]
+    task_id = make_task(call, "distRepo", request, channel="createrepo", priority=REPO_PRIORITY)
+    state.update("repo", repo["id"], task_id=task_id)
+    more = {
+        "dist": True,
+        "keys": keys,
+        "arches": task_opts["arch"],
+        "task_opts": task_opts,
+        "repodir": f"{messages.TOP_DIRECTORY}/repos-dist/{found['name']}/{repo['id']}",
+        "with_src": "src" in task_opts["arch"],
+    }
+    state.announce(lambda: messages.repo_begun(state, repo, **more))
+    return task_id

@@ -1,0 +1,91 @@
+"""Tasks that build Maven projects and the RPMs that wrap their artifacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import GenericError, PreBuildError
+from txkoji.testing import lookups
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.tasks import absolute_priority, make_task
+
+
+def _require_maven(call: Call) -> None:
+    call.require_login()
+    if not call.hub.maven_enabled:
+        raise GenericError("Maven support not enabled")
+
+
+@hub_method("mavenEnabled", python_name="RootExports.mavenEnabled")
+def maven_enabled(call: Call) -> bool:
+    return call.hub.maven_enabled
+
+
+@hub_method("mavenBuild", python_name="RootExports.mavenBuild")
+def maven_build(
+    call: Call,
+    url: Any,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = "maven",
+) -> int:
+    _require_maven(call)
+    lookups.require_type(url, str)
+    return make_task(
+        call,
+        "maven",
+        [url, target, opts or {}],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )
+
+
+@hub_method("chainMaven", python_name="RootExports.chainMaven")
+def chain_maven(
+    call: Call,
+    builds: Any,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = "maven",
+) -> int:
+    _require_maven(call)
+    lookups.require_type(builds, dict)
+    return make_task(
+        call,
+        "chainmaven",
+        [builds, target, opts or {}],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )
+
+
+@hub_method("wrapperRPM", python_name="RootExports.wrapperRPM")
+def wrapper_rpm(
+    call: Call,
+    build: Any,
+    url: Any,
+    target: Any,
+    priority: Any = None,
+    channel: Any = "maven",
+    opts: Any = None,
+) -> int:
+    _require_maven(call)
+    options = opts or {}
+    struct = lookups.find_build(call.state, build, strict=True)
+    assert struct is not None
+    if call.state.rows("rpminfo", build_id=struct["id"]) and not (
+        options.get("scratch") or options.get("create_build")
+    ):
+        raise PreBuildError(f"wrapper rpms for {struct['nvr']} have already been built")
+    found = lookups.find_target(call.state, target)
+    if found is None:
+        raise PreBuildError(f"no such build target: {target}")
+    return make_task(
+        call,
+        "wrapperRPM",
+        [url, found, struct, None, options],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )

@@ -1,0 +1,30 @@
+"""Commands in a build root: what the plugin ``runroot`` of the hub brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing import lookups
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.tasks import make_task
+
+RUNROOT_PRIORITY = 15
+
+
+@hub_method("runroot", plugin="runroot")
+def runroot(
+    call: Call, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
+) -> int:
+    call.require_permission("runroot")
+    tag = lookups.find_tag(call.state, tagInfo, strict=True)
+    assert tag is not None
+    # The channel is the site's own: a hub is not seeded with it.
+    row = lookups.find_channel(call.state, channel or "runroot", strict=True)
+    assert row is not None
+    if arch == "noarch" and not tag["arches"]:
+        raise GenericError(f"no arches defined for tag {tag['name']}")
+    request = [tag["name"], arch, command, {**opts, "__starstar": True}]
+    return make_task(
+        call, "runroot", request, channel=row["id"], arch=arch, priority=RUNROOT_PRIORITY
+    )

@@ -1,0 +1,41 @@
+"""Tasks that build on Windows machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import ActionNotAllowed, GenericError
+from txkoji.testing import lookups
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.tasks import absolute_priority, make_task
+
+
+@hub_method("winEnabled", python_name="RootExports.winEnabled")
+def win_enabled(call: Call) -> bool:
+    return call.hub.win_enabled
+
+
+@hub_method("winBuild", python_name="RootExports.winBuild")
+def win_build(
+    call: Call,
+    vm: Any,
+    url: Any,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = "vm",
+) -> int:
+    call.require_login()
+    if not call.hub.win_enabled:
+        raise GenericError("Windows support not enabled")
+    lookups.find_target(call.state, target, strict=True)
+    if not call.has_permission("win-admin"):
+        raise ActionNotAllowed("policy violation (vm)")
+    call.require_policy("vm")
+    return make_task(
+        call,
+        "winbuild",
+        [vm, url, target, opts or {}],
+        channel=channel,
+        priority=absolute_priority(call, priority),
+    )
