@@ -68,6 +68,10 @@ CASES: dict[str, tuple[list[str], str]] = {
     "channel_load.py": (["default"], r"default: load \S+ of 2, 0 tasks wait\n"),
     "names.py": ([], r"hello-1\.0-1: kojiadmin\n"),
     "estimate.py": (["{task}"], r"build hello: \w+, (done about|nobody knows).*\n"),
+    "watch.py": (
+        ["{ended}"],
+        r"(  \d+ \w+ \w+: CLOSED\n)+\d+ CLOSED: hello-1\.0-1, in demo-candidate\n",
+    ),
     "fetch.py": (["hello-1.0-1", "{directory}", "src"], r"\S+/hello-1\.0-1\.src\.rpm\n"),
 }
 
@@ -85,6 +89,7 @@ async def test_example(hub: FakeHub, tmp_path: Path, name: str) -> None:
     filled: dict[str, Callable[[], Any]] = {
         "web": lambda: hub.weburl,
         "task": lambda: hub.call("build", SOURCE.format(2), "demo", {"scratch": True}),
+        "ended": lambda: hub.state.rows("task", method="build")[0]["id"],
         "directory": lambda: tmp_path / "fetched",
     }
     values = {key: make() for key, make in filled.items() if f"{{{key}}}" in "".join(arguments)}
