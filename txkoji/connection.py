@@ -44,7 +44,7 @@ from txkoji.logs import LogPiece
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
-from txkoji.session import Session, has_run_out
+from txkoji.session import Session, Turn, has_run_out
 from txkoji.submission import Claims, Submission
 from txkoji.transport import Sink, Transport
 from txkoji.uploads import Progress, new_directory, upload
@@ -176,9 +176,22 @@ class Connection:
         return rich.convert(method, result, self)
 
     async def send(
-        self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], kind: Kind
+        self,
+        method: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        kind: Kind,
+        turn: Turn | None = None,
     ) -> Any:
-        """Send a call and return its raw result. For the modules of this package."""
+        """Send a call and return its raw result. For the modules of this package.
+
+        Args:
+            method: the hub method.
+            args: its positional arguments.
+            kwargs: its named arguments.
+            kind: what the method does to the hub.
+            turn: of a write that is sent again: that of the first time.
+        """
         body = encode_call(method, args, kwargs)
         repeatable = (
             kind is Kind.READ
@@ -187,7 +200,7 @@ class Connection:
         )
         if self._session is None or (kind is Kind.READ and self._anonymous_reads):
             return await self._attempts(method, body, self.url, {}, write=not repeatable)
-        return await self._through_session(_Request(method, body), repeatable)
+        return await self._through_session(_Request(method, body), repeatable, turn)
 
     async def send_chunk(self, query: str, chunk: bytes) -> Any:
         """Send a piece of a file and return what the hub says of it.
@@ -199,14 +212,16 @@ class Connection:
         )
         return await self._through_session(request, True)
 
-    async def _through_session(self, request: _Request, repeatable: bool) -> Any:
+    async def _through_session(
+        self, request: _Request, repeatable: bool, turn: Turn | None = None
+    ) -> Any:
         """Send a request when it is its turn in the session; let one that ran out go on."""
         session = self._session
         assert session is not None
         await session.queue.acquire()
         try:
             try:
-                return await self._in_session(session, request, write=not repeatable)
+                return await self._in_session(session, request, write=not repeatable, turn=turn)
             except HubFault as fault:
                 if has_run_out(fault):
                     await self._renew(session, fault)
@@ -214,13 +229,15 @@ class Connection:
                     raise
             # The hub refused the call before it looked at it: even a write may be sent again. Or
             # it was done and its reply got lost: asked once more, it gives the same reply.
-            return await self._in_session(session, request, write=not repeatable)
+            return await self._in_session(session, request, write=not repeatable, turn=turn)
         finally:
             session.queue.release()
 
-    async def _in_session(self, session: Session, request: _Request, *, write: bool) -> Any:
+    async def _in_session(
+        self, session: Session, request: _Request, *, write: bool, turn: Turn | None = None
+    ) -> Any:
         """Send a request of a session, whose queue is held."""
-        callnum = session.next_callnum()
+        callnum = session.take_callnum(turn or Turn())
         query = "&".join(filter(None, [request.query, session.query(callnum)]))
         url = self.url + request.path
         return await self._attempts(

@@ -5,13 +5,14 @@ It knows what a request of a session carries; it sends nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from twisted.internet.defer import DeferredLock
 
 from txkoji.exceptions import AuthError, AuthExpired, KojiException
 
-__all__ = ["Session", "has_run_out"]
+__all__ = ["Session", "Turn", "has_run_out"]
 
 
 def has_run_out(error: KojiException) -> bool:
@@ -23,6 +24,22 @@ def has_run_out(error: KojiException) -> bool:
     if isinstance(error, AuthExpired):
         return True
     return type(error) is AuthError and error.text.startswith("Invalid session")
+
+
+@dataclass
+class Turn:
+    """The call number of one write, which each repetition of that write carries again.
+
+    A hub that protects its sessions by them carries such a write out once, however often and late
+    its copies arrive: it answers a copy with RetryError.
+
+    Attributes:
+        session_id: the session that the number belongs to; None before the write was sent.
+        callnum: the number.
+    """
+
+    session_id: int | None = None
+    callnum: int = 0
 
 
 class Session:
@@ -64,11 +81,12 @@ class Session:
             self.callnum = 0
         self.id, self.key, self._headers = id, key, headers
 
-    def next_callnum(self) -> int:
-        """Take the number for a call. All attempts at that call carry the same one."""
-        number = self.callnum
-        self.callnum += 1
-        return number
+    def take_callnum(self, turn: Turn) -> int:
+        """Return the number for a call: that of its turn, or else the next, which it keeps then."""
+        if turn.session_id != self.id:
+            turn.session_id, turn.callnum = self.id, self.callnum
+            self.callnum += 1
+        return turn.callnum
 
     def headers(self, callnum: int) -> dict[str, str]:
         """Return the headers that a call carries; none for a hub that reads the URL."""

@@ -17,9 +17,12 @@ from txkoji.exceptions import (
     KojiException,
     ProtocolError,
     RetryError,
+    SequenceError,
     TransportError,
     UnknownOutcome,
 )
+from txkoji.hub_api import Kind
+from txkoji.session import Turn
 from txkoji.task_methods import TASK_METHODS, named, surplus, with_marker
 
 if TYPE_CHECKING:
@@ -100,19 +103,21 @@ async def submit(
     _check(method)
     marked, options = with_marker(method, args, kwargs, submission.marker)
     started = connection.reactor.seconds()
+    turn, again = Turn(), False
     while True:
         unknown: KojiException | None = None
         try:
-            task_id = int(await connection.call(method, *marked, **options))
+            task_id = int(await connection.send(method, marked, options, Kind.WRITE, turn))
         except KojiException as error:
-            if not _may_be_done(error):
+            if not _may_be_done(error, again=again):
                 raise
-            unknown = error
+            unknown, again = error, True
         else:
             if claims.take(task_id, submission):
                 return task_id
             # Another submission of the same request was in doubt meanwhile, and took this task:
             # the one that it asked for, if there is one, does the same.
+            turn = Turn()
         try:
             found = await find_submitted(connection, claims, submission, method, args, kwargs)
         except KojiException as error:
@@ -123,12 +128,18 @@ async def submit(
             raise unknown
         if connection.reactor.seconds() - started > connection.deadline:
             raise _unknown_outcome(connection, method, unknown) from unknown
-        # The hub has had its time and has no such task: the request never got there.
+        # The hub has had its time and has no such task: the request never got there. Should it
+        # still come, the call number lets a hub that looks at it carry out only one of the two.
+        if isinstance(unknown, SequenceError):
+            turn = Turn()
 
 
-def _may_be_done(error: KojiException) -> bool:
+def _may_be_done(error: KojiException, *, again: bool) -> bool:
     if isinstance(error, TransportError):
         return error.may_have_arrived
+    if isinstance(error, SequenceError):
+        # Another write of the session was done since the number was sent for the first time.
+        return again
     return isinstance(error, (ProtocolError, RetryError))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+import treq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.error import ConnectionLost
@@ -32,7 +33,8 @@ class LossyAgent:
 
     Attributes:
         method: the hub method.
-        loses: for each of its next requests ``request``, ``reply`` or None.
+        loses: for each of its next requests ``request``, ``reply`` or None; ``late`` is a request
+            that seems lost, and arrives just before the next one.
         on_loss: called when something was lost.
     """
 
@@ -41,6 +43,7 @@ class LossyAgent:
         self.method = "build"
         self.loses: list[str | None] = []
         self.lost = 0
+        self._late: tuple[Any, ...] | None = None
         self.on_loss: Callable[[], object] = lambda: None
 
     def request(
@@ -53,10 +56,17 @@ class LossyAgent:
         called = f"<methodName>{self.method}<".encode()
         loses = self.loses.pop(0) if self.loses and called in bodyProducer._body else None
         failure = Failure(ResponseFailed([Failure(ConnectionLost())]))
-        if loses == "request":
+        if loses in ("request", "late"):
             self._lose()
+            if loses == "late":
+                self._late = (method, uri, headers, bodyProducer)
             return fail(failure)
-        answer = self._agent.request(method, uri, headers, bodyProducer)
+        if self._late is not None and called in bodyProducer._body:
+            late, self._late = self._late, None
+            answer = self._agent.request(*late).addCallback(treq.content)
+            answer.addCallback(lambda _: self._agent.request(method, uri, headers, bodyProducer))
+        else:
+            answer = self._agent.request(method, uri, headers, bodyProducer)
         if loses == "reply":
             answer.addCallback(self._lose)
             answer.addCallback(lambda _: failure)
@@ -177,6 +187,30 @@ async def test_lost_once(
     task_id = await limited(koji.submit(*call))
     assert agent.lost == 1
     assert sorted(task_ids(hub, task)) == [before, task_id]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=[call[0] for call in CALLS])
+@pytest_twisted.ensureDeferred
+async def test_late_once(
+    koji: Connection, hub: FakeHub, agent: LossyAgent, call: tuple[Any, ...]
+) -> None:
+    """A request that arrives when nobody expects it any more counts: the hub knows the number."""
+    add_build(hub)
+    hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-1")
+    agent.method, agent.loses = call[0], ["late"]
+    task_id = await limited(koji.submit(*call))
+    assert (agent.lost, hub.calls[call[0]]) == (1, 1)
+    assert task_ids(hub, TASKS.get(call[0], call[0])) == [task_id]
+
+
+@pytest_twisted.ensureDeferred
+async def test_late_after_another_write(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """A number that another write has overtaken is no reason to fail: the task is submitted."""
+    agent.loses = ["request"]
+    agent.on_loss = lambda: koji.createTag("another")
+    task_id = await limited(koji.submit("build", SOURCE, "demo"))
+    assert hub.call("getTag", "another") is not None
+    assert task_ids(hub) == [task_id]
 
 
 @pytest_twisted.ensureDeferred
