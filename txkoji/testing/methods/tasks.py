@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from txkoji.exceptions import (
@@ -358,26 +359,30 @@ _TIMES = {
 }
 
 
-def _matches(row: Row, opts: dict[str, Any]) -> bool:
-    for name in ("arch", "state"):
-        for key, wanted in ((name, True), (f"not_{name}", False)):
-            if opts.get(key) and (row[name] in opts[key]) != wanted:
-                return False
-    for name in ("owner", "host_id", "channel_id", "parent"):
-        for key, wanted in ((name, True), (f"not_{name}", False)):
-            if key in opts:
-                value = opts[key]
-                hit = row[name] in value if isinstance(value, list) else row[name] == value
-                if hit != wanted:
-                    return False
-    if opts.get("method") is not None and row["method"] != opts["method"]:
-        return False
+def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
+    """Return what a task must fulfil, made once for all rows."""
+    found: list[Callable[[Row], bool]] = []
+
+    def among(name: str, values: Any, wanted: bool) -> None:
+        found.append(lambda row: (row[name] in values) == wanted)
+
+    def later(column: str, seconds: float, sign: int) -> None:
+        found.append(lambda row: row[column] is not None and (row[column] - seconds) * sign > 0)
+
+    for key, wanted in (("", True), ("not_", False)):
+        for name in ("arch", "state"):
+            if opts.get(f"{key}{name}"):
+                among(name, opts[f"{key}{name}"], wanted)
+        for name in ("owner", "host_id", "channel_id", "parent"):
+            if f"{key}{name}" in opts:
+                value = opts[f"{key}{name}"]
+                among(name, value if isinstance(value, list) else [value], wanted)
+    if opts.get("method") is not None:
+        among("method", [opts["method"]], True)
     for name, (column, sign) in _TIMES.items():
         if opts.get(name) is not None:
-            value = row[column]
-            if value is None or (value - lookups.seconds_of(opts[name])) * sign <= 0:
-                return False
-    return True
+            later(column, lookups.seconds_of(opts[name]), sign)
+    return found
 
 
 def _candidates(call: Call, opts: dict[str, Any]) -> list[Row]:
@@ -395,17 +400,22 @@ def list_tasks(call: Call, opts: Any = None, queryOpts: Any = None) -> Any:
     for name in ("arch", "not_arch", "state", "not_state"):
         if opts.get(name) is not None and not isinstance(opts[name], list):
             raise ParameterError(f"Invalid type for option {name}: {type(opts[name])}")
-    rows = [row for row in _candidates(call, opts) if _matches(row, opts)]
-    options = queryOpts or {}
-    # Requests and results are marshalled for the page that is asked for, not for every task.
-    page = apply_query_options(
-        [_listed(call.state, row) for row in rows], {**options, "asList": False}
-    )
-    if options.get("countOnly"):
+    conditions = _conditions(opts)
+    rows = [row for row in _candidates(call, opts) if all(each(row) for each in conditions)]
+    options = {**(queryOpts or {}), "asList": False}
+    # What is asked for is a page of many tasks: only those of the page are made structs of, where
+    # the order does not need more.
+    if str(options.get("order") or "id").lstrip("-") == "id":
+        rows = apply_query_options(rows, options)
+        options = {}
+        if isinstance(rows, int):
+            return rows
+    page = apply_query_options([_listed(call.state, row) for row in rows], options)
+    if isinstance(page, int):
         return page
     for struct in page:
         _add_request(call.state, struct, bool(opts.get("decode")))
-    if options.get("asList"):
+    if (queryOpts or {}).get("asList"):
         return [[struct[key] for key in sorted(struct)] for struct in page]
     return page
 
