@@ -88,6 +88,7 @@ setup(
             "KojiChangeSource = buildbot_koji.changes.source:KojiChangeSource",
         ],
         "buildbot.reporters": [
+            "KojiCIMessages = buildbot_koji.reporters.ci_messages:KojiCIMessages",
             "KojiTagReporter = buildbot_koji.reporters.tagging:KojiTagReporter",
         ],
         "buildbot.steps": [

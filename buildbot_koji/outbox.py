@@ -136,7 +136,7 @@ class Outbox:
             work.cancel()
 
     def _stopped(self, failure: Any) -> None:
-        if not (self._stopping and failure.check(CancelledError, Postponed)):
+        if not self._stopping:
             self._log.failure("{name}: can't deliver", failure, name=self._name)
 
     async def _empty(self, name: str, lane: deque[Delivery]) -> None:
@@ -169,7 +169,10 @@ class Outbox:
             self._back_off(said)
             expired = self._clock.seconds() - delivery.since > self._retry_for()
             attempt.happened(Event.EXPIRED if expired else Event.POSTPONED, said)
-        except Exception:  # noqa: BLE001 - a mistake of ours must not hold up the other deliveries
+        except Exception:
+            if self._stopping:
+                # Who is cancelled may say so in words of his own.
+                raise
             self._log.failure("{name}: can't deliver", name=self._name)
             attempt.happened(Event.REFUSED, "an error of the reporter: see the master's log")
         if attempt.delivery.said != delivery.said or attempt.delivery.is_final:

@@ -48,6 +48,17 @@ class Records:
             delivery.build_id, self.name_of(delivery.name), delivery.to_json(), self._reporter
         )
 
+    async def of_build(self, build_id: int) -> list[Delivery]:
+        """Return all that is stored about a build, oldest first."""
+        found = [
+            await self._master.data.get(("builds", build_id, "data", each["name"], "value"))
+            for each in await self._master.data.get(("builds", build_id, "data"))
+            if each["source"] == self._reporter
+        ]
+        return sorted(
+            (Delivery.from_json(each["raw"]) for each in found), key=lambda each: each.since
+        )
+
     async def find(self, build_id: int, name: str) -> Delivery | None:
         """Return what is stored of a delivery, or None."""
         path = ("builds", build_id, "data", self.name_of(name), "value")
@@ -219,8 +230,7 @@ class Backlog:
                 deliveries = await self._work.wanted(build)
                 if deliveries is None:
                     return
-                for delivery in deliveries:
-                    await self._begin(delivery)
+                await self._begin(build["buildid"], deliveries)
             self._taken.add(key)
         except Exception:  # noqa: BLE001 - the database may be away; the build must not be lost
             self._log.failure(
@@ -229,16 +239,19 @@ class Backlog:
         finally:
             self._lock.release()
 
-    async def _begin(self, delivery: Delivery) -> None:
-        stored = await self._records.find(delivery.build_id, delivery.name)
-        if stored is None:
-            await self._records.save(delivery)
-            stored = delivery
-        if not stored.is_final:
-            self._deliver(stored)
-        elif stored.state is State.DEAD:
-            # A crash may have come between its end and the list.
-            self._list_dead((stored.build_id, stored.name))
+    async def _begin(self, build_id: int, deliveries: Sequence[Delivery]) -> None:
+        stored = await self._records.of_build(build_id)
+        for delivery in stored:
+            if not delivery.is_final:
+                self._deliver(delivery)
+            elif delivery.state is State.DEAD:
+                # A crash may have come between its end and the list.
+                self._list_dead((build_id, delivery.name))
+        names = {delivery.name for delivery in stored}
+        for delivery in deliveries:
+            if delivery.name not in names:
+                await self._records.save(delivery)
+                self._deliver(delivery)
 
     def _list_dead(self, key: tuple[int, str]) -> None:
         if key not in self._dead and key not in self._revived:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -17,18 +16,12 @@ from twisted.logger import Logger
 from buildbot_koji import checks
 from buildbot_koji.deliveries import Delivery, State
 from buildbot_koji.hub import Hub, get_hub
-from buildbot_koji.outbox import Postponed, Refused, Remember, Taken
+from buildbot_koji.outbox import Refused, Remember, Taken
 from buildbot_koji.reporters.base import OutboxReporter, properties_of
+from buildbot_koji.reporters.refusals import refusals_told
 from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
 from txkoji import build_states, paths, task_states
-from txkoji.exceptions import (
-    AuthError,
-    HubFault,
-    KojiException,
-    LockError,
-    ServerOffline,
-    UnknownFault,
-)
+from txkoji.exceptions import HubFault
 from txkoji.outcomes import reason_of
 from txkoji.submission import Submission
 from txkoji.watcher import UnknownTask
@@ -298,7 +291,7 @@ class KojiTagReporter(OutboxReporter):
         """Do what is wanted with the Koji build; a task that does it is followed later."""
         if "mistake" in delivery.content:
             raise Refused(delivery.content["mistake"])
-        with _told():
+        with refusals_told():
             hub = await get_hub(self.master, self._options["profile"])
             await hub.log_in()
             koji = hub.connection
@@ -347,7 +340,7 @@ class KojiTagReporter(OutboxReporter):
         """Wait for the task that tags the build."""
         task_id = delivery.notes["task_id"]
         said = f"{delivery.notes['said']} (task {task_id})"
-        with _told():
+        with refusals_told():
             hub = await get_hub(self.master, self._options["profile"])
             try:
                 tree = await hub.watcher.watch(task_id).done
@@ -370,17 +363,3 @@ class KojiTagReporter(OutboxReporter):
         except HubFault as fault:
             return reason_of(fault.text)
         return "the hub gives no reason"
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell a hub that refuses from one that is away, or lets nobody in just now."""
-    try:
-        yield
-    except KojiException as error:
-        said = " ".join(str(error).split())
-        if isinstance(error, HubFault) and not isinstance(
-            error, (AuthError, LockError, ServerOffline, UnknownFault)
-        ):
-            raise Refused(said) from error
-        raise Postponed(said) from error

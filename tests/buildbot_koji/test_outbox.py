@@ -249,6 +249,15 @@ def test_stop() -> None:
     assert other.settled == []
 
 
+def test_stop_with_words_of_its_own() -> None:
+    """What a cancelled attempt fails with in a stop is no outcome."""
+    other = Other()
+    other.answer = lambda _: Deferred(lambda waiting: waiting.errback(OSError("cancelled")))
+    other.outbox.add(delivery())
+    other.outbox.stop()
+    assert (other.settled, other.saved) == ([], [])
+
+
 def test_mistake_of_ours(logged_failures: list[LogEvent]) -> None:
     """An error in the sender is logged with its traceback, and the other deliveries go on."""
     other = Other()

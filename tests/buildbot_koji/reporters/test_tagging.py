@@ -10,61 +10,18 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
-from buildbot.process.results import EXCEPTION, FAILURE, RETRY, SUCCESS, WARNINGS
+from buildbot.process.results import EXCEPTION, FAILURE, RETRY, WARNINGS
 from twisted.internet import reactor
 
 from buildbot_koji.outbox import Refused
 from buildbot_koji.reporters.tagging import TagCall, plan
 from tests.buildbot_koji.masters import MasterProcess
+from tests.buildbot_koji.reporters.support import add_build, config, records, run, settled
 from tests.faults import Fate, FaultProxy
 from tests.support import until
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
-CONFIG = """\
-from buildbot.plugins import reporters, schedulers, steps, util, worker
-from buildbot.process.buildstep import BuildStep
-
-class Result(BuildStep):
-    async def run(self):
-        return int(self.getProperty("result"))
-
-BUILDERS = ["plain", "first", "second", "third", "idle"]
-
-def tagging(name, **options):
-    return reporters.KojiTagReporter(profile="fake", name=name, **options)
-
-BuildmasterConfig = {{
-    "workers": [worker.LocalWorker(name) for name in BUILDERS],
-    "protocols": {{"null": {{}}}},
-    "builders": [
-        *[
-            util.BuilderConfig(name=name, workernames=[name],
-                               factory=util.BuildFactory([Result(warnOnWarnings=True)]))
-            for name in BUILDERS
-        ],
-        util.BuilderConfig(name="redelivery", workernames=["idle"],
-                           factory=util.BuildFactory([steps.KojiRedelivery(reporter="plain")])),
-    ],
-    "schedulers": [
-        schedulers.ForceScheduler(
-            name="force",
-            builderNames=[*BUILDERS, "redelivery"],
-            codebases=[util.CodebaseParameter("", hide=True)],
-            properties=[
-                util.StringParameter(name=name, default="")
-                for name in ("koji_build_id", "koji_nvr", "result", "stage")
-            ],
-        )
-    ],
-    "services": [REPORTERS],
-    "buildbotNetUsageData": None,
-    "collapseRequests": False,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-    "db": {{"db_url": "sqlite:///state.sqlite"}},
-}}
-"""
 PLAIN = """\
         tagging("plain", builders=["plain"],
                 on_success={{"tag": util.Interpolate("%(prop:stage)s"), "untag": "candidate"}},
@@ -75,10 +32,6 @@ GATE = """\
         tagging("gate", requires=["first", "second", "third"],
                 on_success={{"tag": "tested"}}, on_failure={{"tag": "rejected"}}),
 """
-
-
-def config(*reporters: str) -> str:
-    return CONFIG.replace("[REPORTERS]", "[\n" + "".join(reporters) + "    ]")
 
 
 def new_hub() -> FakeHub:
@@ -108,14 +61,6 @@ async def master(hub: FakeHub, tmp_path: Path) -> AsyncIterator[MasterProcess]:
     assert master.errors == []
 
 
-def add_build(hub: FakeHub, release: str, *tags: str) -> int:
-    """Add a finished Koji build in some tags; returns its id."""
-    build_id = int(hub.call("createEmptyBuild", "hello", "1", release, None))
-    for tag in tags:
-        hub.call("tagBuildBypass", tag, build_id)
-    return build_id
-
-
 def tags_of(hub: FakeHub, build_id: int) -> set[str]:
     return {tag["name"] for tag in hub.call("listTags", build_id)}
 
@@ -123,34 +68,6 @@ def tags_of(hub: FakeHub, build_id: int) -> set[str]:
 def tag_tasks(hub: FakeHub) -> list[dict[str, Any]]:
     """Read the tasks behind the back of a hub, which may be offline."""
     return sorted(hub.state.rows("task", method="tagBuild"), key=lambda task: task["id"])
-
-
-async def run(master: MasterProcess, builder: str, koji_build: int, result: int = SUCCESS) -> Any:
-    """Run a build that is about a Koji build; returns it."""
-    request = await master.force(
-        builder, koji_build_id=str(koji_build), result=str(result), stage="tested"
-    )
-    return await master.ended(request)
-
-
-async def record(master: MasterProcess, build: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what is stored of the delivery of a build, or None."""
-    path = f"builds/{build['buildid']}/data"
-    for each in (await master.get(path))["build_data"]:
-        if each["source"] in ("plain", "gate"):
-            return dict(await master.get(f"{path}/{each['name']}/value"))
-    return None
-
-
-async def settled(master: MasterProcess, build: dict[str, Any]) -> str:
-    """Wait for the end of the delivery of a build; returns state and words."""
-
-    async def final() -> Any:
-        found = await record(master, build)
-        return found if found and found["state"] in ("delivered", "dead") else None
-
-    found = await until(final)
-    return f"{found['state']}: {found['said']}"
 
 
 @pytest.mark.parametrize(
@@ -208,8 +125,8 @@ async def test_results(hub: FakeHub, master: MasterProcess) -> None:
     )
     assert tags_of(hub, untagged) == set()
     # Nothing is configured for an exception, and a builder that is not named is let alone.
-    assert await record(master, await run(master, "plain", alone, EXCEPTION)) is None
-    assert await record(master, await run(master, "idle", alone)) is None
+    assert await records(master, await run(master, "plain", alone, EXCEPTION)) == {}
+    assert await records(master, await run(master, "idle", alone)) == {}
     assert tags_of(hub, alone) == {"candidate"}
     assert len(tag_tasks(hub)) == 2
 
@@ -263,12 +180,12 @@ async def test_hub_is_away(hub: FakeHub, master: MasterProcess) -> None:
     before = add_build(hub, "a", "candidate")
     hub.offline()
     build = await run(master, "plain", before)
-    await until(lambda: record(master, build))
+    await until(lambda: records(master, build))
     await master.end(signal.SIGKILL)
     await master.start()
     other = add_build_offline(hub, "b")
     later = await run(master, "plain", other)
-    await until(lambda: record(master, later))
+    await until(lambda: records(master, later))
     await master.reconfigure(config(GATE, PLAIN.replace('"tested"', '"rejected"')))
     await master.reconfigure(config(GATE, PLAIN))
     started = reactor.seconds()
@@ -401,7 +318,7 @@ async def test_retried_builds_have_no_result(hub: FakeHub, master: MasterProcess
     build_id = add_build(hub, "a", "candidate")
     request = await master.force("plain", koji_build_id=str(build_id), result=str(RETRY))
     await until(lambda: retried(master, request))
-    assert await record(master, (await master.builds(request))[0]) is None
+    assert await records(master, (await master.builds(request))[0]) == {}
     assert tags_of(hub, build_id) == {"candidate"}
 
 

@@ -1,0 +1,141 @@
+"""The messages by which CI systems of the Fedora world tell of tests of Koji builds. Pure.
+
+The fields are those of the ``koji-build.test.*`` schemas of Fedora CI (fedora-ci/messages), whose
+consumers take no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from buildbot.process import results
+
+from buildbot_koji import checks
+
+__all__ = ["CATEGORIES", "STATES", "compose", "contact", "message_id", "state_of", "system", "test"]
+
+STATES = ("queued", "running", "complete", "error")
+"""The last part of the topics."""
+
+CATEGORIES = (
+    "functional",
+    "integration",
+    "interoperability",
+    "performance",
+    "static-analysis",
+    "system",
+    "validation",
+)
+
+OUTCOMES = {
+    results.SUCCESS: "passed",
+    results.WARNINGS: "needs_inspection",
+    results.FAILURE: "failed",
+    results.SKIPPED: "not_applicable",
+}
+"""``test.result`` of a build that came to one; the others are errors."""
+
+CONTACT = {"name": True, "team": True, "docs": True, "email": True} | dict.fromkeys(
+    ("url", "irc", "slack", "version"), False
+)
+TEST = {"namespace": True} | dict.fromkeys(
+    ("category", "type", "docs", "label", "lifetime", "scenario"), False
+)
+SYSTEM = {"os": True, "provider": True, "architecture": True, "variant": False, "label": False}
+"""The fields of each part, and whether they must be there."""
+
+
+def _fields(value: Any, fields: Mapping[str, bool]) -> str | None:
+    required = [name for name, needed in fields.items() if needed]
+    if not isinstance(value, Mapping) or set(value) - set(fields) or set(required) - set(value):
+        optional = [name for name in fields if name not in required]
+        return (
+            f"must be a dictionary with {', '.join(required)}, and may have {', '.join(optional)}"
+        )
+    wrong = [name for name in required if checks.text(value[name]) is not None]
+    return f"must have text in {', '.join(wrong)}" if wrong else None
+
+
+def contact(value: Any) -> str | None:
+    """Want who answers for the tests."""
+    return _fields(value, CONTACT)
+
+
+def test(value: Any) -> str | None:
+    """Want what is tested."""
+    category = value.get("category") if isinstance(value, Mapping) else None
+    if category is not None and category not in CATEGORIES:
+        return f"must have a category out of {', '.join(CATEGORIES)}"
+    return _fields(value, TEST)
+
+
+def system(value: Any) -> str | None:
+    """Want the systems on which it is tested."""
+    if not isinstance(value, (list, tuple)):
+        return "must be a list of dictionaries"
+    return next((found for each in value if (found := _fields(each, SYSTEM))), None)
+
+
+def state_of(build: Mapping[str, Any]) -> str:
+    """Return the state that a build's message tells."""
+    if not build["complete"]:
+        return "running"
+    return "complete" if build["results"] in OUTCOMES else "error"
+
+
+def message_id(url: str, reporter: str, state: str) -> str:
+    """Return the id of a message, which is the same whenever it is made.
+
+    Args:
+        url: the page of the build or build request that it is about.
+        reporter: the reporter's name.
+        state: one of :data:`STATES`.
+    """
+    return str(uuid5(NAMESPACE_URL, f"{url} {reporter} {state}"))
+
+
+def compose(
+    state: str,
+    build: Mapping[str, Any],
+    *,
+    pipeline_url: str,
+    contact: Mapping[str, Any],
+    test: Mapping[str, Any],
+    system: Sequence[Mapping[str, Any]],
+    version: str,
+    now: float,
+) -> dict[str, Any]:
+    """Return a message, but for its artifact.
+
+    Args:
+        state: one of :data:`STATES`.
+        build: the build: ``url``, ``builder``, ``results``, ``state_string``, ``started_at`` and
+            ``complete_at``.
+        pipeline_url: what all attempts at the test have in common.
+        contact: who answers for the tests.
+        test: what is tested; its type is by default the builder's name.
+        system: on what it is tested.
+        version: of the schema.
+        now: the time, in seconds since the epoch.
+    """
+    name = build["builder"]["name"]
+    message: dict[str, Any] = {
+        "contact": dict(contact),
+        "run": {"url": build["url"], "log": build["url"]},
+        "pipeline": {"id": str(uuid5(NAMESPACE_URL, pipeline_url)), "name": name},
+        "test": {"category": "functional", "type": name, **test},
+        "generated_at": datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="seconds"),
+        "version": version,
+    }
+    if state == "complete":
+        message["test"]["result"] = OUTCOMES[build["results"]]
+        message["test"]["runtime"] = int(
+            (build["complete_at"] - build["started_at"]).total_seconds()
+        )
+        message["system"] = [dict(each) for each in system]
+    if state == "error":
+        message["error"] = {"reason": build["state_string"] or "the build did not come to a result"}
+    return message

@@ -1,0 +1,40 @@
+"""Which errors are a no that will be said again, and which may be gone at the next attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from buildbot_koji.outbox import Postponed, Refused
+from txkoji.exceptions import (
+    AuthError,
+    HubFault,
+    KojiException,
+    LockError,
+    MessageNotTaken,
+    ServerOffline,
+    UnknownFault,
+)
+
+__all__ = ["refusals_told"]
+
+PASSING = (AuthError, LockError, ServerOffline, UnknownFault)
+"""Faults of a hub that say nothing about what it was asked to do."""
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Tell a hub or broker that refuses from one that is away, or lets nobody in just now.
+
+    Raises:
+        Refused: it would say no again.
+        Postponed: it may be otherwise later; a wrong login, too, is mended without us.
+    """
+    try:
+        yield
+    except KojiException as error:
+        said = " ".join(str(error).split())
+        refused = isinstance(error, HubFault) and not isinstance(error, PASSING)
+        if refused or isinstance(error, MessageNotTaken):
+            raise Refused(said) from error
+        raise Postponed(said) from error

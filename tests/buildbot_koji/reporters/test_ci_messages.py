@@ -1,0 +1,333 @@
+"""KojiCIMessages in a real master: what it publishes on a real broker."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.config.errors import capture_config_errors
+from buildbot.plugins import reporters, util
+from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from buildbot_koji.reporters import ci_schema
+from tests import brokers
+from tests.brokers import RabbitMQ
+from tests.buildbot_koji.masters import MasterProcess
+from tests.buildbot_koji.reporters.support import config, records, run, settled
+from tests.support import until
+from txkoji.bus import AMQP, BusMessage, Receiver, State
+from txkoji.testing import FakeHub
+
+CONTACT = {"name": "CI", "team": "t", "docs": "https://host/docs", "email": "ci@host.test"}
+BUS = """\
+util.KojiAMQP("BROKER", user="koji", password=util.Secret("broker"), allow_insecure_login=True,
+              topic_prefix="org.test.ci")"""
+BUS1 = """\
+util.KojiAMQP1("BROKER", user="koji", password=util.Secret("broker"), allow_insecure_login=True,
+               topic_prefix="/topic/org.test.ci")"""
+MESSAGES = """\
+        ci_messages("messages", bus=BUS,
+                    contact={{"name": "CI", "team": "t", "docs": "https://host/docs",
+                              "email": "ci@host.test"}},
+                    test={{"namespace": "host.koji-build"}},
+                    system=[{{"os": "f44", "provider": "here", "architecture": "x86_64"}}]),
+"""
+PATIENCE = """
+from buildbot.plugins import secrets
+from buildbot_koji import outbox
+outbox.FIRST_PAUSE, outbox.LONGEST_PAUSE = 0.5, 1.0
+BuildmasterConfig["secretsProviders"] = [secrets.SecretInAFile(dirname="SECRETS")]
+"""
+
+# The fields of Fedora CI's schemas: whether they must be there, and what they hold.
+TEXT, NUMBER, FLAG, LIST = str, int, bool, list
+CONTACT_SCHEMA = dict.fromkeys(("name", "team", "docs", "email"), TEXT)
+RUN_SCHEMA = {"url": TEXT, "log": TEXT}
+ARTIFACT_SCHEMA = {
+    "type": TEXT,
+    "id": NUMBER,
+    "component": TEXT,
+    "issuer": TEXT,
+    "scratch": FLAG,
+    "nvr": TEXT,
+}
+PIPELINE_SCHEMA = {"id": TEXT, "name": TEXT}
+TEST_SCHEMA = {"category": TEXT, "namespace": TEXT, "type": TEXT}
+COMMON = {
+    "contact": CONTACT_SCHEMA,
+    "run": RUN_SCHEMA,
+    "artifact": ARTIFACT_SCHEMA,
+    "pipeline": PIPELINE_SCHEMA,
+    "test": TEST_SCHEMA,
+    "generated_at": TEXT,
+    "version": TEXT,
+}
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "running": COMMON,
+    "error": {**COMMON, "error": {"reason": TEXT}},
+    "complete": {
+        **COMMON,
+        "test": {**TEST_SCHEMA, "result": TEXT, "runtime": NUMBER},
+        "system": LIST,
+    },
+}
+
+
+def differences(value: Any, schema: Any, path: str = "") -> list[str]:
+    """Say how a message differs from its schema, which allows no other fields."""
+    if not isinstance(schema, dict):
+        return [] if type(value) is schema and value != "" else [f"{path}: {value!r}"]
+    found = [f"{path}.{name}" for name in set(value) ^ set(schema)]
+    for name in set(value) & set(schema):
+        found += differences(value[name], schema[name], f"{path}.{name}")
+    return found
+
+
+class Listener:
+    """What a consumer on the bus gets, which wants some topics."""
+
+    def __init__(self, broker: RabbitMQ, queue: str, topics: str = "#") -> None:
+        self.messages: list[BusMessage] = []
+        settings = AMQP(
+            broker.url,
+            user=brokers.USER,
+            password=brokers.PASSWORD,
+            allow_insecure_login=True,
+            queue=queue,
+            routing_keys=(f"org.test.ci.{topics}",),
+        )
+        self._receiver = Receiver(settings, self.messages.append, reactor=reactor)
+
+    async def start(self) -> None:
+        self._receiver.start()
+        await until(lambda: self._receiver.state is State.READY)
+
+    async def stop(self) -> None:
+        await self._receiver.stop()
+
+    @property
+    def ids(self) -> Counter[str | None]:
+        """How often each message came."""
+        return Counter(message.message_id for message in self.messages)
+
+    def about(self, build: dict[str, Any]) -> list[tuple[str, Any]]:
+        """Return state and body of the messages about a build."""
+        found = []
+        for message in self.messages:
+            body = message.json()
+            number, builder = build["number"], build["builderid"]
+            if body["run"]["url"].endswith(f"#/builders/{builder}/builds/{number}"):
+                over = "complete" if "result" in body["test"] else "running"
+                found.append(("error" if "error" in body else over, body))
+        return found
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def listener(broker: RabbitMQ, tmp_path: Path) -> AsyncIterator[Listener]:
+    listener = Listener(broker, tmp_path.name)
+    await listener.start()
+    yield listener
+    await listener.stop()
+
+
+async def built(hub: FakeHub, release: str) -> Any:
+    """Let the hub build something; returns the Koji build."""
+    source = f"git+https://git.example.test/rpms/hello.git#{release}"
+    task_id = hub.call("build", source, "demo", user="alice")
+    [build] = await until(lambda: hub.call("listBuilds", taskID=task_id, state=1))
+    return build
+
+
+@pytest_twisted.async_yield_fixture
+async def master(
+    hub: FakeHub, broker: RabbitMQ, tmp_path: Path, request: Any
+) -> AsyncIterator[MasterProcess]:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "broker").write_text(brokers.PASSWORD)
+    (secrets / "broker").chmod(0o600)
+    bus = getattr(request, "param", BUS).replace("BROKER", broker.url)
+    text = config(MESSAGES.replace("BUS", bus)) + PATIENCE.replace("SECRETS", str(secrets))
+    master = MasterProcess(tmp_path, hub.profile_text(), text)
+    await master.create()
+    await master.start()
+    yield master
+    await master.end(signal.SIGKILL)
+    assert master.errors == []
+    assert brokers.PASSWORD not in master.log
+
+
+def with_broker(test: Any) -> Any:
+    """Mark a test that needs the broker."""
+    for mark in brokers.marks:
+        test = mark(test)
+    return test
+
+
+@with_broker
+@pytest.mark.parametrize("master", [BUS, BUS1], indirect=True, ids=["amqp", "amqp1"])
+@pytest_twisted.ensureDeferred
+async def test_messages(
+    hub: FakeHub, master: MasterProcess, broker: RabbitMQ, listener: Listener
+) -> None:
+    """Each build gives a message at its beginning and at its end, in Fedora CI's form."""
+    ends = Listener(broker, f"{master.directory.name}-ends", "koji-build.test.complete")
+    errors = Listener(broker, f"{master.directory.name}-errors", "koji-build.test.error")
+    await ends.start()
+    await errors.start()
+    koji_build = await built(hub, "1")
+    states = {
+        SUCCESS: ("complete", "passed"),
+        WARNINGS: ("complete", "needs_inspection"),
+        FAILURE: ("complete", "failed"),
+        EXCEPTION: ("error", None),
+    }
+    for result, (state, outcome) in states.items():
+        build = await run(master, "plain", koji_build["build_id"], result)
+        await settled(master, build, state)
+        await until(lambda build=build: len(listener.about(build)) == 2)
+        (first, begun), (second, ended) = listener.about(build)
+        assert (first, second) == ("running", state)
+        assert differences(begun, SCHEMAS["running"]) == []
+        assert differences(ended, SCHEMAS[state]) == []
+        assert ended["test"].get("result") == outcome
+        assert ended["pipeline"] == begun["pipeline"]
+        assert ended["artifact"] == {
+            "type": "koji-build",
+            "id": koji_build["task_id"],
+            "nvr": "hello-1.0-1",
+            "component": "hello",
+            "issuer": "alice",
+            "scratch": False,
+        }
+    assert set(listener.ids.values()) == {1}
+    assert (len(ends.messages), len(errors.messages)) == (3, 1)
+    await ends.stop()
+    await errors.stop()
+    build = await run(master, "plain", 0)
+    assert (await settled(master, build, "complete")) == "dead: the hub has no build 0"
+
+
+@with_broker
+@pytest_twisted.ensureDeferred
+async def test_broker_is_away(
+    hub: FakeHub, master: MasterProcess, listener: Listener, broker: RabbitMQ
+) -> None:
+    """Over an outage of the broker, a kill, a stop and a reconfiguration every message arrives."""
+    koji_build = await built(hub, "1")
+    builds = [await run(master, "plain", koji_build["build_id"])]
+    await deferToThread(broker.kill)
+    try:
+        builds.append(await run(master, "plain", koji_build["build_id"], FAILURE))
+        await until(lambda: both(master, builds[-1]))
+        await master.end(signal.SIGKILL)
+        await master.start()
+        builds.append(await run(master, "plain", koji_build["build_id"]))
+        await until(lambda: both(master, builds[-1]))
+        text = (master.directory / "master.cfg").read_text()
+        await master.reconfigure(text.replace("{", "{{").replace("}", "}}"))
+        started = reactor.seconds()
+        assert await master.end() == 0
+        assert reactor.seconds() - started < 10
+        await master.start()
+        builds.append(await run(master, "plain", koji_build["build_id"], EXCEPTION))
+    finally:
+        await deferToThread(broker.start)
+    await until(lambda: all(len(listener.about(build)) >= 2 for build in builds), 60)
+    for build, end in zip(builds, ("complete", "complete", "complete", "error"), strict=True):
+        assert (await settled(master, build, "running")).startswith("delivered: published")
+        assert (await settled(master, build, end)).startswith("delivered: published")
+        assert [state for state, _ in listener.about(build)][:2] == ["running", end]
+    print(f"{len(builds)} builds, {len(listener.ids)} messages, {listener.ids.total()} copies")
+    assert len(listener.ids) == 2 * len(builds)
+
+
+async def both(master: MasterProcess, build: dict[str, Any]) -> bool:
+    """Tell whether both messages of a build are stored."""
+    return len(await records(master, build)) == 2
+
+
+def mistakes(**options: Any) -> list[str]:
+    """Return what a configuration with this reporter is told."""
+    good: dict[str, Any] = {
+        "profile": "koji",
+        "bus": util.KojiAMQP("amqps://host", user="me", password=util.Secret("broker")),
+        "contact": CONTACT,
+        "test": {"namespace": "host.koji-build"},
+    }
+    with capture_config_errors() as errors:
+        reporters.KojiCIMessages(**{**good, **options})
+    return list(errors.errors)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"system": [{"os": "f44", "provider": "x", "architecture": "x86_64"}], "version": "1.0"},
+        {"states": ["complete"], "artifact_type": "brew-build", "builders": ["one"]},
+        {"test": {"namespace": "n", "category": "validation", "type": "tier1"}},
+        {"contact": {**CONTACT, "irc": "#fedora-ci"}},
+    ],
+)
+def test_good_arguments(options: dict[str, Any]) -> None:
+    """What the reporter's documentation shows is taken."""
+    assert mistakes(**options) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"profile": None}, "profile is missing"),
+        ({"bus": None}, "bus is missing"),
+        ({"bus": "amqps://host"}, "must be a util.KojiAMQP or util.KojiAMQP1"),
+        ({"bus": util.Property("bus")}, "must be a util.KojiAMQP or util.KojiAMQP1"),
+        ({"contact": {"name": "CI"}}, "must be a dictionary with name, team, docs, email"),
+        ({"contact": {**CONTACT, "email": ""}}, "must have text in email"),
+        (
+            {"test": {"namespace": "n", "category": "smoke"}},
+            "must have a category out of functional",
+        ),
+        ({"test": {}}, "must be a dictionary with namespace"),
+        ({"system": {"os": "f44"}}, "must be a list of dictionaries"),
+        ({"system": [{"os": "f44"}]}, "must be a dictionary with os, provider, architecture"),
+        ({"states": ["done"]}, "must be a list out of queued, running, complete, error"),
+        ({"artifact_type": "rpm"}, "must be koji-build or brew-build"),
+    ],
+)
+def test_bad_arguments(options: dict[str, Any], words: str) -> None:
+    """A bad argument is one line that names it and says what to write instead."""
+    [complaint] = mistakes(**options)
+    assert complaint.startswith("KojiCIMessages: ")
+    assert words in complaint
+
+
+@pytest.mark.parametrize(
+    ("complete", "result", "state"),
+    [
+        (False, None, "running"),
+        (True, SUCCESS, "complete"),
+        (True, SKIPPED, "complete"),
+        (True, CANCELLED, "error"),
+        (True, EXCEPTION, "error"),
+    ],
+)
+def test_states(complete: bool, result: int | None, state: str) -> None:
+    """What came to no result is an error of the test system, not of the package."""
+    assert ci_schema.state_of({"complete": complete, "results": result}) == state
