@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import tempfile
 from collections import Counter
@@ -21,7 +22,7 @@ from twisted.web.server import Site
 from txkoji._deferreds import returns_deferred
 from txkoji.bus import Broker
 from txkoji.bus.base import Dialect
-from txkoji.testing import lookups, methods
+from txkoji.testing import lookups, methods, rpms
 from txkoji.testing.builder import Builder
 from txkoji.testing.certificates import CertificateAuthority
 from txkoji.testing.emission import Emitter, Outgoing
@@ -45,6 +46,7 @@ from txkoji.testing.methods import (
     runroot,
     sessions,
     sidetags,
+    signatures,
     system,
     tagging,
     tags,
@@ -72,6 +74,7 @@ MODULES = (
     runroot,
     sessions,
     sidetags,
+    signatures,
     system,
     tagging,
     tags,
@@ -567,6 +570,19 @@ class FakeHub:
             tag_id = lookups.find_tag_id(self.state, tag, strict=True)
             assert tag_id is not None
             return int(repos.insert_repo(call, tag_id, state=repos.READY)["id"])
+
+    def sign_rpm(self, rpm: Any, key_id: str = "45719a39") -> None:
+        """Let a key sign an RPM.
+
+        Args:
+            rpm: the RPM's id or its N-V-R.A.
+            key_id: the key's id in hex.
+        """
+        call = Call(self, self.admin)
+        row = builds.find_rpm(call, rpm)
+        assert row is not None, f"no such RPM: {rpm}"
+        header = rpms.signed_header(self.files.read(builds.rpm_path(call, row)), key_id)
+        self.call("addRPMSig", row["id"], base64.b64encode(header).decode("ascii"))
 
     def add_demo_content(self) -> None:
         """Add what a demonstration needs; a restored hub has it.

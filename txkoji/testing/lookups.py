@@ -77,6 +77,13 @@ def user_name(state: HubState, user_id: int | None) -> str | None:
     return str(row["name"]) if row else None
 
 
+def tag_name(state: HubState, tag_id: int) -> str:
+    """Return the name of a tag, whether or not the tag is still there."""
+    row = state.get("tag", tag_id)
+    assert row is not None
+    return str(row["name"])
+
+
 def tag_config(state: HubState, tag_id: int, event: int | None = None) -> Row | None:
     """Return a tag's configuration in force, or None."""
     return next(iter(state.active("tag_config", event, tag_id=tag_id)), None)

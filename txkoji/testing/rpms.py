@@ -34,7 +34,7 @@ _TAGS = {
     "PAYLOADFLAGS": 1126,
 }
 
-_SIG_SHA1, _SIG_SHA256, _SIG_SIZE, _SIG_MD5 = 269, 273, 1000, 1004
+_SIG_RSA, _SIG_SHA1, _SIG_SHA256, _SIG_SIZE, _SIG_MD5 = 268, 269, 273, 1000, 1004
 
 
 def _header(entries: list[tuple[int, int, Any]], region: int) -> bytes:
@@ -171,3 +171,43 @@ def headers(data: bytes) -> dict[str, Any]:
     _, end = _entries(data, 96)
     found, _ = _entries(data, end + (-end % 8))
     return {name: found[tag] for name, tag in _TAGS.items() if tag in found}
+
+
+def _key_packet(key_id: str) -> bytes:
+    """Make an OpenPGP signature packet (version 3) that names a key and signs nothing."""
+    body = bytes((3, 5, 0)) + bytes(4) + bytes.fromhex(key_id.rjust(16, "0"))
+    body += bytes((1, 8)) + bytes(2) + b"\0\x08\xff"
+    return bytes((0x88, len(body))) + body
+
+
+def signed_header(data: bytes, key_id: str) -> bytes:
+    """Return the signature header of an RPM file as it is once a key has signed it.
+
+    Args:
+        data: the file.
+        key_id: the key's id in hex, at most 16 digits.
+
+    Raises:
+        ValueError: the data is no RPM file.
+    """
+    found, _ = _entries(data, 96)
+    kinds = {_SIG_SHA1: _STRING, _SIG_SHA256: _STRING, _SIG_SIZE: _INT32, _SIG_MD5: _BINARY}
+    entries = [(tag, kinds[tag], value) for tag, value in found.items() if tag in kinds]
+    return _header([*entries, (_SIG_RSA, _BINARY, _key_packet(key_id))], _SIGNATURE_REGION)
+
+
+def signing_key(header: bytes) -> str | None:
+    """Return the last 8 hex digits of the key that a signature header names; None without one.
+
+    Raises:
+        ValueError: it is no signature header.
+    """
+    packet = _entries(header, 0)[0].get(_SIG_RSA)
+    if packet is None:
+        return None
+    return bytes(packet[9:17]).hex()[-8:]
+
+
+def header_hash(header: bytes) -> str:
+    """Return the SIGMD5 that a signature header holds, in hex."""
+    return str(_entries(header, 0)[0][_SIG_MD5].hex())

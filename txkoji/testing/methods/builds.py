@@ -74,6 +74,11 @@ def list_builds(
         equal["state"] = state
     if draft is not None:
         equal["draft"] = draft
+    if promoter is not None:
+        user = lookups.find_user(tables, promoter)
+        if user is None:
+            return apply_query_options([], queryOpts)
+        equal["promoter_id"] = user["id"]
     if volumeID is not None:
         equal["volume_id"] = volumeID
     if cgID is not None:
@@ -259,6 +264,32 @@ def cancel_build(call: Call, buildID: Any, strict: bool = False) -> bool:
     return True
 
 
+@hub_method("deleteBuild")
+def delete_build(call: Call, build: Any, strict: bool = True, min_ref_age: Any = 604800) -> bool:
+    call.require_permission("admin")
+    state = call.state
+    row = lookups.find_build_row(state, build, strict=True)
+    assert row is not None
+    refusal = None
+    tags = [
+        lookups.tag_name(state, each["tag_id"])
+        for each in state.active("tag_listing", None, build_id=row["id"])
+    ]
+    if tags:
+        refusal = f"Cannot delete build, tagged: {tags}"
+    if row["state"] != STATES["COMPLETE"]:
+        refusal = f"Cannot delete build, not COMPLETE: {lookups.build_nvr(state, row)}"
+    if refusal:
+        if strict:
+            raise GenericError(refusal)
+        return False
+    change_build_state(state, row, STATES["DELETED"])
+    directory = build_directory(call, row)
+    for path in list(call.hub.files.walk(directory)):
+        call.hub.files.remove(f"{directory}/{path}")
+    return True
+
+
 @hub_method("promoteBuild", since=(1, 34))
 def promote_build(call: Call, build: Any, force: bool = False) -> Any:
     user = call.require_login()
@@ -404,9 +435,11 @@ def list_tagged_rpms(
                 del struct[key]
             if not extra:
                 del struct["extra"]
-            if rpmsigs:
-                struct["sigkey"] = ""
-            found.append(struct)
+            if not rpmsigs:
+                found.append(struct)
+                continue
+            keys = [each["sigkey"] for each in call.state.rows("rpmsigs", rpm_id=row["id"])]
+            found += [{**struct, "sigkey": key} for key in ["", *keys]]
     # RPMs come as the database keeps them, not in the order of the builds.
     return [sorted(found, key=lambda struct: int(struct["id"])), builds]
 
@@ -572,23 +605,4 @@ def get_rpm_deps(
         "type": 0,
     }
     rows = [dep for dep in (needs, provides) if depType is None or dep["type"] == depType]
-    return apply_query_options(rows, queryOpts)
-
-
-@hub_method("queryRPMSigs")
-def query_rpm_sigs(
-    call: Call, rpm_id: Any = None, sigkey: Any = None, queryOpts: Any = None
-) -> Any:
-    if rpm_id is None and sigkey is None:
-        raise GenericError("rpm_id or sigkey must be specified")
-    rows = []
-    wanted = None
-    if rpm_id is not None:
-        found = find_rpm(call, rpm_id)
-        wanted = found["id"] if found else -1
-    for row in call.state.rows("rpminfo"):
-        if wanted is not None and row["id"] != wanted:
-            continue
-        if sigkey in (None, ""):
-            rows.append({"rpm_id": row["id"], "sighash": row["payloadhash"], "sigkey": ""})
     return apply_query_options(rows, queryOpts)

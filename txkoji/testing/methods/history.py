@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing import lookups
 from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import Row
+from txkoji.testing.state import HubState, Row
 
 _TAG_TABLES = ("tag_config", "tag_extra", "tag_inheritance", "tag_listing", "tag_packages")
 
@@ -77,121 +79,243 @@ def tag_changed_since_event(call: Call, event: Any, taglist: Any) -> bool:
     return any(changed > event for changed in changes_of(call, set(taglist)))
 
 
+# What changed
+
+
+@dataclass(frozen=True)
+class HistoryTable:
+    """A versioned table, as its history is told.
+
+    Attributes:
+        columns: the columns that a row shows, with the columns that the state has for them.
+        names: for a column of a row that is an id, the column that shows the name, and the table
+            that has it.
+        filters: for an option, the columns of the state that it may be equal to.
+    """
+
+    columns: dict[str, str]
+    names: dict[str, tuple[str, str]]
+    filters: dict[str, tuple[str, ...]]
+
+
+def _same(*columns: str) -> dict[str, str]:
+    return {column: column for column in columns}
+
+
+_TABLES = {
+    "build_target_config": HistoryTable(
+        _same("build_target_id", "build_tag", "dest_tag"),
+        {
+            "build_target_id": ("build_target.name", "build_target"),
+            "build_tag": ("build_tag.name", "tag"),
+            "dest_tag": ("dest_tag.name", "tag"),
+        },
+        {"build_target": ("build_target_id",)},
+    ),
+    "tag_config": HistoryTable(
+        _same("tag_id", "arches", "perm_id", "locked", "maven_support", "maven_include_all"),
+        {"tag_id": ("tag.name", "tag"), "perm_id": ("permission.name", "permissions")},
+        {"tag": ("tag_id",), "permission": ("perm_id",)},
+    ),
+    "tag_extra": HistoryTable(
+        _same("tag_id", "key", "value"),
+        {"tag_id": ("tag.name", "tag")},
+        {"tag": ("tag_id",), "xkey": ("key",)},
+    ),
+    "tag_inheritance": HistoryTable(
+        _same(
+            "tag_id",
+            "parent_id",
+            "priority",
+            "maxdepth",
+            "intransitive",
+            "noconfig",
+            "pkg_filter",
+        ),
+        {"tag_id": ("tag.name", "tag"), "parent_id": ("parent.name", "tag")},
+        {"tag": ("tag_id", "parent_id")},
+    ),
+    "tag_listing": HistoryTable(
+        _same("build_id", "tag_id"),
+        {"tag_id": ("tag.name", "tag")},
+        {"tag": ("tag_id",), "build": ("build_id",), "package": ("package_id",)},
+    ),
+    "tag_packages": HistoryTable(
+        {**_same("package_id", "tag_id", "blocked", "extra_arches"), "owner": "owner_id"},
+        {
+            "package_id": ("package.name", "package"),
+            "tag_id": ("tag.name", "tag"),
+            "owner": ("owner.name", "users"),
+        },
+        {"tag": ("tag_id",), "package": ("package_id",)},
+    ),
+    "user_perms": HistoryTable(
+        {"user_id": "user_id", "perm_id": "permission_id"},
+        {"user_id": ("user.name", "users"), "perm_id": ("permission.name", "permissions")},
+        {"user": ("user_id",), "permission": ("permission_id",)},
+    ),
+}
+_EMPTY_TABLES = {
+    "cg_users": {"cg", "user"},
+    "external_repo_config": {"external_repo"},
+    "group_config": {"tag", "group"},
+    "group_package_listing": {"tag", "group", "package"},
+    "group_req_listing": {"tag", "group"},
+    "host_channels": {"host", "channel"},
+    "host_config": {"host"},
+    "tag_external_repos": {"tag", "external_repo"},
+    "user_groups": {"user", "group"},
+}
+"""The tables whose history is never more than nothing here, with the options that they know."""
+
+_TIMES = {"before", "after", "beforeEvent", "afterEvent", "active", "editor", "queryOpts"}
+"""The options that every table knows."""
+
+
 @hub_method("queryHistory")
 def query_history(call: Call, tables: Any = None, **kwargs: Any) -> dict[str, Any]:
-    wanted = tables or ["tag_listing", "tag_packages"]
-    makers = {"tag_listing": _listing_row, "tag_packages": _package_row}
+    wanted = tables or sorted([*_TABLES, *_EMPTY_TABLES])
+    known = {option for table in _TABLES.values() for option in table.filters}
+    known.update(_TIMES, *_EMPTY_TABLES.values())
+    for option in kwargs:
+        if option not in known:
+            raise GenericError(f"Invalid history option: {option}")
+    values = {
+        option: _id_of(call, option, value)
+        for option, value in kwargs.items()
+        if option not in _TIMES and value is not None
+    }
     result: dict[str, Any] = {}
-    options = kwargs.pop("queryOpts", None)
-    for table in wanted:
-        if table not in makers:
-            if table in ("tag_config", "tag_extra", "tag_inheritance", "build_target_config"):
-                result[table] = []
-                continue
-            raise GenericError(f"Invalid history table: {table}")
-        rows = []
-        for row in _selected(call, table, kwargs):
-            struct = makers[table](call, row)
-            after = kwargs.get("afterEvent")
-            if after is not None:
-                revoked = row["revoke_event"]
-                struct["_created_after_event"] = row["create_event"] > after
-                struct["_revoked_after_event"] = None if revoked is None else revoked > after
-            rows.append(struct)
-        result[table] = apply_query_options(rows, options)
+    for name in wanted:
+        if name in _EMPTY_TABLES:
+            if values.keys() <= _EMPTY_TABLES[name]:
+                result[name] = apply_query_options([], kwargs.get("queryOpts"))
+            continue
+        table = _TABLES.get(name)
+        if table is None:
+            raise GenericError(f"Invalid history table: {name}")
+        # A table that an option has no meaning for is left out.
+        if values.keys() <= table.filters.keys():
+            rows = [
+                _history_row(call, name, table, row, kwargs.get("afterEvent"))
+                for row in _selected(call, name, table, values, kwargs)
+            ]
+            result[name] = apply_query_options(rows, kwargs.get("queryOpts"))
     return result
 
 
-def _selected(call: Call, table: str, kwargs: dict[str, Any]) -> list[Row]:
+def _id_of(call: Call, option: str, value: Any) -> Any:
     state = call.state
-    equal: dict[str, Any] = {}
-    if kwargs.get("tag") is not None:
-        equal["tag_id"] = lookups.find_tag_id(state, kwargs["tag"], strict=True)
-    if table == "tag_listing" and kwargs.get("build") is not None:
-        build = lookups.find_build_row(state, kwargs["build"], strict=True)
+    if option == "tag":
+        return lookups.find_tag_id(state, value, strict=True)
+    if option == "xkey":
+        return value
+    tables = {"permission": "permissions", "build_target": "build_target"}
+    row: Row | None
+    if option == "build":
+        row = lookups.find_build_row(state, value, strict=True)
+    elif option == "package":
+        row = lookups.find_package(state, value, strict=True)
+    elif option == "user":
+        row = lookups.find_user(state, value, strict=True)
+    elif isinstance(value, int):
+        return value
+    else:
+        table = tables.get(option, option)
+        row = state.one(table, name=value)
+        if row is None:
+            raise GenericError(f"No such entry in table {table}: {value}")
+    assert row is not None
+    return row["id"]
+
+
+def _column(call: Call, table: str, row: Row, column: str) -> Any:
+    if table == "tag_listing" and column == "package_id":
+        build = call.state.get("build", row["build_id"])
         assert build is not None
-        equal["build_id"] = build["id"]
-    package = None
-    if kwargs.get("package") is not None:
-        package = lookups.find_package(state, kwargs["package"], strict=True)
-    rows = []
-    for row in state.rows(table, **equal):
-        created, revoked = row["create_event"], row["revoke_event"]
-        if kwargs.get("active") is not None and (revoked is None) != bool(kwargs["active"]):
+        return build["package_id"]
+    return row[column]
+
+
+def _selected(
+    call: Call, name: str, table: HistoryTable, values: dict[str, Any], kwargs: dict[str, Any]
+) -> list[Row]:
+    editor = None
+    if kwargs.get("editor") is not None:
+        user = lookups.find_user(call.state, kwargs["editor"], strict=True)
+        assert user is not None
+        editor = user["id"]
+    found = []
+    for row in call.state.rows(name):
+        if editor is not None and editor not in (row["creator_id"], row["revoker_id"]):
             continue
-        after, before = kwargs.get("afterEvent"), kwargs.get("beforeEvent")
-        if after is not None and not (created > after or (revoked or 0) > after):
+        if not all(
+            any(_column(call, name, row, column) == value for column in table.filters[option])
+            for option, value in values.items()
+        ):
             continue
-        if before is not None and not (created < before or (revoked or before) < before):
-            continue
-        if package is not None and _package_id(call, table, row) != package["id"]:
-            continue
-        rows.append(row)
-    return sorted(rows, key=lambda row: (row["create_event"], row["id"]))
+        if _in_time(call.state, row, kwargs):
+            found.append(row)
+    return sorted(found, key=lambda row: (row["create_event"], row["id"]))
 
 
-def _package_id(call: Call, table: str, row: Row) -> int:
-    if table == "tag_packages":
-        return int(row["package_id"])
-    build = call.state.get("build", row["build_id"])
-    assert build is not None
-    return int(build["package_id"])
+def _in_time(state: HubState, row: Row, kwargs: dict[str, Any]) -> bool:
+    """Tell whether a row came or went in the time that is asked for."""
+    events = [row["create_event"]]
+    if row["revoke_event"] is not None:
+        events.append(row["revoke_event"])
+    active = kwargs.get("active")
+    if active is not None and (row["revoke_event"] is None) != bool(active):
+        return False
+    after, before = kwargs.get("afterEvent"), kwargs.get("beforeEvent")
+    if after is not None and not any(event > after for event in events):
+        return False
+    if before is not None and not any(event < before for event in events):
+        return False
+    for option, sign in (("after", 1), ("before", -1)):
+        if kwargs.get(option) is not None:
+            limit = lookups.seconds_of(kwargs[option])
+            if not any((_ts(state, event) - limit) * sign > 0 for event in events):
+                return False
+    return True
 
 
-def _versions(call: Call, row: Row) -> dict[str, Any]:
-    def ts(event: int | None) -> float | None:
-        found = call.state.get("events", event) if event is not None else None
-        return lookups.rounded(found["ts"]) if found else None
+def _ts(state: HubState, event: int) -> float:
+    row = state.get("events", event)
+    assert row is not None
+    return float(round(row["ts"], 6))
 
-    def name(user_id: int | None) -> str | None:
-        found = call.state.get("users", user_id) if user_id is not None else None
-        return str(found["name"]) if found else None
 
-    return {
-        "active": True if row["revoke_event"] is None else None,
-        "create_event": row["create_event"],
-        "create_ts": ts(row["create_event"]),
+def _history_row(
+    call: Call, name: str, table: HistoryTable, row: Row, after: int | None
+) -> dict[str, Any]:
+    state = call.state
+    created, revoked = row["create_event"], row["revoke_event"]
+    struct: dict[str, Any] = {
+        "active": True if revoked is None else None,
+        "create_event": created,
+        "create_ts": _ts(state, created),
         "creator_id": row["creator_id"],
-        "creator_name": name(row["creator_id"]),
-        "revoke_event": row["revoke_event"],
-        "revoke_ts": ts(row["revoke_event"]),
+        "creator_name": lookups.user_name(state, row["creator_id"]),
+        "revoke_event": revoked,
+        "revoke_ts": None if revoked is None else _ts(state, revoked),
         "revoker_id": row["revoker_id"],
-        "revoker_name": name(row["revoker_id"]),
+        "revoker_name": lookups.user_name(state, row["revoker_id"]),
     }
-
-
-def _tag_name(call: Call, tag_id: int) -> str:
-    tag = call.state.get("tag", tag_id)
-    assert tag is not None
-    return str(tag["name"])
-
-
-def _listing_row(call: Call, row: Row) -> dict[str, Any]:
-    build = call.state.get("build", row["build_id"])
-    assert build is not None
-    return {
-        **_versions(call, row),
-        "build.state": build["state"],
-        "build_id": build["id"],
-        "epoch": build["epoch"],
-        "name": lookups.package_name(call.state, build["package_id"]),
-        "release": build["release"],
-        "tag.name": _tag_name(call, row["tag_id"]),
-        "tag_id": row["tag_id"],
-        "version": build["version"],
-    }
-
-
-def _package_row(call: Call, row: Row) -> dict[str, Any]:
-    owner = call.state.get("users", row["owner_id"])
-    return {
-        **_versions(call, row),
-        "blocked": row["blocked"],
-        "extra_arches": row["extra_arches"],
-        "owner": row["owner_id"],
-        "owner.name": owner["name"] if owner else None,
-        "package.name": lookups.package_name(call.state, row["package_id"]),
-        "package_id": row["package_id"],
-        "tag.name": _tag_name(call, row["tag_id"]),
-        "tag_id": row["tag_id"],
-    }
+    for column, source in table.columns.items():
+        struct[column] = row[source]
+    for column, (key, where) in table.names.items():
+        named = state.get(where, struct[column]) if struct[column] is not None else None
+        struct[key] = named["name"] if named else None
+    if name == "tag_extra":
+        struct["value"] = json.dumps(row["value"])
+    if name == "tag_listing":
+        build = state.get("build", row["build_id"])
+        assert build is not None
+        struct.update({key: build[key] for key in ("epoch", "release", "version")})
+        struct["name"] = lookups.package_name(state, build["package_id"])
+        struct["build.state"] = build["state"]
+    if after is not None:
+        struct["_created_after_event"] = created > after
+        struct["_revoked_after_event"] = None if revoked is None else revoked > after
+    return struct

@@ -1,0 +1,112 @@
+"""Signatures of RPMs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing import lookups, messages, rpms
+from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.builds import build_directory, find_rpm, rpm_path
+from txkoji.testing.queries import apply_query_options
+from txkoji.testing.state import Row
+
+
+def _rpm(call: Call, info: Any) -> Row:
+    row = find_rpm(call, info)
+    if row is None:
+        raise GenericError(f"No such rpm: {info!r}")
+    return row
+
+
+def _nvra(row: Row) -> str:
+    return f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}"
+
+
+def add_signature(call: Call, row: Row, sigkey: str, header: bytes) -> None:
+    """Note a signature of an RPM, whoever asks.
+
+    Args:
+        call: who asks.
+        row: the RPM.
+        sigkey: the id of the key, 8 hex digits.
+        header: the signed header.
+    """
+    state = call.state
+    if state.one("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
+        raise GenericError(f"Signature already exists for package {_nvra(row)}, key {sigkey}")
+    sighash = hashlib.md5(header).hexdigest()
+    state.insert("rpmsigs", {"rpm_id": row["id"], "sigkey": sigkey, "sighash": sighash})
+    path = f"data/sigcache/{sigkey}/{row['arch']}/{_nvra(row)}.rpm.sig"
+    build = state.get("build", row["build_id"])
+    assert build is not None
+    call.hub.files.write(f"{build_directory(call, build)}/{path}", header)
+    state.announce(lambda: messages.rpm_signed(state, row, sigkey, sighash))
+
+
+@hub_method("addRPMSig", python_name="RootExports.addRPMSig")
+def add_rpm_sig(call: Call, an_rpm: Any, data: Any) -> None:
+    call.require_permission("sign")
+    lookups.require_type(data, str)
+    row = _rpm(call, an_rpm)
+    header = base64.b64decode(data)
+    try:
+        sigkey = rpms.signing_key(header)
+    except ValueError as error:
+        raise GenericError(f"Invalid signature header: {error}") from error
+    if rpms.header_hash(header) != row["payloadhash"]:
+        raise GenericError(f"wrong md5 for {_nvra(row)}: {rpms.header_hash(header)}")
+    add_signature(call, row, sigkey or "", header)
+
+
+@hub_method("deleteRPMSig", python_name="RootExports.deleteRPMSig")
+def delete_rpm_sig(call: Call, rpminfo: Any, sigkey: Any = None, all_sigs: bool = False) -> None:
+    call.require_permission("sign")
+    row = _rpm(call, rpminfo)
+    found = [
+        each
+        for each in call.state.rows("rpmsigs", rpm_id=row["id"])
+        if all_sigs or each["sigkey"] == sigkey
+    ]
+    if not found:
+        raise GenericError(f"{_nvra(row)} has no matching signatures to delete")
+    for each in found:
+        call.state.delete("rpmsigs", each["id"])
+
+
+@hub_method("writeSignedRPM", python_name="RootExports.writeSignedRPM")
+def write_signed_rpm(call: Call, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
+    call.require_permission("sign")
+    row = _rpm(call, an_rpm)
+    if not call.state.rows("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
+        raise GenericError(f"No cached signature for package {_nvra(row)}, key {sigkey}")
+    build = call.state.get("build", row["build_id"])
+    assert build is not None
+    path = f"data/signed/{sigkey}/{row['arch']}/{_nvra(row)}.rpm"
+    call.hub.files.copy(rpm_path(call, row), f"{build_directory(call, build)}/{path}")
+
+
+@hub_method("queryRPMSigs")
+def query_rpm_sigs(
+    call: Call, rpm_id: Any = None, sigkey: Any = None, queryOpts: Any = None
+) -> Any:
+    if rpm_id is None and sigkey is None:
+        raise GenericError("rpm_id or sigkey must be specified")
+    wanted = None
+    if rpm_id is not None:
+        found = find_rpm(call, rpm_id)
+        wanted = found["id"] if found else -1
+    # Each RPM has an entry for no key, too.
+    rows = [
+        {"rpm_id": row["id"], "sighash": row["payloadhash"], "sigkey": ""}
+        for row in call.state.rows("rpminfo")
+        if sigkey in (None, "") and wanted in (None, row["id"])
+    ]
+    rows += [
+        {key: row[key] for key in ("rpm_id", "sighash", "sigkey")}
+        for row in call.state.rows("rpmsigs")
+        if wanted in (None, row["rpm_id"]) and sigkey in (None, row["sigkey"])
+    ]
+    return apply_query_options(rows, queryOpts)
