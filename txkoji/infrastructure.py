@@ -48,7 +48,6 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"network is unreachable",
     r"no route to host",
     r"bad gateway|service unavailable|gateway time-?out",
-    r"unable to complete build: host",
     r"unsuccessfully waited .* for .* repo",
 )
 """Fault codes, and regular expressions that are searched in a fault's text, whatever its case."""

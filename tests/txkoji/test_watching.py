@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import random
 from typing import Any
 
 import pytest
@@ -225,6 +227,59 @@ def test_orphan(site: Site) -> None:
     assert told(changes) == [(leaf, OPEN, CLOSED)]
 
 
+NEXT = {
+    FREE: (ASSIGNED, CANCELED),
+    ASSIGNED: (OPEN, FREE, CANCELED),
+    OPEN: (OPEN, FREE, CLOSED, FAILED, CANCELED),
+}
+"""What may become of a task; from OPEN to OPEN it begins anew."""
+
+
+@pytest.mark.parametrize("seed", range(200 if os.environ.get("KOJI_TEST_SOAK") else 12))
+def test_any_life(site: Site, seed: int) -> None:
+    """Whatever becomes of a tree and whenever it is looked at: what is told adds up to it."""
+    chance = random.Random(seed)
+    root = site.task()
+    site.set(root, OPEN)
+    tasks = {root: OPEN}
+    parents = {root}
+    watch, changes = site.watch(root)
+    ends: list[Any] = []
+    watch.done.addBoth(ends.append)
+    for _ in range(60):
+        for _ in range(chance.choice((0, 1, 1, 5))):
+            task_id = chance.choice(list(tasks))
+            if task_id in parents and tasks[task_id] == OPEN and chance.random() < 0.5:
+                method = chance.choice(("build", "chainbuild", "buildArch"))
+                child = site.child(task_id, FREE, method)
+                tasks[child] = FREE
+                if method != "buildArch":
+                    parents.add(child)
+            elif task_id != root and tasks[task_id] in NEXT:
+                tasks[task_id] = chance.choice(NEXT[tasks[task_id]])
+                site.set(task_id, tasks[task_id])
+        if chance.random() < 0.1:
+            site.watcher.hint(chance.choice(list(tasks)))
+        site.pass_time(chance.choice((1, 3, 20)))
+    for task_id in sorted(tasks, reverse=True):
+        if tasks[task_id] in NEXT:
+            tasks[task_id] = CLOSED
+            site.set(task_id, CLOSED)
+    site.pass_time(30)
+    known: dict[int, int] = {}
+    late = {change.task.id for change in changes if change.old_state is None and change.is_final}
+    for change in changes:
+        assert change.old_state == known.get(change.task.id)
+        assert change.old_state not in task_states.DONE_GROUP
+        # Parents come first, but for what had ended already when it was first seen.
+        parents_known = change.task.parent in {None, *known, *late}
+        assert parents_known or change.is_final
+        known[change.task.id] = change.new_state
+    assert known == tasks
+    [tree] = ends
+    assert {task.id: task.state for task in tree.tasks()} == tasks
+
+
 def test_hint(site: Site) -> None:
     """A hint makes the watcher look within a moment, of many hints it makes one look."""
     ids = [site.task() for _ in range(20)]
@@ -305,7 +360,7 @@ def test_calm(site: Site) -> None:
 
 
 def test_estimated_end(site: Site) -> None:
-    """The end is estimated from the package's builds, asked for once; near it looks are eager."""
+    """The end is estimated from the average of the package's builds, which is asked for once."""
     site.hub.call("build", SOURCE.format("hello"), "demo")
     site.pass_time(700)
     average = site.hub.call("getAverageBuildDuration", "hello")
