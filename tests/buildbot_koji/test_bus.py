@@ -1,0 +1,79 @@
+"""Brokers in ``master.cfg``: what checkconfig says, and what they become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.config.errors import capture_config_errors
+from buildbot.plugins import util
+from buildbot.process.properties import Properties
+
+from tests.support import limited
+from txkoji.bus import AMQP, AMQP1
+
+URL = "amqps://broker.example.test"
+pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
+pytest.importorskip("proton", reason="pip install 'buildbot-koji[amqp1]'")
+
+
+def mistakes(kind: Any, *args: Any, **arguments: Any) -> list[str]:
+    """Return what a configuration with this broker is told."""
+    with capture_config_errors() as errors:
+        kind(*args, **arguments)
+    return list(errors.errors)
+
+
+def test_mistakes() -> None:
+    """Mistakes are found when the configuration is read, and say what to write instead."""
+    (words,) = mistakes(util.KojiAMQP, URL)
+    assert words == ("KojiAMQP: no way to log in is given: give user and password, or certificate")
+    login = {"user": "koji", "password": util.Secret("broker")}
+    (words,) = mistakes(util.KojiAMQP, URL, quue="koji", **login)
+    assert words.startswith("KojiAMQP takes no quue: it takes url, user, password, certificate,")
+    (words,) = mistakes(util.KojiAMQP1, URL, address=5, **login)
+    assert words == "KojiAMQP1: address must be a string"
+    words, *_ = mistakes(util.KojiAMQP, URL, queue=util.Interpolate("x"), **login)
+    assert words.startswith("KojiAMQP: queue must be there as it is")
+
+
+def test_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An extra that is not installed is a mistake of the configuration, with its remedy."""
+    monkeypatch.setitem(__import__("sys").modules, "pika", None)
+    (words,) = mistakes(util.KojiAMQP, URL, user="koji", password="secret")
+    assert words == (
+        "KojiAMQP: AMQP needs a library that is not installed: pip install 'buildbot-koji[amqp]'"
+    )
+
+
+def test_receiving() -> None:
+    """Who receives asks whether it is said what."""
+    login = {"user": "koji", "password": "secret"}
+    assert util.KojiAMQP(URL, **login).receiving_complaint() is not None
+    assert util.KojiAMQP1(URL, address="koji", **login).receiving_complaint() is None
+
+
+def test_reconfiguration() -> None:
+    """Two that say the same are the same: a reconfiguration does not break the connection."""
+    login = {"user": "koji", "password": "secret"}
+    assert util.KojiAMQP(URL, **login) == util.KojiAMQP(URL, **login)
+    assert util.KojiAMQP(URL, **login) != util.KojiAMQP(URL, queue="koji", **login)
+    assert "secret" not in repr(util.KojiAMQP(URL, **login))
+
+
+@pytest_twisted.ensureDeferred
+async def test_rendered() -> None:
+    """Rendered, it is the settings, with the secrets."""
+    properties = Properties(who="koji", word="secret")
+    broker = util.KojiAMQP(
+        URL, user=util.Property("who"), password=util.Property("word"), queue="koji"
+    )
+    assert await limited(properties.render(broker)) == AMQP(
+        URL, user="koji", password="secret", queue="koji"
+    )
+    files = {"certificate": "/cert.pem", "key": "/key.pem", "ca": "/ca.pem"}
+    fedora = await limited(properties.render(util.KojiAMQP.fedora("a-uuid", **files)))
+    assert fedora == AMQP.fedora("a-uuid", **files)
+    nobody = util.KojiAMQP1(URL, mechanism="ANONYMOUS")
+    assert await limited(properties.render(nobody)) == AMQP1(URL, mechanism="ANONYMOUS")
