@@ -71,11 +71,14 @@ class DeclaredArguments:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {name: each for name, each in vars(cls).items() if isinstance(each, Argument)}
+        inherited: dict[str, Argument] = {}
+        for parent in reversed(cls.__bases__):
+            inherited.update(getattr(parent, "arguments", {}))
         for name, each in own.items():
-            if name not in cls.arguments and any(hasattr(parent, name) for parent in cls.__bases__):
+            if name not in inherited and any(hasattr(parent, name) for parent in cls.__bases__):
                 raise TypeError(f"{cls.__name__}: its parents have another {name!r}")
             setattr(cls, name, each.default)
-        cls.arguments = {**cls.arguments, **own}
+        cls.arguments = {**inherited, **own}
         # Buildbot itself puts the renderables of all parents together.
         cls.renderables = tuple(own)
         cls.__doc__ = _documentation(cls)

@@ -22,6 +22,7 @@ from buildbot_koji.hub import Hub
 from tests.faults import Fate, FaultProxy
 from tests.support import limited, until
 from txkoji.testing import FakeHub
+from txkoji.testing.hub import KOJIADMIN
 
 __all__ = ["Ended", "Workbench"]
 
@@ -159,6 +160,11 @@ class Workbench:
                 await service.disownServiceParent()
         await self.proxy.stop()
         await self.hub.stop()
+
+    @property
+    def logging_in(self) -> Any:
+        """The hub, with a user who logs in: uploads need one."""
+        return util.KojiHub(self.profile, user=KOJIADMIN, password=KOJIADMIN)
 
     async def built(self, package: str = "hello", *, ref: str = "main", **opts: Any) -> str:
         """Let the hub build a package; returns its NVR."""

@@ -1,0 +1,142 @@
+"""A step that builds containers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.base import SOURCE
+from buildbot_koji.steps.priority import PrioritizedTaskStep
+from buildbot_koji.steps.watching import HubCall
+from buildbot_koji.steps.writing import words
+from txkoji import task_states
+from txkoji.outcomes import Outcome
+
+__all__ = ["KojiContainerBuild"]
+
+_NOT_OF_SOURCES = (
+    "isolated",
+    "flatpak",
+    "arch_override",
+    "git_branch",
+    "yum_repourls",
+    "compose_ids",
+    "skip_build",
+    "release",
+    "koji_parent_build",
+    "dependency_replacements",
+    "operator_csv_modifications_url",
+    "userdata",
+)
+"""Options that a container of sources does not take."""
+
+
+class KojiContainerBuild(PrioritizedTaskStep):
+    """Builds a container, a flatpak, or a container of the sources of another one.
+
+    Needs the hub's plugin koji-containerbuild. Sets the property ``koji_repositories`` to where the
+    container can be pulled from.
+    """
+
+    name = "koji container-build"
+    activity: ClassVar[str] = "building the container"
+
+    target = argument(checks.text, "the build target", required=True)
+    source = argument(checks.source, "an SCM URL with a revision; not for sources of a build")
+    sources_of = argument(
+        checks.build, "build a container of the sources of this build: its NVR or id"
+    )
+    scratch = argument(
+        checks.flag, "build without importing the result", default=False, option="scratch"
+    )
+    isolated = argument(
+        checks.flag, "an isolated build, beside the ordinary ones", default=False, option="isolated"
+    )
+    flatpak = argument(checks.flag, "build a flatpak", default=False, option="flatpak")
+    arch_override = argument(
+        checks.text_or_texts,
+        "the architectures of a scratch or isolated build, a list or one string",
+    )
+    git_branch = argument(
+        checks.text, "the branch of the source; a container needs it", option="git_branch"
+    )
+    yum_repourls = argument(checks.texts, "URLs of repo files", option="yum_repourls")
+    signing_intent = argument(
+        checks.text, "the signing intent of the composes", option="signing_intent"
+    )
+    compose_ids = argument(checks.integers, "the ids of composes to use, a list or one")
+    skip_build = argument(
+        checks.flag,
+        "only update the settings of automatic rebuilds",
+        default=False,
+        option="skip_build",
+    )
+    release = argument(checks.text, "the release", option="release")
+    koji_parent_build = argument(
+        checks.text, "the NVR of the parent image's build", option="koji_parent_build"
+    )
+    dependency_replacements = argument(
+        checks.texts,
+        "dependencies to replace: ``manager:name:version[:new name]``",
+        option="dependency_replacements",
+    )
+    operator_csv_modifications_url = argument(
+        checks.text,
+        "the URL of a JSON file with changes of an operator's CSV",
+        option="operator_csv_modifications_url",
+    )
+    userdata = argument(
+        checks.struct, "a dictionary that is kept with the build", option="userdata"
+    )
+    channel = argument(checks.text, "the channel of the task, instead of the plugin's own")
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if (self.source is None) == (self.sources_of is None):
+            found.append("give either source or sources_of")
+        elif self.sources_of is not None:
+            found += [
+                f"{name} is not for a container of sources"
+                for name in _NOT_OF_SOURCES
+                if getattr(self, name) != self.arguments[name].default
+            ]
+        elif self.git_branch is None:
+            found.append("git_branch is missing")
+        if self.scratch is True and self.isolated is True:
+            found.append("scratch and isolated exclude each other")
+        if self.signing_intent is not None and self.compose_ids is not None:
+            found.append("signing_intent and compose_ids exclude each other")
+        if self.arch_override is not None and self.scratch is False and self.isolated is False:
+            found.append("arch_override is for scratch and isolated builds: add one of them")
+        if self.flatpak is True:
+            found += [
+                f"{name} is not for a flatpak"
+                for name in ("isolated", "release", "koji_parent_build")
+                if getattr(self, name) != self.arguments[name].default
+            ]
+        return found
+
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the container."""
+        options = self.hub_options()
+        if self.arch_override is not None:
+            options["arch_override"] = " ".join(words(self.arch_override))
+        if self.compose_ids is not None:
+            options["compose_ids"] = words(self.compose_ids)
+        named: dict[str, Any] = {"priority": self.hub_priority}
+        if self.channel is not None:
+            named["channel"] = self.channel
+        if self.sources_of is None:
+            return HubCall("buildContainer", (self.source, self.target, options), named)
+        kind = "id" if isinstance(self.sources_of, int) else "nvr"
+        options[f"koji_build_{kind}"] = self.sources_of
+        return HubCall("buildSourceContainer", (self.target, options), named)
+
+    async def finished(self, hub: Hub, outcome: Outcome) -> None:
+        """Tell where the container can be pulled from."""
+        if outcome.tree.root.state == task_states.CLOSED:
+            result = await hub.connection.getTaskResult(outcome.tree.root.id)
+            self.setProperty("koji_repositories", list(result.get("repositories") or []), SOURCE)

@@ -1,0 +1,350 @@
+"""Steps that build images: by the hub itself, and by its plugins for Kiwi and osbuild."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.files import UploadingStep
+from buildbot_koji.steps.priority import PrioritizedTaskStep
+from buildbot_koji.steps.watching import HubCall
+from buildbot_koji.steps.writing import words
+
+__all__ = ["KojiImageBuild", "KojiKiwiBuild", "KojiOSBuild"]
+
+KINDS = ("image", "livemedia", "livecd", "appliance")
+
+SEVERAL_ARCHES = ("image", "livemedia")
+"""The kinds of images that are built for several architectures at once."""
+
+FORMATS = (
+    *("docker", "liveimg-squashfs", "qcow", "qcow2", "raw", "raw-xz", "rhevm-ova", "tar-gz"),
+    *("vagrant-hyperv", "vagrant-libvirt", "vagrant-virtualbox", "vagrant-vmware-fusion"),
+    *("vdi", "vmdk", "vmx", "vpc", "vsphere-ova"),
+)
+"""Into what images may be converted, by the help of Koji's own client (1.36)."""
+
+DISK_SIZE = 10
+"""Gigabytes: what Koji's own client asks for."""
+
+_KINDS_WITH: dict[str, tuple[str, ...]] = {
+    "install_tree": ("image", "livemedia"),
+    "distro": ("image",),
+    "format": ("image", "appliance"),
+    "disk_size": ("image",),
+    "ova_options": ("image",),
+    "factory_parameters": ("image",),
+    "noverifyssl": ("image",),
+    "can_fail": ("image", "livemedia"),
+    "volid": ("livemedia", "livecd"),
+    "vmem": ("appliance",),
+    "vcpu": ("appliance",),
+    "lorax_dir": ("livemedia",),
+    "lorax_url": ("livemedia",),
+    "nomacboot": ("livemedia",),
+    "ksrepo": ("livemedia",),
+    "squashfs_only": ("livemedia",),
+    "compress_arg": ("livemedia",),
+}
+"""The kinds of images that take an option, for those options that not all take."""
+
+
+def image_formats(value: Any) -> str | None:
+    """Want formats of images: a list, or one string."""
+    complaint = checks.text_or_texts(value)
+    if complaint is not None:
+        return complaint
+    unknown = [each for each in words(value) if each not in FORMATS]
+    return f"must be of {', '.join(FORMATS)}" if unknown else None
+
+
+def strings_by_name(value: Any) -> str | None:
+    """Want a dictionary of strings."""
+    good = checks.struct(value) is None and all(isinstance(each, str) for each in value.values())
+    return None if good else "must be a dictionary of strings"
+
+
+class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
+    """Builds an image: a disk image from an install tree, a live medium, or an appliance.
+
+    That is what the commands ``image-build``, ``spin-livemedia``, ``spin-livecd`` and
+    ``spin-appliance`` of Koji's client do. Needs the permission of the kind: ``image``, and so on.
+    """
+
+    name = "koji image-build"
+    activity: ClassVar[str] = "building the image"
+
+    kind = argument(
+        checks.one_of(*KINDS),
+        'what is built: ``"image"``, ``"livemedia"``, ``"livecd"`` or ``"appliance"``',
+        default="image",
+    )
+    image_name = argument(checks.text, "the name of the image", required=True)
+    version = argument(checks.text, "its version", required=True)
+    release = argument(checks.text, "its release", option="release")
+    target = argument(checks.text, "the build target", required=True)
+    arches = argument(
+        checks.text_or_texts,
+        "the architectures, a list or one string; one for a live CD or an appliance",
+        required=True,
+    )
+    kickstart = argument(
+        checks.text,
+        "the kickstart file: a file to upload, or with ``ksurl`` a path in what is there",
+        required=True,
+    )
+    ksurl = argument(checks.source, "the SCM URL where the kickstart file is", option="ksurl")
+    ksversion = argument(checks.text, "the version of the kickstart's syntax", option="ksversion")
+    install_tree = argument(checks.text, "the URL of the install tree; a disk image needs it")
+    distro = argument(
+        checks.text,
+        "what the image is based on, such as ``Fedora-44``; a disk image needs it",
+        option="distro",
+    )
+    repos = argument(
+        checks.texts, "URLs of repos, instead of that of the target's build tag", option="repo"
+    )
+    format = argument(
+        image_formats,
+        "what the image is converted to, a list or one string; for an appliance one",
+    )
+    disk_size = argument(checks.integer, "gigabytes of the disk; 10 if it is not said")
+    ova_options = argument(strings_by_name, "values in the OVA description, by their names")
+    factory_parameters = argument(strings_by_name, "parameters of Image Factory, by their names")
+    noverifyssl = argument(
+        checks.flag,
+        "don't verify certificates of trees and repos",
+        default=False,
+        option="noverifyssl",
+    )
+    can_fail = argument(
+        checks.text_or_texts,
+        "architectures that may fail, a list or one string",
+    )
+    volid = argument(checks.text, "the volume id", option="volid")
+    vmem = argument(checks.integer, "megabytes of memory of the appliance", option="vmem")
+    vcpu = argument(checks.integer, "processors of the appliance", option="vcpu")
+    lorax_dir = argument(
+        checks.text, "where the templates are in ``lorax_url``", option="lorax_dir"
+    )
+    lorax_url = argument(checks.source, "the SCM URL of templates for lorax", option="lorax_url")
+    nomacboot = argument(
+        checks.flag, "as the option of livemedia-creator", default=False, option="nomacboot"
+    )
+    ksrepo = argument(
+        checks.flag, "leave the kickstart file's repos as they are", default=False, option="ksrepo"
+    )
+    squashfs_only = argument(
+        checks.flag, "a plain squashfs file system", default=False, option="squashfs_only"
+    )
+    compress_arg = argument(checks.texts, "arguments for the compression", option="compress_arg")
+    specfile = argument(
+        checks.source, "the SCM URL of a spec file for RPMs that wrap the image", option="specfile"
+    )
+    scratch = argument(
+        checks.flag, "build without importing the result", default=False, option="scratch"
+    )
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._kickstart = ""
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
+            return found
+        found += [
+            f"{name} is not for a {self.kind}: only for {' or '.join(kinds)}"
+            for name, kinds in _KINDS_WITH.items()
+            if self.kind not in kinds and getattr(self, name) != self.arguments[name].default
+        ]
+        if self.kind == "image":
+            found += [
+                f"{name} is missing: a disk image needs it"
+                for name in ("install_tree", "distro")
+                if getattr(self, name) is None
+            ]
+        elif self.kind not in SEVERAL_ARCHES:
+            for name in ("arches", "format"):
+                value = getattr(self, name)
+                if checks.text_or_texts(value) is None and len(words(value)) > 1:
+                    found.append(f"{name}={value!r} must be one: of a {self.kind} there is one")
+        return found
+
+    async def prepare(self, hub: Hub) -> None:
+        """Upload the kickstart file, unless the hub's builders fetch it."""
+        self._kickstart = self.kickstart
+        if self.ksurl is None:
+            uploaded = await self.upload(hub, self.kickstart)
+            # Of a disk image Koji's builders want the path from one directory higher.
+            self._kickstart = f"work/{uploaded}" if self.kind == "image" else uploaded
+
+    def hub_options(self) -> dict[str, Any]:
+        """Return the options as the hub takes them."""
+        options = super().hub_options()
+        if self.can_fail is not None:
+            options["optional_arches"] = words(self.can_fail)
+        if self.kind == "appliance" and self.format is not None:
+            options["format"] = words(self.format)[0]
+        if self.kind == "livemedia" and self.install_tree is not None:
+            options["install_tree_url"] = self.install_tree
+        if self.kind == "image":
+            options["kickstart"] = self._kickstart
+            options["disk_size"] = self.disk_size if self.disk_size is not None else DISK_SIZE
+            options["format"] = words(self.format)
+            if self.ova_options:
+                options["ova_option"] = [f"{key}={each}" for key, each in self.ova_options.items()]
+            if self.factory_parameters:
+                options["factory_parameter"] = [
+                    [key, each] for key, each in self.factory_parameters.items()
+                ]
+        return options
+
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the image."""
+        what = (self.image_name, self.version)
+        arches = words(self.arches)
+        options, priority = self.hub_options(), self.hub_priority
+        if self.kind == "image":
+            place = (arches, self.target, self.install_tree)
+            return HubCall("buildImageOz", (*what, *place, options, priority))
+        arch = arches if self.kind in SEVERAL_ARCHES else arches[0]
+        place = (arch, self.target, self._kickstart)
+        return HubCall("buildImage", (*what, *place, self.kind, options, priority))
+
+
+class KojiKiwiBuild(PrioritizedTaskStep):
+    """Builds an image with Kiwi. Needs the hub's plugin ``kiwi`` and the permission ``image``."""
+
+    name = "koji kiwi-build"
+    activity: ClassVar[str] = "building the image"
+
+    target = argument(checks.text, "the build target", required=True)
+    description_scm = argument(
+        checks.source, "the SCM URL where the image's description is", required=True
+    )
+    description_path = argument(checks.text, "the path of the description there", required=True)
+    arches = argument(
+        checks.text_or_texts, "the architectures, a list or one string; by default the target's"
+    )
+    can_fail = argument(
+        checks.text_or_texts,
+        "architectures that may fail, a list or one string",
+    )
+    scratch = argument(
+        checks.flag, "build without importing the result", default=False, option="scratch"
+    )
+    version = argument(checks.text, "the version, instead of the description's", option="version")
+    release = argument(checks.text, "the release", option="release")
+    repos = argument(
+        checks.texts, "URLs of repos, instead of that of the target's build tag", option="repos"
+    )
+    repo_releasever = argument(checks.text, "the releasever of the repos", option="repo_releasever")
+    buildroot_repo = argument(
+        checks.flag,
+        "also the repo of the target's build tag; by default where no ``repos`` are given. Hubs"
+        " before 1.35 always do",
+    )
+    kiwi_profile = argument(checks.text, "the profile in the description", option="profile")
+    type = argument(checks.text, "the build type, instead of the description's", option="type")
+    type_attr = argument(
+        checks.texts,
+        "attributes of the build type, instead of the description's",
+        option="type_attr",
+    )
+    result_bundle_name_format = argument(
+        checks.text, "how the bundle is named", option="result_bundle_name_format"
+    )
+    make_prep = argument(
+        checks.flag, "run ``make prep`` before the build", default=False, option="make_prep"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._takes_buildroot_repo = True
+
+    async def prepare(self, hub: Hub) -> None:
+        """Find out whether the hub leaves it to us which repos are used."""
+        version = str(await hub.connection.getKojiVersion())
+        numbers = tuple(int(each) for each in re.findall(r"\d+", version)[:2])
+        self._takes_buildroot_repo = numbers >= (1, 35)
+
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the image."""
+        options = self.hub_options()
+        if self.can_fail is not None:
+            options["optional_arches"] = words(self.can_fail)
+        if self._takes_buildroot_repo:
+            asked = self.buildroot_repo
+            options["use_buildroot_repo"] = not self.repos if asked is None else asked
+        if self.hub_priority is not None:
+            options["priority"] = self.hub_priority
+        place = (self.target, words(self.arches), self.description_scm, self.description_path)
+        return HubCall("kiwiBuild", place, options)
+
+
+def os_repos(value: Any) -> str | None:
+    """Want URLs of repos, or dictionaries of such a ``baseurl`` and ``package_sets``."""
+    wanted = "must be a list of URLs, or of dictionaries with baseurl and package_sets"
+    if not isinstance(value, (list, tuple)):
+        return wanted
+    for each in value:
+        if isinstance(each, dict):
+            if checks.text(each.get("baseurl")) or each.keys() - {"baseurl", "package_sets"}:
+                return wanted
+        elif checks.text(each):
+            return wanted
+    return None
+
+
+class KojiOSBuild(PrioritizedTaskStep):
+    """Builds an image with osbuild. Needs the hub's plugin of koji-osbuild, and ``image``."""
+
+    name = "koji osbuild-image"
+    activity: ClassVar[str] = "building the image"
+
+    image_name = argument(checks.text, "the name of the image", required=True)
+    version = argument(checks.text, "its version", required=True)
+    release = argument(checks.text, "its release", option="release")
+    distro = argument(checks.text, "the distribution, as osbuild names it", required=True)
+    target = argument(checks.text, "the build target", required=True)
+    arches = argument(
+        checks.text_or_texts, "the architectures, a list or one string", required=True
+    )
+    image_types = argument(
+        checks.text_or_texts, "the types of images, a list or one string", default="guest-image"
+    )
+    repos = argument(
+        os_repos,
+        "repos instead of that of the target's build tag: URLs, or dictionaries with ``baseurl``"
+        " and ``package_sets``",
+        option="repo",
+    )
+    ostree_parent = argument(checks.text, "the parent of an OSTree commit")
+    ostree_ref = argument(checks.text, "the ref of an OSTree commit")
+    ostree_url = argument(checks.text, "the URL of an OSTree repo")
+    customizations = argument(
+        checks.struct, "what is made differently, as osbuild takes it", option="customizations"
+    )
+    upload_options = argument(
+        checks.struct, "where a cloud gets the image, as osbuild takes it", option="upload_options"
+    )
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the image."""
+        options = self.hub_options()
+        ostree = {"parent": self.ostree_parent, "ref": self.ostree_ref, "url": self.ostree_url}
+        given = {name: value for name, value in ostree.items() if value is not None}
+        if given:
+            options["ostree"] = given
+        what = (self.image_name, self.version, self.distro, words(self.image_types))
+        return HubCall(
+            "osbuildImage",
+            (*what, self.target, words(self.arches), options, self.hub_priority),
+        )

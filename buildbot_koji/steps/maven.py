@@ -1,0 +1,64 @@
+"""A step that builds Maven projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.steps.priority import PrioritizedTaskStep
+from buildbot_koji.steps.watching import HubCall
+
+__all__ = ["KojiMavenBuild"]
+
+
+def properties(value: Any) -> str | None:
+    """Want a dictionary of strings, or None for those without a value."""
+    good = checks.struct(value) is None and all(
+        each is None or isinstance(each, str) for each in value.values()
+    )
+    return None if good else "must be a dictionary of strings, or None for no value"
+
+
+def environment(value: Any) -> str | None:
+    """Want a dictionary of strings."""
+    good = properties(value) is None and None not in value.values()
+    return None if good else "must be a dictionary of strings"
+
+
+class KojiMavenBuild(PrioritizedTaskStep):
+    """Builds a Maven project. Needs a hub with Maven support."""
+
+    name = "koji maven-build"
+
+    target = argument(checks.text, "the build target", required=True)
+    source = argument(checks.source, "an SCM URL with a revision", required=True)
+    patches = argument(checks.source, "the SCM URL of a directory with patches", option="patches")
+    specfile = argument(
+        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option="specfile"
+    )
+    goals = argument(checks.texts, "goals beside ``deploy``", option="goals")
+    profiles = argument(checks.texts, "profiles to enable", option="profiles")
+    packages = argument(checks.texts, "packages to install in the build root", option="packages")
+    jvm_options = argument(checks.texts, "options of the Java machine", option="jvm_options")
+    maven_options = argument(checks.texts, "options of Maven", option="maven_options")
+    maven_properties = argument(
+        properties, "system properties, by their names; None for no value", option="properties"
+    )
+    envs = argument(environment, "environment variables, by their names", option="envs")
+    debug = argument(checks.flag, "run Maven with ``--debug``", default=False)
+    scratch = argument(
+        checks.flag, "build without importing the result", default=False, option="scratch"
+    )
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+    channel = argument(checks.text, "the channel of the task, instead of ``maven``")
+
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the build."""
+        options = self.hub_options()
+        if self.debug:
+            options["maven_options"] = [*(self.maven_options or []), "--debug"]
+        named: dict[str, Any] = {"priority": self.hub_priority}
+        if self.channel is not None:
+            named["channel"] = self.channel
+        return HubCall("mavenBuild", (self.source, self.target, options), named)

@@ -1,0 +1,51 @@
+"""A step that runs a command in a build root."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.steps.watching import HubCall, KojiTaskStep
+from txkoji.outcomes import Outcome
+
+__all__ = ["KojiRunroot"]
+
+
+class KojiRunroot(KojiTaskStep):
+    """Runs a command in a build root of a tag. Needs the permission ``runroot``."""
+
+    name = "koji runroot"
+    activity: ClassVar[str] = "running"
+
+    tag = argument(checks.name_or_id, "the tag whose repo fills the build root", required=True)
+    arch = argument(checks.text, "the architecture", required=True)
+    command = argument(
+        checks.text_or_texts,
+        "the command: a list of its words, or one string that a shell reads",
+        required=True,
+    )
+    packages = argument(checks.texts, "packages to install", option="packages")
+    mounts = argument(checks.texts, "directories to mount for reading and writing", option="mounts")
+    skip_setarch = argument(
+        checks.flag, "don't set the architecture in it", default=False, option="skip_setarch"
+    )
+    weight = argument(checks.integer, "the weight of the task", option="weight")
+    channel = argument(checks.text, "the channel of the task", option="channel")
+    new_chroot = argument(
+        checks.flag,
+        "True for ``--new-chroot`` of mock (systemd-nspawn), False for ``--old-chroot``",
+        option="new_chroot",
+    )
+    repo_id = argument(checks.integer, "the repo to use instead of the newest", option="repo_id")
+    upload_logs = argument(checks.texts, "files of the build root to keep", option="upload_logs")
+
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the command."""
+        command = self.command if isinstance(self.command, str) else list(self.command)
+        return HubCall("runroot", (self.tag, self.arch, command), self.hub_options())
+
+    def done_words(self, outcome: Outcome) -> str:
+        """Say what was run."""
+        shown: Any = self.command if isinstance(self.command, str) else " ".join(self.command)
+        return f"ran {shown} on {self.arch}"

@@ -1,0 +1,61 @@
+"""A step that builds on Windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.steps.priority import PrioritizedTaskStep
+from buildbot_koji.steps.watching import HubCall
+
+__all__ = ["KojiWinBuild"]
+
+
+class KojiWinBuild(PrioritizedTaskStep):
+    """Builds in a virtual machine with Windows. Needs a hub with Windows support."""
+
+    name = "koji win-build"
+
+    target = argument(checks.text, "the build target; may be left out with ``repo_id``")
+    source = argument(checks.source, "an SCM URL with a revision", required=True)
+    vm = argument(checks.text, "the virtual machine to build in", required=True)
+    winspec = argument(
+        checks.source,
+        "the SCM URL of the build's description, if it is not in the source",
+        option="winspec",
+    )
+    patches = argument(checks.source, "the SCM URL of a directory with patches", option="patches")
+    cpus = argument(checks.integer, "processors of the machine; needs an admin", option="cpus")
+    mem = argument(checks.integer, "megabytes of its memory; needs an admin", option="mem")
+    static_mac = argument(
+        checks.flag, "leave the machine its MAC address", default=False, option="static_mac"
+    )
+    specfile = argument(
+        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option="specfile"
+    )
+    scratch = argument(
+        checks.flag, "build without importing the result", default=False, option="scratch"
+    )
+    repo_id = argument(
+        checks.integer, "build with this repo instead of the target's newest", option="repo_id"
+    )
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+    channel = argument(checks.text, "the channel of the task, instead of ``vm``")
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if self.target is None and self.repo_id is None:
+            found.append("target is missing (it may be left out only with repo_id)")
+        return found
+
+    def hub_call(self) -> HubCall:
+        """Return the call that submits the build."""
+        options = self.hub_options()
+        if self.target is None:
+            options["skip_tag"] = True
+        named: dict[str, Any] = {"priority": self.hub_priority}
+        if self.channel is not None:
+            named["channel"] = self.channel
+        return HubCall("winBuild", (self.vm, self.source, self.target, options), named)
