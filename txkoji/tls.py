@@ -111,7 +111,11 @@ def tls_words(problem: BaseException, *, authority: str) -> str:
         return "its certificate is for another host name"
     words = " ".join(str(part) for item in problem.args for part in _flatten(item) if part)
     if "certificate verify failed" in words or "CERTIFICATE_VERIFY_FAILED" in words:
-        return f"its certificate is signed by a CA that neither {authority} nor the system trusts"
+        # OpenSSL tells which of the two only to a callback that is Twisted's.
+        return (
+            f"its certificate is signed by a CA that neither {authority} nor the system trusts,"
+            " or has expired"
+        )
     if "expired" in words:
         return "a certificate has expired"
     return words or "the TLS handshake failed"

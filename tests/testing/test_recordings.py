@@ -565,6 +565,8 @@ def replay() -> Iterator[Replay]:
     clock = Clock()
     clock.advance(START)
     hub = FakeHub(clock, build_seconds=BUILD_SECONDS, version="1.35.3")
+    # The recorded hub was on its way to 1.36.
+    hub.reads_callnum_header = True
     give_past(hub, clock)
     yield Replay(hub, clock, StubTreq(hub.resource()))
     hub.builder.stop()

@@ -213,9 +213,41 @@ async def test_hub_without_header_sessions(
     assert not [key for key in keys if key and key in seen]
 
 
+@pytest.mark.parametrize(
+    ("version", "in_url", "renews"),
+    [("1.30.1", True, False), ("1.31.0", False, False), ("1.35.3", False, True)],
+)
 @pytest_twisted.ensureDeferred
-async def test_hundred_calls_at_once(koji: Connection, hub: FakeHub) -> None:
-    """A hundred reads and a hundred writes at once, also while the session runs out: all done."""
+async def test_old_hub(version: str, in_url: bool, renews: bool) -> None:
+    """A hub that has sessions in the URL, can't renew them or ignores call numbers is served."""
+    hub = FakeHub(reactor, build_seconds=60, version=version)
+    hub.add_demo_content()
+    await hub.start()
+    profile = Profile(name="t", server=hub.url, authtype="password", user="alice", password="alice")
+    koji = Connection(profile, reactor=reactor, deadline=3)
+    assert await limited(koji.login())
+    assert koji._session is not None
+    assert (koji._session.query(0) != "", koji._session.headers(0) == {}) == (in_url, in_url)
+    first = await limited(koji.submit("build", SOURCE.format(1), "demo"))
+    before = koji.session_id
+    hub.sessions.expire_all()
+    second = await limited(koji.submit("build", SOURCE.format(2), "demo"))
+    assert (koji.session_id == before) == renews
+    assert (await limited(koji.getLoggedInUser())).name == "alice"
+    assert {task["id"] for task in hub.call("listTasks", {"method": "build"})} == {first, second}
+    await limited(koji.logout())
+    await koji.close()
+    await hub.stop()
+
+
+@pytest.mark.parametrize("anonymous_reads", [True, False])
+@pytest_twisted.ensureDeferred
+async def test_hundred_calls_at_once(koji: Connection, hub: FakeHub, anonymous_reads: bool) -> None:
+    """A hundred reads and a hundred writes at once, also while the session runs out: all done.
+
+    None of them sees a SequenceError, also where a site wants the reads inside the session.
+    """
+    koji._anonymous_reads = anonymous_reads
     submitted = [
         koji.build(SOURCE.format(number), "demo", {"scratch": True}) for number in range(100)
     ]

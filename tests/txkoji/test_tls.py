@@ -97,6 +97,33 @@ async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
         await limited(koji.getKojiVersion())
 
 
+@pytest_twisted.ensureDeferred
+async def test_expired_certificate(tmp_path: Path) -> None:
+    """A hub whose certificate has expired is refused, and it is said that this is the reason."""
+    hub = FakeHub(reactor, tls=True)
+    hub.authority.days_valid = -1
+    await hub.start()
+    profile = Profile(
+        name="t", server=hub.url, serverca=str(hub.authority.certificate_path), cert=None
+    )
+    koji = Connection(profile, reactor=reactor, deadline=3)
+    with pytest.raises(TLSError, match=r"its certificate is signed by.*or has expired$") as caught:
+        await limited(koji.getKojiVersion())
+    assert not caught.value.may_have_arrived
+    await koji.close()
+    await hub.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_expired_client_certificate(connect: Connect, hub: FakeHub) -> None:
+    """A client certificate that has expired is refused by the hub, in one line."""
+    hub.authority.days_valid = -1
+    koji = connect(cert=str(hub.certificate("bob")))
+    with pytest.raises(TLSError, match=r"expired") as caught:
+        await limited(koji.login())
+    assert "\n" not in str(caught.value)
+
+
 def _agent_to(koji: Connection, port: int) -> Any:
     """Return the connection's own agent, with every name at the loopback address."""
     from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS

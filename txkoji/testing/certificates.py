@@ -18,6 +18,8 @@ class CertificateAuthority:
     Attributes:
         pem: the authority's certificate and key.
         certificate_path: the file with its certificate.
+        days_valid: how long a certificate that is made from now on is valid; negative for one that
+            has expired.
 
     Args:
         directory: where the files go; it must exist.
@@ -26,6 +28,7 @@ class CertificateAuthority:
 
     def __init__(self, directory: Path, pem: bytes | None = None) -> None:
         self.directory = directory
+        self.days_valid = 30.0
         self._clients: dict[str, Path] = {}
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Embedded Koji hub CA")])
         if pem is None:
@@ -61,14 +64,15 @@ class CertificateAuthority:
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
     ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
+        end = now + datetime.timedelta(days=self.days_valid)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_before(min(now, end) - datetime.timedelta(hours=1))
+            .not_valid_after(end)
         )
 
     def server(self, host: str) -> Path:

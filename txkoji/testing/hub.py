@@ -127,7 +127,8 @@ class FakeHub:
         anonymous_user: let calls without a session act as this user. No real hub does that.
         keytab: a keytab with the key of ``HTTP/host``: ``/ssllogin`` asks for a Kerberos ticket
             where no certificate comes. It needs the package gssapi.
-        version: the version that the hub says it has; it lacks the methods that came later.
+        version: the version that the hub says it has; it lacks the methods and parameters that came
+            later. Before 1.32 a session can't be renewed, before 1.31 it is carried in the URL.
         host: the address to listen on.
         state_file: keep everything in this file, and files in the directory that has its name
             and ``.files``: a hub that is made of it again, on the same port, goes on, whatever
@@ -139,6 +140,9 @@ class FakeHub:
 
     Attributes:
         restored: whether the state comes from the file.
+        version_header: tell the version in a header of each reply, as hubs do since 1.35.
+        reads_callnum_header: look at the call numbers of sessions in headers. Hubs from 1.31 to
+            1.35 don't: there, what is sent twice is done twice.
 
     Raises:
         sqlite3.Error: the state file is none, or another hub uses it.
@@ -164,8 +168,8 @@ class FakeHub:
         self.tls = tls
         self.keytab = keytab
         self.version = version
-        self.version_header = True
-        self.reads_callnum_header = True
+        self.version_header = self.release >= (1, 35)
+        self.reads_callnum_header = not (1, 31) <= self.release < (1, 36)
         self.host = host
         self.offline_text: str | None = None
         self.locked_out = False
@@ -180,6 +184,7 @@ class FakeHub:
         self.requests = 0
         self.calls: Counter[str] = Counter()
         self.sessions = Sessions()
+        self.sessions.header_auth = self.release >= (1, 31)
         self.state = HubState(self.now)
         self.files = (
             FileTree(self.now)

@@ -36,6 +36,7 @@ NEW_PARAMETERS: dict[str, Version] = {
     "promotedAfter": (1, 36),
     "promoter": (1, 36),
     "min_event": (1, 35),
+    "renew": (1, 32),
 }
 """The parameters that older hubs lack, with the version that brought them."""
 
