@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from txkoji import auth, hub_api, logs, paths, profiles, rich
@@ -39,7 +41,7 @@ from txkoji.exceptions import (
     TransportError,
 )
 from txkoji.hub_api import Kind
-from txkoji.kerberos import Kerberos
+from txkoji.kerberos import Exchange, Kerberos
 from txkoji.logs import LogPiece
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
@@ -62,6 +64,28 @@ class _Request:
     path: str = ""
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class _NegotiateAnswer:
+    """What a hub answers to a login by ticket, in a header of its reply.
+
+    Attributes:
+        token: the answer; None where the hub gave none.
+    """
+
+    def __init__(self) -> None:
+        self.token: bytes | None = None
+
+    def take(self, headers: Headers) -> None:
+        """Look at the headers of the reply."""
+        for value in headers.getRawHeaders("WWW-Authenticate") or []:
+            scheme, _, encoded = value.partition(" ")
+            if scheme.lower() == "negotiate" and encoded.strip():
+                try:
+                    self.token = base64.b64decode(encoded)
+                except binascii.Error:
+                    # No answer of the service: the check of an empty one says so.
+                    self.token = b""
 
 
 class Connection:
@@ -199,7 +223,7 @@ class Connection:
             or method in hub_api.IDEMPOTENT_WRITES
         )
         if self._session is None or (kind is Kind.READ and self._anonymous_reads):
-            return await self._attempts(method, body, self.url, {}, write=not repeatable)
+            return await self._attempts(_Request(method, body), self.url, write=not repeatable)
         return await self._through_session(_Request(method, body), repeatable, turn)
 
     async def send_chunk(self, query: str, chunk: bytes) -> Any:
@@ -234,22 +258,30 @@ class Connection:
             session.queue.release()
 
     async def _in_session(
-        self, session: Session, request: _Request, *, write: bool, turn: Turn | None = None
+        self,
+        session: Session,
+        request: _Request,
+        *,
+        write: bool,
+        turn: Turn | None = None,
+        on_headers: Callable[[Headers], None] | None = None,
     ) -> Any:
         """Send a request of a session, whose queue is held."""
         callnum = session.take_callnum(turn or Turn())
         query = "&".join(filter(None, [request.query, session.query(callnum)]))
         url = self.url + request.path
+        carried = replace(request, headers={**request.headers, **session.headers(callnum)})
         return await self._attempts(
-            request.method,
-            request.body,
-            f"{url}?{query}" if query else url,
-            {**request.headers, **session.headers(callnum)},
-            write=write,
+            carried, f"{url}?{query}" if query else url, write=write, on_headers=on_headers
         )
 
     async def _attempts(
-        self, method: str, body: bytes, url: str, headers: Mapping[str, str], *, write: bool
+        self,
+        request: _Request,
+        url: str,
+        *,
+        write: bool,
+        on_headers: Callable[[Headers], None] | None = None,
     ) -> Any:
         start = self.reactor.seconds()
         failures = 0
@@ -258,14 +290,15 @@ class Connection:
             try:
                 return await self._transport.post(
                     url,
-                    body,
-                    headers,
+                    request.body,
+                    request.headers,
+                    on_headers=on_headers,
                     timeout=min(self._request_timeout, max(self.deadline - elapsed, 0.1)),
                     max_bytes=self._max_reply_bytes,
                 )
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
-                    error.method = method
+                    error.method = request.method
                 failures += 1
                 broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
                 if broken and failures == 1 and not write:
@@ -282,7 +315,7 @@ class Connection:
                     raise
                 self._log.info(
                     "{method}: {error}; trying again in {pause:.1f} s",
-                    method=method,
+                    method=request.method,
                     error=error,
                     pause=pause,
                 )
@@ -564,14 +597,20 @@ class Connection:
     async def _log_in(self, way: Login, session: Session | None) -> dict[str, Any]:
         """Send a login; with a session, to renew it."""
         body = encode_call(way.method, way.args, way.kwargs)
-        headers = {} if way.kerberos is None else await self._negotiate(way.kerberos)
+        request = _Request(way.method, body, path=way.path)
+        exchange = None if way.kerberos is None else await self._negotiate(way.kerberos)
+        if exchange is not None:
+            token = base64.b64encode(exchange.token).decode("ascii")
+            request = replace(request, headers={"Authorization": f"Negotiate {token}"})
         url = self.url + way.path
+        answer = _NegotiateAnswer()
         try:
             if session is None:
-                reply = await self._attempts(way.method, body, url, headers, write=False)
+                reply = await self._attempts(request, url, write=False, on_headers=answer.take)
             else:
-                request = _Request(way.method, body, path=way.path, headers=headers)
-                reply = await self._in_session(session, request, write=False)
+                reply = await self._in_session(
+                    session, request, write=False, on_headers=answer.take
+                )
         except HubFault as fault:
             raise KojiLoginException(
                 f"{self.url} did not let us in with {way.description}: {fault.text}"
@@ -585,22 +624,24 @@ class Connection:
             ) from error
         if not isinstance(reply, dict) or "session-id" not in reply:
             raise KojiLoginException(f"{self.url} gave no session for {way.description}")
+        if exchange is not None and answer.token is not None:
+            exchange.check(answer.token)
         return reply
 
-    async def _negotiate(self, kerberos: Kerberos) -> dict[str, str]:
-        """Return the header of a login by ticket (RFC 4559). A slow KDC blocks only a thread."""
+    async def _negotiate(self, kerberos: Kerberos) -> Exchange:
+        """Begin a login by ticket (RFC 4559). A slow KDC blocks only a thread."""
         host = urlsplit(self.url).hostname or ""
         getting = deferToThreadPool(
-            self.reactor, self.reactor.getThreadPool(), kerberos.token, host
+            self.reactor, self.reactor.getThreadPool(), kerberos.begin, host
         ).addTimeout(self._request_timeout, self.reactor)
         try:
-            token = await getting
+            exchange: Exchange = await getting
         except DeferredTimeout as error:
             raise KojiLoginException(
                 f"no ticket for HTTP/{host} with {kerberos}: the KDC did not answer within"
                 f" {self._request_timeout:g} s"
             ) from error
-        return {"Authorization": f"Negotiate {base64.b64encode(token).decode('ascii')}"}
+        return exchange
 
     async def _renew(self, session: Session, fault: HubFault) -> None:
         """Let a session that has run out go on, under its own id where the hub does that."""

@@ -11,10 +11,47 @@ from typing import Any
 
 from txkoji.exceptions import KojiLoginException
 
-__all__ = ["Kerberos"]
+__all__ = ["Exchange", "Kerberos"]
 
 SPNEGO = "1.3.6.1.5.5.2"
 """The mechanism of HTTP's Negotiate (RFC 4559), in which the two sides agree on Kerberos."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A login by ticket that is under way.
+
+    Attributes:
+        host: the name of the hub's host.
+        token: what the login carries.
+    """
+
+    host: str
+    token: bytes = field(repr=False)
+    _context: Any = field(repr=False)
+
+    def check(self, answer: bytes) -> None:
+        """Check what the hub answered to the token: only who has the key of the service can.
+
+        A hub may leave the answer out, as Koji's own client, which never looks at it, lets it do:
+        TLS has proved by then who the hub is.
+
+        Raises:
+            KojiLoginException: it is not the answer of that service.
+        """
+        import gssapi
+
+        try:
+            self._context.step(answer)
+            # An error of the step may show only when the context is asked.
+            complete = self._context.complete
+        except gssapi.exceptions.GSSError:
+            complete = False
+        if not complete:
+            raise KojiLoginException(
+                f"what answered the login is not HTTP/{self.host}: its Kerberos answer is wrong;"
+                " something stands between here and the hub, or the hub's keytab is not its own"
+            )
 
 
 @dataclass(frozen=True)
@@ -38,11 +75,14 @@ class Kerberos:
         who = f" of {self.principal}" if self.principal else ""
         return f"the Kerberos {'keytab' if self.keytab else 'ticket'}{who}"
 
-    def token(self, host: str) -> bytes:
-        """Get the token that a login at a hub carries. Blocks while the KDC is asked.
+    def begin(self, host: str) -> Exchange:
+        """Begin a login at a hub. Blocks while the KDC is asked.
 
         Args:
             host: the name of the hub's host; the service is ``HTTP/host``.
+
+        Returns:
+            What the login carries, and what checks the answer.
 
         Raises:
             KojiLoginException: there is no ticket; the text says why and what to do.
@@ -68,7 +108,7 @@ class Kerberos:
                 f"no ticket for HTTP/{host} with {self}: {self._reason(error)}; {self._remedy()}"
             ) from None
         assert token is not None
-        return bytes(token)
+        return Exchange(host, bytes(token), context)
 
     def _name(self, gssapi: Any) -> Any:
         if self.principal is None:

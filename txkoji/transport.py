@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -274,7 +274,14 @@ class Transport:
         return agent
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float, max_bytes: int
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        timeout: float,
+        max_bytes: int,
+        on_headers: Callable[[Headers], None] | None = None,
     ) -> Any:
         """Send a request and decode the reply.
 
@@ -284,6 +291,7 @@ class Transport:
             headers: further headers.
             timeout: seconds until the reply begins, and that nothing may come inside it.
             max_bytes: the largest reply that is taken.
+            on_headers: is given the headers of the reply.
 
         Returns:
             The value of the reply.
@@ -298,6 +306,8 @@ class Transport:
         fields.update({name: [value] for name, value in headers.items()})
         response = await self._request(b"POST", url, fields, _Body(body), timeout)
         _refuse_status(response, _shown(url))
+        if on_headers is not None:
+            on_headers(response.headers)
         decoder = ResponseDecoder(max_bytes=max_bytes)
         return await self._receive(response, decoder, url, timeout)
 

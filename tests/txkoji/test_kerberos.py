@@ -180,6 +180,32 @@ async def test_hub_with_another_key(connect: Connect, hub: FakeHub, kdc: KDC, al
 
 
 @pytest_twisted.ensureDeferred
+async def test_answer_of_the_hub(connect: Connect, hub: FakeHub, alice: Path) -> None:
+    """The hub proves that it is the service: a wrong or an earlier answer is refused.
+
+    None at all is taken: the certificate has proved it.
+    """
+    answers: list[bytes] = []
+
+    def remember(answer: bytes) -> bytes:
+        answers.append(answer)
+        return answer
+
+    hub.ticket_answer = remember
+    koji = connect(principal=ALICE, keytab=str(alice))
+    assert await limited(koji.login())
+    assert len(answers[0]) > 50
+    for wrong in (answers[0], b"nonsense", answers[0][:-1]):
+        hub.ticket_answer = lambda _, wrong=wrong: wrong  # type: ignore[misc]
+        koji = connect(principal=ALICE, keytab=str(alice))
+        text = await refused(koji)
+        assert text.startswith("what answered the login is not HTTP/127.0.0.1: ")
+        assert koji.session_id is None
+    hub.ticket_answer = lambda _: b""
+    assert await limited(connect(principal=ALICE, keytab=str(alice)).login())
+
+
+@pytest_twisted.ensureDeferred
 async def test_proxy_user(connect: Connect, hub: FakeHub, alice: Path) -> None:
     """Who may log others in does so; who may not is told."""
     koji = connect(principal=ALICE, keytab=str(alice), proxyuser="carol")
@@ -203,7 +229,7 @@ async def test_kdc_is_slow(connect: Connect, monkeypatch: pytest.MonkeyPatch) ->
 
     released = threading.Event()
     monkeypatch.setattr(
-        "txkoji.kerberos.Kerberos.token", lambda _self, _host: released.wait(20) and b""
+        "txkoji.kerberos.Kerberos.begin", lambda _self, _host: released.wait(20) and b""
     )
     koji = connect()
     koji._request_timeout = 0.2

@@ -180,10 +180,10 @@ async def test_hub_goes_away_before_the_renewal(koji: Connection, hub: FakeHub) 
     koji.deadline = 0.5
     attempts = koji._attempts
 
-    async def stop_first(method: str, *arguments: Any, **more: Any) -> Any:
-        if method == "login":
+    async def stop_first(request: Any, *arguments: Any, **more: Any) -> Any:
+        if request.method == "login":
             await hub.stop()
-        return await attempts(method, *arguments, **more)
+        return await attempts(request, *arguments, **more)
 
     koji._attempts = stop_first
     with pytest.raises(TransportError) as caught:

@@ -141,6 +141,8 @@ class FakeHub:
     Attributes:
         restored: whether the state comes from the file.
         version_header: tell the version in a header of each reply, as hubs do since 1.35.
+        ticket_answer: takes what the service answers to a Kerberos ticket, gives what is sent;
+            nothing is sent for empty bytes.
         reads_callnum_header: look at the call numbers of sessions in headers. Hubs from 1.31 to
             1.35 don't: there, what is sent twice is done twice.
 
@@ -181,6 +183,7 @@ class FakeHub:
         self.win_enabled = False
         self.noarch_packages: set[str] = set()
         self.proxy_users: set[str] = set()
+        self.ticket_answer: Callable[[bytes], bytes] = lambda answer: answer
         self.requests = 0
         self.calls: Counter[str] = Counter()
         self.sessions = Sessions()

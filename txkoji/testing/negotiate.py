@@ -6,11 +6,11 @@ import base64
 import binascii
 from pathlib import Path
 
-__all__ = ["principal_of"]
+__all__ = ["accept"]
 
 
-def principal_of(authorization: str | None, keytab: Path) -> str | None:
-    """Return whose ticket a request carries, None where it has none that is good.
+def accept(authorization: str | None, keytab: Path) -> tuple[str, bytes] | None:
+    """Return whose ticket a request carries and what to answer; None where none is good.
 
     Args:
         authorization: the request's header, or None.
@@ -24,9 +24,9 @@ def principal_of(authorization: str | None, keytab: Path) -> str | None:
     try:
         credentials = gssapi.Credentials(usage="accept", store={"keytab": str(keytab)})
         context = gssapi.SecurityContext(creds=credentials, usage="accept")
-        context.step(base64.b64decode(encoded))
+        answer = context.step(base64.b64decode(encoded))
         # An error of the first step may show only when the context is asked.
         complete = context.complete
     except (gssapi.exceptions.GSSError, binascii.Error):
         return None
-    return str(context.initiator_name) if complete else None
+    return (str(context.initiator_name), bytes(answer or b"")) if complete else None

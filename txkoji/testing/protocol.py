@@ -6,6 +6,7 @@ lock-out, arguments. It knows nothing of what the methods do.
 
 from __future__ import annotations
 
+import base64
 import re
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -151,7 +152,15 @@ class HubResource(Resource):
     def _principal(self, request: Request) -> str | None:
         if self.hub.keytab is None or not self._wants_ticket(request):
             return None
-        return negotiate.principal_of(request.getHeader("authorization"), self.hub.keytab)
+        accepted = negotiate.accept(request.getHeader("authorization"), self.hub.keytab)
+        if accepted is None:
+            return None
+        principal, answer = accepted
+        answer = self.hub.ticket_answer(answer)
+        if answer:
+            words = base64.b64encode(answer).decode("ascii")
+            request.setHeader(b"WWW-Authenticate", f"Negotiate {words}".encode("ascii"))
+        return principal
 
     def _answer(
         self, request: Request, method: str, params: list[Any], principal: str | None = None
