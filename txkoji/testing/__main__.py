@@ -24,6 +24,12 @@ def _arguments() -> argparse.Namespace:
         "--build-seconds", type=float, default=10.0, help="how long one build takes (default: 10)"
     )
     parser.add_argument(
+        "--capacity",
+        type=float,
+        help="what the tasks of the build host may weigh together, 1.5 for an RPM on one"
+        " architecture; the others wait (default: it takes all that come)",
+    )
+    parser.add_argument(
         "--profile-out",
         type=Path,
         metavar="FILE",
@@ -79,7 +85,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     except sqlite3.Error as error:
         print(f"can't use the state file {arguments.state}: {error}", file=sys.stderr)
         return 1
-    hub.add_demo_content()
+    hub.add_demo_content(capacity=arguments.capacity)
     if arguments.profile_out is not None:
         hub.use_certificates_in(arguments.profile_out.absolute().parent)
     try:

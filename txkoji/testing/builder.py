@@ -30,6 +30,7 @@ from txkoji.testing.methods.tasks import (
     change_task_state,
     make_task,
 )
+from txkoji.testing.scheduler import Scheduler
 from txkoji.testing.state import Row
 
 if TYPE_CHECKING:
@@ -57,12 +58,19 @@ class Builder:
         self._running: dict[int, Deferred[Any]] = {}
         self._waiting: dict[int, list[Deferred[Any]]] = {}
         self._stopped = False
+        self._looks_again = False
+        self.scheduler = Scheduler(hub.state)
 
     # Life of a task
 
     def wake(self, task_id: int) -> None:
         """Take notice of a task that is FREE, as a hub's scheduler does: a moment later."""
-        self._later(self.seconds * 0.01, lambda: self._assign(task_id))
+
+        def notice() -> None:
+            self.scheduler.offer(task_id)
+            self._schedule()
+
+        self._later(self.seconds * 0.01, notice)
 
     def _later(self, delay: float, function: Callable[[], None]) -> None:
         if self._stopped:
@@ -75,27 +83,27 @@ class Builder:
         call = self.hub.clock.callLater(delay, run)
         self._delayed.add(call)
 
-    def _assign(self, task_id: int) -> None:
-        task = self.hub.state.get("task", task_id)
-        if task is None or task["state"] != FREE:
-            return
-        host = self._host_for(task)
-        if host is None:
-            self._later(1.0, lambda: self._assign(task_id))
-            return
+    def _schedule(self) -> None:
+        for task, host in self.scheduler.matches():
+            self.assign(task["id"], host)
+        if self.scheduler.waits and not self._looks_again:
+            # Hosts come, are enabled, and get other channels.
+            self._looks_again = True
+            self._later(1.0, self._look_again)
+
+    def _look_again(self) -> None:
+        self._looks_again = False
+        self._schedule()
+
+    def assign(self, task_id: int, host: Row) -> None:
+        """Give a FREE task to a host, which opens it a moment later."""
         self._change(task_id, state=ASSIGNED, host_id=host["id"])
         self._later(self.seconds * 0.02, lambda: self._open(task_id))
 
-    def _host_for(self, task: Row) -> Row | None:
-        for host in self.hub.state.rows("host", enabled=True, ready=True):
-            arches = host["arches"].split()
-            if task["arch"] != "noarch" and task["arch"] not in arches:
-                continue
-            if self.hub.state.one(
-                "host_channels", host_id=host["id"], channel_id=task["channel_id"]
-            ):
-                return host
-        return None
+    def _release(self, task_id: int) -> None:
+        self.scheduler.release(task_id)
+        if self.scheduler.waits:
+            self._later(self.seconds * 0.01, self._schedule)
 
     def _open(self, task_id: int) -> None:
         task = self.hub.state.get("task", task_id)
@@ -153,6 +161,7 @@ class Builder:
         if task is None or task["state"] in FINISHED:
             return
         self._running.pop(task_id, None)
+        self._release(task_id)
         self._change(task_id, state=state, result=result, fault=fault, completion_ts=self.hub.now())
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)
@@ -173,6 +182,7 @@ class Builder:
         was_active = task["state"] not in FINISHED
         if was_active:
             running = self._running.pop(task_id, None)
+            self._release(task_id)
             with self.hub.state.transaction():
                 self._change(task_id, state=CANCELED, completion_ts=self.hub.now())
                 self._end_builds(task_id, STATES["CANCELED"])
@@ -193,6 +203,7 @@ class Builder:
     def free(self, task_id: int) -> None:
         """Send a task back to FREE, as a host that dies does; it starts again from the top."""
         running = self._running.pop(task_id, None)
+        self._release(task_id)
         self._change(task_id, state=FREE, host_id=None)
         if running is not None:
             running.cancel()

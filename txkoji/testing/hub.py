@@ -531,9 +531,25 @@ class FakeHub:
         return row
 
     def add_host(
-        self, name: str, arches: str, *, channels: Iterable[str] = ("default", "createrepo")
+        self,
+        name: str,
+        arches: str,
+        *,
+        channels: Iterable[str] = ("default", "createrepo"),
+        capacity: float | None = None,
     ) -> Row:
-        """Add a build host that takes the tasks of some channels; returns the row."""
+        """Add a build host.
+
+        Args:
+            name: its name.
+            arches: its architectures, between blanks.
+            channels: the channels whose tasks it takes.
+            capacity: as soon as its tasks weigh as much together it takes no more: the others
+                wait FREE (:mod:`txkoji.testing.scheduler`). By default it takes all that come.
+
+        Returns:
+            The host's row.
+        """
         with self.state.transaction():
             user = self.state.one("users", name=name) or self.add_user(name)
             self.state.update("users", user["id"], usertype=1)
@@ -543,12 +559,12 @@ class FakeHub:
                     "user_id": user["id"],
                     "name": name,
                     "arches": arches,
-                    "capacity": 2.0,
+                    "capacity": 2.0 if capacity is None else capacity,
+                    "limited": capacity is not None,
                     "comment": None,
                     "description": None,
                     "enabled": True,
                     "ready": True,
-                    "task_load": 0.0,
                     "update_ts": self.now(),
                 },
             )
@@ -592,7 +608,7 @@ class FakeHub:
         header = rpms.signed_header(self.files.read(builds.rpm_path(call, row)), key_id)
         self.call("addRPMSig", row["id"], base64.b64encode(header).decode("ascii"))
 
-    def add_demo_content(self) -> None:
+    def add_demo_content(self, *, capacity: float | None = None) -> None:
         """Add what a demonstration needs; a restored hub has it.
 
         Users ``kojiadmin`` and ``alice``; a host ``builder1``; the tags ``demo-build``,
@@ -600,6 +616,9 @@ class FakeHub:
         ``demo-candidate`` and ``demo-released``: ``hello``, ``world``, ``foo``, the Maven project
         ``org.example-hello``, and those that do not build, as
         :mod:`txkoji.testing.handlers.failures` says. Maven and Windows builds are enabled.
+
+        Args:
+            capacity: the capacity of the host, as :meth:`add_host` takes it.
         """
         self.allow_srpm_builds = self.maven_enabled = self.win_enabled = True
         if self.restored:
@@ -611,7 +630,9 @@ class FakeHub:
             channels.append(channel)
         for permission in ("runroot", "livemedia", "regen-repo"):
             self.call("grantPermission", KOJIADMIN, permission, create=True)
-        self.add_host("builder1", "x86_64 aarch64 ppc64le noarch", channels=channels)
+        self.add_host(
+            "builder1", "x86_64 aarch64 ppc64le noarch", channels=channels, capacity=capacity
+        )
         self.add_tag("demo-candidate")
         self.add_tag("demo-released")
         self.add_tag("demo-build", parent="demo-candidate", arches="x86_64 aarch64 ppc64le")

@@ -238,6 +238,20 @@ def set_task_priority(call: Call, task_id: Any, priority: Any, recurse: bool = T
                 call.state.update("task", child["id"], priority=priority)
 
 
+@hub_method("assignTask", python_name="RootExports.assignTask")
+def assign_task(
+    call: Call, task_id: Any, host: Any, force: bool = False, override: bool = False
+) -> bool:
+    call.require_permission("admin")
+    row = _task(call, task_id)
+    host_row = lookups.find_host(call.state, host, strict=True)
+    assert host_row is not None
+    if row["state"] != FREE:
+        return False
+    call.hub.builder.assign(row["id"], host_row)
+    return True
+
+
 @hub_method("freeTask", python_name="RootExports.freeTask")
 def free_task(call: Call, task_id: Any) -> None:
     call.require_permission("admin")

@@ -126,18 +126,17 @@ def revoke_permission(call: Call, userinfo: Any, permission: Any) -> None:
 # Hosts and channels
 
 
-def host_struct(row: Row, *, update: bool) -> dict[str, Any]:
+def host_struct(call: Call, row: Row) -> dict[str, Any]:
     keys = ("arches", "capacity", "comment", "description", "enabled", "id", "name", "ready")
-    struct = {key: row[key] for key in (*keys, "task_load", "user_id")}
-    if update:
-        struct["update_ts"] = row["update_ts"]
+    struct = {key: row[key] for key in (*keys, "update_ts", "user_id")}
+    struct["task_load"] = call.hub.builder.scheduler.load(row["id"])
     return struct
 
 
 @hub_method("getHost")
 def get_host(call: Call, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
     row = lookups.find_host(call.state, hostInfo, strict)
-    return host_struct(row, update=True) if row else None
+    return host_struct(call, row) if row else None
 
 
 @hub_method("listHosts")
@@ -169,7 +168,7 @@ def list_hosts(
             continue
         if userID is not None and row["user_id"] != userID:
             continue
-        rows.append(host_struct(row, update=True))
+        rows.append(host_struct(call, row))
     return rows
 
 

@@ -1,0 +1,100 @@
+"""How tasks wait for hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from twisted.internet.task import Clock
+
+from txkoji import task_states
+from txkoji.testing import FakeHub
+
+SECONDS = 10.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that only the test advances."""
+    return Clock()
+
+
+@pytest.fixture
+def hub(clock: Clock) -> Iterator[FakeHub]:
+    """An embedded hub whose only host takes one task at a time."""
+    hub = FakeHub(clock, build_seconds=SECONDS)
+    hub.add_host("small", "x86_64 noarch", capacity=1.0)
+    yield hub
+    hub.builder.stop()
+
+
+def sleepers(hub: FakeHub, *priorities: int) -> list[int]:
+    """Make tasks that sleep a second each."""
+    return [hub.call("makeTask", "sleep", [1], priority=number) for number in priorities]
+
+
+def opened(hub: FakeHub, clock: Clock, tasks: list[int]) -> list[int]:
+    """Let all tasks end; returns them in the order in which they were opened."""
+    clock.pump([0.1] * 200)
+    rows = [hub.state.get("task", task) for task in tasks]
+    starts = {row["id"]: row["start_ts"] for row in rows if row is not None}
+    assert all(row and row["state"] == task_states.CLOSED for row in rows)
+    return sorted(starts, key=lambda task: float(starts[task]))
+
+
+def test_one_at_a_time(hub: FakeHub, clock: Clock) -> None:
+    """A host that is full leaves the other tasks FREE, and takes the next when one has ended."""
+    tasks = sleepers(hub, 20, 20, 20)
+    clock.pump([0.1] * 5)
+    channel = hub.call("getChannel", "default")["id"]
+    waiting = hub.call("listTasks", {"channel_id": channel, "state": [0]}, {"order": "id"})
+    assert [task["id"] for task in waiting] == tasks[1:]
+    [host] = hub.call("listHosts")
+    assert (host["capacity"], host["task_load"]) == (1.0, 1.0)
+    assert opened(hub, clock, tasks) == tasks
+    assert hub.call("getHost", "small")["task_load"] == 0.0
+
+
+def test_order_of_priorities(hub: FakeHub, clock: Clock) -> None:
+    """Of those that wait the lowest number is taken first, then the oldest."""
+    running, late, soon, next_soon = tasks = sleepers(hub, 20, 30, 5, 5)
+    assert opened(hub, clock, tasks) == [running, soon, next_soon, late]
+
+
+def test_change_of_priority(hub: FakeHub, clock: Clock) -> None:
+    """An admin can bring a waiting task forward."""
+    tasks = sleepers(hub, 20, 20, 20)
+    clock.pump([0.1] * 5)
+    hub.call("setTaskPriority", tasks[2], 1)
+    assert opened(hub, clock, tasks) == [tasks[0], tasks[2], tasks[1]]
+
+
+def test_canceled_while_it_waits(hub: FakeHub, clock: Clock) -> None:
+    """A task that is canceled before any host took it has no host and no start."""
+    tasks = sleepers(hub, 20, 20)
+    clock.pump([0.1] * 5)
+    hub.call("cancelTask", tasks[1])
+    info = hub.call("getTaskInfo", tasks[1])
+    assert (info["host_id"], info["start_ts"]) == (None, None)
+    hub.call("cancelTask", tasks[0])
+    [third] = sleepers(hub, 20)
+    assert opened(hub, clock, [third]) == [third]
+
+
+def test_channel_without_a_host(hub: FakeHub, clock: Clock) -> None:
+    """A task waits until its channel gets a host, and does not hold up the other channels."""
+    lonely = hub.call("makeTask", "sleep", [1], channel="image")
+    [other] = sleepers(hub, 20)
+    assert opened(hub, clock, [other]) == [other]
+    assert hub.call("getTaskInfo", lonely)["state"] == task_states.FREE
+    hub.call("addHostToChannel", "small", "image")
+    assert opened(hub, clock, [lonely]) == [lonely]
+
+
+def test_assigned_by_an_admin(hub: FakeHub, clock: Clock) -> None:
+    """An admin can give a waiting task to a host."""
+    lonely = hub.call("makeTask", "sleep", [1], channel="image")
+    clock.pump([0.1] * 5)
+    assert hub.call("assignTask", lonely, "small") is True
+    assert hub.call("assignTask", lonely, "small") is False
+    assert opened(hub, clock, [lonely]) == [lonely]
