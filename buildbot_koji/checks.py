@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -67,6 +68,34 @@ def texts(value: Any) -> str | None:
     """Want a list of strings."""
     listed = isinstance(value, (list, tuple)) and all(text(each) is None for each in value)
     return None if listed else "must be a list of strings"
+
+
+def count(value: Any) -> str | None:
+    """Want a whole number that is not negative."""
+    good = integer(value) is None and value >= 0
+    return None if good else "must be a whole number, 0 or more"
+
+
+def flag_or_texts(value: Any) -> str | None:
+    """Want True, False, or a list of strings."""
+    good = flag(value) is None or texts(value) is None
+    return None if good else "must be True, False or a list of strings"
+
+
+def faults(value: Any) -> str | None:
+    """Want a list of fault codes and of regular expressions."""
+    if not isinstance(value, (list, tuple)):
+        return "must be a list of fault codes and regular expressions"
+    for each in value:
+        if integer(each) is None:
+            continue
+        if not isinstance(each, str):
+            return f"holds {each!r}, which is neither a fault code nor a regular expression"
+        try:
+            re.compile(each)
+        except re.error as error:
+            return f"holds {each!r}, which is no regular expression: {error}"
+    return None
 
 
 def text_or_texts(value: Any) -> str | None:

@@ -9,6 +9,7 @@ from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import DeferredLock
 
+from buildbot_koji.cancellations import Cancellations
 from txkoji import Connection, TaskWatcher
 from txkoji.exceptions import TransportError
 
@@ -38,6 +39,9 @@ class Hub(service.SharedService):
     Attributes:
         connection: the :class:`txkoji.Connection`.
         watcher: the :class:`txkoji.watcher.TaskWatcher`.
+        cancellations: cancels tasks, also when the hub is away just now.
+        followed_logs: how many logs of tasks are being followed: the more there are, the less
+            often each is read.
 
     Args:
         profile: the name of a profile, or a :class:`NamedHub`.
@@ -56,6 +60,10 @@ class Hub(service.SharedService):
         )
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
+        self.cancellations = Cancellations(
+            self.getName(profile, reactor), self.connection, self.log_in
+        )
+        self.followed_logs = 0
         self._logging_in = DeferredLock()
 
     @classmethod
@@ -85,9 +93,16 @@ class Hub(service.SharedService):
             self._logging_in.release()
 
     @async_to_deferred
+    async def startService(self) -> None:
+        """Go on with what an earlier run of the master left to cancel."""
+        await super().startService()
+        self.cancellations.start(self.master)
+
+    @async_to_deferred
     async def stopService(self) -> None:
         """End the watches and close the connections."""
         await super().stopService()
+        self.cancellations.stop()
         self.watcher.stop()
         await self.connection.close()
 

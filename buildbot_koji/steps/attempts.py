@@ -7,56 +7,17 @@ properties are not.
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from buildbot.util.twisted import async_to_deferred
 
-from buildbot_koji.steps.submitting import HubCall
-from txkoji.submission import Submission
+from buildbot_koji.submissions import Attempt
 
-__all__ = ["Attempt", "find", "find_attempt", "store", "store_attempt"]
+__all__ = ["find", "find_attempt", "store", "store_attempt"]
 
 SOURCE = "buildbot_koji"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What is known of a step's submission.
-
-    Attributes:
-        call: what was called, or is about to be: a later attempt can't make the same call again
-            where it names an upload.
-        submission: what finds the task on the hub.
-        task_id: the task, None as long as the hub has not told it.
-    """
-
-    call: HubCall
-    submission: Submission
-    task_id: int | None = None
-
-    @property
-    def submitted(self) -> float:
-        """When the first attempt began to submit, in seconds since the epoch."""
-        return self.submission.submitted
-
-    def to_json(self) -> bytes:
-        """Return it as it is stored."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def from_json(cls, stored: bytes) -> Attempt:
-        """Make it of what was stored."""
-        values = json.loads(stored)
-        call = values["call"]
-        return cls(
-            HubCall(call["method"], tuple(call["args"]), call["kwargs"]),
-            Submission(**values["submission"]),
-            values["task_id"],
-        )
 
 
 def data_name(step_name: str) -> str:

@@ -183,8 +183,10 @@ class KojiStep(DeclaredArguments, BuildStep):
 
     def say(self, text: str) -> None:
         """Let the summary say what the step is doing, or did."""
-        self._text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
-        self.updateSummary()
+        text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
+        if text != self._text:
+            self._text = text
+            self.updateSummary()
 
     def now(self) -> float:
         """Return the time, in seconds since the epoch."""
@@ -217,6 +219,10 @@ class KojiStep(DeclaredArguments, BuildStep):
             self._shields -= 1
             if self._shield_timer is not None and self._shield_timer.active():
                 self._shield_timer.cancel()
+        self.check_ending()
+
+    def check_ending(self) -> None:
+        """Go on only where nothing has ended the step meanwhile."""
         if self.ending is not None:
             raise CancelledError
 

@@ -6,8 +6,11 @@ from typing import Any
 
 from buildbot_koji import checks
 from buildbot_koji.arguments import argument
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.existing import find_existing
 from buildbot_koji.steps.priority import PrioritizedTaskStep
 from buildbot_koji.steps.watching import HubCall
+from txkoji.outcomes import Outcome
 
 __all__ = ["KojiBuild"]
 
@@ -72,6 +75,13 @@ class KojiBuild(PrioritizedTaskStep):
         checks.text, "the channel of the task, where the hub's policy should not choose"
     )
 
+    existing = argument(
+        checks.one_of("adopt", "fail"),
+        'what to do where the hub has a build of that name, or is making one: ``"adopt"`` takes it'
+        ' over if it is of the same commit, ``"fail"`` never does',
+        default="adopt",
+    )
+
     def complaints(self) -> list[str]:
         """Return one line for each mistake, in a single argument or in how they go together."""
         found = super().complaints()
@@ -99,3 +109,9 @@ class KojiBuild(PrioritizedTaskStep):
         return HubCall(
             "build", (self.source, self.target, self.hub_options(), self.hub_priority, self.channel)
         )
+
+    async def made_already(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+        """Find the build, or its task, that has the name of this one and is of the same source."""
+        if self.existing == "fail":
+            return None
+        return await find_existing(hub.connection, outcome, self.source)

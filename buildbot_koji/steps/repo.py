@@ -15,8 +15,8 @@ from buildbot_koji.arguments import argument
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.submitting import HubCall
 from buildbot_koji.steps.writing import AWAY, KojiTasksStep, words
+from buildbot_koji.submissions import HubCall
 from txkoji import paths
 from txkoji.exceptions import GenericError, HubFault
 from txkoji.outcomes import reason_of

@@ -11,8 +11,8 @@ from buildbot_koji import checks
 from buildbot_koji.arguments import argument
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.submitting import HubCall
 from buildbot_koji.steps.writing import KojiTasksStep, KojiWriteStep, words
+from buildbot_koji.submissions import HubCall
 
 __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
 

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from buildbot.process import results
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
 from buildbot_koji import checks
 from buildbot_koji.arguments import argument
+from buildbot_koji.cancellations import AWAY
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hub import Hub
-from buildbot_koji.steps.attempts import Attempt, find_attempt, store_attempt
+from buildbot_koji.steps.attempts import find_attempt, store_attempt
 from buildbot_koji.steps.base import CANCEL_LIMIT, SOURCE, Ending, KojiStep
-from buildbot_koji.steps.progress import describe, is_queued, link_name
-from buildbot_koji.steps.submitting import HubCall, begin_submission, find_task, submit_task
+from buildbot_koji.steps.conclusion import show_conclusion
+from buildbot_koji.steps.display import TaskDisplay
+from buildbot_koji.steps.live_logs import LiveLogs
+from buildbot_koji.steps.progress import is_queued
+from buildbot_koji.submissions import (
+    Attempt,
+    HubCall,
+    begin_submission,
+    find_task,
+    submit_task,
+)
 from txkoji import paths, task_states
-from txkoji.exceptions import KojiException, ServerOffline, TransportError
+from txkoji.exceptions import KojiException, TransportError
+from txkoji.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure
 from txkoji.outcomes import Outcome, read_outcome
 from txkoji.watcher import TaskTree
 
 __all__ = ["HubCall", "KojiTaskStep"]
 
+_T = TypeVar("_T")
+
 LOOK_INTERVAL = 15.0
 """Seconds between two looks for a task of which it is not known whether the hub has it."""
-
-TAIL_BYTES = 20_000
-"""How much of a failed task's log is shown."""
-
-AWAY = (TransportError, ServerOffline)
-"""What a hub that will be back gives meanwhile."""
 
 _RESULT_OF_STATE = {
     task_states.CLOSED: results.SUCCESS,
@@ -61,17 +66,31 @@ class KojiTaskStep(KojiStep):
         ' ``"cancel"`` or ``"leave"``',
         default="cancel",
     )
-
-    _log = Logger()
+    infra_retries = argument(
+        checks.count,
+        "how often the task is submitted again where the build system fails, not the package",
+        default=1,
+    )
+    infra_faults = argument(
+        checks.faults,
+        "what is a failure of the build system: fault codes, and regular expressions that are"
+        " searched in the fault's text; by default ``txkoji.infrastructure.INFRASTRUCTURE_FAULTS``",
+    )
+    live_logs = argument(
+        checks.flag_or_texts,
+        "whether logs of the task are shown while they grow, or which of them: a list of names",
+        default=True,
+    )
+    live_log_bytes = argument(
+        checks.count,
+        "how much of each log is shown: half of it from its begin, half from its end",
+        default=1_000_000,
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._attempt: Attempt | None = None
         self._in_doubt = False
-        self._tree: TaskTree | None = None
-        self._linked: set[int] = set()
-        self._linking = False
-        self._showing: Deferred[None] | None = None
 
     # What a subclass says
 
@@ -88,6 +107,13 @@ class KojiTaskStep(KojiStep):
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Take what the task left, after it has ended in whatever state: properties, files."""
 
+    async def made_already(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+        """Say who made, or is making, what a task could not make because it is there.
+
+        Returns:
+            The id of the task that is making it, the outcome of one that made it, or None.
+        """
+
     def done_words(self, outcome: Outcome) -> str:
         """Return what came of a task that closed, in a few words."""
         return f"built {outcome.nvr}" if outcome.nvr else f"task {outcome.tree.root.id} is done"
@@ -96,22 +122,49 @@ class KojiTaskStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Start the task, or find that of an earlier attempt, and follow it to its end."""
+        began = self.now()
         attempt = await find_attempt(self)
         if attempt is None:
             await self.prepare(hub)
             self.say("submitting")
-            call = self.hub_call()
-            await hub.log_in()
-            attempt = Attempt(call, await begin_submission(hub.connection, call))
+            attempt = await self._begin(hub, self.hub_call(), began)
         elif attempt.task_id is None:
             self._in_doubt = True
             self.say("looking for the task of an earlier attempt")
-        self.limit(Ending.TIMED_OUT, self.timeout, attempt.submitted)
-        # A stop that arrives now waits for the answer, or there would be a task that nobody knows.
-        with self.shielded():
-            attempt = await self._submitted(hub, attempt)
-        await self._show_task(hub, attempt)
-        return await self._follow(hub, attempt)
+        self.limit(Ending.TIMED_OUT, self.timeout, attempt.began)
+        for task_id in attempt.earlier:
+            await self._link_earlier(hub, task_id)
+        following: Attempt | None = attempt
+        while following is not None:
+            # A stop that arrives now waits for the answer, or there would be a task that nobody
+            # knows.
+            with self.shielded():
+                attempt = await self._submitted(hub, following)
+            await self._show_task(hub, attempt)
+            logs = LiveLogs(self, hub, self.live_logs, self.live_log_bytes)
+            outcome = await self._follow(hub, attempt, logs)
+            found = await self._surely(partial(self.made_already, hub, outcome))
+            if isinstance(found, Outcome):
+                self.say(f"took over {found.nvr}: it was built from the same source before")
+                return await self._conclude(hub, found, logs, results.SUCCESS)
+            following = await self._next(hub, attempt, outcome, found)
+        self._say_outcome(outcome)
+        return await self._conclude(hub, outcome, logs, self._result_of(outcome))
+
+    async def _conclude(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:
+        await show_conclusion(self, hub, outcome, logs)
+        await self.finished(hub, outcome)
+        return result
+
+    def _result_of(self, outcome: Outcome) -> int:
+        state = outcome.tree.root.state
+        if state == task_states.FAILED and self._is_infrastructure(outcome):
+            return int(results.EXCEPTION)
+        return int(_RESULT_OF_STATE[state])
+
+    async def _begin(self, hub: Hub, call: HubCall, began: float, **known: Any) -> Attempt:
+        await hub.log_in()
+        return Attempt(call, await begin_submission(hub.connection, call), began, **known)
 
     async def _submitted(self, hub: Hub, attempt: Attempt) -> Attempt:
         """Submit what was not, and store what the next attempt must know, before and after."""
@@ -120,6 +173,7 @@ class KojiTaskStep(KojiStep):
             self._attempt = attempt
             attempt = replace(attempt, task_id=await self._submit_surely(hub, attempt))
         self._attempt = attempt
+        self._in_doubt = False
         await store_attempt(self, attempt)
         return attempt
 
@@ -151,128 +205,100 @@ class KojiTaskStep(KojiStep):
         await self.master.data.updates.setBuildProperties(self.build.buildid, self.build)
         await self.addURL(f"task {attempt.task_id}", url)
 
-    async def _follow(self, hub: Hub, attempt: Attempt) -> int:
+    async def _link_earlier(self, hub: Hub, task_id: int) -> None:
+        url = paths.task_url(hub.connection.weburl, task_id)
+        await self.addURL(f"task {task_id}", url)
+
+    async def _follow(self, hub: Hub, attempt: Attempt, logs: LiveLogs) -> Outcome:
         assert attempt.task_id is not None
-        self.say("submitted")
-        self.limit(Ending.QUEUED_TOO_LONG, self.max_queue_time, attempt.submitted)
+        self.say(f"following task {attempt.task_id}" if attempt.adopted else "submitted")
+        self.limit(Ending.QUEUED_TOO_LONG, self.max_queue_time, attempt.submission.submitted)
         watch = hub.watcher.watch(attempt.task_id)
-        watch.on_change(lambda tree: self._changed(hub, tree))
+        watch.on_change(self._mind_queue)
+        display = TaskDisplay(self, hub, watch, self.activity, logs)
+        display.begin()
         try:
             tree = await watch.done
+            outcome: Outcome = await self._surely(lambda: read_outcome(hub.connection, tree))
+            await logs.ended()
         finally:
-            await self._shown()
-        outcome = await self._outcome_surely(hub, tree)
-        await self._show_outcome(hub, outcome)
-        await self.finished(hub, outcome)
-        return _RESULT_OF_STATE[tree.root.state]
+            logs.stop()
+            await display.end()
+        self.check_ending()
+        return outcome
 
-    async def _outcome_surely(self, hub: Hub, tree: TaskTree) -> Outcome:
-        """Read what came of the task; a hub that is away just now makes it late."""
+    def _mind_queue(self, tree: TaskTree) -> None:
+        if not is_queued(tree):
+            self.lift_limit(Ending.QUEUED_TOO_LONG)
+
+    async def _surely(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Ask the hub what must be known; a hub that is away just now makes it late."""
         while True:
             try:
-                outcome: Outcome = await read_outcome(hub.connection, tree)
+                return await ask()
             except AWAY as error:
                 self.say(f"the task is over; waiting for the hub to say how: {one_line(error)}")
-            else:
-                return outcome
             await deferLater(self.master.reactor, LOOK_INTERVAL, lambda: None)
+
+    # What follows on a failure
+
+    async def _next(
+        self, hub: Hub, attempt: Attempt, outcome: Outcome, other_task: int | None
+    ) -> Attempt | None:
+        """Return the attempt that takes the place of one that failed, or None."""
+        if other_task is not None:
+            return replace(attempt, task_id=other_task, adopted=True)
+        if len(attempt.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
+            return None
+        assert attempt.task_id is not None
+        self.say(f"submitting again: {outcome.reason}")
+        earlier = (*attempt.earlier, attempt.task_id)
+        return await self._surely(
+            lambda: self._begin(hub, attempt.call, attempt.began, earlier=earlier)
+        )
+
+    def _is_infrastructure(self, outcome: Outcome) -> bool:
+        faults = INFRASTRUCTURE_FAULTS if self.infra_faults is None else self.infra_faults
+        return is_infrastructure(outcome.fault, faults)
+
+    def _say_outcome(self, outcome: Outcome) -> None:
+        if outcome.tree.root.state == task_states.CLOSED:
+            self.say(self.done_words(outcome))
+        elif outcome.guilty is None:
+            self.say(outcome.reason)
+        elif self._is_infrastructure(outcome):
+            self.say(f"the build system failed: {outcome.reason}")
+        else:
+            self.say(f"failed: {outcome.reason}")
 
     # Early ends
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Cancel the task for a user and for a time that is over; leave it to a next attempt."""
         attempt = self._attempt
-        task_id = attempt.task_id if attempt is not None else None
         if ending is Ending.DETACHED:
+            task_id = attempt.task_id if attempt is not None else None
             self.say(f"left task {task_id} to the next attempt" if task_id else "interrupted")
         elif attempt is None or hub is None:
             self.say("stopped before anything was submitted")
-        elif task_id is None:
-            self.say(
-                "stopped while the hub did not answer: it may have the task, look for it there"
-            )
         else:
             why = {
                 Ending.TIMED_OUT: f"timed out after {self.timeout} s: ",
                 Ending.QUEUED_TOO_LONG: f"no builder took it in {self.max_queue_time} s: ",
             }
-            self.say(why.get(ending, "") + await self._cancel(hub, task_id))
+            self.say(why.get(ending, "") + await self._leave_or_cancel(hub, attempt))
 
-    async def _cancel(self, hub: Hub, task_id: int) -> str:
-        """Cancel the task and all below it; returns what became of it."""
-        if self.on_stop == "leave":
-            return f"left task {task_id} running"
+    async def _leave_or_cancel(self, hub: Hub, attempt: Attempt) -> str:
+        """Cancel the task and all below it, where it is ours; returns what became of it."""
+        task = (
+            "the task, if the hub has it," if attempt.task_id is None else f"task {attempt.task_id}"
+        )
+        if attempt.adopted or self.on_stop == "leave":
+            return f"left {task} alone"
         try:
-            await hub.connection.call("cancelTask", task_id).addTimeout(
-                CANCEL_LIMIT, self.master.reactor
-            )
+            canceled = await hub.cancellations.cancel(attempt, CANCEL_LIMIT)
         except KojiException as error:
-            return f"could not cancel task {task_id}: {one_line(error)}"
-        except (DeferredTimeout, CancelledError):
-            return f"could not cancel task {task_id}: the hub did not answer; cancel it by hand"
-        return f"canceled task {task_id}"
-
-    # Showing
-
-    def _changed(self, hub: Hub, tree: TaskTree) -> None:
-        self._tree = tree
-        if not is_queued(tree):
-            self.lift_limit(Ending.QUEUED_TOO_LONG)
-        self.say(describe(tree, self.activity))
-        if not self._linking:
-            self._linking = True
-            self._showing = Deferred.fromCoroutine(self._link_children(hub))
-            self._showing.addErrback(
-                lambda failure: self._log.failure("can't link the tasks of a build", failure)
-            )
-
-    async def _shown(self) -> None:
-        if self._showing is not None:
-            await self._showing
-
-    async def _link_children(self, hub: Hub) -> None:
-        assert self._tree is not None
-        try:
-            while new := [task for task in self._tree.descendents() if task.id not in self._linked]:
-                for task in new:
-                    self._linked.add(task.id)
-                    url = paths.task_url(hub.connection.weburl, task.id)
-                    await self.addURL(link_name(task.method, task.get("arch"), task.id), url)
-        finally:
-            self._linking = False
-
-    async def _show_outcome(self, hub: Hub, outcome: Outcome) -> None:
-        if outcome.nvr is not None:
-            self.setProperty("koji_nvr", outcome.nvr, SOURCE)
-        if outcome.build is not None:
-            self.setProperty("koji_build_id", outcome.build.build_id, SOURCE)
-            self.setProperty("koji_build_url", outcome.build.url, SOURCE)
-            await self.addURL(f"build {outcome.nvr}", outcome.build.url)
-        if outcome.tree.root.state == task_states.CLOSED:
-            self.say(self.done_words(outcome))
-            return
-        if outcome.guilty is None:
-            self.say(outcome.reason)
-            return
-        self.say(f"failed: {outcome.reason}")
-        if outcome.log is not None and outcome.log_url is not None:
-            where = f" ({outcome.guilty.arch})" if outcome.guilty.method == "buildArch" else ""
-            await self.addURL(f"{outcome.log}{where}", outcome.log_url)
-            await self._show_tail(hub, outcome)
-
-    async def _show_tail(self, hub: Hub, outcome: Outcome) -> None:
-        assert outcome.log is not None
-        try:
-            encoded = await hub.connection.call(
-                "downloadTaskOutput", outcome.guilty.id, outcome.log, offset=-TAIL_BYTES
-            )
-        except KojiException as error:
-            await self.addCompleteLog(outcome.log, f"can't read the log: {one_line(error)}\n")
-            return
-        await self.addCompleteLog(outcome.log, _tail_text(encoded))
-
-
-def _tail_text(encoded: str) -> str:
-    text = base64.b64decode(encoded).decode("utf-8", "replace")
-    # The first line of a tail is the rest of one.
-    return text if len(text) < TAIL_BYTES else text.partition("\n")[2]
+            return f"could not cancel {task}: {one_line(error)}"
+        if canceled:
+            return f"canceled {task}"
+        return f"the hub does not answer: {task} is canceled as soon as it does"

@@ -16,7 +16,7 @@ from buildbot_koji.explanations import explain, one_line
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.attempts import find, store
 from buildbot_koji.steps.base import CANCEL_LIMIT, SOURCE, Ending, KojiStep
-from buildbot_koji.steps.submitting import HubCall, begin_submission, find_task, submit_task
+from buildbot_koji.submissions import HubCall, begin_submission, find_task, submit_task
 from txkoji import paths, task_states
 from txkoji.exceptions import AuthError, HubFault, KojiException, ServerOffline, TransportError
 from txkoji.outcomes import read_outcome

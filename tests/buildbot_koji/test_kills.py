@@ -190,7 +190,8 @@ async def verify(sieges: list[Siege], hub: HubProcess) -> Counter[str]:
         await siege.check(koji)
         counts += siege.counts
         counts["requests"] += len(siege.requests)
-        assert siege.master.errors == []
+        # Buildbot itself logs a lot when a worker is lost before the first step.
+        assert [each for each in siege.master.errors if "koji/" in each] == []
     await koji.close()
     doubled, left = counts["submitted twice"], counts["left running"]
     print({**counts, "submitted twice": doubled, "left running": left})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from buildbot_koji.steps.attempts import data_name
-from buildbot_koji.steps.progress import describe, is_queued, link_name
+from buildbot_koji.steps.progress import about, describe, is_queued, link_name
 from txkoji.task import Task
 from txkoji.watcher import TaskTree
 
@@ -35,26 +35,53 @@ SRPM = ("buildSRPMFromSCM", "noarch", CLOSED)
         (tree(OPEN, SRPM), "building"),
         (
             tree(OPEN, SRPM, ("buildArch", "x86_64", OPEN), ("buildArch", "s390x", FREE)),
-            "building: 0/2 arches done",
+            "building: x86_64 building, s390x waiting",
         ),
         (
             tree(OPEN, SRPM, ("buildArch", "x86_64", CLOSED), ("buildArch", "s390x", OPEN)),
-            "building: 1/2 arches done",
+            "building: x86_64 done, s390x building",
         ),
         (
-            tree(OPEN, SRPM, ("buildArch", "x86_64", FAILED), ("buildArch", "s390x", OPEN)),
-            "building: 0/2 arches done, x86_64 failed",
+            tree(OPEN, SRPM, ("buildArch", "x86_64", FAILED), ("buildArch", "s390x", CANCELED)),
+            "building: x86_64 failed, s390x canceled",
         ),
         (
             tree(OPEN, SRPM, ("buildArch", "x86_64", CLOSED), ("tagBuild", "noarch", OPEN)),
             "tagging",
         ),
-        (tree(CLOSED, SRPM, ("buildArch", "x86_64", CLOSED)), "building: 1/1 arches done"),
+        (tree(CLOSED, SRPM, ("buildArch", "x86_64", CLOSED)), "building: x86_64 done"),
     ],
 )
 def test_describe(task: TaskTree, words: str) -> None:
     """The summary says what Koji is doing now, and how many architectures are done."""
     assert describe(task) == words
+
+
+def test_queue_places_and_estimates() -> None:
+    """Who waits says behind how many; who has an estimate says how long it takes."""
+    assert describe(tree(FREE), places={1: 14}) == "waiting for a builder: 14 tasks before it"
+    assert describe(tree(FREE), places={1: 1}) == "waiting for a builder: 1 task before it"
+    assert describe(tree(FREE), places={1: 500}) == (
+        "waiting for a builder: 500 or more tasks before it"
+    )
+    arches = (("buildArch", "x86_64", CLOSED), ("buildArch", "aarch64", FREE))
+    assert describe(tree(OPEN, *arches), places={3: 2}, seconds_left=720) == (
+        "building: x86_64 done, aarch64 waiting behind 2 tasks, about 10 min left"
+    )
+    srpm = ("buildSRPMFromSCM", "noarch", FREE)
+    assert describe(tree(OPEN, srpm), places={2: 3}, seconds_left=7300) == (
+        "making the source RPM: 3 tasks before it, about 2 h left"
+    )
+    assert describe(tree(OPEN), "making an image") == "making an image"
+
+
+def test_estimates_are_rough() -> None:
+    """An estimate is as rough as one may know it, so that it seldom has to be said anew."""
+    said = [about(seconds) for seconds in range(-300, 4 * 3600)]
+    assert said[0] == said[300] == ""
+    assert len(set(said)) <= 30
+    assert about(4.2 * 60) == ", about 4 min left"
+    assert about(58 * 60) == ", about 60 min left"
 
 
 def test_queue() -> None:

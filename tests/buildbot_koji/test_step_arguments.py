@@ -19,7 +19,15 @@ NAMES = sorted(
 )
 GIT = "git+https://host/path.git#main"
 COMMON = {"profile": "koji", "timeout": 60}
-TASK = {**COMMON, "max_queue_time": 60.5, "on_stop": "leave"}
+TASK = {
+    **COMMON,
+    "max_queue_time": 60.5,
+    "on_stop": "leave",
+    "infra_retries": 2,
+    "infra_faults": [1012, "disk full"],
+    "live_logs": ["build.log", "root.log"],
+    "live_log_bytes": 500_000,
+}
 PRIORITY = {**TASK, "priority": 3}
 IMAGE = {
     "image_name": "cloud",
@@ -54,6 +62,7 @@ GOOD: dict[str, list[dict[str, Any]]] = {
             "rebuild_srpm": False,
             "custom_user_metadata": {"a": 1},
             "channel": "big",
+            "existing": "fail",
         },
         {"profile": "koji", "repo_id": 7, "source": GIT, "draft": True, "background": True},
     ],

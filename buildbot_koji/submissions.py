@@ -1,16 +1,17 @@
-"""Submit a task once, and find it again where it is not known whether the hub has it."""
+"""What is known of a submission, from before it is sent, and how its task is found by that."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from buildbot.util.twisted import async_to_deferred
 
 from txkoji.submission import Submission
 
-__all__ = ["HubCall", "begin_submission", "find_task", "submit_task"]
+__all__ = ["Attempt", "HubCall", "begin_submission", "find_task", "submit_task"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,44 @@ class HubCall:
     method: str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is known of a submission.
+
+    Attributes:
+        call: what was called, or is about to be: a later attempt can't make the same call again
+            where it names an upload.
+        submission: what finds the task on the hub.
+        began: when the step began, in seconds since the epoch.
+        task_id: the task, None as long as the hub has not told it.
+        adopted: whether the task is somebody else's.
+        earlier: the tasks of this step that failed before, by a fault of the build system.
+    """
+
+    call: HubCall
+    submission: Submission
+    began: float
+    task_id: int | None = None
+    adopted: bool = False
+    earlier: tuple[int, ...] = ()
+
+    def to_json(self) -> bytes:
+        """Return it as it is stored."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, stored: bytes | str) -> Attempt:
+        """Make it of what was stored."""
+        values = json.loads(stored)
+        call = values.pop("call")
+        return cls(
+            HubCall(call["method"], tuple(call["args"]), call["kwargs"]),
+            Submission(**values.pop("submission")),
+            earlier=tuple(values.pop("earlier")),
+            **values,
+        )
 
 
 @async_to_deferred
