@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -71,6 +72,13 @@ class HubInMemory:
         for _ in range(10):
             self.agent.flush()
             self.clock.advance(0)
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @cache

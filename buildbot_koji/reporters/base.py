@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.config.errors import error as config_error
-from buildbot.data import masters
 from buildbot.process.properties import Properties
 from buildbot.process.results import RETRY
 from buildbot.reporters import utils
-from buildbot.util import datetime2epoch, service
+from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
@@ -18,6 +17,7 @@ from twisted.logger import Logger
 
 from buildbot_koji import checks
 from buildbot_koji.deliveries import Delivery
+from buildbot_koji.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.outbox import Remember, Taken
 from buildbot_koji.reporters.backlog import Backlog
 
@@ -207,17 +207,9 @@ class OutboxReporter(service.BuildbotService):
     async def _adopt(self) -> None:
         """Take over from dead masters, and hand back to those that live again."""
         mine = self.master.masterid
-        all_masters = await self.master.data.get(("masters",))
-        living = [each["masterid"] for each in all_masters if each["active"]]
-        dead = self.master.reactor.seconds() - 60 * masters.EXPIRE_MINUTES
-        orphaned = {
-            each["masterid"]
-            for each in all_masters
-            # A master that is only restarted goes on by itself.
-            if not each["active"] and datetime2epoch(each["last_active"]) < dead
-        } - {mine}
-        if mine != min([mine, *living]):
-            orphaned = set()
+        orphaned = (
+            await gone_masters(self.master) if await acts_for_gone_masters(self.master) else set()
+        )
         for master_id in set(self._backlogs) - orphaned - {mine}:
             self._backlogs.pop(master_id).stop()
         for master_id in orphaned - set(self._backlogs):

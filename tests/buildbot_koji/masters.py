@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from twisted.internet.threads import deferToThread
 
-from tests.support import until
+from tests.support import free_port, until
 
 BUILDBOT = Path(sys.executable).with_name("buildbot")
 OWN_ERRORS = ("process.buildstep.BuildStepCancelled", "TransportLost")
@@ -64,13 +63,6 @@ BuildmasterConfig = {{
     "db": {{"db_url": "sqlite:///state.sqlite"}},
 }}
 """
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class MasterProcess:

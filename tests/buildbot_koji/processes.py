@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.protocols import portforward
 
-from tests.buildbot_koji.masters import free_port
+from tests.support import free_port
 
 WORKER = Path(sys.executable).with_name("buildbot-worker")
 

@@ -21,8 +21,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from tests.buildbot_koji.masters import MasterProcess, free_port
+from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.processes import HubProcess, SlowLine, WorkerProcess
+from tests.support import free_port
 from txkoji import Connection, task_states
 
 SOAK = bool(os.environ.get("KOJI_TEST_SOAK"))

@@ -1,0 +1,295 @@
+"""Two masters that share a database: nothing is lost or doubled when one of them is killed."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_twisted
+from buildbot.process.results import RETRY, SUCCESS
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.threads import deferToThread
+
+from tests import postgres, wamp
+from tests.buildbot_koji.masters import MasterProcess
+from tests.buildbot_koji.reporters.support import add_build, settled
+from tests.support import until
+from txkoji import task_states
+from txkoji.testing import FakeHub
+
+CONFIG = """\
+from buildbot.data import masters
+from buildbot.plugins import changes, reporters, schedulers, steps, util, worker
+from buildbot.process.buildstep import BuildStep
+from buildbot.util import service
+from twisted.internet.task import LoopingCall
+
+# A master is dead after six seconds instead of ten minutes.
+masters.EXPIRE_MINUTES = 6 / 60
+service.ClusteredBuildbotService.POLL_INTERVAL_SEC = 1
+
+class Heartbeat(service.BuildbotService):
+    name = "heartbeat"
+
+    async def _beat(self):
+        await self.master.data.updates.masterActive(self.master.name, self.master.masterid)
+        await self.master.data.updates.expireMasters()
+
+    def startService(self):
+        self.beat = LoopingCall(lambda: service.defer.ensureDeferred(self._beat()))
+        self.beat.start(1, now=False)
+        return super().startService()
+
+    def stopService(self):
+        self.beat.stop()
+        return super().stopService()
+
+class Success(BuildStep):
+    async def run(self):
+        return 0
+
+SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
+BUILD = steps.KojiBuild("fake", target="demo", source=util.Interpolate(SOURCE))
+BuildmasterConfig = {{
+    "multiMaster": True,
+    "mq": {{"type": "wamp", "router_url": "ROUTER", "realm": "buildbot"}},
+    "db": {{"db_url": "DATABASE"}},
+    "workers": [worker.LocalWorker("NAME-test"), worker.LocalWorker("NAME-build")],
+    "protocols": {{"null": {{}}}},
+    "change_source": [
+        changes.KojiChangeSource("fake", name="koji", tags=["candidate"], poll_interval=1,
+                                 overlap=10)
+    ],
+    "schedulers": [
+        schedulers.AnyBranchScheduler(
+            name="candidates", builderNames=["test"],
+            change_filter=util.KojiChangeFilter(tags=["candidate"])),
+        schedulers.ForceScheduler(
+            name="force", builderNames=["build", "test"],
+            codebases=[util.CodebaseParameter("", hide=True)],
+            properties=[util.StringParameter(name=name, default="")
+                        for name in ("package", "ref", "koji_build_id")]),
+    ],
+    "builders": [
+        util.BuilderConfig(name="test", workernames=["NAME-test"], collapseRequests=False,
+                           factory=util.BuildFactory([Success()])),
+        util.BuilderConfig(name="build", workernames=["NAME-build"], collapseRequests=False,
+                           factory=util.BuildFactory([BUILD])),
+    ],
+    "services": [
+        Heartbeat(),
+        util.KojiOrphanReleaser(),
+        reporters.KojiTagReporter(profile="fake", builders=["test"],
+                                  on_success={{"tag": "tested"}}),
+    ],
+    "buildbotNetUsageData": None,
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "buildbotURL": "http://127.0.0.1:{port}/",
+}}
+"""
+
+
+class Cluster:
+    """A hub, a database, a router and two masters."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
+        self.database = postgres.PostgreSQL()
+        self.router = wamp.router()
+        self.masters: list[MasterProcess] = []
+
+    async def start(self) -> None:
+        self.hub.add_demo_content()
+        for tag in ("candidate", "tested"):
+            self.hub.add_tag(tag)
+            self.hub.add_package(tag, "hello")
+        await self.hub.start()
+        await self.router.start()
+        await deferToThread(self.database.start)
+        for name in ("one", "two"):
+            text = (
+                CONFIG.replace("NAME", name)
+                .replace("ROUTER", self.router.url)
+                .replace("DATABASE", self.database.url)
+            )
+            directory = self.directory / name
+            directory.mkdir()
+            master = MasterProcess(directory, self.hub.profile_text(), text, self.database.url)
+            self.masters.append(master)
+        # Two that make the same tables at once would get in each other's way.
+        for master in self.masters:
+            await master.create()
+        await gatherResults(Deferred.fromCoroutine(master.start()) for master in self.masters)
+
+    async def stop(self) -> None:
+        for master in self.masters:
+            await master.end(signal.SIGKILL)
+        await self.router.stop()
+        await deferToThread(self.database.stop)
+        await self.hub.stop()
+
+    def tasks(self, method: str) -> list[dict[str, Any]]:
+        return sorted(self.hub.state.rows("task", method=method), key=lambda task: task["id"])
+
+    def set_hosts(self, change: str) -> None:
+        """Let the hub's builders take tasks (``enableHost``), or not (``disableHost``)."""
+        for host in self.hub.call("listHosts"):
+            self.hub.call(change, host["name"])
+
+
+@pytest_twisted.async_yield_fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(tmp_path)
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        await cluster.stop()
+
+
+async def owner(master: MasterProcess) -> int | None:
+    """Return the id of the master in which the change source is active, or None."""
+    [source] = (await master.get("changesources"))["changesources"]
+    return source["master"] and int(source["master"]["masterid"])
+
+
+async def master_ids(cluster: Cluster) -> dict[int, MasterProcess]:
+    found = (await cluster.masters[0].get("masters"))["masters"]
+    return {
+        each["masterid"]: next(
+            master for master in cluster.masters if each["name"].endswith(str(master.directory))
+        )
+        for each in found
+    }
+
+
+async def results_of(master: MasterProcess) -> dict[int, list[dict[str, Any]]]:
+    """Return the finished builds of the tests by the Koji build that they are about."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    builds = (await master.get("builders/test/builds"))["builds"]
+    for build in builds:
+        if build["complete"] and build["results"] == SUCCESS:
+            properties = await master.properties(build)
+            found.setdefault(int(properties["koji_build_id"]), []).append(build)
+    return found
+
+
+async def running(master: MasterProcess, request: int) -> dict[str, Any] | None:
+    """Return the build of a request whose task is known, or None."""
+    builds = await master.builds(request)
+    if builds and "koji_task_id" in await master.properties(builds[-1]):
+        return builds[-1]
+    return None
+
+
+def with_cluster(test: Any) -> Any:
+    """Mark a test that needs the cluster."""
+    for mark in postgres.marks:
+        test = mark(test)
+    return test
+
+
+@with_cluster
+@pytest_twisted.ensureDeferred
+async def test_a_master_is_killed(cluster: Cluster) -> None:
+    """One change an event, one report a build; what a killed master was at, the other finishes."""
+    hub = cluster.hub
+    one = cluster.masters[0]
+    ids = await master_ids(cluster)
+    # Both live, one listens to Koji.
+    first = await until(lambda: owner(one))
+    builds = [add_build(hub, f"a{number}", "candidate") for number in range(6)]
+
+    async def all_tagged() -> bool:
+        return len(cluster.tasks("tagBuild")) >= len(builds) and len(await results_of(one)) == len(
+            builds
+        )
+
+    await until(all_tagged)
+    begun = reactor.seconds()
+    # Each master runs a build of Koji's, none of which ends, and no build gets tagged any more.
+    hub.builder.seconds = 3600
+    requests = [await one.force("build", ref=ref, target="demo") for ref in ("b1", "b2")]
+    attempts = [await until(lambda request=request: running(one, request)) for request in requests]
+    assert {attempt["masterid"] for attempt in attempts} == set(ids)
+    hub.builder.seconds = 1
+    cluster.set_hosts("disableHost")
+    victim, survivor = ids[first], next(ids[each] for each in ids if each != first)
+    late = add_build(hub, "late")
+    while True:
+        # Until the victim has one that it reports, and could not see the end of.
+        request = await one.force("test", koji_build_id=str(late))
+        build = await one.ended(request)
+        if build["masterid"] == first:
+            break
+        late = add_build(hub, f"late{request}")
+    await until(lambda: any(late in task["request"] for task in cluster.tasks("tagBuild")))
+    await victim.end(signal.SIGKILL)
+    killed = reactor.seconds()
+    # Nobody listens now.
+    builds += [add_build(hub, f"c{number}", "candidate") for number in range(3)]
+    cluster.set_hosts("enableHost")
+    await until(lambda: taken_over(survivor, first), 60)
+    taken = reactor.seconds() - killed
+    # As soon as it has a free worker, the survivor watches the task of the dead master's build.
+    attempt, other = sorted(attempts, key=lambda each: each["masterid"] != first)
+    hub.call("cancelTask", (await survivor.properties(other))["koji_task_id"])
+    request = attempt["buildrequestid"]
+    second = await until(lambda: next_attempt(survivor, request), 60)
+    again = reactor.seconds() - killed
+    assert (await survivor.builds(request))[0]["results"] == RETRY
+    assert second["masterid"] != first
+    known = [(await survivor.properties(each))["koji_task_id"] for each in (attempt, second)]
+    assert known[0] == known[1]
+    # It says what came of what the dead one had delivered.
+    assert (await settled(survivor, build)).startswith("delivered: hello-1-late")
+    delivered = reactor.seconds() - killed
+    await until(lambda: all_tested(survivor, builds), 60)
+    # The dead master comes back, and finds nothing left to do.
+    await victim.start()
+    for task in cluster.tasks("build"):
+        hub.call("cancelTask", task["id"])
+    for each in requests:
+        await survivor.ended(each)
+    await until(lambda: all(task["state"] in task_states.DONE_GROUP for task in all_tasks(cluster)))
+    changes = (await survivor.get("changes?limit=1000"))["changes"]
+    events = Counter(change["properties"]["koji_event_key"][0] for change in changes)
+    reports = Counter(task["request"][1] for task in cluster.tasks("tagBuild"))
+    everything = await results_of(survivor)
+    print(
+        f"{len(builds)} events, {len(changes)} changes,"
+        f" {sum(map(len, everything.values()))} builds, {reports.total()} reports;"
+        f" {len(cluster.tasks('build'))} Koji tasks of {len(requests)} requests;"
+        f" taken over after {taken:.0f} s, watched again after {again:.0f} s,"
+        f" reported after {delivered:.0f} s; {reactor.seconds() - begun:.0f} s in all"
+    )
+    assert set(events.values()) == {1}
+    assert len(events) == len(builds)
+    assert all(len(everything[each]) == 1 for each in builds)
+    assert set(reports.values()) == {1}
+    assert set(reports) == set(everything)
+    assert len(cluster.tasks("build")) == len(requests)
+    for master in cluster.masters:
+        assert master.errors == []
+
+
+def all_tasks(cluster: Cluster) -> list[dict[str, Any]]:
+    return [*cluster.tasks("build"), *cluster.tasks("tagBuild")]
+
+
+async def taken_over(master: MasterProcess, dead: int) -> bool:
+    return (await owner(master)) not in (None, dead)
+
+
+async def next_attempt(master: MasterProcess, request: int) -> dict[str, Any] | None:
+    builds = await master.builds(request)
+    return await running(master, request) if len(builds) == 2 else None
+
+
+async def all_tested(master: MasterProcess, builds: list[int]) -> bool:
+    return set(builds) <= set(await results_of(master))

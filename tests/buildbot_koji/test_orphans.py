@@ -1,0 +1,103 @@
+"""The build requests of a master that died, in a real master."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import util
+
+from tests.buildbot_koji.inprocess import Master
+from tests.support import until
+
+HOUR = 3600.0
+
+
+class Peers:
+    """A master, and another one that is known from the database alone."""
+
+    def __init__(self, master: Master) -> None:
+        self._master = master
+        self.other = 0
+        self.request = 0
+
+    async def begin(self) -> None:
+        """Let the other master live, and claim a build request."""
+        master = self._master.master
+        self.other = await master.db.masters.findMasterId("another")
+        await master.data.updates.masterActive(name="another", masterid=self.other)
+        builder = await master.data.get(("builders", "test"))
+        _, requests = await master.data.updates.addBuildset(
+            waited_for=False,
+            builderids=[builder["builderid"]],
+            sourcestamps=[{"codebase": "", "repository": "", "project": ""}],
+        )
+        [self.request] = requests.values()
+        requests = master.db.buildrequests
+        now = int(self._master.reactor.seconds())
+        await requests._claim_buildrequests_for_master([self.request], now, self.other)
+
+    async def expire(self) -> None:
+        """Let an hour pass in which only our master gives a sign of life."""
+        self._master.reactor.ahead += HOUR
+        master = self._master.master
+        await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
+        await master.data.updates.expireMasters()
+
+    async def is_free(self) -> bool:
+        """Tell whether no master has the request."""
+        return await self.claimed_by() is None
+
+    async def claimed_by(self) -> int | None:
+        """Return the master that has the request, or None."""
+        found = await self._master.master.data.get(("buildrequests", self.request))
+        return found["claimed_by_masterid"]  # type: ignore[no-any-return]
+
+
+@pytest_twisted.async_yield_fixture
+async def peers(tmp_path: Path, request: Any) -> AsyncIterator[Peers]:
+    """Give the two, our master with the services that the test asks for."""
+    master = Master(tmp_path, services=getattr(request, "param", list)())
+    await master.start()
+    peers = Peers(master)
+    await peers.begin()
+    yield peers
+    await master.stop()
+
+
+with_releaser = pytest.mark.parametrize(
+    "peers", [lambda: [util.KojiOrphanReleaser()]], indirect=True, ids=["releaser"]
+)
+
+
+@pytest_twisted.ensureDeferred
+async def test_buildbot_still_needs_it(peers: Peers) -> None:
+    """Buildbot by itself leaves a dead master's requests claimed."""
+    await peers.expire()
+    assert await peers.claimed_by() == peers.other, (
+        "Buildbot releases the requests of a dead master by itself now:"
+        " KojiOrphanReleaser is not needed with this version any more"
+    )
+
+
+@with_releaser
+@pytest_twisted.ensureDeferred
+async def test_released(peers: Peers) -> None:
+    """A dead master's requests are free for the others."""
+    await peers.expire()
+    await until(lambda: peers.is_free())
+
+
+@with_releaser
+@pytest_twisted.ensureDeferred
+async def test_master_that_is_restarted(peers: Peers) -> None:
+    """A master that was killed and is back at once keeps what it has claimed by then."""
+    master = peers._master.master
+    # So a master begins that finds itself running in the database.
+    await master.data.updates.masterStopped(name="another", masterid=peers.other)
+    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
+    await releaser._stopped(None, {"masterid": peers.other})
+    assert await peers.claimed_by() == peers.other
