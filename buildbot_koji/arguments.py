@@ -63,9 +63,11 @@ class DeclaredArguments:
 
     Attributes:
         arguments: all of them, those of the parents first.
+        withdrawn: the names of parents' arguments that a class does not take.
     """
 
     arguments: ClassVar[Mapping[str, Argument]] = {}
+    withdrawn: ClassVar[Sequence[str]] = ()
     renderables: Sequence[str] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -78,6 +80,8 @@ class DeclaredArguments:
             if name not in inherited and any(hasattr(parent, name) for parent in cls.__bases__):
                 raise TypeError(f"{cls.__name__}: its parents have another {name!r}")
             setattr(cls, name, each.default)
+        for name in vars(cls).get("withdrawn", ()):
+            del inherited[name]
         cls.arguments = {**inherited, **own}
         # Buildbot itself puts the renderables of all parents together.
         cls.renderables = tuple(own)

@@ -148,6 +148,17 @@ def integers(value: Any) -> str | None:
     return None if good else "must be a list of whole numbers, or one"
 
 
+def regex(value: Any) -> str | None:
+    """Want a regular expression."""
+    if text(value) is not None:
+        return text(value)
+    try:
+        re.compile(value)
+    except re.error as error:
+        return f"must be a regular expression: {error}"
+    return None
+
+
 def listed(value: Any) -> str | None:
     """Want a list."""
     return None if isinstance(value, (list, tuple)) else "must be a list"

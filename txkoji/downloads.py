@@ -40,7 +40,8 @@ class RemoteFile:
         url: its address.
         size: its bytes, or None where the hub does not tell.
         digest: the kind (``md5``, ``sha1``, ``sha256``, or ``rpm`` for the digest that an RPM holds
-            of itself) and the hex digits; None where the hub has none.
+            of itself) and the hex digits, empty where the RPM's own word is all that there is; None
+            for no digest.
     """
 
     name: str
@@ -61,21 +62,29 @@ def local_path(directory: Path, name: str) -> Path:
     return directory.joinpath(*parts)
 
 
-async def files_of_task(connection: Connection, task_id: int) -> list[RemoteFile]:
+async def files_of_task(
+    connection: Connection, task_id: int, *, topurl: str | None = None
+) -> list[RemoteFile]:
     """List the files that a task left, on all volumes.
+
+    Args:
+        connection: asks the hub.
+        task_id: the task.
+        topurl: where the hub's files are, by default what the profile says.
 
     Raises:
         TransferError: the profile does not say where files are, or there is no such task.
     """
-    topurl = _topurl(connection)
+    base = topurl or _topurl(connection)
     found = await connection.call("listTaskOutput", task_id, stat=True, all_volumes=True)
     if not found and await connection.call("getTaskInfo", task_id) is None:
         raise TransferError(f"{connection.url} has no task {task_id}")
     return [
         RemoteFile(
             name,
-            paths.task_output_url(topurl, task_id, name, volume=volume),
+            paths.task_output_url(base, task_id, name, volume=volume),
             int(stat["st_size"]),
+            (RPM, "") if name.endswith(".rpm") else None,
         )
         for name, volumes in sorted(found.items())
         for volume, stat in sorted(volumes.items())
@@ -83,37 +92,76 @@ async def files_of_task(connection: Connection, task_id: int) -> list[RemoteFile
 
 
 async def files_of_build(
-    connection: Connection, build: int | str, arches: Sequence[str] | None
+    connection: Connection,
+    build: int | str,
+    arches: Sequence[str] | None,
+    *,
+    types: Sequence[str] | None = None,
+    key: str | None = None,
+    or_unsigned: bool = False,
+    topurl: str | None = None,
 ) -> list[RemoteFile]:
     """List the RPMs and archives of a build.
 
     Args:
         connection: asks the hub.
         build: its id or its NVR.
-        arches: only RPMs of these architectures (``src`` is one); None for all, and the archives.
+        arches: only RPMs of these architectures (``src`` is one), and no archives; None for all.
+        types: what to list: ``rpm``, or types of archives such as ``maven`` or ``image``; None for
+            all.
+        key: list the copies of RPMs that this key has signed.
+        or_unsigned: an RPM that the key has not signed is listed as it is, not refused.
+        topurl: where the hub's files are, by default what the profile says.
 
     Raises:
-        TransferError: the profile does not say where files are, or there is no such build.
+        TransferError: the profile does not say where files are, there is no such build, or an RPM
+            is not signed.
     """
-    topurl = _topurl(connection)
+    base = topurl or _topurl(connection)
     info = await connection.call("getBuild", build)
     if info is None:
         raise TransferError(f"{connection.url} has no build {build!r}")
     place = (info.name, info.version, info.release)
     volume = info.get("volume_name")
     files = []
-    for each in await connection.call("listRPMs", buildID=info.id):
-        if arches is None or each.arch in arches:
-            name = f"{each.nvr}.{each.arch}.rpm"
-            url = paths.url_of(topurl, paths.rpm_path(*place, name, each.arch, volume=volume))
-            files.append(RemoteFile(name, url, int(each.size), (RPM, each.payloadhash)))
-    if arches is None:
-        directory = paths.build_directory(*place, volume=volume)
-        for each in await connection.call("listArchives", buildID=info.id):
-            kind = CHECKSUM_TYPES[each.checksum_type]
-            url = paths.url_of(topurl, f"{directory}/files/{each.btype}/{each.filename}")
-            files.append(RemoteFile(each.filename, url, int(each.size), (kind, each.checksum)))
+    rpms = await connection.call("listRPMs", buildID=info.id) if _wanted("rpm", types) else []
+    for each in rpms:
+        if arches is not None and each.arch not in arches:
+            continue
+        name = f"{each.nvr}.{each.arch}.rpm"
+        signed = key
+        if key is not None and not await connection.call(
+            "queryRPMSigs", rpm_id=each.id, sigkey=key
+        ):
+            if not or_unsigned:
+                raise TransferError(f"{name} is not signed by the key {key}")
+            signed = None
+        path = paths.rpm_path(*place, name, each.arch, volume=volume, key=signed)
+        # A signature makes the file longer; what is signed stays what it is.
+        size = int(each.size) if signed is None else None
+        files.append(RemoteFile(name, paths.url_of(base, path), size, (RPM, each.payloadhash)))
+    if arches is not None and types is None:
+        return files
+    directory = paths.build_directory(*place, volume=volume)
+    for kind in await _archive_types(connection, info.id, types):
+        for each in await connection.call("listArchives", buildID=info.id, type=kind):
+            url = paths.url_of(base, paths.archive_path(directory, each))
+            digest = (CHECKSUM_TYPES[each.checksum_type], each.checksum)
+            files.append(RemoteFile(each.filename, url, int(each.size), digest))
     return files
+
+
+def _wanted(kind: str, types: Sequence[str] | None) -> bool:
+    return types is None or kind in types
+
+
+async def _archive_types(
+    connection: Connection, build_id: int, types: Sequence[str] | None
+) -> list[str]:
+    if types is not None:
+        return [kind for kind in types if kind != "rpm"]
+    archives = await connection.call("listArchives", buildID=build_id)
+    return sorted({each.btype for each in archives})
 
 
 def _topurl(connection: Connection) -> str:
@@ -287,6 +335,8 @@ class _Download:
             found = rpm.payload_hash(part) if kind == RPM else _digest(part, kind)
         except ValueError as error:
             return str(error)
+        if not wanted:
+            return None
         return None if found == wanted else f"its {kind} digest is {found} instead of {wanted}"
 
     def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:

@@ -6,7 +6,8 @@ The layout is Koji's own: task output under ``work/tasks/<id mod 10000>/<id>``, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 __all__ = [
@@ -72,10 +73,47 @@ def build_directory(name: str, version: str, release: str, *, volume: str | None
 
 
 def rpm_path(
-    name: str, version: str, release: str, rpm: str, arch: str, *, volume: str | None = None
+    name: str,
+    version: str,
+    release: str,
+    rpm: str,
+    arch: str,
+    *,
+    volume: str | None = None,
+    key: str | None = None,
 ) -> str:
-    """Return the path of an RPM file of a build (of that name, version and release)."""
-    return f"{build_directory(name, version, release, volume=volume)}/{arch}/{rpm}"
+    """Return the path of an RPM file of a build (of that name, version and release).
+
+    Args:
+        name: of the build, as are version and release.
+        version: of the build.
+        release: of the build.
+        rpm: the name of the file.
+        arch: the architecture of the RPM.
+        volume: the volume of the build.
+        key: the id of a key: the path of the copy that it has signed.
+    """
+    directory = build_directory(name, version, release, volume=volume)
+    return f"{directory}/{f'data/signed/{key.lower()}/' if key else ''}{arch}/{rpm}"
+
+
+def archive_path(directory: str, archive: Mapping[str, Any]) -> str:
+    """Return the path of an archive of a build.
+
+    Args:
+        directory: the build's directory.
+        archive: the hub's description of the archive, as listed by its type (``btype``).
+    """
+    kind, name = archive["btype"], archive["filename"]
+    if kind == "maven":
+        group = str(archive["group_id"]).replace(".", "/")
+        return f"{directory}/maven/{group}/{archive['artifact_id']}/{archive['version']}/{name}"
+    if kind == "win":
+        relative = archive.get("relpath")
+        return f"{directory}/win/{relative}/{name}" if relative else f"{directory}/win/{name}"
+    if kind == "image":
+        return f"{directory}/images/{name}"
+    return f"{directory}/files/{kind}/{name}"
 
 
 def url_of(topurl: str, path: str) -> str:

@@ -29,6 +29,24 @@ TASK = {
     "live_log_bytes": 500_000,
 }
 PRIORITY = {**TASK, "priority": 3}
+DOWNLOAD = {
+    "to": "master",
+    "directory": "rpms",
+    "topurl": "https://host/files",
+    "python": "/usr/bin/python3",
+}
+BUILD = {
+    "scratch": True,
+    "skip_tag": True,
+    "arch_override": ["x86_64"],
+    "repo_id": 7,
+    "wait_repo": True,
+    "wait_builds": ["bash-5-1"],
+    "fail_fast": True,
+    "rebuild_srpm": False,
+    "custom_user_metadata": {"a": 1},
+    "channel": "big",
+}
 IMAGE = {
     "image_name": "cloud",
     "version": "44",
@@ -48,22 +66,7 @@ REPO = {"debuginfo": True, "source": True, "separate_source": True}
 
 GOOD: dict[str, list[dict[str, Any]]] = {
     "KojiBuild": [
-        {
-            **PRIORITY,
-            "target": "f44",
-            "source": GIT,
-            "scratch": True,
-            "skip_tag": True,
-            "arch_override": ["x86_64"],
-            "repo_id": 7,
-            "wait_repo": True,
-            "wait_builds": ["bash-5-1"],
-            "fail_fast": True,
-            "rebuild_srpm": False,
-            "custom_user_metadata": {"a": 1},
-            "channel": "big",
-            "existing": "fail",
-        },
+        {**PRIORITY, **BUILD, "target": "f44", "source": GIT, "existing": "fail"},
         {"profile": "koji", "repo_id": 7, "source": GIT, "draft": True, "background": True},
     ],
     "KojiCall": [
@@ -147,6 +150,41 @@ GOOD: dict[str, list[dict[str, Any]]] = {
             "latest_n": 2,
             "skip_missing_signatures": True,
         },
+    ],
+    "KojiBuildSRPM": [
+        {**PRIORITY, **BUILD, "files_on": "master", "target": "f44", "srpm": "*.src.rpm"},
+        {"profile": "koji", "repo_id": 7, "srpm": "a.src.rpm", "draft": True, "background": True},
+    ],
+    "KojiDownloadBuild": [
+        {
+            **COMMON,
+            **DOWNLOAD,
+            "build_name": "a-1-1",
+            "arches": ["x86_64"],
+            "debuginfo": True,
+            "key": "aabbccdd",
+            "fallback_unsigned": True,
+            "nofailarch": True,
+        },
+        {"profile": "koji", "build_name": "a", "latestfrom": "f44", "type": "image"},
+        {"profile": "koji", "build_name": 7, "task_id": True},
+        {"profile": "koji", "build_name": "a-1-1.x86_64", "rpm": True},
+    ],
+    "KojiDownloadTask": [
+        {
+            **COMMON,
+            **DOWNLOAD,
+            "task_id": 7,
+            "arches": "x86_64",
+            "with_logs": True,
+            "all": True,
+            "dirpertask": True,
+            "parentonly": True,
+            "filter": "a.*",
+            "skip": "b",
+            "match": ["*.log"],
+            "wait": False,
+        }
     ],
     "KojiImageBuild": [
         {
@@ -354,6 +392,8 @@ def test_good_arguments(name: str) -> None:
     given: set[str] = set()
     for arguments in GOOD[name]:
         assert mistakes(name, arguments) == []
+        step = getattr(steps, name)(**arguments)
+        assert {each: getattr(step, each) for each in arguments} == arguments
         assert mistakes(name, {each: util.Property("x") for each in arguments}) == []
         given |= arguments.keys()
     assert given == getattr(steps, name).arguments.keys()
@@ -434,6 +474,12 @@ def test_documentation(name: str) -> None:
             {"tag": "a", "keys": "b", "arches": "x86_64", "multilib": "c"},
             "multilib needs the architecture i686 beside x86_64",
         ),
+        ("KojiBuildSRPM", {"target": "f44", "srpm": "a.spec"}, "must be the path of a .src.rpm"),
+        ("KojiDownloadBuild", {"build_name": 7, "to": "master"}, "on the master it must be named"),
+        ("KojiDownloadBuild", {"build_name": 7, "rpm": True, "task_id": True}, "exclude each"),
+        ("KojiDownloadBuild", {"build_name": 7, "type": "win", "key": "a"}, "not for archives"),
+        ("KojiDownloadBuild", {"build_name": 7, "fallback_unsigned": True}, "add key"),
+        ("KojiDownloadTask", {"task_id": 7, "filter": "("}, "must be a regular expression"),
         ("KojiImageBuild", {**IMAGE, "install_tree": "https://host/os"}, "distro is missing"),
         ("KojiImageBuild", {**IMAGE, "kind": "livecd"}, "must be one: of a livecd there is one"),
         (

@@ -151,15 +151,23 @@ class Workbench:
     async def leave_hub(self) -> None:
         """Forget the test's hub."""
         self.secrets.clear()
-        for each in self.master.workers.workers.values():
-            # Buildbot lets a worker rest after an exception.
-            each.resetQuarantine()
-            each.stopQuarantineTimer()
+        self.wake_worker()
         for service in list(self.master):
             if isinstance(service, Hub):
                 await service.disownServiceParent()
         await self.proxy.stop()
         await self.hub.stop()
+
+    def wake_worker(self) -> None:
+        """End the rest that Buildbot gives a worker after an exception."""
+        for each in self.master.workers.workers.values():
+            each.resetQuarantine()
+            each.stopQuarantineTimer()
+
+    @property
+    def worker_directory(self) -> Path:
+        """Where the worker's builds happen."""
+        return self.directory / "workers" / "worker" / "any" / "build"
 
     @property
     def logging_in(self) -> Any:

@@ -1,0 +1,326 @@
+"""Steps that download what builds and tasks made: to the worker, or to the master."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from buildbot.process import results
+from buildbot.process.remotecommand import RemoteShellCommand
+from twisted.internet.threads import deferToThreadPool
+
+from buildbot_koji import checks, fetch
+from buildbot_koji.arguments import argument
+from buildbot_koji.explanations import one_line
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.base import SOURCE, KojiStep
+from buildbot_koji.steps.files import megabytes
+from buildbot_koji.steps.writing import words
+from txkoji import task_states
+from txkoji.downloads import (
+    RemoteFile,
+    download,
+    files_of_build,
+    files_of_task,
+    local_path,
+)
+from txkoji.exceptions import GenericError, TransferError
+
+__all__ = ["KojiDownloadBuild", "KojiDownloadTask"]
+
+AT_ONCE = 4
+"""Files that are under way at the same time."""
+
+SILENCE = 20 * 60
+"""Seconds without a word from the worker after which Buildbot ends the command there."""
+
+RPM_METHODS = ("build", "buildArch")
+"""The tasks whose RPMs are downloaded where not everything is."""
+
+_DEBUGINFO = re.compile(r"-(debuginfo|debugsource)-[^-]+-[^-]+$")
+
+
+class DownloadStep(KojiStep):
+    """Downloads files of the hub. The parent of the steps that do.
+
+    To the worker they come by a command that runs there: it fetches them over HTTP from the
+    profile's ``topurl``, and compares sizes and digests. The worker needs Python 3.9.
+
+    Sets the property ``koji_files`` to the names of the files.
+    """
+
+    to = argument(
+        checks.one_of("worker", "master"),
+        'where they go: to the ``"worker"``, below the build\'s directory, or to the ``"master"``',
+        default="worker",
+    )
+    directory = argument(
+        checks.text,
+        "the directory for them; on the worker by default the build's, on the master it must be"
+        " named",
+    )
+    topurl = argument(checks.text, "where the hub's files are, instead of the profile's")
+    python = argument(checks.text, "the Python of the worker", default="python3")
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if self.to == "master" and isinstance(self.to, str) and self.directory is None:
+            found.append("directory is missing: on the master it must be named")
+        return found
+
+    async def files(self, hub: Hub) -> list[RemoteFile]:
+        """Return what is to be downloaded. A subclass says what."""
+        raise NotImplementedError
+
+    async def work(self, hub: Hub) -> int:
+        """Download the files."""
+        self.say("asking the hub for the files")
+        try:
+            files = await self.files(hub)
+        except (GenericError, TransferError) as error:
+            self.say(f"failed: {one_line(error)}")
+            return results.FAILURE
+        for file in files:
+            local_path(Path(), file.name)
+        size = sum(file.size or 0 for file in files)
+        what = f"{len(files)} files, {size / 1e6:.1f} MB"
+        self.setProperty("koji_files", [file.name for file in files], SOURCE)
+        if self.to == "master":
+            await self._to_master(hub, files)
+        elif not await self._to_worker(hub, files, what):
+            return results.FAILURE
+        self.say(f"downloaded {what}")
+        return results.SUCCESS
+
+    async def _to_master(self, hub: Hub, files: Sequence[RemoteFile]) -> None:
+        await download(
+            hub.connection,
+            files,
+            Path(self.master.basedir) / self.directory,
+            at_once=AT_ONCE,
+            progress=lambda now: self.say(f"downloading {megabytes(now)}"),
+        )
+
+    async def _to_worker(self, hub: Hub, files: Sequence[RemoteFile], what: str) -> bool:
+        """Let the worker fetch the files; returns whether it could."""
+        self.say(f"downloading {what} to the worker")
+        settings = hub.connection.settings
+        request = {
+            "directory": self.directory or ".",
+            "files": [
+                {"name": each.name, "url": each.url, "size": each.size, "digest": each.digest}
+                for each in files
+            ],
+            "certificates": await self._certificates(settings.serverca),
+            "verify": not settings.no_ssl_verify,
+            "at_once": AT_ONCE,
+        }
+        job = {"modules": _modules(), "request": request}
+        command = RemoteShellCommand(
+            self.workdir,
+            [self.python, "-c", ("obfuscated", fetch.BOOT, f"<fetch {len(files)} files>")],
+            initialStdin=json.dumps(job),
+            logEnviron=False,
+            collectStdout=True,
+            timeout=SILENCE,
+        )
+        command.useLog(await self.addLog("stdio"))
+        await self.runCommand(command)
+        if not command.didFail():
+            return True
+        lines = [line for line in command.stdout.splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"{self.python} did not run there: see the log"
+        self.say(f"failed: on the worker: {reason}")
+        return False
+
+    async def _certificates(self, path: str | None) -> str | None:
+        if path is None:
+            return None
+        reactor = self.master.reactor
+        text: str = await deferToThreadPool(reactor, reactor.getThreadPool(), Path(path).read_text)
+        return text
+
+
+def _arch(file: RemoteFile) -> str:
+    """Return the architecture of an RPM by its file's name."""
+    return file.name.removesuffix(".rpm").rpartition(".")[2]
+
+
+def _modules() -> list[tuple[str, str]]:
+    """Return the names and texts of what runs on the worker."""
+    texts = {name: Path(str(sys.modules[name].__file__)).read_text() for name in fetch.MODULES[1:]}
+    return [(name, texts.get(name, "")) for name in fetch.MODULES]
+
+
+class KojiDownloadBuild(DownloadStep):
+    """Downloads the RPMs, or the archives, of a build."""
+
+    name = "koji download-build"
+
+    build_name = argument(
+        checks.name_or_id,
+        "the NVR or id of the build; with ``latestfrom`` a package, with ``task_id`` a task's id,"
+        " with ``rpm`` the name of an RPM",
+        required=True,
+    )
+    arches = argument(
+        checks.text_or_texts, "only RPMs of these architectures, a list or one string"
+    )
+    type = argument(
+        checks.text, "archives of this type (``maven``, ``win``, ``image``, ...), not RPMs"
+    )
+    latestfrom = argument(checks.name_or_id, "the latest build of the package in this tag")
+    task_id = argument(checks.flag, "the build that a task made", default=False)
+    rpm = argument(checks.flag, "only this RPM", default=False)
+    debuginfo = argument(checks.flag, "also debuginfo packages", default=False)
+    key = argument(checks.text, "copies that this key has signed")
+    fallback_unsigned = argument(
+        checks.flag, "with ``key``: an RPM that it has not signed comes as it is", default=False
+    )
+    nofailarch = argument(
+        checks.flag, "go on where there is nothing for one of ``arches``", default=False
+    )
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        ways = [name for name in ("task_id", "rpm") if getattr(self, name) is True]
+        ways += ["latestfrom"] if self.latestfrom is not None else []
+        if len(ways) > 1:
+            found.append(f"{' and '.join(ways)} exclude each other")
+        if self.type is not None:
+            found += [
+                f"{name} is for RPMs, not for archives"
+                for name in ("arches", "key")
+                if getattr(self, name) is not None
+            ]
+        if self.fallback_unsigned is True and self.key is None:
+            found.append("fallback_unsigned is for signed copies: add key, or leave it out")
+        return found
+
+    async def files(self, hub: Hub) -> list[RemoteFile]:
+        """Return the files of the build that are wanted."""
+        build = await self._build(hub)
+        found = await files_of_build(
+            hub.connection,
+            build,
+            None,
+            types=["rpm" if self.type is None else self.type],
+            key=self.key,
+            or_unsigned=self.fallback_unsigned,
+            topurl=self.topurl,
+        )
+        if self.rpm:
+            return [file for file in found if file.name == f"{self.build_name}.rpm"]
+        if self.type is None:
+            found = [file for file in found if self._is_wanted(file)]
+        there = {_arch(file) for file in found}
+        missing = [arch for arch in words(self.arches) if arch not in there]
+        if missing and not self.nofailarch:
+            raise TransferError(f"build {build} has no RPM of {', '.join(missing)}")
+        if not found:
+            raise TransferError(f"build {build} has no such files")
+        return found
+
+    def _is_wanted(self, file: RemoteFile) -> bool:
+        nvr = file.name.removesuffix(".rpm").rpartition(".")[0]
+        if not self.debuginfo and _DEBUGINFO.search(nvr):
+            return False
+        return self.arches is None or _arch(file) in words(self.arches)
+
+    async def _build(self, hub: Hub) -> Any:
+        koji = hub.connection
+        if self.latestfrom is not None:
+            latest = await koji.getLatestBuilds(self.latestfrom, package=self.build_name)
+            if not latest:
+                raise TransferError(f"{self.latestfrom} has no build of {self.build_name}")
+            return latest[0].id
+        if self.task_id:
+            builds = await koji.listBuilds(taskID=int(self.build_name))
+            if not builds:
+                raise TransferError(f"task {self.build_name} made no build")
+            return builds[0].build_id
+        if self.rpm:
+            return (await koji.getRPM(self.build_name, strict=True)).build_id
+        return self.build_name
+
+
+class KojiDownloadTask(DownloadStep):
+    """Downloads what a task and those below it left: RPMs, and logs or everything where wanted."""
+
+    name = "koji download-task"
+
+    task_id = argument(checks.integer, "the task", required=True)
+    arches = argument(
+        checks.text_or_texts, "only RPMs and logs of these architectures, a list or one string"
+    )
+    with_logs = argument(
+        checks.flag, "also logs, each with its architecture in its name", default=False
+    )
+    all = argument(checks.flag, "everything, of tasks of all methods", default=False)
+    dirpertask = argument(checks.flag, "a directory for each task", default=False)
+    parentonly = argument(checks.flag, "only what the task itself left", default=False)
+    filter = argument(checks.regex, "a regular expression that names must match")
+    skip = argument(checks.regex, "a regular expression that names must not match")
+    match = argument(
+        checks.texts, "patterns (``*.log``), of which names must match one, as download-logs has it"
+    )
+    wait = argument(checks.flag, "wait for the end of a task that runs", default=True)
+
+    async def files(self, hub: Hub) -> list[RemoteFile]:
+        """Return the files of the tasks that are wanted."""
+        task = await hub.connection.getTaskInfo(self.task_id)
+        if task is None:
+            raise TransferError(f"the hub has no task {self.task_id}")
+        if not self.wait and task.state not in task_states.DONE_GROUP:
+            raise TransferError(f"task {self.task_id} has not ended: wait for it")
+        self.say(f"waiting for the end of task {self.task_id}")
+        tree = await hub.watcher.watch(self.task_id).done
+        tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
+        found: dict[str, RemoteFile] = {}
+        for each in tasks:
+            for file in await files_of_task(hub.connection, each.id, topurl=self.topurl):
+                name = self._local_name(each, file.name)
+                if name is None:
+                    continue
+                if name in found and name.endswith(".rpm"):
+                    # A source RPM is left by the task that made it, and by one that built of it.
+                    continue
+                if name in found and name.endswith(".log"):
+                    name = f"{name.removesuffix('.log')}.{each.id}.log"
+                if name in found:
+                    raise TransferError(f"two tasks left {name}: set dirpertask")
+                found[name] = RemoteFile(name, file.url, file.size, file.digest)
+        if not found:
+            raise TransferError(f"task {self.task_id} left no such files")
+        return list(found.values())
+
+    def _local_name(self, task: Any, name: str) -> str | None:
+        """Return the name that a file gets, None for one that is not wanted."""
+        path = PurePosixPath(name)
+        is_log = path.suffix == ".log"
+        if not self.all and not (
+            (path.suffix == ".rpm" and task.method in RPM_METHODS) or (is_log and self.with_logs)
+        ):
+            return None
+        if self.arches is not None:
+            arch = path.stem.rpartition(".")[2] if path.suffix == ".rpm" else task.arch
+            if arch not in words(self.arches):
+                return None
+        if self.filter is not None and not re.search(self.filter, name):
+            return None
+        if self.skip is not None and re.search(self.skip, name):
+            return None
+        if self.match is not None and not any(fnmatch.fnmatch(name, each) for each in self.match):
+            return None
+        if self.dirpertask:
+            return f"{task.id}/{name}"
+        if is_log and task.arch:
+            return str(path.with_name(f"{path.stem}.{task.arch}.log"))
+        return name

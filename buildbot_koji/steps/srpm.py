@@ -1,0 +1,47 @@
+"""A step that builds a source RPM of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from buildbot_koji import checks
+from buildbot_koji.arguments import argument
+from buildbot_koji.hub import Hub
+from buildbot_koji.steps.build import KojiBuild
+from buildbot_koji.steps.files import UploadingStep
+from txkoji.outcomes import Outcome
+
+__all__ = ["KojiBuildSRPM"]
+
+
+def srpm(value: object) -> str | None:
+    """Want the path of a source RPM, or a pattern for it."""
+    good = checks.text(value) is None and str(value).endswith(".rpm")
+    return None if good else "must be the path of a .src.rpm, or a pattern such as *.src.rpm"
+
+
+class KojiBuildSRPM(KojiBuild, UploadingStep):
+    """Builds a source RPM, from the worker or the master, in Koji.
+
+    It is uploaded with progress; what arrives is compared. Most hubs let only some users build so
+    for good, and everyone with ``scratch``. Sets the properties of :class:`KojiBuild`.
+    """
+
+    name = "koji build srpm"
+
+    # The source is what was uploaded, of which nobody can tell whether another build is of it.
+    withdrawn: ClassVar[Sequence[str]] = ("source", "existing")
+
+    srpm = argument(
+        srpm, "the source RPM, or a pattern that only it matches (``*.src.rpm``)", required=True
+    )
+
+    async def prepare(self, hub: Hub) -> None:
+        """Upload the source RPM."""
+        await super().prepare(hub)
+        self.source = await self.upload(hub, self.srpm)
+
+    async def made_already(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+        """Take over no other build."""
+        return None
