@@ -1,0 +1,149 @@
+"""What a person sees of a Koji build on Buildbot's pages, in a real browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.process.results import FAILURE, SUCCESS
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from tests.buildbot_koji.masters import MasterProcess
+from tests.support import until
+from txkoji.testing import FakeHub
+
+CHROMIUM = shutil.which("chromium")
+SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None, reason="pip install playwright"
+    ),
+    pytest.mark.xdist_group("browser"),
+]
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 20_000
+"""Milliseconds that the browser waits for what it should see."""
+
+
+def in_browser(url: str, look: Callable[[Any], Any]) -> Any:
+    """Open a page and look at it; blocks, so it belongs into a thread."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            page.set_default_timeout(PATIENCE)
+            page.goto(url)
+            return look(page)
+        finally:
+            browser.close()
+
+
+def photograph(page: Any, name: str) -> None:
+    """Keep a picture of the page."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=30, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def master(hub: FakeHub, tmp_path: Path) -> AsyncIterator[MasterProcess]:
+    master = MasterProcess(tmp_path, hub.profile_text())
+    await master.create()
+    await master.start()
+    yield master
+    await master.end(signal.SIGKILL)
+
+
+async def building(master: MasterProcess, request: int) -> dict[str, Any]:
+    """Wait until the architectures are being built; returns the build."""
+
+    async def has_arches() -> Any:
+        for build in await master.builds(request):
+            for step in (await master.get(f"builds/{build['buildid']}/steps"))["steps"]:
+                if any("buildArch" in link["name"] for link in step["urls"]):
+                    return build
+        return None
+
+    return await until(has_arches)
+
+
+def page_of(master: MasterProcess, build: dict[str, Any]) -> str:
+    return f"{master.url}#/builders/{build['builderid']}/builds/{build['number']}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_running_build(hub: FakeHub, master: MasterProcess) -> None:
+    """The page of a running build has the state of each architecture, links and the live log."""
+    request = await master.force("official")
+    build = await building(master, request)
+
+    def look(page: Any) -> list[str]:
+        page.get_by_text(re.compile(r"x86_64 building|building x86_64")).first.wait_for()
+        page.get_by_text(re.compile("buildArch x86_64")).first.wait_for()
+        page.get_by_text(re.compile(r"build\.log")).first.click()
+        page.get_by_text(re.compile("step 0 of")).first.wait_for()
+        photograph(page, "running-build")
+        links = page.get_by_role("link").evaluate_all("links => links.map(link => link.href)")
+        return [str(link) for link in links]
+
+    links = await deferToThread(in_browser, page_of(master, build), look)
+    tasks = [task["id"] for task in hub.call("listTasks", {}) if task["method"] != "tagBuild"]
+    assert {f"{hub.weburl}/taskinfo?taskID={task}" for task in tasks} <= set(links)
+
+
+@pytest_twisted.ensureDeferred
+async def test_failed_build(hub: FakeHub, master: MasterProcess) -> None:
+    """The page of a failed build says why in one line, and shows the end of the guilty log."""
+    hub.builder.seconds = 1
+    build = await master.ended(await master.force("scratch", package="failarch"))
+    assert build["results"] == FAILURE
+
+    def look(page: Any) -> None:
+        page.get_by_text(re.compile("error building package")).first.wait_for()
+        page.get_by_text(re.compile("Bad exit status from %build")).first.wait_for()
+        photograph(page, "failed-build")
+
+    await deferToThread(in_browser, page_of(master, build), look)
+
+
+@pytest_twisted.ensureDeferred
+async def test_list_of_builds(hub: FakeHub, master: MasterProcess) -> None:
+    """The list of a builder's builds tells what each built."""
+    hub.builder.seconds = 1
+    build = await master.ended(await master.force("official"))
+    assert build["results"] == SUCCESS
+
+    def look(page: Any) -> None:
+        page.get_by_text(re.compile("built hello-1.0-main")).first.wait_for()
+        photograph(page, "builds")
+
+    await deferToThread(in_browser, f"{master.url}#/builders/{build['builderid']}", look)
