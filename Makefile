@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # The tests mostly wait, for masters and builders in processes of their own.
 TEST_PROCESSES ?= 4
 
-.PHONY: help venv demo test contract lint format bench soak clean
+.PHONY: help venv demo test contract lint format docs bench soak clean
 
 help:
 	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
@@ -15,6 +15,7 @@ help:
 	@echo "make contract  the hub's contract, against a real hub: KOJI_TEST_PROFILE=name"
 	@echo "make lint      formatting, lint, types"
 	@echo "make format    format the code"
+	@echo "make docs      write the page of the steps"
 	@echo "make bench     measure, beside Koji's official client"
 	@echo "make soak      the long counts of the tests"
 
@@ -45,6 +46,9 @@ lint: venv
 format: venv
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: venv
+	$(BIN)/python docs/steps_page.py docs/steps.rst
 
 bench: venv
 	$(BIN)/python -m benchmarks $(ARGS)
