@@ -27,7 +27,7 @@ class Site(HubInMemory):
 
     def __init__(self) -> None:
         super().__init__(build_seconds=600)
-        self.watcher = TaskWatcher(self.koji, self.clock, interval=INTERVAL)
+        self.watcher = TaskWatcher(self.koji, self.clock, interval=INTERVAL, chance=lambda: 0.5)
         self.messages: list[LogEvent] = []
 
     def watch(self, task_id: int, **options: Any) -> tuple[Watch, list[TaskChange]]:
