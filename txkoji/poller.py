@@ -290,9 +290,11 @@ class Poller:
         )
 
     def _is_news(self, event: Event, cursor: Cursor) -> bool:
+        # What happens to a tag was asked for by the numbers of events, which are exact.
+        numbered = isinstance(event, (TagUntag, PackageListChange))
         return (
             event.name in self._interest.names
-            and (event.when is None or event.when >= cursor.floor)
+            and (numbered or event.when is None or event.when > cursor.floor)
             and self._interest.wanted(event)
         )
 
@@ -508,8 +510,7 @@ class Poller:
                 build=build,
                 new=build.state,
                 user_name=build.owner_name,
-                # A content generator says itself when a build ended: it may be long ago.
-                when=max(build.completion_ts or 0.0, build.creation_ts),
+                when=_end_of(build),
             )
             for build in builds
             if build.state != build_states.BUILDING
@@ -716,6 +717,14 @@ async def _all_after(read: Callable[[float, int], Any], after: float, column: st
             # So many at the same time: a larger page gets past them.
             limit *= 2
         after = max(after, last)
+
+
+def _end_of(build: Any) -> float | None:
+    """Return when a build came into its state, as far as the hub knows."""
+    if build.state == build_states.DELETED:
+        return None
+    # A content generator says itself when a build ended: it may be long before it was imported.
+    return max(float(build.completion_ts or 0.0), float(build.creation_ts))
 
 
 def _promotion_events(builds: Sequence[Any]) -> list[Event]:

@@ -34,9 +34,14 @@ class KojiPauseChanges(BuildStep):
     def __init__(self, source: Any = None, paused: Any = None, **kwargs: Any) -> None:
         self.source = source
         self.paused = paused
+        self._words = "interrupted"
         super().__init__(**kwargs)
         for complaint in self._complaints():
             config_error(f"KojiPauseChanges: {complaint}")
+
+    def getResultSummary(self) -> dict[str, str]:
+        """Return what was done, for the step and for the build."""
+        return {"step": self._words, "build": self._words}
 
     def _complaints(self) -> list[str]:
         values = {"source": self.source, "paused": self.paused}
@@ -46,19 +51,22 @@ class KojiPauseChanges(BuildStep):
     @async_to_deferred
     async def run(self) -> int:
         """Turn the switch."""
+        if self.paused is None:
+            # What Buildbot's Property makes of False, unless it is told otherwise.
+            self.paused = False
         complaints = self._complaints()
         if complaints:
-            self.descriptionDone = complaints[0]
+            self._words = complaints[0]
             return FAILURE
         assert self.master is not None
         known = await self.master.data.get(("changesources",))
         if self.source not in [each["name"] for each in known]:
-            self.descriptionDone = f"there is no change source {self.source}: check the name"
+            self._words = f"there is no change source {self.source}: check the name"
             return FAILURE
         await Storage(self.master, self.source).set_paused(self.paused)
         here = self.master.change_svc.namedServices.get(self.source)
         if here is not None and not self.paused:
             here.wake()
         words = "is paused" if self.paused else "goes on"
-        self.descriptionDone = f"{self.source} {words}"
+        self._words = f"{self.source} {words}"
         return SUCCESS

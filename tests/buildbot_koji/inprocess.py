@@ -8,11 +8,12 @@ from typing import Any
 from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IConfigLoader
 from buildbot.master import BuildMaster
-from buildbot.plugins import schedulers, util, worker
+from buildbot.plugins import changes, schedulers, util, worker
 from twisted.internet import reactor
 from zope.interface import implementer
 
 from tests.support import until
+from txkoji.testing import FakeHub
 
 _EMPTY: list[bytes] = []
 """An empty database, once there is one: to make one takes longer than most tests."""
@@ -141,6 +142,15 @@ class Master:
         assert len(found) == count
         return found
 
+    async def until_scheduled(self, changes: list[int]) -> None:
+        """Wait until builds were asked for of so many changes; they must be these, by their ids."""
+
+        async def enough() -> bool:
+            return len(await self.scheduled()) >= len(changes)
+
+        await until(enough)
+        assert await self.scheduled() == changes
+
     async def scheduled(self) -> list[int]:
         """Return the changes that builds were asked for, by their ids."""
         found = []
@@ -149,3 +159,59 @@ class Master:
                 change = await self.master.data.get(("sourcestamps", stamp["ssid"], "changes"))
                 found += [one["changeid"] for one in change]
         return sorted(found)
+
+
+class Site:
+    """A hub, and a directory for a master that listens to it."""
+
+    def __init__(self, hub: FakeHub, directory: Path) -> None:
+        self.hub = hub
+        self.directory = directory
+        self.master: Any = None
+        self._count = 0
+
+    async def listen(self, *sources: Any, **more: Any) -> Master:
+        """Start a master; returns when its sources have polled for the first time."""
+        if self.master is not None:
+            await self.master.stop()
+        self.master = Master(self.directory, *sources, **more)
+        await self.master.start()
+        await self.polled()
+        return self.master
+
+    async def polled(self, name: str | None = None) -> None:
+        """Let a source poll once more, and wait for it."""
+        sources = self.master.master.change_svc.namedServices
+        run = sources[name or self.master.sources[0].name]._running
+        before = run.polls
+        run.wake()
+        # When it sleeps again, what it gathered is stored.
+        await until(lambda: run.polls > before and run._awake is not None)
+
+    async def open(self, home: Path) -> None:
+        """Start the hub, with a profile in a home."""
+        self.hub.add_demo_content()
+        await self.hub.start()
+        (home / ".koji").mkdir()
+        (home / ".koji" / "config").write_text(self.hub.profile_text(), encoding="utf-8")
+
+    async def close(self) -> None:
+        """Stop everything."""
+        if self.master is not None:
+            await self.master.stop()
+        await self.hub.stop()
+
+    def build(self, package: str = "hello", *, tag: str | None = "demo-candidate") -> str:
+        """Make a build, tagged; returns its NVR."""
+        self._count += 1
+        nvr = f"{package}-1.0-{self._count}"
+        build = self.hub.call("createEmptyBuild", package, "1.0", str(self._count), None)
+        if tag is not None:
+            self.hub.call("tagBuildBypass", tag, build)
+        return nvr
+
+
+def koji(**options: Any) -> Any:
+    """Return a change source that polls only when it is told to."""
+    given = {"profile": "fake", "tags": ["demo-candidate"], "poll_interval": 600}
+    return changes.KojiChangeSource(**{**given, "stale_after": 9000, **options})

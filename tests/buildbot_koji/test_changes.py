@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import changes, schedulers, util
+from buildbot.plugins import schedulers, util
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
 from buildbot_koji.changes import storage
-from tests.buildbot_koji.inprocess import Master
+from tests.buildbot_koji.inprocess import Site, koji
 from tests.support import until
 from txkoji.testing import FakeHub
 
@@ -25,55 +25,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SOURCE = "git+https://git.example.test/rpms/hello.git#"
 
 
-class Site:
-    """A hub, and a directory for a master that listens to it."""
-
-    def __init__(self, hub: FakeHub, directory: Path) -> None:
-        self.hub = hub
-        self.directory = directory
-        self.master: Any = None
-        self._count = 0
-
-    async def listen(self, *sources: Any, **more: Any) -> Master:
-        """Start a master; returns when its sources have polled for the first time."""
-        if self.master is not None:
-            await self.master.stop()
-        self.master = Master(self.directory, *sources, **more)
-        await self.master.start()
-        await self.polled()
-        return self.master
-
-    async def polled(self, name: str | None = None) -> None:
-        """Let a source poll once more, and wait for it."""
-        sources = self.master.master.change_svc.namedServices
-        run = sources[name or self.master.sources[0].name]._running
-        before = run.polls
-        run.wake()
-        # When it sleeps again, what it gathered is stored.
-        await until(lambda: run.polls > before and run._awake is not None)
-
-    def build(self, package: str = "hello", *, tag: str | None = "demo-candidate") -> str:
-        """Make a build, tagged; returns its NVR."""
-        self._count += 1
-        nvr = f"{package}-1.0-{self._count}"
-        build = self.hub.call("createEmptyBuild", package, "1.0", str(self._count), None)
-        if tag is not None:
-            self.hub.call("tagBuildBypass", tag, build)
-        return nvr
-
-
 @pytest_twisted.async_yield_fixture
 async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
     hub = FakeHub(reactor, build_seconds=1)
-    hub.add_demo_content()
-    await hub.start()
-    (empty_home / ".koji").mkdir()
-    (empty_home / ".koji" / "config").write_text(hub.profile_text(), encoding="utf-8")
     site = Site(hub, tmp_path)
+    await site.open(empty_home)
     yield site
-    if site.master is not None:
-        await site.master.stop()
-    await hub.stop()
+    await site.close()
 
 
 @pytest.fixture
@@ -88,11 +46,6 @@ def logged() -> Any:
     globalLogPublisher.addObserver(observe)
     yield found
     globalLogPublisher.removeObserver(observe)
-
-
-def koji(**options: Any) -> Any:
-    given = {"profile": "fake", "tags": ["demo-candidate"], "poll_interval": 600}
-    return changes.KojiChangeSource(**{**given, "stale_after": 9000, **options})
 
 
 @pytest_twisted.ensureDeferred
@@ -146,8 +99,7 @@ async def test_tagged_build(site: Site) -> None:
         "koji_user": "alice",
         "koji_version": "1.0",
     }
-    await until(master.scheduled)
-    assert await master.scheduled() == [change["changeid"]]
+    await master.until_scheduled([change["changeid"]])
     await site.polled()
     assert len(await master.changes()) == 1
 
@@ -262,6 +214,7 @@ async def test_restart(site: Site) -> None:
     found = await master.until_changes(2)
     assert [change["revision"] for change in found] == [first, second]
     assert len(set(await master.keys())) == 2
+    await master.until_scheduled([1, 2])
 
 
 @pytest_twisted.ensureDeferred
@@ -297,13 +250,12 @@ async def test_change_that_no_scheduler_took(site: Site) -> None:
     await master.until_changes(2)
     assert await master.scheduled() == []
     master = await site.listen(koji())
-    await until(master.scheduled)
-    assert await master.scheduled() == [1, 2]
+    await master.until_scheduled([1, 2])
     site.build()
     await site.polled()
     master = await site.listen(koji())
     await site.polled()
-    assert await master.scheduled() == [1, 2, 3]
+    await master.until_scheduled([1, 2, 3])
 
 
 @pytest_twisted.ensureDeferred

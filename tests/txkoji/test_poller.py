@@ -400,3 +400,43 @@ def test_only_what_is_wanted(wanted: bool) -> None:
     assert len(site.look(tag_event(site, build))) == wanted
     assert (site.hub.requests > before) == wanted
     assert len(site.round()) == wanted
+
+
+def test_signature() -> None:
+    """A message of a signature counts only when the hub has the signature."""
+    site = Site("rpm-signed")
+    site.hub.call("build", f"{SOURCE}1", "demo")
+    site.pass_time(60)
+    [build] = site.hub.call("listBuilds")
+    rpm, *_ = site.hub.call("listBuildRPMs", build["build_id"])
+    whole = events.make(events.Build, {**build, "id": build["build_id"]}, site.koji)
+    # Of every RPM the hub has a row without a key, for what is unsigned.
+    for sigkey, keys in (("", [f"sign:{rpm['id']}:"]), ("a1b2c3d4", [])):
+        told = events.RPMSign(connection=site.koji, build=whole, rpm=rpm, sigkey=sigkey)
+        assert site.look(told) == keys
+
+
+def test_generated_build_that_ended_long_ago() -> None:
+    """A content generator's build is found when it is imported, whenever it says it has ended."""
+    site = Site("build-complete")
+    with site.hub.state.transaction():
+        generator = site.hub.state.insert("content_generator", {"name": "osbuild"})
+    reserved, done = site.build("reserved"), site.build("done")
+    for build, state in ((reserved, 0), (done, 1)):
+        site.hub.state.update(
+            "build",
+            build,
+            cg_id=generator["id"],
+            state=state,
+            completion_ts=site.clock.seconds() - 86400 if state else None,
+        )
+    found = site.round()
+    assert found == [f"build:{done}:COMPLETE:"]
+    site.pass_time(2 * OVERLAP)
+    site.hub.add_package("demo-build", "hello")
+    assert site.round() == []
+    ended = site.clock.seconds() - 3 * 86400
+    site.hub.state.update("build", reserved, state=1, completion_ts=ended)
+    assert site.round() == [f"build:{reserved}:COMPLETE:"]
+    assert site.cursor.reserved == {}
+    assert site.round() == []

@@ -1,0 +1,213 @@
+"""KojiChangeSource in a real master, with a message bus, a real broker."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import util
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.logger import LogEvent, globalLogPublisher
+
+from tests import brokers
+from tests.brokers import PASSWORD, USER, RabbitMQ
+from tests.buildbot_koji.inprocess import Master, Site, koji
+from tests.support import until
+from txkoji import build_states
+from txkoji.bus import AMQP, Publisher
+from txkoji.testing import FakeHub
+from txkoji.testing.methods.builds import change_build_state
+
+# Buildbot is older than the Twisted and alembic that it runs on.
+pytestmark = [*brokers.marks, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#"
+
+
+class BusSite(Site):
+    """A hub that tells a broker what happens, and a directory for a master that listens to both."""
+
+    def __init__(self, broker: RabbitMQ, dialect: Any, directory: Path) -> None:
+        # Fedora's topics begin with what the hub's plugin puts there.
+        self.prefix = f"koji-{uuid.uuid4()}"
+        login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True}
+        self.settings = AMQP(broker.url, topic_prefix=self.prefix, **login)
+        hub = FakeHub(reactor, build_seconds=1, bus=self.settings, bus_dialect=dialect)
+        super().__init__(hub, directory)
+        self.bus = util.KojiAMQP(
+            broker.url, queue=self.prefix, routing_keys=[f"{self.prefix}.#"], **login
+        )
+
+    async def listen(self, *sources: Any, **more: Any) -> Master:
+        """Start a master; returns when it listens to the bus."""
+        master = await super().listen(*sources, **more)
+        run = master.source._running
+        await until(lambda: run._receiver is not None and run._receiver.state.value == "ready")
+        await self.polled()
+        return master
+
+
+@pytest_twisted.async_yield_fixture
+async def site(
+    broker: RabbitMQ, tmp_path: Path, empty_home: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[BusSite]:
+    site = BusSite(broker, getattr(request, "param", "protonmsg"), tmp_path)
+    await site.open(empty_home)
+    yield site
+    await site.close()
+
+
+@pytest.fixture
+def logged() -> Any:
+    """Collect the lines that are logged."""
+    found: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_format"):
+            found.append(event["log_format"].format(**event))
+
+    globalLogPublisher.addObserver(observe)
+    yield found
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest.mark.parametrize("site", ["protonmsg", "fedora"], indirect=True)
+@pytest_twisted.ensureDeferred
+async def test_messages_of_both_dialects(site: BusSite) -> None:
+    """A message makes a change at once, without a poll; the poll does not make it again."""
+    master = await site.listen(
+        koji(
+            bus=site.bus,
+            tags=["demo-*"],
+            events=["tagged", "untagged", "build-failed", "repo-done", "package-listed"],
+        )
+    )
+    polls = master.source._running.polls
+    nvr = site.build()
+    site.hub.call("untagBuildBypass", "demo-candidate", nvr)
+    site.hub.add_package("demo-build", "new")
+    site.hub.call("build", SOURCE.replace("hello", "failarch") + "1", "demo")
+    site.hub.call("newRepo", "demo-build")
+    found = await master.until_changes(5)
+    assert master.source._running.polls == polls
+    assert {change["category"] for change in found} == {
+        "koji-tagged",
+        "koji-untagged",
+        "koji-package-listed",
+        "koji-build-failed",
+        "koji-repo-done",
+    }
+    await site.polled()
+    assert len(await master.changes()) == 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_only_the_bus_tells(site: BusSite) -> None:
+    """A deletion, of which the hub keeps no time, comes by the bus: once, whenever it is told."""
+    master = await site.listen(koji(bus=site.bus, events=["build-deleted"], tags=[]))
+    messages: list[Any] = []
+    site.hub.on_message(messages.append)
+    nvr = site.build(tag=None)
+    with site.hub.state.transaction():
+        [row] = site.hub.state.rows("build")
+        change_build_state(site.hub.state, row, int(build_states.DELETED))
+    [change] = await master.until_changes(1)
+    assert (change["revision"], change["category"]) == (nvr, "koji-build-deleted")
+    # The hub's plugin sends again what it is not sure of, up to a day later.
+    master = await site.listen(koji(bus=site.bus, events=["build-deleted"], tags=[]))
+    [deletion] = [message for message in messages if message.address == "build.deleted"]
+    publisher = Publisher(site.settings, reactor=reactor)
+    await publisher.publish(deletion.address, deletion.body, deletion.properties)
+    receiver = master.source._running._receiver
+    await until(lambda: receiver.accepted >= 1)
+    assert len(await master.changes()) == 1
+    await publisher.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_poison(site: BusSite, logged: list[str]) -> None:
+    """A message that is nonsense is put aside and counted, one that is wrong makes no change."""
+    master = await site.listen(koji(bus=site.bus, tags=["demo-*"]))
+    receiver = master.source._running._receiver
+    messages: list[Any] = []
+    site.hub.on_message(messages.append)
+    build = site.build()
+    await master.until_changes(1)
+    [tagged] = [message for message in messages if message.address == "build.tag"]
+    publisher = Publisher(site.settings, reactor=reactor)
+    rejected = receiver.rejected
+    for body in ("{", "[]", '{"build": {}}', ""):
+        await publisher.publish("build.tag", body, {"type": "Tag"})
+    # A build that was never there, one that is not in that tag, and a tag that is not there.
+    for right, wrong in (
+        ('"build_id": 1', '"build_id": 999'),
+        ("demo-candidate", "demo-released"),
+        ("demo-candidate", "demo-gone-candidate"),
+    ):
+        assert right in tagged.body
+        body = tagged.body.replace(right, wrong)
+        await publisher.publish("build.tag", body, tagged.properties)
+    for _ in range(3):
+        await publisher.publish("build.tag", tagged.body, tagged.properties)
+    await publisher.publish("something.else", "{}", {"type": "Other"})
+    await until(lambda: receiver.rejected - rejected == 4)
+    other = site.build()
+    found = await master.until_changes(2)
+    assert [change["revision"] for change in found] == [build, other]
+    said = [line for line in logged if line.startswith("a message of the bus is of no use")]
+    assert len(said) == 4
+    assert "a message of the kind 'Tag' can't be read" in said[0]
+    await publisher.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_that_is_away(site: BusSite, logged: list[str]) -> None:
+    """A message whose facts can't be asked for is kept, and makes its change when they can."""
+    master = await site.listen(koji(bus=site.bus))
+    run = master.source._running
+    run._connection.deadline = 0.1
+    nvr = site.build()
+    site.hub.offline("moving")
+    await until(lambda: any("is kept and tried again" in line for line in logged))
+    assert await master.changes() == []
+    site.hub.online()
+    [change] = await master.until_changes(1)
+    assert change["revision"] == nvr
+
+
+@pytest_twisted.ensureDeferred
+async def test_quiet_time(site: BusSite) -> None:
+    """With a quiet time, the bus gathers, too; the changes come when nothing came for so long."""
+    master = await site.listen(koji(bus=site.bus, quiet_time=2))
+    polls = master.source._running.polls
+    for _ in range(3):
+        site.build()
+        await deferLater(reactor, 0.3)
+    run = master.source._running
+    await until(lambda: len(run._gathered) == 3)
+    assert await master.changes() == []
+    await master.until_changes(3)
+    assert run.polls == polls
+
+
+@pytest_twisted.ensureDeferred
+async def test_broker_that_refuses(site: BusSite, logged: list[str]) -> None:
+    """A wrong password is said in a line; the poll goes on alone."""
+    wrong = util.KojiAMQP(
+        site.settings.url,
+        user=USER,
+        password="wrong",
+        allow_insecure_login=True,
+        queue=site.prefix,
+        routing_keys=["#"],
+    )
+    master = await Site.listen(site, koji(bus=wrong))
+    await until(lambda: any(line.startswith("the message bus: ") for line in logged))
+    site.build()
+    await site.polled()
+    await master.until_changes(1)

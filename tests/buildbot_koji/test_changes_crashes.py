@@ -1,0 +1,227 @@
+"""A change source whose bus loses, repeats and disorders, whose broker and master are killed.
+
+``make soak`` sends 10,000 messages. A seed from the output of a run, in KOJI_TEST_SEED, repeats
+what is lost, repeated and disordered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from tests import brokers
+from tests.brokers import PASSWORD, USER, RabbitMQ
+from tests.buildbot_koji.masters import MasterProcess
+from tests.support import limited, until
+from txkoji.bus import AMQP, Publisher
+from txkoji.exceptions import BusError
+from txkoji.testing import FakeHub
+from txkoji.testing.messages import Message
+
+pytestmark = brokers.marks
+
+SOAK = bool(os.environ.get("KOJI_TEST_SOAK"))
+EVENTS = 3000 if SOAK else 120
+MESSAGES = 10_000 if SOAK else 400
+MISSING = 0.1
+DISORDER = 60
+"""Messages by which one may come too late."""
+
+LIMIT = 1800.0 if SOAK else 120.0
+
+CONFIG = """\
+from buildbot.plugins import changes, schedulers, util, worker
+
+BuildmasterConfig = {{
+    "change_source": [
+        changes.KojiChangeSource(
+            "fake",
+            name="koji",
+            tags=["demo-candidate"],
+            rpms=False,
+            poll_interval=%(poll)d,
+            bus=util.KojiAMQP(
+                "%(url)s",
+                user="%(user)s",
+                password="%(password)s",
+                allow_insecure_login=True,
+                queue="%(queue)s",
+                routing_keys=["%(queue)s.#"],
+            ),
+        )
+    ],
+    "schedulers": [schedulers.AnyBranchScheduler(name="all", builderNames=["test"])],
+    "workers": [worker.LocalWorker("never")],
+    "builders": [
+        util.BuilderConfig(
+            name="test",
+            workernames=["never"],
+            factory=util.BuildFactory(),
+            canStartBuild=lambda *_: False,
+            collapseRequests=False,
+        )
+    ],
+    "protocols": {{"null": {{}}}},
+    "buildbotNetUsageData": None,
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "buildbotURL": "http://127.0.0.1:{port}/",
+    "db": {{"db_url": "sqlite:///state.sqlite"}},
+}}
+"""
+
+
+@dataclass
+class Stored:
+    """What the master's database holds."""
+
+    keys: Counter[str] = field(default_factory=Counter)
+    scheduled: int = 0
+
+
+def read_database(directory: Path) -> Stored:
+    """Read the keys of all changes, and how many of them builds were asked for."""
+    database = sqlite3.connect(f"file:{directory}/state.sqlite?mode=ro", uri=True, timeout=30)
+    try:
+        keys = database.execute(
+            "select property_value from change_properties where property_name = 'koji_event_key'"
+        )
+        asked = database.execute(
+            "select count(distinct changeid) from changes join buildset_sourcestamps"
+            " on changes.sourcestampid = buildset_sourcestamps.sourcestampid"
+        )
+        return Stored(Counter(json.loads(row[0])[0] for row in keys), asked.fetchone()[0])
+    finally:
+        database.close()
+
+
+def plan(chance: random.Random) -> list[tuple[str, int]]:
+    """Return what happens in which order: events of the hub, and messages of them."""
+    told = [number for number in range(EVENTS) if chance.random() >= MISSING]
+    copies = Counter(told)
+    copies.update(chance.choices(told, k=MESSAGES - len(told)))
+    moments: list[tuple[float, str, int]] = [(n, "event", n) for n in range(EVENTS)]
+    for number, count in copies.items():
+        late = DISORDER * EVENTS / MESSAGES
+        moments += [(number + 0.1 + chance.random() * late, "message", number)] * count
+    return [(kind, number) for _, kind, number in sorted(moments)]
+
+
+class Bus:
+    """Sends messages until the broker has them."""
+
+    def __init__(self, broker: RabbitMQ, prefix: str) -> None:
+        self._publisher = Publisher(
+            AMQP(
+                broker.url,
+                user=USER,
+                password=PASSWORD,
+                allow_insecure_login=True,
+                topic_prefix=prefix,
+            ),
+            reactor=reactor,
+        )
+        self.sent = 0
+
+    async def send(self, message: Message) -> None:
+        while True:
+            try:
+                await limited(
+                    self._publisher.publish(message.address, message.body, message.properties), 20
+                )
+            except BusError:
+                await deferLater(reactor, 0.2)
+            else:
+                self.sent += 1
+                return
+
+    async def stop(self) -> None:
+        await self._publisher.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_everything_is_killed(
+    broker: RabbitMQ, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each event is one change, and scheduled, whatever the bus does and whoever is killed."""
+    seed = int(os.environ.get("KOJI_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    chance = random.Random(seed)
+    hub = FakeHub(reactor, build_seconds=1)
+    hub.add_demo_content()
+    messages: list[Message] = []
+    hub.on_message(
+        lambda message: messages.append(message) if message.address == "build.tag" else None
+    )
+    await hub.start()
+    queue = f"changes-{uuid.uuid4()}"
+    values = {"url": broker.url, "user": USER, "password": PASSWORD, "queue": queue}
+    config = CONFIG % {**values, "poll": 60 if SOAK else 5}
+    master = MasterProcess(tmp_path / "master", hub.profile_text(), config)
+    await master.create()
+    await master.start()
+    await until(lambda: "listening to the message bus" in master.log)
+    await until(lambda: hub.calls["queryHistory"])
+    bus = Bus(broker, queue)
+    builds = []
+
+    async def end_master() -> None:
+        await master.end(signal.SIGKILL)
+        await master.start()
+
+    async def end_broker() -> None:
+        broker.kill()
+        await deferToThread(broker.start)
+
+    deaths = {0.2: end_master, 0.4: end_broker, 0.6: end_master, 0.8: end_broker}
+    when = {int(share * MESSAGES): death for share, death in deaths.items()}
+    started = reactor.seconds()
+    for kind, number in plan(chance):
+        if kind == "event":
+            builds.append(hub.call("createEmptyBuild", "hello", "1", f"{number}", None))
+            hub.call("tagBuildBypass", "demo-candidate", builds[-1])
+            continue
+        await bus.send(messages[number])
+        death = when.pop(bus.sent, None)
+        if death is not None:
+            await death()
+    assert not when
+
+    async def all_there() -> bool:
+        stored = await deferToThread(read_database, master.directory)
+        return len(stored.keys) >= EVENTS and stored.scheduled >= EVENTS
+
+    await until(all_there, LIMIT)
+    took = reactor.seconds() - started
+    # What is still in the queue, and another poll, change nothing.
+    before = hub.calls["getLastEvent"]
+    await until(lambda: hub.calls["getLastEvent"] > before + 1, 200)
+    stored = read_database(master.directory)
+    told = {json.loads(message.body)["build"]["id"] for message in messages}
+    with capsys.disabled():
+        print(
+            f"\nseed {seed}: {EVENTS} events, {bus.sent} messages"
+            f" ({EVENTS - len({n for k, n in plan(random.Random(seed)) if k == 'message'})} events"
+            f" without any), 2 deaths of the master and 2 of the broker:"
+            f" {sum(stored.keys.values())} changes of {len(stored.keys)} events,"
+            f" {stored.scheduled} scheduled, in {took:.0f} s"
+        )
+    assert len(told) == EVENTS
+    assert {int(key.split(":")[2]) for key in stored.keys} == set(builds)
+    assert set(stored.keys.values()) == {1}
+    assert stored.scheduled == EVENTS
+    await bus.stop()
+    await master.end(signal.SIGKILL)
+    assert master.errors == []
+    await hub.stop()
