@@ -290,9 +290,7 @@ class KojiTaskStep(KojiStep):
 
     async def _leave_or_cancel(self, hub: Hub, attempt: Attempt) -> str:
         """Cancel the task and all below it, where it is ours; returns what became of it."""
-        task = (
-            "the task, if the hub has it," if attempt.task_id is None else f"task {attempt.task_id}"
-        )
+        task = f"task {attempt.task_id}" if attempt.task_id else "what was submitted"
         if attempt.adopted or self.on_stop == "leave":
             return f"left {task} alone"
         try:

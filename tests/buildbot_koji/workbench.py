@@ -185,14 +185,14 @@ class Workbench:
         """Run a build of some steps, with some properties, to the end of its request."""
         return await self.ended(await self.begin(*steps, **properties))
 
-    async def begin(self, *steps: Any, **properties: Any) -> int:
-        """Ask for a build; returns the id of its request."""
+    async def begin(self, *steps: Any, waited_for: bool = False, **properties: Any) -> int:
+        """Ask for a build, which another one may wait for; returns the id of its request."""
         self._factory.steps = [step.get_step_factory() for step in steps]
         data = self.master.data
         [builder] = await data.get(("builders",))
         stamp = {"codebase": "", "repository": "", "branch": None, "revision": None, "project": ""}
         _, requests = await data.updates.addBuildset(
-            waited_for=False,
+            waited_for=waited_for,
             scheduler="workbench",
             reason="a test",
             builderids=[builder["builderid"]],
