@@ -174,12 +174,15 @@ class OutboxReporter(service.BuildbotService):
         if build["results"] == RETRY:
             return []
         builder = await self.master.data.get(("builders", build["builderid"]))
-        chosen = self._options.get("builders")
-        if chosen is not None and builder["name"] not in chosen:
+        if not self._wants(builder):
             return []
         detailed = dict(build)
         await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
         return await self.deliveries(detailed)
+
+    def _wants(self, builder: Mapping[str, Any]) -> bool:
+        chosen = self._options.get("builders")
+        return chosen is None or builder["name"] in chosen
 
     @async_to_deferred
     async def _redeliver(self, _: Any, message: Mapping[str, Any]) -> None:
@@ -203,6 +206,10 @@ class OutboxReporter(service.BuildbotService):
         await self._adopt()
         for backlog in list(self._backlogs.values()):
             await backlog.look()
+        await self.look()
+
+    async def look(self) -> None:
+        """Look for what else may be left to do. A subclass may have something."""
 
     async def _adopt(self) -> None:
         """Take over from dead masters, and hand back to those that live again."""

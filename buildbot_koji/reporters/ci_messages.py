@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from buildbot.process.properties import Properties
 from buildbot.reporters.utils import getURLForBuildrequest
 from buildbot.util.twisted import async_to_deferred
+from twisted.internet.task import deferLater
 
 from buildbot_koji import checks
 from buildbot_koji.bus import KojiBroker
@@ -17,6 +18,7 @@ from buildbot_koji.hub import get_hub
 from buildbot_koji.outbox import Refused, Remember, Taken
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.base import OutboxReporter
+from buildbot_koji.reporters.queued import QueuedRequests
 from buildbot_koji.reporters.refusals import refusals_told
 from buildbot_koji.reporters.votes import KojiSubject, subject_of
 from txkoji.bus import Broker, Publisher
@@ -24,6 +26,9 @@ from txkoji.bus import Broker, Publisher
 __all__ = ["KojiCIMessages"]
 
 ARTIFACTS = ("koji-build", "brew-build")
+SETTLING = 2.0
+"""Seconds that a build request must wait to be called queued."""
+
 VERSION = "0.2.1"
 """Of the schema: the one that Fedora CI's own pipelines state."""
 
@@ -43,7 +48,7 @@ def _artifact(value: Any) -> str | None:
 
 
 class KojiCIMessages(OutboxReporter):
-    """Publishes ``koji-build.test.running``, ``.complete`` and ``.error`` for each build.
+    """Publishes ``koji-build.test.queued``, ``.running``, ``.complete`` and ``.error``.
 
     The messages have the form of Fedora CI's. They are about the Koji build that a Buildbot build
     tests, see :class:`~buildbot_koji.reporters.tagging.KojiTagReporter`, or about a scratch build
@@ -82,12 +87,13 @@ class KojiCIMessages(OutboxReporter):
 
     _settings: Broker | None = None
     _publisher: Publisher | None = None
+    _queued: QueuedRequests | None = None
 
     def complaints(self, options: Mapping[str, Any]) -> list[str]:
         """Return one line for each mistake in the arguments."""
         # A broker is a renderable, for its secrets; nothing else may be in its place.
         bus = options.get("bus")
-        wrong = bus is not None and _bus(bus)
+        wrong = checks.is_renderable(bus) and _bus(bus)
         return super().complaints(options) + ([f"bus={bus!r} {wrong}"] if wrong else [])
 
     @async_to_deferred
@@ -103,8 +109,20 @@ class KojiCIMessages(OutboxReporter):
             self._publisher = Publisher(settings, reactor=self.master.reactor)
 
     @async_to_deferred
+    async def startService(self) -> None:
+        """Listen; what an earlier run left is taken up in the background."""
+        self._queued = QueuedRequests(self.master, self.name, self, self, lambda: self._retry_for)
+        await super().startService()
+        self._consumers.append(
+            await self.master.mq.startConsuming(self._request, ("buildrequests", None, "new"))
+        )
+
+    @async_to_deferred
     async def stopService(self) -> None:
         """Stop listening and sending; what is left goes on at the next start."""
+        queued, self._queued = self._queued, None
+        if queued is not None:
+            queued.stop()
         await super().stopService()
         await self._leave_broker()
 
@@ -115,12 +133,45 @@ class KojiCIMessages(OutboxReporter):
 
     # What is told about a build
 
+    @async_to_deferred
+    async def _request(self, _: Any, message: Mapping[str, Any]) -> None:
+        if self._queued is not None:
+            await self._queued.take(message["buildrequestid"])
+
+    async def look(self) -> None:
+        """Look for build requests that wait, of which nobody was told."""
+        if self._queued is not None:
+            await self._queued.look()
+
+    async def queued(self, request: Mapping[str, Any]) -> Delivery | None:
+        """Return the message of a build request that waits, or None."""
+        data = self.master.data
+        builder = await data.get(("builders", request["builderid"]))
+        if not self._wants(builder):
+            return None
+        buildset = await data.get(("buildsets", request["buildsetid"]))
+        properties: dict[str, tuple[Any, str]] = {}
+        for stamp in buildset["sourcestamps"]:
+            for change in await data.get(("sourcestamps", stamp["ssid"], "changes")):
+                properties.update(change["properties"])
+        properties.update(await data.get(("buildsets", request["buildsetid"], "properties")))
+        request_id = request["buildrequestid"]
+        url = getURLForBuildrequest(self.master, request_id)
+        subject = {"builder": builder, "url": url, "buildrequestid": request_id}
+        return self._message("queued", request_id, "queued", {**subject, "properties": properties})
+
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return the message of a build that begins or ends."""
-        state = ci_schema.state_of(build)
+        lane = f"build {build['buildid']}"
+        message = self._message(ci_schema.state_of(build), build["buildid"], lane, build)
+        return [] if message is None else [message]
+
+    def _message(
+        self, state: str, about: int, lane: str, build: Mapping[str, Any]
+    ) -> Delivery | None:
         artifact = _artifact_of(build["properties"])
         if artifact is None or state not in (self._options.get("states") or ci_schema.STATES):
-            return []
+            return None
         now = self.master.reactor.seconds()
         message = ci_schema.compose(
             state,
@@ -138,7 +189,7 @@ class KojiCIMessages(OutboxReporter):
             "artifact": artifact,
             "message": message,
         }
-        return [Delivery(build["buildid"], state, f"build {build['buildid']}", content, now)]
+        return Delivery(about, state, lane, content, now)
 
     @property
     def _artifact_type(self) -> str:
@@ -149,6 +200,13 @@ class KojiCIMessages(OutboxReporter):
     async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
         """Publish a message; it is delivered when the broker has it."""
         del remember
+        if delivery.name == "queued":
+            # Most requests are begun at once: then there is nothing to say, and no order to mix up.
+            rest = delivery.since + SETTLING - self.master.reactor.seconds()
+            await deferLater(self.master.reactor, max(0.0, rest), lambda: None)
+            request = await self.master.data.get(("buildrequests", delivery.build_id))
+            if request is None or request["claimed"] or request["complete"]:
+                return "nothing said: it does not wait any more"
         content = delivery.content
         with refusals_told():
             described = {"type": self._artifact_type, **await self._describe(content["artifact"])}

@@ -11,6 +11,7 @@ from tests.support import until
 from txkoji.testing import FakeHub
 
 CONFIG = """\
+import os
 from buildbot.plugins import reporters, schedulers, steps, util, worker
 from buildbot.process.buildstep import BuildStep
 
@@ -32,6 +33,7 @@ BuildmasterConfig = {{
     "builders": [
         *[
             util.BuilderConfig(name=name, workernames=[name],
+                               canStartBuild=lambda *_: not os.path.exists("hold"),
                                factory=util.BuildFactory([Result(warnOnWarnings=True)]))
             for name in BUILDERS
         ],
