@@ -434,3 +434,73 @@ def test_add_tag_target_and_package(koji: OfficialClient) -> None:
     output = koji("build", "--wait", "extra", SOURCE.format("spam", "1"))
     assert output.rstrip().endswith("completed successfully")
     assert "spam-1.0-1" in koji("list-tagged", "extra-candidate")
+
+
+IMAGES = "git+https://git.example.test/images.git#r1"
+
+
+def test_runroot(koji: OfficialClient) -> None:
+    """A command's output is printed; a command that fails ends the client so."""
+    output = koji("runroot", "demo-build", "x86_64", "rpm", "-qa")
+    assert output.startswith("$ rpm -qa\n")
+    assert koji.run("runroot", "--quiet", "demo-build", "x86_64", "false").status == 1
+
+
+def test_kiwi_build(koji: OfficialClient) -> None:
+    """A Kiwi image is built for each architecture, listed and downloaded."""
+    arches = [f"--arch={arch}" for arch in ("x86_64", "aarch64")]
+    outcome = koji.run("kiwi-build", "--wait", *arches, "demo", IMAGES, "images/hello.kiwi")
+    assert outcome.status == 0, outcome
+    assert "createKiwiImage (aarch64): " in outcome.output
+    [build] = json.loads(koji("call", "--json-output", "listBuilds", "type=image"))
+    assert f"images/{build['nvr']}.x86_64.raw.xz" in koji("buildinfo", build["nvr"])
+    koji("download-build", "--type=image", build["nvr"])
+    files = sorted(path.name for path in koji.directory.iterdir())
+    assert files == [f"{build['nvr']}.{arch}.raw.xz" for arch in ("aarch64", "x86_64")]
+
+
+def test_maven_build_and_wrapper_rpm(koji: OfficialClient) -> None:
+    """A Maven project is built and tagged, then wrapped in RPMs."""
+    source = "git+https://git.example.test/{}.git#r1"
+    output = koji("maven-build", "--wait", "demo", source.format("hello"))
+    assert "buildMaven (demo-build): " in output
+    [line] = koji("list-tagged", "--quiet", "--type=maven", "demo-candidate").splitlines()
+    nvr, _, group, artifact, _ = line.split()
+    assert (group, artifact) == ("org.example", "hello")
+    output = koji("wrapper-rpm", "--wait", "--scratch", "demo", nvr, source.format("specs"))
+    assert output.rstrip().endswith(f"wrapperRPM (demo, {nvr}) completed successfully")
+
+
+def test_win_build(koji: OfficialClient) -> None:
+    """A Windows project is built in a virtual machine."""
+    source = "git+https://git.example.test/world.git#r1"
+    output = koji("win-build", "--wait", "demo", source, "windows-vm")
+    assert "vmExec (windows-vm): " in output
+    assert output.rstrip().endswith("completed successfully")
+
+
+def test_dist_repo(koji: OfficialClient, built: int) -> None:
+    """A dist repo is made of what is signed; without signatures it must be allowed."""
+    output = koji("dist-repo", "--wait", "--allow-missing-signatures", "demo-build", "0a")
+    assert "createdistrepo" in output
+    outcome = koji.run("dist-repo", "--wait", "--arch=x86_64", "demo-build", "0a")
+    assert outcome.status != 0
+    assert "Unsigned packages found" in outcome.output + outcome.errors
+
+
+def test_side_tag(koji: OfficialClient) -> None:
+    """A side tag is made, listed and removed."""
+    name = koji("add-sidetag", "demo-build").strip()
+    assert name.startswith("demo-build-side-")
+    assert name in koji("list-sidetags", "--mine").split()
+    koji("remove-sidetag", name)
+    assert name not in koji("list-sidetags")
+
+
+def test_untag_all_but_the_latest(koji: OfficialClient) -> None:
+    """All builds of a package but the newest are taken out of a tag."""
+    koji.build("world", "older")
+    koji.build("world", "newer")
+    koji("untag-build", "--non-latest", "demo-candidate", "world")
+    left = koji("list-tagged", "--quiet", "demo-candidate", "world").split()
+    assert [word for word in left if word.startswith("world-")] == ["world-1.0-newer"]

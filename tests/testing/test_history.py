@@ -125,10 +125,11 @@ def test_history_in_pages(hub: FakeHub) -> None:
 
 
 def test_history_of_nothing_known(hub: FakeHub) -> None:
-    """An unknown table, option or name is refused."""
-    for options in ({"tables": ["nope"]}, {"nope": 1}, {"tag": "nope"}, {"build": "a-1-1"}):
+    """An unknown table or name is refused, an unknown option passed over."""
+    for options in ({"tables": ["nope"]}, {"tag": "nope"}, {"build": "a-1-1"}):
         with pytest.raises(GenericError):
             hub.call("queryHistory", **options)
+    assert len(hub.call("queryHistory", tables=["tag_listing"], pkg="nope")["tag_listing"]) == 3
 
 
 def test_builds_since(hub: FakeHub) -> None:

@@ -55,9 +55,9 @@ def make_task(
     """
     state = call.state
     if parent is not None and label is not None:
-        twin = state.one("task", parent=parent["id"], label=label)
-        if twin is not None:
-            return int(twin["id"])
+        for twin in call.hub.task_children(parent["id"]):
+            if twin["label"] == label:
+                return int(twin["id"])
     if owner is None:
         owner = parent["owner"] if parent is not None else call.user["id"] if call.user else None
     if owner is None:
