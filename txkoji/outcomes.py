@@ -19,6 +19,9 @@ __all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]
 LOGS = ("build.log", "root.log", "checkout.log", "runroot.log", "mock_output.log", "state.log")
 """The logs that say why a task failed, the most telling one first (those of Koji's builders)."""
 
+_TELLS_NOTHING = re.compile(r"(hw_info|installed_pkgs|mock_config|dnf.*|.*\.log-ts)\.log")
+"""Logs that hold no reason: what was there, and when lines of other logs were written."""
+
 _SRPM_METHODS = ("buildSRPMFromSCM", "rebuildSRPM")
 
 _CHAIN_METHODS = ("chainbuild", "chainmaven")
@@ -119,7 +122,9 @@ def choose_log(names: Sequence[str], text: str) -> str | None:
     """
     logs = {posixpath.basename(name): name for name in names if name.endswith(".log")}
     named = re.findall(r"[\w.-]+\.log\b", text)
-    return next((logs[name] for name in [*named, *LOGS] if name in logs), None)
+    # Images, containers and plugins have logs of their own names.
+    others = [name for name in sorted(logs) if not _TELLS_NOTHING.fullmatch(name)]
+    return next((logs[name] for name in [*named, *LOGS, *others] if name in logs), None)
 
 
 @returns_deferred

@@ -73,6 +73,9 @@ def test_reason(text: str, reason: str) -> None:
         (["state.log", "checkout.log"], "", "checkout.log"),
         (["logs/x86_64/build.log"], "see build.log", "logs/x86_64/build.log"),
         (["x.rpm"], "see build.log", None),
+        (["hw_info.log", "oz-x86_64.log"], "", "oz-x86_64.log"),
+        (["osbs.log", "build.log"], "", "build.log"),
+        (["hw_info.log", "installed_pkgs.log", "dnf5.log", "build.log-ts.log"], "", None),
         ([], "", None),
     ],
 )
