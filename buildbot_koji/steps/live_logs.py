@@ -16,6 +16,7 @@ from buildbot_koji.hub import Hub
 from txkoji import task_states
 from txkoji.exceptions import KojiException
 from txkoji.logs import LogPiece
+from txkoji.task_tree import arch_of
 from txkoji.watcher import TaskChange
 
 __all__ = ["LiveLogs", "LogText", "log_title"]
@@ -43,7 +44,7 @@ LAST_LOOK = 5.0
 
 def log_title(task: Any, name: str) -> str:
     """Return under what name Buildbot shows a task's log: ``build.log x86_64``."""
-    arch = task.get("arch")
+    arch = arch_of(task)
     return f"{name} {arch}" if arch and arch != "noarch" else name
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import steps
+from buildbot.plugins import steps, util
 
 from buildbot_koji import cancellations
 from buildbot_koji.hub import Hub, get_hub
 from buildbot_koji.steps import base, watching
-from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import until
 from txkoji import task_states
 from txkoji.testing.methods.output import task_directory
@@ -284,7 +284,8 @@ async def test_place_in_the_queue(bench: Workbench) -> None:
 @pytest_twisted.async_yield_fixture
 async def own_bench(empty_home: Path, tmp_path: Path) -> AsyncIterator[Workbench]:
     """A master that the test stops."""
-    bench = Workbench(tmp_path)
+    newest_only = util.OldBuildCanceller("newest", filters=[(["any"], util.SourceStampFilter())])
+    bench = Workbench(tmp_path, newest_only)
     await bench.start()
     await bench.use_hub(empty_home, build_seconds=60)
     yield bench
@@ -320,3 +321,19 @@ async def test_stop_during_a_clean_stop_of_the_master(own_bench: Workbench) -> N
     assert (ended.result, ended.text) == ("cancelled", f"canceled task {task_id}")
     assert tasks(own_bench)[0]["state"] == task_states.CANCELED
     await stopping
+
+
+@pytest_twisted.ensureDeferred
+async def test_superseded_build(own_bench: Workbench) -> None:
+    """A build that a newer commit makes obsolete cancels its task."""
+    request, task_id = await begin_and_wait(own_bench)
+    await own_bench.master.data.updates.addChange(
+        **BRANCH, author="a", comments="newer", revision="2", when_timestamp=0, properties={}
+    )
+    newer = await own_bench.begin(koji_build(own_bench, ref="newer", scratch=True))
+    ended = await own_bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", f"canceled task {task_id}")
+    await until(lambda: len(tasks(own_bench)) == 2 and "source RPM" in own_bench.text())
+    assert [task["state"] for task in tasks(own_bench)] == [task_states.CANCELED, task_states.OPEN]
+    await own_bench.stop_build()
+    await own_bench.ended(newer)

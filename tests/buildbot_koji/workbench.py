@@ -28,6 +28,9 @@ __all__ = ["Ended", "Workbench"]
 
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 
+BRANCH = {"branch": "main", "repository": "https://git.example.test/hello.git", "project": ""}
+"""What every build is of."""
+
 _NUMBERS = itertools.count(1)
 
 
@@ -66,9 +69,10 @@ class _Secrets(SecretProviderBase):
 
 @implementer(IConfigLoader)
 class _Loader:
-    def __init__(self, factory: Any, secrets: dict[str, str]) -> None:
+    def __init__(self, factory: Any, secrets: dict[str, str], services: list[Any]) -> None:
         self._factory = factory
         self._secrets = secrets
+        self._services = services
 
     def loadConfig(self) -> MasterConfig:  # noqa: N802
         builder = util.BuilderConfig(name="any", workernames=["worker"], factory=self._factory)
@@ -79,6 +83,7 @@ class _Loader:
                 # Buildbot refuses a builder without one.
                 "schedulers": [schedulers.Triggerable(name="workbench", builderNames=["any"])],
                 "secretsProviders": [_Secrets(self._secrets)],
+                "services": self._services,
                 "protocols": {"null": {}},
                 "db": {"db_url": "sqlite://"},
                 "buildbotNetUsageData": None,
@@ -90,6 +95,10 @@ class _Loader:
 
 class Workbench:
     """A master with one builder and one worker, whose steps are named for each build.
+
+    Args:
+        directory: the master's base directory.
+        services: what else the master runs.
 
     Attributes:
         hub: the :class:`FakeHub` of the test.
@@ -106,11 +115,11 @@ class Workbench:
     proxy: FaultProxy
     lost_replies: set[str]
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *services: Any) -> None:
         self.directory = directory
         self.secrets: dict[str, str] = {}
         self._factory = util.BuildFactory()
-        loader = _Loader(self._factory, self.secrets)
+        loader = _Loader(self._factory, self.secrets, list(services))
         self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
         self.master.config = loader.loadConfig()
 
@@ -190,7 +199,7 @@ class Workbench:
         self._factory.steps = [step.get_step_factory() for step in steps]
         data = self.master.data
         [builder] = await data.get(("builders",))
-        stamp = {"codebase": "", "repository": "", "branch": None, "revision": None, "project": ""}
+        stamp = {**BRANCH, "codebase": "", "revision": None}
         _, requests = await data.updates.addBuildset(
             waited_for=waited_for,
             scheduler="workbench",
