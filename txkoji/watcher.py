@@ -133,6 +133,11 @@ class Watch:
             self._average, self.queue_places = average, places
             self._call(self._estimate_callbacks, self)
 
+    def silence(self) -> None:
+        """Call nobody back any more. For the watcher."""
+        for callbacks in (self._callbacks, self._task_callbacks, self._estimate_callbacks):
+            callbacks.clear()
+
     def _call(self, callbacks: list[Callable[[Any], Any]], argument: Any) -> None:
         for callback in callbacks:
             try:
@@ -267,6 +272,7 @@ class TaskWatcher:
         if watched is None or watch not in watched.watches:
             return
         watched.watches.remove(watch)
+        watch.silence()
         if not watched.watches:
             self._forget(watch.task_id)
         if not self._watched and self._next is not None and self._next.active():

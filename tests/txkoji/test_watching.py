@@ -8,6 +8,7 @@ import random
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import HubInMemory
@@ -346,6 +347,24 @@ def test_one_more_watch_of_the_same_task(site: Site) -> None:
     assert watch.tree is not None
     assert told(changes) == [(task_id, None, OPEN)]
     assert site.hub.requests == before
+
+
+@pytest.mark.parametrize("end", ["watch", "watcher", "done"])
+def test_end_inside_a_callback(site: Site, end: str) -> None:
+    """Whoever ends a watch in the middle of a tree's changes hears nothing more of it."""
+    root = site.task()
+    site.set(root, OPEN)
+    site.child(root, OPEN)
+    watch, changes = site.watch(root)
+    trees: list[Any] = []
+    watch.on_change(trees.append)
+    watch.done.addErrback(lambda failure: failure.trap(CancelledError))
+    ways = {"watch": watch.stop, "watcher": site.watcher.stop, "done": watch.done.cancel}
+    watch.on_task_change(lambda _: ways[end]())
+    site.pass_time(30)
+    assert told(changes) == [(root, None, OPEN)]
+    assert trees == []
+    assert site.requests_in(60) == 0
 
 
 def test_calm(site: Site) -> None:
