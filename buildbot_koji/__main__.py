@@ -10,6 +10,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
+PUSH = (
+    "author=me&comments=mine&project=hello&revision=abc"
+    "&repository=https://git.example.test/rpms/hello.git"
+)
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="buildbot-koji", description="Koji in Buildbot.")
@@ -88,6 +93,9 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
     print(f"an embedded hub at {demo.hub.url}")
     print(f"To build something, open {await demo.build_page()},")
     print('press "Build a package", then "Start Build". The package failarch does not build.')
+    print('The builder "chain" has the button "Build an update": two packages in a side tag.')
+    print("Each build that gets into the tag is tested. To push a commit, as a git server does:")
+    print(f"  curl -d '{PUSH}' {demo.url}change_hook/base")
     print("Ctrl-C ends it.", flush=True)
     return 0
 

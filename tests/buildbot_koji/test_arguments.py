@@ -44,7 +44,7 @@ def test_example_is_good() -> None:
 def test_checkconfig_names_the_mistakes(tmp_path: Path) -> None:
     """A mistake in a step's arguments is one line of checkconfig, without a traceback."""
     path = tmp_path / "master.cfg"
-    path.write_text(EXAMPLE.read_text().replace("timeout=6 * 60 * 60", "timeout='six hours'"))
+    path.write_text(EXAMPLE.read_text().replace('"timeout": 6 * 60 * 60', '"timeout": "six hours"'))
     done = checkconfig(path)
     assert done.returncode != 0
     words = "KojiBuild: timeout='six hours' must be a number of seconds greater than 0"

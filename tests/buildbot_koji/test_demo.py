@@ -10,9 +10,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
+import pytest_twisted
+from twisted.internet.threads import deferToThread
+
+from tests.support import until
 
 COMMAND = [str(Path(sys.executable).with_name("buildbot-koji")), "demo"]
 LIMIT = 60
@@ -39,6 +45,13 @@ def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
     )
 
 
+def start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start the demo."""
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
 def test_once(temporary: dict[str, str]) -> None:
     """``--once`` builds by itself, prints the result and its links, and exits 0."""
     done = demo(temporary, "--once", "--build-seconds", "1")
@@ -62,9 +75,7 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
     """The demo says where its pages are, serves them, and ends cleanly at Ctrl-C."""
     # What runs the tests may ignore the signal, and its children would inherit that.
     command = ["env", "--default-signal=INT", *COMMAND]
-    with subprocess.Popen(
-        command, env=temporary, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start(command, temporary) as process:
         killing = threading.Timer(LIMIT, process.kill)
         killing.start()
         assert process.stdout is not None
@@ -78,12 +89,104 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
             assert b"Buildbot" in page.read()
         with urlopen(f"{url}api/v2/builders", timeout=10) as reply:
             builders = json.load(reply)["builders"]
-        assert sorted(builder["name"] for builder in builders) == ["official", "scratch"]
+        names = sorted(builder["name"] for builder in builders)
+        assert names == ["chain", "official", "scratch", "tests"]
         assert any("/#/builders/" in line for line in lines)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         killing.cancel()
     assert (process.returncode, errors) == (0, "")
+
+
+class Pages:
+    """The pages of a demo that runs, used as people and git servers use them."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def get(self, path: str) -> Any:
+        """Read from the REST API."""
+        return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}"))
+
+    async def push(self, package: str, revision: str) -> None:
+        """Tell of a push, as a git server does."""
+        fields = {
+            "author": "alice",
+            "comments": "a change",
+            "project": package,
+            "repository": f"https://git.example.test/rpms/{package}.git",
+            "branch": "main",
+            "revision": revision,
+        }
+        await deferToThread(_fetch, f"{self.url}change_hook/base", urlencode(fields).encode())
+
+    async def force(self, scheduler: str, builder: str, **parameters: str) -> None:
+        """Press a button."""
+        builders = (await self.get("builders"))["builders"]
+        builder_id = next(each["builderid"] for each in builders if each["name"] == builder)
+        given = {"builderid": builder_id, "owner": "alice", **parameters}
+        request = {"id": 1, "jsonrpc": "2.0", "method": "force", "params": given}
+        url = f"{self.url}api/v2/forceschedulers/{scheduler}"
+        await deferToThread(_fetch, url, json.dumps(request).encode(), "application/json")
+
+    async def ended(self, builder: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until so many builds of a builder have ended; returns their properties."""
+
+        async def enough() -> list[dict[str, Any]]:
+            path = f"builders/{builder}/builds?complete=true&property=*&order=number"
+            builds = list((await self.get(path))["builds"])
+            return builds if len(builds) >= count else []
+
+        builds: list[dict[str, Any]] = await until(enough, LIMIT)
+        assert {each["results"] for each in builds} == {0}, builds
+        return [{name: value for name, (value, _) in b["properties"].items()} for b in builds]
+
+
+def _fetch(url: str, body: bytes | None = None, kind: str | None = None) -> bytes:
+    headers = {} if kind is None else {"Content-Type": kind}
+    with urlopen(Request(url, body, headers), timeout=20) as reply:
+        return bytes(reply.read())
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
+    """A push is built, a build is tested with its RPMs, an update is built in a side tag."""
+    base = tmp_path / "base"
+    command = [*COMMAND, "--build-seconds", "0.3", "--dir", str(base)]
+    process = await deferToThread(start, command, temporary)
+    with process:
+        try:
+            assert process.stdout is not None
+            line = await deferToThread(process.stdout.readline)
+            pages = Pages(line.split()[-1])
+            await pages.push("hello", "abc123")
+            [scratch] = await pages.ended("scratch")
+            assert scratch["koji_nvr"] == "hello-1.0-abc123"
+            assert "koji_build_id" not in scratch
+
+            await pages.force("build-update", "chain", ref="2")
+            await pages.force("build-package", "official", package="foo", ref="1")
+            [official] = await pages.ended("official")
+            assert official["koji_nvr"] == "foo-1.0-1"
+            [chain] = await pages.ended("chain")
+            assert chain["koji_sidetag"].startswith("demo-build-side-")
+
+            tests = await pages.ended("tests", 3)
+            assert sorted(each["koji_nvr"] for each in tests) == [
+                "foo-1.0-1",
+                "hello-1.0-2",
+                "world-1.0-2",
+            ]
+            assert sorted(name for each in tests for name in each["koji_files"]) == [
+                "foo-1.0-1.x86_64.rpm",
+                "hello-1.0-2.x86_64.rpm",
+                "world-1.0-2.x86_64.rpm",
+            ]
+        finally:
+            process.terminate()
+            _, errors = await deferToThread(process.communicate)
+    assert errors == ""
+    assert "Traceback" not in (base / "twistd.log").read_text()
 
 
 def test_directory_is_kept(temporary: dict[str, str], tmp_path: Path) -> None:
