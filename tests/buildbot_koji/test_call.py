@@ -90,6 +90,7 @@ async def test_cancel(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_cancel_build(bench: Workbench) -> None:
     """A build is canceled by its NVR, and its task with it."""
+    bench.hub.builder.seconds = 10
     task_id = bench.hub.call("build", SOURCE.format("hello", "main"), "demo")
     await until(lambda: bench.hub.call("listBuilds", taskID=task_id))
     ended = await bench.build(steps.KojiCancel(bench.profile, builds="hello-1.0-main"))
