@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -171,7 +172,13 @@ class MasterProcess:
 
     async def get(self, path: str) -> Any:
         """Read from the REST API."""
-        return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}", None))
+        for _ in range(3):
+            try:
+                return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}", None))
+            except IncompleteRead:
+                # A busy master may close the connection before it has sent the body.
+                continue
+        raise AssertionError(f"{path} never came whole")
 
     async def control(self, path: str, method: str, **parameters: Any) -> Any:
         """Press a button; returns what the master says, None where that did not come whole."""
