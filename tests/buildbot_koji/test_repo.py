@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps
@@ -69,18 +67,26 @@ async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
     assert (ended.result, "No such build" in ended.text) == ("failure", True)
 
 
-@pytest.mark.parametrize("options", [{"version": "1.34.0"}, {}])
 @pytest_twisted.ensureDeferred
-async def test_repo_that_appears(bench: Workbench, options: dict[str, Any]) -> None:
-    """A hub that is older than requests, or shall not be asked, is looked at until it has one."""
-    bench.hub.version = options.get("version", bench.hub.version)
+async def test_repo_that_appears(bench: Workbench) -> None:
+    """A hub that shall not be asked is looked at until it has the repo."""
     nvr = await bench.built()
-    step = steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr, request=bool(options))
+    step = steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr, request=False)
     request = await bench.begin(step)
     await until(lambda: bench.text().startswith("waiting for a repo of demo-build with"))
     repo_id = bench.hub.add_repo("demo-build")
     ended = await bench.ended(request)
     assert (ended.result, ended.properties["koji_repo_id"]) == ("success", repo_id)
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_without_requests(bench: Workbench) -> None:
+    """A hub that is older than requests makes its repos of itself, and is waited for."""
+    bench.hub.version = "1.34.0"
+    nvr = await bench.built()
+    ended = await bench.build(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr))
+    assert (ended.result, bench.hub.calls["repo.request"]) == ("success", 0)
+    assert holds(bench, ended.properties["koji_repo_id"], nvr)
 
 
 @pytest_twisted.ensureDeferred

@@ -136,18 +136,57 @@ def test_killed_at_any_moment_of_a_build(tmp_path: Path) -> None:
         hub = FakeHub(clock, state_file=path)
         assert hub.restored
         assert tables(hub) == left
-        hub.add_demo_content()
-        hub.builder.resume()
-        clock.pump([0.1] * 250)
-        row = hub.state.get("task", task)
-        assert row is not None
-        assert task_states.to_str(row["state"]) == "CLOSED", (moment, row["fault"])
+        go_on(hub, clock, task)
         [build] = hub.call("listTagged", "demo-candidate")
         assert build["nvr"] == "hello-1.0-r1"
         assert len(hub.state.rows("tag_listing")) == 1
         [source] = hub.call("listRPMs", build["build_id"], arches="src")
         file = f"packages/hello/1.0/r1/src/{source['nvr']}.src.rpm"
         assert hub.files.size(file) == source["size"]
+        killed(hub)
+
+
+def go_on(hub: FakeHub, clock: Clock, task: int) -> None:
+    """Let a restored hub end a task well."""
+    hub.add_demo_content()
+    hub.builder.resume()
+    clock.pump([0.1] * 400)
+    row = hub.state.get("task", task)
+    assert row is not None
+    assert task_states.to_str(row["state"]) == "CLOSED", row["fault"]
+
+
+GIT = SOURCE.format("hello", "r1")
+OTHERS: dict[str, tuple[str, list[Any], int]] = {
+    "kiwiBuild": ("kiwiBuild", ["demo", ["x86_64"], GIT, "hello.kiwi"], 1),
+    "osbuildImage": ("osbuildImage", ["hello", "1", "f44", "qcow2", "demo", ["x86_64"]], 1),
+    "container": ("buildContainer", [GIT, "demo"], 1),
+    "maven": ("mavenBuild", [GIT, "demo"], 1),
+    "winbuild": ("winBuild", ["vm", GIT, "demo"], 1),
+    "chain": ("chainBuild", [[[GIT], [SOURCE.format("world", "r1")]], "demo"], 2),
+    "draft": ("build", [GIT, "demo", {"draft": True}], 1),
+    "newRepo": ("newRepo", ["demo-build"], 0),
+}
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_killed_at_any_moment_of(tmp_path: Path, family: str) -> None:
+    """Tasks of every kind go on after the hub has been killed, and make each build once."""
+    method, arguments, builds = OTHERS[family]
+    for moment in range(3, 140, 11):
+        clock = Clock()
+        path = tmp_path / f"state{moment}"
+        hub = FakeHub(clock, state_file=path)
+        hub.add_demo_content()
+        task = hub.call(method, *arguments)
+        clock.pump([0.1] * moment)
+        killed(hub)
+        hub = FakeHub(clock, state_file=path)
+        go_on(hub, clock, task)
+        assert len(hub.call("listBuilds", state=1)) == builds, moment
+        assert len(hub.call("listBuilds")) == builds, moment
+        assert len(hub.state.rows("tag_listing")) == builds, moment
+        assert len(hub.call("listTagged", "demo-candidate")) == builds, moment
         killed(hub)
 
 

@@ -72,6 +72,10 @@ class Builder:
 
         self._later(self.seconds * 0.01, notice)
 
+    def later(self, share: float, function: Callable[[], None]) -> None:
+        """Call a function after a share (0 to 1) of the time of a build, unless stopped."""
+        self._later(self.seconds * share, function)
+
     def _later(self, delay: float, function: Callable[[], None]) -> None:
         if self._stopped:
             return
@@ -163,6 +167,7 @@ class Builder:
         self._running.pop(task_id, None)
         self._release(task_id)
         self._change(task_id, state=state, result=result, fault=fault, completion_ts=self.hub.now())
+        self.hub.kojira.ended(task)
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)
 
@@ -196,6 +201,8 @@ class Builder:
         for child in children:
             if was_active and child["awaited"]:
                 self._change(child["id"], awaited=False)
+        if was_active:
+            self.hub.kojira.ended(task)
         # After the children: a waiting parent that is canceled too must not see them end first.
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)
@@ -212,7 +219,7 @@ class Builder:
     def resume(self) -> None:
         """Take up what was under way when the hub's state was saved: tasks, repo requests."""
         for request in self.hub.state.rows("repo_queue", active=True, task_id=None):
-            self.repo_requested(request["id"])
+            self.hub.kojira.requested(request["id"])
         for task in self.hub.state.rows("task"):
             if task["state"] in (ASSIGNED, OPEN):
                 self._change(task["id"], state=FREE)
@@ -333,19 +340,3 @@ class Builder:
             waiter.addCallback(end)
             self._waiting.setdefault(task_id, []).append(waiter)
         return done
-
-    def repo_requested(self, request_id: int) -> None:
-        """Fulfil a repo request, as kojira does: a newRepo task owned by ``kojira``."""
-        from txkoji.testing.methods import Call
-
-        state = self.hub.state
-        request = state.get("repo_queue", request_id)
-        assert request is not None
-        kojira = state.one("users", name="kojira") or self.hub.add_user("kojira")
-        tag = state.get("tag", request["tag_id"])
-        assert tag is not None
-        with state.transaction():
-            task_id = make_task(
-                Call(self.hub, kojira), "newRepo", [tag["name"]], channel="createrepo", priority=15
-            )
-            state.update("repo_queue", request_id, task_id=task_id, tries=request["tries"] + 1)

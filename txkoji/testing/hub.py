@@ -29,6 +29,7 @@ from txkoji.testing.emission import Emitter, Outgoing
 from txkoji.testing.fedora import fedora_message
 from txkoji.testing.files import DiskFileTree, FileTree
 from txkoji.testing.handlers import HANDLERS, failures
+from txkoji.testing.kojira import Kojira
 from txkoji.testing.messages import Message
 from txkoji.testing.methods import (
     Call,
@@ -195,6 +196,7 @@ class FakeHub:
             else DiskFileTree(self.now, state_file.with_name(f"{state_file.name}.files"))
         )
         self.builder = Builder(self, HANDLERS, build_seconds)
+        self.kojira = Kojira(self)
         self._anonymous_user = anonymous_user
         self._children: dict[int, list[Row]] = {}
         self._sites: list[WrappingFactory] = []

@@ -41,6 +41,7 @@ class HubState:
         self._touched: set[tuple[str, Any]] = set()
         self.before_commit: Callable[[], None] | None = None
         self.listeners: list[Callable[[Any], None]] = []
+        self._change_hooks: dict[str, Callable[[], None]] = {}
         self.depth = 0
 
     # Reading
@@ -184,6 +185,10 @@ class HubState:
         self._commit_hooks.append(hook)
         self._undo.append(lambda: self._commit_hooks.remove(hook))
 
+    def on_change(self, table: str, hook: Callable[[], None]) -> None:
+        """Call the hook after each commit that changed a table, perhaps more than once."""
+        self._change_hooks[table] = hook
+
     def announce(self, make: Callable[[], Any]) -> None:
         """Tell the listeners of a change when it is committed; never if it is undone.
 
@@ -233,6 +238,9 @@ class HubState:
             self._undo.append(undo)
 
     def _touch(self, table: str, key: Any) -> None:
+        hook = self._change_hooks.get(table)
+        if hook is not None:
+            self.on_commit(hook)
         if self.before_commit is None:
             return
         self._touched.add((table, key))

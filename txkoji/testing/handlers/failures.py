@@ -8,14 +8,14 @@ By the name of the package, or of the image:
 - ``failhost``: the host goes silent there once; the task is free again, and ends on another try.
 
 By the beginning of the revision of a source: ``failcheckout`` can't be checked out, ``failsrpm``
-gives no source RPM.
+gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from txkoji.exceptions import BuildError, BuildrootError, UnknownFault
+from txkoji.exceptions import BuildError, BuildrootError, GenericError, UnknownFault
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.state import Row
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from txkoji.testing.builder import Builder
 
 ARCH, ROOT, BUILDER, HOST = "failarch", "failroot", "failbuilder", "failhost"
+REPO = "failrepo"
 
 TRACEBACK = """Traceback (most recent call last):
   File "/usr/lib/python3.12/site-packages/koji/daemon.py", line 1512, in runTask
@@ -82,6 +83,16 @@ async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> 
         raise UnknownFault(TRACEBACK, code=1)
     if task["times_opened"] == 1:
         await builder.lose_host(task)
+
+
+def make_repo(tag_name: str) -> None:
+    """Refuse to make a repo of a tag whose name says so.
+
+    Raises:
+        GenericError: it does.
+    """
+    if tag_name.startswith(REPO):
+        raise GenericError("failed to create repo: /usr/bin/createrepo_c exited with status 1")
 
 
 def compiles(builder: Builder, task: Row, name: str) -> bool:

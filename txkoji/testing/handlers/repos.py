@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from txkoji.exceptions import GenericError
 from txkoji.testing import lookups, messages
+from txkoji.testing.handlers import failures
 from txkoji.testing.handlers.common import arches_of, call_of
 from txkoji.testing.handlers.registry import handler
+from txkoji.testing.methods import Call
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import (
     EXPIRED,
@@ -16,12 +19,15 @@ from txkoji.testing.methods.repos import (
     insert_repo,
     latest_repo,
 )
+from txkoji.testing.methods.tasks import CANCELED, FAILED
 from txkoji.testing.state import Row
 
 if TYPE_CHECKING:
     from txkoji.testing.builder import Builder
 
 REPO_SHARE = 0.1
+REPO_LIMIT = 7200.0
+"""How long a task waits for a repo, in seconds."""
 
 
 @handler("newRepo")
@@ -65,6 +71,9 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
 async def createrepo(builder: Builder, task: Row) -> list[Any]:
     """Run ``createrepo``."""
     await builder.sleep(REPO_SHARE)
+    repo = builder.hub.state.get("repo", task["request"][0])
+    assert repo is not None
+    failures.make_repo(lookups.tag_name(builder.hub.state, repo["tag_id"]))
     return [task_directory(task["id"]).removeprefix("work/"), ["repomd.xml"]]
 
 
@@ -76,20 +85,39 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
     state = builder.hub.state
     tag = lookups.find_tag(state, tag_info, strict=True)
     assert tag is not None
-    if min_event is None:
-        low = default_min_event(call, tag["id"])
-        for nvr in nvrs or []:
-            row = lookups.find_build_row(state, nvr, strict=True)
-            assert row is not None
-            for parent, _ in lookups.tag_order(state, tag["id"]):
-                for listing in state.active("tag_listing", None, tag_id=parent, build_id=row["id"]):
-                    low = max(low or 0, listing["create_event"])
-    else:
-        low = int(min_event)
-    repo = latest_repo(call, tag["id"], min_event=low)
-    if repo is None:
-        builder.subtask(task, "newRepo", [tag["name"]], "newrepo")
-    while repo is None:
+    child = None
+    while True:
+        wanted = (True, min_event) if min_event else _wanted_event(call, tag["id"], nvrs or [])
+        is_tagged, low = wanted
+        if is_tagged:
+            repo = latest_repo(call, tag["id"], min_event=low)
+            if repo is not None:
+                return lookups.repo_struct(state, repo)
+            if child is None:
+                child = state.get(
+                    "task", builder.subtask(task, "newRepo", [tag["name"]], "newrepo")
+                )
+            elif child["state"] in (FAILED, CANCELED):
+                raise GenericError(f"no repo of {tag['name']}: task {child['id']} did not end well")
+        if builder.hub.now() > task["start_ts"] + REPO_LIMIT:
+            raise GenericError(
+                f"Unsuccessfully waited 2 hours, 0 minutes for a new {tag['name']} repo"
+            )
         await builder.sleep(0.05)
-        repo = latest_repo(call, tag["id"], min_event=low)
-    return lookups.repo_struct(state, repo)
+
+
+def _wanted_event(call: Call, tag_id: int, nvrs: list[str]) -> tuple[bool, int | None]:
+    """Tell whether the builds are in the tag, and how old a repo may be that has them."""
+    low = default_min_event(call, tag_id)
+    for nvr in nvrs:
+        row = lookups.find_build_row(call.state, nvr, strict=True)
+        assert row is not None
+        events = [
+            listing["create_event"]
+            for parent, _ in lookups.tag_order(call.state, tag_id)
+            for listing in call.state.active("tag_listing", None, tag_id=parent, build_id=row["id"])
+        ]
+        if not events:
+            return False, None
+        low = max(low or 0, min(events))
+    return True, low

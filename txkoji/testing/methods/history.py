@@ -12,7 +12,8 @@ from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.queries import apply_query_options
 from txkoji.testing.state import HubState, Row
 
-_TAG_TABLES = ("tag_config", "tag_extra", "tag_inheritance", "tag_listing", "tag_packages")
+TAG_TABLES = ("tag_config", "tag_extra", "tag_inheritance", "tag_listing", "tag_packages")
+"""The tables whose changes make a repo out of date."""
 
 
 def _event_struct(row: Row) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def get_event(call: Call, id: Any, strict: bool = True) -> Any:
 def changes_of(call: Call, tag_ids: set[int]) -> set[int]:
     """Return the events at which any of the tags changed."""
     events = set()
-    for table in _TAG_TABLES:
+    for table in TAG_TABLES:
         for row in call.state.rows(table):
             if row["tag_id"] in tag_ids:
                 events.add(row["create_event"])

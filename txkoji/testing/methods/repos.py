@@ -201,7 +201,7 @@ def repo_request(
         },
     )
     request_id = int(row["id"])
-    call.state.on_commit(lambda: call.hub.builder.repo_requested(request_id))
+    call.state.on_commit(lambda: call.hub.kojira.requested(request_id))
     return {"repo": None, "request": request_struct(call.state, row), "duplicate": False}
 
 

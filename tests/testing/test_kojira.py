@@ -1,0 +1,114 @@
+"""Repos that are asked for, that follow their tags, and that can't be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from txkoji import task_states
+from txkoji.testing import FakeHub
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#r1"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that only the test advances."""
+    clock = Clock()
+    clock.advance(1795454910)
+    return clock
+
+
+@pytest.fixture
+def hub(clock: Clock) -> Iterator[FakeHub]:
+    """An embedded hub with the demonstration's content."""
+    hub = FakeHub(clock)
+    hub.add_demo_content()
+    yield hub
+    hub.builder.stop()
+
+
+def run(clock: Clock, seconds: float = 20) -> None:
+    clock.pump([0.1] * int(seconds * 10))
+
+
+def test_request(hub: FakeHub, clock: Clock) -> None:
+    """A request is fulfilled by a task of kojira's, and a second one is the first."""
+    hub.call("createTag", "fresh", arches="x86_64")
+    asked = hub.call("repo.request", "fresh", user="alice")["request"]
+    again = hub.call("repo.request", "fresh")
+    assert again["duplicate"] is True
+    assert again["request"]["id"] == asked["id"]
+    run(clock)
+    checked = hub.call("repo.checkRequest", asked["id"])
+    assert (checked["request"]["active"], checked["request"]["tries"]) == (False, 1)
+    assert checked["repo"]["tag_name"] == "fresh"
+    task = hub.call("getTaskInfo", checked["request"]["task_id"])
+    assert hub.call("getUser", task["owner"])["name"] == "kojira"
+    assert (
+        hub.call("repo.request", "fresh", min_event="last")["repo"]["id"] == (checked["repo"]["id"])
+    )
+
+
+def test_request_that_fails(hub: FakeHub, clock: Clock) -> None:
+    """A repo that can't be made is tried four times; then its request is over, without one."""
+    hub.call("createTag", "failrepo", arches="x86_64")
+    asked = hub.call("repo.request", "failrepo")["request"]
+    run(clock, 60)
+    checked = hub.call("repo.checkRequest", asked["id"])
+    request = checked["request"]
+    assert (request["active"], request["tries"], checked["repo"]) == (False, 4, None)
+    assert request["task_state"] == task_states.FAILED
+    tasks = hub.call("listTasks", {"method": "newRepo"})
+    assert [task["state"] for task in tasks] == [task_states.FAILED] * 4
+
+
+def test_wait_for_a_build_that_is_not_tagged(hub: FakeHub, clock: Clock) -> None:
+    """A wait for a build goes on until the build is tagged and in a repo."""
+    hub.call("build", SOURCE, "demo", {"skip_tag": True})
+    run(clock)
+    task_id = hub.call("makeTask", "waitrepo", ["demo-build", None, ["hello-1.0-r1"]])
+    run(clock)
+    assert hub.call("getTaskInfo", task_id)["state"] == task_states.OPEN
+    hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-r1")
+    tagged = hub.call("getLastEvent")["id"]
+    run(clock)
+    assert hub.call("getTaskResult", task_id)["create_event"] > tagged
+
+
+def test_wait_for_a_repo_that_fails(hub: FakeHub, clock: Clock) -> None:
+    """A wait for a repo that can't be made fails, too."""
+    hub.call("createTag", "failrepo", arches="x86_64")
+    task_id = hub.call("makeTask", "waitrepo", ["failrepo"])
+    run(clock)
+    assert hub.call("getTaskInfo", task_id)["state"] == task_states.FAILED
+
+
+def repos_after_a_tagging(hub: FakeHub, clock: Clock) -> list[Any]:
+    hub.call("build", SOURCE, "demo")
+    run(clock, 40)
+    tag = hub.call("getTag", "demo-build")["id"]
+    return [row for row in hub.state.rows("repo") if row["tag_id"] == tag]
+
+
+def test_no_repo_of_itself(hub: FakeHub, clock: Clock) -> None:
+    """Since 1.35 a tag that changes gets no new repo unless someone asks for it."""
+    assert len(repos_after_a_tagging(hub, clock)) == 1
+
+
+def test_repo_that_follows_its_tag(hub: FakeHub, clock: Clock) -> None:
+    """A tag with ``repo.auto`` gets new repos of itself."""
+    hub.call("editTag2", "demo-build", extra={"repo.auto": True})
+    assert len(repos_after_a_tagging(hub, clock)) == 3
+
+
+def test_old_hub(clock: Clock) -> None:
+    """Before 1.35 each change of a build tag, or of its parents, makes a new repo."""
+    hub = FakeHub(clock, version="1.34.0")
+    hub.add_demo_content()
+    before = len(hub.state.rows("repo"))
+    assert len(repos_after_a_tagging(hub, clock)) == before + 1
+    hub.builder.stop()
