@@ -398,6 +398,31 @@ async def test_broker_that_never_answers(bus: Bus, silent_port: int) -> None:
     await limited(receiver.stop(), 5)
 
 
+class WebServer(Protocol):
+    """Answers as a web server does that is spoken to in another tongue."""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        assert self.transport is not None
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        self.transport.loseConnection()
+
+
+@pytest_twisted.ensureDeferred
+async def test_something_else_answers(bus: Bus) -> None:
+    """What is no broker is said in one line, without a traceback, and tried again."""
+    factory = Factory.forProtocol(WebServer)
+    factory.noisy = False
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    url = f"amqp://127.0.0.1:{port.getHost().port}"
+    receiver = bus.receiver(lambda _: None, bus.settings(url=url))
+    receiver.start()
+    reason = await bus.reached(receiver, State.LOST)
+    assert url in reason
+    assert "\n" not in reason
+    await limited(receiver.stop())
+    await port.stopListening()
+
+
 # Logging in
 
 
