@@ -10,7 +10,7 @@ from buildbot.data.resultspec import Filter
 from buildbot.process import results
 from buildbot.util import datetime2epoch
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from buildbot_koji import checks
@@ -137,7 +137,11 @@ class KojiTagReporter(OutboxReporter):
     required: ClassVar[Sequence[str]] = ("profile",)
 
     _log = Logger()
-    _votes: Votes | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._votes: Votes | None = None
+        self._reading = DeferredLock()
 
     def complaints(self, options: Mapping[str, Any]) -> list[str]:
         """Return one line for each mistake, in one argument or in how they go together."""
@@ -220,8 +224,12 @@ class KojiTagReporter(OutboxReporter):
     # Gates
 
     async def _vote(self, build: Mapping[str, Any]) -> Mapping[str, Vote]:
-        if self._votes is None:
-            self._votes = await self._read_votes()
+        await self._reading.acquire()
+        try:
+            if self._votes is None:
+                self._votes = await self._read_votes()
+        finally:
+            self._reading.release()
         return self._count(self._votes, build)
 
     @staticmethod

@@ -58,7 +58,7 @@ BuildmasterConfig = {{
     "multiMaster": True,
     "mq": {{"type": "wamp", "router_url": "ROUTER", "realm": "buildbot"}},
     "db": {{"db_url": "DATABASE"}},
-    "workers": [worker.LocalWorker("NAME-test"), worker.LocalWorker("NAME-build")],
+    "workers": [worker.LocalWorker("NAME-" + name) for name in ("test", "more", "build")],
     "protocols": {{"null": {{}}}},
     "change_source": [
         changes.KojiChangeSource("fake", name="koji", tags=["candidate"], poll_interval=1,
@@ -66,7 +66,7 @@ BuildmasterConfig = {{
     ],
     "schedulers": [
         schedulers.AnyBranchScheduler(
-            name="candidates", builderNames=["test"],
+            name="candidates", builderNames=["test", "more"],
             change_filter=util.KojiChangeFilter(tags=["candidate"])),
         schedulers.ForceScheduler(
             name="force", builderNames=["build", "test"],
@@ -75,8 +75,9 @@ BuildmasterConfig = {{
                         for name in ("package", "ref", "koji_build_id")]),
     ],
     "builders": [
-        util.BuilderConfig(name="test", workernames=["NAME-test"], collapseRequests=False,
-                           factory=util.BuildFactory([Success()])),
+        *[util.BuilderConfig(name=name, workernames=["NAME-" + name], collapseRequests=False,
+                             factory=util.BuildFactory([Success()]))
+          for name in ("test", "more")],
         util.BuilderConfig(name="build", workernames=["NAME-build"], collapseRequests=False,
                            factory=util.BuildFactory([BUILD])),
     ],
@@ -85,6 +86,9 @@ BuildmasterConfig = {{
         util.KojiOrphanReleaser(),
         reporters.KojiTagReporter(profile="fake", builders=["test"],
                                   on_success={{"tag": "tested"}}),
+        # The two that it waits for run on any of the masters.
+        reporters.KojiTagReporter(name="gate", profile="fake", requires=["test", "more"],
+                                  on_success={{"tag": "gated"}}),
     ],
     "buildbotNetUsageData": None,
     "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
@@ -105,7 +109,7 @@ class Cluster:
 
     async def start(self) -> None:
         self.hub.add_demo_content()
-        for tag in ("candidate", "tested"):
+        for tag in ("candidate", "tested", "gated"):
             self.hub.add_tag(tag)
             self.hub.add_package(tag, "hello")
         await self.hub.start()
@@ -135,6 +139,17 @@ class Cluster:
 
     def tasks(self, method: str) -> list[dict[str, Any]]:
         return sorted(self.hub.state.rows("task", method=method), key=lambda task: task["id"])
+
+    def tagged(self, tag: str) -> Counter[int]:
+        """Return how many tasks each Koji build has that tag it."""
+        tag_id = self.hub.call("getTagID", tag)
+        requests = [task["request"] for task in self.tasks("tagBuild")]
+        return Counter(request[1] for request in requests if request[0] == tag_id)
+
+    def is_idle(self) -> bool:
+        """Tell whether the hub has no build and no tagging left to do."""
+        tasks = [*self.tasks("build"), *self.tasks("tagBuild")]
+        return all(task["state"] in task_states.DONE_GROUP for task in tasks)
 
     def set_hosts(self, change: str) -> None:
         """Let the hub's builders take tasks (``enableHost``), or not (``disableHost``)."""
@@ -205,12 +220,8 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     first = await until(lambda: owner(one))
     builds = [add_build(hub, f"a{number}", "candidate") for number in range(6)]
 
-    async def all_tagged() -> bool:
-        return len(cluster.tasks("tagBuild")) >= len(builds) and len(await results_of(one)) == len(
-            builds
-        )
-
-    await until(all_tagged)
+    await until(lambda: len(cluster.tagged("gated")) == len(cluster.tagged("tested")) == 6)
+    await until(cluster.is_idle)
     begun = reactor.seconds()
     # Each master runs a build of Koji's, none of which ends, and no build gets tagged any more.
     hub.builder.seconds = 3600
@@ -228,7 +239,11 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
         if build["masterid"] == first:
             break
         late = add_build(hub, f"late{request}")
-    await until(lambda: any(late in task["request"] for task in cluster.tasks("tagBuild")))
+    await until(lambda: late in cluster.tagged("tested"))
+    # These are anywhere between their requests and their reports when it happens.
+    before = await scheduled(one)
+    hurried = [add_build(hub, f"d{number}", "candidate") for number in range(3)]
+    await until(lambda: has_scheduled(one, before + 2 * len(hurried)))
     await victim.end(signal.SIGKILL)
     killed = reactor.seconds()
     # Nobody listens now.
@@ -249,37 +264,36 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     # It says what came of what the dead one had delivered.
     assert (await settled(survivor, build)).startswith("delivered: hello-1-late")
     delivered = reactor.seconds() - killed
-    await until(lambda: all_tested(survivor, builds), 60)
+    everything = {*builds, *hurried}
+    await until(lambda: everything <= set(cluster.tagged("gated")), 60)
+    await until(lambda: everything <= set(cluster.tagged("tested")), 60)
     # The dead master comes back, and finds nothing left to do.
     await victim.start()
     for task in cluster.tasks("build"):
         hub.call("cancelTask", task["id"])
     for each in requests:
         await survivor.ended(each)
-    await until(lambda: all(task["state"] in task_states.DONE_GROUP for task in all_tasks(cluster)))
+    await until(cluster.is_idle)
     changes = (await survivor.get("changes?limit=1000"))["changes"]
     events = Counter(change["properties"]["koji_event_key"][0] for change in changes)
-    reports = Counter(task["request"][1] for task in cluster.tasks("tagBuild"))
-    everything = await results_of(survivor)
+    tested, gated = cluster.tagged("tested"), cluster.tagged("gated")
+    results = await results_of(survivor)
     print(
-        f"{len(builds)} events, {len(changes)} changes,"
-        f" {sum(map(len, everything.values()))} builds, {reports.total()} reports;"
+        f"{len(builds) + len(hurried)} events, {len(changes)} changes,"
+        f" {tested.total()} reports of {len(results)} Koji builds, {gated.total()} of the gate;"
         f" {len(cluster.tasks('build'))} Koji tasks of {len(requests)} requests;"
         f" taken over after {taken:.0f} s, watched again after {again:.0f} s,"
         f" reported after {delivered:.0f} s; {reactor.seconds() - begun:.0f} s in all"
     )
     assert set(events.values()) == {1}
-    assert len(events) == len(builds)
-    assert all(len(everything[each]) == 1 for each in builds)
-    assert set(reports.values()) == {1}
-    assert set(reports) == set(everything)
+    assert len(events) == len(builds) + len(hurried)
+    assert all(len(results[each]) == 1 for each in builds)
+    assert set(tested.values()) == {1}
+    assert set(tested) == set(results)
+    assert gated == dict.fromkeys(everything, 1)
     assert len(cluster.tasks("build")) == len(requests)
     for master in cluster.masters:
         assert master.errors == []
-
-
-def all_tasks(cluster: Cluster) -> list[dict[str, Any]]:
-    return [*cluster.tasks("build"), *cluster.tasks("tagBuild")]
 
 
 async def taken_over(master: MasterProcess, dead: int) -> bool:
@@ -291,5 +305,9 @@ async def next_attempt(master: MasterProcess, request: int) -> dict[str, Any] | 
     return await running(master, request) if len(builds) == 2 else None
 
 
-async def all_tested(master: MasterProcess, builds: list[int]) -> bool:
-    return set(builds) <= set(await results_of(master))
+async def scheduled(master: MasterProcess) -> int:
+    return len((await master.get("buildrequests"))["buildrequests"])
+
+
+async def has_scheduled(master: MasterProcess, count: int) -> bool:
+    return await scheduled(master) >= count
