@@ -114,4 +114,5 @@ class KojiBuild(PrioritizedTaskStep):
         """Find the build, or its task, that has the name of this one and is of the same source."""
         if self.existing == "fail":
             return None
-        return await find_existing(hub.connection, outcome, self.source)
+        target = None if self.skip_tag else self.target
+        return await find_existing(hub.connection, outcome, self.source, target)

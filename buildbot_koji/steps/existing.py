@@ -17,17 +17,21 @@ _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 """The end of an SCM URL that names what it builds for ever."""
 
 
-async def find_existing(connection: Any, outcome: Outcome, source: str) -> int | Outcome | None:
+async def find_existing(
+    connection: Any, outcome: Outcome, source: str, target: str | None
+) -> int | Outcome | None:
     """Find what stands in the way of a build that failed because its NVR was taken.
 
     Args:
         connection: a :class:`txkoji.Connection`.
         outcome: what came of the ``build`` task.
         source: the SCM URL that was to be built.
+        target: the build target whose tag the build should be in, None for none.
 
     Returns:
-        The id of a task that is building the same source, the outcome of a build of it, or None:
-        the task failed otherwise, or what has the name is of another source, or nobody knows.
+        The id of a task that is building or tagging the same source, the outcome of a build of it,
+        or None: the task failed otherwise, or what has the name is of another source, or nobody
+        knows. The outcome has a reason where the build is not in the target's tag.
 
     Raises:
         HubFault, TransportError: as for any read.
@@ -44,9 +48,14 @@ async def find_existing(connection: Any, outcome: Outcome, source: str) -> int |
     ours = await _resolved_source(connection, outcome, source)
     if build is None or ours is None or build.source != ours:
         return None
-    if build.state == build_states.COMPLETE:
-        return await _outcome_of(connection, outcome, build)
-    return int(in_progress[1]) if in_progress is not None else None
+    task_id = int(in_progress[1]) if in_progress is not None else build.task_id
+    task = None if task_id is None else await connection.call("getTaskInfo", task_id)
+    if task is not None and task.state in task_states.ACTIVE_GROUP:
+        # A build is complete before it is tagged.
+        return int(task.id)
+    if build.state != build_states.COMPLETE:
+        return None
+    return await _outcome_of(connection, outcome, build, target)
 
 
 async def _resolved_source(connection: Any, outcome: Outcome, source: str) -> str | None:
@@ -60,14 +69,19 @@ async def _resolved_source(connection: Any, outcome: Outcome, source: str) -> st
     return source if _COMMIT.search(source) else None
 
 
-async def _outcome_of(connection: Any, outcome: Outcome, build: Any) -> Outcome:
+async def _outcome_of(connection: Any, outcome: Outcome, build: Any, target: str | None) -> Outcome:
     rpms = await connection.call("listBuildRPMs", build.build_id)
-    tags = await connection.call("listTags", build.build_id)
+    tags = tuple(tag.name for tag in await connection.call("listTags", build.build_id))
+    wanted = None if target is None else await connection.call("getBuildTarget", target)
+    reason = ""
+    if wanted is not None and wanted.dest_tag_name not in tags:
+        reason = f"it is not in {wanted.dest_tag_name}: add steps.KojiTag"
     return Outcome(
         outcome.tree,
+        reason=reason,
         build=build,
         nvr=build.nvr,
         builds=(build,),
-        tags=tuple(tag.name for tag in tags),
+        tags=tags,
         rpms=tuple(f"{rpm.name}-{rpm.version}-{rpm.release}.{rpm.arch}.rpm" for rpm in rpms),
     )

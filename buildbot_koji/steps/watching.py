@@ -56,6 +56,9 @@ class KojiTaskStep(KojiStep):
     (``activity``) and what came of it (:meth:`done_words`).
     """
 
+    # What is not as it should be must be seen from afar.
+    warnOnWarnings = True
+
     activity: ClassVar[str] = "building"
     """What an open task is doing where none of its children says more."""
 
@@ -111,7 +114,8 @@ class KojiTaskStep(KojiStep):
         """Say who made, or is making, what a task could not make because it is there.
 
         Returns:
-            The id of the task that is making it, the outcome of one that made it, or None.
+            The id of the task that is making it, the outcome of one that made it (with a reason
+            where something is not as it would be after this step), or None.
         """
 
     def done_words(self, outcome: Outcome) -> str:
@@ -145,8 +149,10 @@ class KojiTaskStep(KojiStep):
             outcome = await self._follow(hub, attempt, logs)
             found = await self._surely(partial(self.made_already, hub, outcome))
             if isinstance(found, Outcome):
-                self.say(f"took over {found.nvr}: it was built from the same source before")
-                return await self._conclude(hub, found, logs, results.SUCCESS)
+                catch = f"; {found.reason}" if found.reason else ""
+                self.say(f"took over {found.nvr}, built from the same source before{catch}")
+                result = results.WARNINGS if found.reason else results.SUCCESS
+                return await self._conclude(hub, found, logs, result)
             following = await self._next(hub, attempt, outcome, found)
         self._say_outcome(outcome)
         return await self._conclude(hub, outcome, logs, self._result_of(outcome))

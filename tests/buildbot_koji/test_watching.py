@@ -173,12 +173,18 @@ async def test_build_that_is_there(bench: Workbench) -> None:
     nvr = await bench.built()
     ended = await bench.build(koji_build(bench))
     assert ended.result == "success", ended.text
-    assert ended.text == f"took over {nvr}: it was built from the same source before"
+    assert ended.text == f"took over {nvr}, built from the same source before"
     [build] = bench.hub.call("listBuilds", "hello")
     assert ended.properties["koji_nvr"] == nvr
     assert ended.properties["koji_build_id"] == build["build_id"]
     assert ended.properties["koji_tags"] == ["demo-candidate"]
     assert f"{nvr}.x86_64.rpm" in ended.properties["koji_rpms"]
+    bench.hub.call("untagBuild", "demo-candidate", nvr)
+    ended = await bench.build(koji_build(bench))
+    assert ended.result == "warnings"
+    assert ended.text.endswith("; it is not in demo-candidate: add steps.KojiTag")
+    ended = await bench.build(koji_build(bench, skip_tag=True))
+    assert ended.result == "success"
     ended = await bench.build(koji_build(bench, existing="fail"))
     assert ended.result == "failure"
     assert ended.text.startswith(f"failed: Build already exists (id={build['build_id']}")
