@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.live_logs import LiveLogs
@@ -65,9 +66,12 @@ class TaskDisplay:
         if not self._linking:
             self._linking = True
             self._links = Deferred.fromCoroutine(self._link_children())
-            self._links.addErrback(
-                lambda failure: self._log.failure("can't link the tasks of a build", failure)
-            )
+            self._links.addErrback(self._not_all_linked)
+
+    def _not_all_linked(self, failure: Failure) -> None:
+        # A step that is interrupted while it waits for its links cancels them.
+        if not failure.check(CancelledError):
+            self._log.failure("can't link the tasks of a build", failure)
 
     def _say(self) -> None:
         tree, end = self._watch.tree, self._watch.estimated_end

@@ -21,8 +21,8 @@ BUILDBOT = Path(sys.executable).with_name("buildbot")
 OWN_ERRORS = ("process.buildstep.BuildStepCancelled", "TransportLost")
 """What Buildbot logs when a stop meets a step that begins, and when it leaves its router."""
 
-START_LIMIT = 120.0
-"""Seconds: a machine that runs many tests at once is slow."""
+LIMIT = 120.0
+"""Seconds that a start or a stop may take: a machine that runs many tests at once is slow."""
 
 RUNNING = "BuildMaster is running"
 RECONFIGURED = "configuration update complete"
@@ -114,7 +114,7 @@ class MasterProcess:
         """Start the master; returns when it answers."""
         before = self.log.count(RUNNING)
         self._spawn()
-        await until(lambda: self._runs(before), START_LIMIT)
+        await until(lambda: self._runs(before), LIMIT)
 
     def _spawn(self) -> None:
         with (self.directory / "output").open("ab") as output:
@@ -145,7 +145,7 @@ class MasterProcess:
             return 0
         process.send_signal(number)
         try:
-            return await deferToThread(process.wait, 30)
+            return await deferToThread(process.wait, LIMIT)
         finally:
             process.kill()
 
