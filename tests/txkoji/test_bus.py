@@ -656,6 +656,20 @@ async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], end
 
 
 @pytest_twisted.ensureDeferred
+async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, silent_port: int) -> None:
+    """A stop ends the connecting too; the broker can't have the message."""
+    publisher = bus.publisher(bus.settings(url=f"amqp://127.0.0.1:{silent_port}"))
+    publishing = publisher.publish("build.tag", "1")
+    connecting = publisher.connect()
+    await deferLater(reactor, 0.05)
+    await limited(publisher.stop(), 5)
+    for waiting in (publishing, connecting, publisher.publish("build.tag", "2")):
+        with pytest.raises(BusError, match="was stopped") as caught:
+            await limited(waiting, 5)
+        assert caught.value.may_have_arrived is False
+
+
+@pytest_twisted.ensureDeferred
 async def test_publisher_that_is_stopped(bus: Bus, cable: tuple[Cable, str]) -> None:
     """A stop does not wait for a confirmation: what waits for it fails."""
     wire, url = cable
@@ -665,8 +679,9 @@ async def test_publisher_that_is_stopped(bus: Bus, cable: tuple[Cable, str]) -> 
     publishing = publisher.publish("build.tag", "2")
     await deferLater(reactor, 0)
     await limited(publisher.stop(), 5)
-    with pytest.raises(BusError):
+    with pytest.raises(BusError, match="was stopped") as caught:
         await limited(publishing, 5)
+    assert caught.value.may_have_arrived is True
 
 
 # Dialects

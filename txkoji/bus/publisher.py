@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +12,18 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import Link, end
 from txkoji.bus.settings import Broker
-from txkoji.exceptions import BrokerUnreachable
+from txkoji.exceptions import BrokerUnreachable, BusError
 
 __all__ = ["Publisher"]
 
 TIMEOUT = 30.0
+
+
+@dataclass
+class _Attempt:
+    """One use of the connection."""
+
+    may_have_arrived: bool = False
 
 
 class Publisher:
@@ -36,7 +44,9 @@ class Publisher:
         self._reactor = reactor
         self._timeout = timeout
         self._link: Link | None = None
-        self._publishing = DeferredLock()
+        self._using = DeferredLock()
+        self._working: set[Deferred[None]] = set()
+        self._is_stopped = False
 
     @returns_deferred
     async def publish(
@@ -70,35 +80,69 @@ class Publisher:
         for name, value in (headers or {}).items():
             if not isinstance(value, (str, int, type(None))):
                 raise TypeError(f"the header {name} must not be a {type(value).__name__}")
-        sent = False
+        attempt = _Attempt()
 
-        async def publish() -> None:
-            nonlocal sent
-            # One at a time: their order is kept, and pika could not tell which of several it is
-            # that the broker sends back.
-            await self._publishing.acquire()
+        async def publish(link: Link) -> None:
+            attempt.may_have_arrived = True
+            await link.publish(
+                self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())
+            )
+
+        await self._limited(attempt, publish)
+
+    @returns_deferred
+    async def connect(self) -> None:
+        """Make the connection now, if there is none.
+
+        Returns:
+            A Deferred that fires when it is there. It fails as that of :meth:`publish` does.
+        """
+
+        async def nothing(_link: Link) -> None:
+            pass
+
+        await self._limited(_Attempt(), nothing)
+
+    async def _limited(self, attempt: _Attempt, use: Callable[[Link], Awaitable[None]]) -> None:
+        """Use the connection, one at a time, within the time limit and until a stop."""
+        url = self._settings.url
+
+        async def work() -> None:
+            # Their order is kept, and pika could not tell which of several messages it is that
+            # the broker sends back.
+            await self._using.acquire()
             try:
-                link = await self._open_link()
-                sent = True
-                await link.publish(
-                    self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())
-                )
+                await use(await self._open_link())
             except CancelledError:
                 # Out of time, or given up: what the broker still says would be of this message.
                 self._drop_link()
                 raise
             finally:
-                self._publishing.release()
+                self._using.release()
 
         def expired(_: Any, seconds: float) -> None:
             raise BrokerUnreachable(
-                f"the broker {self._settings.url} did not take a message within {seconds:g} s",
-                may_have_arrived=sent,
+                f"the broker {url} did not take a message within {seconds:g} s",
+                may_have_arrived=attempt.may_have_arrived,
             )
 
-        waiting = Deferred.fromCoroutine(publish())
-        waiting.addTimeout(self._timeout, self._reactor, expired)
-        await waiting
+        if self._is_stopped:
+            raise BrokerUnreachable(f"publishing to the broker {url} was stopped")
+        working = Deferred.fromCoroutine(work())
+        self._working.add(working)
+        working.addTimeout(self._timeout, self._reactor, expired)
+        try:
+            await working
+        except (CancelledError, BusError):
+            # What a connection that is being made fails with when it is cancelled is anything.
+            if not self._is_stopped:
+                raise
+            raise BrokerUnreachable(
+                f"publishing to the broker {url} was stopped",
+                may_have_arrived=attempt.may_have_arrived,
+            ) from None
+        finally:
+            self._working.discard(working)
 
     def _drop_link(self) -> None:
         link, self._link = self._link, None
@@ -119,7 +163,10 @@ class Publisher:
 
     @returns_deferred
     async def stop(self) -> None:
-        """Close the connection. What waits for a confirmation then fails with a BusError."""
+        """Close the connection, for good. What waits for a confirmation fails with a BusError."""
+        self._is_stopped = True
+        for working in list(self._working):
+            working.cancel()
         link, self._link = self._link, None
         if link is not None:
             await end(link, self._reactor)

@@ -74,6 +74,14 @@ class Emitter:
         self._is_working = False
         self._working: Deferred[None] | None = None
 
+    async def check(self) -> None:
+        """Make sure that there is a broker.
+
+        Raises:
+            BusError: there is none that takes messages.
+        """
+        await self._publisher.connect()
+
     def emit(self, message: Outgoing) -> None:
         """Publish a message as soon as those before it are published."""
         self._waiting.append(message)
