@@ -629,3 +629,104 @@ async def test_events(koji: Connection) -> None:
 async def test_build_types(koji: Connection) -> None:
     """Every hub knows RPM builds."""
     assert "rpm" in [kind.name for kind in await limited(koji.listBTypes())]
+
+
+@pytest_twisted.ensureDeferred
+async def test_history_of_a_tag(koji: Connection) -> None:
+    """Each tagging has the event and the user that made it, and that ended it; one page a call."""
+    tags = [
+        tag
+        for build in await some_builds(koji)
+        for tag in (await limited(koji.listTags(build=build.build_id)))[:1]
+    ]
+    for tag in tags:
+        options = {"order": "-create_event,build_id", "limit": 5}
+        history = await limited(
+            koji.queryHistory(tables=["tag_listing"], tag=tag.id, queryOpts=options)
+        )
+        rows = history.tag_listing
+        assert 0 < len(rows) <= 5
+        for row in rows:
+            assert (row.tag_id, row["tag.name"]) == (tag.id, tag.name)
+            assert (row.active is None) == (row.revoke_event is not None)
+        last = rows[0].create_event
+        after = await limited(
+            koji.queryHistory(tables=["tag_listing"], tag=tag.id, afterEvent=last - 1)
+        )
+        found = [row for row in after.tag_listing if row.create_event == last]
+        assert found
+        assert all(row._created_after_event is True for row in found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_history_without_a_tag(koji: Connection) -> None:
+    """The history of a tag that never was is a fault, not an empty list."""
+    with pytest.raises(GenericError):
+        await limited(koji.queryHistory(tables=["tag_listing"], tag=MISSING))
+
+
+@pytest_twisted.ensureDeferred
+async def test_repo_of_a_tag(koji: Connection) -> None:
+    """The repo of a build tag is READY, and is the same by its id."""
+    checked = 0
+    for target in await limited(koji.getBuildTargets(queryOpts={"limit": 20, "order": "id"})):
+        repo = await limited(koji.getRepo(target.build_tag))
+        if repo is None:
+            continue
+        checked += 1
+        assert repo.state == 1
+        same = await limited(koji.repoInfo(repo.id))
+        assert (same.id, same.tag_name) == (repo.id, target.build_tag_name)
+    assert checked or not await limited(koji.getBuildTargets())
+
+
+@pytest_twisted.ensureDeferred
+async def test_last_change_of_a_tag(koji: Connection) -> None:
+    """A tag has changed at some event, and has not since that one."""
+    for target in await limited(koji.getBuildTargets(queryOpts={"limit": 3, "order": "id"})):
+        tag = target.dest_tag
+        last = await limited(koji.tagLastChangeEvent(tag, inherit=False))
+        assert await limited(koji.tagChangedSinceEvent(last - 1, [tag])) is True
+        assert await limited(koji.tagChangedSinceEvent(last, [tag])) is False
+
+
+@pytest_twisted.ensureDeferred
+async def test_archives_of_an_rpm_build(koji: Connection) -> None:
+    """A build of RPMs alone has no archives, and is no image, Maven or Windows build."""
+    for build in await limited(
+        koji.listBuilds(type="rpm", state=1, queryOpts={"limit": 3, "order": "-build_id"})
+    ):
+        types = await limited(koji.getBuildType(build.build_id))
+        assert "rpm" in types
+        if set(types) == {"rpm"}:
+            assert await limited(koji.listArchives(buildID=build.build_id)) == []
+            assert await limited(koji.getImageBuild(build.build_id)) is None
+            with pytest.raises(GenericError):
+                await limited(koji.getMavenBuild(build.build_id, strict=True))
+
+
+@pytest_twisted.ensureDeferred
+async def test_types_of_archives(koji: Connection) -> None:
+    """A hub knows types of archives by their extensions."""
+    types = {each.name: each.extensions for each in await limited(koji.getArchiveTypes())}
+    assert {"jar", "pom", "zip"} <= set(types)
+    assert "pom" in types["pom"].split()
+
+
+@pytest_twisted.ensureDeferred
+async def test_signatures_of_rpms(koji: Connection) -> None:
+    """Each signature of an RPM names the RPM and a key, or none."""
+    for build in await limited(
+        koji.listBuilds(type="rpm", state=1, queryOpts={"limit": 1, "order": "-build_id"})
+    ):
+        for rpm in (await limited(koji.listBuildRPMs(build.build_id)))[:3]:
+            for row in await limited(koji.queryRPMSigs(rpm_id=rpm.id)):
+                assert row.rpm_id == rpm.id
+                assert isinstance(row.sigkey, str)
+
+
+@pytest_twisted.ensureDeferred
+async def test_repo_request_that_is_not_there(koji: Connection) -> None:
+    """A repo request that was never made is a fault, where the hub knows such requests."""
+    with pytest.raises(GenericError, match=r"No such request|Invalid method"):
+        await limited(koji.call("repo.checkRequest", 0))

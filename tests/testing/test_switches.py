@@ -63,6 +63,8 @@ def test_hub_without_drafts(clock: Clock) -> None:
     clock.pump([0.1] * 200)
     [build] = hub.call("listBuilds", taskID=task)
     assert build["release"] == "r1"
+    assert "draft" not in build
+    assert "promoter_name" not in hub.call("getBuild", build["build_id"])
     with pytest.raises(GenericError, match="Invalid method: promoteBuild"):
         hub.call("promoteBuild", build["build_id"])
     with pytest.raises(ParameterError, match="unexpected keyword argument 'draft'"):

@@ -20,7 +20,7 @@ from twisted.web.resource import Resource
 
 from txkoji import exceptions
 from txkoji.testing import marshal, negotiate, uploads
-from txkoji.testing.methods import NEW_PARAMETERS, Call
+from txkoji.testing.methods import NEW_PARAMETERS, Call, as_before_drafts
 from txkoji.testing.sessions import Session
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def call_with_argument_check(call: Call, name: str, params: list[Any]) -> Any:
             text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
             raise exceptions.ParameterError(text)
     try:
-        return function(call, *args, **kwargs)
+        return as_before_drafts(call.hub.release, function(call, *args, **kwargs))
     except TypeError as error:
         # Only the call itself is on the traceback: the arguments did not fit.
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:

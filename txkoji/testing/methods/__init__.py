@@ -41,6 +41,25 @@ NEW_PARAMETERS: dict[str, Version] = {
 """The parameters that older hubs lack, with the version that brought them."""
 
 
+_DRAFT_KEYS = frozenset(("draft", "promoter_id", "promoter_name", "promotion_time", "promotion_ts"))
+_DRAFTS_SINCE: Version = (1, 34)
+
+
+def as_before_drafts(release: Version, value: Any) -> Any:
+    """Return a reply as a hub of a release gives it: without what tells of drafts if it is old."""
+    if release >= _DRAFTS_SINCE:
+        return value
+    if isinstance(value, dict):
+        return {
+            key: as_before_drafts(release, each)
+            for key, each in value.items()
+            if key not in _DRAFT_KEYS
+        }
+    if isinstance(value, list):
+        return [as_before_drafts(release, each) for each in value]
+    return value
+
+
 @dataclass
 class Call:
     """One call, as a hub method sees it.
