@@ -103,6 +103,21 @@ def text_or_texts(value: Any) -> str | None:
     return None if text(value) is None else texts(value)
 
 
+def words(value: Any) -> list[Any]:
+    """Return the parts of a value that may be a list, or one string with spaces between them."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return value.split()
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def strings(value: Any) -> str | None:
+    """Want a dictionary of strings."""
+    good = struct(value) is None and all(isinstance(each, str) for each in value.values())
+    return None if good else "must be a dictionary of strings"
+
+
 def struct(value: Any) -> str | None:
     """Want a dictionary with strings for keys."""
     mapping = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)

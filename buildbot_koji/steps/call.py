@@ -12,7 +12,8 @@ from buildbot_koji.arguments import argument
 from buildbot_koji.explanations import explain
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.writing import KojiWriteStep, words
+from buildbot_koji.steps.conclusion import LONGEST_PROPERTY
+from buildbot_koji.steps.writing import KojiWriteStep
 from txkoji import hub_api
 from txkoji.exceptions import AuthError, HubFault, KojiException, ServerOffline
 from txkoji.hub_api import Kind
@@ -21,9 +22,6 @@ __all__ = ["KojiCall", "KojiCancel"]
 
 LOG_LIMIT = 1_000_000
 """Characters of a result that are shown."""
-
-PROPERTY_LIMIT = 64_000
-"""Characters of a result that fit into a property: the column of MySQL has 64 KiB."""
 
 
 class KojiCall(KojiWriteStep):
@@ -61,7 +59,7 @@ class KojiCall(KojiWriteStep):
             result = (await self.once(hub, "call", lambda: self._wrapped(hub), self._look))[0]
         text = json.dumps(result, indent=2, sort_keys=True, default=str)
         await self.addCompleteLog("result", text[:LOG_LIMIT] + "\n")
-        if len(text) > PROPERTY_LIMIT:
+        if len(text) > LONGEST_PROPERTY:
             return self.fail(
                 f"the result has {len(text):,} characters, too many for a property: it is in the"
                 " log; ask for less"
@@ -113,13 +111,16 @@ class KojiCancel(KojiWriteStep):
         """Cancel all; what the hub refuses does not keep it from the rest."""
         await hub.log_in()
         refused = []
-        for task_id in words(self.tasks):
+        for task_id in checks.words(self.tasks):
             refused += await self._cancel(hub, *self._task_call(task_id))
-        for build in words(self.builds):
+        for build in checks.words(self.builds):
             refused += await self._cancel(hub, "cancelBuild", build)
         if refused:
             return self.fail("; ".join(refused))
-        named = [*(f"task {each}" for each in words(self.tasks)), *map(str, words(self.builds))]
+        named = [
+            *(f"task {each}" for each in checks.words(self.tasks)),
+            *map(str, checks.words(self.builds)),
+        ]
         self.say(f"canceled {', '.join(named)}")
         return results.SUCCESS
 

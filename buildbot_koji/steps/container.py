@@ -10,7 +10,6 @@ from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
 from buildbot_koji.steps.priority import PrioritizedTaskStep
 from buildbot_koji.steps.watching import HubCall
-from buildbot_koji.steps.writing import words
 from txkoji import task_states
 from txkoji.outcomes import Outcome
 
@@ -123,9 +122,9 @@ class KojiContainerBuild(PrioritizedTaskStep):
         """Return the call that submits the container."""
         options = self.hub_options()
         if self.arch_override is not None:
-            options["arch_override"] = " ".join(words(self.arch_override))
+            options["arch_override"] = " ".join(checks.words(self.arch_override))
         if self.compose_ids is not None:
-            options["compose_ids"] = words(self.compose_ids)
+            options["compose_ids"] = checks.words(self.compose_ids)
         named: dict[str, Any] = {"priority": self.hub_priority}
         if self.channel is not None:
             named["channel"] = self.channel

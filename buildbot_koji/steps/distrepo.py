@@ -10,7 +10,6 @@ from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
 from buildbot_koji.steps.files import UploadingStep
 from buildbot_koji.steps.watching import HubCall
-from buildbot_koji.steps.writing import words
 from txkoji import task_states
 from txkoji.exceptions import GenericError
 from txkoji.outcomes import Outcome
@@ -100,7 +99,7 @@ class KojiDistRepo(UploadingStep):
         if self.allow_missing_signatures is True and self.skip_missing_signatures is True:
             found.append("allow_missing_signatures and skip_missing_signatures exclude each other")
         if self.multilib is not None and checks.text_or_texts(self.arches) is None:
-            arches = words(self.arches)
+            arches = checks.words(self.arches)
             found += [
                 f"multilib needs the architecture {other} beside {arch}"
                 for arch, other in MULTILIB.items()
@@ -113,7 +112,7 @@ class KojiDistRepo(UploadingStep):
         arches = [each for each in await self._arches(hub) if each != "noarch"]
         if self.with_src and "src" not in arches:
             arches.append("src")
-        delta = [await self._delta_repo(hub, each) for each in words(self.delta_rpms)]
+        delta = [await self._delta_repo(hub, each) for each in checks.words(self.delta_rpms)]
         self._prepared = {"arch": arches, "delta": delta}
         for name in ("comps", "multilib"):
             path = getattr(self, name)
@@ -121,9 +120,9 @@ class KojiDistRepo(UploadingStep):
 
     async def _arches(self, hub: Hub) -> list[str]:
         if self.arches is not None:
-            return words(self.arches)
+            return checks.words(self.arches)
         config = await hub.connection.getBuildConfig(self.tag)
-        found = words(config.get("arches") or "")
+        found = checks.words(config.get("arches") or "")
         if not found:
             raise GenericError(f"the tag {self.tag} has no architectures: give arches")
         return found
@@ -150,7 +149,7 @@ class KojiDistRepo(UploadingStep):
             "allow_missing_signatures": False,
         }
         options = {**defaults, "latest": latest, **self.hub_options(), **self._prepared}
-        return HubCall("distRepo", (self.tag, words(self.keys)), options)
+        return HubCall("distRepo", (self.tag, checks.words(self.keys)), options)
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Tell the repo's id, which the hub gave it with the task."""

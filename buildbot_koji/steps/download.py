@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from buildbot.process import results
+from buildbot.process.logobserver import LogLineObserver
 from buildbot.process.remotecommand import RemoteShellCommand
 from twisted.internet.threads import deferToThreadPool
 
@@ -19,8 +20,8 @@ from buildbot_koji.arguments import argument
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE, KojiStep
+from buildbot_koji.steps.conclusion import LONGEST_PROPERTY
 from buildbot_koji.steps.files import megabytes
-from buildbot_koji.steps.writing import words
 from txkoji import task_states
 from txkoji.downloads import (
     RemoteFile,
@@ -43,6 +44,22 @@ RPM_METHODS = ("build", "buildArch")
 """The tasks whose RPMs are downloaded where not everything is."""
 
 _DEBUGINFO = re.compile(r"-(debuginfo|debugsource)-[^-]+-[^-]+$")
+
+
+class _Counter(LogLineObserver):
+    """Says how many files the worker has, by the lines that it prints."""
+
+    def __init__(self, step: KojiStep, total: int) -> None:
+        super().__init__()
+        self._step = step
+        self._total = total
+        self._done = 0
+
+    def outLineReceived(self, line: str) -> None:
+        """Count a file that is done."""
+        if line.endswith(" bytes"):
+            self._done += 1
+            self._step.say(f"downloaded {self._done}/{self._total} files to the worker")
 
 
 class DownloadStep(KojiStep):
@@ -90,7 +107,9 @@ class DownloadStep(KojiStep):
             local_path(Path(), file.name)
         size = sum(file.size or 0 for file in files)
         what = f"{len(files)} files, {size / 1e6:.1f} MB"
-        self.setProperty("koji_files", [file.name for file in files], SOURCE)
+        names = [file.name for file in files]
+        if len(json.dumps(names)) <= LONGEST_PROPERTY:
+            self.setProperty("koji_files", names, SOURCE)
         if self.to == "master":
             await self._to_master(hub, files)
         elif not await self._to_worker(hub, files, what):
@@ -130,6 +149,7 @@ class DownloadStep(KojiStep):
             collectStdout=True,
             timeout=SILENCE,
         )
+        self.addLogObserver("stdio", _Counter(self, len(files)))
         command.useLog(await self.addLog("stdio"))
         await self.runCommand(command)
         if not command.didFail():
@@ -221,7 +241,7 @@ class KojiDownloadBuild(DownloadStep):
         if self.type is None:
             found = [file for file in found if self._is_wanted(file)]
         there = {_arch(file) for file in found}
-        missing = [arch for arch in words(self.arches) if arch not in there]
+        missing = [arch for arch in checks.words(self.arches) if arch not in there]
         if missing and not self.nofailarch:
             raise TransferError(f"build {build} has no RPM of {', '.join(missing)}")
         if not found:
@@ -232,7 +252,7 @@ class KojiDownloadBuild(DownloadStep):
         nvr = file.name.removesuffix(".rpm").rpartition(".")[0]
         if not self.debuginfo and _DEBUGINFO.search(nvr):
             return False
-        return self.arches is None or _arch(file) in words(self.arches)
+        return self.arches is None or _arch(file) in checks.words(self.arches)
 
     async def _build(self, hub: Hub) -> Any:
         koji = hub.connection
@@ -311,7 +331,7 @@ class KojiDownloadTask(DownloadStep):
             return None
         if self.arches is not None:
             arch = path.stem.rpartition(".")[2] if path.suffix == ".rpm" else task.arch
-            if arch not in words(self.arches):
+            if arch not in checks.words(self.arches):
                 return None
         if self.filter is not None and not re.search(self.filter, name):
             return None

@@ -11,7 +11,6 @@ from buildbot_koji.hub import Hub
 from buildbot_koji.steps.files import UploadingStep
 from buildbot_koji.steps.priority import PrioritizedTaskStep
 from buildbot_koji.steps.watching import HubCall
-from buildbot_koji.steps.writing import words
 
 __all__ = ["KojiImageBuild", "KojiKiwiBuild", "KojiOSBuild"]
 
@@ -57,14 +56,8 @@ def image_formats(value: Any) -> str | None:
     complaint = checks.text_or_texts(value)
     if complaint is not None:
         return complaint
-    unknown = [each for each in words(value) if each not in FORMATS]
+    unknown = [each for each in checks.words(value) if each not in FORMATS]
     return f"must be of {', '.join(FORMATS)}" if unknown else None
-
-
-def strings_by_name(value: Any) -> str | None:
-    """Want a dictionary of strings."""
-    good = checks.struct(value) is None and all(isinstance(each, str) for each in value.values())
-    return None if good else "must be a dictionary of strings"
 
 
 class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
@@ -112,8 +105,8 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         "what the image is converted to, a list or one string; for an appliance one",
     )
     disk_size = argument(checks.integer, "gigabytes of the disk; 10 if it is not said")
-    ova_options = argument(strings_by_name, "values in the OVA description, by their names")
-    factory_parameters = argument(strings_by_name, "parameters of Image Factory, by their names")
+    ova_options = argument(checks.strings, "values in the OVA description, by their names")
+    factory_parameters = argument(checks.strings, "parameters of Image Factory, by their names")
     noverifyssl = argument(
         checks.flag,
         "don't verify certificates of trees and repos",
@@ -172,7 +165,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         elif self.kind not in SEVERAL_ARCHES:
             for name in ("arches", "format"):
                 value = getattr(self, name)
-                if checks.text_or_texts(value) is None and len(words(value)) > 1:
+                if checks.text_or_texts(value) is None and len(checks.words(value)) > 1:
                     found.append(f"{name}={value!r} must be one: of a {self.kind} there is one")
         return found
 
@@ -188,15 +181,15 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         """Return the options as the hub takes them."""
         options = super().hub_options()
         if self.can_fail is not None:
-            options["optional_arches"] = words(self.can_fail)
+            options["optional_arches"] = checks.words(self.can_fail)
         if self.kind == "appliance" and self.format is not None:
-            options["format"] = words(self.format)[0]
+            options["format"] = checks.words(self.format)[0]
         if self.kind == "livemedia" and self.install_tree is not None:
             options["install_tree_url"] = self.install_tree
         if self.kind == "image":
             options["kickstart"] = self._kickstart
             options["disk_size"] = self.disk_size if self.disk_size is not None else DISK_SIZE
-            options["format"] = words(self.format)
+            options["format"] = checks.words(self.format)
             if self.ova_options:
                 options["ova_option"] = [f"{key}={each}" for key, each in self.ova_options.items()]
             if self.factory_parameters:
@@ -208,7 +201,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     def hub_call(self) -> HubCall:
         """Return the call that submits the image."""
         what = (self.image_name, self.version)
-        arches = words(self.arches)
+        arches = checks.words(self.arches)
         options, priority = self.hub_options(), self.hub_priority
         if self.kind == "image":
             place = (arches, self.target, self.install_tree)
@@ -278,13 +271,18 @@ class KojiKiwiBuild(PrioritizedTaskStep):
         """Return the call that submits the image."""
         options = self.hub_options()
         if self.can_fail is not None:
-            options["optional_arches"] = words(self.can_fail)
+            options["optional_arches"] = checks.words(self.can_fail)
         if self._takes_buildroot_repo:
             asked = self.buildroot_repo
             options["use_buildroot_repo"] = not self.repos if asked is None else asked
         if self.hub_priority is not None:
             options["priority"] = self.hub_priority
-        place = (self.target, words(self.arches), self.description_scm, self.description_path)
+        place = (
+            self.target,
+            checks.words(self.arches),
+            self.description_scm,
+            self.description_path,
+        )
         return HubCall("kiwiBuild", place, options)
 
 
@@ -343,8 +341,8 @@ class KojiOSBuild(PrioritizedTaskStep):
         given = {name: value for name, value in ostree.items() if value is not None}
         if given:
             options["ostree"] = given
-        what = (self.image_name, self.version, self.distro, words(self.image_types))
+        what = (self.image_name, self.version, self.distro, checks.words(self.image_types))
         return HubCall(
             "osbuildImage",
-            (*what, self.target, words(self.arches), options, self.hub_priority),
+            (*what, self.target, checks.words(self.arches), options, self.hub_priority),
         )

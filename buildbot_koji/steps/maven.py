@@ -20,12 +20,6 @@ def properties(value: Any) -> str | None:
     return None if good else "must be a dictionary of strings, or None for no value"
 
 
-def environment(value: Any) -> str | None:
-    """Want a dictionary of strings."""
-    good = properties(value) is None and None not in value.values()
-    return None if good else "must be a dictionary of strings"
-
-
 class KojiMavenBuild(PrioritizedTaskStep):
     """Builds a Maven project. Needs a hub with Maven support."""
 
@@ -45,7 +39,7 @@ class KojiMavenBuild(PrioritizedTaskStep):
     maven_properties = argument(
         properties, "system properties, by their names; None for no value", option="properties"
     )
-    envs = argument(environment, "environment variables, by their names", option="envs")
+    envs = argument(checks.strings, "environment variables, by their names", option="envs")
     debug = argument(checks.flag, "run Maven with ``--debug``", default=False)
     scratch = argument(
         checks.flag, "build without importing the result", default=False, option="scratch"

@@ -12,10 +12,11 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji import checks
 from buildbot_koji.arguments import argument
+from buildbot_koji.cancellations import AWAY
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.writing import AWAY, KojiTasksStep, words
+from buildbot_koji.steps.writing import KojiTasksStep
 from buildbot_koji.submissions import HubCall
 from txkoji import paths
 from txkoji.exceptions import GenericError, HubFault
@@ -250,7 +251,9 @@ class KojiWaitRepo(RepoStep):
 
     async def _wanted(self, hub: Hub) -> Wanted:
         tag = await self.find_tag(hub)
-        builds = [await hub.connection.getBuild(each, strict=True) for each in words(self.builds)]
+        builds = [
+            await hub.connection.getBuild(each, strict=True) for each in checks.words(self.builds)
+        ]
         current = self.current
         if current is None:
             current = not builds and self.min_event is None and self.at_event is None

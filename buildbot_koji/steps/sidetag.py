@@ -12,7 +12,7 @@ from buildbot_koji import checks
 from buildbot_koji.arguments import argument
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.writing import KojiWriteStep, words
+from buildbot_koji.steps.writing import KojiWriteStep
 from txkoji import paths
 from txkoji.exceptions import ParameterError
 
@@ -131,10 +131,10 @@ class KojiRemoveSideTag(KojiWriteStep):
 
     async def change(self, hub: Hub) -> int:
         """Remove the side tags that are still there."""
-        for sidetag in words(self.sidetags):
+        for sidetag in checks.words(self.sidetags):
             self.say(f"removing side tag {sidetag}")
             await self._remove(hub, sidetag)
-        self.say(f"removed {' '.join(map(str, words(self.sidetags)))}")
+        self.say(f"removed {' '.join(map(str, checks.words(self.sidetags)))}")
         return results.SUCCESS
 
     async def _remove(self, hub: Hub, sidetag: Any) -> None:

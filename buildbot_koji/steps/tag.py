@@ -11,7 +11,7 @@ from buildbot_koji import checks
 from buildbot_koji.arguments import argument
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.writing import KojiTasksStep, KojiWriteStep, words
+from buildbot_koji.steps.writing import KojiTasksStep, KojiWriteStep
 from buildbot_koji.submissions import HubCall
 
 __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
@@ -48,7 +48,7 @@ class KojiTag(KojiTasksStep):
         """Tag the builds that are not in the tag."""
         calls = {
             str(build): HubCall("tagBuild", (self.tag, build, self.force))
-            for build in words(self.builds)
+            for build in checks.words(self.builds)
         }
 
         async def is_done(label: str) -> bool:
@@ -91,7 +91,9 @@ class KojiMove(KojiTasksStep):
             for build in builds
         }
         if not calls:
-            return self.fail(f"{self.from_tag} has no build of {' '.join(words(self.builds))}")
+            return self.fail(
+                f"{self.from_tag} has no build of {' '.join(checks.words(self.builds))}"
+            )
 
         async def is_done(label: str) -> bool:
             build = calls[label].args[2]
@@ -106,13 +108,13 @@ class KojiMove(KojiTasksStep):
 
     async def _builds(self, hub: Hub) -> list[Any]:
         if not self.all:
-            return words(self.builds)
+            return checks.words(self.builds)
         found = self.noted("packages").get("builds")
         if found is None:
             # Oldest first, as the hub's own moveAllBuilds: the newest is the latest in the end.
             found = [
                 build.nvr
-                for package in words(self.builds)
+                for package in checks.words(self.builds)
                 for build in reversed(
                     await hub.connection.listTagged(self.from_tag, package=package)
                 )
@@ -169,14 +171,14 @@ class KojiUntag(KojiWriteStep):
 
     async def _builds(self, hub: Hub) -> list[Any]:
         if not (self.all or self.non_latest):
-            return words(self.builds)
+            return checks.words(self.builds)
         found = self.noted("packages").get("builds")
         if found is None:
             # The hub gives the latest first.
             first = 1 if self.non_latest else 0
             found = [
                 build.nvr
-                for package in words(self.builds)
+                for package in checks.words(self.builds)
                 for build in (await hub.connection.listTagged(self.tag, package=package))[first:]
             ]
             await self.note("packages", builds=found)
@@ -200,7 +202,7 @@ class KojiPromote(KojiWriteStep):
         build = await self._find(hub)
         if build is None:
             return self.fail(f"the hub has no build {self.draft}")
-        if not build.draft and build.get("promotion_ts") is None:
+        if not build.get("draft") and build.get("promotion_ts") is None:
             return self.fail(f"{build.nvr} is not a draft build")
 
         async def do() -> int:
@@ -211,7 +213,7 @@ class KojiPromote(KojiWriteStep):
             found = await hub.connection.getBuild(build.id)
             return None if found.draft else int(found.id)
 
-        if build.draft:
+        if build.get("draft"):
             await self.once(hub, "promotion", do, look)
             build = await hub.connection.getBuild(build.id)
         self.setProperty("koji_nvr", build.nvr, SOURCE)

@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
 from buildbot.process import results
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.defer import DeferredList
 from twisted.internet.task import deferLater
 
+from buildbot_koji.cancellations import AWAY
 from buildbot_koji.explanations import explain, one_line
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.attempts import find, store
 from buildbot_koji.steps.base import CANCEL_LIMIT, SOURCE, Ending, KojiStep
-from buildbot_koji.submissions import HubCall, begin_submission, find_task, submit_task
+from buildbot_koji.submissions import Attempt, HubCall, begin_submission, find_task, submit_task
 from txkoji import paths, task_states
-from txkoji.exceptions import AuthError, HubFault, KojiException, ServerOffline, TransportError
+from txkoji.exceptions import AuthError, HubFault, ServerOffline
 from txkoji.outcomes import read_outcome
 from txkoji.submission import Submission
 from txkoji.watcher import TaskTree, Watch
 
-__all__ = ["KojiTasksStep", "KojiWriteStep", "words"]
+__all__ = ["KojiTasksStep", "KojiWriteStep"]
 
 LOOK_INTERVAL = 15.0
 """Seconds between two looks at a hub of which it is not known whether it did what we asked."""
 
-AWAY = (TransportError, ServerOffline)
-"""What a hub that will be back gives meanwhile."""
 
+STEP = "the step itself"
+"""Where it is noted when the first attempt began."""
 
 NO_TASK = 0
 """Noted where what a task is for was done already."""
-
-
-def words(value: Any) -> list[Any]:
-    """Return the parts of an argument that may be a list, or one string with spaces between."""
-    if value is None:
-        return []
-    if isinstance(value, str):
-        return value.split()
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 class KojiWriteStep(KojiStep):
@@ -55,6 +46,7 @@ class KojiWriteStep(KojiStep):
         super().__init__(*args, **kwargs)
         self._notes: dict[str, dict[str, Any]] = {}
         self._doubts: set[str] = set()
+        self._began = 0.0
 
     async def change(self, hub: Hub) -> int:
         """Do what the step is for; returns Buildbot's result. A subclass says what."""
@@ -65,6 +57,8 @@ class KojiWriteStep(KojiStep):
         stored = await find(self)
         self._notes = {} if stored is None else json.loads(stored)
         self._doubts = set(self._notes)
+        self._began = self.noted(STEP).get("began", self.now())
+        self.limit(Ending.TIMED_OUT, self.timeout, self._began)
         try:
             return await self.change(hub)
         except HubFault as fault:
@@ -83,6 +77,7 @@ class KojiWriteStep(KojiStep):
 
     async def note(self, name: str, **facts: Any) -> None:
         """Store, at once, what a later attempt must know of a call."""
+        self._notes[STEP] = {"began": self._began}
         self._notes[name] = {**self.noted(name), **facts}
         await store(self, json.dumps(self._notes).encode())
 
@@ -143,6 +138,7 @@ class KojiTasksStep(KojiWriteStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._calls: Mapping[str, HubCall] = {}
         self._tasks: dict[str, int] = {}
         self._watches: list[Watch] = []
 
@@ -167,6 +163,7 @@ class KojiTasksStep(KojiWriteStep):
         Returns:
             SUCCESS, or FAILURE with the reasons in the summary.
         """
+        self._calls = calls
         for number, (label, call) in enumerate(calls.items(), 1):
             self.say(f"{self.activity}: submitting {number}/{len(calls)}")
             task_id = await self._start(hub, label, call, is_done)
@@ -230,21 +227,27 @@ class KojiTasksStep(KojiWriteStep):
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Cancel the tasks for a user and for a time that is over; leave them to a next attempt."""
-        if ending is Ending.DETACHED or hub is None or not self._tasks:
+        attempts = list(self._attempts())
+        if not attempts or hub is None:
             await super().end_early(hub, ending)
-            return
-        try:
-            await Deferred.fromCoroutine(self._cancel(hub)).addTimeout(
-                CANCEL_LIMIT, self.master.reactor
-            )
-        except (KojiException, DeferredTimeout, CancelledError) as error:
-            self.say(f"could not cancel {self._named()}: {one_line(error)}; cancel them by hand")
+        elif ending is Ending.DETACHED:
+            self.say("left the tasks to the next attempt")
         else:
-            self.say(f"canceled {self._named()}")
+            canceling = [hub.cancellations.cancel(each, CANCEL_LIMIT) for each in attempts]
+            outcomes = await DeferredList(canceling, consumeErrors=True)
+            self.say(f"canceled the tasks{self._trouble(outcomes)}")
 
-    async def _cancel(self, hub: Hub) -> None:
-        for task_id in self.task_ids:
-            await hub.connection.call("cancelTask", task_id)
+    def _attempts(self) -> Iterator[Attempt]:
+        """Yield what was submitted, also what nobody knows to have arrived."""
+        for label, call in self._calls.items():
+            noted = self.noted(label)
+            if noted and noted.get("result") != NO_TASK:
+                submission = Submission(**noted["submission"])
+                yield Attempt(call, submission, self._began, noted.get("result"))
 
-    def _named(self) -> str:
-        return "tasks " + ", ".join(map(str, self.task_ids))
+    def _trouble(self, outcomes: Sequence[tuple[bool, Any]]) -> str:
+        refused = [one_line(failure.value) for done, failure in outcomes if not done]
+        if refused:
+            return f", but for some: {'; '.join(refused)}"
+        late = any(done and not canceled for done, canceled in outcomes)
+        return ", as soon as the hub answers" if late else ""

@@ -70,7 +70,7 @@ async def test_stopped_tag(bench: Workbench) -> None:
     await bench.stop_build()
     ended = await bench.ended(request)
     [task_id] = ended.properties["koji_task_ids"]
-    assert (ended.result, ended.text) == ("cancelled", f"canceled tasks {task_id}")
+    assert (ended.result, ended.text) == ("cancelled", "canceled the tasks")
     assert bench.hub.call("getTaskInfo", task_id)["state"] == 3
 
 
@@ -147,3 +147,41 @@ async def test_promote_no_draft(bench: Workbench) -> None:
     assert (ended.result, ended.text) == ("failure", f"failed: {nvr} is not a draft build")
     ended = await bench.build(steps.KojiPromote(bench.profile, draft="a-b-c"))
     assert (ended.result, ended.text) == ("failure", "failed: the hub has no build a-b-c")
+
+
+@pytest_twisted.ensureDeferred
+async def test_promotion_of_which_the_reply_is_lost(bench: Workbench) -> None:
+    """What an earlier attempt promoted, without learning of it, is done."""
+    draft = await bench.built(draft=True)
+    bench.lost_replies.add("promoteBuild")
+    request = await bench.begin(steps.KojiPromote(bench.profile, draft=draft))
+    await until(lambda: bench.hub.calls["promoteBuild"])
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert ended.properties["koji_nvr"] == "hello-1.0-main"
+    assert bench.hub.calls["promoteBuild"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_move_of_which_the_reply_is_lost(bench: Workbench) -> None:
+    """The next attempt finds the task that the first one started, and starts none."""
+    nvr = await bench.built()
+    bench.lost_replies.add("moveBuild")
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    request = await bench.begin(steps.KojiMove(bench.profile, builds=nvr, **tags))
+    await until(lambda: bench.hub.calls["moveBuild"])
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert bench.hub.calls["moveBuild"] == 1
+    assert tagged(bench, "demo-released") == [nvr]
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_without_drafts(bench: Workbench) -> None:
+    """A hub that is older than drafts has none."""
+    nvr = await bench.built()
+    bench.hub.version = "1.33.0"
+    ended = await bench.build(steps.KojiPromote(bench.profile, draft=nvr))
+    assert (ended.result, ended.text) == ("failure", f"failed: {nvr} is not a draft build")
