@@ -400,6 +400,17 @@ class Connection:
             self, self._claims, submission, method, args, kwargs
         )
 
+    def claim(self, task_id: int, submission: Submission) -> None:
+        """Say that a task is a submission's, as an earlier process stored it.
+
+        No other submission of an equal request takes it then; see :meth:`find_submitted`.
+
+        Args:
+            task_id: what :meth:`submit` gave in the earlier process.
+            submission: what was stored before.
+        """
+        self._claims.take(task_id, submission)
+
     async def user_id(self) -> int | None:
         """Return the id of the user who is logged in, None for nobody.
 

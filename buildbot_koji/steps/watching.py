@@ -178,6 +178,8 @@ class KojiTaskStep(KojiStep):
             await store_attempt(self, attempt)
             self._attempt = attempt
             attempt = replace(attempt, task_id=await self._submit_surely(hub, attempt))
+        elif not attempt.adopted:
+            hub.connection.claim(attempt.task_id, attempt.submission)
         self._attempt = attempt
         self._in_doubt = False
         await store_attempt(self, attempt)

@@ -261,6 +261,16 @@ async def test_equal_requests(koji: Connection, hub: FakeHub, agent: LossyAgent)
 
 
 @pytest_twisted.ensureDeferred
+async def test_equal_requests_of_an_earlier_process(koji: Connection, hub: FakeHub) -> None:
+    """Of two equal tasks of an earlier process, that which is known is not taken for the other."""
+    first = await limited(koji.new_submission("newRepo", "demo-build"))
+    second = await limited(koji.new_submission("newRepo", "demo-build"))
+    known, unknown = (hub.call("newRepo", "demo-build", user="carol") for _ in range(2))
+    koji.claim(known, first)
+    assert await limited(koji.find_submitted(second, "newRepo", "demo-build")) == unknown
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_is_not_ours(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
     """A task of another user or tag is not taken for a lost one; a tag may go by id or name."""
     hub.add_user("dave", permissions=["repo"])
