@@ -1,0 +1,274 @@
+"""What a reporter finds left to do, in a real master whose builds are rows of the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import pytest_twisted
+from buildbot.process.results import RETRY, SUCCESS
+
+from buildbot_koji.deliveries import Delivery
+from buildbot_koji.outbox import Refused, Remember, Taken
+from buildbot_koji.reporters import backlog
+from buildbot_koji.reporters.base import REDELIVER, OutboxReporter
+from tests.buildbot_koji.inprocess import Master
+from tests.support import until
+
+HOUR = 3600.0
+
+
+class Ledger(OutboxReporter):
+    """Writes down each build that ends well."""
+
+    written: ClassVar[list[int]] = []
+    refusing = False
+
+    async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
+        if not build["complete"]:
+            return []
+        return [Delivery(build["buildid"], "note", f"{build['buildid']}", {}, 0.0)]
+
+    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
+        del remember
+        if type(self).refusing:
+            raise Refused("the ledger is closed")
+        self.written.append(delivery.build_id)
+        return "written down"
+
+
+class House:
+    """A master with a ledger, and builds as if it, or another master, had run them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.shell = Master(directory)
+        self.shell.more = {"services": []}
+
+    async def start(self, *, ledger: bool = True) -> None:
+        self.shell.more = {"services": [Ledger(name="ledger")] if ledger else []}
+        await self.shell.start()
+
+    async def restart(self) -> None:
+        await self.shell.stop()
+        await self.start()
+
+    @property
+    def master(self) -> Any:
+        return self.shell.master
+
+    @property
+    def ledger(self) -> Any:
+        return self.master.service_manager.namedServices["ledger"]
+
+    async def build(
+        self, *, result: int | None = SUCCESS, master_id: int | None = None, tell: bool = False
+    ) -> int:
+        """Add a build; returns its id. Without a result it runs."""
+        data, db = self.master.data, self.master.db
+        builder = await data.get(("builders", "test"))
+        _, requests = await data.updates.addBuildset(
+            waited_for=False,
+            builderids=[builder["builderid"]],
+            sourcestamps=[{"codebase": "", "repository": "", "project": ""}],
+        )
+        [request] = requests.values()
+        worker = await db.workers.findWorkerId("never")
+        build_id, _ = await db.builds.addBuild(
+            builderid=builder["builderid"],
+            buildrequestid=request,
+            workerid=worker,
+            masterid=master_id or self.master.masterid,
+            state_string="",
+        )
+        if result is not None:
+            await self.finish(build_id, result, tell=tell)
+        return int(build_id)
+
+    async def finish(self, build_id: int, result: int = SUCCESS, *, tell: bool = False) -> None:
+        """End a build; those who wait for the event hear of it only if they are told."""
+        db = self.master.db
+        await (self.master.data.updates if tell else db.builds).finishBuild(build_id, result)
+
+    async def look(self) -> None:
+        """Let the ledger look, as it does every five minutes."""
+        await self.ledger._look_at_all()
+
+    async def state(self, master_id: int | None = None) -> dict[str, Any]:
+        """Return what is stored of where the ledger is."""
+        object_id = await self.master.db.state.getObjectId("ledger", backlog.CLASS)
+        key = f"master-{master_id or self.master.masterid}"
+        found: dict[str, Any] = await self.master.db.state.getState(object_id, key)
+        return found
+
+
+@pytest_twisted.async_yield_fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(Ledger, "written", [])
+    monkeypatch.setattr(Ledger, "refusing", False)
+    house = House(tmp_path)
+    yield house
+    await house.shell.stop()
+
+
+async def written(count: int) -> list[int]:
+    """Wait until so many builds are written down; returns them in order of their ids."""
+    await until(lambda: len(Ledger.written) >= count)
+    return sorted(Ledger.written)
+
+
+@pytest_twisted.ensureDeferred
+async def test_first_start(house: House) -> None:
+    """The first start of all begins with what ends from then on, also if it runs already."""
+    await house.start(ledger=False)
+    await house.build()
+    begun = await house.build(result=None)
+    await house.build()
+    # Buildbot keeps times in whole seconds.
+    house.shell.more = {"services": [Ledger(name="ledger")]}
+    house.shell.reactor.ahead += 2
+    await house.shell.reconfigure()
+    await house.finish(begun, tell=True)
+    new = await house.build(tell=True)
+    assert await written(2) == [begun, new]
+
+
+@pytest_twisted.ensureDeferred
+async def test_event_that_did_not_come(house: House) -> None:
+    """A build whose end nobody heard of is found at the next look, and once only."""
+    await house.start()
+    build = await house.build()
+    await house.look()
+    assert await written(1) == [build]
+    await house.look()
+    await house.restart()
+    await house.look()
+    assert Ledger.written == [build]
+
+
+@pytest_twisted.ensureDeferred
+async def test_ended_before_the_start(house: House) -> None:
+    """A build that ended while no reporter ran is found at the next start."""
+    await house.start()
+    await house.shell.stop()
+    await house.start(ledger=False)
+    builds = [await house.build(), await house.build(result=RETRY), await house.build()]
+    await house.shell.stop()
+    await house.start()
+    assert await written(2) == [builds[0], builds[2]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_mark(house: House) -> None:
+    """The mark follows the builds, a long one holds it, and little is stored above it."""
+    await house.start()
+    long = await house.build(result=None)
+    for _ in range(5):
+        await house.build(tell=True)
+    last = await house.build(tell=True)
+    await written(6)
+    for _ in range(2):
+        await house.look()
+    state = await house.state()
+    assert state["mark"] == long
+    assert len(state["done"]) == 6
+    await house.finish(long, tell=True)
+    await written(7)
+    for _ in range(2):
+        await house.look()
+    assert await house.state() == {**state, "mark": last + 1, "done": []}
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any]
+) -> None:
+    """A build whose delivery can't be stored is taken up again at the next look."""
+    await house.start()
+
+    async def save(*_: Any) -> None:
+        raise OSError("database is locked")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(backlog.Records, "save", save)
+        build = await house.build(tell=True)
+        await until(lambda: logged_failures)
+        await house.look()
+    await house.look()
+    assert await written(1) == [build]
+    assert all(event["log_failure"].check(OSError) for event in logged_failures)
+    logged_failures.clear()
+
+
+@pytest_twisted.ensureDeferred
+async def test_revived_before_a_crash(house: House) -> None:
+    """A dead letter that is to be tried again is, also if the master dies before that."""
+    Ledger.refusing = True
+    await house.start()
+    build = await house.build(tell=True)
+    await until(lambda: dead(house))
+    await house.restart()
+    state = await house.state()
+    assert state["dead"] == [[build, "note"]]
+    # As if the master had died when someone had just asked for it.
+    object_id = await house.master.db.state.getObjectId("ledger", backlog.CLASS)
+    asked = {**state, "dead": [], "revived": state["dead"]}
+    await house.master.db.state.setState(object_id, f"master-{house.master.masterid}", asked)
+    Ledger.refusing = False
+    await house.restart()
+    assert await written(1) == [build]
+    await until(lambda: nothing_dead(house))
+
+
+@pytest_twisted.ensureDeferred
+async def test_redelivery(house: House) -> None:
+    """Who asks for another reporter's dead letters does not get these."""
+    Ledger.refusing = True
+    await house.start()
+    build = await house.build(tell=True)
+    await until(lambda: dead(house))
+    Ledger.refusing = False
+    house.master.mq.produce(REDELIVER, {"reporter": "another"})
+    await house.look()
+    assert Ledger.written == []
+    house.master.mq.produce(REDELIVER, {"reporter": "ledger"})
+    assert await written(1) == [build]
+    await until(lambda: nothing_dead(house))
+
+
+async def dead(house: House) -> bool:
+    return bool((await house.state())["dead"])
+
+
+async def nothing_dead(house: House) -> bool:
+    state = await house.state()
+    return state["dead"] == state["revived"] == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_master_that_is_gone(house: House) -> None:
+    """The first living master reports what a gone one left, until that one is back."""
+    await house.start()
+    master = house.master
+    other = await master.db.masters.findMasterId("another")
+    await master.data.updates.masterActive(name="another", masterid=other)
+    object_id = await master.db.state.getObjectId("ledger", backlog.CLASS)
+    begun = {"mark": 0, "since": 0, "done": [], "dead": [], "revived": []}
+    await master.db.state.setState(object_id, f"master-{other}", begun)
+    build = await house.build(master_id=other)
+    await house.look()
+    assert Ledger.written == []
+    # It stopped just now, and may be only restarted.
+    await master.data.updates.masterStopped(name="another", masterid=other)
+    await house.look()
+    assert Ledger.written == []
+    house.shell.reactor.ahead += HOUR
+    await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
+    await house.look()
+    assert await written(1) == [build]
+    await master.data.updates.masterActive(name="another", masterid=other)
+    await until(lambda: set(house.ledger._backlogs) == {master.masterid})
+    await house.build(master_id=other, tell=True)
+    await house.look()
+    assert Ledger.written == [build]
