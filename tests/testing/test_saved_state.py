@@ -173,7 +173,7 @@ OTHERS: dict[str, tuple[str, list[Any], int]] = {
 def test_killed_at_any_moment_of(tmp_path: Path, family: str) -> None:
     """Tasks of every kind go on after the hub has been killed, and make each build once."""
     method, arguments, builds = OTHERS[family]
-    for moment in range(3, 140, 11):
+    for moment in range(3, 140, 17):
         clock = Clock()
         path = tmp_path / f"state{moment}"
         hub = FakeHub(clock, state_file=path)

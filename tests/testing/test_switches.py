@@ -98,3 +98,14 @@ def test_repo_query(hub: FakeHub) -> None:
         hub.call("repo.query", [["id", "~", 1]])
     with pytest.raises(ParameterError):
         hub.call("repo.query", newer, ["nothing"])
+
+
+def test_builds_for_admins(hub: FakeHub, clock: Clock) -> None:
+    """The default policies let only admins build in a repo of their choice."""
+    repo = hub.call("getRepo", "demo-build")["id"]
+    for user, fault in (("alice", 1004), ("kojiadmin", None)):
+        task = hub.call("build", SOURCE.format(user), None, {"repo_id": repo}, user=user)
+        clock.pump([0.1] * 200)
+        row = hub.state.get("task", task)
+        assert row is not None
+        assert (row["fault"] or (None,))[0] == fault

@@ -179,6 +179,7 @@ class FakeHub:
         self.denied: dict[str, str | None] = {}
         self._absent_plugins: set[str] = set()
         self.allow_srpm_builds = False
+        self.allow_repo_id_builds = False
         self.keep_srpms = False
         self.maven_enabled = False
         self.win_enabled = False

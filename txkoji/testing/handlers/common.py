@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from txkoji.exceptions import BuildError, GenericError
+from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing import lookups, messages
 from txkoji.testing.lookups import STATES
 from txkoji.testing.methods import Call
@@ -59,11 +59,21 @@ def nvr_of(srpm: str) -> tuple[str, str, str]:
     return lookups.split_nvr(srpm.rpartition("/")[2].removesuffix(".src.rpm"))
 
 
+def denied(policy: str) -> ActionNotAllowed:
+    """Return the refusal of a default policy of the hub that lets only admins through."""
+    return ActionNotAllowed(
+        f"policy violation ({policy}): Only admin can do this via default policy"
+    )
+
+
 async def find_repo(
     builder: Builder, task: Row, call: Call, target: dict[str, Any] | None, options: dict[str, Any]
 ) -> tuple[int, int]:
     """Find the repo to build in, waiting for one if need be: its id and its tag."""
     if options.get("repo_id"):
+        of_policy = task["method"] in ("build", "maven")
+        if of_policy and not (call.hub.allow_repo_id_builds or call.has_permission("admin")):
+            raise denied("build_from_repo_id")
         given = call.state.get("repo", options["repo_id"])
         if given is None:
             raise GenericError(f"No such repo: {options['repo_id']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
+from txkoji.exceptions import BuildError, GenericError
 from txkoji.testing import lookups, messages, rpms
 from txkoji.testing.handlers import failures
 from txkoji.testing.handlers.common import (
@@ -12,6 +12,7 @@ from txkoji.testing.handlers.common import (
     begin_build,
     call_of,
     check_listed,
+    denied,
     find_repo,
     is_scm_url,
     move_to_scratch,
@@ -112,19 +113,12 @@ async def _source_rpm(
         child = builder.subtask(task, "buildSRPMFromSCM", [source, build_tag, options], "srpm")
     else:
         if not (scratch or builder.hub.allow_srpm_builds or call.has_permission("admin")):
-            raise _srpm_denied()
+            raise denied("build_from_srpm")
         if not builder.hub.files.exists(f"work/{source}"):
             raise GenericError(f"No such file: {source}")
         child = builder.subtask(task, "rebuildSRPM", [source, build_tag, options], "srpm")
     [result] = await builder.wait(task, [child])
     return dict(result)
-
-
-def _srpm_denied() -> ActionNotAllowed:
-    """Return the refusal of the hub's default policy for uploaded source RPMs."""
-    return ActionNotAllowed(
-        "policy violation (build_from_srpm): Only admin can do this via default policy"
-    )
 
 
 def _import(
