@@ -78,8 +78,13 @@ class KojiHub:
         for complaint in _complaints(self._values):
             config_error(f"KojiHub: {complaint}")
 
+    @property
+    def profile(self) -> Any:
+        """The profile of the hub, as it was given."""
+        return self._values["profile"]
+
     def __repr__(self) -> str:
-        return f"KojiHub({self._values['profile']!r})"
+        return f"KojiHub({self.profile!r})"
 
     @async_to_deferred
     async def getRenderingFor(self, properties: Any) -> RenderedHub:

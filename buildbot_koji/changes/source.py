@@ -22,6 +22,7 @@ from buildbot_koji.changes.mapping import change_of
 from buildbot_koji.changes.selection import Selection
 from buildbot_koji.changes.storage import Storage
 from buildbot_koji.hub import get_hub
+from buildbot_koji.hub_settings import KojiHub
 from txkoji import messages
 from txkoji.bus import BusMessage, Receiver, Reject, State
 from txkoji.events import NAMES, Event
@@ -107,7 +108,7 @@ class KojiChangeSource(ChangeSource):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs.get("name") is None:
             profile = args[0] if args else kwargs.get("profile")
-            kwargs["name"] = f"KojiChangeSource-{getattr(profile, 'key', profile)}"
+            kwargs["name"] = f"KojiChangeSource-{_profile_name(profile)}"
         self._running: _Run | None = None
         super().__init__(*args, **kwargs)
 
@@ -185,6 +186,10 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+def _profile_name(profile: Any) -> str:
+    return str(profile.profile if isinstance(profile, KojiHub) else profile)
+
+
 def _complaints(values: dict[str, Any]) -> list[str]:
     found = checks.complaints(values, _CHECKS, ["profile"])
     if found:
@@ -258,7 +263,7 @@ class _Run:
         self._reactor = master.reactor
         self._name = name
         self._options = options
-        self._hub_name = str(getattr(options["profile"], "key", options["profile"]))
+        self._hub_name = _profile_name(options["profile"])
         self._selection = Selection(
             packages=tuple(options["packages"]),
             targets=tuple(options["targets"]),

@@ -81,6 +81,8 @@ def test_name() -> None:
     """A source has a name of its own, made of its profile's where none is given."""
     assert changes.KojiChangeSource(**GOOD).name == "KojiChangeSource-koji"
     assert changes.KojiChangeSource(**GOOD, name="other").name == "other"
+    hub = util.KojiHub("koji", principal="ci@EXAMPLE.TEST", keytab=util.Secret("keytab"))
+    assert changes.KojiChangeSource(**{**GOOD, "profile": hub}).name == "KojiChangeSource-koji"
 
 
 @pytest.mark.parametrize(
