@@ -35,6 +35,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--build-seconds", type=float, default=10.0, help="how long a build takes (default: 10)"
     )
+    demo.add_argument(
+        "--bus",
+        metavar="URL",
+        help="a RabbitMQ for the hub's messages, such as amqp://guest:guest@127.0.0.1",
+    )
     return parser
 
 
@@ -52,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     from twisted.internet import reactor
 
-    demo = Demo(reactor, directory=parsed.dir, build_seconds=parsed.build_seconds)
+    demo = Demo(reactor, directory=parsed.dir, build_seconds=parsed.build_seconds, bus=parsed.bus)
     try:
         directory = demo.prepare()
     except DemoError as error:
@@ -91,6 +96,10 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
         return 0 if await demo.build_once(parsed.package, sys.stdout) else 1
     print(f"Buildbot runs at   {demo.url}")
     print(f"an embedded hub at {demo.hub.url}")
+    if demo.no_bus is None:
+        print("The hub tells of new builds by a message bus.")
+    else:
+        print(f"New builds are looked for now and then; no message bus: {demo.no_bus}")
     print(f"To build something, open {await demo.build_page()},")
     print('press "Build a package", then "Start Build". The package failarch does not build.')
     print('The builder "chain" has the button "Build an update": two packages in a side tag.')

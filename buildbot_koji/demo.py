@@ -18,7 +18,10 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from txkoji.bus import AMQP
+from txkoji.exceptions import BusError, ConfigurationError
 from txkoji.testing import FakeHub
+from txkoji.testing.emission import settings_from
 
 __all__ = ["Demo", "DemoError"]
 
@@ -58,8 +61,10 @@ class Demo:
         directory: the base directory of the master, new or empty; None makes a temporary one that
             is removed at the end.
         build_seconds: how long a Koji build takes.
+        bus: a broker for the hub's messages, such as ``amqp://guest:guest@127.0.0.1``, or None.
 
     Attributes:
+        no_bus: why there is no message bus, in words; None where there is one.
         url: the address of Buildbot's pages.
         hub: the :class:`txkoji.testing.FakeHub`.
         master: the BuildMaster, once started.
@@ -67,13 +72,20 @@ class Demo:
     """
 
     def __init__(
-        self, reactor: Any, *, directory: Path | None = None, build_seconds: float = 10.0
+        self,
+        reactor: Any,
+        *,
+        directory: Path | None = None,
+        build_seconds: float = 10.0,
+        bus: str | None = None,
     ) -> None:
         self._reactor = reactor
         self._keep = directory is not None
         self._wanted = directory
         self._services = AsyncMultiService()
         self._stopping = False
+        self._bus = bus
+        self.no_bus: str | None = "none was named with --bus"
         self.directory = Path()
         self.url = ""
         self.hub = FakeHub(reactor, build_seconds=build_seconds, anonymous_user="kojiadmin")
@@ -111,9 +123,10 @@ class Demo:
         """
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
         self.hub.add_demo_content()
+        settings = await self._use_bus()
         await self.hub.start()
         self._write_profile()
-        shutil.copyfile(EXAMPLE, self.directory / "master.cfg")
+        self._write_configuration(settings)
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}/"
         loader = _OnFreePort(self.directory, port, self.url)
@@ -127,6 +140,34 @@ class Demo:
         await turn
         if self._stopping:
             raise DemoError(f"the master did not start: see {self.directory}/twistd.log")
+
+    async def _use_bus(self) -> AMQP | None:
+        """Let the hub publish to the broker that was named, if it is there."""
+        if self._bus is None:
+            return None
+        try:
+            settings = settings_from(self._bus, "koji")
+            await self.hub.publish_to(settings)
+        except ConfigurationError as error:
+            raise DemoError(str(error)) from error
+        except BusError as error:
+            self.no_bus = str(error)
+            return None
+        self.no_bus = None
+        return settings
+
+    def _write_configuration(self, bus: AMQP | None) -> None:
+        path = self.directory / "master.cfg"
+        shutil.copyfile(EXAMPLE, path)
+        if bus is not None:
+            # Nothing of the demo stays on the broker.
+            words = (
+                f"BUS = util.KojiAMQP({bus.url!r}, user={bus.user!r}, password={bus.password!r},"
+                " allow_insecure_login=True, queue='buildbot-koji-demo', routing_keys=['koji.#'],"
+                " durable=False, exclusive=True, auto_delete=True)"
+            )
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("\nBUS = None\n", f"\n{words}\n"), encoding="utf-8")
 
     def _write_profile(self) -> None:
         home = self.directory / "home"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
+from tests import brokers
+from tests.brokers import RabbitMQ
 from tests.support import until
 
 COMMAND = [str(Path(sys.executable).with_name("buildbot-koji")), "demo"]
@@ -78,12 +81,7 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
     with start(command, temporary) as process:
         killing = threading.Timer(LIMIT, process.kill)
         killing.start()
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if "Ctrl-C" in line:
-                break
+        lines = first_lines(process)
         url = lines[0].split()[-1]
         with urlopen(url, timeout=10) as page:
             assert b"Buildbot" in page.read()
@@ -92,10 +90,64 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         names = sorted(builder["name"] for builder in builders)
         assert names == ["chain", "official", "scratch", "tests"]
         assert any("/#/builders/" in line for line in lines)
+        assert lines[2] == (
+            "New builds are looked for now and then; no message bus: none was named with --bus\n"
+        )
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         killing.cancel()
     assert (process.returncode, errors) == (0, "")
+
+
+def first_lines(process: subprocess.Popen[str]) -> list[str]:
+    """Return what the demo says at its start."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            break
+    return lines
+
+
+def with_bus(address: str, base: Path, environment: dict[str, str]) -> tuple[str, str]:
+    """Run the demo with a bus; returns what it says of it, and its log as soon as it listens."""
+    command = [*COMMAND, "--dir", str(base), "--bus", address]
+    with start(command, environment) as process:
+        killing = threading.Timer(LIMIT, process.kill)
+        killing.start()
+        said = first_lines(process)[2]
+        log = base / "twistd.log"
+        end = time.monotonic() + 10
+        while "listening to the message bus" not in log.read_text() and time.monotonic() < end:
+            if "no message bus" in said:
+                break
+            time.sleep(0.1)
+        process.terminate()
+        _, errors = process.communicate()
+        killing.cancel()
+    assert errors == ""
+    return said, log.read_text()
+
+
+@pytest.mark.xdist_group("broker")
+@pytest.mark.skipif(not brokers.SERVER.exists(), reason="apt-get install rabbitmq-server")
+def test_bus(broker: RabbitMQ, temporary: dict[str, str], tmp_path: Path) -> None:
+    """``--bus`` names a broker, by which the master hears of new builds at once."""
+    address = broker.url.replace("//", f"//{brokers.USER}:{brokers.PASSWORD}@")
+    said, log = with_bus(address, tmp_path / "base", temporary)
+    assert said == "The hub tells of new builds by a message bus.\n"
+    assert f"listening to the message bus {broker.url}" in log
+    assert "Traceback" not in log
+
+
+def test_bus_that_is_not_there(temporary: dict[str, str], tmp_path: Path) -> None:
+    """Where no broker is, the demo says so and goes without."""
+    said, log = with_bus("amqp://guest:guest@127.0.0.1:1", tmp_path / "base", temporary)
+    assert said.endswith(
+        "no message bus: nothing listens at amqp://127.0.0.1:1: is the broker up?\n"
+    )
+    assert "BuildMaster is running" in log
 
 
 class Pages:

@@ -22,6 +22,7 @@ from twisted.web.server import Site
 from txkoji._deferreds import returns_deferred
 from txkoji.bus import Broker
 from txkoji.bus.base import Dialect
+from txkoji.exceptions import BusError
 from txkoji.testing import lookups, methods, rpms
 from txkoji.testing.builder import Builder
 from txkoji.testing.certificates import CertificateAuthority
@@ -420,6 +421,25 @@ class FakeHub:
         The messages are those of the hub's plugin ``protonmsg``.
         """
         self.state.listeners.append(callback)
+
+    @returns_deferred
+    async def publish_to(self, bus: Broker) -> None:
+        """Use a broker that was not given when the hub was made, from its start on.
+
+        Args:
+            bus: settings of the broker.
+
+        Returns:
+            A Deferred. It fails with :class:`txkoji.exceptions.BusError` where no broker is there
+            that takes messages; the hub has no bus then.
+        """
+        emitter = Emitter(bus, self.clock)
+        try:
+            await emitter.check()
+        except BusError:
+            await emitter.stop()
+            raise
+        self._emitter = emitter
 
     def _emit(self, message: Message) -> None:
         outgoing: Outgoing | None = Outgoing(message.address, message.body, message.properties)
