@@ -20,7 +20,10 @@ INTERVAL = 600.0
 """Seconds that the hub's list of tags is taken to be true."""
 
 PAUSE = 10.0
-"""Seconds between two looks for a tag that a message names and that is not known."""
+"""Seconds between two looks for a tag that a message names, that fits, and that is not known."""
+
+HEIR_PAUSE = 60.0
+"""The same for a tag that does not fit: one that fits may inherit from it now, but hardly does."""
 
 
 def is_glob(name: str) -> bool:
@@ -110,8 +113,9 @@ class TagWatch:
             KojiException: the hub could not be asked.
         """
         found = self._id_of(name)
-        if found is None and (self._inherited or matches(name, self._patterns)):
-            await self.refresh(at_most=PAUSE)
+        fits = matches(name, self._patterns)
+        if found is None and (fits or self._inherited):
+            await self.refresh(at_most=PAUSE if fits else HEIR_PAUSE)
             found = self._id_of(name)
         return found
 

@@ -146,15 +146,26 @@ class Delivery:
             await self.backlog.append(rest)
         return len(changes)
 
-    async def drain(self, now: float, goes_on: Callable[[], bool]) -> None:
-        """Store what is held back, as much as may come now."""
-        while len(self.backlog) and self._may_store(now) and goes_on():
+    def may_drain(self, now: float) -> bool:
+        """Tell whether something is held back that may come now."""
+        return bool(len(self.backlog)) and self._may_store(now)
+
+    async def drain(self, count: int, now: float) -> None:
+        """Store what is held back, as much as may come now.
+
+        Args:
+            count: how many at most.
+            now: the time, in seconds since the epoch.
+        """
+        for _ in range(count):
+            if not self.may_drain(now):
+                return
             [change] = self.backlog.head(1)
             # Its end may have been cut off by the master's.
             await self._store(change, now, surely_new=False)
             await self.backlog.drop(1)
-            if not len(self.backlog):
-                self._log.info("{name}: nothing waits any more", name=self._name)
+        if not len(self.backlog):
+            self._log.info("{name}: nothing waits any more", name=self._name)
 
     def drains_at(self) -> float | None:
         """Return when what is held back may come, in seconds since the epoch; None for nothing."""

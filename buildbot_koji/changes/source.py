@@ -12,6 +12,7 @@ from buildbot.config.errors import error as config_error
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,6 +28,7 @@ from txkoji import messages
 from txkoji.bus import BusMessage, Receiver, Reject, State
 from txkoji.events import NAMES, Event
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
+from txkoji.gathering import gather
 from txkoji.poller import Cursor, Interest, Poller
 from txkoji.tag_watch import is_glob
 
@@ -293,6 +295,7 @@ class _Run:
         self.polls = 0
         self._paused = False
         self._poll_wanted = False
+        self._names_checked = False
         self._written: Any = None
 
     # Start and stop
@@ -376,7 +379,7 @@ class _Run:
         while True:
             try:
                 await function()
-            except (_Stopped, CancelledError):
+            except _Stopped:
                 raise
             except KojiException as error:
                 self._say_trouble(error)
@@ -384,7 +387,7 @@ class _Run:
                 self._log.failure("{name}: {error}", name=self._name, error=error)
             else:
                 return
-            await self._sleep(pause)
+            await self._give_up_able(deferLater, self._reactor, pause)
             pause = min(2 * pause, self._options["poll_interval"])
 
     async def _turn(self) -> None:
@@ -467,8 +470,9 @@ class _Run:
             if self._reached is None:
                 since = self._since()
                 self._reached = await self._give_up_able(self._poller.baseline, since)
-                await self._check_names()
                 await self._save()
+            if not self._names_checked:
+                await self._check_names()
             found = await self._give_up_able(
                 partial(self._poller.round, self._reached, known=self._is_known)
             )
@@ -506,17 +510,26 @@ class _Run:
     async def _check_names(self) -> None:
         """Say which names the hub does not know: a new configuration may have a slip in it."""
         methods = {"packages": "getPackage", "targets": "getBuildTarget", "owners": "getUser"}
-        for option, method in methods.items():
-            for name in self._options[option]:
-                if is_glob(name):
-                    continue
-                if await self._give_up_able(self._connection.call, method, name) is None:
-                    self._log.warn(
-                        "{source}: {option}: the hub has no {name}: check the spelling",
-                        source=self._name,
-                        option=option,
-                        name=name,
-                    )
+        asked = [
+            (option, name)
+            for option in methods
+            for name in self._options[option]
+            if not is_glob(name)
+        ]
+        found = await self._give_up_able(
+            lambda: Deferred.fromCoroutine(
+                gather([self._connection.call(methods[option], name) for option, name in asked])
+            )
+        )
+        for (option, name), struct in zip(asked, found, strict=True):
+            if struct is None:
+                self._log.warn(
+                    "{source}: {option}: the hub has no {name}: check the spelling",
+                    source=self._name,
+                    option=option,
+                    name=name,
+                )
+        self._names_checked = True
 
     # The bus
 
@@ -584,7 +597,7 @@ class _Run:
             batch = list(self._gathered.values())[:BATCH]
             whole = await self._give_up_able(self._poller.complete, batch)
             await self._under_master_lock(partial(self._deliver, whole))
-        if len(self._delivery.backlog) and not self._paused:
+        while self._delivery.may_drain(self._now()) and not self._paused:
             await self._under_master_lock(self._drain)
         await self._save()
 
@@ -634,7 +647,7 @@ class _Run:
 
     async def _drain(self) -> None:
         if not await self._is_paused():
-            await self._delivery.drain(self._now(), lambda: not self._stopping)
+            await self._delivery.drain(BATCH, self._now())
 
     async def _save(self) -> None:
         """Write where we stand, if that is another place."""

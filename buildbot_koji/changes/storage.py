@@ -113,6 +113,9 @@ class Backlog:
             if number == self._first:
                 self._head = self._tail
             self.keys.update(map(change_key, self._tail))
+        while not self._head and self._first < self._last:
+            # What was delivered as the master died is left behind.
+            await self._next_head()
 
     async def append(self, changes: Sequence[dict[str, Any]]) -> None:
         """Hold changes back, after those that are held already."""
@@ -139,14 +142,17 @@ class Backlog:
         del self._head[:count]
         await self._write(self._first, self._head)
         if not self._head and self._first < self._last:
-            self._first += 1
-            last = self._first == self._last
-            self._head = self._tail if last else await self._chunk(self._first)
+            await self._next_head()
         if not self.keys:
             # Use the same rows again: none can be taken out of the database.
             self._first = self._last = 0
             self._head = self._tail = []
         await self._write_bounds()
+
+    async def _next_head(self) -> None:
+        self._first += 1
+        last = self._first == self._last
+        self._head = self._tail if last else await self._chunk(self._first)
 
     async def _chunk(self, number: int) -> list[dict[str, Any]]:
         return list(await self._storage.get(f"held-{number}", []))
