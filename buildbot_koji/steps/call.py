@@ -24,6 +24,20 @@ LOG_LIMIT = 1_000_000
 """Characters of a result that are shown."""
 
 
+OF_SESSIONS = frozenset(
+    [
+        "exclusiveSession",
+        "login",
+        "logout",
+        "logoutChild",
+        "sharedSession",
+        "sslLogin",
+        "subsession",
+    ]
+)
+"""Methods that would change the session under the other plugins."""
+
+
 class KojiCall(KojiWriteStep):
     """Calls a method of the hub, and keeps its result in a property and a log.
 
@@ -47,16 +61,25 @@ class KojiCall(KojiWriteStep):
         checks.flag, "whether a call that changes something may be made twice", default=False
     )
 
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake, in a single argument or in how they go together."""
+        found = super().complaints()
+        if isinstance(self.method, str) and self.method in OF_SESSIONS:
+            found.append(
+                f"method={self.method!r} is about the session, which all plugins here share"
+            )
+        return found
+
     async def change(self, hub: Hub) -> int:
         """Make the call."""
         self.say(f"calling {self.method}")
-        reads = hub_api.kind(self.method) is Kind.READ
-        if self.login or (self.login is None and not reads):
+        kind = hub_api.kind(self.method)
+        if self.login or (self.login is None and kind is not Kind.READ):
             await hub.log_in()
-        if reads:
-            result = await self._call(hub)
-        else:
+        if kind is Kind.WRITE:
             result = (await self.once(hub, "call", lambda: self._wrapped(hub), self._look))[0]
+        else:
+            result = await self._call(hub)
         text = json.dumps(result, indent=2, sort_keys=True, default=str)
         await self.addCompleteLog("result", text[:LOG_LIMIT] + "\n")
         if len(text) > LONGEST_PROPERTY:

@@ -227,27 +227,37 @@ class KojiWaitRepo(RepoStep):
         pause = FIRST_PAUSE
         while True:
             try:
-                missing = await self._patiently(partial(self._missing, hub, wanted))
+                missing, repo = await self._patiently(partial(self._look, hub, wanted))
             except _Never as never:
                 return self.fail(str(never))
-            repo = None if missing else await hub.connection.getRepo(wanted.tag.id)
-            if asks and not missing and not await self._is_it(hub, repo, wanted):
+            if repo is None and asks and not missing:
                 try:
-                    repo = await self.have_made(hub, wanted)
+                    if await self.have_made(hub, wanted) is None:
+                        return results.FAILURE
                 except GenericError as fault:
                     if not _is_missing_method(fault):
                         raise
                     asks = False
                 else:
-                    if repo is None:
-                        return results.FAILURE
-            if await self._patiently(partial(self._is_it, hub, repo, wanted)):
+                    # What was made is looked at as what was there: the builds must be in it.
+                    _, repo = await self._patiently(partial(self._look, hub, wanted))
+            if repo is not None:
                 return await self.show(hub, repo, wanted)
             self.say(
                 f"waiting for {wanted}" + (f": {missing} is not in the tag" if missing else "")
             )
             await self._pause(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    async def _look(self, hub: Hub, wanted: Wanted) -> tuple[str, Any]:
+        """Return the NVR of a build that is not in the tag yet, or nothing; and the repo, or None.
+
+        Raises:
+            _Never: there will be no such repo.
+        """
+        missing = await self._missing(hub, wanted)
+        repo = None if missing else await hub.connection.getRepo(wanted.tag.id)
+        return missing, repo if await self._is_it(hub, repo, wanted) else None
 
     async def _wanted(self, hub: Hub) -> Wanted:
         tag = await self.find_tag(hub)

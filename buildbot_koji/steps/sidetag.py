@@ -51,7 +51,7 @@ class KojiCreateSideTag(KojiWriteStep):
     """Creates a side tag, with a build target of the same name.
 
     Sets the properties ``koji_sidetag`` and ``koji_sidetag_id``. A later attempt of the same build
-    request finds the side tag of the earlier one.
+    request finds the side tag of the earlier one. ``KojiWaitRepo`` waits for its repo.
     """
 
     name = "koji add-sidetag"

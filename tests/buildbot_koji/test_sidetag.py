@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
+from buildbot_koji.steps import writing
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 
@@ -41,6 +43,20 @@ async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
     tags = {each["name"] for each in bench.hub.call("listSideTags")}
     assert tags == {each.properties["koji_sidetag"] for each in [ended, *others]}
     assert len(tags) == bench.hub.calls["createSideTag"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_creation_that_does_not_arrive(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody knows whether the hub got the call, it is looked for, then made again."""
+    monkeypatch.setattr(writing, "LOOK_INTERVAL", 0.1)
+    other = bench.hub.call("createSideTag", "demo-build")["name"]
+    bench.lost_requests.add("createSideTag")
+    ended = await bench.build(steps.KojiCreateSideTag(bench.profile, basetag="demo-build"))
+    assert (ended.result, ended.attempts) == ("success", 1)
+    assert ended.properties["koji_sidetag"] != other
+    assert len(bench.hub.call("listSideTags")) == 2
 
 
 @pytest_twisted.ensureDeferred

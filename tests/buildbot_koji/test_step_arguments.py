@@ -508,6 +508,7 @@ def test_documentation(name: str) -> None:
             {"tag": "a", "min_event": 1, "at_event": 2, "current": True},
             "min_event and at_event and current exclude each other",
         ),
+        ("KojiCall", {"method": "logout"}, "is about the session, which all plugins"),
         ("KojiCall", {"method": "getTag", "args": "f44"}, "args='f44' must be a list"),
     ],
 )

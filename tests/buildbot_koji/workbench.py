@@ -105,6 +105,7 @@ class Workbench:
         profile: the name of its profile.
         proxy: stands before the hub.
         lost_replies: methods whose next call the hub gets while its reply never comes.
+        lost_requests: methods whose next call breaks before the hub has it.
         secrets: what ``util.Secret`` gives, by name.
         directory: the master's base directory.
         master: the BuildMaster.
@@ -114,6 +115,7 @@ class Workbench:
     profile: str
     proxy: FaultProxy
     lost_replies: set[str]
+    lost_requests: set[str]
 
     def __init__(self, directory: Path, *services: Any) -> None:
         self.directory = directory
@@ -144,17 +146,25 @@ class Workbench:
         self.hub.add_demo_content()
         await self.hub.start()
         self.lost_replies = set()
+        self.lost_requests = set()
         self.proxy = FaultProxy(urlsplit(self.hub.url).port or 0, self._fate)
         self.proxy.start()
-        text = self.hub.profile_text(self.profile).replace(self.hub.url, self.proxy.url)
+        text = self.hub.profile_text(self.profile)
+        if not self.hub.tls:
+            # What is encrypted the proxy can't tell apart.
+            text = text.replace(self.hub.url, self.proxy.url)
         (home / ".koji").mkdir()
         (home / ".koji" / "config").write_text(text)
 
     def _fate(self, data: bytes) -> Fate:
-        for method in self.lost_replies:
-            if f"<methodName>{method}</methodName>".encode() in data:
-                self.lost_replies.discard(method)
-                return Fate.STALL
+        for fate, methods in (
+            (Fate.STALL, self.lost_replies),
+            (Fate.RESET_BEFORE, self.lost_requests),
+        ):
+            for method in methods:
+                if f"<methodName>{method}</methodName>".encode() in data:
+                    methods.discard(method)
+                    return fate
         return Fate.PASS
 
     async def leave_hub(self) -> None:

@@ -1,0 +1,62 @@
+"""``util.KojiHub`` with a keytab from Buildbot's secrets, against a real KDC."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps, util
+
+from tests import kdc as kdcs
+from tests.buildbot_koji.workbench import Workbench
+from tests.kdc import KDC, REALM
+
+pytestmark = [
+    pytest.mark.xdist_group("kdc"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
+    ),
+    pytest.mark.skipif(not kdcs.is_there(), reason="apt-get install krb5-kdc krb5-admin-server"),
+]
+
+ROBOT = f"robot@{REALM}"
+
+
+@pytest.fixture(scope="module")
+def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KDC]:
+    kdc = KDC(tmp_path_factory.mktemp("kdc"))
+    kdc.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KRB5_CONFIG", str(kdc.configuration))
+        yield kdc
+    kdc.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def bench(
+    shared_workbench: Workbench, empty_home: Path, kdc: KDC
+) -> AsyncIterator[Workbench]:
+    """The master, with a hub that asks for a Kerberos ticket."""
+    service = kdc.keytab("HTTP/127.0.0.1", "service.keytab")
+    await shared_workbench.use_hub(empty_home, tls=True, keytab=service, anonymous_user=None)
+    shared_workbench.hub.add_user("robot", principals=[ROBOT])
+    yield shared_workbench
+    await shared_workbench.leave_hub()
+
+
+@pytest.mark.parametrize("content", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_keytab_from_a_secret(bench: Workbench, kdc: KDC, content: bool) -> None:
+    """A secret holds the path of a keytab, or the keytab: its principal is logged in."""
+    path = kdc.keytab(ROBOT, f"robot-{content}.keytab")
+    data = base64.b64encode(path.read_bytes()).decode()
+    bench.secrets["keytab"] = data if content else str(path)
+    hub = util.KojiHub(bench.profile, principal=ROBOT, keytab=util.Secret("keytab"))
+    ended = await bench.build(steps.KojiCall(hub, method="getLoggedInUser"))
+    assert ended.result == "success", ended.text
+    assert ended.properties["koji_call_result"]["name"] == "robot"
+    assert bench.secrets["keytab"] not in repr(ended)
