@@ -90,6 +90,19 @@ class OutboxReporter(service.BuildbotService):
         """Take new arguments; what is under way goes on with them."""
         del name, args
         self._options = options
+        known = {builder.name for builder in self.master.config.builders}
+        for builder in self.named_builders():
+            if builder not in known:
+                self._log.warn(
+                    "{name}: this master has no builder {builder}: nothing is heard of it unless"
+                    " another master has one",
+                    name=self.name,
+                    builder=builder,
+                )
+
+    def named_builders(self) -> Sequence[str]:
+        """Return the builders that the arguments name."""
+        return self._options.get("builders") or ()
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:

@@ -167,6 +167,10 @@ class KojiTagReporter(OutboxReporter):
         await super().reconfigService(name, *args, **options)
         self._votes = None
 
+    def named_builders(self) -> Sequence[str]:
+        """Return the builders that the arguments name."""
+        return self._options.get("requires") or super().named_builders()
+
     # What is to be done about a build
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:

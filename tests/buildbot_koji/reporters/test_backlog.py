@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import pytest_twisted
 from buildbot.process.results import RETRY, SUCCESS
+from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.deliveries import Delivery
 from buildbot_koji.outbox import Refused, Remember, Taken
@@ -157,6 +158,16 @@ async def test_ended_before_the_start(house: House) -> None:
     await house.shell.stop()
     await house.start()
     assert await written(2) == [builds[0], builds[2]]
+
+
+@pytest_twisted.ensureDeferred
+async def test_unknown_builder(house: House) -> None:
+    """A builder that the master does not have is said, for what is misspelled is never heard of."""
+    with capturedLogs() as events:
+        house.shell.more = {"services": [Ledger(name="ledger", builders=["test", "tset"])]}
+        await house.shell.start()
+    [said] = [formatEvent(event) for event in events if "no builder" in formatEvent(event)]
+    assert said.startswith("ledger: this master has no builder tset")
 
 
 @pytest_twisted.ensureDeferred
