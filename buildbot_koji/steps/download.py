@@ -22,6 +22,7 @@ from buildbot_koji.hub import Hub
 from buildbot_koji.steps.base import SOURCE, KojiStep
 from buildbot_koji.steps.conclusion import LONGEST_PROPERTY
 from buildbot_koji.steps.files import megabytes
+from buildbot_koji.steps.worker import run_on_worker
 from txkoji import task_states
 from txkoji.downloads import (
     RemoteFile,
@@ -151,7 +152,7 @@ class DownloadStep(KojiStep):
         )
         self.addLogObserver("stdio", _Counter(self, len(files)))
         command.useLog(await self.addLog("stdio"))
-        await self.runCommand(command)
+        await run_on_worker(self, command)
         if not command.didFail():
             return True
         lines = [line for line in command.stdout.splitlines() if line.strip()]

@@ -15,6 +15,7 @@ from buildbot_koji import checks
 from buildbot_koji.arguments import argument
 from buildbot_koji.hub import Hub
 from buildbot_koji.steps.watching import KojiTaskStep
+from buildbot_koji.steps.worker import run_on_worker
 from txkoji.exceptions import TransferError
 from txkoji.uploads import Progress
 
@@ -79,7 +80,7 @@ class UploadingStep(KojiTaskStep):
         self.say(f"fetching {path} from the worker")
         if _WILD & set(path):
             look = RemoteCommand("glob", {"path": self.build.path_module.join(self.workdir, path)})
-            await self.runCommand(look)
+            await run_on_worker(self, look)
             if look.didFail():
                 raise TransferError(f"the worker could not look for {path}")
             path = _only(look.updates["files"][-1], path, "worker")
@@ -98,7 +99,7 @@ class UploadingStep(KojiTaskStep):
             },
         )
         try:
-            await self.runCommand(transfer)
+            await run_on_worker(self, transfer)
         finally:
             writer.cancel()
         if transfer.didFail():

@@ -177,3 +177,38 @@ async def test_what_is_not_there(bench: Workbench) -> None:
     given = {"build_name": nvr, "arches": "s390x x86_64", "nofailarch": True}
     ended = await bench.build(steps.KojiDownloadBuild(bench.profile, **given))
     assert (ended.result, len(ended.properties["koji_files"])) == ("success", 1)
+
+
+@pytest.mark.parametrize("how", ["stop", "timeout", "lost worker"])
+@pytest_twisted.ensureDeferred
+async def test_interrupted_download(bench: Workbench, tmp_path: Path, how: str) -> None:
+    """The command on the worker ends with the step; after a lost worker there is another."""
+    nvr = await bench.built()
+    began = tmp_path / "began"
+    python = tmp_path / "python"
+    # It hangs the first time.
+    python.write_text(
+        f'#!/bin/sh\nif [ -e {began} ]; then exec python3 "$@"; fi\n'
+        f"echo $$ > {began}\nexec sleep 1000\n"
+    )
+    python.chmod(0o755)
+    step = steps.KojiDownloadBuild(
+        bench.profile,
+        build_name=nvr,
+        directory=how,
+        python=str(python),
+        timeout=2 if how == "timeout" else None,
+    )
+    request = await bench.begin(step)
+    await until(lambda: began.exists() and began.read_text())
+    if how == "lost worker":
+        bench.lose_worker()
+    elif how == "stop":
+        await bench.stop_build()
+    ended = await bench.ended(request)
+    if how == "lost worker":
+        assert (ended.result, ended.attempts) == ("success", 2), ended.logs
+    else:
+        assert ended.result == {"stop": "cancelled", "timeout": "failure"}[how]
+        pid = int(began.read_text())
+        await until(lambda: not Path(f"/proc/{pid}").exists())

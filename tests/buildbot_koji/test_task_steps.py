@@ -223,6 +223,35 @@ async def test_dist_repo(bench: Workbench) -> None:
     assert ended.properties["koji_repo_id"] == repo_id
 
 
+@pytest.mark.parametrize("kind", ["image", "appliance", "livecd"])
+@pytest_twisted.ensureDeferred
+async def test_kickstart_that_is_uploaded(bench: Workbench, kind: str) -> None:
+    """A kickstart file of the worker is uploaded, and named as the kind's builders want it."""
+    prepare(bench)
+    bench.worker_directory.mkdir(parents=True, exist_ok=True)
+    (bench.worker_directory / "cloud.ks").write_text("text\n")
+    more = {"image": {"install_tree": "https://host/os", "distro": "Fedora-44"}}
+    ended = await bench.build(
+        steps.KojiImageBuild(
+            bench.logging_in,
+            kind=kind,
+            image_name="cloud",
+            version="44",
+            target="demo",
+            arches="x86_64",
+            kickstart="cloud.ks",
+            scratch=True,
+            **more.get(kind, {}),
+        )
+    )
+    assert ended.result == "success", ended.text
+    method, request = request_of(bench, ended.properties)
+    assert method == kind
+    path = request[5]["kickstart"].removeprefix("work/") if kind == "image" else request[4]
+    assert path.startswith("cli-build/")
+    assert bench.hub.files.read(f"work/{path}") == b"text\n"
+
+
 @pytest_twisted.ensureDeferred
 async def test_repositories_of_a_container(bench: Workbench) -> None:
     """Where a container can be pulled from is a property."""
