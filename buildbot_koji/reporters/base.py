@@ -17,6 +17,8 @@ from twisted.logger import Logger
 
 from buildbot_koji import checks
 from buildbot_koji.deliveries import Delivery
+from buildbot_koji.hub import Hub, get_hub
+from buildbot_koji.hub_settings import KojiHub
 from buildbot_koji.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.outbox import Remember, Taken
 from buildbot_koji.reporters.backlog import Backlog
@@ -56,6 +58,9 @@ class OutboxReporter(service.BuildbotService):
         "retry_for": checks.seconds,
     }
     required: ClassVar[Sequence[str]] = ()
+    renderable: ClassVar[frozenset[str]] = frozenset()
+    """The arguments that are rendered later, or hold what is."""
+
     events: ClassVar[Sequence[str]] = ("finished",)
     """The events of a build that are reported."""
 
@@ -83,6 +88,13 @@ class OutboxReporter(service.BuildbotService):
     def complaints(self, options: Mapping[str, Any]) -> list[str]:
         """Return one line for each mistake in the arguments."""
         found = [f"there is no argument {name}" for name in options if name not in self.checks]
+        found += [
+            f"{name}={value!r} must be there as it is: only a build could render it"
+            for name, value in options.items()
+            if checks.is_renderable(value)
+            and name not in self.renderable
+            and not isinstance(value, KojiHub)
+        ]
         return found + checks.complaints(options, self.checks, self.required)
 
     @async_to_deferred
@@ -111,6 +123,10 @@ class OutboxReporter(service.BuildbotService):
         # Buildbot compares the next configuration with these, and would miss a way back.
         config = sibling.getConfigDict()
         self._config_args, self._config_kwargs = config["args"], config["kwargs"]
+
+    async def hub(self) -> Hub:
+        """Return the hub that the arguments name."""
+        return await get_hub(self.master, self._options["profile"])
 
     # A subclass says
 

@@ -14,7 +14,6 @@ from twisted.internet.task import deferLater
 from buildbot_koji import checks
 from buildbot_koji.bus import KojiBroker
 from buildbot_koji.deliveries import Delivery
-from buildbot_koji.hub import get_hub
 from buildbot_koji.outbox import Refused, Remember, Taken
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.base import OutboxReporter
@@ -83,6 +82,7 @@ class KojiCIMessages(OutboxReporter):
         "version": checks.text,
     }
     required: ClassVar[Sequence[str]] = ("profile", "bus", "contact", "test")
+    renderable: ClassVar[frozenset[str]] = frozenset({"bus"})
     events: ClassVar[Sequence[str]] = ("new", "finished")
 
     _settings: Broker | None = None
@@ -225,7 +225,7 @@ class KojiCIMessages(OutboxReporter):
         return f"published {content['topic']} of {described['nvr']} ({content['id']})"
 
     async def _describe(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
-        hub = await get_hub(self.master, self._options["profile"])
+        hub = await self.hub()
         koji = hub.connection
         if "build" in artifact:
             build = await koji.getBuild(artifact["build"])

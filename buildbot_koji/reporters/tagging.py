@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from buildbot_koji import checks
 from buildbot_koji.deliveries import Delivery, State
-from buildbot_koji.hub import Hub, get_hub
+from buildbot_koji.hub import Hub
 from buildbot_koji.outbox import Refused, Remember, Taken
 from buildbot_koji.reporters.base import OutboxReporter, properties_of
 from buildbot_koji.reporters.refusals import refusals_told
@@ -135,6 +135,7 @@ class KojiTagReporter(OutboxReporter):
         "force": checks.flag,
     }
     required: ClassVar[Sequence[str]] = ("profile",)
+    renderable: ClassVar[frozenset[str]] = frozenset(OPTIONS.values())
 
     _log = Logger()
 
@@ -304,7 +305,7 @@ class KojiTagReporter(OutboxReporter):
         if "mistake" in delivery.content:
             raise Refused(delivery.content["mistake"])
         with refusals_told():
-            hub = await get_hub(self.master, self._options["profile"])
+            hub = await self.hub()
             await hub.log_in()
             koji = hub.connection
             if "submission" in delivery.notes:
@@ -353,7 +354,7 @@ class KojiTagReporter(OutboxReporter):
         task_id = delivery.notes["task_id"]
         said = f"{delivery.notes['said']} (task {task_id})"
         with refusals_told():
-            hub = await get_hub(self.master, self._options["profile"])
+            hub = await self.hub()
             try:
                 tree = await hub.watcher.watch(task_id).done
             except UnknownTask as error:

@@ -135,6 +135,7 @@ def reporter_mistakes(**options: Any) -> list[str]:
     [
         {},
         {"name": "gate", "requires": ["one", "two"], "gate_within": 60, "retry_for": 3600.0},
+        {"profile": util.KojiHub("koji", user="me", password=util.Secret("koji"))},
         {"builders": ["one"], "force": True, "on_failure": {"untag": util.Property("tag")}},
         {"on_warnings": {"tag": util.Interpolate("%(prop:tag)s"), "untag": "a"}},
     ],
@@ -159,6 +160,8 @@ def test_good_reporters(options: dict[str, Any]) -> None:
         ({"gate_within": 5}, "gate_within is for requires: leave it out"),
         ({"retry_for": 0}, "retry_for=0 must be a number of seconds greater than 0"),
         ({"generators": []}, "there is no argument generators"),
+        ({"profile": util.Property("profile")}, "must be there as it is: only a build could"),
+        ({"builders": [util.Property("builder")]}, "must be there as it is: only a build could"),
     ],
 )
 def test_bad_reporters(options: dict[str, Any], words: str) -> None:

@@ -25,7 +25,7 @@ def tagging(name, **options):
     return reporters.KojiTagReporter(profile="fake", name=name, **options)
 
 def ci_messages(name, **options):
-    return reporters.KojiCIMessages(profile="fake", name=name, **options)
+    return reporters.KojiCIMessages(profile=util.KojiHub("fake"), name=name, **options)
 
 BuildmasterConfig = {{
     "workers": [worker.LocalWorker(name) for name in BUILDERS],
