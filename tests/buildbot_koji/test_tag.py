@@ -61,6 +61,21 @@ async def test_tag_goes_on_in_the_next_attempt(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_tag_of_which_the_reply_is_lost(bench: Workbench) -> None:
+    """In a session, too, the next attempt finds the task that the first one started."""
+    nvr = await bench.built()
+    before = bench.hub.calls["tagBuild"]
+    bench.lost_replies.add("tagBuild")
+    request = await bench.begin(steps.KojiTag(bench.logging_in, tag="demo-released", builds=nvr))
+    await until(lambda: bench.hub.calls["tagBuild"] > before)
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2), ended.text
+    assert bench.hub.calls["tagBuild"] == before + 1
+    assert tagged(bench, "demo-released") == [nvr]
+
+
+@pytest_twisted.ensureDeferred
 async def test_stopped_tag(bench: Workbench) -> None:
     """A stop cancels the task."""
     nvr = await bench.built()
