@@ -93,7 +93,8 @@ def meaning_of(one: Argument) -> str:
         return f"{text} Needed."
     if one.default in (None, False) or one.default in ((), {}):
         return text
-    return f"{text} ``{one.default!r}`` by default."
+    shown = f'"{one.default}"' if isinstance(one.default, str) else repr(one.default)
+    return f"{text} ``{shown}`` by default."
 
 
 def table(arguments: Iterable[tuple[str, str]]) -> Iterator[str]:

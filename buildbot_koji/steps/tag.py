@@ -33,7 +33,10 @@ def _no_builds(builds: Any, *, packages: Any) -> list[str]:
 
 
 class KojiTag(KojiTasksStep):
-    """Tags builds, and waits until it is done. A build that is in the tag already is done."""
+    """Tags builds, and waits until it is done. A build that is in the tag already is done.
+
+    Sets the property ``koji_task_ids`` to the tasks that did it.
+    """
 
     name = "koji tag-build"
     activity: ClassVar[str] = "tagging"
@@ -62,7 +65,11 @@ class KojiTag(KojiTasksStep):
 
 
 class KojiMove(KojiTasksStep):
-    """Moves builds from one tag to another, each at one event of the hub, and waits for it."""
+    """Moves builds from one tag to another, each at one event of the hub, and waits for it.
+
+    A build that is moved already is done. Sets the property ``koji_task_ids`` to the tasks that did
+    it.
+    """
 
     name = "koji move-build"
     activity: ClassVar[str] = "moving"
