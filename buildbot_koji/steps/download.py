@@ -182,8 +182,8 @@ def _modules() -> list[tuple[str, str]]:
 class KojiDownloadBuild(DownloadStep):
     """Downloads the RPMs, or the archives, of a build.
 
-    The worker fetches them by itself over HTTP, from the profile's ``topurl``, and compares sizes and
-    digests; it needs Python 3.9. Sets the property ``koji_files`` to their names.
+    The worker fetches them by itself over HTTP, from the profile's ``topurl``, and compares sizes
+    and digests; it needs Python 3.9. Sets the property ``koji_files`` to their names.
     """
 
     name = "koji download-build"
@@ -279,8 +279,8 @@ class KojiDownloadBuild(DownloadStep):
 class KojiDownloadTask(DownloadStep):
     """Downloads what a task and those below it left: RPMs, and logs or everything where wanted.
 
-    The worker fetches them by itself over HTTP, from the profile's ``topurl``, and compares sizes and
-    digests; it needs Python 3.9. Sets the property ``koji_files`` to their names.
+    The worker fetches them by itself over HTTP, from the profile's ``topurl``, and compares sizes
+    and digests; it needs Python 3.9. Sets the property ``koji_files`` to their names.
     """
 
     name = "koji download-task"
