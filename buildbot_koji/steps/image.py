@@ -301,7 +301,7 @@ def os_repos(value: Any) -> str | None:
 
 
 class KojiOSBuild(PrioritizedTaskStep):
-    """Builds an image with osbuild. Needs the hub's plugin osbuild, and the permission ``image``."""
+    """Builds an image with osbuild. Needs the hub's plugin osbuild and the permission ``image``."""
 
     name = "koji osbuild-image"
     activity: ClassVar[str] = "building the image"
