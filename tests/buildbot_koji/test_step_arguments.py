@@ -409,32 +409,32 @@ def test_values_of_the_wrong_kind(name: str) -> None:
         assert " must " in line
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_missing_arguments(name: str) -> None:
+def test_missing_arguments() -> None:
     """An argument that must be given is missed."""
-    needed = [each for each, one in getattr(steps, name).arguments.items() if one.required]
-    assert "profile" in needed
-    for each in needed:
-        good = {**GOOD[name][0]}
-        del good[each]
-        assert f"{name}: {each} is missing" in mistakes(name, good)
+    for name in NAMES:
+        needed = [each for each, one in getattr(steps, name).arguments.items() if one.required]
+        assert "profile" in needed
+        for each in needed:
+            good = {**GOOD[name][0]}
+            del good[each]
+            assert f"{name}: {each} is missing" in mistakes(name, good)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_unknown_arguments(name: str) -> None:
+def test_unknown_arguments() -> None:
     """An argument that a step does not have is named."""
-    [complaint] = mistakes(name, {**GOOD[name][0], "srcatch": True})
-    assert "srcatch" in complaint
-    assert name in complaint
+    for name in NAMES:
+        [complaint] = mistakes(name, {**GOOD[name][0], "srcatch": True})
+        assert "srcatch" in complaint
+        assert name in complaint
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_documentation(name: str) -> None:
+def test_documentation() -> None:
     """Each argument is in the documentation of its step, and no sentence ends twice."""
-    step = getattr(steps, name)
-    for each, one in step.arguments.items():
-        assert f"    {each}: {one.meaning}." in step.__doc__
-        assert not one.meaning.endswith(".")
+    for name in NAMES:
+        step = getattr(steps, name)
+        for each, one in step.arguments.items():
+            assert f"    {each}: {one.meaning}." in step.__doc__
+            assert not one.meaning.endswith(".")
 
 
 @pytest.mark.parametrize(

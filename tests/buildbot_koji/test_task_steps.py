@@ -179,6 +179,15 @@ async def test_task(
 
 
 @pytest_twisted.ensureDeferred
+async def test_named_arguments_of_a_task(bench: Workbench) -> None:
+    """Named arguments of a task travel as Koji writes them among positional ones."""
+    step = steps.KojiTask(bench.profile, method="sleep", args=[0], kwargs={"extra": 1})
+    ended = await bench.build(step)
+    assert ended.result == "success", ended.text
+    assert request_of(bench, ended.properties) == ("sleep", [0, {"extra": 1, "__starstar": True}])
+
+
+@pytest_twisted.ensureDeferred
 async def test_chain(bench: Workbench) -> None:
     """A chain is built level by level, where the target is fit for it."""
     sources = [[SOURCE.format("hello", "main")], [SOURCE.format("world", "main")]]
