@@ -12,6 +12,10 @@ import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.brokers import RabbitMQ
+from tests.secret_net import SecretNet
+
+# What an earlier test's hub gave may be said by a later test.
+NET = SecretNet()
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -58,6 +62,20 @@ def logged_failures() -> Iterator[list[LogEvent]]:
     gc.collect()
     globalLogPublisher.removeObserver(observe)
     assert not events, [event.get("log_failure") or event for event in events]
+
+
+@pytest.fixture(autouse=True)
+def secret_net(request: pytest.FixtureRequest) -> Iterator[SecretNet]:
+    """Fail a test in which something secret is seen."""
+    written = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    with NET.spread():
+        yield NET
+    NET.look_at_reprs()
+    if written is not None:
+        NET.look_into(written)
+    leaks = NET.leaks()
+    NET.forget()
+    assert not leaks, leaks[:10]
 
 
 @pytest.fixture(scope="session")
