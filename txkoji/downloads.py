@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
-from txkoji import paths, rpm
+from txkoji import paths, rpm, task_states
 from txkoji.exceptions import KojiException, TransferError
 from txkoji.uploads import Progress
 
@@ -48,6 +48,7 @@ class RemoteFile:
     url: str
     size: int | None = None
     digest: tuple[str, str] | None = None
+    grows: bool = False
 
 
 def local_path(directory: Path, name: str) -> Path:
@@ -77,18 +78,23 @@ async def files_of_task(
     """
     base = topurl or _topurl(connection)
     found = await connection.call("listTaskOutput", task_id, stat=True, all_volumes=True)
-    if not found and await connection.call("getTaskInfo", task_id) is None:
+    task = await connection.call("getTaskInfo", task_id)
+    if task is None:
         raise TransferError(f"{connection.url} has no task {task_id}")
-    return [
-        RemoteFile(
-            name,
-            paths.task_output_url(base, task_id, name, volume=volume),
-            int(stat["st_size"]),
-            (RPM, "") if name.endswith(".rpm") else None,
+    files = []
+    for name, volumes in sorted(found.items()):
+        # The same file may lie on several volumes.
+        volume = min(volumes, key=lambda volume: (volume != paths.DEFAULT_VOLUME, volume))
+        files.append(
+            RemoteFile(
+                name,
+                paths.task_output_url(base, task_id, name, volume=volume),
+                int(volumes[volume]["st_size"]),
+                (RPM, "") if name.endswith(".rpm") else None,
+                grows=task.state in task_states.ACTIVE_GROUP,
+            )
         )
-        for name, volumes in sorted(found.items())
-        for volume, stat in sorted(volumes.items())
-    ]
+    return files
 
 
 async def files_of_build(
@@ -139,7 +145,9 @@ async def files_of_build(
         path = paths.rpm_path(*place, name, each.arch, volume=volume, key=signed)
         # A signature makes the file longer; what is signed stays what it is.
         size = int(each.size) if signed is None else None
-        files.append(RemoteFile(name, paths.url_of(base, path), size, (RPM, each.payloadhash)))
+        # What RPM 6 has there ("sha256::...") is no digest of the file's content.
+        digest = None if "::" in each.payloadhash else (RPM, each.payloadhash)
+        files.append(RemoteFile(name, paths.url_of(base, path), size, digest))
     if arches is not None and types is None:
         return files
     directory = paths.build_directory(*place, volume=volume)
@@ -326,8 +334,9 @@ class _Download:
     def _trouble(self, part: Path) -> str | None:
         """Compare a file with what the hub says of it; returns what is wrong, or None. Blocks."""
         size = part.stat().st_size
-        if self.file.size is not None and size != self.file.size:
-            return f"it has {size:,} bytes instead of {self.file.size:,}"
+        known = self.file.size
+        if known is not None and (size < known or (size > known and not self.file.grows)):
+            return f"it has {size:,} bytes instead of {known:,}"
         if self.file.digest is None:
             return None
         kind, wanted = self.file.digest

@@ -13,15 +13,17 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
 
 from tests.faults import Fate, FaultProxy
 from tests.support import limited, until
 from txkoji import Connection, Profile, task_states
-from txkoji.downloads import RemoteFile, download, local_path
+from txkoji.downloads import RemoteFile, download, files_of_task, local_path
 from txkoji.exceptions import HTTPStatusError, TransferError
 from txkoji.retry import RetryPolicy
 from txkoji.rpm import payload_hash
 from txkoji.testing import FakeHub
+from txkoji.testing.methods.output import task_directory
 from txkoji.testing.rpms import make_rpm
 from txkoji.uploads import Progress
 
@@ -122,6 +124,47 @@ async def test_build(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
     }
     some = await limited(koji.download_build(build["build_id"], tmp_path / "b", arches=["src"]))
     assert [path.name for path in some] == ["hello-1.0-1.src.rpm"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """A log of a task that goes on may be longer by the time that it is read."""
+    hub.builder.seconds = 60
+    task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
+    path = f"{task_directory(task_id)}/build.log"
+    hub.files.write(path, b"one\n")
+    steps: list[Progress] = []
+    ask = koji.call
+
+    def ask_and_grow(method: str, *arguments: Any, **named: Any) -> Any:
+        answer = ask(method, *arguments, **named)
+        if method == "getTaskInfo":
+            answer.addCallback(lambda task: (hub.files.append(path, b"two\n"), task)[1])
+        return answer
+
+    koji.call = ask_and_grow  # type: ignore[method-assign]
+    [log] = await limited(koji.download_task(task_id, tmp_path, progress=steps.append))
+    assert log.read_bytes() == b"one\ntwo\n"
+    assert steps[-1].done == 8
+
+
+@pytest_twisted.ensureDeferred
+async def test_file_on_two_volumes(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """A file that lies on two volumes is downloaded once."""
+    task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
+    stat = {"st_size": "4"}
+    answer: Any = {"a.log": {"archive": stat, "DEFAULT": stat}, "b.log": {"archive": stat}}
+    ask = koji.call
+
+    def two_volumes(method: str, *arguments: Any, **named: Any) -> Any:
+        return succeed(answer) if method == "listTaskOutput" else ask(method, *arguments, **named)
+
+    koji.call = two_volumes  # type: ignore[method-assign]
+    files = await limited(Deferred.fromCoroutine(files_of_task(koji, task_id)))
+    assert [(file.name, "/vol/archive/" in file.url) for file in files] == [
+        ("a.log", False),
+        ("b.log", True),
+    ]
 
 
 @pytest_twisted.ensureDeferred
