@@ -7,6 +7,7 @@ the hub would hold up all the others of its request.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -39,8 +40,8 @@ class Batcher:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # The calls that are to be sent, and how many bytes each takes.
-        self._waiting: dict[Deferred[Any], tuple[Call, int]] = {}
+        # The calls that are to be sent, and each as it would travel alone.
+        self._waiting: dict[Deferred[Any], tuple[Call, bytes]] = {}
 
     def add(self, call: Call) -> Deferred[Any]:
         """Make a look-up at the end of this turn.
@@ -52,11 +53,11 @@ class Batcher:
         Raises:
             ValueError: an argument can't be sent. The other look-ups are not touched by that.
         """
-        weight = len(encode_call(*call))
+        body = encode_call(*call)
         if not self._waiting:
             self._connection.reactor.callLater(0, self._send_all)
         answer: Deferred[Any] = Deferred(self._take_back)
-        self._waiting[answer] = (call, weight)
+        self._waiting[answer] = (call, body)
         return answer
 
     def _take_back(self, answer: Deferred[Any]) -> None:
@@ -65,16 +66,28 @@ class Batcher:
     def _send_all(self) -> None:
         waiting, self._waiting = self._waiting, {}
         answers = list(waiting)
-        for batch in batches(list(waiting.values())):
+        if len(answers) == 1:
+            [((method, _, _), body)] = waiting.values()
+            self._begin(self._send_one(method, body), answers)
+            return
+        for batch in batches([(call, len(body)) for call, body in waiting.values()]):
             those, answers = answers[: len(batch)], answers[len(batch) :]
-            sending = Deferred.fromCoroutine(self._send(batch))
-            sending.addCallbacks(
-                self._answer, self._fail, callbackArgs=(those,), errbackArgs=(those,)
-            )
+            self._begin(self._send(batch), those)
+
+    def _begin(
+        self, sending: Coroutine[Deferred[Any], Any, list[Any]], answers: list[Deferred[Any]]
+    ) -> None:
+        Deferred.fromCoroutine(sending).addCallbacks(
+            self._answer, self._fail, callbackArgs=(answers,), errbackArgs=(answers,)
+        )
+
+    async def _send_one(self, method: str, body: bytes) -> list[Any]:
+        return [await self._connection.send_encoded(method, body, hub_api.Kind.READ)]
 
     async def _send(self, batch: list[Call]) -> list[Any]:
         if len(batch) > 1:
             return await send_batch(self._connection, batch)
+        # A call so large that it travels alone.
         [(method, args, kwargs)] = batch
         return [await self._connection.send(method, args, kwargs, hub_api.Kind.READ)]
 

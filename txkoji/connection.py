@@ -216,15 +216,21 @@ class Connection:
             kind: what the method does to the hub.
             turn: of a write that is sent again: that of the first time.
         """
-        body = encode_call(method, args, kwargs)
+        return await self.send_encoded(method, encode_call(method, args, kwargs), kind, turn)
+
+    async def send_encoded(
+        self, method: str, body: bytes, kind: Kind, turn: Turn | None = None
+    ) -> Any:
+        """Send a call that is encoded already. For the modules of this package."""
         repeatable = (
             kind is Kind.READ
             or method in hub_api.SESSION_READS
             or method in hub_api.IDEMPOTENT_WRITES
         )
+        request = _Request(method, body)
         if self._session is None or (kind is Kind.READ and self._anonymous_reads):
-            return await self._attempts(_Request(method, body), self.url, write=not repeatable)
-        return await self._through_session(_Request(method, body), repeatable, turn)
+            return await self._attempts(request, self.url, write=not repeatable)
+        return await self._through_session(request, repeatable, turn)
 
     async def send_chunk(self, query: str, chunk: bytes) -> Any:
         """Send a piece of a file and return what the hub says of it.

@@ -100,23 +100,8 @@ class _Upload:
     async def run(self) -> None:
         size = int((await self.in_thread.call(self.path.stat)).st_size)
         begin = await self._what_is_there(size)
-        started = self.connection.reactor.seconds()
-        offset = begin
-        reading = self._read()
-        while offset < size or size == 0:
-            chunk = await reading
-            if not chunk and size:
-                raise TransferError(f"{self.path} became shorter while it was uploaded")
-            # The next piece is read while this one is under way.
-            reading = self._read()
-            await self._send(chunk, offset)
-            offset += len(chunk)
-            if self.progress is not None:
-                seconds = max(self.connection.reactor.seconds() - started, 1e-6)
-                self.progress(Progress(offset, size, (offset - begin) / seconds))
-            if not size:
-                break
-        await reading
+        if begin < size or not size:
+            await self._send_from(begin, size)
         # The hub has compared each piece; reading all of it once more is only worth it where
         # something between here and there was seen to change bytes.
         verify = "adler32" if self.doubtful else None
@@ -126,6 +111,27 @@ class _Upload:
             raise TransferError(
                 f"{self.path} arrived broken at {self.connection.url}: upload it again"
             )
+
+    async def _send_from(self, begin: int, size: int) -> None:
+        started = self.connection.reactor.seconds()
+        offset = begin
+        chunk = await self._read()
+        while True:
+            if not chunk and size:
+                raise TransferError(f"{self.path} became shorter while it was uploaded")
+            # The next piece is read while this one is under way; the file stays open until then.
+            reading = self._read()
+            try:
+                await self._send(chunk, offset)
+            finally:
+                following = await reading
+            offset += len(chunk)
+            if self.progress is not None:
+                seconds = max(self.connection.reactor.seconds() - started, 1e-6)
+                self.progress(Progress(offset, size, (offset - begin) / seconds))
+            if offset >= size:
+                return
+            chunk = following
 
     def _read(self) -> Any:
         return self.in_thread.call(self.file.read, CHUNK)
