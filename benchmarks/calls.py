@@ -1,4 +1,4 @@
-"""Calls against an embedded hub: one after the other, and 300 at once.
+"""``getTaskInfo`` against an embedded hub: one after the other, and 1,000 at once.
 
 Each client runs in a process of its own, the hub in another. What a client of Koji can do "at once"
 is not the same: the official client has its explicit multicall, txkoji has concurrent calls.
@@ -15,8 +15,9 @@ import xmlrpc.client
 from typing import Any
 from urllib.parse import urlsplit
 
-SEQUENCE = 1500
-AT_ONCE = 300
+SEQUENCE = 1000
+AT_ONCE = 1000
+TASK = 1
 ROUNDS = 5
 CLIENTS = ("official client", "raw HTTP loop", "txkoji")
 
@@ -44,7 +45,9 @@ def raw(url: str) -> None:
     """Measure a loop that posts the same bytes over one connection and reads what comes."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.netloc)
-    body = xmlrpc.client.dumps(("demo-build",), "getTag").encode()
+    body = xmlrpc.client.dumps(
+        (TASK, {"request": True, "__starstar": True}), "getTaskInfo"
+    ).encode()
     best = Best()
     for _ in range(ROUNDS):
         best.start()
@@ -64,13 +67,13 @@ def official(url: str) -> None:
     for _ in range(ROUNDS):
         best.start()
         for _ in range(SEQUENCE):
-            session.getTag("demo-build")
+            session.getTaskInfo(TASK, request=True)
         best.stop("sequence", SEQUENCE)
         best.start()
         with session.multicall(strict=True) as calls:
-            tags = [calls.getTag("demo-build") for _ in range(AT_ONCE)]
+            tasks = [calls.getTaskInfo(TASK, request=True) for _ in range(AT_ONCE)]
         best.stop("at once", AT_ONCE)
-        assert all(tag.result["name"] == "demo-build" for tag in tags)
+        assert all(task.result["method"] == "build" for task in tasks)
     print(json.dumps(best.figures))
 
 
@@ -87,13 +90,13 @@ def txkoji(url: str) -> None:
         for _ in range(ROUNDS):
             best.start()
             for _ in range(SEQUENCE):
-                await connection.getTag("demo-build")
+                await connection.getTaskInfo(TASK)
             best.stop("sequence", SEQUENCE)
             best.start()
-            calls = [connection.getTag("demo-build") for _ in range(AT_ONCE)]
-            tags = await gatherResults(calls, consumeErrors=True)
+            calls = [connection.getTaskInfo(TASK) for _ in range(AT_ONCE)]
+            tasks = await gatherResults(calls, consumeErrors=True)
             best.stop("at once", AT_ONCE)
-            assert all(tag.name == "demo-build" for tag in tags)
+            assert all(task.method == "build" for task in tasks)
         await connection.close()
         print(json.dumps(best.figures))
 
@@ -102,12 +105,14 @@ def txkoji(url: str) -> None:
 
 def run() -> list[tuple[str, str, float, str]]:
     """Measure; returns rows of name, peer, figure and unit."""
-    hub = subprocess.Popen(
-        [sys.executable, "-m", "txkoji.testing", "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "txkoji.testing", "--port", "0", "--build-seconds", "86400"]
+    command += ["--anonymous-user", "kojiadmin"]
+    hub = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert hub.stdout is not None
         url = hub.stdout.readline().split()[1]
+        source = "git+https://git.example.test/rpms/hello.git#1"
+        assert xmlrpc.client.ServerProxy(url).build(source, "demo") == TASK
         found = {}
         for client in CLIENTS:
             command = [sys.executable, "-m", "benchmarks.calls", client, url]
@@ -118,8 +123,8 @@ def run() -> list[tuple[str, str, float, str]]:
         hub.wait()
     rows = []
     for name, words in (
-        ("sequence", "getTag in sequence"),
-        ("at once", f"{AT_ONCE} getTag at once"),
+        ("sequence", "getTaskInfo in sequence"),
+        ("at once", f"{AT_ONCE:,} getTaskInfo at once"),
     ):
         clients = [client for client in CLIENTS if name in found[client]]
         rows += [(words, client, found[client][name], "calls/s") for client in clients]
