@@ -30,7 +30,7 @@ from txkoji.events import (
     TagUntag,
     TaskStateChange,
 )
-from txkoji.exceptions import GenericError, HubFault
+from txkoji.exceptions import GenericError, HubFault, ParameterError
 from txkoji.gathering import gather
 from txkoji.tag_watch import TagWatch
 
@@ -529,12 +529,18 @@ class Poller:
             after: where to begin.
             reserved: the builds that are reserved: those done go out of it, new ones go in.
         """
-        listed = await gather(
-            [
-                self._list_builds("createdAfter", "creation", after, cgID=generator)
-                for generator in self._generators
-            ]
-        )
+        try:
+            listed = await gather(
+                [
+                    self._list_builds("createdAfter", "creation", after, cgID=generator)
+                    for generator in self._generators
+                ]
+            )
+        except HubFault as fault:
+            # Hubs before 1.27 don't tell them from others.
+            if not fault.is_unknown_argument:
+                raise
+            listed = []
         again = await gather([self._connection.call("getBuild", each) for each in sorted(reserved)])
         builds = [build for each in listed for build in each] + [each for each in again if each]
         for build in builds:
@@ -611,8 +617,9 @@ class Poller:
         if self._has_repo_query:
             try:
                 return self._repo_events(await self._query_repos(after))
-            except HubFault as fault:
-                if not fault.is_unknown_method:
+            except GenericError as fault:
+                # Hubs before 1.35 don't have it; one that refuses it has another way to tell.
+                if type(fault) not in (GenericError, ParameterError):
                     raise
                 self._has_repo_query = False
         return await self._repos_of_tasks(after)

@@ -440,3 +440,13 @@ def test_generated_build_that_ended_long_ago() -> None:
     assert site.round() == [f"build:{reserved}:COMPLETE:"]
     assert site.cursor.reserved == {}
     assert site.round() == []
+
+
+def test_old_hub() -> None:
+    """A hub that can't list the builds of content generators lists all that it has."""
+    site = Site("build-complete", version="1.26.0")
+    with site.hub.state.transaction():
+        site.hub.state.insert("content_generator", {"name": "osbuild"})
+    build = site.build("1")
+    assert site.round() == [f"build:{build}:COMPLETE:"]
+    assert site.round() == []

@@ -33,6 +33,7 @@ SINCE: dict[str, Version] = {}
 NEW_PARAMETERS: dict[str, Version] = {
     "draft": (1, 34),
     "promotedBefore": (1, 36),
+    "cgID": (1, 27),
     "promotedAfter": (1, 36),
     "promoter": (1, 36),
     "min_event": (1, 35),
