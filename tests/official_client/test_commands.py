@@ -449,7 +449,8 @@ def test_runroot(koji: OfficialClient) -> None:
 def test_kiwi_build(koji: OfficialClient) -> None:
     """A Kiwi image is built for each architecture, listed and downloaded."""
     arches = [f"--arch={arch}" for arch in ("x86_64", "aarch64")]
-    outcome = koji.run("kiwi-build", "--wait", *arches, "demo", IMAGES, "images/hello.kiwi")
+    options = ["--wait", "--version=44", *arches]
+    outcome = koji.run("kiwi-build", *options, "demo", IMAGES, "images/hello.kiwi")
     assert outcome.status == 0, outcome
     assert "createKiwiImage (aarch64): " in outcome.output
     [build] = json.loads(koji("call", "--json-output", "listBuilds", "type=image"))
@@ -473,7 +474,8 @@ def test_maven_build_and_wrapper_rpm(koji: OfficialClient) -> None:
 
 def test_win_build(koji: OfficialClient) -> None:
     """A Windows project is built in a virtual machine."""
-    source = "git+https://git.example.test/world.git#r1"
+    koji("add-pkg", "--owner=kojiadmin", "demo-candidate", "windows-world")
+    source = "git+https://git.example.test/windows-world.git#r1"
     output = koji("win-build", "--wait", "demo", source, "windows-vm")
     assert "vmExec (windows-vm): " in output
     assert output.rstrip().endswith("completed successfully")
