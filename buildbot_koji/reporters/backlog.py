@@ -1,8 +1,8 @@
 """What a reporter still has to do about the builds of one master, kept in the database.
 
-The finished builds themselves are the list of what is to be reported: below a mark, all of them
-are settled; above it, those that have no record yet are taken up at the next look. A record is
-build data of its build, so that it is shown with it, and goes when the build goes.
+The builds themselves are the list of what is to be reported. Below a mark all of them are settled,
+but for some that are listed as open; above it, those that have no record yet are taken up at the
+next look. A record is build data of its build: it is shown with the build, and goes with it.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ class Backlog:
         self._under_way: dict[int, set[str]] = {}
         self._mark = 0
         self._next_mark = 0
+        self._open: set[int] = set()
         self._since = 0
         self._dead: list[tuple[int, str]] = []
         self._revived: list[tuple[int, str]] = []
@@ -138,14 +139,15 @@ class Backlog:
         stored = await self._master.db.state.getState(object_id, _key(self._master_id), None)
         if stored is None:
             self._since = int(self._master.reactor.seconds())
-            running = await self._builds(0, Filter("complete", "eq", [False]))
+            running = await self._builds_from(0, Filter("complete", "eq", [False]))
+            self._open = {build["buildid"] for build in running}
             last = await self._master.data.get(("builds",), order=["-buildid"], limit=1)
-            ids = [build["buildid"] for build in running] or [each["buildid"] + 1 for each in last]
-            self._mark = self._next_mark = min(ids, default=0)
+            self._mark = self._next_mark = last[0]["buildid"] + 1 if last else 0
             await self._store()
             return
         self._mark = self._next_mark = stored["mark"]
         self._since = stored["since"]
+        self._open = set(stored["open"])
         self._taken = {(build_id, True) for build_id in stored["done"]}
         self._dead = [(build_id, name) for build_id, name in stored["dead"]]
         for build_id, name in stored["revived"]:
@@ -153,11 +155,12 @@ class Backlog:
 
     async def _store(self) -> None:
         """Store where we are; a write costs Buildbot 10 ms, so only where it changed."""
-        done = sorted(build_id for build_id, complete in self._taken if complete)
+        above = sorted(build_id for build_id, _ in self._taken if build_id >= self._mark)
         value = {
             "mark": self._mark,
             "since": self._since,
-            "done": [each for each in done if each >= self._mark and self._is_settled(each)],
+            "open": sorted(self._open),
+            "done": [build_id for build_id in above if self._is_settled(build_id)],
             "dead": self._dead,
             "revived": self._revived,
         }
@@ -168,23 +171,26 @@ class Backlog:
 
     # Builds
 
-    async def _builds(self, first: int, *filters: Filter) -> list[dict[str, Any]]:
+    async def _builds_from(self, first: int, *filters: Filter) -> list[dict[str, Any]]:
+        mine = Filter("masterid", "eq", [self._master_id])
         found: list[dict[str, Any]] = []
         while True:
+            wanted = [mine, Filter("buildid", "ge", [first]), *filters]
             page = await self._master.data.get(
-                ("builds",),
-                filters=[
-                    Filter("masterid", "eq", [self._master_id]),
-                    Filter("buildid", "ge", [first]),
-                    *filters,
-                ],
-                order=["buildid"],
-                limit=PAGE,
+                ("builds",), filters=wanted, order=["buildid"], limit=PAGE
             )
             found += page
             if len(page) < PAGE:
                 return found
             first = page[-1]["buildid"] + 1
+
+    async def _open_builds(self) -> list[dict[str, Any]]:
+        ids = sorted(self._open)
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), PAGE):
+            wanted = [Filter("buildid", "eq", ids[start : start + PAGE])]
+            found += await self._master.data.get(("builds",), filters=wanted, order=["buildid"])
+        return found
 
     async def look(self) -> None:
         """Take up every build that was not taken up when it began or ended, and move the mark."""
@@ -197,16 +203,19 @@ class Backlog:
             self._looking = False
 
     async def _look(self) -> None:
-        builds = await self._builds(self._mark)
+        builds = [*await self._open_builds(), *await self._builds_from(self._mark)]
         for build in builds:
             await self.take(build)
         ids = [build["buildid"] for build in builds]
-        unsettled = [build_id for build_id in ids if not self._is_settled(build_id)]
-        # Ids are given before they are committed: what was settled at the look before stays so.
-        mark = self._next_mark
-        self._next_mark = min(unsettled, default=ids[-1] + 1 if ids else mark)
-        self._mark = max(self._mark, min(mark, self._next_mark))
-        self._taken = {each for each in self._taken if each[0] >= self._mark}
+        # Ids are given before they are committed: the mark goes to where the last look was.
+        self._mark, self._next_mark = (
+            self._next_mark,
+            max([self._next_mark, *(build_id + 1 for build_id in ids)]),
+        )
+        self._open = {
+            build_id for build_id in ids if build_id < self._mark and not self._is_settled(build_id)
+        }
+        self._taken = {key for key in self._taken if key[0] >= self._mark or key[0] in self._open}
         await self._store()
 
     def _is_settled(self, build_id: int) -> bool:

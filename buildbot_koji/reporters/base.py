@@ -80,8 +80,10 @@ class OutboxReporter(service.BuildbotService):
 
     # Configuration
 
-    def checkConfig(self, **options: Any) -> None:
+    def checkConfig(self, *args: Any, **options: Any) -> None:
         """Check the arguments; a mistake is a line of ``buildbot checkconfig``."""
+        if args:
+            config_error(f"{type(self).__name__}: give all arguments by their names")
         for complaint in self.complaints(options):
             config_error(f"{type(self).__name__}: {complaint}")
 

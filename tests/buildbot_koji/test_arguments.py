@@ -145,6 +145,13 @@ def test_good_reporters(options: dict[str, Any]) -> None:
     assert reporter_mistakes(**options) == []
 
 
+def test_reporter_without_names() -> None:
+    """An argument that is given by its place is a mistake in one line."""
+    with capture_config_errors() as errors:
+        reporters.KojiTagReporter("koji", profile="koji", on_success={"tag": "f44"})
+    assert list(errors.errors) == ["KojiTagReporter: give all arguments by their names"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
