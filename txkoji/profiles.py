@@ -184,7 +184,7 @@ def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None)
         proxyuser=value("proxyuser") or None,
         timeout=int(value("timeout", section.getint) or Profile.timeout),
         poll_interval=max(int(value("poll_interval", section.getint) or Profile.poll_interval), 1),
-        settings={key: str(section.get(key, raw=True)) for key in section if key != "password"},
+        settings={key: str(section.get(key, raw=True)) for key in section if key not in SECRETS},
     )
 
 

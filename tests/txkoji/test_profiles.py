@@ -172,3 +172,14 @@ def test_poll_interval(system: Path, user: Path) -> None:
     assert profiles.load("a").poll_interval == 30
     assert profiles.load("b").poll_interval == 6
     assert profiles.load("c").poll_interval == 1
+
+
+def test_secrets_are_not_settings(tmp_path: Path) -> None:
+    """What must stay secret, and where it lies, no look-up of a setting shows."""
+    path = tmp_path / "koji.conf"
+    path.write_text(
+        "[koji]\nserver = http://h\npassword = p1\nkeytab = /k/t\nccache = /c/c\nuser = me\n"
+    )
+    profile = profiles.load(config=path)
+    assert (profile.password, profile.keytab, profile.ccache) == ("p1", "/k/t", "/c/c")
+    assert dict(profile.settings) == {"server": "http://h", "user": "me"}
