@@ -19,6 +19,8 @@ class Result(BuildStep):
     async def run(self):
         return int(self.getProperty("result"))
 
+SOURCE = "git+https://git.example.test/rpms/hello.git#main"
+SCRATCH = steps.KojiBuild("fake", target="demo", source=SOURCE, scratch=True)
 BUILDERS = ["plain", "first", "second", "third", "idle"]
 
 def tagging(name, **options):
@@ -37,13 +39,15 @@ BuildmasterConfig = {{
                                factory=util.BuildFactory([Result(warnOnWarnings=True)]))
             for name in BUILDERS
         ],
+        util.BuilderConfig(name="scratch", workernames=["idle"],
+                           factory=util.BuildFactory([SCRATCH])),
         util.BuilderConfig(name="redelivery", workernames=["idle"],
                            factory=util.BuildFactory([steps.KojiRedelivery(reporter="plain")])),
     ],
     "schedulers": [
         schedulers.ForceScheduler(
             name="force",
-            builderNames=[*BUILDERS, "redelivery"],
+            builderNames=[*BUILDERS, "scratch", "redelivery"],
             codebases=[util.CodebaseParameter("", hide=True)],
             properties=[
                 util.StringParameter(name=name, default="")

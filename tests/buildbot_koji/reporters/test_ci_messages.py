@@ -230,6 +230,18 @@ async def test_messages(
         }
     assert set(listener.ids.values()) == {1}
     assert (len(ends.messages), len(errors.messages)) == (3, 1)
+    # What a scratch build is shows at its end.
+    build = await master.ended(await master.force("scratch"))
+    [(state, message)] = await until(lambda: listener.about(build))
+    assert (state, differences(message, SCHEMAS["complete"])) == ("complete", [])
+    assert message["artifact"] == {
+        "type": "koji-build",
+        "id": (await master.properties(build))["koji_task_id"],
+        "nvr": "hello-1.0-main",
+        "component": "hello",
+        "issuer": "kojiadmin",
+        "scratch": True,
+    }
     await ends.stop()
     await errors.stop()
     build = await run(master, "plain", 0)
