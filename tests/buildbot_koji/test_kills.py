@@ -40,7 +40,12 @@ def koji(**options):
     return util.BuildFactory([steps.KojiBuild(
         "fake", "demo", util.Interpolate(SOURCE), **options)])
 
-FACTORIES = {{"official": koji(), "scratch": koji(scratch=True)}}
+FACTORIES = {{
+    "official": koji(),
+    "scratch": koji(scratch=True),
+    "runroot": util.BuildFactory([steps.KojiRunroot(
+        "fake", tag="demo-build", arch="x86_64", command=util.Interpolate(SOURCE))]),
+}}
 BuildmasterConfig = {{
     "workers": WORKERS,
     "protocols": PROTOCOLS_HERE,
@@ -105,7 +110,7 @@ class Siege:
     async def force(self) -> None:
         package = self.random.choice(["hello", "hello", "world", "failarch"])
         ref = f"{self.name}.{len(self.requests)}"
-        builder = self.random.choice(["official", "scratch"])
+        builder = self.random.choice(["official", "scratch", "runroot"])
         request = await self.master.force(builder, package=package, ref=ref)
         self.requests[request] = f"git+https://git.example.test/rpms/{package}.git#{ref}"
 
@@ -139,8 +144,10 @@ class Siege:
     async def check(self, koji: Connection) -> None:
         """Each request has one task, which has ended; its build ended likewise."""
         tasks: dict[str, list[Any]] = {}
-        for task in await koji.listTasks({"method": "build"}, {"order": "id"}):
-            tasks.setdefault(task.params["src"], []).append(task)
+        # A build carries a marker, a runroot is known by what it is to do.
+        for method, parameter in (("build", "src"), ("runroot", "command")):
+            for task in await koji.listTasks({"method": method}, {"order": "id"}):
+                tasks.setdefault(task.params[parameter], []).append(task)
         for request, source in self.requests.items():
             builds = await self.master.builds(request)
             mine = tasks.get(source, [])
