@@ -18,6 +18,12 @@ from twisted.internet.threads import deferToThread
 from tests.support import free_port, until
 
 BUILDBOT = Path(sys.executable).with_name("buildbot")
+SQLITE = "sqlite:///state.sqlite"
+HERE = "<the base directory>"
+
+_CREATED: list[tuple[str, bytes]] = []
+"""What create-master made once: it takes longer than to start a master."""
+
 OWN_ERRORS = ("process.buildstep.BuildStepCancelled", "TransportLost")
 """What Buildbot logs when a stop meets a step that begins, and when it leaves its router."""
 
@@ -84,7 +90,7 @@ class MasterProcess:
         directory: Path,
         profile: str,
         config: str = CONFIG,
-        database: str = "sqlite:///state.sqlite",
+        database: str = SQLITE,
     ) -> None:
         self.directory = directory
         self.database = database
@@ -104,11 +110,20 @@ class MasterProcess:
 
     async def create(self) -> None:
         """Make the base directory and the database."""
+        application, tables = self.directory / "buildbot.tac", self.directory / "state.sqlite"
+        if self.database == SQLITE and _CREATED:
+            text, content = _CREATED[0]
+            application.write_text(text.replace(HERE, str(self.directory)), encoding="utf-8")
+            tables.write_bytes(content)
+            return
         command = [str(BUILDBOT), "create-master", "--quiet", "--force"]
         command += [f"--db={self.database}", str(self.directory)]
         await deferToThread(
             subprocess.run, command, check=True, capture_output=True, env=self._environment
         )
+        if self.database == SQLITE:
+            text = application.read_text(encoding="utf-8").replace(str(self.directory), HERE)
+            _CREATED.append((text, tables.read_bytes()))
 
     async def start(self) -> None:
         """Start the master; returns when it answers."""
