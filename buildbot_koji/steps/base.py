@@ -31,6 +31,9 @@ CANCEL_LIMIT = 30.0
 GRACE = 60.0
 """Seconds that a later attempt has to see what became of work whose time is over."""
 
+WAKE_INTERVAL = 2.0
+"""Seconds until work that did not notice that it must end is told so once more."""
+
 SUMMARY_LENGTH = 400
 """Characters; a fault's text may be a book."""
 
@@ -81,7 +84,8 @@ class KojiStep(DeclaredArguments, BuildStep):
         self.ending: Ending | None = None
         self._work: Deferred[int] | None = None
         self._shields = 0
-        self._shield_timer: Any = None
+        self._waking: Any = None
+        self._is_over = False
         self._limits: dict[Ending, Any] = {}
         self._text = ""
 
@@ -136,7 +140,7 @@ class KojiStep(DeclaredArguments, BuildStep):
         """
         self._work = Deferred.fromCoroutine(self._run())
         if self.ending is not None:
-            self._work.cancel()
+            self._wake()
         return self._work
 
     @async_to_deferred
@@ -201,9 +205,21 @@ class KojiStep(DeclaredArguments, BuildStep):
             return
         # The next attempt finds what a detached one began; nobody comes after any other.
         if self._shields and ending is not Ending.DETACHED:
-            self._shield_timer = self.master.reactor.callLater(CANCEL_LIMIT, self._work.cancel)
+            self._waking = self.master.reactor.callLater(CANCEL_LIMIT, self._wake)
         else:
-            self._work.cancel()
+            self._wake()
+
+    def _wake(self) -> None:
+        """Cancel the work until it notices: what it waits for may take it for something else."""
+        assert self._work is not None
+        if self._is_over:
+            return
+        self._waking = self.master.reactor.callLater(WAKE_INTERVAL, self._wake)
+        self._work.cancel()
+
+    def _stop_waking(self) -> None:
+        if self._waking is not None and self._waking.active():
+            self._waking.cancel()
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
@@ -217,8 +233,6 @@ class KojiStep(DeclaredArguments, BuildStep):
             yield
         finally:
             self._shields -= 1
-            if self._shield_timer is not None and self._shield_timer.active():
-                self._shield_timer.cancel()
         self.check_ending()
 
     def check_ending(self) -> None:
@@ -266,8 +280,11 @@ class KojiStep(DeclaredArguments, BuildStep):
         except CancelledError:
             if self.ending is None:
                 raise
+            self._stop_waking()
             await self.end_early(hub, self.ending)
             return RESULTS[self.ending]
         finally:
+            self._is_over = True
+            self._stop_waking()
             for ending in list(self._limits):
                 self.lift_limit(ending)

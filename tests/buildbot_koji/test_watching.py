@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from twisted.internet.defer import CancelledError, Deferred
 
 from buildbot_koji import cancellations
 from buildbot_koji.hub import Hub, get_hub
@@ -285,6 +286,30 @@ async def test_place_in_the_queue(bench: Workbench) -> None:
     await until(lambda: bench.text() == "waiting for a builder: 3 tasks before it")
     await bench.stop_build()
     assert (await bench.ended(request)).result == "cancelled"
+
+
+class StubbornStep(base.KojiStep):
+    """Waits for ever, and takes the first cancellation for something else."""
+
+    name = "stubborn"
+
+    async def work(self, hub: Hub) -> int:
+        try:
+            await Deferred()
+        except CancelledError:
+            self.say(f"what did {hub.connection} say?")
+        return int(await Deferred())
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_always_ends_a_step(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step ends when it is stopped, also where what it waits for swallows the cancellation."""
+    monkeypatch.setattr(base, "WAKE_INTERVAL", 0.2)
+    request = await bench.begin(StubbornStep(bench.profile))
+    await until(lambda: bench.text() == "starting")
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", "stopped: what the hub has begun it ends")
 
 
 @pytest_twisted.async_yield_fixture
