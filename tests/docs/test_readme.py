@@ -44,10 +44,11 @@ async def hub(empty_home: Path) -> AsyncIterator[FakeHub]:
     await hub.stop()
 
 
-def test_master_configuration() -> None:
-    """The piece of a master.cfg is accepted."""
+@pytest.mark.parametrize("plugins", ["steps", "changes"])
+def test_master_configuration(plugins: str) -> None:
+    """Each piece of a master.cfg is accepted."""
     with capture_config_errors() as errors:
-        exec(code("from buildbot.plugins"), {})
+        exec(code(f"from buildbot.plugins import {plugins}"), {"c": {}})
     assert list(errors.errors) == []
 
 

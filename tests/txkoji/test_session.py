@@ -280,6 +280,23 @@ async def test_logout_of_a_session_that_ran_out(koji: Connection, hub: FakeHub) 
 
 
 @pytest_twisted.ensureDeferred
+async def test_two_hubs(connect: Callable[..., Connection], hub: FakeHub) -> None:
+    """A process may talk to several hubs: each has its session, and its calls."""
+    other = FakeHub(reactor)
+    other.add_user("dave", password=PASSWORD, permissions=["admin"])
+    await other.start()
+    here, there = connect(), connect(server=other.url, user="dave")
+    await gatherResults([limited(here.login()), limited(there.login())], consumeErrors=True)
+    users = [limited(koji.getLoggedInUser()) for koji in (here, there)]
+    assert [user.name for user in await gatherResults(users)] == ["carol", "dave"]
+    await limited(there.createTag("only-there"))
+    assert other.call("getTag", "only-there") is not None
+    assert hub.call("getTag", "only-there") is None
+    await there.close()
+    await other.stop()
+
+
+@pytest_twisted.ensureDeferred
 async def test_two_users_of_one_hub(connect: Callable[..., Connection], hub: FakeHub) -> None:
     """Two connections of one process have a user each."""
     first, second = connect(), connect(user="alice", password="alice")
