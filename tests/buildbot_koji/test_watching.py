@@ -144,6 +144,21 @@ async def test_build_system_fails(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_build_system_is_mended(bench: Workbench) -> None:
+    """What failed by a fault of the build system and is submitted again may well succeed."""
+    bench.hub.builder.seconds = 3
+    request = await bench.begin(koji_build(bench, "failroot"))
+    await until(lambda: len(tasks(bench)) == 2)
+    bench.hub.builders_mended = True
+    ended = await bench.ended(request)
+    assert (ended.result, len(tasks(bench))) == ("success", 2)
+    assert ended.properties["koji_task_id"] == tasks(bench)[-1]["id"]
+    assert {f"task {task['id']}" for task in tasks(bench)} <= ended.urls.keys()
+    [build] = bench.hub.call("listBuilds", "failroot")
+    assert (build["state"], ended.properties["koji_nvr"]) == (1, build["nvr"])
+
+
+@pytest_twisted.ensureDeferred
 async def test_who_knows_better_what_the_build_system_is(bench: Workbench) -> None:
     """A table of faults of one's own, and how often to submit again, are what counts."""
     own = {"scratch": True, "infra_faults": [1005, "no such thing"], "infra_retries": 2}

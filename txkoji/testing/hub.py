@@ -182,6 +182,7 @@ class FakeHub:
         self.allow_srpm_builds = False
         self.allow_repo_id_builds = False
         self.keep_srpms = False
+        self.builders_mended = False
         self.maven_enabled = False
         self.win_enabled = False
         self.noarch_packages: set[str] = set()

@@ -9,6 +9,9 @@ By the name of the package, or of the image:
 
 By the beginning of the revision of a source: ``failcheckout`` can't be checked out, ``failsrpm``
 gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
+
+``FakeHub.builders_mended`` ends what is the builder's fault: ``failroot``, ``failbuilder`` and
+``failhost``.
 """
 
 from __future__ import annotations
@@ -70,6 +73,8 @@ async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> 
     """
     files, path = builder.hub.files, f"{task_directory(task['id'])}/root.log"
     files.write(path, f"Making the build root for {arch}\n".encode())
+    if builder.hub.builders_mended:
+        return
     if name not in (ROOT, BUILDER, HOST) or not is_first(builder, task):
         return
     await builder.sleep(0.1)
