@@ -33,6 +33,7 @@ TEST = [
     "pytest>=8.2,<9.2",
     "pytest-twisted>=1.14.3",
     "pytest-xdist>=3.6",
+    "treq>=24.9",
 ]
 
 setup(
@@ -64,7 +65,6 @@ setup(
         # 24.7 is the first release whose inlineCallbacks accept a yielded coroutine,
         # which is how Buildbot calls an `async def run`.
         "twisted[tls]>=24.7",
-        "treq>=24.9",
         "munch>=4.0",
         # 24.3 is the first that takes cryptography's own certificates.
         "pyopenssl>=24.3",
