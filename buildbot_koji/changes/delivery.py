@@ -8,6 +8,7 @@ master died, and that no scheduler took, is announced again.
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,13 @@ __all__ = ["Delivery"]
 
 HOUR = 3600.0
 
+SETTLED = 600.0
+"""Seconds after which the schedulers have surely seen a change, also in a flood: they take some
+twenty a second on SQLite, one after the other."""
+
+PORTION = 500
+"""Values in one question to the database."""
+
 UNDATED = ("koji-build-deleted", "koji-build-promoted")
 """Events that a message may tell of at any time afterwards, where the hub can't list them."""
 
@@ -33,8 +41,10 @@ class Delivery:
         name: the change source's name.
         storage: what it keeps in the database.
         max_per_hour: how many changes may come in an hour; the rest is held back. None for any.
+        announced: see below.
 
     Attributes:
+        announced: the last change that the schedulers were told of while this master runs.
         standing: where the source stands; :meth:`save` writes it.
         backlog: what is held back.
         stored: how many changes this one has stored.
@@ -42,14 +52,24 @@ class Delivery:
 
     _log = Logger()
 
-    def __init__(self, master: Any, name: str, storage: Storage, max_per_hour: int | None) -> None:
+    def __init__(
+        self,
+        master: Any,
+        name: str,
+        storage: Storage,
+        max_per_hour: int | None,
+        *,
+        announced: int = 0,
+    ) -> None:
+        self.announced = announced
         self._master = master
         self._name = name
         self._storage = storage
         self._max_per_hour = max_per_hour
         self._recent: dict[str, float] = {}
         self._read_from = 0.0
-        self._last = 0
+        # The numbers of changes that the schedulers may not have seen, and since when.
+        self._unsettled: deque[tuple[int, float]] = deque()
         self.standing = Standing()
         self.backlog = Backlog(storage)
         self.stored = 0
@@ -83,10 +103,11 @@ class Delivery:
 
     async def _announce_again(self) -> None:
         changes = await self._changes("changeid", "gt", self.standing.scheduled)
-        taken = await self._master.db.pool.do(_taken, self._master.db.model)
+        taken = await self._master.db.pool.do(_taken, self._master.db.model, changes)
         for change in changes:
-            self._last = max(self._last, change["changeid"])
-            if change["changeid"] in taken[0] or change["sourcestamp"]["ssid"] in taken[1]:
+            self._unsettled.append((change["changeid"], self._master.reactor.seconds()))
+            # What this master was told it does not forget; another would have it done twice.
+            if change["changeid"] in taken or change["changeid"] <= self.announced:
                 continue
             self._log.info(
                 "change {number} was stored when the master ended: announcing it again",
@@ -94,6 +115,7 @@ class Delivery:
             )
             key = ("changes", str(change["changeid"]), "new")
             self._master.mq.produce(key, copy.deepcopy(change))
+            self.announced = change["changeid"]
 
     def knows(self, key: str) -> bool:
         """Tell whether the change of an event is stored or held back already."""
@@ -190,7 +212,9 @@ class Delivery:
         if surely_new or not await self._is_stored(change):
             # Buildbot changes the properties that it is given.
             given = {**change, "properties": dict(change["properties"]), "files": []}
-            self._last = await self._master.data.updates.addChange(**given)
+            number = await self._master.data.updates.addChange(**given)
+            self._unsettled.append((number, self._master.reactor.seconds()))
+            self.announced = number
             self.standing.count += 1
             self.stored += 1
         self._recent[key] = max(when or 0.0, now)
@@ -205,14 +229,24 @@ class Delivery:
 
     async def save(self) -> None:
         """Write where the source stands."""
+        settled = self._master.reactor.seconds() - SETTLED
+        while self._unsettled and self._unsettled[0][1] <= settled:
+            self.standing.scheduled, _ = self._unsettled.popleft()
         await self._storage.save(self.standing)
-        # The schedulers have had the time of a round for it when this is written again.
-        self.standing.scheduled = self._last
 
 
-def _taken(connection: Any, model: Any) -> tuple[set[int], set[int]]:
-    """Read the changes that a scheduler gathers, and the source stamps that were asked to build."""
-    gathered, asked = model.scheduler_changes, model.buildset_sourcestamps
-    changes = connection.execute(gathered.select()).fetchall()
-    stamps = connection.execute(asked.select().order_by(asked.c.id.desc()).limit(10_000)).fetchall()
-    return {row.changeid for row in changes}, {row.sourcestampid for row in stamps}
+def _taken(connection: Any, model: Any, changes: Sequence[dict[str, Any]]) -> set[int]:
+    """Return the numbers of those changes that a scheduler gathers, or had built."""
+    gathered, asked = model.scheduler_changes.c.changeid, model.buildset_sourcestamps.c
+    taken: set[int] = set()
+    for begin in range(0, len(changes), PORTION):
+        portion = changes[begin : begin + PORTION]
+        stamps = {change["changeid"]: change["sourcestamp"]["ssid"] for change in portion}
+        rows = connection.execute(gathered.table.select().where(gathered.in_(list(stamps))))
+        taken.update(row.changeid for row in rows)
+        rows = connection.execute(
+            asked.sourcestampid.table.select().where(asked.sourcestampid.in_(list(stamps.values())))
+        )
+        built = {row.sourcestampid for row in rows}
+        taken.update(number for number, stamp in stamps.items() if stamp in built)
+    return taken

@@ -57,6 +57,7 @@ class Listener:
         name: the change source's name.
         options: its arguments, all of them.
         hub_name: the name of the hub's profile.
+        announced: the last change that an earlier listener of this master told the schedulers of.
 
     Attributes:
         polls: how many rounds were begun.
@@ -64,7 +65,15 @@ class Listener:
 
     _log = Logger()
 
-    def __init__(self, master: Any, name: str, options: dict[str, Any], *, hub_name: str) -> None:
+    def __init__(
+        self,
+        master: Any,
+        name: str,
+        options: dict[str, Any],
+        *,
+        hub_name: str,
+        announced: int = 0,
+    ) -> None:
         self._master = master
         self._reactor = master.reactor
         self._name = name
@@ -81,7 +90,9 @@ class Listener:
             function=options["filter"],
         )
         self._storage = Storage(master, name)
-        self._delivery = Delivery(master, name, self._storage, options["max_changes_per_hour"])
+        self._delivery = Delivery(
+            master, name, self._storage, options["max_changes_per_hour"], announced=announced
+        )
         self._lock = DeferredLock()
         self._waits: set[Deferred[Any]] = set()
         self._stopping = False
@@ -103,6 +114,11 @@ class Listener:
         self._written: Any = None
 
     # Start and stop
+
+    @property
+    def announced(self) -> int:
+        """The last change that this master's schedulers were told of."""
+        return self._delivery.announced
 
     def start(self) -> None:
         """Begin, in the background."""

@@ -84,6 +84,7 @@ class KojiChangeSource(ChangeSource):
             profile = args[0] if args else kwargs.get("profile")
             kwargs["name"] = f"KojiChangeSource-{_profile_name(profile)}"
         self._running: Listener | None = None
+        self._announced = 0
         super().__init__(*args, **kwargs)
 
     def checkConfig(self, profile: Any = None, **options: Any) -> None:
@@ -116,7 +117,13 @@ class KojiChangeSource(ChangeSource):
     async def activate(self) -> None:
         """Begin to listen, in the background."""
         profile = _profile_name(self._options["profile"])
-        self._running = Listener(self.master, str(self.name), self._options, hub_name=profile)
+        self._running = Listener(
+            self.master,
+            str(self.name),
+            self._options,
+            hub_name=profile,
+            announced=self._announced,
+        )
         self._running.start()
 
     @async_to_deferred
@@ -125,6 +132,7 @@ class KojiChangeSource(ChangeSource):
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
+            self._announced = running.announced
 
     def describe(self) -> str:
         """Return what it is, in a line."""
