@@ -80,11 +80,11 @@ setup(
     },
     entry_points={
         "buildbot.util": [
-            "KojiAMQP = buildbot_koji.bus:KojiAMQP",
-            "KojiAMQP1 = buildbot_koji.bus:KojiAMQP1",
+            "KojiAMQP = buildbot_koji.hubs.brokers:KojiAMQP",
+            "KojiAMQP1 = buildbot_koji.hubs.brokers:KojiAMQP1",
             "KojiChangeFilter = buildbot_koji.changes.change_filter:KojiChangeFilter",
-            "KojiOrphanReleaser = buildbot_koji.orphans:KojiOrphanReleaser",
-            "KojiHub = buildbot_koji.hub_settings:KojiHub",
+            "KojiOrphanReleaser = buildbot_koji.durable.orphans:KojiOrphanReleaser",
+            "KojiHub = buildbot_koji.hubs.koji_hub:KojiHub",
         ],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
         "buildbot.changes": [

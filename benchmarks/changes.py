@@ -26,7 +26,7 @@ from twisted.protocols import portforward
 from tests.brokers import PASSWORD, SERVER, USER, RabbitMQ
 from txkoji import Connection, Profile
 from txkoji.bus import AMQP, Publisher
-from txkoji.poller import Interest, Poller
+from txkoji.history.poller import Interest, Poller
 from txkoji.testing import FakeHub
 from txkoji.testing.messages import Message
 

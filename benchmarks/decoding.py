@@ -18,7 +18,7 @@ from xml.parsers import expat
 
 from koji import xmlrpcplus
 
-from txkoji.xmlrpc import ResponseDecoder
+from txkoji.hub.xmlrpc import ResponseDecoder
 
 BUILDS = 18_900
 PIECE = 65_536

@@ -52,7 +52,7 @@ def txkoji(url: str, topurl: str, directory: str) -> None:
     from twisted.internet.task import react
 
     from txkoji import Connection, Profile
-    from txkoji.downloads import RemoteFile, download
+    from txkoji.files.downloads import RemoteFile, download
 
     async def measure(reactor: Any) -> None:
         profile = Profile(name="b", server=url, topurl=topurl, user=USER, password=PASSWORD)

@@ -39,7 +39,7 @@ def txkoji(url: str, count: str, seconds: str) -> None:
     from twisted.internet.task import LoopingCall, deferLater, react
 
     from txkoji import Connection, Profile, TaskWatcher
-    from txkoji.watcher import TaskChange
+    from txkoji.watching.watcher import TaskChange
 
     delays: list[float] = []
     ticks: list[float] = []

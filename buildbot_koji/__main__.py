@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     try:
-        from buildbot_koji.demo import Demo, DemoError
+        from buildbot_koji.cli.demo import Demo, DemoError
     except ModuleNotFoundError as error:
         print(f"the demo needs {error.name}: pip install 'buildbot-koji[master]'", file=sys.stderr)
         return 1

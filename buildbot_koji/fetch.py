@@ -1,7 +1,7 @@
 """Fetches files over HTTP. Runs on a worker, from its text: with Python's own library alone.
 
-It does what :mod:`txkoji.downloads` does: a file that breaks goes on where it stopped, and has its
-name only when it is whole and compared. The worker needs Python 3.9.
+It does what :mod:`txkoji.files.downloads` does: a file that breaks goes on where it stopped, and
+has its name only when it is whole and compared. The worker needs Python 3.9.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from txkoji.rpm import payload_hash
+from txkoji.files.rpm import payload_hash
 
 __all__ = ["BOOT", "MODULES", "main"]
 
@@ -30,7 +30,7 @@ sys.exit(module.main(job["request"]))
 """
 """What the worker's Python is given; the text of the modules comes by its standard input."""
 
-MODULES = ("txkoji", "txkoji.rpm", "buildbot_koji.fetch")
+MODULES = ("txkoji", "txkoji.files.rpm", "buildbot_koji.fetch")
 """What the worker needs, in the order in which it is made; of ``txkoji`` only the name."""
 
 ATTEMPTS = 6

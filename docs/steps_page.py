@@ -13,10 +13,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from buildbot_koji.arguments import Argument
-from buildbot_koji.hub_settings import KojiHub
-from buildbot_koji.steps.base import KojiStep
-from buildbot_koji.steps.watching import KojiTaskStep
+from buildbot_koji.arguments.declaration import Argument
+from buildbot_koji.hubs.koji_hub import KojiHub
+from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.task_step import KojiTaskStep
 
 WIDTH = 130
 

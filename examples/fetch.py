@@ -10,7 +10,7 @@ from twisted.internet.task import react
 
 from txkoji import Connection
 from txkoji.exceptions import KojiException
-from txkoji.uploads import Progress
+from txkoji.files.uploads import Progress
 
 
 def show(progress: Progress) -> None:

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
 from txkoji import Connection, TaskWatcher
-from txkoji.outcomes import read_outcome
-from txkoji.watcher import TaskChange, Watch
+from txkoji.watching.outcomes import read_outcome
+from txkoji.watching.watcher import TaskChange, Watch
 
 
 def show_change(change: TaskChange) -> None:

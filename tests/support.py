@@ -17,7 +17,8 @@ from twisted.internet.task import Clock, deferLater
 from txkoji import Connection, Profile
 from txkoji.testing import FakeHub
 
-DATA = Path(__file__).with_name("data")
+REPOSITORY = Path(__file__).absolute().parents[1]
+DATA = REPOSITORY / "tests" / "data"
 LIMIT = 30.0
 STEP = 0.1
 

@@ -3,6 +3,6 @@
 from txkoji.connection import Connection
 from txkoji.exceptions import KojiException, KojiLoginException
 from txkoji.profiles import Profile
-from txkoji.watcher import TaskWatcher
+from txkoji.watching.watcher import TaskWatcher
 
 __all__ = ["Connection", "KojiException", "KojiLoginException", "Profile", "TaskWatcher"]

@@ -20,13 +20,9 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
-from txkoji import auth, hub_api, logs, paths, profiles, rich
-from txkoji import submission as submissions
+from txkoji import paths, profiles, rich
 from txkoji._deferreds import returns_deferred
-from txkoji.auth import Login
-from txkoji.batching import Batcher, is_point_lookup
 from txkoji.cache import Cache
-from txkoji.downloads import download, files_of_build, files_of_task
 from txkoji.exceptions import (
     AuthError,
     AuthExpired,
@@ -40,17 +36,23 @@ from txkoji.exceptions import (
     RetryError,
     TransportError,
 )
-from txkoji.hub_api import Kind
-from txkoji.kerberos import Exchange, Kerberos
-from txkoji.logs import LogPiece
+from txkoji.files import logs
+from txkoji.files.downloads import download, files_of_build, files_of_task
+from txkoji.files.logs import LogPiece
+from txkoji.files.uploads import Progress, new_directory, upload
+from txkoji.hub import auth, methods
+from txkoji.hub.auth import Login
+from txkoji.hub.batching import Batcher, is_point_lookup
+from txkoji.hub.kerberos import Exchange, Kerberos
+from txkoji.hub.methods import Kind
+from txkoji.hub.session import Session, Turn, has_run_out
+from txkoji.hub.transport import Sink, Transport
+from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES, encode_call
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
-from txkoji.session import Session, Turn, has_run_out
-from txkoji.submission import Claims, Submission
-from txkoji.transport import Sink, Transport
-from txkoji.uploads import Progress, new_directory, upload
-from txkoji.xmlrpc import DEFAULT_MAX_BYTES, encode_call
+from txkoji.submission import submitter
+from txkoji.submission.submitter import Claims, Submission
 
 __all__ = ["Connection"]
 
@@ -192,7 +194,7 @@ class Connection:
             if self._batcher is not None and is_point_lookup(call):
                 result = await self._batcher.add(call)
             else:
-                result = await self.send(*call, hub_api.kind(method))
+                result = await self.send(*call, methods.kind(method))
         except HubFault as fault:
             if rich.is_empty_result(method, fault):
                 return []
@@ -224,8 +226,8 @@ class Connection:
         """Send a call that is encoded already. For the modules of this package."""
         repeatable = (
             kind is Kind.READ
-            or method in hub_api.SESSION_READS
-            or method in hub_api.IDEMPOTENT_WRITES
+            or method in methods.SESSION_READS
+            or method in methods.IDEMPOTENT_WRITES
         )
         request = _Request(method, body)
         if self._session is None or (kind is Kind.READ and self._anonymous_reads):
@@ -339,14 +341,14 @@ class Connection:
             kwargs: its named arguments.
 
         Returns:
-            A Deferred of a :class:`txkoji.submission.Submission`, whose fields are plain.
+            A Deferred of a :class:`txkoji.submission.submitter.Submission`, whose fields are plain.
 
         Raises:
-            ValueError: the method is none of :data:`txkoji.task_methods.TASK_METHODS`.
+            ValueError: the method is none of :data:`txkoji.submission.recognition.TASK_METHODS`.
             HubFault, TransportError: as for any read.
         """
         del args, kwargs
-        return await submissions.new_submission(self, method)
+        return await submitter.new_submission(self, method)
 
     @returns_deferred
     async def submit(
@@ -379,7 +381,7 @@ class Connection:
             ValueError: the method is none that makes a task, or an argument can't be sent.
         """
         begun = submission or await self.new_submission(method, *args, **kwargs)
-        return await submissions.submit(self, self._claims, begun, method, args, kwargs)
+        return await submitter.submit(self, self._claims, begun, method, args, kwargs)
 
     @returns_deferred
     async def find_submitted(
@@ -402,9 +404,7 @@ class Connection:
             ValueError: the method is none that makes a task.
             HubFault, TransportError: as for any read.
         """
-        return await submissions.find_submitted(
-            self, self._claims, submission, method, args, kwargs
-        )
+        return await submitter.find_submitted(self, self._claims, submission, method, args, kwargs)
 
     def claim(self, task_id: int, submission: Submission) -> None:
         """Say that a task is a submission's, as an earlier process stored it.
@@ -447,7 +447,7 @@ class Connection:
             directory: where it goes below the hub's work directory; by default a new directory that
                 no other upload has. Naming that of an upload that was broken off goes on where it
                 stopped, if what is there is the begin of the same file.
-            progress: called with a :class:`txkoji.uploads.Progress` after each piece.
+            progress: called with a :class:`txkoji.files.uploads.Progress` after each piece.
 
         Returns:
             A Deferred of the path to give to ``build``.
@@ -482,7 +482,7 @@ class Connection:
             task_id: the task.
             directory: where the files go, under the names that they have on the hub.
             at_once: how many files are under way at the same time.
-            progress: called with a :class:`txkoji.uploads.Progress` of all files together.
+            progress: called with a :class:`txkoji.files.uploads.Progress` of all files together.
 
         Returns:
             A Deferred of the paths, in the order of their names.
@@ -515,7 +515,7 @@ class Connection:
             directory: where the files go.
             arches: only RPMs of these architectures (``src`` is one); by default everything.
             at_once: how many files are under way at the same time.
-            progress: called with a :class:`txkoji.uploads.Progress` of all files together.
+            progress: called with a :class:`txkoji.files.uploads.Progress` of all files together.
 
         Returns:
             A Deferred of the paths.
@@ -551,8 +551,8 @@ class Connection:
             max_bytes: how much is read at most.
 
         Returns:
-            A Deferred of a :class:`txkoji.logs.LogPiece`, an empty one where there is nothing more,
-            or no such log (yet).
+            A Deferred of a :class:`txkoji.files.logs.LogPiece`, an empty one where there is nothing
+            more, or no such log (yet).
 
         Raises:
             HubFault, TransportError: as for any read.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from txkoji import dialects
-from txkoji.events import BuildStateChange, Event, Frame, TagUntag, TaskStateChange, decode
+from txkoji.history import dialects
+from txkoji.history.events import BuildStateChange, Event, Frame, TagUntag, TaskStateChange, decode
 
 __all__ = ["BuildStateChange", "TagUntag", "TaskStateChange", "read"]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from txkoji import hub_api, rich
+from txkoji import rich
 from txkoji._deferreds import returns_deferred
 from txkoji.exceptions import NotXMLRPC, fault_from
-from txkoji.xmlrpc import STARSTAR, encode_call
+from txkoji.hub import methods
+from txkoji.hub.xmlrpc import STARSTAR, encode_call
 
 if TYPE_CHECKING:
     from txkoji.connection import Connection
@@ -116,8 +117,8 @@ async def send_batch(connection: Connection, batch: Sequence[Call]) -> list[Any]
     Raises:
         KojiException: the request as a whole failed, as a plain call does.
     """
-    write = any(hub_api.kind(method) is not hub_api.Kind.READ for method, _, _ in batch)
-    kind = hub_api.Kind.WRITE if write else hub_api.Kind.READ
+    write = any(methods.kind(method) is not methods.Kind.READ for method, _, _ in batch)
+    kind = methods.Kind.WRITE if write else methods.Kind.READ
     structs = [_struct(call) for call in batch]
     reply = await connection.send("multiCall", [structs], {}, kind)
     if not isinstance(reply, list) or len(reply) != len(batch):

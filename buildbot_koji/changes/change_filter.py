@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from buildbot.changes.filter import ChangeFilter
 from buildbot.config.errors import error as config_error
 
-from buildbot_koji import checks
-from txkoji.events import NAMES
-from txkoji.tag_watch import matches
+from buildbot_koji.arguments import checks
+from txkoji.history.events import NAMES
+from txkoji.history.tags import matches
 
 __all__ = ["KojiChangeFilter"]
 

@@ -18,14 +18,14 @@ from buildbot_koji.changes.health import Health, health_change
 from buildbot_koji.changes.mapping import change_of
 from buildbot_koji.changes.selection import Selection
 from buildbot_koji.changes.storage import Storage
-from buildbot_koji.hub import get_hub
+from buildbot_koji.hubs.hub import get_hub
 from txkoji import messages
 from txkoji.bus import BusMessage, Receiver, Reject, State
-from txkoji.events import Event
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
 from txkoji.gathering import gather
-from txkoji.poller import Cursor, Interest, Poller
-from txkoji.tag_watch import is_glob
+from txkoji.history.events import Event
+from txkoji.history.poller import Cursor, Interest, Poller
+from txkoji.history.tags import is_glob
 
 __all__ = ["Listener"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from txkoji import build_states
-from txkoji.events import (
+from txkoji.history.events import (
     BuildPromote,
     BuildStateChange,
     Event,

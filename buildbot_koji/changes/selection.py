@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from txkoji.events import Event, PackageListChange, RepoDone, TaskStateChange
-from txkoji.tag_watch import matches
-from txkoji.task_methods import KEY as MARKER
+from txkoji.history.events import Event, PackageListChange, RepoDone, TaskStateChange
+from txkoji.history.tags import matches
+from txkoji.submission.recognition import KEY as MARKER
 
 __all__ = ["Selection"]
 

@@ -11,10 +11,10 @@ from buildbot.config.errors import error as config_error
 from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
-from buildbot_koji import checks
+from buildbot_koji.arguments import checks
 from buildbot_koji.changes.listener import Listener
-from buildbot_koji.hub_settings import KojiHub
-from txkoji.events import NAMES
+from buildbot_koji.hubs.koji_hub import KojiHub
+from txkoji.history.events import NAMES
 
 __all__ = ["KojiChangeSource"]
 
@@ -48,7 +48,7 @@ class KojiChangeSource(ChangeSource):
     Args:
         profile: the name of the hub's profile, or a ``util.KojiHub``.
         name: its name; by default made of the profile's. It is the key to what it has stored.
-        events: what becomes a change: names of :data:`txkoji.events.NAMES`.
+        events: what becomes a change: names of :data:`txkoji.history.events.NAMES`.
         tags: names of tags, or globs (``*``, ``?``), in which builds are tagged or untagged,
             packages listed and repos made.
         inherited: count also what happens in the tags that these inherit from.
@@ -59,8 +59,8 @@ class KojiChangeSource(ChangeSource):
         methods: the methods of tasks. The events of tasks need it: a hub has many.
         scratch: only tasks that are (True) or are not (False) scratch builds.
         ignore_marker: leave out what this package's steps have submitted.
-        filter: called with each :class:`txkoji.events.Event` that all this lets through; what it
-            returns decides.
+        filter: called with each :class:`txkoji.history.events.Event` that all this lets through;
+            what it returns decides.
         rpms: whether ``koji_rpms`` is among the properties, at the price of a look-up.
         project: the project of all changes; by default the name of the package.
         codebase: their codebase; by default what the ``codebaseGenerator`` says.

@@ -20,8 +20,8 @@ class Standing:
     """Where a change source stands.
 
     Attributes:
-        cursor: how far its poll has come, as :meth:`txkoji.poller.Cursor.to_json` gives it; None
-            before the first.
+        cursor: how far its poll has come, as :meth:`txkoji.history.poller.Cursor.to_json` gives
+            it; None before the first.
         scheduled: the last change of which it is certain that the schedulers have seen it.
         hour: when the hour began in which changes are counted, in seconds since the epoch.
         count: the changes of that hour.

@@ -10,7 +10,7 @@ from buildbot.process.buildstep import BuildStep
 from buildbot.process.results import FAILURE, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
-from buildbot_koji import checks
+from buildbot_koji.arguments import checks
 from buildbot_koji.changes.storage import Storage
 
 __all__ = ["KojiPauseChanges"]

@@ -15,9 +15,9 @@ from buildbot.util import datetime2epoch
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.deliveries import Delivery, Event, State
-from buildbot_koji.outbox import Outbox, Sender
-from buildbot_koji.steps.attempts import data_name
+from buildbot_koji.durable.attempts import data_name
+from buildbot_koji.durable.deliveries import Delivery, Event, State
+from buildbot_koji.durable.outbox import Outbox, Sender
 
 __all__ = ["Backlog", "Records", "Work", "dead_letters"]
 

@@ -15,12 +15,12 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from buildbot_koji import checks
-from buildbot_koji.deliveries import Delivery
-from buildbot_koji.hub import Hub, get_hub
-from buildbot_koji.hub_settings import KojiHub
-from buildbot_koji.masters import acts_for_gone_masters, gone_masters
-from buildbot_koji.outbox import Remember, Taken
+from buildbot_koji.arguments import checks
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
+from buildbot_koji.durable.outbox import Remember, Taken
+from buildbot_koji.hubs.hub import Hub, get_hub
+from buildbot_koji.hubs.koji_hub import KojiHub
 from buildbot_koji.reporters.backlog import Backlog
 
 __all__ = ["REDELIVER", "OutboxReporter", "properties_of"]
@@ -137,11 +137,11 @@ class OutboxReporter(service.BuildbotService):
         raise NotImplementedError
 
     async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
-        """Hand a delivery over, see :class:`buildbot_koji.outbox.Sender`."""
+        """Hand a delivery over, see :class:`buildbot_koji.durable.outbox.Sender`."""
         raise NotImplementedError
 
     async def follow(self, delivery: Delivery) -> str:
-        """Wait for what comes of a delivery, see :class:`buildbot_koji.outbox.Sender`."""
+        """Wait for what comes of a delivery, see :class:`buildbot_koji.durable.outbox.Sender`."""
         raise NotImplementedError
 
     # Life

@@ -11,10 +11,10 @@ from buildbot.reporters.utils import getURLForBuildrequest
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.task import deferLater
 
-from buildbot_koji import checks
-from buildbot_koji.bus import KojiBroker
-from buildbot_koji.deliveries import Delivery
-from buildbot_koji.outbox import Refused, Remember, Taken
+from buildbot_koji.arguments import checks
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.durable.outbox import Refused, Remember, Taken
+from buildbot_koji.hubs.brokers import KojiBroker
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.base import OutboxReporter
 from buildbot_koji.reporters.queued import QueuedRequests

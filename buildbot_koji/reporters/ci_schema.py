@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from buildbot.process import results
 
-from buildbot_koji import checks
+from buildbot_koji.arguments import checks
 
 __all__ = ["CATEGORIES", "STATES", "compose", "contact", "message_id", "state_of", "system", "test"]
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.deliveries import Delivery, State
-from buildbot_koji.masters import acts_for_gone_masters
-from buildbot_koji.outbox import Outbox, Sender
+from buildbot_koji.durable.deliveries import Delivery, State
+from buildbot_koji.durable.masters import acts_for_gone_masters
+from buildbot_koji.durable.outbox import Outbox, Sender
 from buildbot_koji.reporters.backlog import CLASS
 
 __all__ = ["QueuedRequests", "QueuedWork"]

@@ -10,7 +10,7 @@ from buildbot.process.buildstep import BuildStep
 from buildbot.process.results import SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
-from buildbot_koji import checks
+from buildbot_koji.arguments import checks
 from buildbot_koji.reporters.backlog import dead_letters
 from buildbot_koji.reporters.base import REDELIVER
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from buildbot_koji.outbox import Postponed, Refused
+from buildbot_koji.durable.outbox import Postponed, Refused
 from txkoji.exceptions import (
     AuthError,
     HubFault,

@@ -13,18 +13,18 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from buildbot_koji import checks
-from buildbot_koji.deliveries import Delivery, State
-from buildbot_koji.hub import Hub
-from buildbot_koji.outbox import Refused, Remember, Taken
+from buildbot_koji.arguments import checks
+from buildbot_koji.durable.deliveries import Delivery, State
+from buildbot_koji.durable.outbox import Refused, Remember, Taken
+from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.reporters.base import OutboxReporter, properties_of
 from buildbot_koji.reporters.refusals import refusals_told
 from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
 from txkoji import build_states, paths, task_states
 from txkoji.exceptions import HubFault
-from txkoji.outcomes import reason_of
-from txkoji.submission import Submission
-from txkoji.watcher import UnknownTask
+from txkoji.submission.submitter import Submission
+from txkoji.watching.outcomes import reason_of
+from txkoji.watching.watcher import UnknownTask
 
 __all__ = ["KojiTagReporter", "TagCall", "plan"]
 

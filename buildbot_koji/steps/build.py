@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.existing import find_existing
-from buildbot_koji.steps.priority import PrioritizedTaskStep
-from buildbot_koji.steps.watching import HubCall
-from txkoji.outcomes import Outcome
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.existing import find_existing
+from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.task_step import HubCall
+from txkoji.watching.outcomes import Outcome
 
 __all__ = ["KojiBuild"]
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from buildbot.process import results
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.explanations import explain
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.conclusion import LONGEST_PROPERTY
-from buildbot_koji.steps.writing import KojiWriteStep
-from txkoji import hub_api
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.steps.framework.write_step import KojiWriteStep
+from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from txkoji.exceptions import AuthError, HubFault, KojiException, ServerOffline
-from txkoji.hub_api import Kind
+from txkoji.hub import methods
+from txkoji.hub.methods import Kind
 
 __all__ = ["KojiCall", "KojiCancel"]
 
@@ -73,7 +73,7 @@ class KojiCall(KojiWriteStep):
     async def change(self, hub: Hub) -> int:
         """Make the call."""
         self.say(f"calling {self.method}")
-        kind = hub_api.kind(self.method)
+        kind = methods.kind(self.method)
         if self.login or (self.login is None and kind is not Kind.READ):
             await hub.log_in()
         if kind is Kind.WRITE:

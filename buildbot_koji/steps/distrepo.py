@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.files import UploadingStep
-from buildbot_koji.steps.watching import HubCall
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.steps.framework.task_step import HubCall
+from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import task_states
 from txkoji.exceptions import GenericError
-from txkoji.outcomes import Outcome
+from txkoji.watching.outcomes import Outcome
 
 __all__ = ["KojiDistRepo"]
 

@@ -15,23 +15,24 @@ from buildbot.process.logobserver import LogLineObserver
 from buildbot.process.remotecommand import RemoteShellCommand
 from twisted.internet.threads import deferToThreadPool
 
-from buildbot_koji import checks, fetch
-from buildbot_koji.arguments import argument
+from buildbot_koji import fetch
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.explanations import one_line
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.base import SOURCE, KojiStep
-from buildbot_koji.steps.conclusion import LONGEST_PROPERTY
-from buildbot_koji.steps.files import megabytes
-from buildbot_koji.steps.worker import run_on_worker
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.base import SOURCE, KojiStep
+from buildbot_koji.steps.framework.uploads import megabytes
+from buildbot_koji.steps.framework.worker import run_on_worker
+from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from txkoji import task_states
-from txkoji.downloads import (
+from txkoji.exceptions import GenericError, TransferError
+from txkoji.files.downloads import (
     RemoteFile,
     download,
     files_of_build,
     files_of_task,
     local_path,
 )
-from txkoji.exceptions import GenericError, TransferError
 
 __all__ = ["KojiDownloadBuild", "KojiDownloadTask"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.files import UploadingStep
-from buildbot_koji.steps.priority import PrioritizedTaskStep
-from buildbot_koji.steps.watching import HubCall
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.task_step import HubCall
+from buildbot_koji.steps.framework.uploads import UploadingStep
 
 __all__ = ["KojiImageBuild", "KojiKiwiBuild", "KojiOSBuild"]
 

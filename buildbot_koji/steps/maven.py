@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.steps.priority import PrioritizedTaskStep
-from buildbot_koji.steps.watching import HubCall
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.task_step import HubCall
 
 __all__ = ["KojiMavenBuild"]
 

@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 from buildbot.process import results
 from twisted.internet.task import deferLater
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.cancellations import AWAY
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.durable.cancellations import AWAY
+from buildbot_koji.durable.submissions import HubCall
 from buildbot_koji.explanations import one_line
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.writing import KojiTasksStep
-from buildbot_koji.submissions import HubCall
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.steps.framework.write_step import KojiTasksStep
 from txkoji import paths
 from txkoji.exceptions import GenericError, HubFault
-from txkoji.outcomes import reason_of
+from txkoji.watching.outcomes import reason_of
 
 __all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
 

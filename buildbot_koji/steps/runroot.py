@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.steps.watching import HubCall, KojiTaskStep
-from txkoji.outcomes import Outcome
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.steps.framework.task_step import HubCall, KojiTaskStep
+from txkoji.watching.outcomes import Outcome
 
 __all__ = ["KojiRunroot"]
 

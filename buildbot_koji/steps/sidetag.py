@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 from buildbot.process import results
 from twisted.internet.defer import DeferredLock
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.writing import KojiWriteStep
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from txkoji import paths
 from txkoji.exceptions import ParameterError
 

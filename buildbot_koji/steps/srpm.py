@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.hub import Hub
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.build import KojiBuild
-from buildbot_koji.steps.files import UploadingStep
-from txkoji.outcomes import Outcome
+from buildbot_koji.steps.framework.uploads import UploadingStep
+from txkoji.watching.outcomes import Outcome
 
 __all__ = ["KojiBuildSRPM"]
 

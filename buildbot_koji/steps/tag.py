@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from buildbot.process import results
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.hub import Hub
-from buildbot_koji.steps.base import SOURCE
-from buildbot_koji.steps.writing import KojiTasksStep, KojiWriteStep
-from buildbot_koji.submissions import HubCall
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.durable.submissions import HubCall
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.steps.framework.write_step import KojiTasksStep, KojiWriteStep
 
 __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
 

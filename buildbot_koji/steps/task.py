@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildbot_koji import checks
-from buildbot_koji.arguments import argument
-from buildbot_koji.steps.watching import HubCall, KojiTaskStep
-from txkoji.task_methods import TASK_METHODS
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.steps.framework.task_step import HubCall, KojiTaskStep
+from txkoji.submission.recognition import TASK_METHODS
 
 __all__ = ["KojiTask"]
 

@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from buildbot_koji.hub import Hub
+from buildbot_koji.hubs.hub import Hub
 from tests.faults import Fate, FaultProxy
 from tests.support import limited, until
 from txkoji.testing import FakeHub

@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred
 from tests import support
 from txkoji import Connection, Profile, TaskWatcher, build_states, profiles, task_states
 from txkoji.testing import FakeHub
-from txkoji.watcher import TaskTree
+from txkoji.watching.watcher import TaskTree
 
 NAME = os.environ.get("KOJI_TEST_PROFILE")
 # Read before the tests get a home of their own.

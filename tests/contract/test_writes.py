@@ -14,7 +14,7 @@ from txkoji import Connection, task_states
 from txkoji.build import Build
 from txkoji.connection import _Request
 from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, HubFault, TagError
-from txkoji.xmlrpc import encode_call
+from txkoji.hub.xmlrpc import encode_call
 
 pytestmark = pytest.mark.writes
 

@@ -17,7 +17,7 @@ from twisted.internet import reactor
 from buildbot_koji.changes.mapping import change_of
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import until
-from txkoji import events
+from txkoji.history import events
 from txkoji.testing import FakeHub
 
 # Buildbot is older than the Twisted and alembic that it runs on.

@@ -15,8 +15,9 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from tests.faults import Fate, FaultProxy
 from tests.support import limited, until
-from txkoji import Connection, Profile, submission, task_states
+from txkoji import Connection, Profile, task_states
 from txkoji.retry import RetryPolicy
+from txkoji.submission import submitter as submission
 from txkoji.testing import FakeHub
 
 SUBMISSIONS = 1000

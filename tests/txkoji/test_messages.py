@@ -13,8 +13,9 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.support import DATA
-from txkoji import Connection, Profile, build_states, events, messages, task_states
+from txkoji import Connection, Profile, build_states, messages, task_states
 from txkoji.exceptions import MalformedMessage
+from txkoji.history import events
 from txkoji.messages import BuildStateChange, TagUntag, TaskStateChange
 from txkoji.testing import FakeHub
 

@@ -15,7 +15,7 @@ from twisted.internet.ssl import optionsForClientTLS, platformTrust
 
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
-from txkoji.tls import read_authority, read_client_certificate, reasons, tls_words
+from txkoji.hub.tls import read_authority, read_client_certificate, reasons, tls_words
 
 __all__ = ["connect", "in_plain_words"]
 

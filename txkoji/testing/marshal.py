@@ -1,7 +1,7 @@
 """The embedded hub's side of XML-RPC: requests parsed, replies written as a real hub writes them.
 
 It stands on Python's own ``xmlrpc.client``, as Koji's hub does, and shares nothing with
-``txkoji.xmlrpc``: what one gets wrong the other shows. The recordings hold it to the byte.
+``txkoji.hub.xmlrpc``: what one gets wrong the other shows. The recordings hold it to the byte.
 """
 
 from __future__ import annotations

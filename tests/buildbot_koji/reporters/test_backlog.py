@@ -11,8 +11,8 @@ import pytest_twisted
 from buildbot.process.results import RETRY, SUCCESS
 from twisted.logger import capturedLogs, formatEvent
 
-from buildbot_koji.deliveries import Delivery
-from buildbot_koji.outbox import Refused, Remember, Taken
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.durable.outbox import Refused, Remember, Taken
 from buildbot_koji.reporters import backlog
 from buildbot_koji.reporters.base import REDELIVER, OutboxReporter
 from tests.buildbot_koji.inprocess import Master

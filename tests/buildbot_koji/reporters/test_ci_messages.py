@@ -41,7 +41,7 @@ MESSAGES = """\
 """
 PATIENCE = """
 from buildbot.plugins import secrets
-from buildbot_koji import outbox
+from buildbot_koji.durable import outbox
 outbox.FIRST_PAUSE, outbox.LONGEST_PAUSE = 0.5, 1.0
 BuildmasterConfig["secretsProviders"] = [secrets.SecretInAFile(dirname="SECRETS")]
 """

@@ -13,7 +13,7 @@ import pytest_twisted
 from buildbot.process.results import EXCEPTION, FAILURE, RETRY, WARNINGS
 from twisted.internet import reactor
 
-from buildbot_koji.outbox import Refused
+from buildbot_koji.durable.outbox import Refused
 from buildbot_koji.reporters.tagging import TagCall, plan
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, config, records, run, settled

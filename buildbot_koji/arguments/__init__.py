@@ -1,0 +1,1 @@
+"""How plugins declare and check their arguments."""

@@ -1,0 +1,247 @@
+"""A demonstration: a Buildbot master, its workers and an embedded Koji hub on one reactor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any, TextIO
+
+from buildbot.config.master import FileLoader, MasterConfig
+from buildbot.interfaces import IConfigLoader
+from buildbot.master import BuildMaster
+from buildbot.process import results
+from buildbot.util.service import AsyncMultiService
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from txkoji.bus import AMQP
+from txkoji.exceptions import BusError, ConfigurationError
+from txkoji.testing import FakeHub
+from txkoji.testing.emission import settings_from
+
+__all__ = ["Demo", "DemoError"]
+
+EXAMPLE = Path(__file__).parents[1] / "example_master.cfg"
+PROFILE = "demo"
+BUILDER = "official"
+FORCE_SCHEDULER = "build-package"
+
+
+class DemoError(Exception):
+    """The demonstration can't begin; the text says why, in one line."""
+
+
+@implementer(IConfigLoader)
+class _OnFreePort:
+    """Loads the example as it is, but for the port of its pages, which may be taken here."""
+
+    def __init__(self, directory: Path, port: int, url: str) -> None:
+        self._loader = FileLoader(str(directory), "master.cfg")
+        self._port = port
+        self._url = url
+
+    def loadConfig(self) -> MasterConfig:
+        config = self._loader.loadConfig()
+        config.www = {**config.www, "port": f"tcp:{self._port}:interface=127.0.0.1"}
+        config.buildbotURL = self._url
+        return config
+
+
+class Demo:
+    """A master that runs the example configuration, with a hub to talk to.
+
+    Changes the environment's ``HOME``: the hub's profile is where every profile is looked for.
+
+    Args:
+        reactor: the reactor; the master needs the global one.
+        directory: the base directory of the master, new or empty; None makes a temporary one that
+            is removed at the end.
+        build_seconds: how long a Koji build takes.
+        bus: a broker for the hub's messages, such as ``amqp://guest:guest@127.0.0.1``, or None.
+
+    Attributes:
+        no_bus: why there is no message bus, in words; None where there is one.
+        url: the address of Buildbot's pages.
+        hub: the :class:`txkoji.testing.FakeHub`.
+        master: the BuildMaster, once started.
+        directory: the base directory.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        directory: Path | None = None,
+        build_seconds: float = 10.0,
+        bus: str | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._keep = directory is not None
+        self._wanted = directory
+        self._services = AsyncMultiService()
+        self._stopping = False
+        self._bus = bus
+        self.no_bus: str | None = "none was named with --bus"
+        self.directory = Path()
+        self.url = ""
+        self.hub = FakeHub(reactor, build_seconds=build_seconds, anonymous_user="kojiadmin")
+        self.master: Any = None
+
+    def prepare(self) -> Path:
+        """Make the base directory; returns its path.
+
+        Raises:
+            DemoError: it can't be used.
+        """
+        if self._wanted is None:
+            self.directory = Path(tempfile.mkdtemp(prefix="buildbot-koji-demo-"))
+            return self.directory
+        self.directory = self._wanted.absolute()
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            used = any(self.directory.iterdir())
+        except OSError as error:
+            raise DemoError(f"can't use {self.directory}: {error.strerror}") from error
+        if used:
+            # The hub begins anew each time: builds of an earlier one would lead nowhere.
+            raise DemoError(f"{self.directory} is not empty: name a new directory")
+        return self.directory
+
+    @async_to_deferred
+    async def start(self) -> None:
+        """Start the hub, then the master.
+
+        Returns:
+            A Deferred that fires when the pages can be opened.
+
+        Raises:
+            DemoError: the master did not start.
+        """
+        self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
+        self.hub.add_demo_content()
+        settings = await self._use_bus()
+        await self.hub.start()
+        self._write_profile()
+        self._write_configuration(settings)
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}/"
+        loader = _OnFreePort(self.directory, port, self.url)
+        await self._make_database(loader)
+        await self._services.startService()
+        self.master = BuildMaster(str(self.directory), reactor=self._reactor, config_loader=loader)
+        await self.master.setServiceParent(self._services)
+        # A master that can't start stops the reactor, and tells nobody but its log.
+        turn: Deferred[None] = Deferred()
+        self._reactor.callLater(0, turn.callback, None)
+        await turn
+        if self._stopping:
+            raise DemoError(f"the master did not start: see {self.directory}/twistd.log")
+
+    async def _use_bus(self) -> AMQP | None:
+        """Let the hub publish to the broker that was named, if it is there."""
+        if self._bus is None:
+            return None
+        try:
+            settings = settings_from(self._bus, "koji")
+            await self.hub.publish_to(settings)
+        except ConfigurationError as error:
+            raise DemoError(str(error)) from error
+        except BusError as error:
+            self.no_bus = str(error)
+            return None
+        self.no_bus = None
+        return settings
+
+    def _write_configuration(self, bus: AMQP | None) -> None:
+        path = self.directory / "master.cfg"
+        shutil.copyfile(EXAMPLE, path)
+        if bus is not None:
+            # Nothing of the demo stays on the broker.
+            words = (
+                f"BUS = util.KojiAMQP({bus.url!r}, user={bus.user!r}, password={bus.password!r},"
+                " allow_insecure_login=True, queue='buildbot-koji-demo', routing_keys=['koji.#'],"
+                " durable=False, exclusive=True, auto_delete=True)"
+            )
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("\nBUS = None\n", f"\n{words}\n"), encoding="utf-8")
+
+    def _write_profile(self) -> None:
+        home = self.directory / "home"
+        (home / ".koji").mkdir(parents=True)
+        (home / ".koji" / "config").write_text(self.hub.profile_text(PROFILE), encoding="utf-8")
+        os.environ["HOME"] = str(home)
+
+    async def _make_database(self, loader: _OnFreePort) -> None:
+        master: Any = BuildMaster(str(self.directory), reactor=self._reactor, config_loader=loader)
+        master.config = loader.loadConfig()
+        await master.db.setup(check_version=False)
+        await master.db.model.upgrade()
+        await master.db.pool.stop()
+
+    @async_to_deferred
+    async def stop(self) -> None:
+        """Stop the master, then the hub, and remove a temporary base directory."""
+        if self._stopping:
+            return
+        self._stopping = True
+        if self._services.running:
+            await self._services.stopService()
+        await self.hub.stop()
+        if not self._keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def _builder_id(self) -> int:
+        for builder in await self.master.data.get(("builders",)):
+            if builder["name"] == BUILDER:
+                return int(builder["builderid"])
+        raise DemoError(f"the example has no builder {BUILDER!r}")
+
+    @async_to_deferred
+    async def build_page(self) -> str:
+        """Return a Deferred of the address of the page on which a build can be asked for."""
+        return f"{self.url}#/builders/{await self._builder_id()}"
+
+    @async_to_deferred
+    async def build_once(self, package: str, out: TextIO) -> bool:
+        """Ask for a build as the button on the page does, wait for it, and print what came of it.
+
+        Args:
+            package: the package.
+            out: where to print.
+
+        Returns:
+            A Deferred of whether the build succeeded.
+        """
+        data = self.master.data
+        ended: Deferred[Any] = Deferred()
+
+        def build_ended(_key: Any, message: Any) -> None:
+            if not ended.called:
+                ended.callback(message)
+
+        builder_id = await self._builder_id()
+        consumer = await self.master.mq.startConsuming(
+            build_ended, ("builders", str(builder_id), "builds", None, "finished")
+        )
+        arguments = {"builderid": builder_id, "owner": "demo", "package": package, "ref": "main"}
+        await data.control("force", arguments, ("forceschedulers", FORCE_SCHEDULER))
+        build = await ended
+        consumer.stopConsuming()
+        result = build["results"]
+        print(f"{results.Results[result].upper()}: {build['state_string']}", file=out)
+        print(f"  {self.url}#/builders/{builder_id}/builds/{build['number']}", file=out)
+        for step in await data.get(("builds", build["buildid"], "steps")):
+            for link in step["urls"]:
+                print(f"  {link['name']}: {link['url']}", file=out)
+        out.flush()
+        return bool(result == results.SUCCESS)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -1,0 +1,1 @@
+"""Do things once, also over a crash: intents, the store, the outbox, cancellations."""

@@ -1,0 +1,1 @@
+"""The master's links to Koji hubs and message brokers."""

@@ -1,0 +1,121 @@
+"""The master's link to a Koji hub: one connection and one watcher a profile, for all plugins."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from buildbot.process.properties import Properties
+from buildbot.util import service
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import DeferredLock
+
+from buildbot_koji.durable.cancellations import Cancellations
+from txkoji import Connection, TaskWatcher
+from txkoji.exceptions import TransportError
+
+__all__ = ["Hub", "NamedHub", "get_hub"]
+
+
+@runtime_checkable
+class NamedHub(Protocol):
+    """What may stand for the name of a profile: a hub with its credentials.
+
+    Attributes:
+        key: tells this hub and user from others; plugins with the same key share a :class:`Hub`.
+            Nothing secret is in it.
+    """
+
+    key: str
+
+    def connect(self, reactor: Any) -> Connection:
+        """Return a new connection, not logged in."""
+
+
+class Hub(service.SharedService):
+    """A hub, as the plugins of one master share it.
+
+    Buildbot stops it after everything else.
+
+    Attributes:
+        connection: the :class:`txkoji.Connection`.
+        watcher: the :class:`txkoji.watching.watcher.TaskWatcher`.
+        cancellations: cancels tasks, also when the hub is away just now.
+        followed_logs: how many logs of tasks are being followed: the more there are, the less
+            often each is read.
+
+    Args:
+        profile: the name of a profile, or a :class:`NamedHub`.
+        reactor: the master's.
+
+    Raises:
+        ConfigurationError: the profile can't be used; the next plugin that asks reads it anew.
+    """
+
+    def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
+        super().__init__()
+        self.connection = (
+            Connection(profile, reactor=reactor)
+            if isinstance(profile, str)
+            else profile.connect(reactor)
+        )
+        interval = self.connection.settings.poll_interval
+        self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
+        self.cancellations = Cancellations(
+            self.getName(profile, reactor), self.connection, self.log_in
+        )
+        self.followed_logs = 0
+        self._logging_in = DeferredLock()
+
+    @classmethod
+    def getName(cls, profile: str | NamedHub, reactor: Any) -> str:
+        """Return the name under which Buildbot keeps this hub."""
+        return f"koji-hub-{profile if isinstance(profile, str) else profile.key}"
+
+    @async_to_deferred
+    async def log_in(self) -> None:
+        """Make sure that writes can be sent.
+
+        Raises:
+            KojiLoginException: the hub does not let us in.
+            TransportError: the hub could not be reached.
+        """
+        if self.connection.settings.authtype == "noauth":
+            return
+        await self._logging_in.acquire()
+        try:
+            if self.connection.session_id is None:
+                await self.connection.login()
+        except TransportError as error:
+            # No write was under way that the hub may have got.
+            error.may_have_arrived = False
+            raise
+        finally:
+            self._logging_in.release()
+
+    @async_to_deferred
+    async def startService(self) -> None:
+        """Go on with what an earlier run of the master left to cancel."""
+        await super().startService()
+        self.cancellations.start(self.master)
+
+    @async_to_deferred
+    async def stopService(self) -> None:
+        """End the watches and close the connections."""
+        await super().stopService()
+        self.cancellations.stop()
+        self.watcher.stop()
+        await self.connection.close()
+
+
+@async_to_deferred
+async def get_hub(master: Any, profile: str | NamedHub) -> Hub:
+    """Return a Deferred of a master's :class:`Hub`, which is made at first use.
+
+    Args:
+        master: the Buildbot master.
+        profile: the name of a profile, a :class:`NamedHub`, or a renderable that gives one of them
+            without a build: a ``util.KojiHub`` with the secrets of the master.
+    """
+    properties = Properties()
+    properties.master = master
+    return await Hub.getService(master, await properties.render(profile), master.reactor)

@@ -1,0 +1,1 @@
+"""What all steps are built on: early ends, attempts, task steps, write steps."""

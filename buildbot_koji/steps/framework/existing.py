@@ -1,0 +1,87 @@
+"""Builds that are there already, or are being made: taken over if they are of the same source."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from txkoji import build_states, task_states
+from txkoji.watching.outcomes import Outcome
+
+__all__ = ["find_existing"]
+
+_EXISTS = re.compile(r"Build already exists \(id=(\d+), state=COMPLETE\)")
+_IN_PROGRESS = re.compile(r"Build already in progress \(task (\d+)\)")
+
+_COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
+"""The end of an SCM URL that names what it builds for ever."""
+
+
+async def find_existing(
+    connection: Any, outcome: Outcome, source: str, target: str | None
+) -> int | Outcome | None:
+    """Find what stands in the way of a build that failed because its NVR was taken.
+
+    Args:
+        connection: a :class:`txkoji.Connection`.
+        outcome: what came of the ``build`` task.
+        source: the SCM URL that was to be built.
+        target: the build target whose tag the build should be in, None for none.
+
+    Returns:
+        The id of a task that is building or tagging the same source, the outcome of a build of it,
+        or None: the task failed otherwise, or what has the name is of another source, or nobody
+        knows. The outcome has a reason where the build is not in the target's tag.
+
+    Raises:
+        HubFault, TransportError: as for any read.
+    """
+    text = outcome.fault.text if outcome.fault is not None else ""
+    exists, in_progress = _EXISTS.search(text), _IN_PROGRESS.search(text)
+    if exists is not None:
+        build = await connection.call("getBuild", int(exists[1]))
+    elif in_progress is not None:
+        builds = await connection.call("listBuilds", taskID=int(in_progress[1]))
+        build = builds[0] if builds else None
+    else:
+        return None
+    ours = await _resolved_source(connection, outcome, source)
+    if build is None or ours is None or build.source != ours:
+        return None
+    task_id = int(in_progress[1]) if in_progress is not None else build.task_id
+    task = None if task_id is None else await connection.call("getTaskInfo", task_id)
+    if task is not None and task.state in task_states.ACTIVE_GROUP:
+        # A build is complete before it is tagged.
+        return int(task.id)
+    if build.state != build_states.COMPLETE:
+        return None
+    return await _outcome_of(connection, outcome, build, target)
+
+
+async def _resolved_source(connection: Any, outcome: Outcome, source: str) -> str | None:
+    """Return the SCM URL with the commit that was to be built, None where nobody knows."""
+    for task in outcome.tree.descendents():
+        if task.method == "buildSRPMFromSCM" and task.state == task_states.CLOSED:
+            result = await connection.call("getTaskResult", task.id)
+            resolved = (result.get("source") or {}).get("source")
+            if isinstance(resolved, str):
+                return resolved
+    return source if _COMMIT.search(source) else None
+
+
+async def _outcome_of(connection: Any, outcome: Outcome, build: Any, target: str | None) -> Outcome:
+    rpms = await connection.call("listBuildRPMs", build.build_id)
+    tags = tuple(tag.name for tag in await connection.call("listTags", build.build_id))
+    wanted = None if target is None else await connection.call("getBuildTarget", target)
+    reason = ""
+    if wanted is not None and wanted.dest_tag_name not in tags:
+        reason = f"it is not in {wanted.dest_tag_name}: add steps.KojiTag"
+    return Outcome(
+        outcome.tree,
+        reason=reason,
+        build=build,
+        nvr=build.nvr,
+        builds=(build,),
+        tags=tags,
+        rpms=tuple(f"{rpm.name}-{rpm.version}-{rpm.release}.{rpm.arch}.rpm" for rpm in rpms),
+    )

@@ -1,0 +1,120 @@
+"""Files that a step gives to the hub: from the worker, or from the master."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from buildbot.process.remotecommand import RemoteCommand
+from buildbot.process.remotetransfer import FileWriter
+from twisted.internet.threads import deferToThreadPool
+
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.framework.task_step import KojiTaskStep
+from buildbot_koji.steps.framework.worker import run_on_worker
+from txkoji.exceptions import TransferError
+from txkoji.files.uploads import Progress
+
+__all__ = ["UploadingStep", "megabytes"]
+
+BLOCK = 256 * 1024
+"""Bytes in a piece between the worker and the master."""
+
+_WILD = frozenset("*?[")
+
+
+def megabytes(progress: Progress) -> str:
+    """Say how far a transfer is."""
+    rate = f" at {progress.rate / 1e6:.1f} MB/s" if progress.rate else ""
+    return f"{progress.done / 1e6:.1f} of {progress.total / 1e6:.1f} MB{rate}"
+
+
+class UploadingStep(KojiTaskStep):
+    """Starts a task that needs a file, which is uploaded before."""
+
+    files_on = argument(
+        checks.one_of("worker", "master"),
+        'where files that are uploaded are: on the ``"worker"``, below the build\'s directory, or'
+        ' on the ``"master"``, below its base directory',
+        default="worker",
+    )
+
+    async def upload(self, hub: Hub, path: str) -> str:
+        """Upload a file; returns its path on the hub.
+
+        Args:
+            hub: the hub.
+            path: the file, or a pattern (``*.src.rpm``) that only it matches.
+
+        Raises:
+            TransferError: there is no such file, or more than one; it did not arrive whole.
+        """
+        await hub.log_in()
+        with _temporary() as directory:
+            if self.files_on == "master":
+                local = await self._on_master(path)
+            else:
+                local = await self._from_worker(path, directory)
+            return str(
+                await hub.connection.upload(
+                    local,
+                    progress=lambda now: self.say(f"uploading {local.name}: {megabytes(now)}"),
+                )
+            )
+
+    async def _on_master(self, path: str) -> Path:
+        base = Path(self.master.basedir)
+        if not _WILD & set(path):
+            return base / path
+        reactor = self.master.reactor
+        found = await deferToThreadPool(
+            reactor, reactor.getThreadPool(), lambda: sorted(map(str, base.glob(path)))
+        )
+        return Path(_only(found, path, "master"))
+
+    async def _from_worker(self, path: str, directory: Path) -> Path:
+        self.say(f"fetching {path} from the worker")
+        if _WILD & set(path):
+            look = RemoteCommand("glob", {"path": self.build.path_module.join(self.workdir, path)})
+            await run_on_worker(self, look)
+            if look.didFail():
+                raise TransferError(f"the worker could not look for {path}")
+            path = _only(look.updates["files"][-1], path, "worker")
+        local = directory / self.build.path_module.basename(path)
+        writer = FileWriter(str(local), None, 0o600)
+        # A pattern's match names the build's directory already.
+        transfer = RemoteCommand(
+            "uploadFile",
+            {
+                "workersrc": path,
+                "workdir": self.workdir,
+                "writer": writer,
+                "maxsize": None,
+                "blocksize": BLOCK,
+                "keepstamp": False,
+            },
+        )
+        try:
+            await run_on_worker(self, transfer)
+        finally:
+            writer.cancel()
+        if transfer.didFail():
+            raise TransferError(f"the worker has no file {path}, or can't read it")
+        return local
+
+
+def _only(found: list[str], pattern: str, where: str) -> str:
+    if len(found) == 1:
+        return found[0]
+    named = f"{len(found)} files match: {', '.join(found[:5])}" if found else "no file matches"
+    raise TransferError(f"{pattern} on the {where} must match one file; {named}")
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="buildbot-koji-") as directory:
+        yield Path(directory)

@@ -1,0 +1,287 @@
+"""Logs of Koji tasks in Buildbot's own logs, while they grow."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from buildbot_koji.durable.cancellations import AWAY
+from buildbot_koji.explanations import one_line
+from buildbot_koji.hubs.hub import Hub
+from txkoji import task_states
+from txkoji.exceptions import KojiException
+from txkoji.files.logs import LogPiece
+from txkoji.watching.task_tree import arch_of
+from txkoji.watching.watcher import TaskChange
+
+__all__ = ["LiveLogs", "LogText", "log_title"]
+
+INTERESTING: Mapping[str, Sequence[str]] = {
+    "buildArch": ["build.log"],
+    "buildMaven": ["build.log"],
+    "runroot": ["runroot.log"],
+    "vmExec": ["build.log"],
+}
+"""What is followed of a task of each method, where the step does not say it."""
+
+LOOKS = 2
+"""A log is read every so many intervals of the watcher: writing it costs the master more."""
+
+HUB_SHARE = 0.2
+"""Seconds between two reads of a hub's logs, all that are followed together."""
+
+READ_BYTES = 1 << 18
+"""How much is read, and written, at once."""
+
+LAST_LOOK = 5.0
+"""Seconds that the end of a build waits for the last lines."""
+
+
+def log_title(task: Any, name: str) -> str:
+    """Return under what name Buildbot shows a task's log: ``build.log x86_64``."""
+    arch = arch_of(task)
+    return f"{name} {arch}" if arch and arch != "noarch" else name
+
+
+class LogText:
+    """Makes whole lines of the bytes of a log, and knows where to stop. Pure.
+
+    The first half of what may be shown is given as it comes, the second half is kept for the end
+    of the log.
+
+    Args:
+        cap: how many bytes are shown.
+    """
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was read; the log begins anew."""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self._taken = 0
+
+    @property
+    def room(self) -> int:
+        """How many bytes of the first half are still to come."""
+        return max(self.cap // 2 - self._taken, 0)
+
+    def take(self, data: bytes) -> str:
+        """Return the lines that are whole now."""
+        self._taken += len(data)
+        lines, newline, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
+        return lines + newline
+
+    def end(self) -> str:
+        """Return the last line, which has no end of its own."""
+        rest = self._rest + self._decoder.decode(b"", final=True)
+        self._rest = ""
+        return f"{rest}\n" if rest else ""
+
+
+class _Follower:
+    """Follows one log of one task."""
+
+    def __init__(self, logs: LiveLogs, task: Any, name: str) -> None:
+        self._logs = logs
+        self._task = task
+        self._name = name
+        self._piece = LogPiece(b"", 0)
+        self._text = LogText(logs.cap)
+        self._log: Any = None
+        self._ended = False
+        self._pause: Deferred[None] | None = None
+        self.done: Deferred[None] = Deferred.fromCoroutine(self._follow())
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything of the log was shown."""
+        return self._log is not None
+
+    def end(self) -> None:
+        """Read what is left, and follow no more."""
+        self._ended = True
+        if self._pause is not None:
+            self._pause.cancel()
+
+    async def _follow(self) -> None:
+        hub = self._logs.hub
+        hub.followed_logs += 1
+        try:
+            last = False
+            while not last:
+                await self._wait()
+                # Whoever ended the task had written its log before.
+                last = self._ended
+                if last or self._text.room:
+                    await self._look()
+            if not self._text.room:
+                await self._show_tail()
+            await self._write(self._text.end())
+            if self._log is not None:
+                await self._log.finish()
+        finally:
+            hub.followed_logs -= 1
+
+    async def _wait(self) -> None:
+        if self._ended:
+            return
+        hub = self._logs.hub
+        interval: float = LOOKS * hub.connection.settings.poll_interval
+        interval = max(interval, HUB_SHARE * hub.followed_logs)
+        self._pause = deferLater(hub.connection.reactor, interval, lambda: None)
+        try:
+            await self._pause
+        except CancelledError:
+            if not self._ended:
+                raise
+        finally:
+            self._pause = None
+
+    async def _look(self) -> None:
+        """Show what the log has grown by."""
+        while True:
+            room = self._text.room
+            try:
+                piece = await self._read(self._piece, room or 1)
+            except AWAY:
+                return
+            if piece.restarted:
+                await self._write(self._text.end())
+                self._text.restart()
+                await self._note(f"--- task {self._task.id} was restarted: its log begins anew ---")
+            elif not room:
+                return
+            self._piece = piece
+            if not piece.data:
+                return
+            await self._write(self._text.take(piece.data))
+
+    async def _read(self, before: LogPiece, size: int) -> LogPiece:
+        piece: LogPiece = await self._logs.hub.connection.read_log(
+            self._task.id,
+            self._name,
+            before.offset,
+            tail=before.tail,
+            max_bytes=min(size, READ_BYTES),
+        )
+        return piece
+
+    async def _show_tail(self) -> None:
+        connection = self._logs.hub.connection
+        files = await connection.call("listTaskOutput", self._task.id, stat=True)
+        size = int(files.get(self._name, {}).get("st_size", 0))
+        begin = max(self._piece.offset, size - self._logs.cap // 2)
+        left_out = begin - self._piece.offset
+        if left_out > 0:
+            await self._write(self._text.end())
+            await self._note(f"... {left_out} bytes left out ...")
+            self._text.restart()
+            self._piece = LogPiece(b"", begin)
+        while self._piece.offset < size:
+            piece = await self._read(self._piece, size - self._piece.offset)
+            if piece.restarted or not piece.data:
+                return
+            self._piece = piece
+            await self._write(self._text.take(piece.data))
+
+    async def _write(self, text: str) -> None:
+        if text:
+            await (await self._opened()).addStdout(self._logs.clean(text))
+
+    async def _note(self, text: str) -> None:
+        await (await self._opened()).addHeader(f"{text}\n")
+
+    async def _opened(self) -> Any:
+        if self._log is None:
+            self._log = await self._logs.open(log_title(self._task, self._name), self._task)
+        return self._log
+
+
+class LiveLogs:
+    """Follows the logs of the tasks of a build.
+
+    Args:
+        step: the step that shows them.
+        hub: the hub.
+        wanted: True for those that are interesting, False for none, or the names of logs.
+        cap: bytes of a log that are shown.
+    """
+
+    _log = Logger()
+
+    def __init__(self, step: Any, hub: Hub, wanted: bool | Sequence[str], cap: int) -> None:
+        self.hub = hub
+        self.cap = cap
+        self._step = step
+        self._wanted = wanted
+        self._followers: dict[tuple[int, str], _Follower] = {}
+
+    def changed(self, change: TaskChange) -> None:
+        """Begin with a task that is open, read the last lines of one that has ended."""
+        for name in self._names(change.task):
+            key = (change.task.id, name)
+            if change.new_state == task_states.OPEN and key not in self._followers:
+                self._followers[key] = self._begin(change.task, name)
+            elif change.is_final and key in self._followers:
+                self._followers[key].end()
+
+    def _names(self, task: Any) -> Sequence[str]:
+        if self._wanted is False or task.method not in INTERESTING:
+            return ()
+        return INTERESTING[task.method] if self._wanted is True else self._wanted
+
+    def _begin(self, task: Any, name: str) -> _Follower:
+        follower = _Follower(self, task, name)
+        follower.done.addErrback(self._failed, task, name)
+        return follower
+
+    def _failed(self, failure: Any, task: Any, name: str) -> None:
+        error = failure.value
+        if isinstance(error, CancelledError):
+            return
+        if isinstance(error, KojiException):
+            self._log.warn(
+                "can't follow {name} of task {task}: {error}",
+                name=name,
+                task=task.id,
+                error=one_line(error),
+            )
+            return
+        self._log.failure("can't follow a log of task {task}", failure, task=task.id)
+
+    async def ended(self) -> None:
+        """Wait for the last lines of all, but not for long."""
+        for follower in self._followers.values():
+            follower.end()
+        everything = DeferredList([follower.done for follower in self._followers.values()])
+        # What is cancelled here says so by itself.
+        await everything.addTimeout(LAST_LOOK, self.hub.connection.reactor)
+
+    def stop(self) -> None:
+        """Follow no more."""
+        for follower in self._followers.values():
+            follower.done.cancel()
+
+    def shows(self, task_id: int, name: str) -> bool:
+        """Tell whether a log of a task is shown."""
+        follower = self._followers.get((task_id, name))
+        return follower is not None and follower.has_text
+
+    def clean(self, text: str) -> str:
+        """Take secrets out of a text."""
+        return str(self._step.build.properties.cleanupTextFromSecrets(text))
+
+    async def open(self, title: str, task: Any) -> Any:
+        """Return a new log of the step."""
+        if title in self._step.logs:
+            # The same architecture once more: in another build of a chain, or a second try.
+            title = f"{title} (task {task.id})"
+        return await self._step.addLog(title)

@@ -1,0 +1,86 @@
+"""How a task ended, for the steps that come after, and for those who look at the build."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from buildbot_koji.explanations import one_line
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
+from txkoji.exceptions import KojiException
+from txkoji.watching.outcomes import Outcome
+
+__all__ = ["properties_of", "show_conclusion"]
+
+SOURCE = "Koji"
+"""Where the properties say that they come from."""
+
+TAIL_BYTES = 20_000
+"""How much of a failed task's log is shown."""
+
+LONGEST_PROPERTY = 60_000
+"""Characters of JSON: a database may keep no more in one value."""
+
+
+def properties_of(outcome: Outcome) -> dict[str, Any]:
+    """Return what later steps may want to know; pure.
+
+    Args:
+        outcome: what came of a task.
+    """
+    found: dict[str, Any] = {
+        "koji_arches": outcome.arches,
+        "koji_nvr": outcome.nvr,
+        "koji_rpms": list(outcome.rpms),
+        "koji_tags": list(outcome.tags),
+        "koji_repo_id": outcome.repo_id,
+    }
+    if outcome.build is not None:
+        found["koji_build_id"] = outcome.build.build_id
+        found["koji_build_url"] = outcome.build.url
+    return {
+        name: value
+        for name, value in found.items()
+        if value not in (None, [], {}) and len(json.dumps(value)) <= LONGEST_PROPERTY
+    }
+
+
+async def show_conclusion(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) -> None:
+    """Set the properties, link the builds, and show the log that says why a task failed.
+
+    Args:
+        step: the step that watched the task.
+        hub: the hub.
+        outcome: what came of the task.
+        logs: what the step has shown of the tasks' logs.
+    """
+    for name, value in properties_of(outcome).items():
+        step.setProperty(name, value, SOURCE)
+    for build in outcome.builds:
+        await step.addURL(f"build {build.nvr}", build.url)
+    if outcome.guilty is None or outcome.log is None:
+        return
+    title = log_title(outcome.guilty, outcome.log)
+    if outcome.log_url is not None:
+        await step.addURL(title, outcome.log_url)
+    if not logs.shows(outcome.guilty.id, outcome.log):
+        await _show_tail(hub, outcome.guilty, outcome.log, logs)
+
+
+async def _show_tail(hub: Hub, task: Any, name: str, logs: LiveLogs) -> None:
+    try:
+        files = await hub.connection.call("listTaskOutput", task.id, stat=True)
+        size = int(files.get(name, {}).get("st_size", 0))
+        begin = max(size - TAIL_BYTES, 0)
+        piece = await hub.connection.read_log(task.id, name, begin, max_bytes=TAIL_BYTES)
+    except KojiException as error:
+        text = f"can't read the log: {one_line(error)}\n"
+    else:
+        text = piece.data.decode("utf-8", "replace")
+        if begin:
+            # The first line of a tail is the rest of one.
+            text = f"... {begin} bytes left out ...\n" + text.partition("\n")[2]
+    log = await logs.open(log_title(task, name), task)
+    await log.addStdout(logs.clean(text))
+    await log.finish()

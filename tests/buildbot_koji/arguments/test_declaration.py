@@ -1,0 +1,179 @@
+"""What ``buildbot checkconfig`` says of the arguments of a step, and of the example."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from buildbot.config.errors import capture_config_errors
+from buildbot.plugins import reporters, steps, util
+
+from buildbot_koji.arguments import checks
+from tests.support import REPOSITORY
+
+EXAMPLE = REPOSITORY / "example_master.cfg"
+GOOD: dict[str, Any] = {
+    "profile": "koji",
+    "target": "f44",
+    "source": "git+https://host/hello.git#main",
+}
+
+
+def mistakes(**options: Any) -> list[str]:
+    """Return what a configuration with this step is told."""
+    with capture_config_errors() as errors:
+        steps.KojiBuild(**{**GOOD, **options})
+    return list(errors.errors)
+
+
+def checkconfig(path: Path) -> subprocess.CompletedProcess[str]:
+    buildbot = Path(sys.executable).with_name("buildbot")
+    return subprocess.run(
+        [str(buildbot), "checkconfig", str(path)], capture_output=True, text=True, check=False
+    )
+
+
+def test_example_is_good() -> None:
+    """Buildbot accepts the example configuration."""
+    done = checkconfig(EXAMPLE)
+    assert (done.returncode, done.stdout) == (0, "Config file is good!\n"), done.stderr
+
+
+def test_checkconfig_names_the_mistakes(tmp_path: Path) -> None:
+    """A mistake in a step's arguments is one line of checkconfig, without a traceback."""
+    path = tmp_path / "master.cfg"
+    path.write_text(EXAMPLE.read_text().replace('"timeout": 6 * 60 * 60', '"timeout": "six hours"'))
+    done = checkconfig(path)
+    assert done.returncode != 0
+    words = "KojiBuild: timeout='six hours' must be a number of seconds greater than 0"
+    assert words in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scratch": True, "arch_override": ["x86_64", "aarch64"], "rebuild_srpm": False},
+        {"scratch": True, "arch_override": "x86_64 aarch64"},
+        {"target": None, "repo_id": 7},
+        {"draft": True, "skip_tag": True, "fail_fast": True, "custom_user_metadata": {"a": 1}},
+        {"wait_repo": True, "wait_builds": ["bash-5-1"], "priority": 3, "channel": "big"},
+        {"background": True, "timeout": 60, "max_queue_time": 0.5},
+        {"source": "cli-build/1.2/hello-1-1.src.rpm", "scratch": True},
+        {"source": util.Interpolate("%(prop:url)s"), "scratch": util.Property("scratch")},
+        {"arch_override": "x86_64", "scratch": util.Property("scratch")},
+        {"name": "my build", "haltOnFailure": False, "doStepIf": lambda _: True},
+    ],
+)
+def test_good_arguments(options: dict[str, Any]) -> None:
+    """Every option of Koji's build is taken, as it is or as a renderable."""
+    assert mistakes(**options) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"profile": None}, "profile is missing"),
+        ({"profile": 5}, "profile=5 must be the name of a profile or a util.KojiHub"),
+        ({"source": None}, "source is missing"),
+        ({"target": None}, "target is missing (it may be left out only with repo_id)"),
+        ({"source": "https://host/a.git#x"}, "is not an SCM URL for Koji: write git+https://host"),
+        ({"source": "git+https://host/a.git"}, "names no revision: append #ref"),
+        ({"source": "git+https://host/a.git#"}, "names no revision: append #ref"),
+        ({"source": "hg+https://host/a#x"}, "has the scheme hg+https, which Koji does not build"),
+        ({"source": "/tmp/a.src.rpm"}, "must be an SCM URL such as git+https://"),
+        ({"source": "hello"}, "must be an SCM URL such as git+https://"),
+        ({"scratch": "no"}, "scratch='no' must be True or False"),
+        ({"scratch": True, "draft": True}, "scratch and draft exclude each other"),
+        ({"arch_override": "x86_64"}, "arch_override is for scratch builds: add scratch=True"),
+        ({"rebuild_srpm": False}, "rebuild_srpm is for scratch builds"),
+        ({"repo_id": "7"}, "repo_id='7' must be a whole number"),
+        ({"repo_id": True}, "repo_id=True must be a whole number"),
+        ({"wait_builds": "bash-5-1"}, "wait_builds='bash-5-1' must be a list of strings"),
+        ({"custom_user_metadata": [1]}, "must be a dictionary whose keys are strings"),
+        ({"priority": 1.5}, "priority=1.5 must be a whole number"),
+        ({"background": True, "priority": 5}, "background and priority exclude each other"),
+        ({"on_stop": "kill"}, "on_stop='kill' must be 'cancel' or 'leave'"),
+        ({"timeout": 0}, "timeout=0 must be a number of seconds greater than 0"),
+        ({"max_queue_time": "1h"}, "max_queue_time='1h' must be a number of seconds"),
+    ],
+)
+def test_bad_arguments(options: dict[str, Any], words: str) -> None:
+    """A bad argument is one line that names it and says what to write instead."""
+    [complaint] = mistakes(**options)
+    assert complaint.startswith("KojiBuild: ")
+    assert words in complaint
+
+
+def test_unknown_argument() -> None:
+    """An argument that the step does not have is named."""
+    complaints = mistakes(srcatch=True)
+    assert len(complaints) == 1
+    assert "srcatch" in complaints[0]
+    assert "KojiBuild" in complaints[0]
+
+
+def test_renderables_inside_of_values() -> None:
+    """A renderable counts wherever it stands in a value."""
+    assert checks.is_renderable(["a", {"b": (util.Property("c"),)}])
+    assert not checks.is_renderable(["a", {"b": ("c",)}])
+
+
+def reporter_mistakes(**options: Any) -> list[str]:
+    """Return what a configuration with this reporter is told."""
+    good: dict[str, Any] = {"profile": "koji", "on_success": {"tag": "f44"}}
+    with capture_config_errors() as errors:
+        reporters.KojiTagReporter(**{**good, **options})
+    return list(errors.errors)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"name": "gate", "requires": ["one", "two"], "gate_within": 60, "retry_for": 3600.0},
+        {"profile": util.KojiHub("koji", user="me", password=util.Secret("koji"))},
+        {"builders": ["one"], "force": True, "on_failure": {"untag": util.Property("tag")}},
+        {"on_warnings": {"tag": util.Interpolate("%(prop:tag)s"), "untag": "a"}},
+    ],
+)
+def test_good_reporters(options: dict[str, Any]) -> None:
+    """What the reporter's documentation shows is taken."""
+    assert reporter_mistakes(**options) == []
+
+
+def test_reporter_without_names() -> None:
+    """An argument that is given by its place is a mistake in one line."""
+    with capture_config_errors() as errors:
+        reporters.KojiTagReporter("koji", profile="koji", on_success={"tag": "f44"})
+    assert list(errors.errors) == ["KojiTagReporter: give all arguments by their names"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"profile": None}, "profile is missing"),
+        ({"on_success": None}, "nothing to do: give at least one of on_success, on_warnings"),
+        ({"on_success": "f44"}, 'must be {"tag": NAME}, {"untag": NAME}, or with both to move'),
+        ({"on_success": {"tags": "f44"}}, 'must be {"tag": NAME}'),
+        ({"on_failure": {"tag": ""}}, 'must be {"tag": NAME}'),
+        ({"on_failure": {"tag": util.Property("a"), "to": "b"}}, 'must be {"tag": NAME}'),
+        ({"on_failure": {"tag": "a", "untag": "a"}}, "moves a build to where it is"),
+        ({"requires": "one"}, "requires='one' must be a list of strings"),
+        ({"requires": ["one"], "builders": ["two"]}, "requires and builders exclude each other"),
+        ({"gate_within": 5}, "gate_within is for requires: leave it out"),
+        ({"retry_for": 0}, "retry_for=0 must be a number of seconds greater than 0"),
+        ({"generators": []}, "there is no argument generators"),
+        ({"profile": util.Property("profile")}, "must be there as it is: only a build could"),
+        ({"builders": [util.Property("builder")]}, "must be there as it is: only a build could"),
+    ],
+)
+def test_bad_reporters(options: dict[str, Any], words: str) -> None:
+    """A bad argument of a reporter is one line that names it and says what to write instead."""
+    [complaint] = reporter_mistakes(**options)
+    assert complaint.startswith("KojiTagReporter: ")
+    assert words in complaint

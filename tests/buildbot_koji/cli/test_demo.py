@@ -1,0 +1,256 @@
+"""The command ``buildbot-koji demo``, in a process of its own, as ``make demo`` runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+import pytest_twisted
+from twisted.internet.threads import deferToThread
+
+from tests import brokers
+from tests.brokers import RabbitMQ
+from tests.support import REPOSITORY, until
+
+COMMAND = [str(Path(sys.executable).with_name("buildbot-koji")), "demo"]
+LIMIT = 60
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Give an environment whose temporary directory is empty, and must be so at the end."""
+    directory = tmp_path / "temporary"
+    directory.mkdir()
+    yield {**os.environ, "TMPDIR": str(directory)}
+    assert list(directory.iterdir()) == []
+
+
+def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+def start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start the demo."""
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_once(temporary: dict[str, str]) -> None:
+    """``--once`` builds by itself, prints the result and its links, and exits 0."""
+    done = demo(temporary, "--once", "--build-seconds", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    result, page, *links = done.stdout.splitlines()
+    assert result == "SUCCESS: build successful built hello-1.0-main"
+    assert page.strip().endswith("/builds/1")
+    assert any("buildArch x86_64" in link and "/koji/taskinfo?taskID=" in link for link in links)
+    assert any("build hello-1.0-main: http" in link for link in links)
+
+
+def test_once_with_a_failure(temporary: dict[str, str]) -> None:
+    """``--once`` exits 1 where the build fails, and prints the reason and the log's address."""
+    done = demo(temporary, "--once", "--build-seconds", "1", "--package", "failarch")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("FAILURE: failed error building package (arch ")
+    assert "/build.log" in done.stdout
+
+
+def test_until_interrupted(temporary: dict[str, str]) -> None:
+    """The demo says where its pages are, serves them, and ends cleanly at Ctrl-C."""
+    # What runs the tests may ignore the signal, and its children would inherit that.
+    command = ["env", "--default-signal=INT", *COMMAND]
+    with start(command, temporary) as process:
+        killing = threading.Timer(LIMIT, process.kill)
+        killing.start()
+        lines = first_lines(process)
+        url = lines[0].split()[-1]
+        with urlopen(url, timeout=10) as page:
+            assert b"Buildbot" in page.read()
+        with urlopen(f"{url}api/v2/builders", timeout=10) as reply:
+            builders = json.load(reply)["builders"]
+        names = sorted(builder["name"] for builder in builders)
+        assert names == ["chain", "official", "scratch", "tests"]
+        assert any("/#/builders/" in line for line in lines)
+        assert lines[2] == (
+            "New builds are looked for now and then; no message bus: none was named with --bus\n"
+        )
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        killing.cancel()
+    assert (process.returncode, errors) == (0, "")
+
+
+def first_lines(process: subprocess.Popen[str]) -> list[str]:
+    """Return what the demo says at its start."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            break
+    return lines
+
+
+def with_bus(address: str, base: Path, environment: dict[str, str]) -> tuple[str, str]:
+    """Run the demo with a bus; returns what it says of it, and its log as soon as it listens."""
+    command = [*COMMAND, "--dir", str(base), "--bus", address]
+    with start(command, environment) as process:
+        killing = threading.Timer(LIMIT, process.kill)
+        killing.start()
+        said = first_lines(process)[2]
+        log = base / "twistd.log"
+        end = time.monotonic() + 10
+        while "listening to the message bus" not in log.read_text() and time.monotonic() < end:
+            if "no message bus" in said:
+                break
+            time.sleep(0.1)
+        process.terminate()
+        _, errors = process.communicate()
+        killing.cancel()
+    assert errors == ""
+    return said, log.read_text()
+
+
+@pytest.mark.xdist_group("broker")
+@pytest.mark.skipif(not brokers.SERVER.exists(), reason="apt-get install rabbitmq-server")
+def test_bus(broker: RabbitMQ, temporary: dict[str, str], tmp_path: Path) -> None:
+    """``--bus`` names a broker, by which the master hears of new builds at once."""
+    address = broker.url.replace("//", f"//{brokers.USER}:{brokers.PASSWORD}@")
+    said, log = with_bus(address, tmp_path / "base", temporary)
+    assert said == "The hub tells of new builds by a message bus.\n"
+    assert f"listening to the message bus {broker.url}" in log
+    assert "Traceback" not in log
+
+
+def test_bus_that_is_not_there(temporary: dict[str, str], tmp_path: Path) -> None:
+    """Where no broker is, the demo says so and goes without."""
+    said, log = with_bus("amqp://guest:guest@127.0.0.1:1", tmp_path / "base", temporary)
+    assert said.endswith(
+        "no message bus: nothing listens at amqp://127.0.0.1:1: is the broker up?\n"
+    )
+    assert "BuildMaster is running" in log
+
+
+class Pages:
+    """The pages of a demo that runs, used as people and git servers use them."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def get(self, path: str) -> Any:
+        """Read from the REST API."""
+        return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}"))
+
+    async def push(self, package: str, revision: str) -> None:
+        """Tell of a push, as a git server does."""
+        fields = {
+            "author": "alice",
+            "comments": "a change",
+            "project": package,
+            "repository": f"https://git.example.test/rpms/{package}.git",
+            "branch": "main",
+            "revision": revision,
+        }
+        await deferToThread(_fetch, f"{self.url}change_hook/base", urlencode(fields).encode())
+
+    async def force(self, scheduler: str, builder: str, **parameters: str) -> None:
+        """Press a button."""
+        builders = (await self.get("builders"))["builders"]
+        builder_id = next(each["builderid"] for each in builders if each["name"] == builder)
+        given = {"builderid": builder_id, "owner": "alice", **parameters}
+        request = {"id": 1, "jsonrpc": "2.0", "method": "force", "params": given}
+        url = f"{self.url}api/v2/forceschedulers/{scheduler}"
+        await deferToThread(_fetch, url, json.dumps(request).encode(), "application/json")
+
+    async def ended(self, builder: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until so many builds of a builder have ended; returns their properties."""
+
+        async def enough() -> list[dict[str, Any]]:
+            path = f"builders/{builder}/builds?complete=true&property=*&order=number"
+            builds = list((await self.get(path))["builds"])
+            return builds if len(builds) >= count else []
+
+        builds: list[dict[str, Any]] = await until(enough, LIMIT)
+        assert {each["results"] for each in builds} == {0}, builds
+        return [{name: value for name, (value, _) in b["properties"].items()} for b in builds]
+
+
+def _fetch(url: str, body: bytes | None = None, kind: str | None = None) -> bytes:
+    headers = {} if kind is None else {"Content-Type": kind}
+    with urlopen(Request(url, body, headers), timeout=20) as reply:
+        return bytes(reply.read())
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
+    """A push is built, a build is tested with its RPMs, an update is built in a side tag."""
+    base = tmp_path / "base"
+    command = [*COMMAND, "--build-seconds", "0.3", "--dir", str(base)]
+    process = await deferToThread(start, command, temporary)
+    with process:
+        try:
+            assert process.stdout is not None
+            line = await deferToThread(process.stdout.readline)
+            pages = Pages(line.split()[-1])
+            await pages.push("hello", "abc123")
+            [scratch] = await pages.ended("scratch")
+            assert scratch["koji_nvr"] == "hello-1.0-abc123"
+            assert "koji_build_id" not in scratch
+
+            await pages.force("build-update", "chain", ref="2")
+            await pages.force("build-package", "official", package="foo", ref="1")
+            [official] = await pages.ended("official")
+            assert official["koji_nvr"] == "foo-1.0-1"
+            [chain] = await pages.ended("chain")
+            assert chain["koji_sidetag"].startswith("demo-build-side-")
+
+            tests = await pages.ended("tests", 3)
+            assert sorted(each["koji_nvr"] for each in tests) == [
+                "foo-1.0-1",
+                "hello-1.0-2",
+                "world-1.0-2",
+            ]
+            assert sorted(name for each in tests for name in each["koji_files"]) == [
+                "foo-1.0-1.x86_64.rpm",
+                "hello-1.0-2.x86_64.rpm",
+                "world-1.0-2.x86_64.rpm",
+            ]
+        finally:
+            process.terminate()
+            _, errors = await deferToThread(process.communicate)
+    assert errors == ""
+    assert "Traceback" not in (base / "twistd.log").read_text()
+
+
+def test_directory_is_kept(temporary: dict[str, str], tmp_path: Path) -> None:
+    """``--dir`` names a base directory that stays, and is not used a second time."""
+    base = tmp_path / "base"
+    options = ["--once", "--build-seconds", "1", "--dir", str(base)]
+    assert demo(temporary, *options).returncode == 0
+    example = REPOSITORY / "example_master.cfg"
+    assert (base / "master.cfg").read_bytes() == example.read_bytes()
+    log = (base / "twistd.log").read_text()
+    assert "BuildMaster is running" in log
+    assert "Traceback" not in log
+    again = demo(temporary, *options)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr == f"{base} is not empty: name a new directory\n"

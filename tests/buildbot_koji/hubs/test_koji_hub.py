@@ -1,0 +1,122 @@
+"""``util.KojiHub``: a hub with its credentials, from Buildbot's secrets."""
+
+from __future__ import annotations
+
+import base64
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.config.errors import capture_config_errors
+from buildbot.plugins import steps, util
+
+from buildbot_koji.hubs.hub import get_hub
+from tests.buildbot_koji.workbench import Workbench
+from txkoji.exceptions import BrokenConfiguration
+
+PASSWORD = "correct horse"
+KEYTAB = base64.encodebytes(b"\x05\x02" + bytes(100)).decode()
+
+
+def call(bench: Workbench, **credentials: Any) -> Any:
+    """Make a step that needs somebody to be logged in."""
+    hub = util.KojiHub(bench.profile, **credentials)
+    return steps.KojiCall(hub, method="getLoggedInUser", login=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_password_from_a_secret(bench: Workbench) -> None:
+    """A secret logs in, once for as long as it stays the same, and is nowhere to be seen."""
+    bench.hub.add_user("robot", password=PASSWORD)
+    bench.secrets["koji"] = PASSWORD
+    for _ in range(2):
+        step = call(bench, user="robot", password=util.Secret("koji"))
+        ended = await bench.build(step)
+        assert (ended.result, ended.properties["koji_call_result"]["name"]) == ("success", "robot")
+        assert PASSWORD not in repr(ended)
+        assert PASSWORD not in repr(step)
+    assert bench.hub.calls["login"] == 1
+    assert PASSWORD not in repr([service.name for service in bench.master])
+
+    robot = bench.hub.call("getUser", "robot")["id"]
+    with bench.hub.state.transaction():
+        bench.hub.state.update("users", robot, password="another")
+    bench.secrets["koji"] = "another"
+    ended = await bench.build(call(bench, user="robot", password=util.Secret("koji")))
+    assert (ended.result, bench.hub.calls["login"]) == ("success", 2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_services_take_it_too(bench: Workbench) -> None:
+    """What is no step asks for the hub with the same object, and shares the session."""
+    bench.hub.add_user("robot", password=PASSWORD)
+    bench.secrets["koji"] = PASSWORD
+    named = util.KojiHub(bench.profile, user="robot", password=util.Secret("koji"))
+    hub = await get_hub(bench.master, named)
+    assert await get_hub(bench.master, named) is hub
+    assert await get_hub(bench.master, bench.profile) is not hub
+    await hub.log_in()
+    assert (await hub.connection.getLoggedInUser()).name == "robot"
+    assert PASSWORD not in f"{named!r} {hub.name} {hub.connection!r}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_secret_that_is_not_there(bench: Workbench) -> None:
+    """A secret that no provider has is named, in one line."""
+    ended = await bench.build(call(bench, user="robot", password=util.Secret("no-such")))
+    assert ended.result == "exception"
+    assert ended.text == (
+        f"password of KojiHub('{bench.profile}'): secret key no-such is not found in any provider"
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_contents_of_files(bench: Workbench) -> None:
+    """A keytab may be a secret itself: it is in a file of the master's alone while it is used."""
+    bench.secrets["keytab"] = KEYTAB
+    hub = await get_hub(
+        bench.master,
+        util.KojiHub(bench.profile, principal="robot@EXAMPLE.TEST", keytab=util.Secret("keytab")),
+    )
+    settings = hub.connection.settings
+    assert (settings.authtype, settings.principal) == ("kerberos", "robot@EXAMPLE.TEST")
+    path = Path(settings.keytab or "")
+    assert path.read_bytes() == base64.b64decode(KEYTAB)
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    await hub.disownServiceParent()
+    del hub, settings
+    gc.collect()
+    assert not path.parent.exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_values_that_are_neither_path_nor_content(bench: Workbench) -> None:
+    """What is neither a path nor a file's content is said without showing it."""
+    for name, value in {"keytab": "etc/robot.keytab", "cert": "robot.pem"}.items():
+        with pytest.raises(BrokenConfiguration, match="neither an absolute path nor") as caught:
+            await get_hub(bench.master, util.KojiHub(bench.profile, **{name: value}))
+        assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "profile is missing"),
+        ({"profile": 5}, "profile must be a string, not empty"),
+        ({"profile": "koji", "user": "a"}, "user and password go together"),
+        ({"profile": "koji", "user": "a", "password": 12345}, "password must be a string"),
+        (
+            {"profile": "koji", "cert": "/c", "keytab": util.Secret("k")},
+            "keytab and cert exclude each other: choose one way to log in",
+        ),
+    ],
+)
+def test_mistakes(arguments: dict[str, Any], words: str) -> None:
+    """A mistake is one line at ``buildbot checkconfig``, without any value that may be secret."""
+    with capture_config_errors() as errors:
+        util.KojiHub(**arguments)
+    [complaint] = errors.errors
+    assert complaint.startswith(f"KojiHub: {words}")
+    assert "12345" not in complaint

@@ -1,0 +1,107 @@
+"""What a step says of a task tree while it goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildbot_koji.durable.attempts import data_name
+from buildbot_koji.steps.view.progress import about, describe, is_queued, link_name
+from txkoji.task import Task
+from txkoji.watching.watcher import TaskTree
+
+FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
+
+
+def tree(state: int, *children: tuple[str, str | None, int]) -> TaskTree:
+    tasks = tuple(
+        Task(id=number, method=method, arch=arch, state=child_state, parent=1)
+        for number, (method, arch, child_state) in enumerate(children, start=2)
+    )
+    return TaskTree(Task(id=1, method="build", state=state), {1: tasks} if tasks else {})
+
+
+SRPM = ("buildSRPMFromSCM", "noarch", CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (tree(FREE), "waiting for a builder"),
+        (tree(ASSIGNED), "waiting for a builder"),
+        (tree(OPEN), "building"),
+        (tree(OPEN, ("waitrepo", "noarch", OPEN)), "waiting for the repo"),
+        (tree(OPEN, ("buildSRPMFromSCM", "noarch", FREE)), "making the source RPM"),
+        (tree(OPEN, ("rebuildSRPM", "noarch", OPEN)), "making the source RPM"),
+        (tree(OPEN, SRPM), "building"),
+        (
+            tree(OPEN, SRPM, ("buildArch", "x86_64", OPEN), ("buildArch", "s390x", FREE)),
+            "building: x86_64 building, s390x waiting",
+        ),
+        (
+            tree(OPEN, SRPM, ("buildArch", "x86_64", CLOSED), ("buildArch", "s390x", OPEN)),
+            "building: x86_64 done, s390x building",
+        ),
+        (
+            tree(OPEN, SRPM, ("buildArch", "x86_64", FAILED), ("buildArch", "s390x", CANCELED)),
+            "building: x86_64 failed, s390x canceled",
+        ),
+        (
+            tree(OPEN, SRPM, ("buildArch", "x86_64", CLOSED), ("tagBuild", "noarch", OPEN)),
+            "tagging",
+        ),
+        (tree(CLOSED, SRPM, ("buildArch", "x86_64", CLOSED)), "building: x86_64 done"),
+    ],
+)
+def test_describe(task: TaskTree, words: str) -> None:
+    """The summary says what Koji is doing now, and how many architectures are done."""
+    assert describe(task) == words
+
+
+def test_queue_places_and_estimates() -> None:
+    """Who waits says behind how many; who has an estimate says how long it takes."""
+    assert describe(tree(FREE), places={1: 14}) == "waiting for a builder: 14 tasks before it"
+    assert describe(tree(FREE), places={1: 1}) == "waiting for a builder: 1 task before it"
+    assert describe(tree(FREE), places={1: 500}) == (
+        "waiting for a builder: 500 or more tasks before it"
+    )
+    arches = (("buildArch", "x86_64", CLOSED), ("buildArch", "aarch64", FREE))
+    assert describe(tree(OPEN, *arches), places={3: 2}, seconds_left=720) == (
+        "building: x86_64 done, aarch64 waiting behind 2 tasks, about 10 min left"
+    )
+    srpm = ("buildSRPMFromSCM", "noarch", FREE)
+    assert describe(tree(OPEN, srpm), places={2: 3}, seconds_left=7300) == (
+        "making the source RPM: 3 tasks before it, about 2 h left"
+    )
+    assert describe(tree(OPEN), "making an image") == "making an image"
+
+
+def test_estimates_are_rough() -> None:
+    """An estimate is as rough as one may know it, so that it seldom has to be said anew."""
+    said = [about(seconds) for seconds in range(-300, 4 * 3600)]
+    assert said[0] == said[300] == ""
+    assert len(set(said)) <= 30
+    assert about(4.2 * 60) == ", about 4 min left"
+    assert about(58 * 60) == ", about 60 min left"
+
+
+def test_queue() -> None:
+    """A task is queued until a builder opened it."""
+    assert is_queued(tree(FREE))
+    assert is_queued(tree(ASSIGNED))
+    assert not is_queued(tree(OPEN))
+    assert not is_queued(tree(CANCELED))
+
+
+def test_links() -> None:
+    """A link names the method and the task, and the architecture where there are several."""
+    assert link_name("buildArch", "x86_64", 7) == "buildArch x86_64 (task 7)"
+    assert link_name("buildSRPMFromSCM", "noarch", 7) == "buildSRPMFromSCM (task 7)"
+    assert link_name("buildArch", None, 7) == "buildArch (task 7)"
+
+
+def test_names_of_build_data() -> None:
+    """The name is one that Buildbot takes, and two steps don't share one."""
+    names = {data_name(name) for name in ("koji build", "koji_build", "koji build_1", "é" * 50)}
+    assert len(names) == 4
+    assert all(name.replace("_", "").replace("-", "").isascii() for name in names)
+    assert all(len(name) < 100 for name in names)

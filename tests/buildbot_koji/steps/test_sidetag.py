@@ -1,0 +1,87 @@
+"""Steps that create and remove side tags."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps, util
+
+from buildbot_koji.steps.framework import write_step as writing
+from tests.buildbot_koji.workbench import Workbench
+from tests.support import until
+
+
+@pytest_twisted.ensureDeferred
+async def test_create_and_remove(bench: Workbench) -> None:
+    """A side tag is created, named by properties, and removed by them."""
+    ended = await bench.build(steps.KojiCreateSideTag(bench.profile, basetag="demo-build"))
+    assert ended.result == "success"
+    name = ended.properties["koji_sidetag"]
+    assert ended.text == f"created side tag {name}"
+    assert bench.hub.call("getTag", name)["id"] == ended.properties["koji_sidetag_id"]
+    assert bench.hub.call("getBuildTarget", name)["dest_tag_name"] == name
+    assert f"taginfo?tagID={ended.properties['koji_sidetag_id']}" in ended.urls[name]
+    remove = steps.KojiRemoveSideTag(bench.profile, sidetags=util.Property("koji_sidetag"))
+    ended = await bench.build(remove, koji_sidetag=name)
+    assert (ended.result, ended.text) == ("success", f"removed {name}")
+    assert bench.hub.call("getTag", name) is None
+    ended = await bench.build(remove, koji_sidetag=name)
+    assert (ended.result, name in ended.text) == ("failure", True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
+    """The next attempt finds the side tag of the first, not one that another step created."""
+    others = [await bench.build(steps.KojiCreateSideTag(bench.profile, basetag="demo-build"))]
+    bench.lost_replies.add("createSideTag")
+    request = await bench.begin(steps.KojiCreateSideTag(bench.profile, basetag="demo-build"))
+    await until(lambda: bench.hub.calls["createSideTag"] == 2)
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    others.append(await bench.build(steps.KojiCreateSideTag(bench.profile, basetag="demo-build")))
+    assert (ended.result, ended.attempts) == ("success", 2)
+    tags = {each["name"] for each in bench.hub.call("listSideTags")}
+    assert tags == {each.properties["koji_sidetag"] for each in [ended, *others]}
+    assert len(tags) == bench.hub.calls["createSideTag"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_creation_that_does_not_arrive(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody knows whether the hub got the call, it is looked for, then made again."""
+    monkeypatch.setattr(writing, "LOOK_INTERVAL", 0.1)
+    other = bench.hub.call("createSideTag", "demo-build")["name"]
+    bench.lost_requests.add("createSideTag")
+    ended = await bench.build(steps.KojiCreateSideTag(bench.profile, basetag="demo-build"))
+    assert (ended.result, ended.attempts) == ("success", 1)
+    assert ended.properties["koji_sidetag"] != other
+    assert len(bench.hub.call("listSideTags")) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_reply_of_the_removal_is_lost(bench: Workbench) -> None:
+    """What an earlier attempt removed, without learning of it, is done."""
+    name = bench.hub.call("createSideTag", "demo-build")["name"]
+    bench.lost_replies.add("removeSideTag")
+    request = await bench.begin(steps.KojiRemoveSideTag(bench.profile, sidetags=[name]))
+    await until(lambda: bench.hub.calls["removeSideTag"])
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert bench.hub.calls["removeSideTag"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_hub_lacks_or_forbids(bench: Workbench) -> None:
+    """A missing plugin, a policy and a base tag that is not there are each said in one line."""
+    step = steps.KojiCreateSideTag(bench.profile, basetag="demo-build")
+    bench.hub.deny("sidetag")
+    ended = await bench.build(step)
+    assert (ended.result, "policy violation (sidetag)" in ended.text) == ("failure", True)
+    bench.hub.without_plugins("sidetag")
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == (
+        "failure",
+        "failed: the hub has no listSideTags: its plugin sidetag_hub is not installed",
+    )

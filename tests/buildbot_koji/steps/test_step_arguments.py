@@ -1,0 +1,544 @@
+"""What each step takes, and what it says of a mistake, at ``buildbot checkconfig``."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+from buildbot.config.errors import capture_config_errors
+from buildbot.plugins import steps, util
+
+from buildbot_koji.arguments import checks
+
+NAMES = sorted(
+    entry.name
+    for entry in entry_points(group="buildbot.steps")
+    if "buildbot_koji.steps." in entry.value
+)
+GIT = "git+https://host/path.git#main"
+COMMON = {"profile": "koji", "timeout": 60}
+TASK = {
+    **COMMON,
+    "max_queue_time": 60.5,
+    "on_stop": "leave",
+    "infra_retries": 2,
+    "infra_faults": [1012, "disk full"],
+    "live_logs": ["build.log", "root.log"],
+    "live_log_bytes": 500_000,
+}
+PRIORITY = {**TASK, "priority": 3}
+DOWNLOAD = {
+    "to": "master",
+    "directory": "rpms",
+    "topurl": "https://host/files",
+    "python": "/usr/bin/python3",
+}
+BUILD = {
+    "scratch": True,
+    "skip_tag": True,
+    "arch_override": ["x86_64"],
+    "repo_id": 7,
+    "wait_repo": True,
+    "wait_builds": ["bash-5-1"],
+    "fail_fast": True,
+    "rebuild_srpm": False,
+    "custom_user_metadata": {"a": 1},
+    "channel": "big",
+}
+IMAGE = {
+    "image_name": "cloud",
+    "version": "44",
+    "target": "f44",
+    "arches": ["x86_64", "aarch64"],
+    "kickstart": "a.ks",
+}
+CONTAINER = {"target": "f44", "source": GIT, "git_branch": "main"}
+OSBUILD = {
+    "image_name": "cloud",
+    "version": "44",
+    "distro": "fedora-44",
+    "target": "f44",
+    "arches": "x86_64",
+}
+REPO = {"debuginfo": True, "source": True, "separate_source": True}
+
+GOOD: dict[str, list[dict[str, Any]]] = {
+    "KojiBuild": [
+        {**PRIORITY, **BUILD, "target": "f44", "source": GIT, "existing": "fail"},
+        {"profile": "koji", "repo_id": 7, "source": GIT, "draft": True, "background": True},
+    ],
+    "KojiCall": [
+        {
+            **COMMON,
+            "method": "getTag",
+            "args": ["f44"],
+            "kwargs": {"strict": True},
+            "property": "found",
+            "login": False,
+            "repeatable": True,
+        }
+    ],
+    "KojiCancel": [
+        {**COMMON, "tasks": [1, 2], "builds": "a-1-1 b-1-1", "justone": True},
+        {"profile": "koji", "tasks": 1, "full": True, "force": True},
+    ],
+    "KojiChainBuild": [
+        {**PRIORITY, "target": "f44", "sources": [[GIT], [GIT, "a-1-1"]], "channel": "big"},
+        {"profile": "koji", "target": "f44", "sources": [[GIT], [GIT]], "background": True},
+    ],
+    "KojiContainerBuild": [
+        {
+            **PRIORITY,
+            "target": "f44",
+            "source": GIT,
+            "git_branch": "main",
+            "scratch": True,
+            "arch_override": "x86_64 aarch64",
+            "yum_repourls": ["https://host/a.repo"],
+            "signing_intent": "release",
+            "skip_build": True,
+            "release": "1",
+            "koji_parent_build": "a-1-1",
+            "dependency_replacements": ["gomod:a:1"],
+            "operator_csv_modifications_url": "https://host/a.json",
+            "userdata": {"a": 1},
+            "channel": "container",
+        },
+        {
+            "profile": "koji",
+            "background": True,
+            "target": "f44",
+            "source": GIT,
+            "git_branch": "main",
+            "isolated": True,
+            "compose_ids": [1, 2],
+        },
+        {"profile": "koji", "target": "f44", "source": GIT, "git_branch": "main", "flatpak": True},
+        {"profile": "koji", "target": "f44", "sources_of": "a-1-1", "signing_intent": "release"},
+    ],
+    "KojiCreateSideTag": [
+        {**COMMON, "basetag": "f44-build", "debuginfo": True, "suffix": "x", "property": "tag"}
+    ],
+    "KojiDistRepo": [
+        {
+            **TASK,
+            "files_on": "master",
+            "tag": "f44",
+            "keys": "aabbccdd 11223344",
+            "arches": ["x86_64", "i686"],
+            "with_src": True,
+            "allow_missing_signatures": True,
+            "split_debuginfo": True,
+            "comps": "comps.xml",
+            "multilib": "multilib.conf",
+            "delta_rpms": [7, "f43"],
+            "event": 7,
+            "volume": "big",
+            "non_latest": True,
+            "inherit": False,
+            "zck": True,
+            "zck_dict_dir": "/dicts",
+            "write_signed_rpms": True,
+            "skip_stat": False,
+        },
+        {
+            "profile": "koji",
+            "tag": 7,
+            "keys": ["a"],
+            "latest_n": 2,
+            "skip_missing_signatures": True,
+        },
+    ],
+    "KojiBuildSRPM": [
+        {**PRIORITY, **BUILD, "files_on": "master", "target": "f44", "srpm": "*.src.rpm"},
+        {"profile": "koji", "repo_id": 7, "srpm": "a.src.rpm", "draft": True, "background": True},
+    ],
+    "KojiDownloadBuild": [
+        {
+            **COMMON,
+            **DOWNLOAD,
+            "build_name": "a-1-1",
+            "arches": ["x86_64"],
+            "debuginfo": True,
+            "key": "aabbccdd",
+            "fallback_unsigned": True,
+            "nofailarch": True,
+        },
+        {"profile": "koji", "build_name": "a", "latestfrom": "f44", "type": "image"},
+        {"profile": "koji", "build_name": 7, "task_id": True},
+        {"profile": "koji", "build_name": "a-1-1.x86_64", "rpm": True},
+    ],
+    "KojiDownloadTask": [
+        {
+            **COMMON,
+            **DOWNLOAD,
+            "task_id": 7,
+            "arches": "x86_64",
+            "with_logs": True,
+            "all": True,
+            "dirpertask": True,
+            "parentonly": True,
+            "filter": "a.*",
+            "skip": "b",
+            "match": ["*.log"],
+            "wait": False,
+        }
+    ],
+    "KojiImageBuild": [
+        {
+            **PRIORITY,
+            **IMAGE,
+            "files_on": "master",
+            "release": "1",
+            "ksversion": "F44",
+            "install_tree": "https://host/os",
+            "distro": "Fedora-44",
+            "repos": ["https://host/repo"],
+            "format": "qcow2 raw-xz",
+            "disk_size": 20,
+            "ova_options": {"memory": "1"},
+            "factory_parameters": {"docker_cmd": "[]"},
+            "noverifyssl": True,
+            "can_fail": "aarch64",
+            "specfile": GIT,
+            "scratch": True,
+            "skip_tag": True,
+        },
+        {
+            "profile": "koji",
+            **IMAGE,
+            "kind": "livemedia",
+            "background": True,
+            "ksurl": GIT,
+            "volid": "F44",
+            "lorax_dir": "a",
+            "lorax_url": GIT,
+            "nomacboot": True,
+            "ksrepo": True,
+            "squashfs_only": True,
+            "compress_arg": ["-Xbcj x86"],
+        },
+        {
+            "profile": "koji",
+            **IMAGE,
+            "kind": "appliance",
+            "arches": "x86_64",
+            "format": "qcow2",
+            "vmem": 512,
+            "vcpu": 2,
+        },
+    ],
+    "KojiKiwiBuild": [
+        {
+            **PRIORITY,
+            "target": "f44",
+            "description_scm": GIT,
+            "description_path": "a/b",
+            "arches": ["x86_64"],
+            "can_fail": ["aarch64"],
+            "scratch": True,
+            "version": "1",
+            "release": "2",
+            "repos": ["https://host/repo"],
+            "repo_releasever": "44",
+            "buildroot_repo": False,
+            "kiwi_profile": "p",
+            "type": "oem",
+            "type_attr": ["a=b"],
+            "result_bundle_name_format": "%N",
+            "make_prep": True,
+        },
+        {
+            "profile": "koji",
+            "background": True,
+            "target": "f44",
+            "description_scm": GIT,
+            "description_path": "a",
+        },
+    ],
+    "KojiMavenBuild": [
+        {
+            **PRIORITY,
+            "target": "f44",
+            "source": GIT,
+            "patches": GIT,
+            "specfile": GIT,
+            "goals": ["test"],
+            "profiles": ["p"],
+            "packages": ["ant"],
+            "jvm_options": ["-Xmx1g"],
+            "maven_options": ["-e"],
+            "maven_properties": {"a": "b", "c": None},
+            "envs": {"A": "b"},
+            "debug": True,
+            "scratch": True,
+            "skip_tag": True,
+            "channel": "maven2",
+        },
+        {"profile": "koji", "background": True, "target": "f44", "source": GIT},
+    ],
+    "KojiMove": [
+        {**COMMON, "from_tag": "a", "to_tag": 7, "builds": ["a-1-1", 8], "force": True},
+        {"profile": "koji", "from_tag": "a", "to_tag": "b", "builds": "bash", "all": True},
+    ],
+    "KojiOSBuild": [
+        {
+            **PRIORITY,
+            "image_name": "cloud",
+            "version": "44",
+            "release": "1",
+            "distro": "fedora-44",
+            "target": "f44",
+            "arches": "x86_64",
+            "image_types": ["qcow2"],
+            "repos": ["https://host/repo", {"baseurl": "https://host/b", "package_sets": ["p"]}],
+            "ostree_parent": "a",
+            "ostree_ref": "b",
+            "ostree_url": "https://host/c",
+            "customizations": {"packages": ["bash"]},
+            "upload_options": {"region": "r"},
+            "skip_tag": True,
+        },
+        {
+            "profile": "koji",
+            "background": True,
+            "image_name": "cloud",
+            "version": "44",
+            "distro": "fedora-44",
+            "target": "f44",
+            "arches": ["x86_64"],
+        },
+    ],
+    "KojiPromote": [{**COMMON, "draft": "a-1-1,draft_7", "force": True}],
+    "KojiRegenRepo": [
+        {**COMMON, **REPO, "tag": 7, "make_task": True},
+        {"profile": "koji", "target": "f44"},
+    ],
+    "KojiRemoveSideTag": [{**COMMON, "sidetags": "a b"}],
+    "KojiRunroot": [
+        {
+            **TASK,
+            "tag": "f44-build",
+            "arch": "x86_64",
+            "command": ["ls", "/"],
+            "packages": ["bash"],
+            "mounts": ["/mnt"],
+            "skip_setarch": True,
+            "weight": 2,
+            "channel": "runroot2",
+            "new_chroot": False,
+            "repo_id": 7,
+            "upload_logs": ["/root/a.log"],
+        },
+        {"profile": "koji", "tag": 7, "arch": "x86_64", "command": "ls / | wc"},
+    ],
+    "KojiTag": [{**COMMON, "tag": "f44", "builds": "a-1-1 b-1-1", "force": True}],
+    "KojiTask": [
+        {
+            **TASK,
+            "method": "sleep",
+            "args": [1],
+            "kwargs": {"n": 1},
+            "channel": "default",
+            "priority": 20,
+            "arch": "noarch",
+        },
+        {"profile": "koji", "method": "saveFailedTree", "args": [7], "hub_method": True},
+    ],
+    "KojiUntag": [
+        {**COMMON, "tag": "f44", "builds": "a-1-1", "force": True},
+        {"profile": "koji", "tag": 7, "builds": ["bash", "tar"], "all": True},
+        {"profile": "koji", "tag": 7, "builds": "bash", "non_latest": True},
+    ],
+    "KojiWinBuild": [
+        {
+            **PRIORITY,
+            "target": "f44",
+            "source": GIT,
+            "vm": "win11",
+            "winspec": GIT,
+            "patches": GIT,
+            "cpus": 2,
+            "mem": 4096,
+            "static_mac": True,
+            "specfile": GIT,
+            "scratch": True,
+            "skip_tag": True,
+            "channel": "vm2",
+        },
+        {"profile": "koji", "repo_id": 7, "source": GIT, "vm": "win11", "background": True},
+    ],
+    "KojiWaitRepo": [
+        {**COMMON, **REPO, "tag": "f44-build", "builds": "a-1-1", "min_event": 7},
+        {"profile": "koji", "target": "f44", "at_event": 7, "request": False},
+        {"profile": "koji", "target": "f44", "current": True},
+    ],
+}
+"""Arguments that are good, all of each step."""
+
+
+def mistakes(name: str, arguments: dict[str, Any]) -> list[str]:
+    """Return what a configuration with this step is told."""
+    with capture_config_errors() as errors:
+        getattr(steps, name)(**arguments)
+    return list(errors.errors)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_good_arguments(name: str) -> None:
+    """Every argument of a step is taken, as it is and as a renderable."""
+    given: set[str] = set()
+    for arguments in GOOD[name]:
+        assert mistakes(name, arguments) == []
+        step = getattr(steps, name)(**arguments)
+        assert {each: getattr(step, each) for each in arguments} == arguments
+        assert mistakes(name, {each: util.Property("x") for each in arguments}) == []
+        given |= arguments.keys()
+    assert given == getattr(steps, name).arguments.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_of_the_wrong_kind(name: str) -> None:
+    """A value of the wrong kind is one line that names the argument and what it must be."""
+    for each in getattr(steps, name).arguments:
+        good = next(arguments for arguments in GOOD[name] if each in arguments)
+        found = mistakes(name, {**good, each: object()})
+        [line] = [line for line in found if line.startswith(f"{name}: {each}=<object object")]
+        assert " must " in line
+
+
+def test_missing_arguments() -> None:
+    """An argument that must be given is missed."""
+    for name in NAMES:
+        needed = [each for each, one in getattr(steps, name).arguments.items() if one.required]
+        assert "profile" in needed
+        for each in needed:
+            good = {**GOOD[name][0]}
+            del good[each]
+            assert f"{name}: {each} is missing" in mistakes(name, good)
+
+
+def test_unknown_arguments() -> None:
+    """An argument that a step does not have is named."""
+    for name in NAMES:
+        [complaint] = mistakes(name, {**GOOD[name][0], "srcatch": True})
+        assert "srcatch" in complaint
+        assert name in complaint
+
+
+def test_documentation() -> None:
+    """Each argument is in the documentation of its step, and no sentence ends twice."""
+    for name in NAMES:
+        step = getattr(steps, name)
+        for each, one in step.arguments.items():
+            assert f"    {each}: {one.meaning}." in step.__doc__
+            assert not one.meaning.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("KojiCancel", {}, "tasks or builds must be given"),
+        ("KojiCancel", {"tasks": 1, "justone": True, "full": True}, "justone and full exclude"),
+        ("KojiCancel", {"tasks": 1, "force": True}, "force is for a full cancellation"),
+        ("KojiCancel", {"tasks": ["1"]}, "tasks=['1'] must be a list of whole numbers, or one"),
+        ("KojiMove", {"from_tag": "a", "to_tag": "b", "builds": "bash"}, "must be NVRs"),
+        ("KojiTag", {"tag": "a", "builds": []}, "builds=[] must be NVRs"),
+        ("KojiTag", {"tag": "", "builds": "a-1-1"}, "tag='' must be a name or an id"),
+        ("KojiPromote", {"draft": "bash"}, "must be an NVR (name-version-release) or a build's id"),
+        ("KojiUntag", {"tag": "a", "builds": "bash"}, "must be NVRs"),
+        ("KojiUntag", {"tag": "a", "builds": "b", "all": True, "non_latest": True}, "exclude"),
+        ("KojiChainBuild", {"target": "a", "sources": [[GIT]]}, "has one level only: use a KojiB"),
+        ("KojiChainBuild", {"target": "a", "sources": [GIT, GIT]}, "must be a list of levels"),
+        ("KojiChainBuild", {"target": "a", "sources": [[GIT], ["a"]]}, "has 'a', which must be"),
+        ("KojiContainerBuild", {"target": "a", "source": GIT}, "git_branch is missing"),
+        ("KojiContainerBuild", {"target": "a"}, "give either source or sources_of"),
+        (
+            "KojiContainerBuild",
+            {"target": "a", "sources_of": 7, "release": "1"},
+            "release is not for a container of sources",
+        ),
+        ("KojiContainerBuild", {**CONTAINER, "arch_override": "a"}, "add one of them"),
+        ("KojiContainerBuild", {**CONTAINER, "scratch": True, "isolated": True}, "exclude"),
+        ("KojiContainerBuild", {**CONTAINER, "flatpak": True, "release": "1"}, "not for a flatpak"),
+        (
+            "KojiContainerBuild",
+            {**CONTAINER, "signing_intent": "a", "compose_ids": 1},
+            "signing_intent and compose_ids exclude each other",
+        ),
+        ("KojiDistRepo", {"tag": "a", "keys": "b", "non_latest": True, "latest_n": 1}, "exclude"),
+        (
+            "KojiDistRepo",
+            {"tag": "a", "keys": "b", "arches": "x86_64", "multilib": "c"},
+            "multilib needs the architecture i686 beside x86_64",
+        ),
+        ("KojiBuildSRPM", {"target": "f44", "srpm": "a.spec"}, "must be the path of a .src.rpm"),
+        ("KojiDownloadBuild", {"build_name": 7, "to": "master"}, "on the master it must be named"),
+        ("KojiDownloadBuild", {"build_name": 7, "rpm": True, "task_id": True}, "exclude each"),
+        ("KojiDownloadBuild", {"build_name": 7, "type": "win", "key": "a"}, "not for archives"),
+        ("KojiDownloadBuild", {"build_name": 7, "fallback_unsigned": True}, "add key"),
+        ("KojiDownloadTask", {"task_id": 7, "filter": "("}, "must be a regular expression"),
+        ("KojiImageBuild", {**IMAGE, "install_tree": "https://host/os"}, "distro is missing"),
+        ("KojiImageBuild", {**IMAGE, "kind": "livecd"}, "must be one: of a livecd there is one"),
+        (
+            "KojiImageBuild",
+            {**IMAGE, "kind": "livemedia", "distro": "Fedora-44"},
+            "distro is not for a livemedia: only for image",
+        ),
+        (
+            "KojiImageBuild",
+            {**IMAGE, "kind": "appliance", "arches": "x86_64", "format": "jpeg"},
+            "format='jpeg' must be of docker, ",
+        ),
+        ("KojiMavenBuild", {"target": "a", "source": GIT, "envs": {"A": None}}, "of strings"),
+        ("KojiOSBuild", {**OSBUILD, "repos": [{"baseurl": ""}]}, "must be a list of URLs, or"),
+        ("KojiTask", {"method": "a", "hub_method": True}, "is none of the hub's methods that make"),
+        (
+            "KojiTask",
+            {"method": "newRepo", "hub_method": True, "channel": "a"},
+            "channel goes among the method's own arguments",
+        ),
+        ("KojiWinBuild", {"source": GIT, "vm": "w"}, "target is missing (it may be left out only"),
+        ("KojiWaitRepo", {}, "give either tag or target"),
+        ("KojiRegenRepo", {"tag": "a", "target": "b"}, "give either tag or target"),
+        (
+            "KojiWaitRepo",
+            {"tag": "a", "min_event": 1, "at_event": 2, "current": True},
+            "min_event and at_event and current exclude each other",
+        ),
+        ("KojiCall", {"method": "logout"}, "is about the session, which all plugins"),
+        ("KojiCall", {"method": "getTag", "args": "f44"}, "args='f44' must be a list"),
+    ],
+)
+def test_what_does_not_go_together(name: str, arguments: dict[str, Any], words: str) -> None:
+    """A bad value, or arguments that exclude each other, are one line that says what to do."""
+    [complaint] = mistakes(name, {"profile": "koji", **arguments})
+    assert complaint.startswith(f"{name}: ")
+    assert words in complaint
+
+
+def test_too_many_positional_arguments() -> None:
+    """Only a few arguments go without their names."""
+    with capture_config_errors() as errors:
+        steps.KojiTag("koji", "f44", tag="f44", builds="a-1-1")
+    assert errors.errors == ["KojiTag: give all arguments after profile by their names"]
+    with capture_config_errors() as errors:
+        steps.KojiTag("koji", profile="koji", tag="f44", builds="a-1-1")
+    assert errors.errors == ["KojiTag: profile is given twice"]
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad"),
+    [
+        (checks.build, ["a-1-1", "a-b-1-1", 7], ["a-1", "a-1-1 b-1-1", 0, True, ""]),
+        (checks.builds, ["a-1-1 b-1-1", ["a-1-1", 3], 3], [[], "", "a", ["a-1-1 b-1-1"], None]),
+        (checks.names_or_ids, ["a b", ["a", 3], 3], [[], "", [""], -1]),
+        (checks.integers, [[1, 2], 1, []], ["1", [1.5], True]),
+    ],
+)
+def test_checks(check: Any, good: list[Any], bad: list[Any]) -> None:
+    """Checks take what they should, and say of the rest what it must be."""
+    assert [value for value in good if check(value) is not None] == []
+    assert [value for value in bad if not re.match("must ", check(value) or "")] == []

@@ -1,0 +1,386 @@
+"""The watching step in a real master, in this process: logs, retries, other's builds, stops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps, util
+from twisted.internet.defer import CancelledError, Deferred
+
+from buildbot_koji.durable import cancellations
+from buildbot_koji.hubs.hub import Hub, get_hub
+from buildbot_koji.steps.framework import base
+from buildbot_koji.steps.framework import task_step as watching
+from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
+from tests.support import until
+from txkoji import task_states
+from txkoji.testing.methods.output import task_directory
+
+
+def koji_build(bench: Workbench, package: str = "hello", ref: str = "main", **options: Any) -> Any:
+    given = {"profile": bench.profile, "target": "demo", "source": SOURCE.format(package, ref)}
+    return steps.KojiBuild(**{**given, **options})
+
+
+def tasks(bench: Workbench, method: str = "build") -> list[Any]:
+    return bench.hub.call("listTasks", {"method": method}, {"order": "id"})
+
+
+async def until_open(bench: Workbench, method: str = "build", count: int = 1) -> Any:
+    """Wait until tasks of a method are open; returns the last."""
+
+    def is_open() -> Any:
+        found = [task for task in tasks(bench, method) if task["state"] == task_states.OPEN]
+        return len(found) >= count and found[-1]
+
+    return await until(is_open)
+
+
+def log_of(bench: Workbench, task_id: int, name: str = "build.log") -> str:
+    data: bytes = bench.hub.files.read(f"{task_directory(task_id)}/{name}")
+    return data.decode()
+
+
+def plain(text: str, stream: str = "o") -> str:
+    """Return the lines of one stream of a Buildbot log, as they were written."""
+    return "".join(line[1:] + "\n" for line in text.splitlines() if line[:1] == stream)
+
+
+async def shown_logs(bench: Workbench) -> dict[str, str]:
+    """Return the logs of the step that runs, by name, as far as they are in the database."""
+    build = bench.running()
+    if build is None or build.currentStep is None or build.currentStep.stepid is None:
+        return {}
+    data = bench.master.data
+    logs = await data.get(("steps", build.currentStep.stepid, "logs"))
+    found = {}
+    for log in logs:
+        found[log["name"]] = (await data.get(("logs", log["logid"], "contents")))["content"]
+    return found
+
+
+@pytest_twisted.ensureDeferred
+async def test_logs_are_live(bench: Workbench) -> None:
+    """The log of each architecture is shown while it grows, and in the end is the builder's own."""
+    bench.hub.builder.seconds = 8
+    request = await bench.begin(koji_build(bench, scratch=True))
+    await until_open(bench, "buildArch", 3)
+    early = await until(lambda: live_text(bench, "build.log x86_64"))
+    assert "Building for target x86_64" in early
+    ended = await bench.ended(request)
+    assert ended.result == "success"
+    for task in tasks(bench, "buildArch"):
+        arch = task["label"]
+        assert plain(ended.logs[f"build.log {arch}"]) == log_of(bench, task["id"])
+    assert len(plain(early)) < len(plain(ended.logs["build.log x86_64"]))
+
+
+async def live_text(bench: Workbench, name: str) -> str:
+    return (await shown_logs(bench)).get(name, "")
+
+
+@pytest_twisted.ensureDeferred
+async def test_log_of_a_task_that_is_restarted(bench: Workbench) -> None:
+    """A log that begins anew is shown anew, and that is said."""
+    bench.hub.builder.seconds = 8
+    request = await bench.begin(koji_build(bench, scratch=True, arch_override="x86_64"))
+    task = await until_open(bench, "buildArch")
+    await until(lambda: live_text(bench, "build.log x86_64"))
+    bench.hub.builder.free(task["id"])
+    ended = await bench.ended(request)
+    assert ended.result == "success"
+    text = ended.logs["build.log x86_64"]
+    note = f"--- task {task['id']} was restarted: its log begins anew ---"
+    before, after = text.split(f"h{note}\n")
+    assert plain(before)
+    assert plain(after) == log_of(bench, task["id"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_long_log_is_cut(bench: Workbench) -> None:
+    """Of a long log the begin and the end are shown, and how much is between them."""
+    bench.hub.builder.seconds = 3
+    ended = await bench.build(
+        koji_build(bench, scratch=True, arch_override="x86_64", live_log_bytes=300)
+    )
+    [task] = tasks(bench, "buildArch")
+    whole = log_of(bench, task["id"])
+    shown = ended.logs["build.log x86_64"]
+    [left_out] = re.findall(r"^h\.\.\. (\d+) bytes left out \.\.\.$", shown, re.MULTILINE)
+    head, tail = (plain(part) for part in shown.split(f"h... {left_out} bytes left out ...\n"))
+    assert whole.startswith(head.rstrip("\n"))
+    assert whole.endswith(tail)
+    assert len(head.rstrip("\n")) + int(left_out) + len(tail) == len(whole)
+    assert len(tail) == 150
+
+
+@pytest_twisted.ensureDeferred
+async def test_logs_are_not_wanted(bench: Workbench) -> None:
+    """Without live logs none is shown, or asked for, but that of a failure."""
+    bench.hub.builder.seconds = 3
+    ended = await bench.build(koji_build(bench, scratch=True, live_logs=False))
+    assert (ended.result, ended.logs) == ("success", {})
+    assert bench.hub.calls["downloadTaskOutput"] == 0
+    ended = await bench.build(koji_build(bench, "failarch", scratch=True, live_logs=False))
+    assert ended.result == "failure"
+    assert list(ended.logs) == ["build.log x86_64"]
+    assert "error: Bad exit status from %build" in ended.logs["build.log x86_64"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_system_fails(bench: Workbench) -> None:
+    """Where the build system fails the task is submitted again, once, and both tasks are linked."""
+    ended = await bench.build(koji_build(bench, "failroot", scratch=True))
+    first, second = (task["id"] for task in tasks(bench))
+    assert ended.result == "exception"
+    assert ended.text.startswith("the build system failed: could not init mock buildroot")
+    assert {f"task {first}", f"task {second}"} <= ended.urls.keys()
+    assert ended.properties["koji_task_id"] == second
+    assert "root.log x86_64" in ended.logs
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_system_is_mended(bench: Workbench) -> None:
+    """What failed by a fault of the build system and is submitted again may well succeed."""
+    bench.hub.builder.seconds = 3
+    request = await bench.begin(koji_build(bench, "failroot"))
+    await until(lambda: len(tasks(bench)) == 2)
+    bench.hub.builders_mended = True
+    ended = await bench.ended(request)
+    assert (ended.result, len(tasks(bench))) == ("success", 2)
+    assert ended.properties["koji_task_id"] == tasks(bench)[-1]["id"]
+    assert {f"task {task['id']}" for task in tasks(bench)} <= ended.urls.keys()
+    [build] = bench.hub.call("listBuilds", "failroot")
+    assert (build["state"], ended.properties["koji_nvr"]) == (1, build["nvr"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_knows_better_what_the_build_system_is(bench: Workbench) -> None:
+    """A table of faults of one's own, and how often to submit again, are what counts."""
+    own = {"scratch": True, "infra_faults": [1005, "no such thing"], "infra_retries": 2}
+    ended = await bench.build(koji_build(bench, "failarch", **own))
+    assert (ended.result, len(tasks(bench))) == ("exception", 3)
+    ended = await bench.build(koji_build(bench, "failroot", scratch=True, infra_faults=[]))
+    assert (ended.result, len(tasks(bench))) == ("failure", 4)
+    ended = await bench.build(koji_build(bench, "failroot", scratch=True, infra_retries=0))
+    assert (ended.result, len(tasks(bench))) == ("exception", 5)
+
+
+@pytest_twisted.ensureDeferred
+async def test_restart_between_two_submissions(bench: Workbench) -> None:
+    """An attempt that comes after one that submitted again goes on with the second task."""
+    bench.hub.builder.seconds = 3
+    request = await bench.begin(koji_build(bench, "failroot", scratch=True))
+    await until(lambda: len(tasks(bench)) == 2 and bench.running() is not None)
+    await until(lambda: bench.text() not in ("", "submitting") and "again" not in bench.text())
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts, len(tasks(bench))) == ("exception", 2, 2)
+    assert {f"task {task['id']}" for task in tasks(bench)} <= ended.urls.keys()
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_that_is_there(bench: Workbench) -> None:
+    """A build of the same commit that is there already is taken over, with all it made."""
+    nvr = await bench.built()
+    ended = await bench.build(koji_build(bench))
+    assert ended.result == "success", ended.text
+    assert ended.text == f"took over {nvr}, built from the same source before"
+    [build] = bench.hub.call("listBuilds", "hello")
+    assert ended.properties["koji_nvr"] == nvr
+    assert ended.properties["koji_build_id"] == build["build_id"]
+    assert ended.properties["koji_tags"] == ["demo-candidate"]
+    assert f"{nvr}.x86_64.rpm" in ended.properties["koji_rpms"]
+    bench.hub.call("untagBuild", "demo-candidate", nvr)
+    ended = await bench.build(koji_build(bench))
+    assert ended.result == "warnings"
+    assert ended.text.endswith("; it is not in demo-candidate: add steps.KojiTag")
+    ended = await bench.build(koji_build(bench, skip_tag=True))
+    assert ended.result == "success"
+    ended = await bench.build(koji_build(bench, existing="fail"))
+    assert ended.result == "failure"
+    assert ended.text.startswith(f"failed: Build already exists (id={build['build_id']}")
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_of_another_commit(bench: Workbench) -> None:
+    """A build that only has the same name is not taken over."""
+    await bench.built()
+    build = bench.hub.state.one("build")
+    with bench.hub.state.transaction():
+        bench.hub.state.update("build", build["id"], source="git+https://elsewhere/hello.git#1")
+    ended = await bench.build(koji_build(bench))
+    assert ended.result == "failure"
+    assert ended.text.startswith("failed: Build already exists")
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_in_progress(bench: Workbench) -> None:
+    """A task that is building the same commit is followed; who stops then leaves it alone."""
+    bench.hub.builder.seconds = 6
+    theirs = bench.hub.call("build", SOURCE.format("hello", "main"), "demo")
+    await until(lambda: bench.hub.call("listBuilds", taskID=theirs))
+    request = await bench.begin(koji_build(bench))
+    await until(lambda: bench.text() == f"following task {theirs}" or "x86_64" in bench.text())
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", f"left task {theirs} alone")
+    ended = await bench.build(koji_build(bench))
+    assert ended.result == "success"
+    assert bench.hub.call("getTaskInfo", theirs)["state"] == task_states.CLOSED
+    assert ended.properties["koji_nvr"] == "hello-1.0-main"
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_that_leaves_the_task(bench: Workbench) -> None:
+    """With on_stop="leave" a stopped build lets its task go on."""
+    bench.hub.builder.seconds = 2
+    request = await bench.begin(koji_build(bench, scratch=True, on_stop="leave"))
+    task = await until_open(bench)
+    await until(lambda: "task" not in bench.text() and bench.text() not in ("", "submitting"))
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", f"left task {task['id']} alone")
+    await until(lambda: tasks(bench)[0]["state"] == task_states.CLOSED)
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_while_the_submission_is_under_way(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task whose submission was never answered is found, and canceled, when its build stops."""
+    monkeypatch.setattr(base, "CANCEL_LIMIT", 1.0)
+    bench.hub.builder.seconds = 60
+    bench.lost_replies.add("build")
+    request = await bench.begin(koji_build(bench, scratch=True))
+    await until(lambda: tasks(bench))
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert ended.result == "cancelled"
+    assert ended.text == "canceled what was submitted"
+    assert [task["state"] for task in tasks(bench)] == [task_states.CANCELED]
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_while_the_hub_is_away(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can't be canceled now is canceled when the hub is back, by a later master as well."""
+    monkeypatch.setattr(watching, "CANCEL_LIMIT", 0.5)
+    monkeypatch.setattr(cancellations, "PAUSE", 0.5)
+    bench.hub.builder.seconds = 60
+    request = await bench.begin(koji_build(bench, scratch=True))
+    task = await until_open(bench)
+    await until(lambda: "task" not in bench.text() and bench.text() not in ("", "submitting"))
+    bench.hub.offline()
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    words = f"the hub does not answer: task {task['id']} is canceled as soon as it does"
+    assert (ended.result, ended.text) == ("cancelled", words)
+    for service in list(bench.master):
+        if isinstance(service, Hub):
+            await service.disownServiceParent()
+    bench.hub.online()
+    assert tasks(bench)[0]["state"] == task_states.OPEN
+    await get_hub(bench.master, bench.profile)
+    await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
+
+
+@pytest_twisted.ensureDeferred
+async def test_place_in_the_queue(bench: Workbench) -> None:
+    """Who waits for a builder says how many tasks stand before."""
+    for host in bench.hub.call("listHosts"):
+        bench.hub.call("disableHost", host["name"])
+    for number in range(3):
+        bench.hub.call("build", SOURCE.format("hello", f"r{number}"), "demo")
+    request = await bench.begin(koji_build(bench, scratch=True))
+    await until(lambda: bench.text() == "waiting for a builder: 3 tasks before it")
+    await bench.stop_build()
+    assert (await bench.ended(request)).result == "cancelled"
+
+
+class StubbornStep(base.KojiStep):
+    """Waits for ever, and takes the first cancellation for something else."""
+
+    name = "stubborn"
+
+    async def work(self, hub: Hub) -> int:
+        try:
+            await Deferred()
+        except CancelledError:
+            self.say(f"what did {hub.connection} say?")
+        return int(await Deferred())
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_always_ends_a_step(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step ends when it is stopped, also where what it waits for swallows the cancellation."""
+    monkeypatch.setattr(base, "WAKE_INTERVAL", 0.2)
+    request = await bench.begin(StubbornStep(bench.profile))
+    await until(lambda: bench.text() == "starting")
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", "stopped: what the hub has begun it ends")
+
+
+@pytest_twisted.async_yield_fixture
+async def own_bench(empty_home: Path, tmp_path: Path) -> AsyncIterator[Workbench]:
+    """A master that the test stops."""
+    newest_only = util.OldBuildCanceller("newest", filters=[(["any"], util.SourceStampFilter())])
+    bench = Workbench(tmp_path, newest_only)
+    await bench.start()
+    await bench.use_hub(empty_home, build_seconds=60)
+    yield bench
+    await bench.leave_hub()
+    await bench.stop()
+
+
+async def begin_and_wait(bench: Workbench, *, waited_for: bool = False) -> tuple[int, int]:
+    """Begin a build; returns its request and its task when it shows what the task does."""
+    request = await bench.begin(koji_build(bench, scratch=True), waited_for=waited_for)
+    task = await until_open(bench)
+    await until(lambda: "source RPM" in bench.text() or "x86_64" in bench.text())
+    return request, task["id"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_master_stops_while_another_build_waits(own_bench: Workbench) -> None:
+    """A build that another one waits for ends with the master: its task does not run on alone."""
+    request, task_id = await begin_and_wait(own_bench, waited_for=True)
+    await own_bench.master.botmaster.cleanShutdown(quickMode=True, stopReactor=False)
+    ended = await own_bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", f"canceled task {task_id}")
+    assert tasks(own_bench)[0]["state"] == task_states.CANCELED
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_during_a_clean_stop_of_the_master(own_bench: Workbench) -> None:
+    """While a clean stop of the master waits for a build, a person can still stop the build."""
+    request, task_id = await begin_and_wait(own_bench)
+    stopping = own_bench.master.botmaster.cleanShutdown(quickMode=False, stopReactor=False)
+    await own_bench.stop_build()
+    ended = await own_bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", f"canceled task {task_id}")
+    assert tasks(own_bench)[0]["state"] == task_states.CANCELED
+    await stopping
+
+
+@pytest_twisted.ensureDeferred
+async def test_superseded_build(own_bench: Workbench) -> None:
+    """A build that a newer commit makes obsolete cancels its task."""
+    request, task_id = await begin_and_wait(own_bench)
+    await own_bench.master.data.updates.addChange(
+        **BRANCH, author="a", comments="newer", revision="2", when_timestamp=0, properties={}
+    )
+    newer = await own_bench.begin(koji_build(own_bench, ref="newer", scratch=True))
+    ended = await own_bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", f"canceled task {task_id}")
+    await until(lambda: len(tasks(own_bench)) == 2 and "source RPM" in own_bench.text())
+    assert [task["state"] for task in tasks(own_bench)] == [task_states.CANCELED, task_states.OPEN]
+    await own_bench.stop_build()
+    await own_bench.ended(newer)

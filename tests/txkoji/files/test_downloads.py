@@ -1,0 +1,277 @@
+"""Files from a hub: whole, compared, from where a download stopped, and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+
+from tests.faults import Fate, FaultProxy
+from tests.support import limited, until
+from txkoji import Connection, Profile, task_states
+from txkoji.exceptions import HTTPStatusError, TransferError
+from txkoji.files.downloads import RemoteFile, download, files_of_task, local_path
+from txkoji.files.rpm import payload_hash
+from txkoji.files.uploads import Progress
+from txkoji.retry import RetryPolicy
+from txkoji.testing import FakeHub
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.rpms import make_rpm
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
+BIG = random.Random(7).randbytes(3_000_000)
+Connect = Callable[..., Connection]
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=0.2, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def connect(hub: FakeHub) -> AsyncIterator[Connect]:
+    connections: list[Connection] = []
+    profile = Profile(name="t", server=hub.url, topurl=hub.topurl)
+
+    def make(**changes: Any) -> Connection:
+        koji = Connection(
+            replace(profile, **changes),
+            reactor=reactor,
+            deadline=5,
+            request_timeout=0.5,
+            retry=RetryPolicy(first=0.01, ceiling=0.05),
+        )
+        connections.append(koji)
+        return koji
+
+    yield make
+    for koji in connections:
+        await koji.close()
+
+
+@pytest.fixture
+def koji(connect: Connect) -> Connection:
+    return connect()
+
+
+async def built(hub: FakeHub, ref: str) -> int:
+    """Build a package; returns the id of the task."""
+    task_id = int(hub.call("build", SOURCE.format(ref), "demo"))
+    await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.CLOSED)
+    return task_id
+
+
+def files_in(directory: Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+def remote(hub: FakeHub, content: bytes = BIG, **changes: Any) -> RemoteFile:
+    """Put a file on the hub; returns what is known of it."""
+    hub.files.write("work/big", content)
+    digest = ("sha256", hashlib.sha256(content).hexdigest())
+    file = RemoteFile("big", f"{hub.topurl}/work/big", len(content), digest)
+    return replace(file, **changes)
+
+
+async def fetch(koji: Connection, file: RemoteFile, directory: Path) -> list[Path]:
+    """Download one file."""
+    from twisted.internet.defer import Deferred
+
+    coming = Deferred.fromCoroutine(download(koji, [file], directory, at_once=4, progress=None))
+    paths: list[Path] = await limited(coming)
+    return paths
+
+
+@pytest_twisted.ensureDeferred
+async def test_task(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """All files of a task arrive under their names; progress counts them together."""
+    task_id = await built(hub, "1")
+    arch = next(
+        task for task in hub.call("listTasks", {"parent": task_id}) if task["method"] == "buildArch"
+    )
+    steps: list[Progress] = []
+    paths = await limited(koji.download_task(arch["id"], tmp_path, progress=steps.append))
+    names = sorted(hub.call("listTaskOutput", arch["id"]))
+    assert [path.name for path in paths] == names == files_in(tmp_path)
+    assert steps[-1].done == steps[-1].total == sum(path.stat().st_size for path in paths)
+    for path in paths:
+        if path.suffix == ".rpm":
+            assert payload_hash(path)
+
+
+@pytest_twisted.ensureDeferred
+async def test_build(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """The RPMs of a build arrive and are what the hub says of them, by its name and by its id."""
+    task_id = await built(hub, "1")
+    [build] = hub.call("listBuilds", taskID=task_id)
+    paths = await limited(koji.download_build("hello-1.0-1", tmp_path / "a"))
+    rpms = hub.call("listRPMs", buildID=build["build_id"])
+    assert {path.name: payload_hash(path) for path in paths} == {
+        f"{each['nvr']}.{each['arch']}.rpm": each["payloadhash"] for each in rpms
+    }
+    some = await limited(koji.download_build(build["build_id"], tmp_path / "b", arches=["src"]))
+    assert [path.name for path in some] == ["hello-1.0-1.src.rpm"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """A log of a task that goes on may be longer by the time that it is read."""
+    hub.builder.seconds = 60
+    task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
+    path = f"{task_directory(task_id)}/build.log"
+    hub.files.write(path, b"one\n")
+    steps: list[Progress] = []
+    ask = koji.call
+
+    def ask_and_grow(method: str, *arguments: Any, **named: Any) -> Any:
+        answer = ask(method, *arguments, **named)
+        if method == "getTaskInfo":
+            answer.addCallback(lambda task: (hub.files.append(path, b"two\n"), task)[1])
+        return answer
+
+    koji.call = ask_and_grow  # type: ignore[method-assign]
+    [log] = await limited(koji.download_task(task_id, tmp_path, progress=steps.append))
+    assert log.read_bytes() == b"one\ntwo\n"
+    assert steps[-1].done == 8
+
+
+@pytest_twisted.ensureDeferred
+async def test_file_on_two_volumes(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """A file that lies on two volumes is downloaded once."""
+    task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
+    stat = {"st_size": "4"}
+    answer: Any = {"a.log": {"archive": stat, "DEFAULT": stat}, "b.log": {"archive": stat}}
+    ask = koji.call
+
+    def two_volumes(method: str, *arguments: Any, **named: Any) -> Any:
+        return succeed(answer) if method == "listTaskOutput" else ask(method, *arguments, **named)
+
+    koji.call = two_volumes  # type: ignore[method-assign]
+    files = await limited(Deferred.fromCoroutine(files_of_task(koji, task_id)))
+    assert [(file.name, "/vol/archive/" in file.url) for file in files] == [
+        ("a.log", False),
+        ("b.log", True),
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_going_on(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """What an earlier download left is gone on with."""
+    file = remote(hub)
+    (tmp_path / ".big.part").write_bytes(BIG[:1_000_001])
+    [path] = await fetch(koji, file, tmp_path)
+    assert path.read_bytes() == BIG
+    assert files_in(tmp_path) == ["big"]
+
+
+@pytest.mark.parametrize("left", [b"of another file", BIG[:5] + b"x", BIG + b"more", BIG])
+@pytest_twisted.ensureDeferred
+async def test_left_overs(koji: Connection, hub: FakeHub, tmp_path: Path, left: bytes) -> None:
+    """What an earlier download left of another file is replaced; a whole one is only compared."""
+    (tmp_path / ".big.part").write_bytes(left)
+    [path] = await fetch(koji, remote(hub), tmp_path)
+    assert path.read_bytes() == BIG
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"size": len(BIG) - 1}, "instead of 2,999,999"),
+        ({"size": None, "digest": ("sha256", "00")}, "its sha256 digest is "),
+        ({"digest": ("md5", "00")}, "its md5 digest is "),
+        ({"digest": ("rpm", "00")}, "it is no RPM file"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_not_what_the_hub_says(
+    koji: Connection, hub: FakeHub, tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    """A file that is not what the hub says of it never gets its name."""
+    with pytest.raises(TransferError, match="did not arrive whole") as caught:
+        await fetch(koji, remote(hub, **changes), tmp_path)
+    assert words in str(caught.value)
+    assert files_in(tmp_path) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_rpm_that_was_changed(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """An RPM with a byte changed is not what its own digest says."""
+    data = bytearray(make_rpm("hello", "1", "1", "noarch", padding=5000))
+    data[-3] ^= 1
+    file = remote(hub, bytes(data), digest=("rpm", "00"))
+    with pytest.raises(TransferError, match="its content is not what it says that it is"):
+        await fetch(koji, file, tmp_path)
+
+
+@pytest.mark.parametrize("fate", [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL])
+@pytest_twisted.ensureDeferred
+async def test_broken_network(connect: Connect, hub: FakeHub, tmp_path: Path, fate: Fate) -> None:
+    """A download that breaks goes on where it broke, as often as it takes."""
+    bad = iter([fate] * 3)
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, lambda _: next(bad, Fate.PASS))
+    proxy.start()
+    file = remote(hub)
+    url = proxy.url.replace("/kojihub", "/kojifiles/work/big")
+    [path] = await fetch(connect(), replace(file, url=url), tmp_path)
+    assert path.read_bytes() == BIG
+    assert proxy.fates[fate] == 3
+    await proxy.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_file_that_is_not_there(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """A file that is gone is said at once, and leaves nothing behind."""
+    file = RemoteFile("x", f"{hub.topurl}/work/absent", 10)
+    with pytest.raises(HTTPStatusError, match="404"):
+        await fetch(koji, file, tmp_path)
+    assert files_in(tmp_path) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_downloaded(
+    koji: Connection, connect: Connect, hub: FakeHub, tmp_path: Path
+) -> None:
+    """No build, no task, no place for files, no place on disk: one line each."""
+    with pytest.raises(TransferError, match="has no build 'nope-1-1'"):
+        await limited(koji.download_build("nope-1-1", tmp_path))
+    with pytest.raises(TransferError, match="has no task 99999"):
+        await limited(koji.download_task(99999, tmp_path))
+    with pytest.raises(TransferError, match="does not say where the hub's files are: set topurl"):
+        await limited(connect(topurl=None).download_build("hello-1.0-1", tmp_path))
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(TransferError, match=r"can't write .*taken/big: (Not a directory|File exi)"):
+        await fetch(koji, remote(hub), tmp_path / "taken")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", "a\0b", ".."])
+def test_names_that_lead_out(tmp_path: Path, name: str) -> None:
+    """A hub can't name a file outside of the target directory."""
+    with pytest.raises(TransferError, match="outside of the directory"):
+        local_path(tmp_path, name)
+
+
+def test_names_that_stay_inside(tmp_path: Path) -> None:
+    """A name may have directories."""
+    assert local_path(tmp_path, "a/b..c") == tmp_path / "a" / "b..c"
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 200, make_rpm("a", "1", "1", "noarch")[:150]])
+def test_what_is_no_rpm(tmp_path: Path, data: bytes) -> None:
+    """What is no RPM, or only a piece of one, is said to be that."""
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"no RPM file|no digest"):
+        payload_hash(path)

@@ -1,0 +1,106 @@
+"""Logs are read while they grow, and known when they begin anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.support import limited
+from txkoji import Connection, Profile
+from txkoji.exceptions import GenericError
+from txkoji.files.logs import LogPiece
+from txkoji.testing import FakeHub
+from txkoji.testing.methods.output import task_directory
+
+TASK = 7
+PATH = f"{task_directory(TASK)}/build.log"
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor)
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest.fixture
+def koji(hub: FakeHub) -> Connection:
+    return Connection(Profile(name="t", server=hub.url), reactor=reactor, deadline=5)
+
+
+async def after(koji: Connection, piece: LogPiece) -> LogPiece:
+    """Read what comes after a piece."""
+    return await limited(koji.read_log(TASK, "build.log", piece.offset, tail=piece.tail))
+
+
+@pytest_twisted.ensureDeferred
+async def test_log_that_grows(koji: Connection, hub: FakeHub) -> None:
+    """Each piece goes on where the one before ended; nothing new is an empty piece."""
+    piece = await limited(koji.read_log(TASK, "build.log"))
+    assert piece == LogPiece(b"", 0)
+    hub.files.write(PATH, b"one\n")
+    piece = await after(koji, piece)
+    assert (piece.data, piece.offset, piece.restarted) == (b"one\n", 4, False)
+    piece = await after(koji, piece)
+    assert (piece.data, piece.offset, piece.restarted) == (b"", 4, False)
+    hub.files.append(PATH, b"two \xff\n")
+    piece = await after(koji, piece)
+    assert (piece.data, piece.offset, piece.restarted) == (b"two \xff\n", 10, False)
+    assert b"two" not in repr(piece).encode()
+
+
+@pytest_twisted.ensureDeferred
+async def test_large_log(koji: Connection, hub: FakeHub) -> None:
+    """A piece is no larger than it may be, and the pieces are the whole."""
+    content = b"".join(b"line %d\n" % number for number in range(1000))
+    hub.files.write(PATH, content)
+    piece = LogPiece(b"", 0)
+    found = b""
+    while True:
+        piece = await limited(
+            koji.read_log(TASK, "build.log", piece.offset, tail=piece.tail, max_bytes=1000)
+        )
+        if not piece.data:
+            break
+        assert len(piece.data) <= 1000
+        assert not piece.restarted
+        found += piece.data
+    assert found == content
+
+
+@pytest.mark.parametrize(
+    "anew", [b"", b"new\n", b"what came before!\nmore\n", b"new and longer" * 9]
+)
+@pytest_twisted.ensureDeferred
+async def test_log_that_begins_anew(koji: Connection, hub: FakeHub, anew: bytes) -> None:
+    """A log that a restarted task truncated is read from its begin, also where it grew longer."""
+    hub.files.write(PATH, b"what came before\n")
+    piece = await limited(koji.read_log(TASK, "build.log"))
+    hub.files.write(PATH, anew)
+    piece = await after(koji, piece)
+    assert (piece.data, piece.offset, piece.restarted) == (anew, len(anew), True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_offset_alone(koji: Connection, hub: FakeHub) -> None:
+    """An offset alone tells a log that became shorter, and one that is gone."""
+    hub.files.write(PATH, b"12345678")
+    piece = await limited(koji.read_log(TASK, "build.log", 5))
+    assert (piece.data, piece.restarted) == (b"678", False)
+    piece = await limited(koji.read_log(TASK, "build.log", 9))
+    assert (piece.data, piece.offset, piece.restarted) == (b"12345678", 8, True)
+    hub.files.remove(PATH)
+    piece = await limited(koji.read_log(TASK, "build.log", 8))
+    assert piece == LogPiece(b"", 0, restarted=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_name_that_a_hub_refuses(koji: Connection, hub: FakeHub) -> None:
+    """What a hub refuses for another reason than that there is nothing is the caller's to see."""
+    hub.files.write(f"{task_directory(TASK)}/a..log", b"x")
+    with pytest.raises(GenericError, match="Invalid file name"):
+        await limited(koji.read_log(TASK, "a..log"))

@@ -1,0 +1,226 @@
+"""Files to a hub, also through a network that breaks them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.faults import Fate, FaultProxy
+from tests.support import limited
+from txkoji import Connection, Profile, task_states
+from txkoji.exceptions import GenericError, KojiLoginException, TransferError
+from txkoji.files.uploads import CHUNK, Progress, new_directory
+from txkoji.retry import RetryPolicy
+from txkoji.testing import FakeHub
+from txkoji.testing.rpms import make_rpm
+
+SIZE = 3 * CHUNK + 12345
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=0.2)
+    hub.add_demo_content()
+    hub.add_user("carol", password="carol")
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest.fixture
+def content() -> bytes:
+    return random.Random(1).randbytes(SIZE)
+
+
+@pytest.fixture
+def path(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "hello-1-1.src.rpm"
+    path.write_bytes(content)
+    return path
+
+
+@pytest_twisted.async_yield_fixture
+async def connect(hub: FakeHub) -> AsyncIterator[Callable[..., Connection]]:
+    connections: list[Connection] = []
+    profile = Profile(name="t", server=hub.url, authtype="password", user="carol", password="carol")
+
+    def make(**changes: Any) -> Connection:
+        policy = RetryPolicy(first=0.01, ceiling=0.05)
+        koji = Connection(
+            replace(profile, **changes),
+            reactor=reactor,
+            deadline=20,
+            request_timeout=2,
+            retry=policy,
+        )
+        connections.append(koji)
+        return koji
+
+    yield make
+    for koji in connections:
+        await koji.close()
+
+
+@pytest_twisted.async_yield_fixture
+async def koji(connect: Callable[..., Connection]) -> AsyncIterator[Connection]:
+    koji = connect()
+    await limited(koji.login())
+    yield koji
+
+
+def on_hub(hub: FakeHub, place: str) -> bytes:
+    return bytes(hub.files.read(f"work/{place}"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_file(koji: Connection, hub: FakeHub, path: Path, content: bytes) -> None:
+    """A file arrives whole, in pieces of 1 MiB, in a directory of its own; progress is told."""
+    steps: list[Progress] = []
+    place = await limited(koji.upload(path, progress=steps.append))
+    assert re.fullmatch(r"cli-build/\d+\.\d+\.[a-zA-Z]{8}/hello-1-1\.src\.rpm", place)
+    assert on_hub(hub, place) == content
+    assert [(step.done, step.total) for step in steps] == [
+        (CHUNK, SIZE),
+        (2 * CHUNK, SIZE),
+        (3 * CHUNK, SIZE),
+        (SIZE, SIZE),
+    ]
+    assert all(step.rate > 0 for step in steps)
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_of_an_upload(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """What an upload gives is what ``build`` takes."""
+    path = tmp_path / "hello-2-1.src.rpm"
+    path.write_bytes(make_rpm("hello", "2", "1", "noarch", source=True))
+    place = await limited(koji.upload(path))
+    task_id = await limited(koji.build(place, "demo", {"scratch": True}))
+    from txkoji import TaskWatcher
+
+    tree = await limited(TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done)
+    assert tree.root.state == task_states.CLOSED
+
+
+@pytest_twisted.ensureDeferred
+async def test_empty_file(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """An empty file is there afterwards, too."""
+    path = tmp_path / "empty"
+    path.touch()
+    assert on_hub(hub, await limited(koji.upload(path))) == b""
+
+
+@pytest_twisted.ensureDeferred
+async def test_going_on(koji: Connection, hub: FakeHub, path: Path, content: bytes) -> None:
+    """An upload that was broken off goes on where it stopped."""
+    hub.files.write_at("work/mine/hello-1-1.src.rpm", 0, content[: CHUNK + 77])
+    steps: list[Progress] = []
+    place = await limited(koji.upload(path, directory="mine", progress=steps.append))
+    assert on_hub(hub, place) == content
+    assert [step.done for step in steps] == [2 * CHUNK + 77, 3 * CHUNK + 77, SIZE]
+
+
+@pytest.mark.parametrize("there", [b"another file", b"x" * (SIZE + 1)])
+@pytest_twisted.ensureDeferred
+async def test_another_file_in_its_place(
+    koji: Connection, hub: FakeHub, path: Path, content: bytes, there: bytes
+) -> None:
+    """What is there and is not the begin of this file is replaced."""
+    hub.files.write_at("work/mine/hello-1-1.src.rpm", 0, there)
+    assert on_hub(hub, await limited(koji.upload(path, directory="mine"))) == content
+
+
+@pytest_twisted.ensureDeferred
+async def test_session_runs_out(koji: Connection, hub: FakeHub, path: Path, content: bytes) -> None:
+    """A session that runs out between two pieces does not end the upload."""
+
+    def expire(step: Progress) -> None:
+        if step.done == CHUNK:
+            hub.sessions.expire_all()
+
+    assert on_hub(hub, await limited(koji.upload(path, progress=expire))) == content
+
+
+@pytest.mark.parametrize("protected", [True, False])
+@pytest.mark.parametrize(
+    "fate", [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.CORRUPT, Fate.STALL]
+)
+@pytest_twisted.ensureDeferred
+async def test_broken_network(
+    connect: Callable[..., Connection],
+    hub: FakeHub,
+    path: Path,
+    content: bytes,
+    fate: Fate,
+    protected: bool,
+) -> None:
+    """Each piece that is lost, cut or changed on its way is sent again."""
+    hub.reads_callnum_header = protected
+    pieces = 0
+
+    def decide(request: bytes) -> Fate:
+        nonlocal pieces
+        if b"application/octet-stream" not in request:
+            return Fate.PASS
+        pieces += 1
+        return fate if pieces in (1, 4) else Fate.PASS
+
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    koji = connect(server=proxy.url)
+    await limited(koji.login())
+    assert on_hub(hub, await limited(koji.upload(path))) == content
+    assert proxy.fates[fate] == 2
+    await proxy.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_network_that_changes_everything(
+    connect: Callable[..., Connection], hub: FakeHub, path: Path
+) -> None:
+    """A piece that never arrives as it is ends the upload, and it is said where."""
+
+    def decide(request: bytes) -> Fate:
+        return Fate.CORRUPT if b"application/octet-stream" in request else Fate.PASS
+
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    koji = connect(server=proxy.url)
+    await limited(koji.login())
+    with pytest.raises(TransferError, match="5 times at byte 0: something between"):
+        await limited(koji.upload(path))
+    await proxy.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_uploaded(
+    koji: Connection, connect: Callable[..., Connection], hub: FakeHub, path: Path
+) -> None:
+    """No file, no login, another user's directory: one line each."""
+    with pytest.raises(TransferError, match=r"can't read .*absent: No such file or directory"):
+        await limited(koji.upload(path.with_name("absent")))
+    with pytest.raises(TransferError, match="Is a directory"):
+        await limited(koji.upload(path.parent))
+    anonymous = connect()
+    with pytest.raises(KojiLoginException, match=r"log in to http://.* before you upload"):
+        await limited(anonymous.upload(path))
+    await limited(koji.upload(path, directory="carols"))
+    hub.add_user("dave", password="dave")
+    other = connect(user="dave", password="dave")
+    await limited(other.login())
+    path.write_bytes(b"another")
+    with pytest.raises(GenericError, match="not owner"):
+        await limited(other.upload(path, directory="carols"))
+
+
+def test_directories() -> None:
+    """No two uploads share a directory by chance."""
+    assert len({new_directory(5.0) for _ in range(1000)}) == 1000

@@ -1,0 +1,453 @@
+"""The poller against an embedded hub in memory, on a clock that the tests advance."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from treq.testing import RequestTraversalAgent
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from txkoji import Connection, Profile
+from txkoji.exceptions import ServerOffline
+from txkoji.history import events
+from txkoji.history.poller import PAGE, Cursor, Interest, Poller
+from txkoji.testing import FakeHub
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#"
+OVERLAP = 300
+
+
+class Site:
+    """A hub in memory, and a poller of it, on one clock."""
+
+    def __init__(self, *names: str, version: str = "1.36.0", **interest: Any) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_795_454_160)
+        self.hub = FakeHub(self.clock, version=version)
+        self.hub.add_demo_content()
+        self.agent = RequestTraversalAgent(self.hub.resource())
+        self.koji = Connection(
+            Profile(name="t", server="http://hub.test/kojihub"),
+            reactor=self.clock,
+            agent=self.agent,
+            deadline=5,
+        )
+        self.interest = Interest(frozenset(names), **interest)
+        self.given: set[str] = set()
+        self.restart()
+        self.cursor = self.wait(self.poller.baseline())
+        self.pass_time(1)
+
+    def restart(self) -> None:
+        """Make a new poller, as a program does that begins anew."""
+        self.poller = Poller(self.koji, self.interest, overlap=OVERLAP)
+
+    def wait(self, deferred: Deferred[Any]) -> Any:
+        found: list[Any] = []
+        deferred.addBoth(found.append)
+        for _ in range(400):
+            if found:
+                break
+            self.clock.advance(0)
+            self.agent.flush()
+        assert found, "it is not done"
+        if hasattr(found[0], "raiseException"):
+            found[0].raiseException()
+        return found[0]
+
+    def pass_time(self, seconds: float) -> None:
+        for _ in range(int(seconds)):
+            self.clock.advance(1)
+
+    def round(self) -> list[str]:
+        """Run a round; returns the keys of its events. The cursor goes through JSON."""
+        found = self.wait(self.poller.round(self.cursor, known=self.given.__contains__))
+        self.cursor = Cursor.from_json(json.loads(json.dumps(found.cursor.to_json())))
+        keys = [event.key for event in found.events]
+        assert self.given.isdisjoint(keys)
+        self.given.update(keys)
+        self.last = found.events
+        return keys
+
+    def look(self, event: events.Event) -> list[str]:
+        found = self.wait(self.poller.look(event, self.cursor))
+        return [event.key for event in found]
+
+    def build(self, release: str, package: str = "hello") -> int:
+        """Make a build at once."""
+        call = self.hub.call
+        return int(call("createEmptyBuild", package, "1.0", release, None))
+
+    def tag(self, build: int, tag: str = "demo-candidate", *, force: bool = False) -> None:
+        self.hub.call("tagBuildBypass", tag, build, force)
+
+
+def tag_event(site: Site, build: int, tag: str = "demo-candidate") -> events.TagUntag:
+    """Return what a message of a tagging says."""
+    struct = site.hub.call("getBuild", build)
+    whole = events.make(events.Build, struct, site.koji)
+    return events.TagUntag(connection=site.koji, build=whole, tag_name=tag, action="tag")
+
+
+def tag_id(site: Site, name: str) -> int:
+    return int(site.hub.call("getTag", name)["id"])
+
+
+def test_nothing_before_the_first_run() -> None:
+    """The first run begins now; with a moment in the past, then."""
+    site = Site("tagged", tags=("demo-candidate",))
+    early = site.clock.seconds()
+    site.clock.advance(10)
+    first = site.build("1")
+    site.tag(first)
+    site.cursor = site.wait(site.poller.baseline())
+    assert site.round() == []
+    second = site.build("2")
+    site.tag(second)
+    [key] = site.round()
+    assert key.startswith(f"tag:{tag_id(site, 'demo-candidate')}:{second}:")
+    site.cursor = site.wait(site.poller.baseline(early + 1))
+    [key] = site.round()
+    assert key.split(":")[2] == str(first)
+
+
+def test_tag_untag_and_tag_again() -> None:
+    """Each tagging and untagging is an event of its own, in the hub's order, by whom and when."""
+    site = Site("tagged", "untagged", tags=("demo-candidate",))
+    build = site.build("1")
+    for _ in range(2):
+        site.pass_time(1)
+        site.tag(build)
+        site.pass_time(1)
+        site.hub.call("untagBuildBypass", "demo-candidate", build)
+    keys = site.round()
+    assert [key.split(":")[0] for key in keys] == ["tag", "untag"] * 2
+    assert len(set(keys)) == 4
+    assert [event.name for event in site.last] == ["tagged", "untagged"] * 2
+    assert {event.user_name for event in site.last} == {"kojiadmin"}
+    start = site.clock.seconds()
+    assert [start - event.when for event in site.last] == [3, 2, 1, 0]
+    assert site.round() == []
+
+
+def test_forced_tag_is_no_untag() -> None:
+    """A build that is tagged by force where it is tagged does not leave the tag."""
+    site = Site("tagged", "untagged", tags=("demo-candidate",))
+    build = site.build("1")
+    site.tag(build)
+    site.round()
+    site.tag(build, force=True)
+    [key] = site.round()
+    assert key.startswith("tag:")
+
+
+def test_late_commits_are_found() -> None:
+    """What a long transaction of the hub shows late is found, and nothing comes twice."""
+    site = Site("tagged", tags=("demo-candidate",))
+    tag = tag_id(site, "demo-candidate")
+    late = site.build("late")
+    # A transaction draws its event now, and is committed only after the others.
+    with site.hub.state.transaction():
+        drawn = site.hub.state.event()
+        began = site.clock.seconds()
+    for number in range(3):
+        site.pass_time(60)
+        site.tag(site.build(str(number)))
+        assert len(site.round()) == 1
+    row = site.hub.state.insert_version("tag_listing", {"tag_id": tag, "build_id": late}, 1)
+    site.hub.state.update("tag_listing", row["id"], create_event=drawn)
+    assert site.clock.seconds() - began < OVERLAP
+    assert site.round() == [f"tag:{tag}:{late}:{drawn}"]
+
+
+def test_cost_of_a_quiet_hub() -> None:
+    """A round in which nothing happened is one request; what is settled is not read again."""
+    names = [name for name in events.NAMES if name != "rpm-signed"]
+    site = Site(*names, tags=("demo-*",), methods=("build",))
+    site.round()
+    for number in range(20):
+        site.tag(site.build(str(number)))
+    assert len(site.round()) == 40
+    # A later event shows that time has gone by.
+    site.pass_time(OVERLAP + 1)
+    site.hub.add_package("demo-build", "hello")
+    site.round()
+    before = site.hub.requests
+    calls = site.hub.calls.copy()
+    site.round()
+    assert site.hub.requests - before == 1
+    asked = site.hub.calls - calls
+    assert sum(asked.values()) < 20
+    history = site.hub.call(
+        "queryHistory", tables=["tag_listing"], afterEvent=site.cursor.begin.event
+    )
+    assert history == {"tag_listing": []}
+
+
+def test_nothing_is_lost_beyond_a_page() -> None:
+    """However much happened since the last round, at whatever moment, it is all given."""
+    site = Site("tagged", "build-complete", tags=("demo-candidate",))
+    count = 2 * PAGE + 7
+    builds = [site.build(str(number)) for number in range(count)]
+    with site.hub.state.transaction():
+        site.hub.call("massTag", "demo-candidate", builds)
+    keys = site.round()
+    assert sorted(int(key.split(":")[2]) for key in keys if key[0] == "t") == builds
+    assert sorted(int(key.split(":")[1]) for key in keys if key[0] == "b") == builds
+
+
+def test_hub_that_is_away() -> None:
+    """A round that fails loses nothing."""
+    site = Site("tagged", tags=("demo-candidate",))
+    site.tag(site.build("1"))
+    site.hub.offline()
+    failed = site.poller.round(site.cursor, known=site.given.__contains__)
+    caught: list[Any] = []
+    failed.addErrback(caught.append)
+    for _ in range(60):
+        site.clock.advance(1)
+        site.agent.flush()
+    assert caught[0].check(ServerOffline)
+    site.hub.online()
+    assert len(site.round()) == 1
+
+
+def test_tag_that_is_made_later() -> None:
+    """A tag that did not exist is looked at from its first event on, also across a restart."""
+    site = Site("tagged", tags=("made-later", "demo-side-*"))
+    assert site.round() == []
+    assert site.poller.tags.missing == ("made-later",)
+    build = site.build("1")
+    for name in ("made-later", "demo-side-1"):
+        site.hub.add_tag(name)
+        site.hub.add_package(name, "hello")
+        site.tag(build, name)
+    # Other things happen until the tags are looked up again.
+    for number in range(10):
+        site.pass_time(50)
+        site.tag(site.build(f"x{number}"))
+        assert site.round() == []
+    if_restarted = site.cursor
+    site.pass_time(150)
+    found = {event.tag_name for event in site.last} if site.round() else set()
+    assert found == {"made-later", "demo-side-1"}
+    assert site.poller.tags.missing == ()
+    site.cursor = if_restarted
+    site.given.clear()
+    site.restart()
+    assert len(site.round()) == 2
+
+
+def test_inheritance() -> None:
+    """Builds of a parent tag count for the tag that was asked for; the event names both."""
+    site = Site("tagged", tags=("demo-build",), inherited=True)
+    build = site.build("1")
+    site.tag(build)
+    site.tag(build, "demo-released")
+    assert len(site.round()) == 1
+    [event] = site.last
+    assert (event.tag_name, event.heirs) == ("demo-candidate", ("demo-build",))
+
+
+def test_builds_and_tasks() -> None:
+    """Builds and tasks are found as they end, each end once, whatever it was."""
+    site = Site(
+        "build-complete",
+        "build-failed",
+        "build-canceled",
+        "task-open",
+        "task-closed",
+        "task-failed",
+        "task-canceled",
+        methods=("build",),
+    )
+    good = site.hub.call("build", f"{SOURCE}1", "demo")
+    bad = site.hub.call("build", SOURCE.replace("hello", "failarch") + "1", "demo")
+    site.pass_time(1)
+    found = site.round()
+    site.pass_time(6)
+    late = site.hub.call("build", f"{SOURCE}2", "demo")
+    site.pass_time(7)
+    site.hub.call("cancelTask", late)
+    found += site.round()
+    site.pass_time(60)
+    found += site.round()
+    tasks = {key for key in found if key.startswith("task:")}
+    assert tasks == {
+        f"task:{good}:OPEN",
+        f"task:{bad}:OPEN",
+        f"task:{late}:OPEN",
+        f"task:{good}:CLOSED",
+        f"task:{bad}:FAILED",
+        f"task:{late}:CANCELED",
+    }
+    ends = {tuple(key.split(":")[2:]) for key in found if key.startswith("build:")}
+    assert ends == {
+        ("COMPLETE", str(good)),
+        ("FAILED", str(bad)),
+        ("CANCELED", str(late)),
+    }
+
+
+def test_rest_of_a_build() -> None:
+    """An event is completed with its build, its task's target and its RPMs."""
+    site = Site("tagged", tags=("demo-candidate",), targets=True, rpms=True)
+    site.hub.call("build", f"{SOURCE}1", "demo", user="alice")
+    site.pass_time(60)
+    [key] = site.round()
+    [event] = site.wait(site.poller.complete(site.last))
+    assert event.key == key
+    assert event.build.owner_name == "alice"
+    assert event.build.source == f"{SOURCE}1"
+    assert event.target == "demo"
+    assert "hello-1.0-1.src" in event.rpms
+    assert "hello-1.0-1.x86_64" in event.rpms
+
+
+def test_repos() -> None:
+    """A repo is found when it is ready, also one that has expired meanwhile; an old one is not."""
+    site = Site("repo-done", tags=("demo-build",))
+    first = site.hub.add_repo("demo-build")
+    assert site.round() == [f"repo:{first}:READY"]
+    second = site.hub.add_repo("demo-build")
+    site.hub.call("repoExpire", second)
+    assert site.round() == [f"repo:{second}:READY"]
+    site.pass_time(2 * 86400)
+    site.given.remove(f"repo:{first}:READY")
+    site.hub.call("repoExpire", first)
+    assert site.round() == []
+
+
+def test_repos_of_an_old_hub() -> None:
+    """On a hub before 1.35, which can't list repos, the tasks that make them are looked at."""
+    site = Site("repo-done", tags=("demo-build",), version="1.34.0")
+    site.hub.call("newRepo", "demo-build")
+    site.hub.call("newRepo", "demo-candidate")
+    site.pass_time(60)
+    [key] = site.round()
+    [event] = site.last
+    assert (event.tag_name, event.when is not None) == ("demo-build", True)
+    assert key == f"repo:{event.repo_id}:READY"
+    assert site.round() == []
+
+
+def test_packages() -> None:
+    """A package is listed once, whatever is changed about it afterwards; blocking it is no news."""
+    site = Site("package-listed", tags=("demo-released",))
+    site.hub.call("packageListAdd", "demo-released", "new", owner="alice")
+    [key] = site.round()
+    assert key.startswith(f"package:{tag_id(site, 'demo-released')}:new:")
+    site.hub.call("packageListAdd", "demo-released", "new", extra_arches="s390x", update=True)
+    site.hub.call("packageListBlock", "demo-released", "new")
+    assert site.round() == []
+
+
+def test_promotion() -> None:
+    """A promoted draft is found, unless the hub is too old to list it."""
+    for version, count in (("1.36.0", 1), ("1.35.3", 0)):
+        site = Site("build-promoted", version=version)
+        site.hub.call("build", f"{SOURCE}1", "demo", {"draft": True})
+        site.pass_time(60)
+        assert site.round() == []
+        [build] = site.hub.call("listBuilds")
+        site.hub.call("promoteBuild", build["build_id"])
+        assert len(site.round()) == count
+        assert site.round() == []
+
+
+def test_look() -> None:
+    """A message makes the poller look at what it names, and at nothing else."""
+    site = Site("tagged", tags=("demo-candidate",))
+    site.round()
+    builds = [site.build(str(number)) for number in range(5)]
+    for build in builds:
+        site.tag(build)
+    before = site.hub.requests
+    [key] = site.look(tag_event(site, builds[3]))
+    assert site.hub.requests - before == 1
+    assert key.split(":")[2] == str(builds[3])
+    assert key in site.round()
+    assert site.look(tag_event(site, builds[3], "demo-released")) == []
+    unknown = tag_event(site, builds[3])
+    unknown.build["build_id"] = 999
+    assert site.look(unknown) == []
+
+
+def test_message_that_is_old_or_wrong() -> None:
+    """A message of what was settled long ago, or never was so, gives nothing."""
+    site = Site("tagged", tags=("demo-candidate",))
+    build = site.build("1")
+    site.tag(build)
+    site.round()
+    other = site.build("2")
+    for _ in range(3):
+        site.pass_time(700)
+        site.hub.add_package("demo-build", f"x{site.clock.seconds()}")
+        assert site.round() == []
+    assert site.look(tag_event(site, build)) == []
+    assert site.look(tag_event(site, other)) == []
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_only_what_is_wanted(wanted: bool) -> None:
+    """What is not wanted is neither given nor asked about."""
+    site = Site("tagged", tags=("demo-candidate",), wanted=lambda _: wanted)
+    build = site.build("1")
+    site.tag(build)
+    before = site.hub.requests
+    assert len(site.look(tag_event(site, build))) == wanted
+    assert (site.hub.requests > before) == wanted
+    assert len(site.round()) == wanted
+
+
+def test_signature() -> None:
+    """A message of a signature counts only when the hub has the signature."""
+    site = Site("rpm-signed")
+    site.hub.call("build", f"{SOURCE}1", "demo")
+    site.pass_time(60)
+    [build] = site.hub.call("listBuilds")
+    rpm, *_ = site.hub.call("listBuildRPMs", build["build_id"])
+    whole = events.make(events.Build, {**build, "id": build["build_id"]}, site.koji)
+    # Of every RPM the hub has a row without a key, for what is unsigned.
+    for sigkey, keys in (("", [f"sign:{rpm['id']}:"]), ("a1b2c3d4", [])):
+        told = events.RPMSign(connection=site.koji, build=whole, rpm=rpm, sigkey=sigkey)
+        assert site.look(told) == keys
+
+
+def test_generated_build_that_ended_long_ago() -> None:
+    """A content generator's build is found when it is imported, whenever it says it has ended."""
+    site = Site("build-complete")
+    with site.hub.state.transaction():
+        generator = site.hub.state.insert("content_generator", {"name": "osbuild"})
+    reserved, done = site.build("reserved"), site.build("done")
+    for build, state in ((reserved, 0), (done, 1)):
+        site.hub.state.update(
+            "build",
+            build,
+            cg_id=generator["id"],
+            state=state,
+            completion_ts=site.clock.seconds() - 86400 if state else None,
+        )
+    found = site.round()
+    assert found == [f"build:{done}:COMPLETE:"]
+    site.pass_time(2 * OVERLAP)
+    site.hub.add_package("demo-build", "hello")
+    assert site.round() == []
+    ended = site.clock.seconds() - 3 * 86400
+    site.hub.state.update("build", reserved, state=1, completion_ts=ended)
+    assert site.round() == [f"build:{reserved}:COMPLETE:"]
+    assert site.cursor.reserved == {}
+    assert site.round() == []
+
+
+def test_old_hub() -> None:
+    """A hub that can't list the builds of content generators lists all that it has."""
+    site = Site("build-complete", version="1.26.0")
+    with site.hub.state.transaction():
+        site.hub.state.insert("content_generator", {"name": "osbuild"})
+    build = site.build("1")
+    assert site.round() == [f"build:{build}:COMPLETE:"]
+    assert site.round() == []

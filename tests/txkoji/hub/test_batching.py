@@ -1,0 +1,153 @@
+"""Look-ups of the same reactor turn travel together, and nobody notices but the hub."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+
+from tests.support import limited
+from txkoji import Connection, Profile
+from txkoji.exceptions import GenericError, ServerOffline
+from txkoji.hub.batching import is_point_lookup
+from txkoji.task import Task
+from txkoji.testing import FakeHub
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=60, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
+    connection = Connection(Profile(name="t", server=hub.url), reactor=reactor, deadline=3)
+    yield connection
+    await connection.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_thousand_lookups(koji: Connection, hub: FakeHub) -> None:
+    """A thousand look-ups at once are ten requests; each caller gets its own, rich result."""
+    ids = [hub.call("build", SOURCE.format(n), "demo", {"scratch": True}) for n in range(50)]
+    wanted = ids * 20
+    tasks = await limited(gatherResults([koji.getTaskInfo(number) for number in wanted]))
+    assert [task.id for task in tasks] == wanted
+    assert all(isinstance(task, Task) and task.connection is koji for task in tasks)
+    assert (hub.calls["multiCall"], hub.requests) == (10, 10)
+
+
+@pytest_twisted.ensureDeferred
+async def test_own_result_and_own_exception(koji: Connection, hub: FakeHub) -> None:
+    """Of look-ups that travel together each has its own end."""
+    good, bad, missing = (
+        koji.getTag("demo-build"),
+        koji.getTag("nope", strict=True),
+        koji.getBuild("nope-1-1"),
+    )
+    assert (await limited(good)).name == "demo-build"
+    with pytest.raises(GenericError, match="getTag: No such tagInfo: 'nope'") as caught:
+        await limited(bad)
+    assert caught.value.method == "getTag"
+    assert await limited(missing) is None
+    assert hub.requests == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_alone(koji: Connection, hub: FakeHub) -> None:
+    """A look-up that is alone in its turn is a plain call."""
+    for _ in range(3):
+        await limited(koji.getTag("demo-build"))
+    assert (hub.calls["multiCall"], hub.calls["getTag"], hub.requests) == (0, 3, 3)
+
+
+@pytest_twisted.ensureDeferred
+async def test_heavy_calls_go_alone(koji: Connection, hub: FakeHub) -> None:
+    """A call that may be heavy for the hub never rides with the light ones."""
+    calls = [
+        koji.getTag("demo-build"),
+        koji.listTagged("demo-candidate"),
+        koji.getTag("demo-candidate"),
+        koji.getTaskInfo([1, 2, 3]),
+    ]
+    await limited(gatherResults(calls))
+    assert (hub.calls["multiCall"], hub.requests) == (1, 3)
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_can_be_turned_off(hub: FakeHub) -> None:
+    """With ``batching=False`` each call is a request."""
+    profile = Profile(name="t", server=hub.url)
+    koji = Connection(profile, reactor=reactor, deadline=3, batching=False)
+    await limited(gatherResults([koji.getTag("demo-build") for _ in range(10)]))
+    assert (hub.calls["multiCall"], hub.requests) == (0, 10)
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_is_offline(koji: Connection, hub: FakeHub) -> None:
+    """Where the whole request fails, all its callers are told why."""
+    hub.offline("closed")
+    koji.deadline = 0.1
+    calls = [koji.getTag("demo-build") for _ in range(3)]
+    for call in calls:
+        with pytest.raises(ServerOffline, match="closed"):
+            await limited(call)
+
+
+@pytest_twisted.ensureDeferred
+async def test_argument_that_cannot_be_sent(koji: Connection) -> None:
+    """A bad argument fails its own call, and none that is made with it."""
+    good = koji.getTag("demo-build")
+    with pytest.raises(ValueError, match="64 bits"):
+        await limited(koji.getTag(2**70))
+    assert (await limited(good)).name == "demo-build"
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancelling(koji: Connection, hub: FakeHub) -> None:
+    """A look-up cancelled in its turn is not sent; one that was sent gives up its answer."""
+    first, second = koji.getTag("demo-build"), koji.getTag("demo-candidate")
+    first.cancel()
+    with pytest.raises(CancelledError):
+        await limited(first)
+    third = koji.getTag("demo-released")
+    assert (await limited(second)).name == "demo-candidate"
+    assert (await limited(third)).name == "demo-released"
+    assert hub.calls["getTag"] == 2
+    calls = [koji.getTag("demo-build") for _ in range(2)]
+    turn: Deferred[None] = Deferred()
+    reactor.callLater(0, turn.callback, None)
+    await turn
+    calls[0].cancel()
+    with pytest.raises(CancelledError):
+        await limited(calls[0])
+    assert (await limited(calls[1])).name == "demo-build"
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "kwargs", "expected"),
+    [
+        ("getTaskInfo", [7], {}, True),
+        ("getTaskInfo", [7], {"request": True}, True),
+        ("getTaskInfo", [[7, 8]], {}, False),
+        ("getBuild", [{"name": "a", "version": "1", "release": "1"}], {}, False),
+        ("listTagged", ["f44"], {}, False),
+        ("build", ["x"], {}, False),
+    ],
+)
+def test_what_may_ride(
+    method: str, args: list[Any], kwargs: dict[str, Any], expected: bool
+) -> None:
+    """A look-up of one object by plain values may ride; lists of them, and all else, may not."""
+    assert is_point_lookup((method, args, kwargs)) is expected

@@ -1,0 +1,241 @@
+"""The login by Kerberos ticket, against a real KDC and an embedded hub that asks for Negotiate."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+from tests import kdc as kdcs
+from tests.kdc import KDC, REALM
+from tests.support import limited
+from txkoji import Connection, Profile
+from txkoji.exceptions import KojiLoginException
+from txkoji.testing import FakeHub
+
+pytestmark = [
+    pytest.mark.xdist_group("kdc"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
+    ),
+    pytest.mark.skipif(not kdcs.is_there(), reason="apt-get install krb5-kdc krb5-admin-server"),
+]
+
+ALICE = f"alice@{REALM}"
+Connect = Callable[..., Connection]
+
+
+@pytest.fixture(scope="module")
+def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KDC]:
+    kdc = KDC(tmp_path_factory.mktemp("kdc"))
+    kdc.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KRB5_CONFIG", str(kdc.configuration))
+        yield kdc
+    kdc.stop()
+
+
+@pytest.fixture(scope="module")
+def service(kdc: KDC) -> Path:
+    """The keytab of the hub's service."""
+    return kdc.keytab("HTTP/127.0.0.1", "service.keytab")
+
+
+@pytest.fixture(scope="module")
+def alice(kdc: KDC) -> Path:
+    """Alice's keytab, whose name must be seen nowhere."""
+    return kdc.keytab(ALICE, "unseen-alice.keytab")
+
+
+@pytest_twisted.async_yield_fixture
+async def hub(service: Path) -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, tls=True, keytab=service)
+    hub.add_user("alice", principals=[ALICE])
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def connect(hub: FakeHub) -> AsyncIterator[Connect]:
+    connections: list[Connection] = []
+    profile = Profile(
+        name="t",
+        server=hub.url,
+        authtype="kerberos",
+        serverca=str(hub.authority.certificate_path),
+    )
+
+    def make(**changes: Any) -> Connection:
+        koji = Connection(replace(profile, **changes), reactor=reactor, deadline=5)
+        connections.append(koji)
+        return koji
+
+    yield make
+    for koji in connections:
+        await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_keytab(connect: Connect, alice: Path) -> None:
+    """A keytab logs its principal in; nothing is put into the process's environment."""
+    before = dict(os.environ)
+    koji = connect(principal=ALICE, keytab=str(alice))
+    assert await limited(koji.login())
+    user = await limited(koji.getLoggedInUser())
+    assert (user.name, user.krb_principals) == ("alice", [ALICE])
+    assert dict(os.environ) == before
+    assert "unseen" not in repr(koji) + repr(koji.settings)
+
+
+@pytest_twisted.ensureDeferred
+async def test_keytab_without_authtype(connect: Connect, alice: Path) -> None:
+    """A profile that says nothing else means Kerberos, as in Koji's own client."""
+    koji = connect(authtype=None, principal=ALICE, keytab=str(alice))
+    assert await limited(koji.login())
+
+
+@pytest_twisted.ensureDeferred
+async def test_credential_cache(connect: Connect, kdc: KDC, alice: Path) -> None:
+    """A ticket in a credential cache logs in whom it belongs to."""
+    cache = kdc.ticket(ALICE, alice, "cache")
+    koji = connect(ccache=f"FILE:{cache}")
+    assert await limited(koji.login())
+    assert (await limited(koji.getLoggedInUser())).name == "alice"
+
+
+@pytest_twisted.ensureDeferred
+async def test_session_runs_out(connect: Connect, hub: FakeHub, alice: Path) -> None:
+    """A session that ran out is renewed with a ticket."""
+    koji = connect(principal=ALICE, keytab=str(alice))
+    await limited(koji.login())
+    before = koji.session_id
+    hub.sessions.expire_all()
+    assert (await limited(koji.getLoggedInUser())).name == "alice"
+    assert koji.session_id == before
+
+
+async def refused(koji: Connection) -> str:
+    """Return what a login that fails says: one line, and no secret in it."""
+    with pytest.raises(KojiLoginException) as caught:
+        await limited(koji.login())
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "unseen" not in text + repr(caught.value)
+    return text
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_ticket(connect: Connect, tmp_path: Path) -> None:
+    """Without a ticket the login says at once what to do."""
+    text = await refused(connect(ccache=f"FILE:{tmp_path}/absent"))
+    assert text.startswith("no ticket for HTTP/127.0.0.1 with the Kerberos ticket: ")
+    assert text.endswith("; run kinit, or set principal and keytab in the profile")
+
+
+@pytest_twisted.ensureDeferred
+async def test_ticket_over_its_time(connect: Connect, kdc: KDC, alice: Path) -> None:
+    """A ticket over its time is said to be that."""
+    cache = kdc.ticket(ALICE, alice, "short", life="1s")
+    # The life of a ticket is counted in whole seconds by the clock.
+    await deferLater(reactor, 2.1)
+    text = await refused(connect(ccache=f"FILE:{cache}"))
+    assert "expired" in text
+
+
+@pytest_twisted.ensureDeferred
+async def test_wrong_keytab(connect: Connect, kdc: KDC, tmp_path: Path) -> None:
+    """A keytab that is not there, or has another's key, is not named but said to be wrong."""
+    text = await refused(connect(principal=ALICE, keytab=str(tmp_path / "unseen")))
+    assert "the Kerberos keytab of alice@KOJI.TEST" in text
+    assert text.endswith("check principal and keytab of the profile, and /etc/krb5.conf")
+    bob = kdc.keytab(f"bob@{REALM}", "unseen-bob.keytab")
+    await refused(connect(principal=ALICE, keytab=str(bob)))
+
+
+@pytest_twisted.ensureDeferred
+async def test_unknown_service(connect: Connect, hub: FakeHub, alice: Path) -> None:
+    """A hub that the realm does not know as a service: its name is in the message."""
+    url = hub.url.replace("127.0.0.1", "localhost")
+    text = await refused(connect(server=url, principal=ALICE, keytab=str(alice)))
+    assert text.startswith("no ticket for HTTP/localhost with the Kerberos keytab of alice@")
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_with_another_key(connect: Connect, hub: FakeHub, kdc: KDC, alice: Path) -> None:
+    """A ticket that the hub can't read is refused with 401: said at once, and not tried again."""
+    hub.keytab = kdc.keytab("HTTP/elsewhere", "elsewhere.keytab")
+    text = await refused(connect(principal=ALICE, keytab=str(alice)))
+    assert "did not let us in with the Kerberos keytab of alice@KOJI.TEST" in text
+    assert "HTTP status 401" in text
+    assert hub.requests == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_answer_of_the_hub(connect: Connect, hub: FakeHub, alice: Path) -> None:
+    """The hub proves that it is the service: a wrong or an earlier answer is refused.
+
+    None at all is taken: the certificate has proved it.
+    """
+    answers: list[bytes] = []
+
+    def remember(answer: bytes) -> bytes:
+        answers.append(answer)
+        return answer
+
+    hub.ticket_answer = remember
+    koji = connect(principal=ALICE, keytab=str(alice))
+    assert await limited(koji.login())
+    assert len(answers[0]) > 50
+    for wrong in (answers[0], b"nonsense", answers[0][:-1]):
+        hub.ticket_answer = lambda _, wrong=wrong: wrong  # type: ignore[misc]
+        koji = connect(principal=ALICE, keytab=str(alice))
+        text = await refused(koji)
+        assert text.startswith("what answered the login is not HTTP/127.0.0.1: ")
+        assert koji.session_id is None
+    hub.ticket_answer = lambda _: b""
+    assert await limited(connect(principal=ALICE, keytab=str(alice)).login())
+
+
+@pytest_twisted.ensureDeferred
+async def test_proxy_user(connect: Connect, hub: FakeHub, alice: Path) -> None:
+    """Who may log others in does so; who may not is told."""
+    koji = connect(principal=ALICE, keytab=str(alice), proxyuser="carol")
+    assert "alice is not authorized to login other users" in await refused(koji)
+    hub.proxy_users.add("alice")
+    assert await limited(koji.login())
+    assert (await limited(koji.getLoggedInUser())).name == "carol"
+
+
+@pytest_twisted.ensureDeferred
+async def test_plain_http(connect: Connect) -> None:
+    """A ticket is not sent over a connection that anyone can read."""
+    text = await refused(connect(server="http://127.0.0.1:1/kojihub"))
+    assert text.startswith("a Kerberos ticket needs https, but the server of the Koji profile 't'")
+
+
+@pytest_twisted.ensureDeferred
+async def test_kdc_is_slow(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A KDC that does not answer blocks nothing, and is said after the time limit."""
+    import threading
+
+    released = threading.Event()
+    monkeypatch.setattr(
+        "txkoji.hub.kerberos.Kerberos.begin", lambda _self, _host: released.wait(20) and b""
+    )
+    koji = connect()
+    koji._request_timeout = 0.2
+    turns: list[int] = []
+    reactor.callLater(0.1, turns.append, 1)
+    text = await refused(koji)
+    released.set()
+    assert "the KDC did not answer within 0.2 s" in text
+    assert turns == [1]

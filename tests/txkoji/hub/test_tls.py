@@ -1,0 +1,213 @@
+"""TLS and the login by certificate, against an embedded hub with its own authority."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from cryptography.hazmat.primitives import serialization
+from twisted.internet import reactor
+
+from tests.support import limited
+from txkoji import Connection, Profile, profiles
+from txkoji.exceptions import BrokenConfiguration, KojiLoginException, TLSError
+from txkoji.testing import FakeHub
+from txkoji.testing.certificates import CertificateAuthority
+
+Connect = Callable[..., Connection]
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, tls=True)
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def connect(hub: FakeHub, tmp_path: Path) -> AsyncIterator[Connect]:
+    """Make connections with the hub's own profile, changed as the test wants."""
+    path = tmp_path / "koji.conf"
+    path.write_text(hub.profile_text(user="alice"), encoding="utf-8")
+    profile: Profile = profiles.load("fake", config=path)
+    connections: list[Connection] = []
+
+    def make(**changes: Any) -> Connection:
+        connection = Connection(replace(profile, **changes), reactor=reactor, deadline=3)
+        connections.append(connection)
+        return connection
+
+    yield make
+    for connection in connections:
+        await connection.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_login(connect: Connect) -> None:
+    """The certificate's name is the user; the session is there for the calls that follow."""
+    koji = connect()
+    assert koji.session_id is None
+    assert await limited(koji.login()) is True
+    assert koji.session_id is not None
+    assert (await limited(koji.getLoggedInUser())).name == "alice"
+    assert koji.session_key is not None
+    assert koji.session_key not in repr(koji) + repr(koji._session)
+
+
+@pytest_twisted.ensureDeferred
+async def test_wrong_authority(connect: Connect, tmp_path: Path) -> None:
+    """A hub whose certificate another authority signed is refused, before anything is sent."""
+    other = tmp_path / "other"
+    other.mkdir()
+    koji = connect(serverca=str(CertificateAuthority(other).certificate_path), cert=None)
+    with pytest.raises(TLSError, match="neither serverca nor the system trusts") as caught:
+        await limited(koji.getKojiVersion())
+    assert "\n" not in str(caught.value)
+
+
+@pytest_twisted.ensureDeferred
+async def test_system_authorities(connect: Connect) -> None:
+    """Without a ``serverca`` the system's authorities count: they don't know the hub's."""
+    koji = connect(serverca=None)
+    with pytest.raises(TLSError):
+        await limited(koji.getKojiVersion())
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_check(connect: Connect) -> None:
+    """A profile may say that the hub's certificate is not checked; ``serverca`` checks it still."""
+    koji = connect(serverca=None, no_ssl_verify=True)
+    assert await limited(koji.getKojiVersion())
+    assert await limited(koji.login())
+
+
+@pytest_twisted.ensureDeferred
+async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
+    """A certificate for another name is refused, and it is said that the name is the trouble."""
+    hub_port = hub.url.split(":")[2].split("/")[0]
+    koji = connect(server=f"https://localhost.localdomain:{hub_port}/kojihub")
+    koji._transport._agent = _agent_to(koji, int(hub_port))
+    with pytest.raises(TLSError, match="another host name"):
+        await limited(koji.getKojiVersion())
+
+
+@pytest_twisted.ensureDeferred
+async def test_expired_certificate(tmp_path: Path) -> None:
+    """A hub whose certificate has expired is refused, and it is said that this is the reason."""
+    hub = FakeHub(reactor, tls=True)
+    hub.authority.days_valid = -1
+    await hub.start()
+    profile = Profile(
+        name="t", server=hub.url, serverca=str(hub.authority.certificate_path), cert=None
+    )
+    koji = Connection(profile, reactor=reactor, deadline=3)
+    with pytest.raises(TLSError, match=r"its certificate is signed by.*or has expired$") as caught:
+        await limited(koji.getKojiVersion())
+    assert not caught.value.may_have_arrived
+    await koji.close()
+    await hub.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_expired_client_certificate(connect: Connect, hub: FakeHub) -> None:
+    """A client certificate that has expired is refused by the hub, in one line."""
+    hub.authority.days_valid = -1
+    koji = connect(cert=str(hub.certificate("bob")))
+    with pytest.raises(TLSError, match=r"expired") as caught:
+        await limited(koji.login())
+    assert "\n" not in str(caught.value)
+
+
+def _agent_to(koji: Connection, port: int) -> Any:
+    """Return the connection's own agent, with every name at the loopback address."""
+    from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+    from twisted.web.client import Agent
+    from twisted.web.iweb import IAgentEndpointFactory
+    from zope.interface import implementer
+
+    from txkoji.hub.transport import _Policy
+
+    @implementer(IAgentEndpointFactory)
+    class Loopback:
+        def endpointForURI(self, uri: Any) -> Any:  # noqa: N802
+            creator = _Policy(koji.settings).creatorForNetloc(uri.host, uri.port)
+            return wrapClientTLS(creator, TCP4ClientEndpoint(reactor, "127.0.0.1", port))
+
+    return Agent.usingEndpointFactory(reactor, Loopback())
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_certificate(connect: Connect) -> None:
+    """A login by certificate without one says what is missing and what to do."""
+    koji = connect(cert=None)
+    with pytest.raises(KojiLoginException) as caught:
+        await limited(koji.login())
+    assert "cert" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest_twisted.ensureDeferred
+async def test_certificate_of_another_authority(connect: Connect, tmp_path: Path) -> None:
+    """A client certificate that the hub does not trust is refused in one line."""
+    other = tmp_path / "other"
+    other.mkdir()
+    koji = connect(cert=str(CertificateAuthority(other).client("alice")))
+    with pytest.raises(TLSError) as caught:
+        await limited(koji.login())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["cert", "serverca"])
+@pytest_twisted.ensureDeferred
+async def test_file_that_is_no_pem(connect: Connect, tmp_path: Path, key: str) -> None:
+    """A file that is not what the profile says it is: its path and its key in one line."""
+    path = tmp_path / "broken.pem"
+    path.write_text("hello")
+    koji = connect(**{key: str(path)})
+    with pytest.raises(BrokenConfiguration, match=rf"can't read {path}, {key} of the Koji profile"):
+        await limited(koji.login())
+
+
+@pytest_twisted.ensureDeferred
+async def test_authority_that_is_not_there(connect: Connect, tmp_path: Path) -> None:
+    """A ``serverca`` that is not there is said, and not replaced by the system's authorities."""
+    koji = connect(serverca=str(tmp_path / "absent.crt"))
+    with pytest.raises(BrokenConfiguration, match="No such file or directory"):
+        await limited(koji.getKojiVersion())
+
+
+@pytest_twisted.ensureDeferred
+async def test_key_with_a_pass_phrase(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
+    """Nobody is there to type a pass phrase: it is said that the key must have none."""
+    pem = hub.certificate("alice").read_bytes()
+    key = serialization.load_pem_private_key(pem, None)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    path = tmp_path / "locked.pem"
+    path.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0] + secret)
+    koji = connect(cert=str(path))
+    with pytest.raises(BrokenConfiguration, match="its private key has a pass phrase"):
+        await limited(koji.login())
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_writes_at_once(connect: Connect, hub: FakeHub) -> None:
+    """Writes that are made at once go one after the other: the hub sees their numbers in order."""
+    hub.add_user("bob")
+    koji = connect()
+    await limited(koji.login())
+    source = "git+https://git.example.test/rpms/hello.git#{}"
+    submitted = [koji.build(source.format(n), "demo", {"scratch": True}) for n in range(20)]
+    reads = [koji.getTag("demo-build") for _ in range(20)]
+    ids = [await limited(each) for each in submitted]
+    assert len(set(ids)) == 20
+    assert all([(await limited(each)).name == "demo-build" for each in reads])

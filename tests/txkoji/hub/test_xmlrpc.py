@@ -1,0 +1,189 @@
+"""The dialect: what a real hub says is read as Koji's own client reads it, and the other way."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from koji import xmlrpcplus
+from munch import Munch
+
+from tests.support import recorded_calls, reply_bytes
+from txkoji.exceptions import (
+    ForbiddenXML,
+    GenericError,
+    NotXMLRPC,
+    ReplyTooLarge,
+    TruncatedReply,
+    UnknownFault,
+)
+from txkoji.hub.xmlrpc import ResponseDecoder, decode_call, decode_response, encode_call
+
+HEAD = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
+TAIL = b"</param>\n</params>\n</methodResponse>\n"
+
+
+def reply(value: bytes) -> bytes:
+    return HEAD + b"<value>" + value + b"</value>\n" + TAIL
+
+
+def official(data: bytes) -> Any:
+    """Return what the official client makes of a reply: a value, or a fault's code and text."""
+    parser, unmarshaller = xmlrpcplus.getparser()
+    try:
+        parser.feed(data)
+        parser.close()
+        [value] = unmarshaller.close()
+    except xmlrpcplus.Fault as fault:
+        return ("fault", fault.faultCode, fault.faultString)
+    return value
+
+
+def ours(data: bytes, size: int | None = None) -> Any:
+    decoder = ResponseDecoder()
+    try:
+        for start in range(0, len(data), size or len(data)):
+            decoder.feed(data[start : start + (size or len(data))])
+        return decoder.close()
+    except (GenericError, UnknownFault) as fault:
+        return ("fault", fault.code, fault.text)
+
+
+def test_recorded_replies() -> None:
+    """Every recorded reply decodes to what the official client makes of it."""
+    for call in recorded_calls():
+        data = reply_bytes(call)
+        assert ours(data) == official(data), call["method"]
+
+
+def test_recorded_replies_in_pieces() -> None:
+    """A reply that comes in pieces of seven bytes decodes like one that comes whole."""
+    for call in recorded_calls()[:60]:
+        data = reply_bytes(call)
+        assert ours(data, 7) == ours(data), call["method"]
+
+
+def test_recorded_requests() -> None:
+    """Every recorded request, decoded and encoded by us, means the same to the official client."""
+    for call in recorded_calls():
+        if call["method"] == "rawUpload":
+            continue
+        method, args, kwargs = decode_call(call["request"].encode("utf-8"))
+        params, name = xmlrpcplus.loads(encode_call(method, args, kwargs).decode("utf-8"))
+        assert (params, name) == xmlrpcplus.loads(call["request"]), call["method"]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=("Cs", "Cc"))),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text("ab<&é", max_size=3), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(VALUES, max_size=3), st.dictionaries(st.text("abc", min_size=1), VALUES))
+def test_round_trip(args: list[Any], kwargs: dict[str, Any]) -> None:
+    """i8, nil, nested values, unicode and named arguments arrive as they were sent."""
+    body = encode_call("echo", args, kwargs)
+    assert decode_call(body) == ("echo", args, kwargs)
+    params, _ = xmlrpcplus.loads(body.decode("utf-8"))
+    expected = [*args, {**kwargs, "__starstar": True}] if kwargs else args
+    assert list(params) == expected
+
+
+@given(VALUES)
+def test_reply_round_trip(value: Any) -> None:
+    """What the hub's marshaller writes is read as it was."""
+    from txkoji.testing import marshal
+
+    assert decode_response(marshal.response(value)) == value
+
+
+def test_structs_are_munches() -> None:
+    """A struct is a Munch, so that its members are attributes."""
+    data = reply(b"<struct><member><name>id</name><value><int>7</int></value></member></struct>")
+    decoded = decode_response(data)
+    assert isinstance(decoded, Munch)
+    assert decoded.id == 7
+
+
+def test_untyped_value_is_text() -> None:
+    """A value without a type is text, white space kept."""
+    assert decode_response(reply(b" x ")) == " x "
+
+
+def test_carriage_return_survives() -> None:
+    """A carriage return in an argument arrives as one."""
+    assert decode_call(encode_call("echo", ["a\r\nb"]))[1] == ["a\r\nb"]
+
+
+def test_times_travel_as_text() -> None:
+    """A datetime travels as the hub writes times: text, in UTC."""
+    moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    assert decode_call(encode_call("x", [moment]))[1] == ["2026-01-02 03:04:05+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (2**63, "64 bits"),
+        ({1: 2}, "must be a str"),
+        (object(), "object"),
+        ("\x00", "U+0000"),
+        ("\ud800", "U+D800"),
+    ],
+)
+def test_arguments_that_cannot_travel(value: Any, words: str) -> None:
+    """An argument that can't be sent is a ValueError that says why."""
+    with pytest.raises(ValueError, match=words.replace("+", r"\+")):
+        encode_call("echo", [value])
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"<html><body>504 Gateway Time-out</body></html>", NotXMLRPC),
+        (b"hello", NotXMLRPC),
+        (reply(b"<int>x</int>"), NotXMLRPC),
+        (reply(b"<boolean>2</boolean>"), NotXMLRPC),
+        (HEAD + TAIL, NotXMLRPC),
+        (reply(b"<struct><member><value><nil/></value></member></struct>"), NotXMLRPC),
+        (reply(b"<struct><value><nil/></value><value><nil/></value></struct>"), NotXMLRPC),
+        (b"", TruncatedReply),
+        (reply(b"<int>1</int>")[:-30], TruncatedReply),
+        (b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><methodResponse/>", ForbiddenXML),
+        (reply(b"<array><data>" + b"<value><array><data>" * 300), ForbiddenXML),
+        (b"<methodResponse><fault><value><int>1</int></value></fault></methodResponse>", NotXMLRPC),
+    ],
+)
+def test_bad_replies(data: bytes, kind: type[Exception]) -> None:
+    """What is no hub's reply is an error of its own class, in one line."""
+    with pytest.raises(kind) as caught:
+        decode_response(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_reply_too_large() -> None:
+    """A reply over the limit is refused as soon as it is over, not when it ends."""
+    decoder = ResponseDecoder(max_bytes=1000)
+    decoder.feed(HEAD)
+    with pytest.raises(ReplyTooLarge, match="1,000 bytes"):
+        decoder.feed(b" " * 1000)
+
+
+def test_fault_without_text() -> None:
+    """A fault without a text still says what it is."""
+    data = (
+        b"<methodResponse><fault><value><struct><member><name>faultCode</name>"
+        b"<value><int>1000</int></value></member></struct></value></fault></methodResponse>"
+    )
+    with pytest.raises(GenericError, match="fault 1000 without a text"):
+        decode_response(data)

@@ -1,0 +1,233 @@
+"""A hub that is killed and started again on its state file goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from tests.support import REPOSITORY
+from txkoji import task_states
+from txkoji.exceptions import GenericError, RetryError
+from txkoji.testing import FakeHub
+
+SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
+LIVES = 5
+TABLES = ("task", "build", "rpminfo", "tag_listing", "repo", "users", "events", "package")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class HubProcess:
+    """``python -m txkoji.testing`` on one state file and one port, killed and started at will."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.port = free_port()
+        self.state = directory / "state"
+        self.command = [sys.executable, "-m", "txkoji.testing", "--port", str(self.port)]
+        self.command += ["--state", str(self.state), "--build-seconds", "0.5", *options]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self.command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().startswith("ready ")
+
+    def kill(self) -> None:
+        """Send SIGKILL, and wait for the end."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate(timeout=20)
+            self._process = None
+
+    def call(self, method: str, *params: Any, query: str = "") -> Any:
+        """Call the hub by Python's own XML-RPC client."""
+        url = f"http://127.0.0.1:{self.port}/kojihub{query}"
+        with xmlrpc.client.ServerProxy(url, allow_none=True) as proxy:
+            return getattr(proxy, method)(*params)
+
+
+@pytest.fixture
+def hub_process(tmp_path: Path) -> Iterator[HubProcess]:
+    hub = HubProcess(tmp_path)
+    hub.start()
+    yield hub
+    hub.kill()
+
+
+def test_killed_while_it_accepts_builds(hub_process: HubProcess) -> None:
+    """Each build that was accepted is there after a SIGKILL, once, and the session is good."""
+    session = hub_process.call("login", "alice", "alice")
+    number = 0
+
+    def build(name: str) -> int:
+        query = f"?session-id={session['session-id']}&session-key={session['session-key']}"
+        query += f"&callnum={number}"
+        request = (SOURCE.format("hello", name), "demo", {"scratch": True})
+        return int(hub_process.call("build", *request, query=query))
+
+    seed = time.time_ns()
+    chance = random.Random(seed)
+    accepted: dict[str, int] = {}
+    outcomes = []
+    for life in range(LIVES):
+        killer = threading.Timer(chance.uniform(0.01, 0.2), hub_process.kill)
+        killer.start()
+        try:
+            while True:
+                number += 1
+                accepted[f"{life}.{number}"] = build(f"{life}.{number}")
+        except (OSError, HTTPException):
+            killer.join()
+        hub_process.start()
+        # The one that got no answer, again under its number: done before, or done now.
+        try:
+            accepted[f"{life}.{number}"] = build(f"{life}.{number}")
+            outcomes.append("lost with its answer")
+        except xmlrpc.client.Fault as fault:
+            outcomes.append("done" if fault.faultCode == RetryError.code else str(fault))
+    tasks = hub_process.call("listTasks", {"method": "build", "decode": True})
+    found = {task["request"][0].rpartition("#")[2]: task["id"] for task in tasks}
+    assert set(outcomes) <= {"done", "lost with its answer"}, (seed, outcomes)
+    assert len(found) == len(tasks), f"done twice (seed {seed})"
+    assert found | accepted == found, f"lost (seed {seed})"
+    assert len(found) - len(accepted) == outcomes.count("done"), (seed, outcomes)
+
+
+def tables(hub: FakeHub) -> dict[str, list[Any]]:
+    return {table: [dict(row) for row in hub.state.rows(table)] for table in TABLES}
+
+
+def killed(hub: FakeHub) -> None:
+    """End a hub as SIGKILL does: nothing is said, nothing is finished."""
+    hub.builder.stop()
+    assert hub._storage is not None
+    hub._storage.close()
+
+
+def test_killed_at_any_moment_of_a_build(tmp_path: Path) -> None:
+    """Whenever a hub is killed during a build, the next one ends it: built once, tagged once."""
+    for moment in range(0, 130, 5):
+        clock = Clock()
+        path = tmp_path / f"state{moment}"
+        hub = FakeHub(clock, state_file=path)
+        hub.add_demo_content()
+        task = hub.call("build", SOURCE.format("hello", "r1"), "demo")
+        clock.pump([0.1] * moment)
+        left = tables(hub)
+        killed(hub)
+        hub = FakeHub(clock, state_file=path)
+        assert hub.restored
+        assert tables(hub) == left
+        go_on(hub, clock, task)
+        [build] = hub.call("listTagged", "demo-candidate")
+        assert build["nvr"] == "hello-1.0-r1"
+        assert len(hub.state.rows("tag_listing")) == 1
+        [source] = hub.call("listRPMs", build["build_id"], arches="src")
+        file = f"packages/hello/1.0/r1/src/{source['nvr']}.src.rpm"
+        assert hub.files.size(file) == source["size"]
+        killed(hub)
+
+
+def go_on(hub: FakeHub, clock: Clock, task: int) -> None:
+    """Let a restored hub end a task well."""
+    hub.add_demo_content()
+    hub.builder.resume()
+    clock.pump([0.1] * 400)
+    row = hub.state.get("task", task)
+    assert row is not None
+    assert task_states.to_str(row["state"]) == "CLOSED", row["fault"]
+
+
+GIT = SOURCE.format("hello", "r1")
+OTHERS: dict[str, tuple[str, list[Any], int]] = {
+    "kiwiBuild": ("kiwiBuild", ["demo", ["x86_64"], GIT, "hello.kiwi"], 1),
+    "osbuildImage": ("osbuildImage", ["hello", "1", "f44", "qcow2", "demo", ["x86_64"]], 1),
+    "container": ("buildContainer", [GIT, "demo"], 1),
+    "maven": ("mavenBuild", [GIT, "demo"], 1),
+    "winbuild": ("winBuild", ["vm", GIT, "demo"], 1),
+    "chain": ("chainBuild", [[[GIT], [SOURCE.format("world", "r1")]], "demo"], 2),
+    "draft": ("build", [GIT, "demo", {"draft": True}], 1),
+    "newRepo": ("newRepo", ["demo-build"], 0),
+}
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_killed_at_any_moment_of(tmp_path: Path, family: str) -> None:
+    """Tasks of every kind go on after the hub has been killed, and make each build once."""
+    method, arguments, builds = OTHERS[family]
+    for moment in range(3, 140, 17):
+        clock = Clock()
+        path = tmp_path / f"state{moment}"
+        hub = FakeHub(clock, state_file=path)
+        hub.add_demo_content()
+        task = hub.call(method, *arguments)
+        clock.pump([0.1] * moment)
+        killed(hub)
+        hub = FakeHub(clock, state_file=path)
+        go_on(hub, clock, task)
+        assert len(hub.call("listBuilds", state=1)) == builds, moment
+        assert len(hub.call("listBuilds")) == builds, moment
+        assert len(hub.state.rows("tag_listing")) == builds, moment
+        assert len(hub.call("listTagged", "demo-candidate")) == builds, moment
+        killed(hub)
+
+
+def test_sequences_go_on(tmp_path: Path) -> None:
+    """No id is given twice, not even one that a roll-back took with it."""
+    path = tmp_path / "state"
+    hub = FakeHub(Clock(), state_file=path)
+    last = hub.add_tag("one")
+
+    def undone() -> None:
+        with hub.state.transaction():
+            hub.add_tag("two")
+            hub.add_tag("unborn", parent="none")
+
+    with pytest.raises(GenericError, match="Parent tag 'none' could not be found"):
+        undone()
+    killed(hub)
+    hub = FakeHub(Clock(), state_file=path)
+    assert hub.state.one("tag", name="two") is None
+    assert hub.add_tag("three") == last + 2
+    killed(hub)
+
+
+def test_profile_stays_good(tmp_path: Path) -> None:
+    """A restarted hub with TLS has its authority and its ports still."""
+    profile = tmp_path / "koji.conf"
+    hub = HubProcess(tmp_path, "--profile-out", str(profile))
+    hub.start()
+    before = profile.read_text(), (tmp_path / "serverca.crt").read_bytes()
+    hub.kill()
+    hub.start()
+    assert (profile.read_text(), (tmp_path / "serverca.crt").read_bytes()) == before
+    hub.kill()
+
+
+def test_state_file_that_is_none(tmp_path: Path) -> None:
+    """Another file than a hub's is left alone, and the refusal is one line."""
+    hub = HubProcess(tmp_path)
+    hub.state.write_text("no database, and long enough to tell\n" * 100)
+    done = subprocess.run(
+        hub.command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"can't use the state file {hub.state}: file is not a database\n"

@@ -1,0 +1,73 @@
+"""Whose fault a fault is."""
+
+from __future__ import annotations
+
+import pytest
+
+from txkoji.exceptions import ConnectionFailed, KojiException, NotXMLRPC, fault_from
+from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure
+
+TRACEBACK = "Traceback (most recent call last):\n  File \"daemon.py\"\nKeyError: 'arch'"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (1, TRACEBACK),
+        (1012, "could not init mock buildroot, mock exited with status 30; see root.log"),
+        (1014, "server is offline"),
+        (1016, "plugin failed"),
+        (1017, "callback failed"),
+        (1002, "Invalid session or bad credentials"),
+        (1000, "[Errno 28] No space left on device: '/var/lib/mock'"),
+        (1005, "error building package (arch x86_64), mock was killed by signal 9"),
+        (1005, 'Error running GIT command "git clone -n https://x", see checkout.log for details'),
+        (1000, "HTTPSConnectionPool: Connection timed out"),
+        (1000, "<urlopen error [Errno -2] Name or service not known>"),
+        (1000, "503 Server Error: Service Unavailable for url"),
+    ],
+)
+def test_infrastructure(code: int, text: str) -> None:
+    """A broken builder, hub, network or disk is not the package's fault."""
+    assert is_infrastructure(fault_from(code, text))
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (1005, "error building package (arch x86_64), mock exited with status 1; see build.log"),
+        (1005, 'Error running GIT command "git reset --hard 123", see checkout.log for details'),
+        (1005, "package hello not in list for tag f44"),
+        (1000, "unknown build target: nope"),
+        (1000, "Build already exists (id=7, state=COMPLETE): {}"),
+        (1000, "Task 12 is canceled"),
+        (1004, "policy violation (build_from_srpm)"),
+        (1010, "no spec file found"),
+    ],
+)
+def test_package(code: int, text: str) -> None:
+    """What the package or the request is to blame for is no fault of the infrastructure."""
+    assert not is_infrastructure(fault_from(code, text))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_it"),
+    [
+        (ConnectionFailed("nothing listens"), True),
+        (NotXMLRPC("a web page"), True),
+        (KojiException("anything else"), False),
+        (None, False),
+    ],
+)
+def test_without_a_fault(error: Exception | None, is_it: bool) -> None:
+    """A hub that can't be asked is infrastructure; nothing is not."""
+    assert is_infrastructure(error) is is_it
+
+
+def test_own_table() -> None:
+    """A site's own table takes the place of ours, or extends it."""
+    fault = fault_from(1005, "the Flux Compensator is empty")
+    assert not is_infrastructure(fault)
+    assert is_infrastructure(fault, (*INFRASTRUCTURE_FAULTS, r"flux comp\w+"))
+    assert is_infrastructure(fault, [1005])
+    assert not is_infrastructure(fault_from(1012, "could not init mock buildroot"), [1005])

@@ -1,0 +1,342 @@
+"""The watcher, on a clock that the tests advance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from munch import Munch
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, globalLogPublisher
+
+from txkoji import task_states
+from txkoji.exceptions import ConnectionFailed
+from txkoji.task import Task
+from txkoji.watching.watcher import TaskTree, TaskWatcher, UnknownTask
+
+FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
+
+
+class Tasks:
+    """Answers the two questions of the watcher from a table, and fails any other."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Task] = {}
+        self.asked: list[tuple[str, list[int]]] = []
+        self.error: Exception | None = None
+        self.held: Deferred[None] | None = None
+
+    def set(self, task_id: int, state: int, parent: int | None = None, **more: Any) -> None:
+        self.rows[task_id] = Task(
+            id=task_id, state=state, parent=parent, host_id=None, waiting=None, **more
+        )
+
+    def call(self, method: str, argument: Any) -> Deferred[Any]:
+        if self.error is not None:
+            return fail(self.error)
+        if method == "getTaskInfo":
+            assert isinstance(argument, list)
+            self.asked.append((method, argument))
+            answer: Any = [self.rows.get(task_id) for task_id in argument]
+        else:
+            assert method == "listTasks"
+            assert set(argument) <= {"parent", "state"}
+            self.asked.append((method, argument["parent"]))
+            parents = set(argument["parent"])
+            answer = [
+                row
+                for row in self.rows.values()
+                if row.parent in parents
+                and ("state" not in argument or row.state in argument["state"])
+            ]
+        if self.held is None:
+            return succeed(answer)
+        return self.held.addCallback(lambda _: answer)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tasks() -> Tasks:
+    return Tasks()
+
+
+@pytest.fixture
+def watcher(tasks: Tasks, clock: Clock) -> TaskWatcher:
+    return TaskWatcher(tasks, clock, interval=10)
+
+
+@pytest.fixture
+def messages() -> Any:
+    """Collect what is logged."""
+    found: list[LogEvent] = []
+    globalLogPublisher.addObserver(found.append)
+    yield found
+    globalLogPublisher.removeObserver(found.append)
+
+
+def seen(watcher: TaskWatcher, task_id: int) -> tuple[list[TaskTree], list[Any]]:
+    """Watch a task; returns the trees of its changes, and how it ended."""
+    trees: list[TaskTree] = []
+    ends: list[Any] = []
+    watch = watcher.watch(task_id)
+    watch.on_change(trees.append)
+    watch.done.addBoth(ends.append)
+    return trees, ends
+
+
+def test_to_the_end(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A watch tells of each change, then fires once with the final tree; then nothing is asked."""
+    tasks.set(1, FREE)
+    trees, ends = seen(watcher, 1)
+    clock.advance(0)
+    tasks.set(1, OPEN)
+    clock.advance(10)
+    clock.advance(10)
+    tasks.set(2, OPEN, parent=1)
+    clock.advance(10)
+    tasks.set(1, CLOSED)
+    tasks.set(2, CLOSED, parent=1)
+    clock.advance(10)
+    assert [tree.root.state for tree in trees] == [FREE, OPEN, OPEN, CLOSED]
+    assert [len(list(tree.descendents())) for tree in trees] == [0, 0, 1, 1]
+    assert [end.root.state for end in ends] == [CLOSED]
+    assert clock.getDelayedCalls() == []
+
+
+def test_one_request_for_all(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """Many trees cost one look-up of the roots and one list for each level of children."""
+    for root in range(1, 101):
+        tasks.set(root, OPEN)
+        tasks.set(root + 1000, OPEN, parent=root)
+        seen(watcher, root)
+    clock.advance(0)
+    assert tasks.asked == [
+        ("getTaskInfo", list(range(1, 101))),
+        ("listTasks", list(range(1, 101))),
+        ("listTasks", list(range(1001, 1101))),
+    ]
+    watcher.stop()
+
+
+def test_many_trees_are_asked_for_in_parts(
+    tasks: Tasks, watcher: TaskWatcher, clock: Clock
+) -> None:
+    """A request names at most 500 tasks."""
+    for root in range(1, 1202):
+        tasks.set(root, FREE)
+        watcher.watch(root)
+    clock.advance(0)
+    assert [(method, len(ids)) for method, ids in tasks.asked] == [
+        ("getTaskInfo", 500),
+        ("getTaskInfo", 500),
+        ("getTaskInfo", 201),
+        ("listTasks", 500),
+        ("listTasks", 500),
+        ("listTasks", 201),
+    ]
+    watcher.stop()
+
+
+def test_task_that_goes_back(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """OPEN can go back to FREE: only CLOSED, FAILED and CANCELED end a watch."""
+    trees, ends = seen(watcher, 1)
+    for state in (ASSIGNED, OPEN, FREE, ASSIGNED, OPEN):
+        tasks.set(1, state)
+        clock.advance(10)
+    assert [tree.root.state for tree in trees] == [ASSIGNED, OPEN, FREE, ASSIGNED, OPEN]
+    assert ends == []
+    watcher.stop()
+
+
+@pytest.mark.parametrize("state", sorted(task_states.DONE_GROUP))
+def test_task_that_is_over(tasks: Tasks, watcher: TaskWatcher, clock: Clock, state: int) -> None:
+    """A task that is over already ends its watch at the first look."""
+    tasks.set(1, state)
+    _, ends = seen(watcher, 1)
+    clock.advance(0)
+    assert [end.root.state for end in ends] == [state]
+
+
+def test_unknown_task(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A task that the hub does not have fails its own watch, and no other."""
+    tasks.set(1, CLOSED)
+    _, others = seen(watcher, 1)
+    _, ends = seen(watcher, 99)
+    clock.advance(0)
+    assert isinstance(ends[0].value, UnknownTask)
+    assert str(ends[0].value) == "the hub has no task 99"
+    assert len(others) == 1
+
+
+def test_outage(tasks: Tasks, watcher: TaskWatcher, clock: Clock, messages: list[LogEvent]) -> None:
+    """An outage is said once, so is its end, and the watch is late, not failed."""
+    tasks.set(1, OPEN)
+    trees, ends = seen(watcher, 1)
+    tasks.error = ConnectionFailed("nothing listens at http://hub")
+    for _ in range(5):
+        clock.advance(10)
+    tasks.error = None
+    tasks.set(1, CLOSED)
+    clock.advance(10)
+    assert [tree.root.state for tree in trees] == [CLOSED]
+    assert len(ends) == 1
+    words = [event["log_format"].format(**event) for event in messages]
+    assert words == [
+        "watching 1 Koji tasks: nothing listens at http://hub; going on as soon as the hub answers",
+        "watching Koji tasks: the hub answers again",
+    ]
+
+
+def test_callback_that_fails(
+    tasks: Tasks, watcher: TaskWatcher, clock: Clock, logged_failures: list[LogEvent]
+) -> None:
+    """A callback that raises is logged, and blinds no other watch."""
+    tasks.set(1, OPEN)
+    tasks.set(2, OPEN)
+    watcher.watch(1).on_change(lambda tree: tree.no_such_thing)
+    trees, _ = seen(watcher, 2)
+    clock.advance(0)
+    assert len(trees) == 1
+    [event] = logged_failures
+    assert event["log_failure"].check(AttributeError)
+    logged_failures.clear()
+    watcher.stop()
+
+
+def test_two_watches_of_one_task(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """Two watches of a task are asked for once, and both hear of its end."""
+    tasks.set(1, CANCELED)
+    _, first = seen(watcher, 1)
+    _, second = seen(watcher, 1)
+    clock.advance(0)
+    assert tasks.asked == [("getTaskInfo", [1]), ("listTasks", [1])]
+    assert len(first) == len(second) == 1
+
+
+def test_stopping_one_watch(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A stopped watch hears nothing more; the last one ends all asking."""
+    tasks.set(1, OPEN)
+    tasks.set(2, OPEN)
+    first, second = watcher.watch(1), watcher.watch(2)
+    trees: list[TaskTree] = []
+    first.on_change(trees.append)
+    clock.advance(0)
+    first.stop()
+    tasks.set(1, CLOSED)
+    clock.advance(10)
+    assert len(trees) == 1
+    assert tasks.asked[-1] == ("listTasks", [2])
+    second.stop()
+    assert clock.getDelayedCalls() == []
+
+
+def test_stopping_inside_a_callback(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A watch may be stopped by its own callback."""
+    tasks.set(1, OPEN)
+    watch = watcher.watch(1)
+    watch.on_change(lambda _: watch.stop())
+    clock.advance(0)
+    assert clock.getDelayedCalls() == []
+    assert not watch.done.called
+
+
+def test_cancelling_the_end(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """Cancelling ``done`` ends the watch."""
+    tasks.set(1, OPEN)
+    watch = watcher.watch(1)
+    watch.done.addErrback(lambda _: None)
+    clock.advance(0)
+    watch.done.cancel()
+    assert clock.getDelayedCalls() == []
+
+
+def test_stop_while_asking(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """Stopping the watcher gives up the request that is under way."""
+    cancelled: list[Any] = []
+    tasks.held = Deferred(cancelled.append)
+    tasks.set(1, OPEN)
+    watcher.watch(1)
+    clock.advance(0)
+    watcher.stop()
+    assert len(cancelled) == 1
+    assert clock.getDelayedCalls() == []
+
+
+def test_slow_hub_is_not_asked_twice(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """While one look is under way no other begins, whatever happens; after it there is a pause."""
+    tasks.held = Deferred()
+    tasks.set(1, OPEN)
+    tasks.set(2, OPEN)
+    watcher.watch(1)
+    clock.advance(0)
+    clock.advance(100)
+    watcher.watch(2)
+    watcher.wake()
+    clock.advance(100)
+    assert len(tasks.asked) == 1
+    held, tasks.held = tasks.held, None
+    held.callback(None)
+    assert [ids for method, ids in tasks.asked if method == "getTaskInfo"] == [[1]]
+    clock.advance(10)
+    assert [ids for method, ids in tasks.asked if method == "getTaskInfo"] == [[1], [1, 2]]
+    watcher.stop()
+
+
+def test_wake(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """Waking looks at once, as after a message."""
+    tasks.set(1, OPEN)
+    _, ends = seen(watcher, 1)
+    clock.advance(0)
+    tasks.set(1, FAILED)
+    clock.advance(3)
+    watcher.wake()
+    clock.advance(0)
+    assert len(ends) == 1
+
+
+def test_tree_of_trees(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A watched child of a watched task has its own tree; parents come before their children."""
+    tasks.set(1, OPEN)
+    tasks.set(2, OPEN, parent=1)
+    tasks.set(4, OPEN, parent=2)
+    tasks.set(3, OPEN, parent=1)
+    outer, inner = watcher.watch(1), watcher.watch(2)
+    clock.advance(0)
+    assert outer.tree is not None
+    assert inner.tree is not None
+    assert [task.id for task in outer.tree.descendents()] == [2, 3, 4]
+    assert [task.id for task in inner.tree.descendents()] == [4]
+    assert isinstance(outer.tree.root, Munch)
+    watcher.stop()
+
+
+def test_thousand_trees(tasks: Tasks, clock: Clock) -> None:
+    """A thousand trees of 7 cost less than half a request a second; a change is told in 20 s."""
+    watcher = TaskWatcher(tasks, clock, interval=6)
+    late: list[float] = []
+    changed: dict[int, float] = {}
+    for root in range(1, 1001):
+        tasks.set(root, OPEN)
+        for child in range(root * 10 + 10_000, root * 10 + 10_006):
+            tasks.set(child, OPEN, parent=root, method="buildArch")
+        watcher.watch(root).on_task_change(
+            lambda change: late.append(clock.seconds() - changed.get(change.task.id, 0.0))
+        )
+    clock.advance(0)
+    late.clear()
+    tasks.asked.clear()
+    for second in range(300):
+        task_id = (second * 37 % 1000 + 1) * 10 + 10_000 + second % 6
+        tasks.set(task_id, CLOSED, parent=task_id // 10 - 1000, method="buildArch")
+        changed[task_id] = clock.seconds()
+        clock.advance(1)
+    assert len(tasks.asked) <= 150
+    clock.pump([1] * 20)
+    assert len(late) == 300
+    assert max(late) < 20
+    watcher.stop()

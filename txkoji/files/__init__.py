@@ -1,0 +1,1 @@
+"""Files to and from a hub: uploads, downloads, logs, RPM digests."""

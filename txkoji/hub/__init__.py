@@ -1,0 +1,1 @@
+"""One hub, plain results: the wire, sessions, logging in, retries. Knows no tasks and no files."""

@@ -1,0 +1,114 @@
+"""Ways to log in to a hub.
+
+Each way is a method name, arguments and a path below the endpoint. The transport shows the client
+certificate; the connection sends the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from txkoji.exceptions import KojiLoginException
+from txkoji.hub.kerberos import Kerberos
+from txkoji.profiles import Profile
+
+__all__ = ["Login", "way_to_log_in"]
+
+
+SSL_PATH = "/ssllogin"
+"""Where the front end asks for a certificate or a ticket, and only there."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """One way to log in.
+
+    Attributes:
+        description: the way in words, for messages.
+        method: the hub method.
+        args: its positional arguments. Left out of the repr: a password may be among them.
+        kwargs: its named arguments.
+        path: what is appended to the endpoint's path.
+        kerberos: gets the token that the request carries, where the way needs one.
+    """
+
+    description: str
+    method: str
+    args: tuple[Any, ...] = field(default=(), repr=False)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    path: str = ""
+    kerberos: Kerberos | None = None
+
+    def renewal(self) -> Login:
+        """Return the same way for a session that has run out and shall go on (hubs since 1.32)."""
+        return replace(self, kwargs={**self.kwargs, "renew": True})
+
+
+def way_to_log_in(profile: Profile) -> Login:
+    """Choose the way to log in that a profile asks for, as Koji's own client does.
+
+    Raises:
+        KojiLoginException: the profile asks for none, or for one that can't work; the text says
+            what to do.
+    """
+    certificate = profile.cert if profile.cert and Path(profile.cert).is_file() else None
+    if profile.authtype == "noauth":
+        raise KojiLoginException(
+            f"the Koji profile {profile.name!r} says authtype = noauth: set authtype to log in"
+        )
+    if profile.authtype == "ssl" or (profile.authtype is None and certificate is not None):
+        return _by_certificate(profile, certificate)
+    if profile.authtype == "password" or (profile.authtype is None and profile.user):
+        return _by_password(profile)
+    if profile.authtype in (None, "kerberos"):
+        return _by_kerberos(profile)
+    raise KojiLoginException(
+        f"authtype of the Koji profile {profile.name!r} is {profile.authtype!r}: it may be"
+        " noauth, ssl, password or kerberos"
+    )
+
+
+def _by_certificate(profile: Profile, certificate: str | None) -> Login:
+    if certificate is None:
+        raise KojiLoginException(
+            f"no client certificate at {profile.cert or '~/.koji/client.crt'}: put one there, or"
+            f" set cert in the Koji profile {profile.name!r}"
+        )
+    _want_https(profile, "a client certificate")
+    return Login(
+        f"client certificate {certificate}",
+        "sslLogin",
+        kwargs={"proxyuser": profile.proxyuser},
+        path=SSL_PATH,
+    )
+
+
+def _by_password(profile: Profile) -> Login:
+    if not profile.user or not profile.password:
+        missing = "password" if profile.user else "user"
+        raise KojiLoginException(
+            f"a login by password needs {missing} in the Koji profile {profile.name!r}"
+        )
+    return Login(f"the password of {profile.user}", "login", args=(profile.user, profile.password))
+
+
+def _by_kerberos(profile: Profile) -> Login:
+    _want_https(profile, "a Kerberos ticket")
+    kerberos = Kerberos(profile.principal, profile.keytab, profile.ccache)
+    return Login(
+        str(kerberos),
+        "sslLogin",
+        kwargs={"proxyuser": profile.proxyuser},
+        path=SSL_PATH,
+        kerberos=kerberos,
+    )
+
+
+def _want_https(profile: Profile, what: str) -> None:
+    if not profile.server.startswith("https://"):
+        raise KojiLoginException(
+            f"{what} needs https, but the server of the Koji profile {profile.name!r} is"
+            f" {profile.server}"
+        )

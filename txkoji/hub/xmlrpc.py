@@ -1,0 +1,379 @@
+"""The hub's XML-RPC dialect: calls encoded, replies decoded as they arrive.
+
+Pure: bytes in, values out. It knows neither sockets nor what a method means.
+The dialect is that of Koji's hub: integers beyond 32 bits travel as ``<i8>``, None as ``<nil/>``,
+times as text, and named arguments as one more struct that holds ``__starstar``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from xml.parsers import expat
+
+from munch import Munch
+
+from txkoji.exceptions import (
+    ForbiddenXML,
+    NotXMLRPC,
+    ProtocolError,
+    ReplyTooLarge,
+    TruncatedReply,
+    fault_from,
+)
+from txkoji.hub.scanner import Scanner
+
+__all__ = ["ResponseDecoder", "decode_call", "decode_response", "encode_call"]
+
+DEFAULT_MAX_BYTES = 1 << 30
+"""A reply larger than this is refused; the largest known ones (whole-tag listings) are a tenth."""
+
+MAX_DEPTH = 200
+"""Containers inside each other. No hub nests a tenth as deep; a reply that does means harm."""
+
+STARSTAR = "__starstar"
+
+
+# Encoding
+
+
+def encode_call(
+    method: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+) -> bytes:
+    """Encode a call of a hub method.
+
+    Args:
+        method: the name of the method.
+        args: its positional arguments: None, bool, int, float, str, bytes, datetime, and lists,
+            tuples and str-keyed mappings of these.
+        kwargs: its named arguments.
+
+    Returns:
+        The body of the HTTP request, UTF-8.
+
+    Raises:
+        ValueError: an argument can't travel: an integer beyond 64 bits, a mapping with a key that
+            is not a str, a character that XML can't hold, another type. The text names it.
+    """
+    params = list(args)
+    if kwargs:
+        params.append({**kwargs, STARSTAR: True})
+    out: list[str] = ["<?xml version='1.0'?>\n<methodCall>\n<methodName>", _escape(method)]
+    out.append("</methodName>\n<params>\n")
+    for value in params:
+        out.append("<param>\n")
+        _encode(value, out, 0)
+        out.append("</param>\n")
+    out.append("</params>\n</methodCall>\n")
+    return "".join(out).encode("utf-8")
+
+
+_ILLEGAL = {code for code in range(32) if code not in (9, 10, 13)} | {0xFFFE, 0xFFFF}
+
+
+def _escape(text: str) -> str:
+    for character in text:
+        code = ord(character)
+        if code in _ILLEGAL or 0xD800 <= code <= 0xDFFF:
+            raise ValueError(f"XML can't hold the character U+{code:04X} in {text[:40]!r}")
+    # A carriage return would come out as a line feed; as a reference it arrives as it is.
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("\r", "&#13;")
+
+
+def _encode(value: Any, out: list[str], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"an argument nests deeper than {MAX_DEPTH} levels")
+    if value is None:
+        out.append("<value><nil/></value>\n")
+    elif value is True or value is False:
+        out.append(f"<value><boolean>{int(value)}</boolean></value>\n")
+    elif isinstance(value, str):
+        out.append(f"<value><string>{_escape(value)}</string></value>\n")
+    elif isinstance(value, int):
+        number = int(value)
+        if -(2**31) <= number < 2**31:
+            out.append(f"<value><int>{number}</int></value>\n")
+        elif -(2**63) <= number < 2**63:
+            out.append(f"<value><i8>{number}</i8></value>\n")
+        else:
+            raise ValueError(f"the integer {number} is beyond the 64 bits that a hub takes")
+    elif isinstance(value, float):
+        out.append(f"<value><double>{value!r}</double></value>\n")
+    elif isinstance(value, (bytes, bytearray)):
+        text = base64.encodebytes(value).decode("ascii")
+        out.append(f"<value><base64>\n{text}</base64></value>\n")
+    elif isinstance(value, datetime.datetime):
+        # The hub writes and reads times as text; without a zone it would take its own.
+        moment = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+        out.append(f"<value><string>{moment.astimezone(datetime.timezone.utc)}</string></value>\n")
+    elif isinstance(value, Mapping):
+        out.append("<value><struct>\n")
+        for key, member in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"the key {key!r} of a struct must be a str")  # noqa: TRY004
+            out.append(f"<member>\n<name>{_escape(key)}</name>\n")
+            _encode(member, out, depth + 1)
+            out.append("</member>\n")
+        out.append("</struct></value>\n")
+    elif isinstance(value, Iterable):
+        out.append("<value><array><data>\n")
+        for member in value:
+            _encode(member, out, depth + 1)
+        out.append("</data></array></value>\n")
+    else:
+        raise ValueError(f"a {type(value).__name__} can't be sent to a hub")
+
+
+# Decoding
+
+
+def _integer(text: str) -> int:
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    if text == "0":
+        return False
+    if text == "1":
+        return True
+    raise ValueError(f"bad boolean {text!r}")
+
+
+def _binary(text: str) -> bytes:
+    return base64.b64decode(text.encode("ascii"))
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "int": _integer,
+    "i1": _integer,
+    "i2": _integer,
+    "i4": _integer,
+    "i8": _integer,
+    "biginteger": _integer,
+    "boolean": _boolean,
+    "double": float,
+    "string": str,
+    "name": str,
+    "base64": _binary,
+    "dateTime.iso8601": str,
+}
+
+
+class _Document:
+    """The values of an XML-RPC document, built by expat's events. Not recursive."""
+
+    def __init__(self, root: str, struct: type[dict[str, Any]]) -> None:
+        self.root = root
+        self.struct = struct
+        self.ended = False
+        self.fault = False
+        self.method: str | None = None
+        self._begun = False
+        self._depth = 0
+        self._values: list[Any] = []
+        self._marks: list[int] = []
+        self._text: list[str] = []
+        self._typed = True
+        # One object for each key, however often it comes: a listing repeats 27 keys 20,000 times.
+        self._keys: dict[str, str] = {}
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text.append
+        parser.StartDoctypeDeclHandler = self._doctype
+        self.parser = parser
+
+    def _doctype(self, *_: Any) -> None:
+        raise ForbiddenXML("the reply declares a document type, which no Koji hub does: refused")
+
+    def _start(self, tag: str, _attributes: dict[str, str]) -> None:
+        if not self._begun:
+            if tag != self.root:
+                raise NotXMLRPC(f"expected <{self.root}>, got <{tag[:40]}>")
+            self._begun = True
+        self._depth += 1
+        if tag in ("struct", "array"):
+            self._marks.append(len(self._values))
+            if len(self._marks) > MAX_DEPTH:
+                raise ForbiddenXML(f"the reply nests deeper than {MAX_DEPTH} levels: refused")
+        elif tag == "fault":
+            self.fault = True
+        self._typed = tag != "value"
+        self._text.clear()
+
+    def _end(self, tag: str) -> None:
+        tag = tag.rpartition(":")[2]
+        text = "".join(self._text)
+        self._text.clear()
+        self._depth -= 1
+        self.ended = self._depth == 0
+        scalar = _SCALARS.get(tag)
+        if scalar is not None:
+            try:
+                value = scalar(text)
+            except (ValueError, binascii.Error) as error:
+                raise NotXMLRPC(f"a bad <{tag}> in the reply: {error}") from error
+            self._values.append(self._keys.setdefault(value, value) if tag == "name" else value)
+        elif tag == "value":
+            if not self._typed:
+                self._values.append(text)
+        elif tag == "nil":
+            self._values.append(None)
+        elif tag == "struct":
+            mark = self._marks.pop()
+            members = self._values[mark:]
+            names = members[::2]
+            if len(members) % 2 or not all(isinstance(name, str) for name in names):
+                raise NotXMLRPC("a struct in the reply has a member without a name or a value")
+            built = self.struct.__new__(self.struct)
+            dict.update(built, zip(names, members[1::2], strict=True))
+            self._values[mark:] = [built]
+        elif tag == "array":
+            mark = self._marks.pop()
+            self._values[mark:] = [self._values[mark:]]
+        elif tag == "methodName":
+            self.method = text
+        self._typed = True
+
+    def feed(self, data: bytes, final: bool = False) -> None:
+        self.parser.Parse(data, final)
+
+    def go_on(self, scanner: Scanner) -> None:
+        """Go on where a scanner stopped: with its elements open and its values read."""
+        self.feed(scanner.opened)
+        self._values, self._marks = scanner.values
+        self.feed(scanner.rest)
+
+    @property
+    def params(self) -> list[Any]:
+        return self._values
+
+
+class ResponseDecoder:
+    """Decodes one reply of a hub, as its bytes come.
+
+    Args:
+        max_bytes: the largest reply, in bytes, that is taken.
+        struct: the class that structs become: dict or a subclass of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        struct: type[dict[str, Any]] = Munch,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._begin = b""
+        self._document = _Document("methodResponse", struct)
+        self._scanner: Scanner | None = Scanner(struct, MAX_DEPTH)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the reply.
+
+        Raises:
+            ReplyTooLarge: more than ``max_bytes`` have come.
+            ForbiddenXML: the reply declares a document type, or nests absurdly.
+            NotXMLRPC: the reply is not an XML-RPC response: a web page, broken XML.
+        """
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            raise ReplyTooLarge(
+                f"the hub's reply is larger than {self._max_bytes:,} bytes:"
+                " ask for less at a time, or raise max_reply_bytes"
+            )
+        if len(self._begin) < 80:
+            self._begin += data[: 80 - len(self._begin)]
+        if self._scanner is None:
+            self._guarded(lambda: self._document.feed(data))
+        elif not self._scanner.feed(data):
+            self._hand_over(self._scanner)
+
+    def _hand_over(self, scanner: Scanner) -> None:
+        self._scanner = None
+        self._guarded(lambda: self._document.go_on(scanner))
+
+    def close(self) -> Any:
+        """End the reply and return its value.
+
+        Raises:
+            HubFault: the reply is a fault; its class is that of the fault's code.
+            TruncatedReply: the reply ends in the middle, or is empty.
+            NotXMLRPC: the reply is whole but not an XML-RPC response.
+        """
+        if self._scanner is not None:
+            if self._scanner.done:
+                return self._scanner.value
+            self._hand_over(self._scanner)
+        if not self._document.ended:
+            self._guarded(lambda: self._document.feed(b"", True), at_end=True)
+        self._guarded(lambda: self._document.feed(b"", True))
+        values = self._document.params
+        if self._document.fault:
+            if len(values) != 1 or not isinstance(values[0], dict):
+                raise NotXMLRPC("the hub's reply is a fault without a struct")
+            code = values[0].get("faultCode")
+            if not isinstance(code, int):
+                raise NotXMLRPC("the hub's reply is a fault without a code")
+            text = values[0].get("faultString")
+            raise fault_from(code, text if isinstance(text, str) else "")
+        if len(values) != 1:
+            raise NotXMLRPC(f"the hub's reply holds {len(values)} values instead of one")
+        return values[0]
+
+    def _guarded(self, step: Callable[[], None], *, at_end: bool = False) -> None:
+        try:
+            step()
+        except expat.ExpatError as error:
+            if at_end and self._begin.lstrip()[:1] in (b"", b"<"):
+                raise TruncatedReply(
+                    f"the hub's reply ends in the middle, after {self._size:,} bytes"
+                ) from error
+            words = expat.ErrorString(error.code)
+            raise NotXMLRPC(f"the hub's reply is not XML-RPC ({words}); {self._quote()}") from error
+        except NotXMLRPC as error:
+            raise NotXMLRPC(f"the hub's reply is not XML-RPC ({error}); {self._quote()}") from error
+
+    def _quote(self) -> str:
+        words = " ".join(self._begin.decode("utf-8", "replace").split())
+        return f"it begins {words[:60]!r}"
+
+
+def decode_response(data: bytes) -> Any:
+    """Decode a whole reply, or a stored task result. Raises as :class:`ResponseDecoder` does."""
+    decoder = ResponseDecoder()
+    decoder.feed(data)
+    return decoder.close()
+
+
+def decode_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
+    """Decode a call, such as the ``request`` that a hub stores with a task.
+
+    Args:
+        data: a whole ``methodCall`` document.
+
+    Returns:
+        The method, its positional arguments, and its named arguments.
+
+    Raises:
+        ProtocolError: it is not an XML-RPC call.
+    """
+    document = _Document("methodCall", Munch)
+    try:
+        document.feed(data, True)
+    except expat.ExpatError as error:
+        raise NotXMLRPC(f"not an XML-RPC call: {error}") from error
+    if document.method is None:
+        raise ProtocolError("the XML-RPC call names no method")
+    params = document.params
+    kwargs: dict[str, Any] = {}
+    if params and isinstance(params[-1], dict) and params[-1].get(STARSTAR):
+        kwargs = dict(params.pop())
+        del kwargs[STARSTAR]
+    return document.method, params, kwargs

@@ -1,0 +1,265 @@
+"""The hub methods that make a task, and how the task of a call is recognised. Pure, and data.
+
+A call whose reply was lost may have made a task. Where the hub keeps free data with a task the
+call carries a marker there, and the task is known by it. Elsewhere the task is known by what it is
+to do: the request that the hub made of the call's arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from txkoji.hub.xmlrpc import STARSTAR
+
+__all__ = ["KEY", "TASK_METHODS", "TaskMethod", "named", "surplus", "with_marker"]
+
+KEY = "submission_marker"
+"""Where the marker stands in ``custom_user_metadata``, which Koji keeps for its users."""
+
+REST = "**"
+"""In the list of what a request holds: all arguments that have no place of their own in it."""
+
+METADATA = "custom_user_metadata"
+LABEL = "label"
+
+ELSEWHERE = frozenset(["priority", "channel", "img_type"])
+"""Parameters that a task has in other columns than its request."""
+
+TELLING = frozenset(["scratch"])
+"""What no hub puts into a request by itself."""
+
+
+@dataclass(frozen=True)
+class TaskMethod:
+    """How a hub method makes a task.
+
+    Attributes:
+        task: the method of the task; of some hub methods, the name of the argument that holds it.
+        parameters: the parameters of the hub method, in their order.
+        request: which of them the task's request holds, in its order. None stands for what the hub
+            puts in; :data:`REST` for a struct of all further ones.
+        marker: where the task carries a marker: :data:`METADATA` among its ``opts``, as its
+            :data:`LABEL`, or nowhere: then it is recognised by its request.
+        aliases: the hub method that looks up what a parameter names, where the request may have
+            another name for it than the call.
+        replaced: parameters that the hub replaces by something of its own.
+    """
+
+    task: str
+    parameters: tuple[str, ...]
+    request: tuple[str | None, ...]
+    marker: str | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
+
+
+def _method(task: str, parameters: str, request: str, **more: Any) -> TaskMethod:
+    held = tuple(None if name == "-" else name for name in request.split())
+    return TaskMethod(task, tuple(parameters.split()), held, **more)
+
+
+TASK_METHODS: dict[str, TaskMethod] = {
+    # Recorded: what stands in custom_user_metadata comes back with the task, and its build.
+    "build": _method(
+        "build", "src target opts priority channel", "src target opts", marker=METADATA
+    ),
+    # Of the structs of options below no recording shows that a builder takes a key that it does not
+    # know (that of container builds checks them against a schema): they stay as they are given.
+    "chainBuild": _method("chainbuild", "srcs target opts priority channel", "srcs target opts"),
+    "mavenBuild": _method("maven", "url target opts priority channel", "url target opts"),
+    "chainMaven": _method(
+        "chainmaven", "builds target opts priority channel", "builds target opts"
+    ),
+    "wrapperRPM": _method(
+        "wrapperRPM",
+        "build url target priority channel opts",
+        "url target build - opts",
+        aliases={"build": "getBuild", "target": "getBuildTarget"},
+    ),
+    "winBuild": _method("winbuild", "vm url target opts priority channel", "vm url target opts"),
+    "buildImage": _method(
+        "img_type",
+        "name version arch target ksfile img_type opts priority",
+        "name version arch target ksfile opts",
+    ),
+    "buildImageOz": _method(
+        "image",
+        "name version arches target inst_tree opts priority",
+        "name version arches target inst_tree opts",
+    ),
+    "buildImageIndirection": _method("indirectionimage", "opts priority", "opts"),
+    "kiwiBuild": _method(
+        "kiwiBuild",
+        "target arches desc_url desc_path optional_arches profile scratch priority make_prep repos"
+        " release type type_attr result_bundle_name_format use_buildroot_repo version"
+        " repo_releasever",
+        "target arches desc_url desc_path **",
+    ),
+    "osbuildImage": _method(
+        "osbuildImage",
+        "name version distro image_type target arches opts priority",
+        "name version distro image_type target arches opts",
+    ),
+    "buildContainer": _method(
+        "buildContainer", "src target opts priority channel", "src target opts"
+    ),
+    "buildSourceContainer": _method(
+        "buildSourceContainer", "target opts priority channel", "target opts"
+    ),
+    "runroot": _method(
+        "runroot",
+        "tagInfo arch command channel",
+        "tagInfo arch command **",
+        aliases={"tagInfo": "getTag"},
+    ),
+    "distRepo": _method(
+        "distRepo",
+        "tag keys",
+        "tag - keys **",
+        aliases={"tag": "getTag"},
+        replaced=frozenset(["comps"]),
+    ),
+    "newRepo": _method(
+        "newRepo",
+        "tag event src debuginfo separate_src",
+        "tag event src debuginfo separate_src **",
+        aliases={"tag": "getTag"},
+    ),
+    "tagBuild": _method(
+        "tagBuild",
+        "tag build force fromtag",
+        "tag build force fromtag",
+        aliases={"tag": "getTag", "build": "getBuild", "fromtag": "getTag"},
+    ),
+    "moveBuild": _method(
+        "tagBuild",
+        "tag1 tag2 build force",
+        "tag2 build force tag1",
+        aliases={"tag1": "getTag", "tag2": "getTag", "build": "getBuild"},
+    ),
+    "restartHosts": _method("restartHosts", "priority options", "options"),
+    "saveFailedTree": _method("saveFailedTree", "buildrootID full", "buildrootID full"),
+    # Recorded: the label comes back with the task, and a task that is nobody's child has none.
+    "makeTask": _method("method", "method arglist", "", marker=LABEL),
+    # Its task is a copy of another: method and request are that one's.
+    "resubmitTask": _method("taskID", "taskID", ""),
+}
+"""How each hub method makes its task (facts of Koji 1.36 and its plugins).
+
+``moveAllBuilds`` makes any number of tasks: it is not here.
+"""
+
+
+def named(entry: TaskMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call by their names."""
+    return {**dict(zip(entry.parameters, args, strict=False)), **kwargs}
+
+
+def with_marker(
+    method: str, args: Sequence[Any], kwargs: Mapping[str, Any], marker: str
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call with the marker among them, where the method takes one."""
+    entry = TASK_METHODS[method]
+    if entry.marker == LABEL:
+        return tuple(args), {LABEL: marker, **kwargs}
+    if entry.marker != METADATA:
+        return tuple(args), dict(kwargs)
+    place = entry.parameters.index("opts")
+    options = dict(named(entry, args, kwargs).get("opts") or {})
+    options[METADATA] = {**(options.get(METADATA) or {}), KEY: marker}
+    if len(args) > place:
+        return (*args[:place], options, *args[place + 1 :]), dict(kwargs)
+    return tuple(args), {**kwargs, "opts": options}
+
+
+def surplus(
+    method: str,
+    arguments: Mapping[str, Any],
+    task: Mapping[str, Any],
+    others: Mapping[str, Any],
+) -> int | None:
+    """Tell how well a task fits a call.
+
+    Args:
+        method: the hub method.
+        arguments: the call's arguments by their names, the marker among them.
+        task: a task, with its request.
+        others: what the hub says of what arguments name, by the arguments' names.
+
+    Returns:
+        How many values the request has that the call did not give: the hub may put some in. None
+        for a task that another call made.
+    """
+    entry = TASK_METHODS[method]
+    if entry.marker == LABEL:
+        fits = task.get(LABEL) == arguments[LABEL]
+        return 0 if fits and _plain(task["request"]) == _plain(arguments["arglist"]) else None
+    if method == "resubmitTask":
+        return 0 if _plain(task["request"]) == _plain(arguments["request"]) else None
+    have = _held(entry, task["request"])
+    if entry.marker == METADATA:
+        return 0 if _marker(have) == _marker(arguments) else None
+    want = {name: value for name, value in arguments.items() if name not in ELSEWHERE}
+    for name, value in want.items():
+        if name not in entry.replaced and not _same(value, have.get(name), others.get(name)):
+            return None
+    more = {name for name, value in have.items() if _plain(value) and name not in want}
+    if more and (REST not in entry.request or more & TELLING):
+        return None
+    return len(more)
+
+
+def _held(entry: TaskMethod, request: Sequence[Any]) -> dict[str, Any]:
+    """Return what a request holds, by the names of the hub method's parameters."""
+    values = list(request)
+    last = values[-1] if values else None
+    flagged = isinstance(last, dict) and last.get(STARSTAR)
+    further = dict(values.pop()) if flagged else {}
+    further.pop(STARSTAR, None)
+    held: dict[str, Any] = {}
+    for name, value in zip(entry.request, values, strict=False):
+        if name == REST:
+            held.update(value if isinstance(value, dict) else {})
+        elif name is not None:
+            held[name] = value
+    if REST in entry.request:
+        # Newer hubs gather what was named in one more struct.
+        held.update(further.pop("opts", None) or {})
+    return {**held, **further}
+
+
+def _marker(arguments: Mapping[str, Any]) -> Any:
+    options = arguments.get("opts")
+    metadata = options.get(METADATA) if isinstance(options, dict) else None
+    return metadata.get(KEY) if isinstance(metadata, dict) else None
+
+
+def _same(ours: Any, theirs: Any, other: Any) -> bool:
+    """Compare an argument with what the request has; it may have another name for the object."""
+    if other is not None or isinstance(theirs, dict):
+        return bool((_identities(ours) | _identities(other)) & _identities(theirs)) or _plain(
+            ours
+        ) == _plain(theirs)
+    ours, theirs = _plain(ours), _plain(theirs)
+    if isinstance(ours, list) and isinstance(theirs, str):
+        theirs = theirs.split()
+    if isinstance(theirs, list) and isinstance(ours, str):
+        ours = ours.split()
+    return bool(ours == theirs)
+
+
+def _identities(value: Any) -> set[Any]:
+    if isinstance(value, dict):
+        return {value.get(key) for key in ("id", "build_id", "name", "nvr")} - {None}
+    return {value} if isinstance(value, (int, str)) else set()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without what says nothing: a hub may leave that out, or put it in."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items() if _plain(each)} or None
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value] or None
+    return value or None

@@ -1,0 +1,286 @@
+"""How a watched task ended: what it made, and the one line that says why it failed."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from txkoji import build_states, paths, task_states
+from txkoji._deferreds import returns_deferred
+from txkoji.exceptions import HubFault, fault_from
+from txkoji.watching.infrastructure import is_infrastructure
+from txkoji.watching.task_tree import ARCH_METHODS, TaskTree
+
+__all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]
+
+LOGS = ("build.log", "root.log", "checkout.log", "runroot.log", "mock_output.log", "state.log")
+"""The logs that say why a task failed, the most telling one first (those of Koji's builders)."""
+
+_TELLS_NOTHING = re.compile(r"(hw_info|installed_pkgs|mock_config|dnf.*|.*\.log-ts)\.log")
+"""Logs that hold no reason: what was there, and when lines of other logs were written."""
+
+_SRPM_METHODS = ("buildSRPMFromSCM", "rebuildSRPM")
+
+_CHAIN_METHODS = ("chainbuild", "chainmaven")
+"""Tasks whose children make the builds."""
+
+_WITHOUT_RESULT = frozenset(
+    ["build", "chainbuild", "createdistrepo", "maven", "tagBuild", "winbuild"]
+)
+"""Tasks whose result is None when they are CLOSED."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended.
+
+    Attributes:
+        tree: the task and all below it.
+        reason: why it did not close, in one line; empty where it did.
+        fault: the fault that the hub keeps as the result of a FAILED task, else None.
+        guilty: the task that failed first, at the bottom of the tree; None where none did.
+        log: the name of the guilty task's log that holds the reason, None where there is none.
+        log_url: the address of that log, or None.
+        build: the :class:`txkoji.build.Build` that the task made, the first of several; None for a
+            scratch build and for one that failed before the hub had a name for it.
+        nvr: name-version-release of the build, of a scratch build too, or None.
+        builds: all builds that the task made: a chain makes several, and so may a container.
+        tags: the names of the tags that the builds are in.
+        rpms: the file names of the RPMs that were made: those of complete builds, else those that
+            the tasks left.
+        repo_id: the repo that ``newRepo``, ``distRepo`` or ``waitrepo`` ended with, or None.
+        result: what the hub keeps as the result of a CLOSED task; None for most.
+    """
+
+    tree: TaskTree
+    reason: str = ""
+    fault: HubFault | None = None
+    guilty: Any = None
+    log: str | None = None
+    log_url: str | None = None
+    build: Any = None
+    nvr: str | None = None
+    builds: tuple[Any, ...] = ()
+    tags: tuple[str, ...] = ()
+    rpms: tuple[str, ...] = ()
+    repo_id: int | None = None
+    result: Any = None
+
+    @property
+    def arches(self) -> dict[str, str]:
+        """The name of the last state of each architecture's task: ``{"x86_64": "CLOSED"}``."""
+        return {arch: task_states.to_str(task.state) for arch, task in self.tree.arches.items()}
+
+    @property
+    def is_infrastructure(self) -> bool:
+        """Whether the build system failed rather than the package.
+
+        See :func:`txkoji.watching.infrastructure.is_infrastructure`, which takes a table too.
+        """
+        return is_infrastructure(self.fault)
+
+
+def guilty_task(tree: TaskTree) -> Any:
+    """Return the deepest FAILED task on the path of failures from the root, None without one.
+
+    A parent fails with its child's fault. Of several failed children the first to end is the
+    cause: the others are canceled when it ends.
+    """
+    if tree.root.state != task_states.FAILED:
+        return None
+    task = tree.root
+    while True:
+        failed = [
+            child for child in tree.children.get(task.id, ()) if child.state == task_states.FAILED
+        ]
+        if not failed:
+            return task
+        task = min(failed, key=lambda child: (child.get("completion_ts") or 0, child.id))
+
+
+def reason_of(text: str) -> str:
+    """Return the line of a fault's text that says most.
+
+    The text of a fault with code 1 is a Python traceback, whose last line names the error.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return "the hub gives no reason"
+    traceback = any(line.startswith("Traceback (most recent call last)") for line in lines)
+    return lines[-1] if traceback else lines[0]
+
+
+def choose_log(names: Sequence[str], text: str) -> str | None:
+    """Choose the log that holds the reason of a failure.
+
+    Args:
+        names: the files that the task left.
+        text: the text of its fault, which may name a log ("see root.log").
+    """
+    logs = {posixpath.basename(name): name for name in names if name.endswith(".log")}
+    named = re.findall(r"[\w.-]+\.log\b", text)
+    # Images, containers and plugins have logs of their own names.
+    others = [name for name in sorted(logs) if not _TELLS_NOTHING.fullmatch(name)]
+    return next((logs[name] for name in [*named, *LOGS, *others] if name in logs), None)
+
+
+@returns_deferred
+async def read_outcome(connection: Any, tree: TaskTree) -> Outcome:
+    """Ask the hub what came of a task that has ended.
+
+    Args:
+        connection: a :class:`txkoji.Connection`.
+        tree: the final tree.
+
+    Returns:
+        A Deferred of an :class:`Outcome`.
+
+    Raises:
+        TransportError: the hub could not be reached.
+        HubFault: the hub refused, because it is offline for instance.
+    """
+    made = await _what_was_made(connection, tree)
+    if tree.root.state == task_states.CLOSED:
+        return Outcome(tree, **made)
+    guilty = guilty_task(tree)
+    if guilty is None:
+        return Outcome(tree, reason=f"task {tree.root.id} was canceled", **made)
+    fault = await _fault(connection, guilty.id)
+    text = fault.text if fault is not None else ""
+    names = await connection.call("listTaskOutput", guilty.id)
+    log = choose_log(names, text)
+    return Outcome(
+        tree,
+        reason=reason_of(text),
+        fault=fault,
+        guilty=guilty,
+        log=log,
+        log_url=None if log is None else _log_url(connection, guilty.id, log),
+        **made,
+    )
+
+
+async def _fault(connection: Any, task_id: int) -> HubFault | None:
+    # A fault that comes as one may be the hub's own: it is offline, say.
+    result = await connection.call("getTaskResult", task_id, raise_fault=False)
+    if isinstance(result, dict) and isinstance(result.get("faultCode"), int):
+        return fault_from(result["faultCode"], str(result.get("faultString") or ""))
+    return None
+
+
+def _log_url(connection: Any, task_id: int, log: str) -> str:
+    if connection.topurl:
+        return paths.task_output_url(connection.topurl, task_id, log)
+    return paths.task_file_url(connection.weburl, task_id, log)
+
+
+async def _what_was_made(connection: Any, tree: TaskTree) -> dict[str, Any]:
+    """Return the part of an outcome that a failed task has, too."""
+    result = None
+    if tree.root.state == task_states.CLOSED and tree.root.method not in _WITHOUT_RESULT:
+        result = await connection.call("getTaskResult", tree.root.id)
+    builds = await _builds(connection, tree, result)
+    complete = [build for build in builds if build.state == build_states.COMPLETE]
+    tags: list[str] = []
+    rpms: list[str] = []
+    for build in complete:
+        rows = await connection.call("listBuildRPMs", build.build_id)
+        rpms += [f"{row.name}-{row.version}-{row.release}.{row.arch}.rpm" for row in rows]
+        tags += [tag.name for tag in await connection.call("listTags", build.build_id)]
+    nvr = builds[0].nvr if builds else None
+    if not builds or not complete:
+        results = await _results(connection, tree)
+        rpms = list(_rpms_of(results))
+        nvr = nvr or next(_names_of(results), None)
+    return {
+        "build": builds[0] if builds else None,
+        "nvr": nvr,
+        "builds": tuple(builds),
+        "tags": tuple(dict.fromkeys(tags)),
+        "rpms": tuple(dict.fromkeys(rpms)),
+        "repo_id": _repo_id(tree.root.method, result),
+        "result": result,
+    }
+
+
+async def _builds(connection: Any, tree: TaskTree, result: Any) -> list[Any]:
+    makers = [tree.root.id]
+    if tree.root.method in _CHAIN_METHODS:
+        makers = [task.id for task in tree.children.get(tree.root.id, ()) if _makes_build(task)]
+    builds: list[Any] = []
+    for task_id in makers:
+        builds += await connection.call("listBuilds", taskID=task_id)
+    if not builds:
+        # A build of a content generator does not name the task in its own row.
+        for build_id in _build_ids(tree.root.method, result):
+            build = await connection.call("getBuild", build_id)
+            builds += [build] if build is not None else []
+    return builds
+
+
+def _makes_build(task: Any) -> bool:
+    return task.method in ("build", "maven", "wrapperRPM")
+
+
+async def _results(connection: Any, tree: TaskTree) -> list[dict[str, Any]]:
+    """Read the results of the tasks that leave files."""
+    multicall = connection.MultiCall()
+    for task in tree.tasks():
+        if task.state == task_states.CLOSED and task.method in (*_SRPM_METHODS, *ARCH_METHODS):
+            multicall.getTaskResult(task.id)
+    if not len(multicall):
+        return []
+    return [result for result in await multicall() if isinstance(result, dict)]
+
+
+def _rpms_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for result in results:
+        for key in ("srpms", "rpms"):
+            for path in result.get(key) or ():
+                yield posixpath.basename(str(path))
+
+
+def _names_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for result in results:
+        if result.get("srpm"):
+            yield posixpath.basename(str(result["srpm"])).removesuffix(".src.rpm")
+        elif all(isinstance(result.get(key), str) for key in ("name", "version", "release")):
+            yield f"{result['name']}-{result['version']}-{result['release']}"
+
+
+def _container_builds(result: Any) -> Iterator[int]:
+    # Their ids are texts.
+    yield from (int(text) for text in result.get("koji_builds") or () if str(text).isdigit())
+
+
+def _osbuild_build(result: Any) -> Iterator[int]:
+    build_id = (result.get("koji") or {}).get("build")
+    if isinstance(build_id, int):
+        yield build_id
+
+
+_BUILDS_IN_RESULT: dict[str, Callable[[Any], Iterator[int]]] = {
+    "buildContainer": _container_builds,
+    "buildSourceContainer": _container_builds,
+    "osbuildImage": _osbuild_build,
+}
+
+
+def _build_ids(method: str, result: Any) -> list[int]:
+    read = _BUILDS_IN_RESULT.get(method)
+    return list(read(result)) if read is not None and isinstance(result, dict) else []
+
+
+def _repo_id(method: str, result: Any) -> int | None:
+    found: Any = None
+    if method == "newRepo" and isinstance(result, list) and result:
+        found = result[0]
+    elif method == "waitrepo" and isinstance(result, dict):
+        found = result.get("id")
+    elif method == "distRepo":
+        number = re.search(r"#(\d+)", str(result or ""))
+        found = int(number[1]) if number else None
+    return found if isinstance(found, int) else None
