@@ -28,7 +28,7 @@ from txkoji import Connection, Profile
 from txkoji.bus import AMQP, Publisher
 from txkoji.history.poller import Interest, Poller
 from txkoji.testing import FakeHub
-from txkoji.testing.messages import Message
+from txkoji.testing.announcements.messages import Announcement
 
 FLOOD = 1000
 SINGLE = 100
@@ -136,7 +136,7 @@ class Site:
     def __init__(self) -> None:
         self.hub = FakeHub(reactor)
         self.hub.add_demo_content()
-        self.messages: list[Message] = []
+        self.messages: list[Announcement] = []
         self.hub.on_message(self.messages.append)
         self._count = 0
 

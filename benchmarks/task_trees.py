@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from txkoji.testing import FakeHub
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import ASSIGNED, CLOSED, FREE, OPEN, make_task
 
 LIFE = 1200.0
@@ -31,13 +31,13 @@ Event = tuple[float, str, int]
 
 
 @hub_method("countRequests")
-def count_requests(call: Call) -> int:
+def count_requests(call: MethodCall) -> int:
     """Return how many requests the hub got."""
     return call.hub.requests
 
 
 @hub_method("listRoots")
-def list_roots(call: Call) -> list[int]:
+def list_roots(call: MethodCall) -> list[int]:
     """Return the ids of the builds' tasks."""
     return [row["id"] for row in call.state.rows("task", method="build")]
 
@@ -85,7 +85,7 @@ class Build:
             "srpm": ("buildSRPMFromSCM", [self._source, 7, {"repo_id": 1, "scratch": None}]),
             "tag": ("tagBuild", [7, 1, False, None, True]),
         }.get(name, ("buildArch", [SRPM, 7, name, False, {"repo_id": 1}]))
-        call = Call(self._hub, self._hub.admin)
+        call = MethodCall(self._hub, self._hub.admin)
         parent = self._hub.state.get("task", self._ids["build"]) if self._ids else None
         arch = name if method == "buildArch" else "noarch"
         return make_task(call, method, request, parent=parent, arch=arch)

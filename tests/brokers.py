@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from txkoji.testing.certificates import CertificateAuthority
+from txkoji.testing.front.certificates import CertificateAuthority
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Not the one on the PATH: that one changes to the user rabbitmq."""

@@ -22,7 +22,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from txkoji import Connection, Profile, exceptions
 from txkoji.bus.settings import Broker
-from txkoji.testing.sessions import Session, Sessions
+from txkoji.testing.tables.sessions import HubSession, HubSessions
 
 KEY = re.compile(r"(?=(\d+-[A-Za-z0-9_-]{24}))")
 """What a session key of an embedded hub looks like."""
@@ -89,7 +89,7 @@ class SecretNet:
             for kind in (Profile, Broker):
                 _after(patch, kind, "__init__", self._credentials)
             _after(patch, Connection, "__init__", self._connections.add)
-            _after(patch, Sessions, "login_reply", lambda _, session: self._key(session))
+            _after(patch, HubSessions, "login_reply", lambda _, session: self._key(session))
             for error in _errors(exceptions.KojiException):
                 if error is exceptions.KojiException or "__init__" in vars(error):
                     _after(patch, error, "__init__", self._error)
@@ -102,7 +102,7 @@ class SecretNet:
                 globalLogPublisher.removeObserver(self._event)
                 logging.getLogger().removeHandler(handler)
 
-    def _key(self, session: Session) -> None:
+    def _key(self, session: HubSession) -> None:
         self.keys.add(session.key)
 
     def _credentials(self, owner: Any, *_arguments: Any, **_named: Any) -> None:

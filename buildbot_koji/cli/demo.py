@@ -21,7 +21,7 @@ from zope.interface import implementer
 from txkoji.bus import AMQP
 from txkoji.exceptions import BusError, ConfigurationError
 from txkoji.testing import FakeHub
-from txkoji.testing.emission import settings_from
+from txkoji.testing.announcements.emission import settings_from
 
 __all__ = ["Demo", "DemoError"]
 

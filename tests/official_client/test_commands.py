@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.official_client.conftest import SOURCE, OfficialClient, created_task
-from txkoji.testing import rpms
+from txkoji.testing.formats import rpms
 
 ARCHES = ("x86_64", "aarch64", "ppc64le")
 

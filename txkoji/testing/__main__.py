@@ -13,7 +13,7 @@ from twisted.internet.error import CannotListenError
 
 from txkoji.bus import Broker
 from txkoji.exceptions import ConfigurationError
-from txkoji.testing.emission import settings_from
+from txkoji.testing.announcements.emission import settings_from
 from txkoji.testing.hub import KOJIADMIN, FakeHub
 
 

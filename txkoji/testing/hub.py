@@ -23,18 +23,17 @@ from txkoji._deferreds import returns_deferred
 from txkoji.bus import Broker
 from txkoji.bus.base import Dialect
 from txkoji.exceptions import BusError
-from txkoji.testing import lookups, methods, rpms
-from txkoji.testing.builder import Builder
-from txkoji.testing.certificates import CertificateAuthority
-from txkoji.testing.emission import Emitter, Outgoing
-from txkoji.testing.fedora import fedora_message
-from txkoji.testing.files import DiskFileTree, FileTree
-from txkoji.testing.handlers import HANDLERS, failures
-from txkoji.testing.kojira import Kojira
-from txkoji.testing.messages import Message
+from txkoji.testing.announcements.emission import Emitter, Outgoing
+from txkoji.testing.announcements.fedora import fedora_message
+from txkoji.testing.announcements.messages import Announcement
+from txkoji.testing.farm.builder import Builder
+from txkoji.testing.farm.handlers import HANDLERS, failures
+from txkoji.testing.farm.kojira import Kojira
+from txkoji.testing.formats import rpms
+from txkoji.testing.front.certificates import CertificateAuthority
+from txkoji.testing.front.endpoint import HubResource, call_with_argument_check
+from txkoji.testing.front.web import FilesResource, PagesResource
 from txkoji.testing.methods import (
-    Call,
-    HubMethod,
     absent,
     archives,
     builds,
@@ -56,11 +55,12 @@ from txkoji.testing.methods import (
     users,
     windows,
 )
-from txkoji.testing.protocol import HubResource, call_with_argument_check
-from txkoji.testing.sessions import LAST_SESSION, SESSIONS, Session, Sessions
-from txkoji.testing.state import HubState, Row
-from txkoji.testing.storage import Record, Storage
-from txkoji.testing.web import FilesResource, PagesResource
+from txkoji.testing.methods.table import METHODS, PLUGIN_OF, SINCE, HubMethod, MethodCall
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.file_tree import DiskFileTree, FileTree
+from txkoji.testing.tables.sessions import LAST_SESSION, SESSIONS, HubSession, HubSessions
+from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state_file import Record, StateFile
 
 MODULES = (
     absent,
@@ -134,7 +134,7 @@ class FakeHub:
         host: the address to listen on.
         state_file: keep everything in this file, and files in the directory that has its name
             and ``.files``: a hub that is made of it again, on the same port, goes on, whatever
-            ended this one. Sessions stay valid, and tasks that were running start again.
+            ended this one. HubSessions stay valid, and tasks that were running start again.
         bus: settings of a broker (:mod:`txkoji.bus`), to which the hub publishes its messages from
             its start on. What the broker does not take is kept in memory and tried again.
         bus_dialect: ``protonmsg``, or ``fedora`` for messages as Fedora's hub sends them. The
@@ -190,7 +190,7 @@ class FakeHub:
         self.ticket_answer: Callable[[bytes], bytes] = lambda answer: answer
         self.requests = 0
         self.calls: Counter[str] = Counter()
-        self.sessions = Sessions()
+        self.sessions = HubSessions()
         self.sessions.header_auth = self.release >= (1, 31)
         self.state = HubState(self.now)
         self.files = (
@@ -207,12 +207,12 @@ class FakeHub:
         self._files_port: Any = None
         self._directory: Path | None = None
         self._authority: CertificateAuthority | None = None
-        self._storage: Storage | None = None
+        self._storage: StateFile | None = None
         self._bus_dialect = bus_dialect
         self._emitter = None if bus is None else Emitter(bus, reactor)
         self.restored = False
         if state_file is not None:
-            self._keep_in(Storage(state_file))
+            self._keep_in(StateFile(state_file))
         if not self.restored:
             system.seed(self.state)
             self.add_user(KOJIADMIN, password="kojiadmin", permissions=["admin"])
@@ -224,7 +224,7 @@ class FakeHub:
         assert row is not None
         return row
 
-    def _keep_in(self, storage: Storage) -> None:
+    def _keep_in(self, storage: StateFile) -> None:
         """Take over what the storage has, and keep everything there from now on."""
         self._storage = storage
         kept: dict[str, list[Record]] = {"sessions": [], "state": []}
@@ -410,13 +410,13 @@ class FakeHub:
 
     def without_plugins(self, *plugins: str) -> None:
         """Do without plugins, whose methods are invalid then: ``sidetag``, ``runroot``, ..."""
-        unknown = set(plugins) - set(methods.PLUGIN_OF.values())
+        unknown = set(plugins) - set(PLUGIN_OF.values())
         assert not unknown, f"no such plugins: {unknown}"
         self._absent_plugins.update(plugins)
 
     # Messages
 
-    def on_message(self, callback: Callable[[Message], None]) -> None:
+    def on_message(self, callback: Callable[[Announcement], None]) -> None:
         """Call back with each message that the hub has for a bus, in order, once it is committed.
 
         The messages are those of the hub's plugin ``protonmsg``.
@@ -442,7 +442,7 @@ class FakeHub:
             raise
         self._emitter = emitter
 
-    def _emit(self, message: Message) -> None:
+    def _emit(self, message: Announcement) -> None:
         outgoing: Outgoing | None = Outgoing(message.address, message.body, message.properties)
         if self._bus_dialect == "fedora":
             outgoing = fedora_message(
@@ -461,13 +461,13 @@ class FakeHub:
 
     def method(self, name: str) -> HubMethod | None:
         """Return the hub method of a name; None where this hub has none."""
-        if methods.PLUGIN_OF.get(name) in self._absent_plugins:
+        if PLUGIN_OF.get(name) in self._absent_plugins:
             return None
-        if methods.SINCE.get(name, self.release) > self.release:
+        if SINCE.get(name, self.release) > self.release:
             return None
-        return methods.METHODS.get(name)
+        return METHODS.get(name)
 
-    def user_of(self, session: Session | None) -> Row | None:
+    def user_of(self, session: HubSession | None) -> Row | None:
         """Return the user of a session, of an anonymous call the one of the switch, or None."""
         if session is not None:
             return self.state.get("users", session.user_id)
@@ -503,7 +503,7 @@ class FakeHub:
         if kwargs:
             params.append({**kwargs, "__starstar": True})
         with self.state.transaction():
-            return call_with_argument_check(Call(self, row), method, params)
+            return call_with_argument_check(MethodCall(self, row), method, params)
 
     def permissions_of(self, user: Row) -> set[str]:
         """Return the names of the permissions that a user holds."""
@@ -569,7 +569,7 @@ class FakeHub:
             arches: its architectures, between blanks.
             channels: the channels whose tasks it takes.
             capacity: as soon as its tasks weigh as much together it takes no more: the others
-                wait FREE (:mod:`txkoji.testing.scheduler`). By default it takes all that come.
+                wait FREE (:mod:`txkoji.testing.farm.scheduler`). By default it takes all that come.
 
         Returns:
             The host's row.
@@ -614,7 +614,7 @@ class FakeHub:
     def add_repo(self, tag: str) -> int:
         """Add a READY repo of a tag as it is now; returns its id."""
         with self.state.transaction():
-            call = Call(self, self.admin)
+            call = MethodCall(self, self.admin)
             tag_id = lookups.find_tag_id(self.state, tag, strict=True)
             assert tag_id is not None
             return int(repos.insert_repo(call, tag_id, state=repos.READY)["id"])
@@ -626,7 +626,7 @@ class FakeHub:
             rpm: the RPM's id or its N-V-R.A.
             key_id: the key's id in hex.
         """
-        call = Call(self, self.admin)
+        call = MethodCall(self, self.admin)
         row = builds.find_rpm(call, rpm)
         assert row is not None, f"no such RPM: {rpm}"
         header = rpms.signed_header(self.files.read(builds.rpm_path(call, row)), key_id)
@@ -639,7 +639,7 @@ class FakeHub:
         ``demo-candidate`` and ``demo-released``; the target ``demo``; packages, listed in
         ``demo-candidate`` and ``demo-released``: ``hello``, ``world``, ``foo``, the Maven project
         ``org.example-hello``, and those that do not build, as
-        :mod:`txkoji.testing.handlers.failures` says. Maven and Windows builds are enabled.
+        :mod:`txkoji.testing.farm.handlers.failures` says. Maven and Windows builds are enabled.
 
         Args:
             capacity: the capacity of the host, as :meth:`add_host` takes it.
@@ -668,4 +668,4 @@ class FakeHub:
         self.add_repo("demo-build")
 
 
-assert methods.METHODS, "the hub methods are registered by the imports above"
+assert METHODS, "the hub methods are registered by the imports above"

@@ -29,7 +29,7 @@ from tests.support import limited, until
 from txkoji.bus import AMQP, Publisher
 from txkoji.exceptions import BusError
 from txkoji.testing import FakeHub
-from txkoji.testing.messages import Message
+from txkoji.testing.announcements.messages import Announcement
 
 pytestmark = brokers.marks
 
@@ -135,7 +135,7 @@ class Bus:
         )
         self.sent = 0
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Announcement) -> None:
         while True:
             try:
                 await limited(
@@ -160,7 +160,7 @@ async def test_everything_is_killed(
     chance = random.Random(seed)
     hub = FakeHub(reactor, build_seconds=1)
     hub.add_demo_content()
-    messages: list[Message] = []
+    messages: list[Announcement] = []
     hub.on_message(
         lambda message: messages.append(message) if message.address == "build.tag" else None
     )

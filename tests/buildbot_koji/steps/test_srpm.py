@@ -10,7 +10,7 @@ from buildbot.plugins import steps
 
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
-from txkoji.testing import rpms
+from txkoji.testing.formats import rpms
 
 SRPM = "hello-2.0-1.src.rpm"
 

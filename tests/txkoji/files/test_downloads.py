@@ -24,8 +24,8 @@ from txkoji.files.rpm import payload_hash
 from txkoji.files.uploads import Progress
 from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
+from txkoji.testing.formats.rpms import make_rpm
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.rpms import make_rpm
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 BIG = random.Random(7).randbytes(3_000_000)

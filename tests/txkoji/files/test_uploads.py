@@ -21,7 +21,7 @@ from txkoji.exceptions import GenericError, KojiLoginException, TransferError
 from txkoji.files.uploads import CHUNK, Progress, new_directory
 from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
-from txkoji.testing.rpms import make_rpm
+from txkoji.testing.formats.rpms import make_rpm
 
 SIZE = 3 * CHUNK + 12345
 

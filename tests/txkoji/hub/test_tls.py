@@ -16,7 +16,7 @@ from tests.support import limited
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, KojiLoginException, TLSError
 from txkoji.testing import FakeHub
-from txkoji.testing.certificates import CertificateAuthority
+from txkoji.testing.front.certificates import CertificateAuthority
 
 Connect = Callable[..., Connection]
 

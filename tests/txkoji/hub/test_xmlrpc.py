@@ -102,7 +102,7 @@ def test_round_trip(args: list[Any], kwargs: dict[str, Any]) -> None:
 @given(VALUES)
 def test_reply_round_trip(value: Any) -> None:
     """What the hub's marshaller writes is read as it was."""
-    from txkoji.testing import marshal
+    from txkoji.testing.formats import marshal
 
     assert decode_response(marshal.response(value)) == value
 

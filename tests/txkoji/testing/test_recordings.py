@@ -22,7 +22,8 @@ from treq.testing import StubTreq
 from twisted.internet.task import Clock
 
 from tests.support import DATA
-from txkoji.testing import FakeHub, marshal
+from txkoji.testing import FakeHub
+from txkoji.testing.formats import marshal
 
 RECORDINGS = DATA / "calls.jsonl"
 START = 1795454160.25

@@ -14,7 +14,7 @@ from txkoji import Connection, Profile, TaskWatcher, build_states
 from txkoji.exceptions import ServerOffline
 from txkoji.task import Task
 from txkoji.testing import FakeHub
-from txkoji.testing.methods import Call
+from txkoji.testing.methods.table import MethodCall
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.outcomes import Outcome, choose_log, guilty_task, read_outcome, reason_of
 from txkoji.watching.watcher import TaskTree
@@ -205,7 +205,7 @@ class Site(HubInMemory):
         parent = columns.pop("parent", None)
         row = None if parent is None else self.hub.state.get("task", parent)
         with self.hub.state.transaction():
-            number = make_task(Call(self.hub, self.hub.admin), method, [], parent=row)
+            number = make_task(MethodCall(self.hub, self.hub.admin), method, [], parent=row)
             self.set(number, state, result=result, **columns)
         return number
 

@@ -13,7 +13,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import HubInMemory
 from txkoji import TaskWatcher, task_states
-from txkoji.testing.methods import Call
+from txkoji.testing.methods.table import MethodCall
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.watcher import TaskChange, Watch
@@ -46,7 +46,7 @@ class Site(HubInMemory):
         """Make a task that nobody takes up."""
         self.hub.builder.stop()
         with self.hub.state.transaction():
-            return make_task(Call(self.hub, self.hub.admin), method, [], **options)
+            return make_task(MethodCall(self.hub, self.hub.admin), method, [], **options)
 
     def set(self, task_id: int, state: int, **columns: Any) -> None:
         """Let a task be in a state."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
-from txkoji.testing.queries import apply_query_options
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import apply_query_options
 
 
 @hub_method("listBuildroots")
 def list_buildroots(
-    call: Call,
+    call: MethodCall,
     hostID: Any = None,
     tagID: Any = None,
     state: Any = None,
@@ -30,14 +30,14 @@ def list_buildroots(
 
 
 @hub_method("getBuildroot")
-def get_buildroot(call: Call, buildrootID: Any, strict: bool = False) -> None:
+def get_buildroot(call: MethodCall, buildrootID: Any, strict: bool = False) -> None:
     if strict:
         raise GenericError("query returned no rows")
 
 
 @hub_method("getChangelogEntries")
 def get_changelog_entries(
-    call: Call,
+    call: MethodCall,
     buildID: Any = None,
     taskID: Any = None,
     filepath: Any = None,
@@ -52,12 +52,12 @@ def get_changelog_entries(
 
 @hub_method("listExternalRepos")
 def list_external_repos(
-    call: Call, info: Any = None, url: Any = None, event: Any = None, queryOpts: Any = None
+    call: MethodCall, info: Any = None, url: Any = None, event: Any = None, queryOpts: Any = None
 ) -> Any:
     return apply_query_options([], queryOpts)
 
 
 @hub_method("getUserGroups")
-def get_user_groups(call: Call, user: Any) -> list[Any]:
+def get_user_groups(call: MethodCall, user: Any) -> list[Any]:
     lookups.find_user(call.state, user, strict=True)
     return []

@@ -6,11 +6,12 @@ import hashlib
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups, messages
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.announcements import messages
 from txkoji.testing.methods.builds import build_directory, list_tagged
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import Row
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import Row
 
 MD5, SHA256 = 0, 2
 
@@ -43,7 +44,7 @@ MORE_COLUMNS = {
 """What an archive has besides, by the type of its build."""
 
 
-def archive_directory(call: Call, build: Row, archive: Row) -> str:
+def archive_directory(call: MethodCall, build: Row, archive: Row) -> str:
     """Return the directory of an archive below the hub's top directory."""
     top = build_directory(call, build)
     if archive["btype"] == "maven":
@@ -54,7 +55,7 @@ def archive_directory(call: Call, build: Row, archive: Row) -> str:
     return f"{top}/images" if archive["btype"] == "image" else f"{top}/files/{archive['btype']}"
 
 
-def _type_of(call: Call, filename: str) -> Row:
+def _type_of(call: MethodCall, filename: str) -> Row:
     best: tuple[int, Row] | None = None
     for row in call.state.rows("archivetypes"):
         for extension in row["extensions"].split():
@@ -66,7 +67,7 @@ def _type_of(call: Call, filename: str) -> Row:
 
 
 def import_archive(
-    call: Call, build: Row, btype: str, path: str, *, checksum_type: int = SHA256, **more: Any
+    call: MethodCall, build: Row, btype: str, path: str, *, checksum_type: int = SHA256, **more: Any
 ) -> Row:
     """Move a file to its build's place and list it as an archive.
 
@@ -107,7 +108,7 @@ def import_archive(
     return row
 
 
-def _build_of_type(call: Call, info: Any, strict: bool, btype: str, kind: str) -> Any:
+def _build_of_type(call: MethodCall, info: Any, strict: bool, btype: str, kind: str) -> Any:
     row = lookups.find_build_row(call.state, info, strict)
     found = lookups.build_types(call.state, row).get(btype) if row is not None else None
     if found is None:
@@ -119,28 +120,28 @@ def _build_of_type(call: Call, info: Any, strict: bool, btype: str, kind: str) -
 
 
 @hub_method("getMavenBuild")
-def get_maven_build(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+def get_maven_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
     return _build_of_type(call, buildInfo, strict, "maven", "maven")
 
 
 @hub_method("getWinBuild")
-def get_win_build(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+def get_win_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
     return _build_of_type(call, buildInfo, strict, "win", "windows")
 
 
 @hub_method("getImageBuild")
-def get_image_build(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+def get_image_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
     return _build_of_type(call, buildInfo, strict, "image", "image")
 
 
 @hub_method("getArchiveTypes")
-def get_archive_types(call: Call) -> list[dict[str, Any]]:
+def get_archive_types(call: MethodCall) -> list[dict[str, Any]]:
     return [dict(row) for row in call.state.rows("archivetypes")]
 
 
 @hub_method("getArchiveType")
 def get_archive_type(
-    call: Call,
+    call: MethodCall,
     filename: Any = None,
     type_name: Any = None,
     type_id: Any = None,
@@ -157,7 +158,7 @@ def get_archive_type(
 
 
 @hub_method("getArchive")
-def get_archive(call: Call, archive_id: Any, strict: bool = False) -> Any:
+def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
     row = call.state.get("archiveinfo", archive_id)
     if row is None:
         if strict:
@@ -169,7 +170,7 @@ def get_archive(call: Call, archive_id: Any, strict: bool = False) -> Any:
 
 @hub_method("listArchiveFiles")
 def list_archive_files(
-    call: Call, archive_id: Any, queryOpts: Any = None, strict: bool = False
+    call: MethodCall, archive_id: Any, queryOpts: Any = None, strict: bool = False
 ) -> Any:
     get_archive(call, archive_id, strict)
     return apply_query_options([], queryOpts)
@@ -177,7 +178,7 @@ def list_archive_files(
 
 @hub_method("listArchives")
 def list_archives(
-    call: Call,
+    call: MethodCall,
     buildID: Any = None,
     buildrootID: Any = None,
     componentBuildrootID: Any = None,
@@ -223,7 +224,7 @@ def list_archives(
 
 @hub_method("listTaggedArchives")
 def list_tagged_archives(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     event: Any = None,
     inherit: bool = False,

@@ -6,20 +6,22 @@ import re
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
-from txkoji.testing import lookups, messages, rpms
-from txkoji.testing.lookups import STATES
-from txkoji.testing.methods import Call, hub_method
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import HubState, Row
+from txkoji.testing.announcements import messages
+from txkoji.testing.formats import rpms
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
 
 
 @hub_method("getBuild")
-def get_build(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+def get_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
     return lookups.find_build(call.state, buildInfo, strict)
 
 
 @hub_method("findBuildID")
-def find_build_id(call: Call, X: Any, strict: bool = False) -> Any:
+def find_build_id(call: MethodCall, X: Any, strict: bool = False) -> Any:
     row = lookups.find_build_row(call.state, X, strict)
     return row["id"] if row else None
 
@@ -34,7 +36,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 @hub_method("listBuilds")
 def list_builds(
-    call: Call,
+    call: MethodCall,
     packageID: Any = None,
     userID: Any = None,
     taskID: Any = None,
@@ -125,7 +127,7 @@ def _between(value: float | None, after: float | None, before: float | None) -> 
 
 
 @hub_method("getAverageBuildDuration")
-def get_average_build_duration(call: Call, package: Any, age: Any = None) -> Any:
+def get_average_build_duration(call: MethodCall, package: Any, age: Any = None) -> Any:
     row = lookups.find_package(call.state, package)
     if row is None:
         return None
@@ -139,7 +141,7 @@ def get_average_build_duration(call: Call, package: Any, age: Any = None) -> Any
 
 
 @hub_method("getNextRelease")
-def get_next_release(call: Call, build_info: Any, incr: int = 1) -> str:
+def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
     package = lookups.find_package(call.state, build_info["name"])
     rows = call.state.rows("build", package_id=package["id"]) if package else []
     counted = (STATES["BUILDING"], STATES["COMPLETE"])
@@ -157,13 +159,13 @@ def get_next_release(call: Call, build_info: Any, incr: int = 1) -> str:
 
 
 @hub_method("getBuildType")
-def get_build_type(call: Call, buildInfo: Any, strict: bool = False) -> Any:
+def get_build_type(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
     row = lookups.find_build_row(call.state, buildInfo, strict)
     return lookups.build_types(call.state, row) if row else None
 
 
 @hub_method("getBuildLogs")
-def get_build_logs(call: Call, build: Any) -> list[dict[str, Any]]:
+def get_build_logs(call: MethodCall, build: Any) -> list[dict[str, Any]]:
     row = lookups.find_build_row(call.state, build, strict=True)
     assert row is not None
     top = f"{build_directory(call, row)}/data/logs"
@@ -174,7 +176,7 @@ def get_build_logs(call: Call, build: Any) -> list[dict[str, Any]]:
     return logs
 
 
-def build_directory(call: Call, row: Row) -> str:
+def build_directory(call: MethodCall, row: Row) -> str:
     """Return the directory of a build below the hub's top directory."""
     name = lookups.package_name(call.state, row["package_id"])
     return f"packages/{name}/{row['version']}/{row['release']}"
@@ -182,7 +184,7 @@ def build_directory(call: Call, row: Row) -> str:
 
 @hub_method("createEmptyBuild")
 def create_empty_build(
-    call: Call,
+    call: MethodCall,
     name: str,
     version: str,
     release: str,
@@ -214,7 +216,7 @@ def create_empty_build(
     return int(row["id"])
 
 
-def insert_build(call: Call, **columns: Any) -> Row:
+def insert_build(call: MethodCall, **columns: Any) -> Row:
     """Store a new build; columns that are not given are those of a build that just began."""
     now = call.hub.now()
     row = {
@@ -247,7 +249,7 @@ def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | 
 
 
 @hub_method("cancelBuild")
-def cancel_build(call: Call, buildID: Any, strict: bool = False) -> bool:
+def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
     user = call.require_login()
     row = lookups.find_build_row(call.state, buildID, strict=True)
     assert row is not None
@@ -265,7 +267,9 @@ def cancel_build(call: Call, buildID: Any, strict: bool = False) -> bool:
 
 
 @hub_method("deleteBuild")
-def delete_build(call: Call, build: Any, strict: bool = True, min_ref_age: Any = 604800) -> bool:
+def delete_build(
+    call: MethodCall, build: Any, strict: bool = True, min_ref_age: Any = 604800
+) -> bool:
     call.require_permission("admin")
     state = call.state
     row = lookups.find_build_row(state, build, strict=True)
@@ -291,7 +295,7 @@ def delete_build(call: Call, build: Any, strict: bool = True, min_ref_age: Any =
 
 
 @hub_method("promoteBuild", since=(1, 34))
-def promote_build(call: Call, build: Any, force: bool = False) -> Any:
+def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
     user = call.require_login()
     row = lookups.find_build_row(call.state, build, strict=True)
     assert row is not None
@@ -322,7 +326,7 @@ def promote_build(call: Call, build: Any, force: bool = False) -> Any:
 # What is tagged
 
 
-def _owned(call: Call, rows: list[tuple[Row, Row]], owner: Any) -> list[tuple[Row, Row]]:
+def _owned(call: MethodCall, rows: list[tuple[Row, Row]], owner: Any) -> list[tuple[Row, Row]]:
     if owner is None:
         return rows
     user = lookups.find_user(call.state, owner, strict=True)
@@ -332,7 +336,7 @@ def _owned(call: Call, rows: list[tuple[Row, Row]], owner: Any) -> list[tuple[Ro
 
 @hub_method("listTagged")
 def list_tagged(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     event: Any = None,
     inherit: bool = False,
@@ -375,7 +379,7 @@ def list_tagged(
 
 @hub_method("getLatestBuilds")
 def get_latest_builds(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     event: Any = None,
     package: Any = None,
@@ -398,7 +402,7 @@ def get_latest_builds(
 
 @hub_method("listTaggedRPMS")
 def list_tagged_rpms(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     event: Any = None,
     inherit: bool = False,
@@ -446,7 +450,7 @@ def list_tagged_rpms(
 
 @hub_method("getLatestRPMS")
 def get_latest_rpms(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     package: Any = None,
     arch: Any = None,
@@ -470,7 +474,9 @@ def get_latest_rpms(
 
 
 @hub_method("untaggedBuilds")
-def untagged_builds(call: Call, name: Any = None, queryOpts: Any = None, draft: Any = None) -> Any:
+def untagged_builds(
+    call: MethodCall, name: Any = None, queryOpts: Any = None, draft: Any = None
+) -> Any:
     tagged = {row["build_id"] for row in call.state.active("tag_listing")}
     rows = []
     for row in call.state.rows("build", state=STATES["COMPLETE"]):
@@ -487,7 +493,7 @@ def untagged_builds(call: Call, name: Any = None, queryOpts: Any = None, draft: 
 
 @hub_method("listRPMs")
 def list_rpms(
-    call: Call,
+    call: MethodCall,
     buildID: Any = None,
     buildrootID: Any = None,
     imageID: Any = None,
@@ -519,11 +525,11 @@ def list_rpms(
 
 
 @hub_method("listBuildRPMs")
-def list_build_rpms(call: Call, build: Any) -> Any:
+def list_build_rpms(call: MethodCall, build: Any) -> Any:
     return list_rpms(call, buildID=build)
 
 
-def find_rpm(call: Call, info: Any) -> Row | None:
+def find_rpm(call: MethodCall, info: Any) -> Row | None:
     """Find an RPM by id, by the digits of one, by N-V-R.A or by struct."""
     if isinstance(info, int):
         return call.state.get("rpminfo", info)
@@ -544,7 +550,7 @@ def find_rpm(call: Call, info: Any) -> Row | None:
 
 
 @hub_method("getRPM")
-def get_rpm(call: Call, rpminfo: Any, strict: bool = False, multi: bool = False) -> Any:
+def get_rpm(call: MethodCall, rpminfo: Any, strict: bool = False, multi: bool = False) -> Any:
     row = find_rpm(call, rpminfo)
     if row is None:
         if strict:
@@ -553,7 +559,7 @@ def get_rpm(call: Call, rpminfo: Any, strict: bool = False, multi: bool = False)
     return [lookups.rpm_struct(row)] if multi else lookups.rpm_struct(row)
 
 
-def rpm_path(call: Call, row: Row) -> str:
+def rpm_path(call: MethodCall, row: Row) -> str:
     """Return the path of an RPM below the hub's top directory."""
     build = call.state.get("build", row["build_id"])
     assert build is not None
@@ -563,7 +569,7 @@ def rpm_path(call: Call, row: Row) -> str:
 
 @hub_method("getRPMHeaders")
 def get_rpm_headers(
-    call: Call,
+    call: MethodCall,
     rpmID: Any = None,
     taskID: Any = None,
     filepath: Any = None,
@@ -589,7 +595,7 @@ def get_rpm_headers(
 
 @hub_method("getRPMDeps")
 def get_rpm_deps(
-    call: Call, rpmID: Any, depType: Any = None, queryOpts: Any = None, strict: bool = False
+    call: MethodCall, rpmID: Any, depType: Any = None, queryOpts: Any = None, strict: bool = False
 ) -> Any:
     row = find_rpm(call, rpmID)
     if row is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
+from txkoji.testing.tables import lookups
 
 
 @hub_method("buildContainer", python_name="buildContainer", plugin="containerbuild")
 def build_container(
-    call: Call,
+    call: MethodCall,
     src: Any,
     target: Any,
     opts: Any = None,
@@ -30,7 +30,7 @@ def build_container(
 
 @hub_method("buildSourceContainer", python_name="buildSourceContainer", plugin="containerbuild")
 def build_source_container(
-    call: Call,
+    call: MethodCall,
     target: Any,
     opts: Any = None,
     priority: Any = None,

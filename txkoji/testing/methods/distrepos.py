@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, UnknownFault
-from txkoji.testing import lookups, messages
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.announcements import messages
 from txkoji.testing.methods.repos import REPO_PRIORITY, insert_repo
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import FINISHED, make_task
+from txkoji.testing.tables import lookups
 
 
 @hub_method("distRepo", python_name="RootExports.distRepo")
-def dist_repo(call: Call, tag: Any, keys: Any, **task_opts: Any) -> int:
+def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
     user = call.require_login()
     state = call.state
     found = lookups.find_tag(state, tag, strict=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import HubState, Row
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
 
 TAG_TABLES = ("tag_config", "tag_extra", "tag_inheritance", "tag_listing", "tag_packages")
 """The tables whose changes make a repo out of date."""
@@ -21,7 +21,7 @@ def _event_struct(row: Row) -> dict[str, Any]:
 
 
 @hub_method("getLastEvent")
-def get_last_event(call: Call, before: Any = None, strict: bool = True) -> Any:
+def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) -> Any:
     rows = call.state.rows("events")
     if before is not None:
         limit = lookups.seconds_of(before)
@@ -34,7 +34,7 @@ def get_last_event(call: Call, before: Any = None, strict: bool = True) -> Any:
 
 
 @hub_method("getEvent")
-def get_event(call: Call, id: Any, strict: bool = True) -> Any:
+def get_event(call: MethodCall, id: Any, strict: bool = True) -> Any:
     row = call.state.get("events", id)
     if row is None:
         if strict:
@@ -43,7 +43,7 @@ def get_event(call: Call, id: Any, strict: bool = True) -> Any:
     return _event_struct(row)
 
 
-def changes_of(call: Call, tag_ids: set[int]) -> set[int]:
+def changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
     """Return the events at which any of the tags changed."""
     events = set()
     for table in TAG_TABLES:
@@ -55,7 +55,7 @@ def changes_of(call: Call, tag_ids: set[int]) -> set[int]:
     return events
 
 
-def _with_parents(call: Call, tag: Any, inherit: bool) -> set[int]:
+def _with_parents(call: MethodCall, tag: Any, inherit: bool) -> set[int]:
     tag_id = lookups.find_tag_id(call.state, tag, strict=True)
     assert tag_id is not None
     if not inherit:
@@ -64,19 +64,23 @@ def _with_parents(call: Call, tag: Any, inherit: bool) -> set[int]:
 
 
 @hub_method("tagLastChangeEvent")
-def tag_last_change_event(call: Call, tag: Any, before: Any = None, inherit: bool = True) -> Any:
+def tag_last_change_event(
+    call: MethodCall, tag: Any, before: Any = None, inherit: bool = True
+) -> Any:
     events = changes_of(call, _with_parents(call, tag, inherit))
     return max((event for event in events if before is None or event < before), default=None)
 
 
 @hub_method("tagFirstChangeEvent")
-def tag_first_change_event(call: Call, tag: Any, after: Any = None, inherit: bool = True) -> Any:
+def tag_first_change_event(
+    call: MethodCall, tag: Any, after: Any = None, inherit: bool = True
+) -> Any:
     events = changes_of(call, _with_parents(call, tag, inherit))
     return min((event for event in events if after is None or event > after), default=None)
 
 
 @hub_method("tagChangedSinceEvent")
-def tag_changed_since_event(call: Call, event: Any, taglist: Any) -> bool:
+def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
     return any(changed > event for changed in changes_of(call, set(taglist)))
 
 
@@ -171,7 +175,7 @@ _EMPTY_TABLES = {
 
 
 @hub_method("queryHistory")
-def query_history(call: Call, tables: Any = None, **kwargs: Any) -> dict[str, Any]:
+def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[str, Any]:
     wanted = tables or sorted([*_TABLES, *_EMPTY_TABLES])
     # A hub passes over what it does not know: Koji's own client asks for a `pkg`.
     known = {option for table in _TABLES.values() for option in table.filters}
@@ -200,7 +204,7 @@ def query_history(call: Call, tables: Any = None, **kwargs: Any) -> dict[str, An
     return result
 
 
-def _id_of(call: Call, option: str, value: Any) -> Any:
+def _id_of(call: MethodCall, option: str, value: Any) -> Any:
     state = call.state
     if option == "tag":
         return lookups.find_tag_id(state, value, strict=True)
@@ -225,7 +229,7 @@ def _id_of(call: Call, option: str, value: Any) -> Any:
     return row["id"]
 
 
-def _column(call: Call, table: str, row: Row, column: str) -> Any:
+def _column(call: MethodCall, table: str, row: Row, column: str) -> Any:
     if table == "tag_listing" and column == "package_id":
         build = call.state.get("build", row["build_id"])
         assert build is not None
@@ -234,7 +238,7 @@ def _column(call: Call, table: str, row: Row, column: str) -> Any:
 
 
 def _selected(
-    call: Call, name: str, table: HistoryTable, values: dict[str, Any], kwargs: dict[str, Any]
+    call: MethodCall, name: str, table: HistoryTable, values: dict[str, Any], kwargs: dict[str, Any]
 ) -> list[Row]:
     editor = None
     if kwargs.get("editor") is not None:
@@ -283,7 +287,7 @@ def _ts(state: HubState, event: int) -> float:
 
 
 def _history_row(
-    call: Call, name: str, table: HistoryTable, row: Row, after: int | None
+    call: MethodCall, name: str, table: HistoryTable, row: Row, after: int | None
 ) -> dict[str, Any]:
     state = call.state
     created, revoked = row["create_event"], row["revoke_event"]

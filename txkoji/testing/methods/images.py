@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError, ParameterError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
+from txkoji.testing.tables import lookups
 
 IMAGE_TYPES = ("livecd", "appliance", "livemedia")
 
 
 @hub_method("buildImage", python_name="RootExports.buildImage")
 def build_image(
-    call: Call,
+    call: MethodCall,
     name: Any,
     version: Any,
     arch: Any,
@@ -41,7 +41,7 @@ def build_image(
 
 @hub_method("buildImageOz", python_name="RootExports.buildImageOz")
 def build_image_oz(
-    call: Call,
+    call: MethodCall,
     name: Any,
     version: Any,
     arches: Any,
@@ -62,7 +62,7 @@ def build_image_oz(
 
 
 @hub_method("buildImageIndirection", python_name="RootExports.buildImageIndirection")
-def build_image_indirection(call: Call, opts: Any = None, priority: Any = None) -> int:
+def build_image_indirection(call: MethodCall, opts: Any = None, priority: Any = None) -> int:
     call.require_permission("image")
     return make_task(
         call,
@@ -82,7 +82,7 @@ def _words(arches: Any) -> str:
 
 @hub_method("kiwiBuild", python_name="kiwiBuild", plugin="kiwi")
 def kiwi_build(
-    call: Call,
+    call: MethodCall,
     target: Any,
     arches: Any,
     desc_url: Any,
@@ -131,7 +131,7 @@ def kiwi_build(
 
 @hub_method("osbuildImage", python_name="osbuildImage", plugin="osbuild")
 def osbuild_image(
-    call: Call,
+    call: MethodCall,
     name: Any,
     version: Any,
     distro: Any,

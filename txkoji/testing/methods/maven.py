@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError, PreBuildError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
+from txkoji.testing.tables import lookups
 
 
-def _require_maven(call: Call) -> None:
+def _require_maven(call: MethodCall) -> None:
     call.require_login()
     if not call.hub.maven_enabled:
         raise GenericError("Maven support not enabled")
 
 
 @hub_method("mavenEnabled", python_name="RootExports.mavenEnabled")
-def maven_enabled(call: Call) -> bool:
+def maven_enabled(call: MethodCall) -> bool:
     return call.hub.maven_enabled
 
 
 @hub_method("mavenBuild", python_name="RootExports.mavenBuild")
 def maven_build(
-    call: Call,
+    call: MethodCall,
     url: Any,
     target: Any,
     opts: Any = None,
@@ -43,7 +43,7 @@ def maven_build(
 
 @hub_method("chainMaven", python_name="RootExports.chainMaven")
 def chain_maven(
-    call: Call,
+    call: MethodCall,
     builds: Any,
     target: Any,
     opts: Any = None,
@@ -63,7 +63,7 @@ def chain_maven(
 
 @hub_method("wrapperRPM", python_name="RootExports.wrapperRPM")
 def wrapper_rpm(
-    call: Call,
+    call: MethodCall,
     build: Any,
     url: Any,
     target: Any,

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 
 
 def task_directory(task_id: int) -> str:
@@ -16,7 +16,11 @@ def task_directory(task_id: int) -> str:
 
 @hub_method("listTaskOutput")
 def list_task_output(
-    call: Call, taskID: Any, stat: bool = False, all_volumes: bool = False, strict: bool = False
+    call: MethodCall,
+    taskID: Any,
+    stat: bool = False,
+    all_volumes: bool = False,
+    strict: bool = False,
 ) -> Any:
     if strict and call.state.get("task", taskID) is None:
         raise GenericError("Task doesn't exist")
@@ -41,7 +45,12 @@ def list_task_output(
 
 @hub_method("downloadTaskOutput")
 def download_task_output(
-    call: Call, taskID: Any, fileName: str, offset: Any = 0, size: Any = -1, volume: Any = None
+    call: MethodCall,
+    taskID: Any,
+    fileName: str,
+    offset: Any = 0,
+    size: Any = -1,
+    volume: Any = None,
 ) -> str:
     if ".." in fileName:
         raise GenericError(f"Invalid file name: {fileName}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
 from txkoji.testing.methods.history import changes_of
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import make_task
-from txkoji.testing.queries import query_by_clauses
-from txkoji.testing.state import HubState, Row
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import query_by_clauses
+from txkoji.testing.tables.state import HubState, Row
 
 INIT, READY, EXPIRED, DELETED, PROBLEM = range(5)
 REPO_PRIORITY = 15
@@ -18,7 +18,7 @@ _NO_OPTIONS = {"src": False, "maven": False, "debuginfo": False, "separate_src":
 
 
 def insert_repo(
-    call: Call,
+    call: MethodCall,
     tag_id: int,
     *,
     state: int = INIT,
@@ -47,7 +47,7 @@ def insert_repo(
 
 
 def latest_repo(
-    call: Call,
+    call: MethodCall,
     tag_id: int,
     *,
     state: int = READY,
@@ -67,7 +67,7 @@ def latest_repo(
 
 @hub_method("getRepo", python_name="RootExports.getRepo")
 def get_repo(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     state: Any = None,
     event: Any = None,
@@ -82,7 +82,7 @@ def get_repo(
 
 
 @hub_method("repoInfo")
-def repo_info(call: Call, repo_id: Any, strict: bool = False) -> Any:
+def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
     row = call.state.get("repo", repo_id)
     if row is None:
         if strict:
@@ -92,14 +92,14 @@ def repo_info(call: Call, repo_id: Any, strict: bool = False) -> Any:
 
 
 @hub_method("getActiveRepos")
-def get_active_repos(call: Call) -> list[Any]:
+def get_active_repos(call: MethodCall) -> list[Any]:
     rows = [row for row in call.state.rows("repo") if row["state"] in (INIT, READY, EXPIRED)]
     return [lookups.repo_struct(call.state, row) for row in rows]
 
 
 @hub_method("repo.get", since=(1, 35))
 def repo_get(
-    call: Call, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
+    call: MethodCall, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
 ) -> Any:
     tag_id = lookups.find_tag_id(call.state, tag, strict=True)
     assert tag_id is not None
@@ -108,14 +108,14 @@ def repo_get(
     return lookups.repo_struct(call.state, row) if row else None
 
 
-def _min_event(call: Call, tag_id: int, min_event: Any) -> int | None:
+def _min_event(call: MethodCall, tag_id: int, min_event: Any) -> int | None:
     if min_event != "last":
         return None if min_event is None else int(min_event)
     tags = {parent for parent, _ in lookups.tag_order(call.state, tag_id)}
     return max(changes_of(call, tags), default=None)
 
 
-def default_min_event(call: Call, tag_id: int) -> int | None:
+def default_min_event(call: MethodCall, tag_id: int) -> int | None:
     """Return the least event that a repo must have when nobody says: the last change of the tag.
 
     A change younger than an hour does not count, so that a busy tag is not regenerated each time.
@@ -157,7 +157,7 @@ def request_struct(state: HubState, row: Row) -> dict[str, Any]:
 
 @hub_method("repo.request", since=(1, 35))
 def repo_request(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     min_event: Any = None,
     at_event: Any = None,
@@ -209,7 +209,7 @@ DEFAULT_REQUEST_PRIORITY = 20
 
 
 @hub_method("repo.checkRequest", since=(1, 35))
-def repo_check_request(call: Call, req_id: Any) -> dict[str, Any]:
+def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
     row = call.state.get("repo_queue", req_id)
     if row is None:
         raise GenericError("No such request")
@@ -223,7 +223,7 @@ def repo_check_request(call: Call, req_id: Any) -> dict[str, Any]:
 
 @hub_method("newRepo", python_name="RootExports.newRepo")
 def new_repo(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     event: Any = None,
     src: bool = False,
@@ -245,19 +245,21 @@ _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id",
 
 
 @hub_method("repo.query", since=(1, 35))
-def repo_query(call: Call, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
+def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
     rows = [lookups.repo_struct(call.state, row) for row in call.state.rows("repo")]
     return query_by_clauses(rows, "repo", clauses, fields or _REPO_FIELDS, opts)
 
 
 @hub_method("repo.queryQueue", since=(1, 35))
-def repo_query_queue(call: Call, clauses: Any = None, fields: Any = None, opts: Any = None) -> Any:
+def repo_query_queue(
+    call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
+) -> Any:
     rows = [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
     return query_by_clauses(rows, "repo_queue", clauses, fields or _REQUEST_FIELDS, opts)
 
 
 @hub_method("repo.setRequestPriority", since=(1, 35))
-def repo_set_request_priority(call: Call, req_id: Any, priority: Any) -> None:
+def repo_set_request_priority(call: MethodCall, req_id: Any, priority: Any) -> None:
     call.require_permission("admin")
     row = call.state.get("repo_queue", req_id)
     if row is None:
@@ -265,7 +267,7 @@ def repo_set_request_priority(call: Call, req_id: Any, priority: Any) -> None:
     call.state.update("repo_queue", row["id"], priority=priority, update_ts=call.hub.now())
 
 
-def _set_repo_state(call: Call, repo_id: Any, state: int) -> None:
+def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:
     call.require_permission("repo")
     row = call.state.get("repo", repo_id)
     if row is None:
@@ -274,16 +276,16 @@ def _set_repo_state(call: Call, repo_id: Any, state: int) -> None:
 
 
 @hub_method("repoExpire")
-def repo_expire(call: Call, repo_id: Any) -> None:
+def repo_expire(call: MethodCall, repo_id: Any) -> None:
     _set_repo_state(call, repo_id, EXPIRED)
 
 
 @hub_method("repoDelete")
-def repo_delete(call: Call, repo_id: Any) -> int:
+def repo_delete(call: MethodCall, repo_id: Any) -> int:
     _set_repo_state(call, repo_id, DELETED)
     return 0
 
 
 @hub_method("repoProblem")
-def repo_problem(call: Call, repo_id: Any) -> None:
+def repo_problem(call: MethodCall, repo_id: Any) -> None:
     _set_repo_state(call, repo_id, PROBLEM)

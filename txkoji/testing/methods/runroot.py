@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import make_task
+from txkoji.testing.tables import lookups
 
 RUNROOT_PRIORITY = 15
 
 
 @hub_method("runroot", plugin="runroot")
 def runroot(
-    call: Call, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
+    call: MethodCall, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
 ) -> int:
     call.require_permission("runroot")
     tag = lookups.find_tag(call.state, tagInfo, strict=True)

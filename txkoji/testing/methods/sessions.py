@@ -6,14 +6,14 @@ import datetime
 from typing import Any
 
 from txkoji.exceptions import AuthError, AuthLockError, GenericError
-from txkoji.testing.methods import Call, hub_method
-from txkoji.testing.sessions import Session
-from txkoji.testing.state import Row
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables.sessions import HubSession
+from txkoji.testing.tables.state import Row
 
 NORMAL, SSL, GSSAPI = 0, 2, 3
 
 
-def _start(call: Call, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
+def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
     sessions = call.hub.sessions
     if call.session is not None and not call.session.expired:
         raise AuthError("Already logged in")
@@ -27,7 +27,7 @@ def _start(call: Call, user: Row, authtype: int, renew: bool) -> dict[str, Any] 
 
 @hub_method("login")
 def login(
-    call: Call,
+    call: MethodCall,
     user: Any = None,
     password: Any = None,
     opts: Any = None,
@@ -42,7 +42,7 @@ def login(
 
 @hub_method("sslLogin")
 def ssl_login(
-    call: Call,
+    call: MethodCall,
     proxyuser: Any = None,
     proxyauthtype: Any = None,
     renew: bool = False,
@@ -60,12 +60,12 @@ def ssl_login(
     return _start(call, _user(call, name if proxyuser is None else proxyuser), authtype, renew)
 
 
-def _user(call: Call, name: str) -> Row:
+def _user(call: MethodCall, name: str) -> Row:
     # LoginCreatesUser, on by default.
     return call.state.one("users", name=name) or call.hub.add_user(name)
 
 
-def _user_of_principal(call: Call, principal: str) -> Row:
+def _user_of_principal(call: MethodCall, principal: str) -> Row:
     for row in call.state.rows("users"):
         if principal in row["krb_principals"]:
             return row
@@ -73,10 +73,10 @@ def _user_of_principal(call: Call, principal: str) -> Row:
 
 
 @hub_method("logout")
-def logout(call: Call, session_id: Any = None) -> None:
+def logout(call: MethodCall, session_id: Any = None) -> None:
     if call.session is None:
         raise AuthError("Not logged in")
-    session: Session | None = call.session
+    session: HubSession | None = call.session
     if session_id is not None:
         session = next((other for other in call.hub.sessions if other.id == session_id), None)
         if session is None or session.user_id != call.session.user_id:
@@ -86,7 +86,7 @@ def logout(call: Call, session_id: Any = None) -> None:
 
 
 @hub_method("subsession")
-def subsession(call: Call) -> Any:
+def subsession(call: MethodCall) -> Any:
     if call.session is None:
         raise AuthError("Not logged in")
     session = call.session
@@ -98,7 +98,7 @@ def subsession(call: Call) -> Any:
 
 
 @hub_method("logoutChild")
-def logout_child(call: Call, session_id: Any) -> None:
+def logout_child(call: MethodCall, session_id: Any) -> None:
     if call.session is None:
         raise AuthError("Not logged in")
     for other in call.hub.sessions:
@@ -107,7 +107,7 @@ def logout_child(call: Call, session_id: Any) -> None:
 
 
 @hub_method("exclusiveSession")
-def exclusive_session(call: Call, force: bool = False) -> None:
+def exclusive_session(call: MethodCall, force: bool = False) -> None:
     if call.session is None:
         raise AuthError("Not logged in")
     for other in call.hub.sessions:
@@ -119,14 +119,14 @@ def exclusive_session(call: Call, force: bool = False) -> None:
 
 
 @hub_method("sharedSession")
-def shared_session(call: Call) -> None:
+def shared_session(call: MethodCall) -> None:
     if call.session is None:
         raise AuthError("Not logged in")
     call.hub.sessions.update(call.session, exclusive=False)
 
 
 @hub_method("showSession")
-def show_session(call: Call) -> str:
+def show_session(call: MethodCall) -> str:
     if call.session is None:
         return "session: not logged in (no session header or session args)"
     return f"session: {call.session.id} of user {call.session.user_id}"
@@ -138,7 +138,7 @@ def _text(seconds: float | None) -> str | None:
     return str(datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc))
 
 
-def _info(session: Session, details: bool) -> dict[str, Any]:
+def _info(session: HubSession, details: bool) -> dict[str, Any]:
     info: dict[str, Any] = {
         "user_id": session.user_id,
         "expired": session.expired,
@@ -159,7 +159,7 @@ def _info(session: Session, details: bool) -> dict[str, Any]:
 
 
 @hub_method("getSessionInfo")
-def get_session_info(call: Call, details: bool = False, user_id: Any = None) -> Any:
+def get_session_info(call: MethodCall, details: bool = False, user_id: Any = None) -> Any:
     if call.session is None or call.user is None:
         return None
     if user_id is None:
@@ -170,7 +170,7 @@ def get_session_info(call: Call, details: bool = False, user_id: Any = None) -> 
 
 
 @hub_method("getLoggedInUser")
-def get_logged_in_user(call: Call) -> Any:
+def get_logged_in_user(call: MethodCall) -> Any:
     if call.user is None:
         return None
     user = call.user
@@ -186,10 +186,10 @@ def get_logged_in_user(call: Call) -> Any:
 
 
 @hub_method("error")
-def error(call: Call) -> None:
+def error(call: MethodCall) -> None:
     raise RuntimeError("test exception")
 
 
 @hub_method("fault")
-def fault(call: Call) -> None:
+def fault(call: MethodCall) -> None:
     raise GenericError("test exception")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tags import drop_tag, drop_target, insert_tag, insert_target
-from txkoji.testing.state import Row
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.state import Row
 
 
 @hub_method("createSideTag", plugin="sidetag")
 def create_side_tag(
-    call: Call, basetag: Any, debuginfo: bool = False, suffix: Any = None
+    call: MethodCall, basetag: Any, debuginfo: bool = False, suffix: Any = None
 ) -> dict[str, Any]:
     user = call.require_login()
     call.require_policy("sidetag")
@@ -34,7 +34,7 @@ def create_side_tag(
     return reply
 
 
-def _side_tags(call: Call) -> list[Row]:
+def _side_tags(call: MethodCall) -> list[Row]:
     tags = []
     for row in call.state.active("tag_extra", None, key="sidetag"):
         tag = call.state.get("tag", row["tag_id"])
@@ -44,7 +44,7 @@ def _side_tags(call: Call) -> list[Row]:
 
 
 @hub_method("removeSideTag", plugin="sidetag")
-def remove_side_tag(call: Call, sidetag: Any) -> None:
+def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
     user = call.require_login()
     tag = lookups.find_tag(call.state, sidetag, strict=True)
     assert tag is not None
@@ -59,7 +59,7 @@ def remove_side_tag(call: Call, sidetag: Any) -> None:
 
 @hub_method("editSideTag", plugin="sidetag")
 def edit_side_tag(
-    call: Call,
+    call: MethodCall,
     sidetag: Any,
     debuginfo: Any = None,
     rpm_macros: Any = None,
@@ -98,7 +98,7 @@ def edit_side_tag(
 
 @hub_method("listSideTags", plugin="sidetag")
 def list_side_tags(
-    call: Call, basetag: Any = None, user: Any = None, queryOpts: Any = None
+    call: MethodCall, basetag: Any = None, user: Any = None, queryOpts: Any = None
 ) -> list[dict[str, Any]]:
     wanted = lookups.find_user(call.state, user, strict=True) if user is not None else None
     base = lookups.find_tag(call.state, basetag, strict=True) if basetag is not None else None

@@ -7,14 +7,16 @@ import hashlib
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups, messages, rpms
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.announcements import messages
+from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory, find_rpm, rpm_path
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import Row
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import Row
 
 
-def _rpm(call: Call, info: Any) -> Row:
+def _rpm(call: MethodCall, info: Any) -> Row:
     row = find_rpm(call, info)
     if row is None:
         raise GenericError(f"No such rpm: {info!r}")
@@ -25,7 +27,7 @@ def _nvra(row: Row) -> str:
     return f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}"
 
 
-def add_signature(call: Call, row: Row, sigkey: str, header: bytes) -> None:
+def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> None:
     """Note a signature of an RPM, whoever asks.
 
     Args:
@@ -47,7 +49,7 @@ def add_signature(call: Call, row: Row, sigkey: str, header: bytes) -> None:
 
 
 @hub_method("addRPMSig", python_name="RootExports.addRPMSig")
-def add_rpm_sig(call: Call, an_rpm: Any, data: Any) -> None:
+def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
     call.require_permission("sign")
     lookups.require_type(data, str)
     row = _rpm(call, an_rpm)
@@ -62,7 +64,9 @@ def add_rpm_sig(call: Call, an_rpm: Any, data: Any) -> None:
 
 
 @hub_method("deleteRPMSig", python_name="RootExports.deleteRPMSig")
-def delete_rpm_sig(call: Call, rpminfo: Any, sigkey: Any = None, all_sigs: bool = False) -> None:
+def delete_rpm_sig(
+    call: MethodCall, rpminfo: Any, sigkey: Any = None, all_sigs: bool = False
+) -> None:
     call.require_permission("sign")
     row = _rpm(call, rpminfo)
     found = [
@@ -77,7 +81,7 @@ def delete_rpm_sig(call: Call, rpminfo: Any, sigkey: Any = None, all_sigs: bool 
 
 
 @hub_method("writeSignedRPM", python_name="RootExports.writeSignedRPM")
-def write_signed_rpm(call: Call, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
+def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
     call.require_permission("sign")
     row = _rpm(call, an_rpm)
     if not call.state.rows("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
@@ -90,7 +94,7 @@ def write_signed_rpm(call: Call, an_rpm: Any, sigkey: Any, force: bool = False) 
 
 @hub_method("queryRPMSigs")
 def query_rpm_sigs(
-    call: Call, rpm_id: Any = None, sigkey: Any = None, queryOpts: Any = None
+    call: MethodCall, rpm_id: Any = None, sigkey: Any = None, queryOpts: Any = None
 ) -> Any:
     if rpm_id is None and sigkey is None:
         raise GenericError("rpm_id or sigkey must be specified")

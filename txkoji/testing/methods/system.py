@@ -6,10 +6,10 @@ import inspect
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods import METHODS, Call, HubMethod, hub_method
 from txkoji.testing.methods.archives import ARCHIVE_TYPES
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import HubState
+from txkoji.testing.methods.table import METHODS, HubMethod, MethodCall, hub_method
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState
 
 PERMISSIONS = {
     "admin": "Full administrator access. Perform all actions.",
@@ -63,32 +63,32 @@ def seed(state: HubState) -> None:
 
 
 @hub_method("hello")
-def hello(call: Call, *args: Any) -> str:
+def hello(call: MethodCall, *args: Any) -> str:
     return "Hello World"
 
 
 @hub_method("echo")
-def echo(call: Call, *args: Any) -> list[Any]:
+def echo(call: MethodCall, *args: Any) -> list[Any]:
     return list(args)
 
 
 @hub_method("getAPIVersion")
-def get_api_version(call: Call) -> int:
+def get_api_version(call: MethodCall) -> int:
     return 1
 
 
 @hub_method("getKojiVersion")
-def get_koji_version(call: Call) -> str:
+def get_koji_version(call: MethodCall) -> str:
     return call.hub.version
 
 
-def _present(call: Call) -> dict[str, HubMethod]:
+def _present(call: MethodCall) -> dict[str, HubMethod]:
     found = {name: call.hub.method(name) for name in METHODS}
     return {name: function for name, function in found.items() if function is not None}
 
 
 @hub_method("_listapi")
-def list_api(call: Call) -> list[dict[str, Any]]:
+def list_api(call: MethodCall) -> list[dict[str, Any]]:
     api = []
     for name, function in _present(call).items():
         parameters = list(inspect.signature(function).parameters.values())[1:]
@@ -104,24 +104,24 @@ def list_api(call: Call) -> list[dict[str, Any]]:
 
 
 @hub_method("system.listMethods")
-def list_methods(call: Call) -> list[str]:
+def list_methods(call: MethodCall) -> list[str]:
     return sorted(_present(call))
 
 
 @hub_method("system.methodSignature")
-def method_signature(call: Call, method: str) -> str:
+def method_signature(call: MethodCall, method: str) -> str:
     return "signatures not supported"
 
 
 @hub_method("system.methodHelp")
-def method_help(call: Call, method: str) -> str:
+def method_help(call: MethodCall, method: str) -> str:
     if call.hub.method(method) is None:
         raise GenericError(f"Invalid method: {method}")
     return f"{method}{inspect.signature(METHODS[method])}"
 
 
 @hub_method("listBTypes")
-def list_btypes(call: Call, query: Any = None, queryOpts: Any = None) -> Any:
+def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> Any:
     rows = [{"id": row["id"], "name": row["name"]} for row in call.state.rows("btype")]
     wanted = {key: query[key] for key in ("id", "name") if query and key in query}
     rows = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
@@ -129,18 +129,18 @@ def list_btypes(call: Call, query: Any = None, queryOpts: Any = None) -> Any:
 
 
 @hub_method("listCGs")
-def list_cgs(call: Call) -> dict[str, Any]:
+def list_cgs(call: MethodCall) -> dict[str, Any]:
     rows = call.state.rows("content_generator")
     return {row["name"]: {"id": row["id"], "users": []} for row in rows}
 
 
 @hub_method("listVolumes")
-def list_volumes(call: Call) -> list[dict[str, Any]]:
+def list_volumes(call: MethodCall) -> list[dict[str, Any]]:
     return call.state.rows("volume")
 
 
 @hub_method("getVolume")
-def get_volume(call: Call, volume: Any, strict: bool = False) -> Any:
+def get_volume(call: MethodCall, volume: Any, strict: bool = False) -> Any:
     by_name = isinstance(volume, str)
     row = call.state.one("volume", name=volume) if by_name else call.state.get("volume", volume)
     if row is None and strict:
@@ -162,24 +162,26 @@ def _filtered(rows: list[Any], options: dict[str, Any]) -> list[Any]:
 
 
 @hub_method("count")
-def count(call: Call, methodName: str, *args: Any, **kw: Any) -> int:
+def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
     return len(_listed(call, methodName, args, kw))
 
 
 @hub_method("filterResults", python_name="filterResults")
-def filter_results(call: Call, methodName: str, *args: Any, **kw: Any) -> Any:
+def filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     options = kw.pop("filterOpts", None) or {}
     return _filtered(_listed(call, methodName, args, kw), options)
 
 
 @hub_method("countAndFilterResults", python_name="countAndFilterResults")
-def count_and_filter_results(call: Call, methodName: str, *args: Any, **kw: Any) -> Any:
+def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     options = kw.pop("filterOpts", None) or {}
     rows = _listed(call, methodName, args, kw)
     return [len(rows), _filtered(rows, options)]
 
 
-def _listed(call: Call, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+def _listed(
+    call: MethodCall, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[Any]:
     function = call.hub.method(method)
     if function is None:
         raise GenericError(f"Invalid method: {method}")
@@ -190,7 +192,7 @@ def _listed(call: Call, method: str, args: tuple[Any, ...], kwargs: dict[str, An
 
 
 @hub_method("search")
-def search(call: Call, terms: str, type: str, matchType: str, queryOpts: Any = None) -> Any:
+def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: Any = None) -> Any:
     tables = {"package": "package", "tag": "tag", "target": "build_target", "user": "users"}
     if type not in tables:
         raise GenericError(f"unknown search type: {type}")

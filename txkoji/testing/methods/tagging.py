@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError, TagError
-from txkoji.testing import lookups, messages
-from txkoji.testing.lookups import STATES
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.announcements import messages
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tags import package_config
 from txkoji.testing.methods.tasks import make_task
-from txkoji.testing.state import HubState, Row
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.state import HubState, Row
 
 TAG_PRIORITY = 10
 
@@ -69,7 +70,7 @@ def untag_build_row(
     )
 
 
-def _check_access(call: Call, tag: dict[str, Any], force: bool) -> None:
+def _check_access(call: MethodCall, tag: dict[str, Any], force: bool) -> None:
     if force and call.has_permission("admin"):
         return
     if tag["locked"]:
@@ -78,7 +79,7 @@ def _check_access(call: Call, tag: dict[str, Any], force: bool) -> None:
         raise ActionNotAllowed(f"tag requires {tag['perm']} permission")
 
 
-def _check_package(call: Call, tag: dict[str, Any], package_id: int, force: bool) -> None:
+def _check_package(call: MethodCall, tag: dict[str, Any], package_id: int, force: bool) -> None:
     if force and call.has_permission("admin"):
         return
     name = lookups.package_name(call.state, package_id)
@@ -89,7 +90,7 @@ def _check_package(call: Call, tag: dict[str, Any], package_id: int, force: bool
         raise TagError(f"Package {name} is blocked in {tag['name']}")
 
 
-def _checked(call: Call, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
+def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
     row = lookups.find_build_row(call.state, build, strict=True)
     found = lookups.find_tag(call.state, tag, strict=True)
     assert row is not None
@@ -105,7 +106,9 @@ def _checked(call: Call, tag: Any, build: Any, force: bool) -> tuple[dict[str, A
 
 
 @hub_method("tagBuild", python_name="RootExports.tagBuild")
-def tag_build(call: Call, tag: Any, build: Any, force: bool = False, fromtag: Any = None) -> int:
+def tag_build(
+    call: MethodCall, tag: Any, build: Any, force: bool = False, fromtag: Any = None
+) -> int:
     call.require_login()
     found, row = _checked(call, tag, build, force)
     from_id = None
@@ -122,13 +125,13 @@ def tag_build(call: Call, tag: Any, build: Any, force: bool = False, fromtag: An
 
 
 @hub_method("moveBuild", python_name="RootExports.moveBuild")
-def move_build(call: Call, tag1: Any, tag2: Any, build: Any, force: bool = False) -> int:
+def move_build(call: MethodCall, tag1: Any, tag2: Any, build: Any, force: bool = False) -> int:
     return int(tag_build(call, tag2, build, force, fromtag=tag1))
 
 
 @hub_method("moveAllBuilds", python_name="RootExports.moveAllBuilds")
 def move_all_builds(
-    call: Call, tag1: Any, tag2: Any, package: Any, force: bool = False
+    call: MethodCall, tag1: Any, tag2: Any, package: Any, force: bool = False
 ) -> list[int]:
     call.require_login()
     source = lookups.find_tag(call.state, tag1, strict=True)
@@ -141,7 +144,9 @@ def move_all_builds(
 
 
 @hub_method("untagBuild", python_name="RootExports.untagBuild")
-def untag_build(call: Call, tag: Any, build: Any, strict: bool = True, force: bool = False) -> None:
+def untag_build(
+    call: MethodCall, tag: Any, build: Any, strict: bool = True, force: bool = False
+) -> None:
     user = call.require_login()
     row = lookups.find_build_row(call.state, build, strict=True)
     found = lookups.find_tag(call.state, tag, strict=True)
@@ -155,7 +160,7 @@ def untag_build(call: Call, tag: Any, build: Any, strict: bool = True, force: bo
 
 @hub_method("tagBuildBypass", python_name="RootExports.tagBuildBypass")
 def tag_build_bypass(
-    call: Call, tag: Any, build: Any, force: bool = False, notify: bool = False
+    call: MethodCall, tag: Any, build: Any, force: bool = False, notify: bool = False
 ) -> None:
     user = call.require_permission("tag")
     found, row = _checked(call, tag, build, force)
@@ -164,7 +169,7 @@ def tag_build_bypass(
 
 @hub_method("untagBuildBypass", python_name="RootExports.untagBuildBypass")
 def untag_build_bypass(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     build: Any,
     strict: bool = True,
@@ -176,7 +181,7 @@ def untag_build_bypass(
 
 
 @hub_method("massTag", python_name="RootExports.massTag", since=(1, 30))
-def mass_tag(call: Call, tag: Any, builds: Any) -> None:
+def mass_tag(call: MethodCall, tag: Any, builds: Any) -> None:
     user = call.require_permission("tag")
     found = lookups.find_tag(call.state, tag, strict=True)
     assert found is not None

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups, messages
-from txkoji.testing.methods import Call, hub_method
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import HubState, Row
+from txkoji.testing.announcements import messages
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
 
 _NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
 
@@ -21,7 +22,7 @@ def _check_name(kind: str, name: Any) -> None:
 
 @hub_method("getTag")
 def get_tag(
-    call: Call, tagInfo: Any, strict: bool = False, event: Any = None, blocked: bool = False
+    call: MethodCall, tagInfo: Any, strict: bool = False, event: Any = None, blocked: bool = False
 ) -> Any:
     tag = lookups.find_tag(call.state, tagInfo, strict, event)
     if tag is None:
@@ -30,13 +31,13 @@ def get_tag(
 
 
 @hub_method("getTagID")
-def get_tag_id(call: Call, info: Any, strict: bool = False, create: bool = False) -> Any:
+def get_tag_id(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
     return lookups.find_tag_id(call.state, info, strict)
 
 
 @hub_method("listTags")
 def list_tags(
-    call: Call,
+    call: MethodCall,
     build: Any = None,
     package: Any = None,
     perms: bool = True,
@@ -84,7 +85,7 @@ def _glob(pattern: str) -> str:
 
 @hub_method("createTag")
 def create_tag(
-    call: Call,
+    call: MethodCall,
     name: str,
     parent: Any = None,
     arches: Any = None,
@@ -111,7 +112,7 @@ def create_tag(
 
 
 def insert_tag(
-    call: Call,
+    call: MethodCall,
     user_id: int,
     name: str,
     *,
@@ -148,7 +149,7 @@ def insert_tag(
     return int(tag["id"])
 
 
-def link_tags(call: Call, user_id: int, child: int, parent: int, priority: int) -> None:
+def link_tags(call: MethodCall, user_id: int, child: int, parent: int, priority: int) -> None:
     """Let a tag inherit from another."""
     link = {
         "tag_id": child,
@@ -163,7 +164,7 @@ def link_tags(call: Call, user_id: int, child: int, parent: int, priority: int) 
 
 
 @hub_method("editTag2")
-def edit_tag2(call: Call, tagInfo: Any, **kwargs: Any) -> None:
+def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
     user = call.require_permission("tag")
     state = call.state
     tag = lookups.find_tag(state, tagInfo, strict=True)
@@ -209,12 +210,12 @@ def edit_tag2(call: Call, tagInfo: Any, **kwargs: Any) -> None:
 
 
 @hub_method("deleteTag")
-def delete_tag(call: Call, tagInfo: Any) -> None:
+def delete_tag(call: MethodCall, tagInfo: Any) -> None:
     user = call.require_permission("tag")
     drop_tag(call, user["id"], tagInfo)
 
 
-def drop_tag(call: Call, user_id: int, info: Any) -> None:
+def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
     """Revoke all that a tag is and has, whoever asks."""
     tag = lookups.find_tag(call.state, info, strict=True)
     assert tag is not None
@@ -226,7 +227,7 @@ def drop_tag(call: Call, user_id: int, info: Any) -> None:
 
 
 @hub_method("getBuildConfig")
-def get_build_config(call: Call, tag: Any, event: Any = None) -> Any:
+def get_build_config(call: MethodCall, tag: Any, event: Any = None) -> Any:
     struct = get_tag(call, tag, strict=True, event=event)
     own_arches = bool(struct["arches"])
     origin: dict[str, Any] = {"extra": {}, "arches": None}
@@ -245,7 +246,7 @@ def get_build_config(call: Call, tag: Any, event: Any = None) -> Any:
     return struct
 
 
-def _link_struct(call: Call, link: Row) -> dict[str, Any]:
+def _link_struct(call: MethodCall, link: Row) -> dict[str, Any]:
     parent = call.state.get("tag", link["parent_id"])
     assert parent is not None
     keys = ("intransitive", "maxdepth", "noconfig", "parent_id", "pkg_filter", "priority")
@@ -253,14 +254,14 @@ def _link_struct(call: Call, link: Row) -> dict[str, Any]:
 
 
 @hub_method("getInheritanceData")
-def get_inheritance_data(call: Call, tag: Any, event: Any = None) -> list[dict[str, Any]]:
+def get_inheritance_data(call: MethodCall, tag: Any, event: Any = None) -> list[dict[str, Any]]:
     tag_id = lookups.find_tag_id(call.state, tag, strict=True)
     links = call.state.active("tag_inheritance", event, tag_id=tag_id)
     return [_link_struct(call, link) for link in sorted(links, key=lambda row: row["priority"])]
 
 
 @hub_method("setInheritanceData")
-def set_inheritance_data(call: Call, tag: Any, data: Any, clear: bool = False) -> None:
+def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = False) -> None:
     user = call.require_permission("tag")
     tag_id = lookups.find_tag_id(call.state, tag, strict=True)
     assert tag_id is not None
@@ -285,7 +286,7 @@ def set_inheritance_data(call: Call, tag: Any, data: Any, clear: bool = False) -
 
 @hub_method("getFullInheritance")
 def get_full_inheritance(
-    call: Call, tag: Any, event: Any = None, reverse: bool = False, **kwargs: Any
+    call: MethodCall, tag: Any, event: Any = None, reverse: bool = False, **kwargs: Any
 ) -> list[dict[str, Any]]:
     tag_id = lookups.find_tag_id(call.state, tag, strict=True)
     assert tag_id is not None
@@ -297,7 +298,7 @@ def get_full_inheritance(
 
 @hub_method("getTagExternalRepos")
 def get_tag_external_repos(
-    call: Call, tag_info: Any = None, repo_info: Any = None, event: Any = None
+    call: MethodCall, tag_info: Any = None, repo_info: Any = None, event: Any = None
 ) -> list[Any]:
     if tag_info is not None:
         lookups.find_tag(call.state, tag_info, strict=True, event=event)
@@ -305,14 +306,14 @@ def get_tag_external_repos(
 
 
 @hub_method("getExternalRepoList")
-def get_external_repo_list(call: Call, tag_info: Any, event: Any = None) -> list[Any]:
+def get_external_repo_list(call: MethodCall, tag_info: Any, event: Any = None) -> list[Any]:
     lookups.find_tag(call.state, tag_info, strict=True, event=event)
     return []
 
 
 @hub_method("getTagGroups")
 def get_tag_groups(
-    call: Call,
+    call: MethodCall,
     tag: Any,
     event: Any = None,
     inherit: bool = True,
@@ -328,13 +329,13 @@ def get_tag_groups(
 
 
 @hub_method("getBuildTarget")
-def get_build_target(call: Call, info: Any, event: Any = None, strict: bool = False) -> Any:
+def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: bool = False) -> Any:
     return lookups.find_target(call.state, info, strict, event)
 
 
 @hub_method("getBuildTargets")
 def get_build_targets(
-    call: Call,
+    call: MethodCall,
     info: Any = None,
     event: Any = None,
     buildTagID: Any = None,
@@ -359,12 +360,12 @@ def get_build_targets(
 
 
 @hub_method("createBuildTarget")
-def create_build_target(call: Call, name: str, build_tag: Any, dest_tag: Any) -> None:
+def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: Any) -> None:
     user = call.require_permission("target")
     insert_target(call, user["id"], name, build_tag, dest_tag)
 
 
-def insert_target(call: Call, user_id: int, name: str, build_tag: Any, dest_tag: Any) -> int:
+def insert_target(call: MethodCall, user_id: int, name: str, build_tag: Any, dest_tag: Any) -> int:
     """Create a build target, whoever asks."""
     state = call.state
     _check_name("build target", name)
@@ -384,7 +385,7 @@ def insert_target(call: Call, user_id: int, name: str, build_tag: Any, dest_tag:
 
 @hub_method("editBuildTarget")
 def edit_build_target(
-    call: Call, buildTargetInfo: Any, name: str, build_tag: Any, dest_tag: Any
+    call: MethodCall, buildTargetInfo: Any, name: str, build_tag: Any, dest_tag: Any
 ) -> None:
     user = call.require_permission("target")
     state = call.state
@@ -407,12 +408,12 @@ def edit_build_target(
 
 
 @hub_method("deleteBuildTarget")
-def delete_build_target(call: Call, buildTargetInfo: Any) -> None:
+def delete_build_target(call: MethodCall, buildTargetInfo: Any) -> None:
     user = call.require_permission("target")
     drop_target(call, user["id"], buildTargetInfo)
 
 
-def drop_target(call: Call, user_id: int, info: Any) -> None:
+def drop_target(call: MethodCall, user_id: int, info: Any) -> None:
     """Revoke a build target, whoever asks."""
     target = lookups.find_target(call.state, info)
     if target is None:
@@ -425,20 +426,20 @@ def drop_target(call: Call, user_id: int, info: Any) -> None:
 
 
 @hub_method("getPackage")
-def get_package(call: Call, info: Any, strict: bool = False, create: bool = False) -> Any:
+def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
     row = lookups.find_package(call.state, info, strict)
     return {"id": row["id"], "name": row["name"]} if row else None
 
 
 @hub_method("getPackageID")
-def get_package_id(call: Call, name: Any, strict: bool = False) -> Any:
+def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
     row = lookups.find_package(call.state, name, strict)
     return row["id"] if row else None
 
 
 @hub_method("listPackages")
 def list_packages(
-    call: Call,
+    call: MethodCall,
     tagID: Any = None,
     userID: Any = None,
     pkgID: Any = None,
@@ -482,11 +483,11 @@ def list_packages(
 
 
 @hub_method("listPackagesSimple")
-def list_packages_simple(call: Call, prefix: Any = None, queryOpts: Any = None) -> Any:
+def list_packages_simple(call: MethodCall, prefix: Any = None, queryOpts: Any = None) -> Any:
     return list_packages(call, prefix=prefix, queryOpts=queryOpts)
 
 
-def package_config(call: Call, tag: Any, package: Any, event: Any = None) -> Row | None:
+def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) -> Row | None:
     """Return the entry of a package that counts for a tag, inherited or not, or None."""
     tag_id = lookups.find_tag_id(call.state, tag, strict=True)
     row = lookups.find_package(call.state, package)
@@ -496,13 +497,13 @@ def package_config(call: Call, tag: Any, package: Any, event: Any = None) -> Row
 
 
 @hub_method("checkTagPackage")
-def check_tag_package(call: Call, tag: Any, pkg: Any) -> bool:
+def check_tag_package(call: MethodCall, tag: Any, pkg: Any) -> bool:
     entry = package_config(call, tag, pkg)
     return entry is not None and not entry["blocked"]
 
 
 @hub_method("getPackageConfig")
-def get_package_config(call: Call, tag: Any, pkg: Any, event: Any = None) -> Any:
+def get_package_config(call: MethodCall, tag: Any, pkg: Any, event: Any = None) -> Any:
     entry = package_config(call, tag, pkg, event)
     return lookups.package_struct(call.state, entry) if entry else None
 
@@ -515,7 +516,7 @@ def _options(action: str, force: bool) -> dict[str, Any] | None:
 
 
 def set_package(
-    call: Call,
+    call: MethodCall,
     user_id: int,
     tag: Any,
     package: Any,
@@ -576,7 +577,7 @@ def set_package(
     )
 
 
-def _package_permission(call: Call, force: bool) -> Row:
+def _package_permission(call: MethodCall, force: bool) -> Row:
     user = call.require_permission("tag")
     call.require_policy("package_list", force=force)
     return user
@@ -584,7 +585,7 @@ def _package_permission(call: Call, force: bool) -> Row:
 
 @hub_method("packageListAdd")
 def package_list_add(
-    call: Call,
+    call: MethodCall,
     taginfo: Any,
     pkginfo: Any,
     owner: Any = None,
@@ -609,20 +610,20 @@ def package_list_add(
 
 
 @hub_method("packageListBlock")
-def package_list_block(call: Call, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+def package_list_block(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "block", blocked=True, force=force)
 
 
 @hub_method("packageListUnblock")
-def package_list_unblock(call: Call, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+def package_list_unblock(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "unblock", blocked=False, force=force)
 
 
 @hub_method("packageListSetOwner")
 def package_list_set_owner(
-    call: Call, taginfo: Any, pkginfo: Any, owner: Any, force: bool = False
+    call: MethodCall, taginfo: Any, pkginfo: Any, owner: Any, force: bool = False
 ) -> None:
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "update", owner=owner, force=force)
@@ -630,14 +631,14 @@ def package_list_set_owner(
 
 @hub_method("packageListSetArches")
 def package_list_set_arches(
-    call: Call, taginfo: Any, pkginfo: Any, arches: Any, force: bool = False
+    call: MethodCall, taginfo: Any, pkginfo: Any, arches: Any, force: bool = False
 ) -> None:
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "update", extra_arches=arches, force=force)
 
 
 @hub_method("packageListRemove")
-def package_list_remove(call: Call, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
     user = _package_permission(call, force)
     state = call.state
     tag_id = lookups.find_tag_id(state, taginfo, strict=True)

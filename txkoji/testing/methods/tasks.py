@@ -12,10 +12,12 @@ from txkoji.exceptions import (
     ParameterError,
     fault_from,
 )
-from txkoji.testing import lookups, marshal, messages
-from txkoji.testing.methods import Call, hub_method
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import HubState, Row
+from txkoji.testing.announcements import messages
+from txkoji.testing.formats import marshal
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 FINISHED = (CLOSED, CANCELED, FAILED)
@@ -23,7 +25,7 @@ DEFAULT_PRIORITY = 20
 
 
 def make_task(
-    call: Call,
+    call: MethodCall,
     method: str,
     request: list[Any],
     *,
@@ -114,7 +116,7 @@ def change_task_state(state: HubState, row: Row, new: int, **columns: Any) -> No
         state.announce(lambda: messages.task_changed(row, old))
 
 
-def absolute_priority(call: Call, relative: Any) -> int | None:
+def absolute_priority(call: MethodCall, relative: Any) -> int | None:
     """Return the priority of a task that is asked for relative to the usual one, or refuse."""
     if relative is None or relative == 0:
         return None
@@ -125,7 +127,12 @@ def absolute_priority(call: Call, relative: Any) -> int | None:
 
 @hub_method("build", python_name="RootExports.build")
 def build(
-    call: Call, src: Any, target: Any, opts: Any = None, priority: Any = None, channel: Any = None
+    call: MethodCall,
+    src: Any,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = None,
 ) -> int:
     call.require_login()
     lookups.require_type(src, str)
@@ -137,7 +144,12 @@ def build(
 
 @hub_method("chainBuild", python_name="RootExports.chainBuild")
 def chain_build(
-    call: Call, srcs: Any, target: Any, opts: Any = None, priority: Any = None, channel: Any = None
+    call: MethodCall,
+    srcs: Any,
+    target: Any,
+    opts: Any = None,
+    priority: Any = None,
+    channel: Any = None,
 ) -> int:
     call.require_login()
     lookups.require_type(srcs, list)
@@ -148,7 +160,7 @@ def chain_build(
 
 
 @hub_method("makeTask", python_name="RootExports.makeTask")
-def make_task_method(call: Call, method: str, arglist: Any, **opts: Any) -> int:
+def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -> int:
     call.require_permission("admin")
     if "owner" in opts:
         raise ActionNotAllowed("The owner option is not allowed here")
@@ -166,7 +178,7 @@ def make_task_method(call: Call, method: str, arglist: Any, **opts: Any) -> int:
 
 
 @hub_method("resubmitTask", python_name="RootExports.resubmitTask")
-def resubmit_task(call: Call, taskID: int) -> int:
+def resubmit_task(call: MethodCall, taskID: int) -> int:
     user = call.require_login()
     row = _task(call, taskID)
     if row["state"] not in (CANCELED, FAILED):
@@ -188,28 +200,28 @@ def resubmit_task(call: Call, taskID: int) -> int:
 # Cancel and steer
 
 
-def _task(call: Call, task_id: Any) -> Row:
+def _task(call: MethodCall, task_id: Any) -> Row:
     row = call.state.get("task", task_id)
     if row is None:
         raise GenericError(f"No such task: {task_id!r}")
     return row
 
 
-def _may_cancel(call: Call, row: Row) -> None:
+def _may_cancel(call: MethodCall, row: Row) -> None:
     user = call.require_login()
     if row["owner"] != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("Cannot cancel task, not owner")
 
 
 @hub_method("cancelTask", python_name="RootExports.cancelTask")
-def cancel_task(call: Call, task_id: Any, recurse: bool = True) -> None:
+def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
     row = _task(call, task_id)
     _may_cancel(call, row)
     call.hub.builder.cancel(row["id"], recurse=recurse)
 
 
 @hub_method("cancelTaskFull", python_name="RootExports.cancelTaskFull")
-def cancel_task_full(call: Call, task_id: Any, strict: bool = True) -> None:
+def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> None:
     call.require_permission("admin")
     row = _task(call, task_id)
     if strict and row["parent"] is not None:
@@ -218,7 +230,7 @@ def cancel_task_full(call: Call, task_id: Any, strict: bool = True) -> None:
 
 
 @hub_method("cancelTaskChildren", python_name="RootExports.cancelTaskChildren")
-def cancel_task_children(call: Call, task_id: Any) -> None:
+def cancel_task_children(call: MethodCall, task_id: Any) -> None:
     row = _task(call, task_id)
     _may_cancel(call, row)
     for child in children(call, row["id"]):
@@ -226,7 +238,7 @@ def cancel_task_children(call: Call, task_id: Any) -> None:
 
 
 @hub_method("setTaskPriority", python_name="RootExports.setTaskPriority")
-def set_task_priority(call: Call, task_id: Any, priority: Any, recurse: bool = True) -> None:
+def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bool = True) -> None:
     call.require_permission("admin")
     row = _task(call, task_id)
     if row["state"] in FINISHED:
@@ -240,7 +252,7 @@ def set_task_priority(call: Call, task_id: Any, priority: Any, recurse: bool = T
 
 @hub_method("assignTask", python_name="RootExports.assignTask")
 def assign_task(
-    call: Call, task_id: Any, host: Any, force: bool = False, override: bool = False
+    call: MethodCall, task_id: Any, host: Any, force: bool = False, override: bool = False
 ) -> bool:
     call.require_permission("admin")
     row = _task(call, task_id)
@@ -253,7 +265,7 @@ def assign_task(
 
 
 @hub_method("freeTask", python_name="RootExports.freeTask")
-def free_task(call: Call, task_id: Any) -> None:
+def free_task(call: MethodCall, task_id: Any) -> None:
     call.require_permission("admin")
     row = _task(call, task_id)
     if row["state"] in FINISHED:
@@ -264,19 +276,21 @@ def free_task(call: Call, task_id: Any) -> None:
 # Read
 
 
-def children(call: Call, task_id: int) -> list[Row]:
+def children(call: MethodCall, task_id: int) -> list[Row]:
     """Return the rows of a task's children, in the order of their ids."""
     return call.hub.task_children(task_id)
 
 
 @hub_method("getTaskInfo", python_name="RootExports.getTaskInfo")
-def get_task_info(call: Call, task_id: Any, request: bool = False, strict: bool = False) -> Any:
+def get_task_info(
+    call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
+) -> Any:
     if isinstance(task_id, list):
         return [_info(call, each, request, strict) for each in task_id]
     return _info(call, task_id, request, strict)
 
 
-def _info(call: Call, task_id: Any, request: bool, strict: bool) -> Any:
+def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
     lookups.require_type(task_id, int)
     row = call.state.get("task", task_id)
     if row is None:
@@ -287,14 +301,16 @@ def _info(call: Call, task_id: Any, request: bool, strict: bool) -> Any:
 
 
 @hub_method("getTaskChildren", python_name="RootExports.getTaskChildren")
-def get_task_children(call: Call, task_id: Any, request: bool = False, strict: bool = False) -> Any:
+def get_task_children(
+    call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
+) -> Any:
     if strict and call.state.get("task", task_id) is None:
         raise GenericError("query returned no rows")
     return [lookups.task_struct(row, request) for row in children(call, task_id)]
 
 
 @hub_method("getTaskDescendents", python_name="RootExports.getTaskDescendents")
-def get_task_descendents(call: Call, task_id: Any, request: bool = False) -> dict[str, Any]:
+def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     waiting = [task_id]
     while waiting:
@@ -306,7 +322,7 @@ def get_task_descendents(call: Call, task_id: Any, request: bool = False) -> dic
 
 
 @hub_method("getTaskRequest", python_name="RootExports.getTaskRequest")
-def get_task_request(call: Call, taskId: Any) -> Any:
+def get_task_request(call: MethodCall, taskId: Any) -> Any:
     row = call.state.get("task", taskId)
     if row is None:
         raise GenericError(f"No such task: {taskId}")
@@ -314,7 +330,7 @@ def get_task_request(call: Call, taskId: Any) -> Any:
 
 
 @hub_method("taskFinished", python_name="RootExports.taskFinished")
-def task_finished(call: Call, taskId: Any) -> bool:
+def task_finished(call: MethodCall, taskId: Any) -> bool:
     row = call.state.get("task", taskId)
     if row is None:
         raise GenericError(f"No such task: {taskId}")
@@ -322,7 +338,7 @@ def task_finished(call: Call, taskId: Any) -> bool:
 
 
 @hub_method("getTaskResult", python_name="RootExports.getTaskResult")
-def get_task_result(call: Call, taskId: Any, raise_fault: bool = True) -> Any:
+def get_task_result(call: MethodCall, taskId: Any, raise_fault: bool = True) -> Any:
     row = call.state.get("task", taskId)
     if row is None:
         raise GenericError(f"No such task: {taskId}")
@@ -399,7 +415,7 @@ def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
     return found
 
 
-def _candidates(call: Call, opts: dict[str, Any]) -> list[Row]:
+def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
     """Return the tasks that an index leaves, so that a watcher costs what it asks for."""
     parents = opts.get("parent")
     if parents is None:
@@ -409,7 +425,7 @@ def _candidates(call: Call, opts: dict[str, Any]) -> list[Row]:
 
 
 @hub_method("listTasks", python_name="RootExports.listTasks")
-def list_tasks(call: Call, opts: Any = None, queryOpts: Any = None) -> Any:
+def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any:
     opts = opts or {}
     for name in ("arch", "not_arch", "state", "not_state"):
         if opts.get(name) is not None and not isinstance(opts[name], list):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
-from txkoji.testing.queries import apply_query_options
-from txkoji.testing.state import HubState, Row
+from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
 
 
 def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
 
 @hub_method("getUser")
 def get_user(
-    call: Call,
+    call: MethodCall,
     userInfo: Any = None,
     strict: bool = False,
     krb_princs: bool = True,
@@ -41,7 +41,7 @@ def get_user(
 
 @hub_method("listUsers")
 def list_users(
-    call: Call,
+    call: MethodCall,
     userType: Any = 0,
     prefix: Any = None,
     queryOpts: Any = None,
@@ -59,7 +59,9 @@ def list_users(
 
 
 @hub_method("createUser")
-def create_user(call: Call, username: str, status: Any = None, krb_principal: Any = None) -> int:
+def create_user(
+    call: MethodCall, username: str, status: Any = None, krb_principal: Any = None
+) -> int:
     call.require_permission("admin")
     if call.state.one("users", name=username):
         raise GenericError(f"user already exists: {username}")
@@ -67,25 +69,25 @@ def create_user(call: Call, username: str, status: Any = None, krb_principal: An
 
 
 @hub_method("getPerms")
-def get_perms(call: Call) -> list[str]:
+def get_perms(call: MethodCall) -> list[str]:
     return sorted(call.hub.permissions_of(call.user)) if call.user else []
 
 
 @hub_method("getUserPerms")
-def get_user_perms(call: Call, userID: Any = None, with_groups: bool = True) -> list[str]:
+def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = True) -> list[str]:
     user = call.user if userID is None else lookups.find_user(call.state, userID, strict=True)
     return sorted(call.hub.permissions_of(user)) if user else []
 
 
 @hub_method("hasPerm")
-def has_perm(call: Call, perm: Any, strict: bool = False) -> bool:
+def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
     if strict and call.state.one("permissions", name=perm) is None:
         raise GenericError(f"No such permission {perm} defined")
     return call.has_permission(perm)
 
 
 @hub_method("getAllPerms")
-def get_all_perms(call: Call) -> list[dict[str, Any]]:
+def get_all_perms(call: MethodCall) -> list[dict[str, Any]]:
     return [
         {"description": row["description"], "id": row["id"], "name": row["name"]}
         for row in call.state.rows("permissions")
@@ -94,7 +96,7 @@ def get_all_perms(call: Call) -> list[dict[str, Any]]:
 
 @hub_method("grantPermission")
 def grant_permission(
-    call: Call, userinfo: Any, permission: Any, create: bool = False, description: Any = None
+    call: MethodCall, userinfo: Any, permission: Any, create: bool = False, description: Any = None
 ) -> None:
     granter = call.require_permission("admin")
     user = lookups.find_user(call.state, userinfo, strict=True)
@@ -111,7 +113,7 @@ def grant_permission(
 
 
 @hub_method("revokePermission")
-def revoke_permission(call: Call, userinfo: Any, permission: Any) -> None:
+def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     revoker = call.require_permission("admin")
     user = lookups.find_user(call.state, userinfo, strict=True)
     row = call.state.one("permissions", name=permission)
@@ -126,7 +128,7 @@ def revoke_permission(call: Call, userinfo: Any, permission: Any) -> None:
 # Hosts and channels
 
 
-def host_struct(call: Call, row: Row) -> dict[str, Any]:
+def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
     keys = ("arches", "capacity", "comment", "description", "enabled", "id", "name", "ready")
     struct = {key: row[key] for key in (*keys, "update_ts", "user_id")}
     struct["task_load"] = call.hub.builder.scheduler.load(row["id"])
@@ -134,14 +136,14 @@ def host_struct(call: Call, row: Row) -> dict[str, Any]:
 
 
 @hub_method("getHost")
-def get_host(call: Call, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
+def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
     row = lookups.find_host(call.state, hostInfo, strict)
     return host_struct(call, row) if row else None
 
 
 @hub_method("listHosts")
 def list_hosts(
-    call: Call,
+    call: MethodCall,
     arches: Any = None,
     channelID: Any = None,
     ready: Any = None,
@@ -173,7 +175,7 @@ def list_hosts(
 
 
 @hub_method("getLastHostUpdate")
-def get_last_host_update(call: Call, hostID: Any, ts: bool = False) -> Any:
+def get_last_host_update(call: MethodCall, hostID: Any, ts: bool = False) -> Any:
     row = lookups.find_host(call.state, hostID, strict=True)
     assert row is not None
     return row["update_ts"] if ts else lookups.time_text(row["update_ts"])
@@ -181,7 +183,7 @@ def get_last_host_update(call: Call, hostID: Any, ts: bool = False) -> Any:
 
 @hub_method("addHost")
 def add_host(
-    call: Call, hostname: str, arches: Any, krb_principal: Any = None, force: bool = False
+    call: MethodCall, hostname: str, arches: Any, krb_principal: Any = None, force: bool = False
 ) -> int:
     call.require_permission("host")
     if call.state.one("host", name=hostname):
@@ -189,7 +191,7 @@ def add_host(
     return int(call.hub.add_host(hostname, " ".join(arches))["id"])
 
 
-def _switch_host(call: Call, name: str, enabled: bool) -> None:
+def _switch_host(call: MethodCall, name: str, enabled: bool) -> None:
     call.require_permission("host")
     row = lookups.find_host(call.state, name)
     if row is None:
@@ -198,12 +200,12 @@ def _switch_host(call: Call, name: str, enabled: bool) -> None:
 
 
 @hub_method("enableHost")
-def enable_host(call: Call, hostname: str) -> None:
+def enable_host(call: MethodCall, hostname: str) -> None:
     _switch_host(call, hostname, True)
 
 
 @hub_method("disableHost")
-def disable_host(call: Call, hostname: str) -> None:
+def disable_host(call: MethodCall, hostname: str) -> None:
     _switch_host(call, hostname, False)
 
 
@@ -212,14 +214,14 @@ def channel_struct(row: Row) -> dict[str, Any]:
 
 
 @hub_method("getChannel")
-def get_channel(call: Call, channelInfo: Any, strict: bool = False) -> Any:
+def get_channel(call: MethodCall, channelInfo: Any, strict: bool = False) -> Any:
     row = lookups.find_channel(call.state, channelInfo, strict)
     return channel_struct(row) if row else None
 
 
 @hub_method("listChannels")
 def list_channels(
-    call: Call, hostID: Any = None, event: Any = None, enabled: Any = None
+    call: MethodCall, hostID: Any = None, event: Any = None, enabled: Any = None
 ) -> list[dict[str, Any]]:
     rows = call.state.rows("channels")
     if hostID is not None:
@@ -232,7 +234,7 @@ def list_channels(
 
 
 @hub_method("addChannel")
-def add_channel(call: Call, channel_name: str, description: Any = None) -> int:
+def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
     call.require_permission("admin")
     if call.state.one("channels", name=channel_name):
         raise GenericError(f"channel {channel_name} already exists (id=...)")
@@ -242,7 +244,7 @@ def add_channel(call: Call, channel_name: str, description: Any = None) -> int:
 
 @hub_method("addHostToChannel")
 def add_host_to_channel(
-    call: Call, hostname: str, channel_name: str, create: bool = False, force: bool = False
+    call: MethodCall, hostname: str, channel_name: str, create: bool = False, force: bool = False
 ) -> None:
     call.require_permission("host")
     host = lookups.find_host(call.state, hostname)
@@ -261,10 +263,10 @@ def held_permissions(state: HubState, user_id: int) -> set[str]:
 
 
 @hub_method("getBuildNotifications")
-def get_build_notifications(call: Call, userID: Any = None) -> list[Any]:
+def get_build_notifications(call: MethodCall, userID: Any = None) -> list[Any]:
     return []
 
 
 @hub_method("getBuildNotificationBlocks")
-def get_build_notification_blocks(call: Call, userID: Any = None) -> list[Any]:
+def get_build_notification_blocks(call: MethodCall, userID: Any = None) -> list[Any]:
     return []

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError
-from txkoji.testing import lookups
-from txkoji.testing.methods import Call, hub_method
+from txkoji.testing.methods.table import MethodCall, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
+from txkoji.testing.tables import lookups
 
 
 @hub_method("winEnabled", python_name="RootExports.winEnabled")
-def win_enabled(call: Call) -> bool:
+def win_enabled(call: MethodCall) -> bool:
     return call.hub.win_enabled
 
 
 @hub_method("winBuild", python_name="RootExports.winBuild")
 def win_build(
-    call: Call,
+    call: MethodCall,
     vm: Any,
     url: Any,
     target: Any,

@@ -1,0 +1,193 @@
+"""The embedded hub's messages on a real bus."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests import brokers
+from tests.brokers import PASSWORD, USER, RabbitMQ
+from tests.cables import Cable
+from tests.support import limited, until
+from txkoji import Connection, Profile, messages
+from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Receiver, State
+from txkoji.history import events
+from txkoji.testing import FakeHub
+from txkoji.testing.announcements.messages import Announcement
+
+pytestmark = brokers.marks
+
+LOGIN: dict[str, Any] = {"user": USER, "password": PASSWORD, "allow_insecure_login": True}
+Listen = Callable[[str], Any]
+
+
+@pytest_twisted.async_yield_fixture
+async def listen(broker: RabbitMQ) -> AsyncIterator[Listen]:
+    """Receive what comes with a prefix."""
+    receivers: list[Receiver] = []
+
+    async def listen(prefix: str) -> list[BusMessage]:
+        got: list[BusMessage] = []
+        settings = AMQP(broker.url, queue=prefix, routing_keys=[f"{prefix}.#"], **LOGIN)
+        receiver = Receiver(settings, got.append, reactor=reactor)
+        receivers.append(receiver)
+        receiver.start()
+        await until(lambda: receiver.state is State.READY)
+        return got
+
+    yield listen
+    for receiver in receivers:
+        await limited(receiver.stop())
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix of topics that no other test has."""
+    return f"site-{uuid.uuid4()}"
+
+
+async def build_something(hub: FakeHub) -> None:
+    """Let the hub do what makes messages: tasks, a build, a tagging, a scratch build."""
+    source = "git+https://git.example.test/rpms/hello.git#main"
+    tasks = [
+        hub.call("build", source, "demo"),
+        hub.call("build", source, "demo", {"scratch": True}),
+    ]
+    for task_id in tasks:
+        await until(lambda: hub.call("getTaskInfo", task_id)["state"] == 2)  # noqa: B023
+
+
+def settings_for(protocol: str, broker: RabbitMQ, prefix: str) -> Broker:
+    if protocol == "amqp":
+        return AMQP(broker.url, topic_prefix=prefix, **LOGIN)
+    return AMQP1(broker.url, topic_prefix=f"/topic/{prefix}", **LOGIN)
+
+
+@pytest.mark.parametrize("protocol", ["amqp", "amqp1"])
+@pytest_twisted.ensureDeferred
+async def test_protonmsg(broker: RabbitMQ, listen: Listen, prefix: str, protocol: str) -> None:
+    """Each message of the hub goes to the broker, in order, as Koji's own plugin sends it."""
+    got = await listen(prefix)
+    hub = FakeHub(reactor, build_seconds=0.1, bus=settings_for(protocol, broker, prefix))
+    hub.add_demo_content()
+    sent: list[Announcement] = []
+    await hub.start()
+    hub.on_message(sent.append)
+    await build_something(hub)
+    await until(lambda: len(got) == len(sent))
+    assert {"task.free", "task.closed", "build.complete", "build.tag"} <= {
+        message.topic for message in got
+    }
+    assert [(each.topic, each.headers, each.body) for each in got] == [
+        (each.address, each.properties, each.body) for each in sent
+    ]
+    await hub.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_fedora(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
+    """Like Fedora's hub it sends flat bodies, and of tasks only those of scratch builds."""
+    got = await listen(prefix)
+    settings = AMQP(broker.url, topic_prefix=prefix, **LOGIN)
+    hub = FakeHub(reactor, build_seconds=0.1, bus=settings, bus_dialect="fedora")
+    hub.add_demo_content()
+    await hub.start()
+    await build_something(hub)
+    hub.call("newRepo", "demo-build")
+    await until(lambda: "repo.init" in [message.topic for message in got])
+    by_topic = {message.topic: json.loads(message.body) for message in got}
+    assert {message.dialect for message in got} == {"fedora"}
+    assert set(by_topic) >= {"build.state.change", "tag", "task.state.change", "repo.init"}
+    task = by_topic["task.state.change"]
+    assert (task["srpm"], task["owner"], task["new"]) == ("hello.git#main", "kojiadmin", "CLOSED")
+    assert [child["method"] for child in task["info"]["children"]]
+    tag = by_topic["tag"]
+    assert (tag["name"], tag["owner"], tag["instance"]) == ("hello", "kojiadmin", "primary")
+    assert "start_ts" not in str(by_topic)
+    # What it sends can be read as what Fedora sends.
+    connection = Connection(Profile("fake", server=hub.url), reactor=reactor)
+    read = [messages.read(message, connection) for message in got]
+    assert {type(event) for event in read} >= {
+        events.BuildStateChange,
+        events.TagUntag,
+        events.TaskStateChange,
+    }
+    await connection.close()
+    await hub.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_broker_that_comes_later(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
+    """What the hub has to say while the broker is away comes when it is back."""
+    got = await listen(prefix)
+    cable = Cable(broker.port)
+    port = cable.start()
+    await cable.stop()
+    settings = AMQP(f"amqp://127.0.0.1:{port}", topic_prefix=prefix, **LOGIN)
+    hub = FakeHub(reactor, bus=settings)
+    hub.add_demo_content()
+    await hub.start()
+    for name in ("one", "two", "three"):
+        hub.call("packageListAdd", "demo-build", name, "kojiadmin")
+    cable.start(port)
+    await until(lambda: len(got) == 3)
+    assert [message.headers["package"] for message in got] == ["one", "two", "three"]
+    await hub.stop()
+    await cable.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_without_a_broker(silent_bus: AMQP) -> None:
+    """A hub whose broker is away stops all the same."""
+    hub = FakeHub(reactor, bus=silent_bus)
+    hub.add_demo_content()
+    await hub.start()
+    hub.call("packageListAdd", "demo-build", "one", "kojiadmin")
+    await limited(hub.stop(), 10)
+
+
+@pytest.fixture
+def silent_bus() -> AMQP:
+    """A broker that is not there."""
+    return AMQP("amqp://127.0.0.1:1", **LOGIN)
+
+
+def start_alone(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "txkoji.testing", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest_twisted.ensureDeferred
+async def test_command(broker: RabbitMQ, listen: Listen) -> None:
+    """``python -m txkoji.testing --bus`` puts the hub's messages on a bus."""
+    got = await listen("koji")
+    address = broker.url.replace("amqp://", f"amqp://{USER}:{PASSWORD}@")
+    hub = start_alone("--bus", address, "--anonymous-user", "kojiadmin")
+    try:
+        assert hub.stdout is not None
+        url = hub.stdout.readline().split()[1]
+        connection = Connection(Profile("fake", server=url), reactor=reactor)
+        await limited(connection.packageListAdd("demo-build", "one", "kojiadmin"))
+        await until(lambda: got)
+        await connection.close()
+    finally:
+        hub.terminate()
+        hub.communicate()
+    assert [message.topic for message in got] == ["package.add"]
+
+
+def test_command_with_a_wrong_address() -> None:
+    """An address without a user is said in one line."""
+    command = [sys.executable, "-m", "txkoji.testing", "--bus", "amqp://127.0.0.1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"the address of the bus must be .*\n", done.stderr)

@@ -1,0 +1,167 @@
+"""The messages of the embedded hub, beside those that a real hub sent for the same actions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from tests.support import DATA
+from txkoji.exceptions import GenericError
+from txkoji.testing import FakeHub
+from txkoji.testing.announcements.messages import Announcement
+
+GIT = "git+https://git.example.test/rpms/{}.git#{}"
+EMPTY: dict[str, Any] = {"wait_builds": [], "custom_user_metadata": {}}
+SCRATCH = {"scratch": True, **EMPTY}
+DRAFT = {"wait_builds": [], "draft": True, "custom_user_metadata": {}}
+OWN_NUMBERS = {
+    *("id", "parent", "build_id", "task_id", "repo_id", "tag_id", "package_id", "channel_id"),
+    *("creation_event_id", "create_event", "begin_event", "size", "buildtime", "payloadhash"),
+    *("host_id", "owner", "owner_id", "creator_id", "promoter_id"),
+}
+"""What each hub counts for itself."""
+
+OUR_LOG = "/root.log"
+"""The recorded builder had no mock, so it left this log out."""
+
+
+def recorded() -> list[Announcement]:
+    lines = (DATA / "protonmsg.jsonl").read_text(encoding="utf-8").splitlines()
+    return [
+        Announcement(line["address"], line["properties"], line["body"])
+        for line in map(json.loads, lines)
+    ]
+
+
+def masked(value: Any, key: str = "") -> Any:
+    """Replace by its type whatever differs from hub to hub and from run to run."""
+    if isinstance(value, dict):
+        return {name: masked(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        kept = [each for each in value if not str(each).endswith(OUR_LOG)]
+        return [masked(each, "in a list") for each in kept]
+    if key in OWN_NUMBERS or key.endswith(("_ts", "_time")):
+        return type(value).__name__
+    if isinstance(value, int) and not isinstance(value, bool) and key == "in a list":
+        return "int"
+    if isinstance(value, str):
+        text = re.sub(r"tasks/\d+/\d+", "tasks/N/N", value)
+        text = re.sub(r"draft_\d+", "draft_N", text)
+        return re.sub(r"<int>\d+</int>", "<int>N</int>", text)
+    return value
+
+
+def shape(message: Announcement) -> str:
+    body = json.loads(message.body)
+    # The recorded builder said once {} and then [].
+    body.pop("brmap", None)
+    if message.properties.get("method") == "newRepo":
+        # For lack of children.
+        body["info"].pop("waiting", None)
+    return json.dumps([message.address, masked(message.properties), masked(body)], sort_keys=True)
+
+
+def life(messages: list[Announcement]) -> list[list[str]]:
+    """Return what was said of each task and build, in its order."""
+    lives: dict[Any, list[str]] = {}
+    for message in messages:
+        subject = message.properties.get("id") or message.properties.get("name")
+        lives.setdefault(subject, []).append(message.address)
+    return sorted(lives.values())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that only the test advances."""
+    clock = Clock()
+    clock.advance(1795454910)
+    return clock
+
+
+@pytest.fixture
+def hub(clock: Clock) -> Iterator[FakeHub]:
+    """An embedded hub that has what the recorded one had."""
+    hub = FakeHub(clock)
+    hub.noarch_packages |= {"hello", "world", "foo", "failarch"}
+    hub.add_tag("test-build", arches="x86_64")
+    hub.add_host("builder1", "x86_64 noarch")
+    for tag in ("test-candidate", "test-released"):
+        hub.add_tag(tag)
+    hub.add_target("test-target", "test-build", "test-candidate")
+    for package in ("hello", "world", "foo", "failarch"):
+        hub.add_package("test-candidate", package)
+        hub.add_package("test-released", package)
+    hub.add_repo("test-build")
+    yield hub
+    hub.builder.stop()
+
+
+def act(hub: FakeHub, clock: Clock) -> None:
+    """Do what the recorder did."""
+
+    def build(package: str, ref: str, options: dict[str, Any] = EMPTY) -> int:
+        return int(hub.call("build", GIT.format(package, ref), "test-target", options))
+
+    def finish() -> None:
+        clock.pump([0.05] * 400)
+
+    build("hello", "bus1")
+    build("world", "bus2", SCRATCH)
+    build("failarch", "bus3")
+    finish()
+    hub.call("tagBuild", "test-released", "hello-1.0-bus1")
+    finish()
+    hub.call("untagBuild", "test-released", "hello-1.0-bus1")
+    hub.call("packageListAdd", "test-candidate", "busdemo", owner="kojiadmin")
+    canceled = build("world", "bus4")
+    while not any(task["label"] == "tag" for task in hub.task_children(canceled)):
+        clock.advance(0.05)
+    hub.call("cancelTask", canceled)
+    finish()
+    build("foo", "bus5", DRAFT)
+    finish()
+    [draft] = hub.call("listBuilds", packageID="foo")
+    hub.call("promoteBuild", draft["build_id"])
+    hub.call("newRepo", "test-build")
+    finish()
+
+
+def test_messages_are_the_recorded_ones(hub: FakeHub, clock: Clock) -> None:
+    """For the same actions the embedded hub has the same messages, key by key."""
+    ours: list[Announcement] = []
+    hub.on_message(ours.append)
+    act(hub, clock)
+    # A real newRepo has such children; the recorded builder's did without.
+    ours = [message for message in ours if message.properties.get("method") != "createrepo"]
+    theirs = recorded()
+    difference = Counter(map(shape, theirs))
+    difference.subtract(map(shape, ours))
+    more = [(count, text[:3000]) for text, count in difference.items() if count]
+    assert not more, "\n".join(f"{count:+d} {text}" for count, text in sorted(more))
+    assert life(ours) == life(theirs)
+
+
+def test_message_of_what_is_undone(hub: FakeHub) -> None:
+    """What is rolled back is never told; what is committed is told afterwards, in order."""
+    told: list[str] = []
+    hub.on_message(lambda message: told.append(message.address))
+
+    def undone() -> None:
+        with hub.state.transaction():
+            hub.call("packageListAdd", "test-candidate", "one", owner="kojiadmin")
+            hub.call("packageListRemove", "test-candidate", "two")
+
+    with pytest.raises(GenericError):
+        undone()
+    assert told == []
+    with hub.state.transaction():
+        hub.call("packageListAdd", "test-candidate", "one", owner="kojiadmin")
+        hub.call("packageListBlock", "test-candidate", "one")
+        assert told == []
+    assert told == ["package.add", "package.block"]

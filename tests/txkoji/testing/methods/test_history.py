@@ -1,0 +1,211 @@
+"""What the embedded hub tells of the past: history, lists that are paged, signatures, deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from txkoji import build_states
+from txkoji.exceptions import GenericError
+from txkoji.testing import FakeHub
+from txkoji.testing.announcements.messages import Announcement
+from txkoji.testing.formats import rpms
+
+SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that only the test advances."""
+    clock = Clock()
+    clock.advance(1795454910)
+    return clock
+
+
+@pytest.fixture
+def hub(clock: Clock) -> Iterator[FakeHub]:
+    """An embedded hub with the demonstration's content and three builds of hello."""
+    hub = FakeHub(clock)
+    hub.add_demo_content()
+    for ref in ("r1", "r2", "r3"):
+        hub.call("build", SOURCE.format("hello", ref), "demo")
+        clock.pump([0.1] * 150)
+    yield hub
+    hub.builder.stop()
+
+
+def last_event(hub: FakeHub) -> int:
+    return int(hub.call("getLastEvent")["id"])
+
+
+def test_tagging_since_an_event(hub: FakeHub) -> None:
+    """What came and what went after an event is told, each row once, with what it was."""
+    before = last_event(hub)
+    hub.call("tagBuildBypass", "demo-released", "hello-1.0-r1")
+    hub.call("untagBuild", "demo-candidate", "hello-1.0-r2")
+    history = hub.call("queryHistory", tables=["tag_listing"], afterEvent=before)
+    rows = [
+        (
+            row["tag.name"],
+            row["release"],
+            row["active"],
+            row["_created_after_event"],
+            row["_revoked_after_event"],
+        )
+        for row in history["tag_listing"]
+    ]
+    assert rows == [
+        ("demo-candidate", "r2", None, False, True),
+        ("demo-released", "r1", True, True, None),
+    ]
+    again = hub.call("queryHistory", tables=["tag_listing"], afterEvent=last_event(hub))
+    assert again == {"tag_listing": []}
+
+
+def test_forced_tagging(hub: FakeHub) -> None:
+    """Tagging by force what is tagged ends one row and begins another at the same event."""
+    before = last_event(hub)
+    hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-r1", force=True)
+    rows = hub.call("queryHistory", tables=["tag_listing"], build="hello-1.0-r1")["tag_listing"]
+    [old, new] = rows
+    assert old["revoke_event"] == new["create_event"] > before
+    assert (old["revoker_name"], new["creator_name"]) == ("kojiadmin", "kojiadmin")
+
+
+FILTERS: list[tuple[dict[str, Any], dict[str, int]]] = [
+    ({"tag": "demo-candidate", "tables": ["tag_listing", "tag_packages"]}, {"tag_listing": 3}),
+    ({"package": "world"}, {"tag_listing": 0, "tag_packages": 2}),
+    ({"package": "hello", "tag": "demo-released"}, {"tag_listing": 0, "tag_packages": 1}),
+    ({"build": "hello-1.0-r2"}, {"tag_listing": 1}),
+    ({"build_target": "demo"}, {"build_target_config": 1}),
+    ({"tag": "demo-candidate", "tables": ["tag_inheritance"]}, {"tag_inheritance": 1}),
+    ({"permission": "runroot"}, {"user_perms": 1, "tag_config": 0}),
+    ({"xkey": "anything"}, {"tag_extra": 0}),
+    ({"editor": "alice", "tables": ["tag_listing"]}, {"tag_listing": 0}),
+    ({"active": False, "tables": ["tag_listing"]}, {"tag_listing": 0}),
+    ({"before": 1, "tables": ["tag_config"]}, {"tag_config": 0}),
+    ({"after": 1, "tables": ["tag_config"]}, {"tag_config": 3}),
+]
+
+
+@pytest.mark.parametrize(("options", "expected"), FILTERS, ids=str)
+def test_history_of(hub: FakeHub, options: dict[str, Any], expected: dict[str, int]) -> None:
+    """Each option selects rows; a table that it says nothing of is left out."""
+    history = hub.call("queryHistory", **options)
+    counts = {table: len(rows) for table, rows in history.items()}
+    assert {table: counts.get(table) for table in expected} == expected
+    if "tables" not in options:
+        assert set(counts) - set(expected) <= {"group_package_listing"}
+
+
+def test_names_in_history(hub: FakeHub) -> None:
+    """Rows say the names beside the ids."""
+    [target] = hub.call("queryHistory", tables=["build_target_config"])["build_target_config"]
+    assert target["build_target.name"] == "demo"
+    assert (target["build_tag.name"], target["dest_tag.name"]) == ("demo-build", "demo-candidate")
+    [link] = hub.call("queryHistory", tables=["tag_inheritance"])["tag_inheritance"]
+    assert (link["tag.name"], link["parent.name"]) == ("demo-build", "demo-candidate")
+
+
+def test_history_in_pages(hub: FakeHub) -> None:
+    """Pages that are ordered hold each row once, and their number can be asked for."""
+    whole = hub.call("queryHistory", tables=["tag_packages"])["tag_packages"]
+    pages: list[Any] = []
+    while True:
+        options = {"order": "create_event", "offset": len(pages), "limit": 5}
+        page = hub.call("queryHistory", tables=["tag_packages"], queryOpts=options)["tag_packages"]
+        if not page:
+            break
+        pages += page
+    assert pages == whole
+    count = hub.call("queryHistory", tables=["tag_packages"], queryOpts={"countOnly": True})
+    assert count == {"tag_packages": len(whole)}
+
+
+def test_history_of_nothing_known(hub: FakeHub) -> None:
+    """An unknown table or name is refused, an unknown option passed over."""
+    for options in ({"tables": ["nope"]}, {"tag": "nope"}, {"build": "a-1-1"}):
+        with pytest.raises(GenericError):
+            hub.call("queryHistory", **options)
+    assert len(hub.call("queryHistory", tables=["tag_listing"], pkg="nope")["tag_listing"]) == 3
+
+
+def test_builds_since(hub: FakeHub) -> None:
+    """Builds that were completed after a time come in pages, without the one of that time."""
+    builds = hub.call("listBuilds", queryOpts={"order": "build_id"})
+    first = builds[0]["completion_ts"]
+    options = {"order": "completion_ts,build_id", "limit": 1}
+    [second] = hub.call("listBuilds", completeAfter=first, queryOpts=options)
+    [third] = hub.call("listBuilds", completeAfter=first, queryOpts={**options, "offset": 1})
+    assert [second, third] == builds[1:]
+    tasks = hub.call("listTasks", {"method": "build", "completedAfter": first}, {"order": "id"})
+    # The first build's task ended after the build: it was tagged meanwhile.
+    assert [task["id"] for task in tasks] == [build["task_id"] for build in builds]
+
+
+def test_builds_of_a_source(hub: FakeHub) -> None:
+    """Builds are found by a pattern for their source, whatever its case."""
+    found = hub.call("listBuilds", source="*/RPMS/hello.git#r2")
+    assert [build["nvr"] for build in found] == ["hello-1.0-r2"]
+
+
+def test_signature(hub: FakeHub) -> None:
+    """A signature is listed and told, gives a signed copy, and is added once."""
+    told: list[Announcement] = []
+    hub.on_message(told.append)
+    nvra = "hello-1.0-r1.x86_64"
+    hub.sign_rpm(nvra, "0123456789abcdef")
+    rpm = hub.call("getRPM", nvra)
+    [row] = [row for row in hub.call("queryRPMSigs", rpm["id"]) if row["sigkey"]]
+    assert row["sigkey"] == "89abcdef"
+    [message] = told
+    assert message.address == "sign.rpm"
+    assert message.properties["sigkey"] == "89abcdef"
+    assert message.properties["rpm_arch"] == "x86_64"
+    with pytest.raises(GenericError, match="Signature already exists for package"):
+        hub.sign_rpm(nvra, "0123456789abcdef")
+    with pytest.raises(GenericError, match="No cached signature for package"):
+        hub.call("writeSignedRPM", nvra, "00000000")
+    hub.call("writeSignedRPM", nvra, "89abcdef")
+    signed = hub.files.read(f"packages/hello/1.0/r1/data/signed/89abcdef/x86_64/{nvra}.rpm")
+    assert rpms.headers(signed)["NAME"] == "hello"
+    listed, _ = hub.call("listTaggedRPMS", "demo-candidate", arch="x86_64", rpmsigs=True)
+    keys = {each["sigkey"] for each in listed if each["id"] == rpm["id"]}
+    assert keys == {"", "89abcdef"}
+
+
+def test_deleted_build(hub: FakeHub) -> None:
+    """A build that no tag holds can be deleted: its files go, its row stays."""
+    with pytest.raises(GenericError, match="Cannot delete build, tagged"):
+        hub.call("deleteBuild", "hello-1.0-r1")
+    hub.call("untagBuild", "demo-candidate", "hello-1.0-r1")
+    assert hub.call("deleteBuild", "hello-1.0-r1") is True
+    assert hub.call("getBuild", "hello-1.0-r1")["state"] == build_states.DELETED
+    assert not list(hub.files.walk("packages/hello/1.0/r1"))
+
+
+def test_next_release(hub: FakeHub, clock: Clock) -> None:
+    """The next release counts on from the newest build that is there or under way."""
+    proposal = {"name": "world", "version": "1.0"}
+    assert hub.call("getNextRelease", proposal) == "1"
+    for release, following in (("1", "2"), ("7.fc44", "8.fc44"), ("1.2.3", None)):
+        hub.call("createEmptyBuild", "world", "1.0", release, None)
+        if following is None:
+            with pytest.raises(GenericError, match=r"Unable to increment release value: 1\.2\.3"):
+                hub.call("getNextRelease", proposal)
+        else:
+            assert hub.call("getNextRelease", proposal) == following
+
+
+def test_build_that_is_under_way(hub: FakeHub, clock: Clock) -> None:
+    """Of two tasks that build the same, the second fails and names the first."""
+    first = hub.call("build", SOURCE.format("world", "r1"), "demo")
+    clock.pump([0.1] * 40)
+    second = hub.call("build", SOURCE.format("world", "r1"), "demo")
+    clock.pump([0.1] * 150)
+    row = hub.state.get("task", second)
+    assert row is not None
+    assert row["fault"] == (1000, f"Build already in progress (task {first})")

@@ -1,0 +1,1 @@
+"""What the embedded hub announces on a message bus."""

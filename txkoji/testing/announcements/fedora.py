@@ -1,0 +1,194 @@
+"""The embedded hub's messages as Fedora's hub sends them, by its plugin for fedora-messaging.
+
+Fedora's are flat where Koji's own nest structs, and tell less: of tasks only those of scratch
+builds that have no parent, and not that they are new.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import posixpath
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from txkoji.testing.announcements.emission import Outgoing
+from txkoji.testing.announcements.messages import Announcement
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.state import HubState, Row
+
+__all__ = ["fedora_message"]
+
+REMOVED = frozenset({"weight", "start_ts", "create_ts", "completion_ts"})
+"""Keys that the plugin takes out wherever they are."""
+
+SCHEMA = "fedora_messaging_schema"
+GENERIC = "base.message"
+"""The schema of a message that says only that it is one."""
+
+
+def fedora_message(
+    message: Announcement, state: HubState, *, base_url: str, files_url: str
+) -> Outgoing | None:
+    """Return a message as Fedora's hub sends it.
+
+    Args:
+        message: the message as Koji's own plugin has it.
+        state: the hub's state.
+        base_url: the hub's scheme, host and port.
+        files_url: the address of its files.
+
+    Returns:
+        What is sent, its topic without the site's prefix; None for what Fedora's hub does not send.
+    """
+    kind = message.properties["type"]
+    if kind not in _BODIES:
+        return None
+    topic, make = _BODIES[kind]
+    body = make(state, message.properties, json.loads(message.body), files_url)
+    if body is None:
+        return None
+    told = _without(REMOVED, {"base_url": base_url, "instance": "primary", **body})
+    return Outgoing(f"buildsys.{topic}", json.dumps(told), {SCHEMA: GENERIC})
+
+
+def _without(keys: frozenset[str], value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(keys, each) for key, each in value.items() if key not in keys}
+    if isinstance(value, list):
+        return [_without(keys, each) for each in value]
+    return value
+
+
+def _user_name(state: HubState, user_id: int | None) -> str | None:
+    row = None if user_id is None else state.get("users", user_id)
+    return None if row is None else str(row["name"])
+
+
+def _iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat()
+
+
+def _task_info(state: HubState, row: Row, *, request: bool) -> dict[str, Any]:
+    info = lookups.task_struct(row, request)
+    for name in ("create", "start", "completion"):
+        info[f"{name}_time"] = row[f"{name}_ts"]
+    host = None if row["host_id"] is None else state.get("host", row["host_id"])
+    children = [
+        _task_info(state, each, request=False) for each in state.rows("task", parent=row["id"])
+    ]
+    return {
+        **info,
+        "owner": _user_name(state, row["owner"]),
+        "host_name": None if host is None else host["name"],
+        "result": row["result"] if info["state"] == 2 else None,
+        "children": children,
+    }
+
+
+def _task(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any] | None:
+    request = body["info"]["request"]
+    last = request[-1] if isinstance(request, list) and request else None
+    is_scratch = isinstance(last, dict) and last.get("scratch")
+    if properties["parent"] is not None or properties["old"] is None or not is_scratch:
+        return None
+    row = state.get("task", properties["id"])
+    assert row is not None
+    info = _task_info(state, row, request=True)
+    return {
+        **{key: properties[key] for key in ("id", "method", "attribute", "old", "new")},
+        "owner": info["owner"],
+        "srpm": posixpath.basename(str(request[0])),
+        "files_base_url": f"{files_url}/work",
+        "info": info,
+    }
+
+
+def _build(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any]:
+    build = body["info"]
+    row = None if build["task_id"] is None else state.get("task", build["task_id"])
+    return {
+        **{key: build[key] for key in ("name", "version", "release", "epoch", "task_id")},
+        "attribute": "state",
+        "old": body["old"],
+        "new": body["new"],
+        "build_id": build["id"],
+        "owner": build["owner_name"],
+        "files_base_url": files_url,
+        "task": None if row is None else _task_info(state, row, request=True),
+        "request": None if row is None else row["request"],
+        "creation_time": _iso(build["creation_ts"]),
+        "completion_time": _iso(build["completion_ts"]),
+    }
+
+
+def _tagging(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any]:
+    build = body["build"]
+    return {
+        **{key: build[key] for key in ("name", "version", "release")},
+        "build_id": build["id"],
+        "tag": body["tag"]["name"],
+        "tag_id": body["tag"]["id"],
+        "user": body["user"]["name"],
+        "owner": build["owner_name"],
+    }
+
+
+def _repo_init(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any]:
+    return {"tag": body["tag"]["name"], "tag_id": body["tag"]["id"], "repo_id": body["repo_id"]}
+
+
+def _repo_done(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any]:
+    repo = body["repo"]
+    return {"tag": repo["tag_name"], "tag_id": repo["tag_id"], "repo_id": repo["id"]}
+
+
+def _package(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any]:
+    told = {key: properties[key] for key in ("tag", "package", "action")}
+    keys = ("block", "extra_arches", "force", "update")
+    told.update({key: body[key] for key in keys if key in body})
+    if "owner" in body:
+        told["owner"] = _user_name(state, body["owner"])
+    return told
+
+
+def _signed(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any]:
+    return {key: body[key] for key in ("sigkey", "sighash", "build", "rpm")}
+
+
+def _promoted(
+    state: HubState, properties: Mapping[str, Any], body: Mapping[str, Any], files_url: str
+) -> dict[str, Any]:
+    return {}
+
+
+_Body = Callable[[HubState, Mapping[str, Any], Mapping[str, Any], str], "dict[str, Any] | None"]
+
+_BODIES: dict[str, tuple[str, _Body]] = {
+    "TaskStateChange": ("task.state.change", _task),
+    "BuildStateChange": ("build.state.change", _build),
+    "BuildPromote": ("build.promote", _promoted),
+    "Tag": ("tag", _tagging),
+    "Untag": ("untag", _tagging),
+    "PackageListChange": ("package.list.change", _package),
+    "RPMSign": ("rpm.sign", _signed),
+    "RepoInit": ("repo.init", _repo_init),
+    "RepoDone": ("repo.done", _repo_done),
+}
+"""The topic of each of Koji's callbacks, and what makes the body. Imports are not sent."""

@@ -1,0 +1,268 @@
+"""What the hub's plugin ``protonmsg`` puts on a message bus when something changes.
+
+Pure: each function makes the message of one change out of the hub's state as it is just after it.
+Addresses, properties and bodies are those of the recordings of a real hub.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from txkoji import build_states, task_states
+from txkoji.testing.formats import marshal
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.state import HubState, Row
+
+TOP_DIRECTORY = "/mnt/koji"
+"""Where a hub keeps its files, as messages show it."""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """One message for a bus.
+
+    Attributes:
+        address: where it goes, below the prefix of the bus: ``build.tag``.
+        properties: the application's properties: names and ids to filter by.
+        body: JSON text.
+    """
+
+    address: str
+    properties: dict[str, Any]
+    body: str
+
+
+def _message(address: str, properties: dict[str, Any], body: dict[str, Any]) -> Announcement:
+    return Announcement(address, properties, json.dumps(body))
+
+
+def _tag(state: HubState, tag_id: int) -> dict[str, Any]:
+    tag = lookups.find_tag(state, tag_id)
+    if tag is None:
+        # It is being deleted, and its builds and packages with it.
+        [*_, last] = state.rows("tag_config", tag_id=tag_id)
+        tag = lookups.tag_struct(state, tag_id, last)
+    return {**tag, "extra": lookups.tag_extra(state, tag_id)}
+
+
+def _user(state: HubState, user_id: int) -> dict[str, Any]:
+    row = state.get("users", user_id)
+    assert row is not None
+    keys = ("id", "name", "status", "usertype")
+    return {**{key: row[key] for key in keys}, "krb_principals": list(row["krb_principals"])}
+
+
+def _nvr(build: dict[str, Any]) -> dict[str, Any]:
+    return {key: build[key] for key in ("name", "version", "release")}
+
+
+# Tasks
+
+
+def _task_properties(row: Row, old: str | None, new: str) -> dict[str, Any]:
+    keys = ("id", "parent", "method")
+    kept = {key: row[key] for key in keys}
+    return {"type": "TaskStateChange", **kept, "attribute": "state", "old": old, "new": new}
+
+
+def task_created(row: Row, options: dict[str, Any]) -> Announcement:
+    """A new task: what was put into the database, not what a caller would read.
+
+    Args:
+        row: the task.
+        options: what else its maker gave, which stays in the message: ``channel``.
+    """
+    keys = ("priority", "arch", "owner", "label", "parent", "channel_id")
+    info = {
+        **{key: row[key] for key in keys},
+        **options,
+        "request": marshal.stored_request(row["method"], row["request"]),
+        "state": row["state"],
+        "method": row["method"],
+        "id": row["id"],
+    }
+    body = {"attribute": "state", "old": None, "new": "FREE", "info": info}
+    return _message("task.free", _task_properties(row, None, "FREE"), body)
+
+
+def task_changed(row: Row, old: int) -> Announcement:
+    """A task that went from one state to another."""
+    before, after = (task_states.to_str(number) for number in (old, row["state"]))
+    info = {**lookups.task_struct(row), "request": row["request"]}
+    if after == "CLOSED":
+        info["result"] = row["result"]
+    body = {"attribute": "state", "old": before, "new": after, "info": info}
+    return _message(f"task.{after.lower()}", _task_properties(row, before, after), body)
+
+
+# Builds
+
+
+def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
+    """A build that went from one state to another, or is new."""
+    before = None if old is None else build_states.to_str(old)
+    after = build_states.to_str(row["state"])
+    build = lookups.build_struct(state, row)
+    properties = {
+        "type": "BuildStateChange",
+        **_nvr(build),
+        "attribute": "state",
+        "old": before,
+        "new": after,
+    }
+    types = lookups.build_types(state, row)
+    change = {"attribute": "state", "old": old, "new": row["state"]}
+    return _message(
+        f"build.{after.lower()}", properties, {**change, "info": build, "btypes": types}
+    )
+
+
+def build_promoted(state: HubState, row: Row, draft_release: str, user_id: int) -> Announcement:
+    """A draft that has become a build like others."""
+    build, user = lookups.build_struct(state, row), _user(state, user_id)
+    releases = {"draft_release": draft_release, "target_release": row["release"]}
+    ids = {"type": "BuildPromote", "build_id": row["id"], **_nvr(build)}
+    properties = {**ids, **releases, "user": user["name"]}
+    return _message("build.promote", properties, {**releases, "build": build, "user": user})
+
+
+def _tagging(
+    kind: str, state: HubState, tag_id: int, row: Row, user_id: int, rest: dict[str, Any]
+) -> Announcement:
+    tag, build = _tag(state, tag_id), lookups.build_struct(state, row)
+    user = _user(state, user_id)
+    properties = {"type": kind, "tag": tag["name"], **_nvr(build), "user": user["name"]}
+    body = {"tag": tag, "build": build, "user": user, **rest}
+    return _message(f"build.{kind.lower()}", properties, body)
+
+
+def tagged(state: HubState, tag_id: int, row: Row, user_id: int, *, force: bool) -> Announcement:
+    """A build that has been put into a tag."""
+    return _tagging("Tag", state, tag_id, row, user_id, {"force": force})
+
+
+def untagged(
+    state: HubState, tag_id: int, row: Row, user_id: int, *, strict: bool, force: bool | None
+) -> Announcement:
+    """A build that has been taken out of a tag."""
+    return _tagging("Untag", state, tag_id, row, user_id, {"force": force, "strict": strict})
+
+
+# Imports and signatures
+
+
+def _imported(kind: str, build: dict[str, Any], body: dict[str, Any]) -> Announcement:
+    properties = {"type": "Import", "importType": kind, **_nvr(build)}
+    return _message(f"import.{kind}", properties, {"type": kind, **body})
+
+
+def rpm_imported(
+    state: HubState, build: Row, rpm: Row, path: str, source: str | None
+) -> Announcement:
+    """An RPM of a build.
+
+    Args:
+        state: the hub's state.
+        build: the build.
+        rpm: the RPM.
+        path: the file that it was imported from, below the hub's top directory.
+        source: the file name of its source RPM; None for a source RPM.
+    """
+    keys = ("name", "version", "release", "epoch", "arch", "buildtime", "draft", "id", "build_id")
+    more = ("size", "payloadhash", "buildroot_id", "external_repo_id")
+    info = {
+        **{key: rpm[key] for key in (*keys, *more)},
+        "sourcepackage": 1 if source is None else None,
+        "sourcerpm": source,
+    }
+    struct = lookups.build_struct(state, build)
+    where = {"filepath": f"{TOP_DIRECTORY}/{path}", "fileinfo": None}
+    return _imported("rpm", struct, {"rpm": info, "build": struct, **where})
+
+
+def build_imported(
+    state: HubState, row: Row, srpm: str, rpms: list[str], logs: dict[str, list[str]]
+) -> Announcement:
+    """A build whose RPMs are all there; the paths are below ``work``."""
+    build = lookups.build_struct(state, row)
+    ids = {"task_id": row["task_id"], "build_id": row["id"], "build": build}
+    return _imported("build", build, {"srpm": srpm, "rpms": rpms, "brmap": {}, **ids, "logs": logs})
+
+
+def archive_imported(
+    state: HubState, build: Row, archive: dict[str, Any], btype: str, path: str
+) -> Announcement:
+    """An archive of a build."""
+    struct = lookups.build_struct(state, build)
+    where = {"filepath": f"{TOP_DIRECTORY}/{path}", "fileinfo": None}
+    body = {"archive": archive, "build": struct, "build_type": btype, **where}
+    return _imported("archive", struct, body)
+
+
+def rpm_signed(state: HubState, rpm: Row, sigkey: str, sighash: str) -> Announcement:
+    """An RPM that has got a signature."""
+    row = state.get("build", rpm["build_id"])
+    assert row is not None
+    build = lookups.build_struct(state, row)
+    names = {f"rpm_{key}": rpm[key] for key in ("name", "version", "release", "arch")}
+    properties = {"type": "RPMSign", "sigkey": sigkey, **_nvr(build), **names}
+    body = {"sigkey": sigkey, "sighash": sighash, "build": build, "rpm": lookups.rpm_struct(rpm)}
+    return _message("sign.rpm", properties, body)
+
+
+# Packages and repos
+
+
+def package_changed(
+    state: HubState,
+    action: str,
+    entry: Row,
+    user_id: int,
+    options: dict[str, Any] | None,
+) -> Announcement:
+    """A change to the packages of a tag.
+
+    Args:
+        state: the hub's state.
+        action: ``add``, ``update``, ``block``, ``unblock`` or ``remove``.
+        entry: the entry of the package.
+        user_id: who did it.
+        options: ``force`` and ``update``, where the message tells the entry too.
+    """
+    tag, user = _tag(state, entry["tag_id"]), _user(state, user_id)
+    name = lookups.package_name(state, entry["package_id"])
+    package = {"id": entry["package_id"], "name": name}
+    names = {"tag": tag["name"], "package": name, "action": action, "user": user["name"]}
+    body: dict[str, Any] = {"action": action, "tag": tag, "package": package}
+    if options is not None:
+        body["owner"] = entry["owner_id"]
+        body["block"] = entry["blocked"]
+        body["extra_arches"] = entry["extra_arches"]
+        body.update(options)
+    return _message(
+        f"package.{action}", {"type": "PackageListChange", **names}, {**body, "user": user}
+    )
+
+
+def repo_begun(state: HubState, row: Row, **more: Any) -> Announcement:
+    """A new repo.
+
+    Args:
+        state: the hub's state.
+        row: the repo.
+        more: what the message of a dist repo tells besides.
+    """
+    tag = _tag(state, row["tag_id"])
+    ids = {"repo_id": row["id"], "task_id": row["task_id"]}
+    body = {"tag": tag, "event": None, **ids, "opts": row["opts"], **more}
+    return _message("repo.init", {"type": "RepoInit", "tag": tag["name"], **ids}, body)
+
+
+def repo_done(repo: dict[str, Any], *, expire: bool) -> Announcement:
+    """A repo that is ready; the message shows it as it was just before."""
+    ids = {"tag": repo["tag_name"], "repo_id": repo["id"], "task_id": repo["task_id"]}
+    properties = {"type": "RepoDone", **ids, "expire": expire}
+    body = {"repo": repo, "data": {}, "expire": expire, "task_id": None}
+    return _message("repo.done", properties, body)

@@ -1,0 +1,1 @@
+"""What runs the embedded hub's tasks: scheduler, builder, kojira."""

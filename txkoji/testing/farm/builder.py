@@ -1,0 +1,344 @@
+"""The embedded hub's builder: hosts that take tasks, run them and end them, on the hub's clock.
+
+It owns a task's life: FREE, ASSIGNED, OPEN, then CLOSED, FAILED or CANCELED. What a method does
+while its task is OPEN is in :mod:`txkoji.testing.farm.handlers`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Collection, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txkoji.exceptions import GenericError, HubFault, fault_from
+from txkoji.testing.farm.scheduler import Scheduler
+from txkoji.testing.methods.builds import change_build_state
+from txkoji.testing.methods.tasks import (
+    ASSIGNED,
+    CANCELED,
+    CLOSED,
+    FAILED,
+    FINISHED,
+    FREE,
+    OPEN,
+    change_task_state,
+    make_task,
+)
+from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.hub import FakeHub
+
+Handler = Callable[["Builder", Row], Coroutine[Deferred[Any], Any, Any]]
+
+
+class Builder:
+    """Runs the tasks of an embedded hub.
+
+    Args:
+        hub: the hub.
+        handlers: what to run for each task method.
+        seconds: how long one ``build`` takes, in seconds; its parts take their shares of it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, hub: FakeHub, handlers: dict[str, Handler], seconds: float) -> None:
+        self.hub = hub
+        self.seconds = seconds
+        self._handlers = handlers
+        self._delayed: set[IDelayedCall] = set()
+        self._running: dict[int, Deferred[Any]] = {}
+        self._waiting: dict[int, list[Deferred[Any]]] = {}
+        self._stopped = False
+        self._looks_again = False
+        self.scheduler = Scheduler(hub.state)
+
+    # Life of a task
+
+    def wake(self, task_id: int) -> None:
+        """Take notice of a task that is FREE, as a hub's scheduler does: a moment later."""
+
+        def notice() -> None:
+            self.scheduler.offer(task_id)
+            self._schedule()
+
+        self._later(self.seconds * 0.01, notice)
+
+    def later(self, share: float, function: Callable[[], None]) -> None:
+        """Call a function after a share (0 to 1) of the time of a build, unless stopped."""
+        self._later(self.seconds * share, function)
+
+    def _later(self, delay: float, function: Callable[[], None]) -> None:
+        if self._stopped:
+            return
+
+        def run() -> None:
+            self._delayed.discard(call)
+            function()
+
+        call = self.hub.clock.callLater(delay, run)
+        self._delayed.add(call)
+
+    def _schedule(self) -> None:
+        for task, host in self.scheduler.matches():
+            self.assign(task["id"], host)
+        if self.scheduler.waits and not self._looks_again:
+            # Hosts come, are enabled, and get other channels.
+            self._looks_again = True
+            self._later(1.0, self._look_again)
+
+    def _look_again(self) -> None:
+        self._looks_again = False
+        self._schedule()
+
+    def assign(self, task_id: int, host: Row) -> None:
+        """Give a FREE task to a host, which opens it a moment later."""
+        self._change(task_id, state=ASSIGNED, host_id=host["id"])
+        self._later(self.seconds * 0.02, lambda: self._open(task_id))
+
+    def _release(self, task_id: int) -> None:
+        self.scheduler.release(task_id)
+        if self.scheduler.waits:
+            self._later(self.seconds * 0.01, self._schedule)
+
+    def _open(self, task_id: int) -> None:
+        task = self.hub.state.get("task", task_id)
+        if task is None or task["state"] != ASSIGNED:
+            return
+        times = task["times_opened"] + 1
+        self._change(task_id, state=OPEN, start_ts=self.hub.now(), times_opened=times)
+        handler = self._handlers.get(task["method"])
+        if handler is None:
+            text = f"Unknown method: {task['method']}"
+            self._end(task_id, FAILED, fault=(1000, text))
+            return
+        running = Deferred.fromCoroutine(handler(self, task))
+        self._running[task_id] = running
+        running.addCallbacks(self._closed, self._failed, (task_id,), {}, (task_id,), {})
+        running.addErrback(self._broken, task_id)
+
+    def _closed(self, result: Any, task_id: int) -> None:
+        self._end(task_id, CLOSED, result=result)
+
+    def _failed(self, failure: Failure, task_id: int) -> None:
+        if failure.check(CancelledError):
+            # Whoever canceled the task has ended it.
+            return
+        error = failure.value
+        if isinstance(error, HubFault):
+            fault = (error.code, error.text)
+        else:
+            fault = (1, "".join(traceback.format_exception(error)))
+            self._log.failure("the simulated builder failed in task {id}", failure, id=task_id)
+        task = self.hub.state.get("task", task_id)
+        assert task is not None
+        self._fail_build(task_id)
+        self._end(task_id, FAILED, fault=fault)
+
+    def _broken(self, failure: Failure, task_id: int) -> None:
+        self._log.failure("the simulated builder could not end task {id}", failure, id=task_id)
+
+    def _change(self, task_id: int, *, state: int | None = None, **changes: Any) -> None:
+        tables = self.hub.state
+        with tables.transaction():
+            row = tables.get("task", task_id)
+            assert row is not None
+            change_task_state(tables, row, row["state"] if state is None else state, **changes)
+
+    def _end(
+        self,
+        task_id: int,
+        state: int,
+        *,
+        result: Any = None,
+        fault: tuple[int, str] | None = None,
+    ) -> None:
+        task = self.hub.state.get("task", task_id)
+        if task is None or task["state"] in FINISHED:
+            return
+        self._running.pop(task_id, None)
+        self._release(task_id)
+        self._change(task_id, state=state, result=result, fault=fault, completion_ts=self.hub.now())
+        self.hub.kojira.ended(task)
+        for waiter in self._waiting.pop(task_id, []):
+            waiter.callback(None)
+
+    def _fail_build(self, task_id: int) -> None:
+        self._end_builds(task_id, STATES["FAILED"])
+
+    def _end_builds(self, task_id: int, build_state: int) -> None:
+        with self.hub.state.transaction():
+            for build in self.hub.state.rows("build", task_id=task_id, state=STATES["BUILDING"]):
+                change_build_state(self.hub.state, build, build_state, completion_ts=self.hub.now())
+
+    def cancel(self, task_id: int, *, recurse: bool = True) -> None:
+        """Cancel a task that is not finished, and its children."""
+        task = self.hub.state.get("task", task_id)
+        if task is None:
+            raise GenericError(f"No such task: {task_id}")
+        was_active = task["state"] not in FINISHED
+        if was_active:
+            running = self._running.pop(task_id, None)
+            self._release(task_id)
+            with self.hub.state.transaction():
+                self._change(task_id, state=CANCELED, completion_ts=self.hub.now())
+                self._end_builds(task_id, STATES["CANCELED"])
+            if running is not None:
+                running.cancel()
+        children = self.hub.task_children(task_id)
+        if recurse:
+            for child in children:
+                if child["state"] not in FINISHED:
+                    self.cancel(child["id"])
+        for child in children:
+            if was_active and child["awaited"]:
+                self._change(child["id"], awaited=False)
+        if was_active:
+            self.hub.kojira.ended(task)
+        # After the children: a waiting parent that is canceled too must not see them end first.
+        for waiter in self._waiting.pop(task_id, []):
+            waiter.callback(None)
+
+    def free(self, task_id: int) -> None:
+        """Send a task back to FREE, as a host that dies does; it starts again from the top."""
+        running = self._running.pop(task_id, None)
+        self._release(task_id)
+        self._change(task_id, state=FREE, host_id=None)
+        if running is not None:
+            running.cancel()
+        self.wake(task_id)
+
+    def resume(self) -> None:
+        """Take up what was under way when the hub's state was saved: tasks, repo requests."""
+        for request in self.hub.state.rows("repo_queue", active=True, task_id=None):
+            self.hub.kojira.requested(request["id"])
+        for task in self.hub.state.rows("task"):
+            if task["state"] in (ASSIGNED, OPEN):
+                self._change(task["id"], state=FREE)
+            if task["state"] == FREE:
+                self.wake(task["id"])
+
+    def stop(self) -> None:
+        """Let everything lie as it is; nothing stays scheduled."""
+        self._stopped = True
+        for call in list(self._delayed):
+            call.cancel()
+        self._delayed.clear()
+        for running in list(self._running.values()):
+            running.cancel()
+        self._running.clear()
+
+    # For handlers
+
+    def sleep(self, share: float) -> Deferred[None]:
+        """Return a Deferred that fires after a share (0 to 1) of the time of a build."""
+        return deferLater(self.hub.clock, self.seconds * share, lambda: None)
+
+    def lose_host(self, task: Row) -> Deferred[None]:
+        """Let the host of a task go silent: after a while the task is FREE, and starts again.
+
+        The Deferred that is returned never fires.
+        """
+
+        def notice() -> None:
+            if task["state"] == OPEN:
+                self.free(task["id"])
+
+        self._later(self.seconds * 0.1, notice)
+        return Deferred()
+
+    async def ended(self, task_id: int) -> Row:
+        """Wait until a task, of whoever, is finished; returns its row."""
+        while True:
+            task = self.hub.state.get("task", task_id)
+            assert task is not None
+            if task["state"] in FINISHED:
+                return task
+            await self._any_end([task_id])
+
+    def subtask(
+        self,
+        parent: Row,
+        method: str,
+        request: list[Any],
+        label: str,
+        *,
+        arch: str = "noarch",
+    ) -> int:
+        """Make a child task, or find the one that the parent has under that label."""
+        from txkoji.testing.methods.table import MethodCall
+
+        with self.hub.state.transaction():
+            return make_task(
+                MethodCall(self.hub), method, request, parent=parent, label=label, arch=arch
+            )
+
+    async def wait(
+        self, parent: Row, task_ids: list[int], *, can_fail: Collection[int] = ()
+    ) -> list[Any]:
+        """Wait for children of a task; the first that does not close fails the parent.
+
+        Args:
+            parent: the task.
+            task_ids: the children.
+            can_fail: the children whose failure does not matter.
+
+        Returns:
+            Their results, in the same order; None for one that was allowed to fail and did.
+
+        Raises:
+            HubFault: the fault of a child that failed, or 1000 where one was canceled; the other
+                children are canceled then.
+        """
+        self._change(parent["id"], waiting=True)
+        for task_id in task_ids:
+            self._change(task_id, awaited=True)
+        results: dict[int, Any] = {}
+        while len(results) < len(task_ids):
+            open_ids = []
+            for task_id in task_ids:
+                task = self.hub.state.get("task", task_id)
+                assert task is not None
+                if task["state"] not in FINISHED:
+                    open_ids.append(task_id)
+                elif task["state"] == CLOSED:
+                    results[task_id] = task["result"]
+                    self._change(task_id, awaited=False)
+                elif task_id in can_fail:
+                    results[task_id] = None
+                    self._change(task_id, awaited=False)
+                else:
+                    for other in task_ids:
+                        self.cancel(other)
+                    self._change(task_id, awaited=False)
+                    if task["state"] == CANCELED:
+                        raise GenericError(f"Task {task_id} is canceled")
+                    code, text = task["fault"]
+                    raise fault_from(code, text)
+            if open_ids:
+                await self._any_end(open_ids)
+                # A builder does not notice at once: for a moment the parent of ended tasks is OPEN.
+                await self.sleep(0.01)
+        self._change(parent["id"], waiting=False)
+        return [results[task_id] for task_id in task_ids]
+
+    def _any_end(self, task_ids: list[int]) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+
+        def end(_: Any) -> None:
+            if not done.called:
+                done.callback(None)
+
+        for task_id in task_ids:
+            waiter: Deferred[Any] = Deferred()
+            waiter.addCallback(end)
+            self._waiting.setdefault(task_id, []).append(waiter)
+        return done

@@ -1,0 +1,280 @@
+"""What the handlers of several task methods share."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
+from txkoji.testing.announcements import messages
+from txkoji.testing.methods.builds import (
+    add_build_type,
+    change_build_state,
+    get_next_release,
+    insert_build,
+)
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.repos import default_min_event, latest_repo
+from txkoji.testing.methods.table import MethodCall
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.farm.builder import Builder
+
+LOG_STEPS = 20
+
+_SCM = re.compile(
+    r"(git|git\+http|git\+https|git\+ssh|git\+rsync|svn|svn\+http|svn\+https|svn\+ssh|cvs|cvs\+ssh)"
+    r"://.+"
+)
+
+
+def call_of(builder: Builder, task: Row) -> MethodCall:
+    """Return a call as whom a task acts: its owner."""
+    return MethodCall(builder.hub, builder.hub.state.get("users", task["owner"]))
+
+
+def is_scm_url(source: str) -> bool:
+    """Tell whether a source is an SCM URL; anything else is an uploaded file."""
+    return _SCM.match(source) is not None
+
+
+def parse_source(source: str) -> tuple[str, str]:
+    """Take the package and the revision out of an SCM URL."""
+    url, _, revision = source.partition("#")
+    path, _, module = url.partition("?")
+    stem = (module or path).rstrip("/").rpartition("/")[2]
+    return stem.removesuffix(".git"), revision
+
+
+def release_of(revision: str) -> str:
+    """Make a legal release of a revision."""
+    return re.sub(r"[^A-Za-z0-9._+~^]", "_", revision)[:40] or "1"
+
+
+def nvr_of(srpm: str) -> tuple[str, str, str]:
+    """Take name, version and release out of the path of a source RPM."""
+    return lookups.split_nvr(srpm.rpartition("/")[2].removesuffix(".src.rpm"))
+
+
+def denied(policy: str) -> ActionNotAllowed:
+    """Return the refusal of a default policy of the hub that lets only admins through."""
+    return ActionNotAllowed(
+        f"policy violation ({policy}): Only admin can do this via default policy"
+    )
+
+
+async def find_repo(
+    builder: Builder,
+    task: Row,
+    call: MethodCall,
+    target: dict[str, Any] | None,
+    options: dict[str, Any],
+) -> tuple[int, int]:
+    """Find the repo to build in, waiting for one if need be: its id and its tag."""
+    if options.get("repo_id"):
+        of_policy = task["method"] in ("build", "maven")
+        if of_policy and not (call.hub.allow_repo_id_builds or call.has_permission("admin")):
+            raise denied("build_from_repo_id")
+        given = call.state.get("repo", options["repo_id"])
+        if given is None:
+            raise GenericError(f"No such repo: {options['repo_id']}")
+        return int(given["id"]), int(given["tag_id"])
+    assert target is not None
+    tag_id = int(target["build_tag"])
+    repo = latest_repo(call, tag_id, min_event=default_min_event(call, tag_id))
+    if repo is None or options.get("wait_repo") or options.get("wait_builds"):
+        request = [target["build_tag_name"], None, options.get("wait_builds") or None, None]
+        child = builder.subtask(task, "waitrepo", request, "waitrepo")
+        [struct] = await builder.wait(task, [child])
+        return int(struct["id"]), tag_id
+    return int(repo["id"]), tag_id
+
+
+def check_listed(call: MethodCall, dest_tag: int, name: str) -> None:
+    """Refuse a package that the destination tag does not list."""
+    package = lookups.find_package(call.state, name)
+    entries = lookups.package_entries(call.state, dest_tag)
+    entry = entries.get(package["id"]) if package else None
+    tag = call.state.get("tag", dest_tag)
+    assert tag is not None
+    if entry is None:
+        raise BuildError(f"package {name} not in list for tag {tag['name']}")
+    if entry["blocked"]:
+        raise BuildError(f"package {name} is blocked for tag {tag['name']}")
+
+
+def arches_of(builder: Builder, build_tag: int, name: str, options: dict[str, Any]) -> list[str]:
+    """Return the architectures that a package is built for."""
+    if options.get("arch_override"):
+        return str(options["arch_override"]).split()
+    if name in builder.hub.noarch_packages:
+        return ["noarch"]
+    state = builder.hub.state
+    for tag, _ in lookups.tag_order(state, build_tag):
+        config = lookups.tag_config(state, tag)
+        if config and config["arches"]:
+            return str(config["arches"]).split()
+    raise BuildError(f"No arches for tag {build_tag}")
+
+
+def begin_build(
+    call: MethodCall,
+    task: Row,
+    nvr: tuple[str, str, str],
+    btype: str,
+    *,
+    source: str | None = None,
+    extra: dict[str, Any] | None = None,
+    draft: bool = False,
+    info: dict[str, Any] | None = None,
+    **columns: Any,
+) -> Row:
+    """Make the row of a build, or take over one that failed, or the task's own.
+
+    Args:
+        call: who asks.
+        task: the task that makes it.
+        nvr: name, version and release.
+        btype: its type: ``rpm``, ``image``, ...
+        source: where it comes from.
+        extra: what else the build tells.
+        draft: make a draft.
+        info: what the build has as a build of this type.
+        columns: columns of the row that are not as usual.
+
+    Raises:
+        GenericError: there is such a build, or it is under way.
+    """
+    name, version, release = nvr
+    state = call.state
+    draft = draft and call.hub.release >= (1, 34)
+    data = {
+        "name": name,
+        "version": version,
+        "release": release,
+        "epoch": None,
+        "task_id": task["id"],
+        "source": source,
+        "extra": json.dumps(extra) if extra is not None else None,
+        "owner": task["owner"],
+        "state": 0,
+        "completion_time": None,
+    }
+    with state.transaction():
+        package = state.one("package", name=name) or state.insert("package", {"name": name})
+        if draft:
+            old = state.one("build", task_id=task["id"])
+        else:
+            old = state.one("build", package_id=package["id"], version=version, release=release)
+        if old is not None and old["task_id"] == task["id"]:
+            # The task has been restarted.
+            return old
+        new = {
+            "task_id": task["id"],
+            "owner_id": task["owner"],
+            "source": source,
+            "extra": extra,
+            **columns,
+        }
+        if old is not None:
+            if old["state"] == STATES["BUILDING"]:
+                raise GenericError(f"Build already in progress (task {old['task_id']})")
+            if old["state"] not in (STATES["FAILED"], STATES["CANCELED"]):
+                names = {number: each for each, number in STATES.items()}
+                data.update(pkg_id=package["id"], start_time="NOW", volume_id=0, draft=False)
+                raise GenericError(
+                    f"Build already exists (id={old['id']}, state={names[old['state']]}): {data}"
+                )
+            _take_over(call, old, new)
+            row = old
+        else:
+            ids = {"package_id": package["id"], "version": version, "release": release}
+            row = insert_build(call, state=STATES["BUILDING"], draft=draft, **ids, **new)
+            if draft:
+                state.update("build", row["id"], release=f"{release},draft_{row['id']}")
+            state.announce(lambda: messages.build_changed(state, row, None))
+        add_build_type(state, row, btype, info)
+        return row
+
+
+def _take_over(call: MethodCall, row: Row, columns: dict[str, Any]) -> None:
+    """Begin a build again that failed or was canceled: its id stays, nothing else does."""
+    for kind in call.state.rows("build_type", build_id=row["id"]):
+        call.state.delete("build_type", kind["id"])
+    now = call.hub.now()
+    change_build_state(
+        call.state,
+        row,
+        STATES["BUILDING"],
+        **columns,
+        create_event=call.state.event(),
+        creation_ts=now,
+        start_ts=now,
+        completion_ts=None,
+    )
+
+
+def find_target(call: MethodCall, info: Any) -> dict[str, Any]:
+    """Return the target of a task, or fail as the tasks of images and the like do."""
+    target = lookups.find_target(call.state, info, strict=True)
+    assert target is not None
+    return target
+
+
+async def tag_into(builder: Builder, task: Row, row: Row, dest_tag: int) -> None:
+    """Let a child of a task put the build into its destination."""
+    request = [dest_tag, row["id"], False, None, True]
+    await builder.wait(task, [builder.subtask(task, "tagBuild", request, "tag")])
+
+
+def put_file(builder: Builder, task: Row, name: str, data: bytes) -> str:
+    """Store a file among a task's output; returns its path below ``work``."""
+    path = f"{task_directory(task['id'])}/{name}"
+    builder.hub.files.write(path, data)
+    return path.removeprefix("work/")
+
+
+def move_to_scratch(call: MethodCall, task: Row, number: int, paths: list[str]) -> None:
+    """Copy what a scratch build made to where its owner finds it.
+
+    Args:
+        call: who asks.
+        task: the task whose owner it is.
+        number: the task that the directory is named after.
+        paths: the files below ``work``.
+    """
+    owner = call.state.get("users", task["owner"])
+    assert owner is not None
+    directory = f"scratch/{owner['name']}/task_{number}"
+    for path in paths:
+        call.hub.files.copy(f"work/{path}", f"{directory}/{path.rpartition('/')[2]}")
+
+
+def release_for(call: MethodCall, task: Row, name: str, version: str, wanted: Any) -> str:
+    """Return the release of what a task builds: the wanted one, or the next one.
+
+    A task that has been restarted finds the one that it had.
+    """
+    own = call.state.one("build", task_id=task["id"])
+    if own is not None:
+        return str(own["release"])
+    build = {"name": name, "version": version}
+    return str(wanted or get_next_release(call, build))
+
+
+def complete(call: MethodCall, row: Row) -> None:
+    """Bring a build to its end, whose files are all there."""
+    change_build_state(call.state, row, STATES["COMPLETE"], completion_ts=call.hub.now())
+
+
+async def write_log(builder: Builder, path: str, first: str, line: str, share: float) -> None:
+    """Let a log grow for a share of a build's time: a first line, then one line a step."""
+    files = builder.hub.files
+    files.write(path, f"{first}\n".encode())
+    for step in range(LOG_STEPS):
+        await builder.sleep(share / LOG_STEPS)
+        files.append(path, f"step {step} of {LOG_STEPS}: {line}\n".encode())

@@ -1,0 +1,80 @@
+"""Repos for users of a distribution: ``distRepo`` and its part ``createdistrepo``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.announcements import messages
+from txkoji.testing.farm.handlers.common import call_of, put_file
+from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.farm.handlers.repos import REPO_SHARE
+from txkoji.testing.methods.repos import EXPIRED, READY
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.farm.builder import Builder
+
+
+@handler("distRepo")
+async def dist_repo(builder: Builder, task: Row) -> str:
+    """Run ``distRepo``: a child for each architecture, then the repo is READY."""
+    tag_name, repo_id, keys, options = task["request"]
+    state = builder.hub.state
+    repo = state.get("repo", repo_id)
+    assert repo is not None
+    children = [
+        builder.subtask(
+            task,
+            "createdistrepo",
+            [tag_name, repo_id, arch, keys, options],
+            arch,
+            arch="noarch",
+        )
+        for arch in options["arch"]
+    ]
+    await builder.wait(task, children)
+    with state.transaction():
+        before = lookups.repo_struct(state, repo)
+        state.announce(lambda: messages.repo_done(before, expire=False))
+        for old in state.rows("repo", tag_id=repo["tag_id"], state=READY, dist=True):
+            state.update("repo", old["id"], state=EXPIRED, state_ts=builder.hub.now())
+        state.update("repo", repo_id, state=READY, state_ts=builder.hub.now())
+    return f"Dist repository #{repo_id} successfully generated"
+
+
+@handler("createdistrepo")
+async def create_dist_repo(builder: Builder, task: Row) -> None:
+    """Run ``createdistrepo``: the signed RPMs of a tag for one architecture."""
+    tag_name, repo_id, arch, keys, options = task["request"]
+    call = call_of(builder, task)
+    await builder.sleep(REPO_SHARE)
+    tag_id = lookups.find_tag_id(call.state, tag_name, strict=True)
+    assert tag_id is not None
+    tagged = lookups.tagged(
+        call.state,
+        tag_id,
+        event=options.get("event"),
+        inherit=bool(options.get("inherit", True)),
+        latest=options.get("latest"),
+    )
+    names: list[str] = []
+    unsigned: list[str] = []
+    for build, _ in tagged:
+        for rpm in call.state.rows("rpminfo", build_id=build["id"]):
+            if rpm["arch"] not in (arch, "noarch"):
+                continue
+            file = f"{rpm['name']}-{rpm['version']}-{rpm['release']}.{rpm['arch']}.rpm"
+            signatures = call.state.rows("rpmsigs", rpm_id=rpm["id"])
+            found = {each["sigkey"] for each in signatures}
+            (names if not keys or found & set(keys) else unsigned).append(file)
+    if unsigned:
+        put_file(builder, task, "missing_signatures.log", "\n".join(unsigned).encode())
+        if not (options.get("allow_missing_signatures") or options.get("skip_missing_signatures")):
+            raise GenericError("Unsigned packages found. See missing_signatures.log")
+        if options.get("allow_missing_signatures"):
+            names += unsigned
+    top = f"repos-dist/{tag_name}/{repo_id}/{arch}"
+    builder.hub.files.write(f"{top}/repodata/repomd.xml", b"<repomd/>\n")
+    builder.hub.files.write(f"{top}/pkglist", "\n".join(sorted(names)).encode())

@@ -1,0 +1,105 @@
+"""What can go wrong on a builder, and the names that make it go wrong.
+
+By the name of the package, or of the image:
+
+- ``failarch``: it does not build on its first architecture (or, where there is but one, at all);
+- ``failroot``: its build root can't be made there, which is the builder's fault, not the package's;
+- ``failbuilder``: the builder itself has a bug there;
+- ``failhost``: the host goes silent there once; the task is free again, and ends on another try.
+
+By the beginning of the revision of a source: ``failcheckout`` can't be checked out, ``failsrpm``
+gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
+
+``FakeHub.builders_mended`` ends what is the builder's fault: ``failroot``, ``failbuilder`` and
+``failhost``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txkoji.exceptions import BuildError, BuildrootError, GenericError, UnknownFault
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.farm.builder import Builder
+
+ARCH, ROOT, BUILDER, HOST = "failarch", "failroot", "failbuilder", "failhost"
+REPO = "failrepo"
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/usr/lib/python3.12/site-packages/koji/daemon.py", line 1512, in runTask
+    response = (handler.run(),)
+  File "/usr/lib/python3.12/site-packages/koji/tasks.py", line 346, in run
+    return self.handler(*self.params, **self.opts)
+  File "/usr/sbin/kojid", line 1333, in handler
+    self.session.host.setBuildRootState(self.id, 'BUILDING', task_id=self.task_id)
+AttributeError: 'NoneType' object has no attribute 'host'
+"""
+
+
+def is_first(builder: Builder, task: Row) -> bool:
+    """Tell whether a task is the first child of its kind, or has no siblings."""
+    if task["parent"] is None:
+        return True
+    siblings = builder.hub.task_children(task["parent"])
+    first = next(row for row in siblings if row["method"] == task["method"])
+    return bool(first["id"] == task["id"])
+
+
+async def check_out(builder: Builder, task: Row, source: str, share: float) -> None:
+    """Check a source out, which leaves ``checkout.log``.
+
+    Raises:
+        BuildError: the revision says that it can't be.
+    """
+    files, path = builder.hub.files, f"{task_directory(task['id'])}/checkout.log"
+    url, _, revision = source.partition("#")
+    command = f"git clone -n {url} /var/lib/mock/scmroot"
+    files.write(path, f"$ {command}\n".encode())
+    await builder.sleep(share)
+    if revision.startswith("failcheckout"):
+        files.append(path, b"fatal: unable to access the repository: Could not resolve host\n")
+        raise BuildError(f'Error running GIT command "{command}", see checkout.log for details')
+
+
+async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> None:
+    """Make the build root of a task, which leaves ``root.log``, or fail as the name says.
+
+    Raises:
+        BuildrootError: the build root can't be made.
+        UnknownFault: (1) the builder has a bug.
+    """
+    files, path = builder.hub.files, f"{task_directory(task['id'])}/root.log"
+    files.write(path, f"Making the build root for {arch}\n".encode())
+    if builder.hub.builders_mended:
+        return
+    if name not in (ROOT, BUILDER, HOST) or not is_first(builder, task):
+        return
+    await builder.sleep(0.1)
+    if name == ROOT:
+        files.append(path, b"Error: Unable to find a match: buildsys-build\n")
+        raise BuildrootError(
+            "could not init mock buildroot, mock exited with status 30;"
+            " see root.log for more information"
+        )
+    if name == BUILDER:
+        raise UnknownFault(TRACEBACK, code=1)
+    if task["times_opened"] == 1:
+        await builder.lose_host(task)
+
+
+def make_repo(tag_name: str) -> None:
+    """Refuse to make a repo of a tag whose name says so.
+
+    Raises:
+        GenericError: it does.
+    """
+    if tag_name.startswith(REPO):
+        raise GenericError("failed to create repo: /usr/bin/createrepo_c exited with status 1")
+
+
+def compiles(builder: Builder, task: Row, name: str) -> bool:
+    """Tell whether what a task builds does build."""
+    return name != ARCH or not is_first(builder, task)

@@ -1,0 +1,41 @@
+"""Tasks that stand alone: ``runroot``, ``sleep``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.task import deferLater
+
+from txkoji.exceptions import BuildrootError
+from txkoji.testing.farm.handlers import failures
+from txkoji.testing.farm.handlers.common import call_of, write_log
+from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.farm.builder import Builder
+
+RUN_SHARE = 0.6
+
+
+@handler("runroot")
+async def runroot(builder: Builder, task: Row) -> str:
+    """Run ``runroot``: the command is always content, but for ``false``."""
+    root, arch, command, *_ = task["request"]
+    words = command if isinstance(command, str) else " ".join(command)
+    call = call_of(builder, task)
+    lookups.find_tag(call.state, root, strict=True)
+    await failures.make_build_root(builder, task, words.split(" ")[0], arch)
+    path = f"{task_directory(task['id'])}/runroot.log"
+    await write_log(builder, path, f"$ {words}", "running", RUN_SHARE)
+    if words.split(" ")[0] == "false":
+        raise BuildrootError("mock exited with status 1, see runroot.log for more information")
+    return f"{words} completed successfully"
+
+
+@handler("sleep")
+async def sleep(builder: Builder, task: Row) -> None:
+    """Run ``sleep``: its argument in seconds, of the hub's clock."""
+    await deferLater(builder.hub.clock, float(task["request"][0]), lambda: None)

@@ -1,0 +1,124 @@
+"""Repos: ``newRepo`` and its parts, ``waitrepo``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.announcements import messages
+from txkoji.testing.farm.handlers import failures
+from txkoji.testing.farm.handlers.common import arches_of, call_of
+from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.repos import (
+    EXPIRED,
+    INIT,
+    READY,
+    default_min_event,
+    insert_repo,
+    latest_repo,
+)
+from txkoji.testing.methods.table import MethodCall
+from txkoji.testing.methods.tasks import CANCELED, FAILED
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.farm.builder import Builder
+
+REPO_SHARE = 0.1
+REPO_LIMIT = 7200.0
+"""How long a task waits for a repo, in seconds."""
+
+
+@handler("newRepo")
+async def new_repo(builder: Builder, task: Row) -> list[Any]:
+    """Run ``newRepo``: a createrepo for each architecture, then the repo is READY."""
+    call = call_of(builder, task)
+    state = builder.hub.state
+    tag = lookups.find_tag(state, task["request"][0], strict=True)
+    assert tag is not None
+    # A task that has been restarted finds its own.
+    repo = state.one("repo", task_id=task["id"], state=INIT)
+    if repo is None:
+        with state.transaction():
+            repo = insert_repo(call, tag["id"], task_id=task["id"])
+            begun = repo
+            state.announce(lambda: messages.repo_begun(state, begun))
+    arches = arches_of(builder, tag["id"], "", {})
+    children = [
+        builder.subtask(task, "createrepo", [repo["id"], arch, None], arch) for arch in arches
+    ]
+    results = await builder.wait(task, children)
+    del results
+    with state.transaction():
+        before = lookups.repo_struct(state, repo)
+        state.announce(lambda: messages.repo_done(before, expire=False))
+        for old in state.rows("repo", tag_id=tag["id"], state=READY, dist=False):
+            state.update("repo", old["id"], state=EXPIRED, state_ts=call.hub.now())
+        state.update("repo", repo["id"], state=READY, state_ts=call.hub.now())
+        for request in state.rows("repo_queue", task_id=task["id"], active=True):
+            state.update(
+                "repo_queue",
+                request["id"],
+                repo_id=repo["id"],
+                active=False,
+                update_ts=call.hub.now(),
+            )
+    return [repo["id"], repo["create_event"]]
+
+
+@handler("createrepo")
+async def createrepo(builder: Builder, task: Row) -> list[Any]:
+    """Run ``createrepo``."""
+    await builder.sleep(REPO_SHARE)
+    repo = builder.hub.state.get("repo", task["request"][0])
+    assert repo is not None
+    failures.make_repo(lookups.tag_name(builder.hub.state, repo["tag_id"]))
+    return [task_directory(task["id"]).removeprefix("work/"), ["repomd.xml"]]
+
+
+@handler("waitrepo")
+async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
+    """Run ``waitrepo``: until the tag has a repo that is new enough and holds the builds."""
+    tag_info, _newer_than, nvrs, min_event = (*task["request"], None, None, None)[:4]
+    call = call_of(builder, task)
+    state = builder.hub.state
+    tag = lookups.find_tag(state, tag_info, strict=True)
+    assert tag is not None
+    child = None
+    while True:
+        wanted = (True, min_event) if min_event else _wanted_event(call, tag["id"], nvrs or [])
+        is_tagged, low = wanted
+        if is_tagged:
+            repo = latest_repo(call, tag["id"], min_event=low)
+            if repo is not None:
+                return lookups.repo_struct(state, repo)
+            if child is None:
+                child = state.get(
+                    "task", builder.subtask(task, "newRepo", [tag["name"]], "newrepo")
+                )
+            elif child["state"] in (FAILED, CANCELED):
+                raise GenericError(f"no repo of {tag['name']}: task {child['id']} did not end well")
+        if builder.hub.now() > task["start_ts"] + REPO_LIMIT:
+            raise GenericError(
+                f"Unsuccessfully waited 2 hours, 0 minutes for a new {tag['name']} repo"
+            )
+        await builder.sleep(0.05)
+
+
+def _wanted_event(call: MethodCall, tag_id: int, nvrs: list[str]) -> tuple[bool, int | None]:
+    """Tell whether the builds are in the tag, and how old a repo may be that has them."""
+    low = default_min_event(call, tag_id)
+    for nvr in nvrs:
+        row = lookups.find_build_row(call.state, nvr, strict=True)
+        assert row is not None
+        events = [
+            listing["create_event"]
+            for parent, _ in lookups.tag_order(call.state, tag_id)
+            for listing in call.state.active("tag_listing", None, tag_id=parent, build_id=row["id"])
+        ]
+        if not events:
+            return False, None
+        low = max(low or 0, min(events))
+    return True, low

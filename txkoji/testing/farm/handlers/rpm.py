@@ -1,0 +1,278 @@
+"""RPM builds: ``build`` and its parts, ``chainbuild``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from txkoji.exceptions import BuildError, GenericError
+from txkoji.testing.announcements import messages
+from txkoji.testing.farm.handlers import failures
+from txkoji.testing.farm.handlers.common import (
+    arches_of,
+    begin_build,
+    call_of,
+    check_listed,
+    denied,
+    find_repo,
+    is_scm_url,
+    move_to_scratch,
+    nvr_of,
+    parse_source,
+    put_file,
+    release_of,
+    tag_into,
+    write_log,
+)
+from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.formats import rpms
+from txkoji.testing.methods.builds import build_directory, change_build_state
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.table import MethodCall
+from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.farm.builder import Builder
+
+SRPM_SHARE = 0.2
+ARCH_SHARE = 0.6
+
+
+@handler("build")
+async def build(builder: Builder, task: Row) -> None:
+    """Run ``build``: source RPM, one buildArch an architecture, import, tag."""
+    source, target_info, *rest = task["request"]
+    options: dict[str, Any] = (rest[0] if rest else None) or {}
+    call = call_of(builder, task)
+    state = builder.hub.state
+    target = lookups.find_target(state, target_info) if target_info is not None else None
+    if target is None and not (target_info is None and options.get("repo_id")):
+        raise GenericError(f"unknown build target: {target_info}")
+    scratch = bool(options.get("scratch"))
+    if options.get("arch_override") and not scratch:
+        raise BuildError("arch_override is only allowed for scratch builds")
+    repo_id, build_tag = await find_repo(builder, task, call, target, options)
+    srpm = await _source_rpm(builder, task, call, source, build_tag, repo_id, scratch)
+    name, _, _ = nvr_of(srpm["srpm"])
+    dest_tag = target["dest_tag"] if target else None
+    if not scratch and dest_tag is not None and not options.get("skip_tag"):
+        check_listed(call, dest_tag, name)
+    row = None
+    if not scratch:
+        row = _begin(call, task, source, srpm, options)
+    arches = arches_of(builder, build_tag, name, options)
+    children = [
+        builder.subtask(
+            task,
+            "buildArch",
+            [srpm["srpm"], build_tag, arch, number == 0, {"repo_id": repo_id}],
+            arch,
+            arch=arch,
+        )
+        for number, arch in enumerate(arches)
+    ]
+    results = await builder.wait(task, children)
+    if row is None:
+        made = [srpm["srpm"], *(path for result in results for path in result["rpms"])]
+        move_to_scratch(call, task, task["id"], made)
+        return
+    if row["state"] != STATES["COMPLETE"]:
+        _import(call, row, srpm, arches, results)
+    if dest_tag is not None and not options.get("skip_tag"):
+        await tag_into(builder, task, row, dest_tag)
+
+
+def _begin(
+    call: MethodCall, task: Row, source: str, srpm: dict[str, Any], options: dict[str, Any]
+) -> Row:
+    resolved = srpm.get("source") or {}
+    extra: dict[str, Any] = {"source": {"original_url": resolved.get("url", source)}}
+    if options.get("custom_user_metadata"):
+        extra["custom_user_metadata"] = options["custom_user_metadata"]
+    return begin_build(
+        call,
+        task,
+        nvr_of(srpm["srpm"]),
+        "rpm",
+        source=resolved.get("source"),
+        extra=extra,
+        draft=bool(options.get("draft")),
+    )
+
+
+async def _source_rpm(
+    builder: Builder,
+    task: Row,
+    call: MethodCall,
+    source: str,
+    build_tag: int,
+    repo_id: int,
+    scratch: bool,
+) -> dict[str, Any]:
+    options = {"repo_id": repo_id, "scratch": scratch or None}
+    if is_scm_url(source):
+        child = builder.subtask(task, "buildSRPMFromSCM", [source, build_tag, options], "srpm")
+    else:
+        if not (scratch or builder.hub.allow_srpm_builds or call.has_permission("admin")):
+            raise denied("build_from_srpm")
+        if not builder.hub.files.exists(f"work/{source}"):
+            raise GenericError(f"No such file: {source}")
+        child = builder.subtask(task, "rebuildSRPM", [source, build_tag, options], "srpm")
+    [result] = await builder.wait(task, [child])
+    return dict(result)
+
+
+def _import(
+    call: MethodCall, row: Row, srpm: dict[str, Any], arches: list[str], results: list[Any]
+) -> None:
+    """Move what the children made to the build's place, and complete the build."""
+    files, state = call.hub.files, call.state
+    directory = build_directory(call, row)
+    binaries = [path for result in results for path in result["rpms"]]
+    source = srpm["srpm"].rpartition("/")[2]
+    logs = {arch: result["logs"] for arch, result in zip(arches, results, strict=True)}
+    with state.transaction():
+        change_build_state(state, row, STATES["COMPLETE"], completion_ts=call.hub.now())
+        import_rpm(call, row, srpm["srpm"], None)
+        for path in binaries:
+            import_rpm(call, row, path, source)
+        for arch, paths in logs.items():
+            for path in paths:
+                name = path.rpartition("/")[2]
+                files.copy(f"work/{path}", f"{directory}/data/logs/{arch}/{name}")
+        state.announce(lambda: messages.build_imported(state, row, srpm["srpm"], binaries, logs))
+
+
+def import_rpm(call: MethodCall, row: Row, path: str, source: str | None) -> None:
+    """Move an RPM to its build's place and list it.
+
+    Args:
+        call: who asks.
+        row: the build.
+        path: the RPM's path below ``work``.
+        source: the file name of its source RPM; None for a source RPM.
+    """
+    files, state = call.hub.files, call.state
+    file = path.rpartition("/")[2]
+    arch = "src" if source is None else file.removesuffix(".rpm").rpartition(".")[2]
+    files.copy(f"work/{path}", f"{build_directory(call, row)}/{arch}/{file}")
+    data = files.read(f"work/{path}")
+    tags = rpms.headers(data)
+    rpm = state.insert(
+        "rpminfo",
+        {
+            "build_id": row["id"],
+            "name": tags["NAME"],
+            "version": tags["VERSION"],
+            "release": tags["RELEASE"],
+            "epoch": None,
+            "arch": arch,
+            "payloadhash": rpms.payload_hash(data),
+            "size": len(data),
+            "buildtime": tags["BUILDTIME"],
+            "buildroot_id": None,
+            "external_repo_id": 0,
+            "metadata_only": False,
+            "extra": None,
+            "draft": row["draft"],
+        },
+    )
+    state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
+
+
+@handler("buildSRPMFromSCM")
+async def build_srpm_from_scm(builder: Builder, task: Row) -> dict[str, Any]:
+    """Run ``buildSRPMFromSCM``."""
+    source = task["request"][0]
+    name, revision = parse_source(source)
+    await failures.check_out(builder, task, source, SRPM_SHARE)
+    if revision.startswith("failsrpm"):
+        raise BuildError("error building srpm, exit code 1; see root.log")
+    put_file(builder, task, "build.log", f"Building SRPM of {name}\n".encode())
+    result = _store_srpm(builder, task, name, "1.0", release_of(revision))
+    return {**result, "source": {"source": source, "url": source}}
+
+
+@handler("rebuildSRPM")
+async def rebuild_srpm(builder: Builder, task: Row) -> dict[str, Any]:
+    """Run ``rebuildSRPM``."""
+    source = task["request"][0]
+    name, version, release = nvr_of(source)
+    directory = task_directory(task["id"])
+    await builder.sleep(SRPM_SHARE)
+    builder.hub.files.write(f"{directory}/build.log", b"Rebuilding the SRPM\n")
+    result = _store_srpm(builder, task, name, version, release)
+    file = source.rpartition("/")[2]
+    return {**result, "source": {"source": file, "url": file}}
+
+
+def _store_srpm(
+    builder: Builder, task: Row, name: str, version: str, release: str
+) -> dict[str, Any]:
+    directory = task_directory(task["id"])
+    file = f"{name}-{version}-{release}.src.rpm"
+    data = rpms.make_rpm(
+        name, version, release, "noarch", source=True, buildtime=int(builder.hub.now())
+    )
+    builder.hub.files.write(f"{directory}/{file}", data)
+    relative = directory.removeprefix("work/")
+    logs = [f"{relative}/build.log"]
+    return {"srpm": f"{relative}/{file}", "logs": logs, "brootid": None}
+
+
+@handler("buildArch")
+async def build_arch(builder: Builder, task: Row) -> dict[str, Any]:
+    """Run ``buildArch``: the log grows, then the RPM is there."""
+    srpm, _, arch, keep_srpm, *_ = task["request"]
+    name, version, release = nvr_of(srpm)
+    directory = task_directory(task["id"])
+    relative = directory.removeprefix("work/")
+    await failures.make_build_root(builder, task, name, arch)
+    path = f"{directory}/build.log"
+    fails = not failures.compiles(builder, task, name)
+    # A package that does not build on one architecture shows it while the others still compile.
+    share = ARCH_SHARE / 2 if fails else ARCH_SHARE
+    await write_log(builder, path, f"Building for target {arch}", f"compiling {name}", share)
+    if fails:
+        builder.hub.files.append(path, b"error: Bad exit status from %build\n")
+        raise BuildError(
+            f"error building package (arch {arch}), mock exited with status 1;"
+            " see build.log or root.log for more information"
+        )
+    file = f"{name}-{version}-{release}.{arch}.rpm"
+    data = rpms.make_rpm(name, version, release, arch, buildtime=int(builder.hub.now()))
+    builder.hub.files.write(f"{directory}/{file}", data)
+    logs = [f"{relative}/build.log", f"{relative}/root.log"]
+    kept = [srpm] if keep_srpm and builder.hub.keep_srpms else []
+    return {"rpms": [f"{relative}/{file}"], "srpms": kept, "logs": logs, "brootid": None}
+
+
+@handler("chainbuild")
+async def chain_build(builder: Builder, task: Row) -> None:
+    """Run ``chainbuild``: level by level, each in a repo that holds the level before."""
+    levels, target_info, *rest = task["request"]
+    options = (rest[0] if rest else None) or {}
+    state = builder.hub.state
+    if options.get("scratch"):
+        raise GenericError("--scratch is not allowed with chain-builds")
+    target = lookups.find_target(state, target_info)
+    if target is None:
+        raise GenericError(f"unknown build target: {target_info}")
+    for level, sources in enumerate(levels):
+        children = [
+            builder.subtask(
+                task, "build", [source, target_info, options], f"build {level},{number}"
+            )
+            for number, source in enumerate(sources)
+        ]
+        await builder.wait(task, children)
+        if level + 1 < len(levels):
+            nvrs = [
+                lookups.build_nvr(state, row)
+                for child in children
+                for row in state.rows("build", task_id=child)
+            ]
+            request = [target["build_tag_name"], None, nvrs, None]
+            waiting = builder.subtask(task, "waitrepo", request, f"wait {level}")
+            await builder.wait(task, [waiting])

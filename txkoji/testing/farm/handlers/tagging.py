@@ -1,0 +1,41 @@
+"""Builds into tags and out of them: ``tagBuild``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.methods.tagging import listing_of, tag_build_row, untag_build_row
+from txkoji.testing.tables.state import Row
+
+if TYPE_CHECKING:
+    from txkoji.testing.farm.builder import Builder
+
+TAG_SHARE = 0.05
+
+
+@handler("tagBuild")
+async def tag_build(builder: Builder, task: Row) -> None:
+    """Run ``tagBuild``: out of the one tag, into the other, at one event."""
+    tag_id, build_id, force, from_tag, *_ = task["request"]
+    await builder.sleep(TAG_SHARE)
+    state = builder.hub.state
+    build_row = state.get("build", build_id)
+    if build_row is None:
+        raise GenericError(f"No such build: {build_id!r}")
+    if _tagged_since(builder, task, tag_id, build_id):
+        return
+    with state.transaction():
+        if from_tag is not None:
+            untag_build_row(state, from_tag, build_row, task["owner"])
+        tag_build_row(state, tag_id, build_row, task["owner"], force=bool(force))
+
+
+def _tagged_since(builder: Builder, task: Row, tag_id: int, build_id: int) -> bool:
+    """Tell whether a task that has been restarted had done its work."""
+    listing = listing_of(builder.hub.state, tag_id, build_id)
+    if task["times_opened"] < 2 or listing is None or listing["creator_id"] != task["owner"]:
+        return False
+    event = builder.hub.state.get("events", listing["create_event"])
+    return event is not None and event["ts"] >= task["create_ts"]

@@ -1,0 +1,106 @@
+"""Which host of the embedded hub takes which task that is FREE.
+
+Pure. Tasks are taken in the order of their priorities, the older ones first; a task that no host
+has room for waits, and so is passed by those that a host has room for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from txkoji.task_states import FREE
+from txkoji.testing.tables.state import HubState, Row
+
+USUAL_WEIGHT = 1.0
+WEIGHTS = {
+    "build": 0.2,
+    "buildArch": 1.5,
+    "buildContainer": 2.0,
+    "buildMaven": 1.5,
+    "buildSourceContainer": 2.0,
+    "chainbuild": 0.1,
+    "chainmaven": 0.2,
+    "createAppliance": 1.5,
+    "createKiwiImage": 2.0,
+    "createLiveCD": 1.5,
+    "createLiveMedia": 1.5,
+    "createdistrepo": 1.5,
+    "createrepo": 1.5,
+    "distRepo": 0.1,
+    "kiwiBuild": 4.0,
+    "maven": 0.2,
+    "newRepo": 0.1,
+    "osbuildImage": 0.2,
+    "runroot": 2.0,
+    "waitrepo": 0.2,
+    "winbuild": 0.2,
+    "wrapperRPM": 1.5,
+}
+"""How much a task of a method loads a host, where it is not as usual."""
+
+
+class Scheduler:
+    """Matches tasks and hosts.
+
+    Args:
+        state: the hub's tables.
+    """
+
+    def __init__(self, state: HubState) -> None:
+        self._state = state
+        self._waiting: set[int] = set()
+        self._placed: dict[int, tuple[int, float]] = {}
+        self._loads: dict[int, float] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether a task has found no host yet."""
+        return bool(self._waiting)
+
+    def load(self, host_id: int) -> float:
+        """Return how much the tasks of a host weigh together."""
+        return round(self._loads.get(host_id, 0.0), 6)
+
+    def offer(self, task_id: int) -> None:
+        """Take notice of a task that is FREE."""
+        self._waiting.add(task_id)
+
+    def release(self, task_id: int) -> None:
+        """Take notice that a task has left its host, if it had one."""
+        host_id, weight = self._placed.pop(task_id, (0, 0.0))
+        if host_id:
+            self._loads[host_id] -= weight
+
+    def matches(self) -> Iterator[tuple[Row, Row]]:
+        """Yield tasks with the hosts that take them; they count on these from now on."""
+        rows = [row for row in map(self._free_task, list(self._waiting)) if row is not None]
+        for task in sorted(rows, key=lambda row: (row["priority"], row["id"])):
+            host = self._host_for(task)
+            if host is None:
+                continue
+            self._waiting.discard(task["id"])
+            self.release(task["id"])
+            weight = WEIGHTS.get(task["method"], USUAL_WEIGHT)
+            self._placed[task["id"]] = host["id"], weight
+            self._loads[host["id"]] = self._loads.get(host["id"], 0.0) + weight
+            yield task, host
+
+    def _free_task(self, task_id: int) -> Row | None:
+        task = self._state.get("task", task_id)
+        if task is None or task["state"] != FREE:
+            self._waiting.discard(task_id)
+            return None
+        return task
+
+    def _host_for(self, task: Row) -> Row | None:
+        links = self._state.rows("host_channels", channel_id=task["channel_id"])
+        in_channel = {link["host_id"] for link in links}
+        hosts = [
+            host
+            for host in self._state.rows("host", enabled=True, ready=True)
+            if host["id"] in in_channel
+            and (task["arch"] == "noarch" or task["arch"] in host["arches"].split())
+            # As long as it has room it takes one more, whatever that weighs.
+            and (not host["limited"] or self.load(host["id"]) < host["capacity"])
+        ]
+        return min(hosts, key=lambda host: self.load(host["id"]), default=None)

@@ -1,0 +1,1 @@
+"""The formats that the embedded hub reads and writes: XML-RPC and RPM."""

@@ -1,0 +1,1 @@
+"""What stands between the embedded hub and the network: HTTP, TLS, web pages."""

@@ -1,0 +1,277 @@
+"""The embedded hub's endpoint: HTTP in, a hub method called, a reply or a fault out.
+
+The order of the checks is the real hub's: method 405, offline, parse 400, method look-up, session,
+lock-out, arguments. It knows nothing of what the methods do.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import traceback
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from cryptography.x509.oid import NameOID
+from OpenSSL import crypto
+from twisted.internet.interfaces import ISSLTransport
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+
+from txkoji import exceptions
+from txkoji.testing.formats import marshal
+from txkoji.testing.front import negotiate
+from txkoji.testing.methods import uploads
+from txkoji.testing.methods.table import NEW_PARAMETERS, MethodCall, as_before_drafts
+from txkoji.testing.tables.sessions import HubSession
+
+if TYPE_CHECKING:
+    from txkoji.testing.hub import FakeHub
+
+MULTICALL_NAMES = ("multiCall", "system.multicall")
+MAX_REQUEST_BYTES = 4194304
+ALWAYS_ALLOWED = ("login", "sslLogin", "logout")
+
+
+def call_with_argument_check(call: MethodCall, name: str, params: list[Any]) -> Any:
+    """Call a hub method with XML-RPC parameters.
+
+    Args:
+        call: who calls.
+        name: the method.
+        params: positional parameters; a last one that is a struct with a true ``__starstar``
+            holds the named ones.
+
+    Raises:
+        GenericError: there is no such method.
+        ParameterError: it does not take these arguments, in Python's words.
+    """
+    function = call.hub.method(name)
+    if function is None:
+        raise exceptions.GenericError(f"Invalid method: {name}")
+    args = list(params)
+    kwargs: dict[str, Any] = {}
+    if args and isinstance(args[-1], dict) and args[-1].get("__starstar"):
+        kwargs = dict(args.pop())
+        del kwargs["__starstar"]
+    for parameter in kwargs:
+        if NEW_PARAMETERS.get(parameter, call.hub.release) > call.hub.release:
+            text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
+            raise exceptions.ParameterError(text)
+    try:
+        return as_before_drafts(call.hub.release, function(call, *args, **kwargs))
+    except TypeError as error:
+        # Only the call itself is on the traceback: the arguments did not fit.
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+            raise exceptions.ParameterError(_without_call(str(error))) from error
+        raise
+
+
+def _without_call(text: str) -> str:
+    """Take our own first argument out of Python's count of positional arguments."""
+    if " positional argument" not in text or " given" not in text:
+        return text
+
+    def one_less(match: re.Match[str]) -> str:
+        return str(int(match.group()) - 1)
+
+    return re.sub(r"\b\d+\b", one_less, text)
+
+
+def multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
+    """Run the calls of a multiCall, each in a savepoint of its own.
+
+    Returns:
+        For each call, in order: a list that holds its value, or a struct with ``faultCode``,
+        ``faultString`` and, unless the hub method raised a Fault itself, ``traceback``.
+    """
+    results: list[Any] = []
+    for entry in calls:
+        try:
+            with call.state.transaction():
+                value = call_with_argument_check(call, entry["methodName"], list(entry["params"]))
+                results.append([value])
+        except exceptions.HubFault as fault:
+            results.append(_fault_struct(fault.code, fault.text, fault))
+        except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub
+            results.append(_fault_struct(1, ", ".join(str(arg) for arg in error.args), error))
+    return results
+
+
+def _fault_struct(code: int, text: str, error: BaseException) -> dict[str, Any]:
+    lines = traceback.format_exception(error)
+    return {"faultCode": code, "faultString": text, "traceback": lines}
+
+
+class HubResource(Resource):
+    """``/kojihub`` and everything below it."""
+
+    isLeaf = True
+
+    def __init__(self, hub: FakeHub) -> None:
+        super().__init__()
+        self.hub = hub
+
+    def render(self, request: Request) -> bytes:
+        """Answer one request."""
+        hub = self.hub
+        if hub.version_header:
+            request.setHeader(b"Koji-Version", hub.version.encode())
+        if request.method != b"POST":
+            request.setHeader(b"Allow", b"POST")
+            text = (
+                "Method Not Allowed\nThis is an XML-RPC server. Only POST requests are accepted.\n"
+            )
+            return self._plain(request, 405, text)
+        hub.requests += 1
+        principal = self._principal(request)
+        if principal is None and self._wants_ticket(request):
+            request.setHeader(b"WWW-Authenticate", b"Negotiate")
+            request.setHeader(b"Content-Type", b"text/html")
+            request.setResponseCode(401)
+            return b"<html><title>401 Unauthorized</title></html>"
+        if hub.offline_text is not None:
+            return self._xml(request, marshal.fault(1014, hub.offline_text))
+        content_type = request.getHeader(b"content-type") or b""
+        assert request.content is not None
+        body = request.content.read()
+        if content_type == b"application/octet-stream":
+            return self._answer(request, "rawUpload", [body])
+        if len(body) > MAX_REQUEST_BYTES:
+            return self._plain(request, 400, "Invalid request: Request too long\n")
+        try:
+            method, params = marshal.request(body)
+        except marshal.BadRequest as error:
+            # The real one closes the connection then, whatever the client asked for.
+            request.setHeader(b"Connection", b"close")
+            return self._plain(request, 400, f"Invalid request: {error}\n")
+        return self._answer(request, method, params, principal)
+
+    def _wants_ticket(self, request: Request) -> bool:
+        login = request.path.endswith(b"/ssllogin")
+        return login and self.hub.keytab is not None and certificate_name(request) is None
+
+    def _principal(self, request: Request) -> str | None:
+        if self.hub.keytab is None or not self._wants_ticket(request):
+            return None
+        accepted = negotiate.accept(request.getHeader("authorization"), self.hub.keytab)
+        if accepted is None:
+            return None
+        principal, answer = accepted
+        answer = self.hub.ticket_answer(answer)
+        if answer:
+            words = base64.b64encode(answer).decode("ascii")
+            request.setHeader(b"WWW-Authenticate", f"Negotiate {words}".encode("ascii"))
+        return principal
+
+    def _answer(
+        self, request: Request, method: str, params: list[Any], principal: str | None = None
+    ) -> bytes:
+        try:
+            return self._xml(request, self._run(request, method, params, principal))
+        except exceptions.HubFault as fault:
+            return self._xml(request, marshal.fault(fault.code, fault.text))
+        except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub
+            self.hub.log_method_error(method)
+            return self._xml(request, marshal.fault(1, f"{type(error)}: {error}"))
+
+    def _run(
+        self, request: Request, method: str, params: list[Any], principal: str | None
+    ) -> bytes:
+        hub = self.hub
+        special = method in MULTICALL_NAMES or method == "rawUpload"
+        if not special and hub.method(method) is None:
+            raise exceptions.GenericError(f"Invalid method: {method}")
+        session, callnum = self._session(request)
+        if session is not None:
+            hub.sessions.check(session, method, callnum)
+        call = MethodCall(
+            hub,
+            hub.user_of(session),
+            session,
+            _address(request),
+            certificate_name(request) if method == "sslLogin" else None,
+            principal,
+        )
+        if hub.locked_out and method not in ALWAYS_ALLOWED and not call.has_permission("admin"):
+            raise exceptions.ServerOffline("Server disabled for maintenance")
+        hub.count(method)
+        with hub.state.transaction():
+            if method in MULTICALL_NAMES:
+                if len(params) != 1:
+                    raise exceptions.ParameterError("multiCall() takes exactly one argument")
+                for entry in params[0]:
+                    hub.count(str(entry.get("methodName")))
+                value: Any = multicall(call, params[0])
+            elif method == "rawUpload":
+                value = uploads.raw_upload(call, _query(request), params[0])
+            else:
+                value = call_with_argument_check(call, method, params)
+            reply = marshal.response(value)
+            # A hub stores the number only with a change that it commits.
+            if session is not None and hub.state.changed and callnum is not None:
+                hub.sessions.update(session, callnum=callnum)
+        if session is not None:
+            session.updated = hub.now()
+        return reply
+
+    def _session(self, request: Request) -> tuple[HubSession | None, int | None]:
+        sessions = self.hub.sessions
+        host = _address(request)
+        id_text = request.getHeader("koji-session-id")
+        if id_text is not None and sessions.header_auth:
+            key = request.getHeader("koji-session-key") or ""
+            callnum = request.getHeader("koji-session-callnum")
+            if not self.hub.reads_callnum_header:
+                callnum = None
+            return sessions.find(id_text, key, host), _number(callnum)
+        query = _query(request)
+        if not query:
+            return None, None
+        for name in ("session-id", "session-key"):
+            if name not in query:
+                raise exceptions.AuthError(f"{name!r} not specified in session args")
+        session = sessions.find(query["session-id"], query["session-key"], host)
+        return session, _number(query.get("callnum"))
+
+    def _xml(self, request: Request, body: bytes) -> bytes:
+        request.setHeader(b"Content-Type", b"text/xml")
+        return body
+
+    def _plain(self, request: Request, status: int, text: str) -> bytes:
+        request.setResponseCode(status)
+        request.setHeader(b"Content-Type", b"text/plain")
+        return text.encode()
+
+
+def _address(request: Request) -> str:
+    return str(getattr(request.getClientAddress(), "host", ""))
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise exceptions.AuthError(f"invalid callnum: {text}") from error
+
+
+def _query(request: Request) -> dict[str, str]:
+    _, _, query = request.uri.partition(b"?")
+    if not query:
+        return {}
+    pairs = parse_qs(query.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[0] for name, values in pairs.items()}
+
+
+def certificate_name(request: Request) -> str | None:
+    """Return the common name of the client certificate that came with a request, or None."""
+    transport = getattr(request.channel, "transport", None)
+    if transport is None or not ISSLTransport.providedBy(transport):
+        return None
+    certificate = transport.getPeerCertificate()
+    if not isinstance(certificate, crypto.X509):
+        return None
+    names = certificate.to_cryptography().subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else None

@@ -1,0 +1,1 @@
+"""What the embedded hub knows: rows, sessions, files, and how they are looked up."""

@@ -1,0 +1,256 @@
+"""What an embedded hub knows: tables, sequences, events, transactions.
+
+Pure: no I/O, no reactor; the time comes from the clock that is passed in.
+It knows nothing of what the rows mean: that is the hub methods' business.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from txkoji.testing.tables.state_file import Record
+
+Row = dict[str, Any]
+
+SEQUENCES = "sequences"
+"""The collection of the sequences among saved records; no table may have this name."""
+
+
+class HubState:
+    """Tables of rows with undo, numbered like a hub's database.
+
+    Each table numbers its rows with a sequence of its own, from 1 up, never reused, not even
+    after a roll-back, as PostgreSQL's sequences do. Events are the rows of the table ``events``.
+    Rows of *versioned* tables (tag configurations, inheritance, tag listings, ...) hold
+    ``create_event``, ``creator_id``, ``revoke_event`` and ``revoker_id``: see :meth:`active`.
+
+    Args:
+        seconds: gives the time, in seconds since the epoch.
+    """
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self.seconds = seconds
+        self._tables: dict[str, dict[int, Row]] = defaultdict(dict)
+        self._sequences: dict[str, int] = defaultdict(int)
+        self._undo: list[Callable[[], None]] = []
+        self._event: int | None = None
+        self._commit_hooks: list[Callable[[], None]] = []
+        self._touched: set[tuple[str, Any]] = set()
+        self.before_commit: Callable[[], None] | None = None
+        self.listeners: list[Callable[[Any], None]] = []
+        self._change_hooks: dict[str, Callable[[], None]] = {}
+        self.depth = 0
+
+    # Reading
+
+    def get(self, table: str, id: int) -> Row | None:
+        """Return the row with that id, or None."""
+        return self._tables[table].get(id)
+
+    def rows(self, table: str, **equal: Any) -> list[Row]:
+        """Return the rows whose columns equal the given values, in the order of their ids."""
+        return [
+            row
+            for row in self._tables[table].values()
+            if all(row.get(column) == value for column, value in equal.items())
+        ]
+
+    def one(self, table: str, **equal: Any) -> Row | None:
+        """Return the first row whose columns equal the given values, or None."""
+        for row in self._tables[table].values():
+            if all(row.get(column) == value for column, value in equal.items()):
+                return row
+        return None
+
+    def active(self, table: str, event: int | None = None, **equal: Any) -> list[Row]:
+        """Return the rows of a versioned table that are in force.
+
+        Args:
+            table: the table.
+            event: an event id: what was in force then; None for now.
+            equal: values that the columns must equal.
+        """
+        return [row for row in self.rows(table, **equal) if in_force(row, event)]
+
+    @property
+    def changed(self) -> bool:
+        """Whether the transaction that is under way has changed something."""
+        return bool(self._undo)
+
+    # Saving
+
+    def restore(self, records: Iterable[Record]) -> None:
+        """Take over records that :meth:`changes` gave once; those of a table by ascending ids."""
+        for table, key, value in records:
+            if table == SEQUENCES:
+                self._sequences[key] = value
+            else:
+                self._tables[table][key] = value
+
+    def changes(self) -> list[Record]:
+        """Return what was written since the last call: rows, and the state of sequences."""
+        touched, self._touched = self._touched, set()
+        return [
+            (table, key, self._sequences[key] if table == SEQUENCES else self.get(table, key))
+            for table, key in touched
+        ]
+
+    # Writing
+
+    def next_id(self, sequence: str) -> int:
+        """Draw the next number of a sequence. It is not given back by a roll-back."""
+        self._sequences[sequence] += 1
+        self._touch(SEQUENCES, sequence)
+        return self._sequences[sequence]
+
+    def insert(self, table: str, row: Row, *, id: int | None = None) -> Row:
+        """Store a row under ``row["id"]``, drawn from the table's sequence unless given."""
+        if id is None:
+            number = self.next_id(table)
+        else:
+            number = id
+            self._sequences[table] = max(self._sequences[table], id)
+            self._touch(SEQUENCES, table)
+        stored = {"id": number, **row}
+        self._tables[table][number] = stored
+
+        def undo() -> None:
+            del self._tables[table][number]
+
+        self._log(undo)
+        self._touch(table, number)
+        return stored
+
+    def update(self, table: str, id: int, **changes: Any) -> Row:
+        """Change columns of a row and return it."""
+        row = self._tables[table][id]
+        before = {column: row[column] for column in changes if column in row}
+        added = [column for column in changes if column not in row]
+
+        def undo() -> None:
+            row.update(before)
+            for column in added:
+                del row[column]
+
+        row.update(changes)
+        self._log(undo)
+        self._touch(table, id)
+        return row
+
+    def delete(self, table: str, id: int) -> None:
+        """Remove a row."""
+        row = self._tables[table].pop(id)
+        # A row that comes back goes to the end of the table: nothing here relies on that order
+        # after a roll-back, and the hub promises none without an ORDER BY.
+        self._log(lambda: self._tables[table].__setitem__(id, row))
+        self._touch(table, id)
+
+    def event(self) -> int:
+        """Return the event id of this transaction, allocated at its first use."""
+        if self._event is None:
+            event = self.insert("events", {"ts": self.seconds()})["id"]
+            self._event = event
+
+            def undo() -> None:
+                self._event = None
+
+            self._log(undo)
+        assert self._event is not None
+        return self._event
+
+    def insert_version(self, table: str, row: Row, user_id: int | None) -> Row:
+        """Store a row of a versioned table, created by this transaction's event."""
+        event = self.event()
+        versioned = {"create_event": event, "creator_id": user_id}
+        return self.insert(table, {**row, **versioned, "revoke_event": None, "revoker_id": None})
+
+    def revoke(self, table: str, id: int, user_id: int | None) -> Row:
+        """End the validity of a row of a versioned table at this transaction's event."""
+        return self.update(table, id, revoke_event=self.event(), revoker_id=user_id)
+
+    def touch(self) -> None:
+        """Count this transaction as one that changed something, though no row did."""
+        self._log(lambda: None)
+
+    # Transactions
+
+    def on_commit(self, hook: Callable[[], None]) -> None:
+        """Call the hook when the outermost transaction is committed; never if it is undone."""
+        if not self.depth:
+            hook()
+            return
+        self._commit_hooks.append(hook)
+        self._undo.append(lambda: self._commit_hooks.remove(hook))
+
+    def on_change(self, table: str, hook: Callable[[], None]) -> None:
+        """Call the hook after each commit that changed a table, perhaps more than once."""
+        self._change_hooks[table] = hook
+
+    def announce(self, make: Callable[[], Any]) -> None:
+        """Tell the listeners of a change when it is committed; never if it is undone.
+
+        Args:
+            make: makes what they are told, of the state as it is now.
+        """
+        if not self.listeners:
+            return
+        notice = make()
+
+        def tell() -> None:
+            for listener in self.listeners:
+                listener(notice)
+
+        self.on_commit(tell)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Undo every change made inside if the block raises.
+
+        Nested, it is a savepoint: the inner one's failure leaves the outer one's changes alone.
+        The outermost one has an event id of its own; at its end ``before_commit`` is called, also
+        after a roll-back, which leaves its mark on sequences, then the commit hooks.
+        """
+        mark = len(self._undo)
+        self.depth += 1
+        try:
+            yield
+        except BaseException:
+            while len(self._undo) > mark:
+                self._undo.pop()()
+            raise
+        finally:
+            self.depth -= 1
+            if not self.depth:
+                self._undo.clear()
+                self._event = None
+                hooks, self._commit_hooks = self._commit_hooks, []
+                if self.before_commit is not None:
+                    self.before_commit()
+        if not self.depth:
+            for hook in hooks:
+                hook()
+
+    def _log(self, undo: Callable[[], None]) -> None:
+        if self.depth:
+            self._undo.append(undo)
+
+    def _touch(self, table: str, key: Any) -> None:
+        hook = self._change_hooks.get(table)
+        if hook is not None:
+            self.on_commit(hook)
+        if self.before_commit is None:
+            return
+        self._touched.add((table, key))
+        if not self.depth:
+            self.before_commit()
+
+
+def in_force(row: Row, event: int | None = None) -> bool:
+    """Tell whether a row of a versioned table is in force, now or at an event."""
+    revoked = row["revoke_event"]
+    if event is None:
+        return revoked is None
+    return bool(row["create_event"] <= event and (revoked is None or event < revoked))

@@ -1,0 +1,66 @@
+"""What an embedded hub keeps on disk, so that it goes on where it was killed.
+
+One SQLite file holds the tables, a row a record; a commit of the hub is one of SQLite's. The files
+of the hub lie in a directory beside it (:class:`txkoji.testing.tables.file_tree.DiskFileTree`).
+"""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Record = tuple[str, Any, Any]
+"""A collection's name, a key in it, and what it holds: None where there is nothing any more."""
+
+
+class StateFile:
+    """Records in a file of which no committed one is lost when the process is killed.
+
+    Written ahead without waiting for the disk: a power failure may cost the last commits, a
+    SIGKILL costs none.
+
+    Args:
+        path: the file; it is made if it is not there.
+
+    Raises:
+        sqlite3.Error: the file is no such file, or another hub uses it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS record"
+            " (collection TEXT, key, value BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID"
+        )
+
+    def load(self) -> list[Record]:
+        """Return all records, those of a collection by ascending keys."""
+        rows = self._database.execute(
+            "SELECT collection, key, value FROM record ORDER BY collection, key"
+        )
+        return [(collection, key, pickle.loads(value)) for collection, key, value in rows]
+
+    def save(self, records: Iterable[Record]) -> None:
+        """Store records, all of them or none."""
+        self._database.execute("BEGIN")
+        for collection, key, value in records:
+            if value is None:
+                self._database.execute(
+                    "DELETE FROM record WHERE collection = ? AND key = ?", (collection, key)
+                )
+            else:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
+                    (collection, key, pickle.dumps(value)),
+                )
+        self._database.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
