@@ -8,7 +8,7 @@ from typing import Any
 
 from munch import Munch
 
-from txkoji import estimates, paths, task_states
+from txkoji import estimates, nvr, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject, make, moment
 from txkoji.exceptions import KojiException
@@ -172,8 +172,8 @@ class Task(RichObject):
         if not isinstance(source, str):
             return None
         if source.endswith(".src.rpm"):
-            parts = posixpath.basename(source).removesuffix(".src.rpm").rsplit("-", 2)
-            return parts[0] if len(parts) == 3 else None
+            rpm = nvr.parse_rpm(source)
+            return rpm.nvr.name if rpm is not None else None
         address, _, module = source.partition("#")[0].partition("?")
         stem = posixpath.basename((module or address).rstrip("/"))
         return stem.removesuffix(".git") or None

@@ -20,6 +20,7 @@ from buildbot_koji.reporters.base import OutboxReporter
 from buildbot_koji.reporters.queued import QueuedRequests
 from buildbot_koji.reporters.refusals import refusals_told
 from buildbot_koji.reporters.votes import KojiSubject, subject_of
+from txkoji import nvr
 from txkoji.bus import Broker, Publisher
 
 __all__ = ["KojiCIMessages"]
@@ -244,10 +245,11 @@ class KojiCIMessages(OutboxReporter):
         if task is None:
             raise Refused(f"the hub has no task {artifact['task']}")
         issuer = await koji.getUser(task.owner)
+        name = nvr.parse(artifact["nvr"])
         return {
             "id": task.id,
             "nvr": artifact["nvr"],
-            "component": artifact["nvr"].rsplit("-", 2)[0],
+            "component": artifact["nvr"] if name is None else name.name,
             "issuer": issuer.name,
             "scratch": True,
         }

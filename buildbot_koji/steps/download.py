@@ -24,7 +24,7 @@ from buildbot_koji.steps.framework.base import SOURCE, KojiStep
 from buildbot_koji.steps.framework.uploads import megabytes
 from buildbot_koji.steps.framework.worker import run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
-from txkoji import task_states
+from txkoji import nvr, task_states
 from txkoji.exceptions import GenericError, TransferError
 from txkoji.files.downloads import (
     RemoteFile,
@@ -45,7 +45,8 @@ SILENCE = 20 * 60
 RPM_METHODS = ("build", "buildArch")
 """The tasks whose RPMs are downloaded where not everything is."""
 
-_DEBUGINFO = re.compile(r"-(debuginfo|debugsource)-[^-]+-[^-]+$")
+_DEBUGINFO = ("-debuginfo", "-debugsource")
+"""How the names of packages for debuggers end."""
 
 
 class _Counter(LogLineObserver):
@@ -169,9 +170,10 @@ class DownloadStep(KojiStep):
         return text
 
 
-def _arch(file: RemoteFile) -> str:
-    """Return the architecture of an RPM by its file's name."""
-    return file.name.removesuffix(".rpm").rpartition(".")[2]
+def _arch(name: str) -> str:
+    """Return the architecture of an RPM by its file's name, "" for a file that is not an RPM."""
+    rpm = nvr.parse_rpm(name)
+    return "" if rpm is None else rpm.arch
 
 
 def _modules() -> list[tuple[str, str]]:
@@ -246,7 +248,7 @@ class KojiDownloadBuild(DownloadStep):
             return [file for file in found if file.name == f"{self.build_name}.rpm"]
         if self.type is None:
             found = [file for file in found if self._is_wanted(file)]
-        there = {_arch(file) for file in found}
+        there = {_arch(file.name) for file in found}
         missing = [arch for arch in checks.words(self.arches) if arch not in there]
         if missing and not self.nofailarch:
             raise TransferError(f"build {build} has no RPM of {', '.join(missing)}")
@@ -255,10 +257,10 @@ class KojiDownloadBuild(DownloadStep):
         return found
 
     def _is_wanted(self, file: RemoteFile) -> bool:
-        nvr = file.name.removesuffix(".rpm").rpartition(".")[0]
-        if not self.debuginfo and _DEBUGINFO.search(nvr):
+        rpm = nvr.parse_rpm(file.name)
+        if rpm is not None and not self.debuginfo and rpm.nvr.name.endswith(_DEBUGINFO):
             return False
-        return self.arches is None or _arch(file) in checks.words(self.arches)
+        return self.arches is None or _arch(file.name) in checks.words(self.arches)
 
     async def _build(self, hub: Hub) -> Any:
         koji = hub.connection
@@ -340,7 +342,7 @@ class KojiDownloadTask(DownloadStep):
         ):
             return None
         if self.arches is not None:
-            arch = path.stem.rpartition(".")[2] if path.suffix == ".rpm" else task.arch
+            arch = _arch(name) if path.suffix == ".rpm" else task.arch
             if arch not in checks.words(self.arches):
                 return None
         if self.filter is not None and not re.search(self.filter, name):

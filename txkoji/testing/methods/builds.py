@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from txkoji import nvr
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
@@ -536,11 +537,11 @@ def find_rpm(call: MethodCall, info: Any) -> Row | None:
     if isinstance(info, str):
         if info.isdigit():
             return call.state.get("rpminfo", int(info))
-        stem, dot, arch = info.removesuffix(".rpm").partition("@")[0].rpartition(".")
-        if not dot:
+        found = nvr.parse_rpm(info)
+        if found is None:
             raise GenericError(f"invalid format: {info}")
-        name, version, release = lookups.split_nvr(stem)
-        return call.state.one("rpminfo", name=name, version=version, release=release, arch=arch)
+        parts = {"version": found.nvr.version, "release": found.nvr.release, "arch": found.arch}
+        return call.state.one("rpminfo", name=found.nvr.name, **parts)
     if isinstance(info, dict):
         if "id" in info:
             return call.state.get("rpminfo", info["id"])

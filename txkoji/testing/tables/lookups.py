@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from txkoji import nvr
 from txkoji.exceptions import GenericError, ParameterError
 from txkoji.testing.tables.state import HubState, Row, in_force
 
@@ -277,12 +278,12 @@ def find_host(state: HubState, info: Any, strict: bool = False) -> Row | None:
     return row
 
 
-def split_nvr(nvr: str) -> tuple[str, str, str]:
+def split_nvr(text: str) -> tuple[str, str, str]:
     """Split name-version-release, or refuse as the hub does."""
-    parts = nvr.rsplit("-", 2)
-    if len(parts) != 3 or not all(parts):
-        raise GenericError(f"invalid format: {nvr}")
-    return parts[0], parts[1], parts[2]
+    found = nvr.parse(text)
+    if found is None:
+        raise GenericError(f"invalid format: {text}")
+    return found.name, found.version, found.release
 
 
 def find_build_row(state: HubState, info: Any, strict: bool = False) -> Row | None:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from txkoji import nvr
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.builds import (
@@ -57,7 +58,10 @@ def release_of(revision: str) -> str:
 
 def nvr_of(srpm: str) -> tuple[str, str, str]:
     """Take name, version and release out of the path of a source RPM."""
-    return lookups.split_nvr(srpm.rpartition("/")[2].removesuffix(".src.rpm"))
+    found = nvr.parse_rpm(srpm)
+    if found is None:
+        raise GenericError(f"invalid format: {srpm}")
+    return found.nvr.name, found.nvr.version, found.nvr.release
 
 
 def denied(policy: str) -> ActionNotAllowed:

@@ -1,0 +1,104 @@
+"""The names of builds and RPMs are split in one place, whatever is put in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txkoji.nvr import NVR, NVRA, parse, parse_rpm
+
+WORDS = st.text(
+    st.characters(blacklist_characters="-:@/.", blacklist_categories=["Cs"]), min_size=1
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hello-1.0-1", NVR("hello", "1.0", "1")),
+        ("python3-foo-bar-1.0~rc1-2.f44", NVR("python3-foo-bar", "1.0~rc1", "2.f44")),
+        ("1:bash-5.2-1", NVR("bash", "5.2", "1", 1)),
+        ("bash-0:5.2-1", NVR("bash", "5.2", "1", 0)),
+        ("hello-1-2,draft_17", NVR("hello", "1", "2,draft_17")),
+    ],
+)
+def test_nvr(text: str, expected: NVR) -> None:
+    """Name, version, release and epoch are read from the right."""
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "hello", "hello-1", "-1-1", "hello--1", "hello-1-", "--", "x:hello-1-1", "1:a-2:1-1",
+        ":hello-1-1", "hello-1:-1", None, 7, True, 1.5, [], ["hello-1-1"], {"name": "hello"},
+    ],
+)  # fmt: skip
+def test_not_an_nvr(value: object) -> None:
+    """Anything else is None, never an exception."""
+    assert parse(value) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hello-1.0-1.x86_64", NVRA(NVR("hello", "1.0", "1"), "x86_64")),
+        ("hello-1.0-1.f44.src.rpm", NVRA(NVR("hello", "1.0", "1.f44"), "src")),
+        ("tasks/1/1/hello-1.0-1.nosrc.rpm", NVRA(NVR("hello", "1.0", "1"), "nosrc")),
+        ("hello-1-1.noarch@epel", NVRA(NVR("hello", "1", "1"), "noarch")),
+    ],
+)
+def test_rpm(text: str, expected: NVRA) -> None:
+    """An RPM's name is read with or without a directory, ``.rpm`` and a repository."""
+    assert parse_rpm(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["", "hello", "hello-1-1", "hello-1.0-1", "hello.rpm", "hello-1-1..rpm", None, 3, {}]
+)
+def test_not_an_rpm(value: object) -> None:
+    """A name without an architecture is not an RPM's."""
+    assert parse_rpm(value) is None
+
+
+def test_draft() -> None:
+    """A draft build names its id; its release is the rest."""
+    draft, promoted = parse("hello-1-2,draft_17"), parse("hello-1-2")
+    assert draft is not None
+    assert promoted is not None
+    assert (draft.draft_id, draft.target_release) == (17, "2")
+    assert (promoted.draft_id, promoted.target_release) == (None, "2")
+
+
+@given(WORDS, WORDS, WORDS, st.none() | st.integers(0, 10**9), WORDS)
+def test_round_trip(name: str, version: str, release: str, epoch: int | None, arch: str) -> None:
+    """What is put together comes apart the same."""
+    nvr = NVR(f"{name}-devel", version, release, epoch)
+    prefix = "" if epoch is None else f"{epoch}:"
+    assert parse(f"{prefix}{nvr}") == nvr
+    assert parse(f"{nvr.name}-{prefix}{version}-{release}") == nvr
+    rpm = NVRA(NVR(name, version, release), arch)
+    assert parse_rpm(str(rpm)) == rpm
+    assert parse_rpm(f"some/directory/{rpm}.rpm") == rpm
+
+
+@given(ANYTHING)
+def test_any_value(value: object) -> None:
+    """Values of every type are taken."""
+    for found in (parse(value), parse_rpm(value)):
+        assert found is None or isinstance(value, str)
+
+
+@given(st.text(alphabet="ab1:-.@,/"))
+def test_any_text(text: str) -> None:
+    """What is recognized reads the same once more."""
+    found = parse(text)
+    assert found is None or parse(str(found)) == NVR(found.name, found.version, found.release)
+    rpm = parse_rpm(text)
+    assert rpm is None or parse_rpm(str(rpm)) is not None

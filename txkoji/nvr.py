@@ -1,0 +1,106 @@
+"""The names of builds and RPMs: text in, a frozen value out. Pure.
+
+A build is named ``name-version-release`` (an NVR), an RPM ``name-version-release.arch`` (an NVRA).
+Only the name may hold a dash, so both are read from the right.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["NVR", "NVRA", "parse", "parse_rpm"]
+
+_DRAFT = re.compile(r",draft_([0-9]{1,18})\Z")
+_EPOCH = re.compile(r"(?:([0-9]{1,18}):)?([^:]+)\Z")
+
+
+@dataclass(frozen=True)
+class NVR:
+    """The name of a build. Its text is ``name-version-release``, without the epoch.
+
+    Attributes:
+        name: the package's name.
+        version: the version.
+        release: the release, of a draft build with the suffix ``,draft_<build id>``.
+        epoch: the epoch, None where the text names none.
+    """
+
+    name: str
+    version: str
+    release: str
+    epoch: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.version}-{self.release}"
+
+    @property
+    def draft_id(self) -> int | None:
+        """The build id of a draft build, None for any other build."""
+        found = _DRAFT.search(self.release)
+        return int(found.group(1)) if found else None
+
+    @property
+    def target_release(self) -> str:
+        """The release once the build is promoted: without the draft suffix."""
+        return _DRAFT.sub("", self.release)
+
+
+@dataclass(frozen=True)
+class NVRA:
+    """The name of an RPM. Its text is ``name-version-release.arch``.
+
+    Attributes:
+        nvr: name, version and release of the RPM; they may differ from its build's.
+        arch: the architecture, ``src`` and ``nosrc`` for a source RPM.
+    """
+
+    nvr: NVR
+    arch: str
+
+    def __str__(self) -> str:
+        return f"{self.nvr}.{self.arch}"
+
+
+def parse(text: object) -> NVR | None:
+    """Split an NVR into its parts.
+
+    An epoch stands before the name, as Koji writes it (``1:bash-5.2-1``), or before the version, as
+    RPM does (``bash-1:5.2-1``).
+
+    Args:
+        text: any value.
+
+    Returns:
+        The parts, or None where the value is not an NVR.
+    """
+    if not isinstance(text, str):
+        return None
+    name, _, rest = text.rpartition("-")[0].rpartition("-")
+    release = text.rpartition("-")[2]
+    before_name, before_version = _EPOCH.match(name), _EPOCH.match(rest)
+    if not before_name or not before_version or not release:
+        return None
+    epochs = [each for each in (before_name.group(1), before_version.group(1)) if each]
+    if len(epochs) > 1:
+        return None
+    epoch = int(epochs[0]) if epochs else None
+    return NVR(before_name.group(2), before_version.group(2), release, epoch)
+
+
+def parse_rpm(text: object) -> NVRA | None:
+    """Split the name of an RPM into its parts.
+
+    Args:
+        text: any value: an NVRA, or the path or URL of an RPM file (``.rpm`` is dropped), possibly
+            followed by ``@`` and the external repository that the RPM is from.
+
+    Returns:
+        The parts, or None where the value is not the name of an RPM.
+    """
+    if not isinstance(text, str):
+        return None
+    file = text.partition("@")[0].rpartition("/")[2]
+    stem, _, arch = file.removesuffix(".rpm").rpartition(".")
+    nvr = parse(stem)
+    return NVRA(nvr, arch) if nvr is not None and arch and "-" not in arch else None
