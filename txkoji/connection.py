@@ -102,7 +102,8 @@ class Connection:
         profile: the name of a profile in Koji's configuration files, or a Profile.
         reactor: the reactor; by default Twisted's global one.
         deadline: seconds that a call and its retries may take in all.
-        request_timeout: seconds until one reply begins, and that nothing may come inside it.
+        request_timeout: seconds until one reply begins, and between two pieces of it; by default
+            the profile's ``timeout``.
         max_reply_bytes: the largest reply that is taken.
         anonymous_reads: send reads outside of the session, in parallel; False for a site that
             does not let anonymous callers read.
@@ -126,7 +127,7 @@ class Connection:
         *,
         reactor: Any = None,
         deadline: float = 120.0,
-        request_timeout: float = 120.0,
+        request_timeout: float | None = None,
         max_reply_bytes: int = DEFAULT_MAX_BYTES,
         anonymous_reads: bool = True,
         batching: bool = True,
@@ -146,7 +147,9 @@ class Connection:
         self.deadline = deadline
         self.reactor = reactor
         self.cache = Cache(self)
-        self._request_timeout = request_timeout
+        self._request_timeout = (
+            self.settings.timeout if request_timeout is None else request_timeout
+        )
         self._max_reply_bytes = max_reply_bytes
         self._anonymous_reads = anonymous_reads
         self._batcher = Batcher(self) if batching else None

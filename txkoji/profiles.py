@@ -43,7 +43,8 @@ class Profile:
         ccache: the credential cache to use instead of the process's own, or None. Left out of the
             repr.
         proxyuser: log in as this user, where the hub lets ours do that, or None.
-        timeout: the profile's time limit for one answer, in seconds.
+        timeout: seconds that a hub may take over one request. The default is 120, where Koji's own
+            client waits for 12 hours.
         poll_interval: seconds between two looks at a watched task.
         settings: every key of the section as text, for ``lookup``, but for secrets. Left out of the
             repr.
@@ -63,7 +64,7 @@ class Profile:
     keytab: str | None = field(default=None, repr=False)
     ccache: str | None = field(default=None, repr=False)
     proxyuser: str | None = None
-    timeout: int = 43200
+    timeout: float = 120
     poll_interval: int = 6
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -182,7 +183,7 @@ def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None)
         keytab=value("keytab") or None,
         ccache=value("ccache") or None,
         proxyuser=value("proxyuser") or None,
-        timeout=int(value("timeout", section.getint) or Profile.timeout),
+        timeout=max(int(value("timeout", section.getint) or Profile.timeout), 1),
         poll_interval=max(int(value("poll_interval", section.getint) or Profile.poll_interval), 1),
         settings={key: str(section.get(key, raw=True)) for key in section if key not in SECRETS},
     )

@@ -183,13 +183,16 @@ async def canned() -> AsyncIterator[Callable[..., Connection]]:
     ports: list[Any] = []
     connections: list[Connection] = []
 
-    def make(answer: bytes, *, close: bool = True, **options: Any) -> Connection:
+    def make(
+        answer: bytes, *, close: bool = True, timeout: float = 120, **options: Any
+    ) -> Connection:
         factory = Factory.forProtocol(type("P", (Canned,), {"answer": answer, "close": close}))
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         ports.append(port)
         url = f"http://127.0.0.1:{port.getHost().port}/kojihub"
         options = {"deadline": 0.9, **options}
-        connection = Connection(Profile(name="c", server=url), reactor=reactor, **options)
+        profile = Profile(name="c", server=url, timeout=timeout)
+        connection = Connection(profile, reactor=reactor, **options)
         connections.append(connection)
         return connection
 
@@ -236,6 +239,17 @@ async def test_stalled_hub(canned: Callable[..., Connection], answer: bytes) -> 
     connection = canned(answer, close=False, request_timeout=0.1, deadline=0.2)
     with pytest.raises(RequestTimeout):
         await limited(connection.getTag("x"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_timeout_of_the_profile(canned: Callable[..., Connection]) -> None:
+    """A profile's ``timeout`` limits each request, unless the connection is given another."""
+    connection = canned(b"", close=False, timeout=0.1, deadline=60)
+    with pytest.raises(RequestTimeout):
+        await limited(connection.build("git+https://src.test/rpms/hello.git#1", "demo"), 10)
+    connection = canned(b"", close=False, timeout=60, request_timeout=0.1, deadline=60)
+    with pytest.raises(RequestTimeout):
+        await limited(connection.build("git+https://src.test/rpms/hello.git#1", "demo"), 10)
 
 
 @pytest_twisted.ensureDeferred

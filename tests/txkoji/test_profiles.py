@@ -67,7 +67,7 @@ def test_config_takes_the_place_of_the_users(system: Path, user: Path, tmp_path:
 
 
 def test_defaults(system: Path, user: Path) -> None:
-    """What a profile does not say is as in Koji's own client; ~ is the user's home."""
+    """Defaults are Koji's own, except a shorter timeout; ~ is the user's home."""
     write(system / "koji.conf", "[k]\nserver = https://k/kojihub/\ncert = ~/me.pem\n")
     profile = profiles.load("k")
     assert profile.server == "https://k/kojihub"
@@ -75,7 +75,7 @@ def test_defaults(system: Path, user: Path) -> None:
     assert profile.topurl is None
     assert profile.cert == str(user.parent / "me.pem")
     assert profile.serverca is None
-    assert (profile.timeout, profile.poll_interval) == (43200, 6)
+    assert (profile.timeout, profile.poll_interval) == (120, 6)
     assert not profile.no_ssl_verify
     assert profile.settings["server"] == "https://k/kojihub/"
 
