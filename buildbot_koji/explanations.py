@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
 
 __all__ = ["explain", "one_line"]
@@ -22,8 +20,6 @@ PLUGINS = {
 }
 """The hub plugin that offers a method."""
 
-_UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]+)")
-
 
 def one_line(error: BaseException) -> str:
     """Return the text of an error in one line."""
@@ -38,9 +34,8 @@ def explain(error: KojiException) -> str:
     """
     if not isinstance(error, HubFault):
         return one_line(error)
-    unknown = _UNKNOWN_METHOD.search(error.text)
-    if unknown is not None:
-        method = unknown.group(1)
+    method = error.unknown_method
+    if method is not None:
         if method in PLUGINS:
             return f"the hub has no {method}: its plugin {PLUGINS[method]} is not installed"
         return f"the hub has no {method}: it is older than this method, or a plugin is missing"

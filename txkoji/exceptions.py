@@ -63,6 +63,8 @@ problem is told from a package that does not build.
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "FAULT_CLASSES",
     "ActionNotAllowed",
@@ -120,6 +122,8 @@ __all__ = [
     "fault_from",
 ]
 
+_UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]+)")
+
 
 class KojiException(Exception):
     """The root of every error that txkoji raises."""
@@ -146,9 +150,10 @@ class HubFault(KojiException):
         super().__init__(text)
 
     @property
-    def is_unknown_method(self) -> bool:
-        """Whether the hub, an older one perhaps, does not have the method."""
-        return type(self) is GenericError and self.text.startswith("Invalid method")
+    def unknown_method(self) -> str | None:
+        """The method that the hub, an older one perhaps, does not have; None for other faults."""
+        found = _UNKNOWN_METHOD.search(self.text)
+        return found.group(1) if found else None
 
     @property
     def is_unknown_argument(self) -> bool:

@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 __all__ = [
     "build_directory",
-    "build_log_url",
     "build_url",
     "package_url",
     "parse_web_url",
@@ -127,11 +126,6 @@ def url_of(topurl: str, path: str) -> str:
 def task_output_url(topurl: str, task_id: int, name: str, *, volume: str | None = None) -> str:
     """Return the address of a task's output file."""
     return url_of(topurl, task_output_path(task_id, name, volume=volume))
-
-
-def build_log_url(topurl: str, name: str, version: str, release: str, arch: str, log: str) -> str:
-    """Return the address of a log of a finished build."""
-    return url_of(topurl, f"{build_directory(name, version, release)}/data/logs/{arch}/{log}")
 
 
 def task_file_url(weburl: str, task_id: int, name: str) -> str:

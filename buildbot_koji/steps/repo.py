@@ -64,10 +64,6 @@ class Wanted:
         return {name: value for name, value in given.items() if value}
 
 
-def _is_missing_method(fault: HubFault) -> bool:
-    return "Invalid method" in fault.text
-
-
 class RepoStep(KojiTasksStep):
     """Gets a repo from the hub. The parent of the steps that do.
 
@@ -235,7 +231,7 @@ class KojiWaitRepo(RepoStep):
                     if await self.have_made(hub, wanted) is None:
                         return results.FAILURE
                 except GenericError as fault:
-                    if not _is_missing_method(fault):
+                    if not fault.unknown_method:
                         raise
                     asks = False
                 else:
@@ -340,7 +336,7 @@ class KojiRegenRepo(RepoStep):
             try:
                 repo = await self.have_made(hub, wanted)
             except GenericError as fault:
-                if not _is_missing_method(fault):
+                if not fault.unknown_method:
                     raise
             else:
                 if repo is None:

@@ -50,6 +50,12 @@ def test_unknown_code() -> None:
     assert isinstance(fault, HubFault)
 
 
+def test_unknown_method() -> None:
+    """A fault names the method that the hub does not have."""
+    assert fault_from(1000, "Invalid method: repo.request").unknown_method == "repo.request"
+    assert fault_from(1000, "invalid format: x").unknown_method is None
+
+
 def test_fault_without_text() -> None:
     """A fault without a text says at least its code."""
     assert "fault 1005 without a text" in str(fault_from(1005, " "))

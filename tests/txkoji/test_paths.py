@@ -31,7 +31,8 @@ def test_files() -> None:
     )
     assert paths.task_output_path(5, "x", volume="big") == "vol/big/work/tasks/5/5/x"
     assert paths.task_output_path(5, "x", volume="DEFAULT") == "work/tasks/5/5/x"
-    assert paths.build_log_url(TOP, "a", "1+git~2^3", "1", "noarch", "root.log") == (
+    directory = paths.build_directory("a", "1+git~2^3", "1")
+    assert paths.url_of(TOP, f"{directory}/data/logs/noarch/root.log") == (
         f"{TOP}/packages/a/1%2Bgit~2%5E3/1/data/logs/noarch/root.log"
     )
     assert paths.rpm_path("a", "1", "2", "a-1-2.src.rpm", "src", volume="v") == (

@@ -9,11 +9,12 @@ from txkoji.hub import methods
 from txkoji.hub.methods import Kind, kind
 
 METHODS = (DATA / "hub_methods.txt").read_text().split()
+WRITES = set((DATA / "hub_writes.txt").read_text().split())
 
 
 def test_every_method_has_its_kind() -> None:
-    """Each method of a real hub is in one table, and in one only."""
-    tables = [methods.READS, methods.WRITES, methods.SESSION_METHODS]
+    """Each method of a real hub is in one table, or one of the writes, and in one only."""
+    tables = [methods.READS, WRITES, methods.SESSION_METHODS]
     for method in METHODS:
         assert sum(method in table for table in tables) == 1, method
 
@@ -45,5 +46,5 @@ def test_point_lookups_are_reads() -> None:
 
 def test_writes_that_may_be_repeated() -> None:
     """What may be repeated is a write, and nothing that makes something."""
-    assert methods.IDEMPOTENT_WRITES <= methods.WRITES
+    assert methods.IDEMPOTENT_WRITES <= WRITES
     assert not {"build", "makeTask", "tagBuild", "createTag"} & methods.IDEMPOTENT_WRITES
