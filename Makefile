@@ -13,7 +13,7 @@ help:
 	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
 	@echo "make test      all tests"
 	@echo "make contract  the hub's contract, against a real hub: KOJI_TEST_PROFILE=name"
-	@echo "make lint      formatting, lint, types"
+	@echo "make lint      formatting, lint, types, layers"
 	@echo "make format    format the code"
 	@echo "make docs      write the page of the steps"
 	@echo "make bench     measure, beside Koji's official client"
@@ -42,6 +42,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: venv
 	$(BIN)/ruff format .

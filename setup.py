@@ -24,6 +24,8 @@ TEST = [
     *MASTER,
     *OFFICIAL_CLIENT,
     "coverage>=7.4",
+    # Below import-linter; the tests look for import circles with it.
+    "grimp>=3.9",
     "hypothesis>=6.100",
     "mock>=5.1",
     "psycopg2-binary>=2.9",
@@ -76,7 +78,13 @@ setup(
         "amqp1": ["python-qpid-proton>=0.39"],
         "master": MASTER,
         "test": TEST,
-        "dev": [*TEST, "mypy>=1.13", "mypy-zope>=1.0.9", "ruff>=0.8"],
+        "dev": [
+            *TEST,
+            "import-linter>=2.5",
+            "mypy>=1.13",
+            "mypy-zope>=1.0.9",
+            "ruff>=0.8",
+        ],
     },
     entry_points={
         "buildbot.util": [

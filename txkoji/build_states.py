@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+__all__ = ["BUILDING", "CANCELED", "COMPLETE", "DELETED", "FAILED", "BuildStates", "to_str"]
+
 
 class BuildStates(IntEnum):
     """The numbers that a hub uses (Koji's BUILD_STATES)."""

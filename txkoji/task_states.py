@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+__all__ = [
+    "ACTIVE_GROUP",
+    "ASSIGNED",
+    "CANCELED",
+    "CLOSED",
+    "DONE_GROUP",
+    "FAILED",
+    "FREE",
+    "OPEN",
+    "TaskStates",
+    "to_str",
+]
+
 
 class TaskStates(IntEnum):
     """The numbers that a hub uses (Koji's TASK_STATES)."""

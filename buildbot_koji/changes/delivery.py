@@ -15,8 +15,8 @@ from typing import Any
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
-from buildbot_koji.changes.mapping import KEY, SOURCE
 from buildbot_koji.changes.storage import Backlog, Standing, Storage, change_key
+from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
 __all__ = ["Delivery"]
 
@@ -86,7 +86,7 @@ class Delivery:
             return
         self._read_from = horizon
         for change in await self._changes("when_timestamp", "ge", int(horizon)):
-            self._recent[change["properties"][KEY][0]] = float(change["when_timestamp"])
+            self._recent[change["properties"][EVENT_KEY][0]] = float(change["when_timestamp"])
         await self._announce_again()
 
     async def _changes(self, field: str, comparison: str, value: Any) -> list[dict[str, Any]]:
@@ -97,8 +97,8 @@ class Delivery:
         return [
             change
             for change in sorted(found, key=lambda change: change["changeid"])
-            if change["properties"].get(SOURCE, (None,))[0] == self._name
-            and KEY in change["properties"]
+            if change["properties"].get(CHANGE_SOURCE, (None,))[0] == self._name
+            and EVENT_KEY in change["properties"]
         ]
 
     async def _announce_again(self) -> None:
@@ -221,7 +221,7 @@ class Delivery:
 
     async def _is_stored(self, change: dict[str, Any]) -> bool:
         same = await self._changes("revision", "eq", change["revision"])
-        return any(each["properties"][KEY][0] == change_key(change) for each in same)
+        return any(each["properties"][EVENT_KEY][0] == change_key(change) for each in same)
 
     async def add_health(self, change: dict[str, Any]) -> None:
         """Store a change that tells of the source itself."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildbot_koji.changes.mapping import SOURCE, fitted
+from buildbot_koji.changes.mapping import fitted
+from buildbot_koji.properties import CHANGE_SOURCE
 
 __all__ = ["CATEGORY", "Health", "health_change"]
 
@@ -76,7 +77,7 @@ def health_change(source: str, hub: str, *, stale: bool, words: str, now: float)
             "properties": {
                 "koji_health": "stale" if stale else "well",
                 "koji_hub": hub,
-                SOURCE: source,
+                CHANGE_SOURCE: source,
             },
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from txkoji import build_states
 from txkoji.history.events import (
     BuildPromote,
@@ -17,16 +18,10 @@ from txkoji.history.events import (
     TaskStateChange,
 )
 
-__all__ = ["CATEGORY", "KEY", "MAX_RPMS", "SOURCE", "change_of", "fitted"]
+__all__ = ["CATEGORY", "MAX_RPMS", "change_of", "fitted"]
 
 CATEGORY = "koji-"
 """What the categories begin with."""
-
-KEY = "koji_event_key"
-"""The property with the event's key."""
-
-SOURCE = "koji_change_source"
-"""The property with the name of the change source."""
 
 MAX_RPMS = 1000
 """How many RPMs are listed: a build of texlive has some thousands."""
@@ -59,8 +54,8 @@ def change_of(event: Event, *, source: str, hub: str, project: str | None) -> di
     repository, revision = _origin(event)
     facts = {
         "koji_event": event.name,
-        KEY: event.key,
-        SOURCE: source,
+        EVENT_KEY: event.key,
+        CHANGE_SOURCE: source,
         "koji_hub": hub,
         **_build_facts(event),
         **_task_facts(event),

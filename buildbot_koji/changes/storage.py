@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from buildbot_koji.properties import EVENT_KEY
+
 __all__ = ["Backlog", "Standing", "Storage", "change_key"]
 
 CLASS = "KojiChangeSource"
@@ -166,4 +168,4 @@ class Backlog:
 
 def change_key(change: dict[str, Any]) -> str:
     """Return the key of the event that a change is of."""
-    return str(change["properties"]["koji_event_key"])
+    return str(change["properties"][EVENT_KEY])

@@ -17,8 +17,6 @@ from buildbot_koji.durable.submissions import Attempt
 
 __all__ = ["find", "find_attempt", "store", "store_attempt"]
 
-SOURCE = "buildbot_koji"
-
 
 def data_name(step_name: str) -> str:
     """Return the name of the build data of a step; it may hold only letters, digits, _ and -."""
@@ -29,7 +27,7 @@ def data_name(step_name: str) -> str:
 @async_to_deferred
 async def store(step: Any, value: bytes) -> None:
     """Store, at once, what the next attempt must know."""
-    await step.setBuildData(data_name(step.name), value, SOURCE)
+    await step.setBuildData(data_name(step.name), value, "buildbot_koji")
 
 
 @async_to_deferred

@@ -8,6 +8,8 @@ from typing import Any
 
 from buildbot.process.results import worst_status
 
+from buildbot_koji.properties import SOURCE
+
 __all__ = ["KojiSubject", "Vote", "Votes", "subject_of", "worst"]
 
 MOST_SUBJECTS = 5000
@@ -51,7 +53,7 @@ def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
     if str(build_id).isdecimal():
         # A scratch build of the same sources must not give its name to the build under test.
         return KojiSubject(int(build_id), nvr if source == id_source else None)
-    return KojiSubject(None, nvr) if nvr and source != "Koji" else None
+    return KojiSubject(None, nvr) if nvr and source != SOURCE else None
 
 
 @dataclass(frozen=True)

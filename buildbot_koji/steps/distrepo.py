@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.task_step import HubCall
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import task_states

@@ -20,7 +20,8 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.base import SOURCE, KojiStep
+from buildbot_koji.properties import SOURCE
+from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.uploads import megabytes
 from buildbot_koji.steps.framework.worker import run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY

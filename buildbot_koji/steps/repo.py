@@ -16,7 +16,7 @@ from buildbot_koji.durable.cancellations import AWAY
 from buildbot_koji.durable.submissions import HubCall
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
 from txkoji import paths
 from txkoji.exceptions import GenericError, HubFault

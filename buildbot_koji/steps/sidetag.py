@@ -11,7 +11,7 @@ from twisted.internet.defer import DeferredLock
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from txkoji import paths
 from txkoji.exceptions import ParameterError

@@ -11,7 +11,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.submissions import HubCall
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.base import SOURCE
+from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiTasksStep, KojiWriteStep
 
 __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]

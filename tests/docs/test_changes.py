@@ -15,6 +15,7 @@ from buildbot.process import results
 from twisted.internet import reactor
 
 from buildbot_koji.changes.mapping import change_of
+from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import until
 from txkoji.history import events
@@ -153,5 +154,6 @@ def test_tables_are_complete() -> None:
     for name in events.NAMES:
         assert f"\n``{name}`` " in TEXT
     source = Path(change_of.__code__.co_filename).read_text(encoding="utf-8")
-    for name in set(re.findall(r'"(koji_[a-z_]+)"', source)) - {"koji_event_key"}:
+    names = {*re.findall(r'"(koji_[a-z_]+)"', source), EVENT_KEY, CHANGE_SOURCE}
+    for name in names:
         assert f"``{name}``" in TEXT

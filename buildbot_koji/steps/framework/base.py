@@ -22,9 +22,6 @@ from txkoji.exceptions import KojiException
 
 __all__ = ["Ending", "KojiStep"]
 
-SOURCE = "Koji"
-"""Where the properties say that they come from."""
-
 CANCEL_LIMIT = 30.0
 """Seconds that a stopped build waits for the hub."""
 

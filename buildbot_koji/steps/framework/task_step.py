@@ -23,7 +23,8 @@ from buildbot_koji.durable.submissions import (
 )
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.base import CANCEL_LIMIT, SOURCE, Ending, KojiStep
+from buildbot_koji.properties import SOURCE
+from buildbot_koji.steps.framework.base import CANCEL_LIMIT, Ending, KojiStep
 from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import is_queued

@@ -22,7 +22,8 @@ from buildbot_koji.durable.submissions import (
 )
 from buildbot_koji.explanations import explain, one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.base import CANCEL_LIMIT, SOURCE, Ending, KojiStep
+from buildbot_koji.properties import SOURCE
+from buildbot_koji.steps.framework.base import CANCEL_LIMIT, Ending, KojiStep
 from txkoji import paths, task_states
 from txkoji.exceptions import AuthError, HubFault, ServerOffline
 from txkoji.submission.submitter import Submission

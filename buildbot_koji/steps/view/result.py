@@ -7,14 +7,12 @@ from typing import Any
 
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
 from txkoji.exceptions import KojiException
 from txkoji.watching.outcomes import Outcome
 
 __all__ = ["properties_of", "show_conclusion"]
-
-SOURCE = "Koji"
-"""Where the properties say that they come from."""
 
 TAIL_BYTES = 20_000
 """How much of a failed task's log is shown."""

@@ -1,0 +1,14 @@
+"""The names of Buildbot properties, and of their source, that more than one part relies on."""
+
+from __future__ import annotations
+
+__all__ = ["CHANGE_SOURCE", "EVENT_KEY", "SOURCE"]
+
+SOURCE = "Koji"
+"""The source that Buildbot shows for each property that these plugins set."""
+
+EVENT_KEY = "koji_event_key"
+"""The property of a change with the key of its event: no two changes have the same."""
+
+CHANGE_SOURCE = "koji_change_source"
+"""The property of a change with the name of the change source that made it."""
