@@ -33,6 +33,7 @@ TEST = [
     "playwright>=1.45",
     # With 9.2, pytest-xdist 3.8 does not keep the tests of a group together, and says nothing.
     "pytest>=8.2,<9.2",
+    "pytest-randomly>=3.16",
     "pytest-twisted>=1.14.3",
     "pytest-xdist>=3.6",
     "treq>=24.9",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.files import resident
-from tests.brokers import PASSWORD, SERVER, USER, RabbitMQ
+from tests.support.brokers import PASSWORD, SERVER, USER, RabbitMQ
 
 MESSAGES = 100_000
 WARM = 5_000

@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 from twisted.protocols import portforward
 
-from tests.brokers import PASSWORD, SERVER, USER, RabbitMQ
+from tests.support.brokers import PASSWORD, SERVER, USER, RabbitMQ
 from txkoji import Connection, Profile
 from txkoji.bus import AMQP, Publisher
 from txkoji.history.poller import Interest, Poller

@@ -1,4 +1,4 @@
-"""What every test gets: an empty home, no leaked errors, and in CI no skips."""
+"""What every test gets: a time limit, an empty home, no leaked errors, and in CI no skips."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import hypothesis
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
-from tests.brokers import RabbitMQ
-from tests.secret_net import SecretNet
+from tests.support import limits
+from tests.support.brokers import RabbitMQ
+from tests.support.secret_net import SecretNet
 
 # What an earlier test's hub gave may be said by a later test.
 NET = SecretNet()
@@ -20,6 +21,11 @@ NET = SecretNet()
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give every test a time limit."""
+    config.pluginmanager.register(limits)
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,8 +12,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.logger import Logger
 
-from tests.secret_net import SecretNet
-from tests.support import limited
+from tests.support.secret_net import SecretNet
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, TransportError
 from txkoji.testing import FakeHub
@@ -36,7 +35,7 @@ async def koji() -> AsyncIterator[Connection]:
         keytab=KEYTAB,
     )
     koji = Connection(profile, reactor=reactor)
-    await limited(koji.login())
+    await koji.login()
     yield koji
     await koji.close()
     await hub.stop()

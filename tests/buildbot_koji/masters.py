@@ -129,7 +129,7 @@ class MasterProcess:
         """Start the master; returns when it answers."""
         before = self.log.count(RUNNING)
         self._spawn()
-        await until(lambda: self._runs(before), LIMIT)
+        await until(lambda: self._runs(before))
 
     def _spawn(self) -> None:
         with (self.directory / "output").open("ab") as output:
@@ -223,14 +223,14 @@ class MasterProcess:
         builds = (await self.get(f"buildrequests/{request}/builds"))["builds"]
         return sorted(builds, key=lambda build: build["buildid"])
 
-    async def ended(self, request: int, *, limit: float = 30) -> dict[str, Any]:
+    async def ended(self, request: int) -> dict[str, Any]:
         """Wait until a request is answered; returns its last build."""
 
         async def complete() -> bool:
             [found] = (await self.get(f"buildrequests/{request}"))["buildrequests"]
             return bool(found["complete"])
 
-        await until(complete, limit)
+        await until(complete)
         return (await self.builds(request))[-1]
 
     async def step(self, build: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCE
 from twisted.internet import reactor
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.faults import Fate, FaultProxy
 from tests.support import until
+from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import task_states
 from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.limit(300)
 
 
 @pytest_twisted.async_yield_fixture
@@ -193,7 +195,7 @@ async def test_user_stops_while_the_hub_is_away(hub: FakeHub, master: MasterProc
     [task] = build_tasks(hub)
     hub.offline()
     await master.control(f"builds/{build['buildid']}", "stop", reason="wrong branch")
-    build = await master.ended(request, limit=60)
+    build = await master.ended(request)
     assert build["results"] == CANCELLED
     assert (await master.step(build))["state_string"] == (
         f"the hub does not answer: task {task['id']} is canceled as soon as it does"

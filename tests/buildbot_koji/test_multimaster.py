@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 from buildbot.process.results import RETRY, SUCCESS
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
-from tests import postgres, wamp
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
-from tests.support import until
+from tests.support import postgres, until, wamp
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
@@ -210,6 +210,7 @@ def with_cluster(test: Any) -> Any:
 
 
 @with_cluster
+@pytest.mark.limit(600)
 @pytest_twisted.ensureDeferred
 async def test_a_master_is_killed(cluster: Cluster) -> None:
     """One change an event, one report a build; what a killed master was at, the other finishes."""
@@ -249,13 +250,13 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     # Nobody listens now.
     builds += [add_build(hub, f"c{number}", "candidate") for number in range(3)]
     cluster.set_hosts("enableHost")
-    await until(lambda: taken_over(survivor, first), 60)
+    await until(lambda: taken_over(survivor, first))
     taken = reactor.seconds() - killed
     # As soon as it has a free worker, the survivor watches the task of the dead master's build.
     attempt, other = sorted(attempts, key=lambda each: each["masterid"] != first)
     hub.call("cancelTask", (await survivor.properties(other))["koji_task_id"])
     request = attempt["buildrequestid"]
-    second = await until(lambda: next_attempt(survivor, request), 60)
+    second = await until(lambda: next_attempt(survivor, request))
     again = reactor.seconds() - killed
     assert (await survivor.builds(request))[0]["results"] == RETRY
     assert second["masterid"] != first
@@ -265,8 +266,8 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     assert (await settled(survivor, build)).startswith("delivered: hello-1-late")
     delivered = reactor.seconds() - killed
     everything = {*builds, *hurried}
-    await until(lambda: everything <= set(cluster.tagged("gated")), 60)
-    await until(lambda: everything <= set(cluster.tagged("tested")), 60)
+    await until(lambda: everything <= set(cluster.tagged("gated")))
+    await until(lambda: everything <= set(cluster.tagged("tested")))
     # The dead master comes back, and finds nothing left to do.
     await victim.start()
     for task in cluster.tasks("build"):

@@ -19,8 +19,8 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from buildbot_koji.hubs.hub import Hub
-from tests.faults import Fate, FaultProxy
-from tests.support import limited, until
+from tests.support import until
+from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji.testing import FakeHub
 from txkoji.testing.hub import KOJIADMIN
 
@@ -246,7 +246,7 @@ class Workbench:
         )
         found = await self.master.data.get(("buildrequests", request))
         if not found["complete"]:
-            await limited(complete)
+            await complete
         consumer.stopConsuming()
         return await self._ended(request)
 

@@ -18,7 +18,6 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from tests import support
 from txkoji import Connection, Profile, TaskWatcher, build_states, profiles, task_states
 from txkoji.testing import FakeHub
 from txkoji.watching.watcher import TaskTree
@@ -28,8 +27,8 @@ NAME = os.environ.get("KOJI_TEST_PROFILE")
 PROFILE = profiles.load(NAME) if NAME else None
 BUILD_VARIABLES = ("KOJI_TEST_TARGET", "KOJI_TEST_SCM", "KOJI_TEST_PACKAGE")
 MAY_WRITE = PROFILE is None or all(os.environ.get(name) for name in BUILD_VARIABLES)
-CALL_LIMIT = 30.0 if PROFILE is None else 300.0
-BUILD_LIMIT = 60.0 if PROFILE is None else 3 * 3600.0
+REAL_LIMIT = 3 * 3600.0
+"""Seconds that a test may take on a real hub, which builds in its own time."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,20 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that write, where that is not allowed."""
+    """Give a real hub more time; leave out the tests that write, where that is not allowed."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    if PROFILE is not None:
+        for item in here:
+            item.add_marker(pytest.mark.limit(REAL_LIMIT))
     if MAY_WRITE:
         return
-    here = Path(__file__).parent
-    writing = [
-        item for item in items if here in item.path.parents and item.get_closest_marker("writes")
-    ]
+    writing = [item for item in here if item.get_closest_marker("writes")]
     config.hook.pytest_deselected(items=writing)
     items[:] = [item for item in items if item not in writing]
-
-
-def limited(deferred: Deferred[Any], seconds: float = CALL_LIMIT) -> Deferred[Any]:
-    """Let a Deferred fail after some seconds: more of them where a real hub has to answer."""
-    return support.limited(deferred, seconds)
 
 
 @dataclass
@@ -96,7 +91,7 @@ class Subject:
         watch = TaskWatcher(self.koji, reactor, interval=self.poll_interval).watch(task_id)
         if changed is not None:
             watch.on_change(changed)
-        tree: TaskTree = await watch.done.addTimeout(BUILD_LIMIT, reactor)
+        tree: TaskTree = await watch.done
         return tree
 
     async def until_open(self, task_id: int) -> None:
@@ -111,7 +106,7 @@ class Subject:
 
         watch = watcher.watch(task_id)
         watch.on_change(changed)
-        await begun.addTimeout(BUILD_LIMIT, reactor)
+        await begun
         watch.stop()
 
 
@@ -204,7 +199,7 @@ def koji(subject: Subject) -> Connection:
 @pytest_twisted.async_fixture
 async def writer(subject: Subject) -> Subject:
     """The hub, with the profile's user logged in."""
-    await limited(subject.koji.login())
+    await subject.koji.login()
     return subject
 
 
@@ -212,10 +207,10 @@ async def writer(subject: Subject) -> Subject:
 async def finished(tested_hub: Subject) -> AsyncIterator[FinishedBuild]:
     """A scratch build that has ended: one, because a real hub takes its time for each."""
     mine = tested_hub.again()
-    await limited(mine.koji.login())
+    await mine.koji.login()
     states: list[int] = []
     task_id = await mine.build()
     tree = await mine.ended(task_id, lambda tree: states.append(tree.root.state))
-    await limited(mine.koji.logout())
+    await mine.koji.logout()
     await mine.koji.close()
     yield FinishedBuild(tree, states)

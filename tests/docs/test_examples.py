@@ -15,7 +15,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from tests.support import limited, until
+from tests.support import until
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
@@ -44,16 +44,14 @@ async def hub(empty_home: Path) -> AsyncIterator[FakeHub]:
 async def run(name: str, *arguments: str) -> str:
     """Run an example; returns what it prints."""
     command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
-    done: Any = await limited(
-        deferToThread(
-            subprocess.run,
-            command,
-            capture_output=True,
-            text=True,
-            env={**os.environ},
-            timeout=20,
-            check=False,
-        )
+    done: Any = await deferToThread(
+        subprocess.run,
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ},
+        timeout=20,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -101,8 +99,8 @@ async def test_example(hub: FakeHub, tmp_path: Path, name: str) -> None:
 async def test_mistakes_of_a_user(hub: FakeHub) -> None:
     """A profile that is not there is one line."""
     command = [sys.executable, str(EXAMPLES / "log_in.py"), "nope"]
-    done: Any = await limited(
-        deferToThread(subprocess.run, command, capture_output=True, text=True, check=False)
+    done: Any = await deferToThread(
+        subprocess.run, command, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr.startswith("no Koji profile 'nope' in ")

@@ -17,7 +17,7 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.steps.build import KojiBuild
-from tests.support import limited, until
+from tests.support import until
 from txkoji import build_states
 from txkoji.testing import FakeHub
 
@@ -58,15 +58,13 @@ async def test_client(hub: FakeHub) -> None:
     task_id = hub.call("build", "git+https://git.example.test/rpms/hello.git#7", "demo")
     await until(lambda: hub.call("listBuilds", taskID=task_id, state=build_states.COMPLETE))
     program = code("from twisted.internet.defer")
-    done = await limited(
-        deferToThread(
-            subprocess.run,
-            [sys.executable, "-W", "error", "-c", program],
-            capture_output=True,
-            text=True,
-            env={**os.environ},
-            timeout=20,
-        )
+    done = await deferToThread(
+        subprocess.run,
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ},
+        timeout=20,
     )
     assert done.stderr == ""
     [line] = done.stdout.splitlines()

@@ -10,7 +10,6 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 
-from tests.support import limited
 from txkoji import Connection, Profile
 from txkoji.build import Build
 from txkoji.exceptions import (
@@ -47,7 +46,7 @@ async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
 @pytest_twisted.ensureDeferred
 async def test_any_method_is_an_attribute(koji: Connection) -> None:
     """A hub method is an attribute; its result is a Munch."""
-    tag = await limited(koji.getTag("demo-build"))
+    tag = await koji.getTag("demo-build")
     assert tag.arches == "x86_64 aarch64 ppc64le"
 
 
@@ -55,35 +54,35 @@ async def test_any_method_is_an_attribute(koji: Connection) -> None:
 async def test_named_arguments(koji: Connection) -> None:
     """Keyword arguments travel as Koji's named arguments; a fault has its class and the method."""
     with pytest.raises(GenericError, match="getTag: No such tagInfo: 'nope'") as caught:
-        await limited(koji.getTag("nope", strict=True))
+        await koji.getTag("nope", strict=True)
     assert (caught.value.code, caught.value.method) == (1000, "getTag")
 
 
 @pytest_twisted.ensureDeferred
 async def test_nothing_is_none(koji: Connection) -> None:
     """What the hub does not have is None, rich or not; builds of an unknown package are none."""
-    assert await limited(koji.getBuild("nope-1-1")) is None
-    assert await limited(koji.getTaskInfo(99999)) is None
-    assert await limited(koji.listBuilds("nope")) == []
+    assert await koji.getBuild("nope-1-1") is None
+    assert await koji.getTaskInfo(99999) is None
+    assert await koji.listBuilds("nope") == []
 
 
 @pytest_twisted.ensureDeferred
 async def test_build_is_rich(koji: Connection, hub: FakeHub) -> None:
     """A build knows its page, its times, its tags, its task and its target."""
-    task_id = await limited(koji.build("git+https://src.test/rpms/hello.git#r1", "demo"))
+    task_id = await koji.build("git+https://src.test/rpms/hello.git#r1", "demo")
     from txkoji import TaskWatcher
 
-    await limited(TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done)
-    build = await limited(koji.getBuild("hello-1.0-r1"))
+    await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
+    build = await koji.getBuild("hello-1.0-r1")
     assert isinstance(build, Build)
     assert build.url == f"{hub.weburl}/buildinfo?buildID={build.id}"
     assert build.completed > build.started
     assert build.duration == build.completed - build.started
-    assert [tag.name for tag in await limited(build.tags())] == ["demo-candidate"]
-    assert (await limited(build.task())).id == task_id
-    assert await limited(build.target()) == "demo"
-    assert await limited(build.estimate_completion()) == build.completed
-    [listed] = await limited(koji.listTagged("demo-candidate"))
+    assert [tag.name for tag in await build.tags()] == ["demo-candidate"]
+    assert (await build.task()).id == task_id
+    assert await build.target() == "demo"
+    assert await build.estimate_completion() == build.completed
+    [listed] = await koji.listTagged("demo-candidate")
     assert (listed.nvr, listed.completed) == (build.nvr, build.completed)
     assert listed.connection is koji
 
@@ -92,18 +91,18 @@ async def test_build_is_rich(koji: Connection, hub: FakeHub) -> None:
 async def test_task_is_rich(koji: Connection) -> None:
     """A task knows its parameters and its descendents."""
     source = "git+https://src.test/rpms/hello.git#r2"
-    task_id = await limited(koji.build(source, "demo", {"scratch": True}))
-    task = await limited(koji.getTaskInfo(task_id))
+    task_id = await koji.build(source, "demo", {"scratch": True})
+    task = await koji.getTaskInfo(task_id)
     assert (task.params.src, task.target, task.package) == (source, "demo", "hello")
     assert task.is_scratch
     from txkoji import TaskWatcher
 
-    await limited(TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done)
-    archs = await limited(task.descendents(method="buildArch"))
+    await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
+    archs = await task.descendents(method="buildArch")
     assert [child.label for child in archs] == ["x86_64", "aarch64", "ppc64le"]
-    channel = await limited(task.channel())
+    channel = await task.channel()
     assert channel.name == "default"
-    assert await limited(channel.total_capacity()) == 2.0
+    assert await channel.total_capacity() == 2.0
 
 
 @pytest_twisted.ensureDeferred
@@ -113,7 +112,7 @@ async def test_multicall(koji: Connection) -> None:
     multicall.getTag("demo-build")
     multicall.getTag("nope", strict=True)
     multicall.getBuild("nope-1-1")
-    results = await limited(multicall())
+    results = await multicall()
     assert next(results).name == "demo-build"
     with pytest.raises(GenericError, match="No such tagInfo"):
         next(results)
@@ -124,11 +123,11 @@ async def test_multicall(koji: Connection) -> None:
 @pytest_twisted.ensureDeferred
 async def test_from_web(koji: Connection, hub: FakeHub) -> None:
     """A page's address gives its object; an odd one gives None."""
-    tag = await limited(koji.from_web(f"{hub.weburl}/taginfo?tagID=demo-build"))
+    tag = await koji.from_web(f"{hub.weburl}/taginfo?tagID=demo-build")
     assert tag.name == "demo-build"
-    assert await limited(koji.from_web(f"{hub.weburl}/taginfo?tagID= x")) is None
-    assert await limited(koji.from_web(f"{hub.weburl}/buildinfo?buildID=x1")) is None
-    assert await limited(koji.from_web(f"{hub.weburl}/nosuchpage?x=1")) is None
+    assert await koji.from_web(f"{hub.weburl}/taginfo?tagID= x") is None
+    assert await koji.from_web(f"{hub.weburl}/buildinfo?buildID=x1") is None
+    assert await koji.from_web(f"{hub.weburl}/nosuchpage?x=1") is None
 
 
 @pytest_twisted.ensureDeferred
@@ -137,7 +136,7 @@ async def test_offline_hub_with_a_deadline(koji: Connection, hub: FakeHub) -> No
     hub.offline("closed for lunch")
     koji.deadline = 2
     with pytest.raises(ServerOffline, match="closed for lunch"):
-        await limited(koji.getTag("demo-build"))
+        await koji.getTag("demo-build")
 
 
 @pytest_twisted.ensureDeferred
@@ -145,7 +144,7 @@ async def test_read_is_sent_again(koji: Connection, hub: FakeHub) -> None:
     """A read that meets an offline hub is sent again, and succeeds when the hub is back."""
     hub.offline()
     reactor.callLater(0.2, hub.online)
-    assert (await limited(koji.getTag("demo-build"))).name == "demo-build"
+    assert (await koji.getTag("demo-build")).name == "demo-build"
     assert hub.calls["getTag"] == 1
 
 
@@ -158,7 +157,7 @@ async def test_hub_that_is_not_there() -> None:
     profile = Profile(name="gone", server=f"http://127.0.0.1:{number}/kojihub")
     connection = Connection(profile, reactor=reactor, deadline=1)
     with pytest.raises(ConnectionFailed, match=f"nothing listens at http://127.0.0.1:{number}"):
-        await limited(connection.getTag("x"))
+        await connection.getTag("x")
 
 
 class Canned(Protocol):
@@ -227,7 +226,7 @@ async def test_bad_answers(
     """What is no hub's answer is one clear line of its own class, and nothing hangs."""
     connection = canned(answer, max_reply_bytes=2000)
     with pytest.raises(kind) as caught:
-        await limited(connection.getTag("x"))
+        await connection.getTag("x")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -238,7 +237,7 @@ async def test_stalled_hub(canned: Callable[..., Connection], answer: bytes) -> 
     """A hub that says nothing, or stops inside a reply, is a RequestTimeout."""
     connection = canned(answer, close=False, request_timeout=0.1, deadline=0.2)
     with pytest.raises(RequestTimeout):
-        await limited(connection.getTag("x"))
+        await connection.getTag("x")
 
 
 @pytest_twisted.ensureDeferred
@@ -246,10 +245,14 @@ async def test_timeout_of_the_profile(canned: Callable[..., Connection]) -> None
     """A profile's ``timeout`` limits each request, unless the connection is given another."""
     connection = canned(b"", close=False, timeout=0.1, deadline=60)
     with pytest.raises(RequestTimeout):
-        await limited(connection.build("git+https://src.test/rpms/hello.git#1", "demo"), 10)
+        await connection.build("git+https://src.test/rpms/hello.git#1", "demo").addTimeout(
+            10, reactor
+        )
     connection = canned(b"", close=False, timeout=60, request_timeout=0.1, deadline=60)
     with pytest.raises(RequestTimeout):
-        await limited(connection.build("git+https://src.test/rpms/hello.git#1", "demo"), 10)
+        await connection.build("git+https://src.test/rpms/hello.git#1", "demo").addTimeout(
+            10, reactor
+        )
 
 
 @pytest_twisted.ensureDeferred
@@ -257,5 +260,5 @@ async def test_write_is_not_sent_again(hub: FakeHub, canned: Callable[..., Conne
     """A write whose reply is lost fails at once: whether it was carried out is not known."""
     connection = canned(b"", deadline=60)
     with pytest.raises(ConnectionFailed) as caught:
-        await limited(connection.build("git+https://src.test/rpms/hello.git#1", "demo"))
+        await connection.build("git+https://src.test/rpms/hello.git#1", "demo")
     assert caught.value.may_have_arrived

@@ -13,12 +13,14 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
-from tests.faults import Fate, FaultProxy
-from tests.support import limited, until
+from tests.support import until
+from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Connection, Profile, task_states
 from txkoji.retry import RetryPolicy
 from txkoji.submission import submitter as submission
 from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.limit(300)
 
 SUBMISSIONS = 1000
 USERS = 20
@@ -80,7 +82,7 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
 
     users = [f"user{number}" for number in range(USERS)]
     submitting = [Deferred.fromCoroutine(submit_some(user)) for user in users]
-    await limited(gatherResults(submitting, consumeErrors=True), 120)
+    await gatherResults(submitting, consumeErrors=True)
     made = {
         method: [task["id"] for task in hub.call("listTasks", {"method": method, "parent": None})]
         for method in submitted
@@ -115,9 +117,9 @@ async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> 
     )
     policy = RetryPolicy(first=0.01)
     koji = Connection(profile, reactor=reactor, deadline=10, request_timeout=0.4, retry=policy)
-    await limited(koji.login())
-    task_id = await limited(koji.build(SOURCE.format(1), "demo", {"scratch": True}))
-    await limited(koji.cancelTask(task_id))
+    await koji.login()
+    task_id = await koji.build(SOURCE.format(1), "demo", {"scratch": True})
+    await koji.cancelTask(task_id)
     assert proxy.fates[fate] == 1
     assert hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED
     await koji.close()
@@ -135,7 +137,7 @@ async def test_a_call_that_is_given_up(hub: FakeHub, call: str) -> None:
     await until(lambda: hub.calls[call])
     calling.cancel()
     with pytest.raises(CancelledError):
-        await limited(calling)
+        await calling
     assert hub.calls[call] == 1
     await koji.close()
     await proxy.stop()

@@ -13,7 +13,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.support import limited, until
+from tests.support import until
 from txkoji import Connection, Profile, build_states, estimates, task_states
 from txkoji.build import Build
 from txkoji.cache import TIME_TO_LIVE
@@ -153,59 +153,59 @@ def test_task_of_a_build() -> None:
 async def test_estimates(koji: Connection, hub: FakeHub) -> None:
     """A build's end is estimated from how long the package's builds took."""
     await built(hub, "1")
-    average = await limited(estimates.average_build_duration(koji, "hello"))
-    last = await limited(estimates.average_last_builds(koji, "hello"))
+    average = await estimates.average_build_duration(koji, "hello")
+    last = await estimates.average_last_builds(koji, "hello")
     assert average is not None
     assert last is not None
     assert datetime.timedelta() < average < datetime.timedelta(seconds=10)
-    both = await limited(estimates.average_build_durations(koji, ["hello", "world"]))
+    both = await estimates.average_build_durations(koji, ["hello", "world"])
     assert both == [average, None]
     hub.builder.seconds = 60
     task_id = hub.call("build", SOURCE.format("2"), "demo")
     await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.OPEN)
-    running = await limited(koji.getTaskInfo(task_id, request=True))
-    assert await limited(running.estimate_duration()) == average
-    assert await limited(running.estimate_completion()) == running.started + average
+    running = await koji.getTaskInfo(task_id, request=True)
+    assert await running.estimate_duration() == average
+    assert await running.estimate_completion() == running.started + average
 
 
 @pytest_twisted.ensureDeferred
 async def test_package_and_channel(koji: Connection, hub: FakeHub) -> None:
     """A package knows its page; a channel its hosts, its tasks and its capacity."""
-    package = await limited(koji.getPackage("hello"))
+    package = await koji.getPackage("hello")
     assert isinstance(package, Package)
     assert package.url == f"{hub.weburl}/packageinfo?packageID={package.id}"
-    channel = await limited(koji.getChannel("default"))
-    assert [host.name for host in await limited(channel.hosts(enabled=True))] == ["builder1"]
+    channel = await koji.getChannel("default")
+    assert [host.name for host in await channel.hosts(enabled=True)] == ["builder1"]
     hub.builder.seconds = 60
     task_id = hub.call("build", SOURCE.format("3"), "demo")
-    assert [each.id for each in await limited(channel.tasks())] == [task_id]
+    assert [each.id for each in await channel.tasks()] == [task_id]
     closed = [int(task_states.CLOSED)]
-    assert await limited(channel.tasks(state=closed)) == []
+    assert await channel.tasks(state=closed) == []
 
 
 @pytest_twisted.ensureDeferred
 async def test_cache(koji: Connection, hub: FakeHub, empty_home: Path) -> None:
     """A name is asked for once, kept on disk, and asked for again when it is old."""
     user = hub.call("getUser", "alice")
-    names = [await limited(koji.cache.user_name(user["id"])) for _ in range(3)]
+    names = [await koji.cache.user_name(user["id"]) for _ in range(3)]
     assert names == ["alice"] * 3
     assert hub.calls["getUser"] == 1
     path = empty_home / ".cache" / "txkoji" / "t" / f"user-{user['id']}.json"
     assert json.loads(path.read_text()) == "alice"
     old = path.stat().st_mtime - TIME_TO_LIVE - 10
     os.utime(path, (old, old))
-    assert await limited(koji.cache.user_name(user["id"])) == "alice"
+    assert await koji.cache.user_name(user["id"]) == "alice"
     assert hub.calls["getUser"] == 2
     path.write_text("{half of a fi")
-    assert await limited(koji.cache.user_name(user["id"])) == "alice"
+    assert await koji.cache.user_name(user["id"]) == "alice"
     assert hub.calls["getUser"] == 3
 
 
 @pytest_twisted.ensureDeferred
 async def test_cache_of_what_is_not_there(koji: Connection, hub: FakeHub) -> None:
     """An unknown id has no name, and that is not kept: it may be made later."""
-    assert await limited(koji.cache.tag_name(99)) is None
-    assert await limited(koji.cache.tag_name(99)) is None
+    assert await koji.cache.tag_name(99) is None
+    assert await koji.cache.tag_name(99) is None
     assert hub.calls["getTag"] == 2
 
 
@@ -214,7 +214,7 @@ async def test_cache_on_a_read_only_disk(koji: Connection, hub: FakeHub, empty_h
     """A cache that can't be written costs a call, and nothing else."""
     (empty_home / ".cache").write_text("not a directory")
     user = hub.call("getUser", "alice")
-    assert await limited(koji.cache.user_name(user["id"])) == "alice"
+    assert await koji.cache.user_name(user["id"]) == "alice"
 
 
 @pytest_twisted.ensureDeferred
@@ -223,7 +223,7 @@ async def test_large_multicall(koji: Connection, hub: FakeHub) -> None:
     multicall = koji.MultiCall()
     for number in range(250):
         multicall.echo(number)
-    results = await limited(multicall())
+    results = await multicall()
     assert len(results) == 250
     assert [next(results) for _ in range(250)] == [[number] for number in range(250)]
     assert hub.calls["multiCall"] == 3

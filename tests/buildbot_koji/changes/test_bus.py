@@ -14,10 +14,9 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
-from tests import brokers
-from tests.brokers import PASSWORD, USER, RabbitMQ
 from tests.buildbot_koji.inprocess import Master, Site, koji
-from tests.support import until
+from tests.support import brokers, until
+from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from txkoji import build_states
 from txkoji.bus import AMQP, Publisher
 from txkoji.testing import FakeHub

@@ -19,11 +19,12 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from tests import brokers
-from tests.brokers import RabbitMQ
-from tests.support import REPOSITORY, until
+from tests.support import REPOSITORY, brokers, until
+from tests.support.brokers import RabbitMQ
 
 COMMAND = [str(Path(sys.executable).with_name("buildbot-koji")), "demo"]
+pytestmark = pytest.mark.limit(300)
+
 LIMIT = 60
 
 
@@ -189,7 +190,7 @@ class Pages:
             builds = list((await self.get(path))["builds"])
             return builds if len(builds) >= count else []
 
-        builds: list[dict[str, Any]] = await until(enough, LIMIT)
+        builds: list[dict[str, Any]] = await until(enough)
         assert {each["results"] for each in builds} == {0}, builds
         return [{name: value for name, (value, _) in b["properties"].items()} for b in builds]
 

@@ -11,9 +11,9 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
-from tests import kdc as kdcs
 from tests.buildbot_koji.workbench import Workbench
-from tests.kdc import KDC, REALM
+from tests.support import kdc as kdcs
+from tests.support.kdc import KDC, REALM
 
 pytestmark = [
     pytest.mark.xdist_group("kdc"),

@@ -17,11 +17,10 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.reporters import ci_schema
-from tests import brokers
-from tests.brokers import RabbitMQ
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
-from tests.support import until
+from tests.support import brokers, until
+from tests.support.brokers import RabbitMQ
 from txkoji.bus import AMQP, BusMessage, Receiver, State
 from txkoji.testing import FakeHub
 
@@ -273,7 +272,7 @@ async def test_broker_is_away(
         builds.append(await run(master, "plain", koji_build["build_id"], EXCEPTION))
     finally:
         await deferToThread(broker.start)
-    await until(lambda: all(len(listener.about(build)) >= 2 for build in builds), 60)
+    await until(lambda: all(len(listener.about(build)) >= 2 for build in builds))
     for build, end in zip(builds, ("complete", "complete", "complete", "error"), strict=True):
         assert (await settled(master, build, "running")).startswith("delivered: published")
         assert (await settled(master, build, end)).startswith("delivered: published")

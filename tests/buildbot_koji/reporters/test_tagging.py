@@ -17,8 +17,8 @@ from buildbot_koji.durable.outbox import Refused
 from buildbot_koji.reporters.tagging import TagCall, plan
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, config, records, run, settled
-from tests.faults import Fate, FaultProxy
 from tests.support import until
+from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import task_states
 from txkoji.testing import FakeHub
 

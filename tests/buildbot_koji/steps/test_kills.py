@@ -28,7 +28,8 @@ from txkoji import Connection, task_states
 
 SOAK = bool(os.environ.get("KOJI_TEST_SOAK"))
 BUILD_SECONDS = 4.0
-SETTLE_LIMIT = 1200.0 if SOAK else 120.0
+
+pytestmark = pytest.mark.limit(7200 if SOAK else 600)
 
 CONFIG = """\
 from buildbot.plugins import schedulers, steps, util, worker
@@ -139,7 +140,7 @@ class Siege:
     async def settle(self) -> None:
         """Wait until all requests are answered."""
         for request in self.requests:
-            await self.master.ended(request, limit=SETTLE_LIMIT)
+            await self.master.ended(request)
 
     async def check(self, koji: Connection) -> None:
         """Each request has one task, which has ended; its build ended likewise."""

@@ -11,8 +11,8 @@ from twisted.internet import reactor
 
 proton = pytest.importorskip("proton", reason="pip install 'buildbot-koji[amqp1]'")
 
-from tests.amqp1_broker import Broker  # noqa: E402 - it needs proton
-from tests.support import limited, until  # noqa: E402
+from tests.support import until  # noqa: E402
+from tests.support.amqp1_broker import Broker  # noqa: E402 - it needs proton
 from txkoji.bus import AMQP1, BusMessage, Publisher, Receiver, State  # noqa: E402
 from txkoji.exceptions import BrokerUnreachable, MessageNotTaken  # noqa: E402
 
@@ -51,7 +51,7 @@ async def test_durable_subscription(broker: Broker) -> None:
     assert broker.subscriptions["buildbot", "koji"].address == "topic://koji.>"
     broker.publish(message(1))
     await until(lambda: len(got) == 1)
-    await limited(receiver.stop())
+    await receiver.stop()
     # The link must not be closed: that would end the subscription.
     assert not broker.closed_links
     for number in (2, 3, 4):
@@ -61,7 +61,7 @@ async def test_durable_subscription(broker: Broker) -> None:
     assert [each.body for each in got] == ["1", "2", "3", "4"]
     assert (got[0].topic, got[0].message_id, got[0].redelivered) == ("build.tag", None, None)
     await until(lambda: not broker.subscriptions["buildbot", "koji"].given)
-    await limited(receiver.stop())
+    await receiver.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -79,7 +79,7 @@ async def test_many(broker: Broker) -> None:
     assert got[0].body == "x" * 300_000
     assert [each.body for each in got[1:]] == [str(number) for number in range(200)]
     assert receiver.redelivered == 100
-    await limited(receiver.stop())
+    await receiver.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -94,7 +94,7 @@ async def test_other_bodies(broker: Broker) -> None:
     await until(lambda: len(got) == 3)
     assert [each.body for each in got] == ["é", b"\xff", "{'a': [1]}"]
     assert {each.message_id for each in got} == {"7"}
-    await limited(receiver.stop())
+    await receiver.stop()
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ async def test_other_bodies(broker: Broker) -> None:
 async def test_outcome(broker: Broker, outcome: Any, words: str) -> None:
     """Only what the broker accepts is published."""
     publisher = Publisher(settings(broker.start()), reactor=reactor)
-    await limited(publisher.publish("build.tag", "{}"))
+    await publisher.publish("build.tag", "{}")
     broker.outcome = outcome
     with pytest.raises(MessageNotTaken, match=rf"a message to topic://koji.build.tag: {words}"):
-        await limited(publisher.publish("build.tag", "{}"))
-    await limited(publisher.stop())
+        await publisher.publish("build.tag", "{}")
+    await publisher.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -123,19 +123,19 @@ async def test_no_credit(broker: Broker) -> None:
     broker.gives_credit = False
     publisher = Publisher(settings(broker.start()), reactor=reactor, timeout=0.3)
     with pytest.raises(BrokerUnreachable, match=r"did not take a message within 0.3 s"):
-        await limited(publisher.publish("build.tag", "{}"))
+        await publisher.publish("build.tag", "{}")
     assert not broker.received
-    await limited(publisher.stop())
+    await publisher.stop()
 
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_published(broker: Broker) -> None:
     """A message is published as Koji's own plugin does it, but kept over a restart."""
     publisher = Publisher(settings(broker.start()), reactor=reactor)
-    await limited(publisher.publish("build.tag", '{"a": 1}', {"type": "Tag", "n": 1}, "id-1"))
+    await publisher.publish("build.tag", '{"a": 1}', {"type": "Tag", "n": 1}, "id-1")
     (data,) = broker.received
     sent = proton.Message()
     sent.decode(data)
     assert (sent.address, sent.id, sent.durable) == ("topic://koji.build.tag", "id-1", True)
     assert (sent.properties, sent.body) == ({"type": "Tag", "n": 1}, '{"a": 1}')
-    await limited(publisher.stop())
+    await publisher.stop()

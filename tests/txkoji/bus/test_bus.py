@@ -17,10 +17,9 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
-from tests import brokers
-from tests.brokers import PASSWORD, USER, RabbitMQ
-from tests.cables import Cable
-from tests.support import DATA, limited, until
+from tests.support import DATA, brokers, until
+from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.cables import Cable
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, State
 from txkoji.bus import receiver as receiver_module
 from txkoji.exceptions import (
@@ -83,7 +82,7 @@ class Bus:
         maker = self.receiver(lambda _: None, self.amqp(**changes))
         maker.start()
         await until(lambda: maker.state is State.READY)
-        await limited(maker.stop())
+        await maker.stop()
 
     def receiver(
         self, handler: Callable[[BusMessage], Any], settings: Broker | None = None, **options: Any
@@ -124,12 +123,12 @@ class Bus:
         """Publish messages."""
         publisher = self.publisher()
         for body in bodies:
-            await limited(publisher.publish("build.tag", body, {"type": "Tag"}))
+            await publisher.publish("build.tag", body, {"type": "Tag"})
 
     async def stop(self) -> None:
         """Stop everything."""
         for each in [*self.receivers, *self.publishers]:
-            await limited(each.stop())
+            await each.stop()
 
 
 @pytest_twisted.async_yield_fixture(params=["amqp", "amqp1"])
@@ -164,7 +163,7 @@ async def test_message(bus: Bus) -> None:
     got: list[BusMessage] = []
     await bus.listen(got.append)
     headers = {"type": "Tag", "tag": "f44", "n": 1, "none": None, "yes": True}
-    await limited(bus.publisher().publish("build.tag", '{"a": "é"}', headers, "id-1"))
+    await bus.publisher().publish("build.tag", '{"a": "é"}', headers, "id-1")
     await until(lambda: got)
     assert got == [BusMessage("build.tag", headers, '{"a": "é"}', "id-1", False, "protonmsg")]
     assert got[0].json() == {"a": "é"}
@@ -195,7 +194,7 @@ async def test_acknowledged_after_the_handler(bus: Bus) -> None:
     assert [message.redelivered for message in got] == [False, repeated]
     assert (receiver.redelivered, receiver.reconnects) == (bool(repeated), 1)
     # Now it is done with for good: what comes next is what is published next.
-    await limited(receiver.stop())
+    await receiver.stop()
     await bus.publish("2")
     await bus.listen(handler)
     await until(lambda: len(got) == 3)
@@ -324,7 +323,7 @@ async def test_stop_while_handling(bus: Bus) -> None:
     await deferLater(reactor, 0)
     assert not stopping.called
     hanging.callback(None)
-    await limited(stopping)
+    await stopping
     assert (receiver.state, got) == (State.STOPPED, ["1"])
     await bus.listen(handler)
     await until(lambda: len(got) == 3)
@@ -339,7 +338,7 @@ async def test_stop_with_a_handler_that_hangs(bus: Bus, monkeypatch: pytest.Monk
     receiver = await bus.listen(lambda message: Deferred(lambda _: cancelled.append(message.body)))
     await bus.publish("1")
     await until(lambda: receiver.received)
-    await limited(receiver.stop())
+    await receiver.stop()
     assert cancelled == ["1"]
     got: list[BusMessage] = []
     await bus.listen(got.append)
@@ -356,7 +355,7 @@ async def test_stop_while_trying_again(bus: Bus) -> None:
     receiver = await bus.listen(handler, retry=RetryPolicy(first=1000, ceiling=1000))
     await bus.publish("1")
     await until(lambda: receiver.trouble)
-    await limited(receiver.stop(), 5)
+    await receiver.stop().addTimeout(5, reactor)
     assert receiver.accepted == 0
 
 
@@ -395,7 +394,7 @@ async def test_broker_that_never_answers(bus: Bus, silent_port: int) -> None:
         (State.CONNECTING, None),
     ]
     # A stop in the middle of it has an end, too.
-    await limited(receiver.stop(), 5)
+    await receiver.stop().addTimeout(5, reactor)
 
 
 class WebServer(Protocol):
@@ -419,7 +418,7 @@ async def test_something_else_answers(bus: Bus) -> None:
     reason = await bus.reached(receiver, State.LOST)
     assert url in reason
     assert "\n" not in reason
-    await limited(receiver.stop())
+    await receiver.stop()
     await port.stopListening()
 
 
@@ -464,7 +463,7 @@ async def test_anonymous(broker: RabbitMQ) -> None:
     settings = bus.amqp1(user=None, password=None, mechanism="ANONYMOUS")
     got: list[BusMessage] = []
     await bus.listen(got.append, settings)
-    await limited(bus.publisher(settings).publish("build.tag", "1"))
+    await bus.publisher(settings).publish("build.tag", "1")
     await until(lambda: got)
     await bus.stop()
 
@@ -486,7 +485,7 @@ async def test_client_certificate(bus: Bus) -> None:
     got: list[BusMessage] = []
     settings = by_certificate(bus, "bob")
     await bus.listen(got.append, settings)
-    await limited(bus.publisher(settings).publish("build.tag", "1"))
+    await bus.publisher(settings).publish("build.tag", "1")
     await until(lambda: got)
 
 
@@ -496,7 +495,7 @@ async def test_password_and_tls(bus: Bus) -> None:
     got: list[BusMessage] = []
     settings = bus.settings(url=bus.broker.tls_url, ca=bus.broker.ca, allow_insecure_login=False)
     await bus.listen(got.append, settings)
-    await limited(bus.publisher(settings).publish("build.tag", "1"))
+    await bus.publisher(settings).publish("build.tag", "1")
     await until(lambda: got)
 
 
@@ -505,7 +504,7 @@ async def test_unknown_authority(bus: Bus) -> None:
     """A broker whose certificate nobody vouches for gets no password."""
     publisher = bus.publisher(bus.settings(url=bus.broker.tls_url))
     with pytest.raises(BrokerRefusal, match="neither ca nor the system trusts") as caught:
-        await limited(publisher.publish("build.tag", "1"))
+        await publisher.publish("build.tag", "1")
     assert caught.value.may_have_arrived is False
 
 
@@ -582,9 +581,9 @@ async def test_nobody_takes_it(broker: RabbitMQ) -> None:
     bus = Bus(broker, "amqp")
     settings = bus.amqp(topic_prefix="nobody")
     with pytest.raises(MessageNotTaken, match=r"routing key 'nobody.build.tag'") as caught:
-        await limited(bus.publisher(settings).publish("build.tag", "1"))
+        await bus.publisher(settings).publish("build.tag", "1")
     assert caught.value.may_have_arrived is False
-    await limited(bus.publisher(replace(settings, mandatory=False)).publish("build.tag", "1"))
+    await bus.publisher(replace(settings, mandatory=False)).publish("build.tag", "1")
     await bus.stop()
 
 
@@ -597,7 +596,7 @@ async def test_exchange_that_is_not_there(bus: Bus) -> None:
     publisher = bus.publisher(bus.settings(**changes))
     for _ in range(2):
         with pytest.raises(BrokerRefusal, match="no exchange 'nope'"):
-            await limited(publisher.publish("build.tag", "1"))
+            await publisher.publish("build.tag", "1")
 
 
 @pytest_twisted.ensureDeferred
@@ -608,18 +607,18 @@ async def test_queue_that_is_full(bus: Bus) -> None:
         queue_type="classic", arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
     )
     publisher = bus.publisher()
-    await limited(publisher.publish("build.tag", "1"))
+    await publisher.publish("build.tag", "1")
     # RabbitMQ 3's plugin for AMQP 1.0 breaks the connection instead of saying no.
     expected = MessageNotTaken if bus.protocol == "amqp" else BusError
     with pytest.raises(expected):
-        await limited(publisher.publish("build.tag", "2"))
+        await publisher.publish("build.tag", "2")
 
 
 @pytest_twisted.ensureDeferred
 async def test_header_of_the_wrong_kind(bus: Bus) -> None:
     """A header that not every bus can carry is the caller's mistake."""
     with pytest.raises(TypeError, match="the header when must not be a float"):
-        await limited(bus.publisher().publish("build.tag", "1", {"when": 1.5}))
+        await bus.publisher().publish("build.tag", "1", {"when": 1.5})
 
 
 @pytest_twisted.async_yield_fixture
@@ -639,18 +638,18 @@ async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], end
     got: list[BusMessage] = []
     await bus.listen(got.append)
     publisher = bus.publisher(bus.settings(url=url), timeout=1)
-    await limited(publisher.publish("build.tag", "1", message_id="1"))
+    await publisher.publish("build.tag", "1", message_id="1")
     wire.is_mute = True
     publishing = publisher.publish("build.tag", "2", message_id="2")
     await until(lambda: len(got) == 2)
     if ending == "cut":
         wire.cut()
     with pytest.raises(BrokerUnreachable) as caught:
-        await limited(publishing)
+        await publishing
     assert caught.value.may_have_arrived is True
     wire.is_mute = False
     # With its own id, whoever receives can tell that this is the same message.
-    await limited(publisher.publish("build.tag", "2", message_id="2"))
+    await publisher.publish("build.tag", "2", message_id="2")
     await until(lambda: len(got) == 3)
     assert [message.message_id for message in got] == ["1", "2", "2"]
 
@@ -662,10 +661,10 @@ async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, silent_port
     publishing = publisher.publish("build.tag", "1")
     connecting = publisher.connect()
     await deferLater(reactor, 0.05)
-    await limited(publisher.stop(), 5)
+    await publisher.stop().addTimeout(5, reactor)
     for waiting in (publishing, connecting, publisher.publish("build.tag", "2")):
         with pytest.raises(BusError, match="was stopped") as caught:
-            await limited(waiting, 5)
+            await waiting.addTimeout(5, reactor)
         assert caught.value.may_have_arrived is False
 
 
@@ -674,13 +673,13 @@ async def test_publisher_that_is_stopped(bus: Bus, cable: tuple[Cable, str]) -> 
     """A stop does not wait for a confirmation: what waits for it fails."""
     wire, url = cable
     publisher = bus.publisher(bus.settings(url=url))
-    await limited(publisher.publish("build.tag", "1"))
+    await publisher.publish("build.tag", "1")
     wire.is_mute = True
     publishing = publisher.publish("build.tag", "2")
     await deferLater(reactor, 0)
-    await limited(publisher.stop(), 5)
+    await publisher.stop().addTimeout(5, reactor)
     with pytest.raises(BusError, match="was stopped") as caught:
-        await limited(publishing, 5)
+        await publishing.addTimeout(5, reactor)
     assert caught.value.may_have_arrived is True
 
 
@@ -701,7 +700,7 @@ async def test_recorded_messages(broker: RabbitMQ) -> None:
     await other.listen(over_0_9_1.append, other.amqp(routing_keys=[f"{bus.name}.#"]))
     publisher = bus.publisher()
     for each in sent:
-        await limited(publisher.publish(each["address"], each["body"], each["properties"]))
+        await publisher.publish(each["address"], each["body"], each["properties"])
     await until(lambda: len(over_1_0) == len(over_0_9_1) == len(sent))
     for each, one, two in zip(sent, over_1_0, over_0_9_1, strict=True):
         assert (one.topic, one.headers, one.body) == (
@@ -722,7 +721,7 @@ async def test_fedora(broker: RabbitMQ) -> None:
     await bus.listen(got.append, bus.amqp(routing_keys=[f"{bus.name}.prod.buildsys.#"]))
     publisher = bus.publisher(bus.amqp(topic_prefix=f"{bus.name}.prod"))
     headers = {"fedora_messaging_schema": "koji_fedoramessaging.build.BuildStateChangeV1"}
-    await limited(publisher.publish("buildsys.build.state.change", '{"new": 1}', headers, "id-1"))
+    await publisher.publish("buildsys.build.state.change", '{"new": 1}', headers, "id-1")
     await until(lambda: got)
     assert got == [BusMessage("build.state.change", headers, '{"new": 1}', "id-1", False, "fedora")]
     await bus.stop()

@@ -15,8 +15,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 
-from tests.faults import Fate, FaultProxy
-from tests.support import limited, until
+from tests.support import until
+from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Connection, Profile, task_states
 from txkoji.exceptions import HTTPStatusError, TransferError
 from txkoji.files.downloads import RemoteFile, download, files_of_task, local_path
@@ -91,7 +91,7 @@ async def fetch(koji: Connection, file: RemoteFile, directory: Path) -> list[Pat
     from twisted.internet.defer import Deferred
 
     coming = Deferred.fromCoroutine(download(koji, [file], directory, at_once=4, progress=None))
-    paths: list[Path] = await limited(coming)
+    paths: list[Path] = await coming
     return paths
 
 
@@ -103,7 +103,7 @@ async def test_task(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
         task for task in hub.call("listTasks", {"parent": task_id}) if task["method"] == "buildArch"
     )
     steps: list[Progress] = []
-    paths = await limited(koji.download_task(arch["id"], tmp_path, progress=steps.append))
+    paths = await koji.download_task(arch["id"], tmp_path, progress=steps.append)
     names = sorted(hub.call("listTaskOutput", arch["id"]))
     assert [path.name for path in paths] == names == files_in(tmp_path)
     assert steps[-1].done == steps[-1].total == sum(path.stat().st_size for path in paths)
@@ -117,12 +117,12 @@ async def test_build(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
     """The RPMs of a build arrive and are what the hub says of them, by its name and by its id."""
     task_id = await built(hub, "1")
     [build] = hub.call("listBuilds", taskID=task_id)
-    paths = await limited(koji.download_build("hello-1.0-1", tmp_path / "a"))
+    paths = await koji.download_build("hello-1.0-1", tmp_path / "a")
     rpms = hub.call("listRPMs", buildID=build["build_id"])
     assert {path.name: payload_hash(path) for path in paths} == {
         f"{each['nvr']}.{each['arch']}.rpm": each["payloadhash"] for each in rpms
     }
-    some = await limited(koji.download_build(build["build_id"], tmp_path / "b", arches=["src"]))
+    some = await koji.download_build(build["build_id"], tmp_path / "b", arches=["src"])
     assert [path.name for path in some] == ["hello-1.0-1.src.rpm"]
 
 
@@ -143,7 +143,7 @@ async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) ->
         return answer
 
     koji.call = ask_and_grow  # type: ignore[method-assign]
-    [log] = await limited(koji.download_task(task_id, tmp_path, progress=steps.append))
+    [log] = await koji.download_task(task_id, tmp_path, progress=steps.append)
     assert log.read_bytes() == b"one\ntwo\n"
     assert steps[-1].done == 8
 
@@ -160,7 +160,7 @@ async def test_file_on_two_volumes(koji: Connection, hub: FakeHub, tmp_path: Pat
         return succeed(answer) if method == "listTaskOutput" else ask(method, *arguments, **named)
 
     koji.call = two_volumes  # type: ignore[method-assign]
-    files = await limited(Deferred.fromCoroutine(files_of_task(koji, task_id)))
+    files = await Deferred.fromCoroutine(files_of_task(koji, task_id))
     assert [(file.name, "/vol/archive/" in file.url) for file in files] == [
         ("a.log", False),
         ("b.log", True),
@@ -246,11 +246,11 @@ async def test_what_cannot_be_downloaded(
 ) -> None:
     """No build, no task, no place for files, no place on disk: one line each."""
     with pytest.raises(TransferError, match="has no build 'nope-1-1'"):
-        await limited(koji.download_build("nope-1-1", tmp_path))
+        await koji.download_build("nope-1-1", tmp_path)
     with pytest.raises(TransferError, match="has no task 99999"):
-        await limited(koji.download_task(99999, tmp_path))
+        await koji.download_task(99999, tmp_path)
     with pytest.raises(TransferError, match="does not say where the hub's files are: set topurl"):
-        await limited(connect(topurl=None).download_build("hello-1.0-1", tmp_path))
+        await connect(topurl=None).download_build("hello-1.0-1", tmp_path)
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(TransferError, match=r"can't write .*taken/big: (Not a directory|File exi)"):
         await fetch(koji, remote(hub), tmp_path / "taken")

@@ -14,8 +14,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.faults import Fate, FaultProxy
-from tests.support import limited
+from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Connection, Profile, task_states
 from txkoji.exceptions import GenericError, KojiLoginException, TransferError
 from txkoji.files.uploads import CHUNK, Progress, new_directory
@@ -73,7 +72,7 @@ async def connect(hub: FakeHub) -> AsyncIterator[Callable[..., Connection]]:
 @pytest_twisted.async_yield_fixture
 async def koji(connect: Callable[..., Connection]) -> AsyncIterator[Connection]:
     koji = connect()
-    await limited(koji.login())
+    await koji.login()
     yield koji
 
 
@@ -85,7 +84,7 @@ def on_hub(hub: FakeHub, place: str) -> bytes:
 async def test_file(koji: Connection, hub: FakeHub, path: Path, content: bytes) -> None:
     """A file arrives whole, in pieces of 1 MiB, in a directory of its own; progress is told."""
     steps: list[Progress] = []
-    place = await limited(koji.upload(path, progress=steps.append))
+    place = await koji.upload(path, progress=steps.append)
     assert re.fullmatch(r"cli-build/\d+\.\d+\.[a-zA-Z]{8}/hello-1-1\.src\.rpm", place)
     assert on_hub(hub, place) == content
     assert [(step.done, step.total) for step in steps] == [
@@ -102,11 +101,11 @@ async def test_build_of_an_upload(koji: Connection, hub: FakeHub, tmp_path: Path
     """What an upload gives is what ``build`` takes."""
     path = tmp_path / "hello-2-1.src.rpm"
     path.write_bytes(make_rpm("hello", "2", "1", "noarch", source=True))
-    place = await limited(koji.upload(path))
-    task_id = await limited(koji.build(place, "demo", {"scratch": True}))
+    place = await koji.upload(path)
+    task_id = await koji.build(place, "demo", {"scratch": True})
     from txkoji import TaskWatcher
 
-    tree = await limited(TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done)
+    tree = await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
     assert tree.root.state == task_states.CLOSED
 
 
@@ -115,7 +114,7 @@ async def test_empty_file(koji: Connection, hub: FakeHub, tmp_path: Path) -> Non
     """An empty file is there afterwards, too."""
     path = tmp_path / "empty"
     path.touch()
-    assert on_hub(hub, await limited(koji.upload(path))) == b""
+    assert on_hub(hub, await koji.upload(path)) == b""
 
 
 @pytest_twisted.ensureDeferred
@@ -123,7 +122,7 @@ async def test_going_on(koji: Connection, hub: FakeHub, path: Path, content: byt
     """An upload that was broken off goes on where it stopped."""
     hub.files.write_at("work/mine/hello-1-1.src.rpm", 0, content[: CHUNK + 77])
     steps: list[Progress] = []
-    place = await limited(koji.upload(path, directory="mine", progress=steps.append))
+    place = await koji.upload(path, directory="mine", progress=steps.append)
     assert on_hub(hub, place) == content
     assert [step.done for step in steps] == [2 * CHUNK + 77, 3 * CHUNK + 77, SIZE]
 
@@ -135,7 +134,7 @@ async def test_another_file_in_its_place(
 ) -> None:
     """What is there and is not the begin of this file is replaced."""
     hub.files.write_at("work/mine/hello-1-1.src.rpm", 0, there)
-    assert on_hub(hub, await limited(koji.upload(path, directory="mine"))) == content
+    assert on_hub(hub, await koji.upload(path, directory="mine")) == content
 
 
 @pytest_twisted.ensureDeferred
@@ -146,7 +145,7 @@ async def test_session_runs_out(koji: Connection, hub: FakeHub, path: Path, cont
         if step.done == CHUNK:
             hub.sessions.expire_all()
 
-    assert on_hub(hub, await limited(koji.upload(path, progress=expire))) == content
+    assert on_hub(hub, await koji.upload(path, progress=expire)) == content
 
 
 @pytest.mark.parametrize("protected", [True, False])
@@ -176,8 +175,8 @@ async def test_broken_network(
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
     proxy.start()
     koji = connect(server=proxy.url)
-    await limited(koji.login())
-    assert on_hub(hub, await limited(koji.upload(path))) == content
+    await koji.login()
+    assert on_hub(hub, await koji.upload(path)) == content
     assert proxy.fates[fate] == 2
     await proxy.stop()
 
@@ -194,9 +193,9 @@ async def test_network_that_changes_everything(
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
     proxy.start()
     koji = connect(server=proxy.url)
-    await limited(koji.login())
+    await koji.login()
     with pytest.raises(TransferError, match="5 times at byte 0: something between"):
-        await limited(koji.upload(path))
+        await koji.upload(path)
     await proxy.stop()
 
 
@@ -206,19 +205,19 @@ async def test_what_cannot_be_uploaded(
 ) -> None:
     """No file, no login, another user's directory: one line each."""
     with pytest.raises(TransferError, match=r"can't read .*absent: No such file or directory"):
-        await limited(koji.upload(path.with_name("absent")))
+        await koji.upload(path.with_name("absent"))
     with pytest.raises(TransferError, match="Is a directory"):
-        await limited(koji.upload(path.parent))
+        await koji.upload(path.parent)
     anonymous = connect()
     with pytest.raises(KojiLoginException, match=r"log in to http://.* before you upload"):
-        await limited(anonymous.upload(path))
-    await limited(koji.upload(path, directory="carols"))
+        await anonymous.upload(path)
+    await koji.upload(path, directory="carols")
     hub.add_user("dave", password="dave")
     other = connect(user="dave", password="dave")
-    await limited(other.login())
+    await other.login()
     path.write_bytes(b"another")
     with pytest.raises(GenericError, match="not owner"):
-        await limited(other.upload(path, directory="carols"))
+        await other.upload(path, directory="carols")
 
 
 def test_directories() -> None:

@@ -10,7 +10,6 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
-from tests.support import limited
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, ServerOffline
 from txkoji.hub.batching import is_point_lookup
@@ -41,7 +40,7 @@ async def test_thousand_lookups(koji: Connection, hub: FakeHub) -> None:
     """A thousand look-ups at once are ten requests; each caller gets its own, rich result."""
     ids = [hub.call("build", SOURCE.format(n), "demo", {"scratch": True}) for n in range(50)]
     wanted = ids * 20
-    tasks = await limited(gatherResults([koji.getTaskInfo(number) for number in wanted]))
+    tasks = await gatherResults([koji.getTaskInfo(number) for number in wanted])
     assert [task.id for task in tasks] == wanted
     assert all(isinstance(task, Task) and task.connection is koji for task in tasks)
     assert (hub.calls["multiCall"], hub.requests) == (10, 10)
@@ -55,11 +54,11 @@ async def test_own_result_and_own_exception(koji: Connection, hub: FakeHub) -> N
         koji.getTag("nope", strict=True),
         koji.getBuild("nope-1-1"),
     )
-    assert (await limited(good)).name == "demo-build"
+    assert (await good).name == "demo-build"
     with pytest.raises(GenericError, match="getTag: No such tagInfo: 'nope'") as caught:
-        await limited(bad)
+        await bad
     assert caught.value.method == "getTag"
-    assert await limited(missing) is None
+    assert await missing is None
     assert hub.requests == 1
 
 
@@ -67,7 +66,7 @@ async def test_own_result_and_own_exception(koji: Connection, hub: FakeHub) -> N
 async def test_one_alone(koji: Connection, hub: FakeHub) -> None:
     """A look-up that is alone in its turn is a plain call."""
     for _ in range(3):
-        await limited(koji.getTag("demo-build"))
+        await koji.getTag("demo-build")
     assert (hub.calls["multiCall"], hub.calls["getTag"], hub.requests) == (0, 3, 3)
 
 
@@ -80,7 +79,7 @@ async def test_heavy_calls_go_alone(koji: Connection, hub: FakeHub) -> None:
         koji.getTag("demo-candidate"),
         koji.getTaskInfo([1, 2, 3]),
     ]
-    await limited(gatherResults(calls))
+    await gatherResults(calls)
     assert (hub.calls["multiCall"], hub.requests) == (1, 3)
 
 
@@ -89,7 +88,7 @@ async def test_it_can_be_turned_off(hub: FakeHub) -> None:
     """With ``batching=False`` each call is a request."""
     profile = Profile(name="t", server=hub.url)
     koji = Connection(profile, reactor=reactor, deadline=3, batching=False)
-    await limited(gatherResults([koji.getTag("demo-build") for _ in range(10)]))
+    await gatherResults([koji.getTag("demo-build") for _ in range(10)])
     assert (hub.calls["multiCall"], hub.requests) == (0, 10)
     await koji.close()
 
@@ -102,7 +101,7 @@ async def test_hub_is_offline(koji: Connection, hub: FakeHub) -> None:
     calls = [koji.getTag("demo-build") for _ in range(3)]
     for call in calls:
         with pytest.raises(ServerOffline, match="closed"):
-            await limited(call)
+            await call
 
 
 @pytest_twisted.ensureDeferred
@@ -110,8 +109,8 @@ async def test_argument_that_cannot_be_sent(koji: Connection) -> None:
     """A bad argument fails its own call, and none that is made with it."""
     good = koji.getTag("demo-build")
     with pytest.raises(ValueError, match="64 bits"):
-        await limited(koji.getTag(2**70))
-    assert (await limited(good)).name == "demo-build"
+        await koji.getTag(2**70)
+    assert (await good).name == "demo-build"
 
 
 @pytest_twisted.ensureDeferred
@@ -120,10 +119,10 @@ async def test_cancelling(koji: Connection, hub: FakeHub) -> None:
     first, second = koji.getTag("demo-build"), koji.getTag("demo-candidate")
     first.cancel()
     with pytest.raises(CancelledError):
-        await limited(first)
+        await first
     third = koji.getTag("demo-released")
-    assert (await limited(second)).name == "demo-candidate"
-    assert (await limited(third)).name == "demo-released"
+    assert (await second).name == "demo-candidate"
+    assert (await third).name == "demo-released"
     assert hub.calls["getTag"] == 2
     calls = [koji.getTag("demo-build") for _ in range(2)]
     turn: Deferred[None] = Deferred()
@@ -131,8 +130,8 @@ async def test_cancelling(koji: Connection, hub: FakeHub) -> None:
     await turn
     calls[0].cancel()
     with pytest.raises(CancelledError):
-        await limited(calls[0])
-    assert (await limited(calls[1])).name == "demo-build"
+        await calls[0]
+    assert (await calls[1]).name == "demo-build"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tests import kdc as kdcs
-from tests.kdc import KDC, REALM
-from tests.support import limited
+from tests.support import kdc as kdcs
+from tests.support.kdc import KDC, REALM
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException
 from txkoji.testing import FakeHub
@@ -89,8 +88,8 @@ async def test_keytab(connect: Connect, alice: Path) -> None:
     """A keytab logs its principal in; nothing is put into the process's environment."""
     before = dict(os.environ)
     koji = connect(principal=ALICE, keytab=str(alice))
-    assert await limited(koji.login())
-    user = await limited(koji.getLoggedInUser())
+    assert await koji.login()
+    user = await koji.getLoggedInUser()
     assert (user.name, user.krb_principals) == ("alice", [ALICE])
     assert dict(os.environ) == before
     assert "unseen" not in repr(koji) + repr(koji.settings)
@@ -100,7 +99,7 @@ async def test_keytab(connect: Connect, alice: Path) -> None:
 async def test_keytab_without_authtype(connect: Connect, alice: Path) -> None:
     """A profile that says nothing else means Kerberos, as in Koji's own client."""
     koji = connect(authtype=None, principal=ALICE, keytab=str(alice))
-    assert await limited(koji.login())
+    assert await koji.login()
 
 
 @pytest_twisted.ensureDeferred
@@ -108,25 +107,25 @@ async def test_credential_cache(connect: Connect, kdc: KDC, alice: Path) -> None
     """A ticket in a credential cache logs in whom it belongs to."""
     cache = kdc.ticket(ALICE, alice, "cache")
     koji = connect(ccache=f"FILE:{cache}")
-    assert await limited(koji.login())
-    assert (await limited(koji.getLoggedInUser())).name == "alice"
+    assert await koji.login()
+    assert (await koji.getLoggedInUser()).name == "alice"
 
 
 @pytest_twisted.ensureDeferred
 async def test_session_runs_out(connect: Connect, hub: FakeHub, alice: Path) -> None:
     """A session that ran out is renewed with a ticket."""
     koji = connect(principal=ALICE, keytab=str(alice))
-    await limited(koji.login())
+    await koji.login()
     before = koji.session_id
     hub.sessions.expire_all()
-    assert (await limited(koji.getLoggedInUser())).name == "alice"
+    assert (await koji.getLoggedInUser()).name == "alice"
     assert koji.session_id == before
 
 
 async def refused(koji: Connection) -> str:
     """Return what a login that fails says: one line, and no secret in it."""
     with pytest.raises(KojiLoginException) as caught:
-        await limited(koji.login())
+        await koji.login()
     text = str(caught.value)
     assert "\n" not in text
     assert "unseen" not in text + repr(caught.value)
@@ -193,7 +192,7 @@ async def test_answer_of_the_hub(connect: Connect, hub: FakeHub, alice: Path) ->
 
     hub.ticket_answer = remember
     koji = connect(principal=ALICE, keytab=str(alice))
-    assert await limited(koji.login())
+    assert await koji.login()
     assert len(answers[0]) > 50
     for wrong in (answers[0], b"nonsense", answers[0][:-1]):
         hub.ticket_answer = lambda _, wrong=wrong: wrong  # type: ignore[misc]
@@ -202,7 +201,7 @@ async def test_answer_of_the_hub(connect: Connect, hub: FakeHub, alice: Path) ->
         assert text.startswith("what answered the login is not HTTP/127.0.0.1: ")
         assert koji.session_id is None
     hub.ticket_answer = lambda _: b""
-    assert await limited(connect(principal=ALICE, keytab=str(alice)).login())
+    assert await connect(principal=ALICE, keytab=str(alice)).login()
 
 
 @pytest_twisted.ensureDeferred
@@ -211,8 +210,8 @@ async def test_proxy_user(connect: Connect, hub: FakeHub, alice: Path) -> None:
     koji = connect(principal=ALICE, keytab=str(alice), proxyuser="carol")
     assert "alice is not authorized to login other users" in await refused(koji)
     hub.proxy_users.add("alice")
-    assert await limited(koji.login())
-    assert (await limited(koji.getLoggedInUser())).name == "carol"
+    assert await koji.login()
+    assert (await koji.getLoggedInUser()).name == "carol"
 
 
 @pytest_twisted.ensureDeferred

@@ -12,7 +12,6 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from tests.support import limited
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException, TransportError
 from txkoji.hub import methods
@@ -67,14 +66,14 @@ async def connect(hub: FakeHub) -> AsyncIterator[Callable[..., Connection]]:
 async def koji(connect: Callable[..., Connection]) -> AsyncIterator[Connection]:
     """A connection that is logged in."""
     koji = connect()
-    await limited(koji.login())
+    await koji.login()
     yield koji
 
 
 @pytest_twisted.ensureDeferred
 async def test_login_by_password(koji: Connection) -> None:
     """A password of the profile logs in, without a word of it in the connection's repr."""
-    assert (await limited(koji.getLoggedInUser())).name == "carol"
+    assert (await koji.getLoggedInUser()).name == "carol"
     assert PASSWORD not in repr(koji) + repr(koji.settings) + repr(koji._session)
     assert koji.lookup("t", "password") is None
 
@@ -98,7 +97,7 @@ async def test_login_that_cannot_work(
     """A login that can't work says at once what was tried and what to do, in one line."""
     koji = connect(**changes)
     with pytest.raises(KojiLoginException) as caught:
-        await limited(koji.login())
+        await koji.login()
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert PASSWORD not in str(caught.value)
@@ -109,16 +108,16 @@ async def test_login_that_cannot_work(
 async def test_password_is_found_out(connect: Callable[..., Connection]) -> None:
     """A profile with a user and no ``authtype`` means a password."""
     koji = connect(authtype=None)
-    assert await limited(koji.login())
+    assert await koji.login()
 
 
 @pytest_twisted.ensureDeferred
 async def test_session_over_its_time(koji: Connection, hub: FakeHub, log: list[str]) -> None:
     """A session over its time is renewed, its numbers go on, and the write is done once."""
-    await limited(koji.build(SOURCE.format(1), "demo"))
+    await koji.build(SOURCE.format(1), "demo")
     before, key, number = koji.session_id, koji.session_key, koji.callnum
     hub.sessions.expire_all()
-    task_id = await limited(koji.build(SOURCE.format(2), "demo"))
+    task_id = await koji.build(SOURCE.format(2), "demo")
     assert koji.session_id == before
     assert koji.session_key != key
     assert koji.callnum is not None
@@ -134,10 +133,10 @@ async def test_session_over_its_time(koji: Connection, hub: FakeHub, log: list[s
 @pytest_twisted.ensureDeferred
 async def test_session_that_was_removed(koji: Connection, hub: FakeHub) -> None:
     """A session that an admin's clean-up removed is replaced by a new one, counted from 0."""
-    await limited(koji.build(SOURCE.format(1), "demo"))
+    await koji.build(SOURCE.format(1), "demo")
     before = koji.session_id
     hub.sessions.forget_all()
-    await limited(koji.build(SOURCE.format(2), "demo"))
+    await koji.build(SOURCE.format(2), "demo")
     assert koji.session_id != before
     assert koji.callnum == 1
     assert len(hub.call("listTasks", {"method": "build"})) == 2
@@ -155,7 +154,7 @@ async def test_session_that_was_closed_and_is_over_its_time(koji: Connection, hu
         raise hub_auth_error()
 
     hub.sessions.renew = closed
-    assert (await limited(koji.getLoggedInUser())).name == "carol"
+    assert (await koji.getLoggedInUser()).name == "carol"
 
 
 def hub_auth_error() -> Exception:
@@ -170,7 +169,7 @@ async def test_renewal_that_is_refused(koji: Connection, hub: FakeHub) -> None:
     hub.state.update("users", hub.call("getUser", "carol")["id"], password="another")
     hub.sessions.expire_all()
     with pytest.raises(KojiLoginException, match="did not let us in with the password of carol"):
-        await limited(koji.build(SOURCE.format(1), "demo"))
+        await koji.build(SOURCE.format(1), "demo")
     assert hub.call("listTasks", {"method": "build"}) == []
 
 
@@ -188,7 +187,7 @@ async def test_hub_goes_away_before_the_renewal(koji: Connection, hub: FakeHub) 
 
     koji._attempts = stop_first
     with pytest.raises(TransportError) as caught:
-        await limited(koji.build(SOURCE.format(1), "demo"))
+        await koji.build(SOURCE.format(1), "demo")
     assert not caught.value.may_have_arrived
 
 
@@ -199,16 +198,16 @@ async def test_hub_without_header_sessions(
     """An old hub has the session in the URL; it is renewed too, and no key is in a log or error."""
     hub.sessions.header_auth = False
     koji = connect()
-    await limited(koji.login())
-    await limited(koji.build(SOURCE.format(1), "demo"))
+    await koji.login()
+    await koji.build(SOURCE.format(1), "demo")
     keys = [koji.session_key]
     hub.sessions.expire_all()
-    await limited(koji.build(SOURCE.format(2), "demo"))
+    await koji.build(SOURCE.format(2), "demo")
     keys.append(koji.session_key)
     await hub.stop()
     koji.deadline = 0.1
     with pytest.raises(TransportError) as caught:
-        await limited(koji.build(SOURCE.format(3), "demo"))
+        await koji.build(SOURCE.format(3), "demo")
     assert all(key is not None and len(key) > 10 for key in keys)
     seen = "\n".join([*log, str(caught.value), repr(caught.value), repr(koji)])
     assert not [key for key in keys if key and key in seen]
@@ -226,17 +225,17 @@ async def test_old_hub(version: str, in_url: bool, renews: bool) -> None:
     await hub.start()
     profile = Profile(name="t", server=hub.url, authtype="password", user="alice", password="alice")
     koji = Connection(profile, reactor=reactor, deadline=3)
-    assert await limited(koji.login())
+    assert await koji.login()
     assert koji._session is not None
     assert (koji._session.query(0) != "", koji._session.headers(0) == {}) == (in_url, in_url)
-    first = await limited(koji.submit("build", SOURCE.format(1), "demo"))
+    first = await koji.submit("build", SOURCE.format(1), "demo")
     before = koji.session_id
     hub.sessions.expire_all()
-    second = await limited(koji.submit("build", SOURCE.format(2), "demo"))
+    second = await koji.submit("build", SOURCE.format(2), "demo")
     assert (koji.session_id == before) == renews
-    assert (await limited(koji.getLoggedInUser())).name == "alice"
+    assert (await koji.getLoggedInUser()).name == "alice"
     assert {task["id"] for task in hub.call("listTasks", {"method": "build"})} == {first, second}
-    await limited(koji.logout())
+    await koji.logout()
     await koji.close()
     await hub.stop()
 
@@ -254,8 +253,8 @@ async def test_hundred_calls_at_once(koji: Connection, hub: FakeHub, anonymous_r
     ]
     reads = [koji.getLoggedInUser() if n % 2 else koji.getTag("demo-build") for n in range(100)]
     reactor.callLater(0.05, hub.sessions.expire_all)
-    ids = await limited(gatherResults(submitted, consumeErrors=True))
-    answers = await limited(gatherResults(reads, consumeErrors=True))
+    ids = await gatherResults(submitted, consumeErrors=True)
+    answers = await gatherResults(reads, consumeErrors=True)
     assert len(set(ids)) == 100
     assert [answer.name for answer in answers] == ["demo-build", "carol"] * 50
     assert len(hub.call("listTasks", {"method": "build"})) == 100
@@ -264,11 +263,11 @@ async def test_hundred_calls_at_once(koji: Connection, hub: FakeHub, anonymous_r
 @pytest_twisted.ensureDeferred
 async def test_logout(koji: Connection, hub: FakeHub) -> None:
     """After a logout the hub does not know the session, and calls are anonymous again."""
-    await limited(koji.logout())
+    await koji.logout()
     assert koji.session_id is None
     assert list(hub.sessions) == []
-    assert await limited(koji.getLoggedInUser()) is None
-    await limited(koji.logout())
+    assert await koji.getLoggedInUser() is None
+    await koji.logout()
     assert hub.calls["logout"] == 1
 
 
@@ -276,7 +275,7 @@ async def test_logout(koji: Connection, hub: FakeHub) -> None:
 async def test_logout_of_a_session_that_ran_out(koji: Connection, hub: FakeHub) -> None:
     """A session that is gone already is as good as logged out."""
     hub.sessions.forget_all()
-    await limited(koji.logout())
+    await koji.logout()
     assert koji.session_id is None
 
 
@@ -287,10 +286,10 @@ async def test_two_hubs(connect: Callable[..., Connection], hub: FakeHub) -> Non
     other.add_user("dave", password=PASSWORD, permissions=["admin"])
     await other.start()
     here, there = connect(), connect(server=other.url, user="dave")
-    await gatherResults([limited(here.login()), limited(there.login())], consumeErrors=True)
-    users = [limited(koji.getLoggedInUser()) for koji in (here, there)]
+    await gatherResults([here.login(), there.login()], consumeErrors=True)
+    users = [koji.getLoggedInUser() for koji in (here, there)]
     assert [user.name for user in await gatherResults(users)] == ["carol", "dave"]
-    await limited(there.createTag("only-there"))
+    await there.createTag("only-there")
     assert other.call("getTag", "only-there") is not None
     assert hub.call("getTag", "only-there") is None
     await there.close()
@@ -301,9 +300,9 @@ async def test_two_hubs(connect: Callable[..., Connection], hub: FakeHub) -> Non
 async def test_two_users_of_one_hub(connect: Callable[..., Connection], hub: FakeHub) -> None:
     """Two connections of one process have a user each."""
     first, second = connect(), connect(user="alice", password="alice")
-    await limited(first.login())
-    await limited(second.login())
-    names = [(await limited(each.getLoggedInUser())).name for each in (first, second, first)]
+    await first.login()
+    await second.login()
+    names = [(await each.getLoggedInUser()).name for each in (first, second, first)]
     assert names == ["carol", "alice", "carol"]
 
 

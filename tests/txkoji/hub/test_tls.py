@@ -12,7 +12,6 @@ import pytest_twisted
 from cryptography.hazmat.primitives import serialization
 from twisted.internet import reactor
 
-from tests.support import limited
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, KojiLoginException, TLSError
 from txkoji.testing import FakeHub
@@ -53,9 +52,9 @@ async def test_login(connect: Connect) -> None:
     """The certificate's name is the user; the session is there for the calls that follow."""
     koji = connect()
     assert koji.session_id is None
-    assert await limited(koji.login()) is True
+    assert await koji.login() is True
     assert koji.session_id is not None
-    assert (await limited(koji.getLoggedInUser())).name == "alice"
+    assert (await koji.getLoggedInUser()).name == "alice"
     assert koji.session_key is not None
     assert koji.session_key not in repr(koji) + repr(koji._session)
 
@@ -67,7 +66,7 @@ async def test_wrong_authority(connect: Connect, tmp_path: Path) -> None:
     other.mkdir()
     koji = connect(serverca=str(CertificateAuthority(other).certificate_path), cert=None)
     with pytest.raises(TLSError, match="neither serverca nor the system trusts") as caught:
-        await limited(koji.getKojiVersion())
+        await koji.getKojiVersion()
     assert "\n" not in str(caught.value)
 
 
@@ -76,15 +75,15 @@ async def test_system_authorities(connect: Connect) -> None:
     """Without a ``serverca`` the system's authorities count: they don't know the hub's."""
     koji = connect(serverca=None)
     with pytest.raises(TLSError):
-        await limited(koji.getKojiVersion())
+        await koji.getKojiVersion()
 
 
 @pytest_twisted.ensureDeferred
 async def test_no_check(connect: Connect) -> None:
     """A profile may say that the hub's certificate is not checked; ``serverca`` checks it still."""
     koji = connect(serverca=None, no_ssl_verify=True)
-    assert await limited(koji.getKojiVersion())
-    assert await limited(koji.login())
+    assert await koji.getKojiVersion()
+    assert await koji.login()
 
 
 @pytest_twisted.ensureDeferred
@@ -94,7 +93,7 @@ async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
     koji = connect(server=f"https://localhost.localdomain:{hub_port}/kojihub")
     koji._transport._agent = _agent_to(koji, int(hub_port))
     with pytest.raises(TLSError, match="another host name"):
-        await limited(koji.getKojiVersion())
+        await koji.getKojiVersion()
 
 
 @pytest_twisted.ensureDeferred
@@ -108,7 +107,7 @@ async def test_expired_certificate(tmp_path: Path) -> None:
     )
     koji = Connection(profile, reactor=reactor, deadline=3)
     with pytest.raises(TLSError, match=r"its certificate is signed by.*or has expired$") as caught:
-        await limited(koji.getKojiVersion())
+        await koji.getKojiVersion()
     assert not caught.value.may_have_arrived
     await koji.close()
     await hub.stop()
@@ -120,7 +119,7 @@ async def test_expired_client_certificate(connect: Connect, hub: FakeHub) -> Non
     hub.authority.days_valid = -1
     koji = connect(cert=str(hub.certificate("bob")))
     with pytest.raises(TLSError, match=r"expired") as caught:
-        await limited(koji.login())
+        await koji.login()
     assert "\n" not in str(caught.value)
 
 
@@ -147,7 +146,7 @@ async def test_no_certificate(connect: Connect) -> None:
     """A login by certificate without one says what is missing and what to do."""
     koji = connect(cert=None)
     with pytest.raises(KojiLoginException) as caught:
-        await limited(koji.login())
+        await koji.login()
     assert "cert" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -159,7 +158,7 @@ async def test_certificate_of_another_authority(connect: Connect, tmp_path: Path
     other.mkdir()
     koji = connect(cert=str(CertificateAuthority(other).client("alice")))
     with pytest.raises(TLSError) as caught:
-        await limited(koji.login())
+        await koji.login()
     assert "\n" not in str(caught.value)
 
 
@@ -171,7 +170,7 @@ async def test_file_that_is_no_pem(connect: Connect, tmp_path: Path, key: str) -
     path.write_text("hello")
     koji = connect(**{key: str(path)})
     with pytest.raises(BrokenConfiguration, match=rf"can't read {path}, {key} of the Koji profile"):
-        await limited(koji.login())
+        await koji.login()
 
 
 @pytest_twisted.ensureDeferred
@@ -179,7 +178,7 @@ async def test_authority_that_is_not_there(connect: Connect, tmp_path: Path) -> 
     """A ``serverca`` that is not there is said, and not replaced by the system's authorities."""
     koji = connect(serverca=str(tmp_path / "absent.crt"))
     with pytest.raises(BrokenConfiguration, match="No such file or directory"):
-        await limited(koji.getKojiVersion())
+        await koji.getKojiVersion()
 
 
 @pytest_twisted.ensureDeferred
@@ -196,7 +195,7 @@ async def test_key_with_a_pass_phrase(connect: Connect, hub: FakeHub, tmp_path: 
     path.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0] + secret)
     koji = connect(cert=str(path))
     with pytest.raises(BrokenConfiguration, match="its private key has a pass phrase"):
-        await limited(koji.login())
+        await koji.login()
 
 
 @pytest_twisted.ensureDeferred
@@ -204,10 +203,10 @@ async def test_many_writes_at_once(connect: Connect, hub: FakeHub) -> None:
     """Writes that are made at once go one after the other: the hub sees their numbers in order."""
     hub.add_user("bob")
     koji = connect()
-    await limited(koji.login())
+    await koji.login()
     source = "git+https://git.example.test/rpms/hello.git#{}"
     submitted = [koji.build(source.format(n), "demo", {"scratch": True}) for n in range(20)]
     reads = [koji.getTag("demo-build") for _ in range(20)]
-    ids = [await limited(each) for each in submitted]
+    ids = [await each for each in submitted]
     assert len(set(ids)) == 20
-    assert all([(await limited(each)).name == "demo-build" for each in reads])
+    assert all([(await each).name == "demo-build" for each in reads])

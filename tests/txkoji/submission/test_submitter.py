@@ -18,7 +18,6 @@ from twisted.web.client import Agent, ResponseFailed
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
-from tests.support import limited
 from txkoji import Connection, Profile, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
 from txkoji.submission import submitter as submission
@@ -103,7 +102,7 @@ def connection(hub: FakeHub, agent: LossyAgent | None = None) -> Connection:
 @pytest_twisted.async_fixture
 async def koji(hub: FakeHub, agent: LossyAgent) -> Connection:
     koji = connection(hub, agent)
-    await limited(koji.login())
+    await koji.login()
     return koji
 
 
@@ -129,34 +128,34 @@ def add_build(hub: FakeHub) -> str:
 async def test_marker_is_with_the_task(koji: Connection, hub: FakeHub) -> None:
     """The task carries the marker beside what the user put there, and is found by it."""
     opts = {"scratch": True, "custom_user_metadata": {"mine": 1}}
-    begun = await limited(koji.new_submission("build", SOURCE, "demo", opts))
-    task_id = await limited(koji.submit("build", SOURCE, "demo", opts, submission=begun))
+    begun = await koji.new_submission("build", SOURCE, "demo", opts)
+    task_id = await koji.submit("build", SOURCE, "demo", opts, submission=begun)
     assert hub.call("getTaskRequest", task_id)[2] == {
         "scratch": True,
         "custom_user_metadata": {"mine": 1, "submission_marker": begun.marker},
     }
     assert opts == {"scratch": True, "custom_user_metadata": {"mine": 1}}
-    assert await limited(koji.find_submitted(begun, "build", SOURCE, "demo", opts)) == task_id
-    other = await limited(koji.new_submission("build", SOURCE, "demo", opts))
-    assert await limited(koji.find_submitted(other, "build", SOURCE, "demo", opts)) is None
+    assert await koji.find_submitted(begun, "build", SOURCE, "demo", opts) == task_id
+    other = await koji.new_submission("build", SOURCE, "demo", opts)
+    assert await koji.find_submitted(other, "build", SOURCE, "demo", opts) is None
 
 
 @pytest_twisted.ensureDeferred
 async def test_marker_in_named_options(koji: Connection, hub: FakeHub) -> None:
     """Options may be given by name, or not at all."""
-    task_id = await limited(koji.submit("build", SOURCE, "demo", opts={"scratch": True}))
+    task_id = await koji.submit("build", SOURCE, "demo", opts={"scratch": True})
     assert hub.call("getTaskRequest", task_id)[2]["scratch"] is True
-    task_id = await limited(koji.submit("build", SOURCE, "demo"))
+    task_id = await koji.submit("build", SOURCE, "demo")
     assert list(hub.call("getTaskRequest", task_id)[2]) == ["custom_user_metadata"]
 
 
 @pytest_twisted.ensureDeferred
 async def test_submission_is_plain(koji: Connection) -> None:
     """What is stored before a submission is plain, and comes back the same from JSON."""
-    begun = await limited(koji.new_submission("newRepo", "demo-build"))
+    begun = await koji.new_submission("newRepo", "demo-build")
     stored = json.loads(json.dumps(dataclasses.asdict(begun)))
     assert Submission(**stored) == begun
-    assert begun.owner == (await limited(koji.getLoggedInUser())).id
+    assert begun.owner == (await koji.getLoggedInUser()).id
 
 
 CALLS: list[tuple[Any, ...]] = [
@@ -185,7 +184,7 @@ async def test_lost_once(
     task = TASKS.get(call[0], call[0])
     before = hub.call(*call, user="carol")
     agent.method, agent.loses = call[0], [loses]
-    task_id = await limited(koji.submit(*call))
+    task_id = await koji.submit(*call)
     assert agent.lost == 1
     assert sorted(task_ids(hub, task)) == [before, task_id]
 
@@ -199,7 +198,7 @@ async def test_late_once(
     add_build(hub)
     hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-1")
     agent.method, agent.loses = call[0], ["late"]
-    task_id = await limited(koji.submit(*call))
+    task_id = await koji.submit(*call)
     assert (agent.lost, hub.calls[call[0]]) == (1, 1)
     assert task_ids(hub, TASKS.get(call[0], call[0])) == [task_id]
 
@@ -209,7 +208,7 @@ async def test_late_after_another_write(koji: Connection, hub: FakeHub, agent: L
     """A number that another write has overtaken is no reason to fail: the task is submitted."""
     agent.loses = ["request"]
     agent.on_loss = lambda: koji.createTag("another")
-    task_id = await limited(koji.submit("build", SOURCE, "demo"))
+    task_id = await koji.submit("build", SOURCE, "demo")
     assert hub.call("getTag", "another") is not None
     assert task_ids(hub) == [task_id]
 
@@ -217,10 +216,10 @@ async def test_late_after_another_write(koji: Connection, hub: FakeHub, agent: L
 @pytest_twisted.ensureDeferred
 async def test_resubmit_once(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
     """The copy of a task is known by the request of the first."""
-    first = await limited(koji.submit("build", SOURCE, "demo", {"scratch": True}))
-    await limited(koji.cancelTask(first))
+    first = await koji.submit("build", SOURCE, "demo", {"scratch": True})
+    await koji.cancelTask(first)
     agent.method, agent.loses = "resubmitTask", ["reply"]
-    again = await limited(koji.submit("resubmitTask", first))
+    again = await koji.submit("resubmitTask", first)
     assert sorted(task_ids(hub)) == [first, again]
 
 
@@ -228,11 +227,11 @@ async def test_resubmit_once(koji: Connection, hub: FakeHub, agent: LossyAgent) 
 async def test_copy_with_the_marker(koji: Connection) -> None:
     """A task that was resubmitted has the marker of the first: the first is found."""
     call = ("build", SOURCE, "demo", {"scratch": True})
-    begun = await limited(koji.new_submission(*call))
-    first = await limited(koji.submit(*call, submission=begun))
-    await limited(koji.cancelTask(first))
-    await limited(koji.submit("resubmitTask", first))
-    assert await limited(koji.find_submitted(begun, *call)) == first
+    begun = await koji.new_submission(*call)
+    first = await koji.submit(*call, submission=begun)
+    await koji.cancelTask(first)
+    await koji.submit("resubmitTask", first)
+    assert await koji.find_submitted(begun, *call) == first
 
 
 @pytest_twisted.ensureDeferred
@@ -240,13 +239,13 @@ async def test_found_by_another_process(hub: FakeHub) -> None:
     """What was stored and the same call are all that finds the task after a restart."""
     call = ("newRepo", "demo-build")
     first = connection(hub)
-    await limited(first.login())
-    stored = dataclasses.asdict(await limited(first.new_submission(*call)))
-    task_id = await limited(first.call(*call))
-    await limited(first.logout())
+    await first.login()
+    stored = dataclasses.asdict(await first.new_submission(*call))
+    task_id = await first.call(*call)
+    await first.logout()
     second = connection(hub)
-    await limited(second.login())
-    found = await limited(second.find_submitted(Submission(**stored), *call))
+    await second.login()
+    found = await second.find_submitted(Submission(**stored), *call)
     assert found == task_id
 
 
@@ -254,8 +253,8 @@ async def test_found_by_another_process(hub: FakeHub) -> None:
 async def test_equal_requests(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
     """Equal requests that are in doubt at the same time get a task each."""
     agent.method, agent.loses = "newRepo", ["reply", "request", "reply", "reply", None]
-    ids = await limited(
-        gatherResults([koji.submit("newRepo", "demo-build") for _ in range(5)], consumeErrors=True)
+    ids = await gatherResults(
+        [koji.submit("newRepo", "demo-build") for _ in range(5)], consumeErrors=True
     )
     assert len(set(ids)) == 5
     assert set(task_ids(hub, "newRepo")) == set(ids)
@@ -264,34 +263,32 @@ async def test_equal_requests(koji: Connection, hub: FakeHub, agent: LossyAgent)
 @pytest_twisted.ensureDeferred
 async def test_equal_requests_of_an_earlier_process(koji: Connection, hub: FakeHub) -> None:
     """Of two equal tasks of an earlier process, that which is known is not taken for the other."""
-    first = await limited(koji.new_submission("newRepo", "demo-build"))
-    second = await limited(koji.new_submission("newRepo", "demo-build"))
+    first = await koji.new_submission("newRepo", "demo-build")
+    second = await koji.new_submission("newRepo", "demo-build")
     known, unknown = (hub.call("newRepo", "demo-build", user="carol") for _ in range(2))
     koji.claim(known, first)
-    assert await limited(koji.find_submitted(second, "newRepo", "demo-build")) == unknown
+    assert await koji.find_submitted(second, "newRepo", "demo-build") == unknown
 
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_not_ours(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
     """A task of another user or tag is not taken for a lost one; a tag may go by id or name."""
     hub.add_user("dave", permissions=["repo"])
-    begun = await limited(koji.new_submission("newRepo", "demo-build"))
+    begun = await koji.new_submission("newRepo", "demo-build")
     hub.call("newRepo", "demo-build", user="dave")
     hub.call("newRepo", "demo-candidate", user="carol")
-    assert await limited(koji.find_submitted(begun, "newRepo", "demo-build")) is None
+    assert await koji.find_submitted(begun, "newRepo", "demo-build") is None
     task_id = hub.call("newRepo", hub.call("getTag", "demo-build")["id"], user="carol")
-    assert await limited(koji.find_submitted(begun, "newRepo", "demo-build")) == task_id
+    assert await koji.find_submitted(begun, "newRepo", "demo-build") == task_id
 
 
 @pytest_twisted.ensureDeferred
 async def test_hub_refuses(koji: Connection, hub: FakeHub) -> None:
     """A refusal is the caller's to see: nothing is looked for and nothing sent again."""
-    begun = await limited(koji.new_submission("build"))
+    begun = await koji.new_submission("build")
     looked = hub.calls["listTasks"]
     with pytest.raises(HubFault):
-        await limited(
-            koji.submit("build", SOURCE, "demo", channel="no-such-channel", submission=begun)
-        )
+        await koji.submit("build", SOURCE, "demo", channel="no-such-channel", submission=begun)
     assert task_ids(hub) == []
     assert (hub.calls["build"], hub.calls["listTasks"]) == (1, looked)
 
@@ -299,49 +296,49 @@ async def test_hub_refuses(koji: Connection, hub: FakeHub) -> None:
 @pytest_twisted.ensureDeferred
 async def test_hub_that_is_gone(koji: Connection, hub: FakeHub) -> None:
     """A hub that nothing could be sent to: the error says so, and there is nothing to look for."""
-    begun = await limited(koji.new_submission("build"))
+    begun = await koji.new_submission("build")
     await hub.stop()
     koji.deadline = 0.2
     with pytest.raises(TransportError) as caught:
-        await limited(koji.submit("build", SOURCE, "demo", submission=begun))
+        await koji.submit("build", SOURCE, "demo", submission=begun)
     assert not caught.value.may_have_arrived
 
 
 @pytest_twisted.ensureDeferred
 async def test_hub_that_goes(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
     """A hub that is gone when it should be asked for the task: it may have it, says the error."""
-    begun = await limited(koji.new_submission("build"))
+    begun = await koji.new_submission("build")
     koji.deadline = 0.5
     agent.loses = ["reply"]
     agent.on_loss = hub.offline
     with pytest.raises(UnknownOutcome, match="find_submitted") as caught:
-        await limited(koji.submit("build", SOURCE, "demo", submission=begun))
+        await koji.submit("build", SOURCE, "demo", submission=begun)
     assert caught.value.may_have_arrived
     hub.online()
-    assert [await limited(koji.find_submitted(begun, "build", SOURCE, "demo"))] == task_ids(hub)
+    assert [await koji.find_submitted(begun, "build", SOURCE, "demo")] == task_ids(hub)
 
 
 @pytest_twisted.ensureDeferred
 async def test_method_that_makes_no_task(koji: Connection) -> None:
     """A method of which no task is known is refused before anything is sent."""
     with pytest.raises(ValueError, match=r"createTag can't be submitted.*call it instead"):
-        await limited(koji.submit("createTag", "x"))
+        await koji.submit("createTag", "x")
 
 
 @pytest_twisted.ensureDeferred
 async def test_many_tasks_after_it(koji: Connection, hub: FakeHub) -> None:
     """The task is found behind any number of later ones."""
-    begun = await limited(koji.new_submission("build"))
-    task_id = await limited(koji.submit("build", SOURCE, "demo", submission=begun))
+    begun = await koji.new_submission("build")
+    task_id = await koji.submit("build", SOURCE, "demo", submission=begun)
     for number in range(submission.PAGE * 2 + 5):
         hub.call("build", f"{SOURCE}{number}", "demo", {"scratch": True}, user="carol")
-    assert await limited(koji.find_submitted(begun, "build", SOURCE, "demo")) == task_id
+    assert await koji.find_submitted(begun, "build", SOURCE, "demo") == task_id
 
 
 @pytest_twisted.ensureDeferred
 async def test_priority_and_channel(koji: Connection, hub: FakeHub) -> None:
     """Priority and channel reach the task."""
-    task_id = await limited(koji.submit("build", SOURCE, "demo", {}, 5, "image"))
+    task_id = await koji.submit("build", SOURCE, "demo", {}, 5, "image")
     task = hub.call("getTaskInfo", task_id)
     assert task["priority"] == 25
     assert hub.call("getChannel", task["channel_id"])["name"] == "image"

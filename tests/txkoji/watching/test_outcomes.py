@@ -9,7 +9,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.support import HubInMemory, limited
+from tests.support import HubInMemory
 from txkoji import Connection, Profile, TaskWatcher, build_states
 from txkoji.exceptions import ServerOffline
 from txkoji.task import Task
@@ -103,8 +103,8 @@ async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
 
 async def outcome(koji: Connection, task_id: int) -> Outcome:
     watch = TaskWatcher(koji, reactor, interval=0.05).watch(task_id)
-    tree = await limited(watch.done)
-    found: Outcome = await limited(read_outcome(koji, tree))
+    tree = await watch.done
+    found: Outcome = await read_outcome(koji, tree)
     return found
 
 
@@ -119,7 +119,7 @@ async def test_closed(koji: Connection, hub: FakeHub) -> None:
     assert found.arches == dict.fromkeys(("x86_64", "aarch64", "ppc64le"), "CLOSED")
     assert sorted(found.rpms) == sorted(
         f"{rpm.name}-{rpm.version}-{rpm.release}.{rpm.arch}.rpm"
-        for rpm in await limited(koji.listBuildRPMs("hello-1.0-1"))
+        for rpm in await koji.listBuildRPMs("hello-1.0-1")
     )
     assert "hello-1.0-1.src.rpm" in found.rpms
     assert not found.is_infrastructure

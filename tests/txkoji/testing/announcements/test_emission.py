@@ -14,10 +14,9 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests import brokers
-from tests.brokers import PASSWORD, USER, RabbitMQ
-from tests.cables import Cable
-from tests.support import limited, until
+from tests.support import brokers, until
+from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.cables import Cable
 from txkoji import Connection, Profile, messages
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Receiver, State
 from txkoji.history import events
@@ -46,7 +45,7 @@ async def listen(broker: RabbitMQ) -> AsyncIterator[Listen]:
 
     yield listen
     for receiver in receivers:
-        await limited(receiver.stop())
+        await receiver.stop()
 
 
 @pytest.fixture
@@ -152,7 +151,7 @@ async def test_stop_without_a_broker(silent_bus: AMQP) -> None:
     hub.add_demo_content()
     await hub.start()
     hub.call("packageListAdd", "demo-build", "one", "kojiadmin")
-    await limited(hub.stop(), 10)
+    await hub.stop().addTimeout(10, reactor)
 
 
 @pytest.fixture
@@ -176,7 +175,7 @@ async def test_command(broker: RabbitMQ, listen: Listen) -> None:
         assert hub.stdout is not None
         url = hub.stdout.readline().split()[1]
         connection = Connection(Profile("fake", server=url), reactor=reactor)
-        await limited(connection.packageListAdd("demo-build", "one", "kojiadmin"))
+        await connection.packageListAdd("demo-build", "one", "kojiadmin")
         await until(lambda: got)
         await connection.close()
     finally:

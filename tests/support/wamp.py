@@ -144,7 +144,7 @@ class Crossbar:
         )
         log = self._directory / "log"
         self._launch(log)
-        await until(lambda: b"started" in log.read_bytes() and self._listens(), 60)
+        await until(lambda: b"started" in log.read_bytes() and self._listens())
 
     def _launch(self, log: Path) -> None:
         with log.open("wb") as output:
