@@ -68,6 +68,7 @@ setup(
         # 24.7 is the first release whose inlineCallbacks accept a yielded coroutine,
         # which is how Buildbot calls an `async def run`.
         "twisted[tls]>=24.7",
+        "attrs>=22.2",
         "munch>=4.0",
         # 24.3 is the first that takes cryptography's own certificates.
         "pyopenssl>=24.3",

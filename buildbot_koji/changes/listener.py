@@ -20,7 +20,7 @@ from buildbot_koji.changes.selection import Selection
 from buildbot_koji.changes.storage import Storage
 from buildbot_koji.hubs.hub import get_hub
 from txkoji import messages
-from txkoji.bus import BusMessage, Receiver, Reject, State
+from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
 from txkoji.gathering import gather
 from txkoji.history.events import Event
@@ -353,8 +353,8 @@ class Listener:
 
     # The bus
 
-    def _bus_changed(self, state: State, _reason: str | None) -> None:
-        if state is State.READY:
+    def _bus_changed(self, state: ReceiverState, _reason: str | None) -> None:
+        if state is ReceiverState.READY:
             # What was sent while nobody listened may be lost.
             self.wake()
 

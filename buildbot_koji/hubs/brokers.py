@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
+import attrs
 from buildbot.config.errors import error as config_error
 from buildbot.interfaces import IRenderable
 from buildbot.util import ComparableMixin
@@ -37,7 +37,7 @@ class KojiBroker(ComparableMixin):
     def __init__(self, url: str, **arguments: Any) -> None:
         self.arguments = {"url": url, **arguments}
         name = type(self).__name__
-        known = [each.name for each in dataclasses.fields(self.settings) if each.init]
+        known = [each.name for each in attrs.fields(self.settings)]
         for each in arguments.keys() - set(known):
             config_error(f"{name} takes no {each}: it takes {', '.join(known)}")
             del self.arguments[each]
@@ -84,7 +84,7 @@ class KojiAMQP(KojiBroker):
     def fedora(cls, queue: str, *, certificate: str, key: str, ca: str) -> KojiAMQP:
         """Return Fedora's public broker; see :meth:`txkoji.bus.AMQP.fedora`."""
         made = AMQP.fedora(queue, certificate=certificate, key=key, ca=ca)
-        return cls(**{each.name: getattr(made, each.name) for each in dataclasses.fields(made)})
+        return cls(**attrs.asdict(made, recurse=False))
 
 
 class KojiAMQP1(KojiBroker):

@@ -1,13 +1,13 @@
-"""Message buses: where a Koji hub says what happens, at once and without a promise.
+"""Message buses: a Koji hub announces there what happens, promptly but unreliably.
 
-A :class:`Receiver` gets messages from a broker, a :class:`Publisher` sends them to one; the
-settings, :class:`AMQP` or :class:`AMQP1`, say which and how. The libraries for the two protocols
+A :class:`Receiver` receives messages from a broker, a :class:`Publisher` publishes them to one; the
+settings, :class:`AMQP` or :class:`AMQP1`, describe the broker. The libraries for the two protocols
 are extras: ``pip install 'buildbot-koji[amqp]'`` (pika) and ``'buildbot-koji[amqp1]'`` (proton).
 """
 
 from txkoji.bus.base import BusMessage, Reject
 from txkoji.bus.publisher import Publisher
-from txkoji.bus.receiver import Receiver, State
+from txkoji.bus.receiver import Receiver, ReceiverState
 from txkoji.bus.settings import AMQP, AMQP1, Broker
 from txkoji.bus.topics import dialect_of, topic_of
 
@@ -18,8 +18,8 @@ __all__ = [
     "BusMessage",
     "Publisher",
     "Receiver",
+    "ReceiverState",
     "Reject",
-    "State",
     "dialect_of",
     "topic_of",
 ]

@@ -1,4 +1,4 @@
-"""AMQP 0-9-1 by pika's Twisted adapter: RabbitMQ, and with it Fedora's broker."""
+"""AMQP 0-9-1 by pika's Twisted adapter: RabbitMQ, Fedora's broker included."""
 
 from __future__ import annotations
 
@@ -27,9 +27,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from txkoji.bus.amqpvalue import NotAValue, body_of, properties_of
-from txkoji.bus.base import CLOSE_TIMEOUT, BusMessage, Delivery, Link, Outcome, text
-from txkoji.bus.connecting import connect, in_plain_words
+from txkoji.bus.amqpvalue import UndecodableValue, body_of, properties_of
+from txkoji.bus.base import (
+    CLOSE_TIMEOUT,
+    BusMessage,
+    Link,
+    ReceivedMessage,
+    Settlement,
+    text_or_bytes,
+)
+from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP
 from txkoji.bus.topics import dialect_of, topic_of
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
@@ -38,59 +45,65 @@ __all__ = ["make_link", "message_from"]
 
 PERSISTENT = 2
 AMQP_1_0 = "amqp-1.0"
-"""The type by which RabbitMQ 3 marks a message that came over AMQP 1.0."""
+"""The type that RabbitMQ 3 gives a message that arrived over AMQP 1.0."""
 
 AMQP_1_0_PROPERTIES = "x-amqp-1.0-app-properties"
 
 REFUSALS = frozenset({311, 402, 403, 404, 405, 406, 530})
-"""Reply codes that mean "no"; the others say that the broker, or the connection, is in trouble."""
+"""Reply codes of a refusal; with any other the broker or the connection is in trouble."""
 
-PROBLEMS = (AMQPError, error.ConnectionClosed, SSL.Error)
-"""What pika fails with."""
+PIKA_ERRORS = (AMQPError, error.ConnectionClosed, SSL.Error)
+"""What pika raises."""
 
-# pika logs at length what it raises as well. Without this, Python would print that to stderr for
-# programs that don't configure logging.
+# Python prints what pika logs to stderr unless the program configures logging; pika raises it too.
 logging.getLogger("pika").addHandler(logging.NullHandler())
 
 
-def make_link(settings: AMQP, reactor: Any) -> Link:
-    """Make a connection, not opened yet."""
-    return _Link(settings, reactor)
+def make_link(settings: AMQP, reactor: Any, close_timeout: float = CLOSE_TIMEOUT) -> Link:
+    """Return a new connection, not open yet.
+
+    Args:
+        settings: the broker.
+        reactor: the reactor.
+        close_timeout: seconds that a closed connection has to flush what is still unsent.
+    """
+    return _PikaLink(settings, reactor, close_timeout)
 
 
 def message_from(
     routing_key: str, redelivered: bool | None, properties: BasicProperties, body: bytes
 ) -> BusMessage:
-    """Make a message out of what the broker delivers."""
+    """Return the message that the broker delivers."""
     headers: Mapping[str, Any] = properties.headers or {}
     content: Any = body
     if properties.type == AMQP_1_0:
-        # What can't be read stays as it came: the handler will find that it is of no use.
-        with suppress(NotAValue):
+        # An undecodable body stays as it is: the handler rejects it.
+        with suppress(UndecodableValue):
             content = body_of(body)
         encoded = headers.get(AMQP_1_0_PROPERTIES)
         if isinstance(encoded, bytes):
-            with suppress(NotAValue):
+            with suppress(UndecodableValue):
                 headers = properties_of(encoded)
     return BusMessage(
         topic=topic_of(routing_key, headers),
         headers=headers,
-        body=text(content),
+        body=text_or_bytes(content),
         message_id=properties.message_id,
         redelivered=redelivered,
         dialect=dialect_of(routing_key, headers),
     )
 
 
-class _Parting:
-    """A transport that does not wait for ever to send what is left when it is closed.
+class _ImpatientTransport:
+    """A transport that aborts if a close can't flush what is unsent.
 
-    pika closes a connection whose other side is frozen as it closes any other.
+    pika closes the connection to a frozen peer like any other, and would wait for it forever.
     """
 
-    def __init__(self, transport: Any, reactor: Any) -> None:
+    def __init__(self, transport: Any, reactor: Any, close_timeout: float) -> None:
         self._transport = transport
         self._reactor = reactor
+        self._close_timeout = close_timeout
         self._timer: Any = None
 
     def write(self, data: bytes) -> None:
@@ -99,68 +112,72 @@ class _Parting:
     def loseConnection(self) -> None:  # noqa: N802 - Twisted's name
         self._transport.loseConnection()
         if self._timer is None:
-            self._timer = self._reactor.callLater(CLOSE_TIMEOUT, self.abortConnection)
+            self._timer = self._reactor.callLater(self._close_timeout, self.abortConnection)
 
     def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
         self._transport.abortConnection()
 
-    def gone(self) -> None:
-        """Be told that the connection is over."""
+    def connection_lost(self) -> None:
+        """Stop the timer: the connection has ended."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
 
 class _Connection(TwistedProtocolConnection):
-    """pika's connection, which also tells the broker's reason when it is over.
+    """pika's connection, which also keeps the broker's reason for closing it.
 
     Attributes:
-        over: a Deferred that fires with the reason when the connection is over.
-        reason: why it is over, or about to be, as an exception, else None.
+        ended: a Deferred that fires with the reason when the connection ends.
+        reason: why it ended or is about to, as an exception; else None.
     """
 
-    def __init__(self, parameters: ConnectionParameters, reactor: Any) -> None:
+    def __init__(
+        self, parameters: ConnectionParameters, reactor: Any, close_timeout: float
+    ) -> None:
         super().__init__(parameters, custom_reactor=reactor)
-        self.over: Deferred[BaseException] = Deferred()
+        self.ended: Deferred[BaseException] = Deferred()
         self.reason: BaseException | None = None
         self._clock = reactor
-        self._parting: _Parting | None = None
+        self._close_timeout = close_timeout
+        self._own_transport: _ImpatientTransport | None = None
 
     def makeConnection(self, transport: Any) -> None:  # noqa: N802 - Twisted's name
         transport.setTcpNoDelay(True)
-        self._parting = _Parting(transport, self._clock)
-        super().makeConnection(self._parting)
+        self._own_transport = _ImpatientTransport(transport, self._clock, self._close_timeout)
+        super().makeConnection(self._own_transport)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         try:
             super().dataReceived(data)
-        except Exception as error:  # noqa: BLE001 - pika raises what it makes of the broker's words
+        except Exception as error:  # noqa: BLE001 - pika raises anything on a broken frame
             self.reason = error
             self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
-        # pika puts the end of the connection over what the broker said before.
+        # pika replaces the broker's reason by the end of the connection.
         why = self.reason or self._impl._error or reason.value  # noqa: SLF001
         assert why is not None
         self.reason = why
-        if self._parting is not None:
-            self._parting.gone()
+        if self._own_transport is not None:
+            self._own_transport.connection_lost()
         super().connectionLost(reason)
-        self.over.callback(why)
+        self.ended.callback(why)
 
     def abort(self) -> None:
         """Drop the connection."""
-        if self._parting is not None and not self.over.called:
-            self._parting.abortConnection()
+        if self._own_transport is not None and not self.ended.called:
+            self._own_transport.abortConnection()
 
 
-class _Link(Link):
+class _PikaLink(Link):
     """A connection with one channel, to receive or to publish."""
 
-    def __init__(self, settings: AMQP, reactor: Any) -> None:
+    def __init__(self, settings: AMQP, reactor: Any, close_timeout: float) -> None:
         self.lost: Deferred[BusError] = Deferred()
         self.is_open = False
         self._settings = settings
         self._reactor = reactor
+        self._close_timeout = close_timeout
         self._connection: _Connection | None = None
         self._channel: Any = None
         self._confirms = False
@@ -178,21 +195,22 @@ class _Link(Link):
                 heartbeat=settings.heartbeat,
             ),
             self._reactor,
+            self._close_timeout,
         )
-        # pika drops it when it has fired.
+        # pika forgets it once it has fired.
         ready = connection.ready
         assert ready is not None
         try:
             await connect(settings, self._reactor, connection)
             await ready
             self._channel = await connection.channel()
-        except PROBLEMS as problem:
-            raise self._in_words(connection.reason or problem) from None
+        except PIKA_ERRORS as problem:
+            raise self._described(connection.reason or problem) from None
         self.is_open = True
-        connection.over.addCallback(self._lose)
+        connection.ended.addCallback(self._lose)
         self._channel.on_closed.addCallback(self._lose)
 
-    async def subscribe(self, prefetch: int, deliver: Callable[[Delivery], None]) -> None:
+    async def subscribe(self, prefetch: int, deliver: Callable[[ReceivedMessage], None]) -> None:
         settings = self._settings
         queue = settings.queue
         try:
@@ -200,8 +218,8 @@ class _Link(Link):
             if not settings.passive:
                 await self._declare(queue)
             messages, _ = await self._channel.basic_consume(queue)
-        except PROBLEMS as problem:
-            raise self._in_words(problem) from None
+        except PIKA_ERRORS as problem:
+            raise self._described(problem) from None
         Deferred.fromCoroutine(self._receive(messages, deliver)).addErrback(self._fail)
 
     async def _declare(self, queue: str | None) -> None:
@@ -216,19 +234,19 @@ class _Link(Link):
         for key in settings.routing_keys:
             await self._channel.queue_bind(queue, settings.exchange, key)
 
-    async def _receive(self, messages: Any, deliver: Callable[[Delivery], None]) -> None:
+    async def _receive(self, messages: Any, deliver: Callable[[ReceivedMessage], None]) -> None:
         while True:
             _channel, method, properties, body = await messages.get()
             message = message_from(method.routing_key, method.redelivered, properties, body)
-            deliver(Delivery(message, self, partial(self._settle, method.delivery_tag)))
+            deliver(ReceivedMessage(message, self, partial(self._settle, method.delivery_tag)))
 
-    def _settle(self, tag: int, outcome: Outcome) -> None:
+    def _settle(self, tag: int, settlement: Settlement) -> None:
         if not self.is_open:
             return
-        if outcome is Outcome.ACCEPT:
+        if settlement is Settlement.ACCEPTED:
             self._channel.basic_ack(tag)
         else:
-            self._channel.basic_reject(tag, requeue=outcome is Outcome.RELEASE)
+            self._channel.basic_reject(tag, requeue=settlement is Settlement.RELEASED)
 
     async def publish(
         self, topic: str, body: str | bytes, headers: Mapping[str, Any], message_id: str
@@ -260,16 +278,16 @@ class _Link(Link):
         except UnroutableError:
             raise MessageNotTaken(
                 f"no queue of the broker {self._settings.url} takes a message with the routing key"
-                f" {topic!r} from the exchange {exchange!r}: bind one, or say mandatory=False"
+                f" {topic!r} from the exchange {exchange!r}: bind one, or write mandatory=False"
             ) from None
         except NackError:
             raise MessageNotTaken(
-                f"the broker {self._settings.url} could not keep the message {topic!r}"
+                f"the broker {self._settings.url} did not store the message {topic!r}"
             ) from None
-        except PROBLEMS as problem:
-            # pika tells those who wait before it tells that the connection is over.
+        except PIKA_ERRORS as problem:
+            # pika fails what is pending before it reports the end of the connection.
             self._lose(problem)
-            raise self._in_words(problem, may_have_arrived=sent) from None
+            raise self._described(problem, may_have_arrived=sent) from None
 
     async def close(self) -> None:
         assert self._connection is not None
@@ -282,17 +300,17 @@ class _Link(Link):
             self._connection.abort()
 
     def _lose(self, reason: BaseException) -> None:
-        """Take note that connection, channel or consumer is over: none is of use by itself."""
+        """Record that connection, channel or consumer has ended: each needs the others."""
         self.is_open = False
         if not self.lost.called:
-            self.lost.callback(self._in_words(reason))
+            self.lost.callback(self._described(reason))
 
     def _fail(self, failure: Failure) -> None:
-        """End the link when nothing more can be received."""
+        """End the link when the consumer fails."""
         assert failure.value is not None
         self._lose(failure.value)
 
-    def _in_words(self, problem: BaseException, *, may_have_arrived: bool = False) -> BusError:
+    def _described(self, problem: BaseException, *, may_have_arrived: bool = False) -> BusError:
         made = self._error_of(problem)
         made.may_have_arrived = may_have_arrived and not isinstance(made, BrokerRefusal)
         return made
@@ -306,9 +324,7 @@ class _Link(Link):
             mechanism = self._settings.login_mechanism
             return BrokerRefusal(f"the broker {url} does not offer a login by {mechanism}")
         if isinstance(problem, ConsumerCancelled):
-            return BrokerUnreachable(
-                f"the broker {url} has taken the queue {self._settings.queue!r} away"
-            )
+            return BrokerUnreachable(f"the broker {url} deleted the queue {self._settings.queue!r}")
         if isinstance(problem, AMQPHeartbeatTimeout):
-            return BrokerUnreachable(f"the broker {url} gives no sign of life")
-        return in_plain_words(problem, self._settings)
+            return BrokerUnreachable(f"the broker {url} missed its heartbeats")
+        return plain_error(problem, self._settings)

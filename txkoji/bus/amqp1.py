@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from txkoji.bus.base import BusMessage, Delivery, Link, Outcome, text
-from txkoji.bus.connecting import connect, in_plain_words
+from txkoji.bus.base import BusMessage, Link, ReceivedMessage, Settlement, text_or_bytes
+from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP1
 from txkoji.bus.topics import dialect_of, topic_of
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError, MessageNotTaken
@@ -31,37 +31,37 @@ TROUBLES = frozenset(
         "amqp:resource-limit-exceeded",
     }
 )
-"""Conditions that say that the broker, or the connection, is in trouble; the others mean "no"."""
+"""Conditions of a broker or connection in trouble; any other is a refusal."""
 
 OUTCOMES = {
-    Outcome.ACCEPT: proton.Delivery.ACCEPTED,
-    Outcome.REJECT: proton.Delivery.REJECTED,
-    Outcome.RELEASE: proton.Delivery.RELEASED,
+    Settlement.ACCEPTED: proton.Delivery.ACCEPTED,
+    Settlement.REJECTED: proton.Delivery.REJECTED,
+    Settlement.RELEASED: proton.Delivery.RELEASED,
 }
 
-DISPOSITIONS = {
-    proton.Delivery.REJECTED: "it was rejected",
-    proton.Delivery.RELEASED: "nobody there takes it",
-    proton.Delivery.MODIFIED: "nobody there takes it",
+REFUSED_OUTCOMES = {
+    proton.Delivery.REJECTED: "rejected",
+    proton.Delivery.RELEASED: "no consumer takes it",
+    proton.Delivery.MODIFIED: "no consumer takes it",
 }
-"""What the broker says of a message that it did not accept."""
+"""What the broker's outcome means for a published message that it did not accept."""
 
 CONNECTION = ""
-"""What is waited for while the connection is opened: no link has this name."""
+"""The name to wait for while the connection opens: no link has it."""
 
 
 def make_link(settings: AMQP1, reactor: Any) -> Link:
-    """Make a connection, not opened yet."""
-    return _Link(settings, reactor)
+    """Return a new connection, not open yet."""
+    return _ProtonLink(settings, reactor)
 
 
 def message_from(data: bytes) -> BusMessage:
-    """Make a message out of what the broker delivers, encoded."""
+    """Decode a message that the broker delivers."""
     message = proton.Message()
     try:
         message.decode(data)
     except proton.ProtonException:
-        # As it came: the handler will find that it is of no use.
+        # Undecoded: the handler rejects it.
         return BusMessage(topic=None, body=data)
     headers: dict[str, Any] = dict(message.properties or {})
     address = message.subject or message.address
@@ -70,12 +70,12 @@ def message_from(data: bytes) -> BusMessage:
     if message.delivery_count:
         redelivered = True
     elif message.first_acquirer:
-        # False where the broker does not say it, too.
+        # Only True counts: False is also the default of a broker that does not say.
         redelivered = False
     return BusMessage(
         topic=topic_of(address, headers),
         headers=headers,
-        body=text(message.body),
+        body=text_or_bytes(message.body),
         message_id=None if identity is None else str(identity),
         redelivered=redelivered,
         dialect=dialect_of(address, headers),
@@ -83,28 +83,28 @@ def message_from(data: bytes) -> BusMessage:
 
 
 class _Engine(Protocol):
-    """Moves bytes between the network and proton's engine, and tells of the engine's events.
+    """Moves bytes between the network and proton's engine, and passes on the engine's events.
 
     Args:
-        settings: where, and as whom.
+        settings: the broker.
         clock: an IReactorTime.
-        tell: is called with each event.
-        over: is called when the connection is over, with the reason.
+        on_event: called with each event.
+        on_end: called with the reason when the connection has ended.
     """
 
     def __init__(
         self,
         settings: AMQP1,
         clock: Any,
-        tell: Callable[[Any], None],
-        over: Callable[[BaseException], None],
+        on_event: Callable[[Any], None],
+        on_end: Callable[[BaseException], None],
     ) -> None:
         self._clock = clock
-        self._tell = tell
-        self._over = over
+        self._on_event = on_event
+        self._on_end = on_end
         self._collector = proton.Collector()
         self._pumping = False
-        self._is_over = False
+        self._has_ended = False
         self._timer: Any = None
         self.connection = proton.Connection()
         self.connection.collect(self._collector)
@@ -113,10 +113,10 @@ class _Engine(Protocol):
         self._engine = proton.Transport()
         self._engine.idle_timeout = settings.heartbeat
         sasl = self._engine.sasl()
-        # Exactly one. Left the choice, proton prefers EXTERNAL to a password, and takes ANONYMOUS
-        # for PLAIN where the broker offers AMQPLAIN as well: any password is right then.
+        # Exactly one: proton prefers EXTERNAL to a password, and mistakes AMQPLAIN for PLAIN: it
+        # then logs in as ANONYMOUS, with any password.
         sasl.allowed_mechs(settings.login_mechanism)
-        # proton can't see Twisted's TLS. The settings have made sure of it, or of the user's wish.
+        # proton can't see Twisted's TLS; the settings check it.
         sasl.allow_insecure_mechs = True
         if settings.login_mechanism == "PLAIN":
             self.connection.user = settings.user or ""
@@ -133,7 +133,7 @@ class _Engine(Protocol):
         while data:
             capacity = self._engine.capacity()
             if capacity <= 0:
-                # The engine is closed: the rest is for nobody.
+                # The engine is closed: nobody wants the rest.
                 return
             self._engine.push(data[:capacity])
             data = data[capacity:]
@@ -142,27 +142,27 @@ class _Engine(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        self._is_over = True
+        self._has_ended = True
         self._engine.unbind()
         self._collector.release()
         assert reason.value is not None
-        self._over(reason.value)
+        self._on_end(reason.value)
 
     def abort(self) -> None:
         """Drop the connection."""
-        if self.transport is not None and not self._is_over:
+        if self.transport is not None and not self._has_ended:
             self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def pump(self) -> None:
-        """Tell of what happened, and write what is to be written."""
-        if self._pumping or self._is_over or not self.connected:
-            # In the first case by something that was told of an event: the loop below goes on.
+        """Dispatch the engine's events and write its pending output."""
+        if self._pumping or self._has_ended or not self.connected:
+            # While pumping, a handler of an event calls this: the loop below continues.
             return
         self._pumping = True
         now = self._clock.seconds()
         deadline = self._engine.tick(now)
         try:
-            # Writing, too, makes events: only then the engine says that a login was refused.
+            # Writing makes events too: only then the engine reports a refused login.
             while self._dispatch() | self._write():
                 pass
         finally:
@@ -170,20 +170,20 @@ class _Engine(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         if deadline:
-            # The engine wants to look at the time then: it keeps the connection alive.
+            # For the heartbeats.
             self._timer = self._clock.callLater(max(0.0, deadline - now), self.pump)
 
     def _dispatch(self) -> bool:
-        """Tell of all events; returns whether there was one."""
+        """Dispatch all events; return whether there was one."""
         found = False
         while (event := self._collector.peek()) is not None:
             found = True
-            self._tell(event)
+            self._on_event(event)
             self._collector.pop()
         return found
 
     def _write(self) -> bool:
-        """Write all that is to be written; returns whether there was something."""
+        """Write all pending output; return whether there was any."""
         assert self.transport is not None
         found = False
         while (pending := self._engine.pending()) > 0:
@@ -195,7 +195,7 @@ class _Engine(Protocol):
         return found
 
 
-class _Link(Link):
+class _ProtonLink(Link):
     """A connection with a session, to receive or to publish."""
 
     def __init__(self, settings: AMQP1, reactor: Any) -> None:
@@ -203,18 +203,17 @@ class _Link(Link):
         self.is_open = False
         self._settings = settings
         self._reactor = reactor
-        self._engine = _Engine(settings, reactor, self._on_event, self._on_over)
-        self._over: Deferred[None] = Deferred()
+        self._engine = _Engine(settings, reactor, self._on_event, self._on_end_of_connection)
+        self._ended: Deferred[None] = Deferred()
         self._reason: BusError | None = None
-        self._closing = False
         self._waiting: dict[str, Deferred[None]] = {}
         self._confirming: dict[str, Deferred[None]] = {}
         self._senders: dict[str, Any] = {}
         self._sent = 0
         self._session: Any = None
-        self._deliver: Callable[[Delivery], None] | None = None
-        self._reactions: dict[Any, Callable[[Any], None]] = {
-            Event.CONNECTION_REMOTE_OPEN: lambda _: self._go_on(CONNECTION),
+        self._deliver: Callable[[ReceivedMessage], None] | None = None
+        self._event_handlers: dict[Any, Callable[[Any], None]] = {
+            Event.CONNECTION_REMOTE_OPEN: lambda _: self._resume(CONNECTION),
             Event.LINK_REMOTE_OPEN: self._on_link_open,
             Event.LINK_FLOW: self._on_flow,
             Event.DELIVERY: self._on_delivery,
@@ -233,14 +232,13 @@ class _Link(Link):
         self._session.open()
         self.is_open = True
 
-    async def subscribe(self, prefetch: int, deliver: Callable[[Delivery], None]) -> None:
+    async def subscribe(self, prefetch: int, deliver: Callable[[ReceivedMessage], None]) -> None:
         settings = self._settings
         self._deliver = deliver
         receiver = self._session.receiver(settings.subscription or f"receiver-{uuid4()}")
         receiver.source.address = settings.address
         if settings.subscription is not None:
-            # The broker keeps it while we are away; it would end with the link, which is
-            # therefore never closed, only the connection.
+            # Closing the link would end the durable subscription: only the connection is closed.
             receiver.source.durability = proton.Terminus.DELIVERIES
             receiver.source.expiry_policy = proton.Terminus.EXPIRE_NEVER
         receiver.open()
@@ -273,7 +271,7 @@ class _Link(Link):
         await confirmed
 
     async def _sender(self, address: str) -> Any:
-        """Return the sender to an address, with a link of its own."""
+        """Return the sender for an address; each has a link of its own."""
         if address not in self._senders:
             self._refuse_if_lost()
             sender = self._session.sender(f"sender-{len(self._senders)}-{uuid4()}")
@@ -284,58 +282,57 @@ class _Link(Link):
         return self._senders[address]
 
     async def close(self) -> None:
-        self._closing = True
         self._engine.connection.close()
         self._engine.pump()
-        await self._over
+        await self._ended
 
     def abort(self) -> None:
         self._engine.abort()
 
-    def _settle(self, delivery: Any, outcome: Outcome) -> None:
+    def _settle(self, delivery: Any, settlement: Settlement) -> None:
         if not self.is_open:
             return
-        delivery.update(OUTCOMES[outcome])
+        delivery.update(OUTCOMES[settlement])
         delivery.settle()
-        if outcome is not Outcome.RELEASE:
+        if settlement is not Settlement.RELEASED:
             delivery.link.flow(1)
         self._engine.pump()
 
-    # What is waited for
+    # Waiting for the peer
 
     def _refuse_if_lost(self) -> None:
         if self._reason is not None:
             raise self._reason
 
     def _wait_for(self, name: str) -> Deferred[None]:
-        """Return a Deferred for the next good news of a link, or of the connection."""
+        """Return a Deferred for the next progress of a link, or of the connection."""
         waiting: Deferred[None] = Deferred()
         self._waiting[name] = waiting
         self._engine.pump()
         return waiting
 
-    def _go_on(self, name: str) -> None:
+    def _resume(self, name: str) -> None:
         waiting = self._waiting.pop(name, None)
         if waiting is not None:
             waiting.callback(None)
 
-    # What happens
+    # Events of the engine
 
     def _on_event(self, event: Any) -> None:
-        reaction = self._reactions.get(event.type)
-        if reaction is not None:
-            reaction(event)
+        handler = self._event_handlers.get(event.type)
+        if handler is not None:
+            handler(event)
 
     def _on_link_open(self, event: Any) -> None:
         link = event.link
         terminus = link.remote_source if link.is_receiver else link.remote_target
-        # A link without one is refused: the reason comes with its end.
+        # A link without a terminus is refused: the reason comes when it is closed.
         if terminus.type != proton.Terminus.UNSPECIFIED:
-            self._go_on(link.name)
+            self._resume(link.name)
 
     def _on_flow(self, event: Any) -> None:
         if event.link.is_sender and event.link.credit > 0:
-            self._go_on(event.link.name)
+            self._resume(event.link.name)
 
     def _on_delivery(self, event: Any) -> None:
         delivery = event.delivery
@@ -348,10 +345,12 @@ class _Link(Link):
             data = delivery.link.recv(delivery.pending) or b""
             delivery.link.advance()
             assert self._deliver is not None
-            self._deliver(Delivery(message_from(data), self, partial(self._settle, delivery)))
+            self._deliver(
+                ReceivedMessage(message_from(data), self, partial(self._settle, delivery))
+            )
 
     def _on_disposition(self, delivery: Any) -> None:
-        """Take what the broker says of a message that was published."""
+        """Handle the broker's outcome of a published message."""
         if not (delivery.remote_state or delivery.settled):
             return
         confirmed = self._confirming.pop(delivery.tag, None)
@@ -363,36 +362,36 @@ class _Link(Link):
         if state == proton.Delivery.ACCEPTED:
             confirmed.callback(None)
             return
-        words = _words(condition) or DISPOSITIONS.get(state, "no outcome")
+        reason = _describe(condition) or REFUSED_OUTCOMES.get(state, "no outcome")
         address = delivery.link.target.address
         confirmed.errback(
             MessageNotTaken(
-                f"the broker {self._settings.url} did not take a message to {address}: {words}"
+                f"the broker {self._settings.url} did not take a message to {address}: {reason}"
             )
         )
 
     def _on_end(self, event: Any) -> None:
-        """Take note that the broker has closed something: nothing is of use by itself."""
+        """Record that the broker closed link, session or connection: each needs the others."""
         condition = event.context.remote_condition
         if event.type == Event.CONNECTION_REMOTE_CLOSE:
             event.connection.close()
-        self._lose(self._error_of(condition, "the broker {url} ended the connection"))
+        self._lose(self._error_of(condition, "the broker {url} closed the connection"))
 
     def _on_error(self, event: Any) -> None:
         self._lose(
             self._error_of(event.transport.condition, "the broker {url} does not speak AMQP 1.0")
         )
 
-    def _on_over(self, reason: BaseException) -> None:
-        self._lose(in_plain_words(reason, self._settings))
-        self._over.callback(None)
+    def _on_end_of_connection(self, reason: BaseException) -> None:
+        self._lose(plain_error(reason, self._settings))
+        self._ended.callback(None)
 
     def _error_of(self, condition: Any, otherwise: str) -> BusError:
         url = self._settings.url
         if condition is None:
             return BrokerUnreachable(otherwise.format(url=url))
         kind = BrokerUnreachable if condition.name in TROUBLES else BrokerRefusal
-        return kind(f"the broker {url} says: {_words(condition)}")
+        return kind(f"the broker {url} says: {_describe(condition)}")
 
     def _lose(self, reason: BusError) -> None:
         if self._reason is not None:
@@ -404,12 +403,12 @@ class _Link(Link):
             each.errback(reason)
         confirming, self._confirming = self._confirming, {}
         for each in confirming.values():
-            # Whether the broker has it nobody knows.
+            # The broker may have stored it before the connection ended.
             each.errback(type(reason)(str(reason), may_have_arrived=True))
         self.lost.callback(reason)
 
 
-def _words(condition: Any) -> str:
+def _describe(condition: Any) -> str:
     if condition is None:
         return ""
     return " ".join(f"{condition.name} {condition.description or ''}".split())

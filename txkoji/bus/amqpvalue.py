@@ -1,9 +1,8 @@
-"""Sections of AMQP 1.0 messages, decoded. Pure.
+"""A decoder for sections of AMQP 1.0 messages. Pure.
 
-RabbitMQ 3 hands a message that came over AMQP 1.0 to consumers of AMQP 0-9-1 as it is: body and
-properties are sections of that protocol, still encoded. This reads them without a library for it.
-The numbers are those of the standard (OASIS AMQP 1.0, part 1, section 1.6, and part 3, section
-3.2).
+RabbitMQ 3 passes a message that arrived over AMQP 1.0 to AMQP 0-9-1 consumers with its body and
+properties still encoded. This module decodes them without a library for AMQP 1.0. The codes are
+from the standard (OASIS AMQP 1.0, part 1, section 1.6, and part 3, section 3.2).
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["NotAValue", "body_of", "properties_of"]
+__all__ = ["UndecodableValue", "body_of", "properties_of"]
 
 APPLICATION_PROPERTIES = 0x74
 DATA = 0x75
 AMQP_VALUE = 0x77
-DEEPEST = 32
-"""Values inside values: none of a hub's has more than two."""
+MAX_DEPTH = 32
+"""Levels of nesting: a hub's values have two at most."""
 
 _FIXED: dict[int, tuple[int, Callable[[bytes], Any]]] = {
     0x40: (0, lambda _: None),
@@ -48,7 +47,7 @@ _FIXED: dict[int, tuple[int, Callable[[bytes], Any]]] = {
     0x83: (8, lambda data: struct.unpack(">q", data)[0]),
     0x98: (16, lambda data: uuid.UUID(bytes=data)),
 }
-"""Constructors whose values have a fixed width: the width, and what reads the bytes."""
+"""Constructors of fixed-width values: the width, and the decoder of the bytes."""
 
 _VARIABLE: dict[int, tuple[str, Callable[[bytes], Any]]] = {
     0xA0: (">B", bytes),
@@ -58,45 +57,45 @@ _VARIABLE: dict[int, tuple[str, Callable[[bytes], Any]]] = {
     0xB1: (">I", lambda data: data.decode("utf-8")),
     0xB3: (">I", lambda data: data.decode("ascii")),
 }
-"""Constructors whose values begin with their length: its format, and what reads the bytes."""
+"""Constructors of length-prefixed values: the prefix's format, and the decoder of the bytes."""
 
 _COMPOUND = {0xC0: ">B", 0xC1: ">B", 0xD0: ">I", 0xD1: ">I"}
-"""Lists and maps: the format of their size and of their count."""
+"""Constructors of lists and maps: the format of their size and count."""
 
 _MAPS = (0xC1, 0xD1)
 
 
-class NotAValue(ValueError):
-    """The bytes are not a value of AMQP 1.0, or one of a kind that no hub sends."""
+class UndecodableValue(ValueError):
+    """The bytes are no AMQP 1.0 value, or one of a type that no hub sends."""
 
 
 def body_of(data: bytes) -> Any:
-    """Return the body that a section of a message holds.
+    """Decode the body section of a message.
 
     Args:
-        data: one body section, encoded: an ``amqp-value`` or a ``data``.
+        data: an encoded ``amqp-value`` or ``data`` section.
 
     Returns:
-        The value: text of protonmsg is a str, a ``data`` section bytes.
+        The value: str for protonmsg's text, bytes for a ``data`` section.
 
     Raises:
-        NotAValue: it is something else.
+        UndecodableValue: the bytes are something else.
     """
     return _section(data, AMQP_VALUE, DATA)
 
 
 def properties_of(data: bytes) -> dict[str, Any]:
-    """Return the application properties that a section of a message holds.
+    """Decode the application properties of a message.
 
     Args:
-        data: an ``application-properties`` section, encoded.
+        data: an encoded ``application-properties`` section.
 
     Raises:
-        NotAValue: it is something else.
+        UndecodableValue: the bytes are something else.
     """
     properties = _section(data, APPLICATION_PROPERTIES)
     if not isinstance(properties, dict):
-        raise NotAValue("the properties are no map")
+        raise UndecodableValue("the properties are not a map")
     return properties
 
 
@@ -105,16 +104,16 @@ def _section(data: bytes, *expected: int) -> Any:
     try:
         code, value = reader.section()
     except (struct.error, UnicodeError, OverflowError, TypeError) as error:
-        raise NotAValue(f"not a value of AMQP 1.0: {error}") from error
+        raise UndecodableValue(f"not an AMQP 1.0 value: {error}") from error
     if code not in expected:
-        raise NotAValue(f"not the section that was expected: {code!r}")
+        raise UndecodableValue(f"unexpected section {code!r}")
     if not reader.is_at_end:
-        raise NotAValue("there is more after the value")
+        raise UndecodableValue("trailing bytes after the value")
     return value
 
 
 class _Reader:
-    """Reads values one after the other."""
+    """Decodes values one after the other."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -127,7 +126,7 @@ class _Reader:
     def _take(self, count: int) -> bytes:
         taken = self._data[self._at : self._at + count]
         if len(taken) != count:
-            raise NotAValue("it ends in the middle of a value")
+            raise UndecodableValue("truncated value")
         self._at += count
         return taken
 
@@ -136,18 +135,18 @@ class _Reader:
         return number
 
     def section(self) -> tuple[Any, Any]:
-        """Read a described value; returns its descriptor and the value."""
+        """Decode a described value; return its descriptor and the value."""
         if self._take(1) != b"\0":
-            raise NotAValue("it does not begin with a descriptor")
+            raise UndecodableValue("no descriptor")
         return self.value(0), self.value(0)
 
     def value(self, depth: int) -> Any:
-        """Read a value."""
-        if depth > DEEPEST:
-            raise NotAValue("values inside values inside values")
+        """Decode a value."""
+        if depth > MAX_DEPTH:
+            raise UndecodableValue("nested too deeply")
         code = self._take(1)[0]
         if code == 0:
-            # What a value is said to be, such as a symbol of the site's own, is of no use here.
+            # The descriptor, such as a symbol of the site's own, is of no use here.
             self.value(depth + 1)
             return self.value(depth + 1)
         if code in _FIXED:
@@ -158,7 +157,7 @@ class _Reader:
             return read(self._take(self._number(layout)))
         if code in _COMPOUND:
             return self._compound(code, depth)
-        raise NotAValue(f"constructor {code:#x}")
+        raise UndecodableValue(f"constructor {code:#x}")
 
     def _compound(self, code: int, depth: int) -> Any:
         layout = _COMPOUND[code]
@@ -166,12 +165,12 @@ class _Reader:
         end = self._at + size
         count = self._number(layout)
         if count > size:
-            raise NotAValue(f"{count} values in {size} bytes")
+            raise UndecodableValue(f"{count} values in {size} bytes")
         values = [self.value(depth + 1) for _ in range(count)]
         if self._at != end:
-            raise NotAValue("a list or map is not as long as it says")
+            raise UndecodableValue("a list or map of another size than announced")
         if code not in _MAPS:
             return values
         if count % 2:
-            raise NotAValue("a map with a key and no value")
+            raise UndecodableValue("a map with a key but no value")
         return dict(zip(values[::2], values[1::2], strict=True))

@@ -1,8 +1,8 @@
-"""What every bus has in common: messages, their deliveries, and the connection they come over.
+"""What every bus has in common: messages, how they are settled, and the connection they come over.
 
-A transport (:mod:`txkoji.bus.amqp`, :mod:`txkoji.bus.amqp1`) supplies a :class:`Link`. Order,
-retry, state and the next connection are the :class:`~txkoji.bus.receiver.Receiver`'s and the
-:class:`~txkoji.bus.publisher.Publisher`'s, once for all transports.
+A transport (:mod:`txkoji.bus.amqp`, :mod:`txkoji.bus.amqp1`) supplies a :class:`Link`. Ordering,
+retries, state and reconnecting belong to the :class:`~txkoji.bus.receiver.Receiver` and the
+:class:`~txkoji.bus.publisher.Publisher`, once for all transports.
 """
 
 from __future__ import annotations
@@ -19,27 +19,37 @@ from twisted.internet.defer import TimeoutError as TimedOut
 
 from txkoji.exceptions import BusError
 
-__all__ = ["BusMessage", "Delivery", "Dialect", "Link", "Outcome", "Reject", "end", "text"]
+__all__ = [
+    "BusMessage",
+    "Dialect",
+    "Link",
+    "ReceivedMessage",
+    "Reject",
+    "Settlement",
+    "close_link",
+    "text_or_bytes",
+]
 
 CLOSE_TIMEOUT = 2.0
+"""Seconds that a broker has to answer the closing of a connection."""
 
-Dialect = Literal["protonmsg", "fedora", "stomp"]
-"""Who wrote a message: the hub's plugin protonmsg, Fedora's, or something that speaks STOMP."""
+Dialect = Literal["protonmsg", "fedora"]
+"""The hub plugin that wrote a message: Koji's protonmsg, or Fedora's."""
 
 
 @dataclass(frozen=True)
 class BusMessage:
-    """A message of a hub, whatever bus it came over.
+    """A message from a hub, whatever bus it came over.
 
     Attributes:
         topic: what it is about, without the site's prefix. In the dialect ``protonmsg`` it is the
-            suffix that the plugin appends (``build.tag``, ``task.closed``, ``repo.done``), rebuilt
-            from the headers: the broker may not tell it. In the dialect ``fedora`` it is what comes
-            after ``buildsys.`` (``tag``, ``build.state.change``). None where it is unknown.
-        headers: protonmsg's properties, or the headers of the other dialects.
-        body: text, or bytes where they are not UTF-8.
-        message_id: the id that the sender gave it; protonmsg gives none.
-        redelivered: whether it was given out before; None where the broker does not say.
+            suffix that the plugin appends (``build.tag``, ``task.closed``, ``repo.done``), derived
+            from the headers because not every broker passes it on. In the dialect ``fedora`` it
+            is what follows ``buildsys.`` (``tag``, ``build.state.change``). None if unknown.
+        headers: protonmsg's application properties, or Fedora's headers.
+        body: text, or bytes that are not UTF-8.
+        message_id: the sender's id; protonmsg sets none.
+        redelivered: whether the broker delivered it before; None if the broker does not say.
         dialect: see :data:`Dialect`.
     """
 
@@ -51,18 +61,18 @@ class BusMessage:
     dialect: Dialect = "protonmsg"
 
     def json(self) -> Any:
-        """Return the body's value.
+        """Return the body, decoded.
 
         Raises:
-            Reject: the body is not JSON: the message can never be used.
+            Reject: the body is not JSON: the message is permanently unusable.
         """
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Reject(f"its body is not JSON: {error}") from error
 
 
-def text(content: Any) -> str | bytes:
+def text_or_bytes(content: Any) -> str | bytes:
     """Return a body as a :class:`BusMessage` has it: text, or bytes that are not UTF-8."""
     if not isinstance(content, (bytes, bytearray, memoryview)):
         return str(content)
@@ -74,34 +84,34 @@ def text(content: Any) -> str | bytes:
 
 
 class Reject(Exception):
-    """A handler raises it for a message that can never be used; the text says why.
+    """Raised by a handler for a permanently unusable message; the text says why.
 
-    The broker drops such a message, or puts it aside where the queue has a dead letter exchange.
+    The broker drops the message, or dead-letters it if the queue has a dead letter exchange.
     """
 
 
-class Outcome(Enum):
-    """What becomes of a message that was received."""
+class Settlement(Enum):
+    """How a received message is settled, in AMQP's terms."""
 
-    ACCEPT = "it was handled"
-    REJECT = "it can never be used"
-    RELEASE = "another may have it"
+    ACCEPTED = "handled"
+    REJECTED = "permanently unusable"
+    RELEASED = "free for another receiver"
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """A message in the hands of a receiver.
+class ReceivedMessage:
+    """A message that is not settled yet.
 
     Attributes:
         message: the message.
-        link: the connection over which it came.
-        settle: tells the broker the outcome. Where the connection is gone, it does nothing: the
-            broker gives the message out again.
+        link: the connection that it came over.
+        settle: sends the settlement to the broker. It does nothing if the connection is gone: the
+            broker delivers the message again.
     """
 
     message: BusMessage
     link: Link
-    settle: Callable[[Outcome], None]
+    settle: Callable[[Settlement], None]
 
 
 class Link(abc.ABC):
@@ -109,8 +119,8 @@ class Link(abc.ABC):
 
     Attributes:
         lost: a Deferred that fires with a :class:`~txkoji.exceptions.BusError` when an open
-            connection is over, whoever ended it.
-        is_open: whether it can be used now.
+            connection ends, whichever side ended it.
+        is_open: whether the connection is usable now.
     """
 
     lost: Deferred[Any]
@@ -121,49 +131,55 @@ class Link(abc.ABC):
         """Connect and log in.
 
         Raises:
-            BusError: it did not work.
-            ConfigurationError: a certificate file can't be used.
+            BusError: the broker is unreachable, or refuses.
+            ConfigurationError: a certificate file is unusable.
         """
 
     @abc.abstractmethod
-    async def subscribe(self, prefetch: int, deliver: Callable[[Delivery], None]) -> None:
-        """Begin to receive.
+    async def subscribe(self, prefetch: int, deliver: Callable[[ReceivedMessage], None]) -> None:
+        """Start to receive.
 
         Args:
             prefetch: how many messages may be unsettled at a time.
-            deliver: is called with each.
+            deliver: called with each message.
 
         Raises:
-            BusError: the broker does not let us.
+            BusError: the broker refuses.
         """
 
     @abc.abstractmethod
     async def publish(
         self, topic: str, body: str | bytes, headers: Mapping[str, Any], message_id: str
     ) -> None:
-        """Publish a message, one at a time; returns when the broker has confirmed that it took it.
+        """Publish a message, one at a time; return when the broker has confirmed it.
 
         Raises:
-            BusError: it did not.
+            BusError: the broker did not confirm it.
         """
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Say good-bye and wait for the other side's. The broker gets back what is not settled."""
+        """Close the connection and wait for the peer's answer. Unsettled messages are requeued."""
 
     @abc.abstractmethod
     def abort(self) -> None:
-        """Drop the connection. What waits for it fails with a BusError."""
+        """Drop the connection. Whatever waits for it fails with a BusError."""
 
 
-async def end(link: Link, reactor: Any) -> None:
-    """Close a connection; a broker that does not answer the good-bye in time is cut off."""
+async def close_link(link: Link, reactor: Any, timeout: float = CLOSE_TIMEOUT) -> None:
+    """Close a connection; drop it if the broker does not answer in time.
+
+    Args:
+        link: the connection.
+        reactor: the reactor.
+        timeout: seconds that the broker has to answer.
+    """
     try:
         if link.is_open:
             closing = Deferred.fromCoroutine(link.close())
-            await closing.addTimeout(CLOSE_TIMEOUT, reactor)
+            await closing.addTimeout(timeout, reactor)
     except (BusError, TimedOut):
-        # It is over either way.
+        # The connection is gone either way.
         pass
     finally:
         link.abort()

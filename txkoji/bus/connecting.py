@@ -1,4 +1,4 @@
-"""The way to a broker: an endpoint with the TLS of its settings, and errors in plain words."""
+"""Connecting to a broker: an endpoint with the TLS options of its settings, and plain errors."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
 from txkoji.hub.tls import read_authority, read_client_certificate, reasons, tls_words
 
-__all__ = ["connect", "in_plain_words"]
+__all__ = ["connect", "plain_error"]
 
 
-class _Once(Factory):
-    """Builds one protocol, which is there already, and says nothing in the log."""
+class _SingleUseFactory(Factory):
+    """Gives an endpoint the protocol that it was made with, without log lines."""
 
     noisy = False
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
 
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: ARG002, N802 - as Twisted has it
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: ARG002, N802 - Twisted's
         return self._protocol
 
 
@@ -36,15 +36,15 @@ async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> None:
     """Connect a protocol to a broker.
 
     Raises:
-        BusError: the broker can't be reached.
-        ConfigurationError: a certificate file can't be used; the text says which and why.
+        BusError: the broker is unreachable, or TLS fails.
+        ConfigurationError: a certificate file is unusable; the message says which and why.
     """
     try:
-        await _endpoint(settings, reactor).connect(_Once(protocol))
+        await _endpoint(settings, reactor).connect(_SingleUseFactory(protocol))
     except error.ConnectingCancelledError:
         raise CancelledError from None
     except (error.ConnectError, error.ConnectionClosed, error.DNSLookupError, SSL.Error) as problem:
-        raise in_plain_words(problem, settings) from None
+        raise plain_error(problem, settings) from None
 
 
 def _endpoint(settings: Broker, reactor: Any) -> IStreamClientEndpoint:
@@ -65,12 +65,12 @@ def _endpoint(settings: Broker, reactor: Any) -> IStreamClientEndpoint:
     return secured
 
 
-def in_plain_words(problem: BaseException, settings: Broker) -> BusError:
-    """Make a BusError of what happened to a connection, in one line."""
+def plain_error(problem: BaseException, settings: Broker) -> BusError:
+    """Return the BusError for a failed connection, with a one-line message."""
     for reason in reasons(problem):
         if isinstance(reason, (SSL.Error, VerificationError)):
             words = tls_words(reason, authority="ca")
-            return BrokerRefusal(f"no secure connection to the broker {settings.url}: {words}")
+            return BrokerRefusal(f"no TLS connection to the broker {settings.url}: {words}")
         if isinstance(reason, error.DNSLookupError):
             return BrokerUnreachable(f"the host name of the broker {settings.url} is unknown")
         if isinstance(reason, error.ConnectionRefusedError):
@@ -78,7 +78,7 @@ def in_plain_words(problem: BaseException, settings: Broker) -> BusError:
         if isinstance(reason, (error.TimeoutError, error.ConnectError)):
             return BrokerUnreachable(f"can't connect to the broker {settings.url}: {reason}")
     if isinstance(problem, (error.ConnectionDone, error.ConnectionLost)):
-        return BrokerUnreachable(f"the broker {settings.url} ended the connection")
+        return BrokerUnreachable(f"the broker {settings.url} closed the connection")
     return BrokerUnreachable(
         f"the connection to the broker {settings.url} failed: {' '.join(str(problem).split())}"
     )

@@ -1,4 +1,4 @@
-"""Messages to a broker: published is what the broker has confirmed."""
+"""Publishing to a broker, with confirmation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import uuid4
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 
 from txkoji._deferreds import returns_deferred
-from txkoji.bus.base import Link, end
+from txkoji.bus.base import CLOSE_TIMEOUT, Link, close_link
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerUnreachable, BusError
 
@@ -20,29 +20,39 @@ TIMEOUT = 30.0
 
 
 @dataclass
-class _Attempt:
-    """One use of the connection."""
+class _Transmission:
+    """How far one use of the connection got."""
 
     may_have_arrived: bool = False
 
 
 class Publisher:
-    """Publishes messages, over one connection that is made when it is needed.
+    """Publishes messages over one connection, opened on first use.
 
     Args:
         settings: :class:`~txkoji.bus.AMQP` or :class:`~txkoji.bus.AMQP1`.
         reactor: the reactor.
-        timeout: seconds for one message, connecting and the broker's answer included.
+        timeout: seconds for one message, connecting and the broker's confirmation included.
+        close_timeout: seconds that the broker has to answer the closing of the connection.
 
     Raises:
-        ConfigurationError: the library for the protocol is not installed; the text says what to do.
+        ConfigurationError: the library for the protocol is missing; the message says how to
+            install it.
     """
 
-    def __init__(self, settings: Broker, *, reactor: Any, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        settings: Broker,
+        *,
+        reactor: Any,
+        timeout: float = TIMEOUT,
+        close_timeout: float = CLOSE_TIMEOUT,
+    ) -> None:
         settings.require_extra()
         self._settings = settings
         self._reactor = reactor
         self._timeout = timeout
+        self._close_timeout = close_timeout
         self._link: Link | None = None
         self._using = DeferredLock()
         self._working: set[Deferred[None]] = set()
@@ -56,65 +66,65 @@ class Publisher:
         headers: Mapping[str, Any] | None = None,
         message_id: str | None = None,
     ) -> None:
-        """Publish a message.
-
-        It is not sent again by itself. With a ``message_id`` of its own, whoever receives can tell
-        that two copies are one message.
+        """Publish a message, without retries.
 
         Args:
-            topic: what it is about; ``topic_prefix`` of the settings is put before it.
-            body: what it says; text is sent as UTF-8.
+            topic: what it is about; ``topic_prefix`` of the settings is prepended.
+            body: the body; text is sent as UTF-8.
             headers: strings, whole numbers, booleans and None by name.
-            message_id: its id; by default a new UUID.
+            message_id: its id, by which receivers recognise a second copy; by default a new UUID.
 
         Returns:
-            A Deferred that fires when the broker has confirmed that it has the message. On AMQP
-            0-9-1 that means that it is in a queue at least.
+            A Deferred that fires when the broker has confirmed the message. On AMQP 0-9-1 the
+            message is in at least one queue then.
 
-            It fails with :class:`~txkoji.exceptions.MessageNotTaken` where the broker says no to
-            this message, and with another :class:`~txkoji.exceptions.BusError` where the broker
-            can't be used or does not answer in time; ``may_have_arrived`` tells whether it may have
-            the message. It fails with :class:`~txkoji.exceptions.ConfigurationError` where a
-            certificate file can't be used, and with TypeError where a header is of another kind.
+            It fails with :class:`~txkoji.exceptions.MessageNotTaken` if the broker refuses this
+            message, and with another :class:`~txkoji.exceptions.BusError` if the broker is
+            unusable or does not answer in time; ``may_have_arrived`` says whether the broker may
+            have the message. It fails with :class:`~txkoji.exceptions.ConfigurationError` if a
+            certificate file is unusable, and with TypeError if a header has another type.
         """
         for name, value in (headers or {}).items():
             if not isinstance(value, (str, int, type(None))):
                 raise TypeError(f"the header {name} must not be a {type(value).__name__}")
-        attempt = _Attempt()
+        transmission = _Transmission()
 
         async def publish(link: Link) -> None:
-            attempt.may_have_arrived = True
+            transmission.may_have_arrived = True
             await link.publish(
                 self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())
             )
 
-        await self._limited(attempt, publish)
+        await self._limited(transmission, publish)
 
     @returns_deferred
     async def connect(self) -> None:
-        """Make the connection now, if there is none.
+        """Open the connection now, unless it is open.
 
         Returns:
-            A Deferred that fires when it is there. It fails as that of :meth:`publish` does.
+            A Deferred that fires when the connection is open. It fails like that of
+            :meth:`publish`.
         """
 
         async def nothing(_link: Link) -> None:
             pass
 
-        await self._limited(_Attempt(), nothing)
+        await self._limited(_Transmission(), nothing)
 
-    async def _limited(self, attempt: _Attempt, use: Callable[[Link], Awaitable[None]]) -> None:
-        """Use the connection, one at a time, within the time limit and until a stop."""
+    async def _limited(
+        self, transmission: _Transmission, use: Callable[[Link], Awaitable[None]]
+    ) -> None:
+        """Use the connection exclusively, within the time limit and until :meth:`stop`."""
         url = self._settings.url
 
         async def work() -> None:
-            # Their order is kept, and pika could not tell which of several messages it is that
-            # the broker sends back.
+            # In order, and one at a time: pika can't tell which of several messages the broker
+            # returns.
             await self._using.acquire()
             try:
                 await use(await self._open_link())
             except CancelledError:
-                # Out of time, or given up: what the broker still says would be of this message.
+                # The broker's late confirmation would count for the next message.
                 self._drop_link()
                 raise
             finally:
@@ -123,7 +133,7 @@ class Publisher:
         def expired(_: Any, seconds: float) -> None:
             raise BrokerUnreachable(
                 f"the broker {url} did not take a message within {seconds:g} s",
-                may_have_arrived=attempt.may_have_arrived,
+                may_have_arrived=transmission.may_have_arrived,
             )
 
         if self._is_stopped:
@@ -134,12 +144,12 @@ class Publisher:
         try:
             await working
         except (CancelledError, BusError):
-            # What a connection that is being made fails with when it is cancelled is anything.
+            # A connection attempt that is cancelled may fail with either.
             if not self._is_stopped:
                 raise
             raise BrokerUnreachable(
                 f"publishing to the broker {url} was stopped",
-                may_have_arrived=attempt.may_have_arrived,
+                may_have_arrived=transmission.may_have_arrived,
             ) from None
         finally:
             self._working.discard(working)
@@ -163,10 +173,10 @@ class Publisher:
 
     @returns_deferred
     async def stop(self) -> None:
-        """Close the connection, for good. What waits for a confirmation fails with a BusError."""
+        """Close the connection permanently. Unconfirmed messages fail with a BusError."""
         self._is_stopped = True
         for working in list(self._working):
             working.cancel()
         link, self._link = self._link, None
         if link is not None:
-            await end(link, self._reactor)
+            await close_link(link, self._reactor, self._close_timeout)

@@ -1,7 +1,7 @@
-"""Messages from a broker to a handler: one at a time, settled only when the handler is done.
+"""Receiving from a broker: one message at a time, settled only when the handler is done.
 
-It reconnects by itself, for ever. A message whose handler fails stays with the broker and is tried
-again here, with growing pauses; meanwhile the broker sends no more than ``prefetch`` others.
+The receiver reconnects forever. A message whose handler fails stays unacknowledged and is retried
+here with back-off; meanwhile the broker sends at most ``prefetch`` others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
-from txkoji.bus.base import BusMessage, Delivery, Link, Outcome, Reject, end
+from txkoji.bus.base import (
+    CLOSE_TIMEOUT,
+    BusMessage,
+    Link,
+    ReceivedMessage,
+    Reject,
+    Settlement,
+    close_link,
+)
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import (
     BrokerRefusal,
@@ -27,18 +35,18 @@ from txkoji.exceptions import (
 )
 from txkoji.retry import RetryPolicy
 
-__all__ = ["Receiver", "State"]
+__all__ = ["Receiver", "ReceiverState"]
 
 READY_TIMEOUT = 30.0
 HANDLER_TIMEOUT = 30.0
-LOGGED = 300
-"""Characters of an error that are logged: it may quote a message."""
+MAX_LOGGED = 300
+"""Characters of an error to log: it may quote a message."""
 
 Handler = Callable[[BusMessage], "Awaitable[Any] | None"]
 
 
-class State(Enum):
-    """How a receiver is."""
+class ReceiverState(Enum):
+    """The states of a receiver: connecting, receiving, and between two attempts to connect."""
 
     IDLE = "idle"
     CONNECTING = "connecting"
@@ -49,36 +57,38 @@ class State(Enum):
 
 
 class Receiver:
-    """Receives the messages of a bus.
+    """Receives messages from a bus.
 
     Args:
         settings: :class:`~txkoji.bus.AMQP` or :class:`~txkoji.bus.AMQP1`.
-        handler: takes a :class:`~txkoji.bus.BusMessage`. When it returns, or its Deferred or
-            coroutine does, the message is acknowledged. Where it raises
-            :class:`~txkoji.bus.Reject`, the message is dropped (or put aside, where the queue has a
-            dead letter exchange), counted, and logged in one line. Where it raises anything else,
-            the message stays unacknowledged and is given to it again later, as often as it takes.
+        handler: called with each :class:`~txkoji.bus.BusMessage`. When it returns, or its Deferred
+            or coroutine does, the message is acknowledged. If it raises
+            :class:`~txkoji.bus.Reject`, the message is dropped (or dead-lettered, if the queue has
+            a dead letter exchange), counted, and logged in one line. If it raises anything else,
+            the message stays unacknowledged and is retried until it succeeds.
         reactor: the reactor.
         prefetch: how many messages the broker may send ahead.
-        on_state: is called with each new :class:`State` and, for LOST and REFUSED, the reason in
-            words, else None. At READY, messages may have been lost before: time to catch up.
-        ready_timeout: seconds until a connection must be ready.
-        retry: the pauses between two connections and between two attempts at a message.
+        on_state: called with each new :class:`ReceiverState` and, for LOST and REFUSED, the reason
+            as text, else None. Messages may have been lost before READY: time to catch up.
+        ready_timeout: seconds that connecting, login and subscribing may take.
+        handler_timeout: seconds that :meth:`stop` waits for the handler before it cancels it.
+        close_timeout: seconds that the broker has to answer the closing of the connection.
+        retry: the back-off between two attempts to connect, and between two at a message.
 
     Attributes:
-        state: the :class:`State`.
-        reason: why it is LOST or REFUSED, in words, else None.
-        trouble: what the handler failed with at the message that it is tried with again, else None.
-        received: messages that came, repeated ones too.
-        accepted: messages that the handler took.
+        state: the :class:`ReceiverState`.
+        reason: why the receiver is LOST or REFUSED, as text, else None.
+        trouble: the last error of the handler for the message that is being retried, else None.
+        received: messages received, redelivered ones included.
+        accepted: messages that the handler accepted.
         rejected: messages that the handler rejected.
-        redelivered: messages of which the broker says that they had been given out before.
+        redelivered: messages that the broker marks as delivered before.
         retried: how often a message was given to the handler again.
-        reconnects: how often a connection was ready after the first.
+        reconnects: how often the receiver was ready again after the first time.
 
     Raises:
         ConfigurationError: the settings don't say what to receive, or the library for the protocol
-            is not installed; the text says what to do.
+            is missing; the message says what to do.
     """
 
     _log = Logger()
@@ -90,13 +100,15 @@ class Receiver:
         *,
         reactor: Any,
         prefetch: int = 10,
-        on_state: Callable[[State, str | None], None] | None = None,
+        on_state: Callable[[ReceiverState, str | None], None] | None = None,
         ready_timeout: float = READY_TIMEOUT,
+        handler_timeout: float = HANDLER_TIMEOUT,
+        close_timeout: float = CLOSE_TIMEOUT,
         retry: RetryPolicy | None = None,
     ) -> None:
         settings.check_receiving()
         settings.require_extra()
-        self.state = State.IDLE
+        self.state = ReceiverState.IDLE
         self.reason: str | None = None
         self.trouble: str | None = None
         self.received = 0
@@ -111,49 +123,51 @@ class Receiver:
         self._prefetch = prefetch
         self._on_state = on_state
         self._ready_timeout = ready_timeout
+        self._handler_timeout = handler_timeout
+        self._close_timeout = close_timeout
         self._retry = retry or RetryPolicy()
         self._link: Link | None = None
         self._running: Deferred[None] | None = None
         self._connecting: Deferred[None] | None = None
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[ReceivedMessage] = deque()
         self._working: Deferred[None] = succeed(None)
         self._is_working = False
         self._handling: Deferred[Any] | None = None
         self._pauses: set[Deferred[None]] = set()
         self._stopping = False
         self._was_ready = False
-        self._said: str | None = None
+        self._logged_reason: str | None = None
 
     def start(self) -> None:
-        """Begin to connect and to receive, in the background. Once only."""
-        if self.state is State.IDLE:
+        """Start to connect and to receive, in the background. Once only."""
+        if self.state is ReceiverState.IDLE:
             self._running = Deferred.fromCoroutine(self._run())
 
     @returns_deferred
     async def stop(self) -> None:
-        """Take no more messages, wait for the handler, and close the connection.
+        """Stop receiving, wait for the handler, and close the connection.
 
-        What was not handled goes back to the broker. A handler that is not done after 30 seconds is
-        cancelled; a broker that does not answer the good-bye within 2 seconds is cut off.
+        Unhandled messages go back to the broker. A handler that is not done within
+        ``handler_timeout`` is cancelled.
         """
         self._stopping = True
         while self._waiting:
-            self._waiting.popleft().settle(Outcome.RELEASE)
+            self._waiting.popleft().settle(Settlement.RELEASED)
         for pause in list(self._pauses):
             pause.callback(None)
         if self._connecting is not None:
             self._connecting.cancel()
         await self._end_handling()
         if self._link is not None:
-            await end(self._link, self._reactor)
+            await close_link(self._link, self._reactor, self._close_timeout)
         if self._running is not None:
             await self._running
-        self._enter(State.STOPPED)
+        self._enter(ReceiverState.STOPPED)
 
     async def _end_handling(self) -> None:
         if not self._is_working:
             return
-        limit = self._reactor.callLater(HANDLER_TIMEOUT, self._cancel_handling)
+        limit = self._reactor.callLater(self._handler_timeout, self._cancel_handling)
         try:
             await self._working
         finally:
@@ -165,34 +179,35 @@ class Receiver:
             self._handling.cancel()
 
     async def _run(self) -> None:
-        """Connect, again and again."""
+        """Connect and reconnect until :meth:`stop`."""
         failures = 0
         while not self._stopping:
-            self._enter(State.CONNECTING)
+            self._enter(ReceiverState.CONNECTING)
             try:
                 self._link = self._settings.link(self._reactor)
                 await self._subscribe(self._link)
             except (BrokerRefusal, ConfigurationError) as error:
                 failures += 1
-                self._enter(State.REFUSED, str(error))
+                self._enter(ReceiverState.REFUSED, str(error))
             except CancelledError:
-                # Stopped.
+                # By stop().
                 pass
             except BusError as error:
                 failures += 1
-                self._enter(State.LOST, str(error))
-            except Exception as error:  # noqa: BLE001 - a surprise must not end the listening
+                self._enter(ReceiverState.LOST, str(error))
+            except Exception as error:  # noqa: BLE001 - a defect must not end the receiver
                 failures += 1
-                self._log.failure("connecting to the message bus {url}", url=self._settings.url)
-                self._enter(State.LOST, f"{type(error).__name__}: {error}")
+                self._log.failure(
+                    "connecting to the message bus {url} failed", url=self._settings.url
+                )
+                self._enter(ReceiverState.LOST, f"{type(error).__name__}: {error}")
             else:
-                # Not before: a broker that takes connections and refuses the login comes this far
-                # without being any good.
+                # Only now: a broker that accepts connections may still refuse every login.
                 failures = 0
-                self._enter(State.READY)
+                self._enter(ReceiverState.READY)
                 lost = await self._link.lost
                 self._waiting.clear()
-                self._enter(State.LOST, str(lost))
+                self._enter(ReceiverState.LOST, str(lost))
             if self._link is not None:
                 self._link.abort()
             if not self._stopping:
@@ -205,8 +220,8 @@ class Receiver:
 
         def expired(_: Any, seconds: float) -> None:
             raise BrokerUnreachable(
-                f"{self._settings.url} did not let us in within {seconds:g} s: is it a broker of"
-                " this protocol, and is it well?"
+                f"the broker {self._settings.url} was not ready within {seconds:g} s: does it"
+                " speak this protocol?"
             )
 
         self._connecting = Deferred.fromCoroutine(subscribe())
@@ -216,31 +231,31 @@ class Receiver:
         finally:
             self._connecting = None
 
-    def _enter(self, state: State, reason: str | None = None) -> None:
-        if self._stopping and state is not State.STOPPED:
+    def _enter(self, state: ReceiverState, reason: str | None = None) -> None:
+        if self._stopping and state is not ReceiverState.STOPPED:
             return
-        self.reconnects += state is State.READY and self._was_ready
-        self._was_ready = self._was_ready or state is State.READY
+        self.reconnects += state is ReceiverState.READY and self._was_ready
+        self._was_ready = self._was_ready or state is ReceiverState.READY
         self.state = state
         self.reason = reason
-        self._say(state, reason)
+        self._log_state(state, reason)
         if self._on_state is not None:
             try:
                 self._on_state(state, reason)
-            except Exception:  # noqa: BLE001 - the listening goes on whatever a caller does with it
-                self._log.failure("what was to be told of the message bus's state failed")
+            except Exception:  # noqa: BLE001 - a caller's defect must not end the receiver
+                self._log.failure("the on_state callback failed")
 
-    def _say(self, state: State, reason: str | None) -> None:
+    def _log_state(self, state: ReceiverState, reason: str | None) -> None:
         """Log what is new: an outage of hours is one line."""
-        if state is State.READY:
-            self._said = None
+        if state is ReceiverState.READY:
+            self._logged_reason = None
             self._log.info("listening to the message bus {url}", url=self._settings.url)
-        elif reason is not None and reason != self._said:
-            self._said = reason
-            self._log.warn("the message bus: {reason}; trying again", reason=reason)
+        elif reason is not None and reason != self._logged_reason:
+            self._logged_reason = reason
+            self._log.warn("message bus: {reason}; retrying", reason=reason)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait; a stop ends it."""
+        """Wait; :meth:`stop` ends the wait."""
         over: Deferred[None] = Deferred()
         self._pauses.add(over)
         timer: IDelayedCall = self._reactor.callLater(seconds, over.callback, None)
@@ -251,15 +266,15 @@ class Receiver:
             if timer.active():
                 timer.cancel()
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, received: ReceivedMessage) -> None:
         if self._stopping:
-            delivery.settle(Outcome.RELEASE)
+            received.settle(Settlement.RELEASED)
             return
         self.received += 1
-        self.redelivered += delivery.message.redelivered is True
-        self._waiting.append(delivery)
-        # One at a time, also across connections: a message that is handed out again while its first
-        # copy is still being handled must find what that has done.
+        self.redelivered += received.message.redelivered is True
+        self._waiting.append(received)
+        # One at a time, also across connections: a message that is redelivered while its first
+        # copy is still being handled must see the effects of that.
         if not self._is_working:
             self._is_working = True
             self._working = Deferred.fromCoroutine(self._work())
@@ -271,50 +286,50 @@ class Receiver:
         finally:
             self._is_working = False
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def _handle(self, received: ReceivedMessage) -> None:
         failures = 0
         while True:
-            self._handling = maybeDeferred(self._handler, delivery.message)
+            self._handling = maybeDeferred(self._handler, received.message)
             try:
                 await self._handling
             except Reject as reason:
                 self.rejected += 1
                 self._log.warn(
-                    "a message of the bus is of no use, {topic}: {reason}",
-                    topic=delivery.message.topic,
+                    "rejected the bus message {topic}: {reason}",
+                    topic=received.message.topic,
                     reason=_one_line(reason),
                 )
-                delivery.settle(Outcome.REJECT)
+                received.settle(Settlement.REJECTED)
                 break
-            except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost
+            except Exception as error:  # noqa: BLE001 - the message must not be lost
                 if self._stopping:
                     break
                 failures += 1
-                self._complain(delivery.message, error)
+                self._log_trouble(received.message, error)
             else:
                 self.accepted += 1
-                delivery.settle(Outcome.ACCEPT)
+                received.settle(Settlement.ACCEPTED)
                 break
             await self._pause(self._retry.pause(failures))
-            if self._stopping or not delivery.link.is_open:
-                # The broker has it still, and gives it out again.
+            if self._stopping or not received.link.is_open:
+                # The broker still has the message, and redelivers it.
                 break
             self.retried += 1
         self.trouble = None
         self._handling = None
 
-    def _complain(self, message: BusMessage, error: Exception) -> None:
-        """Log what the handler failed with, once as long as it is the same."""
+    def _log_trouble(self, message: BusMessage, error: Exception) -> None:
+        """Log the error of the handler, unless it is the same as before."""
         trouble = _one_line(error) or type(error).__name__
         if trouble == self.trouble:
             return
         self.trouble = trouble
-        words = "a message of the bus, {topic}, is kept and tried again: {trouble}"
+        text = "the bus message {topic} stays unacknowledged and is retried: {trouble}"
         if isinstance(error, KojiException):
-            self._log.warn(words, topic=message.topic, trouble=trouble)
+            self._log.warn(text, topic=message.topic, trouble=trouble)
         else:
-            self._log.failure(words, topic=message.topic, trouble=trouble)
+            self._log.failure(text, topic=message.topic, trouble=trouble)
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:LOGGED]
+    return " ".join(str(error).split())[:MAX_LOGGED]

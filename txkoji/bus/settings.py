@@ -1,53 +1,71 @@
-"""Where a broker is, how to log in to it, and what to receive from it or send to it. Pure.
+"""Where a broker is, how to log in to it, and what to receive from it or publish to it. Pure.
 
-Everything is checked when the object is made; secrets are left out of its repr.
+The constructor checks every argument; secrets are left out of the repr.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
+
+from attrs import Attribute, field, frozen
 
 from txkoji.bus.base import Link
 from txkoji.exceptions import ConfigurationError
 
 __all__ = ["AMQP", "AMQP1", "Broker"]
 
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "str": ((str,), "a string"),
-    "str | None": ((str, type(None)), "a string"),
-    "bool": ((bool,), "True or False"),
-    "int": ((int,), "a whole number"),
-    "Sequence[str]": ((list, tuple), "a list of strings"),
-    "Mapping[str, Any]": ((Mapping,), "a dictionary"),
-}
-"""What a value may be, by the annotation of its attribute, in types and in words."""
+Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
 
-@dataclass(frozen=True)
+def _instance_of(words: str, *types: type) -> Validator:
+    def check(_instance: Any, attribute: Attribute[Any], value: Any) -> None:
+        is_stray_bool = isinstance(value, bool) and bool not in types
+        if is_stray_bool or not isinstance(value, types):
+            # Not the value: it may be a secret in the wrong place.
+            raise ConfigurationError(f"{attribute.name} must be {words}")
+
+    return check
+
+
+_TEXT = _instance_of("a string", str)
+_TEXT_OR_NONE = _instance_of("a string", str, type(None))
+_FLAG = _instance_of("True or False", bool)
+_INTEGER = _instance_of("a whole number", int)
+_MAPPING = _instance_of("a dictionary", Mapping)
+
+
+def _texts(_instance: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(each, str) for each in value):
+        raise ConfigurationError(f"{attribute.name} must be a list of strings")
+
+
+def _frozen_list(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@frozen
 class Broker:
-    """What the settings of all brokers have in common.
+    """The settings that all brokers share.
 
     Attributes:
         url: ``amqps://host:port`` with TLS, ``amqp://host:port`` without; no user and password.
-        user: the name for a login by password, or None.
-        password: the password for it, or None. It is left out of the repr.
+        user: the user name to log in with a password, or None.
+        password: the password of ``user``, or None. The repr leaves it out.
         certificate: a PEM file with the client certificate, or None.
-        key: a PEM file with its key, where ``certificate`` does not hold that too.
-        ca: a PEM file with the authority that signed the broker's certificate; None for the
-            system's.
-        mechanism: ``PLAIN`` (user and password), ``EXTERNAL`` (client certificate) or, on AMQP
-            1.0, ``ANONYMOUS``, which must be asked for. None for one of the first two, as the other
-            attributes have it.
+        key: a PEM file with the private key, unless ``certificate`` holds it too.
+        ca: a PEM file with the CA that signed the broker's certificate; None for the system's.
+        mechanism: the SASL mechanism: ``PLAIN`` (user and password), ``EXTERNAL`` (client
+            certificate) or, on AMQP 1.0 and only if set, ``ANONYMOUS``. None to choose between the
+            first two by the other attributes.
         allow_insecure_login: send the password without TLS.
-        topic_prefix: what is put before the topic of a message that is published, with a dot.
-        heartbeat: seconds without a sign of life after which, about, the connection is broken.
+        topic_prefix: prepended to the topic of a published message, with a dot.
+        heartbeat: seconds of silence, roughly, after which the connection counts as broken.
 
     Raises:
-        ConfigurationError: an attribute can't be used; the text says what to write instead.
+        ConfigurationError: an attribute is unusable; the message says what to write instead.
     """
 
     module: ClassVar[str]
@@ -55,32 +73,22 @@ class Broker:
     extra: ClassVar[str]
     mechanisms: ClassVar[tuple[str, ...]]
 
-    url: str
-    _: KW_ONLY
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    certificate: str | None = None
-    key: str | None = None
-    ca: str | None = None
-    mechanism: str | None = None
-    allow_insecure_login: bool = False
-    topic_prefix: str = ""
-    heartbeat: int = 60
+    url: str = field(validator=_TEXT)
+    user: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    password: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True, repr=False)
+    certificate: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    key: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    ca: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    mechanism: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    allow_insecure_login: bool = field(default=False, validator=_FLAG, kw_only=True)
+    topic_prefix: str = field(default="", validator=_TEXT, kw_only=True)
+    heartbeat: int = field(default=60, validator=_INTEGER, kw_only=True)
 
-    def __post_init__(self) -> None:
-        self._check_kinds()
+    def __attrs_post_init__(self) -> None:
         self._check_url()
         self._check_login()
         if self.heartbeat < 2:
             raise ConfigurationError(f"heartbeat={self.heartbeat} must be 2 seconds or more")
-
-    def _check_kinds(self) -> None:
-        for each in fields(self):
-            kinds, words = _KINDS[str(each.type)]
-            value = getattr(self, each.name)
-            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                # Not the value: it may be a secret in the wrong place.
-                raise ConfigurationError(f"{each.name} must be {words}")
 
     def _check_url(self) -> None:
         try:
@@ -91,7 +99,7 @@ class Broker:
         if address.username is not None or address.password is not None:
             # The text must not show the URL: there may be a password in it.
             raise ConfigurationError(
-                "the url of a broker must not hold a user or password: give user and password"
+                "the url of a broker must not contain a user or password: give user and password"
                 " by themselves"
             )
         if address.scheme not in ("amqp", "amqps") or not address.hostname or port == 0:
@@ -106,7 +114,7 @@ class Broker:
             raise ConfigurationError("key is given without certificate")
         if (self.certificate or self.ca) and not self.has_tls:
             raise ConfigurationError(
-                f"certificate and ca are for TLS: the url must begin with amqps, not {self.url!r}"
+                f"certificate and ca are for TLS: the url must start with amqps, not {self.url!r}"
             )
         mechanism = self.login_mechanism
         if mechanism not in self.mechanisms:
@@ -119,12 +127,12 @@ class Broker:
         if mechanism == "PLAIN" and not self.has_tls and not self.allow_insecure_login:
             raise ConfigurationError(
                 f"the password would go in clear text over the network to {self.url}: use amqps://,"
-                " or say allow_insecure_login=True"
+                " or write allow_insecure_login=True"
             )
 
     @property
     def login_mechanism(self) -> str:
-        """The one SASL mechanism that is used: the broker never gets to choose."""
+        """The only SASL mechanism that is offered: the broker never gets to choose."""
         if self.mechanism is not None:
             return self.mechanism
         if self.user is not None:
@@ -132,18 +140,18 @@ class Broker:
         if self.certificate is not None:
             return "EXTERNAL"
         raise ConfigurationError(
-            "no way to log in is given: give user and password, or certificate"
-            + (", or say mechanism='ANONYMOUS'" if "ANONYMOUS" in self.mechanisms else "")
+            "no credentials: give user and password, or certificate"
+            + (", or write mechanism='ANONYMOUS'" if "ANONYMOUS" in self.mechanisms else "")
         )
 
     @property
     def has_tls(self) -> bool:
-        """Whether the connection is secured."""
+        """Whether the connection uses TLS."""
         return urlsplit(self.url).scheme == "amqps"
 
     @property
     def host(self) -> str:
-        """The name of the broker's host."""
+        """The broker's host name."""
         return urlsplit(self.url).hostname or ""
 
     @property
@@ -152,14 +160,14 @@ class Broker:
         return urlsplit(self.url).port or (5671 if self.has_tls else 5672)
 
     def prefixed(self, topic: str) -> str:
-        """Return a topic as it is published."""
+        """Return a topic with the prefix, as it is published."""
         return f"{self.topic_prefix}.{topic}" if self.topic_prefix else topic
 
     def require_extra(self) -> None:
-        """Make sure that the library is there that speaks the protocol.
+        """Check that the library for the protocol is installed.
 
         Raises:
-            ConfigurationError: it is not installed; the text says how to get it.
+            ConfigurationError: it is missing; the message says how to install it.
         """
         try:
             importlib.import_module(self.library)
@@ -170,45 +178,45 @@ class Broker:
             ) from None
 
     def link(self, reactor: Any) -> Link:
-        """Make a connection, not opened yet.
+        """Return a new connection, not open yet.
 
         Raises:
-            ConfigurationError: the library is not installed; the text says how to get it.
+            ConfigurationError: the library is missing; the message says how to install it.
         """
         self.require_extra()
-        # Imported when it is needed: the libraries are extras.
+        # Imported on use: the libraries are extras.
         made: Link = importlib.import_module(self.module).make_link(self, reactor)
         return made
 
     def check_receiving(self) -> None:
-        """Make sure that it is said what to receive.
+        """Check that the settings say what to receive.
 
         Raises:
-            ConfigurationError: it is not.
+            ConfigurationError: they don't; the message names the missing attribute.
         """
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@frozen
 class AMQP(Broker):
-    """A broker that speaks AMQP 0-9-1: RabbitMQ, and with it Fedora's.
+    """A broker that speaks AMQP 0-9-1: RabbitMQ, Fedora's included.
 
-    The path of ``url`` is the virtual host, escaped (``/%2Fpublic_pubsub`` for ``/public_pubsub``);
-    without one it is ``/``.
+    The path of ``url`` is the virtual host, percent-encoded (``/%2Fpublic_pubsub`` for
+    ``/public_pubsub``); without a path it is ``/``.
 
     Attributes:
         queue: the queue to receive from; None for settings that only publish.
-        exchange: what the queue is bound to, and what is published to. It must exist.
-        routing_keys: what of the exchange goes into the queue: ``*`` is one word, ``#`` any number.
-        passive: the queue exists: it is neither declared nor bound.
+        exchange: the exchange to bind the queue to, and to publish to. It must exist.
+        routing_keys: the binding keys of the queue: ``*`` is one word, ``#`` any number of words.
+        passive: use an existing queue: neither declare nor bind it.
         durable: the queue survives a restart of the broker.
-        exclusive: the queue is this connection's alone, and goes with it.
-        auto_delete: the queue goes when nobody listens any more.
-        queue_type: ``quorum`` or ``classic``. None for ``quorum`` where the queue is durable: the
-            messages of protonmsg are transient, and any other queue loses them when the broker is
-            restarted.
+        exclusive: only this connection may use the queue, which is deleted with it.
+        auto_delete: the queue is deleted with its last consumer.
+        queue_type: ``quorum`` or ``classic``. None for ``quorum`` if the queue is durable:
+            protonmsg's messages are transient, and any other queue loses them when the broker
+            restarts.
         arguments: further arguments of the queue, such as ``x-dead-letter-exchange``.
-        mandatory: a message that is published and that no queue takes is an error.
+        mandatory: publishing a message that no queue takes is an error.
     """
 
     module = "txkoji.bus.amqp"
@@ -216,22 +224,21 @@ class AMQP(Broker):
     mechanisms = ("PLAIN", "EXTERNAL")
     library = "pika"
 
-    queue: str | None = None
-    exchange: str = "amq.topic"
-    routing_keys: Sequence[str] = ()
-    passive: bool = False
-    durable: bool = True
-    exclusive: bool = False
-    auto_delete: bool = False
-    queue_type: str | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    mandatory: bool = True
+    queue: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    exchange: str = field(default="amq.topic", validator=_TEXT, kw_only=True)
+    routing_keys: Sequence[str] = field(
+        default=(), validator=_texts, converter=_frozen_list, kw_only=True
+    )
+    passive: bool = field(default=False, validator=_FLAG, kw_only=True)
+    durable: bool = field(default=True, validator=_FLAG, kw_only=True)
+    exclusive: bool = field(default=False, validator=_FLAG, kw_only=True)
+    auto_delete: bool = field(default=False, validator=_FLAG, kw_only=True)
+    queue_type: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    arguments: Mapping[str, Any] = field(factory=dict, validator=_MAPPING, kw_only=True)
+    mandatory: bool = field(default=True, validator=_FLAG, kw_only=True)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "routing_keys", tuple(self.routing_keys))
-        if not all(isinstance(key, str) for key in self.routing_keys):
-            raise ConfigurationError("routing_keys must be a list of strings")
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         if self.queue_type not in (None, "quorum", "classic"):
             raise ConfigurationError(
                 f"queue_type={self.queue_type!r} must be 'quorum' or 'classic'"
@@ -239,7 +246,7 @@ class AMQP(Broker):
         lasting = self.durable and not self.exclusive and not self.auto_delete
         if self.queue_type == "quorum" and not lasting:
             raise ConfigurationError(
-                "a quorum queue is durable and neither exclusive nor auto_delete: say"
+                "a quorum queue is durable and neither exclusive nor auto_delete: write"
                 " queue_type='classic', or leave those out"
             )
         if self.passive and self.routing_keys:
@@ -251,14 +258,15 @@ class AMQP(Broker):
     def fedora(cls, queue: str, *, certificate: str, key: str, ca: str) -> AMQP:
         """Return the settings of Fedora's public broker.
 
-        What is sent while nobody listens is lost there: the queue goes with the connection.
+        Messages sent while the receiver is disconnected are lost: the broker deletes the queue
+        with the connection.
 
         Args:
-            queue: a name of your own: a UUID, as the broker wants it (``uuidgen``).
+            queue: a UUID of your own (``uuidgen``): the broker takes no other name.
             certificate: the public client certificate, ``fedora-cert.pem`` of the package
                 fedora-messaging.
-            key: its key, ``fedora-key.pem``.
-            ca: the broker's authority, ``cacert.pem``.
+            key: its private key, ``fedora-key.pem``.
+            ca: the broker's CA, ``cacert.pem``.
         """
         return cls(
             "amqps://rabbitmq.fedoraproject.org/%2Fpublic_pubsub",
@@ -279,36 +287,37 @@ class AMQP(Broker):
 
     @property
     def declared_arguments(self) -> dict[str, Any]:
-        """The arguments with which the queue is declared."""
+        """The arguments to declare the queue with."""
         lasting = self.durable and not self.exclusive and not self.auto_delete
         kind = self.queue_type or ("quorum" if lasting else None)
         return {**({"x-queue-type": kind} if kind else {}), **self.arguments}
 
     def check_receiving(self) -> None:
-        """Make sure that it is said what to receive."""
+        """Check that the settings say what to receive."""
         if not self.queue:
             raise ConfigurationError("queue is missing: name the queue to receive from")
         if not self.passive and not self.routing_keys:
             raise ConfigurationError(
-                "routing_keys is missing: say what goes into the queue, such as ['koji.#'], or"
-                " passive=True for a queue that exists and is bound"
+                "routing_keys is missing: name the binding keys, such as ['koji.#'], or use"
+                " passive=True for an existing queue that is already bound"
             )
 
 
-@dataclass(frozen=True)
+@frozen
 class AMQP1(Broker):
     """A broker that speaks AMQP 1.0: ActiveMQ, Artemis, qpidd, RabbitMQ with its plugin.
 
     Attributes:
-        address: the address to receive from, as the broker writes it: ``topic://koji.>`` on
-            ActiveMQ, ``/amq/queue/NAME`` on RabbitMQ 3 (its ``/topic/...`` leaves a queue behind at
-            every connection), ``/queues/NAME`` on RabbitMQ 4. None for settings that only publish.
-        client_id: the name of this client (the container id): it must be its alone on the broker.
-        subscription: the name of a durable subscription to a topic: the broker keeps what is sent
-            while nobody listens. It needs ``client_id``.
+        address: the address to receive from, in the broker's notation: ``topic://koji.>`` on
+            ActiveMQ, ``/amq/queue/NAME`` on RabbitMQ 3 (its ``/topic/...`` leaves a queue behind
+            with every connection), ``/queues/NAME`` on RabbitMQ 4. None for settings that only
+            publish.
+        client_id: the container id of this client: it must be unique on the broker.
+        subscription: the name of a durable subscription to a topic: the broker keeps messages
+            while the receiver is disconnected. It requires ``client_id``.
 
-    Messages are published to ``topic_prefix``, a dot and their topic; on ActiveMQ that is
-    ``topic://koji.build.tag``, on RabbitMQ 3 ``/topic/koji.build.tag``.
+    Messages are published to ``topic_prefix``, a dot and their topic: ``topic://koji.build.tag``
+    on ActiveMQ, ``/topic/koji.build.tag`` on RabbitMQ 3.
     """
 
     module = "txkoji.bus.amqp1"
@@ -316,20 +325,22 @@ class AMQP1(Broker):
     mechanisms = ("PLAIN", "EXTERNAL", "ANONYMOUS")
     library = "proton"
 
-    address: str | None = None
-    client_id: str | None = None
-    subscription: str | None = None
+    address: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    client_id: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
+    subscription: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         if self.subscription is not None and self.client_id is None:
-            raise ConfigurationError("subscription needs client_id: the broker knows it by both")
+            raise ConfigurationError(
+                "subscription needs client_id: the broker identifies it by both"
+            )
         if urlsplit(self.url).path not in ("", "/"):
             raise ConfigurationError(
                 f"url={self.url!r} must end after the host and port: give the rest as address"
             )
 
     def check_receiving(self) -> None:
-        """Make sure that it is said what to receive."""
+        """Check that the settings say what to receive."""
         if not self.address:
             raise ConfigurationError("address is missing: name the address to receive from")

@@ -1,7 +1,7 @@
 """Topics and dialects of a hub's messages. Pure.
 
-The table of protonmsg's topics is how its plugin makes them; a broker may rename a topic or not
-tell it at all (RabbitMQ does not over AMQP 1.0), so it is made anew from the message's properties.
+A broker may rename a topic or drop it (RabbitMQ drops it over AMQP 1.0), so a protonmsg topic is
+derived from the message's properties, the way the plugin itself builds it.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _PROTONMSG: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def dialect_of(address: str | None, headers: Mapping[str, Any]) -> Dialect:
-    """Tell who wrote a message.
+    """Return the dialect that a message is written in.
 
     Args:
-        address: the routing key or subject under which the broker has it, if it says so.
-        headers: its headers or application properties.
+        address: the broker's routing key or subject, if it passes one on.
+        headers: the message's headers or application properties.
     """
     fedora = FEDORA_HEADER in headers or FEDORA_MARK in (address or "")
     return "fedora" if fedora else "protonmsg"
 
 
 def topic_of(address: str | None, headers: Mapping[str, Any]) -> str | None:
-    """Return the topic of a message without the site's prefix, None where it is unknown.
+    """Return the topic of a message without the site's prefix, None if unknown.
 
     Args:
-        address: the routing key or subject under which the broker has it, if it says so.
-        headers: its headers or application properties.
+        address: the broker's routing key or subject, if it passes one on.
+        headers: the message's headers or application properties.
     """
     if dialect_of(address, headers) == "fedora":
         _, mark, topic = (address or "").partition(FEDORA_MARK)

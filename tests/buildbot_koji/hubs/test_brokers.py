@@ -27,7 +27,7 @@ def mistakes(kind: Any, *args: Any, **arguments: Any) -> list[str]:
 def test_mistakes() -> None:
     """Mistakes are found when the configuration is read, and say what to write instead."""
     (words,) = mistakes(util.KojiAMQP, URL)
-    assert words == ("KojiAMQP: no way to log in is given: give user and password, or certificate")
+    assert words == ("KojiAMQP: no credentials: give user and password, or certificate")
     login = {"user": "koji", "password": util.Secret("broker")}
     (words,) = mistakes(util.KojiAMQP, URL, quue="koji", **login)
     assert words.startswith("KojiAMQP takes no quue: it takes url, user, password, certificate,")

@@ -21,7 +21,7 @@ from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
 from tests.support import brokers, until
 from tests.support.brokers import RabbitMQ
-from txkoji.bus import AMQP, BusMessage, Receiver, State
+from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
 from txkoji.testing import FakeHub
 
 CONTACT = {"name": "CI", "team": "t", "docs": "https://host/docs", "email": "ci@host.test"}
@@ -106,7 +106,7 @@ class Listener:
 
     async def start(self) -> None:
         self._receiver.start()
-        await until(lambda: self._receiver.state is State.READY)
+        await until(lambda: self._receiver.state is ReceiverState.READY)
 
     async def stop(self) -> None:
         await self._receiver.stop()

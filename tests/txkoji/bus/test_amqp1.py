@@ -13,7 +13,7 @@ proton = pytest.importorskip("proton", reason="pip install 'buildbot-koji[amqp1]
 
 from tests.support import until  # noqa: E402
 from tests.support.amqp1_broker import Broker  # noqa: E402 - it needs proton
-from txkoji.bus import AMQP1, BusMessage, Publisher, Receiver, State  # noqa: E402
+from txkoji.bus import AMQP1, BusMessage, Publisher, Receiver, ReceiverState  # noqa: E402
 from txkoji.exceptions import BrokerUnreachable, MessageNotTaken  # noqa: E402
 
 
@@ -43,7 +43,7 @@ async def test_durable_subscription(broker: Broker) -> None:
     async def listen() -> Receiver:
         receiver = Receiver(lasting, got.append, reactor=reactor)
         receiver.start()
-        await until(lambda: receiver.state is State.READY)
+        await until(lambda: receiver.state is ReceiverState.READY)
         return receiver
 
     receiver = await listen()
@@ -70,7 +70,7 @@ async def test_many(broker: Broker) -> None:
     got: list[BusMessage] = []
     receiver = Receiver(settings(broker.start()), got.append, reactor=reactor, prefetch=3)
     receiver.start()
-    await until(lambda: receiver.state is State.READY)
+    await until(lambda: receiver.state is ReceiverState.READY)
     large = proton.Message(properties={"type": "Tag"}, body="x" * 300_000)
     broker.publish(large)
     for number in range(200):
@@ -88,7 +88,7 @@ async def test_other_bodies(broker: Broker) -> None:
     got: list[BusMessage] = []
     receiver = Receiver(settings(broker.start()), got.append, reactor=reactor)
     receiver.start()
-    await until(lambda: receiver.state is State.READY)
+    await until(lambda: receiver.state is ReceiverState.READY)
     for body in ("é".encode(), b"\xff", {"a": [1]}):
         broker.publish(proton.Message(body=body, inferred=True, id=7))
     await until(lambda: len(got) == 3)
@@ -100,9 +100,9 @@ async def test_other_bodies(broker: Broker) -> None:
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (proton.Delivery.REJECTED, "it was rejected"),
-        (proton.Delivery.RELEASED, "nobody there takes it"),
-        (proton.Delivery.MODIFIED, "nobody there takes it"),
+        (proton.Delivery.REJECTED, "rejected"),
+        (proton.Delivery.RELEASED, "no consumer takes it"),
+        (proton.Delivery.MODIFIED, "no consumer takes it"),
         (None, "no outcome"),
     ],
 )

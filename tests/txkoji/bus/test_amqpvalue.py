@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txkoji.bus.amqpvalue import NotAValue, body_of, properties_of
+from txkoji.bus.amqpvalue import UndecodableValue, body_of, properties_of
 
 SCALARS = (
     st.none()
@@ -59,10 +59,10 @@ def test_damage(value: Any, data: st.DataObject) -> None:
     """A section that is cut or altered is refused, or read as something else: nothing breaks."""
     section = bytearray(encoded(0x77, value))
     at = data.draw(st.integers(0, len(section) - 1))
-    with pytest.raises(NotAValue):
+    with pytest.raises(UndecodableValue):
         body_of(bytes(section[:at]))
     section[at] = data.draw(st.integers(0, 255))
-    with suppress(NotAValue):
+    with suppress(UndecodableValue):
         body_of(bytes(section))
 
 
@@ -70,7 +70,7 @@ def test_damage(value: Any, data: st.DataObject) -> None:
 def test_anything(data: bytes) -> None:
     """Bytes that are no section are refused."""
     for read in (body_of, properties_of):
-        with suppress(NotAValue):
+        with suppress(UndecodableValue):
             read(data)
 
 
@@ -118,5 +118,5 @@ def test_kinds_that_proton_does_not_choose() -> None:
 )
 def test_refused(data: bytes) -> None:
     """What is not exactly a section is refused."""
-    with pytest.raises(NotAValue):
+    with pytest.raises(UndecodableValue):
         body_of(data)

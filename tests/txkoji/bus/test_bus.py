@@ -6,11 +6,12 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import pytest_twisted
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory, Protocol
@@ -20,8 +21,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from tests.support import DATA, brokers, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.cables import Cable
-from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, State
-from txkoji.bus import receiver as receiver_module
+from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import (
     BrokerRefusal,
     BrokerUnreachable,
@@ -50,7 +50,7 @@ class Bus:
     name: str = field(default_factory=lambda: f"koji-{uuid.uuid4()}")
     receivers: list[Receiver] = field(default_factory=list)
     publishers: list[Publisher] = field(default_factory=list)
-    states: dict[Receiver, list[tuple[State, str | None]]] = field(default_factory=dict)
+    states: dict[Receiver, list[tuple[ReceiverState, str | None]]] = field(default_factory=dict)
 
     def amqp(self, **changes: Any) -> AMQP:
         """Return settings for AMQP 0-9-1."""
@@ -81,14 +81,14 @@ class Bus:
         """Let the queue be there."""
         maker = self.receiver(lambda _: None, self.amqp(**changes))
         maker.start()
-        await until(lambda: maker.state is State.READY)
+        await until(lambda: maker.state is ReceiverState.READY)
         await maker.stop()
 
     def receiver(
         self, handler: Callable[[BusMessage], Any], settings: Broker | None = None, **options: Any
     ) -> Receiver:
         """Make a receiver, to be stopped at the end of the test."""
-        states: list[tuple[State, str | None]] = []
+        states: list[tuple[ReceiverState, str | None]] = []
         options = {
             "retry": SOON,
             "on_state": lambda *state: states.append(state),
@@ -99,7 +99,7 @@ class Bus:
         self.states[made] = states
         return made
 
-    async def reached(self, receiver: Receiver, state: State) -> str:
+    async def reached(self, receiver: Receiver, state: ReceiverState) -> str:
         """Wait until a receiver has been in a state; returns the reason."""
         await until(lambda: state in dict(self.states[receiver]))
         return str(dict(self.states[receiver])[state])
@@ -110,7 +110,7 @@ class Bus:
         """Return a receiver that is ready."""
         receiver = self.receiver(handler, settings, **options)
         receiver.start()
-        await until(lambda: receiver.state is State.READY)
+        await until(lambda: receiver.state is ReceiverState.READY)
         return receiver
 
     def publisher(self, settings: Broker | None = None, **options: Any) -> Publisher:
@@ -242,7 +242,7 @@ async def test_message_of_no_use(bus: Bus, warnings: list[str]) -> None:
     assert got == ["1", "2"]
     assert (receiver.received, receiver.accepted, receiver.rejected) == (3, 2, 1)
     (words,) = warnings
-    assert words.startswith("a message of the bus is of no use, build.tag: its body is not JSON")
+    assert words.startswith("rejected the bus message build.tag: its body is not JSON")
     assert "\n" not in words
     await until(lambda: dead)
     assert dead == ["no\nJSON"]
@@ -267,7 +267,9 @@ async def test_handler_that_fails(bus: Bus, warnings: list[str]) -> None:
     await until(lambda: len(got) == 2)
     assert (got, tries) == (["1", "2"], {"1": 4, "2": 1})
     assert (receiver.retried, receiver.received, receiver.trouble) == (3, 2, None)
-    assert warnings == ["a message of the bus, build.tag, is kept and tried again: the hub is away"]
+    assert warnings == [
+        "the bus message build.tag stays unacknowledged and is retried: the hub is away"
+    ]
 
 
 @pytest_twisted.ensureDeferred
@@ -324,18 +326,19 @@ async def test_stop_while_handling(bus: Bus) -> None:
     assert not stopping.called
     hanging.callback(None)
     await stopping
-    assert (receiver.state, got) == (State.STOPPED, ["1"])
+    assert (receiver.state, got) == (ReceiverState.STOPPED, ["1"])
     await bus.listen(handler)
     await until(lambda: len(got) == 3)
     assert got == ["1", "2", "3"]
 
 
 @pytest_twisted.ensureDeferred
-async def test_stop_with_a_handler_that_hangs(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stop_with_a_handler_that_hangs(bus: Bus) -> None:
     """A stop has an end: the handler is cancelled, the message stays with the broker."""
-    monkeypatch.setattr(receiver_module, "HANDLER_TIMEOUT", 0.2)
     cancelled: list[str | bytes] = []
-    receiver = await bus.listen(lambda message: Deferred(lambda _: cancelled.append(message.body)))
+    receiver = await bus.listen(
+        lambda message: Deferred(lambda _: cancelled.append(message.body)), handler_timeout=0.2
+    )
     await bus.publish("1")
     await until(lambda: receiver.received)
     await receiver.stop()
@@ -387,11 +390,11 @@ async def test_broker_that_never_answers(bus: Bus, silent_port: int) -> None:
     states = bus.states[receiver]
     receiver.start()
     await until(lambda: len(states) >= 4)
-    lost = f"{url} did not let us in within 0.2 s: is it a broker of this protocol, and is it well?"
+    lost = f"the broker {url} was not ready within 0.2 s: does it speak this protocol?"
     assert states[:3] == [
-        (State.CONNECTING, None),
-        (State.LOST, lost),
-        (State.CONNECTING, None),
+        (ReceiverState.CONNECTING, None),
+        (ReceiverState.LOST, lost),
+        (ReceiverState.CONNECTING, None),
     ]
     # A stop in the middle of it has an end, too.
     await receiver.stop().addTimeout(5, reactor)
@@ -415,7 +418,7 @@ async def test_something_else_answers(bus: Bus) -> None:
     url = f"amqp://127.0.0.1:{port.getHost().port}"
     receiver = bus.receiver(lambda _: None, bus.settings(url=url))
     receiver.start()
-    reason = await bus.reached(receiver, State.LOST)
+    reason = await bus.reached(receiver, ReceiverState.LOST)
     assert url in reason
     assert "\n" not in reason
     await receiver.stop()
@@ -445,10 +448,10 @@ async def test_refused_login(bus: Bus, warnings: list[str]) -> None:
     for receiver in receivers:
         receiver.start()
     for receiver in receivers:
-        reason = await bus.reached(receiver, State.REFUSED)
+        reason = await bus.reached(receiver, ReceiverState.REFUSED)
         assert REFUSALS[bus.protocol] in reason
         assert "\n" not in reason
-        assert State.READY not in dict(bus.states[receiver])
+        assert ReceiverState.READY not in dict(bus.states[receiver])
     assert len(warnings) == 3
     assert secret not in str(warnings) + repr(wrong)
 
@@ -458,7 +461,7 @@ async def test_anonymous(broker: RabbitMQ) -> None:
     """Who wants to be nobody must say so, and is let in where the broker does that."""
     bus = Bus(broker, "amqp1")
     await bus.make_queue()
-    with pytest.raises(ConfigurationError, match="say mechanism='ANONYMOUS'"):
+    with pytest.raises(ConfigurationError, match="write mechanism='ANONYMOUS'"):
         bus.amqp1(user=None, password=None)
     settings = bus.amqp1(user=None, password=None, mechanism="ANONYMOUS")
     got: list[BusMessage] = []
@@ -511,10 +514,10 @@ async def test_unknown_authority(bus: Bus) -> None:
 @pytest_twisted.ensureDeferred
 async def test_certificate_that_is_not_there(bus: Bus) -> None:
     """A file that can't be read is said, with its name and its argument."""
-    settings = replace(by_certificate(bus, "bob"), certificate="/nowhere/bob.pem")
+    settings = evolve(by_certificate(bus, "bob"), certificate="/nowhere/bob.pem")
     receiver = bus.receiver(lambda _: None, settings)
     receiver.start()
-    assert await bus.reached(receiver, State.REFUSED) == (
+    assert await bus.reached(receiver, ReceiverState.REFUSED) == (
         "can't read /nowhere/bob.pem, certificate of the broker"
         f" {bus.broker.tls_url}: No such file or directory"
     )
@@ -526,7 +529,7 @@ async def test_nothing_listens(bus: Bus) -> None:
     receiver = bus.receiver(lambda _: None, bus.settings(url="amqp://127.0.0.1:1"))
     receiver.start()
     assert (
-        await bus.reached(receiver, State.LOST)
+        await bus.reached(receiver, ReceiverState.LOST)
         == "nothing listens at amqp://127.0.0.1:1: is the broker up?"
     )
 
@@ -542,7 +545,7 @@ async def test_queue_that_is_not_there(bus: Bus) -> None:
         changes = {"queue": "nope", "passive": True, "routing_keys": []}
     receiver = bus.receiver(lambda _: None, bus.settings(**changes))
     receiver.start()
-    assert "no queue 'nope'" in await bus.reached(receiver, State.REFUSED)
+    assert "no queue 'nope'" in await bus.reached(receiver, ReceiverState.REFUSED)
 
 
 @pytest_twisted.ensureDeferred
@@ -553,7 +556,7 @@ async def test_queue_of_another_kind(broker: RabbitMQ) -> None:
     receiver = bus.receiver(lambda _: None)
     receiver.start()
     assert "406 PRECONDITION_FAILED - inequivalent arg 'x-queue-type'" in await bus.reached(
-        receiver, State.REFUSED
+        receiver, ReceiverState.REFUSED
     )
     await bus.stop()
 
@@ -583,7 +586,7 @@ async def test_nobody_takes_it(broker: RabbitMQ) -> None:
     with pytest.raises(MessageNotTaken, match=r"routing key 'nobody.build.tag'") as caught:
         await bus.publisher(settings).publish("build.tag", "1")
     assert caught.value.may_have_arrived is False
-    await bus.publisher(replace(settings, mandatory=False)).publish("build.tag", "1")
+    await bus.publisher(evolve(settings, mandatory=False)).publish("build.tag", "1")
     await bus.stop()
 
 

@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 
 from tests.support import brokers, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
-from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, State
+from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import BrokerUnreachable, BusError
 from txkoji.retry import RetryPolicy
 
@@ -47,7 +47,7 @@ async def make_queue(settings: Broker) -> None:
     """Let a queue be there."""
     maker = Receiver(settings, lambda _: None, reactor=reactor)
     maker.start()
-    await until(lambda: maker.state is State.READY)
+    await until(lambda: maker.state is ReceiverState.READY)
     await maker.stop()
 
 
@@ -81,7 +81,7 @@ async def test_broker_killed_twice(broker: RabbitMQ) -> None:
     ]
     for receiver in receivers:
         receiver.start()
-    await until(lambda: all(receiver.state is State.READY for receiver in receivers))
+    await until(lambda: all(receiver.state is ReceiverState.READY for receiver in receivers))
     publisher = Publisher(AMQP(broker.url, topic_prefix=name, **login), reactor=reactor)
     copies = 0
     for number in range(MESSAGES):
@@ -120,7 +120,7 @@ async def test_broker_that_hangs(broker: RabbitMQ, protocol: str) -> None:
     got: list[BusMessage] = []
     receiver = Receiver(settings, got.append, reactor=reactor, retry=SOON)
     receiver.start()
-    await until(lambda: receiver.state is State.READY)
+    await until(lambda: receiver.state is ReceiverState.READY)
     publisher = Publisher(settings, reactor=reactor, timeout=1)
     await publisher.publish("build.tag", "1")
     broker.freeze()
@@ -128,7 +128,7 @@ async def test_broker_that_hangs(broker: RabbitMQ, protocol: str) -> None:
         with pytest.raises(BrokerUnreachable, match="did not take a message within 1 s") as caught:
             await publisher.publish("build.tag", "2")
         assert caught.value.may_have_arrived is True
-        await until(lambda: receiver.state is not State.READY)
+        await until(lambda: receiver.state is not ReceiverState.READY)
     finally:
         broker.thaw()
     await until(lambda: receiver.reconnects)

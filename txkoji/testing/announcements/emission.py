@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -67,7 +67,7 @@ class Emitter:
     def __init__(self, settings: Broker, reactor: Any) -> None:
         if isinstance(settings, AMQP):
             # A hub does not ask whether anybody listens.
-            settings = replace(settings, mandatory=False)
+            settings = evolve(settings, mandatory=False)
         self._publisher = Publisher(settings, reactor=reactor)
         self._reactor = reactor
         self._waiting: deque[Outgoing] = deque(maxlen=KEPT)

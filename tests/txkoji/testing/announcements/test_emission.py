@@ -18,7 +18,7 @@ from tests.support import brokers, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.cables import Cable
 from txkoji import Connection, Profile, messages
-from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Receiver, State
+from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Receiver, ReceiverState
 from txkoji.history import events
 from txkoji.testing import FakeHub
 from txkoji.testing.announcements.messages import Announcement
@@ -40,7 +40,7 @@ async def listen(broker: RabbitMQ) -> AsyncIterator[Listen]:
         receiver = Receiver(settings, got.append, reactor=reactor)
         receivers.append(receiver)
         receiver.start()
-        await until(lambda: receiver.state is State.READY)
+        await until(lambda: receiver.state is ReceiverState.READY)
         return got
 
     yield listen
