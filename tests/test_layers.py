@@ -40,6 +40,7 @@ PUBLIC_MODULES = {
 PRIVATE_YET = {
     "txkoji.files.downloads",
     "txkoji.files.logs",
+    "txkoji.files",
     "txkoji.files.rpm",
     "txkoji.files.uploads",
     "txkoji.gathering",

@@ -5,24 +5,24 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from buildbot.process import results
 from buildbot.process.logobserver import LogLineObserver
-from buildbot.process.remotecommand import RemoteShellCommand
+from buildbot.process.remotecommand import RemoteCommand, RemoteShellCommand
+from buildbot.process.remotetransfer import StringFileReader
 from twisted.internet.threads import deferToThreadPool
 
-from buildbot_koji import fetch
+from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.explanations import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
-from buildbot_koji.steps.framework.uploads import megabytes
+from buildbot_koji.steps.framework.uploads import BLOCK, megabytes
 from buildbot_koji.steps.framework.worker import run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from txkoji import nvr, task_states
@@ -144,11 +144,25 @@ class DownloadStep(KojiStep):
             "verify": not settings.no_ssl_verify,
             "at_once": AT_ONCE,
         }
-        job = {"modules": _modules(), "request": request}
+        program = RemoteCommand(
+            "downloadFile",
+            {
+                "workerdest": fetcher.FILE_NAME,
+                "workdir": self.workdir,
+                "reader": StringFileReader(fetcher.archive()),
+                "blocksize": BLOCK,
+                "maxsize": None,
+                "mode": None,
+            },
+        )
+        await run_on_worker(self, program)
+        if program.didFail():
+            self.say(f"failed: the worker can't write {fetcher.FILE_NAME} into {self.workdir}")
+            return False
         command = RemoteShellCommand(
             self.workdir,
-            [self.python, "-c", ("obfuscated", fetch.BOOT, f"<fetch {len(files)} files>")],
-            initialStdin=json.dumps(job),
+            [self.python, fetcher.FILE_NAME],
+            initialStdin=json.dumps(request),
             logEnviron=False,
             collectStdout=True,
             timeout=SILENCE,
@@ -175,12 +189,6 @@ def _arch(name: str) -> str:
     """Return the architecture of an RPM by its file's name, "" for a file that is not an RPM."""
     rpm = nvr.parse_rpm(name)
     return "" if rpm is None else rpm.arch
-
-
-def _modules() -> list[tuple[str, str]]:
-    """Return the names and texts of what runs on the worker."""
-    texts = {name: Path(str(sys.modules[name].__file__)).read_text() for name in fetch.MODULES[1:]}
-    return [(name, texts.get(name, "")) for name in fetch.MODULES]
 
 
 class KojiDownloadBuild(DownloadStep):

@@ -1,14 +1,16 @@
-"""Fetches files over HTTP. Runs on a worker, from its text: with Python's own library alone.
+"""Fetches files over HTTP, on a worker: with Python's own library only.
 
-It does what :mod:`txkoji.files.downloads` does: a file that breaks goes on where it stopped, and
-has its name only when it is whole and compared. The worker needs Python 3.9.
+Like :mod:`txkoji.files.downloads`, it resumes a download that broke, and gives a file its name only
+once it is complete and verified. It runs on Python 3.9.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import ssl
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,20 +20,7 @@ from typing import Any
 
 from txkoji.files.rpm import payload_hash
 
-__all__ = ["BOOT", "MODULES", "main"]
-
-BOOT = """\
-import json, sys, types
-job = json.load(sys.stdin)
-for name, source in job["modules"]:
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)
-sys.exit(module.main(job["request"]))
-"""
-"""What the worker's Python is given; the text of the modules comes by its standard input."""
-
-MODULES = ("txkoji", "txkoji.files.rpm", "buildbot_koji.fetch")
-"""What the worker needs, in the order in which it is made; of ``txkoji`` only the name."""
+__all__ = ["main"]
 
 ATTEMPTS = 6
 TIMEOUT = 60
@@ -74,7 +63,7 @@ def _fetch(directory: Path, file: dict[str, Any], context: ssl.SSLContext) -> st
         resumed = part.exists()
         trouble = _receive(part, file, context) or _compare(part, file)
         if trouble and resumed:
-            # What an earlier fetch left may be of another file: once more, from the begin.
+            # An earlier fetch may have left a part of another file: start again from nothing.
             part.unlink(missing_ok=True)
             trouble = _receive(part, file, context) or _compare(part, file)
         if trouble:
@@ -149,3 +138,9 @@ def _digest(part: Path, kind: str) -> str:
         while piece := file.read(PIECE):
             digest.update(piece)
     return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    # Everything is imported by now.
+    Path(sys.argv[0]).unlink()
+    sys.exit(main(json.load(sys.stdin)))
