@@ -17,9 +17,11 @@ from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
-from tests.support import postgres, until, wamp
+from tests.support import crossbar, postgres, until
 from txkoji import task_states
 from txkoji.testing import FakeHub
+
+pytestmark = [*postgres.marks, *crossbar.marks, pytest.mark.limit(600)]
 
 CONFIG = """\
 from buildbot.data import masters
@@ -104,7 +106,7 @@ class Cluster:
         self.directory = directory
         self.hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
         self.database = postgres.PostgreSQL()
-        self.router = wamp.router()
+        self.router = crossbar.Crossbar()
         self.masters: list[MasterProcess] = []
 
     async def start(self) -> None:
@@ -202,15 +204,6 @@ async def running(master: MasterProcess, request: int) -> dict[str, Any] | None:
     return None
 
 
-def with_cluster(test: Any) -> Any:
-    """Mark a test that needs the cluster."""
-    for mark in postgres.marks:
-        test = mark(test)
-    return test
-
-
-@with_cluster
-@pytest.mark.limit(600)
 @pytest_twisted.ensureDeferred
 async def test_a_master_is_killed(cluster: Cluster) -> None:
     """One change an event, one report a build; what a killed master was at, the other finishes."""

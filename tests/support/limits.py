@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
+import mock
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
