@@ -7,13 +7,14 @@ READY := $(VENV)/ready
 # The tests mostly wait, for masters and builders in processes of their own.
 TEST_PROCESSES ?= 4
 
-.PHONY: help venv demo test contract lint format docs bench soak clean
+.PHONY: help venv demo test contract coverage lint types format docs bench soak clean
 
 help:
 	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
 	@echo "make test      all tests"
 	@echo "make contract  the hub's contract, against a real hub: KOJI_TEST_PROFILE=name"
-	@echo "make lint      formatting, lint, types, layers"
+	@echo "make coverage  all tests, and how much of the code and of the tests they run"
+	@echo "make lint      formatting, lint, types, layers, spelling, news"
 	@echo "make format    format the code"
 	@echo "make docs      write the page of the steps"
 	@echo "make bench     measure, beside Koji's official client"
@@ -38,11 +39,22 @@ test: venv
 contract: venv
 	$(BIN)/python -m pytest tests/contract $(ARGS)
 
-lint: venv
+coverage: venv
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
+	$(BIN)/python .ci/prose.py
+	$(BIN)/towncrier build --draft >/dev/null
+
+types: venv
+	$(BIN)/mypy
 
 format: venv
 	$(BIN)/ruff format .
