@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from txkoji import estimates, paths
 from txkoji._deferreds import returns_deferred
-from txkoji._rich_base import RichObject, moment
+from txkoji._rich_base import RichObject
+from txkoji._times import moment
 
 if TYPE_CHECKING:
     from txkoji.task import Task
