@@ -73,7 +73,8 @@ setup(
         "munch>=4.0",
         # 24.3 is the first that takes cryptography's own certificates.
         "pyopenssl>=24.3",
-        "service-identity>=24.1",
+        # 24.1 calls what pyOpenSSL 24.3 deprecates, and later removes.
+        "service-identity>=24.2",
     ],
     extras_require={
         # 1.8.0 was withdrawn.
