@@ -70,4 +70,4 @@ soak: venv
 	KOJI_TEST_SOAK=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .nox .coverage* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
