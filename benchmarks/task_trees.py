@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from txkoji.testing import FakeHub
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import ASSIGNED, CLOSED, FREE, OPEN, make_task
 
 LIFE = 1200.0

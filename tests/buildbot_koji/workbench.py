@@ -22,7 +22,7 @@ from buildbot_koji.hubs.hub import Hub
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji.testing import FakeHub
-from txkoji.testing.hub import KOJIADMIN
+from txkoji.testing.core import KOJIADMIN
 
 __all__ = ["Ended", "Workbench"]
 

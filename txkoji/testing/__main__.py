@@ -14,7 +14,8 @@ from twisted.internet.error import CannotListenError
 from txkoji.bus import Broker
 from txkoji.exceptions import ConfigurationError
 from txkoji.testing.announcements.emission import settings_from
-from txkoji.testing.hub import KOJIADMIN, FakeHub
+from txkoji.testing.core import KOJIADMIN
+from txkoji.testing.hub import FakeHub
 
 
 def _arguments() -> argparse.Namespace:

@@ -311,7 +311,7 @@ async def test_plugin_that_the_hub_lacks(
 async def test_permission_that_is_missing(bench: Workbench) -> None:
     """Where a permission is missing, the step says which."""
     bench.hub.add_user("robot")
-    bench.hub._anonymous_user = "robot"
+    bench.hub.anonymous_user = "robot"
     ended = await bench.build(
         steps.KojiDistRepo(bench.profile, tag="demo-build", keys="a", arches="x86_64")
     )

@@ -14,7 +14,7 @@ from txkoji import Connection, Profile, TaskWatcher, build_states
 from txkoji.exceptions import ServerOffline
 from txkoji.task import Task
 from txkoji.testing import FakeHub
-from txkoji.testing.methods.table import MethodCall
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.outcomes import Outcome, choose_log, guilty_task, read_outcome, reason_of
 from txkoji.watching.watcher import TaskTree

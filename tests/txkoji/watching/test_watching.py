@@ -13,7 +13,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import HubInMemory
 from txkoji import TaskWatcher, task_states
-from txkoji.testing.methods.table import MethodCall
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import make_task
 from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.watcher import TaskChange, Watch

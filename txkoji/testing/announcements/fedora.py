@@ -14,7 +14,7 @@ from typing import Any
 
 from txkoji.testing.announcements.emission import Outgoing
 from txkoji.testing.announcements.messages import Announcement
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.tasks import task_struct
 from txkoji.testing.tables.state import HubState, Row
 
 __all__ = ["fedora_message"]
@@ -72,7 +72,7 @@ def _iso(seconds: float | None) -> str | None:
 
 
 def _task_info(state: HubState, row: Row, *, request: bool) -> dict[str, Any]:
-    info = lookups.task_struct(row, request)
+    info = task_struct(row, request)
     for name in ("create", "start", "completion"):
         info[f"{name}_time"] = row[f"{name}_ts"]
     host = None if row["host_id"] is None else state.get("host", row["host_id"])

@@ -12,7 +12,11 @@ from typing import Any
 
 from txkoji import build_states, task_states
 from txkoji.testing.formats import marshal
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.builds import build_struct, build_types
+from txkoji.testing.tables.lookups.packages import package_name
+from txkoji.testing.tables.lookups.rpms import rpm_struct
+from txkoji.testing.tables.lookups.tags import find_tag, tag_extra, tag_struct
+from txkoji.testing.tables.lookups.tasks import task_struct
 from txkoji.testing.tables.state import HubState, Row
 
 TOP_DIRECTORY = "/mnt/koji"
@@ -39,12 +43,12 @@ def _message(address: str, properties: dict[str, Any], body: dict[str, Any]) -> 
 
 
 def _tag(state: HubState, tag_id: int) -> dict[str, Any]:
-    tag = lookups.find_tag(state, tag_id)
+    tag = find_tag(state, tag_id)
     if tag is None:
         # It is being deleted, and its builds and packages with it.
         [*_, last] = state.rows("tag_config", tag_id=tag_id)
-        tag = lookups.tag_struct(state, tag_id, last)
-    return {**tag, "extra": lookups.tag_extra(state, tag_id)}
+        tag = tag_struct(state, tag_id, last)
+    return {**tag, "extra": tag_extra(state, tag_id)}
 
 
 def _user(state: HubState, user_id: int) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def task_created(row: Row, options: dict[str, Any]) -> Announcement:
 def task_changed(row: Row, old: int) -> Announcement:
     """A task that went from one state to another."""
     before, after = (task_states.to_str(number) for number in (old, row["state"]))
-    info = {**lookups.task_struct(row), "request": row["request"]}
+    info = {**task_struct(row), "request": row["request"]}
     if after == "CLOSED":
         info["result"] = row["result"]
     body = {"attribute": "state", "old": before, "new": after, "info": info}
@@ -104,7 +108,7 @@ def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
     """A build that went from one state to another, or is new."""
     before = None if old is None else build_states.to_str(old)
     after = build_states.to_str(row["state"])
-    build = lookups.build_struct(state, row)
+    build = build_struct(state, row)
     properties = {
         "type": "BuildStateChange",
         **_nvr(build),
@@ -112,7 +116,7 @@ def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
         "old": before,
         "new": after,
     }
-    types = lookups.build_types(state, row)
+    types = build_types(state, row)
     change = {"attribute": "state", "old": old, "new": row["state"]}
     return _message(
         f"build.{after.lower()}", properties, {**change, "info": build, "btypes": types}
@@ -121,7 +125,7 @@ def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
 
 def build_promoted(state: HubState, row: Row, draft_release: str, user_id: int) -> Announcement:
     """A draft that has become a build like others."""
-    build, user = lookups.build_struct(state, row), _user(state, user_id)
+    build, user = build_struct(state, row), _user(state, user_id)
     releases = {"draft_release": draft_release, "target_release": row["release"]}
     ids = {"type": "BuildPromote", "build_id": row["id"], **_nvr(build)}
     properties = {**ids, **releases, "user": user["name"]}
@@ -131,7 +135,7 @@ def build_promoted(state: HubState, row: Row, draft_release: str, user_id: int) 
 def _tagging(
     kind: str, state: HubState, tag_id: int, row: Row, user_id: int, rest: dict[str, Any]
 ) -> Announcement:
-    tag, build = _tag(state, tag_id), lookups.build_struct(state, row)
+    tag, build = _tag(state, tag_id), build_struct(state, row)
     user = _user(state, user_id)
     properties = {"type": kind, "tag": tag["name"], **_nvr(build), "user": user["name"]}
     body = {"tag": tag, "build": build, "user": user, **rest}
@@ -177,7 +181,7 @@ def rpm_imported(
         "sourcepackage": 1 if source is None else None,
         "sourcerpm": source,
     }
-    struct = lookups.build_struct(state, build)
+    struct = build_struct(state, build)
     where = {"filepath": f"{TOP_DIRECTORY}/{path}", "fileinfo": None}
     return _imported("rpm", struct, {"rpm": info, "build": struct, **where})
 
@@ -186,7 +190,7 @@ def build_imported(
     state: HubState, row: Row, srpm: str, rpms: list[str], logs: dict[str, list[str]]
 ) -> Announcement:
     """A build whose RPMs are all there; the paths are below ``work``."""
-    build = lookups.build_struct(state, row)
+    build = build_struct(state, row)
     ids = {"task_id": row["task_id"], "build_id": row["id"], "build": build}
     return _imported("build", build, {"srpm": srpm, "rpms": rpms, "brmap": {}, **ids, "logs": logs})
 
@@ -195,7 +199,7 @@ def archive_imported(
     state: HubState, build: Row, archive: dict[str, Any], btype: str, path: str
 ) -> Announcement:
     """An archive of a build."""
-    struct = lookups.build_struct(state, build)
+    struct = build_struct(state, build)
     where = {"filepath": f"{TOP_DIRECTORY}/{path}", "fileinfo": None}
     body = {"archive": archive, "build": struct, "build_type": btype, **where}
     return _imported("archive", struct, body)
@@ -205,10 +209,10 @@ def rpm_signed(state: HubState, rpm: Row, sigkey: str, sighash: str) -> Announce
     """An RPM that has got a signature."""
     row = state.get("build", rpm["build_id"])
     assert row is not None
-    build = lookups.build_struct(state, row)
+    build = build_struct(state, row)
     names = {f"rpm_{key}": rpm[key] for key in ("name", "version", "release", "arch")}
     properties = {"type": "RPMSign", "sigkey": sigkey, **_nvr(build), **names}
-    body = {"sigkey": sigkey, "sighash": sighash, "build": build, "rpm": lookups.rpm_struct(rpm)}
+    body = {"sigkey": sigkey, "sighash": sighash, "build": build, "rpm": rpm_struct(rpm)}
     return _message("sign.rpm", properties, body)
 
 
@@ -232,7 +236,7 @@ def package_changed(
         options: ``force`` and ``update``, where the message tells the entry too.
     """
     tag, user = _tag(state, entry["tag_id"]), _user(state, user_id)
-    name = lookups.package_name(state, entry["package_id"])
+    name = package_name(state, entry["package_id"])
     package = {"id": entry["package_id"], "name": name}
     names = {"tag": tag["name"], "package": name, "action": action, "user": user["name"]}
     body: dict[str, Any] = {"action": action, "tag": tag, "package": package}

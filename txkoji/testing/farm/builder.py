@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Collection, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -17,8 +17,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txkoji.exceptions import GenericError, HubFault, fault_from
+from txkoji.testing.core import HubCore
 from txkoji.testing.farm.scheduler import Scheduler
 from txkoji.testing.methods.builds import change_build_state
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import (
     ASSIGNED,
     CANCELED,
@@ -30,11 +32,8 @@ from txkoji.testing.methods.tasks import (
     change_task_state,
     make_task,
 )
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.hub import FakeHub
 
 Handler = Callable[["Builder", Row], Coroutine[Deferred[Any], Any, Any]]
 
@@ -50,7 +49,7 @@ class Builder:
 
     _log = Logger()
 
-    def __init__(self, hub: FakeHub, handlers: dict[str, Handler], seconds: float) -> None:
+    def __init__(self, hub: HubCore, handlers: dict[str, Handler], seconds: float) -> None:
         self.hub = hub
         self.seconds = seconds
         self._handlers = handlers
@@ -59,7 +58,12 @@ class Builder:
         self._waiting: dict[int, list[Deferred[Any]]] = {}
         self._stopped = False
         self._looks_again = False
-        self.scheduler = Scheduler(hub.state)
+        self.on_end: Callable[[Row], None] = lambda _: None
+        self._scheduler = Scheduler(hub.state)
+
+    def load(self, host_id: int) -> float:
+        """Return the total weight of a host's tasks."""
+        return self._scheduler.load(host_id)
 
     # Life of a task
 
@@ -67,7 +71,7 @@ class Builder:
         """Take notice of a task that is FREE, as a hub's scheduler does: a moment later."""
 
         def notice() -> None:
-            self.scheduler.offer(task_id)
+            self._scheduler.offer(task_id)
             self._schedule()
 
         self._later(self.seconds * 0.01, notice)
@@ -88,9 +92,9 @@ class Builder:
         self._delayed.add(call)
 
     def _schedule(self) -> None:
-        for task, host in self.scheduler.matches():
+        for task, host in self._scheduler.matches():
             self.assign(task["id"], host)
-        if self.scheduler.waits and not self._looks_again:
+        if self._scheduler.waits and not self._looks_again:
             # Hosts come, are enabled, and get other channels.
             self._looks_again = True
             self._later(1.0, self._look_again)
@@ -105,8 +109,8 @@ class Builder:
         self._later(self.seconds * 0.02, lambda: self._open(task_id))
 
     def _release(self, task_id: int) -> None:
-        self.scheduler.release(task_id)
-        if self.scheduler.waits:
+        self._scheduler.release(task_id)
+        if self._scheduler.waits:
             self._later(self.seconds * 0.01, self._schedule)
 
     def _open(self, task_id: int) -> None:
@@ -167,16 +171,18 @@ class Builder:
         self._running.pop(task_id, None)
         self._release(task_id)
         self._change(task_id, state=state, result=result, fault=fault, completion_ts=self.hub.now())
-        self.hub.kojira.ended(task)
+        self.on_end(task)
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)
 
     def _fail_build(self, task_id: int) -> None:
-        self._end_builds(task_id, STATES["FAILED"])
+        self._end_builds(task_id, BUILD_STATES["FAILED"])
 
     def _end_builds(self, task_id: int, build_state: int) -> None:
         with self.hub.state.transaction():
-            for build in self.hub.state.rows("build", task_id=task_id, state=STATES["BUILDING"]):
+            for build in self.hub.state.rows(
+                "build", task_id=task_id, state=BUILD_STATES["BUILDING"]
+            ):
                 change_build_state(self.hub.state, build, build_state, completion_ts=self.hub.now())
 
     def cancel(self, task_id: int, *, recurse: bool = True) -> None:
@@ -190,7 +196,7 @@ class Builder:
             self._release(task_id)
             with self.hub.state.transaction():
                 self._change(task_id, state=CANCELED, completion_ts=self.hub.now())
-                self._end_builds(task_id, STATES["CANCELED"])
+                self._end_builds(task_id, BUILD_STATES["CANCELED"])
             if running is not None:
                 running.cancel()
         children = self.hub.task_children(task_id)
@@ -202,7 +208,7 @@ class Builder:
             if was_active and child["awaited"]:
                 self._change(child["id"], awaited=False)
         if was_active:
-            self.hub.kojira.ended(task)
+            self.on_end(task)
         # After the children: a waiting parent that is canceled too must not see them end first.
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)
@@ -217,9 +223,7 @@ class Builder:
         self.wake(task_id)
 
     def resume(self) -> None:
-        """Take up what was under way when the hub's state was saved: tasks, repo requests."""
-        for request in self.hub.state.rows("repo_queue", active=True, task_id=None):
-            self.hub.kojira.requested(request["id"])
+        """Resume the tasks of a restored hub: those that ran start again."""
         for task in self.hub.state.rows("task"):
             if task["state"] in (ASSIGNED, OPEN):
                 self._change(task["id"], state=FREE)
@@ -274,8 +278,6 @@ class Builder:
         arch: str = "noarch",
     ) -> int:
         """Make a child task, or find the one that the parent has under that label."""
-        from txkoji.testing.methods.table import MethodCall
-
         with self.hub.state.transaction():
             return make_task(
                 MethodCall(self.hub), method, request, parent=parent, label=label, arch=arch

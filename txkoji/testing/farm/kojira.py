@@ -1,55 +1,60 @@
-"""The embedded hub's kojira: it has repos made that are asked for, or that are out of date."""
+"""The embedded hub's kojira: regenerates repos on request, or when they are out of date."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from txkoji.testing.core import HubCore
+from txkoji.testing.farm.builder import Builder
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import TAG_TABLES, changes_of
 from txkoji.testing.methods.repos import INIT, READY, REPO_PRIORITY
-from txkoji.testing.methods.table import MethodCall
 from txkoji.testing.methods.tasks import CLOSED, FINISHED, make_task
-from txkoji.testing.tables import lookups
+from txkoji.testing.methods.users import insert_user
+from txkoji.testing.tables.lookups.tags import tag_name, tag_order
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.hub import FakeHub
 
 MAX_TRIES = 4
 NAME = "kojira"
 ON_REQUEST = (1, 35)
-"""The release since which tags are not regenerated of themselves, but for ``repo.auto``."""
+"""Since this release a tag is regenerated on request only, unless it has ``repo.auto``."""
 
 
 class Kojira:
-    """Makes ``newRepo`` tasks.
+    """Makes ``newRepo`` tasks: for requests, and for tags that are regenerated automatically.
 
     Args:
         hub: the hub.
+        builder: runs the tasks; it reports those that end.
     """
 
-    def __init__(self, hub: FakeHub) -> None:
+    def __init__(self, hub: HubCore, builder: Builder) -> None:
         self._hub = hub
+        self._builder = builder
         self._will_look = False
+        builder.on_end = self._ended
+        hub.state.on_change("repo_queue", self.serve)
         for table in (*TAG_TABLES, "build_target_config"):
             hub.state.on_change(table, self._notice)
 
-    def requested(self, request_id: int) -> None:
-        """Have a repo made that is asked for."""
+    def serve(self) -> None:
+        """Start a task for each request that has none."""
+        for request in self._hub.state.rows("repo_queue", active=True, task_id=None):
+            self._start(request)
+
+    def _start(self, request: Row) -> None:
         state = self._hub.state
-        request = state.get("repo_queue", request_id)
-        assert request is not None
         with state.transaction():
             task_id = self._new_repo(request["tag_id"])
-            state.update("repo_queue", request_id, task_id=task_id, tries=request["tries"] + 1)
+            tries = request["tries"] + 1
+            state.update("repo_queue", request["id"], task_id=task_id, tries=tries)
 
-    def ended(self, task: Row) -> None:
-        """Try again for those who asked for a repo whose task did not go well, up to a limit."""
+    def _ended(self, task: Row) -> None:
+        """Retry the requests of a ``newRepo`` task that did not close, up to a limit."""
         if task["method"] != "newRepo" or task["state"] == CLOSED:
             return
         state = self._hub.state
         for request in state.rows("repo_queue", task_id=task["id"], active=True):
             if request["tries"] < MAX_TRIES:
-                self.requested(request["id"])
+                self._start(request)
                 continue
             with state.transaction():
                 now = self._hub.now()
@@ -57,11 +62,11 @@ class Kojira:
 
     def _new_repo(self, tag_id: int) -> int:
         state = self._hub.state
-        user = state.one("users", name=NAME) or self._hub.add_user(NAME)
+        user = state.one("users", name=NAME) or insert_user(state, NAME)
         return make_task(
             MethodCall(self._hub, user),
             "newRepo",
-            [lookups.tag_name(state, tag_id)],
+            [tag_name(state, tag_id)],
             channel="createrepo",
             priority=REPO_PRIORITY,
         )
@@ -69,10 +74,10 @@ class Kojira:
     def _notice(self) -> None:
         if not self._will_look and self._automatic():
             self._will_look = True
-            self._hub.builder.later(0.02, self._look)
+            self._builder.later(0.02, self._look)
 
     def _automatic(self) -> set[int]:
-        """Return the tags whose repos follow them."""
+        """Return the tags that are regenerated automatically."""
         state = self._hub.state
         if self._hub.release < ON_REQUEST:
             return {row["build_tag"] for row in state.active("build_target_config")}
@@ -89,12 +94,12 @@ class Kojira:
             if task["state"] not in FINISHED
         }
         for tag_id in sorted(self._automatic()):
-            order = {tag for tag, _ in lookups.tag_order(state, tag_id)}
+            order = {tag for tag, _ in tag_order(state, tag_id)}
             changed = max(changes_of(call, order), default=0)
             repos = state.rows("repo", tag_id=tag_id, dist=False)
             newest = max(
                 (row["create_event"] for row in repos if row["state"] in (INIT, READY)), default=0
             )
-            if newest < changed and lookups.tag_name(state, tag_id) not in being_made:
+            if newest < changed and tag_name(state, tag_id) not in being_made:
                 with state.transaction():
                     self._new_repo(tag_id)

@@ -1,4 +1,4 @@
-"""A private certificate authority for the embedded hub: server and client certificates."""
+"""TLS of the embedded hub: a private certificate authority, and the server's TLS context."""
 
 from __future__ import annotations
 
@@ -10,6 +10,30 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from OpenSSL import SSL
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
+
+
+class ServerContextFactory(DefaultOpenSSLContextFactory):
+    """Asks for a client certificate, does without one, and refuses another authority's.
+
+    Args:
+        server_pem: the server's certificate and key.
+        authority: the certificate of the authority that clients must have theirs from.
+    """
+
+    def __init__(self, server_pem: Path, authority: Path) -> None:
+        self._authority = authority
+        super().__init__(str(server_pem), str(server_pem), sslmethod=SSL.TLS_METHOD)
+
+    def cacheContext(self) -> None:
+        """Make the context."""
+        super().cacheContext()
+        context = self._context
+        assert context is not None
+        context.load_verify_locations(str(self._authority))
+        context.set_verify(SSL.VERIFY_PEER, lambda *arguments: bool(arguments[-1]))
+        context.set_session_id(b"embedded-koji-hub")
 
 
 class CertificateAuthority:

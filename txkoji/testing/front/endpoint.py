@@ -7,108 +7,38 @@ lock-out, arguments. It knows nothing of what the methods do.
 from __future__ import annotations
 
 import base64
-import re
-import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 from twisted.internet.interfaces import ISSLTransport
+from twisted.logger import Logger
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 
 from txkoji import exceptions
+from txkoji.testing.core import HubCore
 from txkoji.testing.formats import marshal
 from txkoji.testing.front import negotiate
 from txkoji.testing.methods import uploads
-from txkoji.testing.methods.table import NEW_PARAMETERS, MethodCall, as_before_drafts
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.dispatch import find_method, run_method, run_multicall
 from txkoji.testing.tables.sessions import HubSession
-
-if TYPE_CHECKING:
-    from txkoji.testing.hub import FakeHub
+from txkoji.testing.tables.state import Row
 
 MULTICALL_NAMES = ("multiCall", "system.multicall")
 MAX_REQUEST_BYTES = 4194304
 ALWAYS_ALLOWED = ("login", "sslLogin", "logout")
 
 
-def call_with_argument_check(call: MethodCall, name: str, params: list[Any]) -> Any:
-    """Call a hub method with XML-RPC parameters.
-
-    Args:
-        call: who calls.
-        name: the method.
-        params: positional parameters; a last one that is a struct with a true ``__starstar``
-            holds the named ones.
-
-    Raises:
-        GenericError: there is no such method.
-        ParameterError: it does not take these arguments, in Python's words.
-    """
-    function = call.hub.method(name)
-    if function is None:
-        raise exceptions.GenericError(f"Invalid method: {name}")
-    args = list(params)
-    kwargs: dict[str, Any] = {}
-    if args and isinstance(args[-1], dict) and args[-1].get("__starstar"):
-        kwargs = dict(args.pop())
-        del kwargs["__starstar"]
-    for parameter in kwargs:
-        if NEW_PARAMETERS.get(parameter, call.hub.release) > call.hub.release:
-            text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
-            raise exceptions.ParameterError(text)
-    try:
-        return as_before_drafts(call.hub.release, function(call, *args, **kwargs))
-    except TypeError as error:
-        # Only the call itself is on the traceback: the arguments did not fit.
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
-            raise exceptions.ParameterError(_without_call(str(error))) from error
-        raise
-
-
-def _without_call(text: str) -> str:
-    """Take our own first argument out of Python's count of positional arguments."""
-    if " positional argument" not in text or " given" not in text:
-        return text
-
-    def one_less(match: re.Match[str]) -> str:
-        return str(int(match.group()) - 1)
-
-    return re.sub(r"\b\d+\b", one_less, text)
-
-
-def multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
-    """Run the calls of a multiCall, each in a savepoint of its own.
-
-    Returns:
-        For each call, in order: a list that holds its value, or a struct with ``faultCode``,
-        ``faultString`` and, unless the hub method raised a Fault itself, ``traceback``.
-    """
-    results: list[Any] = []
-    for entry in calls:
-        try:
-            with call.state.transaction():
-                value = call_with_argument_check(call, entry["methodName"], list(entry["params"]))
-                results.append([value])
-        except exceptions.HubFault as fault:
-            results.append(_fault_struct(fault.code, fault.text, fault))
-        except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub
-            results.append(_fault_struct(1, ", ".join(str(arg) for arg in error.args), error))
-    return results
-
-
-def _fault_struct(code: int, text: str, error: BaseException) -> dict[str, Any]:
-    lines = traceback.format_exception(error)
-    return {"faultCode": code, "faultString": text, "traceback": lines}
-
-
 class HubResource(Resource):
     """``/kojihub`` and everything below it."""
 
     isLeaf = True
+    _log = Logger()
 
-    def __init__(self, hub: FakeHub) -> None:
+    def __init__(self, hub: HubCore) -> None:
         super().__init__()
         self.hub = hub
 
@@ -172,48 +102,50 @@ class HubResource(Resource):
         except exceptions.HubFault as fault:
             return self._xml(request, marshal.fault(fault.code, fault.text))
         except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub
-            self.hub.log_method_error(method)
+            self._log.warn("hub method {method} failed", method=method)
             return self._xml(request, marshal.fault(1, f"{type(error)}: {error}"))
 
     def _run(
         self, request: Request, method: str, params: list[Any], principal: str | None
     ) -> bytes:
         hub = self.hub
-        special = method in MULTICALL_NAMES or method == "rawUpload"
-        if not special and hub.method(method) is None:
-            raise exceptions.GenericError(f"Invalid method: {method}")
-        session, callnum = self._session(request)
-        if session is not None:
-            hub.sessions.check(session, method, callnum)
-        call = MethodCall(
-            hub,
-            hub.user_of(session),
-            session,
-            _address(request),
-            certificate_name(request) if method == "sslLogin" else None,
-            principal,
-        )
+        call = MethodCall(hub, address=_address(request), principal=principal)
+        if method not in MULTICALL_NAMES and method != "rawUpload":
+            find_method(call, method)
+        call.session, callnum = self._session(request)
+        if call.session is not None:
+            hub.sessions.check(call.session, method, callnum)
+        call.user = self._user(call.session)
+        if method == "sslLogin":
+            call.certificate_name = certificate_name(request)
         if hub.locked_out and method not in ALWAYS_ALLOWED and not call.has_permission("admin"):
             raise exceptions.ServerOffline("Server disabled for maintenance")
-        hub.count(method)
+        hub.calls[method] += 1
         with hub.state.transaction():
-            if method in MULTICALL_NAMES:
-                if len(params) != 1:
-                    raise exceptions.ParameterError("multiCall() takes exactly one argument")
-                for entry in params[0]:
-                    hub.count(str(entry.get("methodName")))
-                value: Any = multicall(call, params[0])
-            elif method == "rawUpload":
-                value = uploads.raw_upload(call, _query(request), params[0])
-            else:
-                value = call_with_argument_check(call, method, params)
-            reply = marshal.response(value)
+            reply = marshal.response(self._value(request, call, method, params))
             # A hub stores the number only with a change that it commits.
-            if session is not None and hub.state.changed and callnum is not None:
-                hub.sessions.update(session, callnum=callnum)
-        if session is not None:
-            session.updated = hub.now()
+            if call.session is not None and hub.state.changed and callnum is not None:
+                hub.sessions.update(call.session, callnum=callnum)
+        if call.session is not None:
+            call.session.updated = hub.now()
         return reply
+
+    def _value(self, request: Request, call: MethodCall, method: str, params: list[Any]) -> Any:
+        if method == "rawUpload":
+            return uploads.raw_upload(call, _query(request), params[0])
+        if method not in MULTICALL_NAMES:
+            return run_method(call, method, params)
+        if len(params) != 1:
+            raise exceptions.ParameterError("multiCall() takes exactly one argument")
+        self.hub.calls.update(str(entry.get("methodName")) for entry in params[0])
+        return run_multicall(call, params[0])
+
+    def _user(self, session: HubSession | None) -> Row | None:
+        if session is not None:
+            return self.hub.state.get("users", session.user_id)
+        if self.hub.anonymous_user is not None:
+            return self.hub.state.one("users", name=self.hub.anonymous_user)
+        return None
 
     def _session(self, request: Request) -> tuple[HubSession | None, int | None]:
         sessions = self.hub.sessions

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 
 from txkoji import build_states, task_states
+from txkoji.testing.core import HubCore
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.tasks import FINISHED
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.builds import build_struct
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.hub import FakeHub
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -37,7 +35,7 @@ class FilesResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, hub: FakeHub) -> None:
+    def __init__(self, hub: HubCore) -> None:
         super().__init__()
         self.hub = hub
 
@@ -79,7 +77,7 @@ class PagesResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, hub: FakeHub) -> None:
+    def __init__(self, hub: HubCore) -> None:
         super().__init__()
         self.hub = hub
 
@@ -135,7 +133,7 @@ class PagesResource(Resource):
         row = self._row("build", arguments.get("buildID"))
         if row is None:
             return None
-        struct: dict[str, Any] = lookups.build_struct(self.hub.state, row)
+        struct: dict[str, Any] = build_struct(self.hub.state, row)
         rows = [
             ("State", escape(build_states.to_str(struct["state"]))),
             ("Source", escape(str(struct["source"]))),

@@ -1,6 +1,6 @@
-"""What this hub never holds: build roots, change logs, external repos, groups of users.
+"""What this hub never holds: build roots, change logs, external repos, groups, notifications.
 
-Clients ask for them all the same, in passing, and must get what a hub without any answers.
+Clients ask for them in passing, and get what a hub without any answers.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.table import MethodCall, hub_method
-from txkoji.testing.tables import lookups
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.users import find_user
 from txkoji.testing.tables.queries import apply_query_options
 
 
@@ -59,5 +60,15 @@ def list_external_repos(
 
 @hub_method("getUserGroups")
 def get_user_groups(call: MethodCall, user: Any) -> list[Any]:
-    lookups.find_user(call.state, user, strict=True)
+    find_user(call.state, user, strict=True)
+    return []
+
+
+@hub_method("getBuildNotifications")
+def get_build_notifications(call: MethodCall, userID: Any = None) -> list[Any]:
+    return []
+
+
+@hub_method("getBuildNotificationBlocks")
+def get_build_notification_blocks(call: MethodCall, userID: Any = None) -> list[Any]:
     return []

@@ -7,34 +7,16 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
-from txkoji.testing.methods.builds import build_directory, list_tagged
-from txkoji.testing.methods.table import MethodCall, hub_method
-from txkoji.testing.tables import lookups
+from txkoji.testing.methods.builds import build_directory
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.tagged import list_tagged
+from txkoji.testing.tables.lookups.archives import archive_struct
+from txkoji.testing.tables.lookups.builds import build_nvr, build_types, find_build_row
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
 MD5, SHA256 = 0, 2
-
-ARCHIVE_TYPES = (
-    ("jar", "Jar file", "jar war rar ear sar jdocbook jdocbook-style", "zip"),
-    ("zip", "Zip file", "zip", "zip"),
-    ("pom", "Maven Project Object Management file", "pom", None),
-    ("tar", "Tar file", "tar tar.gz tar.bz2 tar.xz tgz", "tar"),
-    ("xml", "XML file", "xml", None),
-    ("exe", "Windows executable", "exe", None),
-    ("dll", "Windows dynamic link library", "dll", None),
-    ("msi", "Windows Installer package", "msi", None),
-    ("pdb", "Windows debug information", "pdb", None),
-    ("txt", "Text file", "txt", None),
-    ("iso", "CD/DVD Image", "iso", None),
-    ("raw", "Raw disk image", "raw", None),
-    ("qcow2", "QCOW2 image", "qcow2", None),
-    ("vmdk", "vSphere image", "vmdk", None),
-    ("raw-xz", "xz compressed raw disk image", "raw.xz", None),
-    ("ks", "Kickstart", "ks", None),
-    ("json", "JSON data", "json", None),
-)
-"""Name, description, extensions and compression of the types that the hub's tasks make."""
 
 MORE_COLUMNS = {
     "maven": ("group_id", "artifact_id", "version"),
@@ -103,17 +85,17 @@ def import_archive(
         },
     )
     files.write(f"{archive_directory(call, build, row)}/{filename}", data)
-    struct = lookups.archive_struct(state, row)
+    struct = archive_struct(state, row)
     state.announce(lambda: messages.archive_imported(state, build, struct, btype, f"work/{path}"))
     return row
 
 
 def _build_of_type(call: MethodCall, info: Any, strict: bool, btype: str, kind: str) -> Any:
-    row = lookups.find_build_row(call.state, info, strict)
-    found = lookups.build_types(call.state, row).get(btype) if row is not None else None
+    row = find_build_row(call.state, info, strict)
+    found = build_types(call.state, row).get(btype) if row is not None else None
     if found is None:
         if strict and row is not None:
-            raise GenericError(f"no such {kind} build: {lookups.build_nvr(call.state, row)}")
+            raise GenericError(f"no such {kind} build: {build_nvr(call.state, row)}")
         return None
     assert row is not None
     return {"build_id": row["id"], **found}
@@ -165,7 +147,7 @@ def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
             raise GenericError("query returned no rows")
         return None
     more = {key: row[key] for key in MORE_COLUMNS.get(row["btype"], ())}
-    return {**lookups.archive_struct(call.state, row), **more}
+    return {**archive_struct(call.state, row), **more}
 
 
 @hub_method("listArchiveFiles")
@@ -205,7 +187,7 @@ def list_archives(
     }
     wanted = {column: value for column, value in equal.values() if value is not None}
     if buildID is not None:
-        build = lookups.find_build_row(call.state, buildID, strict)
+        build = find_build_row(call.state, buildID, strict)
         wanted["build_id"] = build["id"] if build else -1
     if typeInfo and type == "maven":
         wanted.update({key: typeInfo[key] for key in MORE_COLUMNS["maven"] if key in typeInfo})
@@ -215,10 +197,7 @@ def list_archives(
     if strict and not found:
         raise GenericError("No archives found.")
     more = MORE_COLUMNS.get(type or "", ())
-    rows = [
-        {**lookups.archive_struct(call.state, row), **{key: row[key] for key in more}}
-        for row in found
-    ]
+    rows = [{**archive_struct(call.state, row), **{key: row[key] for key in more}} for row in found]
     return apply_query_options(rows, queryOpts)
 
 

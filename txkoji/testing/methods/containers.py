@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.values import require_type
 
 
 @hub_method("buildContainer", python_name="buildContainer", plugin="containerbuild")
@@ -18,7 +19,7 @@ def build_container(
     priority: Any = None,
     channel: Any = "container-binary",
 ) -> int:
-    lookups.require_type(src, str)
+    require_type(src, str)
     return make_task(
         call,
         "buildContainer",

@@ -6,17 +6,19 @@ from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, UnknownFault
 from txkoji.testing.announcements import messages
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.repos import REPO_PRIORITY, insert_repo
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import FINISHED, make_task
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.tags import find_tag, tag_extra
+from txkoji.testing.tables.lookups.values import require_type
 
 
 @hub_method("distRepo", python_name="RootExports.distRepo")
 def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
     user = call.require_login()
     state = call.state
-    found = lookups.find_tag(state, tag, strict=True)
+    found = find_tag(state, tag, strict=True)
     assert found is not None
     if "dist_repo" in call.hub.denied:
         call.require_policy("dist_repo", force=True)
@@ -24,9 +26,9 @@ def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
         raise ActionNotAllowed(f"dist-repo permission required (logged in as {user['name']})")
     if "arch" not in task_opts:
         raise UnknownFault("<class 'KeyError'>: 'arch'", code=1)
-    lookups.require_type(task_opts["arch"], list)
-    lookups.require_type(keys, list)
-    if lookups.tag_extra(state, found["id"]).get("distrepo.cancel_others"):
+    require_type(task_opts["arch"], list)
+    require_type(keys, list)
+    if tag_extra(state, found["id"]).get("distrepo.cancel_others"):
         for other in state.rows("task", method="distRepo"):
             if other["state"] not in FINISHED and other["request"][0] == found["name"]:
                 call.hub.builder.cancel(other["id"])

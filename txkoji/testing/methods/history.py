@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.table import MethodCall, hub_method
-from txkoji.testing.tables import lookups
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.builds import find_build_row
+from txkoji.testing.tables.lookups.packages import find_package, package_name
+from txkoji.testing.tables.lookups.tags import find_tag_id, tag_order
+from txkoji.testing.tables.lookups.users import find_user, user_name
+from txkoji.testing.tables.lookups.values import rounded, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -17,14 +22,14 @@ TAG_TABLES = ("tag_config", "tag_extra", "tag_inheritance", "tag_listing", "tag_
 
 
 def _event_struct(row: Row) -> dict[str, Any]:
-    return {"id": row["id"], "ts": lookups.rounded(row["ts"])}
+    return {"id": row["id"], "ts": rounded(row["ts"])}
 
 
 @hub_method("getLastEvent")
 def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) -> Any:
     rows = call.state.rows("events")
     if before is not None:
-        limit = lookups.seconds_of(before)
+        limit = seconds_of(before)
         rows = [row for row in rows if row["ts"] < limit]
     if not rows:
         if strict:
@@ -56,11 +61,11 @@ def changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
 
 
 def _with_parents(call: MethodCall, tag: Any, inherit: bool) -> set[int]:
-    tag_id = lookups.find_tag_id(call.state, tag, strict=True)
+    tag_id = find_tag_id(call.state, tag, strict=True)
     assert tag_id is not None
     if not inherit:
         return {tag_id}
-    return {parent for parent, _ in lookups.tag_order(call.state, tag_id)}
+    return {parent for parent, _ in tag_order(call.state, tag_id)}
 
 
 @hub_method("tagLastChangeEvent")
@@ -207,17 +212,17 @@ def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[s
 def _id_of(call: MethodCall, option: str, value: Any) -> Any:
     state = call.state
     if option == "tag":
-        return lookups.find_tag_id(state, value, strict=True)
+        return find_tag_id(state, value, strict=True)
     if option == "xkey":
         return value
     tables = {"permission": "permissions", "build_target": "build_target"}
     row: Row | None
     if option == "build":
-        row = lookups.find_build_row(state, value, strict=True)
+        row = find_build_row(state, value, strict=True)
     elif option == "package":
-        row = lookups.find_package(state, value, strict=True)
+        row = find_package(state, value, strict=True)
     elif option == "user":
-        row = lookups.find_user(state, value, strict=True)
+        row = find_user(state, value, strict=True)
     elif isinstance(value, int):
         return value
     else:
@@ -242,7 +247,7 @@ def _selected(
 ) -> list[Row]:
     editor = None
     if kwargs.get("editor") is not None:
-        user = lookups.find_user(call.state, kwargs["editor"], strict=True)
+        user = find_user(call.state, kwargs["editor"], strict=True)
         assert user is not None
         editor = user["id"]
     found = []
@@ -274,7 +279,7 @@ def _in_time(state: HubState, row: Row, kwargs: dict[str, Any]) -> bool:
         return False
     for option, sign in (("after", 1), ("before", -1)):
         if kwargs.get(option) is not None:
-            limit = lookups.seconds_of(kwargs[option])
+            limit = seconds_of(kwargs[option])
             if not any((_ts(state, event) - limit) * sign > 0 for event in events):
                 return False
     return True
@@ -296,11 +301,11 @@ def _history_row(
         "create_event": created,
         "create_ts": _ts(state, created),
         "creator_id": row["creator_id"],
-        "creator_name": lookups.user_name(state, row["creator_id"]),
+        "creator_name": user_name(state, row["creator_id"]),
         "revoke_event": revoked,
         "revoke_ts": None if revoked is None else _ts(state, revoked),
         "revoker_id": row["revoker_id"],
-        "revoker_name": lookups.user_name(state, row["revoker_id"]),
+        "revoker_name": user_name(state, row["revoker_id"]),
     }
     for column, source in table.columns.items():
         struct[column] = row[source]
@@ -313,7 +318,7 @@ def _history_row(
         build = state.get("build", row["build_id"])
         assert build is not None
         struct.update({key: build[key] for key in ("epoch", "release", "version")})
-        struct["name"] = lookups.package_name(state, build["package_id"])
+        struct["name"] = package_name(state, build["package_id"])
         struct["build.state"] = build["state"]
     if after is not None:
         struct["_created_after_event"] = created > after

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError, ParameterError
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.targets import find_target
+from txkoji.testing.tables.lookups.values import require_type
 
 IMAGE_TYPES = ("livecd", "appliance", "livemedia")
 
@@ -28,7 +30,7 @@ def build_image(
         raise GenericError(f"Unrecognized image type: {img_type}")
     call.require_permission(img_type)
     expected = list if img_type == "livemedia" else str
-    lookups.require_type(arch, expected)
+    require_type(arch, expected)
     return make_task(
         call,
         img_type,
@@ -51,7 +53,7 @@ def build_image_oz(
     priority: Any = None,
 ) -> int:
     call.require_permission("image")
-    lookups.require_type(arches, list)
+    require_type(arches, list)
     return make_task(
         call,
         "image",
@@ -103,8 +105,8 @@ def kiwi_build(
 ) -> int:
     call.require_permission("image")
     for text in (desc_url, desc_path):
-        lookups.require_type(text, str)
-    lookups.find_target(call.state, target, strict=True)
+        require_type(text, str)
+    find_target(call.state, target, strict=True)
     given = {
         "optional_arches": _words(optional_arches or []),
         "profile": profile,
@@ -143,9 +145,9 @@ def osbuild_image(
 ) -> int:
     call.require_permission("image")
     for text in (name, version, distro, target):
-        lookups.require_type(text, str)
-    lookups.require_type(arches, list)
-    lookups.find_target(call.state, target, strict=True)
+        require_type(text, str)
+    require_type(arches, list)
+    find_target(call.state, target, strict=True)
     return make_task(
         call,
         "osbuildImage",

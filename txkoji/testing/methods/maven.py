@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError, PreBuildError
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.builds import find_build
+from txkoji.testing.tables.lookups.targets import find_target
+from txkoji.testing.tables.lookups.values import require_type
 
 
 def _require_maven(call: MethodCall) -> None:
@@ -31,7 +34,7 @@ def maven_build(
     channel: Any = "maven",
 ) -> int:
     _require_maven(call)
-    lookups.require_type(url, str)
+    require_type(url, str)
     return make_task(
         call,
         "maven",
@@ -51,7 +54,7 @@ def chain_maven(
     channel: Any = "maven",
 ) -> int:
     _require_maven(call)
-    lookups.require_type(builds, dict)
+    require_type(builds, dict)
     return make_task(
         call,
         "chainmaven",
@@ -73,13 +76,13 @@ def wrapper_rpm(
 ) -> int:
     _require_maven(call)
     options = opts or {}
-    struct = lookups.find_build(call.state, build, strict=True)
+    struct = find_build(call.state, build, strict=True)
     assert struct is not None
     if call.state.rows("rpminfo", build_id=struct["id"]) and not (
         options.get("scratch") or options.get("create_build")
     ):
         raise PreBuildError(f"wrapper rpms for {struct['nvr']} have already been built")
-    found = lookups.find_target(call.state, target)
+    found = find_target(call.state, target)
     if found is None:
         raise PreBuildError(f"no such build target: {target}")
     return make_task(

@@ -6,7 +6,8 @@ import base64
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
 
 
 def task_directory(task_id: int) -> str:

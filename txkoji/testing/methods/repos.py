@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import changes_of
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.tags import find_tag, find_tag_id, tag_order
+from txkoji.testing.tables.lookups.values import rounded, time_text
 from txkoji.testing.tables.queries import query_by_clauses
 from txkoji.testing.tables.state import HubState, Row
 
@@ -26,7 +29,7 @@ def insert_repo(
     dist: bool = False,
 ) -> Row:
     """Store a new repo of a tag, as of this transaction's event."""
-    tags = {parent for parent, _ in lookups.tag_order(call.state, tag_id)}
+    tags = {parent for parent, _ in tag_order(call.state, tag_id)}
     changes = changes_of(call, tags)
     now = call.hub.now()
     return call.state.insert(
@@ -74,11 +77,11 @@ def get_repo(
     dist: bool = False,
     min_event: Any = None,
 ) -> Any:
-    tag_id = lookups.find_tag_id(call.state, tag, strict=True)
+    tag_id = find_tag_id(call.state, tag, strict=True)
     assert tag_id is not None
     wanted = READY if state is None else state
     row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
-    return lookups.repo_struct(call.state, row) if row else None
+    return repo_struct(call.state, row) if row else None
 
 
 @hub_method("repoInfo")
@@ -88,30 +91,30 @@ def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
         if strict:
             raise GenericError("query returned no rows")
         return None
-    return lookups.repo_struct(call.state, row)
+    return repo_struct(call.state, row)
 
 
 @hub_method("getActiveRepos")
 def get_active_repos(call: MethodCall) -> list[Any]:
     rows = [row for row in call.state.rows("repo") if row["state"] in (INIT, READY, EXPIRED)]
-    return [lookups.repo_struct(call.state, row) for row in rows]
+    return [repo_struct(call.state, row) for row in rows]
 
 
 @hub_method("repo.get", since=(1, 35))
 def repo_get(
     call: MethodCall, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
 ) -> Any:
-    tag_id = lookups.find_tag_id(call.state, tag, strict=True)
+    tag_id = find_tag_id(call.state, tag, strict=True)
     assert tag_id is not None
     low = _min_event(call, tag_id, min_event)
     row = latest_repo(call, tag_id, min_event=low, at_event=at_event)
-    return lookups.repo_struct(call.state, row) if row else None
+    return repo_struct(call.state, row) if row else None
 
 
 def _min_event(call: MethodCall, tag_id: int, min_event: Any) -> int | None:
     if min_event != "last":
         return None if min_event is None else int(min_event)
-    tags = {parent for parent, _ in lookups.tag_order(call.state, tag_id)}
+    tags = {parent for parent, _ in tag_order(call.state, tag_id)}
     return max(changes_of(call, tags), default=None)
 
 
@@ -136,8 +139,8 @@ def request_struct(state: HubState, row: Row) -> dict[str, Any]:
     return {
         "active": row["active"],
         "at_event": row["at_event"],
-        "create_time": lookups.time_text(row["create_ts"]),
-        "create_ts": lookups.rounded(row["create_ts"]),
+        "create_time": time_text(row["create_ts"]),
+        "create_ts": rounded(row["create_ts"]),
         "id": row["id"],
         "min_event": row["min_event"],
         "opts": row["opts"],
@@ -150,8 +153,8 @@ def request_struct(state: HubState, row: Row) -> dict[str, Any]:
         "task_id": row["task_id"],
         "task_state": task["state"] if task else None,
         "tries": row["tries"],
-        "update_time": lookups.time_text(row["update_ts"]),
-        "update_ts": lookups.rounded(row["update_ts"]),
+        "update_time": time_text(row["update_ts"]),
+        "update_ts": rounded(row["update_ts"]),
     }
 
 
@@ -166,7 +169,7 @@ def repo_request(
     force: bool = False,
 ) -> dict[str, Any]:
     user = call.require_login()
-    found = lookups.find_tag(call.state, tag, strict=True)
+    found = find_tag(call.state, tag, strict=True)
     assert found is not None
     unknown = sorted(set(opts or {}) - set(_NO_OPTIONS))
     if unknown:
@@ -177,7 +180,7 @@ def repo_request(
         low = _min_event(call, found["id"], min_event)
     repo = None if force else latest_repo(call, found["id"], min_event=low, at_event=at_event)
     if repo is not None:
-        struct = lookups.repo_struct(call.state, repo)
+        struct = repo_struct(call.state, repo)
         return {"repo": struct, "request": None, "duplicate": False}
     for row in call.state.rows("repo_queue", tag_id=found["id"], active=True):
         if row["min_event"] is not None and (low is None or row["min_event"] >= low):
@@ -200,8 +203,6 @@ def repo_request(
             "repo_id": None,
         },
     )
-    request_id = int(row["id"])
-    call.state.on_commit(lambda: call.hub.kojira.requested(request_id))
     return {"repo": None, "request": request_struct(call.state, row), "duplicate": False}
 
 
@@ -217,7 +218,7 @@ def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
     if row["repo_id"] is not None:
         repo = call.state.get("repo", row["repo_id"])
         assert repo is not None
-        result["repo"] = lookups.repo_struct(call.state, repo)
+        result["repo"] = repo_struct(call.state, repo)
     return result
 
 
@@ -233,7 +234,7 @@ def new_repo(
     call.require_login()
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):
         call.require_permission("regen-repo")
-    found = lookups.find_tag(call.state, tag, strict=True)
+    found = find_tag(call.state, tag, strict=True)
     assert found is not None
     return make_task(call, "newRepo", [found["name"]], priority=REPO_PRIORITY, channel="createrepo")
 
@@ -246,7 +247,7 @@ _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id",
 
 @hub_method("repo.query", since=(1, 35))
 def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
-    rows = [lookups.repo_struct(call.state, row) for row in call.state.rows("repo")]
+    rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
     return query_by_clauses(rows, "repo", clauses, fields or _REPO_FIELDS, opts)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.hosts import find_channel
+from txkoji.testing.tables.lookups.tags import find_tag
 
 RUNROOT_PRIORITY = 15
 
@@ -17,10 +19,10 @@ def runroot(
     call: MethodCall, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
 ) -> int:
     call.require_permission("runroot")
-    tag = lookups.find_tag(call.state, tagInfo, strict=True)
+    tag = find_tag(call.state, tagInfo, strict=True)
     assert tag is not None
     # The channel is the site's own: a hub is not seeded with it.
-    row = lookups.find_channel(call.state, channel or "runroot", strict=True)
+    row = find_channel(call.state, channel or "runroot", strict=True)
     assert row is not None
     if arch == "noarch" and not tag["arches"]:
         raise GenericError(f"no arches defined for tag {tag['name']}")

@@ -6,7 +6,9 @@ import datetime
 from typing import Any
 
 from txkoji.exceptions import AuthError, AuthLockError, GenericError
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 
@@ -62,14 +64,14 @@ def ssl_login(
 
 def _user(call: MethodCall, name: str) -> Row:
     # LoginCreatesUser, on by default.
-    return call.state.one("users", name=name) or call.hub.add_user(name)
+    return call.state.one("users", name=name) or insert_user(call.state, name)
 
 
 def _user_of_principal(call: MethodCall, principal: str) -> Row:
     for row in call.state.rows("users"):
         if principal in row["krb_principals"]:
             return row
-    return call.hub.add_user(principal.partition("@")[0], principals=[principal])
+    return insert_user(call.state, principal.partition("@")[0], principals=[principal])
 
 
 @hub_method("logout")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError
-from txkoji.testing.methods.table import MethodCall, hub_method
-from txkoji.testing.methods.tags import drop_tag, drop_target, insert_tag, insert_target
-from txkoji.testing.tables import lookups
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.tags import drop_tag, insert_tag
+from txkoji.testing.methods.targets import drop_target, insert_target
+from txkoji.testing.tables.lookups.tags import find_tag, tag_extra
+from txkoji.testing.tables.lookups.users import find_user
 from txkoji.testing.tables.state import Row
 
 
@@ -17,7 +20,7 @@ def create_side_tag(
 ) -> dict[str, Any]:
     user = call.require_login()
     call.require_policy("sidetag")
-    base = lookups.find_tag(call.state, basetag, strict=True)
+    base = find_tag(call.state, basetag, strict=True)
     assert base is not None
     number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
     name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
@@ -46,9 +49,9 @@ def _side_tags(call: MethodCall) -> list[Row]:
 @hub_method("removeSideTag", plugin="sidetag")
 def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
     user = call.require_login()
-    tag = lookups.find_tag(call.state, sidetag, strict=True)
+    tag = find_tag(call.state, sidetag, strict=True)
     assert tag is not None
-    extra = lookups.tag_extra(call.state, tag["id"])
+    extra = tag_extra(call.state, tag["id"])
     if not extra.get("sidetag"):
         raise GenericError(f"Not a sidetag: {tag['name']}")
     if extra["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
@@ -68,15 +71,15 @@ def edit_side_tag(
     remove_extra: Any = None,
 ) -> None:
     user = call.require_login()
-    tag = lookups.find_tag(call.state, sidetag, strict=True)
+    tag = find_tag(call.state, sidetag, strict=True)
     assert tag is not None
-    own = lookups.tag_extra(call.state, tag["id"])
+    own = tag_extra(call.state, tag["id"])
     if not own.get("sidetag"):
         raise GenericError(f"Not a sidetag: {tag['name']}")
     if own["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("This is not your sidetag")
     [link] = call.state.active("tag_inheritance", None, tag_id=tag["id"])
-    allowed = lookups.tag_extra(call.state, link["parent_id"])
+    allowed = tag_extra(call.state, link["parent_id"])
     changes: dict[str, Any] = dict(extra or {})
     removed = set(remove_extra or [])
     if debuginfo is not None:
@@ -100,11 +103,11 @@ def edit_side_tag(
 def list_side_tags(
     call: MethodCall, basetag: Any = None, user: Any = None, queryOpts: Any = None
 ) -> list[dict[str, Any]]:
-    wanted = lookups.find_user(call.state, user, strict=True) if user is not None else None
-    base = lookups.find_tag(call.state, basetag, strict=True) if basetag is not None else None
+    wanted = find_user(call.state, user, strict=True) if user is not None else None
+    base = find_tag(call.state, basetag, strict=True) if basetag is not None else None
     rows = []
     for tag in _side_tags(call):
-        extra = lookups.tag_extra(call.state, tag["id"])
+        extra = tag_extra(call.state, tag["id"])
         if wanted and extra["sidetag_user_id"] != wanted["id"]:
             continue
         if base and not call.state.active(

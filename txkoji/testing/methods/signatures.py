@@ -9,9 +9,11 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
-from txkoji.testing.methods.builds import build_directory, find_rpm, rpm_path
-from txkoji.testing.methods.table import MethodCall, hub_method
-from txkoji.testing.tables import lookups
+from txkoji.testing.methods.builds import build_directory
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.rpms import find_rpm, rpm_path
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.values import require_type
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -51,7 +53,7 @@ def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> Non
 @hub_method("addRPMSig", python_name="RootExports.addRPMSig")
 def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
     call.require_permission("sign")
-    lookups.require_type(data, str)
+    require_type(data, str)
     row = _rpm(call, an_rpm)
     header = base64.b64decode(data)
     try:

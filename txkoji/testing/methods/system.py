@@ -1,4 +1,4 @@
-"""What a hub says of itself, what it is seeded with, and the calls about calls."""
+"""What a hub says about itself, and calls about calls."""
 
 from __future__ import annotations
 
@@ -6,60 +6,10 @@ import inspect
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.methods.archives import ARCHIVE_TYPES
-from txkoji.testing.methods.table import METHODS, HubMethod, MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.dispatch import find_method
+from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import HubState
-
-PERMISSIONS = {
-    "admin": "Full administrator access. Perform all actions.",
-    "appliance": "Create appliance builds - deprecated.",
-    "dist-repo": "Create a dist-repo.",
-    "host": "Add, remove, enable, disable hosts and channels.",
-    "image": "Start image tasks.",
-    "image-import": "Import image archives.",
-    "livecd": "Start livecd tasks.",
-    "maven-import": "Import maven archives.",
-    "repo": "Manage repos: newRepo, repoExpire, repoDelete, repoProblem.",
-    "sign": "Import RPM signatures and write signed RPMs.",
-    "tag": "Manage packages in tags: add, block, remove, and clone tags.",
-    "target": "Add, edit, and remove targets.",
-    "win-admin": 'The default hub policy rule for "vm" requires this permission to trigger'
-    " Windows builds.",
-    "win-import": "Import win archives.",
-    "draft-promoter": 'The permission required in the default "draft_promotion" hub policy rule'
-    " to promote draft build.",
-}
-
-CHANNELS = (
-    "default",
-    "createrepo",
-    "maven",
-    "livecd",
-    "appliance",
-    "vm",
-    "image",
-    "livemedia",
-)
-
-BUILD_TYPES = ("rpm", "maven", "win", "image")
-
-
-def seed(state: HubState) -> None:
-    """Put in what a hub's database holds from the start."""
-    with state.transaction():
-        state.event()
-        for name, description in PERMISSIONS.items():
-            state.insert("permissions", {"name": name, "description": description})
-        for channel in CHANNELS:
-            row = {"name": channel, "description": None, "enabled": True, "comment": None}
-            state.insert("channels", row)
-        for build_type in BUILD_TYPES:
-            state.insert("btype", {"name": build_type})
-        for name, description, extensions, compression in ARCHIVE_TYPES:
-            row = {"name": name, "description": description, "extensions": extensions}
-            state.insert("archivetypes", {**row, "compression_type": compression})
-        state.insert("volume", {"name": "DEFAULT"}, id=0)
 
 
 @hub_method("hello")
@@ -83,7 +33,7 @@ def get_koji_version(call: MethodCall) -> str:
 
 
 def _present(call: MethodCall) -> dict[str, HubMethod]:
-    found = {name: call.hub.method(name) for name in METHODS}
+    found = {name: method_of(call.hub, name) for name in METHODS}
     return {name: function for name, function in found.items() if function is not None}
 
 
@@ -115,9 +65,7 @@ def method_signature(call: MethodCall, method: str) -> str:
 
 @hub_method("system.methodHelp")
 def method_help(call: MethodCall, method: str) -> str:
-    if call.hub.method(method) is None:
-        raise GenericError(f"Invalid method: {method}")
-    return f"{method}{inspect.signature(METHODS[method])}"
+    return f"{method}{inspect.signature(find_method(call, method))}"
 
 
 @hub_method("listBTypes")
@@ -182,10 +130,7 @@ def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw
 def _listed(
     call: MethodCall, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> list[Any]:
-    function = call.hub.method(method)
-    if function is None:
-        raise GenericError(f"Invalid method: {method}")
-    result = function(call, *args, **kwargs)
+    result = find_method(call, method)(call, *args, **kwargs)
     if not isinstance(result, list):
         raise GenericError(f"{method} does not return a list")
     return result

@@ -6,11 +6,18 @@ from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError, TagError
 from txkoji.testing.announcements import messages
-from txkoji.testing.methods.table import MethodCall, hub_method
-from txkoji.testing.methods.tags import package_config
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.packages import package_config
+from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
-from txkoji.testing.tables import lookups
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.lookups.builds import (
+    BUILD_STATES,
+    build_nvr,
+    find_build_row,
+    tagged_builds,
+)
+from txkoji.testing.tables.lookups.packages import find_package, package_name
+from txkoji.testing.tables.lookups.tags import find_tag
 from txkoji.testing.tables.state import HubState, Row
 
 TAG_PRIORITY = 10
@@ -35,7 +42,7 @@ def tag_build_row(
     own = listing_of(state, tag_id, build["id"])
     if own is not None:
         if not force:
-            nvr = lookups.build_nvr(state, build)
+            nvr = build_nvr(state, build)
             raise TagError(f"build {nvr} already tagged ({tag['name']})")
         state.revoke("tag_listing", own["id"], user_id)
     state.insert_version("tag_listing", {"tag_id": tag_id, "build_id": build["id"]}, user_id)
@@ -61,7 +68,7 @@ def untag_build_row(
         if strict:
             tag = state.get("tag", tag_id)
             assert tag is not None
-            nvr = lookups.build_nvr(state, build)
+            nvr = build_nvr(state, build)
             raise TagError(f"build {nvr} not in tag {tag['name']}")
         return
     state.revoke("tag_listing", own["id"], user_id)
@@ -82,7 +89,7 @@ def _check_access(call: MethodCall, tag: dict[str, Any], force: bool) -> None:
 def _check_package(call: MethodCall, tag: dict[str, Any], package_id: int, force: bool) -> None:
     if force and call.has_permission("admin"):
         return
-    name = lookups.package_name(call.state, package_id)
+    name = package_name(call.state, package_id)
     entry = package_config(call, tag["id"], package_id)
     if entry is None:
         raise TagError(f"Package {name} not in list for {tag['name']}")
@@ -91,13 +98,13 @@ def _check_package(call: MethodCall, tag: dict[str, Any], package_id: int, force
 
 
 def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
-    row = lookups.find_build_row(call.state, build, strict=True)
-    found = lookups.find_tag(call.state, tag, strict=True)
+    row = find_build_row(call.state, build, strict=True)
+    found = find_tag(call.state, tag, strict=True)
     assert row is not None
     assert found is not None
-    if row["state"] != STATES["COMPLETE"]:
-        nvr = lookups.build_nvr(call.state, row)
-        names = {number: name for name, number in STATES.items()}
+    if row["state"] != BUILD_STATES["COMPLETE"]:
+        nvr = build_nvr(call.state, row)
+        names = {number: name for name, number in BUILD_STATES.items()}
         raise TagError(f"build {nvr} not complete: state {names[row['state']]}")
     _check_access(call, found, force)
     _check_package(call, found, row["package_id"], force)
@@ -113,12 +120,12 @@ def tag_build(
     found, row = _checked(call, tag, build, force)
     from_id = None
     if fromtag is not None:
-        source = lookups.find_tag(call.state, fromtag, strict=True)
+        source = find_tag(call.state, fromtag, strict=True)
         assert source is not None
         _check_access(call, source, force)
         from_id = source["id"]
         if listing_of(call.state, from_id, row["id"]) is None:
-            nvr = lookups.build_nvr(call.state, row)
+            nvr = build_nvr(call.state, row)
             raise TagError(f"build {nvr} not in tag {source['name']}")
     request = [found["id"], row["id"], force, from_id]
     return int(make_task(call, "tagBuild", request, priority=TAG_PRIORITY))
@@ -134,11 +141,11 @@ def move_all_builds(
     call: MethodCall, tag1: Any, tag2: Any, package: Any, force: bool = False
 ) -> list[int]:
     call.require_login()
-    source = lookups.find_tag(call.state, tag1, strict=True)
-    row = lookups.find_package(call.state, package, strict=True)
+    source = find_tag(call.state, tag1, strict=True)
+    row = find_package(call.state, package, strict=True)
     assert source is not None
     assert row is not None
-    tagged = lookups.tagged(call.state, source["id"], package=row["name"])
+    tagged = tagged_builds(call.state, source["id"], package=row["name"])
     oldest_first = sorted((build for build, _ in tagged), key=lambda build: build["id"])
     return [tag_build(call, tag2, build["id"], force, fromtag=tag1) for build in oldest_first]
 
@@ -148,8 +155,8 @@ def untag_build(
     call: MethodCall, tag: Any, build: Any, strict: bool = True, force: bool = False
 ) -> None:
     user = call.require_login()
-    row = lookups.find_build_row(call.state, build, strict=True)
-    found = lookups.find_tag(call.state, tag, strict=True)
+    row = find_build_row(call.state, build, strict=True)
+    found = find_tag(call.state, tag, strict=True)
     assert row is not None
     assert found is not None
     _check_access(call, found, force)
@@ -183,11 +190,11 @@ def untag_build_bypass(
 @hub_method("massTag", python_name="RootExports.massTag", since=(1, 30))
 def mass_tag(call: MethodCall, tag: Any, builds: Any) -> None:
     user = call.require_permission("tag")
-    found = lookups.find_tag(call.state, tag, strict=True)
+    found = find_tag(call.state, tag, strict=True)
     assert found is not None
     if not isinstance(builds, list):
         raise GenericError("builds must be a list")
     for build in builds:
-        row = lookups.find_build_row(call.state, build, strict=True)
+        row = find_build_row(call.state, build, strict=True)
         assert row is not None
         tag_build_row(call.state, found["id"], row, user["id"], force=True)

@@ -14,8 +14,11 @@ from txkoji.exceptions import (
 )
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import marshal
-from txkoji.testing.methods.table import MethodCall, hub_method
-from txkoji.testing.tables import lookups
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.hosts import find_channel, find_host
+from txkoji.testing.tables.lookups.tasks import task_struct
+from txkoji.testing.tables.lookups.values import require_type, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -69,7 +72,7 @@ def make_task(
     channel_option = channel
     if channel is None:
         channel = parent["channel_id"] if parent is not None else "default"
-    channel_row = lookups.find_channel(state, channel)
+    channel_row = find_channel(state, channel)
     if channel_row is None:
         raise GenericError(f"No such channel: {channel}")
     if not channel_row["enabled"]:
@@ -101,7 +104,6 @@ def make_task(
         },
     )
     task_id = int(row["id"])
-    call.hub.index_task(row)
     options = {} if channel_option is None else {"channel": channel_option}
     state.announce(lambda: messages.task_created(row, options))
     state.on_commit(lambda: call.hub.builder.wake(task_id))
@@ -135,7 +137,7 @@ def build(
     channel: Any = None,
 ) -> int:
     call.require_login()
-    lookups.require_type(src, str)
+    require_type(src, str)
     if opts is None:
         opts = {}
     absolute = absolute_priority(call, priority)
@@ -152,7 +154,7 @@ def chain_build(
     channel: Any = None,
 ) -> int:
     call.require_login()
-    lookups.require_type(srcs, list)
+    require_type(srcs, list)
     absolute = absolute_priority(call, priority)
     return make_task(
         call, "chainbuild", [srcs, target, opts or {}], priority=absolute, channel=channel
@@ -233,7 +235,7 @@ def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> Non
 def cancel_task_children(call: MethodCall, task_id: Any) -> None:
     row = _task(call, task_id)
     _may_cancel(call, row)
-    for child in children(call, row["id"]):
+    for child in call.hub.task_children(row["id"]):
         call.hub.builder.cancel(child["id"])
 
 
@@ -245,7 +247,7 @@ def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bo
         raise GenericError("Finished task's priority can't be updated")
     call.state.update("task", row["id"], priority=priority)
     if recurse:
-        for child in children(call, row["id"]):
+        for child in call.hub.task_children(row["id"]):
             if child["state"] not in FINISHED:
                 call.state.update("task", child["id"], priority=priority)
 
@@ -256,7 +258,7 @@ def assign_task(
 ) -> bool:
     call.require_permission("admin")
     row = _task(call, task_id)
-    host_row = lookups.find_host(call.state, host, strict=True)
+    host_row = find_host(call.state, host, strict=True)
     assert host_row is not None
     if row["state"] != FREE:
         return False
@@ -276,11 +278,6 @@ def free_task(call: MethodCall, task_id: Any) -> None:
 # Read
 
 
-def children(call: MethodCall, task_id: int) -> list[Row]:
-    """Return the rows of a task's children, in the order of their ids."""
-    return call.hub.task_children(task_id)
-
-
 @hub_method("getTaskInfo", python_name="RootExports.getTaskInfo")
 def get_task_info(
     call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
@@ -291,13 +288,13 @@ def get_task_info(
 
 
 def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
-    lookups.require_type(task_id, int)
+    require_type(task_id, int)
     row = call.state.get("task", task_id)
     if row is None:
         if strict:
             raise GenericError("query returned no rows")
         return None
-    return lookups.task_struct(row, request)
+    return task_struct(row, request)
 
 
 @hub_method("getTaskChildren", python_name="RootExports.getTaskChildren")
@@ -306,7 +303,7 @@ def get_task_children(
 ) -> Any:
     if strict and call.state.get("task", task_id) is None:
         raise GenericError("query returned no rows")
-    return [lookups.task_struct(row, request) for row in children(call, task_id)]
+    return [task_struct(row, request) for row in call.hub.task_children(task_id)]
 
 
 @hub_method("getTaskDescendents", python_name="RootExports.getTaskDescendents")
@@ -315,8 +312,8 @@ def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) 
     waiting = [task_id]
     while waiting:
         parent = waiting.pop(0)
-        rows = children(call, parent)
-        tree[str(parent)] = [lookups.task_struct(row, request) for row in rows]
+        rows = call.hub.task_children(parent)
+        tree[str(parent)] = [task_struct(row, request) for row in rows]
         waiting += [row["id"] for row in rows]
     return tree
 
@@ -411,7 +408,7 @@ def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
         among("method", [opts["method"]], True)
     for name, (column, sign) in _TIMES.items():
         if opts.get(name) is not None:
-            later(column, lookups.seconds_of(opts[name]), sign)
+            later(column, seconds_of(opts[name]), sign)
     return found
 
 
@@ -421,7 +418,7 @@ def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
     if parents is None:
         return call.state.rows("task")
     wanted = parents if isinstance(parents, list) else [parents]
-    return [row for parent in wanted for row in children(call, parent)]
+    return [row for parent in wanted for row in call.hub.task_children(parent)]
 
 
 @hub_method("listTasks", python_name="RootExports.listTasks")
@@ -452,7 +449,7 @@ def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any
 
 def _listed(state: HubState, row: Row) -> dict[str, Any]:
     owner = state.get("users", row["owner"])
-    struct = lookups.task_struct(row)
+    struct = task_struct(row)
     struct["owner_name"] = owner["name"] if owner else None
     struct["owner_type"] = owner["usertype"] if owner else None
     return struct

@@ -11,7 +11,8 @@ import zlib
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError
-from txkoji.testing.methods.table import MethodCall, hub_method
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
 
 
 def _path(filepath: str, filename: str, volume: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from txkoji.exceptions import AuthError, AuthExpired, RetryError, SequenceError
 from txkoji.testing.tables.state_file import Record
 
-SESSIONS, LAST_SESSION = "sessions", "last session"
+SESSIONS, LAST_SESSION = COLLECTIONS = ("sessions", "last session")
 """The collections of saved records."""
 
 SAFE_TO_REPEAT = frozenset(
@@ -70,10 +70,10 @@ class HubSessions:
         header_auth: offer sessions in headers (since 1.31); without, the URL carries them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, header_auth: bool = True) -> None:
         self.check_address = True
         self.check_callnum = True
-        self.header_auth = True
+        self.header_auth = header_auth
         self._sessions: dict[int, HubSession] = {}
         self._last = 0
         self._touched: set[int] = set()

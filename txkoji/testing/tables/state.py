@@ -35,14 +35,38 @@ class HubState:
         self.seconds = seconds
         self._tables: dict[str, dict[int, Row]] = defaultdict(dict)
         self._sequences: dict[str, int] = defaultdict(int)
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
         self._event: int | None = None
         self._commit_hooks: list[Callable[[], None]] = []
         self._touched: set[tuple[str, Any]] = set()
         self.before_commit: Callable[[], None] | None = None
         self.listeners: list[Callable[[Any], None]] = []
         self._change_hooks: dict[str, Callable[[], None]] = {}
+        self._indexes: dict[tuple[str, str], dict[Any, dict[int, Row]]] = {}
         self.depth = 0
+
+    def add_index(self, table: str, column: str) -> None:
+        """Make :meth:`rows` fast for a column that never changes; the table is still empty."""
+        self._indexes[table, column] = defaultdict(dict)
+
+    def _put(self, table: str, row: Row) -> None:
+        self._tables[table][row["id"]] = row
+        for (indexed, column), index in self._indexes.items():
+            if indexed == table:
+                index[row[column]][row["id"]] = row
+
+    def _drop(self, table: str, id: int) -> Row:
+        row = self._tables[table].pop(id)
+        for (indexed, column), index in self._indexes.items():
+            if indexed == table:
+                del index[row[column]][id]
+        return row
+
+    def _candidates(self, table: str, equal: dict[str, Any]) -> Iterable[Row]:
+        for column, value in equal.items():
+            if (table, column) in self._indexes:
+                return self._indexes[table, column].get(value, {}).values()
+        return self._tables[table].values()
 
     # Reading
 
@@ -54,13 +78,13 @@ class HubState:
         """Return the rows whose columns equal the given values, in the order of their ids."""
         return [
             row
-            for row in self._tables[table].values()
+            for row in self._candidates(table, equal)
             if all(row.get(column) == value for column, value in equal.items())
         ]
 
     def one(self, table: str, **equal: Any) -> Row | None:
         """Return the first row whose columns equal the given values, or None."""
-        for row in self._tables[table].values():
+        for row in self._candidates(table, equal):
             if all(row.get(column) == value for column, value in equal.items()):
                 return row
         return None
@@ -88,7 +112,7 @@ class HubState:
             if table == SEQUENCES:
                 self._sequences[key] = value
             else:
-                self._tables[table][key] = value
+                self._put(table, value)
 
     def changes(self) -> list[Record]:
         """Return what was written since the last call: rows, and the state of sequences."""
@@ -115,12 +139,8 @@ class HubState:
             self._sequences[table] = max(self._sequences[table], id)
             self._touch(SEQUENCES, table)
         stored = {"id": number, **row}
-        self._tables[table][number] = stored
-
-        def undo() -> None:
-            del self._tables[table][number]
-
-        self._log(undo)
+        self._put(table, stored)
+        self._log(lambda: self._drop(table, number))
         self._touch(table, number)
         return stored
 
@@ -142,10 +162,10 @@ class HubState:
 
     def delete(self, table: str, id: int) -> None:
         """Remove a row."""
-        row = self._tables[table].pop(id)
+        row = self._drop(table, id)
         # A row that comes back goes to the end of the table: nothing here relies on that order
         # after a roll-back, and the hub promises none without an ORDER BY.
-        self._log(lambda: self._tables[table].__setitem__(id, row))
+        self._log(lambda: self._put(table, row))
         self._touch(table, id)
 
     def event(self) -> int:
@@ -233,7 +253,7 @@ class HubState:
             for hook in hooks:
                 hook()
 
-    def _log(self, undo: Callable[[], None]) -> None:
+    def _log(self, undo: Callable[[], object]) -> None:
         if self.depth:
             self._undo.append(undo)
 

@@ -118,8 +118,7 @@ def tables(hub: FakeHub) -> dict[str, list[Any]]:
 def killed(hub: FakeHub) -> None:
     """End a hub as SIGKILL does: nothing is said, nothing is finished."""
     hub.builder.stop()
-    assert hub._storage is not None
-    hub._storage.close()
+    hub.saved.close()
 
 
 def test_killed_at_any_moment_of_a_build(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 The order of the steps, the labels, the results and the texts of failures are those of the
 recordings. :mod:`txkoji.testing.farm.handlers.failures` has the names that make builds fail.
+Importing the package fills the table of handlers.
 """
 
-from __future__ import annotations
-
-from txkoji.testing.farm.handlers import (
+from txkoji.testing.farm.handlers import (  # noqa: F401 - each fills the table
     containers,
     distrepos,
     images,
@@ -17,9 +16,3 @@ from txkoji.testing.farm.handlers import (
     tagging,
     windows,
 )
-from txkoji.testing.farm.handlers.registry import HANDLERS
-
-MODULES = (containers, distrepos, images, maven, misc, repos, rpm, tagging, windows)
-"""The modules whose import fills the table of task methods."""
-
-__all__ = ["HANDLERS", "MODULES"]

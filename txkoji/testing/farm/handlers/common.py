@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txkoji import nvr
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing.announcements import messages
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.builds import (
     add_build_type,
     change_build_state,
     get_next_release,
     insert_build,
 )
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import default_min_event, latest_repo
-from txkoji.testing.methods.table import MethodCall
-from txkoji.testing.tables import lookups
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.lookups.builds import BUILD_STATES
+from txkoji.testing.tables.lookups.packages import find_package, package_entries
+from txkoji.testing.tables.lookups.tags import tag_config, tag_order
+from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 LOG_STEPS = 20
 
@@ -100,8 +100,8 @@ async def find_repo(
 
 def check_listed(call: MethodCall, dest_tag: int, name: str) -> None:
     """Refuse a package that the destination tag does not list."""
-    package = lookups.find_package(call.state, name)
-    entries = lookups.package_entries(call.state, dest_tag)
+    package = find_package(call.state, name)
+    entries = package_entries(call.state, dest_tag)
     entry = entries.get(package["id"]) if package else None
     tag = call.state.get("tag", dest_tag)
     assert tag is not None
@@ -118,8 +118,8 @@ def arches_of(builder: Builder, build_tag: int, name: str, options: dict[str, An
     if name in builder.hub.noarch_packages:
         return ["noarch"]
     state = builder.hub.state
-    for tag, _ in lookups.tag_order(state, build_tag):
-        config = lookups.tag_config(state, tag)
+    for tag, _ in tag_order(state, build_tag):
+        config = tag_config(state, tag)
         if config and config["arches"]:
             return str(config["arches"]).split()
     raise BuildError(f"No arches for tag {build_tag}")
@@ -185,10 +185,10 @@ def begin_build(
             **columns,
         }
         if old is not None:
-            if old["state"] == STATES["BUILDING"]:
+            if old["state"] == BUILD_STATES["BUILDING"]:
                 raise GenericError(f"Build already in progress (task {old['task_id']})")
-            if old["state"] not in (STATES["FAILED"], STATES["CANCELED"]):
-                names = {number: each for each, number in STATES.items()}
+            if old["state"] not in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
+                names = {number: each for each, number in BUILD_STATES.items()}
                 data.update(pkg_id=package["id"], start_time="NOW", volume_id=0, draft=False)
                 raise GenericError(
                     f"Build already exists (id={old['id']}, state={names[old['state']]}): {data}"
@@ -197,7 +197,7 @@ def begin_build(
             row = old
         else:
             ids = {"package_id": package["id"], "version": version, "release": release}
-            row = insert_build(call, state=STATES["BUILDING"], draft=draft, **ids, **new)
+            row = insert_build(call, state=BUILD_STATES["BUILDING"], draft=draft, **ids, **new)
             if draft:
                 state.update("build", row["id"], release=f"{release},draft_{row['id']}")
             state.announce(lambda: messages.build_changed(state, row, None))
@@ -213,7 +213,7 @@ def _take_over(call: MethodCall, row: Row, columns: dict[str, Any]) -> None:
     change_build_state(
         call.state,
         row,
-        STATES["BUILDING"],
+        BUILD_STATES["BUILDING"],
         **columns,
         create_event=call.state.event(),
         creation_ts=now,
@@ -222,9 +222,9 @@ def _take_over(call: MethodCall, row: Row, columns: dict[str, Any]) -> None:
     )
 
 
-def find_target(call: MethodCall, info: Any) -> dict[str, Any]:
-    """Return the target of a task, or fail as the tasks of images and the like do."""
-    target = lookups.find_target(call.state, info, strict=True)
+def require_target(call: MethodCall, info: Any) -> dict[str, Any]:
+    """Return the target of a task, or fail as image tasks and the like do."""
+    target = find_target(call.state, info, strict=True)
     assert target is not None
     return target
 
@@ -272,7 +272,7 @@ def release_for(call: MethodCall, task: Row, name: str, version: str, wanted: An
 
 def complete(call: MethodCall, row: Row) -> None:
     """Bring a build to its end, whose files are all there."""
-    change_build_state(call.state, row, STATES["COMPLETE"], completion_ts=call.hub.now())
+    change_build_state(call.state, row, BUILD_STATES["COMPLETE"], completion_ts=call.hub.now())
 
 
 async def write_log(builder: Builder, path: str, first: str, line: str, share: float) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txkoji.exceptions import BuildError, UnknownFault
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
     arches_of,
@@ -13,25 +14,24 @@ from txkoji.testing.farm.handlers.common import (
     call_of,
     check_listed,
     complete,
-    find_target,
     parse_source,
     put_file,
     release_for,
+    require_target,
     tag_into,
     write_log,
 )
 from txkoji.testing.farm.handlers.images import check_image_listed
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import import_archive
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.methods.table import MethodCall
 from txkoji.testing.methods.tasks import CLOSED, make_task
-from txkoji.testing.tables import lookups
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.methods.users import insert_user
+from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, find_build_row
+from txkoji.testing.tables.lookups.packages import package_name
+from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 REGISTRY = "registry.example.test"
 CONTAINER_SHARE = 0.6
@@ -63,11 +63,11 @@ def _import_container(
 ) -> Row:
     """Import a build as the service does: it is the service's, and the task's in ``extra``."""
     call = call_of(builder, task)
-    service = call.state.one("users", name="osbs") or call.hub.add_user("osbs")
+    service = call.state.one("users", name="osbs") or insert_user(call.state, "osbs")
     extra = {
         "container_koji_task_id": task["id"],
         "image": {"index": {"pull": repositories}, "media_types": []},
-        "submitter": lookups.user_name(call.state, task["owner"]),
+        "submitter": user_name(call.state, task["owner"]),
         "typeinfo": {"image": {}},
     }
     with call.state.transaction():
@@ -119,7 +119,7 @@ async def _container(
     source: str | None,
 ) -> dict[str, Any]:
     call = call_of(builder, task)
-    target = find_target(call, target_info)
+    target = require_target(call, target_info)
     scratch = bool(options.get("scratch"))
     if not scratch:
         check_listed(call, target["dest_tag"], name)
@@ -178,9 +178,9 @@ async def build_source_container(builder: Builder, task: Row) -> dict[str, Any]:
     if not given:
         raise BuildError("koji_build_id or koji_build_nvr must be specified")
     call = call_of(builder, task)
-    row = lookups.find_build_row(call.state, given, strict=True)
+    row = find_build_row(call.state, given, strict=True)
     assert row is not None
-    name = f"{lookups.package_name(call.state, row['package_id'])}-source"
+    name = f"{package_name(call.state, row['package_id'])}-source"
     return await _container(builder, task, name, target, {"arches": "noarch", **options}, None)
 
 
@@ -190,7 +190,7 @@ async def osbuild_image(builder: Builder, task: Row) -> dict[str, Any]:
     name, version, _, _, target_info, arches, *rest = task["request"]
     options = (rest[0] if rest else None) or {}
     call = call_of(builder, task)
-    target = find_target(call, target_info)
+    target = require_target(call, target_info)
     if not options.get("skip_tag"):
         check_image_listed(call, target, name)
     release = release_for(call, task, name, version, options.get("release"))
@@ -205,7 +205,7 @@ async def osbuild_image(builder: Builder, task: Row) -> dict[str, Any]:
         info={},
         cg_id=_generator(call, "osbuild")["id"],
     )
-    if row["state"] != STATES["COMPLETE"]:
+    if row["state"] != BUILD_STATES["COMPLETE"]:
         await _compose(builder, task, row, name, arches)
     if not options.get("skip_tag"):
         await tag_into(builder, task, row, target["dest_tag"])
@@ -221,7 +221,7 @@ async def _compose(builder: Builder, task: Row, row: Row, name: str, arches: lis
         raise BuildError(f"Compose failed (status: failure). See {path.rpartition('/')[2]}")
     with call.state.transaction():
         for arch in arches:
-            nvr = lookups.build_nvr(call.state, row)
+            nvr = build_nvr(call.state, row)
             file = put_file(builder, task, f"{nvr}.{arch}.qcow2", f"image {nvr}\n".encode() * 200)
             import_archive(call, row, "image", file, arch=arch)
         complete(call, row)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.common import call_of, put_file
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.farm.handlers.repos import REPO_SHARE
 from txkoji.testing.methods.repos import EXPIRED, READY
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.builds import tagged_builds
+from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.tags import find_tag_id
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 
 @handler("distRepo")
@@ -36,7 +34,7 @@ async def dist_repo(builder: Builder, task: Row) -> str:
     ]
     await builder.wait(task, children)
     with state.transaction():
-        before = lookups.repo_struct(state, repo)
+        before = repo_struct(state, repo)
         state.announce(lambda: messages.repo_done(before, expire=False))
         for old in state.rows("repo", tag_id=repo["tag_id"], state=READY, dist=True):
             state.update("repo", old["id"], state=EXPIRED, state_ts=builder.hub.now())
@@ -50,9 +48,9 @@ async def create_dist_repo(builder: Builder, task: Row) -> None:
     tag_name, repo_id, arch, keys, options = task["request"]
     call = call_of(builder, task)
     await builder.sleep(REPO_SHARE)
-    tag_id = lookups.find_tag_id(call.state, tag_name, strict=True)
+    tag_id = find_tag_id(call.state, tag_name, strict=True)
     assert tag_id is not None
-    tagged = lookups.tagged(
+    tagged = tagged_builds(
         call.state,
         tag_id,
         event=options.get("event"),

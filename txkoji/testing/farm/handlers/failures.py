@@ -16,14 +16,10 @@ gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from txkoji.exceptions import BuildError, BuildrootError, GenericError, UnknownFault
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 ARCH, ROOT, BUILDER, HOST = "failarch", "failroot", "failbuilder", "failhost"
 REPO = "failrepo"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -17,6 +17,7 @@ from txkoji.exceptions import (
     LiveMediaError,
 )
 from txkoji.testing.announcements import messages
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
     arches_of,
@@ -24,24 +25,22 @@ from txkoji.testing.farm.handlers.common import (
     call_of,
     complete,
     find_repo,
-    find_target,
     move_to_scratch,
     put_file,
     release_for,
+    require_target,
     tag_into,
     write_log,
 )
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import import_archive
 from txkoji.testing.methods.builds import build_directory
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.methods.table import MethodCall
-from txkoji.testing.tables import lookups
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.lookups.builds import BUILD_STATES
+from txkoji.testing.tables.lookups.packages import find_package, package_entries
+from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 IMAGE_SHARE = 0.6
 
@@ -196,7 +195,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
         in_place: whether the task makes the image itself.
     """
     call = call_of(builder, task)
-    target = find_target(call, plan.target)
+    target = require_target(call, plan.target)
     scratch = bool(plan.options.get("scratch"))
     to_tag = not scratch and not plan.options.get("skip_tag")
     if to_tag:
@@ -210,7 +209,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
     if in_place:
         results = [await _make(builder, task, nvr, arches[0], FAMILIES["image"])]
     else:
-        about = [target, build_tag, lookups.repo_struct(builder.hub.state, repo) if repo else None]
+        about = [target, build_tag, repo_struct(builder.hub.state, repo) if repo else None]
         family = FAMILIES[task["method"]]
         children = [
             builder.subtask(
@@ -234,7 +233,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
         paths = [f"work/{_directory(result)}" for result in results]
         top = ", ".join(f"{messages.TOP_DIRECTORY}/{path}" for path in paths)
         return f"Scratch image build results in: {top}"
-    if row["state"] != STATES["COMPLETE"]:
+    if row["state"] != BUILD_STATES["COMPLETE"]:
         _import(call, row, results)
     if to_tag:
         await tag_into(builder, task, row, target["dest_tag"])
@@ -244,8 +243,8 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
 
 def check_image_listed(call: MethodCall, target: dict[str, Any], name: str) -> None:
     """Refuse an image that the destination tag does not list."""
-    package = lookups.find_package(call.state, name)
-    entries = lookups.package_entries(call.state, target["dest_tag"])
+    package = find_package(call.state, name)
+    entries = package_entries(call.state, target["dest_tag"])
     entry = entries.get(package["id"]) if package else None
     if entry is None:
         raise BuildError(f"package (image) {name} not in list for tag {target['dest_tag_name']}")

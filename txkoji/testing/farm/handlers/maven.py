@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txkoji.exceptions import BuildError, GenericError
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
     begin_build,
@@ -24,12 +25,10 @@ from txkoji.testing.farm.handlers.rpm import import_rpm
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.tables import lookups
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, build_struct
+from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 GROUP = "org.example"
 VERSION = "1.0"
@@ -47,11 +46,11 @@ async def maven(builder: Builder, task: Row) -> None:
     url, target_info, *rest = task["request"]
     options = _options(rest)
     call = call_of(builder, task)
-    target = lookups.find_target(call.state, target_info)
+    target = find_target(call.state, target_info)
     if target is None:
         raise BuildError(f"unknown build target: {target_info}")
     await find_repo(builder, task, call, target, options)
-    tag = lookups.find_tag(call.state, target["build_tag"], strict=True)
+    tag = find_tag(call.state, target["build_tag"], strict=True)
     child = builder.subtask(task, "buildMaven", [url, tag, options], "build")
     [result] = await builder.wait(task, [child])
     paths = [
@@ -69,13 +68,13 @@ async def maven(builder: Builder, task: Row) -> None:
     version = info["version"].replace("-", "_")
     release = release_for(call, task, name, version, None)
     row = begin_build(call, task, (name, version, release), "maven", source=url, info=info)
-    if row["state"] != STATES["COMPLETE"]:
+    if row["state"] != BUILD_STATES["COMPLETE"]:
         with call.state.transaction():
             for path in paths:
                 import_archive(call, row, "maven", path, checksum_type=MD5, **info)
             complete(call, row)
     if options.get("specfile"):
-        struct = lookups.build_struct(call.state, row)
+        struct = build_struct(call.state, row)
         request = [options["specfile"], target, struct, None, {"repo_id": None}]
         await builder.wait(task, [builder.subtask(task, "wrapperRPM", request, "rpm")])
     if not options.get("skip_tag"):
@@ -118,7 +117,7 @@ async def chain_maven(builder: Builder, task: Row) -> list[str]:
     packages, target_info, *rest = task["request"]
     options = _options(rest)
     call = call_of(builder, task)
-    if lookups.find_target(call.state, target_info) is None:
+    if find_target(call.state, target_info) is None:
         raise BuildError(f"unknown build target: {target_info}")
     done: list[str] = []
     left = dict(packages)
@@ -140,7 +139,7 @@ async def chain_maven(builder: Builder, task: Row) -> list[str]:
         await builder.wait(task, children)
         for child in children:
             rows = call.state.rows("build", task_id=child)
-            done += [lookups.build_nvr(call.state, row) for row in rows]
+            done += [build_nvr(call.state, row) for row in rows]
     return done
 
 
@@ -178,7 +177,7 @@ async def wrapper_rpm(builder: Builder, task: Row) -> dict[str, Any]:
         with call.state.transaction():
             import_rpm(call, row, source_path, None)
             import_rpm(call, row, path, srpm)
-            if row["state"] != STATES["COMPLETE"]:
+            if row["state"] != BUILD_STATES["COMPLETE"]:
                 complete(call, row)
         if options.get("create_build") and not options.get("skip_tag"):
             await tag_into(builder, task, row, target["dest_tag"])

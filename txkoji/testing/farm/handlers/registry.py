@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Handler
+from txkoji.testing.farm.builder import Handler
 
 HANDLERS: dict[str, Handler] = {}
 """What the builder runs for each task method, filled by this package's modules."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import arches_of, call_of
 from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import (
     EXPIRED,
@@ -18,13 +20,11 @@ from txkoji.testing.methods.repos import (
     insert_repo,
     latest_repo,
 )
-from txkoji.testing.methods.table import MethodCall
 from txkoji.testing.methods.tasks import CANCELED, FAILED
-from txkoji.testing.tables import lookups
+from txkoji.testing.tables.lookups.builds import find_build_row
+from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.tags import find_tag, tag_name, tag_order
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 REPO_SHARE = 0.1
 REPO_LIMIT = 7200.0
@@ -36,7 +36,7 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     """Run ``newRepo``: a createrepo for each architecture, then the repo is READY."""
     call = call_of(builder, task)
     state = builder.hub.state
-    tag = lookups.find_tag(state, task["request"][0], strict=True)
+    tag = find_tag(state, task["request"][0], strict=True)
     assert tag is not None
     # A task that has been restarted finds its own.
     repo = state.one("repo", task_id=task["id"], state=INIT)
@@ -52,7 +52,7 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     results = await builder.wait(task, children)
     del results
     with state.transaction():
-        before = lookups.repo_struct(state, repo)
+        before = repo_struct(state, repo)
         state.announce(lambda: messages.repo_done(before, expire=False))
         for old in state.rows("repo", tag_id=tag["id"], state=READY, dist=False):
             state.update("repo", old["id"], state=EXPIRED, state_ts=call.hub.now())
@@ -74,7 +74,7 @@ async def createrepo(builder: Builder, task: Row) -> list[Any]:
     await builder.sleep(REPO_SHARE)
     repo = builder.hub.state.get("repo", task["request"][0])
     assert repo is not None
-    failures.make_repo(lookups.tag_name(builder.hub.state, repo["tag_id"]))
+    failures.make_repo(tag_name(builder.hub.state, repo["tag_id"]))
     return [task_directory(task["id"]).removeprefix("work/"), ["repomd.xml"]]
 
 
@@ -84,7 +84,7 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
     tag_info, _newer_than, nvrs, min_event = (*task["request"], None, None, None)[:4]
     call = call_of(builder, task)
     state = builder.hub.state
-    tag = lookups.find_tag(state, tag_info, strict=True)
+    tag = find_tag(state, tag_info, strict=True)
     assert tag is not None
     child = None
     while True:
@@ -93,7 +93,7 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
         if is_tagged:
             repo = latest_repo(call, tag["id"], min_event=low)
             if repo is not None:
-                return lookups.repo_struct(state, repo)
+                return repo_struct(state, repo)
             if child is None:
                 child = state.get(
                     "task", builder.subtask(task, "newRepo", [tag["name"]], "newrepo")
@@ -111,11 +111,11 @@ def _wanted_event(call: MethodCall, tag_id: int, nvrs: list[str]) -> tuple[bool,
     """Tell whether the builds are in the tag, and how old a repo may be that has them."""
     low = default_min_event(call, tag_id)
     for nvr in nvrs:
-        row = lookups.find_build_row(call.state, nvr, strict=True)
+        row = find_build_row(call.state, nvr, strict=True)
         assert row is not None
         events = [
             listing["create_event"]
-            for parent, _ in lookups.tag_order(call.state, tag_id)
+            for parent, _ in tag_order(call.state, tag_id)
             for listing in call.state.active("tag_listing", None, tag_id=parent, build_id=row["id"])
         ]
         if not events:

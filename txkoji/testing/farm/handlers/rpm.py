@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txkoji.exceptions import BuildError, GenericError
 from txkoji.testing.announcements import messages
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
     arches_of,
@@ -26,14 +27,11 @@ from txkoji.testing.farm.handlers.common import (
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory, change_build_state
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.methods.table import MethodCall
-from txkoji.testing.tables import lookups
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr
+from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 SRPM_SHARE = 0.2
 ARCH_SHARE = 0.6
@@ -46,7 +44,7 @@ async def build(builder: Builder, task: Row) -> None:
     options: dict[str, Any] = (rest[0] if rest else None) or {}
     call = call_of(builder, task)
     state = builder.hub.state
-    target = lookups.find_target(state, target_info) if target_info is not None else None
+    target = find_target(state, target_info) if target_info is not None else None
     if target is None and not (target_info is None and options.get("repo_id")):
         raise GenericError(f"unknown build target: {target_info}")
     scratch = bool(options.get("scratch"))
@@ -77,7 +75,7 @@ async def build(builder: Builder, task: Row) -> None:
         made = [srpm["srpm"], *(path for result in results for path in result["rpms"])]
         move_to_scratch(call, task, task["id"], made)
         return
-    if row["state"] != STATES["COMPLETE"]:
+    if row["state"] != BUILD_STATES["COMPLETE"]:
         _import(call, row, srpm, arches, results)
     if dest_tag is not None and not options.get("skip_tag"):
         await tag_into(builder, task, row, dest_tag)
@@ -133,7 +131,7 @@ def _import(
     source = srpm["srpm"].rpartition("/")[2]
     logs = {arch: result["logs"] for arch, result in zip(arches, results, strict=True)}
     with state.transaction():
-        change_build_state(state, row, STATES["COMPLETE"], completion_ts=call.hub.now())
+        change_build_state(state, row, BUILD_STATES["COMPLETE"], completion_ts=call.hub.now())
         import_rpm(call, row, srpm["srpm"], None)
         for path in binaries:
             import_rpm(call, row, path, source)
@@ -256,7 +254,7 @@ async def chain_build(builder: Builder, task: Row) -> None:
     state = builder.hub.state
     if options.get("scratch"):
         raise GenericError("--scratch is not allowed with chain-builds")
-    target = lookups.find_target(state, target_info)
+    target = find_target(state, target_info)
     if target is None:
         raise GenericError(f"unknown build target: {target_info}")
     for level, sources in enumerate(levels):
@@ -269,7 +267,7 @@ async def chain_build(builder: Builder, task: Row) -> None:
         await builder.wait(task, children)
         if level + 1 < len(levels):
             nvrs = [
-                lookups.build_nvr(state, row)
+                build_nvr(state, row)
                 for child in children
                 for row in state.rows("build", task_id=child)
             ]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from txkoji.exceptions import GenericError
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.tagging import listing_of, tag_build_row, untag_build_row
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 TAG_SHARE = 0.05
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txkoji.exceptions import BuildError
+from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
     begin_build,
@@ -22,12 +23,10 @@ from txkoji.testing.farm.handlers.common import (
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.tables import lookups
-from txkoji.testing.tables.lookups import STATES
+from txkoji.testing.tables.lookups.builds import BUILD_STATES
+from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
-
-if TYPE_CHECKING:
-    from txkoji.testing.farm.builder import Builder
 
 PLATFORM = "2k8r2-x64"
 WINDOWS_SHARE = 0.6
@@ -39,11 +38,11 @@ async def win_build(builder: Builder, task: Row) -> None:
     vm, url, target_info, options = task["request"]
     options = options or {}
     call = call_of(builder, task)
-    target = lookups.find_target(call.state, target_info)
+    target = find_target(call.state, target_info)
     if target is None:
         raise BuildError(f"unknown build target: {target_info}")
     await find_repo(builder, task, call, target, options)
-    tag = lookups.find_tag(call.state, target["build_tag"], strict=True)
+    tag = find_tag(call.state, target["build_tag"], strict=True)
     limits = {key: options[key] for key in ("timeout", "cpus", "mem") if key in options}
     request = [vm, [url, tag, options], limits]
     child = builder.subtask(task, "vmExec", request, str(vm)[:255])
@@ -60,7 +59,7 @@ async def win_build(builder: Builder, task: Row) -> None:
     nvr = (name, version, release)
     info = {"platform": result["platform"]}
     row = begin_build(call, task, nvr, "win", source=url, info=info)
-    if row["state"] != STATES["COMPLETE"]:
+    if row["state"] != BUILD_STATES["COMPLETE"]:
         with call.state.transaction():
             for path in paths:
                 file = result["output"][path.rpartition("/")[2]]

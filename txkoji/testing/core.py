@@ -1,0 +1,133 @@
+"""The embedded hub without its network front: tables, sessions, files and the site's settings.
+
+Hub methods, the farm and the front all work on a :class:`HubCore`; it knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from txkoji.testing.tables.file_tree import DiskFileTree, FileTree
+from txkoji.testing.tables.saved_state import SavedState
+from txkoji.testing.tables.sessions import HubSessions
+from txkoji.testing.tables.state import HubState, Row
+
+KOJIADMIN = "kojiadmin"
+
+
+class TaskRunner(Protocol):
+    """What hub methods ask of the farm."""
+
+    def wake(self, task_id: int) -> None:
+        """Schedule a FREE task."""
+
+    def assign(self, task_id: int, host: Row) -> None:
+        """Give a FREE task to a host."""
+
+    def cancel(self, task_id: int, *, recurse: bool = True) -> None:
+        """Cancel an unfinished task, by default with its children."""
+
+    def free(self, task_id: int) -> None:
+        """Send a task back to FREE."""
+
+    def load(self, host_id: int) -> float:
+        """Return the total weight of a host's tasks."""
+
+
+class HubCore:
+    """What one embedded hub is and holds.
+
+    Args:
+        clock: an IReactorTime. Its time is the hub's time, in seconds since the epoch.
+        version: the version that the hub reports; methods and parameters of later ones are missing.
+        state_file: the file that keeps tables and sessions; files go to a directory beside it.
+
+    Attributes:
+        state: the tables.
+        sessions: the sessions.
+        files: the file tree.
+        saved: the state file.
+        builder: runs the tasks; whoever puts the hub together sets it.
+        requests: how many HTTP requests came.
+        calls: how often each method was called.
+        version_header: send the version in a header of each reply, as hubs do since 1.35.
+        reads_callnum_header: check the call numbers of header sessions. Hubs from 1.31 to 1.35
+            don't: a call that is sent twice is executed twice.
+        offline_text: the text of fault 1014, which answers every call; None while online.
+        locked_out: refuse every call of users who are no admins.
+        denied: the policies that deny everything, with their reasons.
+        absent_plugins: the plugins that are not installed.
+        anonymous_user: the user as whom calls without a session act.
+        keytab: a keytab with the key of ``HTTP/host``, for logins by Kerberos ticket.
+        ticket_answer: maps the service's answer to a ticket to the bytes that are sent; empty
+            bytes send nothing.
+        proxy_users: the users who may log in as others.
+        allow_srpm_builds: accept source RPMs for real (non-scratch) builds from everyone.
+        allow_repo_id_builds: accept ``repo_id`` from everyone.
+        keep_srpms: let ``buildArch`` return the source RPM that it was asked to keep.
+        builders_mended: no builder is broken: ``failroot``, ``failbuilder`` and ``failhost`` build.
+        maven_enabled: accept Maven builds.
+        win_enabled: accept Windows builds.
+        noarch_packages: the packages that are built once, for noarch.
+
+    Raises:
+        sqlite3.Error: the state file is not one, or another hub uses it.
+    """
+
+    builder: TaskRunner
+
+    def __init__(self, clock: Any, *, version: str, state_file: Path | None) -> None:
+        self.clock = clock
+        self.version = version
+        self.version_header = self.release >= (1, 35)
+        self.reads_callnum_header = not (1, 31) <= self.release < (1, 36)
+        self.offline_text: str | None = None
+        self.locked_out = False
+        self.denied: dict[str, str | None] = {}
+        self.absent_plugins: set[str] = set()
+        self.anonymous_user: str | None = None
+        self.keytab: Path | None = None
+        self.ticket_answer: Callable[[bytes], bytes] = lambda answer: answer
+        self.proxy_users: set[str] = set()
+        self.allow_srpm_builds = False
+        self.allow_repo_id_builds = False
+        self.keep_srpms = False
+        self.builders_mended = False
+        self.maven_enabled = False
+        self.win_enabled = False
+        self.noarch_packages: set[str] = set()
+        self.requests = 0
+        self.calls: Counter[str] = Counter()
+        self.sessions = HubSessions(header_auth=self.release >= (1, 31))
+        self.state = HubState(self.now)
+        self.state.add_index("task", "parent")
+        self.files = (
+            FileTree(self.now)
+            if state_file is None
+            else DiskFileTree(self.now, state_file.with_name(f"{state_file.name}.files"))
+        )
+        self.saved = SavedState(state_file, self.state, self.sessions)
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """The first two numbers of the version; they decide which methods there are."""
+        major, minor, *_ = self.version.split(".")
+        return int(major), int(minor)
+
+    @property
+    def admin(self) -> Row:
+        """The row of the user ``kojiadmin``."""
+        row = self.state.one("users", name=KOJIADMIN)
+        assert row is not None
+        return row
+
+    def now(self) -> float:
+        """Return the hub's time, in seconds since the epoch."""
+        return float(self.clock.seconds())
+
+    def task_children(self, task_id: int) -> list[Row]:
+        """Return the rows of a task's children, in the order of their ids."""
+        return self.state.rows("task", parent=task_id)

@@ -1,0 +1,73 @@
+"""One call as a hub method sees it: who calls which hub, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from txkoji import exceptions
+from txkoji.testing.core import HubCore
+from txkoji.testing.tables.lookups.users import held_permissions
+from txkoji.testing.tables.sessions import HubSession
+from txkoji.testing.tables.state import HubState, Row
+
+
+@dataclass
+class MethodCall:
+    """One call, as a hub method sees it.
+
+    Attributes:
+        hub: the hub.
+        user: the row of the user who is logged in, None for an anonymous call.
+        session: the session, None for an anonymous call.
+        address: where the call came from.
+        certificate_name: the common name of the client certificate, None without one.
+        principal: the Kerberos principal of a login by ticket, None for any other call.
+    """
+
+    hub: HubCore
+    user: Row | None = None
+    session: HubSession | None = None
+    address: str = "127.0.0.1"
+    certificate_name: str | None = None
+    principal: str | None = None
+
+    @property
+    def state(self) -> HubState:
+        """The hub's tables."""
+        return self.hub.state
+
+    def require_policy(self, name: str, *, force: bool = False) -> None:
+        """Refuse what a policy of the hub denies (``FakeHub.deny``), unless an admin forces it.
+
+        Args:
+            name: the policy.
+            force: whether the caller asks to override it.
+        """
+        if name not in self.hub.denied or (force and self.has_permission("admin")):
+            return
+        reason = self.hub.denied[name]
+        text = f"policy violation ({name})" + (f": {reason}" if reason else "")
+        raise exceptions.ActionNotAllowed(text)
+
+    def require_login(self) -> Row:
+        """Return the user, or refuse as the hub does."""
+        if self.user is None:
+            raise exceptions.ActionNotAllowed("you must be logged in for this operation")
+        return self.user
+
+    def has_permission(self, permission: str) -> bool:
+        """Tell whether the user holds a permission; ``admin`` implies every one."""
+        if self.user is None:
+            return False
+        held = held_permissions(self.state, self.user["id"])
+        return permission in held or "admin" in held
+
+    def require_permission(self, permission: str) -> Row:
+        """Return the user if they hold the permission, or refuse as the hub does."""
+        if self.user is None:
+            who = "user not logged in"
+        elif self.has_permission(permission):
+            return self.user
+        else:
+            who = f"logged in as {self.user['name']}"
+        raise exceptions.ActionNotAllowed(f"{permission} permission required ({who})")

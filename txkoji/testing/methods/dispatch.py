@@ -1,0 +1,94 @@
+"""Run hub methods with XML-RPC parameters, one by one or as a multiCall."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from typing import Any
+
+from txkoji import exceptions
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import NEW_PARAMETERS, HubMethod, as_before_drafts, method_of
+
+
+def find_method(call: MethodCall, name: str) -> HubMethod:
+    """Return the method of a name.
+
+    Raises:
+        GenericError: the hub has no such method.
+    """
+    function = method_of(call.hub, name)
+    if function is None:
+        raise exceptions.GenericError(f"Invalid method: {name}")
+    return function
+
+
+def run_method(call: MethodCall, name: str, params: list[Any]) -> Any:
+    """Call a hub method with XML-RPC parameters.
+
+    Args:
+        call: who calls.
+        name: the method.
+        params: positional parameters; a last one that is a struct with a true ``__starstar``
+            holds the named ones.
+
+    Returns:
+        What the method returns.
+
+    Raises:
+        GenericError: the hub has no such method.
+        ParameterError: the method does not take these arguments, in Python's words.
+        HubFault: the method's refusal.
+    """
+    function = find_method(call, name)
+    args = list(params)
+    kwargs: dict[str, Any] = {}
+    if args and isinstance(args[-1], dict) and args[-1].get("__starstar"):
+        kwargs = dict(args.pop())
+        del kwargs["__starstar"]
+    for parameter in kwargs:
+        if NEW_PARAMETERS.get(parameter, call.hub.release) > call.hub.release:
+            text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
+            raise exceptions.ParameterError(text)
+    try:
+        return as_before_drafts(call.hub.release, function(call, *args, **kwargs))
+    except TypeError as error:
+        # Only the call itself is on the traceback: the arguments did not fit.
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+            raise exceptions.ParameterError(_without_call(str(error))) from error
+        raise
+
+
+def _without_call(text: str) -> str:
+    """Take our own first argument out of Python's count of positional arguments."""
+    if " positional argument" not in text or " given" not in text:
+        return text
+
+    def one_less(match: re.Match[str]) -> str:
+        return str(int(match.group()) - 1)
+
+    return re.sub(r"\b\d+\b", one_less, text)
+
+
+def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
+    """Run the calls of a multiCall, each in a savepoint of its own.
+
+    Returns:
+        For each call, in order: a list that holds its value, or a struct with ``faultCode``,
+        ``faultString`` and ``traceback``.
+    """
+    results: list[Any] = []
+    for entry in calls:
+        try:
+            with call.state.transaction():
+                results.append([run_method(call, entry["methodName"], list(entry["params"]))])
+        except exceptions.HubFault as fault:
+            results.append(_fault_struct(fault.code, fault.text, fault))
+        except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub
+            results.append(_fault_struct(1, ", ".join(str(arg) for arg in error.args), error))
+    return results
+
+
+def _fault_struct(code: int, text: str, error: BaseException) -> dict[str, Any]:
+    lines = traceback.format_exception(error)
+    return {"faultCode": code, "faultString": text, "traceback": lines}

@@ -1,0 +1,186 @@
+"""Hosts and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.users import insert_user
+from txkoji.testing.tables.lookups.hosts import find_channel, find_host
+from txkoji.testing.tables.lookups.values import time_text
+from txkoji.testing.tables.state import HubState, Row
+
+
+def insert_host(
+    state: HubState,
+    name: str,
+    arches: str,
+    *,
+    channels: Iterable[str] = ("default", "createrepo"),
+    capacity: float | None = None,
+) -> Row:
+    """Store a new host.
+
+    Args:
+        state: the tables.
+        name: its name.
+        arches: its architectures, separated by blanks.
+        channels: the channels whose tasks it takes.
+        capacity: the total weight of its tasks from which on it takes no more; None for no limit.
+
+    Returns:
+        The row of the host.
+    """
+    user = state.one("users", name=name) or insert_user(state, name)
+    state.update("users", user["id"], usertype=1)
+    host = state.insert(
+        "host",
+        {
+            "user_id": user["id"],
+            "name": name,
+            "arches": arches,
+            "capacity": 2.0 if capacity is None else capacity,
+            "limited": capacity is not None,
+            "comment": None,
+            "description": None,
+            "enabled": True,
+            "ready": True,
+            "update_ts": state.seconds(),
+        },
+    )
+    for channel in channels:
+        found = state.one("channels", name=channel)
+        assert found is not None, f"no channel {channel}"
+        state.insert("host_channels", {"host_id": host["id"], "channel_id": found["id"]})
+    return host
+
+
+def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
+    keys = ("arches", "capacity", "comment", "description", "enabled", "id", "name", "ready")
+    struct = {key: row[key] for key in (*keys, "update_ts", "user_id")}
+    struct["task_load"] = call.hub.builder.load(row["id"])
+    return struct
+
+
+@hub_method("getHost")
+def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
+    row = find_host(call.state, hostInfo, strict)
+    return host_struct(call, row) if row else None
+
+
+@hub_method("listHosts")
+def list_hosts(
+    call: MethodCall,
+    arches: Any = None,
+    channelID: Any = None,
+    ready: Any = None,
+    enabled: Any = None,
+    userID: Any = None,
+    queryOpts: Any = None,
+) -> list[dict[str, Any]]:
+    wanted = arches.split() if isinstance(arches, str) else arches
+    in_channel: set[int] | None = None
+    if channelID is not None:
+        channel = find_channel(call.state, channelID, strict=True)
+        assert channel is not None
+        links = call.state.rows("host_channels", channel_id=channel["id"])
+        in_channel = {link["host_id"] for link in links}
+    rows = []
+    for row in call.state.rows("host"):
+        if wanted and not set(wanted) & set(row["arches"].split()):
+            continue
+        if in_channel is not None and row["id"] not in in_channel:
+            continue
+        if ready is not None and row["ready"] != ready:
+            continue
+        if enabled is not None and row["enabled"] != enabled:
+            continue
+        if userID is not None and row["user_id"] != userID:
+            continue
+        rows.append(host_struct(call, row))
+    return rows
+
+
+@hub_method("getLastHostUpdate")
+def get_last_host_update(call: MethodCall, hostID: Any, ts: bool = False) -> Any:
+    row = find_host(call.state, hostID, strict=True)
+    assert row is not None
+    return row["update_ts"] if ts else time_text(row["update_ts"])
+
+
+@hub_method("addHost")
+def add_host(
+    call: MethodCall, hostname: str, arches: Any, krb_principal: Any = None, force: bool = False
+) -> int:
+    call.require_permission("host")
+    if call.state.one("host", name=hostname):
+        raise GenericError(f"host already exists: {hostname}")
+    return int(insert_host(call.state, hostname, " ".join(arches))["id"])
+
+
+def _switch_host(call: MethodCall, name: str, enabled: bool) -> None:
+    call.require_permission("host")
+    row = find_host(call.state, name)
+    if row is None:
+        raise GenericError(f"host does not exist: {name}")
+    call.state.update("host", row["id"], enabled=enabled)
+
+
+@hub_method("enableHost")
+def enable_host(call: MethodCall, hostname: str) -> None:
+    _switch_host(call, hostname, True)
+
+
+@hub_method("disableHost")
+def disable_host(call: MethodCall, hostname: str) -> None:
+    _switch_host(call, hostname, False)
+
+
+def channel_struct(row: Row) -> dict[str, Any]:
+    return {key: row[key] for key in ("comment", "description", "enabled", "id", "name")}
+
+
+@hub_method("getChannel")
+def get_channel(call: MethodCall, channelInfo: Any, strict: bool = False) -> Any:
+    row = find_channel(call.state, channelInfo, strict)
+    return channel_struct(row) if row else None
+
+
+@hub_method("listChannels")
+def list_channels(
+    call: MethodCall, hostID: Any = None, event: Any = None, enabled: Any = None
+) -> list[dict[str, Any]]:
+    rows = call.state.rows("channels")
+    if hostID is not None:
+        host = find_host(call.state, hostID, strict=True)
+        assert host is not None
+        links = call.state.rows("host_channels", host_id=host["id"])
+        mine = {link["channel_id"] for link in links}
+        rows = [row for row in rows if row["id"] in mine]
+    return [channel_struct(row) for row in rows if enabled is None or row["enabled"] == enabled]
+
+
+@hub_method("addChannel")
+def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
+    call.require_permission("admin")
+    if call.state.one("channels", name=channel_name):
+        raise GenericError(f"channel {channel_name} already exists (id=...)")
+    row = {"name": channel_name, "description": description, "enabled": True, "comment": None}
+    return int(call.state.insert("channels", row)["id"])
+
+
+@hub_method("addHostToChannel")
+def add_host_to_channel(
+    call: MethodCall, hostname: str, channel_name: str, create: bool = False, force: bool = False
+) -> None:
+    call.require_permission("host")
+    host = find_host(call.state, hostname)
+    if host is None:
+        raise GenericError(f"host does not exist: {hostname}")
+    channel = find_channel(call.state, channel_name)
+    if channel is None:
+        raise GenericError(f"channel does not exist: {channel_name}")
+    call.state.insert("host_channels", {"host_id": host["id"], "channel_id": channel["id"]})

@@ -1,0 +1,246 @@
+"""Packages, and their entries in tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.announcements import messages
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.names import check_name
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.packages import find_package, package_entries, package_struct
+from txkoji.testing.tables.lookups.tags import (
+    find_tag_id,
+)
+from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
+
+
+@hub_method("getPackage")
+def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
+    row = find_package(call.state, info, strict)
+    return {"id": row["id"], "name": row["name"]} if row else None
+
+
+@hub_method("getPackageID")
+def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
+    row = find_package(call.state, name, strict)
+    return row["id"] if row else None
+
+
+@hub_method("listPackages")
+def list_packages(
+    call: MethodCall,
+    tagID: Any = None,
+    userID: Any = None,
+    pkgID: Any = None,
+    prefix: Any = None,
+    inherited: bool = False,
+    with_dups: bool = False,
+    event: Any = None,
+    queryOpts: Any = None,
+    with_owners: bool = True,
+    with_blocked: bool = True,
+) -> Any:
+    state = call.state
+    if tagID is None and userID is None and pkgID is None:
+        names = [
+            {"package_id": row["id"], "package_name": row["name"]}
+            for row in state.rows("package")
+            if not prefix or row["name"].startswith(prefix)
+        ]
+        return apply_query_options(names, queryOpts)
+    if tagID is not None:
+        tag_id = find_tag_id(state, tagID, strict=True)
+        assert tag_id is not None
+        entries = list(package_entries(state, tag_id, event, inherit=inherited).values())
+    else:
+        entries = state.active("tag_packages", event)
+    user = find_user(state, userID, strict=True) if userID is not None else None
+    package = find_package(state, pkgID, strict=True) if pkgID is not None else None
+    rows = []
+    for entry in entries:
+        struct = package_struct(state, entry)
+        if user and entry["owner_id"] != user["id"]:
+            continue
+        if package and entry["package_id"] != package["id"]:
+            continue
+        if prefix and not struct["package_name"].startswith(prefix):
+            continue
+        if entry["blocked"] and not with_blocked:
+            continue
+        rows.append(struct)
+    return apply_query_options(rows, queryOpts)
+
+
+@hub_method("listPackagesSimple")
+def list_packages_simple(call: MethodCall, prefix: Any = None, queryOpts: Any = None) -> Any:
+    return list_packages(call, prefix=prefix, queryOpts=queryOpts)
+
+
+def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) -> Row | None:
+    """Return the entry of a package that counts for a tag, inherited or not, or None."""
+    tag_id = find_tag_id(call.state, tag, strict=True)
+    row = find_package(call.state, package)
+    if row is None or tag_id is None:
+        return None
+    return package_entries(call.state, tag_id, event).get(row["id"])
+
+
+@hub_method("checkTagPackage")
+def check_tag_package(call: MethodCall, tag: Any, pkg: Any) -> bool:
+    entry = package_config(call, tag, pkg)
+    return entry is not None and not entry["blocked"]
+
+
+@hub_method("getPackageConfig")
+def get_package_config(call: MethodCall, tag: Any, pkg: Any, event: Any = None) -> Any:
+    entry = package_config(call, tag, pkg, event)
+    return package_struct(call.state, entry) if entry else None
+
+
+def _options(action: str, force: bool) -> dict[str, Any] | None:
+    """What the message of a change tells besides; None where it does not tell the entry."""
+    if action not in ("add", "update", "block"):
+        return None
+    return {"force": force or None, "update": action == "update"}
+
+
+def set_package(
+    call: MethodCall,
+    user_id: int,
+    tag: Any,
+    package: Any,
+    action: str,
+    *,
+    owner: Any = None,
+    blocked: bool | None = None,
+    extra_arches: str | None = None,
+    force: bool = False,
+) -> None:
+    """Change the entry of a package in a tag, whoever asks.
+
+    Args:
+        call: the call.
+        user_id: whose change it is.
+        tag: the tag.
+        package: the package, made if it is not there.
+        action: ``add``, ``update``, ``block`` or ``unblock``.
+        owner: the new owner; by default the one before, inherited or not.
+        blocked: whether it is blocked; by default as before.
+        extra_arches: more architectures; by default as before.
+        force: what the caller said; the message tells it.
+    """
+    state = call.state
+    tag_id = find_tag_id(state, tag, strict=True)
+    row = find_package(state, package)
+    if row is None:
+        if action != "add":
+            raise GenericError(f"No such entry in table package: {package}")
+        check_name("package", package)
+        row = state.insert("package", {"name": package})
+    own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
+    before = own[0] if own else package_config(call, tag_id, row["id"])
+    if owner is not None:
+        owner_row = find_user(state, owner, strict=True)
+        assert owner_row is not None
+        owner_id = owner_row["id"]
+    elif before is not None:
+        owner_id = before["owner_id"]
+    else:
+        raise GenericError("owner not specified")
+    entry = {
+        "tag_id": tag_id,
+        "package_id": row["id"],
+        "owner_id": owner_id,
+        "blocked": bool(before and before["blocked"]) if blocked is None else blocked,
+        "extra_arches": (before and before["extra_arches"]) or None
+        if extra_arches is None
+        else extra_arches,
+    }
+    if own and all(own[0][key] == value for key, value in entry.items()):
+        return
+    if own:
+        state.revoke("tag_packages", own[0]["id"], user_id)
+    listed = state.insert_version("tag_packages", entry, user_id)
+    state.announce(
+        lambda: messages.package_changed(state, action, listed, user_id, _options(action, force))
+    )
+
+
+def _package_permission(call: MethodCall, force: bool) -> Row:
+    user = call.require_permission("tag")
+    call.require_policy("package_list", force=force)
+    return user
+
+
+@hub_method("packageListAdd")
+def package_list_add(
+    call: MethodCall,
+    taginfo: Any,
+    pkginfo: Any,
+    owner: Any = None,
+    block: Any = None,
+    extra_arches: Any = None,
+    force: bool = False,
+    update: bool = False,
+) -> None:
+    user = _package_permission(call, force)
+    action = "block" if block else "update" if update else "add"
+    set_package(
+        call,
+        user["id"],
+        taginfo,
+        pkginfo,
+        action,
+        owner=owner,
+        blocked=bool(block) if block is not None or not update else None,
+        extra_arches=extra_arches,
+        force=force,
+    )
+
+
+@hub_method("packageListBlock")
+def package_list_block(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "block", blocked=True, force=force)
+
+
+@hub_method("packageListUnblock")
+def package_list_unblock(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "unblock", blocked=False, force=force)
+
+
+@hub_method("packageListSetOwner")
+def package_list_set_owner(
+    call: MethodCall, taginfo: Any, pkginfo: Any, owner: Any, force: bool = False
+) -> None:
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "update", owner=owner, force=force)
+
+
+@hub_method("packageListSetArches")
+def package_list_set_arches(
+    call: MethodCall, taginfo: Any, pkginfo: Any, arches: Any, force: bool = False
+) -> None:
+    user = _package_permission(call, force)
+    set_package(call, user["id"], taginfo, pkginfo, "update", extra_arches=arches, force=force)
+
+
+@hub_method("packageListRemove")
+def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+    user = _package_permission(call, force)
+    state = call.state
+    tag_id = find_tag_id(state, taginfo, strict=True)
+    row = find_package(state, pkginfo, strict=True)
+    assert row is not None
+    for entry in state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
+        _unlist(state, entry, user["id"])
+
+
+def _unlist(state: HubState, entry: Row, user_id: int) -> None:
+    state.revoke("tag_packages", entry["id"], user_id)
+    state.announce(lambda: messages.package_changed(state, "remove", entry, user_id, None))

@@ -1,0 +1,139 @@
+"""RPMs of builds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji import nvr
+from txkoji.exceptions import GenericError
+from txkoji.testing.formats import rpms
+from txkoji.testing.methods.builds import build_directory
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.builds import (
+    find_build_row,
+)
+from txkoji.testing.tables.lookups.rpms import rpm_struct
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import Row
+
+
+@hub_method("listRPMs")
+def list_rpms(
+    call: MethodCall,
+    buildID: Any = None,
+    buildrootID: Any = None,
+    imageID: Any = None,
+    componentBuildrootID: Any = None,
+    hostID: Any = None,
+    arches: Any = None,
+    queryOpts: Any = None,
+    draft: Any = None,
+) -> Any:
+    equal: dict[str, Any] = {}
+    if buildID is not None:
+        build = find_build_row(call.state, buildID)
+        if build is None:
+            return apply_query_options([], queryOpts)
+        equal["build_id"] = build["id"]
+    if buildrootID is not None:
+        equal["buildroot_id"] = buildrootID
+    wanted = [arches] if isinstance(arches, str) else arches
+    rows = []
+    for row in call.state.rows("rpminfo", **equal):
+        if wanted and row["arch"] not in wanted:
+            continue
+        if draft is not None and row["draft"] != draft:
+            continue
+        rows.append({**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"})
+    return apply_query_options(rows, queryOpts)
+
+
+@hub_method("listBuildRPMs")
+def list_build_rpms(call: MethodCall, build: Any) -> Any:
+    return list_rpms(call, buildID=build)
+
+
+def find_rpm(call: MethodCall, info: Any) -> Row | None:
+    """Find an RPM by id, by the digits of one, by N-V-R.A or by struct."""
+    if isinstance(info, int):
+        return call.state.get("rpminfo", info)
+    if isinstance(info, str):
+        if info.isdigit():
+            return call.state.get("rpminfo", int(info))
+        found = nvr.parse_rpm(info)
+        if found is None:
+            raise GenericError(f"invalid format: {info}")
+        parts = {"version": found.nvr.version, "release": found.nvr.release, "arch": found.arch}
+        return call.state.one("rpminfo", name=found.nvr.name, **parts)
+    if isinstance(info, dict):
+        if "id" in info:
+            return call.state.get("rpminfo", info["id"])
+        keys = ("name", "version", "release", "arch")
+        return call.state.one("rpminfo", **{key: info[key] for key in keys})
+    raise GenericError(f"Invalid argument: {info!r}")
+
+
+@hub_method("getRPM")
+def get_rpm(call: MethodCall, rpminfo: Any, strict: bool = False, multi: bool = False) -> Any:
+    row = find_rpm(call, rpminfo)
+    if row is None:
+        if strict:
+            raise GenericError(f"No such rpm: {rpminfo!r}")
+        return [] if multi else None
+    return [rpm_struct(row)] if multi else rpm_struct(row)
+
+
+def rpm_path(call: MethodCall, row: Row) -> str:
+    """Return the path of an RPM below the hub's top directory."""
+    build = call.state.get("build", row["build_id"])
+    assert build is not None
+    file = f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}.rpm"
+    return f"{build_directory(call, build)}/{row['arch']}/{file}"
+
+
+@hub_method("getRPMHeaders")
+def get_rpm_headers(
+    call: MethodCall,
+    rpmID: Any = None,
+    taskID: Any = None,
+    filepath: Any = None,
+    headers: Any = None,
+    strict: bool = False,
+) -> Any:
+    if rpmID is not None:
+        row = find_rpm(call, rpmID)
+        if row is None:
+            if strict:
+                raise GenericError(f"No such rpm: {rpmID!r}")
+            return {}
+        path = rpm_path(call, row)
+    elif taskID is not None and filepath:
+        path = f"work/tasks/{taskID % 10000}/{taskID}/{filepath}"
+    else:
+        raise GenericError("either rpmID or taskID and filepath must be specified")
+    if not call.hub.files.exists(path):
+        raise GenericError(f"{path} does not exist")
+    tags = rpms.headers(call.hub.files.read(path))
+    return {name: tags.get(name) for name in headers or []}
+
+
+@hub_method("getRPMDeps")
+def get_rpm_deps(
+    call: MethodCall, rpmID: Any, depType: Any = None, queryOpts: Any = None, strict: bool = False
+) -> Any:
+    row = find_rpm(call, rpmID)
+    if row is None:
+        if strict:
+            raise GenericError(f"No such rpm: {rpmID!r}")
+        return []
+    version = f"{row['version']}-{row['release']}"
+    provides = {"name": row["name"], "version": version, "flags": 8, "type": 1}
+    needs = {
+        "name": "rpmlib(CompressedFileNames)",
+        "version": "3.0.4-1",
+        "flags": 16777226,
+        "type": 0,
+    }
+    rows = [dep for dep in (needs, provides) if depType is None or dep["type"] == depType]
+    return apply_query_options(rows, queryOpts)

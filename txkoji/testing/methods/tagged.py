@@ -1,0 +1,183 @@
+"""Builds and RPMs of tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.builds import (
+    BUILD_STATES,
+    build_types,
+    tagged_build_struct,
+    tagged_builds,
+    type_columns,
+)
+from txkoji.testing.tables.lookups.packages import package_name
+from txkoji.testing.tables.lookups.rpms import rpm_struct
+from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import Row
+
+
+def _owned(call: MethodCall, rows: list[tuple[Row, Row]], owner: Any) -> list[tuple[Row, Row]]:
+    if owner is None:
+        return rows
+    user = find_user(call.state, owner, strict=True)
+    assert user is not None
+    return [(build, listing) for build, listing in rows if build["owner_id"] == user["id"]]
+
+
+@hub_method("listTagged")
+def list_tagged(
+    call: MethodCall,
+    tag: Any,
+    event: Any = None,
+    inherit: bool = False,
+    prefix: Any = None,
+    latest: Any = False,
+    package: Any = None,
+    owner: Any = None,
+    type: Any = None,
+    strict: bool = True,
+    extra: bool = False,
+    draft: Any = None,
+) -> Any:
+    struct = find_tag(call.state, tag, strict, event)
+    if struct is None:
+        return []
+    rows = tagged_builds(
+        call.state,
+        struct["id"],
+        event=event,
+        inherit=inherit,
+        latest=latest,
+        package=package,
+    )
+    found = []
+    for build, listing in _owned(call, rows, owner):
+        if draft is not None and build["draft"] != draft:
+            continue
+        types = build_types(call.state, build)
+        if type is not None and type not in types:
+            continue
+        tagged = tagged_build_struct(call.state, build, listing)
+        tagged.update(type_columns(type, types))
+        if prefix and not tagged["name"].lower().startswith(prefix.lower()):
+            continue
+        if extra:
+            tagged["extra"] = build["extra"]
+        found.append(tagged)
+    return found
+
+
+@hub_method("getLatestBuilds")
+def get_latest_builds(
+    call: MethodCall,
+    tag: Any,
+    event: Any = None,
+    package: Any = None,
+    type: Any = None,
+    draft: Any = None,
+) -> Any:
+    strict = not isinstance(tag, int)
+    return list_tagged(
+        call,
+        tag,
+        event=event,
+        inherit=True,
+        latest=True,
+        package=package,
+        type=type,
+        strict=strict,
+        draft=draft,
+    )
+
+
+@hub_method("listTaggedRPMS")
+def list_tagged_rpms(
+    call: MethodCall,
+    tag: Any,
+    event: Any = None,
+    inherit: bool = False,
+    latest: Any = False,
+    package: Any = None,
+    arch: Any = None,
+    rpmsigs: bool = False,
+    owner: Any = None,
+    type: Any = None,
+    strict: bool = True,
+    extra: bool = True,
+    draft: Any = None,
+) -> Any:
+    builds = list_tagged(
+        call,
+        tag,
+        event=event,
+        inherit=inherit,
+        latest=latest,
+        package=package,
+        owner=owner,
+        type=type,
+        strict=strict,
+        draft=draft,
+    )
+    arches = [arch] if isinstance(arch, str) else arch
+    found = []
+    for build in builds:
+        for row in call.state.rows("rpminfo", build_id=build["build_id"]):
+            if arches and row["arch"] not in arches:
+                continue
+            struct = rpm_struct(row)
+            for key in ("external_repo_id", "external_repo_name"):
+                del struct[key]
+            if not extra:
+                del struct["extra"]
+            if not rpmsigs:
+                found.append(struct)
+                continue
+            keys = [each["sigkey"] for each in call.state.rows("rpmsigs", rpm_id=row["id"])]
+            found += [{**struct, "sigkey": key} for key in ["", *keys]]
+    # RPMs come as the database keeps them, not in the order of the builds.
+    return [sorted(found, key=lambda struct: int(struct["id"])), builds]
+
+
+@hub_method("getLatestRPMS")
+def get_latest_rpms(
+    call: MethodCall,
+    tag: Any,
+    package: Any = None,
+    arch: Any = None,
+    event: Any = None,
+    rpmsigs: bool = False,
+    type: Any = None,
+    draft: Any = None,
+) -> Any:
+    return list_tagged_rpms(
+        call,
+        tag,
+        event=event,
+        inherit=True,
+        latest=True,
+        package=package,
+        arch=arch,
+        rpmsigs=rpmsigs,
+        type=type,
+        draft=draft,
+    )
+
+
+@hub_method("untaggedBuilds")
+def untagged_builds(
+    call: MethodCall, name: Any = None, queryOpts: Any = None, draft: Any = None
+) -> Any:
+    tagged = {row["build_id"] for row in call.state.active("tag_listing")}
+    rows = []
+    for row in call.state.rows("build", state=BUILD_STATES["COMPLETE"]):
+        package = package_name(call.state, row["package_id"])
+        if row["id"] in tagged or (name is not None and package != name):
+            continue
+        struct = {"id": row["id"], "name": package}
+        rows.append({**struct, "version": row["version"], "release": row["release"]})
+    return apply_query_options(rows, queryOpts)

@@ -1,0 +1,109 @@
+"""Build targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.names import check_name
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.tags import (
+    find_tag_id,
+)
+from txkoji.testing.tables.lookups.targets import find_target, target_struct
+from txkoji.testing.tables.queries import apply_query_options
+
+
+@hub_method("getBuildTarget")
+def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: bool = False) -> Any:
+    return find_target(call.state, info, strict, event)
+
+
+@hub_method("getBuildTargets")
+def get_build_targets(
+    call: MethodCall,
+    info: Any = None,
+    event: Any = None,
+    buildTagID: Any = None,
+    destTagID: Any = None,
+    queryOpts: Any = None,
+) -> Any:
+    state = call.state
+    rows = []
+    build_tag = find_tag_id(state, buildTagID, True) if buildTagID is not None else None
+    dest_tag = find_tag_id(state, destTagID, True) if destTagID is not None else None
+    for config in state.active("build_target_config", event):
+        target = state.get("build_target", config["build_target_id"])
+        assert target is not None
+        if info is not None and info not in (target["id"], target["name"]):
+            continue
+        if build_tag is not None and config["build_tag"] != build_tag:
+            continue
+        if dest_tag is not None and config["dest_tag"] != dest_tag:
+            continue
+        rows.append(target_struct(state, target, config))
+    return apply_query_options(rows, queryOpts)
+
+
+@hub_method("createBuildTarget")
+def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: Any) -> None:
+    user = call.require_permission("target")
+    insert_target(call, user["id"], name, build_tag, dest_tag)
+
+
+def insert_target(call: MethodCall, user_id: int, name: str, build_tag: Any, dest_tag: Any) -> int:
+    """Create a build target, whoever asks."""
+    state = call.state
+    check_name("build target", name)
+    if find_target(state, name):
+        raise GenericError(f"A build target with the name '{name}' already exists")
+    build_id = find_tag_id(state, build_tag)
+    dest_id = find_tag_id(state, dest_tag)
+    if build_id is None:
+        raise GenericError(f"build tag '{build_tag}' does not exist")
+    if dest_id is None:
+        raise GenericError(f"destination tag '{dest_tag}' does not exist")
+    target = state.one("build_target", name=name) or state.insert("build_target", {"name": name})
+    config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
+    state.insert_version("build_target_config", config, user_id)
+    return int(target["id"])
+
+
+@hub_method("editBuildTarget")
+def edit_build_target(
+    call: MethodCall, buildTargetInfo: Any, name: str, build_tag: Any, dest_tag: Any
+) -> None:
+    user = call.require_permission("target")
+    state = call.state
+    target = find_target(state, buildTargetInfo, strict=True)
+    assert target is not None
+    build_id = find_tag_id(state, build_tag)
+    dest_id = find_tag_id(state, dest_tag)
+    if build_id is None:
+        raise GenericError(f"build tag '{build_tag}' does not exist")
+    if dest_id is None:
+        raise GenericError(f"destination tag '{dest_tag}' does not exist")
+    if name != target["name"]:
+        check_name("build target", name)
+        if state.one("build_target", name=name):
+            raise GenericError(f'name "{name}" is already taken by build target')
+        state.update("build_target", target["id"], name=name)
+    drop_target(call, user["id"], target["id"])
+    config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
+    state.insert_version("build_target_config", config, user["id"])
+
+
+@hub_method("deleteBuildTarget")
+def delete_build_target(call: MethodCall, buildTargetInfo: Any) -> None:
+    user = call.require_permission("target")
+    drop_target(call, user["id"], buildTargetInfo)
+
+
+def drop_target(call: MethodCall, user_id: int, info: Any) -> None:
+    """Revoke a build target, whoever asks."""
+    target = find_target(call.state, info)
+    if target is None:
+        raise GenericError(f"No such build target: {info}")
+    for row in call.state.active("build_target_config", None, build_target_id=target["id"]):
+        call.state.revoke("build_target_config", row["id"], user_id)

@@ -1,0 +1,194 @@
+"""How the embedded hub finds builds, also those of a tag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji import nvr
+from txkoji.exceptions import GenericError
+from txkoji.testing.tables.lookups.packages import package_entries, package_name
+from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
+from txkoji.testing.tables.lookups.values import rounded, time_text
+from txkoji.testing.tables.state import HubState, Row, in_force
+
+BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
+
+
+def split_nvr(text: str) -> tuple[str, str, str]:
+    """Split name-version-release, or refuse as the hub does."""
+    found = nvr.parse(text)
+    if found is None:
+        raise GenericError(f"invalid format: {text}")
+    return found.name, found.version, found.release
+
+
+def find_build_row(state: HubState, info: Any, strict: bool = False) -> Row | None:
+    """Find the row of a build by id, NVR or struct.
+
+    Raises:
+        GenericError: a text that is no NVR, always; a build that is not there, when strict.
+    """
+    row: Row | None = None
+    if isinstance(info, dict):
+        if "id" in info:
+            row = state.get("build", int(info["id"]))
+        else:
+            row = _build_by_name(state, info["name"], info["version"], info["release"])
+    elif isinstance(info, int) and not isinstance(info, bool):
+        row = state.get("build", info)
+    elif isinstance(info, str):
+        row = _build_by_name(state, *split_nvr(info))
+    else:
+        raise GenericError(f"Invalid type for build: {type(info)}")
+    if row is None and strict:
+        raise GenericError(f"No such build: {info!r}")
+    return row
+
+
+def _build_by_name(state: HubState, name: str, version: str, release: str) -> Row | None:
+    package = state.one("package", name=name)
+    if package is None:
+        return None
+    return state.one("build", package_id=package["id"], version=version, release=release)
+
+
+def find_build(state: HubState, info: Any, strict: bool = False) -> dict[str, Any] | None:
+    """Find a build as ``getBuild`` answers it."""
+    row = find_build_row(state, info, strict)
+    return build_struct(state, row) if row is not None else None
+
+
+def build_nvr(state: HubState, row: Row) -> str:
+    """Return the name-version-release of a build."""
+    return f"{package_name(state, row['package_id'])}-{row['version']}-{row['release']}"
+
+
+def _common(state: HubState, row: Row) -> dict[str, Any]:
+    """The columns that every struct of a build has."""
+    name = package_name(state, row["package_id"])
+    owner = state.get("users", row["owner_id"])
+    promoter = state.get("users", row["promoter_id"]) if row["promoter_id"] else None
+    volume = state.get("volume", row["volume_id"])
+    return {
+        "build_id": row["id"],
+        "completion_time": time_text(row["completion_ts"]),
+        "creation_event_id": row["create_event"],
+        "creation_time": time_text(row["creation_ts"]),
+        "draft": row["draft"],
+        "epoch": row["epoch"],
+        "name": name,
+        "nvr": f"{name}-{row['version']}-{row['release']}",
+        "owner_id": row["owner_id"],
+        "owner_name": owner["name"] if owner else None,
+        "package_id": row["package_id"],
+        "package_name": name,
+        "promoter_id": row["promoter_id"],
+        "promoter_name": promoter["name"] if promoter else None,
+        "promotion_time": time_text(row["promotion_ts"]),
+        "release": row["release"],
+        "start_time": time_text(row["start_ts"]),
+        "state": row["state"],
+        "task_id": row["task_id"],
+        "version": row["version"],
+        "volume_id": row["volume_id"],
+        "volume_name": volume["name"] if volume else "DEFAULT",
+    }
+
+
+def listed_build_struct(state: HubState, row: Row) -> dict[str, Any]:
+    """Make the struct of a build as ``listBuilds`` answers it: without ``id``."""
+    return {
+        **_common(state, row),
+        "completion_ts": rounded(row["completion_ts"]),
+        "creation_ts": rounded(row["creation_ts"]),
+        "extra": row["extra"],
+        "promotion_ts": rounded(row["promotion_ts"]),
+        "source": row["source"],
+        "start_ts": rounded(row["start_ts"]),
+    }
+
+
+def build_struct(state: HubState, row: Row) -> dict[str, Any]:
+    """Make the struct of a build as ``getBuild`` answers it."""
+    listed = listed_build_struct(state, row)
+    generator = state.get("content_generator", row["cg_id"]) if row["cg_id"] else None
+    name = generator["name"] if generator else None
+    return {**listed, "id": row["id"], "cg_id": row["cg_id"], "cg_name": name}
+
+
+def build_types(state: HubState, row: Row) -> dict[str, Any]:
+    """Return the types of a build with what each adds, as ``getBuildType`` answers them."""
+    return {each["name"]: each["info"] for each in state.rows("build_type", build_id=row["id"])}
+
+
+_TYPE_COLUMNS = {
+    "maven": {
+        "group_id": "maven_group_id",
+        "artifact_id": "maven_artifact_id",
+        "version": "maven_version",
+    },
+    "win": {"platform": "platform"},
+}
+
+
+def type_columns(type: str | None, types: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that lists of builds have besides, where they are asked for one type."""
+    names = _TYPE_COLUMNS.get(type or "", {})
+    return {column: types[str(type)][key] for key, column in names.items()}
+
+
+def tagged_build_struct(state: HubState, row: Row, listing: Row) -> dict[str, Any]:
+    """Make the struct of a build as ``listTagged`` answers it: no ``*_ts``, no source."""
+    tag = state.get("tag", listing["tag_id"])
+    assert tag is not None
+    return {
+        **_common(state, row),
+        "create_event": listing["create_event"],
+        "id": row["id"],
+        "tag_id": tag["id"],
+        "tag_name": tag["name"],
+    }
+
+
+def tagged_builds(
+    state: HubState,
+    tag_id: int,
+    *,
+    event: int | None = None,
+    inherit: bool = False,
+    latest: bool | int | None = False,
+    package: str | None = None,
+) -> list[tuple[Row, Row]]:
+    """Return the builds of a tag with their listings, in the hub's order.
+
+    Tag by tag along the inheritance, the latest tagging first; only COMPLETE builds whose package
+    is listed and not blocked. ``latest`` keeps the first build of each package, or the first N.
+    """
+    entries = package_entries(state, tag_id, event)
+    order = tag_order(state, tag_id, event) if inherit else [(tag_id, [])]
+    by_tag: dict[int, list[Row]] = {tag: [] for tag, _ in order}
+    for listing in state.rows("tag_listing"):
+        if listing["tag_id"] in by_tag and in_force(listing, event):
+            by_tag[listing["tag_id"]].append(listing)
+    keep = int(latest or 0)
+    found: list[tuple[Row, Row]] = []
+    count: dict[int, int] = {}
+    seen: set[int] = set()
+    for tag, filters in order:
+        newest_first = sorted(by_tag[tag], key=lambda row: (-row["create_event"], -row["id"]))
+        for listing in newest_first:
+            build = state.get("build", listing["build_id"])
+            if build is None or build["state"] != BUILD_STATES["COMPLETE"] or build["id"] in seen:
+                continue
+            entry = entries.get(build["package_id"])
+            if entry is None or entry["blocked"]:
+                continue
+            name = package_name(state, build["package_id"])
+            if (package is not None and name != package) or not passes_filters(filters, name):
+                continue
+            if keep and count.get(build["package_id"], 0) >= keep:
+                continue
+            count[build["package_id"]] = count.get(build["package_id"], 0) + 1
+            seen.add(build["id"])
+            found.append((build, listing))
+    return found

@@ -1,0 +1,62 @@
+"""How the embedded hub finds packages and their entries in tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
+from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.state import HubState, Row
+
+
+def package_entries(
+    state: HubState, tag_id: int, event: int | None = None, *, inherit: bool = True
+) -> dict[int, Row]:
+    """Return the package entries that a tag has: nearest first, by package id."""
+    order = tag_order(state, tag_id, event) if inherit else [(tag_id, [])]
+    entries: dict[int, Row] = {}
+    by_tag: dict[int, list[Row]] = {}
+    for row in state.active("tag_packages", event):
+        by_tag.setdefault(row["tag_id"], []).append(row)
+    for tag, filters in order:
+        for row in by_tag.get(tag, ()):
+            if row["package_id"] in entries:
+                continue
+            if filters and not passes_filters(filters, package_name(state, row["package_id"])):
+                continue
+            entries[row["package_id"]] = row
+    return entries
+
+
+def package_name(state: HubState, package_id: int) -> str:
+    """Return the name of a package."""
+    row = state.get("package", package_id)
+    assert row is not None
+    return str(row["name"])
+
+
+def package_struct(state: HubState, entry: Row) -> dict[str, Any]:
+    """Make the struct of a package entry, as ``listPackages`` answers it."""
+    tag = state.get("tag", entry["tag_id"])
+    owner = state.get("users", entry["owner_id"])
+    assert tag is not None
+    assert owner is not None
+    return {
+        "blocked": entry["blocked"],
+        "extra_arches": entry["extra_arches"],
+        "owner_id": owner["id"],
+        "owner_name": owner["name"],
+        "package_id": entry["package_id"],
+        "package_name": package_name(state, entry["package_id"]),
+        "tag_id": tag["id"],
+        "tag_name": tag["name"],
+    }
+
+
+def find_package(state: HubState, info: Any, strict: bool = False) -> Row | None:
+    """Find a package by id, name or struct; None, or fault 1000 when strict."""
+    row = row_by_info(state, "package", info)
+    if row is None and strict:
+        raise GenericError(f"No such entry in table package: {info}")
+    return row

@@ -1,0 +1,114 @@
+"""How the embedded hub finds tags, and walks their inheritance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.state import HubState, Row
+
+
+def tag_name(state: HubState, tag_id: int) -> str:
+    """Return the name of a tag, whether or not the tag is still there."""
+    row = state.get("tag", tag_id)
+    assert row is not None
+    return str(row["name"])
+
+
+def tag_config(state: HubState, tag_id: int, event: int | None = None) -> Row | None:
+    """Return a tag's configuration in force, or None."""
+    return next(iter(state.active("tag_config", event, tag_id=tag_id)), None)
+
+
+def find_tag_id(state: HubState, info: Any, strict: bool = False) -> int | None:
+    """Find a tag's id by id, name or struct, whether or not the tag is still there."""
+    row = row_by_info(state, "tag", info)
+    if row is None:
+        if strict:
+            raise GenericError(f"No such tagInfo: {info!r}")
+        return None
+    return int(row["id"])
+
+
+def find_tag(
+    state: HubState, info: Any, strict: bool = False, event: int | None = None
+) -> dict[str, Any] | None:
+    """Find a tag as ``getTag`` answers it, without its ``extra``."""
+    tag_id = find_tag_id(state, info)
+    config = tag_config(state, tag_id, event) if tag_id is not None else None
+    if tag_id is None or config is None:
+        if strict:
+            raise GenericError(f"No such tagInfo: {info!r}")
+        return None
+    return tag_struct(state, tag_id, config)
+
+
+def tag_struct(state: HubState, tag_id: int, config: Row) -> dict[str, Any]:
+    """Make the struct of a tag."""
+    tag = state.get("tag", tag_id)
+    permission = state.get("permissions", config["perm_id"]) if config["perm_id"] else None
+    assert tag is not None
+    return {
+        "arches": config["arches"],
+        "id": tag_id,
+        "locked": config["locked"],
+        "maven_include_all": config["maven_include_all"],
+        "maven_support": config["maven_support"],
+        "name": tag["name"],
+        "perm": permission["name"] if permission else None,
+        "perm_id": config["perm_id"],
+    }
+
+
+def tag_extra(state: HubState, tag_id: int, event: int | None = None) -> dict[str, Any]:
+    """Return a tag's own extra settings."""
+    return {row["key"]: row["value"] for row in state.active("tag_extra", event, tag_id=tag_id)}
+
+
+def inherited_links(
+    state: HubState, tag_id: int, event: int | None = None
+) -> Iterator[tuple[int, int, Row, list[str]]]:
+    """Walk a tag's inherited_links, depth first, by ascending priority.
+
+    Yields:
+        For each link: depth (1 for the tag's own parents), the parent's tag id, the link, and the
+        package filters that apply to the parent.
+    """
+    seen = {tag_id}
+
+    def walk(
+        child: int, depth: int, limit: int | None, filters: list[str]
+    ) -> Iterator[tuple[int, int, Row, list[str]]]:
+        links = state.active("tag_inheritance", event, tag_id=child)
+        for link in sorted(links, key=lambda row: row["priority"]):
+            parent = link["parent_id"]
+            if parent in seen or (link["intransitive"] and depth > 1):
+                continue
+            if limit is not None and limit < 0:
+                continue
+            seen.add(parent)
+            chain = [*filters, link["pkg_filter"]] if link["pkg_filter"] else filters
+            yield depth, parent, link, chain
+            remaining = None if limit is None else limit - 1
+            if link["maxdepth"] is not None:
+                own = link["maxdepth"] - 1
+                remaining = own if remaining is None else min(own, remaining)
+            yield from walk(parent, depth + 1, remaining, chain)
+
+    yield from walk(tag_id, 1, None, [])
+
+
+def tag_order(
+    state: HubState, tag_id: int, event: int | None = None
+) -> list[tuple[int, list[str]]]:
+    """Return the tags that a tag inherits from, itself first, each with its package filters."""
+    parents = [(parent, filters) for _, parent, _, filters in inherited_links(state, tag_id, event)]
+    return [(tag_id, []), *parents]
+
+
+def passes_filters(filters: Iterable[str], package: str) -> bool:
+    """Tell whether a package name passes the filters of an inheritance chain."""
+    return all(re.match(pattern, package) for pattern in filters)

@@ -1,0 +1,32 @@
+"""How the embedded hub finds users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.state import HubState, Row
+
+
+def find_user(state: HubState, info: Any, strict: bool = False) -> Row | None:
+    """Find a user by id, name, principal or struct; None, or fault 1000 when strict."""
+    row = row_by_info(state, "users", info)
+    if row is None and isinstance(info, str):
+        row = next((user for user in state.rows("users") if info in user["krb_principals"]), None)
+    if row is None and strict:
+        raise GenericError(f"No such user: {info!r}")
+    return row
+
+
+def user_name(state: HubState, user_id: int | None) -> str | None:
+    """Return the name of a user."""
+    row = state.get("users", user_id) if user_id is not None else None
+    return str(row["name"]) if row else None
+
+
+def held_permissions(state: HubState, user_id: int) -> set[str]:
+    """Return the names of the permissions that a user holds."""
+    names = {row["id"]: row["name"] for row in state.rows("permissions")}
+    grants = state.active("user_perms", None, user_id=user_id)
+    return {names[grant["permission_id"]] for grant in grants}

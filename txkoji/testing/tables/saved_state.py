@@ -1,0 +1,64 @@
+"""Keeps an embedded hub's tables and sessions in a file, so that a killed hub resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from txkoji.testing.tables.sessions import COLLECTIONS, HubSessions
+from txkoji.testing.tables.state import HubState
+from txkoji.testing.tables.state_file import Record, StateFile
+
+
+class SavedState:
+    """The state file of a hub, or nothing where it has none.
+
+    Args:
+        path: the file; None keeps nothing.
+        state: the tables, which are restored from the file and saved at each commit.
+        sessions: the sessions, likewise.
+
+    Attributes:
+        restored: whether the file held a hub.
+
+    Raises:
+        sqlite3.Error: the file is not a state file, or another hub uses it.
+    """
+
+    def __init__(self, path: Path | None, state: HubState, sessions: HubSessions) -> None:
+        self._state = state
+        self._sessions = sessions
+        self._file = None if path is None else StateFile(path)
+        self.restored = False
+        if self._file is None:
+            return
+        kept: dict[bool, list[Record]] = {True: [], False: []}
+        for record in self._file.load():
+            kept[record[0] in COLLECTIONS].append(record)
+        sessions.restore(kept[True])
+        state.restore(kept[False])
+        self.restored = bool(kept[False])
+        state.before_commit = self._save
+
+    def _save(self) -> None:
+        if self._file is not None:
+            records = [*self._state.changes(), *self._sessions.changes()]
+            if records:
+                self._file.save(records)
+
+    def recall(self, name: str) -> Any:
+        """Return a setting that :meth:`remember` kept, or None."""
+        row = self._state.one("hub_setting", name=name)
+        return row["value"] if row else None
+
+    def remember(self, name: str, value: Any) -> None:
+        """Keep a setting for the next hub of this file; the first value stays."""
+        if self._file is not None and self.recall(name) is None:
+            self._state.insert("hub_setting", {"name": name, "value": value})
+
+    def close(self) -> None:
+        """Close the file; later changes are not saved."""
+        if self._file is not None:
+            self._state.before_commit = None
+            self._file.close()
+            self._file = None
