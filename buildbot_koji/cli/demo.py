@@ -20,8 +20,7 @@ from zope.interface import implementer
 
 from txkoji.bus import AMQP
 from txkoji.exceptions import BusError, ConfigurationError
-from txkoji.testing import FakeHub
-from txkoji.testing.announcements.emission import settings_from
+from txkoji.testing import FakeHub, broker_settings
 
 __all__ = ["Demo", "DemoError"]
 
@@ -146,7 +145,7 @@ class Demo:
         if self._bus is None:
             return None
         try:
-            settings = settings_from(self._bus, "koji")
+            settings = broker_settings(self._bus, "koji")
             await self.hub.publish_to(settings)
         except ConfigurationError as error:
             raise DemoError(str(error)) from error

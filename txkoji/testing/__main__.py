@@ -13,7 +13,7 @@ from twisted.internet.error import CannotListenError
 
 from txkoji.bus import Broker
 from txkoji.exceptions import ConfigurationError
-from txkoji.testing.announcements.emission import settings_from
+from txkoji.testing.announcements.emission import broker_settings
 from txkoji.testing.core import KOJIADMIN
 from txkoji.testing.hub import FakeHub
 
@@ -66,7 +66,7 @@ def _bus(arguments: argparse.Namespace) -> Broker | None:
     if arguments.bus is None:
         return None
     prefix = "koji" if arguments.bus_dialect == "protonmsg" else "org.fedoraproject.dev"
-    return settings_from(arguments.bus, prefix)
+    return broker_settings(arguments.bus, prefix)
 
 
 async def _serve(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from txkoji.bus import AMQP, Broker, Publisher
 from txkoji.exceptions import BusError, ConfigurationError, MessageNotTaken
 
-__all__ = ["Emitter", "Outgoing", "settings_from"]
+__all__ = ["Emitter", "Outgoing", "broker_settings"]
 
 KEPT = 10_000
 """Messages that are kept while no broker takes them; beyond that the oldest go."""
@@ -32,7 +32,7 @@ class Outgoing(NamedTuple):
     headers: Mapping[str, Any]
 
 
-def settings_from(url: str, topic_prefix: str) -> AMQP:
+def broker_settings(url: str, topic_prefix: str) -> AMQP:
     """Return settings to publish to a broker.
 
     Args:
