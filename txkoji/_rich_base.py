@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from munch import Munch
+from twisted.internet.defer import Deferred
 
-if TYPE_CHECKING:
-    from txkoji.connection import Connection
+
+class HubConnection(Protocol):
+    """What a rich object needs of its connection, which is a :class:`txkoji.Connection`."""
+
+    weburl: str
+
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Call a hub method; the result is rich."""
 
 
 class RichObject(Munch):
@@ -20,7 +27,7 @@ class RichObject(Munch):
     # A slot keeps the connection out of the items; Munch would store it as one.
     __slots__ = ("connection",)
 
-    connection: Connection
+    connection: HubConnection
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "connection":
@@ -29,7 +36,7 @@ class RichObject(Munch):
             super().__setattr__(name, value)
 
 
-def make(kind: type[RichObject], struct: dict[str, Any], connection: Any) -> Any:
+def make(kind: type[RichObject], struct: dict[str, Any], connection: HubConnection) -> Any:
     """Make a rich object of a struct, cheaply: a listing has twenty thousand."""
     built = kind.__new__(kind)
     dict.update(built, struct)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from txkoji import estimates, paths
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
 from txkoji._times import moment
-
-if TYPE_CHECKING:
-    from txkoji.task import Task
+from txkoji.task import Task
 
 __all__ = ["Build"]
 

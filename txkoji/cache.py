@@ -7,8 +7,9 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from txkoji._deferreds import returns_deferred
@@ -17,6 +18,14 @@ __all__ = ["Cache"]
 
 TIME_TO_LIVE = 7 * 86400.0
 """Seconds that a name is kept: a rename shows after a week at the latest."""
+
+
+class _AsksForNames(Protocol):
+    profile: str
+    reactor: Any
+
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Call a hub method."""
 
 
 class Cache:
@@ -31,7 +40,7 @@ class Cache:
         connection: a :class:`txkoji.Connection`.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: _AsksForNames) -> None:
         self._connection = connection
 
     @property

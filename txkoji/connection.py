@@ -2,92 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from txkoji import paths, profiles, rich
 from txkoji._deferreds import returns_deferred
 from txkoji.cache import Cache
 from txkoji.exceptions import (
-    AuthError,
-    AuthExpired,
     ConfigurationError,
-    ConnectionFailed,
-    HTTPStatusError,
     HubFault,
-    KojiException,
-    KojiLoginException,
     ProfileNotFound,
-    RetryError,
-    TransportError,
 )
 from txkoji.files import logs
 from txkoji.files.downloads import download, files_of_build, files_of_task
 from txkoji.files.logs import LogPiece
 from txkoji.files.uploads import Progress, new_directory, upload
-from txkoji.hub import auth, methods
-from txkoji.hub.auth import Login
-from txkoji.hub.batching import Batcher, is_point_lookup
-from txkoji.hub.kerberos import Exchange, Kerberos
-from txkoji.hub.methods import Kind
-from txkoji.hub.session import Session, Turn, has_run_out
-from txkoji.hub.transport import Sink, Transport
-from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES, encode_call
+from txkoji.hub.call import Call
+from txkoji.hub.client import HubClient
+from txkoji.hub.requests import Limits
+from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
-from txkoji.submission import submitter
-from txkoji.submission.submitter import Claims, Submission
+from txkoji.submission.submitter import Submission, Submitter
 
 __all__ = ["Connection"]
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What a session sends: everything but the session."""
-
-    method: str
-    body: bytes = field(repr=False)
-    path: str = ""
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-class _NegotiateAnswer:
-    """What a hub answers to a login by ticket, in a header of its reply.
-
-    Attributes:
-        token: the answer; None where the hub gave none.
-    """
-
-    def __init__(self) -> None:
-        self.token: bytes | None = None
-
-    def take(self, headers: Headers) -> None:
-        """Look at the headers of the reply."""
-        for value in headers.getRawHeaders("WWW-Authenticate") or []:
-            scheme, _, encoded = value.partition(" ")
-            if scheme.lower() == "negotiate" and encoded.strip():
-                try:
-                    self.token = base64.b64decode(encoded)
-                except binascii.Error:
-                    # No answer of the service: the check of an empty one says so.
-                    self.token = b""
 
 
 class Connection:
@@ -119,8 +65,6 @@ class Connection:
 
     MultiCall: Callable[[], MultiCall]
 
-    _log = Logger()
-
     def __init__(
         self,
         profile: str | Profile = "koji",
@@ -147,17 +91,19 @@ class Connection:
         self.deadline = deadline
         self.reactor = reactor
         self.cache = Cache(self)
-        self._request_timeout = (
-            self.settings.timeout if request_timeout is None else request_timeout
+        if request_timeout is None:
+            request_timeout = self.settings.timeout
+        self.client = HubClient(
+            self.settings,
+            reactor,
+            limits=Limits(deadline, request_timeout, max_reply_bytes),
+            anonymous_reads=anonymous_reads,
+            batching=batching,
+            retry=retry,
+            agent=agent,
         )
-        self._max_reply_bytes = max_reply_bytes
-        self._anonymous_reads = anonymous_reads
-        self._batcher = Batcher(self) if batching else None
-        self._retry = retry or RetryPolicy()
-        self._transport = Transport(reactor, self.settings, agent=agent)
-        self._session: Session | None = None
-        self._claims = Claims()
-        self.MultiCall = partial(MultiCall, self)
+        self.submissions = Submitter(self.client)
+        self.MultiCall = partial(MultiCall, self.client, self)
 
     def __repr__(self) -> str:
         return f"<Connection {self.profile} {self.url}>"
@@ -191,146 +137,14 @@ class Connection:
             ProtocolError: what came back is not a hub's reply.
             ValueError: an argument can't be sent.
         """
-        prepared, named = rich.prepare(method, args, kwargs)
-        call = (method, prepared, named)
+        call = rich.prepare(Call(method, args, kwargs))
         try:
-            if self._batcher is not None and is_point_lookup(call):
-                result = await self._batcher.add(call)
-            else:
-                result = await self.send(*call, methods.kind(method))
+            result = await self.client.send(call)
         except HubFault as fault:
             if rich.is_empty_result(method, fault):
                 return []
             raise
         return rich.convert(method, result, self)
-
-    async def send(
-        self,
-        method: str,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        kind: Kind,
-        turn: Turn | None = None,
-    ) -> Any:
-        """Send a call and return its raw result. For the modules of this package.
-
-        Args:
-            method: the hub method.
-            args: its positional arguments.
-            kwargs: its named arguments.
-            kind: what the method does to the hub.
-            turn: of a write that is sent again: that of the first time.
-        """
-        return await self.send_encoded(method, encode_call(method, args, kwargs), kind, turn)
-
-    async def send_encoded(
-        self, method: str, body: bytes, kind: Kind, turn: Turn | None = None
-    ) -> Any:
-        """Send a call that is encoded already. For the modules of this package."""
-        repeatable = (
-            kind is Kind.READ
-            or method in methods.SESSION_READS
-            or method in methods.IDEMPOTENT_WRITES
-        )
-        request = _Request(method, body)
-        if self._session is None or (kind is Kind.READ and self._anonymous_reads):
-            return await self._attempts(request, self.url, write=not repeatable)
-        return await self._through_session(request, repeatable, turn)
-
-    async def send_chunk(self, query: str, chunk: bytes) -> Any:
-        """Send a piece of a file and return what the hub says of it.
-
-        For the modules of this package. A piece may be sent again: it goes to the same place.
-        """
-        request = _Request(
-            "rawUpload", chunk, query=query, headers={"Content-Type": "application/octet-stream"}
-        )
-        return await self._through_session(request, True)
-
-    async def _through_session(
-        self, request: _Request, repeatable: bool, turn: Turn | None = None
-    ) -> Any:
-        """Send a request when it is its turn in the session; let one that ran out go on."""
-        session = self._session
-        assert session is not None
-        await session.queue.acquire()
-        try:
-            try:
-                return await self._in_session(session, request, write=not repeatable, turn=turn)
-            except HubFault as fault:
-                if has_run_out(fault):
-                    await self._renew(session, fault)
-                elif not (repeatable and isinstance(fault, RetryError)):
-                    raise
-            # The hub refused the call before it looked at it: even a write may be sent again. Or
-            # it was done and its reply got lost: asked once more, it gives the same reply.
-            return await self._in_session(session, request, write=not repeatable, turn=turn)
-        finally:
-            session.queue.release()
-
-    async def _in_session(
-        self,
-        session: Session,
-        request: _Request,
-        *,
-        write: bool,
-        turn: Turn | None = None,
-        on_headers: Callable[[Headers], None] | None = None,
-    ) -> Any:
-        """Send a request of a session, whose queue is held."""
-        callnum = session.take_callnum(turn or Turn())
-        query = "&".join(filter(None, [request.query, session.query(callnum)]))
-        url = self.url + request.path
-        carried = replace(request, headers={**request.headers, **session.headers(callnum)})
-        return await self._attempts(
-            carried, f"{url}?{query}" if query else url, write=write, on_headers=on_headers
-        )
-
-    async def _attempts(
-        self,
-        request: _Request,
-        url: str,
-        *,
-        write: bool,
-        on_headers: Callable[[Headers], None] | None = None,
-    ) -> Any:
-        start = self.reactor.seconds()
-        failures = 0
-        while True:
-            elapsed = self.reactor.seconds() - start
-            try:
-                return await self._transport.post(
-                    url,
-                    request.body,
-                    request.headers,
-                    on_headers=on_headers,
-                    timeout=min(self._request_timeout, max(self.deadline - elapsed, 0.1)),
-                    max_bytes=self._max_reply_bytes,
-                )
-            except KojiException as error:
-                if isinstance(error, HubFault) and error.method is None:
-                    error.method = request.method
-                failures += 1
-                broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
-                if broken and failures == 1 and not write:
-                    # A kept connection that the front end had just closed: try a fresh one at once.
-                    continue
-                pause = self._retry.wait(
-                    error,
-                    failures=failures,
-                    elapsed=self.reactor.seconds() - start,
-                    deadline=self.deadline,
-                    write=write,
-                )
-                if pause is None:
-                    raise
-                self._log.info(
-                    "{method}: {error}; trying again in {pause:.1f} s",
-                    method=request.method,
-                    error=error,
-                    pause=pause,
-                )
-            await deferLater(self.reactor, pause, lambda: None)
 
     # Submissions
 
@@ -350,8 +164,7 @@ class Connection:
             ValueError: the method is none of :data:`txkoji.submission.recognition.TASK_METHODS`.
             HubFault, TransportError: as for any read.
         """
-        del args, kwargs
-        return await submitter.new_submission(self, method)
+        return await self.submissions.begin(Call(method, args, kwargs))
 
     @returns_deferred
     async def submit(
@@ -383,8 +196,7 @@ class Connection:
             TransportError: the hub could not be reached; it has not got the request.
             ValueError: the method is none that makes a task, or an argument can't be sent.
         """
-        begun = submission or await self.new_submission(method, *args, **kwargs)
-        return await submitter.submit(self, self._claims, begun, method, args, kwargs)
+        return await self.submissions.submit(Call(method, args, kwargs), submission)
 
     @returns_deferred
     async def find_submitted(
@@ -407,7 +219,7 @@ class Connection:
             ValueError: the method is none that makes a task.
             HubFault, TransportError: as for any read.
         """
-        return await submitter.find_submitted(self, self._claims, submission, method, args, kwargs)
+        return await self.submissions.find(Call(method, args, kwargs), submission)
 
     def claim(self, task_id: int, submission: Submission) -> None:
         """Say that a task is a submission's, as an earlier process stored it.
@@ -418,17 +230,7 @@ class Connection:
             task_id: what :meth:`submit` gave in the earlier process.
             submission: what was stored before.
         """
-        self._claims.take(task_id, submission)
-
-    async def user_id(self) -> int | None:
-        """Return the id of the user who is logged in, None for nobody.
-
-        For the modules of this package.
-        """
-        session = self._session
-        if session is not None and session.user_id is None:
-            session.user_id = int((await self.call("getLoggedInUser"))["id"])
-        return session.user_id if session is not None else None
+        self.submissions.claim(task_id, submission)
 
     # Files
 
@@ -461,10 +263,8 @@ class Connection:
             HubFault: the hub refused: the directory is another user's.
             TransportError: the hub could not be reached; what has arrived stays there.
         """
-        if self._session is None:
-            raise KojiLoginException(f"log in to {self.url} before you upload {path}")
         place = directory or new_directory(self.reactor.seconds())
-        return await upload(self, Path(path), place.strip("/"), progress)
+        return await upload(self.client, Path(path), place.strip("/"), progress)
 
     @returns_deferred
     async def download_task(
@@ -495,8 +295,10 @@ class Connection:
                 the directory; the profile does not say where files are; there is no such task.
             TransportError: the files could not be reached until the deadline was over.
         """
-        files = await files_of_task(self, task_id)
-        return await download(self, files, Path(directory), at_once=at_once, progress=progress)
+        files = await files_of_task(self.client, task_id)
+        return await download(
+            self.client, files, Path(directory), at_once=at_once, progress=progress
+        )
 
     @returns_deferred
     async def download_build(
@@ -527,8 +329,10 @@ class Connection:
             TransferError: as for :meth:`download_task`; there is no such build.
             TransportError: the files could not be reached until the deadline was over.
         """
-        files = await files_of_build(self, build, arches)
-        return await download(self, files, Path(directory), at_once=at_once, progress=progress)
+        files = await files_of_build(self.client, build, arches)
+        return await download(
+            self.client, files, Path(directory), at_once=at_once, progress=progress
+        )
 
     @returns_deferred
     async def read_log(
@@ -560,41 +364,24 @@ class Connection:
         Raises:
             HubFault, TransportError: as for any read.
         """
-        return await logs.read_log(self, task_id, name, offset, tail, max_bytes)
-
-    async def receive(self, url: str, offset: int, sink: Sink) -> None:
-        """Receive a file from an offset on. For the modules of this package."""
-        await self._transport.get(url, offset, sink, timeout=self._request_timeout)
-
-    def pause_after(self, error: KojiException, failures: int, since: float) -> float | None:
-        """Return the seconds until a transfer is tried again, None to give up.
-
-        For the modules of this package.
-        """
-        return self._retry.wait(
-            error,
-            failures=failures,
-            elapsed=self.reactor.seconds() - since,
-            deadline=self.deadline,
-            write=False,
-        )
+        return await logs.read_log(self.client, task_id, name, offset, tail, max_bytes)
 
     # Session
 
     @property
     def session_id(self) -> int | None:
         """The id of the session, None while not logged in."""
-        return self._session.id if self._session else None
+        return self.client.session.id if self.client.session else None
 
     @property
     def session_key(self) -> str | None:
         """The secret of the session, None while not logged in."""
-        return self._session.key if self._session else None
+        return self.client.session.key if self.client.session else None
 
     @property
     def callnum(self) -> int | None:
         """The number of the session's next call, None while not logged in."""
-        return self._session.callnum if self._session else None
+        return self.client.session.callnum if self.client.session else None
 
     @returns_deferred
     async def login(self) -> bool:
@@ -607,82 +394,8 @@ class Connection:
             KojiLoginException: it did not work; the text says what was tried and what to do.
             TransportError: the hub could not be reached.
         """
-        way = auth.way_to_log_in(self.settings)
-        reply = await self._log_in(way, None)
-        self._session = Session(
-            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
-        )
+        await self.client.login()
         return True
-
-    async def _log_in(self, way: Login, session: Session | None) -> dict[str, Any]:
-        """Send a login; with a session, to renew it."""
-        body = encode_call(way.method, way.args, way.kwargs)
-        request = _Request(way.method, body, path=way.path)
-        exchange = None if way.kerberos is None else await self._negotiate(way.kerberos)
-        if exchange is not None:
-            token = base64.b64encode(exchange.token).decode("ascii")
-            request = replace(request, headers={"Authorization": f"Negotiate {token}"})
-        url = self.url + way.path
-        answer = _NegotiateAnswer()
-        try:
-            if session is None:
-                reply = await self._attempts(request, url, write=False, on_headers=answer.take)
-            else:
-                reply = await self._in_session(
-                    session, request, write=False, on_headers=answer.take
-                )
-        except HubFault as fault:
-            raise KojiLoginException(
-                f"{self.url} did not let us in with {way.description}: {fault.text}"
-            ) from fault
-        except HTTPStatusError as error:
-            if error.status not in (401, 403):
-                raise
-            raise KojiLoginException(
-                f"{url} did not let us in with {way.description}: it answered with HTTP status"
-                f" {error.status}; it wants another way to log in, or another user"
-            ) from error
-        if not isinstance(reply, dict) or "session-id" not in reply:
-            raise KojiLoginException(f"{self.url} gave no session for {way.description}")
-        if exchange is not None and answer.token is not None:
-            exchange.check(answer.token)
-        return reply
-
-    async def _negotiate(self, kerberos: Kerberos) -> Exchange:
-        """Begin a login by ticket (RFC 4559). A slow KDC blocks only a thread."""
-        host = urlsplit(self.url).hostname or ""
-        getting = deferToThreadPool(
-            self.reactor, self.reactor.getThreadPool(), kerberos.begin, host
-        ).addTimeout(self._request_timeout, self.reactor)
-        try:
-            exchange: Exchange = await getting
-        except DeferredTimeout as error:
-            raise KojiLoginException(
-                f"no ticket for HTTP/{host} with {kerberos}: the KDC did not answer within"
-                f" {self._request_timeout:g} s"
-            ) from error
-        return exchange
-
-    async def _renew(self, session: Session, fault: HubFault) -> None:
-        """Let a session that has run out go on, under its own id where the hub does that."""
-        self._log.info("{url}: {reason}; logging in again", url=self.url, reason=fault.text)
-        way = auth.way_to_log_in(self.settings)
-        try:
-            if isinstance(fault, AuthExpired):
-                try:
-                    reply = await self._log_in(way.renewal(), session)
-                except KojiLoginException:
-                    # A hub before 1.32 can't renew, and none can renew what was closed meanwhile.
-                    reply = await self._log_in(way, None)
-            else:
-                reply = await self._log_in(way, None)
-        except TransportError as error:
-            # This is the login's failure: the call that waits for it did not get to the hub.
-            error.may_have_arrived = False
-            raise
-        session.renewed(
-            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
-        )
 
     @returns_deferred
     async def logout(self) -> None:
@@ -692,23 +405,12 @@ class Connection:
             TransportError: the hub could not be reached; the session is forgotten here all the
                 same.
         """
-        session, self._session = self._session, None
-        if session is None:
-            return
-        await session.queue.acquire()
-        try:
-            request = _Request("logout", encode_call("logout"))
-            await self._in_session(session, request, write=False)
-        except AuthError:
-            # It had run out: that is what was wanted.
-            return
-        finally:
-            session.queue.release()
+        await self.client.logout()
 
     @returns_deferred
     async def close(self) -> None:
         """Close the connections that are kept open. Calls may be made again afterwards."""
-        await self._transport.close()
+        await self.client.close()
 
     # Profiles and pages
 

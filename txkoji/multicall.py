@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from txkoji import rich
 from txkoji._deferreds import returns_deferred
-from txkoji.exceptions import NotXMLRPC, fault_from
-from txkoji.hub import methods
-from txkoji.hub.xmlrpc import STARSTAR, encode_call
+from txkoji._rich_base import HubConnection
+from txkoji.hub.call import Call
+from txkoji.hub.client import HubClient
 
-if TYPE_CHECKING:
-    from txkoji.connection import Connection
-
-__all__ = ["Call", "MultiCall", "MultiCallResults", "batches", "send_batch"]
-
-MAX_CALLS = 100
-MAX_BYTES = 2 << 20
-"""Half of the 4 MiB that a hub takes in one request."""
-
-Call = tuple[str, Sequence[Any], Mapping[str, Any]]
-"""A method, its positional and its named arguments."""
+__all__ = ["MultiCall", "MultiCallResults"]
 
 
 class MultiCallResults:
-    """What came of the calls, in their order.
+    """The results of the calls, in their order.
 
-    Iterating gives each result; at a call that failed it raises its exception, and goes on with
-    the next call when it is asked again.
+    Iterating gives each result; at a call that failed it raises its exception, and resumes with the
+    next call when it is asked again.
     """
 
     def __init__(self, outcomes: list[Any]) -> None:
@@ -61,10 +51,12 @@ class MultiCall:
     is sent. Calls travel in requests of at most 100; each request is one transaction on the hub.
 
     Args:
-        connection: the connection that sends them.
+        client: sends them.
+        connection: what rich results ask further.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, client: HubClient, connection: HubConnection) -> None:
+        self._client = client
         self._connection = connection
         self._calls: list[Call] = []
 
@@ -78,7 +70,7 @@ class MultiCall:
 
     def add(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Collect a call of a hub method."""
-        self._calls.append((method, *rich.prepare(method, args, kwargs)))
+        self._calls.append(rich.prepare(Call(method, args, kwargs)))
 
     def __call__(self) -> Deferred[MultiCallResults]:
         """Send the calls.
@@ -92,69 +84,12 @@ class MultiCall:
 
     @returns_deferred
     async def _send(self, calls: list[Call]) -> MultiCallResults:
-        outcomes: list[Any] = []
-        for batch in batches([(call, len(encode_call(*call))) for call in calls]):
-            for (method, _, _), outcome in zip(
-                batch, await send_batch(self._connection, batch), strict=True
-            ):
-                failed = isinstance(outcome, Exception)
-                outcomes.append(
-                    outcome if failed else rich.convert(method, outcome, self._connection)
-                )
-        return MultiCallResults(outcomes)
-
-
-async def send_batch(connection: Connection, batch: Sequence[Call]) -> list[Any]:
-    """Send calls in one request.
-
-    Args:
-        connection: sends it.
-        batch: the calls, of a size that :func:`batches` gives.
-
-    Returns:
-        For each call its raw result, or the exception that it failed with.
-
-    Raises:
-        KojiException: the request as a whole failed, as a plain call does.
-    """
-    write = any(methods.kind(method) is not methods.Kind.READ for method, _, _ in batch)
-    kind = methods.Kind.WRITE if write else methods.Kind.READ
-    structs = [_struct(call) for call in batch]
-    reply = await connection.send("multiCall", [structs], {}, kind)
-    if not isinstance(reply, list) or len(reply) != len(batch):
-        raise NotXMLRPC("the hub answered a multiCall with another number of results")
-    return [_outcome(call, entry) for call, entry in zip(batch, reply, strict=True)]
-
-
-def _outcome(call: Call, entry: Any) -> Any:
-    method = call[0]
-    if isinstance(entry, list) and len(entry) == 1:
-        return entry[0]
-    if isinstance(entry, dict) and isinstance(entry.get("faultCode"), int):
-        text = entry.get("faultString")
-        return fault_from(entry["faultCode"], str(text or ""), method=method)
-    return NotXMLRPC(f"the hub's answer to {method} in a multiCall is neither result nor fault")
-
-
-def _struct(call: Call) -> dict[str, Any]:
-    method, args, kwargs = call
-    params = [*args, {**kwargs, STARSTAR: True}] if kwargs else list(args)
-    return {"methodName": method, "params": params}
-
-
-def batches(weighed: Iterable[tuple[Call, int]]) -> Iterator[list[Call]]:
-    """Cut calls into requests of at most 100, each well under what a hub takes.
-
-    Args:
-        weighed: the calls, each with the bytes that it takes.
-    """
-    batch: list[Call] = []
-    size = 0
-    for call, weight in weighed:
-        if batch and (len(batch) >= MAX_CALLS or size + weight > MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(call)
-        size += weight
-    if batch:
-        yield batch
+        outcomes = await self._client.send_all(calls)
+        return MultiCallResults(
+            [
+                outcome
+                if isinstance(outcome, Exception)
+                else rich.convert(call.method, outcome, self._connection)
+                for call, outcome in zip(calls, outcomes, strict=True)
+            ]
+        )

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from txkoji._rich_base import RichObject, make
+from txkoji._rich_base import HubConnection, RichObject, make
 from txkoji.build import Build
 from txkoji.channel import Channel
 from txkoji.exceptions import GenericError, HubFault
+from txkoji.hub.call import Call
 from txkoji.package import Package
 from txkoji.task import Task
 
 __all__ = ["CONVERSIONS", "convert", "is_empty_result", "prepare"]
 
 
-def _one(kind: type[RichObject]) -> Callable[[Any, Any], Any]:
-    def convert_one(result: Any, connection: Any) -> Any:
+def _one(kind: type[RichObject]) -> Callable[[Any, HubConnection], Any]:
+    def convert_one(result: Any, connection: HubConnection) -> Any:
         if isinstance(result, dict):
             return make(kind, result, connection)
         if isinstance(result, list):
@@ -27,20 +28,20 @@ def _one(kind: type[RichObject]) -> Callable[[Any, Any], Any]:
     return convert_one
 
 
-def _tree(result: Any, connection: Any) -> Any:
+def _tree(result: Any, connection: HubConnection) -> Any:
     if not isinstance(result, dict):
         return result
     convert_tasks = _one(Task)
     return {task_id: convert_tasks(tasks, connection) for task_id, tasks in result.items()}
 
 
-def _seconds(result: Any, _connection: Any) -> Any:
+def _seconds(result: Any, _connection: HubConnection) -> Any:
     if isinstance(result, (int, float)):
         return datetime.timedelta(seconds=result)
     return result
 
 
-CONVERSIONS: dict[str, Callable[[Any, Any], Any]] = {
+CONVERSIONS: dict[str, Callable[[Any, HubConnection], Any]] = {
     "getBuild": _one(Build),
     "listBuilds": _one(Build),
     "listTagged": _one(Build),
@@ -59,30 +60,29 @@ CONVERSIONS: dict[str, Callable[[Any, Any], Any]] = {
 _ASK_FOR_REQUEST = frozenset({"getTaskInfo", "getTaskChildren", "getTaskDescendents"})
 
 
-def prepare(
-    method: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments that a call travels with.
+def prepare(call: Call) -> Call:
+    """Return a call as it travels.
 
-    Tasks are always asked for with their requests; ``listBuilds`` takes a package's name, which
-    older hubs did not.
+    Tasks are always asked for with their requests.
     """
-    args, kwargs = tuple(args), dict(kwargs)
-    if method in _ASK_FOR_REQUEST:
+    args, kwargs = tuple(call.args), dict(call.kwargs)
+    if call.method in _ASK_FOR_REQUEST:
         if len(args) > 1:
             args = (args[0], True, *args[2:])
         else:
             kwargs["request"] = True
-    elif method == "listTasks":
+    elif call.method == "listTasks":
         if "opts" in kwargs:
             kwargs["opts"] = {**(kwargs["opts"] or {}), "decode": True}
         else:
             options = args[0] if args else None
             args = ({**(options or {}), "decode": True}, *args[1:])
-    return args, kwargs
+    else:
+        return call
+    return Call(call.method, args, kwargs)
 
 
-def convert(method: str, result: Any, connection: Any) -> Any:
+def convert(method: str, result: Any, connection: HubConnection) -> Any:
     """Return a method's result, rich where the table has the method."""
     conversion = CONVERSIONS.get(method)
     if conversion is None:

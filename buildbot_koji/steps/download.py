@@ -123,7 +123,7 @@ class DownloadStep(KojiStep):
 
     async def _to_master(self, hub: Hub, files: Sequence[RemoteFile]) -> None:
         await download(
-            hub.connection,
+            hub.connection.client,
             files,
             Path(self.master.basedir) / self.directory,
             at_once=AT_ONCE,
@@ -245,7 +245,7 @@ class KojiDownloadBuild(DownloadStep):
         """Return the files of the build that are wanted."""
         build = await self._build(hub)
         found = await files_of_build(
-            hub.connection,
+            hub.connection.client,
             build,
             None,
             types=["rpm" if self.type is None else self.type],
@@ -326,7 +326,7 @@ class KojiDownloadTask(DownloadStep):
         tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
         found: dict[str, RemoteFile] = {}
         for each in tasks:
-            for file in await files_of_task(hub.connection, each.id, topurl=self.topurl):
+            for file in await files_of_task(hub.connection.client, each.id, topurl=self.topurl):
                 name = self._local_name(each, file.name)
                 if name is None:
                     continue

@@ -12,8 +12,8 @@ import pytest_twisted
 from tests.contract.conftest import FinishedBuild, Subject
 from txkoji import Connection, task_states
 from txkoji.build import Build
-from txkoji.connection import _Request
 from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError, HubFault, TagError
+from txkoji.hub.requests import Request
 from txkoji.hub.xmlrpc import encode_call
 
 pytestmark = pytest.mark.writes
@@ -275,11 +275,11 @@ async def test_download(finished: FinishedBuild, koji: Connection, tmp_path: Pat
 @pytest_twisted.ensureDeferred
 async def test_logout(writer: Subject) -> None:
     """After a logout the hub does not know the session any more, and says it by fault 1002."""
-    session = writer.koji._session
+    session = writer.koji.client.session
     assert session is not None
     await writer.koji.logout()
     assert await writer.koji.getLoggedInUser() is None
-    request = _Request("getLoggedInUser", encode_call("getLoggedInUser"))
+    request = Request("getLoggedInUser", encode_call("getLoggedInUser"), repeatable=True)
     with pytest.raises(AuthError) as caught:
-        await writer.koji._in_session(session, request, write=False)
+        await writer.koji.client._in_session(session, request)
     assert caught.value.code == 1002

@@ -63,7 +63,7 @@ class SecretNet:
     def look_at_reprs(self) -> None:
         """Take note of how the connections that there are show themselves."""
         for koji in list(self._connections):
-            shown = [koji, koji.settings, koji._session, koji._transport, koji._claims]
+            shown = [koji, koji.settings, koji.client, koji.client.session, koji.submissions]
             self.hear("a repr", " ".join(map(repr, shown)))
 
     def look_into(self, directory: Path) -> None:

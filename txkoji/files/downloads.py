@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
@@ -19,9 +19,7 @@ from txkoji import paths, task_states
 from txkoji.exceptions import KojiException, TransferError
 from txkoji.files import rpm
 from txkoji.files.uploads import Progress
-
-if TYPE_CHECKING:
-    from txkoji.connection import Connection
+from txkoji.hub.client import HubClient
 
 __all__ = ["RemoteFile", "download", "files_of_build", "files_of_task", "local_path"]
 
@@ -65,23 +63,23 @@ def local_path(directory: Path, name: str) -> Path:
 
 
 async def files_of_task(
-    connection: Connection, task_id: int, *, topurl: str | None = None
+    client: HubClient, task_id: int, *, topurl: str | None = None
 ) -> list[RemoteFile]:
     """List the files that a task left, on all volumes.
 
     Args:
-        connection: asks the hub.
+        client: asks the hub.
         task_id: the task.
         topurl: where the hub's files are, by default what the profile says.
 
     Raises:
         TransferError: the profile does not say where files are, or there is no such task.
     """
-    base = topurl or _topurl(connection)
-    found = await connection.call("listTaskOutput", task_id, stat=True, all_volumes=True)
-    task = await connection.call("getTaskInfo", task_id)
+    base = topurl or _topurl(client)
+    found = await client.call("listTaskOutput", task_id, stat=True, all_volumes=True)
+    task = await client.call("getTaskInfo", task_id)
     if task is None:
-        raise TransferError(f"{connection.url} has no task {task_id}")
+        raise TransferError(f"{client.url} has no task {task_id}")
     files = []
     for name, volumes in sorted(found.items()):
         # The same file may lie on several volumes.
@@ -99,7 +97,7 @@ async def files_of_task(
 
 
 async def files_of_build(
-    connection: Connection,
+    client: HubClient,
     build: int | str,
     arches: Sequence[str] | None,
     *,
@@ -111,7 +109,7 @@ async def files_of_build(
     """List the RPMs and archives of a build.
 
     Args:
-        connection: asks the hub.
+        client: asks the hub.
         build: its id or its NVR.
         arches: only RPMs of these architectures (``src`` is one), and no archives; None for all.
         types: what to list: ``rpm``, or types of archives such as ``maven`` or ``image``; None for
@@ -124,22 +122,20 @@ async def files_of_build(
         TransferError: the profile does not say where files are, there is no such build, or an RPM
             is not signed.
     """
-    base = topurl or _topurl(connection)
-    info = await connection.call("getBuild", build)
+    base = topurl or _topurl(client)
+    info = await client.call("getBuild", build)
     if info is None:
-        raise TransferError(f"{connection.url} has no build {build!r}")
+        raise TransferError(f"{client.url} has no build {build!r}")
     place = (info.name, info.version, info.release)
     volume = info.get("volume_name")
     files = []
-    rpms = await connection.call("listRPMs", buildID=info.id) if _wanted("rpm", types) else []
+    rpms = await client.call("listRPMs", buildID=info.id) if _wanted("rpm", types) else []
     for each in rpms:
         if arches is not None and each.arch not in arches:
             continue
         name = f"{each.nvr}.{each.arch}.rpm"
         signed = key
-        if key is not None and not await connection.call(
-            "queryRPMSigs", rpm_id=each.id, sigkey=key
-        ):
+        if key is not None and not await client.call("queryRPMSigs", rpm_id=each.id, sigkey=key):
             if not or_unsigned:
                 raise TransferError(f"{name} is not signed by the key {key}")
             signed = None
@@ -152,8 +148,8 @@ async def files_of_build(
     if arches is not None and types is None:
         return files
     directory = paths.build_directory(*place, volume=volume)
-    for kind in await _archive_types(connection, info.id, types):
-        for each in await connection.call("listArchives", buildID=info.id, type=kind):
+    for kind in await _archive_types(client, info.id, types):
+        for each in await client.call("listArchives", buildID=info.id, type=kind):
             url = paths.url_of(base, paths.archive_path(directory, each))
             digest = (CHECKSUM_TYPES[each.checksum_type], each.checksum)
             files.append(RemoteFile(each.filename, url, int(each.size), digest))
@@ -165,25 +161,25 @@ def _wanted(kind: str, types: Sequence[str] | None) -> bool:
 
 
 async def _archive_types(
-    connection: Connection, build_id: int, types: Sequence[str] | None
+    client: HubClient, build_id: int, types: Sequence[str] | None
 ) -> list[str]:
     if types is not None:
         return [kind for kind in types if kind != "rpm"]
-    archives = await connection.call("listArchives", buildID=build_id)
+    archives = await client.call("listArchives", buildID=build_id)
     return sorted({each.btype for each in archives})
 
 
-def _topurl(connection: Connection) -> str:
-    if not connection.topurl:
+def _topurl(client: HubClient) -> str:
+    if not client.profile.topurl:
         raise TransferError(
-            f"the Koji profile {connection.profile!r} does not say where the hub's files are:"
+            f"the Koji profile {client.profile.name!r} does not say where the hub's files are:"
             " set topurl"
         )
-    return connection.topurl
+    return client.profile.topurl
 
 
 async def download(
-    connection: Connection,
+    client: HubClient,
     files: Sequence[RemoteFile],
     directory: Path,
     *,
@@ -192,10 +188,10 @@ async def download(
 ) -> list[Path]:
     """Download files into a directory; see :meth:`txkoji.Connection.download_task`."""
     targets = [local_path(directory, file.name) for file in files]
-    tally = _Tally(connection.reactor, sum(file.size or 0 for file in files), progress)
+    tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
     turns = DeferredSemaphore(at_once)
     transfers = [
-        turns.run(_download_one, connection, file, target, tally)
+        turns.run(_download_one, client, file, target, tally)
         for file, target in zip(files, targets, strict=True)
     ]
     try:
@@ -277,16 +273,16 @@ class _Sink:
 
 
 def _download_one(
-    connection: Connection, file: RemoteFile, target: Path, tally: _Tally
+    client: HubClient, file: RemoteFile, target: Path, tally: _Tally
 ) -> Deferred[None]:
-    return Deferred.fromCoroutine(_Download(connection, file, target, tally).run())
+    return Deferred.fromCoroutine(_Download(client, file, target, tally).run())
 
 
 @dataclass
 class _Download:
     """One file on its way."""
 
-    connection: Connection
+    client: HubClient
     file: RemoteFile
     target: Path
     tally: _Tally
@@ -312,18 +308,18 @@ class _Download:
             raise TransferError(f"can't write {self.target}: {error.strerror}") from error
 
     async def _receive(self, sink: _Sink) -> None:
-        reactor = self.connection.reactor
+        reactor = self.client.reactor
         progressed = reactor.seconds()
         failures = 0
         while self.file.size is None or sink.have < self.file.size or not self.file.size:
             before = sink.received
             try:
-                await self.connection.receive(self.file.url, sink.have, sink)
+                await self.client.receive(self.file.url, sink.have, sink)
             except KojiException as error:
                 if sink.received > before:
                     failures, progressed = 0, reactor.seconds()
                 failures += 1
-                pause = self.connection.pause_after(error, failures, progressed)
+                pause = self.client.pause_after(error, failures, progressed)
                 if pause is None:
                     raise
             else:
@@ -350,7 +346,7 @@ class _Download:
         return None if found == wanted else f"its {kind} digest is {found} instead of {wanted}"
 
     def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        reactor = self.connection.reactor
+        reactor = self.client.reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), function, *args)
 
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from txkoji.exceptions import GenericError, NotXMLRPC
-
-if TYPE_CHECKING:
-    from txkoji.connection import Connection
+from txkoji.hub.client import HubClient
 
 __all__ = ["LogPiece", "read_log"]
 
@@ -42,33 +39,31 @@ class LogPiece:
 
 
 async def read_log(
-    connection: Connection, task_id: int, name: str, offset: int, tail: bytes, max_bytes: int
+    client: HubClient, task_id: int, name: str, offset: int, tail: bytes, max_bytes: int
 ) -> LogPiece:
     """As :meth:`txkoji.Connection.read_log`."""
     # What was there before is asked for once more: where it is not there any more, or is another,
     # the log began anew.
     before = min(offset, len(tail) or 1)
-    found = await _read(connection, task_id, name, offset - before, before + max_bytes)
+    found = await _read(client, task_id, name, offset - before, before + max_bytes)
     if found is None:
         return LogPiece(b"", 0, restarted=offset > 0)
     if len(found) >= before and found.startswith(tail[-before:] if before else b""):
         data = found[before:]
         return LogPiece(data, offset + len(data), tail=(tail + data)[-TAIL:])
-    data = await _read(connection, task_id, name, 0, max_bytes) or b""
+    data = await _read(client, task_id, name, 0, max_bytes) or b""
     return LogPiece(data, len(data), restarted=True, tail=data[-TAIL:])
 
 
-async def _read(
-    connection: Connection, task_id: int, name: str, offset: int, size: int
-) -> bytes | None:
+async def _read(client: HubClient, task_id: int, name: str, offset: int, size: int) -> bytes | None:
     """Read a part of a task's file; None where there is no such file."""
     try:
-        text = await connection.call("downloadTaskOutput", task_id, name, offset=offset, size=size)
+        text = await client.call("downloadTaskOutput", task_id, name, offset=offset, size=size)
     except GenericError:
-        if name in await connection.call("listTaskOutput", task_id):
+        if name in await client.call("listTaskOutput", task_id):
             raise
         return None
     try:
         return base64.b64decode(text)
     except (TypeError, binascii.Error) as error:
-        raise NotXMLRPC(f"{connection.url} sent a part of {name} that is not base64") from error
+        raise NotXMLRPC(f"{client.url} sent a part of {name} that is not base64") from error

@@ -12,15 +12,13 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 from twisted.internet.threads import deferToThreadPool
 
-from txkoji.exceptions import ProtocolError, TransferError
-
-if TYPE_CHECKING:
-    from txkoji.connection import Connection
+from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
+from txkoji.hub.client import HubClient
 
 __all__ = ["Progress", "new_directory", "upload"]
 
@@ -57,19 +55,21 @@ def new_directory(now: float) -> str:
 
 
 async def upload(
-    connection: Connection,
+    client: HubClient,
     path: Path,
     directory: str,
     progress: Callable[[Progress], Any] | None,
 ) -> str:
     """Upload a file; see :meth:`txkoji.Connection.upload`."""
-    in_thread = _InThread(connection)
+    if client.session is None:
+        raise KojiLoginException(f"log in to {client.url} before you upload {path}")
+    in_thread = _InThread(client)
     try:
         file = await in_thread.call(path.open, "rb")
     except OSError as error:
         raise TransferError(f"can't read {path}: {error.strerror}") from error
     try:
-        await _Upload(connection, file, path, directory, progress, in_thread).run()
+        await _Upload(client, file, path, directory, progress, in_thread).run()
     finally:
         file.close()
     return f"{directory}/{path.name}"
@@ -78,8 +78,8 @@ async def upload(
 class _InThread:
     """Runs what blocks on the disk in a thread."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._reactor = connection.reactor
+    def __init__(self, client: HubClient) -> None:
+        self._reactor = client.reactor
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *args)
@@ -89,7 +89,7 @@ class _InThread:
 class _Upload:
     """One file on its way."""
 
-    connection: Connection
+    client: HubClient
     file: BinaryIO
     path: Path
     directory: str
@@ -108,12 +108,10 @@ class _Upload:
         there = await self._check(verify)
         wanted = await self._sum(size) if self.doubtful else ""
         if there is None or there != (size, wanted):
-            raise TransferError(
-                f"{self.path} arrived broken at {self.connection.url}: upload it again"
-            )
+            raise TransferError(f"{self.path} arrived broken at {self.client.url}: upload it again")
 
     async def _send_from(self, begin: int, size: int) -> None:
-        started = self.connection.reactor.seconds()
+        started = self.client.reactor.seconds()
         offset = begin
         chunk = await self._read()
         while True:
@@ -127,7 +125,7 @@ class _Upload:
                 following = await reading
             offset += len(chunk)
             if self.progress is not None:
-                seconds = max(self.connection.reactor.seconds() - started, 1e-6)
+                seconds = max(self.client.reactor.seconds() - started, 1e-6)
                 self.progress(Progress(offset, size, (offset - begin) / seconds))
             if offset >= size:
                 return
@@ -162,9 +160,7 @@ class _Upload:
 
     async def _check(self, verify: str | None) -> tuple[int, str] | None:
         """Ask what the hub has of the file: its size and digest, None for nothing."""
-        there = await self.connection.call(
-            "checkUpload", self.directory, self.path.name, verify=verify
-        )
+        there = await self.client.call("checkUpload", self.directory, self.path.name, verify=verify)
         return None if there is None else (int(there["size"]), str(there.get("hexdigest", "")))
 
     async def _send(self, chunk: bytes, offset: int) -> None:
@@ -179,14 +175,14 @@ class _Upload:
             query["overwrite"] = 1
         wanted = {"size": len(chunk), "hexdigest": _hex(zlib.adler32(chunk))}
         for _ in range(ATTEMPTS):
-            reply = await self.connection.send_chunk(urlencode(query), chunk)
+            reply = await self.client.send_chunk(urlencode(query), chunk)
             if not isinstance(reply, dict):
-                raise ProtocolError(f"{self.connection.url} does not say what arrived of a file")
+                raise ProtocolError(f"{self.client.url} does not say what arrived of a file")
             if {key: reply.get(key) for key in wanted} == wanted:
                 return
             self.doubtful = True
         raise TransferError(
-            f"{self.path} arrives broken at {self.connection.url}, {ATTEMPTS} times at byte"
+            f"{self.path} arrives broken at {self.client.url}, {ATTEMPTS} times at byte"
             f" {offset:,}: something between here and there changes it"
         )
 

@@ -33,6 +33,7 @@ from txkoji.history.events import (
 )
 from txkoji.history.tags import TagWatch
 from txkoji.hub.batching import Batcher
+from txkoji.hub.call import Call
 
 __all__ = ["Checkpoint", "Cursor", "Interest", "Poller", "Round"]
 
@@ -199,7 +200,7 @@ class Poller:
         self._connection = connection
         self._interest = interest
         self._overlap = overlap
-        self._together = Batcher(connection)
+        self._together: Batcher = connection.client.batcher()
         self._has_repo_query = True
         self._has_promotions = True
         self._generators: tuple[int, ...] = ()
@@ -687,7 +688,7 @@ class Poller:
 
     def _ask(self, method: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Make a call that travels with the others of this reactor turn."""
-        return self._together.add((method, args, kwargs))
+        return self._together.add(Call(method, args, kwargs))
 
 
 _TABLES = {

@@ -13,6 +13,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji.exceptions import HubFault
 from txkoji.gathering import gather
 from txkoji.hub.batching import Batcher
+from txkoji.hub.call import Call
 
 __all__ = ["TagWatch", "is_glob", "matches"]
 
@@ -57,7 +58,7 @@ class TagWatch:
 
     def __init__(self, connection: Any, patterns: Sequence[str], *, inherited: bool) -> None:
         self._connection = connection
-        self._together = Batcher(connection)
+        self._together: Batcher = connection.client.batcher()
         self._patterns = patterns
         self._inherited = inherited
         self._read_at: float | None = None
@@ -146,7 +147,7 @@ class TagWatch:
         return [tag for tag in tags if matches(tag["name"], [pattern])]
 
     def _ask(self, method: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        return self._together.add((method, args, kwargs))
+        return self._together.add(Call(method, args, kwargs))
 
     def _say_missing(self) -> None:
         missing = tuple(

@@ -1,61 +1,115 @@
-"""Look-ups that are made in the same reactor turn travel together.
+"""Many calls in one request: explicit multicalls, and look-ups of one reactor iteration.
 
-A program that asks for a thousand tasks at once costs its hub ten requests instead of a thousand,
+A program that looks up a thousand tasks at once costs its hub ten requests instead of a thousand,
 and no line of it changes. Only look-ups of a single object go this way: a call that is heavy for
 the hub would hold up all the others of its request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from txkoji.hub import methods
-from txkoji.hub.xmlrpc import encode_call
-from txkoji.multicall import Call, batches, send_batch
+from txkoji.exceptions import NotXMLRPC, fault_from
+from txkoji.hub.call import Call
 
-if TYPE_CHECKING:
-    from txkoji.connection import Connection
+__all__ = ["Batcher", "batches", "multicall", "results_of"]
 
-__all__ = ["Batcher", "is_point_lookup"]
+MAX_CALLS = 100
+MAX_BYTES = 2 << 20
+"""Half of the 4 MiB that a hub takes in one request."""
+
+Sending = Coroutine[Deferred[Any], Any, list[Any]]
 
 
-def is_point_lookup(call: Call) -> bool:
-    """Tell whether a call looks up one object: by its method, and with nothing but plain values."""
-    method, args, kwargs = call
-    return method in methods.POINT_LOOKUPS and not any(
-        isinstance(value, (list, tuple, dict)) for value in [*args, *kwargs.values()]
-    )
+def batches(weighed: Iterable[tuple[Call, int]]) -> Iterator[list[Call]]:
+    """Cut calls into requests of at most 100, each well under what a hub takes.
+
+    Args:
+        weighed: the calls, each with the bytes that it takes.
+    """
+    batch: list[Call] = []
+    size = 0
+    for call, weight in weighed:
+        if batch and (len(batch) >= MAX_CALLS or size + weight > MAX_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(call)
+        size += weight
+    if batch:
+        yield batch
+
+
+def multicall(batch: Sequence[Call]) -> Call:
+    """Return the call that carries a batch."""
+    return Call("multiCall", ([call.multicall_entry() for call in batch],))
+
+
+def results_of(batch: Sequence[Call], reply: Any) -> list[Any]:
+    """Read the reply to a batch.
+
+    Args:
+        batch: the calls.
+        reply: the hub's reply to :func:`multicall` of them.
+
+    Returns:
+        For each call its plain result, or the exception that it failed with.
+
+    Raises:
+        NotXMLRPC: the reply is none to this batch.
+    """
+    if not isinstance(reply, list) or len(reply) != len(batch):
+        raise NotXMLRPC("the hub answered a multiCall with another number of results")
+    return [_result(call.method, entry) for call, entry in zip(batch, reply, strict=True)]
+
+
+def _result(method: str, entry: Any) -> Any:
+    if isinstance(entry, list) and len(entry) == 1:
+        return entry[0]
+    if isinstance(entry, dict) and isinstance(entry.get("faultCode"), int):
+        text = entry.get("faultString")
+        return fault_from(entry["faultCode"], str(text or ""), method=method)
+    return NotXMLRPC(f"the hub's answer to {method} in a multiCall is neither result nor fault")
 
 
 class Batcher:
-    """Gathers the look-ups of one reactor turn.
+    """Gathers the look-ups of one reactor iteration.
 
     Args:
-        connection: sends them.
+        clock: ends the iteration.
+        send_one: sends a call that travels alone, given with its encoded form.
+        send_batch: sends several in one request; gives a result or an exception for each.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        # The calls that are to be sent, and each as it would travel alone.
+    def __init__(
+        self,
+        clock: IReactorTime,
+        send_one: Callable[[Call, bytes], Coroutine[Deferred[Any], Any, Any]],
+        send_batch: Callable[[Sequence[Call]], Sending],
+    ) -> None:
+        self._clock = clock
+        self._send_one = send_one
+        self._send_batch = send_batch
+        # The calls to send, and each as it would travel alone.
         self._waiting: dict[Deferred[Any], tuple[Call, bytes]] = {}
 
     def add(self, call: Call) -> Deferred[Any]:
-        """Make a look-up at the end of this turn.
+        """Make a look-up at the end of this iteration.
 
         Returns:
-            A Deferred of the raw result, or of the call's own exception. Cancelling it before the
-            end of the turn takes the call back; afterwards, it gives up the answer.
+            A Deferred of the plain result, or of the call's own exception. Cancelling it before the
+            end of the iteration takes the call back; afterwards, it gives up the answer.
 
         Raises:
             ValueError: an argument can't be sent. The other look-ups are not touched by that.
         """
-        body = encode_call(*call)
+        body = call.encode()
         if not self._waiting:
-            self._connection.reactor.callLater(0, self._send_all)
+            self._clock.callLater(0, self._send_all)
         answer: Deferred[Any] = Deferred(self._take_back)
         self._waiting[answer] = (call, body)
         return answer
@@ -66,30 +120,20 @@ class Batcher:
     def _send_all(self) -> None:
         waiting, self._waiting = self._waiting, {}
         answers = list(waiting)
-        if len(answers) == 1:
-            [((method, _, _), body)] = waiting.values()
-            self._begin(self._send_one(method, body), answers)
-            return
         for batch in batches([(call, len(body)) for call, body in waiting.values()]):
             those, answers = answers[: len(batch)], answers[len(batch) :]
-            self._begin(self._send(batch), those)
+            if len(those) == 1:
+                self._begin(self._alone(*waiting[those[0]]), those)
+            else:
+                self._begin(self._send_batch(batch), those)
 
-    def _begin(
-        self, sending: Coroutine[Deferred[Any], Any, list[Any]], answers: list[Deferred[Any]]
-    ) -> None:
+    async def _alone(self, call: Call, body: bytes) -> list[Any]:
+        return [await self._send_one(call, body)]
+
+    def _begin(self, sending: Sending, answers: list[Deferred[Any]]) -> None:
         Deferred.fromCoroutine(sending).addCallbacks(
             self._answer, self._fail, callbackArgs=(answers,), errbackArgs=(answers,)
         )
-
-    async def _send_one(self, method: str, body: bytes) -> list[Any]:
-        return [await self._connection.send_encoded(method, body, methods.Kind.READ)]
-
-    async def _send(self, batch: list[Call]) -> list[Any]:
-        if len(batch) > 1:
-            return await send_batch(self._connection, batch)
-        # A call so large that it travels alone.
-        [(method, args, kwargs)] = batch
-        return [await self._connection.send(method, args, kwargs, methods.Kind.READ)]
 
     def _answer(self, outcomes: list[Any], answers: list[Deferred[Any]]) -> None:
         for answer, outcome in zip(answers, outcomes, strict=True):

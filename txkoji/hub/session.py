@@ -12,7 +12,7 @@ from twisted.internet.defer import DeferredLock
 
 from txkoji.exceptions import AuthError, AuthExpired, KojiException
 
-__all__ = ["Session", "Turn", "has_run_out"]
+__all__ = ["CallNumber", "Session", "has_run_out"]
 
 
 def has_run_out(error: KojiException) -> bool:
@@ -27,7 +27,7 @@ def has_run_out(error: KojiException) -> bool:
 
 
 @dataclass
-class Turn:
+class CallNumber:
     """The call number of one write, which each repetition of that write carries again.
 
     A hub that protects its sessions by them carries such a write out once, however often and late
@@ -81,12 +81,12 @@ class Session:
             self.callnum = 0
         self.id, self.key, self._headers = id, key, headers
 
-    def take_callnum(self, turn: Turn) -> int:
-        """Return the number for a call: that of its turn, or else the next, which it keeps then."""
-        if turn.session_id != self.id:
-            turn.session_id, turn.callnum = self.id, self.callnum
+    def take_callnum(self, number: CallNumber) -> int:
+        """Return the number that a write was first sent with, or else the next one."""
+        if number.session_id != self.id:
+            number.session_id, number.callnum = self.id, self.callnum
             self.callnum += 1
-        return turn.callnum
+        return number.callnum
 
     def headers(self, callnum: int) -> dict[str, str]:
         """Return the headers that a call carries; none for a hub that reads the URL."""

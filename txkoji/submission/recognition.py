@@ -8,12 +8,13 @@ to do: the request that the hub made of the call's arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from txkoji.hub.call import Call
 from txkoji.hub.xmlrpc import STARSTAR
 
-__all__ = ["KEY", "TASK_METHODS", "TaskMethod", "named", "surplus", "with_marker"]
+__all__ = ["KEY", "TASK_METHODS", "TaskMethod", "arguments_of", "surplus", "with_marker"]
 
 KEY = "submission_marker"
 """Where the marker stands in ``custom_user_metadata``, which Koji keeps for its users."""
@@ -152,26 +153,25 @@ TASK_METHODS: dict[str, TaskMethod] = {
 """
 
 
-def named(entry: TaskMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call by their names."""
-    return {**dict(zip(entry.parameters, args, strict=False)), **kwargs}
+def arguments_of(call: Call) -> dict[str, Any]:
+    """Return the arguments of a call that makes a task, by their names."""
+    parameters = TASK_METHODS[call.method].parameters
+    return {**dict(zip(parameters, call.args, strict=False)), **call.kwargs}
 
 
-def with_marker(
-    method: str, args: Sequence[Any], kwargs: Mapping[str, Any], marker: str
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of a call with the marker among them, where the method takes one."""
-    entry = TASK_METHODS[method]
+def with_marker(call: Call, marker: str) -> Call:
+    """Return a call with the marker among its arguments, where its method takes one."""
+    entry = TASK_METHODS[call.method]
     if entry.marker == LABEL:
-        return tuple(args), {LABEL: marker, **kwargs}
+        return replace(call, kwargs={LABEL: marker, **call.kwargs})
     if entry.marker != METADATA:
-        return tuple(args), dict(kwargs)
+        return call
     place = entry.parameters.index("opts")
-    options = dict(named(entry, args, kwargs).get("opts") or {})
+    options = dict(arguments_of(call).get("opts") or {})
     options[METADATA] = {**(options.get(METADATA) or {}), KEY: marker}
-    if len(args) > place:
-        return (*args[:place], options, *args[place + 1 :]), dict(kwargs)
-    return tuple(args), {**kwargs, "opts": options}
+    if len(call.args) > place:
+        return replace(call, args=(*call.args[:place], options, *call.args[place + 1 :]))
+    return replace(call, kwargs={**call.kwargs, "opts": options})
 
 
 def surplus(

@@ -6,13 +6,14 @@ before the call is sent again. How that task is recognised: :mod:`txkoji.submiss
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from twisted.internet.task import deferLater
 
+from txkoji._deferreds import returns_deferred
 from txkoji.exceptions import (
     KojiException,
     ProtocolError,
@@ -21,19 +22,17 @@ from txkoji.exceptions import (
     TransportError,
     UnknownOutcome,
 )
-from txkoji.hub.methods import Kind
-from txkoji.hub.session import Turn
-from txkoji.submission.recognition import TASK_METHODS, named, surplus, with_marker
+from txkoji.hub.call import Call
+from txkoji.hub.client import HubClient
+from txkoji.hub.session import CallNumber
+from txkoji.submission.recognition import TASK_METHODS, arguments_of, surplus, with_marker
 
-if TYPE_CHECKING:
-    from txkoji.connection import Connection
-
-__all__ = ["Claims", "Submission", "find_submitted", "new_submission", "submit"]
+__all__ = ["Submission", "Submitter"]
 
 PAGE = 50
 
 PAUSES = (0.0, 2.0, 8.0)
-"""Seconds before each look for a task whose submission may still be under way on the hub."""
+"""Seconds before each look for a task whose submission may still be in flight."""
 
 MAX_CLAIMS = 10_000
 
@@ -46,7 +45,7 @@ class Submission:
     the same submission.
 
     Attributes:
-        marker: what no other submission has.
+        marker: unique to this submission.
         submitted: when it was made, in seconds since the epoch, by our clock.
         newest_task: the id of the newest task that the hub had by then.
         owner: the id of the user who submits; None where nobody was logged in.
@@ -58,80 +57,197 @@ class Submission:
     owner: int | None = None
 
 
-class Claims:
-    """Which tasks of a hub are whose: of two equal submissions each gets a task of its own."""
+class Submitter:
+    """Submits tasks to one hub, each exactly once.
 
-    def __init__(self) -> None:
-        self._markers: dict[int, str] = {}
+    The task of ``build`` is known by a marker in its ``custom_user_metadata``, that of ``makeTask``
+    by its label; any other by its owner, its request, and by being newer than the submission. Of
+    equal requests that one Submitter submits, each gets a task of its own; equal requests that
+    another process submits as the same user at the same time can't be told from ours.
 
-    def take(self, task_id: int, submission: Submission) -> bool:
-        """Let a submission have a task; False if another one has it."""
-        owner = self._markers.setdefault(task_id, submission.marker)
-        if len(self._markers) > MAX_CLAIMS:
-            del self._markers[next(iter(self._markers))]
+    Args:
+        client: the hub.
+        pauses: seconds before each look for a task whose submission may still be in flight.
+    """
+
+    def __init__(self, client: HubClient, *, pauses: Sequence[float] = PAUSES) -> None:
+        self._client = client
+        self._pauses = pauses
+        # Which submission each task belongs to, by the submission's marker.
+        self._owners: dict[int, str] = {}
+
+    @returns_deferred
+    async def begin(self, call: Call) -> Submission:
+        """Begin a submission: return what must be stored before the call is submitted.
+
+        Args:
+            call: a call of a hub method that makes a task.
+
+        Raises:
+            ValueError: the method is none of :data:`txkoji.TASK_METHODS`.
+            HubFault, TransportError: as for any read.
+        """
+        _check(call.method)
+        owner = await self._client.user_id()
+        options = {"order": "-id", "limit": 1}
+        newest = await self._client.call("listTasks", {"decode": True}, options)
+        return Submission(
+            marker=uuid4().hex,
+            submitted=self._client.reactor.seconds(),
+            newest_task=int(newest[0]["id"]) if newest else 0,
+            owner=owner,
+        )
+
+    @returns_deferred
+    async def submit(self, call: Call, submission: Submission | None = None) -> int:
+        """Submit a task exactly once, whatever happens to the request or to the reply.
+
+        Where the outcome is unknown, the hub is asked for the task before it is submitted again.
+
+        Args:
+            call: a call of a hub method that makes a task.
+            submission: what :meth:`begin` gave for this call; by default a new one. For one that
+                may have been submitted before, see :meth:`find` first.
+
+        Returns:
+            A Deferred of the id of the task.
+
+        Raises:
+            HubFault: the hub refused; nothing was submitted. But RetryError: it was submitted, and
+                the task can't be found.
+            UnknownOutcome: the hub could not be asked whether it has the task.
+            TransportError: the hub could not be reached; it did not get the request.
+            ValueError: the method is none that makes a task, or an argument can't be sent.
+        """
+        _check(call.method)
+        if submission is None:
+            submission = await self.begin(call)
+        marked = with_marker(call, submission.marker)
+        started = self._client.reactor.seconds()
+        number, again = CallNumber(), False
+        while True:
+            unknown: KojiException | None = None
+            try:
+                task_id = int(await self._client.send(marked, number))
+            except KojiException as error:
+                if not _may_be_done(error, again=again):
+                    raise
+                unknown, again = error, True
+            else:
+                if self.claim(task_id, submission):
+                    return task_id
+                # Another submission of the same request was in doubt meanwhile, and took this task:
+                # the one that it asked for, if there is one, does the same.
+                number = CallNumber()
+            try:
+                found = await self.find(call, submission)
+            except KojiException as error:
+                raise self._unknown(call, unknown or error) from error
+            if found is not None:
+                return found
+            if isinstance(unknown, RetryError):
+                raise unknown
+            if self._client.reactor.seconds() - started > self._client.limits.deadline:
+                raise self._unknown(call, unknown) from unknown
+            # The hub has had its time and has no such task: the request never got there. Should it
+            # still come, the call number lets a hub that checks it carry out only one of the two.
+            if isinstance(unknown, SequenceError):
+                number = CallNumber()
+
+    @returns_deferred
+    async def find(self, call: Call, submission: Submission) -> int | None:
+        """Look for the task of a submission whose outcome is unknown.
+
+        Looks again after some seconds before it gives up: the submission may still be in flight.
+
+        Args:
+            call: what was called.
+            submission: what was stored before the call.
+
+        Returns:
+            A Deferred of the id of the task, None where the hub has none.
+
+        Raises:
+            ValueError: the method is none that makes a task.
+            HubFault, TransportError: as for any read.
+        """
+        _check(call.method)
+        for pause in self._pauses:
+            await deferLater(self._client.reactor, pause, lambda: None)
+            if self._client.session is not None:
+                # A hub lets the calls of one session wait for each other: once this one is
+                # answered, a submission that the hub had begun to carry out is done.
+                await self._client.call("getLoggedInUser")
+            for task_id in await self._candidates(call, submission):
+                if self.claim(task_id, submission):
+                    return task_id
+        return None
+
+    def claim(self, task_id: int, submission: Submission) -> bool:
+        """Say that a task belongs to a submission, as an earlier process stored it.
+
+        No other submission of an equal request takes the task then.
+
+        Args:
+            task_id: the task.
+            submission: what was stored before the call.
+
+        Returns:
+            False where the task belongs to another submission.
+        """
+        owner = self._owners.setdefault(task_id, submission.marker)
+        if len(self._owners) > MAX_CLAIMS:
+            del self._owners[next(iter(self._owners))]
         return owner == submission.marker
+
+    async def _candidates(self, call: Call, submission: Submission) -> list[int]:
+        """Return the tasks that may be a submission's, the most likely one first."""
+        entry = TASK_METHODS[call.method]
+        arguments = arguments_of(with_marker(call, submission.marker))
+        wanted: dict[str, Any] = {
+            "method": arguments.get(entry.task, entry.task),
+            "decode": True,
+        }
+        if call.method == "resubmitTask":
+            original = await self._client.call("getTaskInfo", arguments["taskID"], request=True)
+            if original is None:
+                return []
+            wanted["method"] = original["method"]
+            arguments = {**arguments, "request": original["request"]}
+        if submission.owner is not None:
+            wanted["owner"] = submission.owner
+        if "parent" not in arguments:
+            wanted["parent"] = None
+        others = {
+            name: await self._client.call(look_up, arguments[name])
+            for name, look_up in entry.aliases.items()
+            if isinstance(arguments.get(name), (int, str))
+        }
+        found: list[tuple[int, int]] = []
+        offset = 0
+        while True:
+            page = {"order": "-id", "limit": PAGE, "offset": offset}
+            tasks = await self._client.call("listTasks", wanted, page)
+            for task in tasks:
+                more = surplus(call.method, arguments, task, others)
+                if more is not None and task["id"] > submission.newest_task:
+                    found.append((more, int(task["id"])))
+            if len(tasks) < PAGE or tasks[-1]["id"] <= submission.newest_task:
+                return [task_id for _, task_id in sorted(found)]
+            offset += PAGE
+
+    def _unknown(self, call: Call, error: KojiException | None) -> UnknownOutcome:
+        return UnknownOutcome(
+            f"{self._client.url} may or may not have the task of {call.method}: {error};"
+            " look for it (find_submitted) before you submit it again",
+            url=self._client.url,
+        )
 
 
 def _check(method: str) -> None:
     if method not in TASK_METHODS:
         known = ", ".join(sorted(TASK_METHODS))
         raise ValueError(f"{method} can't be submitted: it is none of {known}; call it instead")
-
-
-async def new_submission(connection: Connection, method: str) -> Submission:
-    """As :meth:`txkoji.Connection.new_submission`."""
-    _check(method)
-    owner = await connection.user_id()
-    newest = await connection.call("listTasks", {}, {"order": "-id", "limit": 1})
-    return Submission(
-        marker=uuid4().hex,
-        submitted=connection.reactor.seconds(),
-        newest_task=int(newest[0].id) if newest else 0,
-        owner=owner,
-    )
-
-
-async def submit(
-    connection: Connection,
-    claims: Claims,
-    submission: Submission,
-    method: str,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> int:
-    """As :meth:`txkoji.Connection.submit`."""
-    _check(method)
-    marked, options = with_marker(method, args, kwargs, submission.marker)
-    started = connection.reactor.seconds()
-    turn, again = Turn(), False
-    while True:
-        unknown: KojiException | None = None
-        try:
-            task_id = int(await connection.send(method, marked, options, Kind.WRITE, turn))
-        except KojiException as error:
-            if not _may_be_done(error, again=again):
-                raise
-            unknown, again = error, True
-        else:
-            if claims.take(task_id, submission):
-                return task_id
-            # Another submission of the same request was in doubt meanwhile, and took this task:
-            # the one that it asked for, if there is one, does the same.
-            turn = Turn()
-        try:
-            found = await find_submitted(connection, claims, submission, method, args, kwargs)
-        except KojiException as error:
-            raise _unknown_outcome(connection, method, unknown or error) from error
-        if found is not None:
-            return found
-        if isinstance(unknown, RetryError):
-            raise unknown
-        if connection.reactor.seconds() - started > connection.deadline:
-            raise _unknown_outcome(connection, method, unknown) from unknown
-        # The hub has had its time and has no such task: the request never got there. Should it
-        # still come, the call number lets a hub that looks at it carry out only one of the two.
-        if isinstance(unknown, SequenceError):
-            turn = Turn()
 
 
 def _may_be_done(error: KojiException, *, again: bool) -> bool:
@@ -141,76 +257,3 @@ def _may_be_done(error: KojiException, *, again: bool) -> bool:
         # Another write of the session was done since the number was sent for the first time.
         return again
     return isinstance(error, (ProtocolError, RetryError))
-
-
-def _unknown_outcome(
-    connection: Connection, method: str, error: KojiException | None
-) -> UnknownOutcome:
-    return UnknownOutcome(
-        f"{connection.url} may or may not have the task of {method}: {error};"
-        " look for it (find_submitted) before you submit it again",
-        url=connection.url,
-    )
-
-
-async def find_submitted(
-    connection: Connection,
-    claims: Claims,
-    submission: Submission,
-    method: str,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> int | None:
-    """As :meth:`txkoji.Connection.find_submitted`."""
-    _check(method)
-    for pause in PAUSES:
-        await deferLater(connection.reactor, pause, lambda: None)
-        if connection.session_id is not None:
-            # A hub lets the calls of one session wait for each other: once this one is answered, a
-            # submission that the hub had begun to carry out is done.
-            await connection.call("getLoggedInUser")
-        for task_id in await _look(connection, submission, method, args, kwargs):
-            if claims.take(task_id, submission):
-                return task_id
-    return None
-
-
-async def _look(
-    connection: Connection,
-    submission: Submission,
-    method: str,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> list[int]:
-    """Return the tasks that may be a submission's, the most likely one first."""
-    entry = TASK_METHODS[method]
-    marked = with_marker(method, args, kwargs, submission.marker)
-    arguments = named(entry, *marked)
-    wanted: dict[str, Any] = {"method": arguments.get(entry.task, entry.task)}
-    if method == "resubmitTask":
-        original = await connection.call("getTaskInfo", arguments["taskID"])
-        if original is None:
-            return []
-        wanted["method"] = original.method
-        arguments = {**arguments, "request": original.request}
-    if submission.owner is not None:
-        wanted["owner"] = submission.owner
-    if "parent" not in arguments:
-        wanted["parent"] = None
-    others = {
-        name: await connection.call(look_up, arguments[name])
-        for name, look_up in entry.aliases.items()
-        if isinstance(arguments.get(name), (int, str))
-    }
-    found: list[tuple[int, int]] = []
-    offset = 0
-    while True:
-        page = {"order": "-id", "limit": PAGE, "offset": offset}
-        tasks = await connection.call("listTasks", wanted, page)
-        for task in tasks:
-            more = surplus(method, arguments, task, others)
-            if more is not None and task.id > submission.newest_task:
-                found.append((more, int(task.id)))
-        if len(tasks) < PAGE or tasks[-1].id <= submission.newest_task:
-            return [task_id for _, task_id in sorted(found)]
-        offset += PAGE

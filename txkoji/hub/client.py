@@ -1,0 +1,257 @@
+"""One hub: calls, sessions, multicalls and requests for files, with plain results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.web.iweb import IAgent
+
+from txkoji._deferreds import returns_deferred
+from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
+from txkoji.hub.batching import Batcher, batches, multicall, results_of
+from txkoji.hub.call import Call
+from txkoji.hub.login import Authenticator
+from txkoji.hub.methods import Kind
+from txkoji.hub.requests import Limits, Request, Requester
+from txkoji.hub.session import CallNumber, Session, has_run_out
+from txkoji.hub.transport import Sink, Transport
+from txkoji.hub.xmlrpc import encode_call
+from txkoji.profiles import Profile
+from txkoji.retry import RetryPolicy
+
+__all__ = ["HubClient"]
+
+
+class HubClient:
+    """Talks to one hub. Results are plain: structs are :class:`munch.Munch`, nothing is richer.
+
+    Args:
+        profile: where the hub is and how to log in.
+        reactor: the reactor.
+        limits: how long a call may take, and how large its reply may be.
+        anonymous_reads: send reads outside of the session, in parallel.
+        batching: let look-ups of one reactor iteration travel together.
+        retry: how long to wait between attempts.
+        agent: sends the requests, instead of an Agent of our own.
+
+    Attributes:
+        session: the session, None while not logged in.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        profile: Profile,
+        reactor: Any,
+        *,
+        limits: Limits | None = None,
+        anonymous_reads: bool = True,
+        batching: bool = True,
+        retry: RetryPolicy | None = None,
+        agent: IAgent | None = None,
+    ) -> None:
+        self.profile = profile
+        self.url = profile.server
+        self.reactor = reactor
+        self.limits = limits or Limits()
+        self.session: Session | None = None
+        self._anonymous_reads = anonymous_reads
+        self._transport = Transport(reactor, profile, agent=agent)
+        self._requester = Requester(
+            profile.server, self._transport, reactor, self.limits, retry or RetryPolicy()
+        )
+        self._authenticator = Authenticator(profile, reactor, self.limits.request_timeout)
+        self._batcher = self.batcher() if batching else None
+
+    def __repr__(self) -> str:
+        return f"<HubClient {self.profile.name} {self.url}>"
+
+    # Calls
+
+    @returns_deferred
+    async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a hub method; see :meth:`send`."""
+        return await self.send(Call(method, args, kwargs))
+
+    async def send(self, call: Call, number: CallNumber | None = None) -> Any:
+        """Send a call and return its plain result.
+
+        A read is sent again, until the deadline, when the network, the front end or an offline hub
+        is the reason that it failed. A write is sent again only when it is certain that the hub did
+        not carry it out, or where doing it twice does the same (``cancelTask``).
+
+        Args:
+            call: the call.
+            number: the call number of a write that is sent again: that of the first time.
+
+        Raises:
+            HubFault: the hub refused; the class tells why.
+            TransportError: the hub could not be reached, or not in time.
+            ProtocolError: what came back is not a hub's reply.
+            ValueError: an argument can't be sent.
+        """
+        if self._batcher is not None and number is None and call.is_point_lookup:
+            return await self._batcher.add(call)
+        return await self._send(call, call.encode(), number)
+
+    def batcher(self) -> Batcher:
+        """Return what lets any reads of one reactor iteration travel together, light or not."""
+        return Batcher(self.reactor, self._send, self._send_batch)
+
+    async def send_all(self, calls: Sequence[Call]) -> list[Any]:
+        """Send calls in as few requests as a hub takes; each request is one transaction there.
+
+        Returns:
+            For each call its plain result, or the exception that it failed with.
+
+        Raises:
+            KojiException: a request as a whole failed, as a plain call does.
+        """
+        results: list[Any] = []
+        for batch in batches([(call, len(call.encode())) for call in calls]):
+            results += await self._send_batch(batch)
+        return results
+
+    async def _send_batch(self, batch: Sequence[Call]) -> list[Any]:
+        call = multicall(batch)
+        reads = all(each.kind is Kind.READ for each in batch)
+        request = Request(call.method, call.encode(), repeatable=reads)
+        return results_of(batch, await self._route(request, outside=reads))
+
+    async def _send(self, call: Call, body: bytes, number: CallNumber | None = None) -> Any:
+        request = Request(call.method, body, repeatable=call.is_repeatable)
+        return await self._route(request, outside=call.kind is Kind.READ, number=number)
+
+    async def _route(
+        self, request: Request, *, outside: bool, number: CallNumber | None = None
+    ) -> Any:
+        """Send a request inside the session, where there is one and it need not stay outside."""
+        if self.session is None or (outside and self._anonymous_reads):
+            return await self._requester.send(request)
+        return await self._through_session(self.session, request, number)
+
+    async def _through_session(
+        self, session: Session, request: Request, number: CallNumber | None = None
+    ) -> Any:
+        """Send a request when it is its turn in the session; renew a session that ran out."""
+        await session.queue.acquire()
+        try:
+            try:
+                return await self._in_session(session, request, number)
+            except HubFault as fault:
+                if has_run_out(fault):
+                    await self._renew(session, fault)
+                elif not (request.repeatable and isinstance(fault, RetryError)):
+                    raise
+            # The hub refused the call before it looked at it: even a write may be sent again. Or it
+            # was done and its reply was lost: asked once more, the hub gives the same reply.
+            return await self._in_session(session, request, number)
+        finally:
+            session.queue.release()
+
+    async def _in_session(
+        self, session: Session, request: Request, number: CallNumber | None = None
+    ) -> Any:
+        """Send a request of a session, whose queue is held."""
+        callnum = session.take_callnum(number or CallNumber())
+        return await self._requester.send(
+            request.carried(session.query(callnum), session.headers(callnum))
+        )
+
+    # Files
+
+    async def send_chunk(self, query: str, chunk: bytes) -> Any:
+        """Send a piece of a file, and return what the hub says of it.
+
+        A piece may be sent again: it goes to the same place.
+
+        Args:
+            query: where it goes, as a query string.
+            chunk: its bytes.
+
+        Raises:
+            HubFault, TransportError, ProtocolError: as for a write.
+        """
+        assert self.session is not None
+        request = Request(
+            "rawUpload",
+            chunk,
+            repeatable=True,
+            query=query,
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        return await self._through_session(self.session, request)
+
+    async def receive(self, url: str, offset: int, sink: Sink) -> None:
+        """Receive a file from an offset on, in one attempt; see :meth:`pause_after`.
+
+        Raises:
+            TransportError: it did not get there or back; the sink has what came.
+        """
+        await self._requester.receive(url, offset, sink)
+
+    def pause_after(self, error: KojiException, failures: int, since: float) -> float | None:
+        """Return the seconds until a transfer is tried again, None to give up.
+
+        Args:
+            error: what the last attempt failed with.
+            failures: how many failed in a row.
+            since: when the first of them began, by the reactor's clock.
+        """
+        return self._requester.pause_after(error, failures, since)
+
+    # Session
+
+    @returns_deferred
+    async def login(self) -> None:
+        """Log in as the profile says.
+
+        Raises:
+            KojiLoginException: it did not work; the text says what was tried and what to do.
+            TransportError: the hub could not be reached.
+        """
+        self.session = await self._authenticator.log_in(self._requester.send)
+
+    async def _renew(self, session: Session, fault: HubFault) -> None:
+        self._log.info("{url}: {reason}; logging in again", url=self.url, reason=fault.text)
+
+        async def send_inside(request: Request) -> Any:
+            return await self._in_session(session, request)
+
+        await self._authenticator.renew(session, fault, self._requester.send, send_inside)
+
+    async def user_id(self) -> int | None:
+        """Return the id of the user who is logged in, None for nobody."""
+        session = self.session
+        if session is not None and session.user_id is None:
+            session.user_id = int((await self.call("getLoggedInUser"))["id"])
+        return session.user_id if session is not None else None
+
+    @returns_deferred
+    async def logout(self) -> None:
+        """End the session, where there is one. Anonymous calls may be made afterwards.
+
+        Raises:
+            TransportError: the hub could not be reached; the session is forgotten here all the
+                same.
+        """
+        session, self.session = self.session, None
+        if session is None:
+            return
+        await session.queue.acquire()
+        try:
+            request = Request("logout", encode_call("logout"), repeatable=True)
+            await self._in_session(session, request)
+        except AuthError:
+            # It had run out: that is what was wanted.
+            return
+        finally:
+            session.queue.release()
+
+    @returns_deferred
+    async def close(self) -> None:
+        """Close the connections that are kept open. Calls may be made again afterwards."""
+        await self._transport.close()

@@ -1,0 +1,164 @@
+"""Log in to a hub, and renew a session that has run out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.threads import deferToThreadPool
+from twisted.web.http_headers import Headers
+
+from txkoji.exceptions import (
+    AuthExpired,
+    HTTPStatusError,
+    HubFault,
+    KojiLoginException,
+    TransportError,
+)
+from txkoji.hub.auth import Login, way_to_log_in
+from txkoji.hub.kerberos import Exchange, Kerberos
+from txkoji.hub.requests import Request
+from txkoji.hub.session import Session
+from txkoji.hub.xmlrpc import encode_call
+from txkoji.profiles import Profile
+
+__all__ = ["Authenticator"]
+
+Send = Callable[[Request], Awaitable[Any]]
+"""Sends a request: on its own, or inside the session that it renews."""
+
+
+class _NegotiateAnswer:
+    """What a hub answers to a login by ticket, in a header of its reply (RFC 4559).
+
+    Attributes:
+        token: the answer; None where the hub gave none.
+    """
+
+    def __init__(self) -> None:
+        self.token: bytes | None = None
+
+    def take(self, headers: Headers) -> None:
+        """Look at the headers of the reply."""
+        for value in headers.getRawHeaders("WWW-Authenticate") or []:
+            scheme, _, encoded = value.partition(" ")
+            if scheme.lower() == "negotiate" and encoded.strip():
+                try:
+                    self.token = base64.b64decode(encoded)
+                except binascii.Error:
+                    # The check of an empty answer says that it is none of the service.
+                    self.token = b""
+
+
+class Authenticator:
+    """Makes and renews the sessions of one hub.
+
+    Args:
+        profile: says how to log in.
+        reactor: runs what may block in a thread.
+        timeout: seconds that a Kerberos KDC may take.
+    """
+
+    def __init__(self, profile: Profile, reactor: Any, timeout: float) -> None:
+        self._profile = profile
+        self._reactor = reactor
+        self._timeout = timeout
+
+    async def log_in(self, send: Send) -> Session:
+        """Return a new session.
+
+        Args:
+            send: sends a request on its own.
+
+        Raises:
+            KojiLoginException: it did not work; the text says what was tried and what to do.
+            TransportError: the hub could not be reached.
+        """
+        reply = await self._log_in(way_to_log_in(self._profile), send)
+        return Session(
+            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
+        )
+
+    async def renew(self, session: Session, fault: HubFault, send: Send, send_inside: Send) -> None:
+        """Let a session that has run out continue, under its own id where the hub does that.
+
+        Args:
+            session: the session; it takes what the hub gives.
+            fault: what the hub said of the session.
+            send: sends a request on its own.
+            send_inside: sends a request inside the session.
+
+        Raises:
+            KojiLoginException: as for :meth:`log_in`.
+            TransportError: the hub could not be reached; a call that waits for this was not sent.
+        """
+        way = way_to_log_in(self._profile)
+        try:
+            if isinstance(fault, AuthExpired):
+                try:
+                    reply = await self._log_in(way.renewal(), send_inside)
+                except KojiLoginException:
+                    # A hub before 1.32 can't renew, and none can renew a session that was closed.
+                    reply = await self._log_in(way, send)
+            else:
+                reply = await self._log_in(way, send)
+        except TransportError as error:
+            # The login failed: the call that waits for it did not get to the hub.
+            error.may_have_arrived = False
+            raise
+        session.renewed(
+            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
+        )
+
+    async def _log_in(self, way: Login, send: Send) -> dict[str, Any]:
+        answer = _NegotiateAnswer()
+        request = Request(
+            way.method,
+            encode_call(way.method, way.args, way.kwargs),
+            repeatable=True,
+            path=way.path,
+            on_headers=answer.take,
+        )
+        exchange = None if way.kerberos is None else await self._negotiate(way.kerberos)
+        if exchange is not None:
+            token = base64.b64encode(exchange.token).decode("ascii")
+            request = replace(request, headers={"Authorization": f"Negotiate {token}"})
+        url = self._profile.server
+        try:
+            reply = await send(request)
+        except HubFault as fault:
+            raise KojiLoginException(
+                f"{url} refuses the login with {way.description}: {fault.text}"
+            ) from fault
+        except HTTPStatusError as error:
+            if error.status not in (401, 403):
+                raise
+            raise KojiLoginException(
+                f"{url}{way.path} refuses the login with {way.description}: it answered with HTTP"
+                f" status {error.status}; it wants another way to log in, or another user"
+            ) from error
+        if not isinstance(reply, dict) or "session-id" not in reply:
+            raise KojiLoginException(f"{url} gave no session for {way.description}")
+        if exchange is not None and answer.token is not None:
+            exchange.check(answer.token)
+        return reply
+
+    async def _negotiate(self, kerberos: Kerberos) -> Exchange:
+        """Begin a login by ticket (RFC 4559). A slow KDC blocks only a thread."""
+        host = urlsplit(self._profile.server).hostname or ""
+        getting = deferToThreadPool(
+            self._reactor, self._reactor.getThreadPool(), kerberos.begin, host
+        ).addTimeout(self._timeout, self._reactor)
+        try:
+            exchange: Exchange = await getting
+        except DeferredTimeout as error:
+            raise KojiLoginException(
+                f"no ticket for HTTP/{host} with {kerberos}: the KDC did not answer within"
+                f" {self._timeout:g} s"
+            ) from error
+        return exchange

@@ -1,0 +1,158 @@
+"""One request to a hub, sent until it gets there: attempts, pauses, the deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.web.http_headers import Headers
+
+from txkoji.exceptions import ConnectionFailed, HubFault, KojiException
+from txkoji.hub.transport import Sink, Transport
+from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
+from txkoji.retry import RetryPolicy
+
+__all__ = ["Limits", "Request", "Requester"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a call may take, and how large its reply may be.
+
+    Attributes:
+        deadline: seconds that a call and its retries may take in all.
+        request_timeout: seconds until one reply begins, and that nothing may come inside it.
+        max_reply_bytes: the largest reply that is taken.
+    """
+
+    deadline: float = 120.0
+    request_timeout: float = 120.0
+    max_reply_bytes: int = DEFAULT_MAX_BYTES
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent to a hub, apart from the session that carries it.
+
+    Attributes:
+        method: the hub method, for messages.
+        body: the body; it may hold a password.
+        repeatable: whether sending it twice does the same as sending it once.
+        path: what is appended to the endpoint's path.
+        query: the query string; it may hold a session.
+        headers: further headers; they may hold a session.
+        on_headers: is given the headers of the reply.
+    """
+
+    method: str
+    body: bytes = field(repr=False)
+    repeatable: bool = False
+    path: str = ""
+    query: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    on_headers: Callable[[Headers], None] | None = field(default=None, repr=False)
+
+    def carried(self, query: str, headers: Mapping[str, str]) -> Request:
+        """Return the request with what a session adds to it."""
+        return replace(
+            self,
+            query="&".join(filter(None, [self.query, query])),
+            headers={**self.headers, **headers},
+        )
+
+
+class Requester:
+    """Sends requests to one hub, each until it is answered or its deadline is over.
+
+    Args:
+        url: the hub's endpoint.
+        transport: sends one attempt.
+        reactor: for pauses.
+        limits: how long and how much.
+        retry: how long to wait between attempts.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, url: str, transport: Transport, reactor: Any, limits: Limits, retry: RetryPolicy
+    ) -> None:
+        self._url = url
+        self._transport = transport
+        self._reactor = reactor
+        self._limits = limits
+        self._retry = retry
+
+    async def send(self, request: Request) -> Any:
+        """Send a request until it is answered; returns the plain result.
+
+        Raises:
+            HubFault: the hub refused.
+            TransportError: it did not get there or back until the deadline.
+            ProtocolError: what came back is no hub's reply.
+        """
+        query = f"?{request.query}" if request.query else ""
+        url = f"{self._url}{request.path}{query}"
+        start = self._reactor.seconds()
+        failures = 0
+        while True:
+            elapsed = self._reactor.seconds() - start
+            try:
+                return await self._transport.post(
+                    url,
+                    request.body,
+                    request.headers,
+                    on_headers=request.on_headers,
+                    timeout=min(
+                        self._limits.request_timeout, max(self._limits.deadline - elapsed, 0.1)
+                    ),
+                    max_bytes=self._limits.max_reply_bytes,
+                )
+            except KojiException as error:
+                if isinstance(error, HubFault) and error.method is None:
+                    error.method = request.method
+                failures += 1
+                broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
+                if broken and failures == 1 and request.repeatable:
+                    # A kept connection that the front end had just closed: try a fresh one at once.
+                    continue
+                pause = self.pause_after(error, failures, start, write=not request.repeatable)
+                if pause is None:
+                    raise
+                self._log.info(
+                    "{method}: {error}; trying again in {pause:.1f} s",
+                    method=request.method,
+                    error=error,
+                    pause=pause,
+                )
+            await deferLater(self._reactor, pause, lambda: None)
+
+    async def receive(self, url: str, offset: int, sink: Sink) -> None:
+        """Receive a file from an offset on, in one attempt.
+
+        Raises:
+            TransportError: it did not get there or back; the sink has what came.
+        """
+        await self._transport.get(url, offset, sink, timeout=self._limits.request_timeout)
+
+    def pause_after(
+        self, error: KojiException, failures: int, since: float, *, write: bool = False
+    ) -> float | None:
+        """Return the seconds to wait before another attempt, None to give up.
+
+        Args:
+            error: what the last attempt failed with.
+            failures: how many failed in a row.
+            since: when the first of them began, by the reactor's clock.
+            write: whether it changes something on the hub.
+        """
+        return self._retry.wait(
+            error,
+            failures=failures,
+            elapsed=self._reactor.seconds() - since,
+            deadline=self._limits.deadline,
+            write=write,
+        )
