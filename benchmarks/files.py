@@ -64,7 +64,7 @@ def txkoji(url: str, topurl: str, directory: str) -> None:
         seconds = []
         for _ in range(ROUNDS):
             begin = time.perf_counter()
-            await download(koji, [file], target, at_once=1, progress=None)
+            await download(koji.client, [file], target, at_once=1, progress=None)
             seconds.append(time.perf_counter() - begin)
             (target / "big").rename(Path(directory) / "big")
         sent = []

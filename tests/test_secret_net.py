@@ -79,9 +79,9 @@ async def test_planted_secret(
     elif way == "python":
         logging.getLogger("any").warning("look: %s", secret)
     elif way == "repr":
-        claims, koji._claims = koji._claims, Leaky(secret)
+        submissions, koji.submissions = koji.submissions, Leaky(secret)
         secret_net.look_at_reprs()
-        koji._claims = claims
+        koji.submissions = submissions
     else:
         (tmp_path / "twistd.log").write_text(f"2026-11-24 12-{secret}\n", encoding="utf-8")
         secret_net.look_into(tmp_path)

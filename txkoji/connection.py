@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,6 @@ class Connection:
         self.url = self.settings.server
         self.weburl = self.settings.weburl
         self.topurl = self.settings.topurl
-        self.deadline = deadline
         self.reactor = reactor
         self.cache = Cache(self)
         if request_timeout is None:
@@ -104,6 +104,15 @@ class Connection:
         )
         self.submissions = Submitter(self.client)
         self.MultiCall = partial(MultiCall, self.client, self)
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a call and its retries may take in all."""
+        return self.client.limits.deadline
+
+    @deadline.setter
+    def deadline(self, seconds: float) -> None:
+        self.client.limits = replace(self.client.limits, deadline=seconds)
 
     def __repr__(self) -> str:
         return f"<Connection {self.profile} {self.url}>"

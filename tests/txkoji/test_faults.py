@@ -17,7 +17,7 @@ from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Connection, Profile, task_states
 from txkoji.retry import RetryPolicy
-from txkoji.submission import submitter as submission
+from txkoji.submission import Submitter
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.limit(300)
@@ -39,11 +39,6 @@ async def hub() -> AsyncIterator[FakeHub]:
     await hub.start()
     yield hub
     await hub.stop()
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "PAUSES", (0.0, 0.1))
 
 
 @pytest.mark.parametrize("protected", [True, False])
@@ -71,6 +66,7 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     async def submit_some(user: str) -> None:
         profile = Profile(name="t", server=proxy.url, authtype="password", user=user, password=user)
         koji = Connection(profile, reactor=reactor, deadline=60, request_timeout=0.4, retry=policy)
+        koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
         await koji.login()
         for number in range(SUBMISSIONS // USERS):
             # One is known by its marker; of the other all requests are equal.
@@ -117,6 +113,7 @@ async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> 
     )
     policy = RetryPolicy(first=0.01)
     koji = Connection(profile, reactor=reactor, deadline=10, request_timeout=0.4, retry=policy)
+    koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
     await koji.login()
     task_id = await koji.build(SOURCE.format(1), "demo", {"scratch": True})
     await koji.cancelTask(task_id)

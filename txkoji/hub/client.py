@@ -56,18 +56,26 @@ class HubClient:
         self.profile = profile
         self.url = profile.server
         self.reactor = reactor
-        self.limits = limits or Limits()
         self.session: Session | None = None
         self._anonymous_reads = anonymous_reads
         self._transport = Transport(reactor, profile, agent=agent)
         self._requester = Requester(
-            profile.server, self._transport, reactor, self.limits, retry or RetryPolicy()
+            profile.server, self._transport, reactor, limits or Limits(), retry or RetryPolicy()
         )
         self._authenticator = Authenticator(profile, reactor, self.limits.request_timeout)
         self._batcher = self.batcher() if batching else None
 
     def __repr__(self) -> str:
         return f"<HubClient {self.profile.name} {self.url}>"
+
+    @property
+    def limits(self) -> Limits:
+        """How long a call may take, and how large its reply may be."""
+        return self._requester.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._requester.limits = limits
 
     # Calls
 

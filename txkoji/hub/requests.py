@@ -83,7 +83,7 @@ class Requester:
         self._url = url
         self._transport = transport
         self._reactor = reactor
-        self._limits = limits
+        self.limits = limits
         self._retry = retry
 
     async def send(self, request: Request) -> Any:
@@ -107,9 +107,9 @@ class Requester:
                     request.headers,
                     on_headers=request.on_headers,
                     timeout=min(
-                        self._limits.request_timeout, max(self._limits.deadline - elapsed, 0.1)
+                        self.limits.request_timeout, max(self.limits.deadline - elapsed, 0.1)
                     ),
-                    max_bytes=self._limits.max_reply_bytes,
+                    max_bytes=self.limits.max_reply_bytes,
                 )
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
@@ -136,7 +136,7 @@ class Requester:
         Raises:
             TransportError: it did not get there or back; the sink has what came.
         """
-        await self._transport.get(url, offset, sink, timeout=self._limits.request_timeout)
+        await self._transport.get(url, offset, sink, timeout=self.limits.request_timeout)
 
     def pause_after(
         self, error: KojiException, failures: int, since: float, *, write: bool = False
@@ -153,6 +153,6 @@ class Requester:
             error,
             failures=failures,
             elapsed=self._reactor.seconds() - since,
-            deadline=self._limits.deadline,
+            deadline=self.limits.deadline,
             write=write,
         )

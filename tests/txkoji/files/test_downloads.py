@@ -88,11 +88,7 @@ def remote(hub: FakeHub, content: bytes = BIG, **changes: Any) -> RemoteFile:
 
 async def fetch(koji: Connection, file: RemoteFile, directory: Path) -> list[Path]:
     """Download one file."""
-    from twisted.internet.defer import Deferred
-
-    coming = Deferred.fromCoroutine(download(koji, [file], directory, at_once=4, progress=None))
-    paths: list[Path] = await coming
-    return paths
+    return await download(koji.client, [file], directory, at_once=4, progress=None)
 
 
 @pytest_twisted.ensureDeferred
@@ -134,7 +130,7 @@ async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) ->
     path = f"{task_directory(task_id)}/build.log"
     hub.files.write(path, b"one\n")
     steps: list[Progress] = []
-    ask = koji.call
+    ask = koji.client.call
 
     def ask_and_grow(method: str, *arguments: Any, **named: Any) -> Any:
         answer = ask(method, *arguments, **named)
@@ -142,7 +138,7 @@ async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) ->
             answer.addCallback(lambda task: (hub.files.append(path, b"two\n"), task)[1])
         return answer
 
-    koji.call = ask_and_grow  # type: ignore[method-assign]
+    koji.client.call = ask_and_grow  # type: ignore[method-assign]
     [log] = await koji.download_task(task_id, tmp_path, progress=steps.append)
     assert log.read_bytes() == b"one\ntwo\n"
     assert steps[-1].done == 8
@@ -154,13 +150,13 @@ async def test_file_on_two_volumes(koji: Connection, hub: FakeHub, tmp_path: Pat
     task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
     stat = {"st_size": "4"}
     answer: Any = {"a.log": {"archive": stat, "DEFAULT": stat}, "b.log": {"archive": stat}}
-    ask = koji.call
+    ask = koji.client.call
 
     def two_volumes(method: str, *arguments: Any, **named: Any) -> Any:
         return succeed(answer) if method == "listTaskOutput" else ask(method, *arguments, **named)
 
-    koji.call = two_volumes  # type: ignore[method-assign]
-    files = await Deferred.fromCoroutine(files_of_task(koji, task_id))
+    koji.client.call = two_volumes  # type: ignore[method-assign]
+    files = await Deferred.fromCoroutine(files_of_task(koji.client, task_id))
     assert [(file.name, "/vol/archive/" in file.url) for file in files] == [
         ("a.log", False),
         ("b.log", True),

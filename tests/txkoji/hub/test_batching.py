@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, ServerOffline
-from txkoji.hub.batching import is_point_lookup
+from txkoji.hub.call import Call
 from txkoji.task import Task
 from txkoji.testing import FakeHub
 
@@ -149,4 +149,4 @@ def test_what_may_ride(
     method: str, args: list[Any], kwargs: dict[str, Any], expected: bool
 ) -> None:
     """A look-up of one object by plain values may ride; lists of them, and all else, may not."""
-    assert is_point_lookup((method, args, kwargs)) is expected
+    assert Call(method, args, kwargs).is_point_lookup is expected

@@ -15,6 +15,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException, TransportError
 from txkoji.hub import methods
+from txkoji.hub.requests import Request
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
@@ -74,15 +75,15 @@ async def koji(connect: Callable[..., Connection]) -> AsyncIterator[Connection]:
 async def test_login_by_password(koji: Connection) -> None:
     """A password of the profile logs in, without a word of it in the connection's repr."""
     assert (await koji.getLoggedInUser()).name == "carol"
-    assert PASSWORD not in repr(koji) + repr(koji.settings) + repr(koji._session)
+    assert PASSWORD not in repr(koji) + repr(koji.settings) + repr(koji.client.session)
     assert koji.lookup("t", "password") is None
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"password": "wrong"}, "did not let us in with the password of carol: invalid username"),
-        ({"user": "nobody"}, "did not let us in with the password of nobody"),
+        ({"password": "wrong"}, "refuses the login with the password of carol: invalid username"),
+        ({"user": "nobody"}, "refuses the login with the password of nobody"),
         ({"password": None}, "a login by password needs password in the Koji profile 't'"),
         ({"user": None}, "a login by password needs user in the Koji profile 't'"),
         ({"authtype": "noauth"}, "says authtype = noauth: set authtype to log in"),
@@ -168,24 +169,29 @@ async def test_renewal_that_is_refused(koji: Connection, hub: FakeHub) -> None:
     """Where the password was changed meanwhile, the call fails and says that the login did."""
     hub.state.update("users", hub.call("getUser", "carol")["id"], password="another")
     hub.sessions.expire_all()
-    with pytest.raises(KojiLoginException, match="did not let us in with the password of carol"):
+    with pytest.raises(KojiLoginException, match="refuses the login with the password of carol"):
         await koji.build(SOURCE.format(1), "demo")
     assert hub.call("listTasks", {"method": "build"}) == []
 
 
 @pytest_twisted.ensureDeferred
-async def test_hub_goes_away_before_the_renewal(koji: Connection, hub: FakeHub) -> None:
+async def test_hub_goes_away_before_the_renewal(
+    connect: Callable[..., Connection], hub: FakeHub
+) -> None:
     """A call that fails because the renewal could not be sent is known not to have been done."""
-    hub.sessions.expire_all()
+    koji = connect()
     koji.deadline = 0.5
-    attempts = koji._attempts
+    await koji.login()
+    hub.sessions.expire_all()
+    requester = koji.client._requester
+    send = requester.send
 
-    async def stop_first(request: Any, *arguments: Any, **more: Any) -> Any:
+    async def stop_first(request: Request) -> Any:
         if request.method == "login":
             await hub.stop()
-        return await attempts(request, *arguments, **more)
+        return await send(request)
 
-    koji._attempts = stop_first
+    requester.send = stop_first  # type: ignore[method-assign]
     with pytest.raises(TransportError) as caught:
         await koji.build(SOURCE.format(1), "demo")
     assert not caught.value.may_have_arrived
@@ -226,8 +232,11 @@ async def test_old_hub(version: str, in_url: bool, renews: bool) -> None:
     profile = Profile(name="t", server=hub.url, authtype="password", user="alice", password="alice")
     koji = Connection(profile, reactor=reactor, deadline=3)
     assert await koji.login()
-    assert koji._session is not None
-    assert (koji._session.query(0) != "", koji._session.headers(0) == {}) == (in_url, in_url)
+    assert koji.client.session is not None
+    assert (koji.client.session.query(0) != "", koji.client.session.headers(0) == {}) == (
+        in_url,
+        in_url,
+    )
     first = await koji.submit("build", SOURCE.format(1), "demo")
     before = koji.session_id
     hub.sessions.expire_all()

@@ -56,7 +56,7 @@ async def test_login(connect: Connect) -> None:
     assert koji.session_id is not None
     assert (await koji.getLoggedInUser()).name == "alice"
     assert koji.session_key is not None
-    assert koji.session_key not in repr(koji) + repr(koji._session)
+    assert koji.session_key not in repr(koji) + repr(koji.client.session)
 
 
 @pytest_twisted.ensureDeferred
@@ -91,7 +91,7 @@ async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
     """A certificate for another name is refused, and it is said that the name is the trouble."""
     hub_port = hub.url.split(":")[2].split("/")[0]
     koji = connect(server=f"https://localhost.localdomain:{hub_port}/kojihub")
-    koji._transport._agent = _agent_to(koji, int(hub_port))
+    koji.client._transport._agent = _agent_to(koji, int(hub_port))
     with pytest.raises(TLSError, match="another host name"):
         await koji.getKojiVersion()
 

@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 
 from tests.support import DATA
+from txkoji.hub.call import Call
 from txkoji.hub.methods import Kind, kind
-from txkoji.submission.recognition import TASK_METHODS, named, surplus, with_marker
+from txkoji.submission.recognition import (
+    TASK_METHODS,
+    arguments_of,
+    surplus,
+    with_marker,
+)
 
 TAG = {"id": 3, "name": "f44-build"}
 BUILD = {"id": 7, "build_id": 7, "nvr": "hello-1.0-1", "name": "hello"}
@@ -22,8 +28,7 @@ def fits(
     others: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> int | None:
-    entry = TASK_METHODS[method]
-    arguments = named(entry, *with_marker(method, args, kwargs, "marker"))
+    arguments = arguments_of(with_marker(Call(method, args, kwargs), "marker"))
     return surplus(method, arguments, {"request": request}, others or {})
 
 
@@ -122,9 +127,11 @@ def test_named_parts_of_a_request() -> None:
 
 def test_label() -> None:
     """A task that was made directly carries the marker as its label, where it has no other."""
-    args, kwargs = with_marker("makeTask", ("sleep", [1]), {}, "m")
-    arguments = named(TASK_METHODS["makeTask"], args, kwargs)
-    assert kwargs == {"label": "m"}
+    call = with_marker(Call("makeTask", ("sleep", [1])), "m")
+    arguments = arguments_of(call)
+    assert call.kwargs == {"label": "m"}
     assert surplus("makeTask", arguments, {"request": [1], "label": "m"}, {}) == 0
     assert surplus("makeTask", arguments, {"request": [1], "label": None}, {}) is None
-    assert with_marker("makeTask", ("sleep", [1]), {"label": "mine"}, "m")[1] == {"label": "mine"}
+    assert with_marker(Call("makeTask", ("sleep", [1]), {"label": "mine"}), "m").kwargs == {
+        "label": "mine"
+    }

@@ -20,8 +20,7 @@ from zope.interface import implementer
 
 from txkoji import Connection, Profile, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
-from txkoji.submission import submitter as submission
-from txkoji.submission.submitter import Submission
+from txkoji.submission.submitter import PAGE, Submission, Submitter
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#main"
@@ -96,7 +95,9 @@ def connection(hub: FakeHub, agent: LossyAgent | None = None) -> Connection:
     profile = Profile(
         name="test", server=hub.url, authtype="password", user="carol", password="carol"
     )
-    return Connection(profile, reactor=reactor, deadline=5, agent=agent)
+    koji = Connection(profile, reactor=reactor, deadline=5, agent=agent)
+    koji.submissions = Submitter(koji.client, pauses=(0.0, 0.05))
+    return koji
 
 
 @pytest_twisted.async_fixture
@@ -104,11 +105,6 @@ async def koji(hub: FakeHub, agent: LossyAgent) -> Connection:
     koji = connection(hub, agent)
     await koji.login()
     return koji
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "PAUSES", (0.0, 0.05))
 
 
 def task_ids(hub: FakeHub, method: str = "build") -> list[int]:
@@ -330,7 +326,7 @@ async def test_many_tasks_after_it(koji: Connection, hub: FakeHub) -> None:
     """The task is found behind any number of later ones."""
     begun = await koji.new_submission("build")
     task_id = await koji.submit("build", SOURCE, "demo", submission=begun)
-    for number in range(submission.PAGE * 2 + 5):
+    for number in range(PAGE * 2 + 5):
         hub.call("build", f"{SOURCE}{number}", "demo", {"scratch": True}, user="carol")
     assert await koji.find_submitted(begun, "build", SOURCE, "demo") == task_id
 
