@@ -1,44 +1,31 @@
-"""Messages of a bus as event objects. Pure.
+"""Bus messages as event objects. Pure.
 
-A bus loses, repeats and disorders: a message says where to look on the hub, never what is true.
+A bus loses, repeats and reorders messages: a message says where to look on the hub, never what is
+true.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-from txkoji.history import dialects
-from txkoji.history.events import BuildStateChange, Event, Frame, TagUntag, TaskStateChange, decode
+from txkoji.bus import BusMessage
+from txkoji.history.events import BuildStateChange, Event, TagUntag, TaskStateChange, decode
+from txkoji.history.hub import RichHub
 
 __all__ = ["BuildStateChange", "TagUntag", "TaskStateChange", "read"]
 
 
-class Message(Frame, Protocol):
-    """What this module needs of a :class:`txkoji.bus.BusMessage`."""
-
-    @property
-    def dialect(self) -> str:
-        """Who wrote it."""
-
-    @property
-    def topic(self) -> str | None:
-        """What it is about."""
-
-
-def read(message: Message, connection: Any) -> Event | None:
-    """Read a message of a bus.
+def read(message: BusMessage, connection: RichHub) -> Event | None:
+    """Read a bus message.
 
     Args:
-        message: a :class:`txkoji.bus.BusMessage`.
+        message: the message.
         connection: a :class:`txkoji.Connection` to the hub that sent it.
 
     Returns:
-        The event; None for a message that is about something else.
+        The event; None for a message about something else.
 
     Raises:
-        MalformedMessage: the message has not the form that its sender gives it.
+        MalformedMessage: the message is not what its sender's plugin writes.
     """
     if message.dialect == "fedora":
-        return decode(dialects.fedora, message.topic or "", message.body, connection)
-    kind = str(message.headers.get("type"))
-    return decode(dialects.protonmsg, kind, message.body, connection)
+        return decode("fedora", message.topic or "", message.body, connection)
+    return decode("protonmsg", str(message.headers.get("type")), message.body, connection)

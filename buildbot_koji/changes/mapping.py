@@ -162,7 +162,7 @@ def _other_facts(event: Event) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "koji_tag": event.tag_name,
         "koji_tag_id": event.tag_id,
-        "koji_tag_heirs": list(event.heirs) or None,
+        "koji_tag_heirs": list(event.watched_tags) or None,
         "koji_user": event.user_name,
     }
     if isinstance(event, RepoDone):

@@ -297,7 +297,9 @@ def test_fedora_others(connection: Connection) -> None:
 def test_malformed(kind: str, body: str, connection: Connection) -> None:
     """A message that has not its sender's form is refused in one line that names its kind."""
     line = {"address": None, "properties": {"type": kind}, "body": body}
-    with pytest.raises(MalformedMessage, match=f"of the kind '{kind}' can't be read: ") as caught:
+    with pytest.raises(
+        MalformedMessage, match=f"unreadable message of the kind '{kind}': "
+    ) as caught:
         messages.read(bus_message(line), connection)
     assert "\n" not in str(caught.value)
     with pytest.raises(MalformedMessage):

@@ -1,1 +1,1 @@
-"""What happened on a hub, as events: from its bus messages and from polling it."""
+"""What happened on a hub, as events: reported by bus messages, and read from its own records."""

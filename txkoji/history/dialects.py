@@ -1,65 +1,58 @@
-"""The dialects of the plugins that put a hub's doings on a bus, brought to one form. Pure.
+"""The dialects of the hub plugins that announce events on a bus, decoded to one form. Pure.
 
-protonmsg nests structs as the hub has them; Fedora's plugin flattens them and names its own fields
-(its topics end in ``buildsys.`` and Koji's name of the callback with dots). What comes out is the
-callback's name and what it tells, under the names of :mod:`txkoji.history.events`.
+protonmsg nests the hub's structs unchanged; Fedora's plugin flattens them and has its own field
+names (its topics are ``buildsys.`` and the dotted name of Koji's callback). Both decode to the
+name of the callback and its facts, under the field names of :mod:`txkoji.history.events`.
 """
 
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from munch import Munch, munchify
 
 from txkoji.build_states import BuildStates
-from txkoji.exceptions import ProtocolError
+from txkoji.bus.base import Dialect
+from txkoji.exceptions import MalformedMessage, ProtocolError
 from txkoji.hub.xmlrpc import decode_call
 from txkoji.task_states import TaskStates
 
-__all__ = ["Facts", "fedora", "protonmsg"]
+__all__ = ["Facts", "decode"]
 
 Facts = tuple[str, dict[str, Any]]
-"""The name of a Koji callback, and what it tells."""
+"""The name of a Koji callback, and its facts."""
 
 
-def protonmsg(kind: str, body: Mapping[str, Any]) -> Facts | None:
-    """Read a message of Koji's own plugin.
-
-    Args:
-        kind: the property ``type``.
-        body: the decoded body.
-
-    Returns:
-        Facts; None for what is not about a state.
-
-    Raises:
-        KeyError, TypeError, ValueError: it has not the form that the plugin gives it.
-    """
-    read = _PROTONMSG.get(kind)
-    return None if read is None else read(munchify(body))
-
-
-def fedora(topic: str, body: Mapping[str, Any]) -> Facts | None:
-    """Read a message of Fedora's plugin.
+def decode(dialect: Dialect, kind: str, body: str | bytes) -> Facts | None:
+    """Decode the body of a message.
 
     Args:
-        topic: what comes after ``buildsys.``.
-        body: the decoded body.
+        dialect: the plugin that wrote it.
+        kind: what it is about: the property ``type`` of protonmsg, the topic after ``buildsys.`` of
+            Fedora's plugin.
+        body: the body, JSON.
 
     Returns:
-        Facts; None for what is not about a state.
+        The facts; None for a message that is about something else.
 
     Raises:
-        KeyError, TypeError, ValueError: it has not the form that the plugin gives it.
+        MalformedMessage: the message is not what the plugin writes.
     """
-    read = _FEDORA.get(topic)
-    return None if read is None else read(munchify(body))
+    read = _READERS[dialect].get(kind)
+    try:
+        struct = json.loads(body)
+        return None if read is None else read(munchify(struct))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise MalformedMessage(
+            f"unreadable message of the kind {kind!r}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _state(states: Any, value: Any) -> int | None:
-    """Return the number of a state that is given by number, by name or not at all."""
+    """Return the number of a state given as a number, a name or None."""
     if value is None:
         return None
     return int(states[value] if isinstance(value, str) else states(value))
@@ -68,12 +61,12 @@ def _state(states: Any, value: Any) -> int | None:
 def _new_state(states: Any, value: Any) -> int:
     number = _state(states, value)
     if number is None:
-        raise ValueError("it names no state")
+        raise ValueError("no state")
     return number
 
 
 def _build(struct: Mapping[str, Any]) -> Munch:
-    """Give a build the names that all of the hub's structs have."""
+    """Return a build under the field names of the hub's structs."""
     build = Munch(struct)
     identity = build.get("build_id", build.get("id"))
     build.id = build.build_id = int(identity)
@@ -87,7 +80,7 @@ def _task(struct: Mapping[str, Any]) -> Munch:
     task.id = int(task.id)
     request = task.get("request")
     if isinstance(request, str):
-        # A new task comes as it was put into the database, its request still encoded.
+        # A new task comes as the database has it, its request still encoded.
         try:
             _, args, kwargs = decode_call(request.encode())
         except ProtocolError:
@@ -158,7 +151,7 @@ def _protonmsg_package(body: Munch) -> Facts:
 
 
 def _protonmsg_import(body: Munch) -> Facts:
-    # The metadata of a content generator come without their build.
+    # The metadata of a content generator come without the build.
     build = body.get("build")
     return "Import", {"kind": str(body.type), "build": None if build is None else _build(build)}
 
@@ -203,7 +196,7 @@ _PROTONMSG: dict[str, Callable[[Munch], Facts | None]] = {
 
 
 def _seconds(value: Any) -> float | None:
-    """Return a time that Fedora writes as a number or in ISO 8601, in seconds since the epoch."""
+    """Return seconds since the epoch of a time that is a number or ISO 8601."""
     if value is None or isinstance(value, (int, float)):
         return value
     read = datetime.datetime.fromisoformat(str(value))
@@ -218,7 +211,7 @@ def _fedora_task(body: Munch) -> Facts | None:
     task = _task(info)
     owner = body.get("owner", task.get("owner"))
     if isinstance(owner, str):
-        # Its plugin puts the name where the hub has the id.
+        # Fedora's plugin puts the name where the hub has the id.
         task.owner_name = owner
         task.owner = None
     new = _new_state(TaskStates, body.new)
@@ -300,4 +293,10 @@ _FEDORA: dict[str, Callable[[Munch], Facts | None]] = {
     "rpm.sign": _fedora_sign,
     "repo.init": _fedora_repo("RepoInit"),
     "repo.done": _fedora_repo("RepoDone"),
+}
+
+
+_READERS: dict[Dialect, Mapping[str, Callable[[Munch], Facts | None]]] = {
+    "protonmsg": _PROTONMSG,
+    "fedora": _FEDORA,
 }

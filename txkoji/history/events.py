@@ -1,14 +1,12 @@
 """What happens on a hub, as frozen objects: the same from any bus and from the hub's own history.
 
-A message gives what its sender put in; the poller (:mod:`txkoji.history.poller`) gives all of it.
-Each event has a key, made of facts that only the hub knows: two events with the same key
-are one.
+A message has the facts that its sender put in; the poller (:mod:`txkoji.history.poller`) reads all
+of them. Each event has a key, made of facts that only the hub knows: equal keys mean one event.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -16,8 +14,10 @@ from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import make
 from txkoji.build import Build
+from txkoji.bus.base import Dialect
 from txkoji.exceptions import MalformedMessage
 from txkoji.history import dialects
+from txkoji.history.hub import RichHub
 from txkoji.task import Task
 
 __all__ = [
@@ -57,15 +57,15 @@ _E = TypeVar("_E", bound="Event")
 
 
 class Frame(Protocol):
-    """What a STOMP client gives for a message: headers, and a body of JSON."""
+    """A message as STOMP clients have it: headers, and a JSON body."""
 
     @property
     def headers(self) -> Mapping[str, Any]:
-        """Its headers."""
+        """The headers."""
 
     @property
     def body(self) -> str | bytes:
-        """Its body."""
+        """The body."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +74,21 @@ class Event:
 
     Attributes:
         connection: a :class:`txkoji.Connection` to the hub.
-        when: when it happened by the hub's clock, in seconds since the epoch; None where a message
+        when: when it happened by the hub's clock, in seconds since the epoch; None if a message
             does not say.
-        build: the build that it happened to, where there is one; a message may know little of it.
-        task: the task that it happened to, or that made the build, where it is known.
-        tag_id: the id of the tag that it happened in, where there is one and it is known.
-        tag_name: the tag's name.
-        user_name: who did it, where it is known.
-        target: the name of the build target of the task, where it was asked for.
-        heirs: of the tags that are watched, those that have what happened in this one: itself, and
-            those that inherit from it. Empty in a message.
-        rpms: the RPMs of the build (name-version-release.arch), where they were asked for.
-        types: the types of the build (``rpm``, ``maven``, ``image``, ...), where they were asked
-            for.
+        build: the build that it happened to, or None; from a message, it may lack most fields.
+        task: the task that it happened to, or that made the build; None if unknown.
+        tag_id: the id of the tag that it happened in; None if there is none or it is unknown.
+        tag_name: the name of that tag.
+        user_name: who did it; None if unknown.
+        target: the name of the task's build target, if it was read.
+        watched_tags: the watched tags that see it: the tag that it happened in, and those that
+            inherit from it. Empty in a message.
+        rpms: the RPMs of the build (name-version-release.arch), if they were read.
+        types: the types of the build (``rpm``, ``maven``, ``image``, ...), if they were read.
     """
 
-    connection: Any = field(repr=False, compare=False)
+    connection: RichHub = field(repr=False, compare=False)
     when: float | None = None
     build: Build | None = None
     task: Task | None = None
@@ -97,47 +96,47 @@ class Event:
     tag_name: str | None = None
     user_name: str | None = None
     target: str | None = None
-    heirs: tuple[str, ...] = ()
+    watched_tags: tuple[str, ...] = ()
     rpms: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
 
     @classmethod
-    def from_frame(cls: type[_E], frame: Frame, connection: Any) -> _E:
+    def from_frame(cls: type[_E], frame: Frame, connection: RichHub) -> _E:
         """Read a STOMP frame of Koji's plugin protonmsg.
 
         Args:
-            frame: the frame; its header ``type`` says what it is.
+            frame: the frame; its header ``type`` says which event it is.
             connection: a :class:`txkoji.Connection` to the hub that sent it.
 
         Raises:
-            MalformedMessage: it has not the form that the plugin gives it, or is another event.
+            MalformedMessage: the frame is not what the plugin writes, or is another event.
         """
         kind = str(frame.headers.get("type"))
-        found = decode(dialects.protonmsg, kind, frame.body, connection)
+        found = decode("protonmsg", kind, frame.body, connection)
         if not isinstance(found, cls):
             raise MalformedMessage(f"a frame of the type {kind!r} is no {cls.__name__}")
         return found
 
     @property
     def name(self) -> str:
-        """What happened, in a word: one of :data:`NAMES`, or another for what is not polled."""
+        """One of :data:`NAMES`, or another name for an event that is not polled."""
         raise NotImplementedError
 
     @property
     def key(self) -> str | None:
-        """What tells this event from any other; None where only the hub can say."""
+        """The identity of the event; None if only the hub knows it."""
         raise NotImplementedError
 
     @property
     def package_name(self) -> str | None:
-        """The package that it is about, or None."""
+        """The name of the package that it is about, or None."""
         if self.build is not None:
             return str(self.build.get("package_name") or self.build.get("name"))
         return None if self.task is None else self.task.package
 
     @property
     def url(self) -> str | None:
-        """The address of the page that shows it best, None where there is none."""
+        """The address of the web page that shows it best, or None."""
         if self.build is not None:
             return self.build.url
         if self.task is not None:
@@ -147,22 +146,22 @@ class Event:
 
     @returns_deferred
     async def user(self) -> str | None:
-        """Return a Deferred of the name of who did it, or owns what it happened to; or None."""
+        """Return a Deferred of the name of who did it, else of the owner, else of None."""
         if self.user_name is not None:
             return self.user_name
         if self.build is not None and self.build.get("owner_name"):
             return str(self.build.owner_name)
         owner = None if self.task is None else self.task.get("owner_name", self.task.get("owner"))
         if isinstance(owner, int):
-            return await self.connection.cache.user_name(owner)  # type: ignore[no-any-return]
+            return await self.connection.cache.user_name(owner)
         return owner
 
     @returns_deferred
     async def tag(self) -> str | None:
-        """Return a Deferred of the name of the tag, or None.
+        """Return a Deferred of the name of the tag, or of None.
 
-        It is the tag that something happened in; for a build, the one that its target tags it with;
-        for a task, the one that it works on.
+        It is the tag of a tag event, the destination tag of a build's target, or the tag that a
+        task works on.
         """
         if self.tag_name is not None:
             return self.tag_name
@@ -177,11 +176,11 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildStateChange(Event):
-    """A build came into another state.
+    """A build changed its state.
 
     Attributes:
-        new: the number of the state that it is in now (see :mod:`txkoji.build_states`).
-        old: that of the state before; None for a new build, and where it is not known.
+        new: the number of the new state (see :mod:`txkoji.build_states`).
+        old: that of the old state; None for a new build, and if unknown.
     """
 
     new: int
@@ -199,18 +198,18 @@ class BuildStateChange(Event):
 
     @property
     def key(self) -> str | None:
-        """``build:<id>:<state>:<task>``: a build that failed may be built again by another task."""
+        """``build:<id>:<state>:<task>``: another task may rebuild a failed build."""
         assert self.build is not None
         return f"build:{self.build.build_id}:{self.event}:{self.build.get('task_id') or ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskStateChange(Event):
-    """A task came into another state.
+    """A task changed its state.
 
     Attributes:
-        new: the number of the state that it is in now (see :mod:`txkoji.task_states`).
-        old: that of the state before; None for a new task, and where it is not known.
+        new: the number of the new state (see :mod:`txkoji.task_states`).
+        old: that of the old state; None for a new task, and if unknown.
     """
 
     new: int
@@ -239,7 +238,7 @@ class TagUntag(Event):
 
     Attributes:
         action: ``tag`` or ``untag``.
-        create_event: the hub's event at which the build was tagged; None in a message.
+        create_event: the id of the hub's event that tagged the build; None in a message.
     """
 
     action: str
@@ -247,7 +246,7 @@ class TagUntag(Event):
 
     @property
     def event(self) -> str:
-        """``'Tag'`` or ``'Untag'``, as the hub's plugins call it."""
+        """``'Tag'`` or ``'Untag'``, the name in the hub's plugins."""
         return self.action.capitalize()
 
     @property
@@ -269,7 +268,7 @@ class BuildPromote(Event):
     """A draft build was promoted.
 
     Attributes:
-        draft_release: the release that it had as a draft, where a message told it.
+        draft_release: its release as a draft, if a message says so.
     """
 
     draft_release: str | None = None
@@ -281,14 +280,14 @@ class BuildPromote(Event):
 
     @property
     def key(self) -> str | None:
-        """``promote:<build>``: it happens once to a build."""
+        """``promote:<build>``: a build is promoted once."""
         assert self.build is not None
         return f"promote:{self.build.build_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepoInit(Event):
-    """The making of a repo has begun.
+    """A repo is being made.
 
     Attributes:
         repo_id: its id.
@@ -313,7 +312,7 @@ class RepoDone(Event):
 
     Attributes:
         repo_id: its id.
-        dist: whether it is a dist repo; None where it is not known.
+        dist: whether it is a dist repo; None if unknown.
     """
 
     repo_id: int
@@ -342,7 +341,7 @@ class PackageListChange(Event):
     Attributes:
         action: ``add``, ``update``, ``block``, ``unblock`` or ``remove``.
         package: the name of the package.
-        create_event: the hub's event at which it happened; None in a message.
+        create_event: the id of the hub's event; None in a message.
     """
 
     action: str
@@ -373,7 +372,7 @@ class RPMSign(Event):
 
     Attributes:
         rpm: the RPM, a struct.
-        sigkey: the key's id, as the hub has it.
+        sigkey: the id of the key, as the hub has it.
     """
 
     rpm: Any
@@ -392,7 +391,7 @@ class RPMSign(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Import(Event):
-    """Something was imported into a build. The build's own change of state says more.
+    """Something was imported into a build, whose own change of state says more.
 
     Attributes:
         kind: ``build``, ``rpm``, ``archive``, ``image`` or ``cg``.
@@ -407,13 +406,13 @@ class Import(Event):
 
     @property
     def key(self) -> str | None:
-        """None: nothing tells two of them apart."""
+        """None: imports have no identity."""
         return None
 
 
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
+_CLASSES: dict[str, type[Event]] = {
+    each.__name__: each
+    for each in (
         BuildPromote,
         BuildStateChange,
         Import,
@@ -427,37 +426,27 @@ _KINDS: dict[str, type[Event]] = {
 }
 
 
-def decode(
-    dialect: Callable[[str, Mapping[str, Any]], dialects.Facts | None],
-    kind: str,
-    body: str | bytes,
-    connection: Any,
-) -> Event | None:
-    """Make an event of the body of a message.
+def decode(dialect: Dialect, kind: str, body: str | bytes, connection: RichHub) -> Event | None:
+    """Return the event that a message reports; see :func:`txkoji.history.dialects.decode`.
 
     Args:
-        dialect: reads it: a function of :mod:`txkoji.history.dialects`.
-        kind: what it is by the dialect's own name.
+        dialect: the plugin that wrote the message.
+        kind: what it is about, in the dialect's own words.
         body: the body, JSON.
-        connection: a :class:`txkoji.Connection` to the hub that sent it.
+        connection: a :class:`txkoji.Connection` to the hub that sent the message.
 
     Returns:
-        The event; None for a message that is about something else.
+        The event; None for a message about something else.
 
     Raises:
-        MalformedMessage: it has not the form that its sender gives it.
+        MalformedMessage: the message is not what the plugin writes.
     """
-    try:
-        facts = dialect(kind, json.loads(body))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise MalformedMessage(
-            f"a message of the kind {kind!r} can't be read: {type(error).__name__}: {error}"
-        ) from error
+    facts = dialects.decode(dialect, kind, body)
     if facts is None:
         return None
-    name, told = facts
-    if told.get("build") is not None:
-        told["build"] = make(Build, told["build"], connection)
-    if told.get("task") is not None:
-        told["task"] = make(Task, told["task"], connection)
-    return _KINDS[name](connection=connection, **told)
+    name, fields = facts
+    if fields.get("build") is not None:
+        fields["build"] = make(Build, fields["build"], connection)
+    if fields.get("task") is not None:
+        fields["task"] = make(Task, fields["task"], connection)
+    return _CLASSES[name](connection=connection, **fields)

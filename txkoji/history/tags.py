@@ -1,4 +1,4 @@
-"""Which tags a set of names and globs means on a hub, from time to time."""
+"""Which tags of a hub fit a set of names and globs, kept up to date."""
 
 from __future__ import annotations
 
@@ -6,117 +6,120 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
 from txkoji.exceptions import HubFault
 from txkoji.gathering import gather
-from txkoji.hub.batching import Batcher
-from txkoji.hub.call import Call
+from txkoji.history.hub import BatchedCalls
+from txkoji.hub.client import HubClient
 
 __all__ = ["TagWatch", "is_glob", "matches"]
 
-INTERVAL = 600.0
-"""Seconds that the hub's list of tags is taken to be true."""
+MAX_AGE = 600.0
+"""Seconds for which a lookup of the tags holds."""
 
-PAUSE = 10.0
-"""Seconds between two looks for a tag that a message names, that fits, and that is not known."""
+MAX_AGE_FOR_FITTING = 10.0
+"""The same when a message names an unknown tag that fits a pattern."""
 
-HEIR_PAUSE = 60.0
-"""The same for a tag that does not fit: one that fits may inherit from it now, but hardly does."""
+MAX_AGE_FOR_OTHERS = 60.0
+"""The same when a message names another unknown tag: a fitting tag may inherit from it by now."""
 
 
 def is_glob(name: str) -> bool:
-    """Tell whether a name stands for several."""
+    """Return whether a name is a glob."""
     return any(character in name for character in "*?[")
 
 
 def matches(name: str | None, patterns: Iterable[str]) -> bool:
-    """Tell whether a name is one of those, or fits one of the globs among them."""
+    """Return whether a name equals one of the patterns, or fits a glob among them."""
     return name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class TagWatch:
-    """The tags that fit some names, and those that they inherit from where that is asked for.
+    """The tags that fit some patterns and, if asked for, those that they inherit from.
 
-    A tag that does not exist is said once, and found when it is made.
+    A missing tag is logged once, and found when it is created.
 
     Args:
-        connection: a :class:`txkoji.Connection`.
+        client: the hub.
         patterns: names, or globs.
         inherited: follow the inheritance.
+        batch: sends the calls together with others.
 
     Attributes:
-        names: the name of each tag, by its id.
-        heirs: the names of the tags that fit a pattern and have the builds of each tag, by its id:
-            the tag itself, and those that inherit from it.
-        missing: the names (no globs) of which there is no tag now.
+        names: the name of each tag, by id.
+        watched: for each tag, by id, the names of the fitting tags that have its builds: the tag
+            itself, and those that inherit from it.
+        missing: the names (no globs) that no tag has now.
     """
 
     _log = Logger()
 
-    def __init__(self, connection: Any, patterns: Sequence[str], *, inherited: bool) -> None:
-        self._connection = connection
-        self._together: Batcher = connection.client.batcher()
+    def __init__(
+        self, client: HubClient, patterns: Sequence[str], *, inherited: bool, batch: BatchedCalls
+    ) -> None:
+        self._client = client
+        self._call = batch.call
         self._patterns = patterns
         self._inherited = inherited
         self._read_at: float | None = None
         self._has_patterns = True
         self.names: dict[int, str] = {}
-        self.heirs: dict[int, tuple[str, ...]] = {}
+        self.watched: dict[int, tuple[str, ...]] = {}
         self.missing: tuple[str, ...] = ()
 
     @returns_deferred
-    async def refresh(self, *, at_most: float = INTERVAL) -> bool:
-        """Look the names up again.
+    async def refresh(self, *, max_age: float = MAX_AGE) -> bool:
+        """Look the tags up again, unless the last lookup is recent.
 
         Args:
-            at_most: seconds that they may be old without being looked up.
+            max_age: seconds for which the last lookup holds.
 
         Returns:
-            A Deferred that tells whether they were looked up.
+            A Deferred of whether the tags were looked up.
 
         Raises:
-            KojiException: the hub could not be asked.
+            KojiException: the hub is unreachable, or refused.
         """
-        now = self._connection.reactor.seconds()
-        if self._read_at is not None and now - self._read_at < at_most:
+        now = self._client.reactor.seconds()
+        if self._read_at is not None and now - self._read_at < max_age:
             return False
-        tags = {int(tag["id"]): str(tag["name"]) for tag in await self._fitting()}
-        heirs = {tag_id: [name] for tag_id, name in tags.items()}
-        names = dict(tags)
+        names = {int(tag["id"]): str(tag["name"]) for tag in await self._fitting()}
+        watched = {tag_id: [name] for tag_id, name in names.items()}
         if self._inherited:
-            parents = await gather(
-                [self._ask("getFullInheritance", tag_id) for tag_id in sorted(tags)]
-            )
-            for tag_id, links in zip(sorted(tags), parents, strict=True):
-                for parent in (int(link["parent_id"]) for link in links):
-                    heirs.setdefault(parent, []).append(tags[tag_id])
-            unnamed = sorted(set(heirs) - set(names))
-            found = await gather([self._ask("getTag", tag_id) for tag_id in unnamed])
-            names.update((int(tag["id"]), str(tag["name"])) for tag in found if tag)
-        self.heirs = {
-            tag_id: tuple(dict.fromkeys(having))
-            for tag_id, having in heirs.items()
-            if tag_id in names
+            await self._add_parents(names, watched)
+        self.watched = {
+            tag_id: tuple(dict.fromkeys(watched[tag_id])) for tag_id in watched if tag_id in names
         }
         self.names = names
         self._read_at = now
-        self._say_missing()
+        self._log_missing()
         return True
+
+    async def _add_parents(self, names: dict[int, str], watched: dict[int, list[str]]) -> None:
+        """Add the tags that some tags inherit from."""
+        children = sorted(names)
+        inheritance = await gather([self._call("getFullInheritance", each) for each in children])
+        for child, links in zip(children, inheritance, strict=True):
+            for link in links:
+                watched.setdefault(int(link["parent_id"]), []).append(names[child])
+        parents = await gather(
+            [self._call("getTag", each) for each in sorted(set(watched) - set(names))]
+        )
+        names.update((int(tag["id"]), str(tag["name"])) for tag in parents if tag)
 
     @returns_deferred
     async def find(self, name: str) -> int | None:
-        """Return a Deferred of the id of a tag that is looked at; None for another tag.
+        """Return a Deferred of the id of a watched tag; None for another tag.
 
         Raises:
-            KojiException: the hub could not be asked.
+            KojiException: the hub is unreachable, or refused.
         """
         found = self._id_of(name)
         fits = matches(name, self._patterns)
         if found is None and (fits or self._inherited):
-            await self.refresh(at_most=PAUSE if fits else HEIR_PAUSE)
+            await self.refresh(max_age=MAX_AGE_FOR_FITTING if fits else MAX_AGE_FOR_OTHERS)
             found = self._id_of(name)
         return found
 
@@ -126,41 +129,38 @@ class TagWatch:
     async def _fitting(self) -> list[Any]:
         exact = [name for name in self._patterns if not is_glob(name)]
         globs = [name for name in self._patterns if is_glob(name)]
-        asked = [self._ask("getTag", name) for name in exact]
+        asked = [self._call("getTag", name) for name in exact]
         listed = [self._list(pattern) for pattern in globs]
         *found, lists = await gather([*asked, _flat(listed)])
         return [*(tag for tag in found if tag), *lists]
 
     async def _list(self, pattern: str) -> list[Any]:
-        # Koji's globs know only * and ?: what is in brackets is compared here.
+        # Koji's globs have only * and ?: brackets are matched here.
         wide = "*" if "[" in pattern else pattern
         tags: list[Any] = []
         if self._has_patterns:
             try:
-                tags = await self._ask("listTags", pattern=wide)
+                tags = await self._call("listTags", pattern=wide)
             except HubFault as fault:
                 if not fault.is_unknown_argument:
                     raise
                 self._has_patterns = False
         if not self._has_patterns:
-            tags = await self._ask("listTags")
+            tags = await self._call("listTags")
         return [tag for tag in tags if matches(tag["name"], [pattern])]
 
-    def _ask(self, method: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        return self._together.add(Call(method, args, kwargs))
-
-    def _say_missing(self) -> None:
+    def _log_missing(self) -> None:
         missing = tuple(
             name for name in self._patterns if not is_glob(name) and name not in self.names.values()
         )
         for name in set(missing) - set(self.missing):
             self._log.warn(
-                "{hub} has no tag {tag}: check the name; it is looked for again",
-                hub=self._connection.url,
+                "{hub} has no tag {tag}: check the name; it is watched once it exists",
+                hub=self._client.url,
                 tag=name,
             )
         for name in set(self.missing) - set(missing):
-            self._log.info("{hub} has the tag {tag} now", hub=self._connection.url, tag=name)
+            self._log.info("{hub} has the tag {tag} now", hub=self._client.url, tag=name)
         self.missing = missing
 
 

@@ -160,7 +160,7 @@ async def test_poison(site: BusSite, logged: list[str]) -> None:
     assert [change["revision"] for change in found] == [build, other]
     said = [line for line in logged if line.startswith("rejected the bus message ")]
     assert len(said) == 4
-    assert "a message of the kind 'Tag' can't be read" in said[0]
+    assert "unreadable message of the kind 'Tag'" in said[0]
     await publisher.stop()
 
 

@@ -278,7 +278,7 @@ async def test_tag_that_is_made_later(site: Site, logged: list[str]) -> None:
     """A tag that does not exist is said at the start, and found when it is made."""
     master = await site.listen(koji(tags=["not-yet"], packages=["hello", "helo"]))
     [line] = [line for line in logged if "has no tag" in line]
-    assert line.endswith("has no tag not-yet: check the name; it is looked for again")
+    assert line.endswith("has no tag not-yet: check the name; it is watched once it exists")
     assert any("packages: the hub has no helo: check the spelling" in line for line in logged)
     site.hub.add_tag("not-yet")
     site.hub.add_package("not-yet", "hello")

@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from txkoji import Connection, Profile
 from txkoji.exceptions import ServerOffline
 from txkoji.history import events
-from txkoji.history.poller import PAGE, Cursor, Interest, Poller
+from txkoji.history.paging import PAGE
+from txkoji.history.poller import Cursor, Interest, Poller
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#"
@@ -249,7 +250,7 @@ def test_inheritance() -> None:
     site.tag(build, "demo-released")
     assert len(site.round()) == 1
     [event] = site.last
-    assert (event.tag_name, event.heirs) == ("demo-candidate", ("demo-build",))
+    assert (event.tag_name, event.watched_tags) == ("demo-candidate", ("demo-build",))
 
 
 def test_builds_and_tasks() -> None:

@@ -1,0 +1,91 @@
+"""How far a poll has come: a frozen value that survives a restart as JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Checkpoint", "Cursor"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A moment on the hub.
+
+    Attributes:
+        event: the id of the hub's latest event at that moment.
+        time: the hub's clock at that moment or slightly earlier, in seconds since the epoch.
+    """
+
+    event: int
+    time: float
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a poll has come. Everything before the first checkpoint is settled.
+
+    Attributes:
+        floor: earlier events are ignored, in seconds since the epoch.
+        checkpoints: of the last rounds, oldest first; the next round starts at the first.
+        names: when the tags were looked up: a tag created later may have events since then.
+        reserved: the reservation times of builds that content generators reserved, by build id.
+    """
+
+    floor: float
+    checkpoints: tuple[Checkpoint, ...]
+    names: Checkpoint
+    reserved: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def begin(self) -> Checkpoint:
+        """Where the next round starts."""
+        return self.checkpoints[0]
+
+    @property
+    def horizon(self) -> float:
+        """The time before which no event comes up again, in seconds since the epoch."""
+        return min(self.begin.time, self.names.time)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cursor as a JSON value."""
+        return {
+            "floor": self.floor,
+            "checkpoints": [[each.event, each.time] for each in self.checkpoints],
+            "names": [self.names.event, self.names.time],
+            "reserved": {str(build): time for build, time in self.reserved.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Cursor:
+        """Return the cursor that :meth:`to_json` stored."""
+        return cls(
+            floor=value["floor"],
+            checkpoints=tuple(Checkpoint(*each) for each in value["checkpoints"]),
+            names=Checkpoint(*value["names"]),
+            reserved={int(build): time for build, time in value["reserved"].items()},
+        )
+
+    def after(
+        self,
+        latest: Checkpoint,
+        overlap: float,
+        *,
+        names: Checkpoint,
+        reserved: Mapping[int, float],
+    ) -> Cursor:
+        """Return the cursor after a round.
+
+        Args:
+            latest: the checkpoint of the hub when the round started.
+            overlap: the age in seconds at which a checkpoint is settled.
+            names: when the tags were looked up last.
+            reserved: the builds that are reserved now.
+        """
+        checkpoints = self.checkpoints
+        if latest != checkpoints[-1]:
+            checkpoints = (*checkpoints, latest)
+        while len(checkpoints) > 1 and checkpoints[1].time <= latest.time - overlap:
+            checkpoints = checkpoints[1:]
+        return Cursor(self.floor, checkpoints, names, reserved)

@@ -1,0 +1,72 @@
+"""What a poll looks for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from txkoji import build_states, task_states
+from txkoji.build_states import BuildStates
+from txkoji.history.events import Event, PackageListChange, TagUntag
+from txkoji.task_states import TaskStates
+
+__all__ = ["Interest"]
+
+_BUILD_STATES = {
+    "build-complete": build_states.COMPLETE,
+    "build-failed": build_states.FAILED,
+    "build-canceled": build_states.CANCELED,
+}
+_TASK_STATES = {
+    "task-closed": task_states.CLOSED,
+    "task-failed": task_states.FAILED,
+    "task-canceled": task_states.CANCELED,
+}
+
+
+@dataclass(frozen=True)
+class Interest:
+    """What a poll looks for.
+
+    Attributes:
+        names: names of events (:data:`txkoji.history.events.NAMES`).
+        tags: names of tags, or globs: where builds are tagged, packages listed, repos made.
+        inherited: also watch the tags that these inherit from.
+        methods: the methods of the tasks; empty for all.
+        targets: read the task of each build, which alone knows the target.
+        rpms: list the RPMs of each build.
+        types: read the types of each build.
+        wanted: called with an event whose details may still be missing; returns whether the event
+            is worth reading them.
+    """
+
+    names: frozenset[str]
+    tags: tuple[str, ...] = ()
+    inherited: bool = False
+    methods: tuple[str, ...] = ()
+    targets: bool = False
+    rpms: bool = False
+    types: bool = False
+    wanted: Callable[[Event], bool] = field(default=lambda _: True, compare=False)
+
+    @property
+    def build_states(self) -> list[BuildStates]:
+        """The final states of builds among the names."""
+        return [state for name, state in _BUILD_STATES.items() if name in self.names]
+
+    @property
+    def task_states(self) -> list[TaskStates]:
+        """The final states of tasks among the names."""
+        return [state for name, state in _TASK_STATES.items() if name in self.names]
+
+    def covers(self, event: Event, floor: float) -> bool:
+        """Return whether an event is to be reported.
+
+        Args:
+            event: the event.
+            floor: the time of the first run, in seconds since the epoch.
+        """
+        # Tag events are selected by their event ids, which are exact.
+        has_event_id = isinstance(event, (TagUntag, PackageListChange))
+        is_recent = has_event_id or event.when is None or event.when > floor
+        return event.name in self.names and is_recent and self.wanted(event)

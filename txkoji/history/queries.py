@@ -1,0 +1,331 @@
+"""What a round asks a hub for: one query for each kind of record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from txkoji import build_states, task_states
+from txkoji.exceptions import GenericError, HubFault, ParameterError
+from txkoji.gathering import gather
+from txkoji.history import records
+from txkoji.history.cursor import Cursor
+from txkoji.history.events import Event
+from txkoji.history.hub import BatchedCalls, RichHub
+from txkoji.history.interest import Interest
+from txkoji.history.paging import rows_after, rows_by_offset
+from txkoji.history.tags import TagWatch
+
+__all__ = [
+    "Builds",
+    "GeneratedBuilds",
+    "Promotions",
+    "Query",
+    "Repos",
+    "Scope",
+    "TagHistory",
+    "Tasks",
+]
+
+MAX_RESERVATION = 2 * 86400.0
+"""Seconds that a reserved build may take: Koji fails it then."""
+
+REPO_FIELDS = ("id", "tag_id", "state", "dist", "creation_ts", "state_ts", "task_state")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What all queries share.
+
+    Attributes:
+        hub: the hub.
+        batch: sends the calls of a round together.
+        interest: what to look for.
+        tags: the watched tags.
+        page: how many rows to read at a time.
+    """
+
+    hub: RichHub
+    batch: BatchedCalls
+    interest: Interest
+    tags: TagWatch
+    page: int
+
+
+class Query:
+    """Reads the records of one kind."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._hub = scope.hub
+        self._call = scope.batch.call
+        self._interest = scope.interest
+        self._tags = scope.tags
+        self._page = scope.page
+
+    async def since(self, cursor: Cursor) -> list[Event]:
+        """Return what happened since a cursor, possibly more than the interest covers.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused.
+        """
+        raise NotImplementedError
+
+    async def _list_builds(
+        self, argument: str, column: str, after: float, **wanted: Any
+    ) -> list[Any]:
+        async def read(begin: float, limit: int) -> list[Any]:
+            options = {"order": f"{column}_time,build_id", "limit": limit}
+            return list(
+                await self._call("listBuilds", **{argument: begin}, queryOpts=options, **wanted)
+            )
+
+        return await rows_after(read, after, f"{column}_ts", self._page)
+
+    async def _list_tasks(
+        self, argument: str, column: str, after: float, **wanted: Any
+    ) -> list[Any]:
+        async def read(begin: float, limit: int) -> list[Any]:
+            options = {**wanted, argument: begin, "decode": True}
+            order = {"order": f"{column}_time,id", "limit": limit}
+            return list(await self._call("listTasks", options, order))
+
+        return await rows_after(read, after, f"{column}_ts", self._page)
+
+
+class TagHistory(Query):
+    """Builds tagged and untagged, and packages listed, by the ids of the hub's events."""
+
+    TABLES: Mapping[str, str] = {
+        "tagged": "tag_listing",
+        "untagged": "tag_listing",
+        "package-listed": "tag_packages",
+    }
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope)
+        self._settled_tags: frozenset[int] = frozenset()
+
+    async def since(self, cursor: Cursor) -> list[Event]:
+        """Return what happened in the watched tags."""
+        names = sorted(self._interest.names & self.TABLES.keys())
+        tables = list(dict.fromkeys(self.TABLES[name] for name in names))
+        found = await gather(
+            [
+                self._read(tag_id, table, cursor)
+                for tag_id in sorted(self._tags.names)
+                for table in tables
+            ]
+        )
+        return [event for events in found for event in events]
+
+    async def like(self, reported: Event, tag_id: int, cursor: Cursor) -> list[Event]:
+        """Return what happened in a tag to the build or package that a message names."""
+        table = self.TABLES[reported.name]
+        if table == "tag_listing" and reported.build is not None:
+            return await self._read(tag_id, table, cursor, build=reported.build.build_id)
+        return await self._read(tag_id, table, cursor, package=reported.package_name)
+
+    def settle(self) -> None:
+        """Record that a round has read all watched tags."""
+        self._settled_tags = frozenset(self._tags.names)
+
+    async def _read(self, tag_id: int, table: str, cursor: Cursor, **wanted: Any) -> list[Event]:
+        # A tag that was created since the last lookup has had events since then.
+        start = cursor.begin if tag_id in self._settled_tags else cursor.names
+        after = start.event
+        order = "create_event,build_id" if table == "tag_listing" else "create_event,package_id"
+
+        async def read(offset: int, limit: int) -> list[Any]:
+            found = await self._call(
+                "queryHistory",
+                tables=[table],
+                tag=tag_id,
+                afterEvent=after,
+                queryOpts={"order": order, "limit": limit, "offset": offset},
+                **wanted,
+            )
+            return list(found[table])
+
+        rows = await rows_by_offset(read, self._page)
+        convert = records.tag_events if table == "tag_listing" else records.package_events
+        return convert(self._hub, rows, after, self._tags.watched)
+
+
+class Builds(Query):
+    """Builds that ended."""
+
+    async def since(self, cursor: Cursor) -> list[Event]:
+        """Return the builds that ended."""
+        states = self._interest.build_states
+        if not states:
+            return []
+        state = {"state": int(states[0])} if len(states) == 1 else {}
+        time = cursor.begin.time
+        return records.build_events(
+            self._hub, await self._list_builds("completeAfter", "completion", time, **state)
+        )
+
+
+class GeneratedBuilds(Query):
+    """Builds of content generators, which may be imported long after their end."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope)
+        self._generators: tuple[int, ...] = ()
+        self._reserved: Mapping[int, float] = {}
+
+    def reserved_since(self, time: float) -> dict[int, float]:
+        """Return the builds that are still reserved at a time: ids and reservation times."""
+        limit = time - MAX_RESERVATION
+        return {build: since for build, since in self._reserved.items() if since > limit}
+
+    async def refresh(self) -> None:
+        """Read the list of content generators again."""
+        if self._interest.build_states:
+            found = await self._call("listCGs")
+            self._generators = tuple(sorted(int(generator["id"]) for generator in found.values()))
+
+    async def since(self, cursor: Cursor) -> list[Event]:
+        """Return the builds that were created, or were reserved before and ended."""
+        created = await self._list_created(cursor.begin.time)
+        earlier = await gather(
+            [self._hub.client.call("getBuild", build_id) for build_id in sorted(cursor.reserved)]
+        )
+        builds = [*created, *filter(None, earlier)]
+        self._reserved = _still_reserved(cursor.reserved, builds)
+        wanted = set(self._interest.build_states)
+        return records.build_events(
+            self._hub, [build for build in builds if build["state"] in wanted]
+        )
+
+    async def _list_created(self, after: float) -> list[Any]:
+        try:
+            listed = await gather(
+                [
+                    self._list_builds("createdAfter", "creation", after, cgID=generator)
+                    for generator in self._generators
+                ]
+            )
+        except HubFault as fault:
+            # Hubs before 1.27 can't list them separately.
+            if not fault.is_unknown_argument:
+                raise
+            return []
+        return [build for builds in listed for build in builds]
+
+
+def _still_reserved(reserved: Mapping[int, float], builds: Sequence[Any]) -> dict[int, float]:
+    found = dict(reserved)
+    for build in builds:
+        if build["state"] == build_states.BUILDING:
+            found[build["build_id"]] = build["creation_ts"]
+        else:
+            found.pop(build["build_id"], None)
+    return found
+
+
+class Promotions(Query):
+    """Draft builds that were promoted."""
+
+    _is_supported = True
+
+    async def since(self, cursor: Cursor) -> list[Event]:
+        """Return the promotions."""
+        if "build-promoted" not in self._interest.names or not self._is_supported:
+            return []
+        try:
+            builds = await self._list_builds("promotedAfter", "promotion", cursor.begin.time)
+        except HubFault as fault:
+            # Hubs before 1.36 can't list them: only the bus reports promotions there.
+            if not fault.is_unknown_argument:
+                raise
+            self._is_supported = False
+            return []
+        return records.promotion_events(self._hub, builds)
+
+
+class Tasks(Query):
+    """Tasks that started or ended."""
+
+    async def since(self, cursor: Cursor) -> list[Event]:
+        """Return the tasks that started or ended."""
+        after = cursor.begin.time
+        states = [int(state) for state in self._interest.task_states]
+        asked = []
+        for method in self._interest.methods or (None,):
+            only = {} if method is None else {"method": method}
+            if states:
+                asked.append(self._ended(after, state=states, **only))
+            if "task-open" in self._interest.names:
+                asked.append(self._opened(after, **only))
+        return [event for found in await gather(asked) for event in found]
+
+    async def _ended(self, after: float, **wanted: Any) -> list[Event]:
+        tasks = await self._list_tasks("completeAfter", "completion", after, **wanted)
+        return records.task_events(self._hub, tasks)
+
+    async def _opened(self, after: float, **wanted: Any) -> list[Event]:
+        tasks = await self._list_tasks("startedAfter", "start", after, **wanted)
+        return records.opened_task_events(self._hub, tasks)
+
+
+class Repos(Query):
+    """Repos of the watched tags that became ready."""
+
+    _has_repo_query = True
+
+    async def since(self, cursor: Cursor) -> list[Event]:
+        """Return the repos that became ready."""
+        if "repo-done" not in self._interest.names or not self._tags.names:
+            return []
+        after = cursor.begin.time
+        if self._has_repo_query:
+            try:
+                return self._events(await self._query(after))
+            except GenericError as fault:
+                # Hubs before 1.35 have no repo.query; one that refuses it needs another way too.
+                if type(fault) not in (GenericError, ParameterError):
+                    raise
+                self._has_repo_query = False
+        return self._events(await self._of_tasks(after))
+
+    async def one(self, repo_id: int) -> list[Event]:
+        """Return the event of a repo, if it is of a watched tag and ready."""
+        repo = await self._call("repoInfo", repo_id)
+        return self._events([] if repo is None else [repo])
+
+    def _events(self, repos: Sequence[Any]) -> list[Event]:
+        return records.repo_events(self._hub, repos, self._tags.names, self._tags.watched)
+
+    async def _query(self, after: float) -> list[Any]:
+        async def read(begin: float, limit: int) -> list[Any]:
+            clauses = [
+                ["tag_id", "IN", sorted(self._tags.names)],
+                ["state", "IN", [records.REPO_READY, records.REPO_EXPIRED, records.REPO_DELETED]],
+                ["state_ts", ">", begin],
+            ]
+            options = {"order": "state_ts,id", "limit": limit}
+            return list(await self._call("repo.query", clauses, REPO_FIELDS, options))
+
+        return await rows_after(read, after, "state_ts", self._page)
+
+    async def _of_tasks(self, after: float) -> list[Any]:
+        """Return the repos that newRepo tasks made: hubs before 1.35 can't list repos."""
+        closed = int(task_states.CLOSED)
+        tasks = await self._list_tasks(
+            "completeAfter", "completion", after, state=[closed], method="newRepo"
+        )
+        ended = {
+            int(task["result"][0][0]): task["completion_ts"]
+            for task in tasks
+            if isinstance(task["result"], list)
+            and task["result"]
+            and isinstance(task["result"][0], list)
+        }
+        repos = await gather([self._call("repoInfo", repo_id) for repo_id in sorted(ended)])
+        return [
+            {**repo, "state": records.REPO_READY, "state_ts": ended[repo["id"]]}
+            for repo in repos
+            if repo is not None
+        ]
