@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
-from tests.support import limits
+from tests.support import hubs, limits
 from tests.support.brokers import RabbitMQ
 from tests.support.secret_net import SecretNet
 
@@ -24,8 +24,9 @@ hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give every test a time limit."""
+    """Give every test a time limit, and a hub if it asks for one."""
     config.pluginmanager.register(limits)
+    config.pluginmanager.register(hubs)
 
 
 @pytest.hookimpl(trylast=True)

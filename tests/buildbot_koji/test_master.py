@@ -19,16 +19,10 @@ from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
-pytestmark = pytest.mark.limit(300)
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=2, tls=True)
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
+pytestmark = [
+    pytest.mark.limit(300),
+    pytest.mark.hub(build_seconds=2, tls=True, anonymous_user=None),
+]
 
 
 @pytest_twisted.async_yield_fixture

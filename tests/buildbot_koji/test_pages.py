@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.process.results import FAILURE, SUCCESS
-from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
@@ -29,6 +28,7 @@ pytestmark = [
         importlib.util.find_spec("playwright") is None, reason="pip install playwright"
     ),
     pytest.mark.xdist_group("browser"),
+    pytest.mark.hub(build_seconds=30),
 ]
 
 ARGUMENTS = [
@@ -63,15 +63,6 @@ def photograph(page: Any, name: str) -> None:
     """Keep a picture of the page."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=30, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
 
 
 @pytest_twisted.async_yield_fixture

@@ -6,29 +6,27 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from tests.support import until
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(build_seconds=0.1)
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 
 
-@pytest_twisted.async_yield_fixture
-async def hub(empty_home: Path) -> AsyncIterator[FakeHub]:
-    """A hub that the profile ``koji`` names, with a build and a task that goes on."""
-    hub = FakeHub(reactor, build_seconds=0.1, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
+@pytest_twisted.async_fixture
+async def hub(hub: FakeHub, empty_home: Path) -> FakeHub:
+    """Give a hub that the profile ``koji`` names, with a build and a task that goes on."""
     text = hub.profile_text("koji").replace("noauth", "password")
     (empty_home / ".koji").mkdir()
     (empty_home / ".koji" / "config").write_text(
@@ -37,8 +35,7 @@ async def hub(empty_home: Path) -> AsyncIterator[FakeHub]:
     task_id = hub.call("build", SOURCE.format(1), "demo")
     await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.CLOSED)
     hub.builder.seconds = 3600
-    yield hub
-    await hub.stop()
+    return hub
 
 
 async def run(name: str, *arguments: str) -> str:

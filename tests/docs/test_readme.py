@@ -7,19 +7,19 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_twisted
 from buildbot.config.errors import capture_config_errors
-from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.steps.build import KojiBuild
 from tests.support import until
 from txkoji import build_states
 from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.hub(build_seconds=0.1)
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.rst").read_text(encoding="utf-8")
@@ -32,16 +32,12 @@ def code(begin: str) -> str:
     return str(found)
 
 
-@pytest_twisted.async_yield_fixture
-async def hub(empty_home: Path) -> AsyncIterator[FakeHub]:
-    """A hub that the profile ``koji`` names."""
-    hub = FakeHub(reactor, build_seconds=0.1, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
+@pytest.fixture
+def hub(hub: FakeHub, empty_home: Path) -> FakeHub:
+    """Give a hub that the profile ``koji`` names."""
     (empty_home / ".koji").mkdir()
     (empty_home / ".koji" / "config").write_text(hub.profile_text("koji"), encoding="utf-8")
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @pytest.mark.parametrize("plugins", ["steps", "changes"])

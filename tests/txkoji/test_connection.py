@@ -26,23 +26,6 @@ from txkoji.exceptions import (
 from txkoji.testing import FakeHub
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=0.2, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
-
-
-@pytest_twisted.async_yield_fixture
-async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
-    profile = Profile(name="test", server=hub.url, weburl=hub.weburl, topurl=hub.topurl)
-    connection = Connection(profile, reactor=reactor, deadline=5)
-    yield connection
-    await connection.close()
-
-
 @pytest_twisted.ensureDeferred
 async def test_any_method_is_an_attribute(koji: Connection) -> None:
     """A hub method is an attribute; its result is a Munch."""

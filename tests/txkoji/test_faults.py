@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +19,7 @@ from txkoji.retry import RetryPolicy
 from txkoji.submission import Submitter
 from txkoji.testing import FakeHub
 
-pytestmark = pytest.mark.limit(300)
+pytestmark = [pytest.mark.limit(300), pytest.mark.hub(build_seconds=3600, anonymous_user=None)]
 
 SUBMISSIONS = 1000
 USERS = 20
@@ -28,17 +27,14 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 BAD = [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL, Fate.DELAY]
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=3600)
-    hub.add_demo_content()
+@pytest.fixture
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that knows carol and others."""
     for number in range(USERS):
         name = f"user{number}"
         hub.add_user(name, password=name, permissions=["repo"])
     hub.add_user("carol", password="carol")
-    await hub.start()
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @pytest.mark.parametrize("protected", [True, False])

@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
 
 from tests.support import until
-from txkoji import Connection, Profile, build_states, estimates, task_states
+from txkoji import Connection, build_states, estimates, task_states
 from txkoji.build import Build
 from txkoji.cache import TIME_TO_LIVE
 from txkoji.package import Package
@@ -24,23 +22,6 @@ from txkoji.testing import FakeHub
 UTC = datetime.timezone.utc
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 HASH = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=0.1, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
-
-
-@pytest_twisted.async_yield_fixture
-async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
-    profile = Profile(name="t", server=hub.url, weburl=hub.weburl, topurl=hub.topurl)
-    connection = Connection(profile, reactor=reactor, deadline=5)
-    yield connection
-    await connection.close()
 
 
 async def built(hub: FakeHub, ref: str) -> int:

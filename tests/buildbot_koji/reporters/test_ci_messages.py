@@ -24,6 +24,8 @@ from tests.support.brokers import RabbitMQ
 from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(build_seconds=1)
+
 CONTACT = {"name": "CI", "team": "t", "docs": "https://host/docs", "email": "ci@host.test"}
 BUS = """\
 util.KojiAMQP("BROKER", user="koji", password=util.Secret("broker"), allow_insecure_login=True,
@@ -126,15 +128,6 @@ class Listener:
                 over = "complete" if "result" in body["test"] else "running"
                 found.append(("error" if "error" in body else over, body))
         return found
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
 
 
 @pytest_twisted.async_yield_fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
-from txkoji import Connection, Profile, task_states
+from tests.support.hubs import Connect
+from txkoji import Connection, task_states
 from txkoji.exceptions import HTTPStatusError, TransferError
 from txkoji.files.downloads import RemoteFile, download, files_of_task, local_path
 from txkoji.files.rpm import payload_hash
@@ -29,42 +28,15 @@ from txkoji.testing.methods.output import task_directory
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 BIG = random.Random(7).randbytes(3_000_000)
-Connect = Callable[..., Connection]
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=0.2, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
-
-
-@pytest_twisted.async_yield_fixture
-async def connect(hub: FakeHub) -> AsyncIterator[Connect]:
-    connections: list[Connection] = []
-    profile = Profile(name="t", server=hub.url, topurl=hub.topurl)
-
-    def make(**changes: Any) -> Connection:
-        koji = Connection(
-            replace(profile, **changes),
-            reactor=reactor,
-            deadline=5,
-            request_timeout=0.5,
-            retry=RetryPolicy(first=0.01, ceiling=0.05),
-        )
-        connections.append(koji)
-        return koji
-
-    yield make
-    for koji in connections:
-        await koji.close()
 
 
 @pytest.fixture
-def koji(connect: Connect) -> Connection:
-    return connect()
+def connection_options() -> dict[str, Any]:
+    return {
+        "deadline": 5,
+        "request_timeout": 0.5,
+        "retry": RetryPolicy(first=0.01, ceiling=0.05),
+    }
 
 
 async def built(hub: FakeHub, ref: str) -> int:

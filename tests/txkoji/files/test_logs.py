@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
 
-from txkoji import Connection, Profile
+from txkoji import Connection
 from txkoji.exceptions import GenericError
 from txkoji.files.logs import LogPiece
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.output import task_directory
 
+pytestmark = pytest.mark.hub(anonymous_user=None)
+
 TASK = 7
 PATH = f"{task_directory(TASK)}/build.log"
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor)
-    await hub.start()
-    yield hub
-    await hub.stop()
-
-
-@pytest.fixture
-def koji(hub: FakeHub) -> Connection:
-    return Connection(Profile(name="t", server=hub.url), reactor=reactor, deadline=5)
 
 
 async def after(koji: Connection, piece: LogPiece) -> LogPiece:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,16 @@ from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
 from txkoji.testing.formats.rpms import make_rpm
 
+pytestmark = pytest.mark.hub(anonymous_user=None)
+
 SIZE = 3 * CHUNK + 12345
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=0.2)
-    hub.add_demo_content()
+@pytest.fixture
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that knows carol."""
     hub.add_user("carol", password="carol")
-    await hub.start()
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @pytest.fixture
@@ -47,33 +46,26 @@ def path(tmp_path: Path, content: bytes) -> Path:
     return path
 
 
-@pytest_twisted.async_yield_fixture
-async def connect(hub: FakeHub) -> AsyncIterator[Callable[..., Connection]]:
-    connections: list[Connection] = []
-    profile = Profile(name="t", server=hub.url, authtype="password", user="carol", password="carol")
-
-    def make(**changes: Any) -> Connection:
-        policy = RetryPolicy(first=0.01, ceiling=0.05)
-        koji = Connection(
-            replace(profile, **changes),
-            reactor=reactor,
-            deadline=20,
-            request_timeout=2,
-            retry=policy,
-        )
-        connections.append(koji)
-        return koji
-
-    yield make
-    for koji in connections:
-        await koji.close()
+@pytest.fixture
+def profile(profile: Profile) -> Profile:
+    """Give a profile that logs in with a password."""
+    return replace(profile, authtype="password", user="carol", password="carol")
 
 
-@pytest_twisted.async_yield_fixture
-async def koji(connect: Callable[..., Connection]) -> AsyncIterator[Connection]:
-    koji = connect()
+@pytest.fixture
+def connection_options() -> dict[str, Any]:
+    return {
+        "deadline": 20,
+        "request_timeout": 2,
+        "retry": RetryPolicy(first=0.01, ceiling=0.05),
+    }
+
+
+@pytest_twisted.async_fixture
+async def koji(koji: Connection) -> Connection:
+    """Give a connection that is logged in."""
     await koji.login()
-    yield koji
+    return koji
 
 
 def on_hub(hub: FakeHub, place: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,23 +15,9 @@ from txkoji.hub.call import Call
 from txkoji.task import Task
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(build_seconds=60)
+
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=60, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
-
-
-@pytest_twisted.async_yield_fixture
-async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
-    connection = Connection(Profile(name="t", server=hub.url), reactor=reactor, deadline=3)
-    yield connection
-    await connection.close()
 
 
 @pytest_twisted.ensureDeferred

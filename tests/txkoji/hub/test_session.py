@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,18 +18,17 @@ from txkoji.hub import methods
 from txkoji.hub.requests import Request
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None)
+
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 PASSWORD = "correct-horse"
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=60)
-    hub.add_demo_content()
+@pytest.fixture
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that knows carol."""
     hub.add_user("carol", password=PASSWORD, permissions=["admin"])
-    await hub.start()
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @pytest.fixture
@@ -45,30 +44,17 @@ def log() -> Iterator[list[str]]:
     globalLogPublisher.removeObserver(observe)
 
 
-@pytest_twisted.async_yield_fixture
-async def connect(hub: FakeHub) -> AsyncIterator[Callable[..., Connection]]:
-    """Make connections that log in with a password."""
-    connections: list[Connection] = []
-    profile = Profile(
-        name="t", server=hub.url, authtype="password", user="carol", password=PASSWORD
-    )
-
-    def make(**changes: Any) -> Connection:
-        koji = Connection(replace(profile, **changes), reactor=reactor, deadline=3)
-        connections.append(koji)
-        return koji
-
-    yield make
-    for koji in connections:
-        await koji.close()
+@pytest.fixture
+def profile(profile: Profile) -> Profile:
+    """Give a profile that logs in with a password."""
+    return replace(profile, authtype="password", user="carol", password=PASSWORD)
 
 
-@pytest_twisted.async_yield_fixture
-async def koji(connect: Callable[..., Connection]) -> AsyncIterator[Connection]:
-    """A connection that is logged in."""
-    koji = connect()
+@pytest_twisted.async_fixture
+async def koji(koji: Connection) -> Connection:
+    """Give a connection that is logged in."""
     await koji.login()
-    yield koji
+    return koji
 
 
 @pytest_twisted.ensureDeferred

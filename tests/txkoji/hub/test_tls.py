@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +10,21 @@ import pytest_twisted
 from cryptography.hazmat.primitives import serialization
 from twisted.internet import reactor
 
+from tests.support.hubs import Connect
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, KojiLoginException, TLSError
 from txkoji.testing import FakeHub
 from txkoji.testing.front.certificates import CertificateAuthority
 
-Connect = Callable[..., Connection]
+pytestmark = pytest.mark.hub(tls=True, anonymous_user=None)
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, tls=True)
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
-
-
-@pytest_twisted.async_yield_fixture
-async def connect(hub: FakeHub, tmp_path: Path) -> AsyncIterator[Connect]:
-    """Make connections with the hub's own profile, changed as the test wants."""
+@pytest.fixture
+def profile(hub: FakeHub, tmp_path: Path) -> Profile:
+    """Give the hub's own profile, as it is read from its file."""
     path = tmp_path / "koji.conf"
     path.write_text(hub.profile_text(user="alice"), encoding="utf-8")
-    profile: Profile = profiles.load("fake", config=path)
-    connections: list[Connection] = []
-
-    def make(**changes: Any) -> Connection:
-        connection = Connection(replace(profile, **changes), reactor=reactor, deadline=3)
-        connections.append(connection)
-        return connection
-
-    yield make
-    for connection in connections:
-        await connection.close()
+    return profiles.load("fake", config=path)
 
 
 @pytest_twisted.ensureDeferred

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,10 +18,13 @@ from twisted.web.client import Agent, ResponseFailed
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
+from tests.support.hubs import Connect
 from txkoji import Connection, Profile, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
 from txkoji.submission.submitter import PAGE, Submission, Submitter
 from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None)
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#main"
 
@@ -76,14 +79,11 @@ class LossyAgent:
         self.on_loss()
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=60)
-    hub.add_demo_content()
+@pytest.fixture
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that knows carol."""
     hub.add_user("carol", password="carol", permissions=["admin", "repo"])
-    await hub.start()
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @pytest.fixture
@@ -91,18 +91,32 @@ def agent() -> LossyAgent:
     return LossyAgent()
 
 
-def connection(hub: FakeHub, agent: LossyAgent | None = None) -> Connection:
-    profile = Profile(
-        name="test", server=hub.url, authtype="password", user="carol", password="carol"
-    )
-    koji = Connection(profile, reactor=reactor, deadline=5, agent=agent)
-    koji.submissions = Submitter(koji.client, pauses=(0.0, 0.05))
-    return koji
+@pytest.fixture
+def profile(profile: Profile) -> Profile:
+    """Give a profile that logs in with a password."""
+    return dataclasses.replace(profile, authtype="password", user="carol", password="carol")
+
+
+@pytest.fixture
+def connection_options(agent: LossyAgent) -> dict[str, Any]:
+    return {"deadline": 5, "agent": agent}
+
+
+@pytest.fixture
+def connect(connect: Connect) -> Connect:
+    """Give what makes connections that look for a lost submission at once."""
+
+    def make(**changes: Any) -> Connection:
+        koji = connect(**changes)
+        koji.submissions = Submitter(koji.client, pauses=(0.0, 0.05))
+        return koji
+
+    return make
 
 
 @pytest_twisted.async_fixture
-async def koji(hub: FakeHub, agent: LossyAgent) -> Connection:
-    koji = connection(hub, agent)
+async def koji(koji: Connection) -> Connection:
+    """Give a connection that is logged in."""
     await koji.login()
     return koji
 
@@ -231,15 +245,15 @@ async def test_copy_with_the_marker(koji: Connection) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_found_by_another_process(hub: FakeHub) -> None:
+async def test_found_by_another_process(connect: Connect) -> None:
     """What was stored and the same call are all that finds the task after a restart."""
     call = ("newRepo", "demo-build")
-    first = connection(hub)
+    first = connect()
     await first.login()
     stored = dataclasses.asdict(await first.new_submission(*call))
     task_id = await first.call(*call)
     await first.logout()
-    second = connection(hub)
+    second = connect()
     await second.login()
     found = await second.find_submitted(Submission(**stored), *call)
     assert found == task_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -82,23 +81,6 @@ def test_reason(text: str, reason: str) -> None:
 def test_log(names: list[str], text: str, log: str | None) -> None:
     """The log is the one that the fault names, where it is there; else the most telling one."""
     assert choose_log(names, text) == log
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=0.2, anonymous_user="kojiadmin")
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
-
-
-@pytest_twisted.async_yield_fixture
-async def koji(hub: FakeHub) -> AsyncIterator[Connection]:
-    profile = Profile(name="t", server=hub.url, weburl=hub.weburl, topurl=hub.topurl)
-    connection = Connection(profile, reactor=reactor, deadline=5)
-    yield connection
-    await connection.close()
 
 
 async def outcome(koji: Connection, task_id: int) -> Outcome:

@@ -16,20 +16,21 @@ import ssl
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import pytest_twisted
 from koji import xmlrpcplus
-from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from tests.support import DATA, until
 from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.hub(tls=True, build_seconds=20, anonymous_user=None)
 
 USER = "kojiadmin"
 EXPIRED_BEFORE = ("expired session: AuthExpired",)
@@ -43,19 +44,15 @@ def exchanges() -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, tls=True, build_seconds=20)
-    hub.add_demo_content()
-    await hub.start()
-    # The recorded hub had a task 7, canceled while it was built.
+@pytest_twisted.async_fixture
+async def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that had a task 7, canceled while it was built, as the recorded one."""
     for _ in range(6):
         hub.state.next_id("task")
     assert hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo") == 7
     await until(lambda: hub.call("getTaskInfo", 7)["start_ts"])
     hub.call("cancelTask", 7)
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @dataclass

@@ -1,0 +1,73 @@
+"""A pytest plugin: a hub and connections to it, for each test its own.
+
+``@pytest.mark.hub(**options)`` sets options of the :class:`FakeHub`. A module whose hub, profile or
+connections differ in more overrides the fixture that says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from txkoji import Connection, Profile
+from txkoji.testing import FakeHub
+
+Connect = Callable[..., Connection]
+"""Makes a connection; the arguments change its profile."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark."""
+    config.addinivalue_line("markers", "hub(**options): the options of the test's hub")
+
+
+@pytest_twisted.async_yield_fixture
+async def hub(request: pytest.FixtureRequest) -> AsyncIterator[FakeHub]:
+    """Give a hub that listens, with demonstration content, where anyone is ``kojiadmin``."""
+    options = {"build_seconds": 0.2, "anonymous_user": "kojiadmin"}
+    # The mark nearest to the test comes first.
+    for mark in reversed(list(request.node.iter_markers("hub"))):
+        options.update(mark.kwargs)
+    hub = FakeHub(reactor, **options)
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest.fixture
+def profile(hub: FakeHub) -> Profile:
+    """Give the profile of the test's connections."""
+    return Profile(name="t", server=hub.url, weburl=hub.weburl, topurl=hub.topurl)
+
+
+@pytest.fixture
+def connection_options() -> dict[str, Any]:
+    """Give the options of the test's connections, besides their profile."""
+    return {"deadline": 5}
+
+
+@pytest_twisted.async_yield_fixture
+async def connect(profile: Profile, connection_options: dict[str, Any]) -> AsyncIterator[Connect]:
+    """Give what makes connections, and close them after the test."""
+    connections: list[Connection] = []
+
+    def make(**changes: Any) -> Connection:
+        koji = Connection(replace(profile, **changes), reactor=reactor, **connection_options)
+        connections.append(koji)
+        return koji
+
+    yield make
+    for koji in connections:
+        await koji.close()
+
+
+@pytest.fixture
+def koji(connect: Connect) -> Connection:
+    """Give a connection that is not logged in."""
+    return connect()
