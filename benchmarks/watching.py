@@ -6,6 +6,7 @@ official client watches a few trees only: what it costs the hub grows with their
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 import subprocess
@@ -43,9 +44,15 @@ def txkoji(url: str, count: str, seconds: str) -> None:
 
     delays: list[float] = []
     ticks: list[float] = []
+    collections: list[float] = []
 
     def tick() -> None:
-        ticks.append(time.process_time())
+        ticks.append(time.thread_time())
+
+    def collecting(phase: str, info: dict[str, int]) -> None:
+        if info["generation"] == 2:
+            now = time.thread_time()
+            collections.append(-now if phase == "start" else collections.pop() + now)
 
     def told(change: TaskChange) -> None:
         task = change.task
@@ -68,6 +75,7 @@ def txkoji(url: str, count: str, seconds: str) -> None:
         await deferLater(reactor, 5)
         requests = await koji.call("countRequests")
         delays.clear()
+        gc.callbacks.append(collecting)
         ticking = LoopingCall(tick)
         ended = ticking.start(TICK)
         used, begin = time.process_time(), time.time()
@@ -75,6 +83,9 @@ def txkoji(url: str, count: str, seconds: str) -> None:
         used, spent = time.process_time() - used, time.time() - begin
         ticking.stop()
         await ended
+        gc.callbacks.remove(collecting)
+        longest = max(collections, default=0.0)
+        gc.collect()
         figures = {
             # The question is a request, too.
             "requests": (await koji.call("countRequests") - requests - 1) / spent,
@@ -84,6 +95,8 @@ def txkoji(url: str, count: str, seconds: str) -> None:
             "cpu": used / spent * 100,
             "stall": max(after - before for before, after in pairwise(ticks)) * 1000,
             "memory": resident("VmHWM"),
+            "collection": longest * 1000,
+            "tracked": len(gc.get_objects()) / len(watches),
         }
         print(json.dumps(figures))
         watcher.stop()

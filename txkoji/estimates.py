@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from txkoji import build_states
 from txkoji._deferreds import returns_deferred
-from txkoji.exceptions import HubFault, ServerOffline
+from txkoji._rich_base import HubConnection
 
 __all__ = [
-    "AverageDurations",
     "average_build_duration",
     "average_build_durations",
     "average_last_builds",
 ]
 
-_METHODS_WITH_AVERAGE = frozenset(
-    [
-        "appliance",
-        "build",
-        "image",
-        "kiwiBuild",
-        "livecd",
-        "livemedia",
-        "maven",
-        "winbuild",
-    ]
-)
-"""Tasks that make a build, so that the hub's averages hold for them."""
+
+class EstimateSource(HubConnection, Protocol):
+    """What estimates are asked through: a :class:`txkoji.Connection`."""
+
+    MultiCall: Callable[[], Any]
 
 
 @returns_deferred
-async def average_build_duration(connection: Any, package: str) -> datetime.timedelta | None:
+async def average_build_duration(
+    connection: HubConnection, package: str
+) -> datetime.timedelta | None:
     """Ask the hub how long a package's builds take on average.
 
     Args:
@@ -48,7 +41,7 @@ async def average_build_duration(connection: Any, package: str) -> datetime.time
 
 @returns_deferred
 async def average_build_durations(
-    connection: Any, packages: Iterable[str]
+    connection: EstimateSource, packages: Iterable[str]
 ) -> list[datetime.timedelta | None]:
     """Ask the hub for the average durations of many packages, in one multicall.
 
@@ -67,7 +60,7 @@ async def average_build_durations(
 
 @returns_deferred
 async def average_last_builds(
-    connection: Any, package: str, limit: int = 5
+    connection: HubConnection, package: str, limit: int = 5
 ) -> datetime.timedelta | None:
     """Average the durations of a package's last complete builds.
 
@@ -91,74 +84,3 @@ async def average_last_builds(
     if not durations:
         return None
     return sum(durations, datetime.timedelta()) / len(durations)
-
-
-class AverageDurations:
-    """Average durations of packages' builds, each asked for once and remembered for a while.
-
-    Args:
-        connection: a :class:`txkoji.Connection`.
-        clock: an IReactorTime.
-        time_to_live: seconds until an answer is asked for again.
-    """
-
-    AT_ONCE = 50
-    """How many are asked for in one request: each is a computation on the hub."""
-
-    def __init__(self, connection: Any, clock: Any, *, time_to_live: float = 6 * 3600.0) -> None:
-        self._connection = connection
-        self._clock = clock
-        self._time_to_live = time_to_live
-        self._answers: dict[str, tuple[float, datetime.timedelta | None]] = {}
-
-    def known(self, task: Any) -> datetime.timedelta | None:
-        """Return how long a task like this takes on average, None where that is not known."""
-        package = package_with_average(task)
-        return self._answers[package][1] if package in self._answers else None
-
-    @returns_deferred
-    async def learn(self, tasks: Iterable[Any]) -> int:
-        """Ask about some of the tasks whose averages are not known, or were asked for long ago.
-
-        Args:
-            tasks: the tasks, in the order of their urgency.
-
-        Returns:
-            A Deferred of the number of packages that were asked about, at most ``AT_ONCE``.
-
-        Raises:
-            KojiException: the request failed; nothing is remembered.
-        """
-        now = self._clock.seconds()
-        old = now - self._time_to_live
-        wanted: dict[str, None] = {}
-        for task in tasks:
-            package = package_with_average(task)
-            if package is None or len(wanted) == self.AT_ONCE:
-                continue
-            if package not in self._answers or self._answers[package][0] <= old:
-                wanted[package] = None
-        if not wanted:
-            return 0
-        multicall = self._connection.MultiCall()
-        for package in wanted:
-            multicall.getAverageBuildDuration(package)
-        results = await multicall()
-        for package in wanted:
-            try:
-                average = next(results)
-            except ServerOffline:
-                raise
-            except HubFault:
-                # What it can't tell of one package is no reason to do without the others.
-                average = None
-            self._answers[package] = (now, average)
-        return len(wanted)
-
-
-def package_with_average(task: Any) -> str | None:
-    """Return the name of the package whose average duration tells that of a task, or None."""
-    if task.get("method") not in _METHODS_WITH_AVERAGE:
-        return None
-    package: str | None = task.package
-    return package

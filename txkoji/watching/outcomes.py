@@ -6,11 +6,14 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
 
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji.exceptions import HubFault, fault_from
+from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import is_infrastructure
 from txkoji.watching.task_tree import ARCH_METHODS, TaskTree
 
@@ -31,6 +34,17 @@ _WITHOUT_RESULT = frozenset(
     ["build", "chainbuild", "createdistrepo", "maven", "tagBuild", "winbuild"]
 )
 """Tasks whose result is None when they are CLOSED."""
+
+
+class OutcomeSource(Protocol):
+    """What an outcome is read through: a :class:`txkoji.Connection`."""
+
+    topurl: str | None
+    weburl: str
+    MultiCall: Callable[[], Any]
+
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Call a hub method."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Outcome:
     tree: TaskTree
     reason: str = ""
     fault: HubFault | None = None
-    guilty: Any = None
+    guilty: TaskInfo | None = None
     log: str | None = None
     log_url: str | None = None
     build: Any = None
@@ -83,19 +97,17 @@ class Outcome:
         return is_infrastructure(self.fault)
 
 
-def guilty_task(tree: TaskTree) -> Any:
+def guilty_task(tree: TaskTree) -> TaskInfo | None:
     """Return the deepest FAILED task on the path of failures from the root, None without one.
 
     A parent fails with its child's fault. Of several failed children the first to end is the
     cause: the others are canceled when it ends.
     """
-    if tree.root.state != task_states.FAILED:
+    task, children = tree.root, tree.children
+    if task.state != task_states.FAILED:
         return None
-    task = tree.root
     while True:
-        failed = [
-            child for child in tree.children.get(task.id, ()) if child.state == task_states.FAILED
-        ]
+        failed = [child for child in children.get(task.id, ()) if child.state == task_states.FAILED]
         if not failed:
             return task
         task = min(failed, key=lambda child: (child.get("completion_ts") or 0, child.id))
@@ -128,7 +140,7 @@ def choose_log(names: Sequence[str], text: str) -> str | None:
 
 
 @returns_deferred
-async def read_outcome(connection: Any, tree: TaskTree) -> Outcome:
+async def read_outcome(connection: OutcomeSource, tree: TaskTree) -> Outcome:
     """Ask the hub what came of a task that has ended.
 
     Args:
@@ -163,7 +175,7 @@ async def read_outcome(connection: Any, tree: TaskTree) -> Outcome:
     )
 
 
-async def _fault(connection: Any, task_id: int) -> HubFault | None:
+async def _fault(connection: OutcomeSource, task_id: int) -> HubFault | None:
     # A fault that comes as one may be the hub's own: it is offline, say.
     result = await connection.call("getTaskResult", task_id, raise_fault=False)
     if isinstance(result, dict) and isinstance(result.get("faultCode"), int):
@@ -171,13 +183,13 @@ async def _fault(connection: Any, task_id: int) -> HubFault | None:
     return None
 
 
-def _log_url(connection: Any, task_id: int, log: str) -> str:
+def _log_url(connection: OutcomeSource, task_id: int, log: str) -> str:
     if connection.topurl:
         return paths.task_output_url(connection.topurl, task_id, log)
     return paths.task_file_url(connection.weburl, task_id, log)
 
 
-async def _what_was_made(connection: Any, tree: TaskTree) -> dict[str, Any]:
+async def _what_was_made(connection: OutcomeSource, tree: TaskTree) -> dict[str, Any]:
     """Return the part of an outcome that a failed task has, too."""
     result = None
     if tree.root.state == task_states.CLOSED and tree.root.method not in _WITHOUT_RESULT:
@@ -206,7 +218,7 @@ async def _what_was_made(connection: Any, tree: TaskTree) -> dict[str, Any]:
     }
 
 
-async def _builds(connection: Any, tree: TaskTree, result: Any) -> list[Any]:
+async def _builds(connection: OutcomeSource, tree: TaskTree, result: Any) -> list[Any]:
     makers = [tree.root.id]
     if tree.root.method in _CHAIN_METHODS:
         makers = [task.id for task in tree.children.get(tree.root.id, ()) if _makes_build(task)]
@@ -221,11 +233,11 @@ async def _builds(connection: Any, tree: TaskTree, result: Any) -> list[Any]:
     return builds
 
 
-def _makes_build(task: Any) -> bool:
+def _makes_build(task: TaskInfo) -> bool:
     return task.method in ("build", "maven", "wrapperRPM")
 
 
-async def _results(connection: Any, tree: TaskTree) -> list[dict[str, Any]]:
+async def _results(connection: OutcomeSource, tree: TaskTree) -> list[dict[str, Any]]:
     """Read the results of the tasks that leave files."""
     multicall = connection.MultiCall()
     for task in tree.tasks():

@@ -1,14 +1,29 @@
-"""A task and all below it at one moment, and what became different between two moments. Pure."""
+"""A task and all below it at one look, and what changed between two looks. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from txkoji import task_states
+from txkoji.task_info import TaskInfo
+from txkoji.watching.records import (
+    HOST,
+    ID,
+    METHOD,
+    START,
+    STATE,
+    WAITING,
+    TaskRecord,
+    TreeRecords,
+    has_started,
+    info_of,
+    is_final,
+    record_of,
+)
 
-__all__ = ["TaskChange", "TaskTree", "arch_of", "changes_between", "may_have_children"]
+__all__ = ["TaskChange", "TaskTree", "arch_of", "changes_between", "may_have_children", "states_of"]
 
 ARCH_METHODS = frozenset(
     [
@@ -39,57 +54,93 @@ _CHILDLESS_METHODS = (ARCH_METHODS - {"runroot"}) | {
 """Tasks whose handlers in Koji's builder start no others."""
 
 
-@dataclass(frozen=True)
+TreeStates = tuple[tuple[int, int, int | None, bool | None, float | None], ...]
+
+
 class TaskTree:
     """A task and all below it, as they were at one look.
 
-    Its tasks hold what ``getTaskInfo`` tells, the request included, but no result.
+    It keeps slim records; a task is made each time that it is asked for. Tasks hold what
+    ``getTaskInfo`` answers, the request included, but no result.
 
-    Attributes:
+    Args:
         root: the watched task.
         children: the children of each task that has any, by its id, oldest first.
+
+    Attributes:
+        records: the records of all tasks, parents before their children.
     """
 
-    root: Any
-    children: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
+    __slots__ = ("records",)
 
-    def descendents(self) -> Iterator[Any]:
+    def __init__(
+        self,
+        root: Mapping[str, Any],
+        children: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+    ) -> None:
+        children = children or {}
+        records = [record_of(root)]
+        for record in records:
+            parent = record[ID]
+            records += [
+                record_of({**child, "parent": parent}) for child in children.get(parent, ())
+            ]
+        self.records: TreeRecords = tuple(records)
+
+    @classmethod
+    def of_records(cls, records: TreeRecords) -> TaskTree:
+        """Make a tree of the records of its tasks."""
+        tree = cls.__new__(cls)
+        tree.records = records
+        return tree
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaskTree) and self.records == other.records
+
+    @property
+    def root(self) -> TaskInfo:
+        """The watched task."""
+        return info_of(self.records[0])
+
+    @property
+    def children(self) -> dict[int, tuple[TaskInfo, ...]]:
+        """The children of each task that has any, by its id, oldest first."""
+        found: dict[int, tuple[TaskInfo, ...]] = {}
+        for task in self.descendents():
+            found[task.parent] = (*found.get(task.parent, ()), task)
+        return found
+
+    def descendents(self) -> Iterator[TaskInfo]:
         """Yield every task below the root, parents before their children."""
-        waiting = [self.root["id"]]
-        for parent in waiting:
-            for child in self.children.get(parent, ()):
-                yield child
-                waiting.append(child["id"])
+        return map(info_of, self.records[1:])
 
-    def tasks(self) -> Iterator[Any]:
+    def tasks(self) -> Iterator[TaskInfo]:
         """Yield the root and every task below it, parents before their children."""
-        yield self.root
-        yield from self.descendents()
+        return map(info_of, self.records)
 
-    def states(self) -> tuple[tuple[int, int, int | None, bool | None, float | None], ...]:
+    def states(self) -> TreeStates:
         """Return what makes two trees differ: ids, states, hosts, waiting and starts of all."""
-        return tuple(
-            (task["id"], task["state"], task["host_id"], task["waiting"], task.get("start_ts"))
-            for task in self.tasks()
-        )
+        return states_of(self.records)
 
     @property
     def is_final(self) -> bool:
         """Whether the watched task is CLOSED, FAILED or CANCELED."""
-        return self.root.state in task_states.DONE_GROUP
+        return is_final(self.records[0])
 
     @property
-    def arches(self) -> dict[str, Any]:
+    def arches(self) -> dict[str, TaskInfo]:
         """The task of each architecture, by its name: of ``buildArch``, ``createImage`` and such.
 
         Where several tasks work for one architecture (a chain, a second try) it is the last of
         them.
         """
         found = {}
-        for task in sorted(self.tasks(), key=lambda task: task.id):
-            arch = arch_of(task)
-            if arch is not None:
-                found[arch] = task
+        for record in sorted(self.records, key=lambda record: int(record[ID])):
+            if record[METHOD] in ARCH_METHODS:
+                task = info_of(record)
+                arch = arch_of(task)
+                if arch is not None:
+                    found[arch] = task
         return found
 
 
@@ -105,16 +156,17 @@ def arch_of(task: Any) -> str | None:
     return asked if isinstance(asked, str) else task.get("arch")
 
 
-def has_started(task: Any) -> bool:
-    """Tell whether a builder ever took the task up: one that is FREE again has, too."""
-    if task.state in (task_states.OPEN, task_states.CLOSED, task_states.FAILED):
-        return True
-    return task.get("start_ts") is not None or task.get("start_time") is not None
-
-
-def may_have_children(task: Any) -> bool:
+def may_have_children(record: TaskRecord) -> bool:
     """Tell whether there may be tasks below a task: not before it starts, nor for some methods."""
-    return task.get("method") not in _CHILDLESS_METHODS and has_started(task)
+    return record[METHOD] not in _CHILDLESS_METHODS and has_started(record)
+
+
+def states_of(records: TreeRecords) -> TreeStates:
+    """Return what makes two trees differ: ids, states, hosts, waiting and starts of all tasks."""
+    return tuple(
+        (record[ID], record[STATE], record[HOST], record[WAITING], record[START])
+        for record in records
+    )
 
 
 @dataclass(frozen=True)
@@ -128,7 +180,7 @@ class TaskChange:
         restarted: whether a builder took it up anew since: its logs begin again.
     """
 
-    task: Any
+    task: TaskInfo
     old_state: int | None
     new_state: int
     restarted: bool = False
@@ -139,37 +191,38 @@ class TaskChange:
         return self.new_state in task_states.DONE_GROUP
 
 
-def changes_between(old: TaskTree | None, new: TaskTree) -> list[TaskChange]:
-    """List what became of the tasks of a tree.
+def changes_between(old: TreeRecords | None, new: TreeRecords) -> list[TaskChange]:
+    """List the changes of a tree's tasks.
 
     Args:
-        old: the tree before, None at the first look.
-        new: the tree now.
+        old: the tree's records before, None at the first look.
+        new: its records now.
 
     Returns:
-        The changes: first of tasks that go on, parents before their children; then of tasks that
+        The changes: first of tasks that continue, parents before their children; then of tasks that
         have ended, children before their parents.
     """
-    before = {} if old is None else {task.id: task for task in old.tasks()}
-    going_on: list[TaskChange] = []
+    before = {} if old is None else {record[ID]: record for record in old}
+    active: list[TaskChange] = []
     ended: list[TaskChange] = []
-    for task in new.tasks():
-        change = _change(before.get(task.id), task)
+    for record in new:
+        change = _change(before.get(record[ID]), record)
         if change is not None:
-            (ended if change.is_final else going_on).append(change)
-    return [*going_on, *reversed(ended)]
+            (ended if change.is_final else active).append(change)
+    return [*active, *reversed(ended)]
 
 
-def _change(old: Any, new: Any) -> TaskChange | None:
-    if old is None:
-        return TaskChange(new, None, new.state)
-    # A task that goes back to FREE keeps its old start until it is taken up again.
-    began = old.get("start_ts")
-    restarted = (
-        began is not None
-        and new.state not in (task_states.FREE, task_states.ASSIGNED)
-        and new.get("start_ts") != began
-    )
-    if old.state == new.state and not restarted:
+def _change(old: TaskRecord | None, new: TaskRecord) -> TaskChange | None:
+    if old is new:
         return None
-    return TaskChange(new, old.state, new.state, restarted)
+    if old is None:
+        return TaskChange(info_of(new), None, new[STATE])
+    # A task that goes back to FREE keeps its old start until it is taken up again.
+    restarted = (
+        old[START] is not None
+        and new[STATE] not in (task_states.FREE, task_states.ASSIGNED)
+        and new[START] != old[START]
+    )
+    if old[STATE] == new[STATE] and not restarted:
+        return None
+    return TaskChange(info_of(new), old[STATE], new[STATE], restarted)

@@ -1,32 +1,30 @@
 """Reads many task trees with a handful of requests. It knows no clock and keeps nothing.
 
-A look begins with what the look before it found, and asks only for what can have changed:
+A look starts from what the look before it found, and asks only for what can have changed:
 
 - the roots, by their ids;
-- of each task that goes on, the children that go on too: short rows, and no results;
+- of each active task, its active children: short rows, and no results;
 - of each task where these differ from what was known, or that has ended since, all children once.
 
-A task that has ended gets no new children, and what has ended stays as it is: a sub-tree of ended
-tasks is not asked for again.
+A task that has ended gets no new children and never changes: a subtree of ended tasks is not asked
+for again.
 
-One task that the hub can't tell of, because something in its row breaks the answer, does not hide
-the others of its request: the request is cut until the task is found, and from then on it is asked
-for alone.
+A task that breaks the hub's answer, because of something in its row, does not hide the others of
+its request: the request is cut until the task is found, and from then on it is asked for alone.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from txkoji import task_states
-from txkoji._rich_base import make
 from txkoji.exceptions import HubFault, KojiException, NotXMLRPC, ServerOffline
-from txkoji.task import Task
-from txkoji.watching.task_tree import TaskTree, may_have_children
+from txkoji.hub.client import HubClient
+from txkoji.watching.records import ID, PARENT, TaskRecord, TreeRecords, is_final, record_of
+from txkoji.watching.task_tree import may_have_children
 
-__all__ = ["PROBES", "Refused", "read_trees"]
+__all__ = ["PORTION", "PROBES", "Refusals", "portioned", "read_trees"]
 
 BATCH = 500
 """Tasks in one request: far below the hub's 4 MiB, and few enough for its database."""
@@ -35,103 +33,110 @@ PROBES = 30
 """How often one look cuts requests that are refused: enough to find three tasks among 500."""
 
 PORTION = 100
-"""Tasks that are dealt with in one reactor turn, with their children."""
+"""Trees, or tasks with their children, that are handled in one reactor iteration."""
+
+RECORDS = 1000
+"""Records that are only looked at, in one reactor iteration."""
 
 T = TypeVar("T")
 
-Refused = dict[tuple[str, int], KojiException]
+Refusals = dict[tuple[str, int], KojiException]
 """What the hub said to a question about a task."""
 
 Rest = Callable[[], Awaitable[None]]
 
-_ROOT, _GOING_ON, _ALL = "the task", "its active children", "its children"
+_ROOT, _ACTIVE_CHILDREN, _ALL = "the task", "its active children", "its children"
 """The questions."""
 
 _ACTIVE = [int(state) for state in task_states.ACTIVE_GROUP]
 
-_LEFT_OUT = frozenset(["owner_name", "owner_type", "result"])
-"""What ``listTasks`` has beyond ``getTaskInfo``. The results of 10,000 trees take much memory."""
 
-_SHARED = ("arch", "label", "method")
-"""Columns whose text thousands of tasks have in common."""
+async def portioned(items: Sequence[T], rest: Rest, size: int = PORTION) -> AsyncIterator[T]:
+    """Yield items, and yield to the reactor after each portion of them.
+
+    Args:
+        items: the items.
+        rest: returns an awaitable of a later reactor iteration.
+        size: how many items a portion has.
+    """
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % size == 0:
+            await rest()
 
 
 async def read_trees(
-    connection: Any,
-    known: Mapping[int, TaskTree | None],
+    client: HubClient,
+    known: Mapping[int, TreeRecords | None],
     rest: Rest,
-    refused: Refused,
+    refused: Refusals,
     *,
     probes: int = PROBES,
-) -> dict[int, TaskTree | None]:
+) -> dict[int, TreeRecords | None]:
     """Read task trees.
 
     Args:
-        connection: a :class:`txkoji.Connection`.
-        known: for the id of each root the tree that was read last, None at the first look.
-        rest: is awaited now and then, so that the reactor gets its turn.
-        refused: what the hub could not answer when it was last asked. It is brought up to date.
-        probes: how often a request that is refused is cut to find the task that is to blame.
+        client: the hub's client.
+        known: for the id of each root the records that were read last, None at the first look.
+        rest: returns an awaitable of a later reactor iteration.
+        refused: what the hub could not answer when it was last asked. It is updated.
+        probes: how often a refused request is cut to find the task that breaks it.
 
     Returns:
-        For each id its tree: the same object where nothing in it changed; None where the hub has
-        no such task. An id that the hub could not tell of is missing.
+        For each id its tree's records: the same object if nothing in it changed; None if the hub
+        has no such task. An id that the hub could not answer for is missing.
 
     Raises:
         KojiException: a request failed, and not because of one task.
     """
-    look = _Look(connection, known, rest, refused, probes)
+    look = _Look(client, known, rest, refused, probes)
     await look.recall()
     await look.read()
     return await look.trees()
 
 
 class _Look:
-    """The rows of all trees of one look, by their ids, and their children's ids."""
+    """The records of all trees of one look, by their ids, and their children's ids."""
 
     def __init__(
         self,
-        connection: Any,
-        known: Mapping[int, TaskTree | None],
+        client: HubClient,
+        known: Mapping[int, TreeRecords | None],
         rest: Rest,
-        refused: Refused,
+        refused: Refusals,
         probes: int,
     ) -> None:
-        self._connection = connection
+        self._client = client
         self._known = known
         self._rest = rest
         self._refused = refused
         self._probes = probes
         self._missing = set(known)
-        self._rows: dict[int, Any] = {}
+        self._records: dict[int, TaskRecord] = {}
         self._children: dict[int, tuple[int, ...]] = {}
         self._unknown: set[int] = set()
 
     async def recall(self) -> None:
-        """Begin with what is known."""
-        async for tree in self._portioned([tree for tree in self._known.values() if tree]):
-            self._rows[tree.root["id"]] = tree.root
-            for parent, children in tree.children.items():
-                self._children[parent] = tuple(child["id"] for child in children)
-                self._rows.update((child["id"], child) for child in children)
+        """Start with what is known."""
+        async for records in self._portioned([each for each in self._known.values() if each]):
+            self._records.update((record[ID], record) for record in records)
+            for record in records[1:]:
+                siblings = self._children.get(record[PARENT], ())
+                self._children[record[PARENT]] = (*siblings, record[ID])
 
-    async def _portioned(self, items: Sequence[T]) -> AsyncIterator[T]:
-        """Yield the items, with a rest between portions of them."""
-        for number, item in enumerate(items, 1):
-            yield item
-            if number % PORTION == 0:
-                await self._rest()
+    def _portioned(self, items: Sequence[T], size: int = PORTION) -> AsyncIterator[T]:
+        return portioned(items, self._rest, size)
 
     async def read(self) -> None:
         """Ask, level by level, until nothing is left to ask."""
-        ended = {task_id for task_id in self._rows if self._is_final(task_id)}
-        async for part, rows in self._infos(_ROOT, sorted(self._known)):
+        ended = {task_id for task_id in self._records if self._is_final(task_id)}
+        async for part, rows in self._infos(sorted(self._known)):
             self._missing.difference_update(part)
-            self._unknown.update(
-                task_id for task_id, row in zip(part, rows, strict=True) if row is None
-            )
-            for row in filter(None, rows):
-                self._take(row)
+            async for task_id, row in self._portioned(list(zip(part, rows, strict=True))):
+                if row is None:
+                    self._unknown.add(task_id)
+                else:
+                    self._take(row)
         if self._missing and self._missing == self._known.keys():
             raise self._refused[_ROOT, min(self._missing)]
         # Everything below a task that is looked at for the first time, or that has ended since.
@@ -140,42 +145,45 @@ class _Look:
             for task_id in sorted(self._known.keys() - self._unknown - self._missing)
             if (self._known[task_id] is None or (self._is_final(task_id) and task_id not in ended))
         ]
-        going_on = set(self._parents_going_on(ended)).difference(whole)
-        whole += await self._read_active(sorted(going_on))
+        parents = (await self._active_parents(ended)).difference(whole)
+        whole += await self._read_active(sorted(parents))
         done = ended
         while whole:
             done = done.union(whole)
             whole = [
                 child
                 for child in await self._read_whole(list(dict.fromkeys(whole)))
-                # One that has ended after its active children were read must be read once more.
-                if child not in done and (child not in going_on or self._is_final(child))
+                # One that ended after its active children were read must be read once more.
+                if child not in done and (child not in parents or self._is_final(child))
             ]
 
-    def _parents_going_on(self, ended: set[int]) -> Iterator[int]:
-        for task_id, row in self._rows.items():
+    async def _active_parents(self, ended: set[int]) -> set[int]:
+        """Return the tasks below which something may still change."""
+        parents = set()
+        async for task_id in self._portioned(list(self._records), RECORDS):
             if task_id in ended:
                 # Its orphans: it was canceled alone.
                 children = self._children.get(task_id, ())
                 if not all(self._is_final(child) for child in children):
-                    yield task_id
-            elif may_have_children(row):
-                yield task_id
+                    parents.add(task_id)
+            elif may_have_children(self._records[task_id]):
+                parents.add(task_id)
+        return parents
 
     async def _read_active(self, parents: list[int]) -> list[int]:
         """Read the active children of many parents; returns the tasks to list whole."""
         whole = []
         asked = set(parents)
-        async for parent, rows in self._list(_GOING_ON, parents, state=_ACTIVE):
+        async for parent, rows in self._list(_ACTIVE_CHILDREN, parents, state=_ACTIVE):
             known = self._children.get(parent, ())
-            going_on = {child for child in known if not self._is_final(child)}
-            if going_on != {row["id"] for row in rows}:
+            active = {child for child in known if not self._is_final(child)}
+            if active != {row["id"] for row in rows}:
                 whole.append(parent)
                 continue
             for row in rows:
-                self._take(row)
-                if row["id"] not in asked and may_have_children(row):
-                    whole.append(row["id"])
+                record = self._take(row)
+                if record[ID] not in asked and may_have_children(record):
+                    whole.append(record[ID])
         return whole
 
     async def _read_whole(self, parents: list[int]) -> list[int]:
@@ -185,38 +193,38 @@ class _Look:
         await self._read_piecemeal(
             [parent for parent in parents if (_ALL, parent) in self._refused]
         )
-        return [
-            child
-            for parent in parents
-            for child in self._children.get(parent, ())
-            if may_have_children(self._rows[child])
-        ]
+        below = []
+        async for parent in self._portioned(parents):
+            children = self._children.get(parent, ())
+            below += [child for child in children if may_have_children(self._records[child])]
+        return below
 
     async def _read_piecemeal(self, parents: list[int]) -> None:
         """Do without the results of children, one of which breaks the answer."""
         gone: set[int] = set()
-        async for parent, rows in self._list(_GOING_ON, parents, state=_ACTIVE):
+        async for parent, rows in self._list(_ACTIVE_CHILDREN, parents, state=_ACTIVE):
             known = self._children.get(parent, ())
             gone.update(child for child in known if not self._is_final(child))
             gone.difference_update(row["id"] for row in rows)
             self._set_children(parent, rows)
-        async for _, rows in self._infos(_ROOT, sorted(gone)):
+        async for _, rows in self._infos(sorted(gone)):
             for row in filter(None, rows):
                 self._take(row)
 
     def _set_children(self, parent: int, rows: list[Any]) -> None:
-        """Keep the rows of a parent's children; those that were known stay."""
-        for row in rows:
-            self._take(row)
-        children = {*self._children.get(parent, ()), *(row["id"] for row in rows)}
+        """Keep the records of a parent's children, and those that were known."""
+        found = {self._take(row)[ID] for row in rows}
+        children = found.union(self._children.get(parent, ()))
         if children:
             self._children[parent] = tuple(sorted(children))
 
     # Requests
 
-    def _infos(self, question: str, ids: list[int]) -> AsyncIterator[tuple[list[int], list[Any]]]:
-        """Yield parts of the ids, each with the rows of its tasks, None for an unknown one."""
-        return self._ask(question, ids, lambda part: self._connection.call("getTaskInfo", part))
+    def _infos(self, ids: list[int]) -> AsyncIterator[tuple[list[int], list[Any]]]:
+        """Yield parts of the ids, each with the structs of its tasks, None for an unknown one."""
+        return self._ask(
+            _ROOT, ids, lambda part: self._client.call("getTaskInfo", part, request=True)
+        )
 
     async def _list(
         self, question: str, parents: list[int], **options: Any
@@ -225,13 +233,17 @@ class _Look:
         async for part, rows in self._ask(
             question,
             parents,
-            lambda part: self._connection.call("listTasks", {"parent": part, **options}),
+            lambda part: self._client.call(
+                "listTasks", {"parent": part, "decode": True, **options}
+            ),
         ):
             found: dict[int, list[Any]] = {}
             for row in rows:
                 found.setdefault(row["parent"], []).append(row)
+            rows.clear()
             async for parent in self._portioned(part):
-                yield parent, found.get(parent, [])
+                # What was decoded is dropped with its portion, not all at once.
+                yield parent, found.pop(parent, [])
 
     async def _ask(
         self, question: str, ids: list[int], ask: Callable[[list[int]], Awaitable[list[Any]]]
@@ -263,39 +275,34 @@ class _Look:
                 yield part, answer
 
     def _is_final(self, task_id: int) -> bool:
-        return self._rows[task_id]["state"] in task_states.DONE_GROUP
+        return is_final(self._records[task_id])
 
-    def _take(self, row: Any) -> None:
-        """Keep a row, slim; the one that is there where nothing in it changed."""
-        old = self._rows.get(row["id"])
-        if old is not None and old["state"] in task_states.DONE_GROUP:
-            return
-        # Every reply has its own texts of the same names.
-        slim = {sys.intern(key): value for key, value in row.items() if key not in _LEFT_OUT}
-        if old == slim:
-            return
-        for key in _SHARED:
-            if isinstance(slim.get(key), str):
-                slim[key] = sys.intern(slim[key])
-        self._rows[row["id"]] = make(Task, slim, self._connection)
+    def _take(self, row: Mapping[str, Any]) -> TaskRecord:
+        """Keep a task's record, unless the one that is kept is final."""
+        old = self._records.get(row["id"])
+        if old is not None and is_final(old):
+            return old
+        record = self._records[row["id"]] = record_of(row, old)
+        return record
 
-    async def trees(self) -> dict[int, TaskTree | None]:
+    async def trees(self) -> dict[int, TreeRecords | None]:
         """Put together what was read."""
         read = [task_id for task_id in self._known if task_id not in self._missing]
         return {task_id: self._tree(task_id) async for task_id in self._portioned(read)}
 
-    def _tree(self, task_id: int) -> TaskTree | None:
+    def _tree(self, task_id: int) -> TreeRecords | None:
         if task_id in self._unknown:
             return None
-        children = {}
+        # A dict: a hub whose tasks are each other's parents must not be followed in circles.
+        found = dict.fromkeys([task_id])
         waiting = [task_id]
         for parent in waiting:
-            below = self._children.get(parent)
-            if below:
-                children[parent] = tuple(self._rows[child] for child in below)
-                waiting += below
-        tree = TaskTree(self._rows[task_id], children)
-        return self._known[task_id] if tree == self._known[task_id] else tree
+            below = [child for child in self._children.get(parent, ()) if child not in found]
+            found.update(dict.fromkeys(below))
+            waiting += below
+        records = tuple([self._records[each] for each in found])
+        known = self._known[task_id]
+        return known if known == records else records
 
 
 def _batches(ids: list[int]) -> Iterator[list[int]]:

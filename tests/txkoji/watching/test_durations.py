@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import pytest
 
 from tests.support import HubInMemory
-from txkoji.estimates import AverageDurations, package_with_average
 from txkoji.exceptions import ServerOffline
-from txkoji.task import Task
+from txkoji.task_info import TaskInfo
+from txkoji.watching.durations import AverageDurations, package_with_average
 
 HOUR = 3600.0
 SOURCE = "git+https://git.example.test/rpms/{}.git#1"
 
 
-def build(package: str, method: str = "build") -> Task:
-    return Task(id=1, method=method, request=[SOURCE.format(package), "demo", {}])
+def build(package: str, method: str = "build") -> TaskInfo:
+    return TaskInfo(id=1, method=method, request=[SOURCE.format(package), "demo", {}])
 
 
 def result(deferred: Any) -> Any:
@@ -36,8 +35,8 @@ def site() -> Any:
     site.hub.builder.stop()
 
 
-def learn(site: HubInMemory, durations: AverageDurations, tasks: list[Task]) -> int:
-    learning = durations.learn(tasks)
+def learn(site: HubInMemory, durations: AverageDurations, packages: list[str]) -> int:
+    learning = durations.learn(packages)
     site.answer()
     number: int = result(learning)
     return number
@@ -45,39 +44,39 @@ def learn(site: HubInMemory, durations: AverageDurations, tasks: list[Task]) -> 
 
 def test_asked_once(site: HubInMemory) -> None:
     """A package is asked about once, however many tasks build it; one without builds, too."""
-    durations = AverageDurations(site.koji, site.clock)
-    tasks = [build("hello"), build("world"), build("hello")]
-    assert durations.known(tasks[0]) is None
+    durations = AverageDurations(site.koji.client, site.clock)
+    packages = ["hello", "world", "hello"]
+    assert durations.known("hello") is None
     before = site.hub.requests
-    assert learn(site, durations, tasks) == 2
-    average = durations.known(build("hello"))
-    assert isinstance(average, datetime.timedelta)
-    assert 50 < average.total_seconds() < 120
-    assert durations.known(build("world")) is None
-    assert learn(site, durations, tasks) == 0
+    assert learn(site, durations, packages) == 2
+    average = durations.known("hello")
+    assert isinstance(average, float)
+    assert 50 < average < 120
+    assert durations.known("world") is None
+    assert learn(site, durations, packages) == 0
     assert site.hub.requests - before == 1
 
 
 def test_asked_again_after_hours(site: HubInMemory) -> None:
     """What a package's builds take changes: it is asked for again, and known meanwhile."""
-    durations = AverageDurations(site.koji, site.clock, time_to_live=HOUR)
-    learn(site, durations, [build("hello")])
+    durations = AverageDurations(site.koji.client, site.clock, time_to_live=HOUR)
+    learn(site, durations, ["hello"])
     site.pass_time(HOUR - 1, step=HOUR - 1)
-    assert learn(site, durations, [build("hello")]) == 0
+    assert learn(site, durations, ["hello"]) == 0
     site.pass_time(1)
-    assert durations.known(build("hello")) is not None
-    assert learn(site, durations, [build("hello")]) == 1
+    assert durations.known("hello") is not None
+    assert learn(site, durations, ["hello"]) == 1
 
 
 def test_few_at_once(site: HubInMemory) -> None:
     """Of many packages few are asked about at a time, the first ones first."""
-    durations = AverageDurations(site.koji, site.clock)
-    tasks = [build(f"package{number}") for number in range(60)]
+    durations = AverageDurations(site.koji.client, site.clock)
+    packages = [f"package{number}" for number in range(60)]
     before = site.hub.requests
-    assert learn(site, durations, tasks) == durations.AT_ONCE == 50
+    assert learn(site, durations, packages) == durations.AT_ONCE == 50
     assert site.hub.requests - before == 1
-    assert learn(site, durations, tasks) == 10
-    assert learn(site, durations, tasks) == 0
+    assert learn(site, durations, packages) == 10
+    assert learn(site, durations, packages) == 0
 
 
 @pytest.mark.parametrize("method", ["newRepo", "tagBuild", "buildArch", "runroot", "chainbuild"])
@@ -89,11 +88,11 @@ def test_tasks_without_average(method: str) -> None:
 
 def test_offline_hub(site: HubInMemory) -> None:
     """A hub that is away is not taken for one that knows nothing."""
-    durations = AverageDurations(site.koji, site.clock)
+    durations = AverageDurations(site.koji.client, site.clock)
     site.hub.offline()
-    learning = durations.learn([build("hello")])
+    learning = durations.learn(["hello"])
     site.pass_time(200)
     assert result(learning).check(ServerOffline)
     site.hub.online()
-    assert learn(site, durations, [build("hello")]) == 1
-    assert durations.known(build("hello")) is not None
+    assert learn(site, durations, ["hello"]) == 1
+    assert durations.known("hello") is not None

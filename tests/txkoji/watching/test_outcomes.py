@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from tests.support import HubInMemory
 from txkoji import Connection, Profile, TaskWatcher, build_states
 from txkoji.exceptions import ServerOffline
-from txkoji.task import Task
+from txkoji.task_info import TaskInfo
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import make_task
@@ -22,8 +22,8 @@ FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 
 
-def task(number: int, state: int, ended: float | None = None) -> Task:
-    return Task(id=number, state=state, completion_ts=ended)
+def task(number: int, state: int, ended: float | None = None) -> TaskInfo:
+    return TaskInfo(id=number, state=state, completion_ts=ended)
 
 
 def test_guilty_is_the_first_to_fail() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from txkoji.task import Task
+from txkoji.task_info import TaskInfo
+from txkoji.watching.records import record_of
 from txkoji.watching.task_tree import (
     TaskChange,
     TaskTree,
@@ -18,11 +19,11 @@ from txkoji.watching.task_tree import (
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 
 
-def task(number: int, state: int, start: float | None = None, **more: Any) -> Task:
-    return Task(id=number, state=state, start_ts=start, host_id=None, waiting=None, **more)
+def task(number: int, state: int, start: float | None = None, **more: Any) -> TaskInfo:
+    return TaskInfo(id=number, state=state, start_ts=start, host_id=None, waiting=None, **more)
 
 
-def build_arch(number: int, arch: str, state: int = OPEN) -> Task:
+def build_arch(number: int, arch: str, state: int = OPEN) -> TaskInfo:
     # The column says which hosts may take the task.
     request = ["a.src.rpm", 7, arch, False, {"repo_id": 1}]
     return task(number, state, method="buildArch", arch="noarch", label=arch, request=request)
@@ -74,7 +75,7 @@ def test_arches() -> None:
 def test_first_look() -> None:
     """At the first look every task is new: parents before children, children end first."""
     tree = TaskTree(task(1, CLOSED), {1: (task(2, CLOSED), task(3, OPEN)), 2: (task(4, CANCELED),)})
-    assert told(changes_between(None, tree)) == [
+    assert told(changes_between(None, tree.records)) == [
         (3, None, OPEN),
         (4, None, CANCELED),
         (2, None, CLOSED),
@@ -86,8 +87,8 @@ def test_later_look() -> None:
     """Later, only what is new or has another state is told."""
     old = TaskTree(task(1, OPEN, 5.0), {1: (task(2, OPEN, 6.0), task(3, FREE))})
     new = TaskTree(task(1, OPEN, 5.0), {1: (task(2, CLOSED, 6.0), task(3, FREE), task(4, FREE))})
-    assert told(changes_between(old, new)) == [(4, None, FREE), (2, OPEN, CLOSED)]
-    assert changes_between(new, new) == []
+    assert told(changes_between(old.records, new.records)) == [(4, None, FREE), (2, OPEN, CLOSED)]
+    assert changes_between(new.records, new.records) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_restart(
 ) -> None:
     """A task that a builder took up anew is told as restarted, when it is seen to run again."""
     old, new = TaskTree(task(1, *before)), TaskTree(task(1, *after))
-    [change] = changes_between(old, new)
+    [change] = changes_between(old.records, new.records)
     assert change.restarted is restarted
     assert old.states() != new.states()
 
@@ -124,6 +125,6 @@ def test_restart(
         (task(1, OPEN, 5.0, method="somePlugin"), True),
     ],
 )
-def test_children_may_be(found: Task, may: bool) -> None:
+def test_children_may_be(found: TaskInfo, may: bool) -> None:
     """There is nothing below a task that never ran, nor below one that only builds an arch."""
-    assert may_have_children(found) is may
+    assert may_have_children(record_of(found)) is may

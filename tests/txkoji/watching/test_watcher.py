@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +15,8 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from txkoji import task_states
 from txkoji.exceptions import ConnectionFailed
-from txkoji.task import Task
+from txkoji.watching import tree_reader
+from txkoji.watching.records import record_of
 from txkoji.watching.watcher import TaskTree, TaskWatcher, UnknownTask
 
 FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
@@ -22,26 +26,37 @@ class Tasks:
     """Answers the two questions of the watcher from a table, and fails any other."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, Task] = {}
+        self.rows: dict[int, Munch] = {}
         self.asked: list[tuple[str, list[int]]] = []
         self.error: Exception | None = None
         self.held: Deferred[None] | None = None
 
     def set(self, task_id: int, state: int, parent: int | None = None, **more: Any) -> None:
-        self.rows[task_id] = Task(
+        self.rows[task_id] = Munch(
             id=task_id, state=state, parent=parent, host_id=None, waiting=None, **more
         )
 
-    def call(self, method: str, argument: Any) -> Deferred[Any]:
+    @property
+    def client(self) -> Tasks:
+        return self
+
+    def send_all(self, calls: list[Any]) -> Deferred[list[Any]]:
+        assert {call.method for call in calls} == {"getAverageBuildDuration"}
+        return succeed([None] * len(calls))
+
+    def call(self, method: str, argument: Any, **named: Any) -> Deferred[Any]:
         if self.error is not None:
             return fail(self.error)
         if method == "getTaskInfo":
             assert isinstance(argument, list)
+            assert named == {"request": True}
             self.asked.append((method, argument))
             answer: Any = [self.rows.get(task_id) for task_id in argument]
         else:
             assert method == "listTasks"
-            assert set(argument) <= {"parent", "state"}
+            assert {"parent", "decode"} <= set(argument) <= {"parent", "decode", "state"}
+            assert argument["decode"]
+            assert named == {}
             self.asked.append((method, argument["parent"]))
             parents = set(argument["parent"])
             answer = [
@@ -276,7 +291,7 @@ def test_slow_hub_is_not_asked_twice(tasks: Tasks, watcher: TaskWatcher, clock: 
     clock.advance(0)
     clock.advance(100)
     watcher.watch(2)
-    watcher.wake()
+    watcher.hint(1)
     clock.advance(100)
     assert len(tasks.asked) == 1
     held, tasks.held = tasks.held, None
@@ -287,14 +302,14 @@ def test_slow_hub_is_not_asked_twice(tasks: Tasks, watcher: TaskWatcher, clock: 
     watcher.stop()
 
 
-def test_wake(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """Waking looks at once, as after a message."""
+def test_hint(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A hint makes the watcher look at once."""
     tasks.set(1, OPEN)
     _, ends = seen(watcher, 1)
     clock.advance(0)
     tasks.set(1, FAILED)
     clock.advance(3)
-    watcher.wake()
+    watcher.hint(1)
     clock.advance(0)
     assert len(ends) == 1
 
@@ -339,4 +354,103 @@ def test_thousand_trees(tasks: Tasks, clock: Clock) -> None:
     clock.pump([1] * 20)
     assert len(late) == 300
     assert max(late) < 20
+    watcher.stop()
+
+
+class CountingClock(Clock):
+    """A clock that numbers its iterations, one for each delayed call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.iteration = 0
+
+    def callLater(  # noqa: N802 - Twisted's name
+        self, when: float, what: Callable[..., Any], *args: Any, **named: Any
+    ) -> Any:
+        def begin() -> None:
+            self.iteration += 1
+            what(*args, **named)
+
+        return super().callLater(when, begin)
+
+
+def builds(tasks: Tasks, count: int) -> list[int]:
+    """Make so many builds of 7 tasks; returns the ids of their roots."""
+    source = "git+https://git.example.test/rpms/hello.git#1"
+    for root in range(1, count + 1):
+        request = [source, "demo", {"custom_user_metadata": {"marker": f"m{root}"}}]
+        columns = {"owner": 1, "channel_id": 1, "priority": 20, "weight": 1.5, "label": None}
+        times = {"create_ts": root + 0.25, "start_ts": root + 0.5, "completion_ts": None}
+        tasks.set(root, OPEN, method="build", arch="noarch", request=request, **columns, **times)
+        for child in range(root * 10 + 100_000, root * 10 + 100_006):
+            request = ["a.src.rpm", 7, "x86_64", False, {"repo_id": child}]
+            tasks.set(
+                child, OPEN, root, method="buildArch", arch="x86_64", request=request, **times
+            )
+    return list(range(1, count + 1))
+
+
+def tracked() -> int:
+    """Count what Python's garbage collector visits in a full collection."""
+    # What a first collection stops tracking lets the second stop tracking what holds it.
+    gc.collect()
+    gc.collect()
+    return len(gc.get_objects())
+
+
+def test_slim(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A watched tree costs the garbage collector no more than its handle, whatever its tasks."""
+    roots = builds(tasks, 400)
+    before = tracked()
+    watches = [watcher.watch(root) for root in roots]
+    clock.advance(0)
+    assert all(watch.tree is not None for watch in watches)
+    assert (tracked() - before) / len(roots) < 7
+    # A second look at trees that did not change keeps what is there.
+    trees = [watch.records for watch in watches]
+    clock.advance(15)
+    assert [id(watch.records) for watch in watches] == [id(tree) for tree in trees]
+    assert (tracked() - before) / len(roots) < 7
+    watcher.stop()
+
+
+def test_tree_shows_what_the_hub_answered(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """Tasks are made of the slim records on demand, with all columns and the request."""
+    [root] = builds(tasks, 1)
+    watch = watcher.watch(root)
+    clock.advance(0)
+    assert watch.tree is not None
+    for task in watch.tree.tasks():
+        row = tasks.rows[task.id]
+        assert {key: task[key] for key in row} == row
+    assert watch.tree.root.params.opts.custom_user_metadata.marker == "m1"
+    assert watch.tree.root.package == "hello"
+    assert [task.arch for task in watch.tree.children[root]] == ["x86_64"] * 6
+    watcher.stop()
+
+
+def test_slices(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many trees a look reads, no reactor iteration handles many of them."""
+    clock = CountingClock()
+    watcher = TaskWatcher(tasks, clock, interval=10)
+    records: Counter[int] = Counter()
+    callbacks: Counter[int] = Counter()
+
+    def counted(*args: Any) -> Any:
+        records[clock.iteration] += 1
+        return record_of(*args)
+
+    monkeypatch.setattr(tree_reader, "record_of", counted)
+    roots = builds(tasks, 1400)
+    for root in roots:
+        watcher.watch(root).on_change(lambda _: callbacks.update([clock.iteration]))
+    clock.advance(0)
+    for root in roots:
+        tasks.set(root * 10 + 100_000, CLOSED, root, method="buildArch")
+    clock.pump([1] * 60)
+    assert callbacks.total() == 2 * len(roots)
+    assert max(callbacks.values()) <= 50
+    assert records.total() >= 3 * 7 * len(roots)
+    # 100 trees of 7 tasks.
+    assert max(records.values()) <= 700
     watcher.stop()

@@ -1,0 +1,98 @@
+"""How long the builds of packages take on average: each asked for once, and kept for hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twisted.internet.interfaces import IReactorTime
+
+from txkoji._deferreds import returns_deferred
+from txkoji.exceptions import HubFault, ServerOffline
+from txkoji.hub.call import Call
+from txkoji.hub.client import HubClient
+from txkoji.task_info import TaskInfo
+
+__all__ = ["AverageDurations", "package_with_average"]
+
+_METHODS_WITH_AVERAGE = frozenset(
+    [
+        "appliance",
+        "build",
+        "image",
+        "kiwiBuild",
+        "livecd",
+        "livemedia",
+        "maven",
+        "winbuild",
+    ]
+)
+"""Tasks that make a build, so that the hub's averages hold for them."""
+
+
+class AverageDurations:
+    """Average durations of packages' builds.
+
+    Args:
+        client: the hub's client.
+        clock: says when an answer is old.
+        time_to_live: seconds until an answer is asked for again.
+    """
+
+    AT_ONCE = 50
+    """How many are asked for in one request: each is a computation on the hub."""
+
+    def __init__(
+        self, client: HubClient, clock: IReactorTime, *, time_to_live: float = 6 * 3600.0
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._time_to_live = time_to_live
+        self._answers: dict[str, tuple[float, float | None]] = {}
+
+    def known(self, package: str | None) -> float | None:
+        """Return how many seconds a package's builds take; None if that is not known."""
+        return self._answers.get(package or "", (0.0, None))[1]
+
+    @returns_deferred
+    async def learn(self, packages: Iterable[str | None]) -> int:
+        """Ask about some of the packages whose averages are unknown or old.
+
+        Args:
+            packages: the packages' names, the most urgent first; None is left out.
+
+        Returns:
+            A Deferred of the number of packages that were asked about, at most ``AT_ONCE``.
+
+        Raises:
+            KojiException: the request failed; nothing is kept.
+        """
+        now = self._clock.seconds()
+        old = now - self._time_to_live
+        due = dict.fromkeys(
+            package
+            for package in packages
+            if package and self._answers.get(package, (old, None))[0] <= old
+        )
+        wanted = list(due)[: self.AT_ONCE]
+        if not wanted:
+            return 0
+        results = await self._client.send_all(
+            [Call("getAverageBuildDuration", (package,)) for package in wanted]
+        )
+        for package, result in zip(wanted, results, strict=True):
+            if isinstance(result, Exception) and (
+                isinstance(result, ServerOffline) or not isinstance(result, HubFault)
+            ):
+                raise result
+            # A package that the hub can't answer for does not hide the others.
+            is_number = isinstance(result, (int, float))
+            self._answers[package] = (now, float(result) if is_number else None)
+        return len(wanted)
+
+
+def package_with_average(task: TaskInfo) -> str | None:
+    """Return the name of the package whose average duration holds for a task, or None."""
+    if task.get("method") not in _METHODS_WITH_AVERAGE:
+        return None
+    package: str | None = task.package
+    return package

@@ -1,0 +1,135 @@
+"""A watched task as a slim record: an exact tuple of atoms. Pure.
+
+A watcher keeps 70,000 tasks for hours. Python's garbage collector visits every container that it
+tracks in each full collection, and the program stands still meanwhile; it stops tracking a tuple
+that holds only atoms, and a tuple of such tuples. So a record is such a tuple, no object of a class
+of our own, and holds the one column that is no atom, the request, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from munch import Munch
+
+from txkoji import task_states
+from txkoji._times import moment
+from txkoji.task_info import TaskInfo
+
+__all__ = [
+    "CHANNEL",
+    "HOST",
+    "ID",
+    "METHOD",
+    "PARENT",
+    "START",
+    "STATE",
+    "WAITING",
+    "TaskRecord",
+    "TreeRecords",
+    "has_started",
+    "info_of",
+    "is_final",
+    "record_of",
+]
+
+TaskRecord = tuple[Any, ...]
+"""The values of :data:`COLUMNS`."""
+
+TreeRecords = tuple[TaskRecord, ...]
+"""The records of a task and all below it, parents before their children."""
+
+COLUMNS = (
+    "id",
+    "parent",
+    "state",
+    "method",
+    "host_id",
+    "channel_id",
+    "waiting",
+    "start_ts",
+    "arch",
+    "label",
+    "owner",
+    "priority",
+    "weight",
+    "awaited",
+    "create_ts",
+    "completion_ts",
+    "request",
+)
+"""The columns of ``getTaskInfo``, without the texts of the times."""
+
+ID, PARENT, STATE, METHOD, HOST, CHANNEL, WAITING, START = range(8)
+"""Where a record has the columns that the watcher itself looks at."""
+
+_REQUEST = COLUMNS.index("request")
+
+_ATOMS = COLUMNS[:_REQUEST]
+
+_TIMES = tuple(
+    (COLUMNS.index(f"{name}_ts"), f"{name}_time") for name in ("create", "start", "completion")
+)
+"""Where a record has each time, and the column that has it as text: some structs have only that."""
+
+_DONE = frozenset(int(state) for state in task_states.DONE_GROUP)
+
+_STARTED = frozenset(map(int, (task_states.OPEN, task_states.CLOSED, task_states.FAILED)))
+
+
+def record_of(struct: Mapping[str, Any], old: TaskRecord | None = None) -> TaskRecord:
+    """Return the record of a task.
+
+    Args:
+        struct: what ``getTaskInfo`` or ``listTasks`` (decoded) answered.
+        old: the task's record so far, None for a new task. The request of a task never changes: it
+            is taken over.
+
+    Returns:
+        The record; ``old`` itself if nothing changed.
+    """
+    values = [_shared(struct.get(column)) for column in _ATOMS]
+    for position, text in _TIMES:
+        if values[position] is None and struct.get(text):
+            read = moment(None, struct[text])
+            values[position] = None if read is None else read.timestamp()
+    values.append(_packed(struct.get("request")) if old is None else old[_REQUEST])
+    record = tuple(values)
+    return old if old is not None and record == old else record
+
+
+def info_of(record: TaskRecord) -> TaskInfo:
+    """Return a task as ``getTaskInfo`` answers it."""
+    info = TaskInfo(zip(COLUMNS, record, strict=True))
+    info["request"] = _unpacked(record[_REQUEST])
+    return info
+
+
+def is_final(record: TaskRecord) -> bool:
+    """Tell whether the task is CLOSED, FAILED or CANCELED."""
+    return record[STATE] in _DONE
+
+
+def has_started(record: TaskRecord) -> bool:
+    """Tell whether a builder ever took the task up, even if the task is FREE again."""
+    return record[STATE] in _STARTED or record[START] is not None
+
+
+def _shared(value: Any) -> Any:
+    """Return one object for a text that thousands of tasks have in common, such as a method."""
+    return sys.intern(value) if type(value) is str else value
+
+
+def _packed(request: Any) -> Any:
+    """Return a request as JSON; as it is if it holds what JSON does not."""
+    try:
+        return json.dumps(request, ensure_ascii=False, separators=(",", ":"))
+    except TypeError:
+        return [request]
+
+
+def _unpacked(packed: Any) -> Any:
+    return json.loads(packed, object_hook=Munch) if isinstance(packed, str) else packed[0]

@@ -1,0 +1,158 @@
+"""One watched task, for whoever watches it: the tree, callbacks, the end, the estimate."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from txkoji import task_states
+from txkoji._times import moment
+from txkoji.watching.records import START, STATE, TreeRecords
+from txkoji.watching.task_tree import TaskChange, TaskTree, changes_between, states_of
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """One watched task.
+
+    Attributes:
+        task_id: the task.
+        records: the records of the tree that was read last, None before the first.
+        done: a Deferred that fires with the final tree. It fails with :class:`UnknownTask` if the
+            hub has no such task, and never for an outage. Cancelling it ends the watch.
+        wants_queue_place: whether places in queues are asked for; may be changed at any time.
+        queue_places: for each FREE task of the tree whose place is known, by its id, how many tasks
+            of its channel are before it.
+    """
+
+    # No dict and no list each: the garbage collector would visit them all.
+    __slots__ = (
+        "_average",
+        "_callbacks",
+        "_estimate_callbacks",
+        "_is_silent",
+        "_stop",
+        "_task_callbacks",
+        "done",
+        "queue_places",
+        "records",
+        "task_id",
+        "wants_queue_place",
+    )
+
+    _log = Logger()
+
+    def __init__(
+        self, task_id: int, stop: Callable[[Watch], None], *, wants_queue_place: bool = False
+    ) -> None:
+        self.task_id = task_id
+        self.records: TreeRecords | None = None
+        self.done = _End(self)
+        self.wants_queue_place = wants_queue_place
+        self.queue_places: Mapping[int, int] = {}
+        self._average: float | None = None
+        self._callbacks: tuple[Callable[[TaskTree], Any], ...] = ()
+        self._task_callbacks: tuple[Callable[[TaskChange], Any], ...] = ()
+        self._estimate_callbacks: tuple[Callable[[Watch], Any], ...] = ()
+        self._is_silent = False
+        self._stop = stop
+
+    @property
+    def tree(self) -> TaskTree | None:
+        """The last :class:`TaskTree` that was read, None before the first."""
+        return None if self.records is None else TaskTree.of_records(self.records)
+
+    @property
+    def queue_place(self) -> int | None:
+        """How many tasks of its channel are before the watched task.
+
+        None if the task is not FREE, if nobody :attr:`wants_queue_place`, and until the queue was
+        read, which happens once a minute at most. :data:`txkoji.watching.queues.QUEUE_LIMIT` stands
+        for that many or more.
+        """
+        return self.queue_places.get(self.task_id)
+
+    @property
+    def estimated_end(self) -> datetime.datetime | None:
+        """When the watched task should end, an aware UTC datetime.
+
+        It is the task's start plus the average duration of its package's builds: a past time if
+        this build takes longer. None while the task is not OPEN, and if the hub has no builds to
+        compare it with.
+        """
+        if self._average is None or self.records is None:
+            return None
+        root = self.records[0]
+        started = moment(root[START])
+        if root[STATE] != task_states.OPEN or started is None:
+            return None
+        return started + datetime.timedelta(seconds=self._average)
+
+    def on_change(self, callback: Callable[[TaskTree], Any]) -> None:
+        """Call back with the tree whenever a task in it changed; at the first look too."""
+        self._callbacks = (*self._callbacks, callback)
+
+    def on_task_change(self, callback: Callable[[TaskChange], Any]) -> None:
+        """Call back with each :class:`TaskChange`, before :meth:`on_change` gets the tree.
+
+        Every task of the tree is reported, its last state included, however late it was seen: first
+        tasks that continue, parents before their children; then tasks that have ended, children
+        before their parents.
+        """
+        self._task_callbacks = (*self._task_callbacks, callback)
+
+    def on_estimate(self, callback: Callable[[Watch], Any]) -> None:
+        """Call back with the watch when its estimated end or its places in queues changed."""
+        self._estimate_callbacks = (*self._estimate_callbacks, callback)
+
+    def stop(self) -> None:
+        """End the watch; ``done`` no longer fires."""
+        self._stop(self)
+
+    def update(self, records: TreeRecords) -> None:
+        """Take the records that a look read. For the watcher."""
+        old, self.records = self.records, records
+        if old is records or (old is not None and states_of(old) == states_of(records)):
+            return
+        if self._task_callbacks:
+            for change in changes_between(old, records):
+                self._call(self._task_callbacks, change)
+        self._call(self._callbacks, TaskTree.of_records(records))
+
+    def estimate(self, average: float | None, places: Mapping[int, int]) -> None:
+        """Take how many seconds the task should take, and places in queues. For the watcher."""
+        if (average, places) != (self._average, self.queue_places):
+            self._average, self.queue_places = average, places
+            self._call(self._estimate_callbacks, self)
+
+    def silence(self) -> None:
+        """Make no more callbacks. For the watcher."""
+        self._is_silent = True
+        self._callbacks = self._task_callbacks = self._estimate_callbacks = ()
+
+    def _call(self, callbacks: tuple[Callable[[Any], Any], ...], argument: Any) -> None:
+        for callback in callbacks:
+            if self._is_silent:
+                return
+            try:
+                callback(argument)
+            except Exception:  # noqa: BLE001 - one caller's mistake must not blind the others
+                self._log.failure("a callback of a watched task failed")
+
+
+class _End(Deferred[TaskTree]):
+    """The end of a watched task. It needs no bound method of its own to be cancelled."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(_stop)
+        self.watch = watch
+
+
+def _stop(end: Deferred[TaskTree]) -> None:
+    assert isinstance(end, _End)
+    end.watch.stop()
