@@ -11,6 +11,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.submissions import Attempt, find_task
 from buildbot_koji.explanations import one_line
 from txkoji.exceptions import KojiException, ServerOffline, TransportError
@@ -44,14 +45,14 @@ class Cancellations:
         self._name = name
         self._connection = connection
         self._log_in = log_in
-        self._state: Any = None
+        self._state: MasterState | None = None
         self._left: dict[str, Attempt] = {}
         self._trying: Deferred[None] | None = None
 
     def start(self, master: Any) -> None:
         """Go on with what an earlier run of the master left."""
-        self._state = master.db.state
-        self._name = f"{master.name} {self._name}"
+        name = f"{master.name} {self._name}"
+        self._state = MasterState(master, name, "buildbot_koji.durable.cancellations")
         self._try_soon(self._read)
 
     def stop(self) -> None:
@@ -109,13 +110,11 @@ class Cancellations:
         trying.addCallback(ended)
 
     async def _read(self) -> None:
-        for stored in await self._state.getState(await self._object_id(), "left", []):
+        assert self._state is not None
+        for stored in await self._state.get("left", []):
             attempt = Attempt.from_json(stored)
             self._left.setdefault(attempt.submission.marker, attempt)
         await self._keep_trying()
-
-    async def _object_id(self) -> int:
-        return int(await self._state.getObjectId(self._name, "buildbot_koji.durable.cancellations"))
 
     async def _keep_trying(self) -> None:
         pause = PAUSE
@@ -148,4 +147,5 @@ class Cancellations:
 
     async def _store(self) -> None:
         left = [attempt.to_json().decode() for attempt in self._left.values()]
-        await self._state.setState(await self._object_id(), "left", left)
+        assert self._state is not None
+        await self._state.put("left", left)

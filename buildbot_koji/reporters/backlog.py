@@ -15,9 +15,9 @@ from buildbot.util import datetime2epoch
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.durable.attempts import data_name
 from buildbot_koji.durable.deliveries import Delivery, Event, State
 from buildbot_koji.durable.outbox import Outbox, Sender
+from buildbot_koji.durable.store import BuildData, MasterState, data_name
 
 __all__ = ["Backlog", "Records", "Work", "dead_letters"]
 
@@ -35,7 +35,7 @@ class Records:
     """The deliveries of one reporter, as build data."""
 
     def __init__(self, master: Any, reporter: str) -> None:
-        self._master = master
+        self._data = BuildData(master, reporter)
         self._reporter = reporter
 
     def name_of(self, delivery: str) -> str:
@@ -44,26 +44,18 @@ class Records:
 
     async def save(self, delivery: Delivery) -> None:
         """Store a delivery in place of what was stored of it before."""
-        await self._master.data.updates.setBuildData(
-            delivery.build_id, self.name_of(delivery.name), delivery.to_json(), self._reporter
-        )
+        name = self.name_of(delivery.name)
+        await self._data.put(delivery.build_id, name, delivery.to_json())
 
     async def of_build(self, build_id: int) -> list[Delivery]:
         """Return all that is stored about a build, oldest first."""
-        found = [
-            await self._master.data.get(("builds", build_id, "data", each["name"], "value"))
-            for each in await self._master.data.get(("builds", build_id, "data"))
-            if each["source"] == self._reporter
-        ]
-        return sorted(
-            (Delivery.from_json(each["raw"]) for each in found), key=lambda each: each.since
-        )
+        found = [Delivery.from_json(each) for each in await self._data.get_all(build_id)]
+        return sorted(found, key=lambda each: each.since)
 
     async def find(self, build_id: int, name: str) -> Delivery | None:
         """Return what is stored of a delivery, or None."""
-        path = ("builds", build_id, "data", self.name_of(name), "value")
-        found = await self._master.data.get(path)
-        return None if found is None else Delivery.from_json(found["raw"])
+        found = await self._data.get(build_id, self.name_of(name))
+        return None if found is None else Delivery.from_json(found)
 
 
 class Work(Protocol):
@@ -101,6 +93,7 @@ class Backlog:
         self._master_id = master_id
         self._work = work
         self._records = Records(master, reporter)
+        self._state = MasterState(master, reporter, CLASS)
         self._outbox = Outbox(
             reporter,
             self._records,
@@ -130,13 +123,11 @@ class Backlog:
     @classmethod
     async def exists(cls, master: Any, reporter: str, master_id: int) -> bool:
         """Tell whether a reporter ever ran in a master."""
-        object_id = await master.db.state.getObjectId(reporter, CLASS)
-        return await master.db.state.getState(object_id, _key(master_id), None) is not None
+        return await MasterState(master, reporter, CLASS).get(_key(master_id)) is not None
 
     async def load(self) -> None:
         """Go on where an earlier run was; the first one begins with what ends from now on."""
-        object_id = await self._master.db.state.getObjectId(self._reporter, CLASS)
-        stored = await self._master.db.state.getState(object_id, _key(self._master_id), None)
+        stored = await self._state.get(_key(self._master_id))
         if stored is None:
             self._since = int(self._master.reactor.seconds())
             running = await self._builds_from(0, Filter("complete", "eq", [False]))
@@ -165,8 +156,7 @@ class Backlog:
             "revived": self._revived,
         }
         if value != self._stored:
-            object_id = await self._master.db.state.getObjectId(self._reporter, CLASS)
-            await self._master.db.state.setState(object_id, _key(self._master_id), value)
+            await self._state.put(_key(self._master_id), value)
             self._stored = value
 
     # Builds
@@ -328,11 +318,11 @@ class Backlog:
 
 async def dead_letters(master: Any, reporter: str) -> list[Delivery]:
     """Return what a reporter has given up, on all masters."""
-    object_id = await master.db.state.getObjectId(reporter, CLASS)
+    state = MasterState(master, reporter, CLASS)
     records = Records(master, reporter)
     found = []
     for each in await master.data.get(("masters",)):
-        stored = await master.db.state.getState(object_id, _key(each["masterid"]), None)
+        stored = await state.get(_key(each["masterid"]))
         for build_id, name in stored["dead"] if stored else ():
             delivery = await records.find(build_id, name)
             if delivery is not None:

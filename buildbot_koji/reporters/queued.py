@@ -16,6 +16,7 @@ from twisted.logger import Logger, LogLevel
 from buildbot_koji.durable.deliveries import Delivery, State
 from buildbot_koji.durable.masters import acts_for_gone_masters
 from buildbot_koji.durable.outbox import Outbox, Sender
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.reporters.backlog import CLASS
 
 __all__ = ["QueuedRequests", "QueuedWork"]
@@ -53,6 +54,7 @@ class QueuedRequests:
     ) -> None:
         self._master = master
         self._reporter = reporter
+        self._state = MasterState(master, reporter, CLASS)
         self._work = work
         self._outbox = Outbox(
             reporter, self, sender, master.reactor, retry_for=retry_for, settled=self._settled
@@ -64,14 +66,11 @@ class QueuedRequests:
         self._outbox.stop()
 
     async def _mark(self) -> int | None:
-        state = self._master.db.state
-        object_id = await state.getObjectId(self._reporter, CLASS)
-        mark: int | None = await state.getState(object_id, KEY, None)
+        mark: int | None = await self._state.get(KEY)
         return mark
 
     async def _set_mark(self, mark: int) -> None:
-        state = self._master.db.state
-        await state.setState(await state.getObjectId(self._reporter, CLASS), KEY, mark)
+        await self._state.put(KEY, mark)
 
     async def save(self, delivery: Delivery) -> None:
         """Move the mark over a request that was told; for the outbox."""

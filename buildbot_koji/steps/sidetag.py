@@ -10,6 +10,7 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
@@ -30,21 +31,18 @@ class _Claims:
     """
 
     def __init__(self, step: Any, hub: Hub) -> None:
-        self._state = step.master.db.state
+        self._state = MasterState(step.master, "koji side tags", "buildbot_koji.sidetag")
         # The database takes 255 characters.
         self._key = f"{step.basetag} {hub.connection.url}"[:255]
 
-    async def _object(self) -> int:
-        return int(await self._state.getObjectId("koji side tags", "buildbot_koji.sidetag"))
-
     async def ids(self) -> list[int]:
         """Return the ids of the side tags that are somebody's."""
-        return list(await self._state.getState(await self._object(), self._key, []))
+        return list(await self._state.get(self._key, []))
 
     async def add(self, tag_id: int, existing: set[int]) -> None:
         """Take a side tag; forget those that the hub has no more."""
         kept = [each for each in await self.ids() if each in existing]
-        await self._state.setState(await self._object(), self._key, [*kept, tag_id])
+        await self._state.put(self._key, [*kept, tag_id])
 
 
 class KojiCreateSideTag(KojiWriteStep):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildbot_koji.durable.attempts import data_name
+from buildbot_koji.durable.store import data_name
 from buildbot_koji.steps.view.progress import about, describe, is_queued, link_name
 from txkoji.task import Task
 from txkoji.watching.watcher import TaskTree

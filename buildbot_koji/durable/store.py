@@ -1,0 +1,99 @@
+"""What survives a crash: values in the master's table of states, and data attached to builds.
+
+The one place that reaches into Buildbot's database for them.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Any
+
+__all__ = ["BuildData", "MasterState", "data_name"]
+
+
+class MasterState:
+    """The values of one named object in Buildbot's table of states.
+
+    Args:
+        master: the Buildbot master.
+        name: the object's name; masters that share a database share the object of a name.
+        class_name: the class under which Buildbot files the name.
+    """
+
+    def __init__(self, master: Any, name: str, class_name: str) -> None:
+        self._master = master
+        self._name = name
+        self._class_name = class_name
+        self._object_id: int | None = None
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Read a value.
+
+        Args:
+            key: its key, at most 255 characters.
+            default: what to return if it was never stored.
+        """
+        return await self._master.db.state.getState(await self._object(), key, default)
+
+    async def put(self, key: str, value: Any) -> None:
+        """Store a value: anything that JSON can hold. A write costs Buildbot about 10 ms."""
+        await self._master.db.state.setState(await self._object(), key, value)
+
+    async def _object(self) -> int:
+        if self._object_id is None:
+            get_object_id = self._master.db.state.getObjectId
+            self._object_id = int(await get_object_id(self._name, self._class_name))
+        return self._object_id
+
+
+class BuildData:
+    """Named bytes attached to builds. Buildbot shows them with the build and deletes them with it.
+
+    Args:
+        master: the Buildbot master.
+        source: who stores them.
+    """
+
+    def __init__(self, master: Any, source: str) -> None:
+        self._data = master.data
+        self._source = source
+
+    async def get(self, build_id: int, name: str) -> bytes | None:
+        """Return what is stored with a build under a name (see :func:`data_name`), or None."""
+        found = await self._data.get(("builds", build_id, "data", name, "value"))
+        return None if found is None else bytes(found["raw"])
+
+    async def get_all(self, build_id: int) -> list[bytes]:
+        """Return everything that this source stored with a build."""
+        found = [
+            await self.get(build_id, each["name"])
+            for each in await self._data.get(("builds", build_id, "data"))
+            if each["source"] == self._source
+        ]
+        return [each for each in found if each is not None]
+
+    async def put(self, build_id: int, name: str, value: bytes) -> None:
+        """Store bytes with a build, replacing what is there under the same name."""
+        await self._data.updates.setBuildData(build_id, name, value, self._source)
+
+    async def find_earlier(self, build_id: int, name: str) -> bytes | None:
+        """Return what the newest earlier build of the same build request stored, or None.
+
+        Buildbot keeps a build request over a restart of the master and the loss of a worker, and
+        runs a new build for it. The data of the earlier builds are still there; their properties
+        are not.
+        """
+        build = await self._data.get(("builds", build_id))
+        builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
+        for each in sorted((each["buildid"] for each in builds), reverse=True):
+            found = None if each == build_id else await self.get(each, name)
+            if found is not None:
+                return found
+        return None
+
+
+def data_name(text: str) -> str:
+    """Turn any text into a name that build data may have: letters, digits, ``_`` and ``-``."""
+    readable = re.sub(r"[^A-Za-z0-9_-]", "_", text)
+    return f"koji_{readable}_{zlib.crc32(text.encode()):08x}"
