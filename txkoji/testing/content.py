@@ -15,7 +15,7 @@ from txkoji.testing.methods.hosts import insert_host
 from txkoji.testing.methods.repos import READY, insert_repo
 from txkoji.testing.methods.rpms import find_rpm, rpm_path
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.tags import find_tag_id
+from txkoji.testing.tables.lookups.tags import require_tag_id
 from txkoji.testing.tables.state import Row
 
 
@@ -108,8 +108,7 @@ class Content:
     def add_repo(self, tag: str) -> int:
         """Add a READY repo of a tag as it is now; returns its id."""
         with self._hub.state.transaction():
-            tag_id = find_tag_id(self._hub.state, tag, strict=True)
-            assert tag_id is not None
+            tag_id = require_tag_id(self._hub.state, tag)
             call = MethodCall(self._hub, self._hub.admin)
             return int(insert_repo(call, tag_id, state=READY)["id"])
 

@@ -96,8 +96,7 @@ def _task(
     is_scratch = isinstance(last, dict) and last.get("scratch")
     if properties["parent"] is not None or properties["old"] is None or not is_scratch:
         return None
-    row = state.get("task", properties["id"])
-    assert row is not None
+    row = state.row("task", properties["id"])
     info = _task_info(state, row, request=True)
     return {
         **{key: properties[key] for key in ("id", "method", "attribute", "old", "new")},

@@ -52,8 +52,7 @@ def _tag(state: HubState, tag_id: int) -> dict[str, Any]:
 
 
 def _user(state: HubState, user_id: int) -> dict[str, Any]:
-    row = state.get("users", user_id)
-    assert row is not None
+    row = state.row("users", user_id)
     keys = ("id", "name", "status", "usertype")
     return {**{key: row[key] for key in keys}, "krb_principals": list(row["krb_principals"])}
 
@@ -207,8 +206,7 @@ def archive_imported(
 
 def rpm_signed(state: HubState, rpm: Row, sigkey: str, sighash: str) -> Announcement:
     """An RPM that has got a signature."""
-    row = state.get("build", rpm["build_id"])
-    assert row is not None
+    row = state.row("build", rpm["build_id"])
     build = build_struct(state, row)
     names = {f"rpm_{key}": rpm[key] for key in ("name", "version", "release", "arch")}
     properties = {"type": "RPMSign", "sigkey": sigkey, **_nvr(build), **names}

@@ -142,8 +142,6 @@ class Builder:
         else:
             fault = (1, "".join(traceback.format_exception(error)))
             self._log.failure("the simulated builder failed in task {id}", failure, id=task_id)
-        task = self.hub.state.get("task", task_id)
-        assert task is not None
         self._fail_build(task_id)
         self._end(task_id, FAILED, fault=fault)
 
@@ -153,8 +151,7 @@ class Builder:
     def _change(self, task_id: int, *, state: int | None = None, **changes: Any) -> None:
         tables = self.hub.state
         with tables.transaction():
-            row = tables.get("task", task_id)
-            assert row is not None
+            row = tables.row("task", task_id)
             change_task_state(tables, row, row["state"] if state is None else state, **changes)
 
     def _end(
@@ -262,8 +259,7 @@ class Builder:
     async def ended(self, task_id: int) -> Row:
         """Wait until a task, of whoever, is finished; returns its row."""
         while True:
-            task = self.hub.state.get("task", task_id)
-            assert task is not None
+            task = self.hub.state.row("task", task_id)
             if task["state"] in FINISHED:
                 return task
             await self._any_end([task_id])
@@ -307,8 +303,7 @@ class Builder:
         while len(results) < len(task_ids):
             open_ids = []
             for task_id in task_ids:
-                task = self.hub.state.get("task", task_id)
-                assert task is not None
+                task = self.hub.state.row("task", task_id)
                 if task["state"] not in FINISHED:
                     open_ids.append(task_id)
                 elif task["state"] == CLOSED:

@@ -10,7 +10,7 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.queries import apply_query_options
 
 
@@ -60,7 +60,7 @@ def list_external_repos(
 
 @hub_method("getUserGroups")
 def get_user_groups(call: MethodCall, user: Any) -> list[Any]:
-    find_user(call.state, user, strict=True)
+    require_user(call.state, user)
     return []
 
 

@@ -12,7 +12,12 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tagged import list_tagged
 from txkoji.testing.tables.lookups.archives import archive_struct
-from txkoji.testing.tables.lookups.builds import build_nvr, build_types, find_build_row
+from txkoji.testing.tables.lookups.builds import (
+    build_nvr,
+    build_types,
+    find_build_row,
+    require_build_row,
+)
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -91,7 +96,7 @@ def import_archive(
 
 
 def _build_of_type(call: MethodCall, info: Any, strict: bool, btype: str, kind: str) -> Any:
-    row = find_build_row(call.state, info, strict)
+    row = (require_build_row if strict else find_build_row)(call.state, info)
     found = build_types(call.state, row).get(btype) if row is not None else None
     if found is None:
         if strict and row is not None:
@@ -187,7 +192,7 @@ def list_archives(
     }
     wanted = {column: value for column, value in equal.values() if value is not None}
     if buildID is not None:
-        build = find_build_row(call.state, buildID, strict)
+        build = (require_build_row if strict else find_build_row)(call.state, buildID)
         wanted["build_id"] = build["id"] if build else -1
     if typeInfo and type == "maven":
         wanted.update({key: typeInfo[key] for key in MORE_COLUMNS["maven"] if key in typeInfo})

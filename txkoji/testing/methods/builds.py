@@ -2,48 +2,81 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.filters import (
+    Test,
+    after,
+    before,
+    equals,
+    matches,
+    refers,
+    select,
+    starts,
+)
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_nvr,
     build_struct,
     build_types,
-    find_build,
     find_build_row,
     listed_build_struct,
+    require_build_row,
     type_columns,
 )
 from txkoji.testing.tables.lookups.packages import find_package, package_name
 from txkoji.testing.tables.lookups.tags import tag_name
-from txkoji.testing.tables.lookups.users import find_user
-from txkoji.testing.tables.lookups.values import seconds_of
+from txkoji.testing.tables.lookups.users import find_user, require_user
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
 
 @hub_method("getBuild")
 def get_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    return find_build(call.state, buildInfo, strict)
+    row = (require_build_row if strict else find_build_row)(call.state, buildInfo)
+    return build_struct(call.state, row) if row else None
 
 
 @hub_method("findBuildID")
 def find_build_id(call: MethodCall, X: Any, strict: bool = False) -> Any:
-    row = find_build_row(call.state, X, strict)
+    row = (require_build_row if strict else find_build_row)(call.state, X)
     return row["id"] if row else None
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
-    body = "".join(
-        ".*" if letter in "*%" else "." if letter in "?_" else re.escape(letter)
-        for letter in pattern
-    )
-    return re.compile(body, re.IGNORECASE)
+def _of_task(_: HubState, task_id: Any) -> Test:
+    if task_id == -1:
+        return lambda row: row["task_id"] is not None
+    return lambda row: bool(row["task_id"] == task_id)
+
+
+def _of_type(state: HubState, name: Any) -> Test:
+    return lambda row: name in build_types(state, row)
+
+
+_BUILD_FILTERS = {
+    "packageID": refers("package_id", find_package),
+    "userID": refers("owner_id", find_user),
+    "taskID": _of_task,
+    "prefix": starts(lambda state, row: package_name(state, row["package_id"])),
+    "state": equals("state"),
+    "volumeID": equals("volume_id"),
+    "source": matches(lambda _, row: row["source"]),
+    "createdBefore": before("creation_ts"),
+    "createdAfter": after("creation_ts"),
+    "completeBefore": before("completion_ts"),
+    "completeAfter": after("completion_ts"),
+    "type": _of_type,
+    "pattern": matches(build_nvr),
+    "cgID": equals("cg_id"),
+    "draft": equals("draft"),
+    "promotedBefore": before("promotion_ts"),
+    "promotedAfter": after("promotion_ts"),
+    "promoter": refers("promoter_id", find_user),
+}
 
 
 @hub_method("listBuilds")
@@ -70,72 +103,15 @@ def list_builds(
     promotedAfter: Any = None,
     promoter: Any = None,
 ) -> Any:
-    tables = call.state
-    equal: dict[str, Any] = {}
-    if packageID is not None:
-        package = find_package(tables, packageID)
-        if package is None:
-            return apply_query_options([], queryOpts)
-        equal["package_id"] = package["id"]
-    if userID is not None:
-        user = find_user(tables, userID)
-        if user is None:
-            return apply_query_options([], queryOpts)
-        equal["owner_id"] = user["id"]
-    if taskID is not None and taskID != -1:
-        equal["task_id"] = taskID
-    if state is not None:
-        equal["state"] = state
-    if draft is not None:
-        equal["draft"] = draft
-    if promoter is not None:
-        user = find_user(tables, promoter)
-        if user is None:
-            return apply_query_options([], queryOpts)
-        equal["promoter_id"] = user["id"]
-    if volumeID is not None:
-        equal["volume_id"] = volumeID
-    if cgID is not None:
-        equal["cg_id"] = cgID
-    bounds = (
-        ("creation_ts", createdAfter, createdBefore),
-        ("completion_ts", completeAfter, completeBefore),
-        ("promotion_ts", promotedAfter, promotedBefore),
-    )
-    limits = [
-        (
-            column,
-            None if after is None else seconds_of(after),
-            None if before is None else seconds_of(before),
-        )
-        for column, after, before in bounds
-        if after is not None or before is not None
+    rows = select(call.state, "build", _BUILD_FILTERS, locals())
+    found = [
+        {
+            **listed_build_struct(call.state, row),
+            **type_columns(type, build_types(call.state, row)),
+        }
+        for row in rows
     ]
-    source_glob = None if source is None else _glob(source)
-    name_glob = None if pattern is None else _glob(pattern)
-    found = []
-    for row in tables.rows("build", **equal):
-        if taskID == -1 and row["task_id"] is None:
-            continue
-        if prefix and not package_name(tables, row["package_id"]).startswith(prefix):
-            continue
-        if source_glob and not (row["source"] and source_glob.fullmatch(row["source"])):
-            continue
-        if name_glob and not name_glob.fullmatch(build_nvr(tables, row)):
-            continue
-        if type is not None and type not in build_types(tables, row):
-            continue
-        if not all(_between(row[column], after, before) for column, after, before in limits):
-            continue
-        columns = type_columns(type, build_types(tables, row))
-        found.append({**listed_build_struct(tables, row), **columns})
     return apply_query_options(found, queryOpts)
-
-
-def _between(value: float | None, after: float | None, before: float | None) -> bool:
-    if value is None:
-        return False
-    return (after is None or value > after) and (before is None or value < before)
 
 
 @hub_method("getAverageBuildDuration")
@@ -172,14 +148,13 @@ def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
 
 @hub_method("getBuildType")
 def get_build_type(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    row = find_build_row(call.state, buildInfo, strict)
+    row = (require_build_row if strict else find_build_row)(call.state, buildInfo)
     return build_types(call.state, row) if row else None
 
 
 @hub_method("getBuildLogs")
 def get_build_logs(call: MethodCall, build: Any) -> list[dict[str, Any]]:
-    row = find_build_row(call.state, build, strict=True)
-    assert row is not None
+    row = require_build_row(call.state, build)
     top = f"{build_directory(call, row)}/data/logs"
     logs = []
     for path in call.hub.files.walk(top):
@@ -208,7 +183,7 @@ def create_empty_build(
     package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
     if call.state.one("build", package_id=package["id"], version=version, release=release):
         raise GenericError(f"Build already exists: {name}-{version}-{release}")
-    owner_row = find_user(call.state, owner, strict=True) if owner is not None else user
+    owner_row = require_user(call.state, owner) if owner is not None else user
     assert owner_row is not None
     row = insert_build(
         call,
@@ -263,8 +238,7 @@ def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | 
 @hub_method("cancelBuild")
 def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
     user = call.require_login()
-    row = find_build_row(call.state, buildID, strict=True)
-    assert row is not None
+    row = require_build_row(call.state, buildID)
     if row["owner_id"] != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("Cannot cancel build, not owner")
     if row["state"] != BUILD_STATES["BUILDING"]:
@@ -284,8 +258,7 @@ def delete_build(
 ) -> bool:
     call.require_permission("admin")
     state = call.state
-    row = find_build_row(state, build, strict=True)
-    assert row is not None
+    row = require_build_row(state, build)
     refusal = None
     tags = [
         tag_name(state, each["tag_id"])
@@ -309,8 +282,7 @@ def delete_build(
 @hub_method("promoteBuild", since=(1, 34))
 def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
     user = call.require_login()
-    row = find_build_row(call.state, build, strict=True)
-    assert row is not None
+    row = require_build_row(call.state, build)
     if not row["draft"]:
         raise GenericError(f"Cannot promote build {build_nvr(call.state, row)}. Not draft")
     if row["state"] != BUILD_STATES["COMPLETE"]:

@@ -10,7 +10,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.repos import REPO_PRIORITY, insert_repo
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import FINISHED, make_task
-from txkoji.testing.tables.lookups.tags import find_tag, tag_extra
+from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
 from txkoji.testing.tables.lookups.values import require_type
 
 
@@ -18,8 +18,7 @@ from txkoji.testing.tables.lookups.values import require_type
 def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
     user = call.require_login()
     state = call.state
-    found = find_tag(state, tag, strict=True)
-    assert found is not None
+    found = require_tag(state, tag)
     if "dist_repo" in call.hub.denied:
         call.require_policy("dist_repo", force=True)
     elif not call.has_permission("dist-repo"):

@@ -9,10 +9,10 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.builds import find_build_row
-from txkoji.testing.tables.lookups.packages import find_package, package_name
-from txkoji.testing.tables.lookups.tags import find_tag_id, tag_order
-from txkoji.testing.tables.lookups.users import find_user, user_name
+from txkoji.testing.tables.lookups.builds import require_build_row
+from txkoji.testing.tables.lookups.packages import package_name, require_package
+from txkoji.testing.tables.lookups.tags import require_tag_id, tag_order
+from txkoji.testing.tables.lookups.users import require_user, user_name
 from txkoji.testing.tables.lookups.values import rounded, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
@@ -61,8 +61,7 @@ def changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
 
 
 def _with_parents(call: MethodCall, tag: Any, inherit: bool) -> set[int]:
-    tag_id = find_tag_id(call.state, tag, strict=True)
-    assert tag_id is not None
+    tag_id = require_tag_id(call.state, tag)
     if not inherit:
         return {tag_id}
     return {parent for parent, _ in tag_order(call.state, tag_id)}
@@ -212,17 +211,17 @@ def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[s
 def _id_of(call: MethodCall, option: str, value: Any) -> Any:
     state = call.state
     if option == "tag":
-        return find_tag_id(state, value, strict=True)
+        return require_tag_id(state, value)
     if option == "xkey":
         return value
     tables = {"permission": "permissions", "build_target": "build_target"}
     row: Row | None
     if option == "build":
-        row = find_build_row(state, value, strict=True)
+        row = require_build_row(state, value)
     elif option == "package":
-        row = find_package(state, value, strict=True)
+        row = require_package(state, value)
     elif option == "user":
-        row = find_user(state, value, strict=True)
+        row = require_user(state, value)
     elif isinstance(value, int):
         return value
     else:
@@ -236,8 +235,7 @@ def _id_of(call: MethodCall, option: str, value: Any) -> Any:
 
 def _column(call: MethodCall, table: str, row: Row, column: str) -> Any:
     if table == "tag_listing" and column == "package_id":
-        build = call.state.get("build", row["build_id"])
-        assert build is not None
+        build = call.state.row("build", row["build_id"])
         return build["package_id"]
     return row[column]
 
@@ -247,8 +245,7 @@ def _selected(
 ) -> list[Row]:
     editor = None
     if kwargs.get("editor") is not None:
-        user = find_user(call.state, kwargs["editor"], strict=True)
-        assert user is not None
+        user = require_user(call.state, kwargs["editor"])
         editor = user["id"]
     found = []
     for row in call.state.rows(name):
@@ -286,8 +283,7 @@ def _in_time(state: HubState, row: Row, kwargs: dict[str, Any]) -> bool:
 
 
 def _ts(state: HubState, event: int) -> float:
-    row = state.get("events", event)
-    assert row is not None
+    row = state.row("events", event)
     return float(round(row["ts"], 6))
 
 
@@ -315,8 +311,7 @@ def _history_row(
     if name == "tag_extra":
         struct["value"] = json.dumps(row["value"])
     if name == "tag_listing":
-        build = state.get("build", row["build_id"])
-        assert build is not None
+        build = state.row("build", row["build_id"])
         struct.update({key: build[key] for key in ("epoch", "release", "version")})
         struct["name"] = package_name(state, build["package_id"])
         struct["build.state"] = build["state"]

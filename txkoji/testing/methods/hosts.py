@@ -9,7 +9,13 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.hosts import find_channel, find_host
+from txkoji.testing.tables.filters import Test, equals, has_arch, select
+from txkoji.testing.tables.lookups.hosts import (
+    find_channel,
+    find_host,
+    require_channel,
+    require_host,
+)
 from txkoji.testing.tables.lookups.values import time_text
 from txkoji.testing.tables.state import HubState, Row
 
@@ -67,8 +73,24 @@ def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
 
 @hub_method("getHost")
 def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
-    row = find_host(call.state, hostInfo, strict)
+    row = (require_host if strict else find_host)(call.state, hostInfo)
     return host_struct(call, row) if row else None
+
+
+def _in_channel(state: HubState, info: Any) -> Test:
+    channel = require_channel(state, info)
+    links = state.rows("host_channels", channel_id=channel["id"])
+    host_ids = {link["host_id"] for link in links}
+    return lambda row: row["id"] in host_ids
+
+
+_HOST_FILTERS = {
+    "arches": has_arch(lambda row: row["arches"].split()),
+    "channelID": _in_channel,
+    "ready": equals("ready"),
+    "enabled": equals("enabled"),
+    "userID": equals("user_id"),
+}
 
 
 @hub_method("listHosts")
@@ -81,33 +103,13 @@ def list_hosts(
     userID: Any = None,
     queryOpts: Any = None,
 ) -> list[dict[str, Any]]:
-    wanted = arches.split() if isinstance(arches, str) else arches
-    in_channel: set[int] | None = None
-    if channelID is not None:
-        channel = find_channel(call.state, channelID, strict=True)
-        assert channel is not None
-        links = call.state.rows("host_channels", channel_id=channel["id"])
-        in_channel = {link["host_id"] for link in links}
-    rows = []
-    for row in call.state.rows("host"):
-        if wanted and not set(wanted) & set(row["arches"].split()):
-            continue
-        if in_channel is not None and row["id"] not in in_channel:
-            continue
-        if ready is not None and row["ready"] != ready:
-            continue
-        if enabled is not None and row["enabled"] != enabled:
-            continue
-        if userID is not None and row["user_id"] != userID:
-            continue
-        rows.append(host_struct(call, row))
-    return rows
+    rows = select(call.state, "host", _HOST_FILTERS, locals())
+    return [host_struct(call, row) for row in rows]
 
 
 @hub_method("getLastHostUpdate")
 def get_last_host_update(call: MethodCall, hostID: Any, ts: bool = False) -> Any:
-    row = find_host(call.state, hostID, strict=True)
-    assert row is not None
+    row = require_host(call.state, hostID)
     return row["update_ts"] if ts else time_text(row["update_ts"])
 
 
@@ -145,7 +147,7 @@ def channel_struct(row: Row) -> dict[str, Any]:
 
 @hub_method("getChannel")
 def get_channel(call: MethodCall, channelInfo: Any, strict: bool = False) -> Any:
-    row = find_channel(call.state, channelInfo, strict)
+    row = (require_channel if strict else find_channel)(call.state, channelInfo)
     return channel_struct(row) if row else None
 
 
@@ -155,8 +157,7 @@ def list_channels(
 ) -> list[dict[str, Any]]:
     rows = call.state.rows("channels")
     if hostID is not None:
-        host = find_host(call.state, hostID, strict=True)
-        assert host is not None
+        host = require_host(call.state, hostID)
         links = call.state.rows("host_channels", host_id=host["id"])
         mine = {link["channel_id"] for link in links}
         rows = [row for row in rows if row["id"] in mine]

@@ -8,7 +8,7 @@ from txkoji.exceptions import GenericError, ParameterError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables.lookups.targets import find_target
+from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.lookups.values import require_type
 
 IMAGE_TYPES = ("livecd", "appliance", "livemedia")
@@ -106,7 +106,7 @@ def kiwi_build(
     call.require_permission("image")
     for text in (desc_url, desc_path):
         require_type(text, str)
-    find_target(call.state, target, strict=True)
+    require_target(call.state, target)
     given = {
         "optional_arches": _words(optional_arches or []),
         "profile": profile,
@@ -147,7 +147,7 @@ def osbuild_image(
     for text in (name, version, distro, target):
         require_type(text, str)
     require_type(arches, list)
-    find_target(call.state, target, strict=True)
+    require_target(call.state, target)
     return make_task(
         call,
         "osbuildImage",

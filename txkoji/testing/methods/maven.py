@@ -8,7 +8,7 @@ from txkoji.exceptions import GenericError, PreBuildError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables.lookups.builds import find_build
+from txkoji.testing.tables.lookups.builds import build_struct, require_build_row
 from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.lookups.values import require_type
 
@@ -76,8 +76,7 @@ def wrapper_rpm(
 ) -> int:
     _require_maven(call)
     options = opts or {}
-    struct = find_build(call.state, build, strict=True)
-    assert struct is not None
+    struct = build_struct(call.state, require_build_row(call.state, build))
     if call.state.rows("rpminfo", build_id=struct["id"]) and not (
         options.get("scratch") or options.get("create_build")
     ):

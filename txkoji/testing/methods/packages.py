@@ -9,24 +9,29 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.packages import find_package, package_entries, package_struct
-from txkoji.testing.tables.lookups.tags import (
-    find_tag_id,
+from txkoji.testing.tables.lookups.packages import (
+    find_package,
+    package_entries,
+    package_struct,
+    require_package,
 )
-from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.lookups.tags import (
+    require_tag_id,
+)
+from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
 
 @hub_method("getPackage")
 def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
-    row = find_package(call.state, info, strict)
+    row = (require_package if strict else find_package)(call.state, info)
     return {"id": row["id"], "name": row["name"]} if row else None
 
 
 @hub_method("getPackageID")
 def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
-    row = find_package(call.state, name, strict)
+    row = (require_package if strict else find_package)(call.state, name)
     return row["id"] if row else None
 
 
@@ -53,13 +58,12 @@ def list_packages(
         ]
         return apply_query_options(names, queryOpts)
     if tagID is not None:
-        tag_id = find_tag_id(state, tagID, strict=True)
-        assert tag_id is not None
+        tag_id = require_tag_id(state, tagID)
         entries = list(package_entries(state, tag_id, event, inherit=inherited).values())
     else:
         entries = state.active("tag_packages", event)
-    user = find_user(state, userID, strict=True) if userID is not None else None
-    package = find_package(state, pkgID, strict=True) if pkgID is not None else None
+    user = require_user(state, userID) if userID is not None else None
+    package = require_package(state, pkgID) if pkgID is not None else None
     rows = []
     for entry in entries:
         struct = package_struct(state, entry)
@@ -82,7 +86,7 @@ def list_packages_simple(call: MethodCall, prefix: Any = None, queryOpts: Any = 
 
 def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) -> Row | None:
     """Return the entry of a package that counts for a tag, inherited or not, or None."""
-    tag_id = find_tag_id(call.state, tag, strict=True)
+    tag_id = require_tag_id(call.state, tag)
     row = find_package(call.state, package)
     if row is None or tag_id is None:
         return None
@@ -134,7 +138,7 @@ def set_package(
         force: what the caller said; the message tells it.
     """
     state = call.state
-    tag_id = find_tag_id(state, tag, strict=True)
+    tag_id = require_tag_id(state, tag)
     row = find_package(state, package)
     if row is None:
         if action != "add":
@@ -144,8 +148,7 @@ def set_package(
     own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
     before = own[0] if own else package_config(call, tag_id, row["id"])
     if owner is not None:
-        owner_row = find_user(state, owner, strict=True)
-        assert owner_row is not None
+        owner_row = require_user(state, owner)
         owner_id = owner_row["id"]
     elif before is not None:
         owner_id = before["owner_id"]
@@ -234,9 +237,8 @@ def package_list_set_arches(
 def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
     user = _package_permission(call, force)
     state = call.state
-    tag_id = find_tag_id(state, taginfo, strict=True)
-    row = find_package(state, pkginfo, strict=True)
-    assert row is not None
+    tag_id = require_tag_id(state, taginfo)
+    row = require_package(state, pkginfo)
     for entry in state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
         _unlist(state, entry, user["id"])
 

@@ -10,7 +10,11 @@ from txkoji.testing.methods.history import changes_of
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.tables.lookups.repos import repo_struct
-from txkoji.testing.tables.lookups.tags import find_tag, find_tag_id, tag_order
+from txkoji.testing.tables.lookups.tags import (
+    require_tag,
+    require_tag_id,
+    tag_order,
+)
 from txkoji.testing.tables.lookups.values import rounded, time_text
 from txkoji.testing.tables.queries import query_by_clauses
 from txkoji.testing.tables.state import HubState, Row
@@ -77,8 +81,7 @@ def get_repo(
     dist: bool = False,
     min_event: Any = None,
 ) -> Any:
-    tag_id = find_tag_id(call.state, tag, strict=True)
-    assert tag_id is not None
+    tag_id = require_tag_id(call.state, tag)
     wanted = READY if state is None else state
     row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
     return repo_struct(call.state, row) if row else None
@@ -104,8 +107,7 @@ def get_active_repos(call: MethodCall) -> list[Any]:
 def repo_get(
     call: MethodCall, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
 ) -> Any:
-    tag_id = find_tag_id(call.state, tag, strict=True)
-    assert tag_id is not None
+    tag_id = require_tag_id(call.state, tag)
     low = _min_event(call, tag_id, min_event)
     row = latest_repo(call, tag_id, min_event=low, at_event=at_event)
     return repo_struct(call.state, row) if row else None
@@ -132,10 +134,9 @@ def default_min_event(call: MethodCall, tag_id: int) -> int | None:
 
 def request_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a repo request."""
-    tag = state.get("tag", row["tag_id"])
+    tag = state.row("tag", row["tag_id"])
     owner = state.get("users", row["owner"])
     task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
-    assert tag is not None
     return {
         "active": row["active"],
         "at_event": row["at_event"],
@@ -169,8 +170,7 @@ def repo_request(
     force: bool = False,
 ) -> dict[str, Any]:
     user = call.require_login()
-    found = find_tag(call.state, tag, strict=True)
-    assert found is not None
+    found = require_tag(call.state, tag)
     unknown = sorted(set(opts or {}) - set(_NO_OPTIONS))
     if unknown:
         raise GenericError(f"Invalid options: {', '.join(unknown)}")
@@ -216,8 +216,7 @@ def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
         raise GenericError("No such request")
     result: dict[str, Any] = {"request": request_struct(call.state, row), "repo": None}
     if row["repo_id"] is not None:
-        repo = call.state.get("repo", row["repo_id"])
-        assert repo is not None
+        repo = call.state.row("repo", row["repo_id"])
         result["repo"] = repo_struct(call.state, repo)
     return result
 
@@ -234,8 +233,7 @@ def new_repo(
     call.require_login()
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):
         call.require_permission("regen-repo")
-    found = find_tag(call.state, tag, strict=True)
-    assert found is not None
+    found = require_tag(call.state, tag)
     return make_task(call, "newRepo", [found["name"]], priority=REPO_PRIORITY, channel="createrepo")
 
 

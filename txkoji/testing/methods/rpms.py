@@ -10,12 +10,20 @@ from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.filters import equals, has_arch, refers, select
 from txkoji.testing.tables.lookups.builds import (
     find_build_row,
 )
 from txkoji.testing.tables.lookups.rpms import rpm_struct
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
+
+_RPM_FILTERS = {
+    "buildID": refers("build_id", find_build_row),
+    "buildrootID": equals("buildroot_id"),
+    "arches": has_arch(lambda row: [row["arch"]]),
+    "draft": equals("draft"),
+}
 
 
 @hub_method("listRPMs")
@@ -30,22 +38,10 @@ def list_rpms(
     queryOpts: Any = None,
     draft: Any = None,
 ) -> Any:
-    equal: dict[str, Any] = {}
-    if buildID is not None:
-        build = find_build_row(call.state, buildID)
-        if build is None:
-            return apply_query_options([], queryOpts)
-        equal["build_id"] = build["id"]
-    if buildrootID is not None:
-        equal["buildroot_id"] = buildrootID
-    wanted = [arches] if isinstance(arches, str) else arches
-    rows = []
-    for row in call.state.rows("rpminfo", **equal):
-        if wanted and row["arch"] not in wanted:
-            continue
-        if draft is not None and row["draft"] != draft:
-            continue
-        rows.append({**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"})
+    rows = [
+        {**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"}
+        for row in select(call.state, "rpminfo", _RPM_FILTERS, locals())
+    ]
     return apply_query_options(rows, queryOpts)
 
 
@@ -86,8 +82,7 @@ def get_rpm(call: MethodCall, rpminfo: Any, strict: bool = False, multi: bool = 
 
 def rpm_path(call: MethodCall, row: Row) -> str:
     """Return the path of an RPM below the hub's top directory."""
-    build = call.state.get("build", row["build_id"])
-    assert build is not None
+    build = call.state.row("build", row["build_id"])
     file = f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}.rpm"
     return f"{build_directory(call, build)}/{row['arch']}/{file}"
 

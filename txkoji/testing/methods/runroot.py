@@ -8,8 +8,8 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
-from txkoji.testing.tables.lookups.hosts import find_channel
-from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.hosts import require_channel
+from txkoji.testing.tables.lookups.tags import require_tag
 
 RUNROOT_PRIORITY = 15
 
@@ -19,11 +19,9 @@ def runroot(
     call: MethodCall, tagInfo: Any, arch: Any, command: Any, channel: Any = None, **opts: Any
 ) -> int:
     call.require_permission("runroot")
-    tag = find_tag(call.state, tagInfo, strict=True)
-    assert tag is not None
+    tag = require_tag(call.state, tagInfo)
     # The channel is the site's own: a hub is not seeded with it.
-    row = find_channel(call.state, channel or "runroot", strict=True)
-    assert row is not None
+    row = require_channel(call.state, channel or "runroot")
     if arch == "noarch" and not tag["arches"]:
         raise GenericError(f"no arches defined for tag {tag['name']}")
     request = [tag["name"], arch, command, {**opts, "__starstar": True}]

@@ -9,8 +9,8 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tags import drop_tag, insert_tag
 from txkoji.testing.methods.targets import drop_target, insert_target
-from txkoji.testing.tables.lookups.tags import find_tag, tag_extra
-from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
+from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.state import Row
 
 
@@ -20,8 +20,7 @@ def create_side_tag(
 ) -> dict[str, Any]:
     user = call.require_login()
     call.require_policy("sidetag")
-    base = find_tag(call.state, basetag, strict=True)
-    assert base is not None
+    base = require_tag(call.state, basetag)
     number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
     name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
     extra = {"sidetag": True, "sidetag_user": user["name"], "sidetag_user_id": user["id"]}
@@ -40,8 +39,7 @@ def create_side_tag(
 def _side_tags(call: MethodCall) -> list[Row]:
     tags = []
     for row in call.state.active("tag_extra", None, key="sidetag"):
-        tag = call.state.get("tag", row["tag_id"])
-        assert tag is not None
+        tag = call.state.row("tag", row["tag_id"])
         tags.append(tag)
     return tags
 
@@ -49,8 +47,7 @@ def _side_tags(call: MethodCall) -> list[Row]:
 @hub_method("removeSideTag", plugin="sidetag")
 def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
     user = call.require_login()
-    tag = find_tag(call.state, sidetag, strict=True)
-    assert tag is not None
+    tag = require_tag(call.state, sidetag)
     extra = tag_extra(call.state, tag["id"])
     if not extra.get("sidetag"):
         raise GenericError(f"Not a sidetag: {tag['name']}")
@@ -71,8 +68,7 @@ def edit_side_tag(
     remove_extra: Any = None,
 ) -> None:
     user = call.require_login()
-    tag = find_tag(call.state, sidetag, strict=True)
-    assert tag is not None
+    tag = require_tag(call.state, sidetag)
     own = tag_extra(call.state, tag["id"])
     if not own.get("sidetag"):
         raise GenericError(f"Not a sidetag: {tag['name']}")
@@ -103,8 +99,8 @@ def edit_side_tag(
 def list_side_tags(
     call: MethodCall, basetag: Any = None, user: Any = None, queryOpts: Any = None
 ) -> list[dict[str, Any]]:
-    wanted = find_user(call.state, user, strict=True) if user is not None else None
-    base = find_tag(call.state, basetag, strict=True) if basetag is not None else None
+    wanted = require_user(call.state, user) if user is not None else None
+    base = require_tag(call.state, basetag) if basetag is not None else None
     rows = []
     for tag in _side_tags(call):
         extra = tag_extra(call.state, tag["id"])

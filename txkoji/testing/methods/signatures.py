@@ -44,8 +44,7 @@ def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> Non
     sighash = hashlib.md5(header).hexdigest()
     state.insert("rpmsigs", {"rpm_id": row["id"], "sigkey": sigkey, "sighash": sighash})
     path = f"data/sigcache/{sigkey}/{row['arch']}/{_nvra(row)}.rpm.sig"
-    build = state.get("build", row["build_id"])
-    assert build is not None
+    build = state.row("build", row["build_id"])
     call.hub.files.write(f"{build_directory(call, build)}/{path}", header)
     state.announce(lambda: messages.rpm_signed(state, row, sigkey, sighash))
 
@@ -88,8 +87,7 @@ def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = F
     row = _rpm(call, an_rpm)
     if not call.state.rows("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
         raise GenericError(f"No cached signature for package {_nvra(row)}, key {sigkey}")
-    build = call.state.get("build", row["build_id"])
-    assert build is not None
+    build = call.state.row("build", row["build_id"])
     path = f"data/signed/{sigkey}/{row['arch']}/{_nvra(row)}.rpm"
     call.hub.files.copy(rpm_path(call, row), f"{build_directory(call, build)}/{path}")
 

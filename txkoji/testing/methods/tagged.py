@@ -15,8 +15,8 @@ from txkoji.testing.tables.lookups.builds import (
 )
 from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.rpms import rpm_struct
-from txkoji.testing.tables.lookups.tags import find_tag
-from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.lookups.tags import find_tag, require_tag
+from txkoji.testing.tables.lookups.users import require_user
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -24,8 +24,7 @@ from txkoji.testing.tables.state import Row
 def _owned(call: MethodCall, rows: list[tuple[Row, Row]], owner: Any) -> list[tuple[Row, Row]]:
     if owner is None:
         return rows
-    user = find_user(call.state, owner, strict=True)
-    assert user is not None
+    user = require_user(call.state, owner)
     return [(build, listing) for build, listing in rows if build["owner_id"] == user["id"]]
 
 
@@ -44,7 +43,7 @@ def list_tagged(
     extra: bool = False,
     draft: Any = None,
 ) -> Any:
-    struct = find_tag(call.state, tag, strict, event)
+    struct = (require_tag if strict else find_tag)(call.state, tag, event)
     if struct is None:
         return []
     rows = tagged_builds(

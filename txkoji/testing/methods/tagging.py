@@ -13,11 +13,11 @@ from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_nvr,
-    find_build_row,
+    require_build_row,
     tagged_builds,
 )
-from txkoji.testing.tables.lookups.packages import find_package, package_name
-from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.packages import package_name, require_package
+from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import HubState, Row
 
 TAG_PRIORITY = 10
@@ -37,8 +37,7 @@ def tag_build_row(
     Raises:
         TagError: it is in there already, unless forced.
     """
-    tag = state.get("tag", tag_id)
-    assert tag is not None
+    tag = state.row("tag", tag_id)
     own = listing_of(state, tag_id, build["id"])
     if own is not None:
         if not force:
@@ -66,8 +65,7 @@ def untag_build_row(
     own = listing_of(state, tag_id, build["id"])
     if own is None:
         if strict:
-            tag = state.get("tag", tag_id)
-            assert tag is not None
+            tag = state.row("tag", tag_id)
             nvr = build_nvr(state, build)
             raise TagError(f"build {nvr} not in tag {tag['name']}")
         return
@@ -98,10 +96,8 @@ def _check_package(call: MethodCall, tag: dict[str, Any], package_id: int, force
 
 
 def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
-    row = find_build_row(call.state, build, strict=True)
-    found = find_tag(call.state, tag, strict=True)
-    assert row is not None
-    assert found is not None
+    row = require_build_row(call.state, build)
+    found = require_tag(call.state, tag)
     if row["state"] != BUILD_STATES["COMPLETE"]:
         nvr = build_nvr(call.state, row)
         names = {number: name for name, number in BUILD_STATES.items()}
@@ -120,8 +116,7 @@ def tag_build(
     found, row = _checked(call, tag, build, force)
     from_id = None
     if fromtag is not None:
-        source = find_tag(call.state, fromtag, strict=True)
-        assert source is not None
+        source = require_tag(call.state, fromtag)
         _check_access(call, source, force)
         from_id = source["id"]
         if listing_of(call.state, from_id, row["id"]) is None:
@@ -141,10 +136,8 @@ def move_all_builds(
     call: MethodCall, tag1: Any, tag2: Any, package: Any, force: bool = False
 ) -> list[int]:
     call.require_login()
-    source = find_tag(call.state, tag1, strict=True)
-    row = find_package(call.state, package, strict=True)
-    assert source is not None
-    assert row is not None
+    source = require_tag(call.state, tag1)
+    row = require_package(call.state, package)
     tagged = tagged_builds(call.state, source["id"], package=row["name"])
     oldest_first = sorted((build for build, _ in tagged), key=lambda build: build["id"])
     return [tag_build(call, tag2, build["id"], force, fromtag=tag1) for build in oldest_first]
@@ -155,10 +148,8 @@ def untag_build(
     call: MethodCall, tag: Any, build: Any, strict: bool = True, force: bool = False
 ) -> None:
     user = call.require_login()
-    row = find_build_row(call.state, build, strict=True)
-    found = find_tag(call.state, tag, strict=True)
-    assert row is not None
-    assert found is not None
+    row = require_build_row(call.state, build)
+    found = require_tag(call.state, tag)
     _check_access(call, found, force)
     call.require_policy("tag", force=force)
     # The message has no answer to a question that nobody asked.
@@ -190,11 +181,9 @@ def untag_build_bypass(
 @hub_method("massTag", python_name="RootExports.massTag", since=(1, 30))
 def mass_tag(call: MethodCall, tag: Any, builds: Any) -> None:
     user = call.require_permission("tag")
-    found = find_tag(call.state, tag, strict=True)
-    assert found is not None
+    found = require_tag(call.state, tag)
     if not isinstance(builds, list):
         raise GenericError("builds must be a list")
     for build in builds:
-        row = find_build_row(call.state, build, strict=True)
-        assert row is not None
+        row = require_build_row(call.state, build)
         tag_build_row(call.state, found["id"], row, user["id"], force=True)

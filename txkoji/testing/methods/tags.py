@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.builds import find_build_row
+from txkoji.testing.tables.filters import glob
+from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.packages import find_package, package_struct
 from txkoji.testing.tables.lookups.tags import (
     find_tag,
     find_tag_id,
     inherited_links,
+    require_tag,
+    require_tag_id,
     tag_config,
     tag_extra,
     tag_order,
@@ -28,7 +30,7 @@ from txkoji.testing.tables.state import Row
 def get_tag(
     call: MethodCall, tagInfo: Any, strict: bool = False, event: Any = None, blocked: bool = False
 ) -> Any:
-    tag = find_tag(call.state, tagInfo, strict, event)
+    tag = (require_tag if strict else find_tag)(call.state, tagInfo, event)
     if tag is None:
         return None
     return {**tag, "extra": tag_extra(call.state, tag["id"], event)}
@@ -36,7 +38,7 @@ def get_tag(
 
 @hub_method("getTagID")
 def get_tag_id(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
-    return find_tag_id(call.state, info, strict)
+    return (require_tag_id if strict else find_tag_id)(call.state, info)
 
 
 @hub_method("listTags")
@@ -52,8 +54,7 @@ def list_tags(
     wanted: set[int] | None = None
     entries: dict[int, Row] = {}
     if build is not None:
-        row = find_build_row(state, build, strict=True)
-        assert row is not None
+        row = require_build_row(state, build)
         listings = state.active("tag_listing", None, build_id=row["id"])
         wanted = {listing["tag_id"] for listing in listings}
     if package is not None:
@@ -64,13 +65,13 @@ def list_tags(
             row["tag_id"]: row for row in state.active("tag_packages", None, package_id=found["id"])
         }
         wanted = set(entries)
-    glob = None if pattern is None else re.compile(_glob(pattern))
+    expression = None if pattern is None else glob(pattern)
     rows = []
     for config in state.active("tag_config"):
         if wanted is not None and config["tag_id"] not in wanted:
             continue
         struct = tag_struct(state, config["tag_id"], config)
-        if glob and not glob.fullmatch(struct["name"]):
+        if expression and not expression.fullmatch(struct["name"]):
             continue
         if config["tag_id"] in entries:
             extra = package_struct(state, entries[config["tag_id"]])
@@ -79,12 +80,6 @@ def list_tags(
         rows.append(struct)
     rows.sort(key=lambda row: row["id"])
     return apply_query_options(rows, queryOpts)
-
-
-def _glob(pattern: str) -> str:
-    return "".join(
-        ".*" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in pattern
-    )
 
 
 @hub_method("createTag")
@@ -171,8 +166,7 @@ def link_tags(call: MethodCall, user_id: int, child: int, parent: int, priority:
 def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
     user = call.require_permission("tag")
     state = call.state
-    tag = find_tag(state, tagInfo, strict=True)
-    assert tag is not None
+    tag = require_tag(state, tagInfo)
     config = tag_config(state, tag["id"])
     assert config is not None
     changes: dict[str, Any] = {
@@ -221,8 +215,7 @@ def delete_tag(call: MethodCall, tagInfo: Any) -> None:
 
 def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
     """Revoke all that a tag is and has, whoever asks."""
-    tag = find_tag(call.state, info, strict=True)
-    assert tag is not None
+    tag = require_tag(call.state, info)
     for table in ("tag_config", "tag_extra", "tag_packages", "tag_listing", "tag_inheritance"):
         for row in call.state.active(table, None, tag_id=tag["id"]):
             call.state.revoke(table, row["id"], user_id)
@@ -240,8 +233,7 @@ def get_build_config(call: MethodCall, tag: Any, event: Any = None) -> Any:
         config = tag_config(call.state, parent, event)
         if config and not own_arches and not struct["arches"] and config["arches"]:
             struct["arches"] = config["arches"]
-            row = call.state.get("tag", parent)
-            assert row is not None
+            row = call.state.row("tag", parent)
             origin["arches"] = {"id": parent, "name": row["name"]}
         for key, value in tag_extra(call.state, parent, event).items():
             if key not in struct["extra"]:
@@ -251,15 +243,14 @@ def get_build_config(call: MethodCall, tag: Any, event: Any = None) -> Any:
 
 
 def _link_struct(call: MethodCall, link: Row) -> dict[str, Any]:
-    parent = call.state.get("tag", link["parent_id"])
-    assert parent is not None
+    parent = call.state.row("tag", link["parent_id"])
     keys = ("intransitive", "maxdepth", "noconfig", "parent_id", "pkg_filter", "priority")
     return {**{key: link[key] for key in keys}, "child_id": link["tag_id"], "name": parent["name"]}
 
 
 @hub_method("getInheritanceData")
 def get_inheritance_data(call: MethodCall, tag: Any, event: Any = None) -> list[dict[str, Any]]:
-    tag_id = find_tag_id(call.state, tag, strict=True)
+    tag_id = require_tag_id(call.state, tag)
     links = call.state.active("tag_inheritance", event, tag_id=tag_id)
     return [_link_struct(call, link) for link in sorted(links, key=lambda row: row["priority"])]
 
@@ -267,8 +258,7 @@ def get_inheritance_data(call: MethodCall, tag: Any, event: Any = None) -> list[
 @hub_method("setInheritanceData")
 def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = False) -> None:
     user = call.require_permission("tag")
-    tag_id = find_tag_id(call.state, tag, strict=True)
-    assert tag_id is not None
+    tag_id = require_tag_id(call.state, tag)
     changed = {link["parent_id"] for link in data}
     for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
         if clear or link["parent_id"] in changed:
@@ -292,8 +282,7 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
 def get_full_inheritance(
     call: MethodCall, tag: Any, event: Any = None, reverse: bool = False, **kwargs: Any
 ) -> list[dict[str, Any]]:
-    tag_id = find_tag_id(call.state, tag, strict=True)
-    assert tag_id is not None
+    tag_id = require_tag_id(call.state, tag)
     return [
         {**_link_struct(call, link), "currdepth": depth, "nextdepth": None, "filter": filters}
         for depth, _, link, filters in inherited_links(call.state, tag_id, event)
@@ -305,13 +294,13 @@ def get_tag_external_repos(
     call: MethodCall, tag_info: Any = None, repo_info: Any = None, event: Any = None
 ) -> list[Any]:
     if tag_info is not None:
-        find_tag(call.state, tag_info, strict=True, event=event)
+        require_tag(call.state, tag_info, event=event)
     return []
 
 
 @hub_method("getExternalRepoList")
 def get_external_repo_list(call: MethodCall, tag_info: Any, event: Any = None) -> list[Any]:
-    find_tag(call.state, tag_info, strict=True, event=event)
+    require_tag(call.state, tag_info, event=event)
     return []
 
 
@@ -325,5 +314,5 @@ def get_tag_groups(
     incl_reqs: bool = True,
     incl_blocked: bool = False,
 ) -> list[Any]:
-    find_tag(call.state, tag, strict=True, event=event)
+    require_tag(call.state, tag, event=event)
     return []

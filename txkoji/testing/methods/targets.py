@@ -10,14 +10,15 @@ from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import (
     find_tag_id,
+    require_tag_id,
 )
-from txkoji.testing.tables.lookups.targets import find_target, target_struct
+from txkoji.testing.tables.lookups.targets import find_target, require_target, target_struct
 from txkoji.testing.tables.queries import apply_query_options
 
 
 @hub_method("getBuildTarget")
 def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: bool = False) -> Any:
-    return find_target(call.state, info, strict, event)
+    return (require_target if strict else find_target)(call.state, info, event)
 
 
 @hub_method("getBuildTargets")
@@ -31,11 +32,10 @@ def get_build_targets(
 ) -> Any:
     state = call.state
     rows = []
-    build_tag = find_tag_id(state, buildTagID, True) if buildTagID is not None else None
-    dest_tag = find_tag_id(state, destTagID, True) if destTagID is not None else None
+    build_tag = require_tag_id(state, buildTagID) if buildTagID is not None else None
+    dest_tag = require_tag_id(state, destTagID) if destTagID is not None else None
     for config in state.active("build_target_config", event):
-        target = state.get("build_target", config["build_target_id"])
-        assert target is not None
+        target = state.row("build_target", config["build_target_id"])
         if info is not None and info not in (target["id"], target["name"]):
             continue
         if build_tag is not None and config["build_tag"] != build_tag:
@@ -76,8 +76,7 @@ def edit_build_target(
 ) -> None:
     user = call.require_permission("target")
     state = call.state
-    target = find_target(state, buildTargetInfo, strict=True)
-    assert target is not None
+    target = require_target(state, buildTargetInfo)
     build_id = find_tag_id(state, build_tag)
     dest_id = find_tag_id(state, dest_tag)
     if build_id is None:

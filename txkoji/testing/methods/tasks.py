@@ -16,7 +16,7 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.formats import marshal
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.hosts import find_channel, find_host
+from txkoji.testing.tables.lookups.hosts import find_channel, require_host
 from txkoji.testing.tables.lookups.tasks import task_struct
 from txkoji.testing.tables.lookups.values import require_type, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
@@ -258,8 +258,7 @@ def assign_task(
 ) -> bool:
     call.require_permission("admin")
     row = _task(call, task_id)
-    host_row = find_host(call.state, host, strict=True)
-    assert host_row is not None
+    host_row = require_host(call.state, host)
     if row["state"] != FREE:
         return False
     call.hub.builder.assign(row["id"], host_row)
@@ -456,8 +455,7 @@ def _listed(state: HubState, row: Row) -> dict[str, Any]:
 
 
 def _add_request(state: HubState, struct: dict[str, Any], decode: bool) -> None:
-    row = state.get("task", struct["id"])
-    assert row is not None
+    row = state.row("task", struct["id"])
     if decode:
         struct["request"] = row["request"]
         struct["result"] = _decoded_result(row)

@@ -8,7 +8,7 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.users import find_user, held_permissions
+from txkoji.testing.tables.lookups.users import find_user, held_permissions, require_user
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -60,7 +60,7 @@ def get_user(
         if call.user is None:
             raise GenericError("not logged in")
         userInfo = call.user["id"]
-    row = find_user(call.state, userInfo, strict)
+    row = (require_user if strict else find_user)(call.state, userInfo)
     if row is None:
         return None
     struct = user_struct(row, krb_princs)
@@ -105,7 +105,7 @@ def get_perms(call: MethodCall) -> list[str]:
 
 @hub_method("getUserPerms")
 def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = True) -> list[str]:
-    user = call.user if userID is None else find_user(call.state, userID, strict=True)
+    user = call.user if userID is None else require_user(call.state, userID)
     return sorted(held_permissions(call.state, user["id"])) if user else []
 
 
@@ -129,13 +129,12 @@ def grant_permission(
     call: MethodCall, userinfo: Any, permission: Any, create: bool = False, description: Any = None
 ) -> None:
     granter = call.require_permission("admin")
-    user = find_user(call.state, userinfo, strict=True)
+    user = require_user(call.state, userinfo)
     row = call.state.one("permissions", name=permission)
     if row is None:
         if not create:
             raise GenericError(f"No such entry in table permissions: {permission}")
         row = call.state.insert("permissions", {"name": permission, "description": description})
-    assert user is not None
     grant = {"user_id": user["id"], "permission_id": row["id"]}
     if call.state.active("user_perms", None, **grant):
         raise GenericError(f"user {user['name']} already has permission: {permission}")
@@ -145,9 +144,8 @@ def grant_permission(
 @hub_method("revokePermission")
 def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     revoker = call.require_permission("admin")
-    user = find_user(call.state, userinfo, strict=True)
+    user = require_user(call.state, userinfo)
     row = call.state.one("permissions", name=permission)
-    assert user is not None
     held = call.state.active("user_perms", None, user_id=user["id"]) if row else []
     grants = [grant for grant in held if row and grant["permission_id"] == row["id"]]
     if not grants:

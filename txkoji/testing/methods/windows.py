@@ -8,7 +8,7 @@ from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
-from txkoji.testing.tables.lookups.targets import find_target
+from txkoji.testing.tables.lookups.targets import require_target
 
 
 @hub_method("winEnabled", python_name="RootExports.winEnabled")
@@ -29,7 +29,7 @@ def win_build(
     call.require_login()
     if not call.hub.win_enabled:
         raise GenericError("Windows support not enabled")
-    find_target(call.state, target, strict=True)
+    require_target(call.state, target)
     if not call.has_permission("win-admin"):
         raise ActionNotAllowed("policy violation (vm)")
     call.require_policy("vm")

@@ -74,6 +74,10 @@ class HubState:
         """Return the row with that id, or None."""
         return self._tables[table].get(id)
 
+    def row(self, table: str, id: int) -> Row:
+        """Return the row with that id, which is there: other rows refer to it."""
+        return self._tables[table][id]
+
     def rows(self, table: str, **equal: Any) -> list[Row]:
         """Return the rows whose columns equal the given values, in the order of their ids."""
         return [

@@ -22,7 +22,6 @@ from txkoji.testing.methods.repos import default_min_event, latest_repo
 from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.lookups.packages import find_package, package_entries
 from txkoji.testing.tables.lookups.tags import tag_config, tag_order
-from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
 
 LOG_STEPS = 20
@@ -103,8 +102,7 @@ def check_listed(call: MethodCall, dest_tag: int, name: str) -> None:
     package = find_package(call.state, name)
     entries = package_entries(call.state, dest_tag)
     entry = entries.get(package["id"]) if package else None
-    tag = call.state.get("tag", dest_tag)
-    assert tag is not None
+    tag = call.state.row("tag", dest_tag)
     if entry is None:
         raise BuildError(f"package {name} not in list for tag {tag['name']}")
     if entry["blocked"]:
@@ -222,13 +220,6 @@ def _take_over(call: MethodCall, row: Row, columns: dict[str, Any]) -> None:
     )
 
 
-def require_target(call: MethodCall, info: Any) -> dict[str, Any]:
-    """Return the target of a task, or fail as image tasks and the like do."""
-    target = find_target(call.state, info, strict=True)
-    assert target is not None
-    return target
-
-
 async def tag_into(builder: Builder, task: Row, row: Row, dest_tag: int) -> None:
     """Let a child of a task put the build into its destination."""
     request = [dest_tag, row["id"], False, None, True]
@@ -251,8 +242,7 @@ def move_to_scratch(call: MethodCall, task: Row, number: int, paths: list[str]) 
         number: the task that the directory is named after.
         paths: the files below ``work``.
     """
-    owner = call.state.get("users", task["owner"])
-    assert owner is not None
+    owner = call.state.row("users", task["owner"])
     directory = f"scratch/{owner['name']}/task_{number}"
     for path in paths:
         call.hub.files.copy(f"work/{path}", f"{directory}/{path.rpartition('/')[2]}")

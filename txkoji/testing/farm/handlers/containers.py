@@ -17,7 +17,6 @@ from txkoji.testing.farm.handlers.common import (
     parse_source,
     put_file,
     release_for,
-    require_target,
     tag_into,
     write_log,
 )
@@ -28,8 +27,13 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.tasks import CLOSED, make_task
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, find_build_row
+from txkoji.testing.tables.lookups.builds import (
+    BUILD_STATES,
+    build_nvr,
+    require_build_row,
+)
 from txkoji.testing.tables.lookups.packages import package_name
+from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.state import Row
 
@@ -119,7 +123,7 @@ async def _container(
     source: str | None,
 ) -> dict[str, Any]:
     call = call_of(builder, task)
-    target = require_target(call, target_info)
+    target = require_target(call.state, target_info)
     scratch = bool(options.get("scratch"))
     if not scratch:
         check_listed(call, target["dest_tag"], name)
@@ -178,8 +182,7 @@ async def build_source_container(builder: Builder, task: Row) -> dict[str, Any]:
     if not given:
         raise BuildError("koji_build_id or koji_build_nvr must be specified")
     call = call_of(builder, task)
-    row = find_build_row(call.state, given, strict=True)
-    assert row is not None
+    row = require_build_row(call.state, given)
     name = f"{package_name(call.state, row['package_id'])}-source"
     return await _container(builder, task, name, target, {"arches": "noarch", **options}, None)
 
@@ -190,7 +193,7 @@ async def osbuild_image(builder: Builder, task: Row) -> dict[str, Any]:
     name, version, _, _, target_info, arches, *rest = task["request"]
     options = (rest[0] if rest else None) or {}
     call = call_of(builder, task)
-    target = require_target(call, target_info)
+    target = require_target(call.state, target_info)
     if not options.get("skip_tag"):
         check_image_listed(call, target, name)
     release = release_for(call, task, name, version, options.get("release"))

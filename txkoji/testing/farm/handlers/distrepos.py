@@ -11,7 +11,7 @@ from txkoji.testing.farm.handlers.repos import REPO_SHARE
 from txkoji.testing.methods.repos import EXPIRED, READY
 from txkoji.testing.tables.lookups.builds import tagged_builds
 from txkoji.testing.tables.lookups.repos import repo_struct
-from txkoji.testing.tables.lookups.tags import find_tag_id
+from txkoji.testing.tables.lookups.tags import require_tag_id
 from txkoji.testing.tables.state import Row
 
 
@@ -20,8 +20,7 @@ async def dist_repo(builder: Builder, task: Row) -> str:
     """Run ``distRepo``: a child for each architecture, then the repo is READY."""
     tag_name, repo_id, keys, options = task["request"]
     state = builder.hub.state
-    repo = state.get("repo", repo_id)
-    assert repo is not None
+    repo = state.row("repo", repo_id)
     children = [
         builder.subtask(
             task,
@@ -48,8 +47,7 @@ async def create_dist_repo(builder: Builder, task: Row) -> None:
     tag_name, repo_id, arch, keys, options = task["request"]
     call = call_of(builder, task)
     await builder.sleep(REPO_SHARE)
-    tag_id = find_tag_id(call.state, tag_name, strict=True)
-    assert tag_id is not None
+    tag_id = require_tag_id(call.state, tag_name)
     tagged = tagged_builds(
         call.state,
         tag_id,

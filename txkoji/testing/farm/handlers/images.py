@@ -28,7 +28,6 @@ from txkoji.testing.farm.handlers.common import (
     move_to_scratch,
     put_file,
     release_for,
-    require_target,
     tag_into,
     write_log,
 )
@@ -40,6 +39,7 @@ from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.lookups.packages import find_package, package_entries
 from txkoji.testing.tables.lookups.repos import repo_struct
+from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.state import Row
 
 IMAGE_SHARE = 0.6
@@ -195,7 +195,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
         in_place: whether the task makes the image itself.
     """
     call = call_of(builder, task)
-    target = require_target(call, plan.target)
+    target = require_target(call.state, plan.target)
     scratch = bool(plan.options.get("scratch"))
     to_tag = not scratch and not plan.options.get("skip_tag")
     if to_tag:

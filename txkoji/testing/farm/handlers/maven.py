@@ -26,7 +26,7 @@ from txkoji.testing.formats import rpms
 from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, build_struct
-from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
 
@@ -50,7 +50,7 @@ async def maven(builder: Builder, task: Row) -> None:
     if target is None:
         raise BuildError(f"unknown build target: {target_info}")
     await find_repo(builder, task, call, target, options)
-    tag = find_tag(call.state, target["build_tag"], strict=True)
+    tag = require_tag(call.state, target["build_tag"])
     child = builder.subtask(task, "buildMaven", [url, tag, options], "build")
     [result] = await builder.wait(task, [child])
     paths = [
@@ -170,10 +170,9 @@ async def wrapper_rpm(builder: Builder, task: Row) -> dict[str, Any]:
     if options.get("scratch"):
         move_to_scratch(call, task, task["id"], [source_path, path])
     else:
-        row = call.state.get("build", build["id"])
+        row = call.state.row("build", build["id"])
         if options.get("create_build"):
             row = begin_build(call, task, (name, version, release), "rpm", source=url)
-        assert row is not None
         with call.state.transaction():
             import_rpm(call, row, source_path, None)
             import_rpm(call, row, path, srpm)

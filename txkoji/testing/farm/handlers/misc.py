@@ -10,7 +10,7 @@ from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import call_of, write_log
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import Row
 
 RUN_SHARE = 0.6
@@ -22,7 +22,7 @@ async def runroot(builder: Builder, task: Row) -> str:
     root, arch, command, *_ = task["request"]
     words = command if isinstance(command, str) else " ".join(command)
     call = call_of(builder, task)
-    find_tag(call.state, root, strict=True)
+    require_tag(call.state, root)
     await failures.make_build_root(builder, task, words.split(" ")[0], arch)
     path = f"{task_directory(task['id'])}/runroot.log"
     await write_log(builder, path, f"$ {words}", "running", RUN_SHARE)

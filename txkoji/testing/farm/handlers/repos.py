@@ -21,9 +21,9 @@ from txkoji.testing.methods.repos import (
     latest_repo,
 )
 from txkoji.testing.methods.tasks import CANCELED, FAILED
-from txkoji.testing.tables.lookups.builds import find_build_row
+from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.repos import repo_struct
-from txkoji.testing.tables.lookups.tags import find_tag, tag_name, tag_order
+from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.state import Row
 
 REPO_SHARE = 0.1
@@ -36,8 +36,7 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     """Run ``newRepo``: a createrepo for each architecture, then the repo is READY."""
     call = call_of(builder, task)
     state = builder.hub.state
-    tag = find_tag(state, task["request"][0], strict=True)
-    assert tag is not None
+    tag = require_tag(state, task["request"][0])
     # A task that has been restarted finds its own.
     repo = state.one("repo", task_id=task["id"], state=INIT)
     if repo is None:
@@ -72,8 +71,7 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
 async def createrepo(builder: Builder, task: Row) -> list[Any]:
     """Run ``createrepo``."""
     await builder.sleep(REPO_SHARE)
-    repo = builder.hub.state.get("repo", task["request"][0])
-    assert repo is not None
+    repo = builder.hub.state.row("repo", task["request"][0])
     failures.make_repo(tag_name(builder.hub.state, repo["tag_id"]))
     return [task_directory(task["id"]).removeprefix("work/"), ["repomd.xml"]]
 
@@ -84,8 +82,7 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
     tag_info, _newer_than, nvrs, min_event = (*task["request"], None, None, None)[:4]
     call = call_of(builder, task)
     state = builder.hub.state
-    tag = find_tag(state, tag_info, strict=True)
-    assert tag is not None
+    tag = require_tag(state, tag_info)
     child = None
     while True:
         wanted = (True, min_event) if min_event else _wanted_event(call, tag["id"], nvrs or [])
@@ -111,8 +108,7 @@ def _wanted_event(call: MethodCall, tag_id: int, nvrs: list[str]) -> tuple[bool,
     """Tell whether the builds are in the tag, and how old a repo may be that has them."""
     low = default_min_event(call, tag_id)
     for nvr in nvrs:
-        row = find_build_row(call.state, nvr, strict=True)
-        assert row is not None
+        row = require_build_row(call.state, nvr)
         events = [
             listing["create_event"]
             for parent, _ in tag_order(call.state, tag_id)

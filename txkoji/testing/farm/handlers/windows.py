@@ -24,7 +24,7 @@ from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.builds import BUILD_STATES
-from txkoji.testing.tables.lookups.tags import find_tag
+from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
 
@@ -42,7 +42,7 @@ async def win_build(builder: Builder, task: Row) -> None:
     if target is None:
         raise BuildError(f"unknown build target: {target_info}")
     await find_repo(builder, task, call, target, options)
-    tag = find_tag(call.state, target["build_tag"], strict=True)
+    tag = require_tag(call.state, target["build_tag"])
     limits = {key: options[key] for key in ("timeout", "cpus", "mem") if key in options}
     request = [vm, [url, tag, options], limits]
     child = builder.subtask(task, "vmExec", request, str(vm)[:255])

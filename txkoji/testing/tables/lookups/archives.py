@@ -9,9 +9,8 @@ from txkoji.testing.tables.state import HubState, Row
 
 def archive_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of an archive as ``listArchives`` answers it."""
-    kind = state.get("archivetypes", row["type_id"])
+    kind = state.row("archivetypes", row["type_id"])
     btype = state.one("btype", name=row["btype"])
-    assert kind is not None
     assert btype is not None
     keys = ("build_id", "buildroot_id", "checksum", "checksum_type", "extra", "filename", "id")
     return {

@@ -8,7 +8,7 @@ from txkoji import nvr
 from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
-from txkoji.testing.tables.lookups.values import rounded, time_text
+from txkoji.testing.tables.lookups.values import must, rounded, time_text
 from txkoji.testing.tables.state import HubState, Row, in_force
 
 BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
@@ -22,27 +22,26 @@ def split_nvr(text: str) -> tuple[str, str, str]:
     return found.name, found.version, found.release
 
 
-def find_build_row(state: HubState, info: Any, strict: bool = False) -> Row | None:
+def find_build_row(state: HubState, info: Any) -> Row | None:
     """Find the row of a build by id, NVR or struct.
 
     Raises:
-        GenericError: a text that is no NVR, always; a build that is not there, when strict.
+        GenericError: a text that is not an NVR, or a value of another type.
     """
-    row: Row | None = None
     if isinstance(info, dict):
         if "id" in info:
-            row = state.get("build", int(info["id"]))
-        else:
-            row = _build_by_name(state, info["name"], info["version"], info["release"])
-    elif isinstance(info, int) and not isinstance(info, bool):
-        row = state.get("build", info)
-    elif isinstance(info, str):
-        row = _build_by_name(state, *split_nvr(info))
-    else:
-        raise GenericError(f"Invalid type for build: {type(info)}")
-    if row is None and strict:
-        raise GenericError(f"No such build: {info!r}")
-    return row
+            return state.get("build", int(info["id"]))
+        return _build_by_name(state, info["name"], info["version"], info["release"])
+    if isinstance(info, int) and not isinstance(info, bool):
+        return state.get("build", info)
+    if isinstance(info, str):
+        return _build_by_name(state, *split_nvr(info))
+    raise GenericError(f"Invalid type for build: {type(info)}")
+
+
+def require_build_row(state: HubState, info: Any) -> Row:
+    """Find the row of a build, or refuse."""
+    return must(find_build_row(state, info), f"No such build: {info!r}")
 
 
 def _build_by_name(state: HubState, name: str, version: str, release: str) -> Row | None:
@@ -50,12 +49,6 @@ def _build_by_name(state: HubState, name: str, version: str, release: str) -> Ro
     if package is None:
         return None
     return state.one("build", package_id=package["id"], version=version, release=release)
-
-
-def find_build(state: HubState, info: Any, strict: bool = False) -> dict[str, Any] | None:
-    """Find a build as ``getBuild`` answers it."""
-    row = find_build_row(state, info, strict)
-    return build_struct(state, row) if row is not None else None
 
 
 def build_nvr(state: HubState, row: Row) -> str:
@@ -139,8 +132,7 @@ def type_columns(type: str | None, types: dict[str, Any]) -> dict[str, Any]:
 
 def tagged_build_struct(state: HubState, row: Row, listing: Row) -> dict[str, Any]:
     """Make the struct of a build as ``listTagged`` answers it: no ``*_ts``, no source."""
-    tag = state.get("tag", listing["tag_id"])
-    assert tag is not None
+    tag = state.row("tag", listing["tag_id"])
     return {
         **_common(state, row),
         "create_event": listing["create_event"],

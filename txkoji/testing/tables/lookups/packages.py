@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
-from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -31,17 +30,14 @@ def package_entries(
 
 def package_name(state: HubState, package_id: int) -> str:
     """Return the name of a package."""
-    row = state.get("package", package_id)
-    assert row is not None
+    row = state.row("package", package_id)
     return str(row["name"])
 
 
 def package_struct(state: HubState, entry: Row) -> dict[str, Any]:
     """Make the struct of a package entry, as ``listPackages`` answers it."""
-    tag = state.get("tag", entry["tag_id"])
-    owner = state.get("users", entry["owner_id"])
-    assert tag is not None
-    assert owner is not None
+    tag = state.row("tag", entry["tag_id"])
+    owner = state.row("users", entry["owner_id"])
     return {
         "blocked": entry["blocked"],
         "extra_arches": entry["extra_arches"],
@@ -54,9 +50,11 @@ def package_struct(state: HubState, entry: Row) -> dict[str, Any]:
     }
 
 
-def find_package(state: HubState, info: Any, strict: bool = False) -> Row | None:
-    """Find a package by id, name or struct; None, or fault 1000 when strict."""
-    row = row_by_info(state, "package", info)
-    if row is None and strict:
-        raise GenericError(f"No such entry in table package: {info}")
-    return row
+def find_package(state: HubState, info: Any) -> Row | None:
+    """Find a package by id, name or struct."""
+    return row_by_info(state, "package", info)
+
+
+def require_package(state: HubState, info: Any) -> Row:
+    """Find a package, or refuse."""
+    return must(find_package(state, info), f"No such entry in table package: {info}")

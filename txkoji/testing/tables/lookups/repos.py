@@ -15,9 +15,8 @@ def _event_ts(state: HubState, event: int | None) -> float | None:
 
 def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
     """Make the struct of a repo (hubs since 1.35)."""
-    tag = state.get("tag", row["tag_id"])
+    tag = state.row("tag", row["tag_id"])
     task = state.get("task", row["task_id"]) if row["task_id"] is not None else None
-    assert tag is not None
     return {
         "begin_event": row["begin_event"],
         "begin_ts": _event_ts(state, row["begin_event"]),

@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from txkoji.exceptions import GenericError
-from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
 def tag_name(state: HubState, tag_id: int) -> str:
     """Return the name of a tag, whether or not the tag is still there."""
-    row = state.get("tag", tag_id)
-    assert row is not None
+    row = state.row("tag", tag_id)
     return str(row["name"])
 
 
@@ -23,34 +21,33 @@ def tag_config(state: HubState, tag_id: int, event: int | None = None) -> Row | 
     return next(iter(state.active("tag_config", event, tag_id=tag_id)), None)
 
 
-def find_tag_id(state: HubState, info: Any, strict: bool = False) -> int | None:
-    """Find a tag's id by id, name or struct, whether or not the tag is still there."""
+def find_tag_id(state: HubState, info: Any) -> int | None:
+    """Find a tag's id by id, name or struct, even if the tag is deleted."""
     row = row_by_info(state, "tag", info)
-    if row is None:
-        if strict:
-            raise GenericError(f"No such tagInfo: {info!r}")
-        return None
-    return int(row["id"])
+    return None if row is None else int(row["id"])
 
 
-def find_tag(
-    state: HubState, info: Any, strict: bool = False, event: int | None = None
-) -> dict[str, Any] | None:
+def require_tag_id(state: HubState, info: Any) -> int:
+    """Find a tag's id, or refuse."""
+    return must(find_tag_id(state, info), f"No such tagInfo: {info!r}")
+
+
+def find_tag(state: HubState, info: Any, event: int | None = None) -> dict[str, Any] | None:
     """Find a tag as ``getTag`` answers it, without its ``extra``."""
     tag_id = find_tag_id(state, info)
     config = tag_config(state, tag_id, event) if tag_id is not None else None
-    if tag_id is None or config is None:
-        if strict:
-            raise GenericError(f"No such tagInfo: {info!r}")
-        return None
-    return tag_struct(state, tag_id, config)
+    return None if tag_id is None or config is None else tag_struct(state, tag_id, config)
+
+
+def require_tag(state: HubState, info: Any, event: int | None = None) -> dict[str, Any]:
+    """Find a tag as ``getTag`` answers it, or refuse."""
+    return must(find_tag(state, info, event), f"No such tagInfo: {info!r}")
 
 
 def tag_struct(state: HubState, tag_id: int, config: Row) -> dict[str, Any]:
     """Make the struct of a tag."""
-    tag = state.get("tag", tag_id)
+    tag = state.row("tag", tag_id)
     permission = state.get("permissions", config["perm_id"]) if config["perm_id"] else None
-    assert tag is not None
     return {
         "arches": config["arches"],
         "id": tag_id,

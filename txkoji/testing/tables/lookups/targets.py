@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import GenericError
-from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
-def find_target(
-    state: HubState, info: Any, strict: bool = False, event: int | None = None
-) -> dict[str, Any] | None:
+def find_target(state: HubState, info: Any, event: int | None = None) -> dict[str, Any] | None:
     """Find a build target as ``getBuildTarget`` answers it."""
     row = row_by_info(state, "build_target", info)
     configs = state.active("build_target_config", event, build_target_id=row["id"]) if row else []
-    if row is None or not configs:
-        if strict:
-            raise GenericError(f"No such build target: {info}")
-        return None
-    return target_struct(state, row, configs[0])
+    return target_struct(state, row, configs[0]) if row is not None and configs else None
+
+
+def require_target(state: HubState, info: Any, event: int | None = None) -> dict[str, Any]:
+    """Find a build target as ``getBuildTarget`` answers it, or refuse."""
+    return must(find_target(state, info, event), f"No such build target: {info}")
 
 
 def target_struct(state: HubState, target: Row, config: Row) -> dict[str, Any]:
     """Make the struct of a build target."""
-    build_tag = state.get("tag", config["build_tag"])
-    dest_tag = state.get("tag", config["dest_tag"])
-    assert build_tag is not None
-    assert dest_tag is not None
+    build_tag = state.row("tag", config["build_tag"])
+    dest_tag = state.row("tag", config["dest_tag"])
     return {
         "build_tag": build_tag["id"],
         "build_tag_name": build_tag["name"],

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import GenericError
-from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
-def find_user(state: HubState, info: Any, strict: bool = False) -> Row | None:
-    """Find a user by id, name, principal or struct; None, or fault 1000 when strict."""
+def find_user(state: HubState, info: Any) -> Row | None:
+    """Find a user by id, name, principal or struct."""
     row = row_by_info(state, "users", info)
     if row is None and isinstance(info, str):
         row = next((user for user in state.rows("users") if info in user["krb_principals"]), None)
-    if row is None and strict:
-        raise GenericError(f"No such user: {info!r}")
     return row
+
+
+def require_user(state: HubState, info: Any) -> Row:
+    """Find a user, or refuse."""
+    return must(find_user(state, info), f"No such user: {info!r}")
 
 
 def user_name(state: HubState, user_id: int | None) -> str | None:

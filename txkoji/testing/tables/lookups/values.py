@@ -1,12 +1,14 @@
-"""How the embedded hub reads and writes times, checks types, and finds rows by id or name."""
+"""Times and types of the values that callers pass, and rows by id or name."""
 
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from txkoji.exceptions import ParameterError
+from txkoji.exceptions import GenericError, ParameterError
 from txkoji.testing.tables.state import HubState, Row
+
+Found = TypeVar("Found")
 
 
 def time_text(seconds: float | None) -> str | None:
@@ -40,6 +42,13 @@ def require_type(value: Any, expected: type) -> None:
         raise ParameterError(
             f"Invalid type for value {value!r}: {type(value)}, expected type {expected}"
         )
+
+
+def must(found: Found | None, text: str) -> Found:
+    """Return what was found; fault 1000 with the hub's text if nothing was."""
+    if found is None:
+        raise GenericError(text)
+    return found
 
 
 def row_by_info(state: HubState, table: str, info: Any) -> Row | None:

@@ -1,0 +1,105 @@
+"""Filters of the methods that list rows: for each option, what its value asks of a row.
+
+A table maps the options of a method to filters. A filter takes the tables and the option's value,
+once, and returns the test that each row must pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from txkoji.testing.tables.lookups.values import seconds_of
+from txkoji.testing.tables.state import HubState, Row
+
+Test = Callable[[Row], bool]
+Filter = Callable[[HubState, Any], Test]
+
+
+def select(
+    state: HubState, table: str, filters: Mapping[str, Filter], options: Mapping[str, Any]
+) -> list[Row]:
+    """Return the rows of a table that pass every filter whose option is given.
+
+    Args:
+        state: the tables.
+        table: the table.
+        filters: the filters by the options' names.
+        options: the options' values; None asks for nothing, other names are ignored.
+    """
+    tests = [
+        make(state, options[name])
+        for name, make in filters.items()
+        if options.get(name) is not None
+    ]
+    return [row for row in state.rows(table) if all(test(row) for test in tests)]
+
+
+def equals(column: str) -> Filter:
+    """Ask for rows with the value in a column."""
+    return lambda _, wanted: lambda row: row[column] == wanted
+
+
+def refers(column: str, find: Callable[[HubState, Any], Row | None]) -> Filter:
+    """Ask for rows that refer to the row that a look-up finds; none if it finds none."""
+
+    def make(state: HubState, info: Any) -> Test:
+        found = find(state, info)
+        return lambda row: found is not None and row[column] == found["id"]
+
+    return make
+
+
+def after(column: str) -> Filter:
+    """Ask for rows whose time in a column is later."""
+
+    def make(_: HubState, moment: Any) -> Test:
+        limit = seconds_of(moment)
+        return lambda row: row[column] is not None and row[column] > limit
+
+    return make
+
+
+def before(column: str) -> Filter:
+    """Ask for rows whose time in a column is earlier."""
+
+    def make(_: HubState, moment: Any) -> Test:
+        limit = seconds_of(moment)
+        return lambda row: row[column] is not None and row[column] < limit
+
+    return make
+
+
+def matches(text: Callable[[HubState, Row], str | None]) -> Filter:
+    """Ask for rows whose text matches a pattern with ``*`` and ``?``."""
+
+    def make(state: HubState, pattern: Any) -> Test:
+        expression = glob(pattern)
+        return lambda row: expression.fullmatch(text(state, row) or "") is not None
+
+    return make
+
+
+def starts(text: Callable[[HubState, Row], str]) -> Filter:
+    """Ask for rows whose text has a prefix."""
+    return lambda state, prefix: lambda row: text(state, row).startswith(prefix)
+
+
+def has_arch(arches: Callable[[Row], Collection[str]]) -> Filter:
+    """Ask for rows with one of the architectures: a list, or text with blanks between them."""
+
+    def make(_: HubState, wanted: Any) -> Test:
+        words = set(wanted.split() if isinstance(wanted, str) else wanted)
+        return lambda row: not words or not words.isdisjoint(arches(row))
+
+    return make
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of the hub's: ``*`` and ``?``, or SQL's ``%`` and ``_``, in any case."""
+    body = "".join(
+        ".*" if letter in "*%" else "." if letter in "?_" else re.escape(letter)
+        for letter in pattern
+    )
+    return re.compile(body, re.IGNORECASE)
