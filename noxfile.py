@@ -36,9 +36,9 @@ for requirement in map(Requirement, requires("buildbot-koji")):
 
 CHECK_WHEEL = """
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import distribution
 from importlib.resources import files
-ours = [each for each in entry_points() if each.value.startswith("buildbot_koji.")]
+ours = distribution("buildbot-koji").entry_points
 assert len(ours) > 25, ours
 for each in ours:
     each.load()

@@ -44,7 +44,7 @@ def list_roots(call: MethodCall) -> list[int]:
 
 
 class Build:
-    """One build: its tasks, and what becomes of them when."""
+    """One build: its tasks, and when each changes to which state."""
 
     def __init__(self, hub: FakeHub, begin: float, chance: random.Random) -> None:
         self._hub = hub
