@@ -18,11 +18,7 @@ async def main(reactor: Any, task_id: str) -> None:
         sys.exit(f"the hub has no task {task_id}")
     when = await task.estimate_completion()
     print(f"{task.method} {task.package}: {task.state_name}, ", end="")
-    print(
-        f"done about {when:%Y-%m-%d %H:%M:%S} UTC"
-        if when
-        else "no estimate: the hub knows no average"
-    )
+    print(f"done about {when:%Y-%m-%d %H:%M:%S} UTC" if when else "the hub has no estimate")
     await koji.close()
 
 

@@ -62,7 +62,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "log_in.py": ([], r"alice on http://\S+, session \d+\n"),
     "channel_load.py": (["default"], r"default: load \S+ of 2, 0 tasks wait\n"),
     "names.py": ([], r"hello-1\.0-1: kojiadmin\n"),
-    "estimate.py": (["{task}"], r"build hello: \w+, (done about|nobody knows).*\n"),
+    "estimate.py": (["{task}"], r"build hello: \w+, (done about|the hub has no estimate).*\n"),
     "watch.py": (
         ["{ended}"],
         r"(  \d+ \w+ \w+: CLOSED\n)+\d+ CLOSED: hello-1\.0-1, in demo-candidate\n",

@@ -311,9 +311,8 @@ class ResponseDecoder:
             if self._scanner.done:
                 return self._scanner.value
             self._hand_over(self._scanner)
-        if not self._document.ended:
-            self._guarded(lambda: self._document.feed(b"", True), at_end=True)
-        self._guarded(lambda: self._document.feed(b"", True))
+        # expat may hold back the last piece until here (2.6 and newer do).
+        self._guarded(lambda: self._document.feed(b"", True), at_end=True)
         values = self._document.params
         if self._document.fault:
             if len(values) != 1 or not isinstance(values[0], dict):
@@ -331,7 +330,7 @@ class ResponseDecoder:
         try:
             step()
         except expat.ExpatError as error:
-            if at_end and self._begin.lstrip()[:1] in (b"", b"<"):
+            if at_end and not self._document.ended and self._begin.lstrip()[:1] in (b"", b"<"):
                 raise TruncatedReply(
                     f"the hub's reply ends in the middle, after {self._size:,} bytes"
                 ) from error
