@@ -2,47 +2,94 @@
 
 from txkoji.connection import Connection
 from txkoji.exceptions import KojiException, KojiLoginException
-from txkoji.files.downloads import RemoteFile
+from txkoji.files.downloads import (
+    RemoteFile,
+    download,
+    files_of_build,
+    files_of_task,
+    local_path,
+)
 from txkoji.files.logs import LogPiece
 from txkoji.files.uploads import Progress
+from txkoji.history.cursor import Cursor
+from txkoji.history.events import NAMES as EVENT_NAMES
+from txkoji.history.events import (
+    BuildPromote,
+    BuildStateChange,
+    Event,
+    Import,
+    PackageListChange,
+    RepoDone,
+    RepoInit,
+    RPMSign,
+    TagUntag,
+    TaskStateChange,
+)
+from txkoji.history.interest import Interest
+from txkoji.history.poller import Poller
+from txkoji.history.tags import is_glob, matches
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.methods import Kind
 from txkoji.hub.requests import Limits
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
+from txkoji.submission.recognition import KEY as SUBMISSION_MARKER
 from txkoji.submission.recognition import TASK_METHODS
 from txkoji.submission.submitter import Submission, Submitter
 from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure
 from txkoji.watching.outcomes import Outcome, read_outcome, reason_of
+from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.task_tree import TaskChange, TaskTree, arch_of
 from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch
 
 __all__ = [
+    "EVENT_NAMES",
     "INFRASTRUCTURE_FAULTS",
+    "QUEUE_LIMIT",
+    "SUBMISSION_MARKER",
     "TASK_METHODS",
+    "BuildPromote",
+    "BuildStateChange",
     "Call",
     "Connection",
+    "Cursor",
+    "Event",
     "HubClient",
+    "Import",
+    "Interest",
     "Kind",
     "KojiException",
     "KojiLoginException",
     "Limits",
     "LogPiece",
     "Outcome",
+    "PackageListChange",
+    "Poller",
     "Profile",
     "Progress",
+    "RPMSign",
     "RemoteFile",
+    "RepoDone",
+    "RepoInit",
     "RetryPolicy",
     "Submission",
     "Submitter",
+    "TagUntag",
     "TaskChange",
+    "TaskStateChange",
     "TaskTree",
     "TaskWatcher",
     "UnknownTask",
     "Watch",
     "arch_of",
+    "download",
+    "files_of_build",
+    "files_of_task",
+    "is_glob",
     "is_infrastructure",
+    "local_path",
+    "matches",
     "read_outcome",
     "reason_of",
 ]
