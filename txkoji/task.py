@@ -43,15 +43,17 @@ class Task(TaskInfo, RichObject):
             A Deferred of a list of tasks, parents before their children.
         """
         tree = await self.connection.call("getTaskDescendents", self.id)
-        found: list[Task] = []
-        waiting = [str(self.id)]
-        while waiting:
-            children = tree.get(waiting.pop(0), [])
-            found += children
-            waiting += [str(child["id"]) for child in children]
+        found: dict[int, Task] = {}
+        waiting = [self.id]
+        for parent in waiting:
+            for child in tree.get(str(parent), []):
+                # A hub whose tasks go in a circle is not followed in circles.
+                if child["id"] not in found and child["id"] != self.id:
+                    found[child["id"]] = child
+                    waiting.append(child["id"])
         return [
             task
-            for task in found
+            for task in found.values()
             if (method is None or task.method == method) and (state is None or task.state == state)
         ]
 

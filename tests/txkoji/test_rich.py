@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred, succeed
 
 from tests.support import until
 from txkoji import Connection, build_states, estimates, task_states
+from txkoji._rich_base import make
 from txkoji.build import Build
 from txkoji.cache import TIME_TO_LIVE
 from txkoji.package import Package
@@ -107,6 +109,23 @@ def test_states() -> None:
     )
     with pytest.raises(ValueError, match="17"):
         task_states.to_str(17)
+
+
+def test_tasks_in_a_circle() -> None:
+    """The descendents of a task end, even if tasks are each other's parents."""
+
+    class Circle:
+        weburl = ""
+
+        def call(self, method: str, task_id: int) -> Deferred[Any]:
+            assert (method, task_id) == ("getTaskDescendents", 1)
+            pairs = ((1, 2), (2, 3), (3, 1))
+            return succeed({str(parent): [Task(id=child)] for parent, child in pairs})
+
+    first: Task = make(Task, {"id": 1}, Circle())
+    found: list[Any] = []
+    first.descendents().addCallback(found.extend)
+    assert [each.id for each in found] == [2, 3]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from txkoji import task_states
 from txkoji.exceptions import ConnectionFailed
 from txkoji.watching import tree_reader
+from txkoji.watching.outcomes import guilty_task
 from txkoji.watching.records import record_of
 from txkoji.watching.watcher import TaskTree, TaskWatcher, UnknownTask
 
@@ -328,6 +329,28 @@ def test_tree_of_trees(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None
     assert [task.id for task in inner.tree.descendents()] == [4]
     assert isinstance(outer.tree.root, Munch)
     watcher.stop()
+
+
+def test_tasks_that_are_each_others_parents(
+    tasks: Tasks, watcher: TaskWatcher, clock: Clock
+) -> None:
+    """A hub whose tasks go in a circle is not followed in circles."""
+    tasks.set(1, OPEN, parent=3)
+    tasks.set(2, OPEN, parent=1)
+    tasks.set(3, OPEN, parent=2)
+    trees, ends = seen(watcher, 1)
+    clock.advance(0)
+    [tree] = trees
+    assert [task.id for task in tree.tasks()] == [1, 2, 3]
+    assert {parent: len(below) for parent, below in tree.children.items()} == {1: 1, 2: 1}
+    for task_id, parent in ((1, 3), (2, 1), (3, 2)):
+        tasks.set(task_id, FAILED, parent=parent)
+    clock.advance(10)
+    [end] = ends
+    assert [task.state for task in end.tasks()] == [FAILED] * 3
+    found = guilty_task(end)
+    assert found is not None
+    assert found.id == 3
 
 
 def test_thousand_trees(tasks: Tasks, clock: Clock) -> None:
