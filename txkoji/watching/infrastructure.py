@@ -1,7 +1,7 @@
 """Tells a failure of the build system from a package that does not build. Pure: a table.
 
-No fault says of itself whose it is. The table holds what Koji's hub and builders give where
-something of theirs is broken; a site that knows better passes its own.
+No fault says whose it is, and one code has many causes. The table holds what Koji's hub and
+builders raise if something of theirs is broken; a site that knows better passes its own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from txkoji import exceptions
 from txkoji.exceptions import HubFault, ProtocolError, TransportError
 
-__all__ = ["INFRASTRUCTURE_FAULTS", "is_infrastructure"]
+__all__ = ["INFRASTRUCTURE_FAULTS", "excerpt", "is_infrastructure"]
 
 UNCAUGHT = 1
-"""The code of an error that no handler expected: its text is a Python traceback."""
+"""The code of an unexpected exception in a builder: its text is a Python traceback."""
 
 INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     UNCAUGHT,
@@ -26,31 +26,65 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     exceptions.SequenceError.code,
     exceptions.RetryError.code,
     exceptions.GSSAPIAuthError.code,
-    # "could not init mock buildroot": not the package's requirements, they come later.
-    exceptions.BuildrootError.code,
     exceptions.ServerOffline.code,
     exceptions.PluginError.code,
     exceptions.CallbackError.code,
     exceptions.HubConfigurationError.code,
+    # Code 1012 is also that of a command in a build root, of Maven's errors, and of a repo that the
+    # user named. This is before the package's requirements are installed.
+    r"could not init mock buildroot",
+    r"\bmock was killed by signal",
+    # The builder's disk and memory.
     r"no space left on device",
     r"disk quota exceeded",
     r"input/output error",
-    r"read-only file system",
+    r"read-only file ?system",
+    r"stale (nfs )?file handle",
+    r"transport endpoint is not connected",
     r"cannot allocate memory",
     r"out of memory",
-    r"killed by signal",
-    # A repository that can't be read. An unknown revision fails later, in `git reset` or `fetch`.
-    r"git clone\b",
+    r"too many open files",
+    # The builder's housekeeping.
+    r"\b(un?)?mount(ing)? failed",
+    r"device or resource busy",
+    r"repo directory missing",
+    r"can't get list of installed rpms",
+    r"unsuccessfully waited [^\n]{1,300} repo",
+    # The network.
     r"could not resolve host",
     r"name or service not known",
-    r"temporary failure in name resolution",
-    r"connection (refused|reset|timed out|aborted)",
-    r"network is unreachable",
+    r"no address associated with hostname",
+    r"(temporary failure in|failed) name resolution|name resolution (failed|error)",
+    r"connection (was |has been )?(refused|reset|timed ?out|aborted|broken|closed by)",
+    r"\b(connect|read|write|request|operation|handshake)( operation)? timed ?out",
+    r"\b(connect|read) ?timeout",
+    r"gateway time-?out",
+    r"failed to establish a new connection",
+    r"remote end closed connection",
+    r"server disconnected",
+    r"max retries exceeded",
+    r"incomplete ?read",
+    r"(network|host) is (unreachable|down)",
     r"no route to host",
-    r"bad gateway|service unavailable|gateway time-?out",
-    r"unsuccessfully waited .* for .* repo",
+    r"eof occurred in violation of protocol",
+    # The hub's front end, or another service's.
+    r"\b5\d\d server error",
+    r"internal server error",
+    r"bad gateway",
+    r"service (temporarily )?unavailable",
 )
-"""Fault codes, and regular expressions that are searched in a fault's text, whatever its case."""
+"""Fault codes, and regular expressions that are searched in a fault's text, whatever its case.
+
+Each expression takes linear time, whatever the text: no two repetitions of it can share characters.
+"""
+
+EXCERPT = 1 << 15
+"""Characters at each end of a fault's text that are looked at: a fault may embed megabytes."""
+
+
+def excerpt(text: str) -> str:
+    """Return a text of bounded length: the start and the end of one that is longer."""
+    return text if len(text) <= 2 * EXCERPT else f"{text[:EXCERPT]}\n{text[-EXCERPT:]}"
 
 
 def is_infrastructure(
@@ -60,11 +94,12 @@ def is_infrastructure(
 
     Args:
         error: the fault of a failed task, or whatever else ended it; None for none.
-        faults: fault codes, and regular expressions to search in the text; to extend the default,
+        faults: fault codes, and regular expressions to search in the first and the last 32,768
+            characters of the text; to extend the default,
             ``(*INFRASTRUCTURE_FAULTS, "my builder is broken")``.
 
     Returns:
-        True for a fault that the table has, and where the hub could not be asked at all.
+        True for a fault that the table has, and if the hub could not be asked at all.
 
     Raises:
         re.error: a pattern is no regular expression.
@@ -73,9 +108,8 @@ def is_infrastructure(
         return True
     if not isinstance(error, HubFault):
         return False
+    text = excerpt(error.text)
     return any(
-        re.search(fault, error.text, re.IGNORECASE)
-        if isinstance(fault, str)
-        else fault == error.code
+        re.search(fault, text, re.IGNORECASE) if isinstance(fault, str) else fault == error.code
         for fault in faults
     )

@@ -14,7 +14,7 @@ from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji.exceptions import HubFault, fault_from
 from txkoji.task_info import TaskInfo
-from txkoji.watching.infrastructure import is_infrastructure
+from txkoji.watching.infrastructure import excerpt, is_infrastructure
 from txkoji.watching.task_tree import ARCH_METHODS, TaskTree
 
 __all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]
@@ -59,9 +59,10 @@ class Outcome:
         log: the name of the guilty task's log that holds the reason, None where there is none.
         log_url: the address of that log, or None.
         build: the :class:`txkoji.build.Build` that the task made, the first of several; None for a
-            scratch build and for one that failed before the hub had a name for it.
+            scratch build and for one that failed before it had a name on the hub.
         nvr: name-version-release of the build, of a scratch build too, or None.
-        builds: all builds that the task made: a chain makes several, and so may a container.
+        builds: all builds that the task made: a chain makes several, and so may a container. If one
+            task has several builds, because its builder restarted, the COMPLETE ones count.
         tags: the names of the tags that the builds are in.
         rpms: the file names of the RPMs that were made: those of complete builds, else those that
             the tasks left.
@@ -114,15 +115,17 @@ def guilty_task(tree: TaskTree) -> TaskInfo | None:
 
 
 def reason_of(text: str) -> str:
-    """Return the line of a fault's text that says most.
+    """Return the line of a fault's text that says most, without a struct at its end.
 
     The text of a fault with code 1 is a Python traceback, whose last line names the error.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in excerpt(text).splitlines() if line.strip()]
     if not lines:
         return "the hub gives no reason"
     traceback = any(line.startswith("Traceback (most recent call last)") for line in lines)
-    return lines[-1] if traceback else lines[0]
+    line = lines[-1] if traceback else lines[0]
+    words, _, struct = line.partition(": {")
+    return words if words and struct else line
 
 
 def choose_log(names: Sequence[str], text: str) -> str | None:
@@ -133,10 +136,18 @@ def choose_log(names: Sequence[str], text: str) -> str | None:
         text: the text of its fault, which may name a log ("see root.log").
     """
     logs = {posixpath.basename(name): name for name in names if name.endswith(".log")}
-    named = re.findall(r"[\w.-]+\.log\b", text)
+    named = _named_logs(excerpt(text))
     # Images, containers and plugins have logs of their own names.
     others = [name for name in sorted(logs) if not _TELLS_NOTHING.fullmatch(name)]
     return next((logs[name] for name in [*named, *LOGS, *others] if name in logs), None)
+
+
+def _named_logs(text: str) -> Iterator[str]:
+    """Yield the names of logs that a text holds, in linear time."""
+    for word in re.finditer(r"[\w.-]+", text):
+        ends = [found.end() for found in re.finditer(r"\.log\b", word[0])]
+        if ends and ends[-1] > len(".log"):
+            yield word[0][: ends[-1]]
 
 
 @returns_deferred
@@ -224,7 +235,9 @@ async def _builds(connection: OutcomeSource, tree: TaskTree, result: Any) -> lis
         makers = [task.id for task in tree.children.get(tree.root.id, ()) if _makes_build(task)]
     builds: list[Any] = []
     for task_id in makers:
-        builds += await connection.call("listBuilds", taskID=task_id)
+        found = await connection.call("listBuilds", taskID=task_id)
+        # A builder that restarted left the build of its first run behind, BUILDING for ever.
+        builds += [build for build in found if build.state == build_states.COMPLETE] or found
     if not builds:
         # A build of a content generator does not name the task in its own row.
         for build_id in _build_ids(tree.root.method, result):

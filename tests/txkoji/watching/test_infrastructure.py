@@ -21,10 +21,18 @@ TRACEBACK = "Traceback (most recent call last):\n  File \"daemon.py\"\nKeyError:
         (1002, "Invalid session or bad credentials"),
         (1000, "[Errno 28] No space left on device: '/var/lib/mock'"),
         (1005, "error building package (arch x86_64), mock was killed by signal 9"),
-        (1005, 'Error running GIT command "git clone -n https://x", see checkout.log for details'),
         (1000, "HTTPSConnectionPool: Connection timed out"),
         (1000, "<urlopen error [Errno -2] Name or service not known>"),
         (1000, "503 Server Error: Service Unavailable for url"),
+        (1000, "500 Server Error: Internal Server Error for url: https://koji.test/kojifiles/x"),
+        (1000, "HTTPSConnectionPool(host='koji.test', port=443): Read timed out. (read timeout=9)"),
+        (1000, "('Connection aborted.', RemoteDisconnected('Remote end closed connection'))"),
+        (1000, "Max retries exceeded with url: /kojihub (Caused by ConnectTimeoutError())"),
+        (1000, "umount failed (exit code 32) for /var/lib/mock/demo"),
+        (1000, "Repo directory missing: /mnt/koji/repos/demo-build/1"),
+        (1000, "Can't get list of installed rpms"),
+        (1000, "[Errno 116] Stale file handle: '/mnt/koji/work'"),
+        (1000, "Unsuccessfully waited 120:00 for a new f44-build repo"),
     ],
 )
 def test_infrastructure(code: int, text: str) -> None:
@@ -43,6 +51,13 @@ def test_infrastructure(code: int, text: str) -> None:
         (1000, "Task 12 is canceled"),
         (1004, "policy violation (build_from_srpm)"),
         (1010, "no spec file found"),
+        # Whether the URL or the network is wrong only the log says; a wrong URL is more frequent.
+        (1005, 'Error running GIT command "git clone -n https://x", see checkout.log for details'),
+        (1012, "exit exited with status 7"),
+        (1012, "segfault was killed by signal 11"),
+        (1012, "error building Maven package, mock exited with status 1; see root.log for more"),
+        (1012, "files found in unexpected path in local Maven repo, directory: x, files: x.jar"),
+        (1012, "Requested repo (7) is DELETED"),
     ],
 )
 def test_package(code: int, text: str) -> None:

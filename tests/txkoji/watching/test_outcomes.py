@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from twisted.internet import reactor
 
 from tests.support import HubInMemory
 from txkoji import Connection, Profile, TaskWatcher, build_states
-from txkoji.exceptions import ServerOffline
+from txkoji.exceptions import ServerOffline, fault_from
 from txkoji.task_info import TaskInfo
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tasks import make_task
+from txkoji.watching.infrastructure import is_infrastructure
 from txkoji.watching.outcomes import Outcome, choose_log, guilty_task, read_outcome, reason_of
 from txkoji.watching.watcher import TaskTree
 
@@ -54,6 +56,12 @@ def test_guilty_without_failed_children() -> None:
             "Traceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'arch'\n",
             "KeyError: 'arch'",
         ),
+        (
+            "Build already exists (id=7, state=COMPLETE): {'name': 'hello', 'extra': {'a': 1}}",
+            "Build already exists (id=7, state=COMPLETE)",
+        ),
+        ("KeyError: {", "KeyError: {"),
+        (": {}", ": {}"),
         ("", "the hub gives no reason"),
         (" \n ", "the hub gives no reason"),
     ],
@@ -69,6 +77,8 @@ def test_reason(text: str, reason: str) -> None:
         (["root.log", "build.log", "x.rpm"], "mock failed", "build.log"),
         (["root.log", "build.log"], "see root.log for more information", "root.log"),
         (["root.log"], "see build.log or root.log", "root.log"),
+        (["root.log"], "see root.log. Or root.logs, or .log", "root.log"),
+        (["build.log", "a.log"], "see a.log.gz, a.log-old and x.logs.log_", "a.log"),
         (["state.log", "checkout.log"], "", "checkout.log"),
         (["logs/x86_64/build.log"], "see build.log", "logs/x86_64/build.log"),
         (["x.rpm"], "see build.log", None),
@@ -81,6 +91,23 @@ def test_reason(text: str, reason: str) -> None:
 def test_log(names: list[str], text: str, log: str | None) -> None:
     """The log is the one that the fault names, where it is there; else the most telling one."""
     assert choose_log(names, text) == log
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["0123456789abcdef", "x.log", ".logs", "unsuccessfully waited for ", "connection ", "\n", "{"],
+)
+def test_huge_fault(part: str) -> None:
+    """A fault that embeds megabytes is read in linear time and bounded memory."""
+    text = f"Error in plugin demo, see root.log: {part * (5_000_000 // len(part))} root.log"
+    began = time.process_time()
+    assert choose_log(["build.log", "root.log"], text) == "root.log"
+    reason = reason_of(text)
+    assert not is_infrastructure(fault_from(1005, text))
+    # The old patterns took minutes for a fiftieth of it.
+    assert time.process_time() - began < 5
+    assert reason.startswith("Error in plugin demo")
+    assert len(reason) < 100_000
 
 
 async def outcome(koji: Connection, task_id: int) -> Outcome:
@@ -310,6 +337,23 @@ def test_chain() -> None:
     assert [build.nvr for build in outcome.builds] == ["hello-1.0-1", "world-1.0-1"]
     assert outcome.tags == ("demo-candidate",)
     assert {"hello-1.0-1.src.rpm", "world-1.0-1.src.rpm"} <= set(outcome.rpms)
+
+
+@pytest.mark.parametrize("state", [build_states.COMPLETE, build_states.FAILED])
+def test_builder_that_restarted(state: int) -> None:
+    """Of several builds of one task the COMPLETE one counts; without one all are there."""
+    site = Site()
+    orphan, made = (site.complete_build(package) for package in ("hello", "world"))
+    number = site.task("build", CLOSED)
+    with site.hub.state.transaction():
+        for build, its_state in ((orphan, build_states.BUILDING), (made, state)):
+            site.hub.state.update("build", build, task_id=number, state=int(its_state))
+    found = site.outcome(number)
+    if state == build_states.COMPLETE:
+        assert [build.build_id for build in found.builds] == [made]
+        assert (found.build.build_id, found.nvr) == (made, "world-1.0-1")
+    else:
+        assert {build.build_id for build in found.builds} == {orphan, made}
 
 
 def test_infrastructure() -> None:
