@@ -29,6 +29,9 @@ __all__ = ["PORTION", "PROBES", "Refusals", "portioned", "read_trees"]
 BATCH = 500
 """Tasks in one request: far below the hub's 4 MiB, and few enough for its database."""
 
+WHOLE_BATCH = 200
+"""Tasks whose children are listed in one request with requests and results, which are large."""
+
 PROBES = 30
 """How often one look cuts requests that are refused: enough to find three tasks among 500."""
 
@@ -171,7 +174,11 @@ class _Look:
         return parents
 
     async def _read_active(self, parents: list[int]) -> list[int]:
-        """Read the active children of many parents; returns the tasks to list whole."""
+        """Read the active children of many parents; returns the tasks to list whole.
+
+        A child that is not known is listed whole with its siblings: only then its request is
+        needed.
+        """
         whole = []
         asked = set(parents)
         async for parent, rows in self._list(_ACTIVE_CHILDREN, parents, state=_ACTIVE):
@@ -188,7 +195,7 @@ class _Look:
 
     async def _read_whole(self, parents: list[int]) -> list[int]:
         """Read all children of many parents; returns those that may have children themselves."""
-        async for parent, rows in self._list(_ALL, parents):
+        async for parent, rows in self._list(_ALL, parents, WHOLE_BATCH, decode=True):
             self._set_children(parent, rows)
         await self._read_piecemeal(
             [parent for parent in parents if (_ALL, parent) in self._refused]
@@ -202,7 +209,7 @@ class _Look:
     async def _read_piecemeal(self, parents: list[int]) -> None:
         """Do without the results of children, one of which breaks the answer."""
         gone: set[int] = set()
-        async for parent, rows in self._list(_ACTIVE_CHILDREN, parents, state=_ACTIVE):
+        async for parent, rows in self._list(_ACTIVE_CHILDREN, parents, state=_ACTIVE, decode=True):
             known = self._children.get(parent, ())
             gone.update(child for child in known if not self._is_final(child))
             gone.difference_update(row["id"] for row in rows)
@@ -223,19 +230,23 @@ class _Look:
     def _infos(self, ids: list[int]) -> AsyncIterator[tuple[list[int], list[Any]]]:
         """Yield parts of the ids, each with the structs of its tasks, None for an unknown one."""
         return self._ask(
-            _ROOT, ids, lambda part: self._client.call("getTaskInfo", part, request=True)
+            _ROOT,
+            ids,
+            # The request of a known task is known, too.
+            lambda part: self._client.call(
+                "getTaskInfo", part, request=not self._records.keys() >= set(part)
+            ),
         )
 
     async def _list(
-        self, question: str, parents: list[int], **options: Any
+        self, question: str, parents: list[int], size: int = BATCH, **options: Any
     ) -> AsyncIterator[tuple[int, list[Any]]]:
         """Yield each parent with its children, of those that the options allow."""
         async for part, rows in self._ask(
             question,
             parents,
-            lambda part: self._client.call(
-                "listTasks", {"parent": part, "decode": True, **options}
-            ),
+            lambda part: self._client.call("listTasks", {"parent": part, **options}),
+            size,
         ):
             found: dict[int, list[Any]] = {}
             for row in rows:
@@ -246,13 +257,17 @@ class _Look:
                 yield parent, found.pop(parent, [])
 
     async def _ask(
-        self, question: str, ids: list[int], ask: Callable[[list[int]], Awaitable[list[Any]]]
+        self,
+        question: str,
+        ids: list[int],
+        ask: Callable[[list[int]], Awaitable[list[Any]]],
+        size: int = BATCH,
     ) -> AsyncIterator[tuple[list[int], list[Any]]]:
         """Yield parts of the ids, each with the answer; refused ones are left out."""
         doubtful = [task_id for task_id in ids if (question, task_id) in self._refused]
         waiting = [[task_id] for task_id in doubtful]
         waiting += _batches(
-            [task_id for task_id in ids if (question, task_id) not in self._refused]
+            [task_id for task_id in ids if (question, task_id) not in self._refused], size
         )
         while waiting:
             part = waiting.pop()
@@ -305,7 +320,7 @@ class _Look:
         return known if known == records else records
 
 
-def _batches(ids: list[int]) -> Iterator[list[int]]:
+def _batches(ids: list[int], size: int) -> Iterator[list[int]]:
     """Cut ids into requests, the last ones first."""
-    for start in reversed(range(0, len(ids), BATCH)):
-        yield ids[start : start + BATCH]
+    for start in reversed(range(0, len(ids), size)):
+        yield ids[start : start + size]
