@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from txkoji import build_states, task_states
-from txkoji.watching.outcomes import Outcome
+from txkoji import Connection, Outcome, build_states, task_states
 
 __all__ = ["find_existing"]
 
@@ -18,12 +17,12 @@ _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 
 
 async def find_existing(
-    connection: Any, outcome: Outcome, source: str, target: str | None
+    connection: Connection, outcome: Outcome, source: str, target: str | None
 ) -> int | Outcome | None:
     """Find what stands in the way of a build that failed because its NVR was taken.
 
     Args:
-        connection: a :class:`txkoji.Connection`.
+        connection: the connection to the hub.
         outcome: what came of the ``build`` task.
         source: the SCM URL that was to be built.
         target: the build target whose tag the build should be in, None for none.
@@ -58,7 +57,7 @@ async def find_existing(
     return await _outcome_of(connection, outcome, build, target)
 
 
-async def _resolved_source(connection: Any, outcome: Outcome, source: str) -> str | None:
+async def _resolved_source(connection: Connection, outcome: Outcome, source: str) -> str | None:
     """Return the SCM URL with the commit that was to be built, None where nobody knows."""
     for task in outcome.tree.descendents():
         if task.method == "buildSRPMFromSCM" and task.state == task_states.CLOSED:
@@ -69,7 +68,9 @@ async def _resolved_source(connection: Any, outcome: Outcome, source: str) -> st
     return source if _COMMIT.search(source) else None
 
 
-async def _outcome_of(connection: Any, outcome: Outcome, build: Any, target: str | None) -> Outcome:
+async def _outcome_of(
+    connection: Connection, outcome: Outcome, build: Any, target: str | None
+) -> Outcome:
     rpms = await connection.call("listBuildRPMs", build.build_id)
     tags = tuple(tag.name for tag in await connection.call("listTags", build.build_id))
     wanted = None if target is None else await connection.call("getBuildTarget", target)
