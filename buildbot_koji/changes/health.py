@@ -1,4 +1,4 @@
-"""Whether a change source still hears of its hub. Pure."""
+"""Whether a change source still hears from its hub. Pure: time comes in as numbers."""
 
 from __future__ import annotations
 
@@ -13,57 +13,62 @@ CATEGORY = "koji-health"
 
 
 class Health:
-    """Notices when nothing was heard for too long, and when that is over.
+    """Notices when the hub was silent for too long, and when it answers again.
 
     Args:
-        stale_after: seconds without a success.
+        stale_after: seconds without an answer.
         now: the time, in seconds.
-        stale: whether it was said before.
 
     Attributes:
-        stale: whether nothing was heard for too long.
+        stale: whether the silence was reported and the end of it was not.
+        trouble: why the last request failed; None if it succeeded.
     """
 
-    def __init__(self, stale_after: float, now: float, *, stale: bool) -> None:
+    def __init__(self, stale_after: float, now: float) -> None:
         self._stale_after = stale_after
-        self._heard = now
-        self.stale = stale
+        self._answered_at = now
         self._recovered = False
+        self.stale = False
+        self.trouble: str | None = None
 
-    def succeeded(self, now: float) -> None:
-        """Note that the hub was heard."""
-        self._heard = now
+    def succeeded(self, now: float) -> bool:
+        """Record an answer; returns whether the request before had failed."""
+        had_trouble, self.trouble = self.trouble is not None, None
+        self._answered_at = now
         self._recovered = True
+        return had_trouble
+
+    def failed(self, reason: str) -> bool:
+        """Record a failure; returns whether its reason is another than before."""
+        is_new, self.trouble = reason != self.trouble, reason
+        return is_new
 
     def not_asked(self, now: float) -> None:
-        """Note that there was nothing to hear: nobody listened."""
-        self._heard = now
+        """Record that the hub was not asked: its silence means nothing."""
+        self._answered_at = now
 
     def changed(self, now: float) -> bool:
-        """Tell whether it has become stale, or is so no more, since this was asked last."""
-        stale = now - self._heard >= self._stale_after
+        """Update :attr:`stale`; returns whether it changed."""
+        stale = self.silence(now) >= self._stale_after
         if stale == self.stale or (self.stale and not self._recovered):
             return False
         self.stale = stale
         return True
 
     def silence(self, now: float) -> float:
-        """Return for how many seconds nothing was heard."""
-        return now - self._heard
+        """Return the seconds since the last answer."""
+        return now - self._answered_at
 
 
 def health_change(source: str, hub: str, *, stale: bool, words: str, now: float) -> dict[str, Any]:
-    """Make the change that tells of it.
+    """Return the arguments of Buildbot's ``addChange`` for a report of the health.
 
     Args:
         source: the name of the change source.
         hub: the name of the hub's profile.
-        stale: whether nothing is heard.
-        words: what there is to say.
+        stale: whether the hub is silent.
+        words: the report.
         now: the time, in seconds since the epoch.
-
-    Returns:
-        The arguments of Buildbot's ``addChange``.
     """
     return fitted(
         {

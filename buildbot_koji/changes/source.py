@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.changes.listener import Listener
+from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.hubs.koji_hub import KojiHub
 from txkoji.history.events import NAMES
 
@@ -78,6 +79,7 @@ class KojiChangeSource(ChangeSource):
 
     compare_attrs: ClassVar[Sequence[str]] = ()
     secrets: ClassVar[Sequence[str]] = ("bus",)
+    limits: ClassVar[SourceLimits] = SourceLimits()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs.get("name") is None:
@@ -116,13 +118,9 @@ class KojiChangeSource(ChangeSource):
     @async_to_deferred
     async def activate(self) -> None:
         """Begin to listen, in the background."""
-        profile = _profile_name(self._options["profile"])
+        options = SourceOptions(hub_name=_profile_name(self._options["profile"]), **self._options)
         self._running = Listener(
-            self.master,
-            str(self.name),
-            self._options,
-            hub_name=profile,
-            announced=self._announced,
+            self.master, str(self.name), options, self.limits, announced=self._announced
         )
         self._running.start()
 

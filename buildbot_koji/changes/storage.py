@@ -1,4 +1,4 @@
-"""What a change source keeps in the master's database: where it stands, and what it holds back."""
+"""What a change source keeps in the master's database: its state, and the changes it holds back."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ from typing import Any
 
 from buildbot_koji.properties import EVENT_KEY
 
-__all__ = ["Backlog", "Standing", "Storage", "change_key"]
+__all__ = ["HeldChanges", "SourceState", "SourceStorage", "change_key"]
 
 CLASS = "KojiChangeSource"
 """The class under which Buildbot files the values; with the source's name, their key."""
 
-CHUNK = 50
-"""Changes in one value of the database."""
-
 
 @dataclass
-class Standing:
-    """Where a change source stands.
+class SourceState:
+    """Where a change source continues after a restart.
 
     Attributes:
         cursor: how far its poll has come, as :meth:`txkoji.history.poller.Cursor.to_json` gives
             it; None before the first.
-        scheduled: the last change of which it is certain that the schedulers have seen it.
-        hour: when the hour began in which changes are counted, in seconds since the epoch.
+        scheduled: the last change that the schedulers have certainly seen.
+        hour: when the hour started in which changes are counted, in seconds since the epoch.
         count: the changes of that hour.
-        stale: whether it was said that nothing is heard of the hub.
+        stale: whether the hub was reported as unreachable.
     """
 
     cursor: dict[str, Any] | None = None
@@ -37,8 +34,8 @@ class Standing:
     stale: bool = False
 
 
-class Storage:
-    """Values of one change source in the master's database.
+class SourceStorage:
+    """The values of one change source in the master's database.
 
     Args:
         master: the Buildbot master.
@@ -63,40 +60,42 @@ class Storage:
             self._object = await self._master.db.state.getObjectId(self._name, CLASS)
         return self._object
 
-    async def load(self) -> Standing:
-        """Read where the source stands."""
+    async def load(self) -> SourceState:
+        """Read the state."""
         found = await self.get("standing", None)
-        return Standing() if found is None else Standing(**found)
+        return SourceState() if found is None else SourceState(**found)
 
-    async def save(self, standing: Standing) -> None:
-        """Write where the source stands."""
-        await self.put("standing", asdict(standing))
+    async def save(self, state: SourceState) -> None:
+        """Write the state."""
+        await self.put("standing", asdict(state))
 
     async def is_paused(self) -> bool:
-        """Tell whether someone has paused the source."""
+        """Return whether someone has paused the source."""
         return bool(await self.get("paused", False))
 
     async def set_paused(self, paused: bool) -> None:
-        """Pause the source, or let it go on."""
+        """Pause the source, or resume it."""
         await self.put("paused", paused)
 
 
-class Backlog:
-    """Changes that are held back, in order, in the database.
+class HeldChanges:
+    """The changes that are held back, in order, in the database.
 
-    Only the two ends are in memory. The database can't be left between two states in which one is
-    lost: a chunk is written before the bounds that take it in, and the bounds move on only after
-    what they leave behind is delivered.
+    Only the two ends are in memory. A crash between two writes loses no change: a chunk is written
+    before the bounds that include it, and the bounds advance only after the changes that they leave
+    behind are delivered.
 
     Args:
         storage: where they are kept.
+        chunk: the changes of one row.
 
     Attributes:
         keys: the keys of the changes that are held.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: SourceStorage, chunk: int) -> None:
         self._storage = storage
+        self._size = chunk
         self._first = self._last = 0
         self._head: list[dict[str, Any]] = []
         self._tail: list[dict[str, Any]] = []
@@ -116,13 +115,13 @@ class Backlog:
                 self._head = self._tail
             self.keys.update(map(change_key, self._tail))
         while not self._head and self._first < self._last:
-            # What was delivered as the master died is left behind.
+            # The master died between the delivery of the last change of a chunk and the bounds.
             await self._next_head()
 
     async def append(self, changes: Sequence[dict[str, Any]]) -> None:
         """Hold changes back, after those that are held already."""
         for change in changes:
-            if len(self._tail) >= CHUNK:
+            if len(self._tail) >= self._size:
                 await self._write(self._last, self._tail)
                 self._last += 1
                 self._tail = []
@@ -133,20 +132,18 @@ class Backlog:
         await self._write(self._last, self._tail)
         await self._write_bounds()
 
-    def head(self, count: int) -> list[dict[str, Any]]:
-        """Return the first changes that are held, at most so many."""
-        return self._head[:count]
+    def first(self) -> dict[str, Any]:
+        """Return the change that is held longest."""
+        return self._head[0]
 
-    async def drop(self, count: int) -> None:
-        """Forget the first changes: they are delivered."""
-        for change in self._head[:count]:
-            self.keys.discard(change_key(change))
-        del self._head[:count]
+    async def drop_first(self) -> None:
+        """Forget the first change: it is delivered."""
+        self.keys.discard(change_key(self._head.pop(0)))
         await self._write(self._first, self._head)
         if not self._head and self._first < self._last:
             await self._next_head()
         if not self.keys:
-            # Use the same rows again: none can be taken out of the database.
+            # Use the same rows again: Buildbot deletes none.
             self._first = self._last = 0
             self._head = self._tail = []
         await self._write_bounds()

@@ -11,7 +11,7 @@ from buildbot.process.results import FAILURE, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.changes.storage import Storage
+from buildbot_koji.changes.storage import SourceStorage
 
 __all__ = ["KojiPauseChanges"]
 
@@ -63,10 +63,10 @@ class KojiPauseChanges(BuildStep):
         if self.source not in [each["name"] for each in known]:
             self._words = f"there is no change source {self.source}: check the name"
             return FAILURE
-        await Storage(self.master, self.source).set_paused(self.paused)
+        await SourceStorage(self.master, self.source).set_paused(self.paused)
         here = self.master.change_svc.namedServices.get(self.source)
         if here is not None and not self.paused:
             here.wake()
-        words = "is paused" if self.paused else "goes on"
+        words = "is paused" if self.paused else "resumes"
         self._words = f"{self.source} {words}"
         return SUCCESS

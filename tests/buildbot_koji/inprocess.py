@@ -186,7 +186,7 @@ class Site:
         before = run.polls
         run.wake()
         # When it sleeps again, what it gathered is stored.
-        await until(lambda: run.polls > before and run._awake is not None)
+        await until(lambda: run.polls > before and run.is_idle)
 
     async def open(self, home: Path) -> None:
         """Start the hub, with a profile in a home."""

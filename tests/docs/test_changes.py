@@ -15,6 +15,7 @@ from buildbot.process import results
 from twisted.internet import reactor
 
 from buildbot_koji.changes.mapping import change_of
+from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import until
@@ -128,7 +129,7 @@ async def test_pause(site: Site) -> None:
     site.build()
     await site.polled()
     assert await master.changes() == []
-    assert await press(paused=False) == "build successful koji goes on"
+    assert await press(paused=False) == "build successful koji resumes"
     await master.until_changes(1)
 
 
@@ -136,8 +137,8 @@ async def test_pause(site: Site) -> None:
 async def test_health(site: Site) -> None:
     """A hub that is not heard makes a build fail, and one that is heard again makes it pass."""
     master = await run(site, "health", koji(stale_after=601))
-    run_ = master.source._running
-    run_._connection.deadline = 0.1
+    hub = await get_hub(master.master, "fake")
+    hub.connection.deadline = 0.1
     site.hub.offline()
     master.reactor.ahead += 700
     await site.polled()

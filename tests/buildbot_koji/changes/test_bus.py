@@ -14,6 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
+from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import brokers, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
@@ -46,7 +47,7 @@ class BusSite(Site):
         """Start a master; returns when it listens to the bus."""
         master = await super().listen(*sources, **more)
         run = master.source._running
-        await until(lambda: run._receiver is not None and run._receiver.state.value == "ready")
+        await until(lambda: run.receiver is not None and run.receiver.state.value == "ready")
         await self.polled()
         return master
 
@@ -122,7 +123,7 @@ async def test_what_only_the_bus_tells(site: BusSite) -> None:
     [deletion] = [message for message in messages if message.address == "build.deleted"]
     publisher = Publisher(site.settings, reactor=reactor)
     await publisher.publish(deletion.address, deletion.body, deletion.properties)
-    receiver = master.source._running._receiver
+    receiver = master.source._running.receiver
     await until(lambda: receiver.accepted >= 1)
     assert len(await master.changes()) == 1
     await publisher.stop()
@@ -132,7 +133,7 @@ async def test_what_only_the_bus_tells(site: BusSite) -> None:
 async def test_poison(site: BusSite, logged: list[str]) -> None:
     """A message that is nonsense is put aside and counted, one that is wrong makes no change."""
     master = await site.listen(koji(bus=site.bus, tags=["demo-*"]))
-    receiver = master.source._running._receiver
+    receiver = master.source._running.receiver
     messages: list[Any] = []
     site.hub.on_message(messages.append)
     build = site.build()
@@ -168,8 +169,8 @@ async def test_poison(site: BusSite, logged: list[str]) -> None:
 async def test_hub_that_is_away(site: BusSite, logged: list[str]) -> None:
     """A message whose facts can't be asked for is kept, and makes its change when they can."""
     master = await site.listen(koji(bus=site.bus))
-    run = master.source._running
-    run._connection.deadline = 0.1
+    hub = await get_hub(master.master, "fake")
+    hub.connection.deadline = 0.1
     nvr = site.build()
     site.hub.offline("moving")
     await until(lambda: any("stays unacknowledged and is retried" in line for line in logged))
@@ -188,7 +189,7 @@ async def test_quiet_time(site: BusSite) -> None:
         site.build()
         await deferLater(reactor, 0.3)
     run = master.source._running
-    await until(lambda: len(run._gathered) == 3)
+    await until(lambda: run.pending == 3)
     assert await master.changes() == []
     await master.until_changes(3)
     assert run.polls == polls

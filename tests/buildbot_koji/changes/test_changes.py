@@ -14,7 +14,9 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
 
-from buildbot_koji.changes import storage
+from buildbot_koji.changes.options import SourceLimits
+from buildbot_koji.changes.storage import SourceStorage
+from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Site, koji
 from tests.support import until
 from txkoji.testing import FakeHub
@@ -294,14 +296,14 @@ async def test_hub_that_is_away(site: Site, logged: list[str]) -> None:
     """A hub that goes away is said once, a long silence becomes a change, and so does its end."""
     master = await site.listen(koji(stale_after=601))
     site.hub.offline("moving to another rack")
-    run = master.source._running
-    run._connection.deadline = 0.1
+    hub = await get_hub(master.master, "fake")
+    hub.connection.deadline = 0.1
     for _ in range(3):
         master.reactor.ahead += 300
         await site.polled()
     [stale] = await master.until_changes(1)
     assert (stale["category"], stale["properties"]["koji_health"]) == ("koji-health", "stale")
-    assert stale["comments"].startswith("nothing was heard of fake for ")
+    assert stale["comments"].startswith("no answer from fake for ")
     assert "moving to another rack" in stale["comments"]
     said = [line for line in logged if "Source" in line and "trying again" in line]
     assert said == ["KojiChangeSource-fake: moving to another rack; trying again"]
@@ -329,19 +331,23 @@ async def test_quiet_time(site: Site) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_flood(site: Site, logged: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flood(site: Site, logged: list[str]) -> None:
     """More changes than may come in an hour wait in the database, in order, across restarts."""
-    monkeypatch.setattr(storage, "CHUNK", 3)
-    options = {"max_changes_per_hour": 5}
-    master = await site.listen(koji(**options))
+
+    def source() -> Any:
+        source = koji(max_changes_per_hour=5)
+        source.limits = SourceLimits(chunk=3)
+        return source
+
+    master = await site.listen(source())
     expected = [site.build() for _ in range(14)]
     await site.polled()
     assert len(await master.changes()) == 5
-    assert any("5 changes in an hour, as many as may be: the rest waits" in line for line in logged)
+    assert any("5 changes in an hour, the most allowed: holding back" in line for line in logged)
     expected.append(site.build())
     ahead = 0.0
     for count in (10, 15):
-        master = await site.listen(koji(**options))
+        master = await site.listen(source())
         ahead += 3601
         master.reactor.ahead = ahead
         await site.polled()
@@ -354,7 +360,7 @@ async def test_flood(site: Site, logged: list[str], monkeypatch: pytest.MonkeyPa
 async def test_pause(site: Site) -> None:
     """A source that is paused makes no changes, also after a restart, and none is lost."""
     master = await site.listen(koji())
-    await master.source._running._storage.set_paused(True)
+    await SourceStorage(master.master, "KojiChangeSource-fake").set_paused(True)
     site.build()
     asked = site.hub.requests
     for _ in range(2):
@@ -364,7 +370,7 @@ async def test_pause(site: Site) -> None:
         assert site.hub.requests == asked
         await master.stop()
         await master.start()
-    await master.source._running._storage.set_paused(False)
+    await SourceStorage(master.master, "KojiChangeSource-fake").set_paused(False)
     await site.polled()
     await master.until_changes(1)
 

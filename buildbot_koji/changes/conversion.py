@@ -1,0 +1,64 @@
+"""From an event to the change that it becomes, if any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+
+from buildbot_koji.changes.mapping import change_of
+from buildbot_koji.changes.options import SourceOptions
+from buildbot_koji.changes.selection import Selection
+from txkoji.history.events import Event
+
+__all__ = ["ChangeConverter"]
+
+
+class ChangeConverter:
+    """Makes changes of the events that the arguments of a change source select.
+
+    Args:
+        name: the change source's name.
+        options: its arguments.
+    """
+
+    _log = Logger()
+
+    def __init__(self, name: str, options: SourceOptions) -> None:
+        self._name = name
+        self._options = options
+        self._selection = Selection(
+            packages=tuple(options.packages),
+            targets=tuple(options.targets),
+            owners=tuple(options.owners),
+            types=tuple(options.build_types),
+            methods=tuple(options.methods),
+            scratch=options.scratch,
+            ignore_marker=options.ignore_marker,
+            function=options.filter,
+        )
+
+    def may_fit(self, event: Event) -> bool:
+        """Return whether an event, whose details may still be missing, can become a change."""
+        return self._selection.may_fit(event)
+
+    def convert(self, event: Event) -> dict[str, Any] | None:
+        """Return the arguments of ``addChange`` for a complete event; None if it does not fit."""
+        if not self._fits(event):
+            return None
+        options = self._options
+        change = change_of(event, source=self._name, hub=options.hub_name, project=options.project)
+        if options.codebase is not None:
+            change["codebase"] = options.codebase
+        return change
+
+    def _fits(self, event: Event) -> bool:
+        try:
+            return self._selection.fits(event)
+        except Exception:  # noqa: BLE001 - a mistake in a function of master.cfg must lose nothing
+            self._log.failure(
+                "{name}: the filter failed at {key}, which becomes a change",
+                name=self._name,
+                key=event.key,
+            )
+            return True

@@ -1,0 +1,146 @@
+"""The events of one hub: from its records (complete), and for each bus message (fast)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from buildbot_koji.changes.interruption import Interruption
+from buildbot_koji.changes.options import SourceOptions
+from txkoji import Connection, messages
+from txkoji.bus import BusMessage
+from txkoji.gathering import gather
+from txkoji.history.events import Event
+from txkoji.history.poller import Cursor, Interest, Poller
+from txkoji.history.tags import is_glob
+
+__all__ = ["HubFeed"]
+
+_LOOKUPS = {"packages": "getPackage", "targets": "getBuildTarget", "owners": "getUser"}
+"""The hub method that knows the names of each option."""
+
+
+class HubFeed:
+    """Reads the events of a hub that a change source asks for.
+
+    Args:
+        connection: the hub.
+        name: the change source's name, for the log.
+        options: its arguments.
+        wanted: returns whether an event, whose details may still be missing, can become a change.
+        interruption: ends the waits for the hub.
+        cursor: where the source continues; None for a first run.
+
+    Attributes:
+        cursor: everything before it was given; None until :meth:`start_now`.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        connection: Connection,
+        name: str,
+        options: SourceOptions,
+        *,
+        wanted: Callable[[Event], bool],
+        interruption: Interruption,
+        cursor: Cursor | None,
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._options = options
+        self._wait = interruption.wait
+        self._poller = Poller(connection, _interest(options, wanted), overlap=options.overlap)
+        self._are_names_checked = False
+        self.cursor = cursor
+
+    async def start_now(self, since: float | None) -> None:
+        """Set the cursor of a first run.
+
+        Args:
+            since: where to start, in seconds since the epoch; None for now.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused.
+        """
+        self.cursor = await self._wait(self._poller.baseline, since)
+
+    async def poll(self, known: Callable[[str], bool]) -> list[Event]:
+        """Return what happened since the cursor, and advance it.
+
+        Args:
+            known: returns whether the event with a key need not be given again.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused; the cursor stays where it is.
+        """
+        assert self.cursor is not None
+        if not self._are_names_checked:
+            await self._check_names()
+        found = await self._wait(partial(self._poller.round, self.cursor, known=known))
+        self.cursor = found.cursor
+        return list(found.events)
+
+    def read(self, message: BusMessage) -> Event | None:
+        """Return the event that a bus message reports; None if it is about something else.
+
+        Raises:
+            MalformedMessage: the message is not what its sender documents.
+        """
+        return messages.read(message, self._connection)
+
+    async def look(self, reported: Event) -> list[Event]:
+        """Return the events that the hub knows of what a bus message reports.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused.
+        """
+        return list(await self._wait(self._poller.look, reported, self.cursor))
+
+    async def complete(self, events: Sequence[Event]) -> list[Event]:
+        """Return events with all the details that changes need.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused.
+        """
+        return list(await self._wait(self._poller.complete, events))
+
+    async def _check_names(self) -> None:
+        """Log the names that the hub does not know: they may be misspelt."""
+        names = [
+            (option, name)
+            for option in _LOOKUPS
+            for name in getattr(self._options, option)
+            if not is_glob(name)
+        ]
+        found = await self._wait(
+            lambda: Deferred.fromCoroutine(
+                gather([self._connection.call(_LOOKUPS[option], name) for option, name in names])
+            )
+        )
+        for (option, name), struct in zip(names, found, strict=True):
+            if struct is None:
+                self._log.warn(
+                    "{source}: {option}: the hub has no {name}: check the spelling",
+                    source=self._name,
+                    option=option,
+                    name=name,
+                )
+        self._are_names_checked = True
+
+
+def _interest(options: SourceOptions, wanted: Callable[[Event], bool]) -> Interest:
+    return Interest(
+        names=frozenset(options.events),
+        tags=tuple(options.tags),
+        inherited=options.inherited,
+        methods=tuple(options.methods),
+        targets=bool(options.targets),
+        rpms=options.rpms,
+        types=bool(options.build_types),
+        wanted=wanted,
+    )

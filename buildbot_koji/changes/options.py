@@ -1,0 +1,75 @@
+"""The settings of a change source as typed values."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from buildbot_koji.hubs.hub import NamedHub
+from txkoji import RetryPolicy
+from txkoji.history.events import Event
+
+__all__ = ["SourceLimits", "SourceOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """The checked arguments of a ``KojiChangeSource``, whose documentation explains them.
+
+    Attributes:
+        hub_name: the name of the hub's profile.
+    """
+
+    hub_name: str
+    profile: str | NamedHub
+    events: Sequence[str]
+    tags: Sequence[str]
+    inherited: bool
+    packages: Sequence[str]
+    targets: Sequence[str]
+    owners: Sequence[str]
+    build_types: Sequence[str]
+    methods: Sequence[str]
+    scratch: bool | None
+    ignore_marker: bool
+    filter: Callable[[Event], Any] | None
+    rpms: bool
+    project: str | None
+    codebase: str | None
+    poll_interval: float
+    overlap: float
+    since: datetime.datetime | datetime.timedelta | None
+    bus: Any  # a util.KojiAMQP or util.KojiAMQP1; an optional extra may be missing
+    quiet_time: float
+    max_changes_per_hour: int | None
+    stale_after: float
+
+    def start_time(self, now: float) -> float | None:
+        """Return where a first run starts, in seconds since the epoch; None for "now"."""
+        if isinstance(self.since, datetime.timedelta):
+            return now - self.since.total_seconds()
+        return None if self.since is None else self.since.timestamp()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceLimits:
+    """The pauses and limits that no argument sets. Times are in seconds.
+
+    Attributes:
+        retry: the pauses after failures; its ceiling is ``poll_interval``.
+        batch: changes stored before the schedulers get their turn: a third of a second on SQLite.
+        longest_quiet: how many times ``quiet_time`` the first event of a flood waits at most.
+        stop: how long a stop waits for a change that is being stored.
+        settled: how long the schedulers may take to see a change, in a flood too: they take some
+            20 a second on SQLite, one after the other.
+        chunk: held-back changes in one row of the database.
+    """
+
+    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(first=5.0))
+    batch: int = 20
+    longest_quiet: int = 10
+    stop: float = 10.0
+    settled: float = 600.0
+    chunk: int = 50

@@ -1,0 +1,194 @@
+"""Stores changes, each exactly once, and no more than the hourly limit.
+
+The database knows what was stored: the keys of recent changes are read back at the start, and an
+event that is older than those is looked up by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.logger import Logger
+
+from buildbot_koji.changes.options import SourceLimits
+from buildbot_koji.changes.pacing import HourlyLimit
+from buildbot_koji.changes.storage import HeldChanges, SourceState, SourceStorage, change_key
+from buildbot_koji.changes.stored import Announcements, StoredChanges
+from buildbot_koji.properties import EVENT_KEY
+
+__all__ = ["ChangeRecorder"]
+
+UNDATED = ("koji-build-deleted", "koji-build-promoted")
+"""Events whose message may come at any time afterwards, where the hub can't list them."""
+
+
+class ChangeRecorder:
+    """Stores the changes of one source.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+        storage: what the source keeps in the database.
+        limits: its pauses and limits.
+        max_per_hour: how many changes may come in an hour; the rest is held back. None for any.
+        announced: the value of :attr:`announced` of an earlier recorder in this process.
+
+    Attributes:
+        state: where the source continues after a restart; :meth:`save` writes it.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        master: Any,
+        name: str,
+        storage: SourceStorage,
+        limits: SourceLimits,
+        max_per_hour: int | None,
+        *,
+        announced: int = 0,
+    ) -> None:
+        self._master = master
+        self._name = name
+        self._storage = storage
+        self._limit = HourlyLimit(max_per_hour)
+        self._stored = StoredChanges(master, name)
+        self._announcements = Announcements(master, name, settled=limits.settled, last=announced)
+        self._held = HeldChanges(storage, limits.chunk)
+        self._keys: dict[str, float] = {}
+        self._read_from = 0.0
+        self.state = SourceState()
+
+    @property
+    def announced(self) -> int:
+        """The last change that was announced to the schedulers of this master."""
+        return self._announcements.last
+
+    async def load(self) -> None:
+        """Read the state."""
+        self.state = await self._storage.load()
+        self._limit.hour, self._limit.count = self.state.hour, self.state.count
+        await self._held.load()
+
+    async def read_back(self, horizon: float) -> None:
+        """Read what was stored before, and announce what no scheduler took.
+
+        Args:
+            horizon: events before it are not polled again, in seconds since the epoch.
+        """
+        self._read_from = horizon
+        for change in await self._stored.find("when_timestamp", "ge", int(horizon)):
+            self._keys[change["properties"][EVENT_KEY][0]] = float(change["when_timestamp"])
+        late = await self._stored.find("changeid", "gt", self.state.scheduled)
+        await self._announcements.repeat(late)
+
+    def knows(self, key: str) -> bool:
+        """Return whether the event with a key is stored, held back or dismissed."""
+        return key in self._keys or key in self._held.keys
+
+    def dismiss(self, key: str, when: float, now: float) -> None:
+        """Record that an event becomes no change, so that it is not asked about again.
+
+        Args:
+            key: its key.
+            when: when it happened, in seconds since the epoch.
+            now: the time, likewise.
+        """
+        self._keys[key] = max(when, now)
+
+    def forget(self, horizon: float) -> None:
+        """Forget the keys of events before a time: they are not polled again."""
+        self._read_from = max(self._read_from, horizon)
+        self._keys = {key: when for key, when in self._keys.items() if when >= horizon}
+
+    async def record(
+        self, changes: Sequence[dict[str, Any]], now: float, may_continue: Callable[[], bool]
+    ) -> int:
+        """Store changes, or hold them back.
+
+        Args:
+            changes: the arguments of ``addChange``.
+            now: the time, in seconds since the epoch.
+            may_continue: returns whether to store another one.
+
+        Returns:
+            How many are dealt with.
+        """
+        done = 0
+        for change in changes:
+            if self._held or not self._limit.allows(now):
+                break
+            if not may_continue():
+                return done
+            await self._store(change, now)
+            done += 1
+        rest = [change for change in changes[done:] if not self.knows(change_key(change))]
+        if rest:
+            if not self._held:
+                self._log.warn(
+                    "{name}: {count} changes in an hour, the most allowed: holding back the rest",
+                    name=self._name,
+                    count=self._limit.count,
+                )
+            await self._held.append(rest)
+        return len(changes)
+
+    def may_release(self, now: float) -> bool:
+        """Return whether a change that is held back may come now."""
+        return bool(self._held) and self._limit.allows(now)
+
+    async def release(self, count: int, now: float) -> None:
+        """Store changes that are held back, as many as the limit allows.
+
+        Args:
+            count: how many at most.
+            now: the time, in seconds since the epoch.
+        """
+        for _ in range(count):
+            if not self.may_release(now):
+                return
+            # The master may have died after it was stored and before it was dropped.
+            await self._store(self._held.first(), now, may_be_stored=True)
+            await self._held.drop_first()
+        if not self._held:
+            self._log.info("{name}: no change is held back any more", name=self._name)
+
+    @property
+    def releases_at(self) -> float | None:
+        """When held-back changes may come, in seconds since the epoch; None if there are none."""
+        return self._limit.renewed_at if self._held else None
+
+    async def _store(
+        self, change: dict[str, Any], now: float, *, may_be_stored: bool = False
+    ) -> None:
+        key = change_key(change)
+        if key in self._keys:
+            return
+        if not (may_be_stored or self._is_older(change)) or not await self._stored.has(change):
+            # Buildbot changes the properties that it is given.
+            given = {**change, "properties": dict(change["properties"]), "files": []}
+            self._announcements.made(await self._master.data.updates.addChange(**given))
+            self._limit.count += 1
+        self._keys[key] = max(change["when_timestamp"] or 0.0, now)
+
+    def _is_older(self, change: dict[str, Any]) -> bool:
+        """Return whether a change may be stored although its key was not read back."""
+        when = change["when_timestamp"]
+        return when is None or when < self._read_from or change["category"] in UNDATED
+
+    async def add_health(self, change: dict[str, Any]) -> None:
+        """Store a change that reports the health of the source."""
+        await self._master.data.updates.addChange(**change, files=[])
+
+    async def save(self) -> None:
+        """Write the state."""
+        self.state.scheduled = self._announcements.take_settled() or self.state.scheduled
+        self.state.hour, self.state.count = self._limit.hour, self._limit.count
+        await self._storage.save(self.state)
+
+    @property
+    def counted(self) -> int | None:
+        """The changes of this hour; None if there is no limit."""
+        return None if self._limit.most is None else self._limit.count

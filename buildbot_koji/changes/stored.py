@@ -1,0 +1,130 @@
+"""The changes of one source that the master's database has, and which of them schedulers took."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from buildbot.data.resultspec import Filter
+from twisted.logger import Logger
+
+from buildbot_koji.changes.storage import change_key
+from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
+
+__all__ = ["Announcements", "StoredChanges"]
+
+PORTION = 500
+"""Values in one database query."""
+
+
+class StoredChanges:
+    """Reads the changes that a source has stored.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+    """
+
+    def __init__(self, master: Any, name: str) -> None:
+        self._master = master
+        self._name = name
+
+    async def find(self, field: str, comparison: str, value: Any) -> list[dict[str, Any]]:
+        """Return the changes for which a comparison holds, oldest first.
+
+        Args:
+            field: a field of a change.
+            comparison: an operator of Buildbot's data API, such as ``ge``.
+            value: what to compare with.
+        """
+        found = await self._master.data.get(
+            ("changes",), filters=[Filter(field, comparison, [value])]
+        )
+        return [
+            change
+            for change in sorted(found, key=lambda change: change["changeid"])
+            if change["properties"].get(CHANGE_SOURCE, (None,))[0] == self._name
+            and EVENT_KEY in change["properties"]
+        ]
+
+    async def has(self, change: dict[str, Any]) -> bool:
+        """Return whether a change is stored.
+
+        Args:
+            change: the arguments of ``addChange``.
+        """
+        same = await self.find("revision", "eq", change["revision"])
+        return any(each["properties"][EVENT_KEY][0] == change_key(change) for each in same)
+
+
+class Announcements:
+    """Sees to it that the schedulers see every change, also after a crash.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+        settled: seconds that the schedulers may take to see a change.
+        last: the value of :attr:`last` of an earlier run in this process.
+
+    Attributes:
+        last: the last change that was announced while this master runs.
+    """
+
+    _log = Logger()
+
+    def __init__(self, master: Any, name: str, *, settled: float, last: int) -> None:
+        self._master = master
+        self._name = name
+        self._settled = settled
+        self._unsettled: deque[tuple[int, float]] = deque()
+        self.last = last
+
+    def made(self, number: int) -> None:
+        """Record that Buildbot announced a change when it was added."""
+        self._unsettled.append((number, self._master.reactor.seconds()))
+        self.last = number
+
+    async def repeat(self, changes: Sequence[dict[str, Any]]) -> None:
+        """Announce those of some changes that no scheduler took before the master ended."""
+        taken = await self._master.db.pool.do(_taken, self._master.db.model, changes)
+        for change in changes:
+            number = change["changeid"]
+            self._unsettled.append((number, self._master.reactor.seconds()))
+            # A scheduler of this process has what was announced; a second time would be a second
+            # build.
+            if number in taken or number <= self.last:
+                continue
+            self._log.info(
+                "{name}: change {number} was stored when the master ended: announcing it again",
+                name=self._name,
+                number=number,
+            )
+            self._master.mq.produce(("changes", str(number), "new"), copy.deepcopy(change))
+            self.last = number
+
+    def take_settled(self) -> int | None:
+        """Return the last change that the schedulers have certainly seen since the last call."""
+        newest = None
+        limit = self._master.reactor.seconds() - self._settled
+        while self._unsettled and self._unsettled[0][1] <= limit:
+            newest, _ = self._unsettled.popleft()
+        return newest
+
+
+def _taken(connection: Any, model: Any, changes: Sequence[dict[str, Any]]) -> set[int]:
+    """Return the numbers of those changes that a scheduler classified, or had built."""
+    classified, asked = model.scheduler_changes.c.changeid, model.buildset_sourcestamps.c
+    taken: set[int] = set()
+    for start in range(0, len(changes), PORTION):
+        portion = changes[start : start + PORTION]
+        stamps = {change["changeid"]: change["sourcestamp"]["ssid"] for change in portion}
+        rows = connection.execute(classified.table.select().where(classified.in_(list(stamps))))
+        taken.update(row.changeid for row in rows)
+        rows = connection.execute(
+            asked.sourcestampid.table.select().where(asked.sourcestampid.in_(list(stamps.values())))
+        )
+        built = {row.sourcestampid for row in rows}
+        taken.update(number for number, stamp in stamps.items() if stamp in built)
+    return taken
