@@ -9,8 +9,7 @@ from buildbot.changes.filter import ChangeFilter
 from buildbot.config.errors import error as config_error
 
 from buildbot_koji.arguments import checks
-from txkoji.history.events import NAMES
-from txkoji.history.tags import matches
+from txkoji import EVENT_NAMES, matches
 
 __all__ = ["KojiChangeFilter"]
 
@@ -85,10 +84,10 @@ class KojiChangeFilter(ChangeFilter):
                 config_error(f"KojiChangeFilter: {name}={value!r} {complaint}")
         if events is not None and checks.texts(events) is None:
             for pattern in events:
-                if not any(matches(name, [pattern]) for name in NAMES):
+                if not any(matches(name, [pattern]) for name in EVENT_NAMES):
                     config_error(
                         f"KojiChangeFilter: events: there is no {pattern!r}; there are"
-                        f" {', '.join(NAMES)}"
+                        f" {', '.join(EVENT_NAMES)}"
                     )
 
     def filter_change(self, change: Any) -> bool:

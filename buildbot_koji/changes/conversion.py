@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from buildbot_koji.changes.mapping import change_of
 from buildbot_koji.changes.options import SourceOptions
 from buildbot_koji.changes.selection import Selection
-from txkoji.history.events import Event
+from txkoji import Event
 
 __all__ = ["ChangeConverter"]
 

@@ -10,12 +10,9 @@ from twisted.logger import Logger
 
 from buildbot_koji.changes.interruption import Interruption
 from buildbot_koji.changes.options import SourceOptions
-from txkoji import Connection, messages
+from txkoji import Connection, Cursor, Event, Interest, Poller, is_glob, messages
 from txkoji.bus import BusMessage
 from txkoji.gathering import gather
-from txkoji.history.events import Event
-from txkoji.history.poller import Cursor, Interest, Poller
-from txkoji.history.tags import is_glob
 
 __all__ = ["HubFeed"]
 

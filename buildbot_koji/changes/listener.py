@@ -25,10 +25,9 @@ from buildbot_koji.changes.pacing import PendingEvents, PollSchedule
 from buildbot_koji.changes.recorder import ChangeRecorder
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.hubs.hub import get_hub
+from txkoji import Cursor, Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
-from txkoji.history.events import Event
-from txkoji.history.poller import Cursor
 
 __all__ = ["Listener"]
 

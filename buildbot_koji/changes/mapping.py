@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
-from txkoji import build_states
-from txkoji.history.events import (
+from txkoji import (
     BuildPromote,
     BuildStateChange,
     Event,
@@ -16,6 +15,7 @@ from txkoji.history.events import (
     RPMSign,
     TagUntag,
     TaskStateChange,
+    build_states,
 )
 
 __all__ = ["CATEGORY", "MAX_RPMS", "change_of", "fitted"]

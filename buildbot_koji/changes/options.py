@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from buildbot_koji.hubs.hub import NamedHub
-from txkoji import RetryPolicy
-from txkoji.history.events import Event
+from txkoji import Event, RetryPolicy
 
 __all__ = ["SourceLimits", "SourceOptions"]
 

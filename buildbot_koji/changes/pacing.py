@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from txkoji import RetryPolicy
-from txkoji.history.events import Event
+from txkoji import Event, RetryPolicy
 
 __all__ = ["HourlyLimit", "PendingEvents", "PollSchedule"]
 

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from txkoji.history.events import Event, PackageListChange, RepoDone, TaskStateChange
-from txkoji.history.tags import matches
-from txkoji.submission.recognition import KEY as MARKER
+from txkoji import SUBMISSION_MARKER, Event, PackageListChange, RepoDone, TaskStateChange, matches
 
 __all__ = ["Selection"]
 
@@ -104,4 +102,4 @@ def _has_marker(event: Event) -> bool:
         params: Any = event.task.params or {}
         options = params.get("opts")
         metadata = options.get("custom_user_metadata") if isinstance(options, dict) else None
-    return isinstance(metadata, dict) and MARKER in metadata
+    return isinstance(metadata, dict) and SUBMISSION_MARKER in metadata

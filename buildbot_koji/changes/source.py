@@ -15,7 +15,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.hubs.koji_hub import KojiHub
-from txkoji.history.events import NAMES
+from txkoji import EVENT_NAMES
 
 __all__ = ["KojiChangeSource"]
 
@@ -49,7 +49,7 @@ class KojiChangeSource(ChangeSource):
     Args:
         profile: the name of the hub's profile, or a ``util.KojiHub``.
         name: its name; by default made of the profile's. It is the key to what it has stored.
-        events: what becomes a change: names of :data:`txkoji.history.events.NAMES`.
+        events: what becomes a change: names of :data:`txkoji.history.events.EVENT_NAMES`.
         tags: names of tags, or globs (``*``, ``?``), in which builds are tagged or untagged,
             packages listed and repos made.
         inherited: count also what happens in the tags that these inherit from.
@@ -176,8 +176,8 @@ def _complaints(values: dict[str, Any]) -> list[str]:
     if found:
         return found
     events = set(values["events"])
-    for name in sorted(events - set(NAMES)):
-        found.append(f"events: there is no {name!r}; there are {', '.join(NAMES)}")
+    for name in sorted(events - set(EVENT_NAMES)):
+        found.append(f"events: there is no {name!r}; there are {', '.join(EVENT_NAMES)}")
     if not events:
         found.append("events is empty: name at least one")
     if events & TAG_EVENTS and not values["tags"]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.properties import EVENT_KEY
 
 __all__ = ["HeldChanges", "SourceState", "SourceStorage", "change_key"]
@@ -34,7 +35,7 @@ class SourceState:
     stale: bool = False
 
 
-class SourceStorage:
+class SourceStorage(MasterState):
     """The values of one change source in the master's database.
 
     Args:
@@ -43,22 +44,7 @@ class SourceStorage:
     """
 
     def __init__(self, master: Any, name: str) -> None:
-        self._master = master
-        self._name = name
-        self._object: int | None = None
-
-    async def get(self, key: str, default: Any) -> Any:
-        """Read a value."""
-        return await self._master.db.state.getState(await self._object_id(), key, default)
-
-    async def put(self, key: str, value: Any) -> None:
-        """Write a value: it is JSON."""
-        await self._master.db.state.setState(await self._object_id(), key, value)
-
-    async def _object_id(self) -> int:
-        if self._object is None:
-            self._object = await self._master.db.state.getObjectId(self._name, CLASS)
-        return self._object
+        super().__init__(master, name, CLASS)
 
     async def load(self) -> SourceState:
         """Read the state."""

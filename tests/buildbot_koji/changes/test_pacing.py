@@ -1,0 +1,110 @@
+"""When a change source polls, stores, holds back and reports the hub's silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from buildbot_koji.changes.health import Health
+from buildbot_koji.changes.interruption import Alarm, Interruption
+from buildbot_koji.changes.pacing import HourlyLimit, PendingEvents, PollSchedule
+from txkoji import RepoDone, RetryPolicy
+
+
+def repo(number: int) -> RepoDone:
+    connection: Any = None
+    return RepoDone(connection=connection, repo_id=number, tag_name="f44", tag_id=1)
+
+
+def test_polls() -> None:
+    """A poll is due after the interval, when it is wanted, and sooner after a failure."""
+    schedule = PollSchedule(300, RetryPolicy(first=5, ceiling=300, jitter=0))
+    assert schedule.take(1000)
+    schedule.succeeded(1000)
+    assert not schedule.take(1299)
+    schedule.wanted = True
+    assert schedule.take(1001)
+    assert not schedule.take(1001)
+    pauses = []
+    for _ in range(8):
+        schedule.failed(1300)
+        pauses.append(schedule.next_at - 1300)
+    assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]
+    schedule.succeeded(2000)
+    schedule.failed(2300)
+    assert schedule.next_at == 2305
+
+
+def test_pending_events() -> None:
+    """Events are ready when nothing came for the quiet time, or the first waited long enough."""
+    pending = PendingEvents(60, longest=10)
+    assert pending.ready_at is None
+    for now in range(0, 1000, 50):
+        pending.add([repo(now)], now)
+        assert pending.ready_at == min(now + 60, 600)
+    assert [event.key for event in pending.first(2)] == ["repo:0:READY", "repo:50:READY"]
+    assert "repo:50:READY" in pending
+    for event in pending.first(100):
+        pending.discard(str(event.key))
+    assert not pending
+    pending.add([], 5000)
+    pending.add([repo(1)], 6000)
+    assert pending.ready_at == 6060
+
+
+def test_hourly_limit() -> None:
+    """No more changes come in an hour than allowed; a clock that is set back prolongs no hour."""
+    limit = HourlyLimit(2)
+    assert limit.allows(10_000)
+    limit.count = 2
+    assert not limit.allows(13_599)
+    assert limit.renewed_at == 13_600
+    assert limit.allows(13_600)
+    limit.count = 2
+    assert not limit.allows(5000)
+    assert limit.renewed_at == 8600
+    assert HourlyLimit(None, count=10**6).allows(0)
+
+
+def test_health() -> None:
+    """Silence is reported once, and its end only after an answer."""
+    health = Health(600, 1000)
+    assert health.failed("refused")
+    assert not health.failed("refused")
+    assert not health.changed(1599)
+    assert health.changed(1600)
+    assert not health.changed(2000)
+    health.not_asked(2000)
+    assert not health.changed(2000)
+    assert health.succeeded(2100)
+    assert not health.succeeded(2100)
+    assert health.changed(2100)
+    assert not health.stale
+
+
+def test_alarm() -> None:
+    """A sleep ends in time, when it is told to, and when everything stops."""
+    clock, interruption = Clock(), Interruption()
+    alarm = Alarm(clock, interruption)
+    ended: list[str] = []
+
+    def sleep() -> None:
+        sleeping = Deferred.fromCoroutine(alarm.sleep(10))
+        sleeping.addCallbacks(
+            lambda _: ended.append("awake"), lambda failure: ended.append(failure.type.__name__)
+        )
+
+    alarm.ring()
+    sleep()
+    clock.advance(9)
+    assert alarm.is_asleep
+    clock.advance(1)
+    sleep()
+    alarm.ring()
+    sleep()
+    interruption.stop()
+    sleep()
+    assert ended == ["awake", "awake", "Interrupted", "Interrupted"]
+    assert clock.getDelayedCalls() == []
