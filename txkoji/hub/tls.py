@@ -1,6 +1,6 @@
-"""Certificates out of files, and what went wrong with TLS, in plain words.
+"""TLS: which options a profile asks for, certificates from files, and failures in plain words.
 
-Files are read when a connection is to be made: a certificate that was renewed is the next one's.
+Files are read whenever a connection is made, so that a renewed certificate is used from then on.
 """
 
 from __future__ import annotations
@@ -11,17 +11,67 @@ from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
-from OpenSSL import crypto
+from OpenSSL import SSL, crypto
 from service_identity import VerificationError
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import (
+    Certificate,
+    CertificateOptions,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
 
 from txkoji.exceptions import BrokenConfiguration
+from txkoji.profiles import Profile
 
-__all__ = ["read_authority", "read_client_certificate", "reasons", "tls_words"]
+__all__ = ["TLSPolicy", "read_authority", "read_client_certificate", "reasons", "tls_words"]
 
 _CERTIFICATE_MARK = b"-----BEGIN CERTIFICATE-----"
 
 T = TypeVar("T")
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Unverified:
+    """TLS without verification of the hub's certificate, for a profile that asks for it."""
+
+    def __init__(self, options: CertificateOptions, host: bytes) -> None:
+        self._context = options.getContext()
+        self._host = host
+
+    def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N802
+        connection = SSL.Connection(self._context, None)
+        connection.set_tlsext_host_name(self._host)
+        return connection
+
+
+@implementer(IPolicyForHTTPS)
+class TLSPolicy:
+    """TLS as a profile asks for it: its CA or the system's, and its client certificate."""
+
+    def __init__(self, profile: Profile) -> None:
+        owner = f"the Koji profile {profile.name!r}"
+        self._client: dict[str, Any] = {}
+        if profile.cert is not None and Path(profile.cert).exists():
+            self._client = read_client_certificate(profile.cert, "cert", owner)
+        self._verify = profile.serverca is not None or not profile.no_ssl_verify
+        self._trust = platformTrust()
+        if profile.serverca is not None:
+            self._trust = read_authority(profile.serverca, "serverca", owner)
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802 - Twisted's name
+        """Return what makes the TLS side of a connection to a host."""
+        if not self._verify:
+            return _Unverified(CertificateOptions(**self._client), hostname)
+        return optionsForClientTLS(
+            hostname.decode("ascii"),
+            trustRoot=self._trust,
+            extraCertificateOptions=dict(self._client),
+        )
 
 
 def read_client_certificate(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,18 +19,11 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IConsumer,
-    IOpenSSLClientConnectionCreator,
     IProtocol,
     IProtocolFactory,
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.ssl import (
-    CertificateOptions,
-    optionsForClientTLS,
-    platformTrust,
-)
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web._newclient import RequestNotSent
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
@@ -41,7 +33,6 @@ from twisted.web.iweb import (
     IAgent,
     IAgentEndpointFactory,
     IBodyProducer,
-    IPolicyForHTTPS,
     IResponse,
 )
 from zope.interface import implementer
@@ -54,7 +45,7 @@ from txkoji.exceptions import (
     TransportError,
     TruncatedReply,
 )
-from txkoji.hub.tls import read_authority, read_client_certificate, reasons, tls_words
+from txkoji.hub.tls import TLSPolicy, reasons, tls_words
 from txkoji.hub.xmlrpc import ResponseDecoder
 from txkoji.profiles import Profile
 
@@ -89,44 +80,6 @@ class _Body:
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """All has been written already."""
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _Unverified:
-    """TLS without a check of the hub's certificate, for a profile that says so."""
-
-    def __init__(self, options: CertificateOptions, host: bytes) -> None:
-        self._context = options.getContext()
-        self._host = host
-
-    def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N802
-        connection = SSL.Connection(self._context, None)
-        connection.set_tlsext_host_name(self._host)
-        return connection
-
-
-@implementer(IPolicyForHTTPS)
-class _Policy:
-    """TLS as a profile wants it: its CA or the system's, and its client certificate."""
-
-    def __init__(self, profile: Profile) -> None:
-        owner = f"the Koji profile {profile.name!r}"
-        self._client: dict[str, Any] = {}
-        if profile.cert is not None and Path(profile.cert).exists():
-            self._client = read_client_certificate(profile.cert, "cert", owner)
-        self._verify = profile.serverca is not None or not profile.no_ssl_verify
-        self._trust = platformTrust()
-        if profile.serverca is not None:
-            self._trust = read_authority(profile.serverca, "serverca", owner)
-
-    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802 - Twisted's name
-        if not self._verify:
-            return _Unverified(CertificateOptions(**self._client), hostname)
-        return optionsForClientTLS(
-            hostname.decode("ascii"),
-            trustRoot=self._trust,
-            extraCertificateOptions=dict(self._client),
-        )
 
 
 class Sink(typing.Protocol):
@@ -226,7 +179,7 @@ class _Endpoints:
     def __init__(self, reactor: Any, profile: Profile) -> None:
         self._reactor = reactor
         secure = profile.server.startswith("https:") or (profile.topurl or "").startswith("https:")
-        self._policy = _Policy(profile) if secure else None
+        self._policy = TLSPolicy(profile) if secure else None
         # An Agent asks for one with each request; to make one costs a tenth of a call.
         self._endpoints: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
 

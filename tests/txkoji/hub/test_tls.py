@@ -110,12 +110,12 @@ def _agent_to(koji: Connection, port: int) -> Any:
     from twisted.web.iweb import IAgentEndpointFactory
     from zope.interface import implementer
 
-    from txkoji.hub.transport import _Policy
+    from txkoji.hub.tls import TLSPolicy
 
     @implementer(IAgentEndpointFactory)
     class Loopback:
         def endpointForURI(self, uri: Any) -> Any:  # noqa: N802
-            creator = _Policy(koji.settings).creatorForNetloc(uri.host, uri.port)
+            creator = TLSPolicy(koji.settings).creatorForNetloc(uri.host, uri.port)
             return wrapClientTLS(creator, TCP4ClientEndpoint(reactor, "127.0.0.1", port))
 
     return Agent.usingEndpointFactory(reactor, Loopback())
