@@ -2,13 +2,7 @@
 
 from txkoji.connection import Connection
 from txkoji.exceptions import KojiException, KojiLoginException
-from txkoji.files.downloads import (
-    RemoteFile,
-    download,
-    files_of_build,
-    files_of_task,
-    local_path,
-)
+from txkoji.files.downloads import RemoteFile
 from txkoji.files.logs import LogPiece
 from txkoji.files.uploads import Progress
 from txkoji.history.cursor import Cursor
@@ -83,12 +77,8 @@ __all__ = [
     "UnknownTask",
     "Watch",
     "arch_of",
-    "download",
-    "files_of_build",
-    "files_of_task",
     "is_glob",
     "is_infrastructure",
-    "local_path",
     "matches",
     "read_outcome",
     "reason_of",

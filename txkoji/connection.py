@@ -22,7 +22,7 @@ from txkoji.exceptions import (
     ProfileNotFound,
 )
 from txkoji.files import logs
-from txkoji.files.downloads import download, files_of_build, files_of_task
+from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
 from txkoji.files.logs import LogPiece
 from txkoji.files.uploads import Progress, new_directory, upload
 from txkoji.hub.call import Call
@@ -339,6 +339,85 @@ class Connection:
             TransportError: the files could not be reached until the deadline was over.
         """
         files = await files_of_build(self.client, build, arches)
+        return await download(
+            self.client, files, Path(directory), at_once=at_once, progress=progress
+        )
+
+    @returns_deferred
+    async def files_of_task(self, task_id: int, *, topurl: str | None = None) -> list[RemoteFile]:
+        """List the files that a task left, on all volumes, to be downloaded by :meth:`download`.
+
+        Args:
+            task_id: the task.
+            topurl: where the hub's files are, by default what the profile says.
+
+        Raises:
+            TransferError: the profile does not say where files are; there is no such task.
+            HubFault, TransportError: as for any read.
+        """
+        return await files_of_task(self.client, task_id, topurl=topurl)
+
+    @returns_deferred
+    async def files_of_build(
+        self,
+        build: int | str,
+        *,
+        arches: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        key: str | None = None,
+        or_unsigned: bool = False,
+        topurl: str | None = None,
+    ) -> list[RemoteFile]:
+        """List the RPMs and archives of a build, to be downloaded by :meth:`download`.
+
+        Args:
+            build: its id or its NVR.
+            arches: only RPMs of these architectures (``src`` is one), and no archives; by default
+                everything.
+            types: what to list: ``rpm``, or types of archives such as ``maven`` or ``image``; by
+                default everything.
+            key: list the copies of RPMs that this key has signed.
+            or_unsigned: list an RPM that the key has not signed unsigned, instead of failing.
+            topurl: where the hub's files are, by default what the profile says.
+
+        Raises:
+            TransferError: the profile does not say where files are; there is no such build; an RPM
+                is not signed.
+            HubFault, TransportError: as for any read.
+        """
+        return await files_of_build(
+            self.client,
+            build,
+            arches,
+            types=types,
+            key=key,
+            or_unsigned=or_unsigned,
+            topurl=topurl,
+        )
+
+    @returns_deferred
+    async def download(
+        self,
+        files: Sequence[RemoteFile],
+        directory: str | os.PathLike[str],
+        *,
+        at_once: int = 4,
+        progress: Callable[[Progress], Any] | None = None,
+    ) -> list[Path]:
+        """Download files; see :meth:`download_task`.
+
+        Args:
+            files: what :meth:`files_of_task` or :meth:`files_of_build` listed.
+            directory: where the files go, under their names.
+            at_once: how many files are in flight at the same time.
+            progress: called with a :class:`txkoji.Progress` of all files together.
+
+        Returns:
+            A Deferred of the paths, in the order of the files.
+
+        Raises:
+            TransferError, TransportError: as for :meth:`download_task`.
+        """
         return await download(
             self.client, files, Path(directory), at_once=at_once, progress=progress
         )

@@ -1,4 +1,4 @@
-"""Tasks that are to be canceled: now, or as soon as the hub that is away answers again."""
+"""Cancel tasks: at once, or as soon as a hub that is unreachable answers again."""
 
 from __future__ import annotations
 
@@ -8,144 +8,157 @@ from typing import Any
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.durable.store import MasterState
-from buildbot_koji.durable.submissions import Attempt, find_task
-from buildbot_koji.explanations import one_line
-from txkoji.exceptions import KojiException, ServerOffline, TransportError
+from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.durable.waiting import is_unreachable, until_answered
+from buildbot_koji.error_messages import one_line
+from txkoji import Connection, RetryPolicy
+from txkoji.exceptions import KojiException
 
-__all__ = ["AWAY", "Cancellations"]
+__all__ = ["Cancellations"]
 
-AWAY = (TransportError, ServerOffline)
-"""What a hub that will be back gives meanwhile."""
-
-PAUSE = 30.0
-"""Seconds between two tries to cancel what is left."""
-
-LONGEST_PAUSE = 600.0
+PENDING = "left"
+"""The key of the pending cancellations in the master's database."""
 
 
 class Cancellations:
     """Cancels tasks on one hub.
 
-    What the hub does not take at once is kept in the master's database, and tried again until the
-    hub takes or refuses it, also after a restart of the master.
+    A cancellation that the hub does not answer is stored in the master's database and retried until
+    the hub accepts or refuses it, also after a restart of the master.
 
     Args:
-        name: tells the hub from others.
-        connection: a :class:`txkoji.Connection`.
+        name: distinguishes the hub from others.
+        connection: the hub.
         log_in: makes sure that the connection has a session.
+        retry: how long to pause between retries.
     """
 
     _log = Logger()
 
-    def __init__(self, name: str, connection: Any, log_in: Callable[[], Deferred[None]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        connection: Connection,
+        log_in: Callable[[], Deferred[None]],
+        *,
+        retry: RetryPolicy | None = None,
+    ) -> None:
         self._name = name
         self._connection = connection
         self._log_in = log_in
+        self._retry = retry or RetryPolicy(first=30.0, ceiling=600.0)
         self._state: MasterState | None = None
-        self._left: dict[str, Attempt] = {}
-        self._trying: Deferred[None] | None = None
+        self._pending: dict[str, TaskIntent] = {}
+        self._work: Deferred[None] | None = None
 
     def start(self, master: Any) -> None:
-        """Go on with what an earlier run of the master left."""
+        """Resume what an earlier run of the master left pending."""
         name = f"{master.name} {self._name}"
         self._state = MasterState(master, name, "buildbot_koji.durable.cancellations")
-        self._try_soon(self._read)
+        self._start_work(self._resume)
 
     def stop(self) -> None:
-        """Try no more; what is left stays in the database."""
-        if self._trying is not None:
-            self._trying.cancel()
+        """Stop retrying; what is pending stays in the database."""
+        if self._work is not None:
+            self._work.cancel()
 
     @async_to_deferred
-    async def cancel(self, attempt: Attempt, limit: float) -> bool:
-        """Cancel the task of a submission, and all below it.
+    async def cancel(self, intent: TaskIntent, limit: float) -> bool:
+        """Cancel a task and its descendants.
 
         Args:
-            attempt: the submission; where its task is not known, it is looked for.
+            intent: the task; if its id is unknown, the hub is searched for it.
             limit: seconds that this may take now.
 
         Returns:
-            A Deferred of True; False where the hub did not answer: it is tried again later.
+            A Deferred of True; False if the hub did not answer in time: the cancellation is pending
+            then.
 
         Raises:
-            KojiException: the hub refuses.
+            KojiException: the hub refused.
         """
-        canceling = Deferred.fromCoroutine(self._cancel(attempt))
+        canceling = Deferred.fromCoroutine(self._cancel(intent))
         try:
             await canceling.addTimeout(limit, self._connection.reactor)
-        except (*AWAY, DeferredTimeout, CancelledError):
-            self._left[attempt.submission.marker] = attempt
-            await self._store()
-            self._try_later()
-            return False
-        return True
+        except (KojiException, DeferredTimeout, CancelledError) as error:
+            if isinstance(error, KojiException) and not is_unreachable(error):
+                raise
+        else:
+            return True
+        self._pending[intent.submission.marker] = intent
+        await self._store()
+        self._start_work(self._cancel_pending)
+        return False
 
-    async def _cancel(self, attempt: Attempt) -> int | None:
+    async def _cancel(self, intent: TaskIntent) -> int | None:
         await self._log_in()
-        task_id = attempt.task_id
+        task_id = intent.task_id
         if task_id is None:
-            task_id = await find_task(self._connection, attempt.call, attempt.submission)
+            task_id = await self._connection.submissions.find(intent.call, intent.submission)
         if task_id is not None:
             await self._connection.call("cancelTask", task_id)
         return task_id
 
-    def _try_later(self) -> None:
-        if self._trying is None:
-            self._try_soon(self._keep_trying)
+    # What is pending
 
-    def _try_soon(self, work: Callable[[], Coroutine[Deferred[Any], Any, None]]) -> None:
-        self._trying = trying = Deferred.fromCoroutine(work())
-        trying.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        trying.addErrback(
-            lambda failure: self._log.failure("can't cancel what is left to cancel", failure)
+    def _start_work(self, work: Callable[[], Coroutine[Deferred[Any], Any, None]]) -> None:
+        if self._work is not None:
+            return
+        self._work = Deferred.fromCoroutine(work())
+        self._work.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        self._work.addErrback(
+            lambda failure: self._log.failure("retrying the pending cancellations failed", failure)
         )
 
         def ended(_: object) -> None:
-            self._trying = None
+            self._work = None
 
-        trying.addCallback(ended)
+        self._work.addCallback(ended)
 
-    async def _read(self) -> None:
+    async def _resume(self) -> None:
         assert self._state is not None
-        for stored in await self._state.get("left", []):
-            attempt = Attempt.from_json(stored)
-            self._left.setdefault(attempt.submission.marker, attempt)
-        await self._keep_trying()
+        for stored in await self._state.get(PENDING, []):
+            intent = TaskIntent.from_json(stored)
+            self._pending.setdefault(intent.submission.marker, intent)
+        await self._cancel_pending()
 
-    async def _keep_trying(self) -> None:
-        pause = PAUSE
-        while self._left:
-            await deferLater(self._connection.reactor, pause, lambda: None)
-            pause = min(2 * pause, LONGEST_PAUSE)
-            for attempt in list(self._left.values()):
-                await self._try(attempt)
+    async def _cancel_pending(self) -> None:
+        while self._pending:
+            await until_answered(
+                self._cancel_each, self._connection.reactor, self._retry, lambda _error: None
+            )
 
-    async def _try(self, attempt: Attempt) -> None:
-        try:
-            task_id = await self._cancel(attempt)
-        except AWAY:
-            return
-        except KojiException as error:
-            self._log.warn(
-                "{hub}: can't cancel the task {task} of a build that was stopped: {error}",
-                hub=self._connection.url,
-                task=attempt.task_id or f"of {attempt.call.method}",
-                error=one_line(error),
-            )
-        else:
-            self._log.info(
-                "{hub}: canceled task {task}, whose build was stopped while the hub was away",
-                hub=self._connection.url,
-                task=task_id,
-            )
-        del self._left[attempt.submission.marker]
-        await self._store()
+    async def _cancel_each(self) -> None:
+        """Try every pending cancellation; raises if the hub was unreachable for one of them."""
+        unreachable: KojiException | None = None
+        for intent in list(self._pending.values()):
+            try:
+                task_id = await self._cancel(intent)
+            except KojiException as error:
+                if is_unreachable(error):
+                    unreachable = error
+                    continue
+                self._log.warn(
+                    "{hub}: can't cancel task {task} of a stopped build: {error}",
+                    hub=self._connection.url,
+                    task=intent.task_id or f"of {intent.call.method}",
+                    error=one_line(error),
+                )
+            else:
+                self._log.info(
+                    "{hub}: canceled task {task}; the hub was unreachable when its build stopped",
+                    hub=self._connection.url,
+                    task=task_id,
+                )
+            del self._pending[intent.submission.marker]
+            await self._store()
+        if unreachable is not None:
+            raise unreachable
 
     async def _store(self) -> None:
-        left = [attempt.to_json().decode() for attempt in self._left.values()]
         assert self._state is not None
-        await self._state.put("left", left)
+        pending = [intent.to_json().decode() for intent in self._pending.values()]
+        await self._state.put(PENDING, pending)

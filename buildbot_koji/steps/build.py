@@ -7,10 +7,9 @@ from typing import Any
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.existing import find_existing
+from buildbot_koji.steps.framework.existing import find_existing_build
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from buildbot_koji.steps.framework.task_step import HubCall
-from txkoji.watching.outcomes import Outcome
+from txkoji import Call, Outcome
 
 __all__ = ["KojiBuild"]
 
@@ -104,15 +103,15 @@ class KojiBuild(PrioritizedTaskStep):
             options["arch_override"] = " ".join(self.arch_override)
         return options
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the build."""
-        return HubCall(
+        return Call(
             "build", (self.source, self.target, self.hub_options(), self.hub_priority, self.channel)
         )
 
-    async def made_already(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
-        """Find the build, or its task, that has the name of this one and is of the same source."""
+    async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+        """Find the build of the same source that has the NVR already, or its task."""
         if self.existing == "fail":
             return None
         target = None if self.skip_tag else self.target
-        return await find_existing(hub.connection, outcome, self.source, target)
+        return await find_existing_build(hub.connection, outcome, self.source, target)

@@ -9,14 +9,14 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.explanations import explain
+from buildbot_koji.durable.once import OnceAction
+from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
+from txkoji import Call, Kind
 from txkoji.exceptions import AuthError, HubFault, KojiException, ServerOffline
-from txkoji.hub import methods
-from txkoji.hub.methods import Kind
 
 __all__ = ["KojiCall", "KojiCancel"]
 
@@ -73,11 +73,12 @@ class KojiCall(KojiWriteStep):
     async def change(self, hub: Hub) -> int:
         """Make the call."""
         self.say(f"calling {self.method}")
-        kind = methods.kind(self.method)
+        kind = Call(self.method).kind
         if self.login or (self.login is None and kind is not Kind.READ):
             await hub.log_in()
         if kind is Kind.WRITE:
-            result = (await self.once(hub, "call", lambda: self._wrapped(hub), self._look))[0]
+            action = OnceAction(lambda: self._wrapped(hub), self._look)
+            result = (await self.once(hub, "call", action))[0]
         else:
             result = await self._call(hub)
         text = json.dumps(result, indent=2, sort_keys=True, default=str)

@@ -8,7 +8,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from buildbot_koji.steps.framework.task_step import HubCall
+from txkoji import Call
 from txkoji.exceptions import GenericError
 
 __all__ = ["KojiChainBuild"]
@@ -59,7 +59,7 @@ class KojiChainBuild(PrioritizedTaskStep):
                 f" {target.build_tag_name} does not inherit its destination {target.dest_tag_name}"
             )
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the chain."""
         sources = [list(level) for level in self.sources]
-        return HubCall("chainBuild", (sources, self.target, None, self.hub_priority, self.channel))
+        return Call("chainBuild", (sources, self.target, None, self.hub_priority, self.channel))

@@ -9,9 +9,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from buildbot_koji.steps.framework.task_step import HubCall
-from txkoji import task_states
-from txkoji.watching.outcomes import Outcome
+from txkoji import Call, Outcome, task_states
 
 __all__ = ["KojiContainerBuild"]
 
@@ -118,7 +116,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
             ]
         return found
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the container."""
         options = self.hub_options()
         if self.arch_override is not None:
@@ -129,10 +127,10 @@ class KojiContainerBuild(PrioritizedTaskStep):
         if self.channel is not None:
             named["channel"] = self.channel
         if self.sources_of is None:
-            return HubCall("buildContainer", (self.source, self.target, options), named)
+            return Call("buildContainer", (self.source, self.target, options), named)
         kind = "id" if isinstance(self.sources_of, int) else "nvr"
         options[f"koji_build_{kind}"] = self.sources_of
-        return HubCall("buildSourceContainer", (self.target, options), named)
+        return Call("buildSourceContainer", (self.target, options), named)
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Tell where the container can be pulled from."""

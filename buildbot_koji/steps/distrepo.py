@@ -8,11 +8,9 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
-from buildbot_koji.steps.framework.task_step import HubCall
 from buildbot_koji.steps.framework.uploads import UploadingStep
-from txkoji import task_states
+from txkoji import Call, Outcome, task_states
 from txkoji.exceptions import GenericError
-from txkoji.watching.outcomes import Outcome
 
 __all__ = ["KojiDistRepo"]
 
@@ -137,7 +135,7 @@ class KojiDistRepo(UploadingStep):
             raise GenericError(f"the tag {repo} has no dist repo for delta RPMs")
         return int(found.id)
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the task."""
         latest = self.latest_n if self.latest_n is not None else not self.non_latest
         defaults = {
@@ -149,7 +147,7 @@ class KojiDistRepo(UploadingStep):
             "allow_missing_signatures": False,
         }
         options = {**defaults, "latest": latest, **self.hub_options(), **self._prepared}
-        return HubCall("distRepo", (self.tag, checks.words(self.keys)), options)
+        return Call("distRepo", (self.tag, checks.words(self.keys)), options)
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Tell the repo's id, which the hub gave it with the task."""

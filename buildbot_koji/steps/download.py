@@ -18,22 +18,15 @@ from twisted.internet.threads import deferToThreadPool
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.explanations import one_line
+from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.uploads import BLOCK, megabytes
 from buildbot_koji.steps.framework.worker import run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
-from txkoji import nvr, task_states
+from txkoji import RemoteFile, nvr, task_states
 from txkoji.exceptions import GenericError, TransferError
-from txkoji.files.downloads import (
-    RemoteFile,
-    download,
-    files_of_build,
-    files_of_task,
-    local_path,
-)
 
 __all__ = ["KojiDownloadBuild", "KojiDownloadTask"]
 
@@ -108,7 +101,7 @@ class DownloadStep(KojiStep):
             self.say(f"failed: {one_line(error)}")
             return results.FAILURE
         for file in files:
-            local_path(Path(), file.name)
+            file.local_path(Path())
         size = sum(file.size or 0 for file in files)
         what = f"{len(files)} files, {size / 1e6:.1f} MB"
         names = [file.name for file in files]
@@ -122,8 +115,7 @@ class DownloadStep(KojiStep):
         return results.SUCCESS
 
     async def _to_master(self, hub: Hub, files: Sequence[RemoteFile]) -> None:
-        await download(
-            hub.connection.client,
+        await hub.connection.download(
             files,
             Path(self.master.basedir) / self.directory,
             at_once=AT_ONCE,
@@ -244,10 +236,8 @@ class KojiDownloadBuild(DownloadStep):
     async def files(self, hub: Hub) -> list[RemoteFile]:
         """Return the files of the build that are wanted."""
         build = await self._build(hub)
-        found = await files_of_build(
-            hub.connection.client,
+        found = await hub.connection.files_of_build(
             build,
-            None,
             types=["rpm" if self.type is None else self.type],
             key=self.key,
             or_unsigned=self.fallback_unsigned,
@@ -326,7 +316,7 @@ class KojiDownloadTask(DownloadStep):
         tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
         found: dict[str, RemoteFile] = {}
         for each in tasks:
-            for file in await files_of_task(hub.connection.client, each.id, topurl=self.topurl):
+            for file in await hub.connection.files_of_task(each.id, topurl=self.topurl):
                 name = self._local_name(each, file.name)
                 if name is None:
                     continue

@@ -9,8 +9,8 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from buildbot_koji.steps.framework.task_step import HubCall
 from buildbot_koji.steps.framework.uploads import UploadingStep
+from txkoji import Call
 
 __all__ = ["KojiImageBuild", "KojiKiwiBuild", "KojiOSBuild"]
 
@@ -198,17 +198,17 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
                 ]
         return options
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the image."""
         what = (self.image_name, self.version)
         arches = checks.words(self.arches)
         options, priority = self.hub_options(), self.hub_priority
         if self.kind == "image":
             place = (arches, self.target, self.install_tree)
-            return HubCall("buildImageOz", (*what, *place, options, priority))
+            return Call("buildImageOz", (*what, *place, options, priority))
         arch = arches if self.kind in SEVERAL_ARCHES else arches[0]
         place = (arch, self.target, self._kickstart)
-        return HubCall("buildImage", (*what, *place, self.kind, options, priority))
+        return Call("buildImage", (*what, *place, self.kind, options, priority))
 
 
 class KojiKiwiBuild(PrioritizedTaskStep):
@@ -267,7 +267,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
         numbers = tuple(int(each) for each in re.findall(r"\d+", version)[:2])
         self._takes_buildroot_repo = numbers >= (1, 35)
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the image."""
         options = self.hub_options()
         if self.can_fail is not None:
@@ -283,7 +283,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
             self.description_scm,
             self.description_path,
         )
-        return HubCall("kiwiBuild", place, options)
+        return Call("kiwiBuild", place, options)
 
 
 def os_repos(value: Any) -> str | None:
@@ -334,7 +334,7 @@ class KojiOSBuild(PrioritizedTaskStep):
     )
     skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the image."""
         options = self.hub_options()
         ostree = {"parent": self.ostree_parent, "ref": self.ostree_ref, "url": self.ostree_url}
@@ -342,7 +342,7 @@ class KojiOSBuild(PrioritizedTaskStep):
         if given:
             options["ostree"] = given
         what = (self.image_name, self.version, self.distro, checks.words(self.image_types))
-        return HubCall(
+        return Call(
             "osbuildImage",
             (*what, self.target, checks.words(self.arches), options, self.hub_priority),
         )

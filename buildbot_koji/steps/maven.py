@@ -7,7 +7,7 @@ from typing import Any
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from buildbot_koji.steps.framework.task_step import HubCall
+from txkoji import Call
 
 __all__ = ["KojiMavenBuild"]
 
@@ -47,7 +47,7 @@ class KojiMavenBuild(PrioritizedTaskStep):
     skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
     channel = argument(checks.text, "the channel of the task, instead of ``maven``")
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the build."""
         options = self.hub_options()
         if self.debug:
@@ -55,4 +55,4 @@ class KojiMavenBuild(PrioritizedTaskStep):
         named: dict[str, Any] = {"priority": self.hub_priority}
         if self.channel is not None:
             named["channel"] = self.channel
-        return HubCall("mavenBuild", (self.source, self.target, options), named)
+        return Call("mavenBuild", (self.source, self.target, options), named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -12,21 +12,16 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.cancellations import AWAY
-from buildbot_koji.durable.submissions import HubCall
-from buildbot_koji.explanations import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
-from txkoji import paths
+from txkoji import Call, RetryPolicy, paths, reason_of
 from txkoji.exceptions import GenericError, HubFault
-from txkoji.watching.outcomes import reason_of
 
 __all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
 
-FIRST_PAUSE = 2.0
-LONGEST_PAUSE = 30.0
-"""Seconds between two looks for a repo: ever longer ones."""
+WAITING = "waiting for the hub"
+"""The summary while the hub is unreachable."""
 
 TWO_HOURS = 2 * 60 * 60
 """Seconds: how long Koji's own client waits for a repo."""
@@ -69,6 +64,9 @@ class RepoStep(KojiTasksStep):
 
     Sets the properties ``koji_repo_id`` and ``koji_repo_url``.
     """
+
+    polling: ClassVar[RetryPolicy] = RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
+    """The pauses between two looks for a repo."""
 
     tag = argument(checks.name_or_id, "the tag, its name or id; or else ``target``")
     target = argument(checks.text, "a build target, whose build tag is meant")
@@ -124,8 +122,8 @@ class RepoStep(KojiTasksStep):
             # Asked twice, the hub gives the same request.
             return await hub.connection.call("repo.request", wanted.tag.id, **wanted.request)
 
-        check = await self._patiently(ask)
-        pause = FIRST_PAUSE
+        check = await self.ask(ask, WAITING)
+        looks = 0
         shown = None
         while True:
             request = check.get("request")
@@ -136,7 +134,7 @@ class RepoStep(KojiTasksStep):
                 if not check.get("repo"):
                     self.say(f"waiting for {wanted}: task {shown} makes it")
                     await hub.watcher.watch(shown).done
-                pause = FIRST_PAUSE
+                looks = 0
             elif check.get("repo"):
                 return check.repo
             elif not request.active:
@@ -145,21 +143,12 @@ class RepoStep(KojiTasksStep):
                 return None
             else:
                 self.say(f"waiting for {wanted}: request {request.id} is in the hub's queue")
-                await self._pause(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE)
+                looks += 1
+                await self._pause(looks)
             if not check.get("repo"):
-                check = await self._patiently(
-                    partial(hub.connection.call, "repo.checkRequest", request.id)
+                check = await self.ask(
+                    partial(hub.connection.call, "repo.checkRequest", request.id), WAITING
                 )
-
-    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Ask the hub something that may be asked twice, until it is there to answer."""
-        while True:
-            try:
-                return await ask()
-            except AWAY as error:
-                self.say(f"waiting for the hub: {one_line(error)}")
-            await self._pause(LONGEST_PAUSE)
 
     async def _reason(self, hub: Hub, task_id: int | None) -> str:
         if task_id is None:
@@ -170,8 +159,9 @@ class RepoStep(KojiTasksStep):
             return f": task {task_id}: {reason_of(fault.text)}"
         return f": see task {task_id}"
 
-    async def _pause(self, seconds: float) -> None:
-        await deferLater(self.master.reactor, seconds, lambda: None)
+    async def _pause(self, looks: int) -> None:
+        """Wait before the next look, after so many in a row."""
+        await deferLater(self.master.reactor, self.polling.pause(looks), lambda: None)
 
     async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
         """Tell of the repo that was got; returns SUCCESS."""
@@ -220,10 +210,10 @@ class KojiWaitRepo(RepoStep):
         """Wait for the repo."""
         wanted = await self._wanted(hub)
         asks = self.request
-        pause = FIRST_PAUSE
+        looks = 0
         while True:
             try:
-                missing, repo = await self._patiently(partial(self._look, hub, wanted))
+                missing, repo = await self.ask(partial(self._look, hub, wanted), WAITING)
             except _Never as never:
                 return self.fail(str(never))
             if repo is None and asks and not missing:
@@ -236,14 +226,14 @@ class KojiWaitRepo(RepoStep):
                     asks = False
                 else:
                     # What was made is looked at as what was there: the builds must be in it.
-                    _, repo = await self._patiently(partial(self._look, hub, wanted))
+                    _, repo = await self.ask(partial(self._look, hub, wanted), WAITING)
             if repo is not None:
                 return await self.show(hub, repo, wanted)
             self.say(
                 f"waiting for {wanted}" + (f": {missing} is not in the tag" if missing else "")
             )
-            await self._pause(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+            looks += 1
+            await self._pause(looks)
 
     async def _look(self, hub: Hub, wanted: Wanted) -> tuple[str, Any]:
         """Return the NVR of a build that is not in the tag yet, or nothing; and the repo, or None.
@@ -342,7 +332,7 @@ class KojiRegenRepo(RepoStep):
                 if repo is None:
                     return results.FAILURE
         if repo is None:
-            call = HubCall("newRepo", (tag.name,), self.repo_opts)
+            call = Call("newRepo", (tag.name,), self.repo_opts)
             result = await self.run_tasks(hub, {tag.name: call}, _never_done)
             if result != results.SUCCESS:
                 return result

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.steps.framework.task_step import HubCall, KojiTaskStep
-from txkoji.watching.outcomes import Outcome
+from buildbot_koji.steps.framework.task_step import KojiTaskStep
+from txkoji import Call, Outcome
 
 __all__ = ["KojiRunroot"]
 
@@ -40,10 +40,10 @@ class KojiRunroot(KojiTaskStep):
     repo_id = argument(checks.integer, "the repo to use instead of the newest", option="repo_id")
     upload_logs = argument(checks.texts, "files of the build root to keep", option="upload_logs")
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the command."""
         command = self.command if isinstance(self.command, str) else list(self.command)
-        return HubCall("runroot", (self.tag, self.arch, command), self.hub_options())
+        return Call("runroot", (self.tag, self.arch, command), self.hub_options())
 
     def done_words(self, outcome: Outcome) -> str:
         """Say what was run."""

@@ -10,6 +10,7 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.durable.once import OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -107,7 +108,7 @@ class KojiCreateSideTag(KojiWriteStep):
             await claims.add(tag_id, {each.id for each in mine})
             return {"id": tag_id, "name": name}
 
-        found: dict[str, Any] = await self.once(hub, "side tag", do, look)
+        found: dict[str, Any] = await self.once(hub, "side tag", OnceAction(do, look))
         return found
 
     async def _mine(self, hub: Hub) -> list[Any]:
@@ -143,4 +144,4 @@ class KojiRemoveSideTag(KojiWriteStep):
         async def look() -> bool | None:
             return True if await hub.connection.getTag(sidetag) is None else None
 
-        await self.once(hub, str(sidetag), do, look)
+        await self.once(hub, str(sidetag), OnceAction(do, look))

@@ -10,7 +10,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.uploads import UploadingStep
-from txkoji.watching.outcomes import Outcome
+from txkoji import Outcome
 
 __all__ = ["KojiBuildSRPM"]
 
@@ -42,6 +42,6 @@ class KojiBuildSRPM(KojiBuild, UploadingStep):
         await super().prepare(hub)
         self.source = await self.upload(hub, self.srpm)
 
-    async def made_already(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
-        """Take over no other build."""
+    async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+        """Adopt no other build."""
         return None

@@ -9,10 +9,11 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.submissions import HubCall
+from buildbot_koji.durable.once import OnceAction
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiTasksStep, KojiWriteStep
+from txkoji import Call
 
 __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
 
@@ -50,7 +51,7 @@ class KojiTag(KojiTasksStep):
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not in the tag."""
         calls = {
-            str(build): HubCall("tagBuild", (self.tag, build, self.force))
+            str(build): Call("tagBuild", (self.tag, build, self.force))
             for build in checks.words(self.builds)
         }
 
@@ -94,7 +95,7 @@ class KojiMove(KojiTasksStep):
         """Move the builds that are not moved yet."""
         builds = await self._builds(hub)
         calls = {
-            str(build): HubCall("moveBuild", (self.from_tag, self.to_tag, build, self.force))
+            str(build): Call("moveBuild", (self.from_tag, self.to_tag, build, self.force))
             for build in builds
         }
         if not calls:
@@ -174,7 +175,7 @@ class KojiUntag(KojiWriteStep):
         async def look() -> bool | None:
             return None if await _is_in_tag(hub, self.tag, build) else True
 
-        await self.once(hub, str(build), do, look)
+        await self.once(hub, str(build), OnceAction(do, look))
 
     async def _builds(self, hub: Hub) -> list[Any]:
         if not (self.all or self.non_latest):
@@ -221,7 +222,7 @@ class KojiPromote(KojiWriteStep):
             return None if found.draft else int(found.id)
 
         if build.get("draft"):
-            await self.once(hub, "promotion", do, look)
+            await self.once(hub, "promotion", OnceAction(do, look))
             build = await hub.connection.getBuild(build.id)
         self.setProperty("koji_nvr", build.nvr, SOURCE)
         self.setProperty("koji_build_id", build.id, SOURCE)

@@ -6,8 +6,8 @@ from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.steps.framework.task_step import HubCall, KojiTaskStep
-from txkoji.submission.recognition import TASK_METHODS
+from buildbot_koji.steps.framework.task_step import KojiTaskStep
+from txkoji import TASK_METHODS, Call
 
 __all__ = ["KojiTask"]
 
@@ -47,12 +47,12 @@ class KojiTask(KojiTaskStep):
                 )
         return found
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that makes the task."""
         if self.hub_method:
-            return HubCall(self.method, tuple(self.args), dict(self.kwargs))
+            return Call(self.method, tuple(self.args), dict(self.kwargs))
         arguments: list[Any] = list(self.args)
         if self.kwargs:
             # How Koji writes named arguments among positional ones.
             arguments.append({**self.kwargs, "__starstar": True})
-        return HubCall("makeTask", (self.method, arguments), self.hub_options())
+        return Call("makeTask", (self.method, arguments), self.hub_options())

@@ -7,7 +7,7 @@ from typing import Any
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from buildbot_koji.steps.framework.task_step import HubCall
+from txkoji import Call
 
 __all__ = ["KojiWinBuild"]
 
@@ -50,7 +50,7 @@ class KojiWinBuild(PrioritizedTaskStep):
             found.append("target is missing (it may be left out only with repo_id)")
         return found
 
-    def hub_call(self) -> HubCall:
+    def hub_call(self) -> Call:
         """Return the call that submits the build."""
         options = self.hub_options()
         if self.target is None:
@@ -58,4 +58,4 @@ class KojiWinBuild(PrioritizedTaskStep):
         named: dict[str, Any] = {"priority": self.hub_priority}
         if self.channel is not None:
             named["channel"] = self.channel
-        return HubCall("winBuild", (self.vm, self.source, self.target, options), named)
+        return Call("winBuild", (self.vm, self.source, self.target, options), named)

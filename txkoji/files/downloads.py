@@ -21,7 +21,7 @@ from txkoji.files import rpm
 from txkoji.files.uploads import Progress
 from txkoji.hub.client import HubClient
 
-__all__ = ["RemoteFile", "download", "files_of_build", "files_of_task", "local_path"]
+__all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
 
 RPM = "rpm"
 """The kind of a digest that an RPM holds of itself."""
@@ -32,7 +32,7 @@ CHECKSUM_TYPES = {0: "md5", 1: "sha1", 2: "sha256"}
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that can be had.
+    """A downloadable file on the hub.
 
     Attributes:
         name: its path below the target directory, parts separated by slashes.
@@ -49,17 +49,18 @@ class RemoteFile:
     digest: tuple[str, str] | None = None
     grows: bool = False
 
+    def local_path(self, directory: Path) -> Path:
+        """Return the path of the file below a directory.
 
-def local_path(directory: Path, name: str) -> Path:
-    """Return where a file goes.
-
-    Raises:
-        TransferError: the name, which comes from a hub, would lead out of the directory.
-    """
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
-        raise TransferError(f"the hub names a file outside of the directory: {name!r}: refused")
-    return directory.joinpath(*parts)
+        Raises:
+            TransferError: the name, which the hub chose, leads out of the directory.
+        """
+        parts = PurePosixPath(self.name).parts
+        if not parts or self.name.startswith("/") or ".." in parts or "\0" in self.name:
+            raise TransferError(
+                f"the hub names a file outside of the directory: {self.name!r}: refused"
+            )
+        return directory.joinpath(*parts)
 
 
 async def files_of_task(
@@ -187,7 +188,7 @@ async def download(
     progress: Callable[[Progress], Any] | None,
 ) -> list[Path]:
     """Download files into a directory; see :meth:`txkoji.Connection.download_task`."""
-    targets = [local_path(directory, file.name) for file in files]
+    targets = [file.local_path(directory) for file in files]
     tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
     turns = DeferredSemaphore(at_once)
     transfers = [

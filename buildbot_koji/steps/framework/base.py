@@ -1,11 +1,10 @@
-"""The parent of all steps: arguments, time limits, stops, and errors in one line."""
+"""The base class of all steps: arguments, early ends, and errors in one line."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from buildbot.config.errors import error as config_error
 from buildbot.process import results
@@ -16,46 +15,28 @@ from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import DeclaredArguments, argument
-from buildbot_koji.explanations import explain
+from buildbot_koji.durable.store import BuildData, data_name
+from buildbot_koji.durable.waiting import until_answered
+from buildbot_koji.error_messages import explain, one_line
 from buildbot_koji.hubs.hub import Hub, get_hub
+from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
 from txkoji.exceptions import KojiException
 
-__all__ = ["Ending", "KojiStep"]
+__all__ = ["KojiStep"]
 
-CANCEL_LIMIT = 30.0
-"""Seconds that a stopped build waits for the hub."""
-
-GRACE = 60.0
-"""Seconds that a later attempt has to see what became of work whose time is over."""
-
-WAKE_INTERVAL = 2.0
-"""Seconds until work that did not notice that it must end is told so once more."""
+T = TypeVar("T")
 
 SUMMARY_LENGTH = 400
-"""Characters; a fault's text may be a book."""
-
-
-class Ending(enum.Enum):
-    """Why a step ends before its work is done."""
-
-    STOPPED = "a user, or another builder's configuration, stopped the build"
-    DETACHED = "the master stops or the worker is lost: the next attempt goes on"
-    TIMED_OUT = "`timeout` is over"
-    QUEUED_TOO_LONG = "`max_queue_time` is over"
-
-
-RESULTS = {
-    Ending.STOPPED: results.CANCELLED,
-    Ending.DETACHED: results.RETRY,
-    Ending.TIMED_OUT: results.FAILURE,
-    Ending.QUEUED_TOO_LONG: results.EXCEPTION,
-}
+"""Characters; a fault may embed the output of another program."""
 
 
 class KojiStep(DeclaredArguments, BuildStep):
-    """Works with a Koji hub. The parent of all steps.
+    """Works with a Koji hub. The base class of all steps.
 
-    A subclass declares its arguments, and says in :meth:`work` what it does.
+    A subclass declares its arguments and implements :meth:`work`.
+
+    Attributes:
+        early_end: ends the work early; a subclass sets its limits there.
     """
 
     profile = argument(
@@ -68,8 +49,11 @@ class KojiStep(DeclaredArguments, BuildStep):
         checks.seconds, "seconds that all attempts of a build request may take together"
     )
 
-    # What could not be done makes the rest of the build pointless.
+    # The steps that follow need what this one does.
     haltOnFailure = True
+
+    timing: ClassVar[StepTiming] = StepTiming()
+    """The pauses and limits that users don't set."""
 
     master: Any
     build: Any
@@ -78,12 +62,7 @@ class KojiStep(DeclaredArguments, BuildStep):
         super().__init__(*args, **kwargs)
         for complaint in self.complaints():
             config_error(f"{type(self).__name__}: {complaint}")
-        self.ending: Ending | None = None
-        self._work: Deferred[int] | None = None
-        self._shields = 0
-        self._waking: Any = None
-        self._is_over = False
-        self._limits: dict[Ending, Any] = {}
+        self.early_end = EarlyEnd(self.timing)
         self._text = ""
 
     def complaints(self) -> list[str]:
@@ -95,9 +74,9 @@ class KojiStep(DeclaredArguments, BuildStep):
         )
 
     async def work(self, hub: Hub) -> int:
-        """Do what the step is for. A subclass says what.
+        """Do the step's work. A subclass implements it.
 
-        It is cancelled where the step must end early; see :meth:`shielded` and :meth:`end_early`.
+        An early end cancels it; see :class:`EarlyEnd` and :meth:`end_early`.
 
         Args:
             hub: the hub; a subclass that writes calls its ``log_in`` first.
@@ -106,21 +85,21 @@ class KojiStep(DeclaredArguments, BuildStep):
             Buildbot's result.
 
         Raises:
-            KojiException: ends the step as EXCEPTION, with the error in one line for a summary.
+            KojiException: ends the step as EXCEPTION; the summary is the error in one line.
         """
         raise NotImplementedError
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
-        """Clean up, within a limited time, and say what is left. A subclass may say more.
+        """Clean up, within a limited time, and set the summary. A subclass may do more.
 
         Args:
-            hub: the hub, None where the step had none yet.
+            hub: the hub, None if the step had none yet.
             ending: why the step ends.
         """
-        begun = "" if hub is None else ": what the hub has begun it ends"
+        begun = "" if hub is None else ": the hub finishes what it has begun"
         words = {
             Ending.STOPPED: f"stopped{begun}",
-            Ending.DETACHED: "interrupted: the next attempt does it again",
+            Ending.DETACHED: "interrupted: the next attempt repeats it",
             Ending.TIMED_OUT: f"timed out after {self.timeout} s",
         }
         self.say(words.get(ending, ending.value))
@@ -131,23 +110,19 @@ class KojiStep(DeclaredArguments, BuildStep):
         """Do the work.
 
         Returns:
-            A Deferred of the result: that of :meth:`work`; EXCEPTION where the hub or the
-            configuration is at fault; for an early end CANCELLED, FAILURE (``timeout``), or RETRY
-            where this attempt gives up its place to the next.
+            A Deferred of the result: that of :meth:`work`; EXCEPTION if the hub or the
+            configuration is at fault; after an early end the result of its :class:`EndingRule`.
         """
-        self._work = Deferred.fromCoroutine(self._run())
-        if self.ending is not None:
-            self._wake()
-        return self._work
+        return self.early_end.run(self._run(), self.master.reactor)
 
     @async_to_deferred
     async def startStep(self, remote: Any) -> int:
-        """Run the step; the result is RETRY also where it is interrupted just before :meth:`run`.
+        """Run the step; a detached step's result is RETRY even if :meth:`run` was never called.
 
-        Buildbot would call it CANCELLED then, and the master's stop would have lost the build.
+        Buildbot would make it CANCELLED, and the stop of the master would lose the build.
         """
         result: int = await super().startStep(remote)
-        return results.RETRY if self.ending is Ending.DETACHED else result
+        return results.RETRY if self.early_end.reason is Ending.DETACHED else result
 
     def interrupt(self, reason: str | Failure) -> Deferred[None]:
         """End the step early: for a user, or because the master stops or the worker is lost."""
@@ -157,14 +132,15 @@ class KojiStep(DeclaredArguments, BuildStep):
         try:
             await super().interrupt(reason)
         finally:
-            # Only this wakes run(): without it the build, and a stopping master, would hang.
-            self.end(Ending.DETACHED if self._is_detaching(reason) else Ending.STOPPED)
+            # Only this ends run(): without it the build, and a stopping master, would hang.
+            detaches = self._is_detaching(reason)
+            self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
 
     def _is_detaching(self, reason: str | Failure) -> bool:
         if isinstance(reason, Failure):
             return True
         if any(getattr(request, "waitedFor", False) for request in self.build.requests):
-            # Buildbot ends a build that another one triggered and waits for: nobody comes after it.
+            # A build that another one triggered and waits for gets no next attempt.
             return False
         # While `buildbot stop --clean` waits for builds, a user can still stop one of them.
         stopping = getattr(self.master.botmaster, "shuttingDown", False)
@@ -175,7 +151,7 @@ class KojiStep(DeclaredArguments, BuildStep):
         return {"step": self._text or "starting"}
 
     def getResultSummary(self) -> dict[str, str]:
-        """Return what came of it, in one line."""
+        """Return the outcome in one line."""
         text = self._text or results.statusToString(self.results)
         # Buildbot itself puts "failed" or "build successful" before the build's summary.
         return {"step": text, "build": text.removeprefix("failed: ")}
@@ -183,7 +159,7 @@ class KojiStep(DeclaredArguments, BuildStep):
     # For subclasses
 
     def say(self, text: str) -> None:
-        """Let the summary say what the step is doing, or did."""
+        """Set the summary to what the step is doing, or did."""
         text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
         if text != self._text:
             self._text = text
@@ -193,71 +169,34 @@ class KojiStep(DeclaredArguments, BuildStep):
         """Return the time, in seconds since the epoch."""
         return float(self.master.reactor.seconds())
 
-    def end(self, ending: Ending) -> None:
-        """End early; the first reason counts."""
-        if self.ending is not None:
-            return
-        self.ending = ending
-        if self._work is None:
-            return
-        # The next attempt finds what a detached one began; nobody comes after any other.
-        if self._shields and ending is not Ending.DETACHED:
-            self._waking = self.master.reactor.callLater(CANCEL_LIMIT, self._wake)
-        else:
-            self._wake()
+    def say_error(self, words: str, error: BaseException) -> None:
+        """Set the summary to what the step waits for, and the error that makes it wait."""
+        self.say(f"{words}: {one_line(error)}")
 
-    def _wake(self) -> None:
-        """Cancel the work until it notices: what it waits for may take it for something else."""
-        assert self._work is not None
-        if self._is_over:
-            return
-        self._waking = self.master.reactor.callLater(WAKE_INTERVAL, self._wake)
-        self._work.cancel()
-
-    def _stop_waking(self) -> None:
-        if self._waking is not None and self._waking.active():
-            self._waking.cancel()
-
-    @contextmanager
-    def shielded(self) -> Iterator[None]:
-        """Let what is inside end by itself when the step is stopped, within a limited time.
-
-        Without it a stop would leave something on the hub that nobody knows. An attempt that gives
-        way to the next, which finds it, is not shielded.
-        """
-        self._shields += 1
-        try:
-            yield
-        finally:
-            self._shields -= 1
-        self.check_ending()
-
-    def check_ending(self) -> None:
-        """Go on only where nothing has ended the step meanwhile."""
-        if self.ending is not None:
-            raise CancelledError
-
-    def limit(self, ending: Ending, seconds: float | None, since: float | None = None) -> None:
-        """End early after some seconds, None for never; takes the place of an earlier limit.
+    async def ask(self, ask: Callable[[], Awaitable[T]], words: str) -> T:
+        """Ask the hub something that may be asked twice; wait while it is unreachable.
 
         Args:
-            ending: what is over then.
-            seconds: how long it may take.
-            since: when it began, in seconds since the epoch; by default now.
-        """
-        self.lift_limit(ending)
-        if seconds is None:
-            return
-        taken = 0.0 if since is None else self.now() - since
-        # After a restart of the master its work may be done already: look before it is ended.
-        left = max(seconds - taken, min(seconds, GRACE))
-        self._limits[ending] = self.master.reactor.callLater(left, self.end, ending)
+            ask: asks it.
+            words: what the summary says meanwhile; the error follows.
 
-    def lift_limit(self, ending: Ending) -> None:
-        """Forget a limit."""
-        timer = self._limits.pop(ending, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+        Raises:
+            KojiException: the hub refused.
+        """
+        say = partial(self.say_error, words)
+        return await until_answered(ask, self.master.reactor, self.timing.retry, say)
+
+    async def store_attempt(self, value: bytes) -> None:
+        """Store what the next attempt of the same build request must know."""
+        await self._build_data.put(self.build.buildid, data_name(str(self.name)), value)
+
+    async def find_earlier_attempt(self) -> bytes | None:
+        """Return what the newest earlier attempt of the same build request stored, or None."""
+        return await self._build_data.find_earlier(self.build.buildid, data_name(str(self.name)))
+
+    @property
+    def _build_data(self) -> BuildData:
+        return BuildData(self.master, "buildbot_koji")
 
     # The run
 
@@ -268,20 +207,16 @@ class KojiStep(DeclaredArguments, BuildStep):
             if complaints:
                 self.say("; ".join(complaints))
                 return results.EXCEPTION
-            self.limit(Ending.TIMED_OUT, self.timeout)
+            self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             hub = await get_hub(self.master, self.profile)
             return await self.work(hub)
         except KojiException as error:
             self.say(explain(error))
             return results.EXCEPTION
         except CancelledError:
-            if self.ending is None:
+            ending = self.early_end.reason
+            if ending is None:
                 raise
-            self._stop_waking()
-            await self.end_early(hub, self.ending)
-            return RESULTS[self.ending]
-        finally:
-            self._is_over = True
-            self._stop_waking()
-            for ending in list(self._limits):
-                self.lift_limit(ending)
+            self.early_end.stop_waking()
+            await self.end_early(hub, ending)
+            return ENDINGS[ending].result

@@ -1,4 +1,4 @@
-"""Builds that are there already, or are being made: taken over if they are of the same source."""
+"""Find the existing build, or the build in progress, that a failed task can be replaced by."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from typing import Any
 
 from txkoji import Connection, Outcome, build_states, task_states
 
-__all__ = ["find_existing"]
+__all__ = ["find_existing_build"]
 
 _EXISTS = re.compile(r"Build already exists \(id=(\d+), state=COMPLETE\)")
 _IN_PROGRESS = re.compile(r"Build already in progress \(task (\d+)\)")
 
 _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
-"""The end of an SCM URL that names what it builds for ever."""
+"""The end of an SCM URL that names a commit, not a branch or tag."""
 
 
-async def find_existing(
+async def find_existing_build(
     connection: Connection, outcome: Outcome, source: str, target: str | None
 ) -> int | Outcome | None:
-    """Find what stands in the way of a build that failed because its NVR was taken.
+    """Find the build of the same source that made a task fail because its NVR was taken.
 
     Args:
-        connection: the connection to the hub.
-        outcome: what came of the ``build`` task.
+        connection: the hub.
+        outcome: the outcome of the ``build`` task.
         source: the SCM URL that was to be built.
-        target: the build target whose tag the build should be in, None for none.
+        target: the build target whose destination tag the build should be in, None for no tag.
 
     Returns:
-        The id of a task that is building or tagging the same source, the outcome of a build of it,
-        or None: the task failed otherwise, or what has the name is of another source, or nobody
-        knows. The outcome has a reason where the build is not in the target's tag.
+        The id of a task that is building the same source or tagging its build, the outcome of a
+        build of it, or None: the task failed for another reason, the NVR is taken by another
+        source, or the commit can't be determined. The outcome has a reason if the build is not in
+        the target's tag.
 
     Raises:
         HubFault, TransportError: as for any read.
@@ -50,7 +51,7 @@ async def find_existing(
     task_id = int(in_progress[1]) if in_progress is not None else build.task_id
     task = None if task_id is None else await connection.call("getTaskInfo", task_id)
     if task is not None and task.state in task_states.ACTIVE_GROUP:
-        # A build is complete before it is tagged.
+        # A build is COMPLETE before its task tags it.
         return int(task.id)
     if build.state != build_states.COMPLETE:
         return None
@@ -58,7 +59,7 @@ async def find_existing(
 
 
 async def _resolved_source(connection: Connection, outcome: Outcome, source: str) -> str | None:
-    """Return the SCM URL with the commit that was to be built, None where nobody knows."""
+    """Return the SCM URL with the commit, None if the commit can't be determined."""
     for task in outcome.tree.descendents():
         if task.method == "buildSRPMFromSCM" and task.state == task_states.CLOSED:
             result = await connection.call("getTaskResult", task.id)

@@ -1,4 +1,4 @@
-"""The step that starts a Koji task, watches it and ends as it ends."""
+"""The step that submits a Koji task, watches it, and takes the task's outcome as its own."""
 
 from __future__ import annotations
 
@@ -8,39 +8,35 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from buildbot.process import results
-from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.attempts import find_attempt, store_attempt
-from buildbot_koji.durable.cancellations import AWAY
-from buildbot_koji.durable.submissions import (
-    Attempt,
-    HubCall,
-    begin_submission,
-    find_task,
-    submit_task,
-)
-from buildbot_koji.explanations import one_line
+from buildbot_koji.durable.once import IntentState, Once
+from buildbot_koji.durable.task_intents import TaskIntent, submit_once
+from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
-from buildbot_koji.steps.framework.base import CANCEL_LIMIT, Ending, KojiStep
+from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import is_queued
-from buildbot_koji.steps.view.result import show_conclusion
-from txkoji import paths, task_states
-from txkoji.exceptions import KojiException, TransportError
-from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure
-from txkoji.watching.outcomes import Outcome, read_outcome
-from txkoji.watching.watcher import TaskTree
+from buildbot_koji.steps.view.result import show_outcome
+from txkoji import (
+    INFRASTRUCTURE_FAULTS,
+    Call,
+    Outcome,
+    TaskTree,
+    is_infrastructure,
+    paths,
+    read_outcome,
+    task_states,
+)
+from txkoji.exceptions import KojiException
 
-__all__ = ["HubCall", "KojiTaskStep"]
+__all__ = ["KojiTaskStep"]
 
-_T = TypeVar("_T")
-
-LOOK_INTERVAL = 15.0
-"""Seconds between two looks for a task of which it is not known whether the hub has it."""
+T = TypeVar("T")
 
 _RESULT_OF_STATE = {
     task_states.CLOSED: results.SUCCESS,
@@ -50,18 +46,18 @@ _RESULT_OF_STATE = {
 
 
 class KojiTaskStep(KojiStep):
-    """Starts a Koji task and follows it. The parent of the steps that start a task.
+    """Submits a Koji task and follows it. The base class of the steps that do.
 
-    A subclass says in :meth:`hub_call` how the task is started. It may prepare something before
-    (:meth:`prepare`), take what the task left (:meth:`finished`), and name what the task is doing
-    (``activity``) and what came of it (:meth:`done_words`).
+    A subclass says in :meth:`hub_call` which call submits the task. It may prepare something first
+    (:meth:`prepare`), read what the task left (:meth:`finished`), and name what the task is doing
+    (``activity``) and its success (:meth:`done_words`).
     """
 
-    # What is not as it should be must be seen from afar.
+    # A build that was adopted with a defect is to show as such.
     warnOnWarnings = True
 
     activity: ClassVar[str] = "building"
-    """What an open task is doing where none of its children says more."""
+    """What an open task is doing unless one of its children says more."""
 
     max_queue_time = argument(checks.seconds, "seconds that the task may wait for a builder")
     on_stop = argument(
@@ -93,73 +89,68 @@ class KojiTaskStep(KojiStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._attempt: Attempt | None = None
-        self._in_doubt = False
+        self._intent: TaskIntent | None = None
 
-    # What a subclass says
+    # What a subclass implements
 
-    def hub_call(self) -> HubCall:
-        """Return the call that starts the task. A subclass says which; all arguments are JSON's."""
+    def hub_call(self) -> Call:
+        """Return the call that submits the task; JSON must be able to hold its arguments."""
         raise NotImplementedError
 
     async def prepare(self, hub: Hub) -> None:
-        """Do what must be done before the task is started: an upload, for one.
+        """Do what must be done before the task is submitted: an upload, for one.
 
-        It is done once: an attempt that finds the task of an earlier one does not come here.
+        An attempt that finds the task of an earlier one skips it.
         """
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
-        """Take what the task left, after it has ended in whatever state: properties, files."""
+        """Read what the task left, in whatever state it ended: properties, files."""
 
-    async def made_already(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
-        """Say who made, or is making, what a task could not make because it is there.
+    async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
+        """Find the build, or the task, that kept a failed task from making its build.
 
         Returns:
-            The id of the task that is making it, the outcome of one that made it (with a reason
-            where something is not as it would be after this step), or None.
+            The id of a task that is making the build, the outcome of one that made it (with a
+            reason if it differs from what this step would have made), or None.
         """
 
     def done_words(self, outcome: Outcome) -> str:
-        """Return what came of a task that closed, in a few words."""
+        """Return the result of a task that closed, in a few words."""
         return f"built {outcome.nvr}" if outcome.nvr else f"task {outcome.tree.root.id} is done"
 
     # The work
 
     async def work(self, hub: Hub) -> int:
-        """Start the task, or find that of an earlier attempt, and follow it to its end."""
+        """Submit the task, or find that of an earlier attempt, and follow it to its end."""
         began = self.now()
-        attempt = await find_attempt(self)
-        if attempt is None:
+        intent, state = await self._find_earlier(), IntentState.IN_DOUBT
+        if intent is None:
             await self.prepare(hub)
             self.say("submitting")
-            attempt = await self._begin(hub, self.hub_call(), began)
-        elif attempt.task_id is None:
-            self._in_doubt = True
+            intent, state = await self._begin(hub, self.hub_call(), began), IntentState.NEW
+        elif intent.task_id is None:
             self.say("looking for the task of an earlier attempt")
-        self.limit(Ending.TIMED_OUT, self.timeout, attempt.began)
-        for task_id in attempt.earlier:
-            await self._link_earlier(hub, task_id)
-        following: Attempt | None = attempt
+        self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
+        for task_id in intent.earlier:
+            await self._link(hub, task_id)
+        following: TaskIntent | None = intent
         while following is not None:
-            # A stop that arrives now waits for the answer, or there would be a task that nobody
-            # knows.
-            with self.shielded():
-                attempt = await self._submitted(hub, following)
-            await self._show_task(hub, attempt)
+            intent = await self._submit(hub, following, state)
+            await self._show_task(hub, intent)
             logs = LiveLogs(self, hub, self.live_logs, self.live_log_bytes)
-            outcome = await self._follow(hub, attempt, logs)
-            found = await self._surely(partial(self.made_already, hub, outcome))
+            outcome = await self._follow(hub, intent, logs)
+            found = await self._ask_outcome(partial(self.find_existing, hub, outcome))
             if isinstance(found, Outcome):
                 catch = f"; {found.reason}" if found.reason else ""
-                self.say(f"took over {found.nvr}, built from the same source before{catch}")
+                self.say(f"adopted {found.nvr}, already built from the same source{catch}")
                 result = results.WARNINGS if found.reason else results.SUCCESS
-                return await self._conclude(hub, found, logs, result)
-            following = await self._next(hub, attempt, outcome, found)
+                return await self._finish(hub, found, logs, result)
+            following, state = await self._next(hub, intent, outcome, found), IntentState.NEW
         self._say_outcome(outcome)
-        return await self._conclude(hub, outcome, logs, self._result_of(outcome))
+        return await self._finish(hub, outcome, logs, self._result_of(outcome))
 
-    async def _conclude(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:
-        await show_conclusion(self, hub, outcome, logs)
+    async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:
+        await show_outcome(self, hub, outcome, logs)
         await self.finished(hub, outcome)
         return result
 
@@ -169,101 +160,107 @@ class KojiTaskStep(KojiStep):
             return int(results.EXCEPTION)
         return int(_RESULT_OF_STATE[state])
 
-    async def _begin(self, hub: Hub, call: HubCall, began: float, **known: Any) -> Attempt:
+    # The submission
+
+    async def _begin(self, hub: Hub, call: Call, began: float, **known: Any) -> TaskIntent:
         await hub.log_in()
-        return Attempt(call, await begin_submission(hub.connection, call), began, **known)
+        submission = await hub.connection.submissions.begin(call)
+        return TaskIntent(call, submission, began, **known)
 
-    async def _submitted(self, hub: Hub, attempt: Attempt) -> Attempt:
-        """Submit what was not, and store what the next attempt must know, before and after."""
-        if attempt.task_id is None:
-            await store_attempt(self, attempt)
-            self._attempt = attempt
-            attempt = replace(attempt, task_id=await self._submit_surely(hub, attempt))
-        elif not attempt.adopted:
-            hub.connection.claim(attempt.task_id, attempt.submission)
-        self._attempt = attempt
-        self._in_doubt = False
-        await store_attempt(self, attempt)
-        return attempt
+    async def _submit(self, hub: Hub, intent: TaskIntent, state: IntentState) -> TaskIntent:
+        """Submit the task if its id is unknown; returns the intent with the id.
 
-    async def _submit_surely(self, hub: Hub, attempt: Attempt) -> int:
-        """Submit; where the hub goes away meanwhile, wait until it says whether it has the task."""
-        call, submission = attempt.call, attempt.submission
-        while True:
-            try:
-                await hub.log_in()
-                if self._in_doubt:
-                    found = await find_task(hub.connection, call, submission)
-                    if found is not None:
-                        return int(found)
-                return int(await submit_task(hub.connection, call, submission))
-            except AWAY as error:
-                if isinstance(error, TransportError) and error.may_have_arrived:
-                    self._in_doubt = True
-                if not self._in_doubt:
-                    raise
-                self.say(f"looking for the task as soon as the hub answers: {one_line(error)}")
-            await deferLater(self.master.reactor, LOOK_INTERVAL, lambda: None)
+        Args:
+            hub: the hub.
+            intent: what is to be submitted, or was.
+            state: IN_DOUBT if an earlier attempt may have submitted it.
+        """
+        if intent.task_id is None:
+            if state is IntentState.IN_DOUBT:
+                self._intent = intent
+            action = submit_once(hub, intent.call, intent.submission)
+            once = Once(
+                action, _TaskStore(self.save_intent, intent, state), self.early_end.critical
+            )
+            words = "looking for the task as soon as the hub answers"
+            task_id = await once.run(
+                self.master.reactor, self.timing.retry, partial(self.say_error, words)
+            )
+            return replace(intent, task_id=task_id)
+        if not intent.adopted:
+            hub.connection.submissions.claim(intent.task_id, intent.submission)
+        with self.early_end.critical():
+            await self.save_intent(intent)
+        return intent
 
-    async def _show_task(self, hub: Hub, attempt: Attempt) -> None:
-        assert attempt.task_id is not None
-        url = paths.task_url(hub.connection.weburl, attempt.task_id)
-        self.setProperty("koji_task_id", attempt.task_id, SOURCE)
+    async def _find_earlier(self) -> TaskIntent | None:
+        """Return what an earlier attempt of the same build request stored, or None."""
+        stored = await self.find_earlier_attempt()
+        return None if stored is None else TaskIntent.from_json(stored)
+
+    async def save_intent(self, intent: TaskIntent) -> None:
+        """Store an intent for the next attempt, and for a stop."""
+        if intent.task_id is not None:
+            self._intent = intent
+        await self.store_attempt(intent.to_json())
+        self._intent = intent
+
+    # The task
+
+    async def _show_task(self, hub: Hub, intent: TaskIntent) -> None:
+        assert intent.task_id is not None
+        url = paths.task_url(hub.connection.weburl, intent.task_id)
+        self.setProperty("koji_task_id", intent.task_id, SOURCE)
         self.setProperty("koji_task_url", url, SOURCE)
-        # Properties reach the database only at the end of the step, unless they are sent.
+        # Buildbot stores properties only at the end of the step.
         await self.master.data.updates.setBuildProperties(self.build.buildid, self.build)
-        await self.addURL(f"task {attempt.task_id}", url)
+        await self._link(hub, intent.task_id)
 
-    async def _link_earlier(self, hub: Hub, task_id: int) -> None:
-        url = paths.task_url(hub.connection.weburl, task_id)
-        await self.addURL(f"task {task_id}", url)
+    async def _link(self, hub: Hub, task_id: int) -> None:
+        await self.addURL(f"task {task_id}", paths.task_url(hub.connection.weburl, task_id))
 
-    async def _follow(self, hub: Hub, attempt: Attempt, logs: LiveLogs) -> Outcome:
-        assert attempt.task_id is not None
-        self.say(f"following task {attempt.task_id}" if attempt.adopted else "submitted")
-        self.limit(Ending.QUEUED_TOO_LONG, self.max_queue_time, attempt.submission.submitted)
-        watch = hub.watcher.watch(attempt.task_id)
-        watch.on_change(self._mind_queue)
+    async def _follow(self, hub: Hub, intent: TaskIntent, logs: LiveLogs) -> Outcome:
+        assert intent.task_id is not None
+        self.say(f"following task {intent.task_id}" if intent.adopted else "submitted")
+        self.early_end.limit(
+            Ending.QUEUED_TOO_LONG, self.max_queue_time, intent.submission.submitted
+        )
+        watch = hub.watcher.watch(intent.task_id)
+        watch.on_change(self._lift_queue_limit)
         display = TaskDisplay(self, hub, watch, self.activity, logs)
         display.begin()
         try:
             tree = await watch.done
-            outcome: Outcome = await self._surely(lambda: read_outcome(hub.connection, tree))
+            outcome = await self._ask_outcome(lambda: read_outcome(hub.connection, tree))
             await logs.ended()
         finally:
             logs.stop()
             await display.end()
-        self.check_ending()
+        self.early_end.check()
         return outcome
 
-    def _mind_queue(self, tree: TaskTree) -> None:
+    def _lift_queue_limit(self, tree: TaskTree) -> None:
         if not is_queued(tree):
-            self.lift_limit(Ending.QUEUED_TOO_LONG)
+            self.early_end.lift_limit(Ending.QUEUED_TOO_LONG)
 
-    async def _surely(self, ask: Callable[[], Awaitable[_T]]) -> _T:
-        """Ask the hub what must be known; a hub that is away just now makes it late."""
-        while True:
-            try:
-                return await ask()
-            except AWAY as error:
-                self.say(f"the task is over; waiting for the hub to say how: {one_line(error)}")
-            await deferLater(self.master.reactor, LOOK_INTERVAL, lambda: None)
+    async def _ask_outcome(self, ask: Callable[[], Awaitable[T]]) -> T:
+        return await self.ask(ask, "the task is over; waiting for the hub to say how")
 
-    # What follows on a failure
+    # After a failure
 
     async def _next(
-        self, hub: Hub, attempt: Attempt, outcome: Outcome, other_task: int | None
-    ) -> Attempt | None:
-        """Return the attempt that takes the place of one that failed, or None."""
+        self, hub: Hub, intent: TaskIntent, outcome: Outcome, other_task: int | None
+    ) -> TaskIntent | None:
+        """Return the intent that replaces that of a failed task, or None."""
         if other_task is not None:
-            return replace(attempt, task_id=other_task, adopted=True)
-        if len(attempt.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
+            return replace(intent, task_id=other_task, adopted=True)
+        if len(intent.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
             return None
-        assert attempt.task_id is not None
+        assert intent.task_id is not None
         self.say(f"submitting again: {outcome.reason}")
-        earlier = (*attempt.earlier, attempt.task_id)
-        return await self._surely(
-            lambda: self._begin(hub, attempt.call, attempt.began, earlier=earlier)
+        earlier = (*intent.earlier, intent.task_id)
+        return await self._ask_outcome(
+            lambda: self._begin(hub, intent.call, intent.began, earlier=earlier)
         )
 
     def _is_infrastructure(self, outcome: Outcome) -> bool:
@@ -283,29 +280,51 @@ class KojiTaskStep(KojiStep):
     # Early ends
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
-        """Cancel the task for a user and for a time that is over; leave it to a next attempt."""
-        attempt = self._attempt
+        """Cancel the task on a stop and on an expired limit; leave it to a next attempt."""
+        intent = self._intent
         if ending is Ending.DETACHED:
-            task_id = attempt.task_id if attempt is not None else None
+            task_id = intent.task_id if intent is not None else None
             self.say(f"left task {task_id} to the next attempt" if task_id else "interrupted")
-        elif attempt is None or hub is None:
+        elif intent is None or hub is None:
             self.say("stopped before anything was submitted")
         else:
             why = {
                 Ending.TIMED_OUT: f"timed out after {self.timeout} s: ",
                 Ending.QUEUED_TOO_LONG: f"no builder took it in {self.max_queue_time} s: ",
             }
-            self.say(why.get(ending, "") + await self._leave_or_cancel(hub, attempt))
+            self.say(why.get(ending, "") + await self._leave_or_cancel(hub, intent))
 
-    async def _leave_or_cancel(self, hub: Hub, attempt: Attempt) -> str:
-        """Cancel the task and all below it, where it is ours; returns what became of it."""
-        task = f"task {attempt.task_id}" if attempt.task_id else "what was submitted"
-        if attempt.adopted or self.on_stop == "leave":
+    async def _leave_or_cancel(self, hub: Hub, intent: TaskIntent) -> str:
+        """Cancel the task and its descendants, unless it is adopted; returns what was done."""
+        task = f"task {intent.task_id}" if intent.task_id else "what was submitted"
+        if intent.adopted or self.on_stop == "leave":
             return f"left {task} alone"
         try:
-            canceled = await hub.cancellations.cancel(attempt, CANCEL_LIMIT)
+            canceled = await hub.cancellations.cancel(intent, self.timing.cancel_limit)
         except KojiException as error:
             return f"could not cancel {task}: {one_line(error)}"
         if canceled:
             return f"canceled {task}"
         return f"the hub does not answer: {task} is canceled as soon as it does"
+
+
+class _TaskStore:
+    """The intent of one task; an :class:`IntentStore`."""
+
+    def __init__(
+        self,
+        save: Callable[[TaskIntent], Awaitable[None]],
+        intent: TaskIntent,
+        state: IntentState,
+    ) -> None:
+        self._save = save
+        self._intent = intent
+        self._state = state
+
+    def recall(self) -> tuple[IntentState, Any]:
+        """Return whether an earlier attempt may have submitted the task."""
+        return self._state, None
+
+    async def save(self, result: Any = None) -> None:
+        """Store the intent, with the id of the task as soon as that is known."""
+        await self._save(replace(self._intent, task_id=result))

@@ -16,8 +16,8 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 from buildbot_koji.steps.framework.worker import run_on_worker
+from txkoji import Progress
 from txkoji.exceptions import TransferError
-from txkoji.files.uploads import Progress
 
 __all__ = ["UploadingStep", "megabytes"]
 

@@ -1,4 +1,4 @@
-"""Commands on the worker, in a step that may be ended early."""
+"""Run commands on the worker, in a step that may end early."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from buildbot.process.remotecommand import RemoteCommand
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
-from buildbot_koji.steps.framework.base import CANCEL_LIMIT, KojiStep
+from buildbot_koji.steps.framework.base import KojiStep
 
 __all__ = ["run_on_worker"]
 
 
 async def run_on_worker(step: KojiStep, command: RemoteCommand) -> None:
-    """Run a command on the worker to its end; whether it failed, it tells itself.
+    """Run a command on the worker until it ends; see its ``didFail()``.
 
-    Where the step is ended early, so is the command, before the step is over: what a worker still
-    says of it would find the step's logs closed.
+    An early end of the step interrupts the command before the step ends: the worker's remaining
+    output would find the step's logs closed.
 
     Args:
         step: the step.
-        command: what to run.
+        command: the command.
 
     Raises:
         twisted.internet.error.ConnectionLost: the worker is lost.
@@ -39,8 +39,8 @@ async def run_on_worker(step: KojiStep, command: RemoteCommand) -> None:
     try:
         await waiting
     except CancelledError:
-        await command.interrupt("the step is ended")
-        # A worker that does not end it in time is not waited for.
+        await command.interrupt("the step ends early")
+        # Don't wait for a worker that does not end it in time.
         with suppress(DeferredTimeout):
-            await over.addTimeout(CANCEL_LIMIT, step.master.reactor)
+            await over.addTimeout(step.timing.cancel_limit, step.master.reactor)
         raise

@@ -12,8 +12,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import describe, link_name
-from txkoji import paths, task_states
-from txkoji.watching.watcher import TaskTree, Watch
+from txkoji import TaskTree, Watch, paths, task_states
 
 __all__ = ["TaskDisplay"]
 

@@ -10,14 +10,11 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.durable.cancellations import AWAY
-from buildbot_koji.explanations import one_line
+from buildbot_koji.durable.waiting import is_unreachable
+from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
-from txkoji import task_states
+from txkoji import LogPiece, TaskChange, arch_of, task_states
 from txkoji.exceptions import KojiException
-from txkoji.files.logs import LogPiece
-from txkoji.watching.task_tree import arch_of
-from txkoji.watching.watcher import TaskChange
 
 __all__ = ["LiveLogs", "LogText", "log_title"]
 
@@ -151,8 +148,11 @@ class _Follower:
             room = self._text.room
             try:
                 piece = await self._read(self._piece, room or 1)
-            except AWAY:
-                return
+            except KojiException as error:
+                if is_unreachable(error):
+                    # The next look reads on.
+                    return
+                raise
             if piece.restarted:
                 await self._write(self._text.end())
                 self._text.restart()

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from txkoji import task_states
-from txkoji.watching.queues import QUEUE_LIMIT
-from txkoji.watching.watcher import TaskTree
+from txkoji import QUEUE_LIMIT, TaskTree, task_states
 
 __all__ = ["about", "describe", "is_queued", "link_name"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from buildbot_koji.explanations import one_line
+from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
+from txkoji import Outcome
 from txkoji.exceptions import KojiException
-from txkoji.watching.outcomes import Outcome
 
-__all__ = ["properties_of", "show_conclusion"]
+__all__ = ["properties_of", "show_outcome"]
 
 TAIL_BYTES = 20_000
 """How much of a failed task's log is shown."""
@@ -44,7 +44,7 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-async def show_conclusion(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) -> None:
+async def show_outcome(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) -> None:
     """Set the properties, link the builds, and show the log that says why a task failed.
 
     Args:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
-import pytest_twisted
-from buildbot.plugins import steps
+from dataclasses import replace
 
-from buildbot_koji.steps import repo
+import pytest_twisted
+
+from buildbot_koji.steps.repo import KojiRegenRepo, KojiWaitRepo
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repo, "FIRST_PAUSE", 0.1)
+class WaitRepo(KojiWaitRepo):
+    """Looks often."""
+
+    polling = replace(KojiWaitRepo.polling, first=0.1)
+
+
+class RegenRepo(KojiRegenRepo):
+    """Looks often."""
+
+    polling = replace(KojiRegenRepo.polling, first=0.1)
 
 
 def holds(bench: Workbench, repo_id: int, nvr: str) -> bool:
@@ -27,7 +34,7 @@ def holds(bench: Workbench, repo_id: int, nvr: str) -> bool:
 async def test_repo_is_requested(bench: Workbench) -> None:
     """A hub that makes repos on request is asked for one with the builds, and that once."""
     nvr = await bench.built()
-    step = steps.KojiWaitRepo(bench.profile, target="demo", builds=nvr)
+    step = WaitRepo(bench.profile, target="demo", builds=nvr)
     ended = await bench.build(step)
     repo_id = ended.properties["koji_repo_id"]
     assert (ended.result, ended.text) == (
@@ -45,7 +52,7 @@ async def test_repo_is_requested(bench: Workbench) -> None:
 async def test_build_that_is_tagged_late(bench: Workbench) -> None:
     """A build that is not in the tag yet is waited for, before a repo is asked for."""
     nvr = await bench.built(skip_tag=True)
-    request = await bench.begin(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=[nvr]))
+    request = await bench.begin(WaitRepo(bench.profile, tag="demo-build", builds=[nvr]))
     await until(lambda: bench.text().endswith(f"{nvr} is not in the tag"))
     assert not bench.hub.calls["repo.request"]
     bench.hub.call("tagBuild", "demo-candidate", nvr)
@@ -58,12 +65,12 @@ async def test_build_that_is_tagged_late(bench: Workbench) -> None:
 async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
     """A build that a later one has replaced is not waited for."""
     old, new = await bench.built(ref="1"), await bench.built(ref="2")
-    ended = await bench.build(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=old))
+    ended = await bench.build(WaitRepo(bench.profile, tag="demo-build", builds=old))
     assert (ended.result, ended.text) == (
         "failure",
         f"failed: {new} is the latest hello in demo-build: no repo of it will hold {old}",
     )
-    ended = await bench.build(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds="a-b-c"))
+    ended = await bench.build(WaitRepo(bench.profile, tag="demo-build", builds="a-b-c"))
     assert (ended.result, "No such build" in ended.text) == ("failure", True)
 
 
@@ -71,7 +78,7 @@ async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
 async def test_repo_that_appears(bench: Workbench) -> None:
     """A hub that shall not be asked is looked at until it has the repo."""
     nvr = await bench.built()
-    step = steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr, request=False)
+    step = WaitRepo(bench.profile, tag="demo-build", builds=nvr, request=False)
     request = await bench.begin(step)
     await until(lambda: bench.text().startswith("waiting for a repo of demo-build with"))
     repo_id = bench.hub.add_repo("demo-build")
@@ -84,7 +91,7 @@ async def test_hub_without_requests(bench: Workbench) -> None:
     """A hub that is older than requests makes its repos of itself, and is waited for."""
     bench.hub.version = "1.34.0"
     nvr = await bench.built()
-    ended = await bench.build(steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr))
+    ended = await bench.build(WaitRepo(bench.profile, tag="demo-build", builds=nvr))
     assert (ended.result, bench.hub.calls["repo.request"]) == ("success", 0)
     assert holds(bench, ended.properties["koji_repo_id"], nvr)
 
@@ -92,7 +99,7 @@ async def test_hub_without_requests(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_current_repo(bench: Workbench) -> None:
     """Without builds the repo is as new as the tag; what is new enough is not made again."""
-    step = steps.KojiWaitRepo(bench.profile, tag="demo-build")
+    step = WaitRepo(bench.profile, tag="demo-build")
     first = await bench.build(step)
     assert (first.result, bench.hub.calls["repo.request"]) == ("success", 0)
     nvr = await bench.built()
@@ -105,7 +112,7 @@ async def test_current_repo(bench: Workbench) -> None:
 async def test_regeneration(bench: Workbench) -> None:
     """A repo is made on request, by a task of ours where that is wanted or the hub is older."""
     await bench.built()
-    ended = await bench.build(steps.KojiRegenRepo(bench.profile, target="demo"))
+    ended = await bench.build(RegenRepo(bench.profile, target="demo"))
     assert (ended.result, bench.hub.calls["repo.request"], bench.hub.calls["newRepo"]) == (
         "success",
         1,
@@ -114,7 +121,7 @@ async def test_regeneration(bench: Workbench) -> None:
     for calls, options in enumerate(({"make_task": True}, {}), 1):
         if not options:
             bench.hub.version = "1.34.0"
-        ended = await bench.build(steps.KojiRegenRepo(bench.profile, tag="demo-build", **options))
+        ended = await bench.build(RegenRepo(bench.profile, tag="demo-build", **options))
         assert (ended.result, bench.hub.calls["newRepo"]) == ("success", calls)
         [task_id] = ended.properties["koji_task_ids"]
         [repo_id, _] = bench.hub.call("getTaskResult", task_id)
@@ -125,6 +132,6 @@ async def test_regeneration(bench: Workbench) -> None:
 async def test_repo_that_does_not_come_in_time(bench: Workbench) -> None:
     """A repo that does not come is waited for until ``timeout``."""
     nvr = await bench.built(skip_tag=True)
-    step = steps.KojiWaitRepo(bench.profile, tag="demo-build", builds=nvr, timeout=0.5)
+    step = WaitRepo(bench.profile, tag="demo-build", builds=nvr, timeout=0.5)
     ended = await bench.build(step)
     assert (ended.result, ended.text) == ("failure", "timed out after 0.5 s")

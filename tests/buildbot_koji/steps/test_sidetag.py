@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
-from buildbot_koji.steps.framework import write_step as writing
+from buildbot_koji.steps.framework.early_end import StepTiming
+from buildbot_koji.steps.sidetag import KojiCreateSideTag
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
+from txkoji import RetryPolicy
+
+
+class QuickCreateSideTag(KojiCreateSideTag):
+    """Asks an unreachable hub often."""
+
+    timing = StepTiming(retry=RetryPolicy(first=0.1, factor=1.0))
 
 
 @pytest_twisted.ensureDeferred
@@ -46,14 +53,11 @@ async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_creation_that_does_not_arrive(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_creation_that_does_not_arrive(bench: Workbench) -> None:
     """Where nobody knows whether the hub got the call, it is looked for, then made again."""
-    monkeypatch.setattr(writing, "LOOK_INTERVAL", 0.1)
     other = bench.hub.call("createSideTag", "demo-build")["name"]
     bench.lost_requests.add("createSideTag")
-    ended = await bench.build(steps.KojiCreateSideTag(bench.profile, basetag="demo-build"))
+    ended = await bench.build(QuickCreateSideTag(bench.profile, basetag="demo-build"))
     assert (ended.result, ended.attempts) == ("success", 1)
     assert ended.properties["koji_sidetag"] != other
     assert len(bench.hub.call("listSideTags")) == 2

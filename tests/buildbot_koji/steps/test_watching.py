@@ -7,24 +7,35 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_twisted
-from buildbot.plugins import steps, util
+from buildbot.plugins import util
 from twisted.internet.defer import CancelledError, Deferred
 
-from buildbot_koji.durable import cancellations
 from buildbot_koji.hubs.hub import Hub, get_hub
-from buildbot_koji.steps.framework import base
-from buildbot_koji.steps.framework import task_step as watching
+from buildbot_koji.steps.build import KojiBuild
+from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import until
 from txkoji import task_states
 from txkoji.testing.methods.output import task_directory
 
 
-def koji_build(bench: Workbench, package: str = "hello", ref: str = "main", **options: Any) -> Any:
+class ImpatientBuild(KojiBuild):
+    """Waits for the hub no longer than a second when it is stopped."""
+
+    timing = StepTiming(cancel_limit=1.0)
+
+
+def koji_build(
+    bench: Workbench,
+    package: str = "hello",
+    ref: str = "main",
+    step: type[KojiBuild] = KojiBuild,
+    **options: Any,
+) -> Any:
     given = {"profile": bench.profile, "target": "demo", "source": SOURCE.format(package, ref)}
-    return steps.KojiBuild(**{**given, **options})
+    return step(**{**given, **options})
 
 
 def tasks(bench: Workbench, method: str = "build") -> list[Any]:
@@ -190,7 +201,7 @@ async def test_build_that_is_there(bench: Workbench) -> None:
     nvr = await bench.built()
     ended = await bench.build(koji_build(bench))
     assert ended.result == "success", ended.text
-    assert ended.text == f"took over {nvr}, built from the same source before"
+    assert ended.text == f"adopted {nvr}, already built from the same source"
     [build] = bench.hub.call("listBuilds", "hello")
     assert ended.properties["koji_nvr"] == nvr
     assert ended.properties["koji_build_id"] == build["build_id"]
@@ -250,14 +261,11 @@ async def test_stop_that_leaves_the_task(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_stop_while_the_submission_is_under_way(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_stop_while_the_submission_is_under_way(bench: Workbench) -> None:
     """A task whose submission was never answered is found, and canceled, when its build stops."""
-    monkeypatch.setattr(base, "CANCEL_LIMIT", 1.0)
     bench.hub.builder.seconds = 60
     bench.lost_replies.add("build")
-    request = await bench.begin(koji_build(bench, scratch=True))
+    request = await bench.begin(koji_build(bench, step=ImpatientBuild, scratch=True))
     await until(lambda: tasks(bench))
     await bench.stop_build()
     ended = await bench.ended(request)
@@ -267,14 +275,10 @@ async def test_stop_while_the_submission_is_under_way(
 
 
 @pytest_twisted.ensureDeferred
-async def test_stop_while_the_hub_is_away(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_stop_while_the_hub_is_away(bench: Workbench) -> None:
     """What can't be canceled now is canceled when the hub is back, by a later master as well."""
-    monkeypatch.setattr(watching, "CANCEL_LIMIT", 0.5)
-    monkeypatch.setattr(cancellations, "PAUSE", 0.5)
     bench.hub.builder.seconds = 60
-    request = await bench.begin(koji_build(bench, scratch=True))
+    request = await bench.begin(koji_build(bench, step=ImpatientBuild, scratch=True))
     task = await until_open(bench)
     await until(lambda: "task" not in bench.text() and bench.text() not in ("", "submitting"))
     bench.hub.offline()
@@ -304,12 +308,14 @@ async def test_place_in_the_queue(bench: Workbench) -> None:
     assert (await bench.ended(request)).result == "cancelled"
 
 
-class StubbornStep(base.KojiStep):
+class StubbornStep(KojiStep):
     """Waits for ever, and takes the first cancellation for something else."""
 
     name = "stubborn"
+    timing = StepTiming(wake_interval=0.2)
 
     async def work(self, hub: Hub) -> int:
+        self.say("waiting")
         try:
             await Deferred()
         except CancelledError:
@@ -318,14 +324,16 @@ class StubbornStep(base.KojiStep):
 
 
 @pytest_twisted.ensureDeferred
-async def test_stop_always_ends_a_step(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stop_always_ends_a_step(bench: Workbench) -> None:
     """A step ends when it is stopped, also where what it waits for swallows the cancellation."""
-    monkeypatch.setattr(base, "WAKE_INTERVAL", 0.2)
     request = await bench.begin(StubbornStep(bench.profile))
-    await until(lambda: bench.text() == "starting")
+    await until(lambda: bench.text() == "waiting")
     await bench.stop_build()
     ended = await bench.ended(request)
-    assert (ended.result, ended.text) == ("cancelled", "stopped: what the hub has begun it ends")
+    assert (ended.result, ended.text) == (
+        "cancelled",
+        "stopped: the hub finishes what it has begun",
+    )
 
 
 @pytest_twisted.async_yield_fixture

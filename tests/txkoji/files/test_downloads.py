@@ -18,7 +18,7 @@ from tests.support.fault_proxy import Fate, FaultProxy
 from tests.support.hubs import Connect
 from txkoji import Connection, task_states
 from txkoji.exceptions import HTTPStatusError, TransferError
-from txkoji.files.downloads import RemoteFile, download, files_of_task, local_path
+from txkoji.files.downloads import RemoteFile, download, files_of_task
 from txkoji.files.rpm import payload_hash
 from txkoji.files.uploads import Progress
 from txkoji.retry import RetryPolicy
@@ -228,12 +228,12 @@ async def test_what_cannot_be_downloaded(
 def test_names_that_lead_out(tmp_path: Path, name: str) -> None:
     """A hub can't name a file outside of the target directory."""
     with pytest.raises(TransferError, match="outside of the directory"):
-        local_path(tmp_path, name)
+        RemoteFile(name, "").local_path(tmp_path)
 
 
 def test_names_that_stay_inside(tmp_path: Path) -> None:
     """A name may have directories."""
-    assert local_path(tmp_path, "a/b..c") == tmp_path / "a" / "b..c"
+    assert RemoteFile("a/b..c", "").local_path(tmp_path) == tmp_path / "a" / "b..c"
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 200, make_rpm("a", "1", "1", "noarch")[:150]])

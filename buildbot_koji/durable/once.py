@@ -1,0 +1,153 @@
+"""Do something on a hub exactly once, over lost replies and crashes.
+
+::
+
+    NEW -- SAVED --> STORED -- LOST --> IN_DOUBT
+                       |                  |
+                       +---- ANSWERED ----+--> DONE
+
+The intent is stored before anything is sent. After a lost reply, and in an attempt that finds the
+intent of an earlier one stored without a result, it is unknown whether the hub carried it out: the
+hub is searched for the effect before the call is made again.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from buildbot_koji.durable.waiting import until_answered
+from txkoji import RetryPolicy
+from txkoji.exceptions import KojiException, TransportError
+
+__all__ = ["IntentEvent", "IntentState", "IntentStore", "Once", "OnceAction"]
+
+T = TypeVar("T")
+
+
+class IntentState(enum.Enum):
+    """How far an action has come."""
+
+    NEW = "nothing is stored"
+    STORED = "the intent is stored; the hub does not have the call"
+    IN_DOUBT = "the hub may have the call"
+    DONE = "the result is stored"
+
+
+class IntentEvent(enum.Enum):
+    """What happens to an action."""
+
+    SAVED = "the intent was stored"
+    LOST = "a call went out and its reply did not arrive"
+    ANSWERED = "the hub answered, or its data show the effect"
+
+
+TRANSITIONS: Mapping[tuple[IntentState, IntentEvent], IntentState] = {
+    (IntentState.NEW, IntentEvent.SAVED): IntentState.STORED,
+    (IntentState.STORED, IntentEvent.LOST): IntentState.IN_DOUBT,
+    (IntentState.STORED, IntentEvent.ANSWERED): IntentState.DONE,
+    # Doubt remains after a search that found nothing: the call may still be in flight.
+    (IntentState.IN_DOUBT, IntentEvent.LOST): IntentState.IN_DOUBT,
+    (IntentState.IN_DOUBT, IntentEvent.ANSWERED): IntentState.DONE,
+}
+
+
+async def _nothing() -> None:
+    """Prepare nothing."""
+
+
+@dataclass(frozen=True)
+class OnceAction(Generic[T]):
+    """Something to do on a hub exactly once.
+
+    Attributes:
+        do: does it; returns a result that JSON can hold and that is not None.
+        look: searches the hub for the effect of an earlier ``do``; returns its result, or None.
+        prepare: runs before each try: a login, for one.
+    """
+
+    do: Callable[[], Awaitable[T]]
+    look: Callable[[], Awaitable[T | None]]
+    prepare: Callable[[], Awaitable[None]] = _nothing
+
+
+class IntentStore(Protocol):
+    """Keeps what is known of one action, over a crash."""
+
+    def recall(self) -> tuple[IntentState, Any]:
+        """Return what is known of the action: NEW, IN_DOUBT, or DONE with the result."""
+
+    async def save(self, result: Any = None) -> None:
+        """Store the intent of the action, or its result."""
+
+
+class Once(Generic[T]):
+    """One action, from its intent to its result.
+
+    Args:
+        action: what to do.
+        store: keeps the intent and the result.
+        critical: entered around the call and the storing of its result: what is interrupted there
+            leaves something on the hub that nobody knows.
+
+    Attributes:
+        state: how far it has come.
+    """
+
+    def __init__(
+        self,
+        action: OnceAction[T],
+        store: IntentStore,
+        critical: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._action = action
+        self._store = store
+        self._critical = critical
+        self.state, self._result = store.recall()
+
+    async def run(
+        self, clock: Any, policy: RetryPolicy, say: Callable[[KojiException], object]
+    ) -> T:
+        """Do it. While the outcome is unknown, wait for a hub that is unreachable.
+
+        Args:
+            clock: an IReactorTime.
+            policy: how long to pause between two tries.
+            say: called before each pause with the error that says why the hub is unreachable.
+
+        Raises:
+            HubFault: the hub refused.
+            TransportError: the hub is unreachable, and did not get the call.
+        """
+        return await until_answered(
+            self.attempt, clock, policy, say, gives_up=lambda: self.state is IntentState.STORED
+        )
+
+    async def attempt(self) -> T:
+        """Try once; raises like :meth:`run`, and also where the outcome is unknown."""
+        if self.state is IntentState.DONE:
+            done: T = self._result
+            return done
+        if self.state is IntentState.NEW:
+            await self._store.save()
+            self._happened(IntentEvent.SAVED)
+        try:
+            await self._action.prepare()
+            in_doubt = self.state is IntentState.IN_DOUBT
+            found = await self._action.look() if in_doubt else None
+            with self._critical():
+                result = await self._action.do() if found is None else found
+                await self._store.save(result)
+        except TransportError as error:
+            if error.may_have_arrived:
+                self._happened(IntentEvent.LOST)
+            raise
+        self._happened(IntentEvent.ANSWERED)
+        self._result = result
+        return result
+
+    def _happened(self, event: IntentEvent) -> None:
+        self.state = TRANSITIONS[self.state, event]

@@ -1,0 +1,57 @@
+"""Wait out a hub that is unreachable: which errors mean that, and the one loop that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from twisted.internet.task import deferLater
+
+from txkoji import RetryPolicy
+from txkoji.exceptions import KojiException, ServerOffline, TransportError
+
+__all__ = ["is_unreachable", "until_answered"]
+
+T = TypeVar("T")
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether an error means that the hub did not answer and may answer later."""
+    return isinstance(error, (TransportError, ServerOffline))
+
+
+async def until_answered(
+    ask: Callable[[], Awaitable[T]],
+    clock: Any,
+    policy: RetryPolicy,
+    say: Callable[[KojiException], object],
+    *,
+    gives_up: Callable[[], bool] = lambda: False,
+) -> T:
+    """Ask the hub until it answers.
+
+    Cancelling the wait ends it, whether it is asking or pausing.
+
+    Args:
+        ask: the question, which may be asked any number of times.
+        clock: an IReactorTime.
+        policy: how long to pause after each failure.
+        say: called before each pause with the error that says why the hub is unreachable.
+        gives_up: tells, after an error, whether to raise it instead of pausing.
+
+    Returns:
+        The answer.
+
+    Raises:
+        KojiException: the hub answered with an error, or ``gives_up()`` is true.
+    """
+    failures = 0
+    while True:
+        try:
+            return await ask()
+        except KojiException as error:
+            if not is_unreachable(error) or gives_up():
+                raise
+            say(error)
+        failures += 1
+        await deferLater(clock, policy.pause(failures), lambda: None)

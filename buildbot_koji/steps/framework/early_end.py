@@ -1,0 +1,177 @@
+"""How a step ends before its work is done: the reasons, the time limits, the cancellation."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from buildbot.process import results
+from twisted.internet.defer import CancelledError, Deferred
+
+from txkoji import RetryPolicy
+
+__all__ = ["ENDINGS", "EarlyEnd", "Ending", "EndingRule", "StepTiming"]
+
+
+class Ending(enum.Enum):
+    """Why a step ends before its work is done."""
+
+    STOPPED = "a user, or another builder's configuration, stopped the build"
+    DETACHED = "the master stops or the worker is lost: the next attempt resumes"
+    TIMED_OUT = "`timeout` is over"
+    QUEUED_TOO_LONG = "`max_queue_time` is over"
+
+
+@dataclass(frozen=True)
+class EndingRule:
+    """What an ending means.
+
+    Attributes:
+        result: Buildbot's result.
+        spares_critical: whether a critical section may finish first. The next attempt finds what a
+            detached one began; no attempt comes after any other ending.
+    """
+
+    result: int
+    spares_critical: bool = True
+
+
+ENDINGS: Mapping[Ending, EndingRule] = {
+    Ending.STOPPED: EndingRule(results.CANCELLED),
+    Ending.DETACHED: EndingRule(results.RETRY, spares_critical=False),
+    Ending.TIMED_OUT: EndingRule(results.FAILURE),
+    Ending.QUEUED_TOO_LONG: EndingRule(results.EXCEPTION),
+}
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """The pauses and limits of a step, in seconds.
+
+    Attributes:
+        cancel_limit: how long a stopped build waits for the hub.
+        grace: how long a later attempt has to find out the outcome of work that is past its limit.
+        wake_interval: the time between two cancellations of work that does not end.
+        retry: the pauses while the hub is unreachable.
+    """
+
+    cancel_limit: float = 30.0
+    grace: float = 60.0
+    wake_interval: float = 2.0
+    retry: RetryPolicy = field(
+        default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
+    )
+
+
+class EarlyEnd:
+    """Ends the work of a step early: on a stop, a detachment or an expired limit.
+
+    Args:
+        timing: the limits.
+
+    Attributes:
+        reason: why the work ends, None while nothing ends it; the first reason counts.
+    """
+
+    def __init__(self, timing: StepTiming) -> None:
+        self.reason: Ending | None = None
+        self._timing = timing
+        self._clock: Any = None
+        self._work: Deferred[int] | None = None
+        self._critical_sections = 0
+        self._waking: Any = None
+        self._is_over = False
+        self._limits: dict[Ending, Any] = {}
+
+    def run(self, work: Coroutine[Deferred[Any], Any, int], clock: Any) -> Deferred[int]:
+        """Start the work.
+
+        Args:
+            work: a coroutine that returns Buildbot's result.
+            clock: an IReactorTime.
+
+        Returns:
+            A Deferred of the result.
+        """
+        self._clock = clock
+        self._work = Deferred.fromCoroutine(self._run(work))
+        if self.reason is not None:
+            self._wake()
+        return self._work
+
+    async def _run(self, work: Coroutine[Deferred[Any], Any, int]) -> int:
+        try:
+            return await work
+        finally:
+            self._is_over = True
+            self.stop_waking()
+            for ending in list(self._limits):
+                self.lift_limit(ending)
+
+    def end(self, ending: Ending) -> None:
+        """End the work early; may come before :meth:`run`."""
+        if self.reason is not None:
+            return
+        self.reason = ending
+        if self._work is None:
+            return
+        if self._critical_sections and ENDINGS[ending].spares_critical:
+            self._waking = self._clock.callLater(self._timing.cancel_limit, self._wake)
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Cancel the work until it ends: code that it awaits may swallow a cancellation."""
+        assert self._work is not None
+        if self._is_over:
+            return
+        self._waking = self._clock.callLater(self._timing.wake_interval, self._wake)
+        self._work.cancel()
+
+    def stop_waking(self) -> None:
+        """Cancel no more: the work has ended, or cleans up."""
+        if self._waking is not None and self._waking.active():
+            self._waking.cancel()
+
+    @contextmanager
+    def critical(self) -> Iterator[None]:
+        """Let the body finish, within ``cancel_limit``, before an early end takes effect.
+
+        For calls that would otherwise leave something on the hub that no attempt knows.
+        """
+        self._critical_sections += 1
+        try:
+            yield
+        finally:
+            self._critical_sections -= 1
+        self.check()
+
+    def check(self) -> None:
+        """Raise CancelledError if something has ended the step meanwhile."""
+        if self.reason is not None:
+            raise CancelledError
+
+    def limit(self, ending: Ending, seconds: float | None, since: float | None = None) -> None:
+        """End early after a time; replaces an earlier limit for the same ending.
+
+        Args:
+            ending: the reason.
+            seconds: how long it may take, None for any time.
+            since: when it began, in seconds since the epoch; by default now.
+        """
+        self.lift_limit(ending)
+        if seconds is None:
+            return
+        taken = 0.0 if since is None else float(self._clock.seconds()) - since
+        # The work may have finished while the master was down: look before it is ended.
+        left = max(seconds - taken, min(seconds, self._timing.grace))
+        self._limits[ending] = self._clock.callLater(left, self.end, ending)
+
+    def lift_limit(self, ending: Ending) -> None:
+        """Remove a limit."""
+        timer = self._limits.pop(ending, None)
+        if timer is not None and timer.active():
+            timer.cancel()

@@ -1,0 +1,216 @@
+"""Actions that are done once, and the wait for an unreachable hub, on a clock of the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from buildbot_koji.durable.once import TRANSITIONS, IntentEvent, IntentState, Once, OnceAction
+from buildbot_koji.durable.waiting import is_unreachable, until_answered
+from txkoji import RetryPolicy
+from txkoji.exceptions import (
+    ConnectionFailed,
+    GenericError,
+    KojiException,
+    RequestTimeout,
+    ServerOffline,
+)
+
+POLICY = RetryPolicy(first=10.0, ceiling=40.0, jitter=0.0)
+
+
+class Hub:
+    """A hub and the database of a master: what they have, and what they answer."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.done: list[int] = []
+        self.stored: list[Any] = []
+        self.critical = 0
+        self.said: list[str] = []
+        self.known: tuple[IntentState, Any] = (IntentState.NEW, None)
+        self.replies: list[Callable[[], Any]] = []
+        self.look_replies: list[Callable[[], Any]] = []
+
+    def recall(self) -> tuple[IntentState, Any]:
+        return self.known
+
+    async def save(self, result: Any = None) -> None:
+        self.stored.append(result)
+
+    async def do(self) -> int:
+        assert self.critical
+        if self.replies:
+            self.replies.pop(0)()
+        self.done.append(len(self.done) + 1)
+        return self.done[-1]
+
+    async def look(self) -> int | None:
+        if self.look_replies:
+            self.look_replies.pop(0)()
+        return self.done[-1] if self.done else None
+
+    @contextmanager
+    def section(self) -> Iterator[None]:
+        self.critical += 1
+        yield
+        self.critical -= 1
+
+    def once(self) -> Once[int]:
+        return Once(OnceAction(self.do, self.look), self, self.section)
+
+    def run(self) -> Deferred[int]:
+        say = self.said.append
+        running = self.once().run(self.clock, POLICY, lambda error: say(str(error)))
+        return Deferred.fromCoroutine(running)
+
+
+def lost(hub: Hub, *, carried_out: bool) -> Callable[[], None]:
+    """Make a reply that is lost."""
+
+    def lose() -> None:
+        if carried_out:
+            hub.done.append(7)
+        raise RequestTimeout("no reply")
+
+    return lose
+
+
+def failing(error: KojiException) -> Callable[[], None]:
+    """Make a reply that is an error."""
+
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def result(deferred: Deferred[Any]) -> Any:
+    """Return the result of a Deferred that has one."""
+    assert deferred.called
+    found: list[Any] = []
+    deferred.addBoth(found.append)
+    return found[0]
+
+
+def failure(deferred: Deferred[Any]) -> BaseException:
+    """Return what a Deferred failed with."""
+    error: BaseException = result(deferred).value
+    return error
+
+
+def test_table() -> None:
+    """Nothing leaves DONE, and every state is reached but NEW."""
+    assert IntentState.DONE not in {state for state, _ in TRANSITIONS}
+    assert {*TRANSITIONS.values(), IntentState.NEW} == set(IntentState)
+    assert {event for _, event in TRANSITIONS} == set(IntentEvent)
+
+
+def test_intent_is_stored_before_the_call() -> None:
+    """The intent is stored first, the result afterwards."""
+    hub = Hub()
+    hub.replies = [lambda: hub.stored.append("called")]
+    assert result(hub.run()) == 1
+    assert hub.stored == [None, "called", 1]
+
+
+def test_stored_result() -> None:
+    """A result that an earlier attempt stored is returned without any call."""
+    hub = Hub()
+    hub.known = (IntentState.DONE, 5)
+    assert result(hub.run()) == 5
+    assert (hub.done, hub.stored) == ([], [])
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_earlier_attempt(*, carried_out: bool) -> None:
+    """An intent without a result is looked for before the call is made."""
+    hub = Hub()
+    hub.known = (IntentState.IN_DOUBT, None)
+    hub.done = [7] if carried_out else []
+    assert result(hub.run()) == (7 if carried_out else 1)
+    assert len(hub.done) == 1
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_lost_reply(*, carried_out: bool) -> None:
+    """After a lost reply the effect is looked for, as soon as the hub answers."""
+    hub = Hub()
+    hub.replies = [lost(hub, carried_out=carried_out)]
+    hub.look_replies = [failing(ServerOffline("offline"))]
+    running = hub.run()
+    assert (running.called, hub.said) == (False, ["no reply"])
+    hub.clock.advance(10)
+    assert not running.called
+    hub.clock.advance(20)
+    assert result(running) == (7 if carried_out else 1)
+    assert len(hub.done) == 1
+
+
+def test_doubt_remains() -> None:
+    """Once in doubt, a hub that did not get the repeated call is waited for."""
+    hub = Hub()
+    hub.replies = [
+        lost(hub, carried_out=False),
+        failing(ConnectionFailed("refused", may_have_arrived=False)),
+    ]
+    running = hub.run()
+    hub.clock.pump([10, 20])
+    assert result(running) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionFailed("refused", may_have_arrived=False), GenericError("no")]
+)
+def test_no_doubt(error: KojiException) -> None:
+    """A refusal, and a call that certainly did not arrive, are raised at once."""
+    hub = Hub()
+    hub.replies = [failing(error)]
+    assert failure(hub.run()) is error
+    assert hub.clock.getDelayedCalls() == []
+
+
+def test_until_answered() -> None:
+    """The pauses are the policy's; what the hub answers is returned, also an error."""
+    clock = Clock()
+    errors: list[KojiException] = [
+        RequestTimeout("1"),
+        ServerOffline("2"),
+        ConnectionFailed("3"),
+        GenericError("4"),
+    ]
+    asked: list[float] = []
+    said: list[KojiException] = []
+
+    async def ask() -> int:
+        asked.append(clock.seconds())
+        raise errors[len(asked) - 1]
+
+    asking = Deferred.fromCoroutine(until_answered(ask, clock, POLICY, said.append))
+    clock.pump([10, 20, 40])
+    assert failure(asking) is errors[3]
+    assert asked == [0, 10, 30, 70]
+    assert said == errors[:3]
+    assert [is_unreachable(error) for error in errors] == [True, True, True, False]
+
+
+def test_cancelled_wait() -> None:
+    """Cancelling ends the wait, whether it asks or pauses."""
+    clock = Clock()
+
+    async def never() -> None:
+        await Deferred()
+
+    async def fail() -> None:
+        raise RequestTimeout("away")
+
+    for ask in (never, fail):
+        waiting = Deferred.fromCoroutine(until_answered(ask, clock, POLICY, lambda _: None))
+        waiting.cancel()
+        assert isinstance(failure(waiting), CancelledError)
+        assert clock.getDelayedCalls() == []
