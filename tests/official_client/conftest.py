@@ -1,7 +1,7 @@
 """Koji's own client and an embedded hub, each in a process of its own.
 
-Nothing of ours runs in the client's process, and the hub is used as ``python -m txkoji.testing``
-gives it to anyone: with the koji.conf that it writes, untouched.
+Nothing of ours runs in the client's process, and the hub is ``python -m txkoji.testing`` with the
+koji.conf that it writes, unchanged.
 """
 
 from __future__ import annotations
@@ -83,20 +83,20 @@ class OfficialClient:
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def __call__(self, *arguments: str, limit: float = 60) -> str:
-        """Run the client, which must succeed without a word of complaint; returns its output."""
+        """Run the client, which must succeed without errors; returns its output."""
         outcome = self.run(*arguments, limit=limit)
         assert (outcome.status, outcome.errors) == (0, ""), outcome
         return outcome.output
 
     def build(self, package: str, revision: str, *options: str) -> int:
-        """Build to the end; returns the id of the task."""
+        """Build and wait; returns the id of the task."""
         output = self("build", "--wait", *options, "demo", SOURCE.format(package, revision))
         assert output.rstrip().endswith("completed successfully"), output
         return created_task(output)
 
 
 def created_task(output: str) -> int:
-    """Find the id of the task that the client says it created."""
+    """Return the id of the task that the client created."""
     line = next(line for line in output.splitlines() if line.startswith("Created task"))
     return int(line.removeprefix("Created task").strip(": "))
 

@@ -1,4 +1,4 @@
-"""What people type: each command of Koji's own client, against the embedded hub."""
+"""The commands of Koji's own client, against the embedded hub."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_call_fault(koji: OfficialClient) -> None:
 
 
 def test_call_without_login(koji: OfficialClient) -> None:
-    """Anonymous callers read, and are refused where a login is needed."""
+    """Anonymous callers can read, and are refused where a login is needed."""
     assert "Hello World" in koji("--noauth", "call", "hello")
     outcome = koji.run("--noauth", "call", "build", "git+https://x.test/x#1", "demo")
     assert outcome.status == 1
@@ -68,7 +68,7 @@ def test_list_pkgs(koji: OfficialClient) -> None:
 
 
 def test_build(koji: OfficialClient) -> None:
-    """A build is watched from its creation through its child tasks to the end."""
+    """A build is watched through its child tasks to the end."""
     output = koji("build", "--wait", "demo", SOURCE.format("hello", "whole"))
     task = created_task(output)
     assert f"taskinfo?taskID={task}" in output
@@ -110,7 +110,7 @@ def test_build_skip_tag(koji: OfficialClient) -> None:
 
 
 def test_build_draft(koji: OfficialClient) -> None:
-    """A draft's release says that it is one, and promoting it takes that away."""
+    """A draft's release marks it as one, and promotion removes the mark."""
     task = koji.build("foo", "drafted", "--draft", "--skip-tag")
     [build] = json.loads(koji("call", "--json-output", "listBuilds", f"taskID={task}"))
     assert build["nvr"] == f"foo-1.0-drafted,draft_{build['build_id']}"
@@ -120,7 +120,7 @@ def test_build_draft(koji: OfficialClient) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--scratch",)])
 def test_build_uploaded_srpm(koji: OfficialClient, options: tuple[str, ...]) -> None:
-    """A source RPM on disk is uploaded, whole, and built."""
+    """A source RPM is uploaded and built."""
     release = "scratched" if options else "uploaded"
     file = koji.directory / f"hello-2.0-{release}.src.rpm"
     # More than one chunk of the client's upload (1 MiB).
@@ -136,7 +136,7 @@ def test_build_uploaded_srpm(koji: OfficialClient, options: tuple[str, ...]) -> 
 
 
 def test_build_that_fails_in_an_arch(koji: OfficialClient) -> None:
-    """The client says what failed, names the logs, cancels nothing itself, and exits with 1."""
+    """The client reports the failure and its logs, cancels nothing itself, and exits with 1."""
     outcome = koji.run("build", "--wait", "demo", SOURCE.format("failarch", "bad"))
     assert outcome.status == 1
     reason = "BuildError: error building package (arch x86_64), mock exited with status 1"
@@ -149,7 +149,7 @@ def test_build_that_fails_in_an_arch(koji: OfficialClient) -> None:
 
 
 def test_build_that_fails_in_the_srpm(koji: OfficialClient) -> None:
-    """A revision without a source RPM fails the build before there is one."""
+    """A failing source RPM fails the task before it has a build."""
     outcome = koji.run("build", "--wait", "demo", SOURCE.format("hello", "failsrpm1"))
     assert outcome.status == 1
     assert "FAILED: BuildError: error building srpm, exit code 1; see root.log" in outcome.output
@@ -189,7 +189,7 @@ def test_chain_build(koji: OfficialClient) -> None:
 
 
 def test_list_tagged(koji: OfficialClient, built: int) -> None:
-    """A built package is in the destination tag, and in what inherits from it."""
+    """A built package is in the destination tag, and in tags that inherit from it."""
     own = koji("list-tagged", "--quiet", "demo-candidate", "hello")
     assert "hello-1.0-built" in own
     inherited = koji("list-tagged", "--quiet", "--inherit", "--latest", "demo-build", "hello")
@@ -248,7 +248,7 @@ def test_list_tasks(koji: OfficialClient) -> None:
 
 
 def test_watch_task(koji: OfficialClient) -> None:
-    """A task that runs is watched to its end, from another process than its submitter's."""
+    """A running task is watched to its end by another process than its submitter."""
     task = created_task(koji("build", "--nowait", "demo", SOURCE.format("world", "watched")))
     output = koji("watch-task", str(task))
     assert output.startswith("Watching tasks")
@@ -258,7 +258,7 @@ def test_watch_task(koji: OfficialClient) -> None:
 
 
 def test_watch_task_that_failed(koji: OfficialClient) -> None:
-    """Watching a task that failed gives its exit status."""
+    """Watching a failed task exits with 1."""
     task = created_task(koji("build", "--nowait", "demo", SOURCE.format("hello", "failsrpm2")))
     outcome = koji.run("watch-task", str(task))
     assert outcome.status == 1
@@ -266,7 +266,7 @@ def test_watch_task_that_failed(koji: OfficialClient) -> None:
 
 
 def test_watch_logs(koji: OfficialClient) -> None:
-    """The log of a running task comes in whole while it grows."""
+    """The log of a running task is followed completely."""
     task = created_task(
         koji(
             "build",
@@ -298,7 +298,7 @@ def waiting_task(koji: OfficialClient, source: str, channel: str) -> int:
 
 
 def test_cancel_task(koji: OfficialClient) -> None:
-    """A task can be canceled, and who watches it gets exit status 1."""
+    """A task can be canceled, and watching it exits with 1."""
     task = waiting_task(koji, SOURCE.format("world", "canceled"), "livecd")
     koji("cancel", str(task))
     assert "State: canceled" in koji("taskinfo", str(task))
@@ -321,7 +321,7 @@ def test_resubmit(koji: OfficialClient) -> None:
 
 
 def test_download_task(koji: OfficialClient, built: int) -> None:
-    """The RPMs of a task and of its children are downloaded whole."""
+    """The RPMs of a task and of its children are downloaded."""
     output = koji("download-task", "--noprogress", str(built))
     assert "hello-1.0-built.x86_64.rpm" in output
     for arch in ARCHES:
@@ -330,7 +330,7 @@ def test_download_task(koji: OfficialClient, built: int) -> None:
 
 
 def test_download_task_logs(koji: OfficialClient, built: int) -> None:
-    """The logs of a task can be had too."""
+    """The logs of a task are downloaded on request."""
     koji("download-task", "--noprogress", "--logs", "--arch=x86_64", str(built))
     [log] = koji.directory.glob("build*x86_64*.log")
     assert "step 19 of 20: compiling hello" in log.read_text()
@@ -356,7 +356,7 @@ def test_download_build(koji_with_rpm: OfficialClient, built: int) -> None:
 
 
 def test_tag_and_untag(koji: OfficialClient) -> None:
-    """A build is put into a tag by a task, and taken out at once."""
+    """A build is tagged by a task, and untagged immediately."""
     koji.build("foo", "moved")
     output = koji("tag-build", "--wait", "demo-released", "foo-1.0-moved")
     assert "tagBuild (noarch) completed successfully" in output
@@ -383,12 +383,12 @@ def test_list_history(koji: OfficialClient, built: int) -> None:
 
 
 def test_wait_repo(koji: OfficialClient) -> None:
-    """A repo that there is already is not waited for."""
+    """An existing repo needs no waiting."""
     assert "Got repo" in koji("wait-repo", "--request", "demo-build")
 
 
 def test_wait_repo_with_a_build(koji: OfficialClient, built: int) -> None:
-    """A repo that holds a new build is asked for, made, and waited for."""
+    """A repo with a new build is requested, made, and waited for."""
     koji.build("world", "wanted")
     output = koji(
         "wait-repo",
@@ -403,7 +403,7 @@ def test_wait_repo_with_a_build(koji: OfficialClient, built: int) -> None:
 
 
 def test_regen_repo(koji: OfficialClient) -> None:
-    """A repo is made anew, though there is one that would do."""
+    """A repo is regenerated by force."""
     before = koji("wait-repo", "--request", "demo-build").splitlines()[0]
     output = koji("regen-repo", "--wait", "--make-task", "demo-build")
     assert "newRepo (demo-build)" in output
@@ -440,7 +440,7 @@ IMAGES = "git+https://git.example.test/images.git#r1"
 
 
 def test_runroot(koji: OfficialClient) -> None:
-    """A command's output is printed; a command that fails ends the client so."""
+    """A command's output is printed; a failing command fails the client."""
     output = koji("runroot", "demo-build", "x86_64", "rpm", "-qa")
     assert output.startswith("$ rpm -qa\n")
     assert koji.run("runroot", "--quiet", "demo-build", "x86_64", "false").status == 1
@@ -482,7 +482,7 @@ def test_win_build(koji: OfficialClient) -> None:
 
 
 def test_dist_repo(koji: OfficialClient, built: int) -> None:
-    """A dist repo is made of what is signed; without signatures it must be allowed."""
+    """A dist repo holds signed RPMs; unsigned ones must be allowed."""
     output = koji("dist-repo", "--wait", "--allow-missing-signatures", "demo-build", "0a")
     assert "createdistrepo" in output
     outcome = koji.run("dist-repo", "--wait", "--arch=x86_64", "demo-build", "0a")
@@ -500,7 +500,7 @@ def test_side_tag(koji: OfficialClient) -> None:
 
 
 def test_untag_all_but_the_latest(koji: OfficialClient) -> None:
-    """All builds of a package but the newest are taken out of a tag."""
+    """All builds of a package except the newest are untagged."""
     koji.build("world", "older")
     koji.build("world", "newer")
     koji("untag-build", "--non-latest", "demo-candidate", "world")

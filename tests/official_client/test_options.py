@@ -1,4 +1,4 @@
-"""Each option of a command of Koji's own client is an argument of the step for it."""
+"""Each option of a command of Koji's own client is an argument of its step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from buildbot.plugins import steps
 
 OF_TERMINALS = frozenset(["help", "wait", "nowait", "quiet", "noprogress", "verbose", "watch"])
-"""Options that are about a terminal: a step waits, and shows what it does."""
+"""Options for a terminal: a step waits, and shows its progress."""
 
 COMMANDS: dict[str, tuple[str, str, dict[str, str | None]]] = {
     # step: module, command, what options are called, or None for what a step can't need
@@ -127,7 +127,7 @@ COMMANDS: dict[str, tuple[str, str, dict[str, str | None]]] = {
 
 
 class _Options:
-    """What the client's main program would give a command."""
+    """The options that the client's main program passes to a command."""
 
     quiet = False
     poll_interval = 6
@@ -135,7 +135,7 @@ class _Options:
 
 
 def options_of(module: str, command: str) -> set[str]:
-    """Return the long options that a command's help names."""
+    """Return the long options in a command's help."""
     package = "koji_cli" if module == "commands" else "koji_cli_plugins"
     loaded = importlib.import_module(f"{package}.{module}")
     handler: Any = getattr(loaded, command, None) or getattr(loaded, f"handle_{command}")
@@ -149,7 +149,7 @@ def options_of(module: str, command: str) -> set[str]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_an_argument(name: str) -> None:
-    """A step takes whatever its command takes."""
+    """A step takes every option of its command."""
     module, command, renamed = COMMANDS[name]
     arguments = getattr(steps, name.partition(" ")[0]).arguments
     options = options_of(module, command) - OF_TERMINALS

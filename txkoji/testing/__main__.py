@@ -22,13 +22,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m txkoji.testing", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="the port; 0 picks a free one")
     parser.add_argument(
-        "--build-seconds", type=float, default=10.0, help="how long one build takes (default: 10)"
+        "--build-seconds", type=float, default=10.0, help="seconds per build (default: 10)"
     )
     parser.add_argument(
         "--capacity",
         type=float,
-        help="what the tasks of the build host may weigh together, 1.5 for an RPM on one"
-        " architecture; the others wait (default: it takes all that come)",
+        help="capacity of the build host: an RPM build on one architecture weighs 1.5, and"
+        " tasks beyond the capacity wait (default: no limit)",
     )
     parser.add_argument(
         "--profile-out",
@@ -40,13 +40,13 @@ def _arguments() -> argparse.Namespace:
         "--state",
         type=Path,
         metavar="FILE",
-        help="keep everything in this file, and go on from there when it is started again",
+        help="keep everything in this file, and resume from it at the next start",
     )
     parser.add_argument("--tls", action="store_true", help="listen with TLS")
     parser.add_argument(
         "--anonymous-user",
         metavar="USER",
-        help="let calls without a session act as this user, which no real hub does",
+        help="run calls without a session as this user; no real hub does that",
     )
     parser.add_argument(
         "--bus",
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
         "--bus-dialect",
         choices=("protonmsg", "fedora"),
         default="protonmsg",
-        help="whose messages they are like: those of Koji's own plugin, or of Fedora's hub",
+        help="format of the messages: Koji's own plugin, or Fedora's hub",
     )
     return parser.parse_args()
 

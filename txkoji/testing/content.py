@@ -1,4 +1,4 @@
-"""What an embedded hub is filled with before anybody uses it."""
+"""Fills an embedded hub with the content of a test or a demonstration."""
 
 from __future__ import annotations
 

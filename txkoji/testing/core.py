@@ -50,14 +50,14 @@ class HubCore:
         sessions: the sessions.
         files: the file tree.
         saved: the state file.
-        builder: runs the tasks; whoever puts the hub together sets it.
+        builder: runs the tasks; set once the hub is put together.
         requests: how many HTTP requests came.
         calls: how often each method was called.
         version_header: send the version in a header of each reply, as hubs do since 1.35.
         reads_callnum_header: check the call numbers of header sessions. Hubs from 1.31 to 1.35
             don't: a call that is sent twice is executed twice.
         offline_text: the text of fault 1014, which answers every call; None while online.
-        locked_out: refuse every call of users who are no admins.
+        locked_out: refuse every call of users who are not admins.
         denied: the policies that deny everything, with their reasons.
         absent_plugins: the plugins that are not installed.
         anonymous_user: the user as whom calls without a session act.
@@ -68,7 +68,7 @@ class HubCore:
         allow_srpm_builds: accept source RPMs for real (non-scratch) builds from everyone.
         allow_repo_id_builds: accept ``repo_id`` from everyone.
         keep_srpms: let ``buildArch`` return the source RPM that it was asked to keep.
-        builders_mended: no builder is broken: ``failroot``, ``failbuilder`` and ``failhost`` build.
+        builders_mended: builders are healthy: ``failroot``, ``failbuilder`` and ``failhost`` build.
         maven_enabled: accept Maven builds.
         win_enabled: accept Windows builds.
         noarch_packages: the packages that are built once, for noarch.

@@ -1,11 +1,11 @@
 """The recordings of a real hub, replayed against the embedded one.
 
-The embedded hub is first given the past of the recorded one: the same users, tags, targets,
+The embedded hub first gets the past of the recorded one: the same users, tags, targets,
 packages, tasks and builds. Then each recorded request is sent as it is, in order, and the two
-replies are compared value by value. Ids are the hubs' own (tasks run side by side get theirs by
-chance): the first reply that shows one pairs it with ours, and from then on the pair must hold.
-Times, sizes and digests are compared by their types. Nothing else may differ but for EXCEPTIONS
-and the few oddities of the recorded builder that are named where they are passed over.
+replies are compared value by value. Ids differ between the hubs: the first reply with an id pairs
+it with ours, and from then on the pair must hold.
+Times, sizes and digests are compared by their types. Nothing else may differ, except EXCEPTIONS and
+a few oddities of the recorded builder that comments name.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ EXCEPTIONS: dict[str, str] = {
     "getRPMDeps": "our RPMs need nothing",
     "rawUpload.hexdigest": "the recordings leave the uploaded bytes out",
 }
-"""Where the replies may differ in more than ids, times, sizes and digests, and why."""
+"""Replies that may differ in more than ids, times, sizes and digests, and why."""
 
 OUR_TASK = "createrepo"
 """A real newRepo has such a child for each architecture; the recorded builder's did without."""
@@ -153,18 +153,18 @@ class Pairs:
         return Pairs(dict(self.ours), dict(self.recorded))
 
     def check(self, kind: str, recorded: int, ours: int, path: str) -> None:
-        """Pair two ids, or check that they are the pair that they were before."""
+        """Pair two ids, or check an existing pair."""
         before = self.ours.setdefault((kind, recorded), ours)
         back = self.recorded.setdefault((kind, ours), recorded)
         if (before, back) != (ours, recorded):
             raise Mismatch(f"{path}: {kind} {recorded} was our {before}, now it is {ours}")
 
     def translate(self, kind: str, recorded: int) -> int:
-        """Return our id for a recorded one; an id that no reply has shown is left as it is."""
+        """Return our id for a recorded one, or the id itself if no reply has shown it."""
         return self.ours.get((kind, recorded), recorded)
 
     def text(self, text: str) -> str:
-        """Put our ids into a recorded text."""
+        """Replace the ids of a recorded text by ours."""
         for pattern, kind in IDS_IN_TEXT:
             text = pattern.sub(
                 lambda match, kind=kind: match.group().replace(
@@ -176,7 +176,7 @@ class Pairs:
 
 
 def kind_of_id(struct: dict[str, Any]) -> str | None:
-    """Tell what the ``id`` of a struct is the id of, None for what both hubs number alike."""
+    """Return the kind of a struct's ``id``, None if both hubs number it alike."""
     for key, kind in (
         ("waiting", "task"),
         ("payloadhash", "rpm"),
@@ -189,7 +189,7 @@ def kind_of_id(struct: dict[str, Any]) -> str | None:
 
 
 def task_key(task: dict[str, Any]) -> str:
-    """Describe a task without its ids, to find the same one among ours."""
+    """Return a description of a task without ids, to find the same one among ours."""
     request = task.get("request")
     if isinstance(request, str):
         request = xmlrpc.client.loads(request)[0]
@@ -231,7 +231,7 @@ class Comparison:
         if path in FILE_LISTS:
             ours = {name: each for name, each in ours.items() if name != OUR_LOG}
         if self.method == "getTaskDescendents" and path == self.method:
-            # The keys are ids; a parent's entry must pair its children before theirs are looked at.
+            # The keys are ids: a parent's entry pairs its children before theirs are compared.
             if len(recorded) != len(ours):
                 raise Mismatch(f"{path}: {len(recorded)} nodes recorded, ours has {len(ours)}")
             for task in sorted(recorded, key=int):
@@ -277,7 +277,7 @@ class Comparison:
             self.pairs.check("build", theirs.pop(1), mine.pop(1), path)
         for request in (theirs, mine):
             if request and isinstance(request[-1], dict):
-                # The recorded builder named repo 1 whatever there was.
+                # The recorded builder always named repo 1.
                 request[-1] = (
                     {**request[-1], "repo_id": 1} if "repo_id" in request[-1] else request[-1]
                 )
@@ -323,7 +323,7 @@ class Comparison:
             self.compare(theirs, mine, f"{path}.{number}")
 
     def _aligned(self, recorded: list[Any], ours: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Bring tasks into one order: a hub promises none where none is asked for."""
+        """Bring tasks into one order: a hub promises none without ``order``."""
         left = {task["id"]: task for task in ours}
         known, unknown = [], []
         for task in recorded:
@@ -386,7 +386,7 @@ class Replay:
         return content[0]
 
     def translated(self, call: Recorded) -> bytes:
-        """Put our ids into a recorded request."""
+        """Replace the ids of a recorded request by ours."""
         params = list(call.params)
         for named in params:
             for key, kind in NAMED_IDS.items():
@@ -410,7 +410,7 @@ class Replay:
         )
 
     def log_in(self, user: str) -> bytes:
-        """Start a session as a certificate would: in memory there is none to show."""
+        """Start a session as a client certificate would: there is none in memory."""
         params = (user, user)
         reply = self.post(
             xmlrpc.client.dumps(params, "login").encode(), {"Content-Type": "text/xml"}
@@ -439,8 +439,8 @@ class Replay:
     def replay(self, call: Recorded) -> None:
         """Send one request and compare the replies.
 
-        The recorder asked again and again while its tasks ran: a reply about tasks may show a
-        moment that our hub has not reached yet, so there the clock may go on.
+        The recorder polled while its tasks ran: a reply about tasks may show a moment that our hub
+        has not reached yet, so there the clock may advance.
         """
         recorded = decoded(call.response)
         if call.number == CANCEL_CALL:
@@ -484,14 +484,14 @@ class Replay:
 
 
 POLLS = {"getTaskInfo", "getTaskChildren", "getRepo", "taskFinished", "listBuilds"}
-"""The methods that the recorder called until its tasks were done."""
+"""The methods that the recorder polled with."""
 
 CANCEL_CALL = 222
-"""Before this call the recorder let its build run on, until its buildArch was done."""
+"""Before this call the recorder waited until its buildArch was done."""
 
 
 def give_past(hub: FakeHub, clock: Clock) -> None:
-    """Let the hub live through what the recorded one had before the recordings begin."""
+    """Give the hub the past of the recorded one."""
 
     def call(method: str, *args: Any, user: str = "kojiadmin", **kwargs: Any) -> Any:
         return hub.call(method, *args, user=user, **kwargs)
@@ -562,11 +562,11 @@ def give_past(hub: FakeHub, clock: Clock) -> None:
 
 @pytest.fixture(scope="module")
 def replay() -> Iterator[Replay]:
-    """An embedded hub with the recorded one's past, on a clock that only we advance."""
+    """An embedded hub with the recorded one's past, on a clock that we advance."""
     clock = Clock()
     clock.advance(START)
     hub = FakeHub(clock, build_seconds=BUILD_SECONDS, version="1.35.3")
-    # The recorded hub was on its way to 1.36.
+    # The recorded hub was a development version of 1.36.
     hub.reads_callnum_header = True
     give_past(hub, clock)
     yield Replay(hub, clock, StubTreq(hub.resource()))
@@ -586,7 +586,7 @@ def test_replies_are_the_recorded_ones(replay: Replay) -> None:
 
 
 def test_layout_of_the_bytes() -> None:
-    """A reply written by the embedded hub's marshaller is the recorded one to the byte."""
+    """The embedded hub's marshaller writes recorded replies to the byte."""
     problems = []
     for call in recordings():
         value = decoded(call.response)

@@ -1,4 +1,4 @@
-"""Hubs that are older, poorer or stricter than the usual one."""
+"""Older hubs, hubs without plugins, and stricter ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that only the test advances."""
+    """A clock that the test advances."""
     return Clock()
 
 
@@ -35,7 +35,7 @@ def old_hub(clock: Clock, version: str) -> FakeHub:
 
 
 def test_without_a_plugin(hub: FakeHub) -> None:
-    """The methods of a plugin that is not installed are as unknown as any other name."""
+    """The methods of a plugin that is not installed are unknown."""
     hub.without_plugins("sidetag", "runroot")
     for method in ("createSideTag", "runroot"):
         with pytest.raises(GenericError, match=f"Invalid method: {method}"):
@@ -57,7 +57,7 @@ def test_hub_without_repo_requests(clock: Clock) -> None:
 
 
 def test_hub_without_drafts(clock: Clock) -> None:
-    """Hubs before 1.34 know no drafts: the option changes nothing, the arguments are refused."""
+    """Hubs before 1.34 have no drafts: the option is ignored, the arguments are refused."""
     hub = old_hub(clock, "1.33.0")
     task = hub.call("build", SOURCE.format("r1"), "demo", {"draft": True})
     clock.pump([0.1] * 200)
@@ -72,7 +72,7 @@ def test_hub_without_drafts(clock: Clock) -> None:
 
 
 def test_policy_that_denies(hub: FakeHub, clock: Clock) -> None:
-    """A policy refuses with its name and reason, and lets an admin through who forces it."""
+    """A policy refuses with its name and reason, unless an admin forces it."""
     hub.call("build", SOURCE.format("r1"), "demo")
     clock.pump([0.1] * 200)
     hub.deny("tag", "frozen for the release")
@@ -85,7 +85,7 @@ def test_policy_that_denies(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_repo_query(hub: FakeHub) -> None:
-    """Repos are selected by clauses, with the fields that are asked for."""
+    """Repos are selected by clauses, with the requested fields."""
     first, second = hub.call("getRepo", "demo-build")["id"], hub.add_repo("demo-build")
     tag = hub.call("getTag", "demo-build")["id"]
     newer = [["tag_id", "=", tag], ["state", "IN", [1]], ["id", ">", first]]

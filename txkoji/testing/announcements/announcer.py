@@ -68,6 +68,6 @@ class Announcer:
             self._emitter.emit(outgoing)
 
     async def stop(self) -> None:
-        """Publish what is left, if the broker takes it promptly, and close the connection."""
+        """Publish what is left, if the broker accepts it promptly, and close the connection."""
         if self._emitter is not None:
             await self._emitter.stop()

@@ -18,7 +18,7 @@ from txkoji.exceptions import BusError, ConfigurationError, MessageNotTaken
 __all__ = ["Emitter", "Outgoing", "broker_settings"]
 
 KEPT = 10_000
-"""Messages that are kept while no broker takes them; beyond that the oldest go."""
+"""The most messages that wait for the broker; beyond that the oldest are dropped."""
 
 PAUSE = 1.0
 FLUSH_LIMIT = 2.0
@@ -40,7 +40,7 @@ def broker_settings(url: str, topic_prefix: str) -> AMQP:
         topic_prefix: the site's, such as ``koji``.
 
     Raises:
-        ConfigurationError: there is something wrong with it.
+        ConfigurationError: the URL names no user or is malformed.
     """
     parts = urlsplit(url)
     if parts.username is None or parts.password is None:
@@ -55,7 +55,7 @@ def broker_settings(url: str, topic_prefix: str) -> AMQP:
 
 
 class Emitter:
-    """Publishes messages in order; what the broker does not take is kept and tried again.
+    """Publishes messages in order, and retries those that the broker does not accept.
 
     Args:
         settings: the broker.
@@ -66,7 +66,7 @@ class Emitter:
 
     def __init__(self, settings: Broker, reactor: Any) -> None:
         if isinstance(settings, AMQP):
-            # A hub does not ask whether anybody listens.
+            # A hub publishes whether or not a queue is bound.
             settings = evolve(settings, mandatory=False)
         self._publisher = Publisher(settings, reactor=reactor)
         self._reactor = reactor
@@ -75,15 +75,15 @@ class Emitter:
         self._working: Deferred[None] | None = None
 
     async def check(self) -> None:
-        """Make sure that there is a broker.
+        """Connect to the broker.
 
         Raises:
-            BusError: there is none that takes messages.
+            BusError: the broker is unreachable or takes no messages.
         """
         await self._publisher.connect()
 
     def emit(self, message: Outgoing) -> None:
-        """Publish a message as soon as those before it are published."""
+        """Publish a message after those before it."""
         self._waiting.append(message)
         if not self._is_working:
             self._is_working = True
@@ -97,23 +97,27 @@ class Emitter:
                 try:
                     await self._publisher.publish(message.topic, message.body, message.headers)
                 except MessageNotTaken as error:
-                    self._log.warn("a message of the embedded hub is lost: {error}", error=error)
+                    self._log.warn(
+                        "the broker rejected a message of the embedded hub: {error}", error=error
+                    )
                 except BusError as error:
                     if str(error) != said:
                         said = str(error)
-                        self._log.warn("the embedded hub's bus: {error}; trying on", error=error)
+                        self._log.warn(
+                            "the embedded hub can't publish: {error}; retrying", error=error
+                        )
                     await deferLater(self._reactor, PAUSE)
                     continue
                 if self._waiting and self._waiting[0] is message:
                     self._waiting.popleft()
         except CancelledError:
-            # Stopped: what is left is lost, as with a hub whose queue is off.
+            # Stopped: the rest is lost, as on a hub without a message queue.
             pass
         finally:
             self._is_working = False
 
     async def stop(self) -> None:
-        """Publish what is left, if the broker takes it at once, and close the connection."""
+        """Publish what is left, if the broker accepts it promptly, and close the connection."""
         if self._is_working and self._working is not None:
             limit = self._reactor.callLater(FLUSH_LIMIT, self._working.cancel)
             await self._working

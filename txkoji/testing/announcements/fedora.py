@@ -1,7 +1,7 @@
 """The embedded hub's messages as Fedora's hub sends them, by its plugin for fedora-messaging.
 
-Fedora's are flat where Koji's own nest structs, and tell less: of tasks only those of scratch
-builds that have no parent, and not that they are new.
+Fedora's are flat where Koji's own nest structs, and fewer: the only tasks are scratch builds
+without a parent, and their creation is not announced.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from txkoji.testing.tables.state import HubState, Row
 __all__ = ["fedora_message"]
 
 REMOVED = frozenset({"weight", "start_ts", "create_ts", "completion_ts"})
-"""Keys that the plugin takes out wherever they are."""
+"""Keys that the plugin removes at every depth."""
 
 SCHEMA = "fedora_messaging_schema"
 GENERIC = "base.message"
-"""The schema of a message that says only that it is one."""
+"""The schema of a message that has none of its own."""
 
 
 def fedora_message(
@@ -39,7 +39,7 @@ def fedora_message(
         files_url: the address of its files.
 
     Returns:
-        What is sent, its topic without the site's prefix; None for what Fedora's hub does not send.
+        The message, its topic without the site's prefix; None for what Fedora's hub does not send.
     """
     kind = message.properties["type"]
     if kind not in _BODIES:
@@ -190,4 +190,4 @@ _BODIES: dict[str, tuple[str, _Body]] = {
     "RepoInit": ("repo.init", _repo_init),
     "RepoDone": ("repo.done", _repo_done),
 }
-"""The topic of each of Koji's callbacks, and what makes the body. Imports are not sent."""
+"""The topic of each Koji callback, and the function that makes its body. Imports are not sent."""

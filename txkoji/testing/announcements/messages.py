@@ -1,6 +1,6 @@
 """What the hub's plugin ``protonmsg`` puts on a message bus when something changes.
 
-Pure: each function makes the message of one change out of the hub's state as it is just after it.
+Pure: each function makes the message of one change from the tables just after the change.
 Addresses, properties and bodies are those of the recordings of a real hub.
 """
 
@@ -29,7 +29,7 @@ class Announcement:
 
     Attributes:
         address: where it goes, below the prefix of the bus: ``build.tag``.
-        properties: the application's properties: names and ids to filter by.
+        properties: the application properties: names and ids to filter by.
         body: JSON text.
     """
 
@@ -45,7 +45,7 @@ def _message(address: str, properties: dict[str, Any], body: dict[str, Any]) -> 
 def _tag(state: HubState, tag_id: int) -> dict[str, Any]:
     tag = find_tag(state, tag_id)
     if tag is None:
-        # It is being deleted, and its builds and packages with it.
+        # The tag is being deleted, and its listings with it.
         [*_, last] = state.rows("tag_config", tag_id=tag_id)
         tag = tag_struct(state, tag_id, last)
     return {**tag, "extra": tag_extra(state, tag_id)}
@@ -71,11 +71,11 @@ def _task_properties(row: Row, old: str | None, new: str) -> dict[str, Any]:
 
 
 def task_created(row: Row, options: dict[str, Any]) -> Announcement:
-    """A new task: what was put into the database, not what a caller would read.
+    """A new task, as the row that was inserted, not as a caller would read it.
 
     Args:
         row: the task.
-        options: what else its maker gave, which stays in the message: ``channel``.
+        options: the options it was created with that stay in the message: ``channel``.
     """
     keys = ("priority", "arch", "owner", "label", "parent", "channel_id")
     info = {
@@ -91,7 +91,7 @@ def task_created(row: Row, options: dict[str, Any]) -> Announcement:
 
 
 def task_changed(row: Row, old: int) -> Announcement:
-    """A task that went from one state to another."""
+    """A task that changed its state."""
     before, after = (task_states.to_str(number) for number in (old, row["state"]))
     info = {**task_struct(row), "request": row["request"]}
     if after == "CLOSED":
@@ -104,7 +104,7 @@ def task_changed(row: Row, old: int) -> Announcement:
 
 
 def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
-    """A build that went from one state to another, or is new."""
+    """A build that changed its state, or is new."""
     before = None if old is None else build_states.to_str(old)
     after = build_states.to_str(row["state"])
     build = build_struct(state, row)
@@ -123,7 +123,7 @@ def build_changed(state: HubState, row: Row, old: int | None) -> Announcement:
 
 
 def build_promoted(state: HubState, row: Row, draft_release: str, user_id: int) -> Announcement:
-    """A draft that has become a build like others."""
+    """A draft that was promoted."""
     build, user = build_struct(state, row), _user(state, user_id)
     releases = {"draft_release": draft_release, "target_release": row["release"]}
     ids = {"type": "BuildPromote", "build_id": row["id"], **_nvr(build)}
@@ -142,14 +142,14 @@ def _tagging(
 
 
 def tagged(state: HubState, tag_id: int, row: Row, user_id: int, *, force: bool) -> Announcement:
-    """A build that has been put into a tag."""
+    """A build that was tagged."""
     return _tagging("Tag", state, tag_id, row, user_id, {"force": force})
 
 
 def untagged(
     state: HubState, tag_id: int, row: Row, user_id: int, *, strict: bool, force: bool | None
 ) -> Announcement:
-    """A build that has been taken out of a tag."""
+    """A build that was untagged."""
     return _tagging("Untag", state, tag_id, row, user_id, {"force": force, "strict": strict})
 
 
@@ -205,7 +205,7 @@ def archive_imported(
 
 
 def rpm_signed(state: HubState, rpm: Row, sigkey: str, sighash: str) -> Announcement:
-    """An RPM that has got a signature."""
+    """An RPM that was signed."""
     row = state.row("build", rpm["build_id"])
     build = build_struct(state, row)
     names = {f"rpm_{key}": rpm[key] for key in ("name", "version", "release", "arch")}
@@ -231,7 +231,7 @@ def package_changed(
         action: ``add``, ``update``, ``block``, ``unblock`` or ``remove``.
         entry: the entry of the package.
         user_id: who did it.
-        options: ``force`` and ``update``, where the message tells the entry too.
+        options: ``force`` and ``update``, if the message shows the entry too.
     """
     tag, user = _tag(state, entry["tag_id"]), _user(state, user_id)
     name = package_name(state, entry["package_id"])
@@ -254,7 +254,7 @@ def repo_begun(state: HubState, row: Row, **more: Any) -> Announcement:
     Args:
         state: the hub's state.
         row: the repo.
-        more: what the message of a dist repo tells besides.
+        more: what the message of a dist repo has in addition.
     """
     tag = _tag(state, row["tag_id"])
     ids = {"repo_id": row["id"], "task_id": row["task_id"]}
@@ -263,7 +263,7 @@ def repo_begun(state: HubState, row: Row, **more: Any) -> Announcement:
 
 
 def repo_done(repo: dict[str, Any], *, expire: bool) -> Announcement:
-    """A repo that is ready; the message shows it as it was just before."""
+    """A repo that is READY; the message shows it as it was just before."""
     ids = {"tag": repo["tag_name"], "repo_id": repo["id"], "task_id": repo["task_id"]}
     properties = {"type": "RepoDone", **ids, "expire": expire}
     body = {"repo": repo, "data": {}, "expire": expire, "task_id": None}

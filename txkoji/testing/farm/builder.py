@@ -1,7 +1,8 @@
-"""The embedded hub's builder: hosts that take tasks, run them and end them, on the hub's clock.
+"""The embedded hub's builder: assigns tasks to hosts, runs and ends them, on the hub's clock.
 
-It owns a task's life: FREE, ASSIGNED, OPEN, then CLOSED, FAILED or CANCELED. What a method does
-while its task is OPEN is in :mod:`txkoji.testing.farm.handlers`.
+A task goes from FREE through ASSIGNED to OPEN, then to CLOSED, FAILED or CANCELED. What it does
+while
+OPEN is in :mod:`txkoji.testing.farm.handlers`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Builder:
     Args:
         hub: the hub.
         handlers: what to run for each task method.
-        seconds: how long one ``build`` takes, in seconds; its parts take their shares of it.
+        seconds: how long one ``build`` takes, in seconds; its subtasks take shares of it.
     """
 
     _log = Logger()
@@ -68,7 +69,7 @@ class Builder:
     # Life of a task
 
     def wake(self, task_id: int) -> None:
-        """Take notice of a task that is FREE, as a hub's scheduler does: a moment later."""
+        """Schedule a FREE task, with the delay of a hub's scheduler."""
 
         def notice() -> None:
             self._scheduler.offer(task_id)
@@ -95,7 +96,7 @@ class Builder:
         for task, host in self._scheduler.matches():
             self.assign(task["id"], host)
         if self._scheduler.waits and not self._looks_again:
-            # Hosts come, are enabled, and get other channels.
+            # Hosts are added, enabled, and moved to other channels.
             self._looks_again = True
             self._later(1.0, self._look_again)
 
@@ -104,7 +105,7 @@ class Builder:
         self._schedule()
 
     def assign(self, task_id: int, host: Row) -> None:
-        """Give a FREE task to a host, which opens it a moment later."""
+        """Assign a FREE task to a host, which opens it a moment later."""
         self._change(task_id, state=ASSIGNED, host_id=host["id"])
         self._later(self.seconds * 0.02, lambda: self._open(task_id))
 
@@ -134,7 +135,7 @@ class Builder:
 
     def _failed(self, failure: Failure, task_id: int) -> None:
         if failure.check(CancelledError):
-            # Whoever canceled the task has ended it.
+            # `cancel` or `free` has changed its state already.
             return
         error = failure.value
         if isinstance(error, HubFault):
@@ -206,12 +207,12 @@ class Builder:
                 self._change(child["id"], awaited=False)
         if was_active:
             self.on_end(task)
-        # After the children: a waiting parent that is canceled too must not see them end first.
+        # After the children: a waiting parent that is canceled too must not see them end.
         for waiter in self._waiting.pop(task_id, []):
             waiter.callback(None)
 
     def free(self, task_id: int) -> None:
-        """Send a task back to FREE, as a host that dies does; it starts again from the top."""
+        """Send a task back to FREE, as when its host dies; it starts over."""
         running = self._running.pop(task_id, None)
         self._release(task_id)
         self._change(task_id, state=FREE, host_id=None)
@@ -228,7 +229,7 @@ class Builder:
                 self.wake(task["id"])
 
     def stop(self) -> None:
-        """Let everything lie as it is; nothing stays scheduled."""
+        """Stop running tasks, whose states stay as they are; nothing stays scheduled."""
         self._stopped = True
         for call in list(self._delayed):
             call.cancel()
@@ -244,9 +245,9 @@ class Builder:
         return deferLater(self.hub.clock, self.seconds * share, lambda: None)
 
     def lose_host(self, task: Row) -> Deferred[None]:
-        """Let the host of a task go silent: after a while the task is FREE, and starts again.
+        """Let the host of a task go silent: after a while the task is FREE and starts over.
 
-        The Deferred that is returned never fires.
+        The returned Deferred never fires.
         """
 
         def notice() -> None:
@@ -257,7 +258,7 @@ class Builder:
         return Deferred()
 
     async def ended(self, task_id: int) -> Row:
-        """Wait until a task, of whoever, is finished; returns its row."""
+        """Wait for the end of any user's task; returns its row."""
         while True:
             task = self.hub.state.row("task", task_id)
             if task["state"] in FINISHED:
@@ -273,7 +274,7 @@ class Builder:
         *,
         arch: str = "noarch",
     ) -> int:
-        """Make a child task, or find the one that the parent has under that label."""
+        """Make a child task, or return the parent's child with that label."""
         with self.hub.state.transaction():
             return make_task(
                 MethodCall(self.hub), method, request, parent=parent, label=label, arch=arch
@@ -287,10 +288,10 @@ class Builder:
         Args:
             parent: the task.
             task_ids: the children.
-            can_fail: the children whose failure does not matter.
+            can_fail: the children that may fail.
 
         Returns:
-            Their results, in the same order; None for one that was allowed to fail and did.
+            Their results, in the same order; None for one of ``can_fail`` that failed.
 
         Raises:
             HubFault: the fault of a child that failed, or 1000 where one was canceled; the other
@@ -322,7 +323,7 @@ class Builder:
                     raise fault_from(code, text)
             if open_ids:
                 await self._any_end(open_ids)
-                # A builder does not notice at once: for a moment the parent of ended tasks is OPEN.
+                # A builder polls: the parent of ended tasks stays OPEN for a moment.
                 await self.sleep(0.01)
         self._change(parent["id"], waiting=False)
         return [results[task_id] for task_id in task_ids]

@@ -1,7 +1,7 @@
-"""Which host of the embedded hub takes which task that is FREE.
+"""Which host takes which FREE task.
 
-Pure. Tasks are taken in the order of their priorities, the older ones first; a task that no host
-has room for waits, and so is passed by those that a host has room for.
+Pure. Tasks are assigned by priority, then by age; a task that no host has capacity for waits and
+does not block the others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WEIGHTS = {
     "winbuild": 0.2,
     "wrapperRPM": 1.5,
 }
-"""How much a task of a method loads a host, where it is not as usual."""
+"""The weights of task methods that differ from :data:`USUAL_WEIGHT`."""
 
 
 class Scheduler:
@@ -54,25 +54,25 @@ class Scheduler:
 
     @property
     def waits(self) -> bool:
-        """Whether a task has found no host yet."""
+        """Whether a task waits for a host."""
         return bool(self._waiting)
 
     def load(self, host_id: int) -> float:
-        """Return how much the tasks of a host weigh together."""
+        """Return the total weight of a host's tasks."""
         return round(self._loads.get(host_id, 0.0), 6)
 
     def offer(self, task_id: int) -> None:
-        """Take notice of a task that is FREE."""
+        """Add a FREE task."""
         self._waiting.add(task_id)
 
     def release(self, task_id: int) -> None:
-        """Take notice that a task has left its host, if it had one."""
+        """Take a task off its host, if it has one."""
         host_id, weight = self._placed.pop(task_id, (0, 0.0))
         if host_id:
             self._loads[host_id] -= weight
 
     def matches(self) -> Iterator[tuple[Row, Row]]:
-        """Yield tasks with the hosts that take them; they count on these from now on."""
+        """Yield tasks with the hosts that they are placed on; from then on they count there."""
         rows = [row for row in map(self._free_task, list(self._waiting)) if row is not None]
         for task in sorted(rows, key=lambda row: (row["priority"], row["id"])):
             host = self._host_for(task)
@@ -100,7 +100,7 @@ class Scheduler:
             for host in self._state.rows("host", enabled=True, ready=True)
             if host["id"] in in_channel
             and (task["arch"] == "noarch" or task["arch"] in host["arches"].split())
-            # As long as it has room it takes one more, whatever that weighs.
+            # A host below its capacity takes one more task, whatever its weight.
             and (not host["limited"] or self.load(host["id"]) < host["capacity"])
         ]
         return min(hosts, key=lambda host: self.load(host["id"]), default=None)

@@ -1,7 +1,7 @@
 """The embedded hub's side of XML-RPC: requests parsed, replies written as a real hub writes them.
 
-It stands on Python's own ``xmlrpc.client``, as Koji's hub does, and shares nothing with
-``txkoji.hub.xmlrpc``: what one gets wrong the other shows. The recordings hold it to the byte.
+It uses Python's own ``xmlrpc.client``, as Koji's hub does, and shares nothing with
+``txkoji.hub.xmlrpc``, so that each shows the other's mistakes. The recordings hold it to the byte.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 
 class BadRequest(Exception):
-    """The body of a request is no XML-RPC call. The text is the one that the hub answers with."""
+    """The body of a request is not an XML-RPC call. The text is the hub's."""
 
 
 class _Marshaller(xmlrpc.client.Marshaller):
@@ -80,7 +80,7 @@ def request(body: bytes) -> tuple[str, list[Any]]:
         The method and its parameters.
 
     Raises:
-        BadRequest: the body is empty or is no XML-RPC call.
+        BadRequest: the body is empty or not an XML-RPC call.
     """
     if not body:
         raise BadRequest("Empty request")

@@ -88,7 +88,7 @@ def make_rpm(
         name: the package's name.
         version: its version.
         release: its release.
-        arch: its architecture; for a source RPM the one that it was made on.
+        arch: its architecture; for a source RPM the one of its builder.
         source: make a source RPM.
         buildtime: seconds since the epoch.
         summary: one line about it.
@@ -157,7 +157,7 @@ def payload_hash(data: bytes) -> str:
     """Return the SIGMD5 of an RPM file in hex: what Koji calls its ``payloadhash``.
 
     Raises:
-        ValueError: the data is no RPM file.
+        ValueError: the data is not an RPM file.
     """
     return str(_entries(data, 96)[0][_SIG_MD5].hex())
 
@@ -166,7 +166,7 @@ def headers(data: bytes) -> dict[str, Any]:
     """Return the plain header tags of an RPM file by their names.
 
     Raises:
-        ValueError: the data is no RPM file.
+        ValueError: the data is not an RPM file.
     """
     _, end = _entries(data, 96)
     found, _ = _entries(data, end + (-end % 8))
@@ -181,14 +181,14 @@ def _key_packet(key_id: str) -> bytes:
 
 
 def signed_header(data: bytes, key_id: str) -> bytes:
-    """Return the signature header of an RPM file as it is once a key has signed it.
+    """Return the signature header of an RPM file after a key has signed it.
 
     Args:
         data: the file.
         key_id: the key's id in hex, at most 16 digits.
 
     Raises:
-        ValueError: the data is no RPM file.
+        ValueError: the data is not an RPM file.
     """
     found, _ = _entries(data, 96)
     kinds = {_SIG_SHA1: _STRING, _SIG_SHA256: _STRING, _SIG_SIZE: _INT32, _SIG_MD5: _BINARY}
@@ -197,10 +197,10 @@ def signed_header(data: bytes, key_id: str) -> bytes:
 
 
 def signing_key(header: bytes) -> str | None:
-    """Return the last 8 hex digits of the key that a signature header names; None without one.
+    """Return the last 8 hex digits of a signature header's key; None if it is not signed.
 
     Raises:
-        ValueError: it is no signature header.
+        ValueError: it is not a signature header.
     """
     packet = _entries(header, 0)[0].get(_SIG_RSA)
     if packet is None:

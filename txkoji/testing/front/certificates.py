@@ -19,7 +19,7 @@ class ServerContextFactory(DefaultOpenSSLContextFactory):
 
     Args:
         server_pem: the server's certificate and key.
-        authority: the certificate of the authority that clients must have theirs from.
+        authority: the certificate of the authority that issues client certificates.
     """
 
     def __init__(self, server_pem: Path, authority: Path) -> None:
@@ -42,12 +42,11 @@ class CertificateAuthority:
     Attributes:
         pem: the authority's certificate and key.
         certificate_path: the file with its certificate.
-        days_valid: how long a certificate that is made from now on is valid; negative for one that
-            has expired.
+        days_valid: the validity of the next certificates, in days; negative for expired ones.
 
     Args:
         directory: where the files go; it must exist.
-        pem: the :attr:`pem` of an authority to go on with; by default a new one.
+        pem: the :attr:`pem` of an earlier authority; by default a new one is made.
     """
 
     def __init__(self, directory: Path, pem: bytes | None = None) -> None:
@@ -121,7 +120,7 @@ class CertificateAuthority:
         Returns:
             The path of the file, the same one for the same user.
         """
-        # Not by what the directory has: an authority before this one may have left it there.
+        # Files in the directory may be from an earlier authority.
         if user not in self._clients:
             stem = user.replace("/", "_")
             self._clients[user] = self._make(stem, user, ExtendedKeyUsageOID.CLIENT_AUTH, None)

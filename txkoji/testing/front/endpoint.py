@@ -1,7 +1,7 @@
 """The embedded hub's endpoint: HTTP in, a hub method called, a reply or a fault out.
 
 The order of the checks is the real hub's: method 405, offline, parse 400, method look-up, session,
-lock-out, arguments. It knows nothing of what the methods do.
+lock-out, arguments. It does not know what the methods do.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class HubResource(Resource):
         try:
             method, params = marshal.request(body)
         except marshal.BadRequest as error:
-            # The real one closes the connection then, whatever the client asked for.
+            # The real one closes the connection then, keep-alive or not.
             request.setHeader(b"Connection", b"close")
             return self._plain(request, 400, f"Invalid request: {error}\n")
         return self._answer(request, method, params, principal)

@@ -10,7 +10,7 @@ __all__ = ["accept"]
 
 
 def accept(authorization: str | None, keytab: Path) -> tuple[str, bytes] | None:
-    """Return whose ticket a request carries and what to answer; None where none is good.
+    """Return the principal of a ticket and the service's answer; None without a valid ticket.
 
     Args:
         authorization: the request's header, or None.
@@ -25,7 +25,7 @@ def accept(authorization: str | None, keytab: Path) -> tuple[str, bytes] | None:
         credentials = gssapi.Credentials(usage="accept", store={"keytab": str(keytab)})
         context = gssapi.SecurityContext(creds=credentials, usage="accept")
         answer = context.step(base64.b64decode(encoded))
-        # An error of the first step may show only when the context is asked.
+        # GSSAPI may report an error of the first step only here.
         complete = context.complete
     except (gssapi.exceptions.GSSError, binascii.Error):
         return None

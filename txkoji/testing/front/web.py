@@ -73,7 +73,7 @@ class FilesResource(Resource):
 
 
 class PagesResource(Resource):
-    """``/koji``: what the links to tasks, builds and logs lead to."""
+    """``/koji``: the pages that links to tasks, builds and logs point to."""
 
     isLeaf = True
 
@@ -82,7 +82,7 @@ class PagesResource(Resource):
         self.hub = hub
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer with a page, 404 for one that is not imitated."""
+        """Answer with a page, or 404 for one that the embedded hub lacks."""
         pages = {"taskinfo": self._task, "buildinfo": self._build, "getfile": self._file}
         page = pages.get(_path(request))
         arguments = {

@@ -1,4 +1,4 @@
-"""Archives: what builds hold besides RPMs, and the types of builds that hold them."""
+"""Archives: the files of builds that are not RPMs, and the build types that have them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MORE_COLUMNS = {
     "win": ("relpath", "platforms", "flags"),
     "image": ("arch",),
 }
-"""What an archive has besides, by the type of its build."""
+"""The additional columns of archives, by the type of their build."""
 
 
 def archive_directory(call: MethodCall, build: Row, archive: Row) -> str:
@@ -56,7 +56,7 @@ def _type_of(call: MethodCall, filename: str) -> Row:
 def import_archive(
     call: MethodCall, build: Row, btype: str, path: str, *, checksum_type: int = SHA256, **more: Any
 ) -> Row:
-    """Move a file to its build's place and list it as an archive.
+    """Copy a file to its build's directory and insert its archive.
 
     Args:
         call: who asks.
@@ -196,7 +196,7 @@ def list_archives(
         wanted["build_id"] = build["id"] if build else -1
     if typeInfo and type == "maven":
         wanted.update({key: typeInfo[key] for key in MORE_COLUMNS["maven"] if key in typeInfo})
-    # Files of other archives and of build roots: there are none of these here.
+    # The embedded hub has no archives inside archives and no build roots.
     nothing = any(value is not None for value in (componentBuildrootID, hostID, imageID))
     found = [] if nothing else call.state.rows("archiveinfo", **wanted)
     if strict and not found:

@@ -223,14 +223,14 @@ def insert_build(call: MethodCall, **columns: Any) -> Row:
 
 
 def change_build_state(state: HubState, row: Row, new: int, **columns: Any) -> None:
-    """Bring a build into another state, and change other columns with it."""
+    """Change the state of a build, and other columns with it."""
     old = row["state"]
     state.update("build", row["id"], state=new, **columns)
     state.announce(lambda: messages.build_changed(state, row, old))
 
 
 def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | None) -> None:
-    """Note that a build is of a type, unless it is noted already."""
+    """Add a type to a build, unless it has it."""
     if name not in build_types(state, row):
         state.insert("build_type", {"build_id": row["id"], "name": name, "info": info})
 

@@ -1,4 +1,4 @@
-"""Tasks that build containers: what the plugin ``containerbuild`` of the hub brings."""
+"""Tasks that build containers: the methods of the hub plugin ``containerbuild``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repos for users of a distribution, of what a tag holds."""
+"""Dist repos of tags."""
 
 from __future__ import annotations
 

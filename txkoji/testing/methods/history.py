@@ -1,4 +1,4 @@
-"""Events and what changed at them."""
+"""Events, and what changed at each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
 TAG_TABLES = ("tag_config", "tag_extra", "tag_inheritance", "tag_listing", "tag_packages")
-"""The tables whose changes make a repo out of date."""
+"""The tables whose changes outdate a repo."""
 
 
 def _event_struct(row: Row) -> dict[str, Any]:
@@ -93,13 +93,12 @@ def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
 
 @dataclass(frozen=True)
 class HistoryTable:
-    """A versioned table, as its history is told.
+    """How ``queryHistory`` shows a versioned table.
 
     Attributes:
-        columns: the columns that a row shows, with the columns that the state has for them.
-        names: for a column of a row that is an id, the column that shows the name, and the table
-            that has it.
-        filters: for an option, the columns of the state that it may be equal to.
+        columns: the columns of the answer, with the columns of the table that they come from.
+        names: for each id in the answer, the column for its name, and the table of the name.
+        filters: for an option, the columns that it may equal.
     """
 
     columns: dict[str, str]
@@ -175,13 +174,13 @@ _EMPTY_TABLES = {
     "tag_external_repos": {"tag", "external_repo"},
     "user_groups": {"user", "group"},
 }
-"""The tables whose history is never more than nothing here, with the options that they know."""
+"""The tables whose history is always empty here, with the options that apply to them."""
 
 
 @hub_method("queryHistory")
 def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[str, Any]:
     wanted = tables or sorted([*_TABLES, *_EMPTY_TABLES])
-    # A hub passes over what it does not know: Koji's own client asks for a `pkg`.
+    # A hub ignores unknown options: Koji's own client sends `pkg`.
     known = {option for table in _TABLES.values() for option in table.filters}
     known = known.union(*_EMPTY_TABLES.values())
     values = {
@@ -198,7 +197,7 @@ def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[s
         table = _TABLES.get(name)
         if table is None:
             raise GenericError(f"Invalid history table: {name}")
-        # A table that an option has no meaning for is left out.
+        # A table that an option does not apply to is left out.
         if values.keys() <= table.filters.keys():
             rows = [
                 _history_row(call, name, table, row, kwargs.get("afterEvent"))
@@ -262,7 +261,7 @@ def _selected(
 
 
 def _in_time(state: HubState, row: Row, kwargs: dict[str, Any]) -> bool:
-    """Tell whether a row came or went in the time that is asked for."""
+    """Tell whether a row was created or revoked in the requested time."""
     events = [row["create_event"]]
     if row["revoke_event"] is not None:
         events.append(row["revoke_event"])

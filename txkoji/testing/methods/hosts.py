@@ -35,7 +35,7 @@ def insert_host(
         name: its name.
         arches: its architectures, separated by blanks.
         channels: the channels whose tasks it takes.
-        capacity: the total weight of its tasks from which on it takes no more; None for no limit.
+        capacity: it takes tasks while theirs weigh less; None for no limit.
 
     Returns:
         The row of the host.

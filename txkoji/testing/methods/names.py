@@ -1,4 +1,4 @@
-"""The rule that the names of tags, targets and packages follow."""
+"""The rule for names of tags, targets and packages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ _NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
 
 
 def check_name(kind: str, name: Any) -> None:
-    """Refuse a name that the hub would not take, with its text."""
+    """Refuse an invalid name, with the hub's text."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise GenericError(f"Invalid name for {kind}: {name!r}")

@@ -1,4 +1,4 @@
-"""The files that tasks leave, read through the hub."""
+"""The output of tasks, read through the hub."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from txkoji.testing.methods.table import hub_method
 
 
 def task_directory(task_id: int) -> str:
-    """Return where a task's output lies, below the hub's top directory."""
+    """Return the directory of a task's output, below the hub's top directory."""
     return f"work/tasks/{task_id % 10000}/{task_id}"
 
 

@@ -85,7 +85,7 @@ def list_packages_simple(call: MethodCall, prefix: Any = None, queryOpts: Any = 
 
 
 def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) -> Row | None:
-    """Return the entry of a package that counts for a tag, inherited or not, or None."""
+    """Return the effective entry of a package in a tag, inherited or not, or None."""
     tag_id = require_tag_id(call.state, tag)
     row = find_package(call.state, package)
     if row is None or tag_id is None:
@@ -106,7 +106,7 @@ def get_package_config(call: MethodCall, tag: Any, pkg: Any, event: Any = None) 
 
 
 def _options(action: str, force: bool) -> dict[str, Any] | None:
-    """What the message of a change tells besides; None where it does not tell the entry."""
+    """Return the message's options of a change; None if the message does not show the entry."""
     if action not in ("add", "update", "block"):
         return None
     return {"force": force or None, "update": action == "update"}
@@ -124,18 +124,18 @@ def set_package(
     extra_arches: str | None = None,
     force: bool = False,
 ) -> None:
-    """Change the entry of a package in a tag, whoever asks.
+    """Change the entry of a package in a tag, without a permission check.
 
     Args:
         call: the call.
-        user_id: whose change it is.
+        user_id: the user who makes the change.
         tag: the tag.
-        package: the package, made if it is not there.
+        package: the package; ``add`` creates it.
         action: ``add``, ``update``, ``block`` or ``unblock``.
         owner: the new owner; by default the one before, inherited or not.
         blocked: whether it is blocked; by default as before.
         extra_arches: more architectures; by default as before.
-        force: what the caller said; the message tells it.
+        force: the caller's ``force``, for the message.
     """
     state = call.state
     tag_id = require_tag_id(state, tag)

@@ -1,4 +1,4 @@
-"""Build repositories: the ones that are there, and the ones that are asked for."""
+"""Build repositories, and requests for them."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _min_event(call: MethodCall, tag_id: int, min_event: Any) -> int | None:
 
 
 def default_min_event(call: MethodCall, tag_id: int) -> int | None:
-    """Return the least event that a repo must have when nobody says: the last change of the tag.
+    """Return the default minimum event of a repo: the last change of the tag.
 
     A change younger than an hour does not count, so that a busy tag is not regenerated each time.
     """

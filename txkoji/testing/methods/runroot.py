@@ -1,4 +1,4 @@
-"""Commands in a build root: what the plugin ``runroot`` of the hub brings."""
+"""Commands in a build root: the methods of the hub plugin ``runroot``."""
 
 from __future__ import annotations
 

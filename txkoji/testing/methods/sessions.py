@@ -1,4 +1,4 @@
-"""Log in, log out, and what a session says of itself."""
+"""Login, logout and session information."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Side tags: what the plugin ``sidetag`` of the hub brings."""
+"""Side tags: the methods of the hub plugin ``sidetag``."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def _nvra(row: Row) -> str:
 
 
 def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> None:
-    """Note a signature of an RPM, whoever asks.
+    """Store a signature of an RPM, without a permission check.
 
     Args:
         call: who asks.
@@ -102,7 +102,7 @@ def query_rpm_sigs(
     if rpm_id is not None:
         found = find_rpm(call, rpm_id)
         wanted = found["id"] if found else -1
-    # Each RPM has an entry for no key, too.
+    # Each RPM has an entry for its unsigned header, too.
     rows = [
         {"rpm_id": row["id"], "sighash": row["payloadhash"], "sigkey": ""}
         for row in call.state.rows("rpminfo")

@@ -138,7 +138,7 @@ def list_tagged_rpms(
                 continue
             keys = [each["sigkey"] for each in call.state.rows("rpmsigs", rpm_id=row["id"])]
             found += [{**struct, "sigkey": key} for key in ["", *keys]]
-    # RPMs come as the database keeps them, not in the order of the builds.
+    # The hub lists RPMs by id, not in the order of the builds.
     return [sorted(found, key=lambda struct: int(struct["id"])), builds]
 
 

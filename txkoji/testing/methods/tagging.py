@@ -1,4 +1,4 @@
-"""Builds into tags and out of them."""
+"""Tagging and untagging."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def listing_of(state: HubState, tag_id: int, build_id: int) -> Row | None:
 def tag_build_row(
     state: HubState, tag_id: int, build: Row, user_id: int, *, force: bool = False
 ) -> None:
-    """Put a build into a tag at this transaction's event.
+    """Tag a build at this transaction's event.
 
     Raises:
-        TagError: it is in there already, unless forced.
+        TagError: it is tagged already, and ``force`` is false.
     """
     tag = state.row("tag", tag_id)
     own = listing_of(state, tag_id, build["id"])
@@ -57,10 +57,10 @@ def untag_build_row(
     strict: bool = True,
     force: bool | None = None,
 ) -> None:
-    """Take a build out of a tag at this transaction's event.
+    """Untag a build at this transaction's event.
 
     Raises:
-        TagError: it is not in there, when strict.
+        TagError: it is not in the tag, if ``strict``.
     """
     own = listing_of(state, tag_id, build["id"])
     if own is None:
@@ -152,7 +152,7 @@ def untag_build(
     found = require_tag(call.state, tag)
     _check_access(call, found, force)
     call.require_policy("tag", force=force)
-    # The message has no answer to a question that nobody asked.
+    # The message of an unforced call has None here.
     untag_build_row(call.state, found["id"], row, user["id"], strict=strict, force=force or None)
 
 

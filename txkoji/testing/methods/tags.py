@@ -120,7 +120,7 @@ def insert_tag(
     extra: dict[str, Any] | None = None,
     **columns: Any,
 ) -> int:
-    """Create a tag, whoever asks; more columns of its configuration by their names."""
+    """Create a tag without a permission check; ``columns`` are more of its configuration."""
     state = call.state
     check_name("tag", name)
     if find_tag(state, name):
@@ -149,7 +149,7 @@ def insert_tag(
 
 
 def link_tags(call: MethodCall, user_id: int, child: int, parent: int, priority: int) -> None:
-    """Let a tag inherit from another."""
+    """Make a tag inherit from another."""
     link = {
         "tag_id": child,
         "parent_id": parent,
@@ -214,7 +214,7 @@ def delete_tag(call: MethodCall, tagInfo: Any) -> None:
 
 
 def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
-    """Revoke all that a tag is and has, whoever asks."""
+    """Revoke a tag and everything in it, without a permission check."""
     tag = require_tag(call.state, info)
     for table in ("tag_config", "tag_extra", "tag_packages", "tag_listing", "tag_inheritance"):
         for row in call.state.active(table, None, tag_id=tag["id"]):

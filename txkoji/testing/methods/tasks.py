@@ -1,4 +1,4 @@
-"""Tasks: made, read, canceled. What they do is the builder's business."""
+"""Tasks: creating, reading and canceling them. The builder runs them."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def make_task(
     arch: str = "noarch",
     priority: int | None = None,
 ) -> int:
-    """Make a task, which the builder picks up when the transaction is committed.
+    """Create a task, which the builder picks up at the commit.
 
     Args:
         call: who asks.
         method: the task's method.
         request: its parameters.
-        owner: whose task it is; by default the caller's, or the parent's owner.
+        owner: the owner's id; by default the caller, or the parent's owner.
         parent: the row of the parent task, for a child.
-        label: the child's label, unique under its parent: a child that has it is found again.
+        label: the child's label: a parent's existing child with the label is returned.
         channel: the channel's name or id; by default the parent's, or ``default``.
         arch: the architecture that the task needs.
         priority: the absolute priority; by default 20, or one less than the parent's.
@@ -56,7 +56,8 @@ def make_task(
         The id of the task.
 
     Raises:
-        GenericError: no such channel, a disabled one, a parent that is not open, no owner.
+        GenericError: the channel is unknown or disabled, the parent is not OPEN, or there is no
+            owner.
     """
     state = call.state
     if parent is not None and label is not None:
@@ -111,7 +112,7 @@ def make_task(
 
 
 def change_task_state(state: HubState, row: Row, new: int, **columns: Any) -> None:
-    """Bring a task into another state, and change other columns with it."""
+    """Change the state of a task, and other columns with it."""
     old = row["state"]
     state.update("task", row["id"], state=new, **columns)
     if new != old:
@@ -119,7 +120,7 @@ def change_task_state(state: HubState, row: Row, new: int, **columns: Any) -> No
 
 
 def absolute_priority(call: MethodCall, relative: Any) -> int | None:
-    """Return the priority of a task that is asked for relative to the usual one, or refuse."""
+    """Return the absolute priority for a relative one, or refuse."""
     if relative is None or relative == 0:
         return None
     if relative < 0 and not call.has_permission("admin"):
@@ -386,7 +387,7 @@ _TIMES = {
 
 
 def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
-    """Return what a task must fulfil, made once for all rows."""
+    """Return the conditions of the options, made once for all rows."""
     found: list[Callable[[Row], bool]] = []
 
     def among(name: str, values: Any, wanted: bool) -> None:
@@ -412,7 +413,7 @@ def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
 
 
 def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
-    """Return the tasks that an index leaves, so that a watcher costs what it asks for."""
+    """Return the tasks to check: an index spares a full scan where parents are given."""
     parents = opts.get("parent")
     if parents is None:
         return call.state.rows("task")
@@ -429,8 +430,8 @@ def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any
     conditions = _conditions(opts)
     rows = [row for row in _candidates(call, opts) if all(each(row) for each in conditions)]
     options = {**(queryOpts or {}), "asList": False}
-    # What is asked for is a page of many tasks: only those of the page are made structs of, where
-    # the order does not need more.
+    # Callers ask for one page of many tasks: structs are made for that page only, unless the order
+    # needs them all.
     if str(options.get("order") or "id").lstrip("-") == "id":
         rows = apply_query_options(rows, options)
         options = {}

@@ -26,7 +26,7 @@ def _path(filepath: str, filename: str, volume: str | None) -> str:
 
 
 def _claim(call: MethodCall, filepath: str) -> None:
-    """Let the first uploader own a directory, and refuse any other."""
+    """Let the first uploader own a directory; refuse all others."""
     user = call.require_login()
     top = filepath.strip("/")
     row = call.state.one("upload_directory", path=top) or call.state.insert(
@@ -46,7 +46,7 @@ def digest(kind: str, data: bytes) -> str:
 
 
 def raw_upload(call: MethodCall, query: dict[str, str], data: bytes) -> dict[str, Any]:
-    """Store one chunk of a raw upload and say what arrived."""
+    """Store one chunk of a raw upload; returns its size and digest."""
     if call.user is None:
         raise ActionNotAllowed("you must be logged-in to upload a file")
     for name in ("filename", "filepath", "fileverify", "offset"):
@@ -77,7 +77,7 @@ def raw_upload(call: MethodCall, query: dict[str, str], data: bytes) -> dict[str
 def check_upload(
     call: MethodCall, path: str, name: str, verify: Any = None, tail: Any = None, volume: Any = None
 ) -> Any:
-    """Say what is there of an upload; None where nothing is."""
+    """Return the size and digest of an uploaded file, None if there is none."""
     if call.user is None:
         raise ActionNotAllowed("you must be logged-in to upload a file")
     full = _path(path, name, volume)
@@ -105,7 +105,7 @@ def upload_file(
     volume: Any = None,
     checksum: Any = None,
 ) -> bool:
-    """Store one chunk of an upload that travels as base64 text; False for a broken one."""
+    """Store one chunk of base64 text; returns False if its size or digest is wrong."""
     if call.user is None:
         raise ActionNotAllowed("you must be logged-in to upload a file")
     full = _path(path, name, volume)

@@ -10,10 +10,10 @@ from typing_extensions import override
 
 
 class FileTree:
-    """Files by their paths relative to the hub's top directory.
+    """Files, by their paths below the hub's top directory.
 
     Directories exist where files are below them. Paths have no leading or doubled slashes and no
-    ``..``: callers that take a path from outside check it first.
+    ``..``: callers check paths from outside first.
 
     Args:
         seconds: gives the time, in seconds since the epoch.
@@ -25,7 +25,7 @@ class FileTree:
         self._modified: dict[str, float] = {}
 
     def write(self, path: str, data: bytes) -> None:
-        """Store a file, in place of the one that may be there."""
+        """Write a file, replacing an existing one."""
         self._content[path] = bytearray(data)
         self._modified[path] = self._seconds()
 
@@ -40,7 +40,7 @@ class FileTree:
         self._modified[path] = self._seconds()
 
     def append(self, path: str, data: bytes) -> None:
-        """Add to the end of a file, made if need be."""
+        """Append to a file; create it if necessary."""
         self._content.setdefault(path, bytearray()).extend(data)
         self._modified[path] = self._seconds()
 
@@ -49,7 +49,7 @@ class FileTree:
         self.write(destination, bytes(self._content[source]))
 
     def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
-        """Return bytes of a file: ``size`` from ``offset`` on, -1 for all that follow."""
+        """Return ``size`` bytes of a file from ``offset`` on; -1 for the rest."""
         content = self._content[path]
         end = len(content) if size < 0 else offset + size
         return bytes(content[offset:end])
@@ -80,11 +80,11 @@ class FileTree:
 
 
 class DiskFileTree(FileTree):
-    """A file tree in a directory, which outlives the process.
+    """A file tree in a directory, which survives the process.
 
     Args:
         seconds: gives the time, in seconds since the epoch.
-        directory: where the files lie; it is made if it is not there.
+        directory: the directory of the files; it is created if necessary.
     """
 
     def __init__(self, seconds: Callable[[], float], directory: Path) -> None:

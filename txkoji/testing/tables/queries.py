@@ -1,4 +1,4 @@
-"""``queryOpts``: how a caller counts, orders and pages what a hub method lists."""
+"""``queryOpts``: counting, ordering and paging of lists."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def query_by_clauses(
 
     Args:
         rows: the rows, with all their fields.
-        table: what they are, for the text of a refusal.
+        table: their table's name, for the text of a refusal.
         clauses: conditions that all must hold: field, operator, value.
-        fields: the fields that are wanted.
+        fields: the fields to return.
         options: as ``queryOpts``.
 
     Raises:
-        ParameterError: there is no such field or operator.
+        ParameterError: a field or operator is unknown.
     """
     names = list(fields)
     known = set(rows[0]) if rows else None

@@ -11,7 +11,7 @@ from txkoji.testing.tables.state_file import Record, StateFile
 
 
 class SavedState:
-    """The state file of a hub, or nothing where it has none.
+    """The state file of a hub, if it has one.
 
     Args:
         path: the file; None keeps nothing.

@@ -28,7 +28,7 @@ SAFE_TO_REPEAT = frozenset(
         "repoProblem",
     }
 )
-"""Methods that a hub carries out again under the same call number."""
+"""Methods that a hub executes again under the same call number."""
 
 INVALID = "Invalid session or bad credentials"
 
@@ -42,7 +42,7 @@ class HubSession:
         key: its secret.
         user_id: whose it is.
         authtype: how the user logged in (Koji's AUTHTYPES).
-        callnum: the number of the last call that changed something, None before the first.
+        callnum: the number of the last call that wrote, None before the first.
         master: the id of the session that this is a subsession of, or None.
     """
 
@@ -65,8 +65,7 @@ class HubSessions:
 
     Attributes:
         check_address: bind each session to the address that it came from (CheckClientIP).
-        check_callnum: apply the rules of call numbers. Hubs from 1.31 to 1.35 did not for
-            sessions in headers.
+        check_callnum: apply the rules of call numbers.
         header_auth: offer sessions in headers (since 1.31); without, the URL carries them.
     """
 
@@ -119,7 +118,7 @@ class HubSessions:
         """Return the session that a request names.
 
         Raises:
-            AuthError: there is none, the key is wrong, or the address is another one.
+            AuthError: the session is unknown, or its key or address is wrong.
         """
         try:
             session = self._sessions.get(int(id_text))
@@ -137,9 +136,9 @@ class HubSessions:
         """Apply the expiry and the rules of call numbers to a call.
 
         Raises:
-            AuthExpired: the session is over its time, and this is not a login.
-            SequenceError: a call with a higher number has been stored.
-            RetryError: this very number has been stored.
+            AuthExpired: the session has expired, and this is not a login.
+            SequenceError: a later call has been committed.
+            RetryError: this call has been committed.
         """
         if session.expired and method not in ("login", "sslLogin"):
             raise AuthExpired(f'session "{session.id}" has expired')
@@ -153,7 +152,7 @@ class HubSessions:
             )
 
     def renew(self, session: HubSession, now: float) -> HubSession:
-        """Give a session a new key and a new lease. Its call number stays."""
+        """Renew a session: it gets a new key, its call number stays."""
         key = f"{session.id}-{secrets.token_urlsafe(18)}"
         self.update(session, key=key, expired=False, renewed=now, updated=now)
         return session
@@ -166,12 +165,12 @@ class HubSessions:
                 self._touched.add(other.id)
 
     def expire_all(self) -> None:
-        """Let every session run over its time: the next call gets fault 1007."""
+        """Expire every session: its next call gets fault 1007."""
         for session in self:
             self.update(session, expired=True)
 
     def forget_all(self) -> None:
-        """Delete every session, as an admin's clean-up does: the next call gets fault 1002."""
+        """Delete every session, as a clean-up does: its next call gets fault 1002."""
         self._touched.update(self._sessions)
         self._sessions.clear()
 

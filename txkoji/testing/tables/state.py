@@ -1,7 +1,7 @@
 """What an embedded hub knows: tables, sequences, events, transactions.
 
 Pure: no I/O, no reactor; the time comes from the clock that is passed in.
-It knows nothing of what the rows mean: that is the hub methods' business.
+It does not know what the rows mean: hub methods do.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SEQUENCES = "sequences"
 class HubState:
     """Tables of rows with undo, numbered like a hub's database.
 
-    Each table numbers its rows with a sequence of its own, from 1 up, never reused, not even
-    after a roll-back, as PostgreSQL's sequences do. Events are the rows of the table ``events``.
+    Each table numbers its rows with a sequence of its own, from 1 up, never reused, not even after
+    a rollback, as PostgreSQL's sequences do. Events are the rows of the table ``events``.
     Rows of *versioned* tables (tag configurations, inheritance, tag listings, ...) hold
     ``create_event``, ``creator_id``, ``revoke_event`` and ``revoker_id``: see :meth:`active`.
 
@@ -46,7 +46,7 @@ class HubState:
         self.depth = 0
 
     def add_index(self, table: str, column: str) -> None:
-        """Make :meth:`rows` fast for a column that never changes; the table is still empty."""
+        """Index a column that never changes, for :meth:`rows`; the table must be empty."""
         self._indexes[table, column] = defaultdict(dict)
 
     def _put(self, table: str, row: Row) -> None:
@@ -75,7 +75,7 @@ class HubState:
         return self._tables[table].get(id)
 
     def row(self, table: str, id: int) -> Row:
-        """Return the row with that id, which is there: other rows refer to it."""
+        """Return the row with that id; KeyError if there is none."""
         return self._tables[table][id]
 
     def rows(self, table: str, **equal: Any) -> list[Row]:
@@ -94,18 +94,18 @@ class HubState:
         return None
 
     def active(self, table: str, event: int | None = None, **equal: Any) -> list[Row]:
-        """Return the rows of a versioned table that are in force.
+        """Return the active rows of a versioned table.
 
         Args:
             table: the table.
-            event: an event id: what was in force then; None for now.
+            event: an event id: the rows that were active then; None for now.
             equal: values that the columns must equal.
         """
         return [row for row in self.rows(table, **equal) if in_force(row, event)]
 
     @property
     def changed(self) -> bool:
-        """Whether the transaction that is under way has changed something."""
+        """Whether the current transaction has changed anything."""
         return bool(self._undo)
 
     # Saving
@@ -119,7 +119,7 @@ class HubState:
                 self._put(table, value)
 
     def changes(self) -> list[Record]:
-        """Return what was written since the last call: rows, and the state of sequences."""
+        """Return the rows and sequences that were written since the last call."""
         touched, self._touched = self._touched, set()
         return [
             (table, key, self._sequences[key] if table == SEQUENCES else self.get(table, key))
@@ -129,7 +129,7 @@ class HubState:
     # Writing
 
     def next_id(self, sequence: str) -> int:
-        """Draw the next number of a sequence. It is not given back by a roll-back."""
+        """Return the next number of a sequence; a rollback does not return it."""
         self._sequences[sequence] += 1
         self._touch(SEQUENCES, sequence)
         return self._sequences[sequence]
@@ -167,8 +167,8 @@ class HubState:
     def delete(self, table: str, id: int) -> None:
         """Remove a row."""
         row = self._drop(table, id)
-        # A row that comes back goes to the end of the table: nothing here relies on that order
-        # after a roll-back, and the hub promises none without an ORDER BY.
+        # A rollback puts the row at the end of the table: the hub promises no order without an
+        # ORDER BY.
         self._log(lambda: self._put(table, row))
         self._touch(table, id)
 
@@ -192,17 +192,17 @@ class HubState:
         return self.insert(table, {**row, **versioned, "revoke_event": None, "revoker_id": None})
 
     def revoke(self, table: str, id: int, user_id: int | None) -> Row:
-        """End the validity of a row of a versioned table at this transaction's event."""
+        """Revoke a row of a versioned table at this transaction's event."""
         return self.update(table, id, revoke_event=self.event(), revoker_id=user_id)
 
     def touch(self) -> None:
-        """Count this transaction as one that changed something, though no row did."""
+        """Mark this transaction as one that wrote, though no row changed."""
         self._log(lambda: None)
 
     # Transactions
 
     def on_commit(self, hook: Callable[[], None]) -> None:
-        """Call the hook when the outermost transaction is committed; never if it is undone."""
+        """Call the hook when the outermost transaction commits; never after a rollback."""
         if not self.depth:
             hook()
             return
@@ -214,10 +214,10 @@ class HubState:
         self._change_hooks[table] = hook
 
     def announce(self, make: Callable[[], Any]) -> None:
-        """Tell the listeners of a change when it is committed; never if it is undone.
+        """Notify the listeners of a change when it commits; never after a rollback.
 
         Args:
-            make: makes what they are told, of the state as it is now.
+            make: makes the notice, from the tables as they are now.
         """
         if not self.listeners:
             return
@@ -231,11 +231,11 @@ class HubState:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Undo every change made inside if the block raises.
+        """Roll back the changes of the block if it raises.
 
-        Nested, it is a savepoint: the inner one's failure leaves the outer one's changes alone.
-        The outermost one has an event id of its own; at its end ``before_commit`` is called, also
-        after a roll-back, which leaves its mark on sequences, then the commit hooks.
+        Nested, it is a savepoint: its failure leaves the outer transaction's changes alone.
+        The outermost one has an event id of its own; at its end ``before_commit`` is called, after
+        a rollback too because sequences keep their numbers, then the commit hooks.
         """
         mark = len(self._undo)
         self.depth += 1
@@ -273,7 +273,7 @@ class HubState:
 
 
 def in_force(row: Row, event: int | None = None) -> bool:
-    """Tell whether a row of a versioned table is in force, now or at an event."""
+    """Tell whether a row of a versioned table is active, now or at an event."""
     revoked = row["revoke_event"]
     if event is None:
         return revoked is None

@@ -1,7 +1,8 @@
-"""What an embedded hub keeps on disk, so that it goes on where it was killed.
+"""The state file of an embedded hub: a killed hub resumes from it.
 
-One SQLite file holds the tables, a row a record; a commit of the hub is one of SQLite's. The files
-of the hub lie in a directory beside it (:class:`txkoji.testing.tables.file_tree.DiskFileTree`).
+One SQLite file holds the tables, one record per row; each commit of the hub is a commit of SQLite.
+The hub's files are in a directory beside it
+(:class:`txkoji.testing.tables.file_tree.DiskFileTree`).
 """
 
 from __future__ import annotations
@@ -13,20 +14,19 @@ from pathlib import Path
 from typing import Any
 
 Record = tuple[str, Any, Any]
-"""A collection's name, a key in it, and what it holds: None where there is nothing any more."""
+"""A collection's name, a key, and its value: None after a deletion."""
 
 
 class StateFile:
-    """Records in a file of which no committed one is lost when the process is killed.
+    """Records in a file that survive a SIGKILL once they are committed.
 
-    Written ahead without waiting for the disk: a power failure may cost the last commits, a
-    SIGKILL costs none.
+    The write-ahead log is not synced: a power failure may lose the last commits.
 
     Args:
-        path: the file; it is made if it is not there.
+        path: the file; it is created if necessary.
 
     Raises:
-        sqlite3.Error: the file is no such file, or another hub uses it.
+        sqlite3.Error: the file is not a state file, or another hub uses it.
     """
 
     def __init__(self, path: Path) -> None:

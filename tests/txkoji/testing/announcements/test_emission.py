@@ -31,7 +31,7 @@ Listen = Callable[[str], Any]
 
 @pytest_twisted.async_yield_fixture
 async def listen(broker: RabbitMQ) -> AsyncIterator[Listen]:
-    """Receive what comes with a prefix."""
+    """Receive the messages below a topic prefix."""
     receivers: list[Receiver] = []
 
     async def listen(prefix: str) -> list[BusMessage]:
@@ -50,12 +50,12 @@ async def listen(broker: RabbitMQ) -> AsyncIterator[Listen]:
 
 @pytest.fixture
 def prefix() -> str:
-    """A prefix of topics that no other test has."""
+    """A topic prefix of this test only."""
     return f"site-{uuid.uuid4()}"
 
 
 async def build_something(hub: FakeHub) -> None:
-    """Let the hub do what makes messages: tasks, a build, a tagging, a scratch build."""
+    """Make the hub announce tasks, a build, a tagging and a scratch build."""
     source = "git+https://git.example.test/rpms/hello.git#main"
     tasks = [
         hub.call("build", source, "demo"),
@@ -94,7 +94,7 @@ async def test_protonmsg(broker: RabbitMQ, listen: Listen, prefix: str, protocol
 
 @pytest_twisted.ensureDeferred
 async def test_fedora(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
-    """Like Fedora's hub it sends flat bodies, and of tasks only those of scratch builds."""
+    """Like Fedora's hub it sends flat bodies, and only the tasks of scratch builds."""
     got = await listen(prefix)
     settings = AMQP(broker.url, topic_prefix=prefix, **LOGIN)
     hub = FakeHub(reactor, build_seconds=0.1, bus=settings, bus_dialect="fedora")
@@ -112,7 +112,7 @@ async def test_fedora(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
     tag = by_topic["tag"]
     assert (tag["name"], tag["owner"], tag["instance"]) == ("hello", "kojiadmin", "primary")
     assert "start_ts" not in str(by_topic)
-    # What it sends can be read as what Fedora sends.
+    # Our decoder reads them like Fedora's.
     connection = Connection(Profile("fake", server=hub.url), reactor=reactor)
     read = [messages.read(message, connection) for message in got]
     assert {type(event) for event in read} >= {
@@ -126,7 +126,7 @@ async def test_fedora(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_broker_that_comes_later(broker: RabbitMQ, listen: Listen, prefix: str) -> None:
-    """What the hub has to say while the broker is away comes when it is back."""
+    """Messages of an outage of the broker arrive once it is reachable again."""
     got = await listen(prefix)
     cable = Cable(broker.port)
     port = cable.start()
@@ -146,7 +146,7 @@ async def test_broker_that_comes_later(broker: RabbitMQ, listen: Listen, prefix:
 
 @pytest_twisted.ensureDeferred
 async def test_stop_without_a_broker(silent_bus: AMQP) -> None:
-    """A hub whose broker is away stops all the same."""
+    """A hub whose broker is unreachable stops all the same."""
     hub = FakeHub(reactor, bus=silent_bus)
     hub.add_demo_content()
     await hub.start()
@@ -156,7 +156,7 @@ async def test_stop_without_a_broker(silent_bus: AMQP) -> None:
 
 @pytest.fixture
 def silent_bus() -> AMQP:
-    """A broker that is not there."""
+    """A broker that is not running."""
     return AMQP("amqp://127.0.0.1:1", **LOGIN)
 
 
@@ -185,7 +185,7 @@ async def test_command(broker: RabbitMQ, listen: Listen) -> None:
 
 
 def test_command_with_a_wrong_address() -> None:
-    """An address without a user is said in one line."""
+    """A URL without a user is reported in one line."""
     command = [sys.executable, "-m", "txkoji.testing", "--bus", "amqp://127.0.0.1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The messages of the embedded hub, beside those that a real hub sent for the same actions."""
+"""The messages of the embedded hub, compared with a real hub's for the same actions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ OWN_NUMBERS = {
     *("creation_event_id", "create_event", "begin_event", "size", "buildtime", "payloadhash"),
     *("host_id", "owner", "owner_id", "creator_id", "promoter_id"),
 }
-"""What each hub counts for itself."""
+"""Ids that differ from hub to hub."""
 
 OUR_LOG = "/root.log"
-"""The recorded builder had no mock, so it left this log out."""
+"""The recorded builder had no mock, which writes this log."""
 
 
 def recorded() -> list[Announcement]:
@@ -40,7 +40,7 @@ def recorded() -> list[Announcement]:
 
 
 def masked(value: Any, key: str = "") -> Any:
-    """Replace by its type whatever differs from hub to hub and from run to run."""
+    """Replace values that differ from hub to hub or run to run by their types."""
     if isinstance(value, dict):
         return {name: masked(each, name) for name, each in value.items()}
     if isinstance(value, list):
@@ -68,7 +68,7 @@ def shape(message: Announcement) -> str:
 
 
 def life(messages: list[Announcement]) -> list[list[str]]:
-    """Return what was said of each task and build, in its order."""
+    """Return the messages of each task and build, in order."""
     lives: dict[Any, list[str]] = {}
     for message in messages:
         subject = message.properties.get("id") or message.properties.get("name")
@@ -78,7 +78,7 @@ def life(messages: list[Announcement]) -> list[list[str]]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that only the test advances."""
+    """A clock that the test advances."""
     clock = Clock()
     clock.advance(1795454910)
     return clock
@@ -103,7 +103,7 @@ def hub(clock: Clock) -> Iterator[FakeHub]:
 
 
 def act(hub: FakeHub, clock: Clock) -> None:
-    """Do what the recorder did."""
+    """Repeat the recorded actions."""
 
     def build(package: str, ref: str, options: dict[str, Any] = EMPTY) -> int:
         return int(hub.call("build", GIT.format(package, ref), "test-target", options))
@@ -133,7 +133,7 @@ def act(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_messages_are_the_recorded_ones(hub: FakeHub, clock: Clock) -> None:
-    """For the same actions the embedded hub has the same messages, key by key."""
+    """The embedded hub announces the same actions with the same messages, key by key."""
     ours: list[Announcement] = []
     hub.on_message(ours.append)
     act(hub, clock)
@@ -148,7 +148,7 @@ def test_messages_are_the_recorded_ones(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_message_of_what_is_undone(hub: FakeHub) -> None:
-    """What is rolled back is never told; what is committed is told afterwards, in order."""
+    """A rollback announces nothing; a commit announces its changes afterwards, in order."""
     told: list[str] = []
     hub.on_message(lambda message: told.append(message.address))
 

@@ -1,4 +1,4 @@
-"""Every kind of task that the embedded hub's builder knows: how it goes well, how it fails."""
+"""Every task method of the embedded hub's builder: how it succeeds, how it fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ARCHES = ["x86_64", "aarch64"]
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that only the test advances."""
+    """A clock that the test advances."""
     return Clock()
 
 
@@ -35,7 +35,7 @@ def hub(clock: Clock) -> Iterator[FakeHub]:
 
 
 def finish(hub: FakeHub, clock: Clock, task_id: int) -> Any:
-    """Let a task end; returns its row."""
+    """Wait for the end of a task; returns its row."""
     clock.pump([0.1] * 300)
     row = hub.state.get("task", task_id)
     assert row is not None
@@ -43,14 +43,14 @@ def finish(hub: FakeHub, clock: Clock, task_id: int) -> Any:
 
 
 def closed(hub: FakeHub, clock: Clock, task_id: int) -> Any:
-    """Let a task end well; returns its result."""
+    """Wait until a task closes; returns its result."""
     row = finish(hub, clock, task_id)
     assert task_states.to_str(row["state"]) == "CLOSED", row["fault"]
     return row["result"]
 
 
 def submit(hub: FakeHub, family: str, name: str, **options: Any) -> int:
-    """Submit a task of a family that builds something of a name."""
+    """Submit a task of a family for a package name."""
     source = GIT.format(name, options.pop("ref", "r1"))
     distro = ["fedora-44", "qcow2"]
     calls: dict[str, list[Any]] = {
@@ -151,7 +151,7 @@ def test_container(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_indirection(hub: FakeHub, clock: Clock) -> None:
-    """An image of an image is made in one task."""
+    """An indirection image is built in one task."""
     options = {"name": "hello", "version": "1.0", "arch": "x86_64", "target": "demo"}
     task_id = hub.call("buildImageIndirection", options)
     assert "image build results in" in closed(hub, clock, task_id)
@@ -177,7 +177,7 @@ FAILURES = {
 
 @pytest.mark.parametrize(("family", "name"), FAILURES)
 def test_failure_of_a_family(hub: FakeHub, clock: Clock, family: str, name: str) -> None:
-    """Each family fails as it does on a real builder; no build stays under way."""
+    """Each family fails as on a real builder; no build stays BUILDING."""
     row = finish(hub, clock, submit(hub, family, name))
     code, text = row["fault"]
     expected, beginning = FAILURES[family, name]
@@ -188,7 +188,7 @@ def test_failure_of_a_family(hub: FakeHub, clock: Clock, family: str, name: str)
 
 @pytest.mark.parametrize("family", ["build", "buildContainer", "maven", "winbuild"])
 def test_source_that_is_not_there(hub: FakeHub, clock: Clock, family: str) -> None:
-    """A source that can't be checked out fails the task, and the log says why."""
+    """A failed checkout fails the task, and the log says why."""
     task_id = submit(hub, family, "hello", ref="failcheckout")
     code, text = finish(hub, clock, task_id)["fault"]
     assert code == 1005
@@ -199,7 +199,7 @@ def test_source_that_is_not_there(hub: FakeHub, clock: Clock, family: str) -> No
 
 
 def test_host_that_goes_silent(hub: FakeHub, clock: Clock) -> None:
-    """The task of a lost host is free again, and begins its logs anew."""
+    """The task of a lost host returns to FREE, and starts its logs over."""
     states: list[str] = []
     hub.on_message(
         lambda message: (
@@ -225,7 +225,7 @@ def test_architecture_that_may_fail(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_wrapper_rpm(hub: FakeHub, clock: Clock) -> None:
-    """RPMs around a Maven build come into it, once."""
+    """Wrapper RPMs of a Maven build are imported into it, once."""
     closed(hub, clock, submit(hub, "maven", "hello"))
     spec = GIT.format("specs", "r1")
     task_id = hub.call("wrapperRPM", "org.example-hello-1.0-1", spec, "demo")
@@ -238,7 +238,7 @@ def test_wrapper_rpm(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_chain_of_maven_builds(hub: FakeHub, clock: Clock) -> None:
-    """A Maven chain builds each package after those that it needs."""
+    """A Maven chain builds each package after the ones it requires."""
     hub.add_package("demo-candidate", "org.example-world")
     packages = {
         "hello": {"scmurl": GIT.format("hello", "r1"), "buildrequires": ["world"]},
@@ -249,7 +249,7 @@ def test_chain_of_maven_builds(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_dist_repo(hub: FakeHub, clock: Clock) -> None:
-    """A dist repo holds the tag's RPMs; with a key that did not sign them it fails."""
+    """A dist repo holds the tag's RPMs; it fails if the key did not sign them."""
     closed(hub, clock, submit(hub, "build", "hello"))
     task_id = hub.call("distRepo", "demo-candidate", [], arch=ARCHES)
     repo = hub.call("getRepo", "demo-candidate", state=0, dist=True)
@@ -286,14 +286,14 @@ REFUSALS: list[tuple[list[Any], type[HubFault], str]] = [
 
 @pytest.mark.parametrize(("call", "error", "text"), REFUSALS, ids=lambda value: str(value)[:40])
 def test_refusal(hub: FakeHub, call: list[Any], error: type[HubFault], text: str) -> None:
-    """What a user may not start is refused at once."""
+    """Users without the permission can't start these tasks."""
     method, *args = call
     with pytest.raises(error, match=text):
         hub.call(method, *args, user="alice")
 
 
 def test_what_is_not_enabled(clock: Clock) -> None:
-    """Maven and Windows builds are off unless the hub's configuration says otherwise."""
+    """Maven and Windows builds are disabled by default."""
     hub = FakeHub(clock)
     with pytest.raises(GenericError, match="Maven support not enabled"):
         hub.call("mavenBuild", "u", "demo")

@@ -1,4 +1,4 @@
-"""Repos that are asked for, that follow their tags, and that can't be made."""
+"""Repos on request, automatic repos, and repos that fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#r1"
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that only the test advances."""
+    """A clock that the test advances."""
     clock = Clock()
     clock.advance(1795454910)
     return clock
@@ -36,7 +36,7 @@ def run(clock: Clock, seconds: float = 20) -> None:
 
 
 def test_request(hub: FakeHub, clock: Clock) -> None:
-    """A request is fulfilled by a task of kojira's, and a second one is the first."""
+    """A task of kojira's serves a request; a second request is a duplicate."""
     hub.call("createTag", "fresh", arches="x86_64")
     asked = hub.call("repo.request", "fresh", user="alice")["request"]
     again = hub.call("repo.request", "fresh")
@@ -54,7 +54,7 @@ def test_request(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_request_that_fails(hub: FakeHub, clock: Clock) -> None:
-    """A repo that can't be made is tried four times; then its request is over, without one."""
+    """A failing repo is tried four times; then its request ends without one."""
     hub.call("createTag", "failrepo", arches="x86_64")
     asked = hub.call("repo.request", "failrepo")["request"]
     run(clock, 60)
@@ -67,7 +67,7 @@ def test_request_that_fails(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_wait_for_a_build_that_is_not_tagged(hub: FakeHub, clock: Clock) -> None:
-    """A wait for a build goes on until the build is tagged and in a repo."""
+    """Waiting for a build continues until it is tagged and in a repo."""
     hub.call("build", SOURCE, "demo", {"skip_tag": True})
     run(clock)
     task_id = hub.call("makeTask", "waitrepo", ["demo-build", None, ["hello-1.0-r1"]])
@@ -80,7 +80,7 @@ def test_wait_for_a_build_that_is_not_tagged(hub: FakeHub, clock: Clock) -> None
 
 
 def test_wait_for_a_repo_that_fails(hub: FakeHub, clock: Clock) -> None:
-    """A wait for a repo that can't be made fails, too."""
+    """Waiting for a repo fails if the repo does."""
     hub.call("createTag", "failrepo", arches="x86_64")
     task_id = hub.call("makeTask", "waitrepo", ["failrepo"])
     run(clock)
@@ -95,12 +95,12 @@ def repos_after_a_tagging(hub: FakeHub, clock: Clock) -> list[Any]:
 
 
 def test_no_repo_of_itself(hub: FakeHub, clock: Clock) -> None:
-    """Since 1.35 a tag that changes gets no new repo unless someone asks for it."""
+    """Since 1.35 a changed tag gets a new repo on request only."""
     assert len(repos_after_a_tagging(hub, clock)) == 1
 
 
 def test_repo_that_follows_its_tag(hub: FakeHub, clock: Clock) -> None:
-    """A tag with ``repo.auto`` gets new repos of itself."""
+    """A tag with ``repo.auto`` is regenerated automatically."""
     hub.call("editTag2", "demo-build", extra={"repo.auto": True})
     assert len(repos_after_a_tagging(hub, clock)) == 3
 

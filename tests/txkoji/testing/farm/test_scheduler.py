@@ -15,7 +15,7 @@ SECONDS = 10.0
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that only the test advances."""
+    """A clock that the test advances."""
     return Clock()
 
 
@@ -29,12 +29,12 @@ def hub(clock: Clock) -> Iterator[FakeHub]:
 
 
 def sleepers(hub: FakeHub, *priorities: int) -> list[int]:
-    """Make tasks that sleep a second each."""
+    """Create tasks that sleep for a second each."""
     return [hub.call("makeTask", "sleep", [1], priority=number) for number in priorities]
 
 
 def opened(hub: FakeHub, clock: Clock, tasks: list[int]) -> list[int]:
-    """Let all tasks end; returns them in the order in which they were opened."""
+    """Wait for all tasks; returns them in the order in which they were opened."""
     clock.pump([0.1] * 200)
     rows = [hub.state.get("task", task) for task in tasks]
     starts = {row["id"]: row["start_ts"] for row in rows if row is not None}
@@ -43,7 +43,7 @@ def opened(hub: FakeHub, clock: Clock, tasks: list[int]) -> list[int]:
 
 
 def test_one_at_a_time(hub: FakeHub, clock: Clock) -> None:
-    """A host that is full leaves the other tasks FREE, and takes the next when one has ended."""
+    """A full host leaves the other tasks FREE, and takes the next when one ends."""
     tasks = sleepers(hub, 20, 20, 20)
     clock.pump([0.1] * 5)
     channel = hub.call("getChannel", "default")["id"]
@@ -56,13 +56,13 @@ def test_one_at_a_time(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_order_of_priorities(hub: FakeHub, clock: Clock) -> None:
-    """Of those that wait the lowest number is taken first, then the oldest."""
+    """Waiting tasks are taken by the lowest priority number, then by age."""
     running, late, soon, next_soon = tasks = sleepers(hub, 20, 30, 5, 5)
     assert opened(hub, clock, tasks) == [running, soon, next_soon, late]
 
 
 def test_change_of_priority(hub: FakeHub, clock: Clock) -> None:
-    """An admin can bring a waiting task forward."""
+    """An admin can raise the priority of a waiting task."""
     tasks = sleepers(hub, 20, 20, 20)
     clock.pump([0.1] * 5)
     hub.call("setTaskPriority", tasks[2], 1)
@@ -70,7 +70,7 @@ def test_change_of_priority(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_canceled_while_it_waits(hub: FakeHub, clock: Clock) -> None:
-    """A task that is canceled before any host took it has no host and no start."""
+    """A task that is canceled while FREE has no host and no start time."""
     tasks = sleepers(hub, 20, 20)
     clock.pump([0.1] * 5)
     hub.call("cancelTask", tasks[1])
@@ -82,7 +82,7 @@ def test_canceled_while_it_waits(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_channel_without_a_host(hub: FakeHub, clock: Clock) -> None:
-    """A task waits until its channel gets a host, and does not hold up the other channels."""
+    """A task waits until its channel gets a host, and does not block other channels."""
     lonely = hub.call("makeTask", "sleep", [1], channel="image")
     [other] = sleepers(hub, 20)
     assert opened(hub, clock, [other]) == [other]
@@ -92,7 +92,7 @@ def test_channel_without_a_host(hub: FakeHub, clock: Clock) -> None:
 
 
 def test_assigned_by_an_admin(hub: FakeHub, clock: Clock) -> None:
-    """An admin can give a waiting task to a host."""
+    """An admin can assign a waiting task."""
     lonely = hub.call("makeTask", "sleep", [1], channel="image")
     clock.pump([0.1] * 5)
     assert hub.call("assignTask", lonely, "small") is True

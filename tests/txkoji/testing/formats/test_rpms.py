@@ -13,7 +13,7 @@ from txkoji.testing.formats import rpms
 
 
 def test_headers_give_what_was_put_in() -> None:
-    """The tags of a file are the ones that it was made with."""
+    """A file has the tags that it was made with."""
     tags = rpms.headers(rpms.make_rpm("hello", "1.0", "2", "x86_64", buildtime=1795454345))
     assert (tags["NAME"], tags["VERSION"], tags["RELEASE"]) == ("hello", "1.0", "2")
     assert tags["ARCH"] == "x86_64"
@@ -23,14 +23,14 @@ def test_headers_give_what_was_put_in() -> None:
 
 
 def test_source_package() -> None:
-    """A source RPM says that it is one, and names no source."""
+    """A source RPM is marked as one, and names no source RPM."""
     tags = rpms.headers(rpms.make_rpm("hello", "1.0", "2", "noarch", source=True))
     assert tags["SOURCEPACKAGE"] == 1
     assert "SOURCERPM" not in tags
 
 
 def test_payload_hash_tells_files_apart() -> None:
-    """Two files with other contents have other payload hashes, the same file the same one."""
+    """Different contents have different payload hashes, equal contents the same."""
     first, again, other = (rpms.make_rpm("hello", "1.0", release, "noarch") for release in "112")
     assert rpms.payload_hash(first) == rpms.payload_hash(again)
     assert rpms.payload_hash(first) != rpms.payload_hash(other)
@@ -45,7 +45,7 @@ def test_what_is_no_rpm(data: bytes) -> None:
 
 @pytest.mark.parametrize("padding", [0, 100_000])
 def test_koji_reads_it(tmp_path: Path, padding: int) -> None:
-    """Koji's own reader of signature headers and headers finds the same in it."""
+    """Koji's own RPM reader finds the same headers."""
     data = rpms.make_rpm("hello", "1.0", "2", "noarch", source=True, padding=padding)
     path = tmp_path / "hello-1.0-2.src.rpm"
     path.write_bytes(data)
@@ -57,7 +57,7 @@ def test_koji_reads_it(tmp_path: Path, padding: int) -> None:
 
 @pytest.mark.parametrize("source", [False, True])
 def test_rpm_accepts_it(tmp_path: Path, source: bool) -> None:
-    """The program rpm reads the file and finds all of its digests right."""
+    """The program rpm verifies all digests of the file."""
     program = shutil.which("rpm")
     if program is None:
         pytest.skip("the program rpm is not installed: apt-get install rpm")

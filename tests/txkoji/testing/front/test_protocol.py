@@ -1,4 +1,4 @@
-"""HTTP, sessions and call numbers of the embedded hub are those that a real hub showed.
+"""HTTP, sessions and call numbers are as on a real hub.
 
 The recorded exchanges are sent again, in order, over TLS and with Python's own HTTP client. A
 session and its key are the embedded hub's where the recording had the real hub's.
@@ -46,7 +46,7 @@ def exchanges() -> list[dict[str, Any]]:
 
 @pytest_twisted.async_fixture
 async def hub(hub: FakeHub) -> FakeHub:
-    """Give a hub that had a task 7, canceled while it was built, as the recorded one."""
+    """Return a hub whose task 7 was canceled while it built, like the recorded one."""
     for _ in range(6):
         hub.state.next_id("task")
     assert hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo") == 7
@@ -73,7 +73,7 @@ class Replay:
         return number, old if note in WITH_THE_OLD_KEY else key
 
     def learn(self, recorded: Any, ours: Any) -> None:
-        """Note the session that a login gave."""
+        """Remember the session of a login."""
         if isinstance(recorded, dict) and "session-key" in recorded:
             name = str(recorded["session-id"])
             _, before, _ = self.keys.get(name, ("", "none", ""))
@@ -115,7 +115,7 @@ def value_of(data: bytes) -> Any:
 
 
 def shape(value: Any) -> Any:
-    """Return what two hubs must agree on: the keys and types of a value, of a fault all."""
+    """Return what two hubs must agree on: the keys and types of a value, or a whole fault."""
     if isinstance(value, tuple):
         return value
     if isinstance(value, dict):
@@ -169,7 +169,7 @@ def run_hub(*arguments: str) -> subprocess.Popen[str]:
 
 
 def test_alone(tmp_path: Path) -> None:
-    """``python -m txkoji.testing`` says where it is, writes a profile, and ends at SIGTERM."""
+    """``python -m txkoji.testing`` prints its URL, writes a profile, and ends at SIGTERM."""
     path = tmp_path / "koji.conf"
     with run_hub("--port", "0", "--profile-out", str(path)) as process:
         assert process.stdout is not None
@@ -183,7 +183,7 @@ def test_alone(tmp_path: Path) -> None:
 
 
 def test_port_is_taken() -> None:
-    """A port that is taken is one line and exit status 1."""
+    """A port in use is reported in one line, with exit status 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with run_hub("--port", port) as process:

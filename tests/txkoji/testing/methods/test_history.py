@@ -1,4 +1,4 @@
-"""What the embedded hub tells of the past: history, lists that are paged, signatures, deletions."""
+"""The embedded hub's history, paged lists, signatures and deletions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that only the test advances."""
+    """A clock that the test advances."""
     clock = Clock()
     clock.advance(1795454910)
     return clock
@@ -42,7 +42,7 @@ def last_event(hub: FakeHub) -> int:
 
 
 def test_tagging_since_an_event(hub: FakeHub) -> None:
-    """What came and what went after an event is told, each row once, with what it was."""
+    """Rows that were created or revoked after an event are listed, each once."""
     before = last_event(hub)
     hub.call("tagBuildBypass", "demo-released", "hello-1.0-r1")
     hub.call("untagBuild", "demo-candidate", "hello-1.0-r2")
@@ -66,7 +66,7 @@ def test_tagging_since_an_event(hub: FakeHub) -> None:
 
 
 def test_forced_tagging(hub: FakeHub) -> None:
-    """Tagging by force what is tagged ends one row and begins another at the same event."""
+    """Tagging again by force revokes one row and creates another at the same event."""
     before = last_event(hub)
     hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-r1", force=True)
     rows = hub.call("queryHistory", tables=["tag_listing"], build="hello-1.0-r1")["tag_listing"]
@@ -93,7 +93,7 @@ FILTERS: list[tuple[dict[str, Any], dict[str, int]]] = [
 
 @pytest.mark.parametrize(("options", "expected"), FILTERS, ids=str)
 def test_history_of(hub: FakeHub, options: dict[str, Any], expected: dict[str, int]) -> None:
-    """Each option selects rows; a table that it says nothing of is left out."""
+    """Each option selects rows; tables that it does not apply to are left out."""
     history = hub.call("queryHistory", **options)
     counts = {table: len(rows) for table, rows in history.items()}
     assert {table: counts.get(table) for table in expected} == expected
@@ -102,7 +102,7 @@ def test_history_of(hub: FakeHub, options: dict[str, Any], expected: dict[str, i
 
 
 def test_names_in_history(hub: FakeHub) -> None:
-    """Rows say the names beside the ids."""
+    """Rows show names beside ids."""
     [target] = hub.call("queryHistory", tables=["build_target_config"])["build_target_config"]
     assert target["build_target.name"] == "demo"
     assert (target["build_tag.name"], target["dest_tag.name"]) == ("demo-build", "demo-candidate")
@@ -111,7 +111,7 @@ def test_names_in_history(hub: FakeHub) -> None:
 
 
 def test_history_in_pages(hub: FakeHub) -> None:
-    """Pages that are ordered hold each row once, and their number can be asked for."""
+    """Ordered pages hold each row once, and rows can be counted."""
     whole = hub.call("queryHistory", tables=["tag_packages"])["tag_packages"]
     pages: list[Any] = []
     while True:
@@ -126,7 +126,7 @@ def test_history_in_pages(hub: FakeHub) -> None:
 
 
 def test_history_of_nothing_known(hub: FakeHub) -> None:
-    """An unknown table or name is refused, an unknown option passed over."""
+    """An unknown table or name is refused, an unknown option is ignored."""
     for options in ({"tables": ["nope"]}, {"tag": "nope"}, {"build": "a-1-1"}):
         with pytest.raises(GenericError):
             hub.call("queryHistory", **options)
@@ -134,7 +134,7 @@ def test_history_of_nothing_known(hub: FakeHub) -> None:
 
 
 def test_builds_since(hub: FakeHub) -> None:
-    """Builds that were completed after a time come in pages, without the one of that time."""
+    """Builds completed after a time come in pages, without the one of that time."""
     builds = hub.call("listBuilds", queryOpts={"order": "build_id"})
     first = builds[0]["completion_ts"]
     options = {"order": "completion_ts,build_id", "limit": 1}
@@ -142,18 +142,18 @@ def test_builds_since(hub: FakeHub) -> None:
     [third] = hub.call("listBuilds", completeAfter=first, queryOpts={**options, "offset": 1})
     assert [second, third] == builds[1:]
     tasks = hub.call("listTasks", {"method": "build", "completedAfter": first}, {"order": "id"})
-    # The first build's task ended after the build: it was tagged meanwhile.
+    # The first build's task ended after the build: it tagged it.
     assert [task["id"] for task in tasks] == [build["task_id"] for build in builds]
 
 
 def test_builds_of_a_source(hub: FakeHub) -> None:
-    """Builds are found by a pattern for their source, whatever its case."""
+    """Builds are found by a pattern of their source, ignoring case."""
     found = hub.call("listBuilds", source="*/RPMS/hello.git#r2")
     assert [build["nvr"] for build in found] == ["hello-1.0-r2"]
 
 
 def test_signature(hub: FakeHub) -> None:
-    """A signature is listed and told, gives a signed copy, and is added once."""
+    """A signature is listed and announced, gives a signed copy, and can be added once."""
     told: list[Announcement] = []
     hub.on_message(told.append)
     nvra = "hello-1.0-r1.x86_64"
@@ -188,7 +188,7 @@ def test_deleted_build(hub: FakeHub) -> None:
 
 
 def test_next_release(hub: FakeHub, clock: Clock) -> None:
-    """The next release counts on from the newest build that is there or under way."""
+    """The next release follows the newest complete or building one."""
     proposal = {"name": "world", "version": "1.0"}
     assert hub.call("getNextRelease", proposal) == "1"
     for release, following in (("1", "2"), ("7.fc44", "8.fc44"), ("1.2.3", None)):

@@ -1,4 +1,4 @@
-"""A hub that is killed and started again on its state file goes on as if nothing had been."""
+"""A killed hub resumes from its state file as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def hub_process(tmp_path: Path) -> Iterator[HubProcess]:
 
 
 def test_killed_while_it_accepts_builds(hub_process: HubProcess) -> None:
-    """Each build that was accepted is there after a SIGKILL, once, and the session is good."""
+    """Each accepted build survives a SIGKILL, once, and the session stays valid."""
     session = hub_process.call("login", "alice", "alice")
     number = 0
 
@@ -97,7 +97,7 @@ def test_killed_while_it_accepts_builds(hub_process: HubProcess) -> None:
         except (OSError, HTTPException):
             killer.join()
         hub_process.start()
-        # The one that got no answer, again under its number: done before, or done now.
+        # The call without a reply, repeated under its number: executed before, or now.
         try:
             accepted[f"{life}.{number}"] = build(f"{life}.{number}")
             outcomes.append("lost with its answer")
@@ -116,13 +116,13 @@ def tables(hub: FakeHub) -> dict[str, list[Any]]:
 
 
 def killed(hub: FakeHub) -> None:
-    """End a hub as SIGKILL does: nothing is said, nothing is finished."""
+    """End a hub as SIGKILL does: nothing is flushed or closed properly."""
     hub.builder.stop()
     hub.saved.close()
 
 
 def test_killed_at_any_moment_of_a_build(tmp_path: Path) -> None:
-    """Whenever a hub is killed during a build, the next one ends it: built once, tagged once."""
+    """Whenever a hub is killed during a build, the next one completes it: once, tagged once."""
     for moment in range(0, 130, 5):
         clock = Clock()
         path = tmp_path / f"state{moment}"
@@ -146,7 +146,7 @@ def test_killed_at_any_moment_of_a_build(tmp_path: Path) -> None:
 
 
 def go_on(hub: FakeHub, clock: Clock, task: int) -> None:
-    """Let a restored hub end a task well."""
+    """Wait until a restored hub closes a task."""
     hub.add_demo_content()
     hub.builder.resume()
     clock.pump([0.1] * 400)
@@ -170,7 +170,7 @@ OTHERS: dict[str, tuple[str, list[Any], int]] = {
 
 @pytest.mark.parametrize("family", OTHERS)
 def test_killed_at_any_moment_of(tmp_path: Path, family: str) -> None:
-    """Tasks of every kind go on after the hub has been killed, and make each build once."""
+    """Tasks of every kind resume after a SIGKILL, and make each build once."""
     method, arguments, builds = OTHERS[family]
     for moment in range(3, 140, 17):
         clock = Clock()
@@ -190,7 +190,7 @@ def test_killed_at_any_moment_of(tmp_path: Path, family: str) -> None:
 
 
 def test_sequences_go_on(tmp_path: Path) -> None:
-    """No id is given twice, not even one that a roll-back took with it."""
+    """No id is used twice, not even after a rollback."""
     path = tmp_path / "state"
     hub = FakeHub(Clock(), state_file=path)
     last = hub.add_tag("one")
@@ -210,7 +210,7 @@ def test_sequences_go_on(tmp_path: Path) -> None:
 
 
 def test_profile_stays_good(tmp_path: Path) -> None:
-    """A restarted hub with TLS has its authority and its ports still."""
+    """A restarted hub with TLS keeps its authority and its ports."""
     profile = tmp_path / "koji.conf"
     hub = HubProcess(tmp_path, "--profile-out", str(profile))
     hub.start()
@@ -222,7 +222,7 @@ def test_profile_stays_good(tmp_path: Path) -> None:
 
 
 def test_state_file_that_is_none(tmp_path: Path) -> None:
-    """Another file than a hub's is left alone, and the refusal is one line."""
+    """A file that is not a state file is left alone, and reported in one line."""
     hub = HubProcess(tmp_path)
     hub.state.write_text("no database, and long enough to tell\n" * 100)
     done = subprocess.run(

@@ -33,7 +33,7 @@ _SCM = re.compile(
 
 
 def call_of(builder: Builder, task: Row) -> MethodCall:
-    """Return a call as whom a task acts: its owner."""
+    """Return a call by the owner of a task."""
     return MethodCall(builder.hub, builder.hub.state.get("users", task["owner"]))
 
 
@@ -43,7 +43,7 @@ def is_scm_url(source: str) -> bool:
 
 
 def parse_source(source: str) -> tuple[str, str]:
-    """Take the package and the revision out of an SCM URL."""
+    """Return the package and the revision of an SCM URL."""
     url, _, revision = source.partition("#")
     path, _, module = url.partition("?")
     stem = (module or path).rstrip("/").rpartition("/")[2]
@@ -51,12 +51,12 @@ def parse_source(source: str) -> tuple[str, str]:
 
 
 def release_of(revision: str) -> str:
-    """Make a legal release of a revision."""
+    """Return a valid release made from a revision."""
     return re.sub(r"[^A-Za-z0-9._+~^]", "_", revision)[:40] or "1"
 
 
 def nvr_of(srpm: str) -> tuple[str, str, str]:
-    """Take name, version and release out of the path of a source RPM."""
+    """Return name, version and release from the path of a source RPM."""
     found = nvr.parse_rpm(srpm)
     if found is None:
         raise GenericError(f"invalid format: {srpm}")
@@ -64,7 +64,7 @@ def nvr_of(srpm: str) -> tuple[str, str, str]:
 
 
 def denied(policy: str) -> ActionNotAllowed:
-    """Return the refusal of a default policy of the hub that lets only admins through."""
+    """Return the refusal of a default hub policy that only admins pass."""
     return ActionNotAllowed(
         f"policy violation ({policy}): Only admin can do this via default policy"
     )
@@ -77,7 +77,7 @@ async def find_repo(
     target: dict[str, Any] | None,
     options: dict[str, Any],
 ) -> tuple[int, int]:
-    """Find the repo to build in, waiting for one if need be: its id and its tag."""
+    """Return the ids of the repo to build in and of its tag; wait for a repo if necessary."""
     if options.get("repo_id"):
         of_policy = task["method"] in ("build", "maven")
         if of_policy and not (call.hub.allow_repo_id_builds or call.has_permission("admin")):
@@ -98,7 +98,7 @@ async def find_repo(
 
 
 def check_listed(call: MethodCall, dest_tag: int, name: str) -> None:
-    """Refuse a package that the destination tag does not list."""
+    """Fail if the destination tag does not list a package."""
     package = find_package(call.state, name)
     entries = package_entries(call.state, dest_tag)
     entry = entries.get(package["id"]) if package else None
@@ -135,7 +135,7 @@ def begin_build(
     info: dict[str, Any] | None = None,
     **columns: Any,
 ) -> Row:
-    """Make the row of a build, or take over one that failed, or the task's own.
+    """Insert a build, restart one that failed, or return the one that the task made before.
 
     Args:
         call: who asks.
@@ -143,13 +143,13 @@ def begin_build(
         nvr: name, version and release.
         btype: its type: ``rpm``, ``image``, ...
         source: where it comes from.
-        extra: what else the build tells.
+        extra: the build's ``extra``.
         draft: make a draft.
-        info: what the build has as a build of this type.
-        columns: columns of the row that are not as usual.
+        info: the build's attributes of this type.
+        columns: more columns of the row.
 
     Raises:
-        GenericError: there is such a build, or it is under way.
+        GenericError: the build exists or is in progress.
     """
     name, version, release = nvr
     state = call.state
@@ -204,7 +204,7 @@ def begin_build(
 
 
 def _take_over(call: MethodCall, row: Row, columns: dict[str, Any]) -> None:
-    """Begin a build again that failed or was canceled: its id stays, nothing else does."""
+    """Restart a failed or canceled build: only its id stays."""
     for kind in call.state.rows("build_type", build_id=row["id"]):
         call.state.delete("build_type", kind["id"])
     now = call.hub.now()
@@ -221,7 +221,7 @@ def _take_over(call: MethodCall, row: Row, columns: dict[str, Any]) -> None:
 
 
 async def tag_into(builder: Builder, task: Row, row: Row, dest_tag: int) -> None:
-    """Let a child of a task put the build into its destination."""
+    """Tag the build into its destination, by a child task."""
     request = [dest_tag, row["id"], False, None, True]
     await builder.wait(task, [builder.subtask(task, "tagBuild", request, "tag")])
 
@@ -234,11 +234,11 @@ def put_file(builder: Builder, task: Row, name: str, data: bytes) -> str:
 
 
 def move_to_scratch(call: MethodCall, task: Row, number: int, paths: list[str]) -> None:
-    """Copy what a scratch build made to where its owner finds it.
+    """Copy the output of a scratch build to the scratch directory of its owner.
 
     Args:
         call: who asks.
-        task: the task whose owner it is.
+        task: a task of that owner.
         number: the task that the directory is named after.
         paths: the files below ``work``.
     """
@@ -249,9 +249,9 @@ def move_to_scratch(call: MethodCall, task: Row, number: int, paths: list[str]) 
 
 
 def release_for(call: MethodCall, task: Row, name: str, version: str, wanted: Any) -> str:
-    """Return the release of what a task builds: the wanted one, or the next one.
+    """Return the release that a task builds: the requested one, or the next one.
 
-    A task that has been restarted finds the one that it had.
+    A restarted task keeps the one that it had.
     """
     own = call.state.one("build", task_id=task["id"])
     if own is not None:
@@ -261,12 +261,12 @@ def release_for(call: MethodCall, task: Row, name: str, version: str, wanted: An
 
 
 def complete(call: MethodCall, row: Row) -> None:
-    """Bring a build to its end, whose files are all there."""
+    """Complete a build whose files are all in place."""
     change_build_state(call.state, row, BUILD_STATES["COMPLETE"], completion_ts=call.hub.now())
 
 
 async def write_log(builder: Builder, path: str, first: str, line: str, share: float) -> None:
-    """Let a log grow for a share of a build's time: a first line, then one line a step."""
+    """Append to a log for a share of a build's time: a first line, then one line a step."""
     files = builder.hub.files
     files.write(path, f"{first}\n".encode())
     for step in range(LOG_STEPS):

@@ -1,4 +1,4 @@
-"""Containers and the images of osbuild: builds that another service imports by itself."""
+"""Containers and osbuild images: builds that an external service imports."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _generator(call: MethodCall, name: str) -> Row:
 
 
 def _own_build(call: MethodCall, task: Row) -> Row | None:
-    """Find the build of a task that names it in ``extra`` alone."""
+    """Find the build that names a task in its ``extra`` only."""
     for row in call.state.rows("build"):
         if (row["extra"] or {}).get("container_koji_task_id") == task["id"]:
             return row
@@ -65,7 +65,7 @@ def _import_container(
     source: str | None,
     repositories: list[str],
 ) -> Row:
-    """Import a build as the service does: it is the service's, and the task's in ``extra``."""
+    """Import a build as the service does: it owns the build, which names the task in ``extra``."""
     call = call_of(builder, task)
     service = call.state.one("users", name="osbs") or insert_user(call.state, "osbs")
     extra = {
@@ -189,7 +189,7 @@ async def build_source_container(builder: Builder, task: Row) -> dict[str, Any]:
 
 @handler("osbuildImage")
 async def osbuild_image(builder: Builder, task: Row) -> dict[str, Any]:
-    """Run ``osbuildImage``: a compose of another service."""
+    """Run ``osbuildImage``: a compose of an external service."""
     name, version, _, _, target_info, arches, *rest = task["request"]
     options = (rest[0] if rest else None) or {}
     call = call_of(builder, task)

@@ -1,4 +1,4 @@
-"""Repos for users of a distribution: ``distRepo`` and its part ``createdistrepo``."""
+"""Dist repos: ``distRepo`` and its subtask ``createdistrepo``."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""What can go wrong on a builder, and the names that make it go wrong.
+"""Failures of builders and builds, and the names that cause them.
 
 By the name of the package, or of the image:
 
-- ``failarch``: it does not build on its first architecture (or, where there is but one, at all);
-- ``failroot``: its build root can't be made there, which is the builder's fault, not the package's;
-- ``failbuilder``: the builder itself has a bug there;
-- ``failhost``: the host goes silent there once; the task is free again, and ends on another try.
+- ``failarch``: it does not build on its first architecture;
+- ``failroot``: its build root can't be initialised there: an infrastructure fault;
+- ``failbuilder``: the builder itself crashes there;
+- ``failhost``: the host goes silent there once; the task returns to FREE, and the retry works.
 
-By the beginning of the revision of a source: ``failcheckout`` can't be checked out, ``failsrpm``
+By the prefix of a source's revision: ``failcheckout`` can't be checked out, ``failsrpm``
 gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
 
-``FakeHub.builders_mended`` ends what is the builder's fault: ``failroot``, ``failbuilder`` and
+``FakeHub.builders_mended`` turns off the infrastructure faults: ``failroot``, ``failbuilder`` and
 ``failhost``.
 """
 
@@ -45,10 +45,10 @@ def is_first(builder: Builder, task: Row) -> bool:
 
 
 async def check_out(builder: Builder, task: Row, source: str, share: float) -> None:
-    """Check a source out, which leaves ``checkout.log``.
+    """Check a source out and write ``checkout.log``.
 
     Raises:
-        BuildError: the revision says that it can't be.
+        BuildError: the revision starts with ``failcheckout``.
     """
     files, path = builder.hub.files, f"{task_directory(task['id'])}/checkout.log"
     url, _, revision = source.partition("#")
@@ -61,11 +61,11 @@ async def check_out(builder: Builder, task: Row, source: str, share: float) -> N
 
 
 async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> None:
-    """Make the build root of a task, which leaves ``root.log``, or fail as the name says.
+    """Make the build root of a task and write ``root.log``, or fail as the name says.
 
     Raises:
         BuildrootError: the build root can't be made.
-        UnknownFault: (1) the builder has a bug.
+        UnknownFault: (1) the builder crashed.
     """
     files, path = builder.hub.files, f"{task_directory(task['id'])}/root.log"
     files.write(path, f"Making the build root for {arch}\n".encode())
@@ -87,15 +87,15 @@ async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> 
 
 
 def make_repo(tag_name: str) -> None:
-    """Refuse to make a repo of a tag whose name says so.
+    """Fail to make a repo of a tag whose name asks for it.
 
     Raises:
-        GenericError: it does.
+        GenericError: the name starts with ``failrepo``.
     """
     if tag_name.startswith(REPO):
         raise GenericError("failed to create repo: /usr/bin/createrepo_c exited with status 1")
 
 
 def compiles(builder: Builder, task: Row, name: str) -> bool:
-    """Tell whether what a task builds does build."""
+    """Tell whether a task's package builds."""
     return name != ARCH or not is_first(builder, task)

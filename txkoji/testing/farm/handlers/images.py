@@ -47,13 +47,13 @@ IMAGE_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Family:
-    """What a kind of image is made by.
+    """How a kind of image is built.
 
     Attributes:
         child: the method of the task that makes the image of one architecture.
-        suffix: what its file ends with.
-        log: the log that tells how it went.
-        error: how a failure ends.
+        suffix: the extension of its file.
+        log: the name of its log.
+        error: the fault of a failed build.
         text: its text.
     """
 
@@ -104,19 +104,19 @@ FAMILIES = {
         "Kiwi failed: see image-root.{arch}.log",
     ),
 }
-"""By the method of the task that a user starts."""
+"""By the method of the top-level task."""
 
 
 @dataclass
 class Plan:
-    """What a task of a family was asked for.
+    """The request of a task of a family.
 
     Attributes:
         name: the image's name, which is its package.
         version: its version.
         arches: the architectures.
         target: the build target's name or id.
-        rest: what the children are told besides: the kickstart file, the description.
+        rest: more arguments of the children: the kickstart file, the description.
         options: the options.
     """
 
@@ -191,7 +191,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
     Args:
         builder: the builder.
         task: the task.
-        plan: what is asked for.
+        plan: the request.
         in_place: whether the task makes the image itself.
     """
     call = call_of(builder, task)
@@ -242,7 +242,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
 
 
 def check_image_listed(call: MethodCall, target: dict[str, Any], name: str) -> None:
-    """Refuse an image that the destination tag does not list."""
+    """Fail if the destination tag does not list an image."""
     package = find_package(call.state, name)
     entries = package_entries(call.state, target["dest_tag"])
     entry = entries.get(package["id"]) if package else None

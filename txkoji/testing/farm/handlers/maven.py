@@ -113,7 +113,7 @@ async def build_maven(builder: Builder, task: Row) -> dict[str, Any]:
 
 @handler("chainmaven")
 async def chain_maven(builder: Builder, task: Row) -> list[str]:
-    """Run ``chainmaven``: each package after those that it needs."""
+    """Run ``chainmaven``: each package after the ones it requires."""
     packages, target_info, *rest = task["request"]
     options = _options(rest)
     call = call_of(builder, task)

@@ -18,7 +18,7 @@ RUN_SHARE = 0.6
 
 @handler("runroot")
 async def runroot(builder: Builder, task: Row) -> str:
-    """Run ``runroot``: the command is always content, but for ``false``."""
+    """Run ``runroot``: every command succeeds except ``false``."""
     root, arch, command, *_ = task["request"]
     words = command if isinstance(command, str) else " ".join(command)
     call = call_of(builder, task)

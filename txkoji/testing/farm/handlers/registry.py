@@ -11,7 +11,7 @@ HANDLERS: dict[str, Handler] = {}
 
 
 def handler(method: str) -> Callable[[Handler], Handler]:
-    """Register a coroutine function as what a task of a method does.
+    """Register a coroutine function as the handler of a task method.
 
     It gets the builder and the row of the task, and returns the task's result, or raises the
     :class:`txkoji.exceptions.HubFault` that the task fails with.

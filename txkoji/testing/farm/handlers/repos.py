@@ -37,7 +37,7 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     call = call_of(builder, task)
     state = builder.hub.state
     tag = require_tag(state, task["request"][0])
-    # A task that has been restarted finds its own.
+    # A restarted task finds its own.
     repo = state.one("repo", task_id=task["id"], state=INIT)
     if repo is None:
         with state.transaction():
@@ -105,7 +105,7 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
 
 
 def _wanted_event(call: MethodCall, tag_id: int, nvrs: list[str]) -> tuple[bool, int | None]:
-    """Tell whether the builds are in the tag, and how old a repo may be that has them."""
+    """Return whether the builds are in the tag, and the first event of a repo with them."""
     low = default_min_event(call, tag_id)
     for nvr in nvrs:
         row = require_build_row(call.state, nvr)

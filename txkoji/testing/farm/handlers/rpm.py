@@ -124,7 +124,7 @@ async def _source_rpm(
 def _import(
     call: MethodCall, row: Row, srpm: dict[str, Any], arches: list[str], results: list[Any]
 ) -> None:
-    """Move what the children made to the build's place, and complete the build."""
+    """Copy the children's output to the build's directory, and complete the build."""
     files, state = call.hub.files, call.state
     directory = build_directory(call, row)
     binaries = [path for result in results for path in result["rpms"]]
@@ -143,7 +143,7 @@ def _import(
 
 
 def import_rpm(call: MethodCall, row: Row, path: str, source: str | None) -> None:
-    """Move an RPM to its build's place and list it.
+    """Copy an RPM to its build's directory and insert its row.
 
     Args:
         call: who asks.
@@ -229,7 +229,7 @@ async def build_arch(builder: Builder, task: Row) -> dict[str, Any]:
     await failures.make_build_root(builder, task, name, arch)
     path = f"{directory}/build.log"
     fails = not failures.compiles(builder, task, name)
-    # A package that does not build on one architecture shows it while the others still compile.
+    # A failing architecture fails while the others still compile.
     share = ARCH_SHARE / 2 if fails else ARCH_SHARE
     await write_log(builder, path, f"Building for target {arch}", f"compiling {name}", share)
     if fails:

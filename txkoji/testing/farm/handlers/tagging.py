@@ -1,4 +1,4 @@
-"""Builds into tags and out of them: ``tagBuild``."""
+"""Tagging: ``tagBuild``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAG_SHARE = 0.05
 
 @handler("tagBuild")
 async def tag_build(builder: Builder, task: Row) -> None:
-    """Run ``tagBuild``: out of the one tag, into the other, at one event."""
+    """Run ``tagBuild``: untag from the source tag and tag, at one event."""
     tag_id, build_id, force, from_tag, *_ = task["request"]
     await builder.sleep(TAG_SHARE)
     state = builder.hub.state
@@ -29,7 +29,7 @@ async def tag_build(builder: Builder, task: Row) -> None:
 
 
 def _tagged_since(builder: Builder, task: Row, tag_id: int, build_id: int) -> bool:
-    """Tell whether a task that has been restarted had done its work."""
+    """Tell whether a restarted task had tagged the build before."""
     listing = listing_of(builder.hub.state, tag_id, build_id)
     if task["times_opened"] < 2 or listing is None or listing["creator_id"] != task["owner"]:
         return False

@@ -110,7 +110,7 @@ def build_struct(state: HubState, row: Row) -> dict[str, Any]:
 
 
 def build_types(state: HubState, row: Row) -> dict[str, Any]:
-    """Return the types of a build with what each adds, as ``getBuildType`` answers them."""
+    """Return the types of a build with their attributes, as ``getBuildType`` answers."""
     return {each["name"]: each["info"] for each in state.rows("build_type", build_id=row["id"])}
 
 
@@ -125,7 +125,7 @@ _TYPE_COLUMNS = {
 
 
 def type_columns(type: str | None, types: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns that lists of builds have besides, where they are asked for one type."""
+    """Return the additional columns of a list of builds of one type."""
     names = _TYPE_COLUMNS.get(type or "", {})
     return {column: types[str(type)][key] for key, column in names.items()}
 

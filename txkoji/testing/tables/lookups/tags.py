@@ -11,13 +11,13 @@ from txkoji.testing.tables.state import HubState, Row
 
 
 def tag_name(state: HubState, tag_id: int) -> str:
-    """Return the name of a tag, whether or not the tag is still there."""
+    """Return the name of a tag, even if the tag is deleted."""
     row = state.row("tag", tag_id)
     return str(row["name"])
 
 
 def tag_config(state: HubState, tag_id: int, event: int | None = None) -> Row | None:
-    """Return a tag's configuration in force, or None."""
+    """Return a tag's active configuration, or None."""
     return next(iter(state.active("tag_config", event, tag_id=tag_id)), None)
 
 
@@ -68,7 +68,7 @@ def tag_extra(state: HubState, tag_id: int, event: int | None = None) -> dict[st
 def inherited_links(
     state: HubState, tag_id: int, event: int | None = None
 ) -> Iterator[tuple[int, int, Row, list[str]]]:
-    """Walk a tag's inherited_links, depth first, by ascending priority.
+    """Walk a tag's inheritance, depth first, by ascending priority.
 
     Yields:
         For each link: depth (1 for the tag's own parents), the parent's tag id, the link, and the
