@@ -52,6 +52,8 @@ class Connection:
         request_timeout: seconds until one reply begins, and between two pieces of it; by default
             the profile's ``timeout``.
         max_reply_bytes: the largest reply that is taken.
+        at_once: requests outside of the session that are in flight at a time; the others wait in
+            order, and that wait counts for no deadline.
         anonymous_reads: send reads outside of the session, in parallel; False for a site that
             does not let anonymous callers read.
         batching: let look-ups of single objects (``getTaskInfo(7)``) that are made in the same
@@ -74,6 +76,7 @@ class Connection:
         deadline: float = 120.0,
         request_timeout: float | None = None,
         max_reply_bytes: int = DEFAULT_MAX_BYTES,
+        at_once: int = 10,
         anonymous_reads: bool = True,
         batching: bool = True,
         retry: RetryPolicy | None = None,
@@ -96,7 +99,7 @@ class Connection:
         self.client = HubClient(
             self.settings,
             reactor,
-            limits=Limits(deadline, request_timeout, max_reply_bytes),
+            limits=Limits(deadline, request_timeout, max_reply_bytes, at_once),
             anonymous_reads=anonymous_reads,
             batching=batching,
             retry=retry,

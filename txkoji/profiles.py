@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import configparser
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote, urlsplit
+
+import idna
 
 from txkoji.exceptions import BrokenConfiguration, ProfileNotFound
 
-__all__ = ["Profile", "load", "names", "searched_paths"]
+__all__ = ["Profile", "load", "names", "searched_paths", "usable_url"]
+
+_USER_INFORMATION = re.compile(r"//\S*@")
 
 SYSTEM_DIRECTORY = Path("/etc/koji.conf.d")
 SYSTEM_FILE = Path("/etc/koji.conf")
@@ -143,54 +148,110 @@ def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None)
         raise ProfileNotFound(f"no Koji profile {profile!r} in {where}; {remedy}")
     section = parser[profile]
 
-    def value(key: str, read: Callable[[str], Any] = section.get) -> Any:
-        try:
-            return read(key)
-        except configparser.InterpolationError as error:
-            raise BrokenConfiguration(
-                f"{key} of the Koji profile {profile!r} can't be read:"
-                " a literal % must be written %%"
-            ) from error
-        except ValueError as error:
-            raise BrokenConfiguration(
-                f"{key} of the Koji profile {profile!r} is not a number:"
-                f" {section.get(key, raw=True)!r}"
-            ) from error
+    def broken(key: str, words: str) -> BrokenConfiguration:
+        return BrokenConfiguration(f"{key} of the Koji profile {profile!r} {words}")
 
-    server = value("server")
-    if not server:
+    def value(key: str) -> str | None:
+        try:
+            # A key that is left empty is not given, as for Koji's own client.
+            return section.get(key) or None
+        except configparser.InterpolationError as error:
+            raise broken(key, "can't be read: a literal % must be written %%") from error
+
+    def number(key: str) -> int | None:
+        text = value(key)
+        try:
+            return None if text is None else int(text)
+        except ValueError:
+            raise broken(key, f"is not a whole number: {text!r}") from None
+
+    def flag(key: str) -> bool:
+        text = value(key)
+        known = configparser.ConfigParser.BOOLEAN_STATES
+        if text is not None and text.lower() not in known:
+            raise broken(key, f"is neither true nor false: {text!r}")
+        return text is not None and known[text.lower()]
+
+    def url(key: str, text: str | None) -> str | None:
+        try:
+            return None if text is None else usable_url(text)
+        except ValueError as error:
+            raise broken(key, f"can't be used: {error}") from None
+
+    server = url("server", value("server"))
+    if server is None:
         raise ProfileNotFound(f"the Koji profile {profile!r} in {where} has no 'server'")
-    if not server.startswith(("http://", "https://")):
-        raise BrokenConfiguration(
-            f"server of the Koji profile {profile!r} is no http:// or https:// address: {server!r}"
-        )
-    topurl = value("topurl")
-    if not topurl and value("pkgurl"):
-        topurl = str(value("pkgurl")).rstrip("/").removesuffix("/packages")
+    topurl = url("topurl", value("topurl"))
+    if topurl is None and (pkgurl := url("pkgurl", value("pkgurl"))):
+        topurl = pkgurl.removesuffix("/packages")
+    # What only Koji's own client uses must be right all the same: a mistake is said here as there.
+    for key in ("max_retries", "retry_interval", "offline_retry_interval", "upload_blocksize"):
+        number(key)
+    for key in ("anon_retry", "offline_retry", "use_fast_upload"):
+        flag(key)
     return Profile(
         name=profile,
-        server=server.rstrip("/"),
-        weburl=(value("weburl") or Profile.weburl).rstrip("/"),
-        topurl=topurl.rstrip("/") if topurl else None,
-        authtype=value("authtype") or None,
-        user=value("user") or None,
-        password=value("password") or None,
-        cert=_path(value("cert"), "~/.koji/client.crt"),
-        serverca=_path(value("serverca"), "~/.koji/serverca.crt"),
+        server=server,
+        weburl=url("weburl", value("weburl")) or Profile.weburl,
+        topurl=topurl,
+        authtype=value("authtype"),
+        user=value("user"),
+        password=value("password"),
+        cert=_path(section.get("cert", raw=True), value("cert"), "~/.koji/client.crt"),
+        serverca=_path(
+            section.get("serverca", raw=True), value("serverca"), "~/.koji/serverca.crt"
+        ),
         # Koji's own client takes any text for true here, "False" too; we take it as it is meant.
-        no_ssl_verify=bool(value("no_ssl_verify", section.getboolean)),
-        principal=value("principal") or None,
-        keytab=value("keytab") or None,
-        ccache=value("ccache") or None,
-        proxyuser=value("proxyuser") or None,
-        timeout=max(int(value("timeout", section.getint) or Profile.timeout), 1),
-        poll_interval=max(int(value("poll_interval", section.getint) or Profile.poll_interval), 1),
+        no_ssl_verify=flag("no_ssl_verify"),
+        principal=value("principal"),
+        keytab=value("keytab"),
+        ccache=value("ccache"),
+        proxyuser=value("proxyuser"),
+        timeout=max(number("timeout") or Profile.timeout, 1),
+        poll_interval=max(number("poll_interval") or Profile.poll_interval, 1),
         settings={key: str(section.get(key, raw=True)) for key in section if key not in SECRETS},
     )
 
 
-def _path(value: str | None, default: str) -> str | None:
+def _path(given: str | None, value: str | None, default: str) -> str | None:
     if value:
         return str(Path(value).expanduser())
     path = Path(default).expanduser()
-    return str(path) if value is None and path.exists() else None
+    # A key that is there and empty means none, not the default.
+    return str(path) if given is None and path.exists() else None
+
+
+def usable_url(text: str) -> str:
+    """Return an address as it can be requested: the scheme in lower case, no trailing slash.
+
+    Args:
+        text: an http or https address.
+
+    Raises:
+        ValueError: it is no such address; the text says why, and shows no user information.
+    """
+    shown = _USER_INFORMATION.sub("//***@", text)
+    if any(character.isspace() or ord(character) < 32 for character in text):
+        raise ValueError(f"there is white space in {shown!r}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        # The parser's own words may quote a password.
+        raise ValueError(f"{shown!r} is no address") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{shown!r} is no http:// or https:// address")
+    if parts.username is not None:
+        raise ValueError(f"{shown!r} holds a user or password: leave them out")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{shown!r} has a query or a fragment: leave them out")
+    host = parts.hostname
+    try:
+        host = host if host.isascii() else idna.encode(host).decode("ascii")
+    except idna.IDNAError as error:
+        raise ValueError(f"{shown!r} has an impossible host name: {error}") from None
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None:
+        netloc = f"{netloc}:{port}"
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
+    return f"{parts.scheme}://{netloc}{path}".rstrip("/")

@@ -10,32 +10,36 @@ from dataclasses import dataclass
 from random import random
 
 from txkoji.exceptions import (
-    ConnectionFailed,
     HTTPStatusError,
-    RequestTimeout,
+    ProtocolError,
+    ReplyTooLarge,
     ServerOffline,
     TLSError,
     TransportError,
-    TruncatedReply,
 )
 
 __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
 
-PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP statuses that another attempt may not meet."""
-
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether an error may be gone at the next attempt.
+    """Tell whether an error may be gone at the next attempt: whether the hub is unreachable now.
 
-    Network faults, some HTTP statuses, a reply cut short, and a hub that says it is offline are;
-    refusals (other faults, 400, 401, 403, 404) and TLS errors are not.
+    This is the one place that decides it. An answer is only what the hub itself says, a refusal of
+    TLS, a permanent redirect, and a status that says that the request is wrong (400, 401, 403, 404
+    and their like). All else is trouble of the network or of what stands in front of the hub, and
+    passes: no connection, a reply that is cut short, a page of HTML with status 200 (maintenance,
+    a login portal, a proxy's error), statuses 408, 425, 429 and 5xx, and a hub that says that it is
+    offline.
     """
     if isinstance(error, HTTPStatusError):
-        return error.status in PASSING_STATUSES
-    if isinstance(error, TLSError):
+        return not _is_answer(error.status)
+    if isinstance(error, (TLSError, ReplyTooLarge)):
         return False
-    return isinstance(error, (ConnectionFailed, RequestTimeout, ServerOffline, TruncatedReply))
+    return isinstance(error, (TransportError, ProtocolError, ServerOffline))
+
+
+def _is_answer(status: int) -> bool:
+    return status in (301, 308) or (400 <= status < 500 and status not in (408, 425, 429))
 
 
 def was_not_carried_out(error: BaseException) -> bool:

@@ -120,8 +120,8 @@ def test_nothing_is_configured(system: Path, user: Path) -> None:
     ("text", "words"),
     [
         ("[k]\nweburl = http://k\n", "has no 'server'"),
-        ("[k]\nserver = k.example.com\n", "is no http:// or https:// address: 'k.example.com'"),
-        ("[k]\nserver = http://k\ntimeout = soon\n", "timeout of the Koji profile 'k' is not a nu"),
+        ("[k]\nserver = k.example.com\n", "'k.example.com' is no http:// or https:// address"),
+        ("[k]\nserver = http://k\ntimeout = soon\n", "timeout of the Koji profile 'k' is not a w"),
         ("[k]\nserver = http://k\npoll_interval = x\n", "poll_interval of the Koji profile 'k'"),
         ("[k]\nserver = http://k\nno_ssl_verify = perhaps\n", "no_ssl_verify of the Koji profile"),
         ("[k]\nserver = http://k/%41\n", "a literal % must be written %%"),

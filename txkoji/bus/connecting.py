@@ -59,7 +59,7 @@ def _endpoint(settings: Broker, reactor: Any) -> IStreamClientEndpoint:
     if settings.certificate is not None:
         client = read_client_certificate(
             settings.certificate, "certificate", owner, key=settings.key
-        )
+        ).options
     creator = optionsForClientTLS(settings.host, trustRoot=trust, extraCertificateOptions=client)
     secured: IStreamClientEndpoint = wrapClientTLS(creator, plain)
     return secured

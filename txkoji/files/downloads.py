@@ -20,6 +20,7 @@ from txkoji.exceptions import KojiException, TransferError
 from txkoji.files import rpm
 from txkoji.files.uploads import Progress
 from txkoji.hub.client import HubClient
+from txkoji.hub.transport import PACE_BYTES
 
 __all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
 
@@ -317,7 +318,8 @@ class _Download:
             try:
                 await self.client.receive(self.file.url, sink.have, sink)
             except KojiException as error:
-                if sink.received > before:
+                # A server that drips makes no progress that is worth waiting for.
+                if sink.received - before >= PACE_BYTES:
                     failures, progressed = 0, reactor.seconds()
                 failures += 1
                 pause = self.client.pause_after(error, failures, progressed)

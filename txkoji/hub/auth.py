@@ -31,6 +31,7 @@ class Login:
         args: its positional arguments. Left out of the repr: a password may be among them.
         kwargs: its named arguments.
         path: what is appended to the endpoint's path.
+        certificate: the file of the client certificate to show, where the way needs one.
         kerberos: gets the token that the request carries, where the way needs one.
     """
 
@@ -39,6 +40,7 @@ class Login:
     args: tuple[Any, ...] = field(default=(), repr=False)
     kwargs: dict[str, Any] = field(default_factory=dict)
     path: str = ""
+    certificate: str | None = None
     kerberos: Kerberos | None = None
 
     def renewal(self) -> Login:
@@ -82,6 +84,7 @@ def _by_certificate(profile: Profile, certificate: str | None) -> Login:
         "sslLogin",
         kwargs={"proxyuser": profile.proxyuser},
         path=SSL_PATH,
+        certificate=certificate,
     )
 
 

@@ -14,6 +14,7 @@ from txkoji.hub.batching import Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
 from txkoji.hub.login import Authenticator
 from txkoji.hub.methods import Kind
+from txkoji.hub.replies import a_struct, an_id
 from txkoji.hub.requests import Limits, Request, Requester
 from txkoji.hub.session import CallNumber, Session, has_run_out
 from txkoji.hub.transport import Sink, Transport
@@ -62,7 +63,9 @@ class HubClient:
         self._requester = Requester(
             profile.server, self._transport, reactor, limits or Limits(), retry or RetryPolicy()
         )
-        self._authenticator = Authenticator(profile, reactor, self.limits.request_timeout)
+        self._authenticator = Authenticator(
+            profile, reactor, self.limits.request_timeout, self._transport.show_certificate
+        )
         self._batcher = self.batcher() if batching else None
 
     def __repr__(self) -> str:
@@ -138,7 +141,7 @@ class HubClient:
     ) -> Any:
         """Send a request inside the session, where there is one and it need not stay outside."""
         if self.session is None or (outside and self._anonymous_reads):
-            return await self._requester.send(request)
+            return await self._requester.send(request, queued=True)
         return await self._through_session(self.session, request, number)
 
     async def _through_session(
@@ -235,7 +238,8 @@ class HubClient:
         """Return the id of the user who is logged in, None for nobody."""
         session = self.session
         if session is not None and session.user_id is None:
-            session.user_id = int((await self.call("getLoggedInUser"))["id"])
+            user = a_struct(await self.call("getLoggedInUser"), "getLoggedInUser", "id")
+            session.user_id = an_id(user["id"], "getLoggedInUser")
         return session.user_id if session is not None else None
 
     @returns_deferred

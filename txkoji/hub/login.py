@@ -24,6 +24,7 @@ from txkoji.hub.auth import Login, way_to_log_in
 from txkoji.hub.kerberos import Exchange, Kerberos
 from txkoji.hub.requests import Request
 from txkoji.hub.session import Session
+from txkoji.hub.tls import ClientCertificate, read_client_certificate
 from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
 
@@ -45,9 +46,10 @@ class _NegotiateAnswer:
 
     def take(self, headers: Headers) -> None:
         """Look at the headers of the reply."""
-        for value in headers.getRawHeaders("WWW-Authenticate") or []:
-            scheme, _, encoded = value.partition(" ")
-            if scheme.lower() == "negotiate" and encoded.strip():
+        # A header may hold any bytes: it is read as such.
+        for value in headers.getRawHeaders(b"WWW-Authenticate") or []:
+            scheme, _, encoded = value.partition(b" ")
+            if scheme.lower() == b"negotiate" and encoded.strip():
                 try:
                     self.token = base64.b64decode(encoded)
                 except binascii.Error:
@@ -62,10 +64,18 @@ class Authenticator:
         profile: says how to log in.
         reactor: runs what may block in a thread.
         timeout: seconds that a Kerberos KDC may take.
+        show_certificate: lets the requests that follow show a client certificate, or none.
     """
 
-    def __init__(self, profile: Profile, reactor: Any, timeout: float) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        reactor: Any,
+        timeout: float,
+        show_certificate: Callable[[ClientCertificate | None], Awaitable[None]],
+    ) -> None:
         self._profile = profile
+        self._show_certificate = show_certificate
         self._reactor = reactor
         self._timeout = timeout
 
@@ -79,10 +89,7 @@ class Authenticator:
             KojiLoginException: it did not work; the text says what was tried and what to do.
             TransportError: the hub could not be reached.
         """
-        reply = await self._log_in(way_to_log_in(self._profile), send)
-        return Session(
-            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
-        )
+        return Session(*await self._log_in(await self._way(), send))
 
     async def renew(self, session: Session, fault: HubFault, send: Send, send_inside: Send) -> None:
         """Let a session that has run out continue, under its own id where the hub does that.
@@ -97,8 +104,8 @@ class Authenticator:
             KojiLoginException: as for :meth:`log_in`.
             TransportError: the hub could not be reached; a call that waits for this was not sent.
         """
-        way = way_to_log_in(self._profile)
         try:
+            way = await self._way()
             if isinstance(fault, AuthExpired):
                 try:
                     reply = await self._log_in(way.renewal(), send_inside)
@@ -111,11 +118,21 @@ class Authenticator:
             # The login failed: the call that waits for it did not get to the hub.
             error.may_have_arrived = False
             raise
-        session.renewed(
-            reply["session-id"], reply["session-key"], headers=bool(reply.get("header-auth"))
-        )
+        session.renewed(*reply)
 
-    async def _log_in(self, way: Login, send: Send) -> dict[str, Any]:
+    async def _way(self) -> Login:
+        """Choose how to log in, and show the client certificate if that is how."""
+        way = way_to_log_in(self._profile)
+        certificate = None
+        if way.certificate is not None:
+            owner = f"the Koji profile {self._profile.name!r}"
+            certificate = read_client_certificate(way.certificate, "cert", owner)
+            way = replace(way, description=certificate.words(self._reactor.seconds()))
+        await self._show_certificate(certificate)
+        return way
+
+    async def _log_in(self, way: Login, send: Send) -> tuple[int, str, bool]:
+        """Send a login; returns the session's id, its key, and whether headers carry it."""
         answer = _NegotiateAnswer()
         request = Request(
             way.method,
@@ -142,11 +159,13 @@ class Authenticator:
                 f"{url}{way.path} refuses the login with {way.description}: it answered with HTTP"
                 f" status {error.status}; it wants another way to log in, or another user"
             ) from error
-        if not isinstance(reply, dict) or "session-id" not in reply:
+        given = reply if isinstance(reply, dict) else {}
+        number, key = given.get("session-id"), given.get("session-key")
+        if type(number) is not int or not isinstance(key, str):
             raise KojiLoginException(f"{url} gave no session for {way.description}")
         if exchange is not None and answer.token is not None:
             exchange.check(answer.token)
-        return reply
+        return number, key, bool(given.get("header-auth"))
 
     async def _negotiate(self, kerberos: Kerberos) -> Exchange:
         """Begin a login by ticket (RFC 4559). A slow KDC blocks only a thread."""

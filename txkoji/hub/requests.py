@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
-from txkoji.exceptions import ConnectionFailed, HubFault, KojiException
+from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, RequestTimeout
 from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.retry import RetryPolicy
@@ -26,11 +28,15 @@ class Limits:
         deadline: seconds that a call and its retries may take in all.
         request_timeout: seconds until one reply begins, and that nothing may come inside it.
         max_reply_bytes: the largest reply that is taken.
+        at_once: requests outside of a session that are in flight at a time; the others wait in
+            order. A hub has some hundred processes for everybody, and this process as many sockets
+            as the system lets it have.
     """
 
     deadline: float = 120.0
     request_timeout: float = 120.0
     max_reply_bytes: int = DEFAULT_MAX_BYTES
+    at_once: int = 10
 
 
 @dataclass(frozen=True)
@@ -85,9 +91,15 @@ class Requester:
         self._reactor = reactor
         self.limits = limits
         self._retry = retry
+        self._slots = DeferredSemaphore(limits.at_once)
 
-    async def send(self, request: Request) -> Any:
+    async def send(self, request: Request, *, queued: bool = False) -> Any:
         """Send a request until it is answered; returns the plain result.
+
+        Args:
+            request: the request.
+            queued: wait for one of the slots that limit how many requests are in flight. That wait
+                counts for no deadline. A session has a queue of its own instead.
 
         Raises:
             HubFault: the hub refused.
@@ -99,18 +111,16 @@ class Requester:
         start = self._reactor.seconds()
         failures = 0
         while True:
-            elapsed = self._reactor.seconds() - start
             try:
-                return await self._transport.post(
-                    url,
-                    request.body,
-                    request.headers,
-                    on_headers=request.on_headers,
-                    timeout=min(
-                        self.limits.request_timeout, max(self.limits.deadline - elapsed, 0.1)
-                    ),
-                    max_bytes=self.limits.max_reply_bytes,
-                )
+                if not queued:
+                    return await self._attempt(url, request, start)
+                asked = self._reactor.seconds()
+                await self._slots.acquire()
+                try:
+                    start += self._reactor.seconds() - asked
+                    return await self._attempt(url, request, start)
+                finally:
+                    self._slots.release()
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
                     error.method = request.method
@@ -130,13 +140,43 @@ class Requester:
                 )
             await deferLater(self._reactor, pause, lambda: None)
 
+    async def _attempt(self, url: str, request: Request, start: float) -> Any:
+        """Send a request once; the reply must be whole before the deadline."""
+        limits = self.limits
+        left = max(start + limits.deadline - self._reactor.seconds(), 0.1)
+        attempt = Deferred.fromCoroutine(
+            self._transport.post(
+                url,
+                request.body,
+                request.headers,
+                on_headers=request.on_headers,
+                timeout=min(limits.request_timeout, left),
+                max_bytes=limits.max_reply_bytes,
+            )
+        )
+        try:
+            # A little later than the limits inside, which say more of what went wrong.
+            return await attempt.addTimeout(left + 0.05, self._reactor)
+        except DeferredTimeout as error:
+            raise RequestTimeout(
+                f"{self._url} did not finish its reply to {request.method} within"
+                f" {limits.deadline:g} s",
+                url=self._url,
+            ) from error
+
     async def receive(self, url: str, offset: int, sink: Sink) -> None:
         """Receive a file from an offset on, in one attempt.
 
         Raises:
             TransportError: it did not get there or back; the sink has what came.
         """
-        await self._transport.get(url, offset, sink, timeout=self.limits.request_timeout)
+        await self._transport.get(
+            url,
+            offset,
+            sink,
+            timeout=self.limits.request_timeout,
+            pace=self.limits.deadline,
+        )
 
     def pause_after(
         self, error: KojiException, failures: int, since: float, *, write: bool = False

@@ -60,7 +60,7 @@ class Session:
         queue: the lock that a call of this session holds while it is under way.
     """
 
-    def __init__(self, id: int, key: str, *, headers: bool) -> None:  # noqa: A002 - Koji's name
+    def __init__(self, id: int, key: str, headers: bool) -> None:  # noqa: A002 - Koji's name
         self.id = id
         self.key = key
         self.callnum = 0
@@ -71,7 +71,7 @@ class Session:
     def __repr__(self) -> str:
         return f"<Session {self.id}, next call {self.callnum}>"
 
-    def renewed(self, id: int, key: str, *, headers: bool) -> None:  # noqa: A002 - Koji's name
+    def renewed(self, id: int, key: str, headers: bool) -> None:  # noqa: A002 - Koji's name
         """Take what a further login gave.
 
         Under the same id the hub goes on counting, and so do its call numbers here; Koji's own

@@ -5,22 +5,19 @@ Files are read whenever a connection is made, so that a renewed certificate is u
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import load_pem_x509_certificates
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from service_identity import VerificationError
+from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import (
-    Certificate,
-    CertificateOptions,
-    optionsForClientTLS,
-    platformTrust,
-    trustRootFromCertificates,
-)
+from twisted.internet.ssl import CertificateOptions, optionsForClientTLS, platformTrust
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
@@ -28,55 +25,56 @@ from zope.interface import implementer
 from txkoji.exceptions import BrokenConfiguration
 from txkoji.profiles import Profile
 
-__all__ = ["TLSPolicy", "read_authority", "read_client_certificate", "reasons", "tls_words"]
-
-_CERTIFICATE_MARK = b"-----BEGIN CERTIFICATE-----"
+__all__ = [
+    "ClientCertificate",
+    "TLSPolicy",
+    "TrustRoot",
+    "read_authority",
+    "read_client_certificate",
+    "reasons",
+    "tls_words",
+]
 
 T = TypeVar("T")
 
 
-@implementer(IOpenSSLClientConnectionCreator)
-class _Unverified:
-    """TLS without verification of the hub's certificate, for a profile that asks for it."""
+@dataclass(frozen=True)
+class ClientCertificate:
+    """A client certificate, as it was read from its file.
 
-    def __init__(self, options: CertificateOptions, host: bytes) -> None:
-        self._context = options.getContext()
-        self._host = host
+    Attributes:
+        path: the file.
+        subject: whom it is for (RFC 4514).
+        not_before: when it becomes valid, an aware UTC datetime.
+        not_after: when it expires, an aware UTC datetime.
+        options: arguments for Twisted's CertificateOptions, the private key among them.
+    """
 
-    def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N802
-        connection = SSL.Connection(self._context, None)
-        connection.set_tlsext_host_name(self._host)
-        return connection
+    path: str
+    subject: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    options: dict[str, Any] = field(repr=False, compare=False)
 
+    def words(self, now: float) -> str:
+        """Name the certificate in a message, with the dates that may explain a refusal.
 
-@implementer(IPolicyForHTTPS)
-class TLSPolicy:
-    """TLS as a profile asks for it: its CA or the system's, and its client certificate."""
-
-    def __init__(self, profile: Profile) -> None:
-        owner = f"the Koji profile {profile.name!r}"
-        self._client: dict[str, Any] = {}
-        if profile.cert is not None and Path(profile.cert).exists():
-            self._client = read_client_certificate(profile.cert, "cert", owner)
-        self._verify = profile.serverca is not None or not profile.no_ssl_verify
-        self._trust = platformTrust()
-        if profile.serverca is not None:
-            self._trust = read_authority(profile.serverca, "serverca", owner)
-
-    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:  # noqa: N802 - Twisted's name
-        """Return what makes the TLS side of a connection to a host."""
-        if not self._verify:
-            return _Unverified(CertificateOptions(**self._client), hostname)
-        return optionsForClientTLS(
-            hostname.decode("ascii"),
-            trustRoot=self._trust,
-            extraCertificateOptions=dict(self._client),
-        )
+        Args:
+            now: seconds since the epoch.
+        """
+        moment = datetime.datetime.fromtimestamp(now, datetime.timezone.utc)
+        if moment > self.not_after:
+            dates = f"which expired on {self.not_after:%Y-%m-%d %H:%M} UTC"
+        elif moment < self.not_before:
+            dates = f"which is not valid before {self.not_before:%Y-%m-%d %H:%M} UTC"
+        else:
+            dates = f"valid until {self.not_after:%Y-%m-%d}"
+        return f"the client certificate {self.path} ({self.subject}), {dates}"
 
 
 def read_client_certificate(
     path: str, setting: str, owner: str, *, key: str | None = None
-) -> dict[str, Any]:
+) -> ClientCertificate:
     """Read a client certificate and its key.
 
     Args:
@@ -85,59 +83,175 @@ def read_client_certificate(
         owner: whose setting that is: "the Koji profile 'koji'".
         key: a PEM file with the key, where ``path`` does not hold it.
 
-    Returns:
-        Arguments for Twisted's CertificateOptions.
-
     Raises:
         BrokenConfiguration: a file can't be used; the text says which and why.
     """
 
+    def certificates(data: bytes) -> list[x509.Certificate]:
+        return x509.load_pem_x509_certificates(data)
+
     def key_of(data: bytes) -> Any:
+        if b"PRIVATE KEY-----" not in data:
+            raise _UnusableFile("it holds no private key")
         return load_pem_private_key(data, None)
 
     # Not Twisted's PrivateCertificate: pyOpenSSL deprecates the objects that it hands on.
-    certificate, *chain = _read(path, setting, owner, load_pem_x509_certificates)
-    if key is None:
-        private = _read(path, setting, owner, key_of)
-    else:
-        private = _read(key, "key", owner, key_of)
-    return {"privateKey": private, "certificate": certificate, "extraCertChain": chain}
+    certificate, *chain = _read(path, setting, owner, certificates)
+    private = _read(key or path, setting if key is None else "key", owner, key_of)
+    if private.public_key() != certificate.public_key():
+        raise BrokenConfiguration(
+            f"can't use {path}, {setting} of {owner}: its private key is of another certificate"
+        )
+    return ClientCertificate(
+        path,
+        certificate.subject.rfc4514_string(),
+        _utc(certificate, "not_valid_before"),
+        _utc(certificate, "not_valid_after"),
+        {"privateKey": private, "certificate": certificate, "extraCertChain": chain},
+    )
 
 
-def read_authority(path: str, setting: str, owner: str) -> Any:
+def _utc(certificate: x509.Certificate, name: str) -> datetime.datetime:
+    # cryptography before 42 has naive dates only.
+    aware = getattr(certificate, f"{name}_utc", None)
+    if aware is None:
+        aware = getattr(certificate, name).replace(tzinfo=datetime.timezone.utc)
+    assert isinstance(aware, datetime.datetime)
+    return aware
+
+
+@implementer(IOpenSSLTrustRoot)
+class TrustRoot:
+    """The authorities that a hub's certificate is checked with, as OpenSSL itself reads them.
+
+    Args:
+        path: a file of PEM certificates, of any of OpenSSL's three kinds, or a hashed directory;
+            None for the system's authorities.
+        ask_after_handshake: let the hub ask for a client certificate after the handshake, too.
+    """
+
+    def __init__(self, path: str | None, *, ask_after_handshake: bool = False) -> None:
+        self._path = path
+        self._ask_after_handshake = ask_after_handshake
+
+    def _addCACertsToContext(self, context: SSL.Context) -> None:  # noqa: N802 - Twisted's name
+        if self._ask_after_handshake:
+            _ask_after_handshake(context)
+        if self._path is None:
+            platformTrust()._addCACertsToContext(context)  # noqa: SLF001 - the interface's method
+        elif Path(self._path).is_dir():
+            context.load_verify_locations(None, self._path)
+        else:
+            context.load_verify_locations(self._path)
+
+
+def _ask_after_handshake(context: SSL.Context) -> None:
+    """Offer a hub to ask for the client certificate after the handshake (RFC 8446, 4.2.6).
+
+    With TLS 1.3, Koji's documented Apache configuration asks for it only when it sees that the
+    request is a login. A client that did not offer this gets 403.
+    """
+    # pyOpenSSL has the function, but no method for it.
+    library: Any = SSL
+    library._lib.SSL_CTX_set_post_handshake_auth(context._context, 1)  # noqa: SLF001
+
+
+def read_authority(path: str, setting: str, owner: str, **options: Any) -> TrustRoot:
     """Read the certificates of an authority.
 
     Args:
-        path: a PEM file.
+        path: a file or directory, see :class:`TrustRoot`.
         setting: the setting that names the file, for messages.
         owner: whose setting that is.
-
-    Returns:
-        A trust root for Twisted.
+        options: further arguments of :class:`TrustRoot`.
 
     Raises:
         BrokenConfiguration: the file can't be used; the text says why.
     """
+    trust = TrustRoot(path, **options)
 
-    def trust_root(data: bytes) -> Any:
-        parts = data.split(_CERTIFICATE_MARK)[1:]
-        if not parts:
-            raise ValueError("it holds no certificate")
-        return trustRootFromCertificates(
-            [Certificate.loadPEM(_CERTIFICATE_MARK + part) for part in parts]
+    def check(data: bytes) -> TrustRoot:
+        if b"CERTIFICATE-----" not in data:
+            raise _UnusableFile("it holds no certificate")
+        try:
+            trust._addCACertsToContext(SSL.Context(SSL.TLS_METHOD))  # noqa: SLF001 - interface
+        except SSL.Error:
+            raise _UnusableFile("OpenSSL can't read a certificate in it") from None
+        return trust
+
+    if not Path(path).is_dir():
+        return _read(path, setting, owner, check)
+    if any(Path(path).glob("*.[0-9]*")):
+        return trust
+    raise BrokenConfiguration(
+        f"can't use {path}, {setting} of {owner}: a directory needs hashed names (openssl rehash)"
+    )
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Unverified:
+    """TLS without a check of the hub's certificate, for a profile that says so."""
+
+    def __init__(self, options: CertificateOptions, host: bytes, *, client: bool) -> None:
+        self._context = options.getContext()
+        if client:
+            _ask_after_handshake(self._context)
+        self._host = host
+
+    def clientConnectionForTLS(  # noqa: N802 - Twisted's name
+        self,
+        protocol: TLSMemoryBIOProtocol,  # noqa: ARG002 - the interface's
+    ) -> SSL.Connection:
+        connection = SSL.Connection(self._context, None)
+        connection.set_tlsext_host_name(self._host)
+        return connection
+
+
+@implementer(IPolicyForHTTPS)
+class TLSPolicy:
+    """TLS as a profile wants it: its CA or the system's, and perhaps a client certificate."""
+
+    def __init__(self, profile: Profile, certificate: ClientCertificate | None) -> None:
+        owner = f"the Koji profile {profile.name!r}"
+        self._client = {} if certificate is None else certificate.options
+        self._verify = profile.serverca is not None or not profile.no_ssl_verify
+        ask = certificate is not None
+        self._trust = TrustRoot(None, ask_after_handshake=ask)
+        if profile.serverca is not None:
+            self._trust = read_authority(
+                profile.serverca, "serverca", owner, ask_after_handshake=ask
+            )
+
+    def creatorForNetloc(  # noqa: N802 - Twisted's name
+        self,
+        hostname: bytes,
+        port: int,  # noqa: ARG002 - the interface's
+    ) -> Any:
+        if not self._verify:
+            return _Unverified(
+                CertificateOptions(**self._client), hostname, client=bool(self._client)
+            )
+        return optionsForClientTLS(
+            hostname.decode("ascii"),
+            trustRoot=self._trust,
+            extraCertificateOptions=dict(self._client),
         )
 
-    return _read(path, setting, owner, trust_root)
+
+class _UnusableFile(ValueError):
+    """Says what is wrong with a file, in a few words."""
 
 
 def _read(path: str, setting: str, owner: str, load: Callable[[bytes], T]) -> T:
     try:
         return load(Path(path).read_bytes())
     except OSError as problem:
-        words = problem.strerror
+        words = str(problem.strerror)
     except TypeError:
         words = "its private key has a pass phrase; give it one without (openssl pkey)"
-    except (crypto.Error, ValueError) as problem:
+    except _UnusableFile as problem:
+        words = str(problem)
+    except ValueError as problem:
         words = f"it is not a PEM file that fits ({type(problem).__name__})"
     raise BrokenConfiguration(f"can't read {path}, {setting} of {owner}: {words}")
 
@@ -150,12 +264,17 @@ def reasons(problem: BaseException) -> list[BaseException]:
     return found
 
 
-def tls_words(problem: BaseException, *, authority: str) -> str:
+_REFUSALS = ("certificate", "unknown ca", "access denied")
+"""Words of the TLS alerts by which a server refuses a client certificate (RFC 8446, 6.2)."""
+
+
+def tls_words(problem: BaseException, *, authority: str, client: str | None = None) -> str:
     """Say what went wrong with TLS.
 
     Args:
         problem: an error of pyOpenSSL or service_identity.
         authority: the setting that names the file of the other side's authority.
+        client: the client certificate that was shown, in words; None where none was.
     """
     if isinstance(problem, VerificationError):
         return "its certificate is for another host name"
@@ -166,6 +285,10 @@ def tls_words(problem: BaseException, *, authority: str) -> str:
             f"its certificate is signed by a CA that neither {authority} nor the system trusts,"
             " or has expired"
         )
+    if "alert" in words and any(each in words for each in _REFUSALS):
+        if client is None:
+            return f"it wants a client certificate ({words})"
+        return f"it refuses {client}"
     if "expired" in words:
         return "a certificate has expired"
     return words or "the TLS handshake failed"

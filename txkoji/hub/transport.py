@@ -16,48 +16,48 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import (
-    IConsumer,
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web._newclient import RequestNotSent
-from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    ProxyAgent,
+    ResponseDone,
+    ResponseFailed,
+)
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import (
-    IAgent,
-    IAgentEndpointFactory,
-    IBodyProducer,
-    IResponse,
-)
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from txkoji.exceptions import (
     ConnectionFailed,
     HTTPStatusError,
+    NotXMLRPC,
     RequestTimeout,
     TLSError,
     TransportError,
     TruncatedReply,
 )
-from txkoji.hub.tls import TLSPolicy, reasons, tls_words
+from txkoji.hub.endpoints import CONNECT_TIMEOUT, Endpoints
+from txkoji.hub.proxies import Proxy, proxy_for
+from txkoji.hub.tls import ClientCertificate, reasons, tls_words
 from txkoji.hub.xmlrpc import ResponseDecoder
 from txkoji.profiles import Profile
 
 __all__ = ["Transport"]
 
-CONNECT_TIMEOUT = 30.0
 KEPT_SECONDS = 4
 """How long an idle connection is kept: below the 5 seconds after which Apache closes it by default,
 so that a write does not meet a connection that is about to go."""
 
 CONNECTIONS = 20
 """Connections to one hub that are kept open at most: more than a hub's processes gain nothing."""
+
+PACE_BYTES = 64 * 1024
+"""A file of which less than so many bytes come within a deadline is not waited for."""
 
 
 @implementer(IBodyProducer)
@@ -96,17 +96,33 @@ class Sink(typing.Protocol):
 
 
 class _Reply(Protocol):
-    """Feeds the body of a reply to what takes it, with a limit on how long nothing may come."""
+    """Feeds the body of a reply to what takes it, with limits on how slowly it may come.
 
-    def __init__(self, decoder: Any, clock: Any, limit: float, url: str) -> None:
+    Args:
+        decoder: takes the body.
+        clock: measures the limits.
+        limit: seconds in which at least something must come.
+        url: the address, for messages.
+        pace: seconds in which at least :data:`PACE_BYTES` must come; None for no such limit.
+    """
+
+    def __init__(
+        self, decoder: Any, clock: Any, limit: float, url: str, pace: float | None = None
+    ) -> None:
         self.done: Deferred[Any] = Deferred(self._cancelled)
         self._decoder = decoder
+        self._clock = clock
         self._url = url
         self._limit = limit
+        self._pace = pace
+        self._paced_bytes = 0
+        self._paced_since = clock.seconds()
         self._timer = clock.callLater(limit, self._stalled)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         self._timer.reset(self._limit)
+        if self._pace is not None and self._is_too_slow(self._pace, len(data)):
+            return
         try:
             self._decoder.feed(data)
         except Exception:  # noqa: BLE001 - whatever the decoder raises is the call's outcome
@@ -124,6 +140,24 @@ class _Reply(Protocol):
         self._finish(
             Failure(TruncatedReply(f"the connection to {self._url} broke inside the reply"))
         )
+
+    def _is_too_slow(self, pace: float, size: int) -> bool:
+        """Note what came; a reply that drips is ended."""
+        self._paced_bytes += size
+        now = self._clock.seconds()
+        if self._paced_bytes >= PACE_BYTES:
+            self._paced_bytes, self._paced_since = 0, now
+        elif now - self._paced_since > pace:
+            self._finish(
+                Failure(
+                    RequestTimeout(
+                        f"{self._url} sent only {self._paced_bytes:,} bytes in {pace:g} s",
+                        url=self._url,
+                    )
+                )
+            )
+            return True
+        return False
 
     def _stalled(self) -> None:
         self._finish(
@@ -153,51 +187,45 @@ class _Reply(Protocol):
             abort()
 
 
-@implementer(IStreamClientEndpoint)
-class _WithoutDelay:
-    """Connects, and lets what is written leave at once.
+class _Agents:
+    """What sends requests: straight or by a proxy, all with the same client certificate or none."""
 
-    The head and the body of a request are written one after the other: the kernel would hold back
-    the end of the body until the hub has acknowledged what came before.
-    """
-
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
-        self._endpoint = endpoint
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
-        def connected(protocol: Any) -> Any:
-            protocol.transport.setTcpNoDelay(True)
-            return protocol
-
-        return self._endpoint.connect(protocolFactory).addCallback(connected)
-
-
-@implementer(IAgentEndpointFactory)
-class _Endpoints:
-    """Connects to a hub and to its files, with the profile's TLS where it is https."""
-
-    def __init__(self, reactor: Any, profile: Profile) -> None:
+    def __init__(
+        self, reactor: Any, profile: Profile, certificate: ClientCertificate | None
+    ) -> None:
         self._reactor = reactor
-        secure = profile.server.startswith("https:") or (profile.topurl or "").startswith("https:")
-        self._policy = TLSPolicy(profile) if secure else None
-        # An Agent asks for one with each request; to make one costs a tenth of a call.
-        self._endpoints: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
-        key = (uri.scheme, uri.host, uri.port)
-        if key not in self._endpoints:
-            self._endpoints[key] = self._make(uri)
-        return self._endpoints[key]
-
-    def _make(self, uri: URI) -> IStreamClientEndpoint:
-        endpoint: IStreamClientEndpoint = HostnameEndpoint(
-            self._reactor, uri.host, uri.port, timeout=CONNECT_TIMEOUT
+        self._pool = HTTPConnectionPool(reactor)
+        self._pool.cachedConnectionTimeout = KEPT_SECONDS
+        self._pool.maxPersistentPerHost = CONNECTIONS
+        # A POST is never sent again behind our back.
+        self._pool.retryAutomatically = False
+        self._endpoints = Endpoints(reactor, profile, certificate)
+        self._straight: IAgent = Agent.usingEndpointFactory(
+            reactor, self._endpoints, pool=self._pool
         )
-        if uri.scheme == b"https":
-            assert self._policy is not None
-            creator = self._policy.creatorForNetloc(uri.host, uri.port)
-            endpoint = wrapClientTLS(creator, endpoint)
-        return _WithoutDelay(endpoint)
+        self._by_proxy: dict[Proxy, IAgent] = {}
+
+    def request(
+        self,
+        method: bytes,
+        url: str,
+        headers: Headers,
+        body: IBodyProducer | None,
+    ) -> Deferred[IResponse]:
+        proxy = proxy_for(url) if url.startswith("http:") else None
+        if proxy is None:
+            return self._straight.request(method, url.encode("ascii"), headers, body)
+        if proxy.credentials is not None:
+            headers.setRawHeaders("Proxy-Authorization", [proxy.credentials])
+        if proxy not in self._by_proxy:
+            self._by_proxy[proxy] = ProxyAgent(
+                self._endpoints.to_proxy(proxy), self._reactor, self._pool
+            )
+        return self._by_proxy[proxy].request(method, url.encode("ascii"), headers, body)
+
+    def close(self) -> Deferred[None]:
+        closing: Deferred[None] = self._pool.closeCachedConnections()
+        return closing
 
 
 class Transport:
@@ -205,26 +233,44 @@ class Transport:
 
     Args:
         reactor: the reactor.
-        profile: for the TLS settings.
-        agent: sends the requests; by default an Agent of our own with a pool.
+        profile: the hub's address and its TLS settings.
+        agent: sends the requests; by default agents of our own with a pool.
     """
 
     def __init__(self, reactor: Any, profile: Profile, *, agent: IAgent | None = None) -> None:
         self._reactor = reactor
-        self._pool: HTTPConnectionPool | None = None
         self._profile = profile
         self._agent = agent
+        self._certificate: ClientCertificate | None = None
+        # By the certificate that is shown: a connection that shows none is another connection.
+        self._agents: dict[ClientCertificate | None, _Agents] = {}
 
-    def _make_agent(self) -> IAgent:
-        pool = HTTPConnectionPool(self._reactor)
-        pool.cachedConnectionTimeout = KEPT_SECONDS
-        pool.maxPersistentPerHost = CONNECTIONS
-        # A POST is never sent again behind our back.
-        pool.retryAutomatically = False
-        self._pool = pool
-        endpoints = _Endpoints(self._reactor, self._profile)
-        agent: IAgent = Agent.usingEndpointFactory(self._reactor, endpoints, pool=pool)
-        return agent
+    async def show_certificate(self, certificate: ClientCertificate | None) -> None:
+        """Show a client certificate to the hub's own host, from the next request on.
+
+        Args:
+            certificate: the certificate, None for none. One that was shown before is forgotten, and
+                its connections are closed.
+        """
+        previous, self._certificate = self._certificate, certificate
+        if previous is not None and previous != certificate and previous in self._agents:
+            await self._agents.pop(previous).close()
+
+    def _shown_to(self, url: str) -> ClientCertificate | None:
+        """Return the certificate that an address gets to see: only the hub's own host does."""
+        hub, other = urlsplit(self._profile.server), urlsplit(url)
+        same = (hub.scheme, hub.netloc) == (other.scheme, other.netloc)
+        return self._certificate if same else None
+
+    def _send(
+        self, method: bytes, url: str, headers: Headers, body: IBodyProducer | None
+    ) -> Deferred[IResponse]:
+        if self._agent is not None:
+            return self._agent.request(method, url.encode("ascii"), headers, body)
+        certificate = self._shown_to(url)
+        if certificate not in self._agents:
+            self._agents[certificate] = _Agents(self._reactor, self._profile, certificate)
+        return self._agents[certificate].request(method, url, headers, body)
 
     async def post(
         self,
@@ -259,12 +305,13 @@ class Transport:
         fields.update({name: [value] for name, value in headers.items()})
         response = await self._request(b"POST", url, fields, _Body(body), timeout)
         _refuse_status(response, _shown(url))
+        _refuse_page(response, _shown(url))
         if on_headers is not None:
             on_headers(response.headers)
         decoder = ResponseDecoder(max_bytes=max_bytes)
         return await self._receive(response, decoder, url, timeout)
 
-    async def get(self, url: str, offset: int, sink: Sink, *, timeout: float) -> None:
+    async def get(self, url: str, offset: int, sink: Sink, *, timeout: float, pace: float) -> None:
         """Receive a file, or what of it comes from an offset on.
 
         Args:
@@ -272,6 +319,7 @@ class Transport:
             offset: how many bytes are there already.
             sink: takes what comes.
             timeout: seconds until the answer begins, and that nothing may come inside it.
+            pace: seconds in which at least :data:`PACE_BYTES` must come.
 
         Raises:
             TransportError: it did not get there or back; the sink has what came.
@@ -288,7 +336,7 @@ class Transport:
         else:
             _refuse_status(response, url)
             sink.begin(0)
-        await self._receive(response, sink, url, timeout)
+        await self._receive(response, sink, url, timeout, pace)
 
     async def _request(
         self,
@@ -299,11 +347,9 @@ class Transport:
         timeout: float,
     ) -> IResponse:
         """Send a request; returns when the head of the answer is there."""
-        if self._agent is None:
-            self._agent = self._make_agent()
         shown = _shown(url)
         headers = Headers({"User-Agent": ["koji/1"], **fields})
-        request = self._agent.request(method, url.encode("ascii"), headers, body)
+        request = self._send(method, url, headers, body)
         timed_out = False
 
         def expire() -> None:
@@ -325,21 +371,33 @@ class Transport:
                 ) from problem
             if _is_cancelled(problem):
                 raise CancelledError from problem
-            raise _in_plain_words(problem, shown) from problem
+            raise self._in_plain_words(problem, shown) from problem
         finally:
             if timer.active():
                 timer.cancel()
 
-    async def _receive(self, response: IResponse, sink: Any, url: str, timeout: float) -> Any:
-        reply = _Reply(sink, self._reactor, timeout, _shown(url))
+    async def _receive(
+        self,
+        response: IResponse,
+        sink: Any,
+        url: str,
+        timeout: float,
+        pace: float | None = None,
+    ) -> Any:
+        reply = _Reply(sink, self._reactor, timeout, _shown(url), pace)
         response.deliverBody(reply)
         return await reply.done
 
     async def close(self) -> None:
         """Close the connections that are kept."""
-        if self._pool is not None:
-            pool, self._pool, self._agent = self._pool, None, None
-            await pool.closeCachedConnections()
+        agents, self._agents = self._agents, {}
+        for each in agents.values():
+            await each.close()
+
+    def _in_plain_words(self, problem: Exception, url: str) -> BaseException:
+        certificate = self._shown_to(url)
+        words = None if certificate is None else certificate.words(self._reactor.seconds())
+        return _in_plain_words(problem, url, words)
 
 
 def _is_cancelled(problem: Exception) -> bool:
@@ -356,8 +414,8 @@ def _shown(url: str) -> str:
 
 def _range_start(response: IResponse) -> int | None:
     """Return where the part begins that an answer with status 206 holds."""
-    values = response.headers.getRawHeaders("Content-Range") or [""]
-    found = re.match(r"bytes (\d+)-", values[0])
+    values = response.headers.getRawHeaders(b"Content-Range") or [b""]
+    found = re.match(rb"bytes ([0-9]{1,18})-", values[0])
     return int(found[1]) if found else None
 
 
@@ -392,6 +450,17 @@ def _refuse_status(response: IResponse, url: str) -> None:
     )
 
 
+def _refuse_page(response: IResponse, url: str) -> None:
+    """Refuse a web page with status 200: no hub sends one, what stands in front of it does."""
+    kinds = response.headers.getRawHeaders(b"Content-Type") or [b""]
+    if kinds[0].partition(b";")[0].strip().lower() in (b"text/html", b"application/xhtml+xml"):
+        response.deliverBody(_Discard())
+        raise NotXMLRPC(
+            f"{url} answered with a web page instead of a hub's reply: a maintenance page, a login"
+            " portal or a proxy?"
+        )
+
+
 class _Discard(Protocol):
     """Closes a connection whose reply nobody reads."""
 
@@ -400,24 +469,31 @@ class _Discard(Protocol):
             self.transport.loseConnection()
 
 
-def _in_plain_words(problem: Exception, url: str) -> BaseException:
-    host = urlsplit(url).hostname or url
+def _in_plain_words(problem: Exception, url: str, certificate: str | None) -> BaseException:
+    proxy = proxy_for(url)
+    address = url if proxy is None else f"{proxy} (for {url})"
+    host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)
     for reason in reasons(problem):
         if isinstance(reason, (SSL.Error, VerificationError)):
             return TLSError(
-                f"no secure connection to {host}: {tls_words(reason, authority='serverca')}",
+                f"no secure connection to {urlsplit(url).hostname}:"
+                f" {tls_words(reason, authority='serverca', client=certificate)}",
                 url=url,
                 may_have_arrived=False,
             )
         if isinstance(reason, error.DNSLookupError):
             return ConnectionFailed(
-                f"the host name {host} is unknown: check 'server' of the profile",
+                f"the host name of {host} is unknown: check the environment's proxy variables"
+                if proxy
+                else f"the host name {host} is unknown: check 'server' of the profile",
                 url=url,
                 may_have_arrived=False,
             )
         if isinstance(reason, error.ConnectionRefusedError):
             return ConnectionFailed(
-                f"nothing listens at {url}: is the hub up, and 'server' of the profile right?",
+                f"nothing listens at {address}: is the hub up, and 'server' of the profile right?"
+                if proxy is None
+                else f"nothing listens at {address}: check the environment's proxy variables",
                 url=url,
                 may_have_arrived=False,
             )

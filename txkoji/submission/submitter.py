@@ -24,6 +24,7 @@ from txkoji.exceptions import (
 )
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
+from txkoji.hub.replies import a_struct, an_id, structs
 from txkoji.hub.session import CallNumber
 from txkoji.submission.recognition import TASK_METHODS, arguments_of, surplus, with_marker
 
@@ -90,11 +91,12 @@ class Submitter:
         _check(call.method)
         owner = await self._client.user_id()
         options = {"order": "-id", "limit": 1}
-        newest = await self._client.call("listTasks", {"decode": True}, options)
+        reply = await self._client.call("listTasks", {"decode": True}, options)
+        newest = structs(reply, "listTasks", "id")
         return Submission(
             marker=uuid4().hex,
             submitted=self._client.reactor.seconds(),
-            newest_task=int(newest[0]["id"]) if newest else 0,
+            newest_task=an_id(newest[0]["id"], "listTasks") if newest else 0,
             owner=owner,
         )
 
@@ -128,7 +130,7 @@ class Submitter:
         while True:
             unknown: KojiException | None = None
             try:
-                task_id = int(await self._client.send(marked, number))
+                task_id = an_id(await self._client.send(marked, number), call.method)
             except KojiException as error:
                 if not _may_be_done(error, again=again):
                     raise
@@ -212,6 +214,7 @@ class Submitter:
             original = await self._client.call("getTaskInfo", arguments["taskID"], request=True)
             if original is None:
                 return []
+            original = a_struct(original, "getTaskInfo", "method", "request")
             wanted["method"] = original["method"]
             arguments = {**arguments, "request": original["request"]}
         if submission.owner is not None:
@@ -227,7 +230,8 @@ class Submitter:
         offset = 0
         while True:
             page = {"order": "-id", "limit": PAGE, "offset": offset}
-            tasks = await self._client.call("listTasks", wanted, page)
+            reply = await self._client.call("listTasks", wanted, page)
+            tasks = structs(reply, "listTasks", "id", "request")
             for task in tasks:
                 more = surplus(call.method, arguments, task, others)
                 if more is not None and task["id"] > submission.newest_task:

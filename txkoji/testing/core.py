@@ -62,6 +62,9 @@ class HubCore:
         absent_plugins: the plugins that are not installed.
         anonymous_user: the user as whom calls without a session act.
         keytab: a keytab with the key of ``HTTP/host``, for logins by Kerberos ticket.
+        trusts_front_end: a web server in front of the hub says who logs in, as mod_wsgi's
+            environment does for a real hub: ``X-Koji-Client`` is the client certificate's name,
+            ``X-Koji-Principal`` the Kerberos principal.
         ticket_answer: maps the service's answer to a ticket to the bytes that are sent; empty
             bytes send nothing.
         proxy_users: the users who may log in as others.
@@ -90,6 +93,7 @@ class HubCore:
         self.absent_plugins: set[str] = set()
         self.anonymous_user: str | None = None
         self.keytab: Path | None = None
+        self.trusts_front_end = False
         self.ticket_answer: Callable[[bytes], bytes] = lambda answer: answer
         self.proxy_users: set[str] = set()
         self.allow_srpm_builds = False

@@ -115,7 +115,7 @@ def _agent_to(koji: Connection, port: int) -> Any:
     @implementer(IAgentEndpointFactory)
     class Loopback:
         def endpointForURI(self, uri: Any) -> Any:  # noqa: N802
-            creator = TLSPolicy(koji.settings).creatorForNetloc(uri.host, uri.port)
+            creator = TLSPolicy(koji.settings, None).creatorForNetloc(uri.host, uri.port)
             return wrapClientTLS(creator, TCP4ClientEndpoint(reactor, "127.0.0.1", port))
 
     return Agent.usingEndpointFactory(reactor, Loopback())

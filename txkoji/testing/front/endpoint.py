@@ -79,9 +79,17 @@ class HubResource(Resource):
 
     def _wants_ticket(self, request: Request) -> bool:
         login = request.path.endswith(b"/ssllogin")
-        return login and self.hub.keytab is not None and certificate_name(request) is None
+        wanted = self.hub.keytab is not None and not self.hub.trusts_front_end
+        return login and wanted and self._certificate_name(request) is None
+
+    def _certificate_name(self, request: Request) -> str | None:
+        if self.hub.trusts_front_end:
+            return _front_end_says(request, "X-Koji-Client")
+        return certificate_name(request)
 
     def _principal(self, request: Request) -> str | None:
+        if self.hub.trusts_front_end:
+            return _front_end_says(request, "X-Koji-Principal")
         if self.hub.keytab is None or not self._wants_ticket(request):
             return None
         accepted = negotiate.accept(request.getHeader("authorization"), self.hub.keytab)
@@ -117,7 +125,7 @@ class HubResource(Resource):
             hub.sessions.check(call.session, method, callnum)
         call.user = self._user(call.session)
         if method == "sslLogin":
-            call.certificate_name = certificate_name(request)
+            call.certificate_name = self._certificate_name(request)
         if hub.locked_out and method not in ALWAYS_ALLOWED and not call.has_permission("admin"):
             raise exceptions.ServerOffline("Server disabled for maintenance")
         hub.calls[method] += 1
@@ -195,6 +203,12 @@ def _query(request: Request) -> dict[str, str]:
         return {}
     pairs = parse_qs(query.decode("utf-8", "replace"), keep_blank_values=True)
     return {name: values[0] for name, values in pairs.items()}
+
+
+def _front_end_says(request: Request, header: str) -> str | None:
+    value = request.getHeader(header)
+    # Apache writes "(null)" for a variable that is not set.
+    return str(value) if value and value != "(null)" else None
 
 
 def certificate_name(request: Request) -> str | None:

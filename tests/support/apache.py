@@ -1,0 +1,231 @@
+"""Apache httpd in front of an embedded hub, with the configuration that Koji documents."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+APACHE = shutil.which("apache2", path="/usr/sbin:/usr/bin")
+HTPASSWD = shutil.which("htpasswd")
+MODULES = Path("/usr/lib/apache2/modules")
+LIMIT = 20.0
+
+_LOADED = (
+    "mpm_event alias authn_core authn_file auth_basic authz_core authz_user headers proxy"
+    " proxy_connect proxy_http reqtimeout rewrite setenvif socache_shmcb ssl unixd"
+)
+
+_CONFIGURATION = """
+ServerRoot "{directory}"
+PidFile "{directory}/httpd.pid"
+ErrorLog "{directory}/error.log"
+LogLevel info
+DefaultRuntimeDir "{directory}"
+Mutex file:{directory}
+ServerName 127.0.0.1
+{modules}
+{gssapi_module}
+User www-data
+Group www-data
+SSLSessionCache shmcb:{directory}/sessions(512000)
+KeepAlive On
+KeepAliveTimeout {keep_alive_timeout}
+MaxKeepAliveRequests {max_requests}
+StartServers 1
+Listen 127.0.0.1:{port}
+Listen 127.0.0.1:{proxy_port}
+
+<VirtualHost 127.0.0.1:{port}>
+    SSLEngine on
+    SSLProtocol {protocol}
+    SSLCertificateFile "{server}"
+    SSLCACertificateFile "{authority}"
+    RequestHeader unset X-Koji-Client
+    RequestHeader unset X-Koji-Principal
+    ErrorDocument 503 "<html><title>Maintenance</title><h1>We are back soon</h1></html>"
+    {maintenance}
+    <Location /kojihub/ssllogin>
+        {login}
+    </Location>
+    ProxyPass / {hub}/
+    ProxyTimeout 60
+</VirtualHost>
+
+<VirtualHost 127.0.0.1:{proxy_port}>
+    ProxyRequests On
+    AllowCONNECT {port} 1-65535
+    <Proxy "*">
+        {proxy_login}
+    </Proxy>
+</VirtualHost>
+"""
+
+BY_CERTIFICATE = """
+        SSLVerifyClient require
+        SSLVerifyDepth 10
+        SSLOptions +StdEnvVars
+        RequestHeader set X-Koji-Client "%{SSL_CLIENT_S_DN_CN}s"
+"""
+
+BY_TICKET = """
+        AuthType GSSAPI
+        AuthName "GSSAPI Single Sign On Login"
+        GssapiCredStore keytab:{keytab}
+        Require valid-user
+        RequestHeader set X-Koji-Principal "expr=%{{REMOTE_USER}}"
+"""
+
+PAGE = """
+    RewriteEngine On
+    RewriteRule ^ - [R=503,L]
+"""
+
+PAGE_WITH_200 = """
+    RewriteEngine On
+    RewriteRule ^ - [R=200,L]
+"""
+
+
+def is_there() -> bool:
+    """Tell whether Apache httpd and its modules are installed."""
+    return APACHE is not None and (MODULES / "mod_auth_gssapi.so").exists()
+
+
+@dataclass
+class Apache:
+    """Apache httpd with TLS, and a second port that is a forward proxy.
+
+    Attributes:
+        directory: where its files go.
+        hub: the address of the embedded hub, without a path.
+        server: the certificate and key of the server, PEM.
+        authority: the certificate of the authority of clients and server, PEM.
+        protocol: what ``SSLProtocol`` says.
+        login: what stands in the location of ``ssllogin``.
+        password: of the user ``proxy`` of the forward proxy; None for a proxy for everyone.
+        max_requests: what ``MaxKeepAliveRequests`` says.
+        keep_alive_timeout: what ``KeepAliveTimeout`` says, seconds.
+    """
+
+    directory: Path
+    hub: str
+    server: Path
+    authority: Path
+    protocol: str = "-all +TLSv1.2 +TLSv1.3"
+    login: str = BY_CERTIFICATE
+    password: str | None = None
+    max_requests: int = 100
+    keep_alive_timeout: int = 5
+    maintenance: str = ""
+    port: int = 0
+    proxy_port: int = 0
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address of the hub behind it, without a path."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def proxy_url(self) -> str:
+        """The address of the forward proxy, with its user where it has one."""
+        user = "" if self.password is None else f"proxy:{self.password}@"
+        return f"http://{user}127.0.0.1:{self.proxy_port}"
+
+    @property
+    def error_log(self) -> str:
+        """What it has logged."""
+        return (self.directory / "error.log").read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            other.bind(("127.0.0.1", 0))
+            self.port, self.proxy_port = one.getsockname()[1], other.getsockname()[1]
+        # The workers run as another user.
+        self.directory.chmod(0o755)
+        for parent in self.directory.parents:
+            if parent.is_relative_to("/tmp"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+        if self.password is not None:
+            assert HTPASSWD is not None
+            subprocess.run(
+                [HTPASSWD, "-bc", self.directory / "users", "proxy", self.password],
+                check=True,
+                capture_output=True,
+            )
+        self._write()
+        assert APACHE is not None
+        with (self.directory / "stderr.log").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [APACHE, "-DFOREGROUND", "-f", self.directory / "httpd.conf"],
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+        end = time.monotonic() + LIMIT
+        while not self._listens():
+            said = (self.directory / "stderr.log").read_text()
+            assert self._process.poll() is None, said
+            assert time.monotonic() < end, said
+            time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _write(self) -> None:
+        gssapi = "GSSAPI" in self.login
+        proxy_login = "Require all granted"
+        if self.password is not None:
+            proxy_login = (
+                f"AuthType Basic\n        AuthName proxy\n        AuthUserFile"
+                f' "{self.directory}/users"\n        Require valid-user'
+            )
+        text = _CONFIGURATION.format(
+            directory=self.directory,
+            modules="\n".join(
+                f"LoadModule {name}_module {MODULES}/mod_{name}.so"
+                for name in _LOADED.split()
+                if (MODULES / f"mod_{name}.so").exists()
+            ),
+            gssapi_module=f"LoadModule auth_gssapi_module {MODULES}/mod_auth_gssapi.so"
+            if gssapi
+            else "",
+            keep_alive_timeout=self.keep_alive_timeout,
+            max_requests=self.max_requests,
+            port=self.port,
+            proxy_port=self.proxy_port,
+            protocol=self.protocol,
+            server=self.server,
+            authority=self.authority,
+            maintenance=self.maintenance,
+            login=self.login,
+            hub=self.hub,
+            proxy_login=proxy_login,
+        )
+        (self.directory / "httpd.conf").write_text(text)
+
+    def change(self, maintenance: str) -> None:
+        """Switch maintenance on or off, gracefully: requests in flight are finished."""
+        self.maintenance = maintenance
+        self._write()
+        assert self._process is not None
+        before = self.error_log.count("resuming normal operations")
+        self._process.send_signal(signal.SIGUSR1)
+        end = time.monotonic() + LIMIT
+        while self.error_log.count("resuming normal operations") == before:
+            assert time.monotonic() < end, self.error_log
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop at once."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(LIMIT)
+            self._process = None

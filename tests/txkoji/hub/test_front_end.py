@@ -1,0 +1,155 @@
+"""A real Apache httpd in front of the hub, configured as Koji documents it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from tests.official_client.conftest import CLIENT
+from tests.support import apache
+from tests.support.apache import Apache
+from txkoji import Connection, Profile
+from txkoji.exceptions import KojiLoginException, NotXMLRPC, TLSError
+from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.skipif(
+    not apache.is_there(),
+    reason="needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi",
+)
+
+SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
+
+Start = Callable[..., Apache]
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, build_seconds=60)
+    hub.add_demo_content()
+    hub.trusts_front_end = True
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def start(hub: FakeHub, tmp_path: Path) -> AsyncIterator[Start]:
+    """Start Apache httpd before the hub."""
+    started: list[Apache] = []
+
+    def make(**settings: Any) -> Apache:
+        directory = tmp_path / f"apache-{len(started)}"
+        directory.mkdir()
+        server = hub.authority.server("127.0.0.1")
+        front = Apache(
+            directory,
+            hub.url.removesuffix("/kojihub"),
+            server,
+            hub.authority.certificate_path,
+            **settings,
+        )
+        front.start()
+        started.append(front)
+        return front
+
+    yield make
+    for front in started:
+        front.stop()
+
+
+def profile(hub: FakeHub, front: Apache, **settings: Any) -> Profile:
+    values: dict[str, Any] = {
+        "name": "t",
+        "server": f"{front.url}/kojihub",
+        "topurl": f"{front.url}/kojifiles",
+        "serverca": str(hub.authority.certificate_path),
+        "authtype": "ssl",
+        "cert": str(hub.certificate("alice")),
+    }
+    return Profile(**{**values, **settings})
+
+
+@pytest.mark.parametrize("protocol", ["-all +TLSv1.2", "-all +TLSv1.3"])
+@pytest_twisted.ensureDeferred
+async def test_login_by_certificate(hub: FakeHub, start: Start, protocol: str) -> None:
+    """Apache asks for the certificate after the handshake, with either version of TLS."""
+    front = start(protocol=protocol)
+    koji = Connection(profile(hub, front), reactor=reactor, deadline=10)
+    assert await koji.getKojiVersion()
+    await koji.login()
+    assert (await koji.getLoggedInUser()).name == "alice"
+    task_id = await koji.build(SOURCE.format(1), "demo", {"scratch": True})
+    hub.sessions.expire_all()
+    assert await koji.cancelTask(task_id) is None
+    await koji.logout()
+    await koji.login()
+    assert (await koji.getLoggedInUser()).name == "alice"
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_official_client(hub: FakeHub, start: Start, tmp_path: Path) -> None:
+    """Koji's own client logs in the same way through the same front end."""
+    front = start()
+    wanted = profile(hub, front)
+    config = tmp_path / "koji.conf"
+    config.write_text(
+        f"[t]\nserver = {wanted.server}\nauthtype = ssl\ncert = {wanted.cert}\n"
+        f"serverca = {wanted.serverca}\n"
+    )
+    command = [str(CLIENT), "-c", str(config), "-p", "t", "moshimoshi"]
+    done = await deferToThread(subprocess.run, command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "alice" in done.stdout
+
+
+@pytest_twisted.ensureDeferred
+async def test_refused_certificate(hub: FakeHub, start: Start) -> None:
+    """A certificate that the front end refuses is named, with the date of its end."""
+    front = start()
+    hub.authority.days_valid = -1
+    path = hub.certificate("bob")
+    koji = Connection(profile(hub, front, cert=str(path)), reactor=reactor, deadline=5)
+    with pytest.raises((TLSError, KojiLoginException)) as caught:
+        await koji.login()
+    assert f"the client certificate {path} (CN=bob), which expired on 20" in str(caught.value)
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_page_instead_of_the_hub(hub: FakeHub, start: Start) -> None:
+    """A page of HTML with status 200 is an outage: a read waits until the hub is back."""
+    front = start()
+    koji = Connection(profile(hub, front, authtype="noauth", cert=None), reactor=reactor)
+    koji.deadline = 3
+    assert await koji.getKojiVersion()
+    front.change(apache.PAGE_WITH_200)
+    # A kept connection is served by the process that began it, with the old configuration.
+    await koji.close()
+    with pytest.raises(NotXMLRPC, match="answered with a web page instead of a hub's reply"):
+        await koji.getKojiVersion()
+    koji.deadline = 30
+    await koji.close()
+    waiting = koji.getKojiVersion()
+    front.change("")
+    assert await waiting == hub.version
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_few_requests_on_a_connection(hub: FakeHub, start: Start) -> None:
+    """A front end that closes a connection after some requests loses none and doubles none."""
+    front = start(max_requests=3)
+    koji = Connection(profile(hub, front), reactor=reactor, deadline=20)
+    await koji.login()
+    ids = [await koji.submit("build", SOURCE.format(n), "demo") for n in range(10)]
+    assert len(set(ids)) == 10
+    assert len(hub.call("listTasks", {"method": "build"})) == 10
+    await koji.close()

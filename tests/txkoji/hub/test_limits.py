@@ -1,0 +1,195 @@
+"""How much of a hub a client takes, and how long it waits for one that answers oddly."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import LoopingCall
+from twisted.web.iweb import IAgent
+from zope.interface import implementer
+
+from txkoji import Connection, KojiException, Profile
+from txkoji.exceptions import KojiLoginException, RequestTimeout, TransportError
+from txkoji.files.downloads import RemoteFile, download
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@implementer(IAgent)
+class SilentAgent:
+    """Takes requests, and answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.requests: list[Deferred[Any]] = []
+
+    def request(self, *_arguments: Any, **_named: Any) -> Deferred[Any]:
+        self.requests.append(Deferred())
+        return self.requests[-1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_few_requests_at_once() -> None:
+    """Of many reads that are made at once ten are in flight; the others wait, and lose no time."""
+    agent = SilentAgent()
+    koji = Connection(
+        Profile(name="t", server="http://hub.test/kojihub"),
+        reactor=reactor,
+        deadline=30,
+        agent=agent,
+    )
+    calls = [koji.listBuilds(packageID=number) for number in range(1500)]
+    assert len(agent.requests) == 10
+    agent.requests[3].errback(TransportError("broken", may_have_arrived=False))
+    agent.requests[5].cancel()
+    for call in calls:
+        call.addErrback(lambda failure: failure.trap(CancelledError, KojiException))
+    assert len(agent.requests) == 12
+    for call in calls:
+        call.cancel()
+
+
+@pytest_twisted.ensureDeferred
+async def test_own_limit() -> None:
+    """A program may let more requests, or fewer, be in flight."""
+    agent = SilentAgent()
+    profile = Profile(name="t", server="http://hub.test/kojihub")
+    koji = Connection(profile, reactor=reactor, at_once=3, agent=agent)
+    calls = [koji.listBuilds(packageID=number) for number in range(5)]
+    assert len(agent.requests) == 3
+    for call in calls:
+        call.addErrback(lambda failure: failure.trap(CancelledError))
+        call.cancel()
+
+
+class Dripping(Protocol):
+    """Sends the head of an answer at once, and the body a byte at a time."""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        kind = b"text/xml" if data.startswith(b"POST") else b"application/octet-stream"
+        assert self.transport is not None
+        self.transport.write(HEAD % kind)
+        self.drip = LoopingCall(self.transport.write, b" ")
+        self.drip.start(0.02)
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: ARG002, N802
+        self.drip.stop()
+
+
+class Fixed(Protocol):
+    """Answers every request with the same bytes."""
+
+    answer = b""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if b"\r\n\r\n" in data:
+            assert self.transport is not None
+            self.transport.write(self.answer)
+
+
+Serve = Callable[[type[Protocol]], str]
+
+
+@pytest_twisted.async_yield_fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serve a protocol; gives the address."""
+    ports: list[Any] = []
+
+    def start(protocol: type[Protocol]) -> str:
+        ports.append(reactor.listenTCP(0, Factory.forProtocol(protocol), interface="127.0.0.1"))
+        return f"http://127.0.0.1:{ports[-1].getHost().port}/kojihub"
+
+    yield start
+    for port in ports:
+        await port.stopListening()
+
+
+@pytest_twisted.ensureDeferred
+async def test_dripping_reply(serve: Serve) -> None:
+    """A deadline holds against a hub that sends a byte now and then, for ever."""
+    koji = Connection(Profile(name="t", server=serve(Dripping)), reactor=reactor, deadline=0.5)
+    with pytest.raises(RequestTimeout, match=r"did not finish its reply to getTag within 0\.5 s"):
+        await koji.call("getTag", "f44", event=3)
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_dripping_file(serve: Serve, tmp_path: Path) -> None:
+    """A file of which next to nothing comes within a deadline is given up."""
+    url = serve(Dripping)
+    koji = Connection(Profile(name="t", server=url), reactor=reactor, deadline=0.5)
+    with pytest.raises(RequestTimeout, match=r"sent only \d+ bytes in 0\.5 s"):
+        await download(
+            koji.client, [RemoteFile("f", url, 1_000_000)], tmp_path, at_once=1, progress=None
+        )
+    await koji.close()
+
+
+def answer(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> type[Protocol]:
+    lines = [b"HTTP/1.1 " + status, b"Content-Type: text/xml", *headers]
+    lines.append(b"Content-Length: %d" % len(body))
+    whole = b"\r\n".join([*lines, b"", body])
+    return type("Answer", (Fixed,), {"answer": whole})
+
+
+def reply(value: bytes) -> bytes:
+    return (
+        b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value>"
+        + value
+        + b"</value>\n</param>\n</params>\n</methodResponse>\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"<nil/>",
+        b"<string>yes</string>",
+        b"<struct></struct>",
+        b"<struct><member><name>session-id</name><value><int>1</int></value></member></struct>",
+        b"<struct><member><name>session-key</name><value><int>1</int></value></member></struct>",
+        (
+            b"<struct><member><name>session-id</name><value><string>x</string></value></member>"
+            b"<member><name>session-key</name><value><string>x</string></value></member></struct>"
+        ),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_odd_login_reply(serve: Serve, value: bytes) -> None:
+    """A reply to a login that holds no session is an error of the login, whatever it is."""
+    profile = Profile(
+        name="t", server=serve(answer(reply(value))), authtype="password", user="a", password="b"
+    )
+    koji = Connection(profile, reactor=reactor, deadline=2)
+    with pytest.raises(KojiLoginException, match="gave no session"):
+        await koji.login()
+    assert koji.session_id is None
+    await koji.close()
+
+
+@pytest.mark.parametrize("value", [b"<nil/>", b"<string>x</string>", b"<struct></struct>"])
+@pytest_twisted.ensureDeferred
+async def test_odd_reply_to_a_submission(serve: Serve, value: bytes) -> None:
+    """A submission that is answered with anything but a number is an error of txkoji's own."""
+    koji = Connection(Profile(name="t", server=serve(answer(reply(value)))), reactor=reactor)
+    koji.deadline = 0.5
+    with pytest.raises(KojiException):
+        await koji.submit("build", "git+https://git.example.test/x#1", "demo")
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_range(serve: Serve, tmp_path: Path) -> None:
+    """A Content-Range with odd bytes is no range, and an error of txkoji's own."""
+    url = serve(answer(b"x", b"Content-Range: bytes \xff\xfe-9/10", status=b"206 Partial"))
+    (tmp_path / ".f.part").write_bytes(b"12345")
+    koji = Connection(Profile(name="t", server=url), reactor=reactor, deadline=0.3)
+    with pytest.raises(KojiException, match="another part"):
+        await download(koji.client, [RemoteFile("f", url, 10)], tmp_path, at_once=1, progress=None)
+    await koji.close()

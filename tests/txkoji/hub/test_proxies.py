@@ -1,0 +1,161 @@
+"""Proxies of the environment: which one leads where, and a hub behind a real one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.support import apache
+from tests.support.apache import Apache
+from txkoji import Connection, Profile
+from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
+from txkoji.hub.proxies import proxy_for
+from txkoji.testing import FakeHub
+
+HUB = "https://koji.example.com/kojihub"
+PASSWORD = "unseen proxy word"
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies", "expected"),
+    [
+        (HUB, {}, None),
+        (HUB, {"https": "http://p:3128"}, "the proxy http://p:3128"),
+        (HUB, {"http": "http://p:3128"}, None),
+        (HUB, {"all": "p:3128"}, "the proxy http://p:3128"),
+        (HUB, {"https": "p"}, "the proxy http://p:80"),
+        (HUB, {"https": "https://p"}, "the proxy https://p:443"),
+        ("http://koji.example.com/kojihub", {"http": "http://p:1"}, "the proxy http://p:1"),
+        (HUB, {"https": "http://p", "no": "example.com"}, None),
+        (HUB, {"https": "http://p", "no": ".example.com"}, None),
+        (HUB, {"https": "http://p", "no": "koji.example.com:443"}, "the proxy http://p:80"),
+        (
+            "https://koji.example.com:8443/",
+            {"https": "http://p", "no": "koji.example.com:8443"},
+            None,
+        ),
+        (HUB, {"https": "http://p", "no": "other.com, *"}, "the proxy http://p:80"),
+        (HUB, {"https": "http://p", "no": "*"}, None),
+        ("https://10.1.2.3/kojihub", {"https": "http://p", "no": "10.0.0.0/8"}, None),
+        ("https://[::1]:8/kojihub", {"https": "http://p", "no": "x, ::1/128"}, None),
+        (
+            "https://11.1.2.3/kojihub",
+            {"https": "http://p", "no": "10.0.0.0/8"},
+            "the proxy http://p:80",
+        ),
+    ],
+)
+def test_choice(url: str, proxies: dict[str, str], expected: str | None) -> None:
+    """The variables mean what they mean to Koji's own client."""
+    found = proxy_for(url, proxies)
+    assert (None if found is None else str(found)) == expected
+
+
+@pytest.mark.parametrize("value", ["socks5://p:1080", "http://", "http://p:port", "ftp://u:w@p"])
+def test_unusable_proxy(value: str) -> None:
+    """A proxy that can't be used is said with the variable's name, and without its password."""
+    with pytest.raises(BrokenConfiguration, match="https_proxy in the environment") as caught:
+        proxy_for(HUB, {"https": value})
+    assert "u:w" not in str(caught.value)
+
+
+def test_credentials_are_hidden() -> None:
+    """User and password go into a header, and into no text."""
+    found = proxy_for(HUB, {"https": "http://me%40x:s3cret@p:3128"})
+    assert found is not None
+    assert found.credentials == "Basic bWVAeDpzM2NyZXQ="
+    assert "s3cret" not in repr(found) + str(found)
+    assert found.credentials not in repr(found)
+
+
+@pytest_twisted.async_yield_fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    hub = FakeHub(reactor, tls=True)
+    hub.add_demo_content()
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest.fixture
+def proxy(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A forward proxy that asks for a password; it alone knows where hub.invalid is."""
+    if not apache.is_there():
+        pytest.skip("needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi")
+    directory = tmp_path / "apache"
+    directory.mkdir()
+    front = Apache(
+        directory,
+        hub.url.removesuffix("/kojihub"),
+        hub.authority.server("127.0.0.1"),
+        hub.authority.certificate_path,
+        password=PASSWORD,
+    )
+    front.start()
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    yield front
+    front.stop()
+
+
+def connection(hub: FakeHub) -> Connection:
+    profile = Profile(
+        name="t", server=hub.url, serverca=str(hub.authority.certificate_path), authtype="ssl",
+        cert=str(hub.certificate("alice")),
+    )  # fmt: skip
+    return Connection(profile, reactor=reactor, deadline=5)
+
+
+@pytest_twisted.ensureDeferred
+async def test_https_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An https hub is reached through a tunnel; the login by certificate works inside it."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy.proxy_url.replace(" ", "%20"))
+    koji = connection(hub)
+    assert await koji.login()
+    assert (await koji.getLoggedInUser()).name == "alice"
+    await koji.close()
+    assert PASSWORD not in repr(koji.client)
+
+
+@pytest_twisted.ensureDeferred
+async def test_http_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain http hub is asked for by its whole address."""
+    plain = FakeHub(reactor)
+    await plain.start()
+    monkeypatch.setenv("http_proxy", proxy.proxy_url.replace(" ", "%20"))
+    koji = Connection(Profile(name="t", server=plain.url), reactor=reactor, deadline=5)
+    assert await koji.getKojiVersion() == plain.version
+    await koji.close()
+    await plain.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_proxy_that_wants_a_login(
+    hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a password the proxy refuses: it is named, and what to do is said at once."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.proxy_port}")
+    koji = connection(hub)
+    with pytest.raises(HTTPStatusError, match=r"the proxy http://127.*407: it asks for a login"):
+        await koji.getKojiVersion()
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_proxy_that_is_not_there(
+    hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is sent to look at the profile when the proxy is down."""
+    proxy.stop()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.proxy_port}")
+    koji = connection(hub)
+    koji.deadline = 2
+    with pytest.raises(ConnectionFailed, match=r"the proxy http://.*check the environment"):
+        await koji.getKojiVersion()
+    await koji.close()

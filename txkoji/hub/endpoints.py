@@ -1,0 +1,219 @@
+"""Where a hub's connections lead: straight or by a proxy, with the TLS that a profile wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import error
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.python.failure import Failure
+from twisted.web.client import URI
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
+
+from txkoji.exceptions import ConnectionFailed, HTTPStatusError
+from txkoji.hub.proxies import Proxy, proxy_for
+from txkoji.hub.tls import ClientCertificate, TLSPolicy
+from txkoji.profiles import Profile
+
+__all__ = ["CONNECT_TIMEOUT", "Endpoints"]
+
+CONNECT_TIMEOUT = 30.0
+
+MAX_PROXY_ANSWER = 16 * 1024
+"""Bytes of the head of a proxy's answer to CONNECT."""
+
+
+@implementer(IStreamClientEndpoint)
+class _WithoutDelay:
+    """Connects, and lets what is written leave at once.
+
+    The head and the body of a request are written one after the other: the kernel would hold back
+    the end of the body until the hub has acknowledged what came before.
+    """
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
+        def connected(protocol: Any) -> Any:
+            protocol.transport.setTcpNoDelay(True)
+            return protocol
+
+        return self._endpoint.connect(protocolFactory).addCallback(connected)
+
+
+class _TunnelProtocol(Protocol):
+    """Asks a proxy for a tunnel (RFC 9110, 9.3.6), and is a pipe for the inner protocol then."""
+
+    def __init__(self, factory: IProtocolFactory, proxy: Proxy, target: bytes) -> None:
+        self.opened: Deferred[IProtocol] = Deferred(lambda _: self._abort())
+        self._factory = factory
+        self._proxy = proxy
+        self._target = target
+        self._head = b""
+        self._inner: Any = None
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        lines = [b"CONNECT %s HTTP/1.1" % self._target, b"Host: %s" % self._target]
+        if self._proxy.credentials is not None:
+            lines.append(b"Proxy-Authorization: %s" % self._proxy.credentials.encode("ascii"))
+        assert self.transport is not None
+        self.transport.write(b"\r\n".join([*lines, b"", b""]))
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        if self._inner is not None:
+            self._inner.dataReceived(data)
+            return
+        self._head += data
+        head, end, rest = self._head.partition(b"\r\n\r\n")
+        if end:
+            self._answered(head.partition(b"\r\n")[0].split(b" ", 2), rest)
+        elif len(self._head) > MAX_PROXY_ANSWER:
+            self._answered([], b"")
+
+    def _answered(self, status_line: list[bytes], rest: bytes) -> None:
+        status = status_line[1] if len(status_line) > 1 else b""
+        if not status.isdigit():
+            problem: Exception = ConnectionFailed(
+                f"{self._proxy} answered CONNECT with something that is not HTTP",
+                may_have_arrived=False,
+            )
+        elif not status.startswith(b"2"):
+            words = (
+                "it asks for a login: put user and password into the environment's proxy variable"
+                if status == b"407"
+                else "it does not connect to the hub"
+            )
+            problem = HTTPStatusError(
+                f"{self._proxy} answered with HTTP status {int(status)}: {words}",
+                status=int(status),
+                may_have_arrived=False,
+            )
+        else:
+            self._pipe(rest)
+            return
+        self._abort()
+        if not self.opened.called:
+            self.opened.errback(problem)
+
+    def _pipe(self, rest: bytes) -> None:
+        assert self.transport is not None
+        self._inner = self._factory.buildProtocol(self.transport.getPeer())
+        self._inner.makeConnection(self.transport)
+        if rest:
+            self._inner.dataReceived(rest)
+        self.opened.callback(self._inner)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
+        elif not self.opened.called:
+            self.opened.errback(
+                ConnectionFailed(
+                    f"{self._proxy} closed the connection before it reached the hub",
+                    may_have_arrived=False,
+                )
+            )
+
+    def _abort(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+
+class _TunnelFactory(Factory):
+    noisy = False
+
+    def __init__(self, protocol: _TunnelProtocol) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:  # noqa: ARG002, N802
+        return self._protocol
+
+
+@implementer(IStreamClientEndpoint)
+class _Tunnel:
+    """Connects to a host through a proxy that tunnels."""
+
+    def __init__(
+        self, endpoint: IStreamClientEndpoint, proxy: Proxy, target: bytes, clock: Any
+    ) -> None:
+        self._endpoint = endpoint
+        self._proxy = proxy
+        self._target = target
+        self._clock = clock
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
+        protocol = _TunnelProtocol(protocolFactory, self._proxy, self._target)
+        connecting = self._endpoint.connect(_TunnelFactory(protocol))
+
+        def timed_out(_value: Any, _seconds: float) -> Any:
+            raise error.TimeoutError
+
+        return connecting.addCallback(lambda _: protocol.opened).addTimeout(
+            CONNECT_TIMEOUT, self._clock, timed_out
+        )
+
+
+@implementer(IAgentEndpointFactory)
+class Endpoints:
+    """Connects to a hub and to its files.
+
+    Args:
+        reactor: the reactor.
+        profile: the TLS settings.
+        certificate: the client certificate to show; None for none.
+    """
+
+    def __init__(
+        self, reactor: Any, profile: Profile, certificate: ClientCertificate | None
+    ) -> None:
+        self._reactor = reactor
+        self._profile = profile
+        self._certificate = certificate
+        self._policy: TLSPolicy | None = None
+        # An Agent asks for one with each request; making one costs a tenth of a call.
+        self._endpoints: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 - Twisted's name
+        """Return the endpoint that leads to an address."""
+        key = (uri.scheme, uri.host, uri.port)
+        if key not in self._endpoints:
+            self._endpoints[key] = self._make(uri)
+        return self._endpoints[key]
+
+    def _make(self, uri: URI) -> IStreamClientEndpoint:
+        proxy = proxy_for(uri.toBytes().decode("ascii"))
+        if uri.scheme != b"https":
+            endpoint = self.to_proxy(proxy) if proxy else self._plain(uri.host, uri.port)
+            return _WithoutDelay(endpoint)
+        if proxy is None:
+            endpoint = self._plain(uri.host, uri.port)
+        else:
+            host = b"[%s]" % uri.host if b":" in uri.host else uri.host
+            target = b"%s:%d" % (host, uri.port)
+            endpoint = _Tunnel(self.to_proxy(proxy), proxy, target, self._reactor)
+        if self._policy is None:
+            self._policy = TLSPolicy(self._profile, self._certificate)
+        creator = self._policy.creatorForNetloc(uri.host, uri.port)
+        return _WithoutDelay(wrapClientTLS(creator, endpoint))
+
+    def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
+        """Return an endpoint that connects to a proxy."""
+        endpoint = self._plain(proxy.host.encode("ascii"), proxy.port)
+        if proxy.scheme == "https":
+            return wrapClientTLS(optionsForClientTLS(proxy.host), endpoint)
+        return endpoint
+
+    def _plain(self, host: bytes, port: int) -> IStreamClientEndpoint:
+        return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)

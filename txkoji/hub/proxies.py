@@ -1,0 +1,100 @@
+"""Which proxy leads to an address: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``.
+
+The rules are those of Koji's own client, which inherits them from the library requests.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the second
+    getproxies_environment,
+    proxy_bypass_environment,
+)
+
+from txkoji.exceptions import BrokenConfiguration
+
+__all__ = ["Proxy", "proxy_for"]
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A forward proxy.
+
+    Attributes:
+        scheme: how it is spoken to, ``http`` or ``https``.
+        host: its host.
+        port: its port.
+        credentials: the value of ``Proxy-Authorization``, None for none. It appears in no text.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    credentials: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return f"the proxy {self.scheme}://{self.host}:{self.port}"
+
+
+def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | None:
+    """Return the proxy that leads to an address, None for a direct connection.
+
+    Args:
+        url: the address.
+        proxies: the proxies by scheme, and under ``no`` the hosts that need none; by default what
+            the environment says.
+
+    Raises:
+        BrokenConfiguration: the environment names a proxy that can't be used.
+    """
+    settings = getproxies_environment() if proxies is None else dict(proxies)
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    found = settings.get(parts.scheme) or settings.get("all")
+    if not found or _is_exempt(host, parts.port, settings):
+        return None
+    variable = f"{parts.scheme if settings.get(parts.scheme) else 'all'}_proxy"
+    return _read(found, variable)
+
+
+def _is_exempt(host: str, port: int | None, settings: Mapping[str, str]) -> bool:
+    name = f"{host}:{port}" if port else host
+    if proxy_bypass_environment(name, dict(settings)) or proxy_bypass_environment(
+        host, dict(settings)
+    ):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in settings.get("no", "").split(","):
+        try:
+            if address in ipaddress.ip_network(entry.strip(), strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def _read(text: str, variable: str) -> Proxy:
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise BrokenConfiguration(f"{variable} in the environment has no usable port") from None
+    if parts.scheme not in ("http", "https"):
+        raise BrokenConfiguration(
+            f"{variable} in the environment names a {parts.scheme} proxy: only http and https"
+            " proxies can be used"
+        )
+    if not parts.hostname:
+        raise BrokenConfiguration(f"{variable} in the environment names no host")
+    credentials = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        credentials = f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
+    return Proxy(parts.scheme, parts.hostname, port, credentials)
