@@ -200,7 +200,7 @@ class _Unverified:
 
     def clientConnectionForTLS(  # noqa: N802 - Twisted's name
         self,
-        protocol: TLSMemoryBIOProtocol,  # noqa: ARG002 - the interface's
+        protocol: TLSMemoryBIOProtocol,
     ) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
         connection.set_tlsext_host_name(self._host)
@@ -225,8 +225,9 @@ class TLSPolicy:
     def creatorForNetloc(  # noqa: N802 - Twisted's name
         self,
         hostname: bytes,
-        port: int,  # noqa: ARG002 - the interface's
+        port: int,
     ) -> Any:
+        """Return what makes the TLS side of a connection to a host."""
         if not self._verify:
             return _Unverified(
                 CertificateOptions(**self._client), hostname, client=bool(self._client)
