@@ -1,4 +1,4 @@
-"""What a hub's event is as a Buildbot change. Pure."""
+"""The Buildbot change of an event. Pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from txkoji import (
 __all__ = ["CATEGORY", "MAX_RPMS", "change_of", "fitted"]
 
 CATEGORY = "koji-"
-"""What the categories begin with."""
+"""The prefix of the categories."""
 
 MAX_RPMS = 1000
-"""How many RPMs are listed: a build of texlive has some thousands."""
+"""How many RPMs a change lists: a build of texlive has several thousand."""
 
 _SIZES = {
     "author": 255,
@@ -35,20 +35,20 @@ _SIZES = {
     "repository": 512,
     "project": 512,
 }
-"""The sizes of Buildbot's columns: PostgreSQL refuses what is longer."""
+"""The sizes of Buildbot's columns: PostgreSQL refuses longer values."""
 
 
 def change_of(event: Event, *, source: str, hub: str, project: str | None) -> dict[str, Any]:
-    """Make the change of an event.
+    """Return the arguments of Buildbot's ``addChange`` for an event.
 
     Args:
-        event: the event, complete.
+        event: the complete event.
         source: the name of the change source.
         hub: the name of the hub's profile.
         project: the project of all changes; None for the name of the package.
 
     Returns:
-        The arguments of Buildbot's ``addChange``. Nothing else holds parts of it.
+        A new dictionary: the caller may change it.
     """
     package = event.package_name or ""
     repository, revision = _origin(event)
@@ -78,7 +78,7 @@ def change_of(event: Event, *, source: str, hub: str, project: str | None) -> di
 
 
 def fitted(change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a change whose values fit into Buildbot's columns."""
+    """Return a change with its values cut to the sizes of Buildbot's columns."""
     return {
         name: value[: _SIZES[name]] if name in _SIZES and value is not None else value
         for name, value in change.items()
@@ -93,7 +93,7 @@ def _author(event: Event) -> str:
 
 
 def _origin(event: Event) -> tuple[str, str]:
-    """Return where it was built from and which revision, else the package and the NVR."""
+    """Return the repository and revision of the source, else the package and the NVR."""
     source = _scm_source(event)
     address, _, revision = (source or "").partition("#")
     if "://" in address and revision:

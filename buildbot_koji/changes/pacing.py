@@ -116,6 +116,12 @@ class HourlyLimit:
             self.hour, self.count = now, 0
         return self.most is None or self.count < self.most
 
+    def add(self, count: int, now: float) -> None:
+        """Count changes that were stored."""
+        if count:
+            self.allows(now)
+            self.count += count
+
     @property
     def renewed_at(self) -> float:
         """When a new hour starts, in seconds since the epoch."""

@@ -83,6 +83,15 @@ class ChangeRecorder:
             self._keys[change["properties"][EVENT_KEY][0]] = float(change["when_timestamp"])
         late = await self._stored.find("changeid", "gt", self.state.scheduled)
         await self._announcements.repeat(late)
+        self._count_again([change["changeid"] for change in late])
+
+    def _count_again(self, late: Sequence[int]) -> None:
+        """Count the changes that were stored after the count was: the master died in between."""
+        if self.state.counted is None:
+            return
+        missed = [number for number in late if number > self.state.counted]
+        self._limit.add(len(missed), self._master.reactor.seconds())
+        self.state.counted = max(missed, default=self.state.counted)
 
     def knows(self, key: str) -> bool:
         """Return whether the event with a key is stored, held back or dismissed."""
@@ -124,6 +133,7 @@ class ChangeRecorder:
                 return done
             await self._store(change, now)
             done += 1
+        await self._save_count()
         rest = [change for change in changes[done:] if not self.knows(change_key(change))]
         if rest:
             if not self._held:
@@ -148,10 +158,11 @@ class ChangeRecorder:
         """
         for _ in range(count):
             if not self.may_release(now):
-                return
+                break
             # The master may have died after it was stored and before it was dropped.
             await self._store(self._held.first(), now, may_be_stored=True)
             await self._held.drop_first()
+        await self._save_count()
         if not self._held:
             self._log.info("{name}: no change is held back any more", name=self._name)
 
@@ -169,8 +180,10 @@ class ChangeRecorder:
         if not (may_be_stored or self._is_older(change)) or not await self._stored.has(change):
             # Buildbot changes the properties that it is given.
             given = {**change, "properties": dict(change["properties"]), "files": []}
-            self._announcements.made(await self._master.data.updates.addChange(**given))
-            self._limit.count += 1
+            number = await self._master.data.updates.addChange(**given)
+            self._announcements.made(number)
+            self._limit.add(1, now)
+            self.state.counted = number
         self._keys[key] = max(change["when_timestamp"] or 0.0, now)
 
     def _is_older(self, change: dict[str, Any]) -> bool:
@@ -181,6 +194,11 @@ class ChangeRecorder:
     async def add_health(self, change: dict[str, Any]) -> None:
         """Store a change that reports the health of the source."""
         await self._master.data.updates.addChange(**change, files=[])
+
+    async def _save_count(self) -> None:
+        """Write how many changes came in this hour: a crash must not grant the rest anew."""
+        if self._limit.most is not None:
+            await self.save()
 
     async def save(self) -> None:
         """Write the state."""

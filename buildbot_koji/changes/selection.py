@@ -13,17 +13,17 @@ __all__ = ["Selection"]
 
 @dataclass(frozen=True)
 class Selection:
-    """What the events must be. An empty tuple and None stand for anything.
+    """What an event must match. An empty tuple and None match any event.
 
     Attributes:
         packages: names of packages, or globs.
-        targets: names of build targets, or globs; for what was built by a task.
+        targets: names of build targets, or globs, of builds made by a task.
         owners: names of the owners of builds and tasks, or globs.
         types: types of builds.
         methods: methods of tasks.
-        scratch: whether tasks are scratch builds.
-        ignore_marker: leave out the builds and tasks that this package submitted.
-        function: has the last word.
+        scratch: whether tasks must be scratch builds.
+        ignore_marker: leave out builds and tasks that this package submitted.
+        function: called with an event that matches all of the above; returns whether to take it.
     """
 
     packages: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Selection:
     function: Callable[[Event], Any] | None = None
 
     def may_fit(self, event: Event) -> bool:
-        """Tell whether an event, of which not all may be known yet, can fit."""
+        """Return whether an event, whose details may still be missing, can match."""
         return not (
             self._other_package(event)
             or (_owner(event) is not None and self._other_owner(event))
@@ -45,10 +45,10 @@ class Selection:
         )
 
     def fits(self, event: Event) -> bool:
-        """Tell whether an event, of which all is known, fits.
+        """Return whether a complete event matches.
 
         Raises:
-            Exception: what the function of the configuration raises.
+            Exception: whatever :attr:`function` raises.
         """
         return (
             not self._other_package(event)

@@ -25,6 +25,7 @@ class SourceState:
         scheduled: the last change that the schedulers have certainly seen.
         hour: when the hour started in which changes are counted, in seconds since the epoch.
         count: the changes of that hour.
+        counted: the last change in the count; None in the state of an older version.
         stale: whether the hub was reported as unreachable.
     """
 
@@ -32,6 +33,7 @@ class SourceState:
     scheduled: int = 0
     hour: float = 0.0
     count: int = 0
+    counted: int | None = None
     stale: bool = False
 
 
@@ -49,7 +51,7 @@ class SourceStorage(MasterState):
     async def load(self) -> SourceState:
         """Read the state."""
         found = await self.get("standing", None)
-        return SourceState() if found is None else SourceState(**found)
+        return SourceState(counted=0) if found is None else SourceState(**found)
 
     async def save(self, state: SourceState) -> None:
         """Write the state."""

@@ -1,4 +1,4 @@
-"""The masters that share a database: which of them are gone, and who acts for those."""
+"""The masters that share a database: which of them are dead, and which one acts for those."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["acts_for_gone_masters", "gone_masters"]
 async def gone_masters(master: Any) -> set[int]:
     """Return the ids of the masters that Buildbot has declared dead.
 
-    One that was stopped, or was killed and started again, is not gone: it goes on by itself.
+    A master that was stopped, or was killed and started again, is not dead: it resumes its work.
     """
-    # After so long without a sign of life Buildbot closes the builds of a master.
+    # After so long without a heartbeat Buildbot closes the builds of a master.
     long_ago = master.reactor.seconds() - 60 * masters.EXPIRE_MINUTES
     return {
         each["masterid"]
@@ -30,6 +30,6 @@ async def gone_masters(master: Any) -> set[int]:
 
 @async_to_deferred
 async def acts_for_gone_masters(master: Any) -> bool:
-    """Tell whether it is for this master to do what gone masters left: the first that lives."""
+    """Return whether this master acts for the dead ones: the live one with the lowest id does."""
     living = [each["masterid"] for each in await master.data.get(("masters",)) if each["active"]]
     return bool(master.masterid == min([master.masterid, *living]))

@@ -1,4 +1,4 @@
-"""Gives the build requests of a dead master to the others."""
+"""Releases the build requests of a dead master."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["KojiOrphanReleaser"]
 
 
 class KojiOrphanReleaser(service.BuildbotService):
-    """Lets the masters that share a database run what a dead one had begun.
+    """Lets the masters that share a database run the builds that a dead one had started.
 
-    A master that gives no sign of life for ten minutes is declared dead by the others. Buildbot
-    4.3.0 closes its builds then, but leaves their requests claimed, by it: nobody runs them until
-    a master of the same name starts. This service takes the claims away, on whichever master
-    notices it; the next attempt of a Koji step goes on watching the task of the one before.
+    Masters declare one dead that has sent no heartbeat for ten minutes. Buildbot 4.3.0 closes its
+    builds then, but their requests stay claimed by it: no other master runs them until a master of
+    the same name starts. This service releases the claims, on whichever master notices the death
+    first; the next attempt of a Koji step resumes watching the task of the previous one.
 
     Put one among the ``services`` of each master. It takes no arguments.
     """
@@ -35,7 +35,7 @@ class KojiOrphanReleaser(service.BuildbotService):
 
     @async_to_deferred
     async def startService(self) -> None:
-        """Wait for masters to die; one may have died while nobody looked."""
+        """Release the claims of masters that are dead already, and of those that die."""
         await super().startService()
         self._consumer = await self.master.mq.startConsuming(
             self._stopped, ("masters", None, "stopped")
@@ -44,7 +44,7 @@ class KojiOrphanReleaser(service.BuildbotService):
 
     @async_to_deferred
     async def stopService(self) -> None:
-        """Wait no more."""
+        """Stop watching for dead masters."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await maybeDeferred(consumer.stopConsuming)
@@ -65,11 +65,11 @@ class KojiOrphanReleaser(service.BuildbotService):
         ids = [each.buildrequestid for each in orphans]
         if not ids:
             return
-        # Buildbot's public way takes away only a master's own claims: that is its mistake.
+        # Buildbot's public method releases only a master's own claims.
         await requests._unclaim_buildrequests_for_master(ids, master_id)  # noqa: SLF001
         await self.master.data.rtypes.buildrequest.generateEvent(ids, "unclaimed")
         self._log.info(
-            "released the build requests {ids} of master {id}, which is gone",
+            "released the build requests {ids} of master {id}, which is dead",
             ids=", ".join(map(str, ids)),
             id=master_id,
         )

@@ -357,6 +357,30 @@ async def test_flood(site: Site, logged: list[str]) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_limit_after_a_crash(site: Site) -> None:
+    """A master that dies within a flood has not forgotten how many changes came in the hour."""
+    master = await site.listen(koji(max_changes_per_hour=5))
+    state = SourceStorage(master.master, "KojiChangeSource-fake")
+    for _ in range(4):
+        site.build()
+    before = await state.get("standing")
+    await site.polled()
+    await master.until_changes(4)
+    saved = await state.get("standing")
+    assert saved["count"] == 4
+    for lost in (before, {**saved, "cursor": before["cursor"]}):
+        # Neither the cursor nor, in the first case, the batch's count was saved.
+        await state.put("standing", lost)
+        await master.stop()
+        site.build()
+        site.build()
+        master = await site.listen(koji(max_changes_per_hour=5))
+        state = SourceStorage(master.master, "KojiChangeSource-fake")
+        await site.polled()
+        assert len(await master.changes()) == 5
+
+
+@pytest_twisted.ensureDeferred
 async def test_pause(site: Site) -> None:
     """A source that is paused makes no changes, also after a restart, and none is lost."""
     master = await site.listen(koji())
