@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ class ForwardReactor:
         return float(reactor.seconds()) + self.ahead
 
 
+COUNTED = [("changes", None, "new"), ("buildsets", None, "new"), ("builds", None, "finished")]
+
+
 @implementer(IConfigLoader)
 class Loader:
     """Gives the configuration that a test has made."""
@@ -59,6 +63,7 @@ class Master:
         self.more = more
         self.loader = Loader({})
         self.master: Any = None
+        self._events = 0
 
     def configuration(self) -> dict[str, Any]:
         """Return what would be master.cfg."""
@@ -97,6 +102,19 @@ class Master:
             database.write_bytes(_EMPTY[0])
         self.master = BuildMaster(str(self.directory), **make)
         await self.master.startService()
+        for event in COUNTED:
+            await self.master.mq.startConsuming(self._count_event, event)
+
+    def _count_event(self, *_: Any) -> None:
+        self._events += 1
+
+    async def until_stored(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until a condition on changes, buildsets or builds in the database holds."""
+        while True:
+            seen = self._events
+            if await condition():
+                return
+            await until(lambda: self._events > seen)  # noqa: B023 - it is called in this round
 
     async def reconfigure(self, *sources: Any) -> None:
         """Give it other change sources."""
@@ -134,10 +152,10 @@ class Master:
     async def until_changes(self, count: int) -> list[dict[str, Any]]:
         """Wait until there are so many changes; returns them."""
 
-        async def enough() -> Any:
+        async def enough() -> bool:
             return len(await self.changes()) >= count
 
-        await until(enough)
+        await self.until_stored(enough)
         found = await self.changes()
         assert len(found) == count
         return found
@@ -148,7 +166,7 @@ class Master:
         async def enough() -> bool:
             return len(await self.scheduled()) >= len(changes)
 
-        await until(enough)
+        await self.until_stored(enough)
         assert await self.scheduled() == changes
 
     async def scheduled(self) -> list[int]:

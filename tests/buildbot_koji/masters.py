@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from twisted.internet.threads import deferToThread
 
-from tests.support import free_port, until
+from tests.support import free_port, poll
 
 BUILDBOT = Path(sys.executable).with_name("buildbot")
 SQLITE = "sqlite:///state.sqlite"
@@ -136,7 +136,7 @@ class MasterProcess:
         """Start the master; returns when it answers."""
         before = self.log.count(RUNNING)
         self._spawn()
-        await until(lambda: self._runs(before))
+        await poll(lambda: self._runs(before))
 
     def _spawn(self) -> None:
         with (self.directory / "output").open("ab") as output:
@@ -158,7 +158,7 @@ class MasterProcess:
         self.configure(config)
         before = self.log.count(RECONFIGURED)
         self._process.send_signal(signal.SIGHUP)
-        await until(lambda: self.log.count(RECONFIGURED) > before)
+        await poll(lambda: self.log.count(RECONFIGURED) > before)
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """End the master by a signal; returns its exit status."""
@@ -237,7 +237,7 @@ class MasterProcess:
             [found] = (await self.get(f"buildrequests/{request}"))["buildrequests"]
             return bool(found["complete"])
 
-        await until(complete)
+        await poll(complete)
         return (await self.builds(request))[-1]
 
     async def step(self, build: dict[str, Any]) -> dict[str, Any]:

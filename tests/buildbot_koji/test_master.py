@@ -14,7 +14,7 @@ from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCE
 from twisted.internet import reactor
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.support import until
+from tests.support import poll, until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import task_states
 from txkoji.testing import FakeHub
@@ -59,7 +59,7 @@ async def until_known(master: MasterProcess, request: int, attempt: int = 1) -> 
         properties = await master.properties(builds[attempt - 1])
         return builds[attempt - 1] if "koji_task_id" in properties else None
 
-    return await until(known)
+    return await poll(known)
 
 
 @pytest_twisted.ensureDeferred
@@ -111,7 +111,7 @@ async def test_scratch_build(hub: FakeHub, master: MasterProcess) -> None:
         seen.update(step["state_string"] for step in steps if step["name"] == "koji build")
         return bool(builds[0]["complete"])
 
-    await until(over)
+    await poll(over)
     assert any(words.startswith("building: x86_64 building") for words in seen), seen
     build = await master.ended(request)
     assert build["results"] == SUCCESS

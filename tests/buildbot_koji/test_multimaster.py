@@ -17,7 +17,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
-from tests.support import crossbar, postgres, until
+from tests.support import crossbar, poll, postgres, until
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
@@ -211,7 +211,7 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     one = cluster.masters[0]
     ids = await master_ids(cluster)
     # Both live, one listens to Koji.
-    first = await until(lambda: owner(one))
+    first = await poll(lambda: owner(one))
     builds = [add_build(hub, f"a{number}", "candidate") for number in range(6)]
 
     await until(lambda: len(cluster.tagged("gated")) == len(cluster.tagged("tested")) == 6)
@@ -220,7 +220,7 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     # Each master runs a build of Koji's, none of which ends, and no build gets tagged any more.
     hub.builder.seconds = 3600
     requests = [await one.force("build", ref=ref, target="demo") for ref in ("b1", "b2")]
-    attempts = [await until(lambda request=request: running(one, request)) for request in requests]
+    attempts = [await poll(lambda request=request: running(one, request)) for request in requests]
     assert {attempt["masterid"] for attempt in attempts} == set(ids)
     hub.builder.seconds = 1
     cluster.set_hosts("disableHost")
@@ -237,19 +237,19 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     # These are anywhere between their requests and their reports when it happens.
     before = await scheduled(one)
     hurried = [add_build(hub, f"d{number}", "candidate") for number in range(3)]
-    await until(lambda: has_scheduled(one, before + 2 * len(hurried)))
+    await poll(lambda: has_scheduled(one, before + 2 * len(hurried)))
     await victim.end(signal.SIGKILL)
     killed = reactor.seconds()
     # Nobody listens now.
     builds += [add_build(hub, f"c{number}", "candidate") for number in range(3)]
     cluster.set_hosts("enableHost")
-    await until(lambda: taken_over(survivor, first))
+    await poll(lambda: taken_over(survivor, first))
     taken = reactor.seconds() - killed
     # As soon as it has a free worker, the survivor watches the task of the dead master's build.
     attempt, other = sorted(attempts, key=lambda each: each["masterid"] != first)
     hub.call("cancelTask", (await survivor.properties(other))["koji_task_id"])
     request = attempt["buildrequestid"]
-    second = await until(lambda: next_attempt(survivor, request))
+    second = await poll(lambda: next_attempt(survivor, request))
     again = reactor.seconds() - killed
     assert (await survivor.builds(request))[0]["results"] == RETRY
     assert second["masterid"] != first

@@ -16,7 +16,7 @@ from buildbot.process.results import FAILURE, SUCCESS
 from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.support import until
+from tests.support import poll
 from txkoji.testing import FakeHub
 
 CHROMIUM = shutil.which("chromium")
@@ -84,7 +84,7 @@ async def building(master: MasterProcess, request: int) -> dict[str, Any]:
                     return build
         return None
 
-    return await until(has_arches)
+    return await poll(has_arches)
 
 
 def page_of(master: MasterProcess, build: dict[str, Any]) -> str:

@@ -18,7 +18,6 @@ from buildbot_koji.changes.mapping import change_of
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from tests.buildbot_koji.inprocess import Master, Site, koji
-from tests.support import until
 from txkoji.history import events
 from txkoji.testing import FakeHub
 
@@ -61,11 +60,11 @@ async def run(site: Site, name: str, *sources: Any) -> Master:
 async def builds(master: Master, count: int) -> list[dict[str, Any]]:
     """Wait until so many builds are over; returns them, with their properties' values."""
 
-    async def over() -> Any:
+    async def over() -> bool:
         found = await master.master.data.get(("builds",))
         return len(found) >= count and all(build["complete"] for build in found)
 
-    await until(over)
+    await master.until_stored(over)
     found = await master.master.data.get(("builds",))
     assert len(found) == count
     for build in found:

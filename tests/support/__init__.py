@@ -1,35 +1,33 @@
-"""What several tests use: a hub on a port, recordings."""
+"""What several tests use: ways to wait, a hub in memory, recordings."""
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from treq.testing import RequestTraversalAgent
-from twisted.internet import reactor
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import Clock
 
+from tests.support.waiting import poll, until
 from txkoji import Connection, Profile
 from txkoji.testing import FakeHub
 
+__all__ = [
+    "DATA",
+    "REPOSITORY",
+    "HubInMemory",
+    "free_port",
+    "poll",
+    "recorded_calls",
+    "reply_bytes",
+    "until",
+]
+
 REPOSITORY = Path(__file__).absolute().parents[2]
 DATA = REPOSITORY / "tests" / "data"
-STEP = 0.1
-
-
-async def until(condition: Callable[[], Any]) -> Any:
-    """Poll until a condition, which may be asynchronous, holds; returns its value."""
-    while True:
-        value = condition()
-        if hasattr(value, "__await__"):
-            value = await value
-        if value:
-            return value
-        await deferLater(reactor, STEP)
 
 
 class HubInMemory:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import free_port, until
+from tests.support import free_port, poll
 
 PROGRAM = os.environ.get("CROSSBAR")
 
@@ -59,7 +59,7 @@ class Crossbar:
         )
         log = self._directory / "log"
         self._launch(log)
-        await until(lambda: b"started" in log.read_bytes() and self._listens())
+        await poll(lambda: b"started" in log.read_bytes() and self._listens())
 
     def _launch(self, log: Path) -> None:
         with log.open("wb") as output:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from types import SimpleNamespace
 from typing import Any
 
+import mock
 import pytest
+from buildbot.changes.changes import Change
 from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import changes, steps, util
 from buildbot.process.properties import Properties
@@ -105,7 +106,7 @@ def change(**properties: Any) -> Any:
     for name, value in properties.items():
         values.setProperty(f"koji_{name}", value, "Change")
     fields = {"project": "hello", "repository": "", "branch": "f44", "category": "", "codebase": ""}
-    return SimpleNamespace(**fields, properties=values)
+    return mock.create_autospec(Change, instance=True, properties=values, **fields)
 
 
 TAGGED = change(

@@ -23,7 +23,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.support import brokers, until
+from tests.support import brokers, poll, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from txkoji.bus import AMQP, Publisher
 from txkoji.exceptions import BusError
@@ -167,7 +167,7 @@ async def test_everything_is_killed(
     master = MasterProcess(tmp_path / "master", hub.profile_text(), config)
     await master.create()
     await master.start()
-    await until(lambda: "listening to the message bus" in master.log)
+    await poll(lambda: "listening to the message bus" in master.log)
     await until(lambda: hub.calls["queryHistory"])
     bus = Bus(broker, queue)
     builds = []
@@ -198,7 +198,7 @@ async def test_everything_is_killed(
         stored = await deferToThread(read_database, master.directory)
         return len(stored.keys) >= EVENTS and stored.scheduled >= EVENTS
 
-    await until(all_there)
+    await poll(all_there)
     took = reactor.seconds() - started
     # What is still in the queue, and another poll, change nothing.
     before = hub.calls["getLastEvent"]

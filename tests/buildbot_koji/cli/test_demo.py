@@ -19,7 +19,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from tests.support import REPOSITORY, brokers, until
+from tests.support import REPOSITORY, brokers, poll
 from tests.support.brokers import RabbitMQ
 
 COMMAND = [str(Path(sys.executable).with_name("buildbot-koji")), "demo"]
@@ -190,7 +190,7 @@ class Pages:
             builds = list((await self.get(path))["builds"])
             return builds if len(builds) >= count else []
 
-        builds: list[dict[str, Any]] = await until(enough)
+        builds: list[dict[str, Any]] = await poll(enough)
         assert {each["results"] for each in builds} == {0}, builds
         return [{name: value for name, (value, _) in b["properties"].items()} for b in builds]
 

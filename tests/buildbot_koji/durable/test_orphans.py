@@ -11,7 +11,7 @@ import pytest_twisted
 from buildbot.plugins import util
 
 from tests.buildbot_koji.inprocess import Master
-from tests.support import until
+from tests.support import poll
 
 HOUR = 3600.0
 
@@ -88,7 +88,7 @@ async def test_buildbot_still_needs_it(peers: Peers) -> None:
 async def test_released(peers: Peers) -> None:
     """A dead master's requests are free for the others."""
     await peers.expire()
-    await until(lambda: peers.is_free())
+    await poll(lambda: peers.is_free())
 
 
 @with_releaser

@@ -7,7 +7,7 @@ from typing import Any
 from buildbot.process.results import SUCCESS
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.support import until
+from tests.support import poll
 from txkoji.testing import FakeHub
 
 CONFIG = """\
@@ -102,5 +102,5 @@ async def settled(master: MasterProcess, build: dict[str, Any], name: str = "tag
         found = (await records(master, build)).get(name)
         return found if found and found["state"] in ("delivered", "dead") else None
 
-    found = await until(final)
+    found = await poll(final)
     return f"{found['state']}: {found['said']}"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import mock
 import pytest
 import pytest_twisted
 from buildbot.process.results import RETRY, SUCCESS
@@ -16,7 +17,7 @@ from buildbot_koji.durable.outbox import Refused, Remember, Taken
 from buildbot_koji.reporters import backlog
 from buildbot_koji.reporters.base import REDELIVER, OutboxReporter
 from tests.buildbot_koji.inprocess import Master
-from tests.support import until
+from tests.support import poll, until
 
 HOUR = 3600.0
 
@@ -194,17 +195,12 @@ async def test_mark(house: House) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_database_is_away(
-    house: House, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any]
-) -> None:
+async def test_database_is_away(house: House, logged_failures: list[Any]) -> None:
     """A build whose delivery can't be stored is taken up again at the next look."""
     await house.start()
-
-    async def save(*_: Any) -> None:
-        raise OSError("database is locked")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(backlog.Records, "save", save)
+    updates = house.master.data.updates
+    with mock.patch.object(updates, "setBuildData", autospec=True) as store:
+        store.side_effect = OSError("database is locked")
         build = await house.build(tell=True)
         await until(lambda: logged_failures)
         await house.look()
@@ -220,7 +216,7 @@ async def test_revived_before_a_crash(house: House) -> None:
     Ledger.refusing = True
     await house.start()
     build = await house.build(tell=True)
-    await until(lambda: dead(house))
+    await poll(lambda: dead(house))
     await house.restart()
     state = await house.state()
     assert state["dead"] == [[build, "note"]]
@@ -231,7 +227,7 @@ async def test_revived_before_a_crash(house: House) -> None:
     Ledger.refusing = False
     await house.restart()
     assert await written(1) == [build]
-    await until(lambda: nothing_dead(house))
+    await poll(lambda: nothing_dead(house))
 
 
 @pytest_twisted.ensureDeferred
@@ -240,14 +236,14 @@ async def test_redelivery(house: House) -> None:
     Ledger.refusing = True
     await house.start()
     build = await house.build(tell=True)
-    await until(lambda: dead(house))
+    await poll(lambda: dead(house))
     Ledger.refusing = False
     house.master.mq.produce(REDELIVER, {"reporter": "another"})
     await house.look()
     assert Ledger.written == []
     house.master.mq.produce(REDELIVER, {"reporter": "ledger"})
     assert await written(1) == [build]
-    await until(lambda: nothing_dead(house))
+    await poll(lambda: nothing_dead(house))
 
 
 async def dead(house: House) -> bool:

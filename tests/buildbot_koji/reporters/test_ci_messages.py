@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThread
 from buildbot_koji.reporters import ci_schema
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
-from tests.support import brokers, until
+from tests.support import brokers, poll, until
 from tests.support.brokers import RabbitMQ
 from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
 from txkoji.testing import FakeHub
@@ -251,11 +251,11 @@ async def test_broker_is_away(
     await deferToThread(broker.kill)
     try:
         builds.append(await run(master, "plain", koji_build["build_id"], FAILURE))
-        await until(lambda: both(master, builds[-1]))
+        await poll(lambda: both(master, builds[-1]))
         await master.end(signal.SIGKILL)
         await master.start()
         builds.append(await run(master, "plain", koji_build["build_id"]))
-        await until(lambda: both(master, builds[-1]))
+        await poll(lambda: both(master, builds[-1]))
         text = (master.directory / "master.cfg").read_text()
         await master.reconfigure(text.replace("{", "{{").replace("}", "}}"))
         started = reactor.seconds()

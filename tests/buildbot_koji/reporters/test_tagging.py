@@ -17,7 +17,7 @@ from buildbot_koji.durable.outbox import Refused
 from buildbot_koji.reporters.tagging import TagCall, plan
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, config, records, run, settled
-from tests.support import until
+from tests.support import poll, until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import task_states
 from txkoji.testing import FakeHub
@@ -195,12 +195,12 @@ async def test_hub_is_away(hub: FakeHub, master: MasterProcess) -> None:
     before = add_build(hub, "a", "candidate")
     hub.offline()
     build = await run(master, "plain", before)
-    await until(lambda: records(master, build))
+    await poll(lambda: records(master, build))
     await master.end(signal.SIGKILL)
     await master.start()
     other = add_build_offline(hub, "b")
     later = await run(master, "plain", other)
-    await until(lambda: records(master, later))
+    await poll(lambda: records(master, later))
     await master.reconfigure(config(GATE, PLAIN.replace('"tested"', '"rejected"')))
     await master.reconfigure(config(GATE, PLAIN))
     started = reactor.seconds()
@@ -233,7 +233,7 @@ async def test_killed_before_it_was_stored(
     await master.start()
     build_id = add_build(hub, "a", "candidate")
     request = await master.force("plain", koji_build_id=str(build_id), result="0", stage="tested")
-    await until(lambda: not master.alive)
+    await poll(lambda: not master.alive)
     assert tag_tasks(hub) == []
     master.configure(text)
     await master.end(signal.SIGKILL)
@@ -328,7 +328,7 @@ async def test_retried_builds_have_no_result(hub: FakeHub, master: MasterProcess
     """A build that is started again counts with its last attempt."""
     build_id = add_build(hub, "a", "candidate")
     request = await master.force("plain", koji_build_id=str(build_id), result=str(RETRY))
-    await until(lambda: retried(master, request))
+    await poll(lambda: retried(master, request))
     assert await records(master, (await master.builds(request))[0]) == {}
     assert tags_of(hub, build_id) == {"candidate"}
 

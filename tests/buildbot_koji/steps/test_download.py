@@ -10,7 +10,7 @@ import pytest_twisted
 from buildbot.plugins import steps, util
 
 from tests.buildbot_koji.workbench import SOURCE, Workbench
-from tests.support import until
+from tests.support import poll, until
 
 ARCHES = ["aarch64", "ppc64le", "x86_64"]
 
@@ -200,7 +200,7 @@ async def test_interrupted_download(bench: Workbench, tmp_path: Path, how: str) 
         timeout=2 if how == "timeout" else None,
     )
     request = await bench.begin(step)
-    await until(lambda: began.exists() and began.read_text())
+    await poll(lambda: began.exists() and began.read_text())
     if how == "lost worker":
         bench.lose_worker()
     elif how == "stop":
@@ -211,4 +211,4 @@ async def test_interrupted_download(bench: Workbench, tmp_path: Path, how: str) 
     else:
         assert ended.result == {"stop": "cancelled", "timeout": "failure"}[how]
         pid = int(began.read_text())
-        await until(lambda: not Path(f"/proc/{pid}").exists())
+        await poll(lambda: not Path(f"/proc/{pid}").exists())

@@ -16,7 +16,7 @@ from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
-from tests.support import until
+from tests.support import poll, until
 from txkoji import task_states
 from txkoji.testing.methods.output import task_directory
 
@@ -81,7 +81,7 @@ async def test_logs_are_live(bench: Workbench) -> None:
     bench.hub.builder.seconds = 8
     request = await bench.begin(koji_build(bench, scratch=True))
     await until_open(bench, "buildArch", 3)
-    early = await until(lambda: live_text(bench, "build.log x86_64"))
+    early = await poll(lambda: live_text(bench, "build.log x86_64"))
     assert "Building for target x86_64" in early
     ended = await bench.ended(request)
     assert ended.result == "success"
@@ -101,7 +101,7 @@ async def test_log_of_a_task_that_is_restarted(bench: Workbench) -> None:
     bench.hub.builder.seconds = 8
     request = await bench.begin(koji_build(bench, scratch=True, arch_override="x86_64"))
     task = await until_open(bench, "buildArch")
-    await until(lambda: live_text(bench, "build.log x86_64"))
+    await poll(lambda: live_text(bench, "build.log x86_64"))
     bench.hub.builder.free(task["id"])
     ended = await bench.ended(request)
     assert ended.result == "success"
