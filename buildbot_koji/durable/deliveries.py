@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-__all__ = ["FINAL", "TRANSITIONS", "Delivery", "Event", "State"]
+__all__ = ["FINAL", "TRANSITIONS", "Delivery", "DeliveryEvent", "State"]
 
 
 class State(enum.Enum):
@@ -32,7 +32,7 @@ class State(enum.Enum):
     DEAD = "dead"
 
 
-class Event(enum.Enum):
+class DeliveryEvent(enum.Enum):
     """What happens to a delivery."""
 
     STARTED = "an attempt begins"
@@ -44,19 +44,19 @@ class Event(enum.Enum):
     RETRIED = "a user wants it tried again"
 
 
-TRANSITIONS: Mapping[tuple[State, Event], State] = {
-    (State.WAITING, Event.STARTED): State.SENDING,
-    (State.SENDING, Event.STARTED): State.SENDING,
-    (State.SENDING, Event.TAKEN): State.SENT,
-    (State.SENDING, Event.DONE): State.DELIVERED,
-    (State.SENDING, Event.POSTPONED): State.WAITING,
-    (State.SENDING, Event.REFUSED): State.DEAD,
-    (State.SENDING, Event.EXPIRED): State.DEAD,
-    (State.SENT, Event.DONE): State.DELIVERED,
-    (State.SENT, Event.POSTPONED): State.SENT,
-    (State.SENT, Event.REFUSED): State.DEAD,
-    (State.SENT, Event.EXPIRED): State.DEAD,
-    (State.DEAD, Event.RETRIED): State.WAITING,
+TRANSITIONS: Mapping[tuple[State, DeliveryEvent], State] = {
+    (State.WAITING, DeliveryEvent.STARTED): State.SENDING,
+    (State.SENDING, DeliveryEvent.STARTED): State.SENDING,
+    (State.SENDING, DeliveryEvent.TAKEN): State.SENT,
+    (State.SENDING, DeliveryEvent.DONE): State.DELIVERED,
+    (State.SENDING, DeliveryEvent.POSTPONED): State.WAITING,
+    (State.SENDING, DeliveryEvent.REFUSED): State.DEAD,
+    (State.SENDING, DeliveryEvent.EXPIRED): State.DEAD,
+    (State.SENT, DeliveryEvent.DONE): State.DELIVERED,
+    (State.SENT, DeliveryEvent.POSTPONED): State.SENT,
+    (State.SENT, DeliveryEvent.REFUSED): State.DEAD,
+    (State.SENT, DeliveryEvent.EXPIRED): State.DEAD,
+    (State.DEAD, DeliveryEvent.RETRIED): State.WAITING,
 }
 
 FINAL = frozenset({State.DELIVERED, State.DEAD})
@@ -88,7 +88,7 @@ class Delivery:
     attempts: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
-    def after(self, event: Event, *, said: str = "", now: float | None = None) -> Delivery:
+    def after(self, event: DeliveryEvent, *, said: str = "", now: float | None = None) -> Delivery:
         """Return the delivery as it is after an event.
 
         Args:
@@ -105,9 +105,9 @@ class Delivery:
             self,
             state=TRANSITIONS[self.state, event],
             said=said or self.said,
-            attempts=self.attempts + (event is Event.STARTED),
+            attempts=self.attempts + (event is DeliveryEvent.STARTED),
             # After a plain no nothing is under way any more that would have to be looked for.
-            notes={} if event is Event.REFUSED else self.notes,
+            notes={} if event is DeliveryEvent.REFUSED else self.notes,
             since=self.since if now is None else now,
         )
 

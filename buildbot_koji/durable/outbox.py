@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.durable.deliveries import Delivery, Event, State
+from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, State
 
 __all__ = ["Outbox", "Postponed", "Refused", "Remember", "Sender", "Store", "Taken"]
 
@@ -156,25 +156,27 @@ class Outbox:
         attempt = _Attempt(delivery, self._save)
         try:
             if delivery.state is not State.SENT:
-                attempt.happened(Event.STARTED)
+                attempt.happened(DeliveryEvent.STARTED)
                 await self._hand_over(attempt)
             if attempt.delivery.state is State.SENT:
-                attempt.happened(Event.DONE, await self._sender.follow(attempt.delivery))
+                attempt.happened(DeliveryEvent.DONE, await self._sender.follow(attempt.delivery))
         except Refused as error:
-            attempt.happened(Event.REFUSED, str(error))
+            attempt.happened(DeliveryEvent.REFUSED, str(error))
         except (Postponed, CancelledError) as error:
             if self._stopping:
                 raise
             said = str(error) or "interrupted"
             self._back_off(said)
             expired = self._clock.seconds() - delivery.since > self._retry_for()
-            attempt.happened(Event.EXPIRED if expired else Event.POSTPONED, said)
+            attempt.happened(DeliveryEvent.EXPIRED if expired else DeliveryEvent.POSTPONED, said)
         except Exception:
             if self._stopping:
                 # Who is cancelled may say so in words of his own.
                 raise
             self._log.failure("{name}: can't deliver", name=self._name)
-            attempt.happened(Event.REFUSED, "an error of the reporter: see the master's log")
+            attempt.happened(
+                DeliveryEvent.REFUSED, "an error of the reporter: see the master's log"
+            )
         if attempt.delivery.said != delivery.said or attempt.delivery.is_final:
             await self._save_surely(attempt.delivery)
         return attempt.delivery
@@ -191,10 +193,10 @@ class Outbox:
             self._log.info("{name}: delivering again", name=self._name)
             self._failures = 0
         if isinstance(said, Taken):
-            attempt.happened(Event.TAKEN)
+            attempt.happened(DeliveryEvent.TAKEN)
             await attempt.remember(said.notes)
         else:
-            attempt.happened(Event.DONE, said)
+            attempt.happened(DeliveryEvent.DONE, said)
 
     async def _save(self, delivery: Delivery) -> None:
         try:
@@ -241,7 +243,7 @@ class _Attempt:
         self.delivery = delivery
         self._save = save
 
-    def happened(self, event: Event, said: str = "") -> None:
+    def happened(self, event: DeliveryEvent, said: str = "") -> None:
         """Take an event."""
         self.delivery = self.delivery.after(event, said=said)
 

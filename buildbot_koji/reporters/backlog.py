@@ -15,7 +15,7 @@ from buildbot.util import datetime2epoch
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.durable.deliveries import Delivery, Event, State
+from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, State
 from buildbot_koji.durable.outbox import Outbox, Sender
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
 
@@ -306,7 +306,7 @@ class Backlog:
             return
         if delivery.state is State.DEAD:
             now = self._master.reactor.seconds()
-            delivery = delivery.after(Event.RETRIED, now=now)
+            delivery = delivery.after(DeliveryEvent.RETRIED, now=now)
             await self._records.save(delivery)
         if not delivery.is_final:
             self._revived = [

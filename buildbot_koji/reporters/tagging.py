@@ -20,11 +20,8 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.reporters.base import OutboxReporter, properties_of
 from buildbot_koji.reporters.refusals import refusals_told
 from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
-from txkoji import build_states, paths, task_states
+from txkoji import Submission, UnknownTask, build_states, paths, reason_of, task_states
 from txkoji.exceptions import HubFault
-from txkoji.submission.submitter import Submission
-from txkoji.watching.outcomes import reason_of
-from txkoji.watching.watcher import UnknownTask
 
 __all__ = ["KojiTagReporter", "TagCall", "plan"]
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
-from buildbot_koji.durable.deliveries import FINAL, TRANSITIONS, Delivery, Event, State
+from buildbot_koji.durable.deliveries import FINAL, TRANSITIONS, Delivery, DeliveryEvent, State
 from buildbot_koji.durable.outbox import SLOTS, Outbox, Postponed, Refused, Remember, Taken
 
 HOUR = 3600.0
@@ -20,9 +20,9 @@ def delivery(number: int = 1, lane: str | None = None, **values: Any) -> Deliver
     return Delivery(number, "tag", lane or f"lane {number}", {"n": number}, 0.0, **values)
 
 
-@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("event", DeliveryEvent)
 @pytest.mark.parametrize("state", State)
-def test_table(state: State, event: Event) -> None:
+def test_table(state: State, event: DeliveryEvent) -> None:
     """Every event in every state leads where the table says, and nowhere else."""
     before = delivery(state=state, notes={"task_id": 1})
     if (state, event) not in TRANSITIONS:
@@ -31,16 +31,16 @@ def test_table(state: State, event: Event) -> None:
         return
     after = before.after(event, said="words")
     assert (after.state, after.said) == (TRANSITIONS[state, event], "words")
-    assert after.notes == ({} if event is Event.REFUSED else before.notes)
-    assert after.attempts == (1 if event is Event.STARTED else 0)
+    assert after.notes == ({} if event is DeliveryEvent.REFUSED else before.notes)
+    assert after.attempts == (1 if event is DeliveryEvent.STARTED else 0)
 
 
 def test_ways_through_the_table() -> None:
     """Every state can be reached, what is not final can end, and only a user revives the dead."""
     assert {state for state, _ in TRANSITIONS} | FINAL == set(State)
-    assert {event for state, event in TRANSITIONS if state in FINAL} == {Event.RETRIED}
+    assert {event for state, event in TRANSITIONS if state in FINAL} == {DeliveryEvent.RETRIED}
     for state in set(State) - FINAL - {State.WAITING}:
-        assert {Event.DONE, Event.REFUSED, Event.EXPIRED} <= {
+        assert {DeliveryEvent.DONE, DeliveryEvent.REFUSED, DeliveryEvent.EXPIRED} <= {
             event for before, event in TRANSITIONS if before is state
         }
 
