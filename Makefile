@@ -16,7 +16,7 @@ help:
 	@echo "make coverage  all tests, and how much of the code and of the tests they run"
 	@echo "make lint      formatting, lint, types, layers, spelling, news"
 	@echo "make format    format the code"
-	@echo "make docs      write the page of the steps"
+	@echo "make docs      write the reference tables of the pages"
 	@echo "make bench     measure, beside Koji's official client"
 	@echo "make soak      the long counts of the tests"
 
@@ -61,7 +61,7 @@ format: venv
 	$(BIN)/ruff check --fix .
 
 docs: venv
-	$(BIN)/python docs/steps_page.py docs/steps.rst
+	$(BIN)/python docs/reference.py
 
 bench: venv
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,17 +1,21 @@
-"""What the arguments of a plugin may be: pure, one complaint or none for each value."""
+"""What the arguments of a plugin may be: pure checks, each of one value.
+
+A check takes a value and returns what is wrong with it, a phrase that follows the value in a
+message ("must be ..."), or None.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from buildbot.interfaces import IRenderable
 
-from buildbot_koji.hubs.hub import NamedHub
-
 Check = Callable[[Any], "str | None"]
-"""Takes a value, gives what is wrong with it ("must be ...") or None."""
+"""Takes a value, returns what is wrong with it ("must be ...") or None."""
 
 SCM_SCHEMES = (
     "git",
@@ -26,81 +30,22 @@ SCM_SCHEMES = (
     "svn+https",
     "svn+ssh",
 )
-"""The schemes by which Koji knows the address of a source repository."""
+"""The schemes of the SCM URLs that Koji builds from."""
+
+MAX_DEPTH = 100
+"""Containers inside each other; half of what the encoder of calls takes."""
+
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def text(value: Any) -> str | None:
-    """Want a string that is not empty."""
-    return None if isinstance(value, str) and value.strip() else "must be a string, not empty"
-
-
-def hub(value: Any) -> str | None:
-    """Want the name of a profile, or a hub with its credentials (``util.KojiHub``)."""
-    if isinstance(value, NamedHub):
-        return None
-    return None if text(value) is None else "must be the name of a profile or a util.KojiHub"
-
-
-def one_of(*words: str) -> Check:
-    """Make a check that wants one of some strings."""
-    listed = " or ".join(repr(word) for word in words)
-    return lambda value: None if value in words else f"must be {listed}"
-
-
-def flag(value: Any) -> str | None:
-    """Want True or False."""
-    return None if isinstance(value, bool) else "must be True or False"
-
-
-def integer(value: Any) -> str | None:
-    """Want a whole number."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return None if whole else "must be a whole number"
-
-
-def seconds(value: Any) -> str | None:
-    """Want a positive number."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
-    return None if number else "must be a number of seconds greater than 0"
-
-
-def texts(value: Any) -> str | None:
-    """Want a list of strings."""
-    listed = isinstance(value, (list, tuple)) and all(text(each) is None for each in value)
-    return None if listed else "must be a list of strings"
-
-
-def count(value: Any) -> str | None:
-    """Want a whole number that is not negative."""
-    good = integer(value) is None and value >= 0
-    return None if good else "must be a whole number, 0 or more"
-
-
-def flag_or_texts(value: Any) -> str | None:
-    """Want True, False, or a list of strings."""
-    good = flag(value) is None or texts(value) is None
-    return None if good else "must be True, False or a list of strings"
-
-
-def faults(value: Any) -> str | None:
-    """Want a list of fault codes and of regular expressions."""
-    if not isinstance(value, (list, tuple)):
-        return "must be a list of fault codes and regular expressions"
-    for each in value:
-        if integer(each) is None:
-            continue
-        if not isinstance(each, str):
-            return f"holds {each!r}, which is neither a fault code nor a regular expression"
-        try:
-            re.compile(each)
-        except re.error as error:
-            return f"holds {each!r}, which is no regular expression: {error}"
-    return None
-
-
-def text_or_texts(value: Any) -> str | None:
-    """Want a list of strings, or one string with spaces between the parts."""
-    return None if text(value) is None else texts(value)
+def is_renderable(value: Any, *, depth: int = 0) -> bool:
+    """Tell whether Buildbot computes the value, or a part of it, later."""
+    if IRenderable.providedBy(value):
+        return True
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    within = isinstance(value, (list, tuple)) and depth < MAX_DEPTH
+    return within and any(is_renderable(each, depth=depth + 1) for each in value)
 
 
 def words(value: Any) -> list[Any]:
@@ -112,22 +57,205 @@ def words(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+# What can travel to a hub
+
+
+def unsendable(value: Any, *others: type, depth: int = 0) -> str | None:
+    """Want a value that can be stored as JSON and sent to a hub by XML-RPC.
+
+    Args:
+        value: the value.
+        others: types beside JSON's that are good, too.
+        depth: how many containers are around it.
+    """
+    if depth > MAX_DEPTH:
+        return f"nests deeper than {MAX_DEPTH} levels"
+    if value is None or isinstance(value, (bool, *others)):
+        return None
+    if isinstance(value, str):
+        found = _NOT_IN_XML.search(value)
+        return f"holds the character U+{ord(found[0]):04X}, which XML can't hold" if found else None
+    if isinstance(value, int):
+        good = -(2**63) <= value < 2**63
+        return None if good else "holds a number beyond the 64 bits that a hub takes"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "holds a number that is not finite"
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            return "must have strings for the keys of its dictionaries"
+        members = [*value, *value.values()]
+    elif isinstance(value, (list, tuple)):
+        members = list(value)
+    else:
+        return f"holds a value of type {type(value).__name__}, which can't be sent to a hub"
+    complaints = (unsendable(each, *others, depth=depth + 1) for each in members)
+    return next((each for each in complaints if each is not None), None)
+
+
+# Strings
+
+
+def text(value: Any) -> str | None:
+    """Want a string that is not empty."""
+    good = isinstance(value, str) and value.strip()
+    return unsendable(value) if good else "must be a non-empty string"
+
+
+def texts(value: Any) -> str | None:
+    """Want a list of strings."""
+    good = isinstance(value, (list, tuple)) and all(
+        isinstance(each, str) and each.strip() for each in value
+    )
+    return unsendable(value) if good else "must be a list of strings"
+
+
+def text_or_texts(value: Any) -> str | None:
+    """Want a list of strings, or one string with spaces between the parts."""
+    return text(value) if isinstance(value, str) else texts(value)
+
+
 def strings(value: Any) -> str | None:
     """Want a dictionary of strings."""
-    good = struct(value) is None and all(isinstance(each, str) for each in value.values())
-    return None if good else "must be a dictionary of strings"
+    good = isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())
+    return json_struct(value) if good else "must be a dictionary of strings"
 
 
-def struct(value: Any) -> str | None:
-    """Want a dictionary with strings for keys."""
+def one_of(*words: str) -> Check:
+    """Make a check that wants one of some strings."""
+    wanted = f"must be {' or '.join(repr(word) for word in words)}"
+    # A renderable, compared with a string, is yet another renderable, and true.
+    return lambda value: None if isinstance(value, str) and value in words else wanted
+
+
+def several_of(*words: str) -> Check:
+    """Make a check that wants a list out of some strings."""
+
+    def check(value: Any) -> str | None:
+        good = texts(value) is None and not set(value) - set(words)
+        return None if good else f"must be a list out of {', '.join(words)}"
+
+    return check
+
+
+def regex(value: Any) -> str | None:
+    """Want a regular expression."""
+    return text(value) or _pattern_complaint(value, "must be a regular expression")
+
+
+def _pattern_complaint(pattern: str, complaint: str) -> str | None:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"{complaint}: {error}"
+    return None
+
+
+def web_url(value: Any) -> str | None:
+    """Want the URL of a page."""
+    complaint = text(value)
+    if complaint is not None:
+        return complaint
+    try:
+        address = urlsplit(value)
+        good = address.scheme in ("http", "https") and bool(address.hostname)
+    except ValueError:
+        good = False
+    return None if good and len(value.split()) == 1 else "must be a URL (https://host/path)"
+
+
+def email(value: Any) -> str | None:
+    """Want an e-mail address, without a name around it."""
+    good = text(value) is None and re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", value)
+    return None if good else "must be an e-mail address (name@host)"
+
+
+# Numbers and flags
+
+
+def flag(value: Any) -> str | None:
+    """Want True or False."""
+    return None if isinstance(value, bool) else "must be True or False"
+
+
+def flag_or_texts(value: Any) -> str | None:
+    """Want True, False, or a list of strings."""
+    good = isinstance(value, (bool, list, tuple))
+    complaint = texts(value) if good and not isinstance(value, bool) else None
+    return complaint if good else "must be True, False or a list of strings"
+
+
+def integer(value: Any) -> str | None:
+    """Want a whole number."""
+    return _whole(value, "must be a whole number")
+
+
+def count(value: Any) -> str | None:
+    """Want a whole number that is not negative."""
+    return _whole(value, "must be a whole number, 0 or more", least=0)
+
+
+def positive(value: Any) -> str | None:
+    """Want a whole number greater than 0."""
+    return _whole(value, "must be a whole number greater than 0", least=1)
+
+
+def _whole(value: Any, wanted: str, least: int | None = None) -> str | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return wanted
+    return wanted if least is not None and value < least else unsendable(value)
+
+
+def integers(value: Any) -> str | None:
+    """Want whole numbers: a list, or one."""
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    wanted = "must be a list of whole numbers, or one"
+    return next((found for each in listed if (found := _whole(each, wanted))), None)
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and unsendable(value) is None
+
+
+def seconds(value: Any) -> str | None:
+    """Want a positive number."""
+    good = _is_number(value) and value > 0
+    return None if good else "must be a number of seconds greater than 0"
+
+
+def pause(value: Any) -> str | None:
+    """Want a number that is not negative."""
+    good = _is_number(value) and value >= 0
+    return None if good else "must be a number of seconds, or 0"
+
+
+# Containers and functions
+
+
+def json_list(value: Any) -> str | None:
+    """Want a list that a hub takes."""
+    return unsendable(value) if isinstance(value, (list, tuple)) else "must be a list"
+
+
+def json_struct(value: Any) -> str | None:
+    """Want a dictionary that a hub takes."""
     mapping = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
-    return None if mapping else "must be a dictionary whose keys are strings"
+    return unsendable(value) if mapping else "must be a dictionary whose keys are strings"
+
+
+def function(value: Any) -> str | None:
+    """Want something to call."""
+    return None if callable(value) else "must be a function"
+
+
+# Koji's own things
 
 
 def name_or_id(value: Any) -> str | None:
-    """Want a name, or the hub's number for the same."""
-    good = text(value) is None or (integer(value) is None and value > 0)
-    return None if good else "must be a name or an id"
+    """Want a name, or the hub's number for it."""
+    if isinstance(value, str) and value.strip():
+        return text(value)
+    return None if positive(value) is None else "must be a name or an id"
 
 
 def names_or_ids(value: Any) -> str | None:
@@ -141,9 +269,9 @@ def names_or_ids(value: Any) -> str | None:
 def build(value: Any) -> str | None:
     """Want a build: an NVR or an id."""
     if isinstance(value, str):
-        good = len(value.split()) == 1 and value.count("-") >= 2
+        good = len(value.split()) == 1 and value.count("-") >= 2 and text(value) is None
     else:
-        good = integer(value) is None and value > 0
+        good = positive(value) is None
     return None if good else "must be an NVR (name-version-release) or a build's id"
 
 
@@ -156,38 +284,26 @@ def builds(value: Any) -> str | None:
     return None if good else "must be NVRs (name-version-release) or ids of builds"
 
 
-def integers(value: Any) -> str | None:
-    """Want whole numbers: a list, or one."""
-    listed = value if isinstance(value, (list, tuple)) else [value]
-    good = all(integer(each) is None for each in listed)
-    return None if good else "must be a list of whole numbers, or one"
-
-
-def regex(value: Any) -> str | None:
-    """Want a regular expression."""
-    if text(value) is not None:
-        return text(value)
-    try:
-        re.compile(value)
-    except re.error as error:
-        return f"must be a regular expression: {error}"
+def faults(value: Any) -> str | None:
+    """Want a list of fault codes and of regular expressions."""
+    if not isinstance(value, (list, tuple)):
+        return "must be a list of fault codes and regular expressions"
+    for each in value:
+        if integer(each) is None:
+            continue
+        if not isinstance(each, str):
+            return f"holds {each!r}, which is neither a fault code nor a regular expression"
+        complaint = _pattern_complaint(each, f"holds {each!r}, which is no regular expression")
+        if complaint is not None:
+            return complaint
     return None
-
-
-def listed(value: Any) -> str | None:
-    """Want a list."""
-    return None if isinstance(value, (list, tuple)) else "must be a list"
-
-
-def is_given(value: Any) -> bool:
-    """Tell whether something is given, be it not computed yet."""
-    return is_renderable(value) or bool(value)
 
 
 def source(value: Any) -> str | None:
     """Want what Koji builds from: an SCM URL, or the path of an uploaded source RPM."""
-    if text(value) is not None:
-        return text(value)
+    complaint = text(value)
+    if complaint is not None:
+        return complaint
     scheme, separator, _ = value.partition("://")
     if not separator:
         uploaded = value.endswith(".src.rpm") and not value.startswith("/")
@@ -200,39 +316,7 @@ def source(value: Any) -> str | None:
     if scheme in ("http", "https", "ssh"):
         return f"is not an SCM URL for Koji: write git+{value}"
     if scheme not in SCM_SCHEMES:
-        return f"has the scheme {scheme}, which Koji does not build from; use git+https, for one"
+        return f"has the scheme {scheme}, which Koji does not build from: use git+https, for one"
     if not value.partition("#")[2]:
         return "names no revision: append #ref, a branch, tag or commit"
     return None
-
-
-def is_renderable(value: Any) -> bool:
-    """Tell whether Buildbot computes the value when the step runs."""
-    if IRenderable.providedBy(value):
-        return True
-    if isinstance(value, Mapping):
-        return any(is_renderable(each) for each in value.values())
-    return isinstance(value, (list, tuple)) and any(is_renderable(each) for each in value)
-
-
-def complaints(
-    values: Mapping[str, Any], checks: Mapping[str, Check], required: Iterable[str]
-) -> list[str]:
-    """Check arguments.
-
-    Args:
-        values: the arguments; None is "not given", a renderable is left for later.
-        checks: what each may be.
-        required: those that must be given.
-
-    Returns:
-        One line for each mistake.
-    """
-    found = [f"{name} is missing" for name in required if values.get(name) is None]
-    for name, check in checks.items():
-        value = values.get(name)
-        if value is not None and not is_renderable(value):
-            complaint = check(value)
-            if complaint is not None:
-                found.append(f"{name}={value!r} {complaint}")
-    return found

@@ -1,48 +1,79 @@
-"""The arguments of a step, declared once.
-
-A step says in its class body what it takes::
-
-    class KojiTag(KojiStep):
-        tag = argument(checks.text, "the tag", required=True)
-        force = argument(checks.flag, "also against the rules of the tag", default=False)
-
-and has of it the attributes, Buildbot's renderables, the checks, a signature, and the part of its
-docstring that lists them.
-"""
+"""The declaration of an argument, and what follows from it: checks, documentation, a signature."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import combinations
+from typing import Any, Literal
 
-from buildbot.config.errors import error as config_error
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.checks import Check, is_renderable
 
-from buildbot_koji.arguments.checks import Check
+__all__ = ["Argument", "argument", "described", "documentation", "mistakes", "signature"]
 
-__all__ = ["Argument", "DeclaredArguments", "argument"]
+LONGEST_VALUE = 200
+"""Characters of a value that a message shows."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """What a step takes.
+    """What a plugin takes.
 
     Attributes:
         check: what it may be.
         meaning: what it means, in a few words without a full stop.
         default: its value where it is not given.
         required: whether it must be given.
+        required_unless: it must be given unless one of these is.
+        excludes: arguments that can't be given together with it. One of two needs to say so.
+        requires: arguments of which one must be given together with it.
         positional: whether it may be given without its name.
-        option: the name by which the hub knows it, where it travels among the options of a call.
+        renderable: whether it may be a renderable. With ``"parts"`` only what is inside of it may
+            be, and ``check`` sees to that. None: as the kind of plugin has it.
+        secret: whether messages must not show its value.
+        option: the name by which the hub knows it, where it is one of a call's options.
     """
 
     check: Check
     meaning: str
     default: Any = None
     required: bool = False
+    required_unless: Sequence[str] = ()
+    excludes: Sequence[str] = ()
+    requires: Sequence[str] = ()
     positional: bool = False
+    renderable: bool | Literal["parts"] | None = None
+    secret: bool = False
     option: str | None = None
+
+    def complaint(self, value: Any) -> str | None:
+        """Return what is wrong with a value that is not None, or None."""
+        is_later = is_renderable(value)
+        if is_later and self.renderable is True:
+            return None
+        found = self.check(value)
+        if found is not None and is_later and not self.renderable:
+            return "can't be a renderable: it is evaluated without a build"
+        return found
+
+    def is_given(self, value: Any) -> bool:
+        """Tell whether a value is surely another than the default."""
+        if is_renderable(value):
+            # A flag may turn out to be False; anything else counts as given.
+            return self.check is not checks.flag
+        return value is not None and bool(value != self.default)
+
+    def is_on(self, value: Any) -> bool:
+        """Tell whether a value surely is something: neither the default, nor False, nor empty."""
+        is_empty = isinstance(value, (str, list, tuple, Mapping)) and not value
+        return self.is_given(value) and value is not False and not is_empty
+
+    def may_be_on(self, value: Any) -> bool:
+        """Tell whether a value is something, or may be when it is rendered."""
+        return is_renderable(value) or self.is_on(value)
 
 
 def argument(
@@ -51,73 +82,155 @@ def argument(
     *,
     default: Any = None,
     required: bool = False,
+    required_unless: Sequence[str] = (),
+    excludes: Sequence[str] = (),
+    requires: Sequence[str] = (),
     positional: bool = False,
+    renderable: bool | Literal["parts"] | None = None,
+    secret: bool = False,
     option: str | None = None,
 ) -> Any:
-    """Declare an argument in the body of a step; see :class:`Argument`."""
-    return Argument(check, meaning, default, required, positional, option)
+    """Declare an argument in the body of a class; see :class:`Argument`."""
+    return Argument(
+        check,
+        meaning,
+        default,
+        required,
+        required_unless,
+        excludes,
+        requires,
+        positional,
+        renderable,
+        secret,
+        option,
+    )
 
 
-class DeclaredArguments:
-    """Gives a step the arguments that its class body and those of its parents declare.
+# The checks
 
-    Attributes:
-        arguments: all of them, those of the parents first.
-        withdrawn: the names of parents' arguments that a class does not take.
+
+def mistakes(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> list[str]:
+    """Return one line for each mistake that the declarations know of.
+
+    Args:
+        arguments: the declarations, by the names of the arguments.
+        values: the values; None is "not given".
     """
-
-    arguments: ClassVar[Mapping[str, Argument]] = {}
-    withdrawn: ClassVar[Sequence[str]] = ()
-    renderables: Sequence[str] = ()
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        own = {name: each for name, each in vars(cls).items() if isinstance(each, Argument)}
-        inherited: dict[str, Argument] = {}
-        for parent in reversed(cls.__bases__):
-            inherited.update(getattr(parent, "arguments", {}))
-        for name, each in own.items():
-            if name not in inherited and any(hasattr(parent, name) for parent in cls.__bases__):
-                raise TypeError(f"{cls.__name__}: its parents have another {name!r}")
-            setattr(cls, name, each.default)
-        for name in vars(cls).get("withdrawn", ()):
-            del inherited[name]
-        cls.arguments = {**inherited, **own}
-        # Buildbot itself puts the renderables of all parents together.
-        cls.renderables = tuple(own)
-        cls.__doc__ = _documentation(cls)
-        cls.__signature__ = _signature(cls)  # type: ignore[attr-defined]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        positional = [name for name, each in self.arguments.items() if each.positional]
-        given = dict(zip(positional, args, strict=False))
-        step = type(self).__name__
-        if len(args) > len(positional):
-            config_error(f"{step}: give all arguments after {positional[-1]} by their names")
-        for name in given.keys() & kwargs.keys():
-            config_error(f"{step}: {name} is given twice")
-        given.update(kwargs)
-        for name, each in self.arguments.items():
-            setattr(self, name, given.pop(name, each.default))
-        super().__init__(**given)
-
-    def hub_options(self) -> dict[str, Any]:
-        """Return the options of a hub call, without those that are as the hub has them anyway."""
-        return {
-            each.option: getattr(self, name)
-            for name, each in self.arguments.items()
-            if each.option is not None and getattr(self, name) != each.default
-        }
+    found = [*_missing(arguments, values), *wrong_values(arguments, values)]
+    # How values go together matters once each is good by itself.
+    return found or [*_excluded(arguments, values), *_unmet(arguments, values)]
 
 
-def _documentation(cls: type[DeclaredArguments]) -> str:
-    text = inspect.cleandoc(vars(cls).get("__doc__") or "").rstrip()
-    lines = [f"    {name}: {each.meaning}." for name, each in cls.arguments.items()]
-    lines.append("    others: Buildbot's own arguments of every step.")
-    return "\n".join([text, "", "Args:", *lines])
+def _missing(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> Iterator[str]:
+    for name, each in arguments.items():
+        if each.required and values.get(name) is None:
+            yield f"{name} is missing"
+        others = each.required_unless
+        group = (name, *others) if others else ()
+        if group and not any(arguments[one].may_be_on(values.get(one)) for one in group):
+            yield f"{name} is missing: required unless {_listed(others, 'or')} is given"
 
 
-def _signature(cls: type[DeclaredArguments]) -> inspect.Signature:
+def wrong_values(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one line for each value that its check refuses."""
+    for name, each in arguments.items():
+        value = values.get(name)
+        complaint = None if value is None else each.complaint(value)
+        if complaint is not None:
+            shown = "" if each.secret else f"={_shortened(repr(value))}"
+            yield f"{name}{shown} {complaint}"
+
+
+def _shortened(shown: str) -> str:
+    return shown if len(shown) <= LONGEST_VALUE else f"{shown[: LONGEST_VALUE - 3]}..."
+
+
+def _excluded(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> Iterator[str]:
+    given = [name for name, each in arguments.items() if each.is_on(values.get(name))]
+    said: set[tuple[str, str]] = set()
+    for pair in combinations(given, 2):
+        if pair in said or not _exclude(arguments, *pair):
+            continue
+        group = list(pair)
+        for name in given:
+            if name not in group and all(_exclude(arguments, name, each) for each in group):
+                group.append(name)
+        group.sort(key=given.index)
+        said.update(combinations(group, 2))
+        yield f"{_listed(group, 'and')} exclude each other"
+
+
+def _exclude(arguments: Mapping[str, Argument], one: str, other: str) -> bool:
+    return other in arguments[one].excludes or one in arguments[other].excludes
+
+
+def _unmet(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> Iterator[str]:
+    for name, each in arguments.items():
+        if (
+            each.requires
+            and each.is_given(values.get(name))
+            and not any(arguments[one].may_be_on(values.get(one)) for one in each.requires)
+        ):
+            yield f"{name} can't be used without {_listed(each.requires, 'or')}"
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+# The documentation
+
+
+def described(arguments: Mapping[str, Argument], name: str) -> str:
+    """Return what an argument is, what goes with it and what it is by default, in sentences."""
+    one = arguments[name]
+    sentences = [f"{one.meaning}."]
+    if one.required:
+        sentences.append("Required.")
+    if one.required_unless:
+        sentences.append(f"Required unless {_quoted(one.required_unless, 'or')} is given.")
+    if one.requires:
+        sentences.append(f"Requires {_quoted(one.requires, 'or')}.")
+    excluded = [other for other in arguments if _exclude(arguments, name, other)]
+    if excluded:
+        sentences.append(f"Excludes {_quoted(excluded, 'and')}.")
+    if not one.required and one.default not in (None, False, "", (), {}):
+        sentences.append(f"Default: ``{_shown(one.default)}``.")
+    return " ".join(sentences)
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, (str, tuple)):
+        return json.dumps(default)
+    return f"{default:g}" if isinstance(default, float) else repr(default)
+
+
+def _quoted(names: Sequence[str], word: str) -> str:
+    return _listed([f"``{name}``" for name in names], word)
+
+
+def documentation(docstring: str | None, arguments: Mapping[str, Argument], others: str) -> str:
+    """Return a class's docstring with its arguments.
+
+    Args:
+        docstring: what the class itself says.
+        arguments: the declarations, by the names of the arguments.
+        others: what further arguments are, empty where there are none.
+    """
+    text = inspect.cleandoc(docstring or "").rstrip()
+    lines = [f"    {name}: {described(arguments, name)}" for name in arguments]
+    lines += [f"    others: {others}."] if others else []
+    return "\n".join([text, "", "Args:", *lines] if lines else [text])
+
+
+def signature(arguments: Mapping[str, Argument], *, others: bool) -> inspect.Signature:
+    """Return the signature of a class.
+
+    Args:
+        arguments: the declarations, by the names of the arguments.
+        others: whether it takes further arguments.
+    """
     parameters = [
         inspect.Parameter(
             name,
@@ -128,8 +241,9 @@ def _signature(cls: type[DeclaredArguments]) -> inspect.Signature:
             if each.required and not each.positional
             else each.default,
         )
-        for name, each in cls.arguments.items()
+        for name, each in arguments.items()
     ]
     parameters.sort(key=lambda parameter: parameter.kind)
-    others = inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD)
-    return inspect.Signature([*parameters, others])
+    if others:
+        parameters.append(inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD))
+    return inspect.Signature(parameters)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 from buildbot.changes.filter import ChangeFilter
-from buildbot.config.errors import error as config_error
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji import EVENT_NAMES, matches
 
 __all__ = ["KojiChangeFilter"]
@@ -26,69 +28,37 @@ _PROPERTIES = {
 """The property that each argument is about."""
 
 
-class KojiChangeFilter(ChangeFilter):
-    """Lets changes of a ``KojiChangeSource`` through. Each list may hold globs; all must fit.
+def _events(value: Any) -> str | None:
+    complaint = checks.texts(value)
+    if complaint is not None:
+        return complaint
+    unknown = [each for each in value if not any(matches(name, [each]) for name in EVENT_NAMES)]
+    known = f"there are {', '.join(EVENT_NAMES)}"
+    return f"names no event: there is no {unknown[0]!r}; {known}" if unknown else None
 
-    Args:
-        events: names of events, such as ``tagged``.
-        tags: names of the tags in which something happened. A tag that inherits from there counts
-            too, where the change source follows the inheritance.
-        targets: names of build targets.
-        packages: names of packages.
-        owners: names of the owners of builds and tasks.
-        users: names of those who did it.
-        methods: methods of tasks.
-        build_types: types of builds, where the change source asks for them.
-        scratch: only tasks that are (True) or are not (False) scratch builds.
-        sources: names of change sources.
-        hubs: names of profiles.
-        kwargs: what Buildbot's own ``util.ChangeFilter`` takes.
-    """
 
-    compare_attrs: ClassVar[Sequence[str]] = ("wanted",)
+class KojiChangeFilter(DeclaredObject, ChangeFilter):
+    """Lets changes of a ``KojiChangeSource`` through. Each list may hold globs; all must fit."""
 
-    def __init__(
-        self,
-        *,
-        events: Sequence[str] | None = None,
-        tags: Sequence[str] | None = None,
-        targets: Sequence[str] | None = None,
-        packages: Sequence[str] | None = None,
-        owners: Sequence[str] | None = None,
-        users: Sequence[str] | None = None,
-        methods: Sequence[str] | None = None,
-        build_types: Sequence[str] | None = None,
-        scratch: bool | None = None,
-        sources: Sequence[str] | None = None,
-        hubs: Sequence[str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.wanted: dict[str, Any] = {
-            "events": events,
-            "tags": tags,
-            "targets": targets,
-            "packages": packages,
-            "owners": owners,
-            "users": users,
-            "methods": methods,
-            "build_types": build_types,
-            "scratch": scratch,
-            "sources": sources,
-            "hubs": hubs,
-        }
-        for name, value in self.wanted.items():
-            check = checks.flag if name == "scratch" else checks.texts
-            complaint = None if value is None else check(value)
-            if complaint is not None:
-                config_error(f"KojiChangeFilter: {name}={value!r} {complaint}")
-        if events is not None and checks.texts(events) is None:
-            for pattern in events:
-                if not any(matches(name, [pattern]) for name in EVENT_NAMES):
-                    config_error(
-                        f"KojiChangeFilter: events: there is no {pattern!r}; there are"
-                        f" {', '.join(EVENT_NAMES)}"
-                    )
+    compare_attrs: ClassVar[Sequence[str]] = ("_values",)
+    passed_on: ClassVar[Collection[str]] = frozenset(inspect.signature(ChangeFilter).parameters)
+    passed_on_help: ClassVar[str] = "what Buildbot's own ``util.ChangeFilter`` takes"
+
+    events = argument(_events, "names of events, such as ``tagged``")
+    tags = argument(
+        checks.texts,
+        "names of the tags in which something happened. A tag that inherits from there counts too,"
+        " where the change source follows the inheritance",
+    )
+    targets = argument(checks.texts, "names of build targets")
+    packages = argument(checks.texts, "names of packages")
+    owners = argument(checks.texts, "names of the owners of builds and tasks")
+    users = argument(checks.texts, "names of those who did it")
+    methods = argument(checks.texts, "methods of tasks")
+    build_types = argument(checks.texts, "types of builds, where the change source asks for them")
+    scratch = argument(checks.flag, "only tasks that are (True) or are not (False) scratch builds")
+    sources = argument(checks.texts, "names of change sources")
+    hubs = argument(checks.texts, "names of profiles")
 
     def filter_change(self, change: Any) -> bool:
         """Tell whether a change comes through."""
@@ -102,13 +72,13 @@ class KojiChangeFilter(ChangeFilter):
         values = {name: [read(of)] for name, of in _PROPERTIES.items()}
         values["tags"] = [read("koji_tag"), *(read("koji_tag_heirs") or ())]
         values["build_types"] = list(read("koji_build_types") or ())
-        scratch = self.wanted["scratch"]
+        scratch = self._values["scratch"]
         return (scratch is None or read("koji_scratch") is scratch) and all(
-            any(matches(value, self.wanted[name]) for value in having)
+            any(matches(value, self._values[name]) for value in having)
             for name, having in values.items()
-            if self.wanted[name] is not None
+            if self._values[name] is not None
         )
 
     def __repr__(self) -> str:
-        words = [f"{name}={value!r}" for name, value in self.wanted.items() if value is not None]
+        words = [f"{name}={value!r}" for name, value in self._values.items() if value is not None]
         return f"<KojiChangeFilter on {' and '.join([*words, *self._get_repr_filters()])}>"

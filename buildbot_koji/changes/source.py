@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.changes.base import ChangeSource
-from buildbot.config.errors import error as config_error
 from buildbot.util.twisted import async_to_deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
-from buildbot_koji.hubs.koji_hub import KojiHub
+from buildbot_koji.hubs.brokers import check_receiving_broker
+from buildbot_koji.hubs.koji_hub import KojiHub, check_hub
 from txkoji import EVENT_NAMES
 
 __all__ = ["KojiChangeSource"]
@@ -24,56 +26,136 @@ TAG_EVENTS = frozenset({"tagged", "untagged", "package-listed", "repo-done"})
 NEEDS_BUS = frozenset({"build-deleted", "rpm-signed"})
 """Koji keeps no time of these: only a message tells of them."""
 
-_MANY_TEXTS = {"events", "tags", "packages", "targets", "owners", "build_types", "methods"}
-_CHECKS: dict[str, checks.Check] = {
-    "profile": checks.hub,
-    **dict.fromkeys(sorted(_MANY_TEXTS), checks.texts),
-    "inherited": checks.flag,
-    "scratch": checks.flag,
-    "ignore_marker": checks.flag,
-    "rpms": checks.flag,
-    "project": checks.text,
-    "codebase": checks.text,
-    "poll_interval": checks.seconds,
-    "overlap": checks.seconds,
-    "stale_after": checks.seconds,
-}
+
+def _events(value: Any) -> str | None:
+    complaint = checks.texts(value)
+    if complaint is not None:
+        return complaint
+    unknown = sorted(set(value) - set(EVENT_NAMES))
+    if unknown:
+        return f"names no event: there is no {unknown[0]!r}; there are {', '.join(EVENT_NAMES)}"
+    return None if value else "must name at least one event"
 
 
-class KojiChangeSource(ChangeSource):
+def _since(value: Any) -> str | None:
+    is_aware = isinstance(value, datetime.datetime) and value.tzinfo is not None
+    good = is_aware or isinstance(value, datetime.timedelta)
+    return None if good else "must be a timedelta or an aware datetime"
+
+
+class KojiChangeSource(DeclaredService, ChangeSource):
     """Makes changes of what happens on a Koji hub, each exactly once.
 
     It polls the hub, with a cursor that misses nothing; a bus makes it fast. In a cluster of
     masters, one of them has it.
 
-    Args:
-        profile: the name of the hub's profile, or a ``util.KojiHub``.
-        name: its name; by default made of the profile's. It is the key to what it has stored.
-        events: what becomes a change: names of :data:`txkoji.history.events.EVENT_NAMES`.
-        tags: names of tags, or globs (``*``, ``?``), in which builds are tagged or untagged,
-            packages listed and repos made.
-        inherited: count also what happens in the tags that these inherit from.
-        packages: names of packages, or globs.
-        targets: names of build targets, or globs, for what was built by a task.
-        owners: names of the owners of builds and tasks, or globs.
-        build_types: ``rpm``, ``maven``, ``image`` and so on.
-        methods: the methods of tasks. The events of tasks need it: a hub has many.
-        scratch: only tasks that are (True) or are not (False) scratch builds.
-        ignore_marker: leave out what this package's steps have submitted.
-        filter: called with each :class:`txkoji.history.events.Event` that all this lets through;
-            what it returns decides.
-        rpms: whether ``koji_rpms`` is among the properties, at the price of a look-up.
-        project: the project of all changes; by default the name of the package.
-        codebase: their codebase; by default what the ``codebaseGenerator`` says.
-        poll_interval: seconds between two polls.
-        overlap: seconds that a transaction of the hub may take: so long is looked back.
-        since: where the very first run begins: a ``timedelta`` back or an aware ``datetime``. By
-            default, with what happens from then on.
-        bus: a ``util.KojiAMQP`` or ``util.KojiAMQP1``; None to poll only.
-        quiet_time: wait until nothing has happened for so many seconds before changes are made.
-        max_changes_per_hour: hold back what is more, in order, until there is room.
-        stale_after: seconds after which it is said that the hub is not heard any more.
     """
+
+    profile = argument(
+        check_hub,
+        "the name of the hub's profile, or a ``util.KojiHub``",
+        required=True,
+        positional=True,
+    )
+    name = argument(
+        checks.text,
+        "the name of the source; by default ``KojiChangeSource-`` and the profile's name. All that"
+        " it has stored goes by this name: under another name, it starts from now. In a cluster it"
+        " must be the same on all masters",
+    )
+    events = argument(
+        _events, "what becomes a change, see the table of events", default=("tagged",)
+    )
+    tags = argument(
+        checks.texts,
+        "names of tags, or globs (``*``, ``?``), for tagging, packages and repos. A tag that does"
+        " not exist is reported in the log, and found within ten minutes after it is made, together"
+        " with what happened in it before",
+        default=(),
+    )
+    inherited = argument(
+        checks.flag,
+        "also report what happens in the tags that those inherit from. The change's branch is the"
+        " tag in which it happened; the property ``koji_tag_heirs`` lists the tags of yours that"
+        " have it",
+        default=False,
+    )
+    packages = argument(
+        checks.texts,
+        "names of packages, or globs. Names that the hub does not know are reported in the log at"
+        " every start, as are those of targets and owners",
+        default=(),
+    )
+    targets = argument(
+        checks.texts, "names of build targets, or globs, of builds made by a task", default=()
+    )
+    owners = argument(checks.texts, "names of the owners of builds and tasks, or globs", default=())
+    build_types = argument(
+        checks.texts,
+        '``["rpm"]``, ``["maven"]``, ``["image"]``, ...; costs a look-up for each build',
+        default=(),
+    )
+    methods = argument(
+        checks.texts,
+        "the methods of tasks. Required for events of tasks: a hub has many",
+        default=(),
+    )
+    scratch = argument(checks.flag, "only tasks that are (True) or are not (False) scratch builds")
+    ignore_marker = argument(
+        checks.flag,
+        "leave out what this package's steps submitted, by the marker that they leave in Koji. It"
+        " keeps a master from answering itself",
+        default=False,
+    )
+    filter = argument(
+        checks.function,
+        "a function that gets each ``txkoji.Event`` that all the others let through,"
+        " and returns whether it becomes a change. If it raises, there is a change, and a traceback"
+        " in the log",
+    )
+    rpms = argument(
+        checks.flag,
+        "whether a change has the property ``koji_rpms``, which costs a look-up for each build",
+        default=True,
+    )
+    project = argument(
+        checks.text, "the project of all changes; by default the name of the package"
+    )
+    codebase = argument(
+        checks.text, "the codebase of all changes; by default what the ``codebaseGenerator`` says"
+    )
+    poll_interval = argument(checks.seconds, "seconds between two polls", default=300.0)
+    overlap = argument(
+        checks.seconds,
+        "seconds that a transaction of the hub may take. Koji assigns event ids and times at the"
+        " start of a transaction and shows them at its end, so each poll looks this far back",
+        default=300.0,
+    )
+    since = argument(
+        _since,
+        "where the very first run starts: a ``datetime.timedelta`` back, or an aware"
+        " ``datetime.datetime``; by default, with what happens from then on",
+    )
+    bus = argument(
+        check_receiving_broker,
+        "a ``util.KojiAMQP`` or ``util.KojiAMQP1``; by default, the source only polls",
+        renderable="parts",
+    )
+    quiet_time = argument(
+        checks.pause,
+        "make changes once nothing has happened for so many seconds (after ten times as many at the"
+        " latest): a mass tagging comes as one flood, not drop by drop",
+        default=0,
+    )
+    max_changes_per_hour = argument(
+        checks.positive,
+        "hold back what exceeds this, in order, in the master's database, until there is room",
+    )
+    stale_after = argument(
+        checks.seconds,
+        "seconds without an answer of the hub after which it is reported as unreachable",
+        default=3600.0,
+    )
 
     _log = Logger()
 
@@ -82,19 +164,34 @@ class KojiChangeSource(ChangeSource):
     limits: ClassVar[SourceLimits] = SourceLimits()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if kwargs.get("name") is None:
-            profile = args[0] if args else kwargs.get("profile")
-            kwargs["name"] = f"KojiChangeSource-{_profile_name(profile)}"
         self._running: Listener | None = None
         self._announced = 0
         super().__init__(*args, **kwargs)
 
-    def checkConfig(self, profile: Any = None, **options: Any) -> None:
-        """Check the arguments; mistakes go to Buildbot's configuration errors."""
-        values = {**_DEFAULTS, **options, "profile": profile}
-        unknown = [f"takes no {each}" for each in sorted(set(options) - set(_DEFAULTS))]
-        for complaint in [*unknown, *_complaints(values)]:
-            config_error(f"KojiChangeSource: {complaint}")
+    def default_name(self, values: Mapping[str, Any]) -> str:
+        """Return the name of a source that is given none."""
+        return f"KojiChangeSource-{_profile_name(values['profile'])}"
+
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what the events require, and what is wrong with the times."""
+        events = set(values["events"])
+        if events & TAG_EVENTS and not values["tags"]:
+            yield (
+                f"tags is missing: {', '.join(sorted(events & TAG_EVENTS))} happen in tags; name"
+                " them, or write ['*'] for all"
+            )
+        if any(name.startswith("task-") for name in events) and not values["methods"]:
+            yield "methods is missing: name the methods of the tasks, such as ['build']"
+        if events & NEEDS_BUS and values["bus"] is None:
+            yield (
+                f"bus is missing: Koji keeps no time of {', '.join(sorted(events & NEEDS_BUS))},"
+                " only a message reports it"
+            )
+        if values["stale_after"] <= values["poll_interval"]:
+            yield (
+                f"stale_after={values['stale_after']!r} must be more than poll_interval, which is"
+                f" {values['poll_interval']!r}"
+            )
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:
@@ -106,11 +203,11 @@ class KojiChangeSource(ChangeSource):
 
     @async_to_deferred
     async def reconfigService(  # type: ignore[override]  # Buildbot's own take what they need, too
-        self, profile: Any = None, **options: Any
+        self, **options: Any
     ) -> None:
-        """Take the arguments; a source that is active goes on with them."""
+        """Take the arguments; an active source continues with them."""
         await super().reconfigService()
-        self._options = {**_DEFAULTS, **options, "profile": profile}
+        self._options = options
         if self._running is not None:
             await self.deactivate()
             await self.activate()
@@ -142,82 +239,5 @@ class KojiChangeSource(ChangeSource):
             self._running.wake()
 
 
-_DEFAULTS: dict[str, Any] = {
-    "events": ("tagged",),
-    "tags": (),
-    "inherited": False,
-    "packages": (),
-    "targets": (),
-    "owners": (),
-    "build_types": (),
-    "methods": (),
-    "scratch": None,
-    "ignore_marker": False,
-    "filter": None,
-    "rpms": True,
-    "project": None,
-    "codebase": None,
-    "poll_interval": 300.0,
-    "overlap": 300.0,
-    "since": None,
-    "bus": None,
-    "quiet_time": 0,
-    "max_changes_per_hour": None,
-    "stale_after": 3600.0,
-}
-
-
 def _profile_name(profile: Any) -> str:
     return str(profile.profile if isinstance(profile, KojiHub) else profile)
-
-
-def _complaints(values: dict[str, Any]) -> list[str]:
-    found = checks.complaints(values, _CHECKS, ["profile"])
-    if found:
-        return found
-    events = set(values["events"])
-    for name in sorted(events - set(EVENT_NAMES)):
-        found.append(f"events: there is no {name!r}; there are {', '.join(EVENT_NAMES)}")
-    if not events:
-        found.append("events is empty: name at least one")
-    if events & TAG_EVENTS and not values["tags"]:
-        found.append(
-            f"tags is missing: {', '.join(sorted(events & TAG_EVENTS))} happen in tags; name them,"
-            " or write ['*'] for all"
-        )
-    if any(name.startswith("task-") for name in events) and not values["methods"]:
-        found.append("methods is missing: name the methods of the tasks, such as ['build']")
-    if events & NEEDS_BUS and values["bus"] is None:
-        found.append(
-            f"bus is missing: Koji keeps no time of {', '.join(sorted(events & NEEDS_BUS))}, only a"
-            " message tells of it"
-        )
-    if values["filter"] is not None and not callable(values["filter"]):
-        found.append(f"filter={values['filter']!r} must be a function that takes an event")
-    found += _number_complaints(values)
-    since = values["since"]
-    aware = isinstance(since, datetime.datetime) and since.tzinfo is not None
-    if since is not None and not aware and not isinstance(since, datetime.timedelta):
-        found.append(f"since={since!r} must be a timedelta or an aware datetime")
-    bus = values["bus"]
-    if bus is not None:
-        if not hasattr(bus, "receiving_complaint"):
-            found.append(f"bus={bus!r} must be a util.KojiAMQP or util.KojiAMQP1")
-        elif bus.receiving_complaint() is not None:
-            found.append(f"bus: {bus.receiving_complaint()}")
-    return found
-
-
-def _number_complaints(values: dict[str, Any]) -> list[str]:
-    found = []
-    if values["quiet_time"] != 0 and checks.seconds(values["quiet_time"]):
-        found.append(f"quiet_time={values['quiet_time']!r} must be a number of seconds, or 0")
-    most = values["max_changes_per_hour"]
-    if most is not None and (checks.integer(most) or most < 1):
-        found.append(f"max_changes_per_hour={most!r} must be a whole number greater than 0")
-    if values["stale_after"] <= values["poll_interval"]:
-        found.append(
-            f"stale_after={values['stale_after']!r} must be more than poll_interval, which is"
-            f" {values['poll_interval']!r}"
-        )
-    return found

@@ -10,12 +10,15 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.masters import gone_masters
 
 __all__ = ["KojiOrphanReleaser"]
 
 
-class KojiOrphanReleaser(service.BuildbotService):
+class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     """Lets the masters that share a database run the builds that a dead one had started.
 
     Masters declare one dead that has sent no heartbeat for ten minutes. Buildbot 4.3.0 closes its
@@ -23,10 +26,10 @@ class KojiOrphanReleaser(service.BuildbotService):
     the same name starts. This service releases the claims, on whichever master notices the death
     first; the next attempt of a Koji step resumes watching the task of the previous one.
 
-    Put one among the ``services`` of each master. It takes no arguments.
+    Put one among the ``services`` of each master.
     """
 
-    name = "koji-orphan-releaser"
+    name = argument(checks.text, "the name of the service", default="koji-orphan-releaser")
 
     master: Any
 

@@ -2,69 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import attrs
-from buildbot.config.errors import error as config_error
 from buildbot.interfaces import IRenderable
 from buildbot.util import ComparableMixin
 from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
-from buildbot_koji.arguments.checks import is_renderable
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji.bus import AMQP, AMQP1, Broker
 from txkoji.exceptions import ConfigurationError
 
-__all__ = ["KojiAMQP", "KojiAMQP1", "KojiBroker"]
+__all__ = ["KojiAMQP", "KojiAMQP1", "KojiBroker", "check_broker", "check_receiving_broker"]
 
-RENDERABLES = ("user", "password")
-"""The arguments that may be secrets of Buildbot's."""
+
+def _any_text(value: Any) -> str | None:
+    return checks.unsendable(value) if isinstance(value, str) else "must be a string"
 
 
 @implementer(IRenderable)
-class KojiBroker(ComparableMixin):
-    """A broker and what to do with it. Rendered, it is its settings for :mod:`txkoji.bus`.
+class KojiBroker(DeclaredObject, ComparableMixin):
+    """A broker and what to do with it. Rendered, it is its settings for :mod:`txkoji.bus`."""
 
-    Args:
-        url: where it is: ``amqps://host:port``.
-        arguments: the other attributes of the settings; ``user`` and ``password`` may be
-            ``util.Secret``.
-    """
-
-    compare_attrs: ClassVar[tuple[str, ...]] = ("arguments",)
+    compare_attrs: ClassVar[tuple[str, ...]] = ("_values",)
     settings: ClassVar[type[Broker]]
 
-    def __init__(self, url: str, **arguments: Any) -> None:
-        self.arguments = {"url": url, **arguments}
-        name = type(self).__name__
-        known = [each.name for each in attrs.fields(self.settings)]
-        for each in arguments.keys() - set(known):
-            config_error(f"{name} takes no {each}: it takes {', '.join(known)}")
-            del self.arguments[each]
-        for each, value in self.arguments.items():
-            if is_renderable(value) and each not in RENDERABLES:
-                config_error(f"{name}: {each} must be there as it is; only {RENDERABLES} may not")
-        try:
-            self._sample().require_extra()
-        except ConfigurationError as error:
-            config_error(f"{name}: {error}")
+    url = argument(
+        checks.text,
+        "``amqps://host:port`` with TLS, ``amqp://host:port`` without; no user and password",
+        required=True,
+        positional=True,
+        secret=True,
+    )
+    user = argument(
+        checks.text, "the user name to log in with a password", renderable=True, secret=True
+    )
+    password = argument(
+        checks.text,
+        "the password of ``user``, usually a ``util.Secret``",
+        requires=("user",),
+        renderable=True,
+        secret=True,
+    )
+    certificate = argument(checks.text, "a PEM file with the client certificate")
+    key = argument(
+        checks.text,
+        "a PEM file with the private key, unless ``certificate`` holds it too",
+        requires=("certificate",),
+    )
+    ca = argument(
+        checks.text,
+        "a PEM file with the CA that signed the broker's certificate; by default the system's",
+    )
+    mechanism = argument(
+        checks.text,
+        "the SASL mechanism: ``PLAIN`` (user and password), ``EXTERNAL`` (client certificate) or,"
+        " on AMQP 1.0, ``ANONYMOUS``, which is never chosen by default",
+    )
+    allow_insecure_login = argument(checks.flag, "send the password without TLS", default=False)
+    topic_prefix = argument(
+        _any_text,
+        "prepended to the topic of a published message, with a dot",
+        default="",
+    )
+    heartbeat = argument(
+        checks.positive,
+        "seconds of silence, roughly, after which the connection counts as broken",
+        default=60,
+    )
 
-    def _sample(self) -> Broker:
-        """Return the settings with something in place of what is not rendered yet."""
-        values: dict[str, Any] = {
-            name: "rendered later" if is_renderable(value) else value
-            for name, value in self.arguments.items()
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what the settings refuse, and the library that is not installed."""
+        try:
+            self._sample(values).require_extra()
+        except ConfigurationError as error:
+            yield str(error)
+
+    def _sample(self, values: Mapping[str, Any]) -> Broker:
+        """Return the settings with something in place of what is rendered later."""
+        known: dict[str, Any] = {
+            name: "rendered later" if checks.is_renderable(value) else value
+            for name, value in values.items()
         }
-        return self.settings(**values)
+        return self.settings(**known)
 
     def __repr__(self) -> str:
-        # Not the arguments: a password may be among them.
-        return f"{type(self).__name__}({self.arguments['url']!r})"
+        # Not the other arguments: a password may be among them.
+        return f"{type(self).__name__}({self._values['url']!r})"
 
     def receiving_complaint(self) -> str | None:
         """Return what is wrong with it for one who wants to receive, or None; for checkconfig."""
         try:
-            self._sample().check_receiving()
+            self._sample(self._values).check_receiving()
         except ConfigurationError as error:
             return str(error)
         return None
@@ -72,13 +105,57 @@ class KojiBroker(ComparableMixin):
     @async_to_deferred
     async def getRenderingFor(self, iprops: Any) -> Broker:
         """Return the settings, with the secrets."""
-        return self.settings(**await iprops.render(self.arguments))
+        return self.settings(**await iprops.render(self._values))
 
 
 class KojiAMQP(KojiBroker):
-    """RabbitMQ, Fedora's broker among them; see :class:`txkoji.bus.AMQP` for its arguments."""
+    """RabbitMQ, Fedora's included. Needs ``pip install 'buildbot-koji[amqp]'``.
+
+    The path of ``url`` is the virtual host, escaped (``/%2Fkoji`` for ``/koji``); without one it is
+    ``/``.
+    """
 
     settings = AMQP
+
+    queue = argument(checks.text, "the queue to receive from; not needed to publish only")
+    exchange = argument(
+        checks.text,
+        "the exchange to bind the queue to, and to publish to; it must exist",
+        default="amq.topic",
+    )
+    routing_keys = argument(
+        checks.texts,
+        "the binding keys of the queue: ``*`` is one word, ``#`` any number of words",
+        default=(),
+    )
+    passive = argument(
+        checks.flag,
+        "use an existing queue: neither declare nor bind it",
+        default=False,
+        excludes=("routing_keys",),
+    )
+    durable = argument(checks.flag, "the queue survives a restart of the broker", default=True)
+    exclusive = argument(
+        checks.flag,
+        "only this connection may use the queue, which is deleted with it",
+        default=False,
+    )
+    auto_delete = argument(
+        checks.flag, "the queue is deleted with its last consumer", default=False
+    )
+    queue_type = argument(
+        checks.one_of("quorum", "classic"),
+        '``"quorum"`` or ``"classic"``; by default a durable queue is a quorum queue: Koji\'s'
+        " messages are transient, and any other queue loses them when the broker is restarted",
+    )
+    arguments: ClassVar[Any] = argument(
+        checks.json_struct,
+        "further arguments of the queue, such as ``x-dead-letter-exchange``",
+        default={},
+    )
+    mandatory = argument(
+        checks.flag, "publishing a message that no queue takes is an error", default=True
+    )
 
     @classmethod
     def fedora(cls, queue: str, *, certificate: str, key: str, ca: str) -> KojiAMQP:
@@ -88,6 +165,40 @@ class KojiAMQP(KojiBroker):
 
 
 class KojiAMQP1(KojiBroker):
-    """ActiveMQ, Artemis, qpidd; see :class:`txkoji.bus.AMQP1` for its arguments."""
+    """ActiveMQ, Artemis, qpidd. Needs ``pip install 'buildbot-koji[amqp1]'``.
+
+    Messages are published to ``topic_prefix``, a dot and their topic; on ActiveMQ that is
+    ``topic://koji.build.tag``, on RabbitMQ 3 ``/topic/koji.build.tag``.
+    """
 
     settings = AMQP1
+
+    address = argument(
+        checks.text,
+        "the address to receive from, in the broker's notation: ``topic://koji.>`` on ActiveMQ,"
+        " ``/amq/queue/NAME`` on RabbitMQ 3 (its ``/topic/...`` leaves a queue behind at every"
+        " connection), ``/queues/NAME`` on RabbitMQ 4; not needed to publish only",
+    )
+    client_id = argument(
+        checks.text, "the container id of this client: it must be unique on the broker"
+    )
+    subscription = argument(
+        checks.text,
+        "the name of a durable subscription to a topic: the broker keeps messages while the"
+        " receiver is disconnected",
+        requires=("client_id",),
+    )
+
+
+def check_broker(value: Any) -> str | None:
+    """Want a broker."""
+    good = isinstance(value, KojiBroker)
+    return None if good else "must be a util.KojiAMQP or util.KojiAMQP1"
+
+
+def check_receiving_broker(value: Any) -> str | None:
+    """Want a broker of which it is said what to receive."""
+    complaint = check_broker(value)
+    if complaint is None and (missing := value.receiving_complaint()) is not None:
+        return f"can't be received from: {missing}"
+    return complaint

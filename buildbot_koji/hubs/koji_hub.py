@@ -9,21 +9,23 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from buildbot.config.errors import error as config_error
 from buildbot.interfaces import IRenderable
 from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredObject
+from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection, profiles
 from txkoji.exceptions import BrokenConfiguration
 
-__all__ = ["KojiHub", "RenderedHub"]
+__all__ = ["KojiHub", "RenderedHub", "check_hub"]
 
 _WAYS = {"kerberos": ("keytab", "principal"), "password": ("password", "user"), "ssl": ("cert",)}
 """The ``authtype`` of each way to log in, and the arguments that belong to it."""
@@ -36,52 +38,49 @@ _SALT = secrets.token_bytes(16)
 
 
 @implementer(IRenderable)
-class KojiHub:
-    """A Koji hub with the credentials that are used there.
+class KojiHub(DeclaredObject):
+    """A Koji hub and the credentials for it, to use in place of a profile's name.
 
-    It stands wherever the name of a profile may. Secrets come from Buildbot's secret providers
-    (``util.Secret``); the session is kept for as long as their values stay what they are.
-
-    Args:
-        profile: the profile of the hub in Koji's configuration files. What is given here wins over
-            what it says.
-        principal: log in by Kerberos as this principal.
-        keytab: the absolute path of a keytab with the key of the principal, or the keytab itself
-            in base64, as a secret may hold it.
-        user: log in as this user, by password.
-        password: the password.
-        cert: the absolute path of a PEM file with a client certificate and its key, or the PEM text
-            itself.
-        proxyuser: act as this user, where the hub lets ours do that.
+    Secrets come from Buildbot's secret providers (``util.Secret``); the session is kept for as long
+    as their values stay the same.
     """
 
-    def __init__(
-        self,
-        profile: Any = None,
-        *,
-        principal: Any = None,
-        keytab: Any = None,
-        user: Any = None,
-        password: Any = None,
-        cert: Any = None,
-        proxyuser: Any = None,
-    ) -> None:
-        self._values = {
-            "profile": profile,
-            "principal": principal,
-            "keytab": keytab,
-            "user": user,
-            "password": password,
-            "cert": cert,
-            "proxyuser": proxyuser,
-        }
-        for complaint in _complaints(self._values):
-            config_error(f"KojiHub: {complaint}")
+    renders: ClassVar[bool] = True
 
-    @property
-    def profile(self) -> Any:
-        """The profile of the hub, as it was given."""
-        return self._values["profile"]
+    profile = argument(
+        checks.text,
+        "the profile of the hub in Koji's configuration files; the other arguments override it",
+        required=True,
+        positional=True,
+    )
+    principal = argument(checks.text, "log in with Kerberos as this principal", secret=True)
+    keytab = argument(
+        checks.text,
+        "the absolute path of a keytab with the key of the principal, or the keytab itself in"
+        " base64, as a secret may hold it",
+        secret=True,
+    )
+    user = argument(
+        checks.text, "log in as this user, with a password", requires=("password",), secret=True
+    )
+    password = argument(checks.text, "the password of ``user``", requires=("user",), secret=True)
+    cert = argument(
+        checks.text,
+        "the absolute path of a PEM file with a client certificate and its key, or the PEM text"
+        " itself",
+        secret=True,
+    )
+    proxyuser = argument(checks.text, "act as this user, if the hub allows it", secret=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.profile = self._values["profile"]
+
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what is wrong where there is more than one way to log in."""
+        ways = [names[0] for names in _WAYS.values() if any(values[each] for each in names)]
+        if len(ways) > 1:
+            yield f"{' and '.join(ways)} exclude each other: choose one way to log in"
 
     def __repr__(self) -> str:
         return f"KojiHub({self.profile!r})"
@@ -95,7 +94,7 @@ class KojiHub:
                 values[name] = await properties.render(value)
             except KeyError as error:
                 return RenderedHub(self._values, [f"{name} of {self!r}: {error.args[0]}"])
-        return RenderedHub(values, [f"{self!r}: {each}" for each in _complaints(values)])
+        return RenderedHub(values, [f"{self!r}: {each}" for each in self.complaints_about(values)])
 
 
 class RenderedHub:
@@ -149,18 +148,12 @@ class RenderedHub:
         return connection
 
 
-def _complaints(values: Mapping[str, Any]) -> list[str]:
-    # Not checks.complaints: it shows the values.
-    found = ["profile is missing"] if values["profile"] is None else []
-    for name, value in values.items():
-        if value is not None and not checks.is_renderable(value) and checks.text(value) is not None:
-            found.append(f"{name} {checks.text(value)}")
-    ways = [names[0] for names in _WAYS.values() if any(values[name] is not None for name in names)]
-    if len(ways) > 1:
-        found.append(f"{' and '.join(ways)} exclude each other: choose one way to log in")
-    if (values["user"] is None) != (values["password"] is None):
-        found.append("user and password go together")
-    return found
+def check_hub(value: Any) -> str | None:
+    """Want the name of a profile, or a hub with its credentials (``util.KojiHub``)."""
+    if isinstance(value, (KojiHub, NamedHub)):
+        return None
+    good = isinstance(value, str) and value.strip()
+    return checks.text(value) if good else "must be the name of a profile or a util.KojiHub"
 
 
 def _content(name: str, value: str) -> bytes | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from buildbot.config.errors import error as config_error
 from buildbot.process.properties import Properties
 from buildbot.process.results import RETRY
 from buildbot.reporters import utils
@@ -16,11 +15,12 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import Remember, Taken
 from buildbot_koji.hubs.hub import Hub, get_hub
-from buildbot_koji.hubs.koji_hub import KojiHub
 from buildbot_koji.reporters.backlog import Backlog
 
 __all__ = ["REDELIVER", "OutboxReporter", "properties_of"]
@@ -35,7 +35,7 @@ REDELIVER = ("koji_outbox", "redelivery", "requested")
 """The event by which dead letters are revived, on whatever master they are."""
 
 
-class OutboxReporter(service.BuildbotService):
+class OutboxReporter(DeclaredService, service.BuildbotService):
     """Tells someone outside about builds, by way of the master's database.
 
     Every finished build of this master is looked at once. What is to be delivered about it is
@@ -46,31 +46,27 @@ class OutboxReporter(service.BuildbotService):
     Each master reports the builds that it ran. What a master left undone that has been declared
     dead is taken over by the first of those that live.
 
-    Args:
-        name: the reporter's name; what is stored belongs to it, so keep it.
-        builders: the names of the builders to report, None for all.
-        retry_for: seconds for which a delivery is tried before it is given up.
-        kwargs: what a subclass takes.
     """
 
-    checks: ClassVar[Mapping[str, checks.Check]] = {
-        "builders": checks.texts,
-        "retry_for": checks.seconds,
-    }
-    required: ClassVar[Sequence[str]] = ()
-    renderable: ClassVar[frozenset[str]] = frozenset()
-    """The arguments that are rendered later, or hold what is."""
+    name = argument(
+        checks.text,
+        "the name of the reporter, by default that of its class; what is stored belongs to it:"
+        " give each reporter its own, and keep it",
+    )
+    builders = argument(checks.texts, "the names of the builders to report; by default all")
+    retry_for = argument(
+        checks.seconds,
+        "seconds for which a delivery is retried before it is given up; by default 3 days",
+    )
 
     events: ClassVar[Sequence[str]] = ("finished",)
     """The events of a build that are reported."""
 
     master: Any
-    name: Any
 
     _log = Logger()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("name", type(self).__name__)
         super().__init__(*args, **kwargs)
         self._options: dict[str, Any] = {}
         self._backlogs: dict[int, Backlog] = {}
@@ -79,25 +75,6 @@ class OutboxReporter(service.BuildbotService):
         self._look_under_way: Deferred[None] = Deferred()
 
     # Configuration
-
-    def checkConfig(self, *args: Any, **options: Any) -> None:
-        """Check the arguments; a mistake is a line of ``buildbot checkconfig``."""
-        if args:
-            config_error(f"{type(self).__name__}: give all arguments by their names")
-        for complaint in self.complaints(options):
-            config_error(f"{type(self).__name__}: {complaint}")
-
-    def complaints(self, options: Mapping[str, Any]) -> list[str]:
-        """Return one line for each mistake in the arguments."""
-        found = [f"there is no argument {name}" for name in options if name not in self.checks]
-        found += [
-            f"{name}={value!r} must be there as it is: only a build could render it"
-            for name, value in options.items()
-            if checks.is_renderable(value)
-            and name not in self.renderable
-            and not isinstance(value, KojiHub)
-        ]
-        return found + checks.complaints(options, self.checks, self.required)
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:

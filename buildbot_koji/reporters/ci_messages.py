@@ -12,9 +12,11 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Refused, Remember, Taken
-from buildbot_koji.hubs.brokers import KojiBroker
+from buildbot_koji.hubs.brokers import check_broker
+from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.base import OutboxReporter
 from buildbot_koji.reporters.queued import QueuedRequests
@@ -33,20 +35,6 @@ VERSION = "0.2.1"
 """Of the schema: the one that Fedora CI's own pipelines state."""
 
 
-def _bus(value: Any) -> str | None:
-    given = isinstance(value, KojiBroker)
-    return None if given else "must be a util.KojiAMQP or util.KojiAMQP1"
-
-
-def _states(value: Any) -> str | None:
-    listed = checks.texts(value) is None and not set(value) - set(ci_schema.STATES)
-    return None if listed else f"must be a list out of {', '.join(ci_schema.STATES)}"
-
-
-def _artifact(value: Any) -> str | None:
-    return None if value in ARTIFACTS else f"must be {' or '.join(ARTIFACTS)}"
-
-
 class KojiCIMessages(OutboxReporter):
     """Publishes ``koji-build.test.queued``, ``.running``, ``.complete`` and ``.error``.
 
@@ -55,47 +43,53 @@ class KojiCIMessages(OutboxReporter):
     whose task and name are known by then. A message is delivered when the broker has confirmed it.
     Where that is in doubt it is published again with the same id.
 
-    Args:
-        profile: the profile of the hub in Koji's configuration files, or a ``util.KojiHub``; the
-            hub is asked what the build is.
-        bus: the broker: a ``util.KojiAMQP`` or ``util.KojiAMQP1``; its ``topic_prefix`` stands
-            before the topic.
-        contact: who answers for the tests: a dictionary with ``name``, ``team``, ``docs`` (a URL)
-            and ``email``; it may have ``url``, ``irc``, ``slack`` and ``version``.
-        test: a dictionary with ``namespace``; it may have ``category`` (``functional``), ``type``
-            (the builder's name), ``docs``, ``label``, ``lifetime`` and ``scenario``.
-        system: a list of dictionaries with ``os``, ``provider`` and ``architecture``.
-        states: which messages are published, by default all.
-        artifact_type: ``koji-build``, or ``brew-build``.
-        version: of the schema.
-        kwargs: what every :class:`OutboxReporter` takes.
     """
 
-    checks: ClassVar[Mapping[str, checks.Check]] = {
-        **OutboxReporter.checks,
-        "profile": checks.hub,
-        "bus": _bus,
-        "contact": ci_schema.contact,
-        "test": ci_schema.test,
-        "system": ci_schema.system,
-        "states": _states,
-        "artifact_type": _artifact,
-        "version": checks.text,
-    }
-    required: ClassVar[Sequence[str]] = ("profile", "bus", "contact", "test")
-    renderable: ClassVar[frozenset[str]] = frozenset({"bus"})
+    profile = argument(
+        check_hub,
+        "the profile of the hub, which is asked what the build is; or a ``util.KojiHub``",
+        required=True,
+    )
+    bus = argument(
+        check_broker,
+        "the broker: a ``util.KojiAMQP`` or ``util.KojiAMQP1``. Its ``topic_prefix`` and a dot"
+        " stand before the topic. A topic that no queue is bound to makes the broker refuse the"
+        " message: bind a queue, or say ``mandatory=False``",
+        required=True,
+        renderable="parts",
+    )
+    contact = argument(
+        ci_schema.contact,
+        "who answers for the tests: a dictionary with ``name``, ``team``, ``docs`` (a URL) and"
+        " ``email``; it may have ``url``, ``irc``, ``slack`` and ``version``",
+        required=True,
+    )
+    test = argument(
+        ci_schema.test,
+        "a dictionary with ``namespace``; it may have ``category`` (by default ``functional``),"
+        " ``type`` (the builder's name), ``docs``, ``label``, ``lifetime`` and ``scenario``",
+        required=True,
+    )
+    system = argument(
+        ci_schema.system,
+        "what the tests run on: a list of dictionaries with ``os``, ``provider`` and"
+        " ``architecture``",
+    )
+    states = argument(
+        checks.several_of(*ci_schema.STATES),
+        "the messages to publish",
+        default=ci_schema.STATES,
+    )
+    artifact_type = argument(
+        checks.one_of(*ARTIFACTS), "what the messages are about", default=ARTIFACTS[0]
+    )
+    version = argument(checks.text, "the version of the schema", default=VERSION)
+
     events: ClassVar[Sequence[str]] = ("new", "finished")
 
     _settings: Broker | None = None
     _publisher: Publisher | None = None
     _queued: QueuedRequests | None = None
-
-    def complaints(self, options: Mapping[str, Any]) -> list[str]:
-        """Return one line for each mistake in the arguments."""
-        # A broker is a renderable, for its secrets; nothing else may be in its place.
-        bus = options.get("bus")
-        wrong = checks.is_renderable(bus) and _bus(bus)
-        return super().complaints(options) + ([f"bus={bus!r} {wrong}"] if wrong else [])
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
@@ -171,7 +165,7 @@ class KojiCIMessages(OutboxReporter):
         self, state: str, about: int, lane: str, build: Mapping[str, Any]
     ) -> Delivery | None:
         artifact = _artifact_of(build["properties"])
-        if artifact is None or state not in (self._options.get("states") or ci_schema.STATES):
+        if artifact is None or state not in self._options["states"]:
             return None
         now = self.master.reactor.seconds()
         message = ci_schema.compose(
@@ -180,8 +174,8 @@ class KojiCIMessages(OutboxReporter):
             pipeline_url=getURLForBuildrequest(self.master, build["buildrequestid"]),
             contact=self._options["contact"],
             test=self._options["test"],
-            system=self._options.get("system") or (),
-            version=self._options.get("version") or VERSION,
+            system=self._options["system"] or (),
+            version=self._options["version"],
             now=now,
         )
         content = {
@@ -194,7 +188,7 @@ class KojiCIMessages(OutboxReporter):
 
     @property
     def _artifact_type(self) -> str:
-        return str(self._options.get("artifact_type") or ARTIFACTS[0])
+        return str(self._options["artifact_type"])
 
     # The hub and the broker
 

@@ -38,45 +38,55 @@ OUTCOMES = {
 }
 """``test.result`` of a build that came to one; the others are errors."""
 
-CONTACT = {"name": True, "team": True, "docs": True, "email": True} | dict.fromkeys(
-    ("url", "irc", "slack", "version"), False
-)
-TEST = {"namespace": True} | dict.fromkeys(
-    ("category", "type", "docs", "label", "lifetime", "scenario"), False
-)
-SYSTEM = {"os": True, "provider": True, "architecture": True, "variant": False, "label": False}
-"""The fields of each part, and whether they must be there."""
+CONTACT = {
+    "name": checks.text,
+    "team": checks.text,
+    "docs": checks.web_url,
+    "email": checks.email,
+    "url": checks.web_url,
+    "irc": checks.text,
+    "slack": checks.text,
+    "version": checks.text,
+}
+TEST = {
+    "namespace": checks.text,
+    "category": checks.one_of(*CATEGORIES),
+    "type": checks.text,
+    "docs": checks.web_url,
+    "label": checks.texts,
+    "lifetime": checks.count,
+    "scenario": checks.text,
+}
+SYSTEM = dict.fromkeys(("os", "provider", "architecture", "variant", "label"), checks.text)
+"""The fields of each part, and what they may be."""
 
 
-def _fields(value: Any, fields: Mapping[str, bool]) -> str | None:
-    required = [name for name, needed in fields.items() if needed]
+def _fields(value: Any, fields: Mapping[str, checks.Check], *required: str) -> str | None:
     if not isinstance(value, Mapping) or set(value) - set(fields) or set(required) - set(value):
         optional = [name for name in fields if name not in required]
         return (
             f"must be a dictionary with {', '.join(required)}, and may have {', '.join(optional)}"
         )
-    wrong = [name for name in required if checks.text(value[name]) is not None]
-    return f"must have text in {', '.join(wrong)}" if wrong else None
+    complaints = ((name, fields[name](each)) for name, each in value.items())
+    return next((f"is wrong: {name} {text}" for name, text in complaints if text is not None), None)
 
 
 def contact(value: Any) -> str | None:
     """Want who answers for the tests."""
-    return _fields(value, CONTACT)
+    return _fields(value, CONTACT, "name", "team", "docs", "email")
 
 
 def test(value: Any) -> str | None:
     """Want what is tested."""
-    category = value.get("category") if isinstance(value, Mapping) else None
-    if category is not None and category not in CATEGORIES:
-        return f"must have a category out of {', '.join(CATEGORIES)}"
-    return _fields(value, TEST)
+    return _fields(value, TEST, "namespace")
 
 
 def system(value: Any) -> str | None:
     """Want the systems on which it is tested."""
-    if not isinstance(value, (list, tuple)):
-        return "must be a list of dictionaries"
-    return next((found for each in value if (found := _fields(each, SYSTEM))), None)
+    if not isinstance(value, (list, tuple)) or not value:
+        return "must be a list of dictionaries, not empty"
+    required = ("os", "provider", "architecture")
+    return next((found for each in value if (found := _fields(each, SYSTEM, *required))), None)
 
 
 def state_of(build: Mapping[str, Any]) -> str:

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from buildbot.config.errors import error as config_error
-from buildbot.process.buildstep import BuildStep
 from buildbot.process.results import SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredStep
 from buildbot_koji.reporters.backlog import dead_letters
 from buildbot_koji.reporters.base import REDELIVER
 
 __all__ = ["KojiRedelivery"]
 
 
-class KojiRedelivery(BuildStep):
-    """Lists the dead letters of a reporter, on all masters, and lets them be tried again.
-
-    Args:
-        reporter: the reporter's name.
-        kwargs: Buildbot's own arguments of every step.
-    """
+class KojiRedelivery(DeclaredStep):
+    """Lists the dead letters of a reporter, on all masters, and retries them."""
 
     name = "redelivery"
-    renderables: Sequence[str] = ("reporter",)
+
+    reporter = argument(checks.text, "the name of the reporter", required=True, positional=True)
 
     master: Any
 
-    def __init__(self, reporter: Any = None, **kwargs: Any) -> None:
-        self.reporter = reporter
-        super().__init__(**kwargs)
-        given = {"reporter": reporter}
-        for complaint in checks.complaints(given, {"reporter": checks.text}, given):
-            config_error(f"{type(self).__name__}: {complaint}")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._text = ""
 
     @async_to_deferred

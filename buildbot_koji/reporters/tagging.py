@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from buildbot.data.resultspec import Filter
 from buildbot.process import results
@@ -14,9 +14,11 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery, State
 from buildbot_koji.durable.outbox import Refused, Remember, Taken
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters.base import OutboxReporter, properties_of
 from buildbot_koji.reporters.refusals import refusals_told
 from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
@@ -108,31 +110,47 @@ class KojiTagReporter(OutboxReporter):
     scratch builds. A build that is started again, since its master or worker was lost, counts with
     its last attempt.
 
-    Args:
-        profile: the profile of the hub in Koji's configuration files, or a ``util.KojiHub``.
-        on_success: what is done at success: ``{"tag": NAME}``, ``{"untag": NAME}``, or with both
-            the build is moved. The names may be renderables.
-        on_warnings: the same for warnings, by default what is done at success.
-        on_failure: the same for a failure.
-        on_exception: the same for an exception: something was wrong besides the package.
-        on_cancelled: the same for a build that was stopped.
-        requires: the names of builders that must all have a result for the same Koji build before
-            anything is done; the worst of their newest results counts.
-        gate_within: seconds that a result waits for those of the other required builders.
-        force: tag also what the hub's policy would not let in; for Koji's administrators.
-        kwargs: what every :class:`OutboxReporter` takes.
     """
 
-    checks: ClassVar[Mapping[str, checks.Check]] = {
-        **OutboxReporter.checks,
-        "profile": checks.hub,
-        **dict.fromkeys(OPTIONS.values(), action),
-        "requires": checks.texts,
-        "gate_within": checks.seconds,
-        "force": checks.flag,
-    }
-    required: ClassVar[Sequence[str]] = ("profile",)
-    renderable: ClassVar[frozenset[str]] = frozenset(OPTIONS.values())
+    profile = argument(
+        check_hub,
+        "the profile of the hub, or a ``util.KojiHub``; its user must be allowed to tag",
+        required=True,
+    )
+    on_success = argument(
+        action,
+        'what is done at success: ``{"tag": NAME}``, ``{"untag": NAME}``, or both to move the'
+        " build. The names may be renderables",
+        required_unless=("on_warnings", "on_failure", "on_exception", "on_cancelled"),
+        renderable="parts",
+    )
+    on_warnings = argument(
+        action, "the same for warnings; by default ``on_success``", renderable="parts"
+    )
+    on_failure = argument(action, "the same for a failure", renderable="parts")
+    on_exception = argument(
+        action,
+        "the same for an exception: something was wrong besides the package",
+        renderable="parts",
+    )
+    on_cancelled = argument(action, "the same for a build that was stopped", renderable="parts")
+    requires = argument(
+        checks.texts,
+        "the names of builders that must all have a result for the same Koji build. The worst of"
+        " their newest results counts; when a test is run again, its new result is counted with"
+        " those of the others. Results of the last 200 builds of each are known after a restart of"
+        " the master",
+        excludes=("builders",),
+    )
+    gate_within = argument(
+        checks.seconds,
+        "seconds that a result waits for those of the other required builders, by default 7 days;"
+        " then the build's data say which are missing",
+        requires=("requires",),
+    )
+    force = argument(
+        checks.flag, "tag in spite of the hub's policy; for Koji's administrators", default=False
+    )
 
     _log = Logger()
 
@@ -140,24 +158,6 @@ class KojiTagReporter(OutboxReporter):
         super().__init__(*args, **kwargs)
         self._votes: Votes | None = None
         self._reading = DeferredLock()
-
-    def complaints(self, options: Mapping[str, Any]) -> list[str]:
-        """Return one line for each mistake, in one argument or in how they go together."""
-        found = super().complaints(options)
-        found += [
-            f"{name}={options[name]!r} {action(options[name])}"
-            for name in OPTIONS.values()
-            # Their parts may be renderables; what is around them may not.
-            if options.get(name) is not None and checks.is_renderable(options[name])
-            if action(options[name]) is not None
-        ]
-        if not any(options.get(name) for name in OPTIONS.values()):
-            found.append("nothing to do: give at least one of " + ", ".join(OPTIONS.values()))
-        if options.get("requires") and options.get("builders"):
-            found.append("requires and builders exclude each other: requires names the builders")
-        if options.get("gate_within") and not options.get("requires"):
-            found.append("gate_within is for requires: leave it out")
-        return found
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:

@@ -17,15 +17,16 @@ __all__ = ["KojiBuild"]
 class KojiBuild(PrioritizedTaskStep):
     """Builds a package in Koji.
 
-    Sets the properties ``koji_task_id``, ``koji_task_url`` and ``koji_nvr``, and but for a scratch
-    build ``koji_build_id`` and ``koji_build_url``.
+    Sets the properties ``koji_task_id``, ``koji_task_url`` and ``koji_nvr``, and ``koji_build_id``
+    and ``koji_build_url`` except for a scratch build.
     """
 
     name = "koji build"
 
     target = argument(
         checks.text,
-        "the name of the build target; may be left out with ``repo_id``",
+        "the name of the build target",
+        required_unless=("repo_id",),
         positional=True,
     )
     source = argument(
@@ -39,12 +40,17 @@ class KojiBuild(PrioritizedTaskStep):
         checks.flag, "build without importing the result", default=False, option="scratch"
     )
     draft = argument(
-        checks.flag, "make a draft build, to be promoted later", default=False, option="draft"
+        checks.flag,
+        "make a draft build, to be promoted later",
+        default=False,
+        excludes=("scratch",),
+        option="draft",
     )
     skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
     arch_override = argument(
         checks.text_or_texts,
         "the architectures of a scratch build, a list or one string",
+        requires=("scratch",),
         option="arch_override",
     )
     repo_id = argument(
@@ -54,7 +60,7 @@ class KojiBuild(PrioritizedTaskStep):
         checks.flag, "wait for a repo newer than the submission", default=False, option="wait_repo"
     )
     wait_builds = argument(
-        checks.texts, "wait for a repo that has these builds (NVRs)", option="wait_builds"
+        checks.texts, "wait for a repo that contains these builds (NVRs)", option="wait_builds"
     )
     fail_fast = argument(
         checks.flag,
@@ -64,37 +70,25 @@ class KojiBuild(PrioritizedTaskStep):
     )
     rebuild_srpm = argument(
         checks.flag,
-        "whether an uploaded source RPM of a scratch build is rebuilt first",
+        "rebuild an uploaded source RPM before a scratch build",
+        requires=("scratch",),
         option="rebuild_srpm",
     )
     custom_user_metadata = argument(
-        checks.struct, "a dictionary that Koji keeps with the build", option="custom_user_metadata"
+        checks.json_struct,
+        "a dictionary that Koji stores with the build",
+        option="custom_user_metadata",
     )
-    channel = argument(
-        checks.text, "the channel of the task, where the hub's policy should not choose"
-    )
+    channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 
     existing = argument(
         checks.one_of("adopt", "fail"),
-        'what to do where the hub has a build of that name, or is making one: ``"adopt"`` takes it'
-        ' over if it is of the same commit, ``"fail"`` never does',
+        "what to do if the hub already has a build of this NVR, complete or in progress:"
+        ' ``"adopt"`` it if it is of the same commit (with a warning if it is not in the'
+        ' target\'s tag), or ``"fail"``. An adopted task that someone else started is never'
+        " canceled",
         default="adopt",
     )
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if self.target is None and self.repo_id is None:
-            found.append("target is missing (it may be left out only with repo_id)")
-        if self.scratch is True and self.draft is True:
-            found.append("scratch and draft exclude each other: a scratch build is not kept at all")
-        if self.scratch is False:
-            found += [
-                f"{name} is for scratch builds: add scratch=True, or leave it out"
-                for name in ("arch_override", "rebuild_srpm")
-                if getattr(self, name) is not None
-            ]
-        return found
 
     def hub_options(self) -> dict[str, Any]:
         """Return the options as the hub takes them."""

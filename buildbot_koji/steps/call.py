@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from buildbot.process import results
@@ -37,38 +39,48 @@ OF_SESSIONS = frozenset(
 )
 """Methods that would change the session under the other plugins."""
 
+TYPES_OF_CALLS = (bytes, datetime)
+"""What a call takes beside JSON: it is not stored."""
+
+
+def _method(value: Any) -> str | None:
+    return checks.text(value) or (
+        "changes the session, which all plugins share" if value in OF_SESSIONS else None
+    )
+
+
+def _positional(value: Any) -> str | None:
+    good = isinstance(value, (list, tuple))
+    return checks.unsendable(value, *TYPES_OF_CALLS) if good else "must be a list"
+
+
+def _named(value: Any) -> str | None:
+    good = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    words = "must be a dictionary whose keys are strings"
+    return checks.unsendable(value, *TYPES_OF_CALLS) if good else words
+
 
 class KojiCall(KojiWriteStep):
-    """Calls a method of the hub, and keeps its result in a property and a log.
+    """Calls a method of the hub, and stores its result in a property and a log.
 
-    A call that only reads is made again by a later attempt of the build request. Of one that
-    changes something the later attempt may not know whether it arrived: then it fails and says so,
-    unless ``repeatable`` says that the call may be made twice.
+    A later attempt of the build request repeats a call that only reads. If it can't know whether a
+    call that changes something arrived, it fails and says so, unless ``repeatable`` is set.
     """
 
     name = "koji call"
 
-    method = argument(checks.text, "the method, such as ``getBuildTarget``", required=True)
-    args = argument(checks.listed, "its positional arguments", default=())
-    kwargs = argument(checks.struct, "its named arguments", default={})
+    method = argument(_method, "the method, such as ``getBuildTarget``", required=True)
+    args = argument(_positional, "the positional arguments of the method", default=())
+    kwargs = argument(_named, "the named arguments of the method", default={})
     property = argument(
-        checks.text, "the property that gets the result", default="koji_call_result"
+        checks.text, "the property to store the result in", default="koji_call_result"
     )
     login = argument(
-        checks.flag, "log in first; by default for methods that are not known to read only"
+        checks.flag, "log in first; by default for all methods but those known to only read"
     )
     repeatable = argument(
-        checks.flag, "whether a call that changes something may be made twice", default=False
+        checks.flag, "the call may be made twice, though it changes something", default=False
     )
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if isinstance(self.method, str) and self.method in OF_SESSIONS:
-            found.append(
-                f"method={self.method!r} is about the session, which all plugins here share"
-            )
-        return found
 
     async def change(self, hub: Hub) -> int:
         """Make the call."""
@@ -108,28 +120,21 @@ class KojiCall(KojiWriteStep):
 
 
 class KojiCancel(KojiWriteStep):
-    """Cancels tasks and builds. What has ended already is let be."""
+    """Cancels tasks and builds. Those that have ended already are ignored."""
 
     name = "koji cancel"
 
-    tasks = argument(checks.integers, "the ids of tasks, a list or one")
-    builds = argument(checks.builds, "the NVRs of builds, a list or one string")
-    justone = argument(checks.flag, "don't cancel the tasks below", default=False)
-    full = argument(checks.flag, "cancel in full, as an admin may", default=False)
-    force = argument(
-        checks.flag, "with ``full``, also tasks that are not at the top", default=False
+    tasks = argument(
+        checks.integers, "the ids of tasks, a list or one", required_unless=("builds",)
     )
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if not checks.is_given(self.tasks) and not checks.is_given(self.builds):
-            found.append("tasks or builds must be given")
-        if self.justone is True and self.full is True:
-            found.append("justone and full exclude each other")
-        if self.force is True and self.full is False:
-            found.append("force is for a full cancellation: add full=True, or leave it out")
-        return found
+    builds = argument(checks.builds, "the NVRs of builds, a list or one string")
+    justone = argument(
+        checks.flag, "don't cancel the descendants of a task", default=False, excludes=("full",)
+    )
+    full = argument(checks.flag, "cancel in full; requires the permission ``admin``", default=False)
+    force = argument(
+        checks.flag, "also cancel tasks that have a parent", default=False, requires=("full",)
+    )
 
     async def change(self, hub: Hub) -> int:
         """Cancel all; what the hub refuses does not keep it from the rest."""

@@ -30,24 +30,22 @@ def levels(value: Any) -> str | None:
 
 
 class KojiChainBuild(PrioritizedTaskStep):
-    """Builds packages level by level, each level in a repo that holds the levels before it."""
+    """Builds packages level by level, each level in a repo that contains the levels before it."""
 
     name = "koji chain-build"
     activity: ClassVar[str] = "building the chain"
 
     target = argument(
         checks.text,
-        "the build target; what it builds must be inherited by its build tag",
+        "the build target; its build tag must inherit its destination tag",
         required=True,
     )
     sources = argument(
         levels,
-        "the levels: a list of lists of SCM URLs, or of NVRs, which are waited for",
+        "the levels: a list of lists of SCM URLs, or of NVRs to wait for",
         required=True,
     )
-    channel = argument(
-        checks.text, "the channel of the task, where the hub's policy should not choose"
-    )
+    channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 
     async def prepare(self, hub: Hub) -> None:
         """Make sure that a later level can see what an earlier one built."""

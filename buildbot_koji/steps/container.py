@@ -13,60 +13,68 @@ from txkoji import Call, Outcome, task_states
 
 __all__ = ["KojiContainerBuild"]
 
-_NOT_OF_SOURCES = (
-    "isolated",
-    "flatpak",
-    "arch_override",
-    "git_branch",
-    "yum_repourls",
-    "compose_ids",
-    "skip_build",
-    "release",
-    "koji_parent_build",
-    "dependency_replacements",
-    "operator_csv_modifications_url",
-    "userdata",
-)
-"""Options that a container of sources does not take."""
-
 
 class KojiContainerBuild(PrioritizedTaskStep):
-    """Builds a container, a flatpak, or a container of the sources of another one.
+    """Builds a container, a flatpak, or the source container of a build.
 
-    Needs the hub's plugin koji-containerbuild. Sets the property ``koji_repositories`` to where the
-    container can be pulled from.
+    Requires the plugin koji-containerbuild on the hub. Sets the property ``koji_repositories`` to
+    the places to pull the container from.
     """
 
     name = "koji container-build"
     activity: ClassVar[str] = "building the container"
 
     target = argument(checks.text, "the build target", required=True)
-    source = argument(checks.source, "an SCM URL with a revision; not for sources of a build")
+    source = argument(
+        checks.source,
+        "an SCM URL with a revision",
+        required_unless=("sources_of",),
+        requires=("git_branch",),
+    )
     sources_of = argument(
-        checks.build, "build a container of the sources of this build: its NVR or id"
+        checks.build,
+        "build a source container of this build: its NVR or id",
+        excludes=(
+            *("source", "isolated", "flatpak", "arch_override", "git_branch", "yum_repourls"),
+            *("compose_ids", "skip_build", "release", "koji_parent_build"),
+            *("dependency_replacements", "operator_csv_modifications_url", "userdata"),
+        ),
     )
     scratch = argument(
         checks.flag, "build without importing the result", default=False, option="scratch"
     )
     isolated = argument(
-        checks.flag, "an isolated build, beside the ordinary ones", default=False, option="isolated"
+        checks.flag,
+        "make an isolated build, which does not replace regular ones",
+        default=False,
+        excludes=("scratch",),
+        option="isolated",
     )
-    flatpak = argument(checks.flag, "build a flatpak", default=False, option="flatpak")
+    flatpak = argument(
+        checks.flag,
+        "build a flatpak",
+        default=False,
+        excludes=("isolated", "release", "koji_parent_build"),
+        option="flatpak",
+    )
     arch_override = argument(
         checks.text_or_texts,
         "the architectures of a scratch or isolated build, a list or one string",
+        requires=("scratch", "isolated"),
     )
-    git_branch = argument(
-        checks.text, "the branch of the source; a container needs it", option="git_branch"
-    )
+    git_branch = argument(checks.text, "the branch of the source", option="git_branch")
     yum_repourls = argument(checks.texts, "URLs of repo files", option="yum_repourls")
     signing_intent = argument(
         checks.text, "the signing intent of the composes", option="signing_intent"
     )
-    compose_ids = argument(checks.integers, "the ids of composes to use, a list or one")
+    compose_ids = argument(
+        checks.integers,
+        "the ids of composes to use, a list or one",
+        excludes=("signing_intent",),
+    )
     skip_build = argument(
         checks.flag,
-        "only update the settings of automatic rebuilds",
+        "only update the settings for automatic rebuilds",
         default=False,
         option="skip_build",
     )
@@ -81,40 +89,13 @@ class KojiContainerBuild(PrioritizedTaskStep):
     )
     operator_csv_modifications_url = argument(
         checks.text,
-        "the URL of a JSON file with changes of an operator's CSV",
+        "the URL of a JSON file with modifications of an operator's CSV",
         option="operator_csv_modifications_url",
     )
     userdata = argument(
-        checks.struct, "a dictionary that is kept with the build", option="userdata"
+        checks.json_struct, "a dictionary that Koji stores with the build", option="userdata"
     )
-    channel = argument(checks.text, "the channel of the task, instead of the plugin's own")
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if (self.source is None) == (self.sources_of is None):
-            found.append("give either source or sources_of")
-        elif self.sources_of is not None:
-            found += [
-                f"{name} is not for a container of sources"
-                for name in _NOT_OF_SOURCES
-                if getattr(self, name) != self.arguments[name].default
-            ]
-        elif self.git_branch is None:
-            found.append("git_branch is missing")
-        if self.scratch is True and self.isolated is True:
-            found.append("scratch and isolated exclude each other")
-        if self.signing_intent is not None and self.compose_ids is not None:
-            found.append("signing_intent and compose_ids exclude each other")
-        if self.arch_override is not None and self.scratch is False and self.isolated is False:
-            found.append("arch_override is for scratch and isolated builds: add one of them")
-        if self.flatpak is True:
-            found += [
-                f"{name} is not for a flatpak"
-                for name in ("isolated", "release", "koji_parent_build")
-                if getattr(self, name) != self.arguments[name].default
-            ]
-        return found
+    channel = argument(checks.text, "the channel of the task; by default that of the plugin")
 
     def hub_call(self) -> Call:
         """Return the call that submits the container."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
@@ -22,7 +23,7 @@ MULTILIB = {"x86_64": "i686", "s390x": "s390", "ppc64": "ppc"}
 
 
 class KojiDistRepo(UploadingStep):
-    """Makes a dist repo of a tag. Needs the permission ``dist-repo``, or the hub's policy.
+    """Makes a dist repo of a tag. Requires the permission ``dist-repo``, or the hub's policy.
 
     Sets the property ``koji_repo_id``.
     """
@@ -30,31 +31,32 @@ class KojiDistRepo(UploadingStep):
     name = "koji dist-repo"
     activity: ClassVar[str] = "making the repo"
 
-    tag = argument(checks.name_or_id, "the tag", required=True)
+    tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
     keys = argument(
         checks.text_or_texts,
-        "the ids of keys with which packages are signed, a list or one string",
+        "the ids of the keys that the packages are signed with, a list or one string",
         required=True,
     )
     arches = argument(
-        checks.text_or_texts, "the architectures, a list or one string; by default the tag's"
+        checks.text_or_texts, "the architectures, a list or one string; by default those of the tag"
     )
-    with_src = argument(checks.flag, "also a repo of source packages", default=False)
+    with_src = argument(checks.flag, "also make a repo of source packages", default=False)
     allow_missing_signatures = argument(
         checks.flag,
-        "take a package unsigned where no key has signed it",
+        "include unsigned a package that none of the keys signed",
         default=False,
         option="allow_missing_signatures",
     )
     skip_missing_signatures = argument(
         checks.flag,
-        "leave out packages that no key has signed",
+        "leave out packages that none of the keys signed",
         default=False,
+        excludes=("allow_missing_signatures",),
         option="skip_missing_signatures",
     )
     split_debuginfo = argument(
         checks.flag,
-        "debuginfo packages in repos of their own",
+        "put debuginfo packages in separate repos",
         default=False,
         option="split_debuginfo",
     )
@@ -62,16 +64,22 @@ class KojiDistRepo(UploadingStep):
     multilib = argument(checks.text, "a configuration file for multilib packages to upload")
     delta_rpms = argument(
         checks.names_or_ids,
-        "dist repos to make delta RPMs against: their ids, or names of tags that have one",
+        "the dist repos to make delta RPMs against: their ids, or names of tags that have one",
     )
-    event = argument(checks.integer, "the tag as it was at this event of the hub", option="event")
+    event = argument(checks.integer, "use the tag as of this event of the hub", option="event")
     volume = argument(checks.text, "the volume for the repo", option="volume")
-    non_latest = argument(checks.flag, "also older builds", default=False)
-    latest_n = argument(checks.integer, "only so many of the latest builds of a package")
-    inherit = argument(checks.flag, "also what the tag inherits", default=True, option="inherit")
-    zck = argument(checks.flag, "also zchunk files", default=False, option="zck")
+    non_latest = argument(checks.flag, "also include older builds", default=False)
+    latest_n = argument(
+        checks.integer,
+        "how many of the latest builds of each package to include",
+        excludes=("non_latest",),
+    )
+    inherit = argument(
+        checks.flag, "also include what the tag inherits", default=True, option="inherit"
+    )
+    zck = argument(checks.flag, "also make zchunk files", default=False, option="zck")
     zck_dict_dir = argument(
-        checks.text, "the builder's directory with dictionaries for zchunk", option="zck_dict_dir"
+        checks.text, "the directory with zchunk dictionaries on the builder", option="zck_dict_dir"
     )
     write_signed_rpms = argument(
         checks.flag,
@@ -81,7 +89,7 @@ class KojiDistRepo(UploadingStep):
     )
     skip_stat = argument(
         checks.flag,
-        "whether createrepo looks only at the names of files; by default as the builder is set up",
+        "let createrepo look only at the names of files; by default as the builder is configured",
         option="createrepo_skip_stat",
     )
 
@@ -89,21 +97,14 @@ class KojiDistRepo(UploadingStep):
         super().__init__(*args, **kwargs)
         self._prepared: dict[str, Any] = {}
 
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if self.non_latest is True and self.latest_n is not None:
-            found.append("non_latest and latest_n exclude each other")
-        if self.allow_missing_signatures is True and self.skip_missing_signatures is True:
-            found.append("allow_missing_signatures and skip_missing_signatures exclude each other")
-        if self.multilib is not None and checks.text_or_texts(self.arches) is None:
-            arches = checks.words(self.arches)
-            found += [
-                f"multilib needs the architecture {other} beside {arch}"
-                for arch, other in MULTILIB.items()
-                if arch in arches and other not in arches
-            ]
-        return found
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what is wrong with ``arches`` where ``multilib`` is given."""
+        if values["multilib"] is None or checks.is_renderable(values["arches"]):
+            return
+        arches = checks.words(values["arches"])
+        for arch, other in MULTILIB.items():
+            if arch in arches and other not in arches:
+                yield f"multilib requires the architecture {other} beside {arch}"
 
     async def prepare(self, hub: Hub) -> None:
         """Find out the architectures and repos, and upload the files."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -70,23 +70,22 @@ class DownloadStep(KojiStep):
 
     to = argument(
         checks.one_of("worker", "master"),
-        'where they go: to the ``"worker"``, below the build\'s directory, or to the ``"master"``',
+        'where to download to: the ``"worker"``, or the ``"master"``',
         default="worker",
     )
     directory = argument(
         checks.text,
-        "the directory for them; on the worker by default the build's, on the master it must be"
-        " named",
+        "the directory to download to, relative to the build's directory on the worker (by"
+        ' default that itself), or to the master\'s base directory. Required with ``to="master"``',
     )
-    topurl = argument(checks.text, "where the hub's files are, instead of the profile's")
-    python = argument(checks.text, "the Python of the worker", default="python3")
+    topurl = argument(checks.text, "the URL of the hub's files; by default that of the profile")
+    python = argument(checks.text, "the Python interpreter of the worker", default="python3")
 
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if self.to == "master" and isinstance(self.to, str) and self.directory is None:
-            found.append("directory is missing: on the master it must be named")
-        return found
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what is wrong with the place for the files."""
+        on_master = isinstance(values["to"], str) and values["to"] == "master"
+        if on_master and values["directory"] is None:
+            yield 'directory is missing: required with to="master"'
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
         """Return what is to be downloaded. A subclass says what."""
@@ -186,52 +185,46 @@ def _arch(name: str) -> str:
 class KojiDownloadBuild(DownloadStep):
     """Downloads the RPMs, or the archives, of a build.
 
-    The worker fetches them by itself over HTTP, from the profile's ``topurl``, and compares sizes
-    and digests; it needs Python 3.9. Sets the property ``koji_files`` to their names.
+    The worker downloads them over HTTP from the profile's ``topurl``, and compares sizes and
+    digests; it requires Python 3.9. Sets the property ``koji_files`` to the names of the files.
     """
 
     name = "koji download-build"
 
     build_name = argument(
         checks.name_or_id,
-        "the NVR or id of the build; with ``latestfrom`` a package, with ``task_id`` a task's id,"
-        " with ``rpm`` the name of an RPM",
+        "the NVR or id of the build. With ``latestfrom`` the name of a package, with ``task_id``"
+        " the id of a task, with ``rpm`` the name of an RPM",
         required=True,
     )
     arches = argument(
-        checks.text_or_texts, "only RPMs of these architectures, a list or one string"
+        checks.text_or_texts, "download only RPMs of these architectures, a list or one string"
     )
     type = argument(
-        checks.text, "archives of this type (``maven``, ``win``, ``image``, ...), not RPMs"
+        checks.text,
+        "download archives of this type (``maven``, ``win``, ``image``, ...) instead of RPMs",
+        excludes=("arches", "key"),
     )
-    latestfrom = argument(checks.name_or_id, "the latest build of the package in this tag")
-    task_id = argument(checks.flag, "the build that a task made", default=False)
-    rpm = argument(checks.flag, "only this RPM", default=False)
-    debuginfo = argument(checks.flag, "also debuginfo packages", default=False)
-    key = argument(checks.text, "copies that this key has signed")
+    latestfrom = argument(
+        checks.name_or_id,
+        "download the latest build of the package in this tag",
+        excludes=("task_id", "rpm"),
+    )
+    task_id = argument(
+        checks.flag, "download the build that a task made", default=False, excludes=("rpm",)
+    )
+    rpm = argument(checks.flag, "download only this RPM", default=False)
+    debuginfo = argument(checks.flag, "also download debuginfo packages", default=False)
+    key = argument(checks.text, "download the copies that this key signed")
     fallback_unsigned = argument(
-        checks.flag, "with ``key``: an RPM that it has not signed comes as it is", default=False
+        checks.flag,
+        "download unsigned an RPM that the key did not sign",
+        default=False,
+        requires=("key",),
     )
     nofailarch = argument(
-        checks.flag, "go on where there is nothing for one of ``arches``", default=False
+        checks.flag, "don't fail if there are no RPMs of one of ``arches``", default=False
     )
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        ways = [name for name in ("task_id", "rpm") if getattr(self, name) is True]
-        ways += ["latestfrom"] if self.latestfrom is not None else []
-        if len(ways) > 1:
-            found.append(f"{' and '.join(ways)} exclude each other")
-        if self.type is not None:
-            found += [
-                f"{name} is for RPMs, not for archives"
-                for name in ("arches", "key")
-                if getattr(self, name) is not None
-            ]
-        if self.fallback_unsigned is True and self.key is None:
-            found.append("fallback_unsigned is for signed copies: add key, or leave it out")
-        return found
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
         """Return the files of the build that are wanted."""
@@ -279,30 +272,36 @@ class KojiDownloadBuild(DownloadStep):
 
 
 class KojiDownloadTask(DownloadStep):
-    """Downloads what a task and those below it left: RPMs, and logs or everything where wanted.
+    """Downloads the files of a task and its descendants: RPMs, and on request logs or all files.
 
-    The worker fetches them by itself over HTTP, from the profile's ``topurl``, and compares sizes
-    and digests; it needs Python 3.9. Sets the property ``koji_files`` to their names.
+    The worker downloads them over HTTP from the profile's ``topurl``, and compares sizes and
+    digests; it requires Python 3.9. Sets the property ``koji_files`` to the names of the files.
     """
 
     name = "koji download-task"
 
-    task_id = argument(checks.integer, "the task", required=True)
+    task_id = argument(checks.integer, "the id of the task", required=True)
     arches = argument(
-        checks.text_or_texts, "only RPMs and logs of these architectures, a list or one string"
+        checks.text_or_texts,
+        "download only RPMs and logs of these architectures, a list or one string",
     )
     with_logs = argument(
-        checks.flag, "also logs, each with its architecture in its name", default=False
+        checks.flag, "also download logs; their names get the architecture", default=False
     )
-    all = argument(checks.flag, "everything, of tasks of all methods", default=False)
-    dirpertask = argument(checks.flag, "a directory for each task", default=False)
-    parentonly = argument(checks.flag, "only what the task itself left", default=False)
+    all = argument(checks.flag, "download all files, of tasks of all methods", default=False)
+    dirpertask = argument(checks.flag, "make a directory for each task", default=False)
+    parentonly = argument(
+        checks.flag,
+        "download only the files of the task itself, not of its descendants",
+        default=False,
+    )
     filter = argument(checks.regex, "a regular expression that names must match")
     skip = argument(checks.regex, "a regular expression that names must not match")
     match = argument(
-        checks.texts, "patterns (``*.log``), of which names must match one, as download-logs has it"
+        checks.texts,
+        "patterns (``*.log``) of which names must match one, as in ``koji download-logs``",
     )
-    wait = argument(checks.flag, "wait for the end of a task that runs", default=True)
+    wait = argument(checks.flag, "wait for the end of a running task", default=True)
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
         """Return the files of the tasks that are wanted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
@@ -63,8 +64,8 @@ def image_formats(value: Any) -> str | None:
 class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     """Builds an image: a disk image from an install tree, a live medium, or an appliance.
 
-    That is what the commands ``image-build``, ``spin-livemedia``, ``spin-livecd`` and
-    ``spin-appliance`` of Koji's client do. Needs the permission of the kind: ``image``, and so on.
+    It does what Koji's client does with ``image-build``, ``spin-livemedia``, ``spin-livecd`` and
+    ``spin-appliance``. Requires the permission of that name: ``image``, ``livemedia`` and so on.
     """
 
     name = "koji image-build"
@@ -72,44 +73,48 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
 
     kind = argument(
         checks.one_of(*KINDS),
-        'what is built: ``"image"``, ``"livemedia"``, ``"livecd"`` or ``"appliance"``',
+        'what to build: ``"image"`` (a disk image), ``"livemedia"``, ``"livecd"`` or'
+        ' ``"appliance"``',
         default="image",
     )
     image_name = argument(checks.text, "the name of the image", required=True)
-    version = argument(checks.text, "its version", required=True)
-    release = argument(checks.text, "its release", option="release")
+    version = argument(checks.text, "the version of the image", required=True)
+    release = argument(checks.text, "the release of the image", option="release")
     target = argument(checks.text, "the build target", required=True)
     arches = argument(
         checks.text_or_texts,
-        "the architectures, a list or one string; one for a live CD or an appliance",
+        "the architectures, a list or one string; a live CD or appliance takes one",
         required=True,
     )
     kickstart = argument(
         checks.text,
-        "the kickstart file: a file to upload, or with ``ksurl`` a path in what is there",
+        "the kickstart file: a file to upload or, with ``ksurl``, its path there",
         required=True,
     )
-    ksurl = argument(checks.source, "the SCM URL where the kickstart file is", option="ksurl")
-    ksversion = argument(checks.text, "the version of the kickstart's syntax", option="ksversion")
-    install_tree = argument(checks.text, "the URL of the install tree; a disk image needs it")
+    ksurl = argument(checks.source, "the SCM URL of the kickstart file", option="ksurl")
+    ksversion = argument(checks.text, "the version of the kickstart syntax", option="ksversion")
+    install_tree = argument(
+        checks.text, 'the URL of the install tree. Required with ``kind="image"``'
+    )
     distro = argument(
         checks.text,
-        "what the image is based on, such as ``Fedora-44``; a disk image needs it",
+        "the distribution that the image is based on, such as ``Fedora-44``. Required with"
+        ' ``kind="image"``',
         option="distro",
     )
     repos = argument(
-        checks.texts, "URLs of repos, instead of that of the target's build tag", option="repo"
+        checks.texts, "URLs of repos; by default the repo of the target's build tag", option="repo"
     )
     format = argument(
         image_formats,
-        "what the image is converted to, a list or one string; for an appliance one",
+        "the formats to convert the image to, a list or one string; an appliance takes one",
     )
-    disk_size = argument(checks.integer, "gigabytes of the disk; 10 if it is not said")
-    ova_options = argument(checks.strings, "values in the OVA description, by their names")
-    factory_parameters = argument(checks.strings, "parameters of Image Factory, by their names")
+    disk_size = argument(checks.integer, "the size of the disk in gigabytes, by default 10")
+    ova_options = argument(checks.strings, "values for the OVA description, by their names")
+    factory_parameters = argument(checks.strings, "parameters for Image Factory, by their names")
     noverifyssl = argument(
         checks.flag,
-        "don't verify certificates of trees and repos",
+        "don't verify the certificates of trees and repos",
         default=False,
         option="noverifyssl",
     )
@@ -117,23 +122,25 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         checks.text_or_texts,
         "architectures that may fail, a list or one string",
     )
-    volid = argument(checks.text, "the volume id", option="volid")
-    vmem = argument(checks.integer, "megabytes of memory of the appliance", option="vmem")
-    vcpu = argument(checks.integer, "processors of the appliance", option="vcpu")
+    volid = argument(checks.text, "the volume id of the medium", option="volid")
+    vmem = argument(checks.integer, "the memory of the appliance in megabytes", option="vmem")
+    vcpu = argument(checks.integer, "the number of processors of the appliance", option="vcpu")
     lorax_dir = argument(
-        checks.text, "where the templates are in ``lorax_url``", option="lorax_dir"
+        checks.text, "the directory of the templates in ``lorax_url``", option="lorax_dir"
     )
-    lorax_url = argument(checks.source, "the SCM URL of templates for lorax", option="lorax_url")
+    lorax_url = argument(
+        checks.source, "the SCM URL of the templates for lorax", option="lorax_url"
+    )
     nomacboot = argument(
-        checks.flag, "as the option of livemedia-creator", default=False, option="nomacboot"
+        checks.flag, "as ``--nomacboot`` of livemedia-creator", default=False, option="nomacboot"
     )
     ksrepo = argument(
-        checks.flag, "leave the kickstart file's repos as they are", default=False, option="ksrepo"
+        checks.flag, "keep the repos of the kickstart file", default=False, option="ksrepo"
     )
     squashfs_only = argument(
-        checks.flag, "a plain squashfs file system", default=False, option="squashfs_only"
+        checks.flag, "make a plain squashfs file system", default=False, option="squashfs_only"
     )
-    compress_arg = argument(checks.texts, "arguments for the compression", option="compress_arg")
+    compress_arg = argument(checks.texts, "arguments of the compression", option="compress_arg")
     specfile = argument(
         checks.source, "the SCM URL of a spec file for RPMs that wrap the image", option="specfile"
     )
@@ -146,28 +153,23 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         super().__init__(*args, **kwargs)
         self._kickstart = ""
 
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if not isinstance(self.kind, str) or self.kind not in KINDS:
-            return found
-        found += [
-            f"{name} is not for a {self.kind}: only for {' or '.join(kinds)}"
-            for name, kinds in _KINDS_WITH.items()
-            if self.kind not in kinds and getattr(self, name) != self.arguments[name].default
-        ]
-        if self.kind == "image":
-            found += [
-                f"{name} is missing: a disk image needs it"
-                for name in ("install_tree", "distro")
-                if getattr(self, name) is None
-            ]
-        elif self.kind not in SEVERAL_ARCHES:
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what is wrong for the kind of the image."""
+        kind = values["kind"]
+        if checks.is_renderable(kind):
+            return
+        for name, kinds in _KINDS_WITH.items():
+            if kind not in kinds and self.arguments[name].is_given(values[name]):
+                yield f"{name} is not for a {kind}: only for {' or '.join(kinds)}"
+        if kind == "image":
+            for name in ("install_tree", "distro"):
+                if values[name] is None:
+                    yield f'{name} is missing: required with kind="image"'
+        elif kind not in SEVERAL_ARCHES:
             for name in ("arches", "format"):
-                value = getattr(self, name)
-                if checks.text_or_texts(value) is None and len(checks.words(value)) > 1:
-                    found.append(f"{name}={value!r} must be one: of a {self.kind} there is one")
-        return found
+                value = values[name]
+                if not checks.is_renderable(value) and len(checks.words(value)) > 1:
+                    yield f"{name}={value!r} must be one: of a {kind} there is one"
 
     async def prepare(self, hub: Hub) -> None:
         """Upload the kickstart file, unless the hub's builders fetch it."""
@@ -212,18 +214,21 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
 
 
 class KojiKiwiBuild(PrioritizedTaskStep):
-    """Builds an image with Kiwi. Needs the hub's plugin ``kiwi`` and the permission ``image``."""
+    """Builds an image with Kiwi. Requires the hub's plugin kiwi and the permission ``image``."""
 
     name = "koji kiwi-build"
     activity: ClassVar[str] = "building the image"
 
     target = argument(checks.text, "the build target", required=True)
     description_scm = argument(
-        checks.source, "the SCM URL where the image's description is", required=True
+        checks.source, "the SCM URL of the image's description", required=True
     )
-    description_path = argument(checks.text, "the path of the description there", required=True)
+    description_path = argument(
+        checks.text, "the path of the description in ``description_scm``", required=True
+    )
     arches = argument(
-        checks.text_or_texts, "the architectures, a list or one string; by default the target's"
+        checks.text_or_texts,
+        "the architectures, a list or one string; by default those of the target",
     )
     can_fail = argument(
         checks.text_or_texts,
@@ -232,26 +237,34 @@ class KojiKiwiBuild(PrioritizedTaskStep):
     scratch = argument(
         checks.flag, "build without importing the result", default=False, option="scratch"
     )
-    version = argument(checks.text, "the version, instead of the description's", option="version")
-    release = argument(checks.text, "the release", option="release")
-    repos = argument(
-        checks.texts, "URLs of repos, instead of that of the target's build tag", option="repos"
+    version = argument(
+        checks.text,
+        "the version of the image; by default that of the description",
+        option="version",
     )
-    repo_releasever = argument(checks.text, "the releasever of the repos", option="repo_releasever")
+    release = argument(checks.text, "the release of the image", option="release")
+    repos = argument(
+        checks.texts, "URLs of repos; by default the repo of the target's build tag", option="repos"
+    )
+    repo_releasever = argument(
+        checks.text, "the ``releasever`` of the repos", option="repo_releasever"
+    )
     buildroot_repo = argument(
         checks.flag,
-        "also the repo of the target's build tag; by default where no ``repos`` are given. Hubs"
-        " before 1.35 always do",
+        "also use the repo of the target's build tag; by default unless ``repos`` are given."
+        " Hubs before 1.35 always use it",
     )
-    kiwi_profile = argument(checks.text, "the profile in the description", option="profile")
-    type = argument(checks.text, "the build type, instead of the description's", option="type")
+    kiwi_profile = argument(checks.text, "the profile to use in the description", option="profile")
+    type = argument(
+        checks.text, "the build type; by default that of the description", option="type"
+    )
     type_attr = argument(
         checks.texts,
-        "attributes of the build type, instead of the description's",
+        "attributes of the build type; by default those of the description",
         option="type_attr",
     )
     result_bundle_name_format = argument(
-        checks.text, "how the bundle is named", option="result_bundle_name_format"
+        checks.text, "the format of the bundle's name", option="result_bundle_name_format"
     )
     make_prep = argument(
         checks.flag, "run ``make prep`` before the build", default=False, option="make_prep"
@@ -301,36 +314,38 @@ def os_repos(value: Any) -> str | None:
 
 
 class KojiOSBuild(PrioritizedTaskStep):
-    """Builds an image with osbuild. Needs the hub's plugin osbuild and the permission ``image``."""
+    """Builds an image with osbuild. Requires the hub's plugin and the permission ``image``."""
 
     name = "koji osbuild-image"
     activity: ClassVar[str] = "building the image"
 
     image_name = argument(checks.text, "the name of the image", required=True)
-    version = argument(checks.text, "its version", required=True)
-    release = argument(checks.text, "its release", option="release")
+    version = argument(checks.text, "the version of the image", required=True)
+    release = argument(checks.text, "the release of the image", option="release")
     distro = argument(checks.text, "the distribution, as osbuild names it", required=True)
     target = argument(checks.text, "the build target", required=True)
     arches = argument(
         checks.text_or_texts, "the architectures, a list or one string", required=True
     )
     image_types = argument(
-        checks.text_or_texts, "the types of images, a list or one string", default="guest-image"
+        checks.text_or_texts, "the types of the images, a list or one string", default="guest-image"
     )
     repos = argument(
         os_repos,
-        "repos instead of that of the target's build tag: URLs, or dictionaries with ``baseurl``"
-        " and ``package_sets``",
+        "repos, by default that of the target's build tag: URLs, or dictionaries with"
+        " ``baseurl`` and ``package_sets``",
         option="repo",
     )
     ostree_parent = argument(checks.text, "the parent of an OSTree commit")
     ostree_ref = argument(checks.text, "the ref of an OSTree commit")
     ostree_url = argument(checks.text, "the URL of an OSTree repo")
     customizations = argument(
-        checks.struct, "what is made differently, as osbuild takes it", option="customizations"
+        checks.json_struct, "the customizations, in osbuild's format", option="customizations"
     )
     upload_options = argument(
-        checks.struct, "where a cloud gets the image, as osbuild takes it", option="upload_options"
+        checks.json_struct,
+        "the options of the upload to a cloud, in osbuild's format",
+        option="upload_options",
     )
     skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
 

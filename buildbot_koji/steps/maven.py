@@ -14,14 +14,14 @@ __all__ = ["KojiMavenBuild"]
 
 def properties(value: Any) -> str | None:
     """Want a dictionary of strings, or None for those without a value."""
-    good = checks.struct(value) is None and all(
+    good = checks.json_struct(value) is None and all(
         each is None or isinstance(each, str) for each in value.values()
     )
     return None if good else "must be a dictionary of strings, or None for no value"
 
 
 class KojiMavenBuild(PrioritizedTaskStep):
-    """Builds a Maven project. Needs a hub with Maven support."""
+    """Builds a Maven project. Requires a hub with Maven support."""
 
     name = "koji maven-build"
 
@@ -31,21 +31,21 @@ class KojiMavenBuild(PrioritizedTaskStep):
     specfile = argument(
         checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option="specfile"
     )
-    goals = argument(checks.texts, "goals beside ``deploy``", option="goals")
+    goals = argument(checks.texts, "goals to run besides ``deploy``", option="goals")
     profiles = argument(checks.texts, "profiles to enable", option="profiles")
     packages = argument(checks.texts, "packages to install in the build root", option="packages")
-    jvm_options = argument(checks.texts, "options of the Java machine", option="jvm_options")
+    jvm_options = argument(checks.texts, "options of the JVM", option="jvm_options")
     maven_options = argument(checks.texts, "options of Maven", option="maven_options")
     maven_properties = argument(
-        properties, "system properties, by their names; None for no value", option="properties"
+        properties, "system properties by their names; None for no value", option="properties"
     )
-    envs = argument(checks.strings, "environment variables, by their names", option="envs")
+    envs = argument(checks.strings, "environment variables by their names", option="envs")
     debug = argument(checks.flag, "run Maven with ``--debug``", default=False)
     scratch = argument(
         checks.flag, "build without importing the result", default=False, option="scratch"
     )
     skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
-    channel = argument(checks.text, "the channel of the task, instead of ``maven``")
+    channel = argument(checks.text, "the channel of the task; by default ``maven``")
 
     def hub_call(self) -> Call:
         """Return the call that submits the build."""

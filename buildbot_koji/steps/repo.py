@@ -68,26 +68,24 @@ class RepoStep(KojiTasksStep):
     polling: ClassVar[RetryPolicy] = RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
     """The pauses between two looks for a repo."""
 
-    tag = argument(checks.name_or_id, "the tag, its name or id; or else ``target``")
-    target = argument(checks.text, "a build target, whose build tag is meant")
+    tag = argument(
+        checks.name_or_id,
+        "the name or id of the tag",
+        required_unless=("target",),
+        excludes=("target",),
+    )
+    target = argument(checks.text, "a build target, to use its build tag")
     debuginfo = argument(checks.flag, "a repo with debuginfo packages", default=False)
     source = argument(checks.flag, "a repo with source packages", default=False)
     separate_source = argument(
-        checks.flag, "a repo with a part of its own for source packages", default=False
+        checks.flag, "a repo with source packages in a separate part", default=False
     )
     timeout = argument(
         checks.seconds,
-        "seconds that all attempts of a build request may take together; two hours, as for Koji's"
-        " client, unless something else is said",
+        "seconds for all attempts of a build request together, by default two hours, as in"
+        " Koji's client",
         default=TWO_HOURS,
     )
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if (self.tag is None) == (self.target is None):
-            found.append("give either tag or target")
-        return found
 
     @property
     def repo_opts(self) -> dict[str, bool]:
@@ -174,37 +172,38 @@ class RepoStep(KojiTasksStep):
 
 
 class KojiWaitRepo(RepoStep):
-    """Waits for a repo: one that really holds some builds, or one as new as its tag.
+    """Waits for a repo that contains some builds, or that is as new as its tag.
 
-    A hub that makes repos on request (since 1.35) is asked for one where it has none. Else, and
-    with ``request=False``, the step waits until one appears: on a hub since 1.35 that is only so
-    for tags that have ``repo.auto``.
+    The step requests the repo from a hub that makes them on request (since 1.35). On an older hub,
+    and with ``request=False``, it waits for one to appear: since 1.35 that happens only for tags
+    with ``repo.auto``.
     """
 
     name = "koji wait-repo"
 
     builds = argument(
-        checks.builds, "NVRs or ids of builds that shall be in the repo, a list or one string"
+        checks.builds, "the NVRs or ids of builds that the repo must contain, a list or one string"
     )
-    min_event = argument(checks.integer, "the repo is made at this event of the hub or later")
-    at_event = argument(checks.integer, "the repo is made at exactly this event of the hub")
+    min_event = argument(
+        checks.integer,
+        "wait for a repo of this event of the hub or a later one",
+        excludes=("at_event", "current"),
+    )
+    at_event = argument(
+        checks.integer,
+        "wait for a repo of exactly this event of the hub",
+        excludes=("current",),
+    )
     current = argument(
         checks.flag,
-        "the repo is as new as the tag when the step begins; so by default, unless ``builds``,"
-        " ``min_event`` or ``at_event`` says what it shall be",
+        "wait for a repo as new as the tag is at the start of the step; by default unless"
+        " ``builds``, ``min_event`` or ``at_event`` is given",
     )
     request = argument(
-        checks.flag, "ask the hub for a repo, which needs a login; else only wait", default=True
+        checks.flag,
+        "request the repo from the hub, which requires a login; otherwise only wait",
+        default=True,
     )
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        given = [name for name in ("min_event", "at_event") if getattr(self, name) is not None]
-        given += ["current"] if self.current is True else []
-        if len(given) > 1:
-            found.append(f"{' and '.join(given)} exclude each other")
-        return found
 
     async def change(self, hub: Hub) -> int:
         """Wait for the repo."""
@@ -305,17 +304,17 @@ class _Never(Exception):
 
 
 class KojiRegenRepo(RepoStep):
-    """Has a repo made of a tag as it is now, and waits for it.
+    """Makes a repo of a tag as it is now, and waits for it.
 
-    A hub since 1.35 is asked for it, which any user may; it makes none where it has one. An older
-    one, and with ``make_task`` a newer one too, gets a task, which needs the permission ``repo`` or
-    ``regen-repo``.
+    On hubs since 1.35 the step requests the repo, as any user may; the hub makes none if it has one
+    already. On an older hub, and with ``make_task``, it makes a task, which requires the permission
+    ``repo`` or ``regen-repo``.
     """
 
     name = "koji regen-repo"
     activity: ClassVar[str] = "making a repo"
 
-    make_task = argument(checks.flag, "make a task of our own in any case", default=False)
+    make_task = argument(checks.flag, "always make a task of our own", default=False)
 
     async def change(self, hub: Hub) -> int:
         """Have the repo made."""

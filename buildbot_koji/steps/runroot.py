@@ -13,32 +13,41 @@ __all__ = ["KojiRunroot"]
 
 
 class KojiRunroot(KojiTaskStep):
-    """Runs a command in a build root of a tag. Needs the permission ``runroot``."""
+    """Runs a command in a build root of a tag. Requires the permission ``runroot``."""
 
     name = "koji runroot"
     activity: ClassVar[str] = "running"
 
-    tag = argument(checks.name_or_id, "the tag whose repo fills the build root", required=True)
+    tag = argument(
+        checks.name_or_id,
+        "the name or id of the tag whose repo fills the build root",
+        required=True,
+    )
     arch = argument(checks.text, "the architecture", required=True)
     command = argument(
         checks.text_or_texts,
-        "the command: a list of its words, or one string that a shell reads",
+        "the command: a list of its words, or one string for a shell",
         required=True,
     )
     packages = argument(checks.texts, "packages to install", option="packages")
-    mounts = argument(checks.texts, "directories to mount for reading and writing", option="mounts")
+    mounts = argument(checks.texts, "directories to mount read-write", option="mounts")
     skip_setarch = argument(
-        checks.flag, "don't set the architecture in it", default=False, option="skip_setarch"
+        checks.flag,
+        "don't set the architecture in the build root",
+        default=False,
+        option="skip_setarch",
     )
     weight = argument(checks.integer, "the weight of the task", option="weight")
     channel = argument(checks.text, "the channel of the task", option="channel")
     new_chroot = argument(
         checks.flag,
-        "True for ``--new-chroot`` of mock (systemd-nspawn), False for ``--old-chroot``",
+        "True for mock's ``--new-chroot`` (systemd-nspawn), False for ``--old-chroot``",
         option="new_chroot",
     )
-    repo_id = argument(checks.integer, "the repo to use instead of the newest", option="repo_id")
-    upload_logs = argument(checks.texts, "files of the build root to keep", option="upload_logs")
+    repo_id = argument(checks.integer, "use this repo instead of the newest", option="repo_id")
+    upload_logs = argument(
+        checks.texts, "files of the build root to upload as logs", option="upload_logs"
+    )
 
     def hub_call(self) -> Call:
         """Return the call that submits the command."""

@@ -49,18 +49,21 @@ class _Claims:
 class KojiCreateSideTag(KojiWriteStep):
     """Creates a side tag, with a build target of the same name.
 
-    Sets the properties ``koji_sidetag`` and ``koji_sidetag_id``. A later attempt of the same build
+    Sets the properties ``koji_sidetag`` and ``koji_sidetag_id``. A later attempt of the build
     request finds the side tag of the earlier one. ``KojiWaitRepo`` waits for its repo.
     """
 
     name = "koji add-sidetag"
 
-    basetag = argument(checks.name_or_id, "the tag that it inherits from", required=True)
-    debuginfo = argument(checks.flag, "its repos have debuginfo packages", default=False)
-    suffix = argument(checks.text, "the end of its name, one that the hub has for side tags")
+    basetag = argument(checks.name_or_id, "the tag that the side tag inherits from", required=True)
+    debuginfo = argument(
+        checks.flag, "include debuginfo packages in the repos of the side tag", default=False
+    )
+    suffix = argument(checks.text, "the suffix of the side tag's name, one that the hub allows")
     property = argument(
         checks.text,
-        "the property that gets its name; its id goes to the property with ``_id`` at the end",
+        "the property to store the name of the side tag in; its id goes to the property of that"
+        " name with ``_id`` appended",
         default="koji_sidetag",
     )
 
@@ -125,7 +128,9 @@ class KojiRemoveSideTag(KojiWriteStep):
     name = "koji remove-sidetag"
 
     sidetags = argument(
-        checks.names_or_ids, "the side tags: names or ids, a list or one string", required=True
+        checks.names_or_ids,
+        "the names or ids of the side tags, a list or one string",
+        required=True,
     )
 
     async def change(self, hub: Hub) -> int:

@@ -22,10 +22,10 @@ def srpm(value: object) -> str | None:
 
 
 class KojiBuildSRPM(KojiBuild, UploadingStep):
-    """Builds a source RPM, from the worker or the master, in Koji.
+    """Uploads a source RPM from the worker or the master, and builds it in Koji.
 
-    It is uploaded with progress; what arrives is compared. Most hubs let only some users build so
-    for good, and everyone with ``scratch``. Sets the properties of :class:`KojiBuild`.
+    Most hubs let everyone make a scratch build of it, but only some users a real one. Sets the
+    properties of :class:`KojiBuild`.
     """
 
     name = "koji build srpm"
@@ -34,7 +34,7 @@ class KojiBuildSRPM(KojiBuild, UploadingStep):
     withdrawn: ClassVar[Sequence[str]] = ("source", "existing")
 
     srpm = argument(
-        srpm, "the source RPM, or a pattern that only it matches (``*.src.rpm``)", required=True
+        srpm, "the source RPM, or a pattern that matches it alone (``*.src.rpm``)", required=True
     )
 
     async def prepare(self, hub: Hub) -> None:

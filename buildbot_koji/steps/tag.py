@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot.process import results
@@ -26,26 +27,30 @@ async def _is_in_tag(hub: Hub, tag: Any, build: Any) -> bool:
     return any(tag in (each.name, each.id) for each in await hub.connection.listTags(build=build))
 
 
-def _no_builds(builds: Any, *, packages: Any) -> list[str]:
-    """Complain of what must be builds where ``packages`` is False."""
-    if packages is not False or checks.names_or_ids(builds) is not None:
-        return []
-    return checks.complaints({"builds": builds}, {"builds": checks.builds}, [])
+def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
+    """Complain of what must be builds unless a flag makes packages of them."""
+    builds = values["builds"]
+    if all(values[name] is False for name in flags) and not checks.is_renderable(builds):
+        complaint = checks.builds(builds)
+        if complaint is not None:
+            yield f"builds={builds!r} {complaint}"
 
 
 class KojiTag(KojiTasksStep):
-    """Tags builds, and waits until it is done. A build that is in the tag already is done.
+    """Tags builds, and waits for the tasks. A build that is in the tag already is skipped.
 
-    Sets the property ``koji_task_ids`` to the tasks that did it.
+    Sets the property ``koji_task_ids`` to the ids of the tasks.
     """
 
     name = "koji tag-build"
     activity: ClassVar[str] = "tagging"
 
-    tag = argument(checks.name_or_id, "the tag, its name or id", required=True)
+    tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
     builds = argument(checks.builds, "the builds: NVRs or ids, a list or one string", required=True)
     force = argument(
-        checks.flag, "also against the rules of the tag, or anew; needs an admin", default=False
+        checks.flag,
+        "override the tag's rules, and tag again what is tagged; requires the permission ``admin``",
+        default=False,
     )
 
     async def change(self, hub: Hub) -> int:
@@ -66,30 +71,32 @@ class KojiTag(KojiTasksStep):
 
 
 class KojiMove(KojiTasksStep):
-    """Moves builds from one tag to another, each at one event of the hub, and waits for it.
+    """Moves builds from one tag to another, each at one event of the hub, and waits for the tasks.
 
-    A build that is moved already is done. Sets the property ``koji_task_ids`` to the tasks that did
-    it.
+    A build that is moved already is skipped. Sets the property ``koji_task_ids`` to the ids of the
+    tasks.
     """
 
     name = "koji move-build"
     activity: ClassVar[str] = "moving"
 
-    from_tag = argument(checks.name_or_id, "the tag where they are, its name or id", required=True)
-    to_tag = argument(checks.name_or_id, "the tag where they shall be", required=True)
+    from_tag = argument(
+        checks.name_or_id, "the name or id of the tag that contains the builds", required=True
+    )
+    to_tag = argument(checks.name_or_id, "the name or id of the tag to move them to", required=True)
     builds = argument(
         checks.names_or_ids,
-        "the builds: NVRs or ids, a list or one string; with ``all`` the names of packages",
+        "the builds: NVRs or ids, a list or one string; with ``all`` names of packages",
         required=True,
     )
-    all = argument(
-        checks.flag, "move all builds of the packages that are in the tag", default=False
+    all = argument(checks.flag, "move all builds of the packages in ``from_tag``", default=False)
+    force = argument(
+        checks.flag, "override the tags' rules; requires the permission ``admin``", default=False
     )
-    force = argument(checks.flag, "also against the rules of the tags, by an admin", default=False)
 
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        return super().complaints() + _no_builds(self.builds, packages=self.all)
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what is wrong with the builds."""
+        return _no_builds(values, "all")
 
     async def change(self, hub: Hub) -> int:
         """Move the builds that are not moved yet."""
@@ -132,30 +139,33 @@ class KojiMove(KojiTasksStep):
 
 
 class KojiUntag(KojiWriteStep):
-    """Takes builds out of a tag."""
+    """Untags builds."""
 
     name = "koji untag-build"
 
-    tag = argument(checks.name_or_id, "the tag, its name or id", required=True)
+    tag = argument(checks.name_or_id, "the name or id of the tag", required=True)
     builds = argument(
         checks.names_or_ids,
-        "the builds: NVRs or ids, a list or one string; with ``all`` or ``non_latest`` the names of"
+        "the builds: NVRs or ids, a list or one string; with ``all`` or ``non_latest`` names of"
         " packages",
         required=True,
     )
-    all = argument(checks.flag, "untag all builds of the packages", default=False)
-    non_latest = argument(
-        checks.flag, "untag all builds of the packages but the latest", default=False
+    all = argument(
+        checks.flag,
+        "untag all builds of the packages",
+        default=False,
+        excludes=("non_latest",),
     )
-    force = argument(checks.flag, "also against the rules of the tag, by an admin", default=False)
+    non_latest = argument(
+        checks.flag, "untag all builds of the packages except the latest", default=False
+    )
+    force = argument(
+        checks.flag, "override the tag's rules; requires the permission ``admin``", default=False
+    )
 
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if self.all is True and self.non_latest is True:
-            found.append("all and non_latest exclude each other")
-        packages = False if self.all is False and self.non_latest is False else None
-        return found + _no_builds(self.builds, packages=packages)
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what is wrong with the builds."""
+        return _no_builds(values, "all", "non_latest")
 
     async def change(self, hub: Hub) -> int:
         """Untag the builds that are still in the tag."""
@@ -194,7 +204,7 @@ class KojiUntag(KojiWriteStep):
 
 
 class KojiPromote(KojiWriteStep):
-    """Promotes a draft build to a regular one. One that is promoted already is done.
+    """Promotes a draft build to a regular one, unless it is promoted already.
 
     Sets the properties ``koji_nvr``, ``koji_build_id`` and ``koji_build_url`` to those of the
     regular build.
@@ -202,8 +212,10 @@ class KojiPromote(KojiWriteStep):
 
     name = "koji promote-build"
 
-    draft = argument(checks.build, "the draft build, its NVR or id", required=True)
-    force = argument(checks.flag, "also against the hub's policy, by an admin", default=False)
+    draft = argument(checks.build, "the NVR or id of the draft build", required=True)
+    force = argument(
+        checks.flag, "override the hub's policy; requires the permission ``admin``", default=False
+    )
 
     async def change(self, hub: Hub) -> int:
         """Promote the build."""

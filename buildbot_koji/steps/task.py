@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from buildbot_koji.arguments import checks
@@ -13,39 +14,37 @@ __all__ = ["KojiTask"]
 
 
 class KojiTask(KojiTaskStep):
-    """Starts a task of any method, by its name, and follows it.
+    """Starts a task of any method, and follows it.
 
-    With ``hub_method`` the hub's own method of that name starts it, which any user may: for what
-    has no step, such as ``saveFailedTree``. Without, an admin makes the task, as ``koji make-task``
-    does.
+    With ``hub_method`` it calls the hub's method of that name, as any user may: for tasks that have
+    no step of their own, such as ``saveFailedTree``. Otherwise it makes the task as ``koji
+    make-task`` does, which requires the permission ``admin``.
     """
 
     name = "koji make-task"
 
     method = argument(checks.text, "the method, such as ``newRepo``", required=True)
-    args = argument(checks.listed, "its positional arguments", default=())
-    kwargs = argument(checks.struct, "its named arguments", default={})
+    args = argument(checks.json_list, "the positional arguments of the task", default=())
+    kwargs = argument(checks.json_struct, "the named arguments of the task", default={})
     hub_method = argument(
-        checks.flag, "call the hub's method of that name, which makes the task", default=False
+        checks.flag,
+        "call the hub's method of that name, which makes the task. A channel, priority or"
+        " architecture then belongs to its own arguments",
+        default=False,
+        excludes=("channel", "priority", "arch"),
     )
     channel = argument(checks.text, "the channel of the task", option="channel")
-    priority = argument(checks.integer, "the priority of the task, 20 is usual", option="priority")
+    priority = argument(checks.integer, "the priority of the task; usual is 20", option="priority")
     arch = argument(checks.text, "the architecture of the task", option="arch")
 
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if self.hub_method is True:
-            found += [
-                f"{name} goes among the method's own arguments, where it takes one"
-                for name in self.hub_options()
-            ]
-            if isinstance(self.method, str) and self.method not in TASK_METHODS:
-                found.append(
-                    f"method={self.method!r} is none of the hub's methods that make a task:"
-                    f" {', '.join(sorted(TASK_METHODS))}"
-                )
-        return found
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Return what is wrong with the method."""
+        method = values["method"]
+        if values["hub_method"] is True and isinstance(method, str) and method not in TASK_METHODS:
+            yield (
+                f"method={method!r} is none of the hub's methods that make a task:"
+                f" {', '.join(sorted(TASK_METHODS))}"
+            )
 
     def hub_call(self) -> Call:
         """Return the call that makes the task."""

@@ -13,23 +13,34 @@ __all__ = ["KojiWinBuild"]
 
 
 class KojiWinBuild(PrioritizedTaskStep):
-    """Builds in a virtual machine with Windows. Needs a hub with Windows support."""
+    """Builds in a Windows virtual machine. Requires a hub with Windows support."""
 
     name = "koji win-build"
 
-    target = argument(checks.text, "the build target; may be left out with ``repo_id``")
+    target = argument(checks.text, "the build target", required_unless=("repo_id",))
     source = argument(checks.source, "an SCM URL with a revision", required=True)
     vm = argument(checks.text, "the virtual machine to build in", required=True)
     winspec = argument(
         checks.source,
-        "the SCM URL of the build's description, if it is not in the source",
+        "the SCM URL of the build's description, unless the source contains it",
         option="winspec",
     )
     patches = argument(checks.source, "the SCM URL of a directory with patches", option="patches")
-    cpus = argument(checks.integer, "processors of the machine; needs an admin", option="cpus")
-    mem = argument(checks.integer, "megabytes of its memory; needs an admin", option="mem")
+    cpus = argument(
+        checks.integer,
+        "the number of processors of the virtual machine; requires the permission ``admin``",
+        option="cpus",
+    )
+    mem = argument(
+        checks.integer,
+        "the memory of the virtual machine in megabytes; requires the permission ``admin``",
+        option="mem",
+    )
     static_mac = argument(
-        checks.flag, "leave the machine its MAC address", default=False, option="static_mac"
+        checks.flag,
+        "keep the MAC address of the virtual machine",
+        default=False,
+        option="static_mac",
     )
     specfile = argument(
         checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option="specfile"
@@ -41,14 +52,7 @@ class KojiWinBuild(PrioritizedTaskStep):
         checks.integer, "build with this repo instead of the target's newest", option="repo_id"
     )
     skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
-    channel = argument(checks.text, "the channel of the task, instead of ``vm``")
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if self.target is None and self.repo_id is None:
-            found.append("target is missing (it may be left out only with repo_id)")
-        return found
+    channel = argument(checks.text, "the channel of the task; by default ``vm``")
 
     def hub_call(self) -> Call:
         """Return the call that submits the build."""

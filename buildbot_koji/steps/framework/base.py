@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from buildbot.config.errors import error as config_error
 from buildbot.process import results
-from buildbot.process.buildstep import BuildStep
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
-from buildbot_koji.arguments.declaration import DeclaredArguments, argument
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredStep
 from buildbot_koji.durable.store import BuildData, data_name
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, one_line
 from buildbot_koji.hubs.hub import Hub, get_hub
+from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
 from txkoji.exceptions import KojiException
 
@@ -30,7 +30,7 @@ SUMMARY_LENGTH = 400
 """Characters; a fault may embed the output of another program."""
 
 
-class KojiStep(DeclaredArguments, BuildStep):
+class KojiStep(DeclaredStep):
     """Works with a Koji hub. The base class of all steps.
 
     A subclass declares its arguments and implements :meth:`work`.
@@ -40,13 +40,15 @@ class KojiStep(DeclaredArguments, BuildStep):
     """
 
     profile = argument(
-        checks.hub,
+        check_hub,
         "the profile of the hub in Koji's configuration files, or a ``util.KojiHub``",
         required=True,
         positional=True,
     )
     timeout = argument(
-        checks.seconds, "seconds that all attempts of a build request may take together"
+        checks.seconds,
+        "seconds for all attempts of a build request together; then the step fails, and"
+        " cancels its task, if it has one",
     )
 
     # The steps that follow need what this one does.
@@ -60,18 +62,8 @@ class KojiStep(DeclaredArguments, BuildStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for complaint in self.complaints():
-            config_error(f"{type(self).__name__}: {complaint}")
         self.early_end = EarlyEnd(self.timing)
         self._text = ""
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake in the arguments that are known by now."""
-        return checks.complaints(
-            {name: getattr(self, name) for name in self.arguments},
-            {name: each.check for name, each in self.arguments.items()},
-            [name for name, each in self.arguments.items() if each.required],
-        )
 
     async def work(self, hub: Hub) -> int:
         """Do the step's work. A subclass implements it.

@@ -17,18 +17,15 @@ class PrioritizedTaskStep(KojiTaskStep):
 
     priority = argument(
         checks.integer,
-        "of the task, relative to Koji's own 20; higher is later, negative needs an admin",
+        "the priority of the task, relative to Koji's own 20: higher is later; a negative one"
+        " requires the permission ``admin``",
     )
     background = argument(
-        checks.flag, "as ``--background`` of Koji's client: a lower priority", default=False
+        checks.flag,
+        "run at a lower priority, as ``--background`` of Koji's client",
+        default=False,
+        excludes=("priority",),
     )
-
-    def complaints(self) -> list[str]:
-        """Return one line for each mistake, in a single argument or in how they go together."""
-        found = super().complaints()
-        if self.background is True and self.priority is not None:
-            found.append("background and priority exclude each other: background is a priority")
-        return found
 
     @property
     def hub_priority(self) -> int | None:

@@ -59,31 +59,36 @@ class KojiTaskStep(KojiStep):
     activity: ClassVar[str] = "building"
     """What an open task is doing unless one of its children says more."""
 
-    max_queue_time = argument(checks.seconds, "seconds that the task may wait for a builder")
+    max_queue_time = argument(
+        checks.seconds,
+        "seconds that the task may wait for a builder; then it is canceled, and the step is an"
+        " exception",
+    )
     on_stop = argument(
         checks.one_of("cancel", "leave"),
-        "what becomes of the task when someone stops the build, or a time is over:"
-        ' ``"cancel"`` or ``"leave"``',
+        'what to do with the task if the build is stopped or a time limit expires: ``"cancel"``'
+        ' or ``"leave"``',
         default="cancel",
     )
     infra_retries = argument(
         checks.count,
-        "how often the task is submitted again where the build system fails, not the package",
+        "how often to resubmit the task after a failure of the build system, not of the package",
         default=1,
     )
     infra_faults = argument(
         checks.faults,
-        "what is a failure of the build system: fault codes, and regular expressions that are"
-        " searched in the fault's text; by default ``txkoji.INFRASTRUCTURE_FAULTS``",
+        "what counts as a failure of the build system: fault codes, and regular expressions to"
+        " search the fault's text for; by default ``txkoji.INFRASTRUCTURE_FAULTS``",
     )
     live_logs = argument(
         checks.flag_or_texts,
-        "whether logs of the task are shown while they grow, or which of them: a list of names",
+        "show the task's logs while they grow: True for the ``build.log`` of each architecture,"
+        " or a list of names",
         default=True,
     )
     live_log_bytes = argument(
         checks.count,
-        "how much of each log is shown: half of it from its begin, half from its end",
+        "bytes of each log to show: half of them from its start, half from its end",
         default=1_000_000,
     )
 

@@ -38,8 +38,8 @@ class UploadingStep(KojiTaskStep):
 
     files_on = argument(
         checks.one_of("worker", "master"),
-        'where files that are uploaded are: on the ``"worker"``, below the build\'s directory, or'
-        ' on the ``"master"``, below its base directory',
+        'where the files to upload are: on the ``"worker"``, relative to the build\'s directory,'
+        ' or on the ``"master"``, relative to its base directory',
         default="worker",
     )
 

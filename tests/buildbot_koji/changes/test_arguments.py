@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from buildbot.changes.changes import Change
 from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import changes, steps, util
 from buildbot.process.properties import Properties
+
+from buildbot_koji.changes.options import SourceOptions
 
 GOOD: dict[str, Any] = {"profile": "koji", "tags": ["f44-candidate"]}
 BROKER: dict[str, Any] = {"user": "koji", "password": util.Secret("broker"), "queue": "buildbot"}
@@ -52,14 +55,14 @@ def test_good_arguments(options: dict[str, Any]) -> None:
     [
         ({"profile": None}, "profile is missing"),
         ({"profile": 5}, "profile=5 must be the name of a profile or a util.KojiHub"),
-        ({"tag": ["f44"]}, "takes no tag"),
+        ({"tag": ["f44"]}, "tag is not an argument of KojiChangeSource: did you mean tags?"),
         ({"tags": "f44"}, "tags='f44' must be a list of strings"),
         ({"tags": []}, "tags is missing: tagged happen in tags; name them, or write ['*'] for all"),
-        ({"events": []}, "events is empty: name at least one"),
-        ({"events": ["build-done"]}, "events: there is no 'build-done'; there are build-complete,"),
+        ({"events": []}, "events=[] must name at least one event"),
+        ({"events": ["build-done"]}, "there is no 'build-done'; there are build-complete,"),
         ({"events": ["task-failed"]}, "methods is missing: name the methods of the tasks"),
         ({"events": ["build-deleted"]}, "bus is missing: Koji keeps no time of build-deleted"),
-        ({"filter": "x"}, "filter='x' must be a function that takes an event"),
+        ({"filter": "x"}, "filter='x' must be a function"),
         ({"inherited": 1}, "inherited=1 must be True or False"),
         ({"quiet_time": -1}, "quiet_time=-1 must be a number of seconds, or 0"),
         ({"max_changes_per_hour": 0}, "max_changes_per_hour=0 must be a whole number greater"),
@@ -67,7 +70,7 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"since": 5}, "since=5 must be a timedelta or an aware datetime"),
         ({"since": datetime.datetime(2026, 1, 1)}, "must be a timedelta or an aware datetime"),  # noqa: DTZ001
         ({"bus": "amqps://x"}, "bus='amqps://x' must be a util.KojiAMQP or util.KojiAMQP1"),
-        ({"bus": bus(queue=None)}, "bus: queue is missing: name the queue to receive from"),
+        ({"bus": bus(queue=None)}, "can't be received from: queue is missing: name the"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], words: str) -> None:
@@ -76,6 +79,12 @@ def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     assert complaint.startswith("KojiChangeSource: ")
     assert words in complaint
     assert "\n" not in complaint
+
+
+def test_options() -> None:
+    """What the source takes is what its listener is given."""
+    given = {each.name for each in dataclasses.fields(SourceOptions)} - {"hub_name"}
+    assert given | {"name"} == changes.KojiChangeSource.arguments.keys()
 
 
 def test_name() -> None:
@@ -166,7 +175,7 @@ def test_bad_filter() -> None:
     with capture_config_errors() as errors:
         util.KojiChangeFilter(events=["tagging"], tags="f44", scratch="no")
     assert [error.partition(";")[0] for error in errors.errors] == [
+        "KojiChangeFilter: events=['tagging'] names no event: there is no 'tagging'",
         "KojiChangeFilter: tags='f44' must be a list of strings",
         "KojiChangeFilter: scratch='no' must be True or False",
-        "KojiChangeFilter: events: there is no 'tagging'",
     ]

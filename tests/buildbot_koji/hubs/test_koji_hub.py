@@ -104,9 +104,12 @@ async def test_values_that_are_neither_path_nor_content(bench: Workbench) -> Non
     ("arguments", "words"),
     [
         ({}, "profile is missing"),
-        ({"profile": 5}, "profile must be a string, not empty"),
-        ({"profile": "koji", "user": "a"}, "user and password go together"),
-        ({"profile": "koji", "user": "a", "password": 12345}, "password must be a string"),
+        ({"profile": 5}, "profile=5 must be a non-empty string"),
+        ({"profile": "koji", "user": "a"}, "user can't be used without password"),
+        (
+            {"profile": "koji", "user": "a", "password": 12345},
+            "password must be a non-empty string",
+        ),
         (
             {"profile": "koji", "cert": "/c", "keytab": util.Secret("k")},
             "keytab and cert exclude each other: choose one way to log in",

@@ -33,6 +33,17 @@ async def test_named_arguments_and_no_result(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_rendered_value_that_cannot_be_sent(bench: Workbench) -> None:
+    """A property that can't travel to a hub ends the step in one line, before any call."""
+    call = steps.KojiCall(bench.profile, method="getTag", args=[util.Property("tag")])
+    before = bench.hub.calls["getTag"]
+    ended = await bench.build(call, tag="de\0mo")
+    assert ended.result == "exception"
+    assert ended.text == "args=['de\\x00mo'] holds the character U+0000, which XML can't hold"
+    assert bench.hub.calls["getTag"] == before
+
+
+@pytest_twisted.ensureDeferred
 async def test_refused_call(bench: Workbench) -> None:
     """What the hub refuses is a failure, in one line."""
     ended = await bench.build(steps.KojiCall(bench.profile, method="noSuchMethod"))

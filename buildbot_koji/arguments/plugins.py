@@ -1,0 +1,204 @@
+"""The parents of plugins whose arguments are declared, once, in the body of the class.
+
+A class says what it takes::
+
+    class KojiTag(KojiStep):
+        tag = argument(checks.text, "the tag", required=True)
+        force = argument(checks.flag, "also against the tag's rules", default=False)
+
+From that come the checks of ``buildbot checkconfig``, the signature, the list of arguments in the
+docstring, and the reference pages in ``docs/``. Each kind of plugin has a parent:
+:class:`DeclaredStep`, :class:`DeclaredService` (change sources, reporters) and
+:class:`DeclaredObject` (what ``buildbot.plugins.util`` offers).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from buildbot.config.errors import error as config_error
+from buildbot.process.buildstep import BuildStep
+
+from buildbot_koji.arguments.declaration import (
+    Argument,
+    documentation,
+    mistakes,
+    signature,
+    wrong_values,
+)
+
+__all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredStep"]
+
+ALIKE = 0.7
+"""How like an argument a misspelled one must be to be taken for it, from 0 to 1."""
+
+
+class DeclaredArguments:
+    """Gives a class the arguments that its body and those of its parents declare.
+
+    Attributes:
+        arguments: all of them, those of the parents first.
+        withdrawn: the names of parents' arguments that a class does not take.
+        renders: whether an argument may be a renderable where its declaration does not say.
+        passed_on: the names of the arguments that Buildbot's own class takes.
+        passed_on_help: what these are, in a few words.
+    """
+
+    arguments: ClassVar[Mapping[str, Argument]] = {}
+    withdrawn: ClassVar[Sequence[str]] = ()
+    renders: ClassVar[bool] = False
+    passed_on: ClassVar[Collection[str]] = ()
+    passed_on_help: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own: dict[str, Argument] = {}
+        for name, each in list(vars(cls).items()):
+            if isinstance(each, Argument):
+                asked = each.renderable
+                own[name] = replace(each, renderable=cls.renders if asked is None else asked)
+                delattr(cls, name)
+        inherited: dict[str, Argument] = {}
+        for parent in reversed(cls.__bases__):
+            inherited.update(getattr(parent, "arguments", {}))
+        cls._take_declarations(own, inherited)
+        for name in vars(cls).get("withdrawn", ()):
+            del inherited[name]
+        cls.arguments = {**inherited, **own}
+        for name, each in cls.arguments.items():
+            for other in (*each.required_unless, *each.requires):
+                if other not in cls.arguments:
+                    raise TypeError(f"{cls.__name__}.{name} names {other}, which is not declared")
+        own_text = vars(cls).get("__doc__")
+        cls.__doc__ = documentation(own_text, cls.arguments, cls.passed_on_help)
+        cls.__signature__ = signature(  # type: ignore[attr-defined]
+            cls.arguments, others=bool(cls.passed_on)
+        )
+
+    @classmethod
+    def _take_declarations(
+        cls, own: Mapping[str, Argument], inherited: Mapping[str, Argument]
+    ) -> None:
+        """Do what a kind of plugin does with the arguments that a class declares."""
+
+    def complaints_about(self, values: Mapping[str, Any]) -> list[str]:
+        """Return one line for each mistake.
+
+        Args:
+            values: the arguments by their names; None is "not given".
+        """
+        return mistakes(self.arguments, values) or list(self.check_together(values))
+
+    def check_together(self, values: Mapping[str, Any]) -> Iterable[str]:
+        """Return what is wrong with values that are good one by one. A subclass may know something.
+
+        Args:
+            values: the arguments by their names; what can be a renderable may be one.
+        """
+        return ()
+
+    def _report(self, complaints: Iterable[str]) -> None:
+        for complaint in complaints:
+            config_error(f"{type(self).__name__}: {complaint}")
+
+    def _take(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the values of all arguments, and what is passed on; the rest is reported."""
+        plugin = type(self).__name__
+        positional = [name for name, each in self.arguments.items() if each.positional]
+        given = dict(zip(positional, args, strict=False))
+        if len(args) > len(positional):
+            after = f" after {positional[-1]}" if positional else ""
+            self._report([f"give all arguments{after} by their names"])
+        self._report(f"{name} is given twice" for name in given if name in kwargs)
+        given.update(kwargs)
+        unknown = [name for name in given if name not in {*self.arguments, *self.passed_on}]
+        for name in unknown:
+            del given[name]
+            known = [*self.arguments, *self.passed_on]
+            meant = difflib.get_close_matches(name, known, n=1, cutoff=ALIKE)
+            hint = f": did you mean {meant[0]}?" if meant else ""
+            self._report([f"{name} is not an argument of {plugin}{hint}"])
+        values = {name: given.pop(name, each.default) for name, each in self.arguments.items()}
+        return values, given
+
+
+class DeclaredStep(DeclaredArguments, BuildStep):
+    """A build step whose arguments are declared. Each becomes an attribute, and is rendered."""
+
+    renders: ClassVar[bool] = True
+    passed_on: ClassVar[Collection[str]] = frozenset(BuildStep._params_names)  # noqa: SLF001
+    passed_on_help: ClassVar[str] = "Buildbot's own arguments of every step"
+    renderables: Sequence[str] = ()
+
+    @classmethod
+    def _take_declarations(
+        cls, own: Mapping[str, Argument], inherited: Mapping[str, Argument]
+    ) -> None:
+        for name, each in own.items():
+            if name not in inherited and hasattr(cls, name):
+                raise TypeError(f"{cls.__name__}: its parents have another {name!r}")
+            setattr(cls, name, each.default)
+        # Buildbot itself puts the renderables of all parents together.
+        rendered = [name for name, each in own.items() if each.renderable]
+        cls.renderables = (*vars(cls).get("renderables", ()), *rendered)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        values, others = self._take(args, kwargs)
+        for name, value in values.items():
+            setattr(self, name, value)
+        super().__init__(**others)
+        self._report(self.complaints())
+
+    def complaints(self) -> list[str]:
+        """Return one line for each mistake in the arguments that are known by now."""
+        return self.complaints_about({name: getattr(self, name) for name in self.arguments})
+
+    def hub_options(self) -> dict[str, Any]:
+        """Return the options of a hub call, without those that have the hub's own defaults."""
+        return {
+            each.option: getattr(self, name)
+            for name, each in self.arguments.items()
+            if each.option is not None and getattr(self, name) != each.default
+        }
+
+
+class DeclaredService(DeclaredArguments):
+    """A service of Buildbot's whose arguments are declared, ``name`` among them.
+
+    It stands before Buildbot's class among the parents. Buildbot gives the values of all arguments
+    but ``name`` to ``reconfigService``, by their names, the defaults included.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        values, _ = self._take(args, kwargs)
+        for each, declared in self.arguments.items():
+            if values[each] is None:
+                values[each] = declared.default
+        name = values["name"]
+        mistakes_in_name = list(wrong_values(self.arguments, {"name": name}))
+        self._report(mistakes_in_name)
+        if name is None or mistakes_in_name:
+            values["name"] = self.default_name(values)
+        super().__init__(**values)
+
+    def default_name(self, values: Mapping[str, Any]) -> str:
+        """Return the name of a service that is given none."""
+        return type(self).__name__
+
+    def checkConfig(self, *_args: Any, **values: Any) -> None:
+        """Check the arguments; each mistake is a line of ``buildbot checkconfig``."""
+        self._report(self.complaints_about(values))
+
+
+class DeclaredObject(DeclaredArguments):
+    """An object of ``master.cfg`` whose arguments are declared. It keeps their values."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._values, others = self._take(args, kwargs)
+        self._report(self.complaints_about(self._values))
+        super().__init__(**others)

@@ -1,0 +1,127 @@
+"""Writes the reference tables of the pages: what each plugin takes, as the plugin declares it.
+
+A page says where: between the comments ``.. arguments of steps.KojiBuild`` and ``.. end of
+arguments`` stands the table of one plugin, between ``.. all steps`` and ``.. end of steps`` a
+section for each step. ``make docs`` writes them anew; a test fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from buildbot_koji.arguments.declaration import Argument, described
+from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.task_step import KojiTaskStep
+
+DOCS = Path(__file__).parent
+PAGES = (DOCS.parent / "README.rst", *sorted(DOCS.glob("*.rst")))
+WIDTH = 130
+
+_TABLE = re.compile(
+    r"^\.\. arguments of (\w+\.\w+)\n.*?^\.\. end of arguments$", re.DOTALL | re.MULTILINE
+)
+_STEPS = re.compile(r"^\.\. all steps\n.*?^\.\. end of steps$", re.DOTALL | re.MULTILINE)
+
+
+def plugins() -> dict[str, Any]:
+    """Return all plugins by their names in ``master.cfg``, such as ``steps.KojiBuild``."""
+    found = {
+        f"{group.removeprefix('buildbot.')}.{entry.name}": entry.load()
+        for group in ("steps", "changes", "reporters", "util")
+        for entry in _entries(f"buildbot.{group}")
+    }
+    return dict(sorted(found.items()))
+
+
+def _entries(group: str) -> list[EntryPoint]:
+    return [each for each in entry_points(group=group) if each.value.startswith("buildbot_koji.")]
+
+
+def steps() -> dict[str, Any]:
+    """Return the steps that work with a hub, by their names in ``master.cfg``."""
+    return {
+        name: each
+        for name, each in plugins().items()
+        if name.startswith("steps.") and issubclass(each, KojiStep)
+    }
+
+
+def underlined(text: str) -> str:
+    """Return the heading of a section."""
+    return f"{text}\n{'-' * len(text)}\n"
+
+
+def wrapped(text: str, first: str = "", rest: str = "") -> str:
+    """Return a paragraph in lines."""
+    return textwrap.fill(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def table(arguments: Mapping[str, Argument], without: Mapping[str, Argument]) -> str:
+    """Return a table of arguments.
+
+    Args:
+        arguments: all arguments of a plugin.
+        without: those that another table has, unless the plugin declares them anew.
+    """
+    lines = [".. list-table::\n   :header-rows: 1\n   :widths: 25 75\n"]
+    lines.append("   * - Argument\n     - Meaning")
+    # What everyone gives comes first.
+    order = sorted(
+        arguments, key=lambda name: not (arguments[name].required or arguments[name].positional)
+    )
+    for name in order:
+        if without.get(name) is not arguments[name]:
+            meaning = described(arguments, name)
+            lines.append(f"   * - ``{name}``")
+            lines.append(wrapped(f"{meaning[0].upper()}{meaning[1:]}", "     - ", "       "))
+    return "\n".join(lines) + "\n"
+
+
+def paragraphs(thing: Any) -> Iterator[str]:
+    """Yield the paragraphs of a docstring before its list of arguments."""
+    text = inspect.cleandoc(thing.__doc__).partition("\nArgs:")[0]
+    for paragraph in text.strip().split("\n\n"):
+        yield wrapped(paragraph.replace(":class:`KojiBuild`", "``KojiBuild``")) + "\n"
+
+
+def sections() -> Iterator[str]:
+    """Yield the parts of the reference of all steps."""
+    yield underlined("Arguments of every step")
+    yield table(KojiStep.arguments, {})
+    yield underlined("Arguments of every step that follows a task")
+    yield table(KojiTaskStep.arguments, KojiStep.arguments)
+    for name, step in steps().items():
+        common = KojiTaskStep if issubclass(step, KojiTaskStep) else KojiStep
+        yield underlined(f"``{name}``")
+        yield from paragraphs(step)
+        yield table(step.arguments, common.arguments)
+
+
+def filled(text: str) -> str:
+    """Return the text of a page with its tables as the plugins are now."""
+    known = plugins()
+
+    def one(found: re.Match[str]) -> str:
+        made = table(known[found[1]].arguments, {})
+        return f".. arguments of {found[1]}\n\n{made}\n.. end of arguments"
+
+    text = _TABLE.sub(one, text)
+    return _STEPS.sub(lambda _: "\n".join([".. all steps\n", *sections(), ".. end of steps"]), text)
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,263 @@
+"""What follows from a declaration, for each kind of plugin; and what all of ours refuse."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import entry_points
+from typing import Any
+
+import attrs
+import pytest
+from buildbot.changes.filter import ChangeFilter
+from buildbot.config.errors import capture_config_errors
+from buildbot.plugins import changes, reporters, steps, util
+from buildbot.util import service
+
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredObject, DeclaredService, DeclaredStep
+from txkoji.bus import AMQP, AMQP1
+
+RENDERABLE = "can't be a renderable: it is evaluated without a build"
+NUL = "holds the character U+0000, which XML can't hold"
+GIT = "git+https://host/hello.git#main"
+CONTACT = {"name": "ci", "team": "qa", "docs": "https://ci.test/docs", "email": "ci@ci.test"}
+
+
+class Step(DeclaredStep):
+    """Works."""
+
+    renderables = ("left",)
+
+    first = argument(checks.text, "the first", required=True, positional=True)
+    left = argument(checks.text, "the left one", excludes=("right", "middle"))
+    right = argument(checks.text, "the right one")
+    middle = argument(checks.flag, "the middle one", default=False, excludes=("right",))
+    either = argument(checks.integer, "one of two", required_unless=("other",), option="hub_either")
+    other = argument(checks.integers, "the other of two")
+    fixed = argument(checks.flag, "not rendered", default=False, renderable=False)
+    added = argument(checks.text, "with the left or the right one", requires=("left", "right"))
+
+
+class Service(DeclaredService, service.BuildbotService):
+    """Serves."""
+
+    name = argument(checks.text, "the name of the service")
+    tags = argument(checks.texts, "names of tags", default=("all",))
+    action = argument(checks.strings, "what to do", renderable="parts")
+
+
+class Filter(DeclaredObject, ChangeFilter):
+    """Filters."""
+
+    passed_on = frozenset({"project"})
+
+    word = argument(checks.text, "a word", secret=True)
+
+
+def mistakes(plugin: Any, *args: Any, **arguments: Any) -> list[str]:
+    """Return what a configuration with this plugin is told."""
+    with capture_config_errors() as errors:
+        plugin(*args, **arguments)
+    return list(errors.errors)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"either": 1}, []),
+        ({"other": 1, "middle": True, "fixed": True}, []),
+        ({"either": util.Property("e"), "middle": util.Property("m"), "left": "a"}, []),
+        ({}, ["either is missing: required unless other is given"]),
+        ({"other": []}, ["either is missing: required unless other is given"]),
+        ({"either": 1, "first": None}, ["first is missing"]),
+        ({"either": 1, "left": "a", "right": "b"}, ["left and right exclude each other"]),
+        (
+            {"either": 1, "left": "a", "right": util.Property("b"), "middle": True},
+            ["left, right and middle exclude each other"],
+        ),
+        ({"either": 1, "added": "a"}, ["added can't be used without left or right"]),
+        ({"either": 1, "added": "a", "right": util.Property("b")}, []),
+        ({"either": "x" * 300}, [f"either='{'x' * 196}... must be a whole number"]),
+        ({"either": 1, "fixed": util.Property("f")}, [f"fixed=Property(f) {RENDERABLE}"]),
+        (
+            {"either": 1, "midddle": True},
+            ["midddle is not an argument of Step: did you mean middle?"],
+        ),
+        ({"either": 1, "namee": "x"}, ["namee is not an argument of Step: did you mean name?"]),
+        ({"either": 1, "zzz": "x"}, ["zzz is not an argument of Step"]),
+    ],
+)
+def test_step(arguments: dict[str, Any], expected: list[str]) -> None:
+    """Each mistake in a step's arguments is one line."""
+    found = mistakes(Step, **{"first": "a", **arguments})
+    assert found == [f"Step: {each}" for each in expected]
+
+
+def test_step_has_its_arguments() -> None:
+    """A step has its arguments for attributes, Buildbot renders them, and calls take options."""
+    step = Step("a", either=7, name="mine")
+    assert (step.first, step.either, step.right, step.name) == ("a", 7, None, "mine")
+    assert step.hub_options() == {"hub_either": 7}
+    assert Step.renderables == (
+        "left",
+        "first",
+        "left",
+        *("right", "middle", "either", "other"),
+        "added",
+    )
+    assert list(inspect.signature(Step).parameters)[:2] == ["first", "left"]
+    assert Step.__doc__ is not None
+    assert "    either: one of two. Required unless ``other`` is given.\n" in Step.__doc__
+    assert "    right: the right one. Excludes ``left`` and ``middle``.\n" in Step.__doc__
+
+
+def test_names_that_clash() -> None:
+    """An argument can't take the name of something of Buildbot's, nor refer to nothing."""
+    with pytest.raises(TypeError, match="its parents have another 'run'"):
+        type("Bad", (DeclaredStep,), {"run": argument(checks.text, "x")})
+    with pytest.raises(TypeError, match=r"Bad\.a names b, which is not declared"):
+        type("Bad", (DeclaredStep,), {"a": argument(checks.text, "x", requires=("b",))})
+
+
+def test_service() -> None:
+    """A service gets the values of all arguments, by their names, the defaults included."""
+    made = Service(tags=None)
+    assert made.name == "Service"
+    config = made.getConfigDict()
+    assert (config["args"], config["kwargs"]) == ((), {"tags": ("all",), "action": None})
+    assert Service(name="mine").name == "mine"
+    assert mistakes(Service, action={"a": "b"}) == []
+    tags = [util.Interpolate("x")]
+    assert mistakes(Service, tags=tags) == [f"Service: tags={tags!r} {RENDERABLE}"]
+    assert mistakes(Service, action=util.Property("p")) == [
+        "Service: action=Property(p) must be a dictionary of strings"
+    ]
+    assert mistakes(Service, name=5) == ["Service: name=5 must be a non-empty string"]
+    assert mistakes(Service, name=util.Property("n")) == [f"Service: name=Property(n) {RENDERABLE}"]
+    assert mistakes(Service, "x", tag="x") == [
+        "Service: give all arguments by their names",
+        "Service: tag is not an argument of Service: did you mean tags?",
+    ]
+
+
+def test_object() -> None:
+    """An object keeps its values, and passes on what is its parent's. Secrets are not shown."""
+    assert mistakes(Filter, word="a", project="b") == []
+    assert mistakes(Filter, word=b"secret") == ["Filter: word must be a non-empty string"]
+    assert mistakes(Filter, projects="b") == [
+        "Filter: projects is not an argument of Filter: did you mean project?"
+    ]
+
+
+PLUGINS = {
+    entry.name: entry.load()
+    for group in ("steps", "changes", "reporters", "util")
+    for entry in entry_points(group=f"buildbot.{group}")
+    if entry.value.startswith("buildbot_koji.")
+}
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_misspelled_arguments(name: str) -> None:
+    """A misspelled argument of any plugin is a line that says what was meant, never a traceback."""
+    for each in PLUGINS[name].arguments:
+        found = mistakes(PLUGINS[name], **{f"{each}_": "x"})
+        words = f"{name}: {each}_ is not an argument of {name}: did you mean "
+        assert [line for line in found if line.startswith(words)], each
+
+
+@pytest.mark.parametrize("name", ["profile", "user", "password", "keytab"])
+def test_no_value_of_a_secret_is_shown(name: str) -> None:
+    """What may be secret is in no message, wherever it stands."""
+    given = {"profile": "koji", name: b"hunter2"}
+    for line in mistakes(util.KojiHub, **given):
+        assert ("hunter2" in line) == (name == "profile")
+
+
+GOOD: dict[Any, dict[str, Any]] = {
+    changes.KojiChangeSource: {"profile": "koji", "tags": ["f44"]},
+    reporters.KojiTagReporter: {"profile": "koji", "on_success": {"tag": "f44"}},
+    reporters.KojiCIMessages: {
+        "profile": "koji",
+        "bus": util.KojiAMQP("amqps://broker.test", user="a", password="b"),
+        "contact": CONTACT,
+        "test": {"namespace": "a.b"},
+    },
+    util.KojiChangeFilter: {},
+    util.KojiOrphanReleaser: {},
+}
+
+
+@pytest.mark.parametrize("plugin", GOOD, ids=lambda plugin: plugin.__name__)
+def test_renderables_that_nobody_renders(plugin: Any) -> None:
+    """An argument that is evaluated without a build can't be a renderable, nor hold one."""
+    assert mistakes(plugin, **GOOD[plugin]) == []
+    for name, one in plugin.arguments.items():
+        for value in (util.Property("p"), util.Secret("s"), [util.Interpolate("x")]):
+            [line] = mistakes(plugin, **{**GOOD[plugin], name: value})
+            assert line.startswith(f"{plugin.__name__}: {name}={value!r} ")
+            assert (RENDERABLE in line) == (one.renderable is False)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (
+            lambda **more: steps.KojiBuild("koji", "f44", GIT, **more),
+            [
+                ({"custom_user_metadata": {"a": {1}}}, "holds a value of type set"),
+                ({"custom_user_metadata": {"a": b"x"}}, "holds a value of type bytes"),
+                ({"custom_user_metadata": {"a": 10**30}}, "beyond the 64 bits that a hub takes"),
+                ({"custom_user_metadata": {"a": float("nan")}}, "a number that is not finite"),
+                ({"custom_user_metadata": {"a": {1: "x"}}}, "strings for the keys"),
+                ({"custom_user_metadata": {"a": ["x\0y"]}}, NUL),
+                ({"custom_user_metadata": {"x\ud800": 1}}, "the character U+D800"),
+                ({"channel": "a\0"}, NUL),
+                ({"priority": 10**20}, "beyond the 64 bits"),
+                ({"wait_builds": ["a-1-1\0"]}, NUL),
+                ({"repo_id": -(2**63) - 1}, "beyond the 64 bits"),
+            ],
+        ),
+        (
+            lambda **more: steps.KojiCall("koji", method="getTag", **more),
+            [
+                ({"args": [10**20]}, "beyond the 64 bits"),
+                ({"args": ["\x1b"]}, "the character U+001B"),
+                ({"kwargs": {"a": object()}}, "holds a value of type object"),
+            ],
+        ),
+    ],
+    ids=["build", "call"],
+)
+def test_values_that_cannot_be_sent(step: Any, words: list[tuple[dict[str, Any], str]]) -> None:
+    """A value that can't travel to a hub is refused, with the name of its argument."""
+    for given, expected in words:
+        [name] = given
+        [line] = mistakes(step, **given)
+        assert f": {name}=" in line
+        assert expected in line
+
+
+def test_values_that_nest_too_deep() -> None:
+    """A value that holds itself is refused, too."""
+    loop: list[Any] = []
+    loop.append(loop)
+    assert mistakes(steps.KojiCall, "koji", method="getTag", args=loop) == [
+        "KojiCall: args=[[...]] nests deeper than 100 levels"
+    ]
+
+
+@pytest.mark.parametrize(("plugin", "settings"), [(util.KojiAMQP, AMQP), (util.KojiAMQP1, AMQP1)])
+def test_brokers_declare_their_settings(plugin: Any, settings: Any) -> None:
+    """A broker of ``master.cfg`` takes what the settings of ``txkoji.bus`` take."""
+    fields = attrs.fields_dict(settings)
+    assert plugin.arguments.keys() == fields.keys()
+    for name, one in plugin.arguments.items():
+        default = fields[name].default
+        if one.required:
+            assert default is attrs.NOTHING
+        elif isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+            assert default.factory() == one.default
+        else:
+            assert default == one.default
