@@ -123,8 +123,10 @@ class Scanner:
         """
         stack = self._stack
         keys = self._keys
+        struct = self._struct
+        new_struct = struct.__new__
         values, key = stack.pop()
-        in_struct = type(values) is dict
+        in_struct = type(values) is not list
         position = len(text)
         for token in _tokens(text):
             group: Any = token.lastindex
@@ -144,9 +146,6 @@ class Scanner:
                     position = token.start()
                     break
                 value = values
-                if in_struct:
-                    value = self._struct.__new__(self._struct)
-                    dict.update(value, values)
                 name = key
                 values, key = stack.pop()
                 in_struct = name is not None
@@ -164,7 +163,7 @@ class Scanner:
                 stack.append((values, key))
                 key = None if name is None else keys[name]
                 in_struct = group == _STRUCT
-                values = {} if in_struct else []
+                values = new_struct(struct) if in_struct else []
                 continue
             else:
                 self.done = group == _END and not stack and len(values) == 1
@@ -195,26 +194,14 @@ class Scanner:
         for values, key in self._stack[1:]:
             if key is not None:
                 out.append("<member>\n<name></name>\n")
-            is_struct = type(values) is dict
+            is_struct = type(values) is not list
             out.append("<value><struct>\n" if is_struct else "<value><array><data>\n")
         return "".join(out).encode("ascii")
 
     @property
-    def values(self) -> tuple[list[Any], list[int]]:
-        """All that was read, names and values in one list, and where each open container begins."""
-        flat: list[Any] = []
-        marks: list[int] = []
-        for number, (values, key) in enumerate(self._stack):
-            if key is not None:
-                flat.append(key)
-            if number:
-                marks.append(len(flat))
-            if type(values) is dict:
-                for name, value in values.items():
-                    flat += [name, value]
-            else:
-                flat += values
-        return flat, marks
+    def containers(self) -> list[tuple[Any, str | None]]:
+        """The open containers, each with the member of the enclosing struct that it is."""
+        return self._stack or [([], None)]
 
 
 def _unescape(text: str) -> str:

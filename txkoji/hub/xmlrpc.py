@@ -34,6 +34,15 @@ DEFAULT_MAX_BYTES = 1 << 30
 MAX_DEPTH = 200
 """Containers inside each other. No hub nests a tenth as deep; a reply that does means harm."""
 
+MAX_ELEMENTS = 5 * MAX_DEPTH + 10
+"""Elements inside each other: a container, its members or data, and its values."""
+
+PIECE = 64 * 1024
+"""Bytes that the XML parser gets at a time, at least, except for the last ones."""
+
+MAX_TOKEN = 64 * 1024
+"""Bytes of a tag, a comment or an instruction."""
+
 STARSTAR = "__starstar"
 
 
@@ -157,14 +166,18 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "boolean": _boolean,
     "double": float,
     "string": str,
-    "name": str,
     "base64": _binary,
     "dateTime.iso8601": str,
 }
 
 
 class _Document:
-    """The values of an XML-RPC document, built by expat's events. Not recursive."""
+    """The values of an XML-RPC document, built by expat's events. Not recursive.
+
+    Args:
+        root: the root element.
+        struct: the class that structs become.
+    """
 
     def __init__(self, root: str, struct: type[dict[str, Any]]) -> None:
         self.root = root
@@ -174,12 +187,20 @@ class _Document:
         self.method: str | None = None
         self._begun = False
         self._depth = 0
-        self._values: list[Any] = []
-        self._marks: list[int] = []
+        # The open container, the member of the enclosing struct that it is, and the containers
+        # around it. The outermost one holds the values of the document.
+        self._values: Any = []
+        self._key: str | None = None
+        self._stack: list[tuple[Any, str | None]] = []
+        # The name of the member whose value comes next.
+        self._name: str | None = None
         self._text: list[str] = []
         self._typed = True
         # One object for each key, however often it comes: a listing repeats 27 keys 20,000 times.
         self._keys: dict[str, str] = {}
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+        self._fed = 0
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
@@ -197,10 +218,15 @@ class _Document:
                 raise NotXMLRPC(f"expected <{self.root}>, got <{tag[:40]}>")
             self._begun = True
         self._depth += 1
+        # expat keeps each open element, known or not, and so does the memory.
+        if self._depth > MAX_ELEMENTS:
+            raise _too_deep()
         if tag in ("struct", "array"):
-            self._marks.append(len(self._values))
-            if len(self._marks) > MAX_DEPTH:
-                raise ForbiddenXML(f"the reply nests deeper than {MAX_DEPTH} levels: refused")
+            if len(self._stack) >= MAX_DEPTH:
+                raise _too_deep()
+            self._stack.append((self._values, self._key))
+            self._key, self._name = self._name, None
+            self._values = self.struct.__new__(self.struct) if tag == "struct" else []
         elif tag == "fault":
             self.fault = True
         self._typed = tag != "value"
@@ -213,45 +239,87 @@ class _Document:
         self._depth -= 1
         self.ended = self._depth == 0
         scalar = _SCALARS.get(tag)
-        if scalar is not None:
+        if tag == "name":
+            self._begin_member(text)
+        elif scalar is not None:
             try:
                 value = scalar(text)
             except (ValueError, binascii.Error) as error:
                 raise NotXMLRPC(f"a bad <{tag}> in the reply: {error}") from error
-            self._values.append(self._keys.setdefault(value, value) if tag == "name" else value)
+            self._put(value)
         elif tag == "value":
             if not self._typed:
-                self._values.append(text)
+                self._put(text)
         elif tag == "nil":
-            self._values.append(None)
-        elif tag == "struct":
-            mark = self._marks.pop()
-            members = self._values[mark:]
-            names = members[::2]
-            if len(members) % 2 or not all(isinstance(name, str) for name in names):
-                raise NotXMLRPC("a struct in the reply has a member without a name or a value")
-            built = self.struct.__new__(self.struct)
-            dict.update(built, zip(names, members[1::2], strict=True))
-            self._values[mark:] = [built]
-        elif tag == "array":
-            mark = self._marks.pop()
-            self._values[mark:] = [self._values[mark:]]
+            self._put(None)
+        elif tag == "member":
+            if self._name is not None:
+                raise _half_a_member()
+        elif tag in ("struct", "array"):
+            if self._name is not None:
+                raise _half_a_member()
+            value, self._name = self._values, self._key
+            self._values, self._key = self._stack.pop()
+            self._put(value)
         elif tag == "methodName":
             self.method = text
         self._typed = True
 
-    def feed(self, data: bytes, final: bool = False) -> None:
-        self.parser.Parse(data, final)
+    def _begin_member(self, name: str) -> None:
+        if self._name is not None or isinstance(self._values, list):
+            raise _half_a_member()
+        self._name = self._keys.setdefault(name, name)
 
-    def go_on(self, scanner: Scanner) -> None:
-        """Go on where a scanner stopped: with its elements open and its values read."""
-        self.feed(scanner.opened)
-        self._values, self._marks = scanner.values
+    def _put(self, value: Any) -> None:
+        if isinstance(self._values, list):
+            self._values.append(value)
+        elif self._name is None:
+            raise _half_a_member()
+        else:
+            self._values[self._name] = value
+            self._name = None
+
+    def feed(self, data: bytes, final: bool = False) -> None:
+        """Take the next bytes.
+
+        Small pieces are gathered: expat scans an open token from its start with each of them.
+        """
+        self._pieces.append(data)
+        self._waiting += len(data)
+        if self._waiting < PIECE and not final:
+            return
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._waiting = 0
+        self._fed += len(data)
+        self.parser.Parse(data, final)
+        # Text comes in parts. What is long and has no end is a comment, a tag or an instruction.
+        if not final and self._fed - self.parser.CurrentByteIndex > MAX_TOKEN:
+            raise ForbiddenXML(
+                f"the reply holds markup of more than {MAX_TOKEN:,} bytes, which no Koji hub sends:"
+                " refused"
+            )
+
+    def resume(self, scanner: Scanner) -> None:
+        """Continue where a scanner stopped: with its elements open and its values read."""
+        self.parser.Parse(scanner.opened, False)
+        self._fed += len(scanner.opened)
+        *self._stack, (self._values, self._key) = scanner.containers
         self.feed(scanner.rest)
 
     @property
     def params(self) -> list[Any]:
-        return self._values
+        """The values of the document, once it has ended."""
+        values: list[Any] = self._values
+        return values
+
+
+def _too_deep() -> ForbiddenXML:
+    return ForbiddenXML(f"the reply nests deeper than {MAX_DEPTH} levels: refused")
+
+
+def _half_a_member() -> NotXMLRPC:
+    return NotXMLRPC("a struct in the reply has a member without a name or a value")
 
 
 class ResponseDecoder:
@@ -297,7 +365,7 @@ class ResponseDecoder:
 
     def _hand_over(self, scanner: Scanner) -> None:
         self._scanner = None
-        self._guarded(lambda: self._document.go_on(scanner))
+        self._guarded(lambda: self._document.resume(scanner))
 
     def close(self) -> Any:
         """End the reply and return its value.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -187,3 +188,86 @@ def test_fault_without_text() -> None:
     )
     with pytest.raises(GenericError, match="fault 1000 without a text"):
         decode_response(data)
+
+
+PROLOG = b"<?xml version='1.0'?><methodResponse><params><param>"
+
+
+def feed_all(decoder: ResponseDecoder, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        decoder.feed(piece)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pytest.param(b"<a>", id="unknown elements"),
+        pytest.param(b"<value><array><data>", id="arrays"),
+        pytest.param(b"<value>", id="values"),
+    ],
+)
+def test_nesting_is_bounded(piece: bytes) -> None:
+    """Whatever nests, known or not, is refused long before it takes memory."""
+    decoder = ResponseDecoder()
+    decoder.feed(PROLOG)
+    with pytest.raises(ForbiddenXML, match="nests deeper than 200 levels"):
+        feed_all(decoder, [piece * 1000] * 100)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"<!-- ", b'<value kind="', b"<value ", b"<?go "],
+    ids=["comment", "attribute", "tag", "pi"],
+)
+def test_endless_markup_is_bounded(start: bytes) -> None:
+    """Markup without an end, in small pieces, is refused after a few of them: no quadratic work."""
+    decoder = ResponseDecoder()
+    decoder.feed(PROLOG + start)
+    pieces = iter([b"a" * 100] * 100_000)
+    with pytest.raises(ForbiddenXML, match="markup of more than"):
+        feed_all(decoder, pieces)
+    assert len(list(pieces)) > 97_000
+
+
+def test_long_text_in_small_pieces() -> None:
+    """A long string may come in small pieces of unusual XML."""
+    decoder = ResponseDecoder()
+    decoder.feed(PROLOG + b"<value><string>")
+    for _ in range(20_000):
+        decoder.feed(b"abcdefghij")
+    decoder.feed(b"</string></value></param></params></methodResponse>")
+    assert decoder.close() == "abcdefghij" * 20_000
+
+
+def test_unusual_end_of_a_large_struct() -> None:
+    """What was read before the XML became unusual is taken over as it is, not copied."""
+    members = b"".join(
+        b"<member>\n<name>m%d</name>\n<value><int>%d</int></value>\n</member>\n" % (n, n)
+        for n in range(1000)
+    )
+    head = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><struct>\n"
+    decoder = ResponseDecoder()
+    decoder.feed(head + members)
+    read = decoder._scanner.containers[-1][0]  # type: ignore[union-attr]
+    decoder.feed(b"<member><name>x</name><value><i4>7</i4></value></member>")
+    decoder.feed(b"</struct></value></param></params></methodResponse>")
+    value = decoder.close()
+    assert value is read
+    assert (len(value), value["m999"], value["x"]) == (1001, 999, 7)
+
+
+@pytest.mark.parametrize(
+    "struct",
+    [
+        "<member><name>a</name></member>",
+        "<member><value><int>1</int></value></member>",
+        "<value><int>1</int></value>",
+        "<name>a</name><name>b</name><value><int>1</int></value>",
+        "<member><name>a</name><name>b</name></member>",
+    ],
+)
+def test_half_a_member(struct: str) -> None:
+    """A member without a name or a value is no struct's."""
+    body = f"<value><struct>{struct}</struct></value></param></params></methodResponse>"
+    with pytest.raises(NotXMLRPC, match="without a name or a value"):
+        decode_response(PROLOG + body.encode())
