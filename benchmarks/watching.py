@@ -30,7 +30,7 @@ OFFICIAL, OFFICIAL_SECONDS = 5, 36.0
 TICK = 0.02
 """Seconds between two ticks: what the process computes from one to the next blocks the reactor.
 
-It is counted in CPU time, which other programs of the machine do not touch.
+It is counted in CPU time of the thread, which other programs of the machine hardly touch.
 """
 
 
@@ -176,6 +176,8 @@ def run() -> list[tuple[str, str, float, str]]:
             (f"{name}: a change is told after, longest", "txkoji", figures["latest"], "s"),
             (f"{name}: CPU of one core", "txkoji", figures["cpu"], "%"),
             (f"{name}: the longest that the reactor is blocked", "txkoji", figures["stall"], "ms"),
+            (f"{name}: the longest full garbage collection", "txkoji", figures["collection"], "ms"),
+            (f"{name}: objects the collector visits", "txkoji", figures["tracked"], "per tree"),
             (f"{name}: peak memory", "txkoji", figures["memory"], "MiB"),
         ]
     rows.append(

@@ -34,7 +34,7 @@ async def average_build_duration(
         package: the package's name.
 
     Returns:
-        A Deferred of a timedelta, None where the hub knows of no build.
+        A Deferred of a timedelta, None if the hub has no build.
     """
     return await connection.call("getAverageBuildDuration", package)  # type: ignore[no-any-return]
 
@@ -72,7 +72,7 @@ async def average_last_builds(
         limit: how many builds.
 
     Returns:
-        A Deferred of a timedelta, None where there are no builds.
+        A Deferred of a timedelta, None if there are no builds.
     """
     builds = await connection.call(
         "listBuilds",

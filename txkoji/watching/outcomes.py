@@ -1,4 +1,4 @@
-"""How a watched task ended: what it made, and the one line that says why it failed."""
+"""The outcome of a watched task: what it made, or why it failed in one line."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Outcome:
 
     Attributes:
         tree: the task and all below it.
-        reason: why it did not close, in one line; empty where it did.
-        fault: the fault that the hub keeps as the result of a FAILED task, else None.
-        guilty: the task that failed first, at the bottom of the tree; None where none did.
-        log: the name of the guilty task's log that holds the reason, None where there is none.
+        reason: why it did not close, in one line; empty if it did.
+        fault: the fault of a FAILED task, else None.
+        guilty: the task that failed first, at the bottom of the tree; None if none did.
+        log: the name of the guilty task's log that holds the reason, None if there is none.
         log_url: the address of that log, or None.
         build: the :class:`txkoji.build.Build` that the task made, the first of several; None for a
             scratch build and for one that failed before it had a name on the hub.
@@ -67,7 +67,7 @@ class Outcome:
         rpms: the file names of the RPMs that were made: those of complete builds, else those that
             the tasks left.
         repo_id: the repo that ``newRepo``, ``distRepo`` or ``waitrepo`` ended with, or None.
-        result: what the hub keeps as the result of a CLOSED task; None for most.
+        result: the result of a CLOSED task; None for most.
     """
 
     tree: TaskTree
@@ -152,7 +152,7 @@ def _named_logs(text: str) -> Iterator[str]:
 
 @returns_deferred
 async def read_outcome(connection: OutcomeSource, tree: TaskTree) -> Outcome:
-    """Ask the hub what came of a task that has ended.
+    """Ask the hub for the outcome of a task that has ended.
 
     Args:
         connection: a :class:`txkoji.Connection`.

@@ -1,7 +1,7 @@
-"""When a watched task is to be looked at again. Pure: times and states in, the next time out.
+"""When to read a watched task again. Pure: times and states in, the next time out.
 
-A task is looked at eagerly while something is likely to happen to it: just after it was submitted
-or changed, and about when it should end. In between it is looked at calmly. Both grow with the
+A task is read eagerly while something is likely to happen to it: just after it was submitted or
+changed, and about when it should end. In between it is read calmly. Both intervals grow with the
 number of watched tasks, so that all of them together cost the hub about the same as a few.
 """
 
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 __all__ = ["Situation", "WatchSchedule"]
 
 SECONDS_PER_TASK = 0.014
-"""What each watched task adds to the interval of all: a thousand are looked at every 14 s.
+"""What each watched task adds to the interval of all: a thousand are read every 14 s.
 
-A look at a thousand takes 5 requests or 6; see docs/performance.rst.
+Reading a thousand takes 6 to 9 requests; see docs/performance.rst.
 """
 
 CALM = 3.0
 """The calm interval, in eager ones."""
 
 CALM_LIMIT = 18.0
-"""Seconds beyond which calm is not stretched: a change is to be told within 20 s."""
+"""The longest calm interval that a few tasks have: a change is reported within 20 s."""
 
 NEW_FOR = 10.0
 """Eager intervals for which a task counts as just submitted."""
 
 CHANGED_FOR = 3.0
-"""Eager intervals for which a task counts as just changed: one change is seldom alone."""
+"""Eager intervals for which a task counts as just changed: one change seldom comes alone."""
 
 NEAR_THE_END = 60.0
 """Seconds before and after the estimated end, at least."""
@@ -36,27 +36,27 @@ NEAR_SHARE = 0.1
 """The same as a share of the estimated duration."""
 
 GAP_SHARE = 0.25
-"""The shortest pause after a look, whatever the hints: this part of an eager interval."""
+"""The shortest pause after a look, whatever the hints, as a share of an eager interval."""
 
 GAP_LIMIT = 3.0
-"""Seconds beyond which that pause is not stretched, but for the trees that the look has read."""
+"""The longest such pause, unless the look has read many trees."""
 
-COMPANY_SHARE = 0.5
-"""What is due within this part of an eager interval is looked at along with what is due now."""
+EARLY_SHARE = 0.5
+"""How early a task may be read along with others that are due, as a share of an eager interval."""
 
 JITTER = 0.2
-"""How much earlier than its interval a look may be: masters started together drift apart."""
+"""How much of its interval a look may come early: masters started together drift apart."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known of a watched task. Times are seconds since the epoch.
+    """A watched task's times, in seconds since the epoch.
 
     Attributes:
         began: when the watch began.
-        changed: when it last changed, as far as was seen.
-        started: when a builder took it up, None while it waits for one.
-        estimated: how many seconds it should take from its start, None where that is unknown.
+        changed: when the last change was seen.
+        started: when a builder took the task up, None while it waits for one.
+        estimated: how many seconds it should take from its start, None if that is unknown.
     """
 
     began: float
@@ -67,7 +67,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class WatchSchedule:
-    """Says when to look.
+    """Plans looks.
 
     Attributes:
         interval: the eager interval of a few watched tasks, in seconds.
@@ -94,9 +94,9 @@ class WatchSchedule:
         share = GAP_SHARE * looked_at * SECONDS_PER_TASK
         return max(min(GAP_SHARE * self.eager(count), GAP_LIMIT), share)
 
-    def company(self, count: int) -> float:
-        """Return how many seconds early a task is looked at along with others."""
-        return COMPANY_SHARE * self.eager(count)
+    def early(self, count: int) -> float:
+        """Return how many seconds early a task may be read along with others."""
+        return EARLY_SHARE * self.eager(count)
 
     def next_look(self, now: float, situation: Situation, count: int, chance: float) -> float:
         """Return when to look at a task again.

@@ -177,7 +177,7 @@ class TaskChange:
         task: the task as it is now.
         old_state: its state before, None for a task that was not seen before.
         new_state: its state now.
-        restarted: whether a builder took it up anew since: its logs begin again.
+        restarted: whether a builder took it up again since: its logs start over.
     """
 
     task: TaskInfo

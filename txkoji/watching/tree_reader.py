@@ -4,7 +4,8 @@ A look starts from what the look before it found, and asks only for what can hav
 
 - the roots, by their ids;
 - of each active task, its active children: short rows, and no results;
-- of each task where these differ from what was known, or that has ended since, all children once.
+- of each task whose active children are others than before, or that has ended since, all children
+  once.
 
 A task that has ended gets no new children and never changes: a subtree of ended tasks is not asked
 for again.

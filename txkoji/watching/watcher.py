@@ -235,7 +235,7 @@ class TaskWatcher:
             return
         if self._trouble is None:
             self._log.warn(
-                "watching {count} Koji tasks: {error}; going on as soon as the hub answers",
+                "watching {count} Koji tasks: {error}; watching resumes when it answers",
                 count=len(self._watched),
                 error=error,
             )
@@ -272,7 +272,7 @@ class TaskWatcher:
         for task_id in hinted:
             del self._hinted[task_id]
         chosen = {task_id: self._watched[task_id] for task_id in hinted}
-        soon = now + self._schedule.company(len(self._watched))
+        soon = now + self._schedule.early(len(self._watched))
         while len(chosen) < min(TREES_AT_ONCE, len(self._watched)):
             due = self._next_due()
             if due > (soon if chosen else now):
@@ -316,8 +316,8 @@ class TaskWatcher:
         )
         for question, task_id in self._refused.keys() - before:
             self._log.warn(
-                "the hub can't tell of Koji task {task_id}, {question}: {error}; watching goes on"
-                " with what it tells otherwise",
+                "the hub can't answer for Koji task {task_id}, {question}: {error}; watching"
+                " continues with its other answers",
                 task_id=task_id,
                 question=question,
                 error=self._refused[question, task_id],

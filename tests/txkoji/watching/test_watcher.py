@@ -208,7 +208,7 @@ def test_outage(tasks: Tasks, watcher: TaskWatcher, clock: Clock, messages: list
     assert len(ends) == 1
     words = [event["log_format"].format(**event) for event in messages]
     assert words == [
-        "watching 1 Koji tasks: nothing listens at http://hub; going on as soon as the hub answers",
+        "watching 1 Koji tasks: nothing listens at http://hub; watching resumes when it answers",
         "watching Koji tasks: the hub answers again",
     ]
 

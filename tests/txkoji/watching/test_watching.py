@@ -474,7 +474,9 @@ def test_offline_hub(site: Site) -> None:
     [tree] = ends
     assert tree.root.state == CLOSED
     first, second = warnings(site)
-    assert first.startswith("watching 1 Koji tasks: getTaskInfo: server is offline; going on")
+    assert first.startswith(
+        "watching 1 Koji tasks: getTaskInfo: server is offline; watching resumes"
+    )
     assert second == "watching Koji tasks: the hub answers again"
 
 
@@ -500,7 +502,7 @@ def test_result_that_breaks_the_answer(site: Site, others: int) -> None:
     assert told(changes)[-1] == (child, OPEN, CLOSED)
     assert all(each.tree is not None and each.tree.is_final for each in watches)
     assert len(warnings(site)) == 1
-    assert f"can't tell of Koji task {bad}, its children" in warnings(site)[0]
+    assert f"can't answer for Koji task {bad}, its children" in warnings(site)[0]
     late = site.child(bad, OPEN)
     # It is known now, and asked for alone: nothing more is cut.
     assert site.requests_in(20) <= 16
