@@ -39,10 +39,12 @@ INSTEAD = {
 """What not to write, as a pattern in which a space also matches the end of a line."""
 
 NOT_YET: tuple[str, ...] = (
-    "buildbot_koji/",
+    "buildbot_koji/hubs/brokers.py",
+    "buildbot_koji/reporters/base.py",
+    "buildbot_koji/steps/",
     "docs/steps.rst",
-    "tests/",
-    "txkoji/",
+    "tests/buildbot_koji/arguments/",
+    "tests/buildbot_koji/hubs/test_brokers.py",
 )
 """Files and folders whose prose is still to be revised."""
 

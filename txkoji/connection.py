@@ -56,8 +56,8 @@ class Connection:
             order, and that wait counts for no deadline.
         anonymous_reads: send reads outside of the session, in parallel; False for a site that
             does not let anonymous callers read.
-        batching: let look-ups of single objects (``getTaskInfo(7)``) that are made in the same
-            reactor turn travel together, at most 100 in a request.
+        batching: let look-ups of single objects (``getTaskInfo(7)``) that are made in one
+            reactor iteration travel together, at most 100 in a request.
         retry: how long to wait between attempts.
         agent: sends the requests, instead of an Agent of our own.
         config: a configuration file or directory to read instead of the user's own.
@@ -188,8 +188,8 @@ class Connection:
         The task of ``build`` is known by a marker in its ``custom_user_metadata``, that of
         ``makeTask`` by its label; any other by its owner, its request, and by being newer than the
         submission. Of equal requests that this Connection submits, each gets a task of its own;
-        equal requests that another process submits as the same user at the same time can't be told
-        from ours.
+        equal requests that another process submits as the same user at the same time look like
+        ours.
 
         Args:
             method: a hub method that makes a task.
@@ -262,8 +262,8 @@ class Connection:
         Args:
             path: the file.
             directory: where it goes below the hub's work directory; by default a new directory that
-                no other upload has. Naming that of an upload that was broken off goes on where it
-                stopped, if what is there is the begin of the same file.
+                no other upload has. Naming that of an interrupted upload resumes it, if
+                what is there is a prefix of the same file.
             progress: called with a :class:`txkoji.files.uploads.Progress` after each piece.
 
         Returns:
@@ -289,7 +289,7 @@ class Connection:
     ) -> list[Path]:
         """Download the files that a task left: RPMs, logs, images.
 
-        What comes is written straight to disk. A download that breaks goes on where it stopped; so
+        What comes is written straight to disk. A download that breaks resumes where it stopped; so
         does one of an earlier run. A file has its name only when it is whole: before, it is a
         hidden ``.name.part``. Sizes are compared with the hub's.
 
@@ -438,8 +438,8 @@ class Connection:
         """Read a piece of a task's log, which may still grow.
 
         To follow a log, ask again with the ``offset`` and the ``tail`` of the piece before. The
-        tail lets a log that began anew be told from one that went on, however long it is by now;
-        without it only one that is shorter than the offset is.
+        tail distinguishes a log that was truncated from one that grew, however long it is by now;
+        without it only one shorter than the offset is recognized.
 
         Args:
             task_id: the task.

@@ -57,8 +57,8 @@
 
 The numbers and parents of the hub's faults are Koji's own.
 A fault says that the hub understood the call and refused it; a :class:`TransportError` or
-:class:`ProtocolError` says that nobody knows what the hub thinks: that is how an infrastructure
-problem is told from a package that does not build.
+:class:`ProtocolError` says that the hub's answer is unknown: that distinguishes an infrastructure
+problem from a package that does not build.
 """
 
 from __future__ import annotations

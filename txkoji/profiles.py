@@ -51,7 +51,7 @@ class Profile:
         timeout: seconds that a hub may take over one request. The default is 120, where Koji's own
             client waits for 12 hours.
         poll_interval: seconds between two looks at a watched task.
-        settings: every key of the section as text, for ``lookup``, but for secrets. Left out of the
+        settings: every key of the section as text, for ``lookup``, except secrets. Left out of the
             repr.
     """
 

@@ -36,7 +36,7 @@ class DemoError(Exception):
 
 @implementer(IConfigLoader)
 class _OnFreePort:
-    """Loads the example as it is, but for the port of its pages, which may be taken here."""
+    """Load the example with another port for its pages, as its own may be taken here."""
 
     def __init__(self, directory: Path, port: int, url: str) -> None:
         self._loader = FileLoader(str(directory), "master.cfg")
@@ -106,7 +106,7 @@ class Demo:
         except OSError as error:
             raise DemoError(f"can't use {self.directory}: {error.strerror}") from error
         if used:
-            # The hub begins anew each time: builds of an earlier one would lead nowhere.
+            # Each demo has a new hub: builds of an earlier one would link to nothing.
             raise DemoError(f"{self.directory} is not empty: name a new directory")
         return self.directory
 

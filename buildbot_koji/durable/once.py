@@ -91,7 +91,7 @@ class Once(Generic[T]):
         action: what to do.
         store: keeps the intent and the result.
         critical: entered around the call and the storing of its result: what is interrupted there
-            leaves something on the hub that nobody knows.
+            leaves something on the hub that no one keeps track of.
 
     Attributes:
         state: how far it has come.

@@ -1,4 +1,4 @@
-"""Brings stored deliveries to their hub or broker, however long that is away.
+"""Brings stored deliveries to their hub or broker, however long that is unreachable.
 
 It knows the states of a delivery and when to try again; how something is stored or sent is behind
 two small interfaces.

@@ -39,7 +39,7 @@ class Hub(service.SharedService):
     Attributes:
         connection: the :class:`txkoji.Connection`.
         watcher: the :class:`txkoji.watching.watcher.TaskWatcher`.
-        cancellations: cancels tasks, also when the hub is away just now.
+        cancellations: cancels tasks, even if the hub is unreachable at the moment.
         followed_logs: how many logs of tasks are being followed: the more there are, the less
             often each is read.
 
@@ -76,7 +76,7 @@ class Hub(service.SharedService):
         """Make sure that writes can be sent.
 
         Raises:
-            KojiLoginException: the hub does not let us in.
+            KojiLoginException: the hub refuses the login.
             TransportError: the hub could not be reached.
         """
         if self.connection.settings.authtype == "noauth":

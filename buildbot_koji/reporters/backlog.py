@@ -1,7 +1,7 @@
 """What a reporter still has to do about the builds of one master, kept in the database.
 
 The builds themselves are the list of what is to be reported. Below a mark all of them are settled,
-but for some that are listed as open; above it, those that have no record yet are taken up at the
+except some that are listed as open; above it, those that have no record yet are taken up at the
 next look. A record is build data of its build: it is shown with the build, and goes with it.
 """
 

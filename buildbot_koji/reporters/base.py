@@ -78,7 +78,7 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
-        """Take new arguments; what is under way goes on with them."""
+        """Take new arguments; deliveries in flight use them from now on."""
         del name, args
         self._options = options
         known = {builder.name for builder in self.master.config.builders}

@@ -118,7 +118,7 @@ def compose(
     version: str,
     now: float,
 ) -> dict[str, Any]:
-    """Return a message, but for its artifact.
+    """Return a message without its artifact.
 
     Args:
         state: one of :data:`STATES`.

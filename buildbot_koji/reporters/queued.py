@@ -1,8 +1,8 @@
-"""Build requests that wait, and who was told of them.
+"""Which waiting build requests were reported already.
 
-A request has no build yet that could hold a record. The requests themselves are the list of what is
-to be told; they are told in their order, and a mark in the database says how far that has come. Of
-several masters the first that lives does it: a request that waits belongs to none.
+A request has no build yet that could hold a record. The requests themselves are the list of what
+to report; they are reported in order, and a mark in the database says how far that has come. Of
+several masters the first running one does it: a waiting request belongs to none.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ PASSING = (AuthError, LockError, ServerOffline, UnknownFault)
 
 @contextmanager
 def refusals_told() -> Iterator[None]:
-    """Tell a hub or broker that refuses from one that is away, or lets nobody in just now.
+    """Map errors to Refused (permanent) or Postponed (transient: unreachable, or no login now).
 
     Raises:
         Refused: it would say no again.

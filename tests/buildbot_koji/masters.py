@@ -184,7 +184,7 @@ class MasterProcess:
 
     @property
     def errors(self) -> list[str]:
-        """The tracebacks in the log, but for those that Buildbot makes by itself."""
+        """The tracebacks in the log, except Buildbot's own."""
         entries = re.split(r"^(?=\d{4}-\d\d-\d\d )", self.log, flags=re.MULTILINE)
         return [
             entry

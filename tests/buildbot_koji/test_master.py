@@ -231,7 +231,7 @@ async def test_time_limits(hub: FakeHub, master: MasterProcess) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 @pytest_twisted.ensureDeferred
 async def test_master_restarts(hub: FakeHub, master: MasterProcess, number: int) -> None:
-    """After a stop or a crash of the master, the next attempt goes on watching the same task."""
+    """After a stop or a crash of the master, the next attempt resumes watching the same task."""
     hub.builder.seconds = 8
     request = await master.force("official")
     first = await until_known(master, request)
@@ -325,7 +325,7 @@ async def test_hub_goes_away_while_it_is_asked(tmp_path: Path) -> None:
         if b"<methodName>build<" in request:
             submitted = True
             return Fate.RESET_AFTER
-        # As long as the step is not told anything else, the hub is away.
+        # Until the test says otherwise, the hub is unreachable.
         return Fate.RESET_BEFORE if submitted and not back else Fate.PASS
 
     back = False

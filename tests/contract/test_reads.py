@@ -537,7 +537,7 @@ async def test_result_of_a_closed_task(koji: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_result_of_a_failed_task(koji: Connection) -> None:
-    """The result of a failed task is the fault that it failed with; it can be had as a value."""
+    """The result of a failed task is the fault that it failed with; on request it is a value."""
     for task in await some_tasks(koji, task_states.FAILED):
         with pytest.raises(HubFault) as caught:
             await koji.getTaskResult(task.id)

@@ -58,7 +58,7 @@ class HubInMemory:
             self.answer()
 
     def answer(self) -> None:
-        """Answer what was asked, and what is asked thereupon."""
+        """Answer what was asked, and what is asked then."""
         for _ in range(10):
             self.agent.flush()
             self.clock.advance(0)

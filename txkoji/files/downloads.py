@@ -236,7 +236,7 @@ class _Sink:
 
     Attributes:
         part: the file.
-        tally: is told of all bytes.
+        tally: counts all bytes.
         received: the bytes that came.
         pieced: whether the file is put together of several answers.
     """
@@ -298,7 +298,7 @@ class _Download:
             await self._receive(sink)
             trouble = await self._in_thread(self._trouble, part)
             if trouble and sink.pieced:
-                # What an earlier download left may be of another file: once more, from the begin.
+                # An earlier download may have left a part of another file: start from nothing.
                 part.unlink()
                 await self._receive(sink)
                 trouble = await self._in_thread(self._trouble, part)

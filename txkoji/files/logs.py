@@ -43,7 +43,7 @@ async def read_log(
 ) -> LogPiece:
     """As :meth:`txkoji.Connection.read_log`."""
     # What was there before is asked for once more: where it is not there any more, or is another,
-    # the log began anew.
+    # the log was truncated.
     before = min(offset, len(tail) or 1)
     found = await _read(client, task_id, name, offset - before, before + max_bytes)
     if found is None:

@@ -1,4 +1,4 @@
-"""What an RPM file says of itself, as far as a download must know it. Pure but for reading a file.
+"""The digest that an RPM file carries, and whether its content matches. Reads only the file.
 
 The layout is that of RPM's own documentation: a lead of 96 bytes, the signature header, padded to
 a multiple of 8, then the header and the payload, whose MD5 the signature header holds.

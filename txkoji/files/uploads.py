@@ -135,7 +135,7 @@ class _Upload:
         return self.in_thread.call(self.file.read, CHUNK)
 
     async def _sum(self, size: int) -> str:
-        """Return the adler32 of the begin of the file, and leave it read up to there."""
+        """Return the adler32 of a prefix of the file, and leave it read up to there."""
         await self.in_thread.call(self.file.seek, 0)
         total = 1
         while size:
@@ -147,7 +147,7 @@ class _Upload:
         return _hex(total)
 
     async def _what_is_there(self, size: int) -> int:
-        """Find out how much an earlier upload left, if it is the begin of this very file.
+        """Return how much an earlier upload left, if that is a prefix of this file.
 
         Returns:
             How many bytes; the file is read up to there.

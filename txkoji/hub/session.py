@@ -75,7 +75,7 @@ class Session:
         """Take what a further login gave.
 
         Under the same id the hub goes on counting, and so do its call numbers here; Koji's own
-        client begins anew and is refused. A new id is a new session.
+        client starts again and is refused. A new id is a new session.
         """
         if id != self.id:
             self.callnum = 0

@@ -86,13 +86,13 @@ class Sink(typing.Protocol):
     """Takes a file as it comes."""
 
     def begin(self, offset: int) -> None:
-        """Be told from where on it comes."""
+        """Start receiving at ``offset``."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
 
     def close(self) -> Any:
-        """Be told that it is whole."""
+        """The body is complete."""
 
 
 class _Reply(Protocol):

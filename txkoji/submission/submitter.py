@@ -64,7 +64,7 @@ class Submitter:
     The task of ``build`` is known by a marker in its ``custom_user_metadata``, that of ``makeTask``
     by its label; any other by its owner, its request, and by being newer than the submission. Of
     equal requests that one Submitter submits, each gets a task of its own; equal requests that
-    another process submits as the same user at the same time can't be told from ours.
+    another process submits as the same user at the same time look like ours.
 
     Args:
         client: the hub.

@@ -60,7 +60,7 @@ class LogText:
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was read; the log begins anew."""
+        """Forget what was read: the log starts over."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._taken = 0
@@ -156,7 +156,7 @@ class _Follower:
             if piece.restarted:
                 await self._write(self._text.end())
                 self._text.restart()
-                await self._note(f"--- task {self._task.id} was restarted: its log begins anew ---")
+                await self._note(f"--- task {self._task.id} was restarted: its log starts over ---")
             elif not room:
                 return
             self._piece = piece

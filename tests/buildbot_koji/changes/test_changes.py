@@ -267,7 +267,7 @@ async def test_change_that_no_scheduler_took(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_since(site: Site) -> None:
-    """The first run begins now, or as long ago as is wanted; a later one never begins anew."""
+    """The first run starts now, or as long ago as is configured; a later one resumes."""
     first = site.build()
     master = await site.listen(koji())
     assert await master.changes() == []

@@ -141,7 +141,7 @@ def test_followed_after_a_restart() -> None:
 def test_outage(logged_failures: list[LogEvent]) -> None:
     """An outage of hours costs a few attempts, one warning, and nothing is lost or repeated."""
     other = Other()
-    other.answer = lambda _: Postponed("the hub is away")
+    other.answer = lambda _: Postponed("the hub is unreachable")
     for number in range(1, 101):
         other.outbox.add(delivery(number))
     other.pass_time(8 * HOUR)
@@ -206,13 +206,13 @@ def test_given_up() -> None:
     """What can't be delivered for as long as it is tried is dead, with its notes kept."""
     other = Other()
     other.retry_for = HOUR
-    other.answer = lambda _: Postponed("the broker is away")
+    other.answer = lambda _: Postponed("the broker is unreachable")
     other.outbox.add(delivery(notes={"submission": {}}))
     other.pass_time(2 * HOUR)
     [dead] = other.settled
     assert (dead.state, dead.said, dead.notes) == (
         State.DEAD,
-        "the broker is away",
+        "the broker is unreachable",
         {"submission": {}},
     )
 

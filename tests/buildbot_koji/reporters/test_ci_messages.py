@@ -277,7 +277,7 @@ async def test_broker_is_away(
 @with_broker
 @pytest_twisted.ensureDeferred
 async def test_request_that_waits(hub: FakeHub, master: MasterProcess, listener: Listener) -> None:
-    """A build request that waits is told of once, over a kill and a stop, and is the same test."""
+    """A waiting build request is reported once, over a kill and a stop, and is the same test."""
     koji_build = await built(hub, "1")
     hold = master.directory / "hold"
     hold.touch()

@@ -139,7 +139,7 @@ async def test_results(hub: FakeHub, master: MasterProcess) -> None:
         == "delivered: hello-1-d untagged from candidate"
     )
     assert tags_of(hub, untagged) == set()
-    # Nothing is configured for an exception, and a builder that is not named is let alone.
+    # Nothing is configured for an exception, and a builder that is not named is ignored.
     assert await records(master, await run(master, "plain", alone, EXCEPTION)) == {}
     assert await records(master, await run(master, "idle", alone)) == {}
     assert tags_of(hub, alone) == {"candidate"}

@@ -142,7 +142,7 @@ async def test_file_that_is_not_what_the_hub_says(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_download_goes_on(bench: Workbench) -> None:
-    """What an earlier fetch left goes on; of another file it begins anew."""
+    """A part that an earlier fetch left is resumed; one of another file is replaced."""
     nvr = await bench.built()
     arch = f"{nvr}.x86_64.rpm"
     data = package(bench, f"x86_64/{arch}")

@@ -54,7 +54,7 @@ async def test_reply_of_the_creation_is_lost(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_creation_that_does_not_arrive(bench: Workbench) -> None:
-    """Where nobody knows whether the hub got the call, it is looked for, then made again."""
+    """A call that the hub may have got is looked for, then made again."""
     other = bench.hub.call("createSideTag", "demo-build")["name"]
     bench.lost_requests.add("createSideTag")
     ended = await bench.build(QuickCreateSideTag(bench.profile, basetag="demo-build"))

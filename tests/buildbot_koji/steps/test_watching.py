@@ -97,7 +97,7 @@ async def live_text(bench: Workbench, name: str) -> str:
 
 @pytest_twisted.ensureDeferred
 async def test_log_of_a_task_that_is_restarted(bench: Workbench) -> None:
-    """A log that begins anew is shown anew, and that is said."""
+    """A log that starts over is shown again from its start, with a note."""
     bench.hub.builder.seconds = 8
     request = await bench.begin(koji_build(bench, scratch=True, arch_override="x86_64"))
     task = await until_open(bench, "buildArch")
@@ -106,7 +106,7 @@ async def test_log_of_a_task_that_is_restarted(bench: Workbench) -> None:
     ended = await bench.ended(request)
     assert ended.result == "success"
     text = ended.logs["build.log x86_64"]
-    note = f"--- task {task['id']} was restarted: its log begins anew ---"
+    note = f"--- task {task['id']} was restarted: its log starts over ---"
     before, after = text.split(f"h{note}\n")
     assert plain(before)
     assert plain(after) == log_of(bench, task["id"])
@@ -114,7 +114,7 @@ async def test_log_of_a_task_that_is_restarted(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_long_log_is_cut(bench: Workbench) -> None:
-    """Of a long log the begin and the end are shown, and how much is between them."""
+    """Of a long log the start and the end are shown, and how much is between them."""
     bench.hub.builder.seconds = 3
     ended = await bench.build(
         koji_build(bench, scratch=True, arch_override="x86_64", live_log_bytes=300)
@@ -184,7 +184,7 @@ async def test_who_knows_better_what_the_build_system_is(bench: Workbench) -> No
 
 @pytest_twisted.ensureDeferred
 async def test_restart_between_two_submissions(bench: Workbench) -> None:
-    """An attempt that comes after one that submitted again goes on with the second task."""
+    """An attempt after one that resubmitted watches the second task."""
     bench.hub.builder.seconds = 3
     request = await bench.begin(koji_build(bench, "failroot", scratch=True))
     await until(lambda: len(tasks(bench)) == 2 and bench.running() is not None)

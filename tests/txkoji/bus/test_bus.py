@@ -193,7 +193,7 @@ async def test_acknowledged_after_the_handler(bus: Bus) -> None:
     repeated = True if bus.protocol == "amqp" else None
     assert [message.redelivered for message in got] == [False, repeated]
     assert (receiver.redelivered, receiver.reconnects) == (bool(repeated), 1)
-    # Now it is done with for good: what comes next is what is published next.
+    # Now it is done permanently: what comes next is what is published next.
     await receiver.stop()
     await bus.publish("2")
     await bus.listen(handler)
@@ -257,18 +257,18 @@ async def test_handler_that_fails(bus: Bus, warnings: list[str]) -> None:
     async def handler(message: BusMessage) -> None:
         tries[message.body] += 1
         if tries[message.body] < 4 and message.body == "1":
-            raise BrokerUnreachable("the hub is away")
+            raise BrokerUnreachable("the hub is unreachable")
         got.append(message.body)
 
     receiver = await bus.listen(handler)
     await bus.publish("1", "2")
     await until(lambda: receiver.trouble)
-    assert receiver.trouble == "the hub is away"
+    assert receiver.trouble == "the hub is unreachable"
     await until(lambda: len(got) == 2)
     assert (got, tries) == (["1", "2"], {"1": 4, "2": 1})
     assert (receiver.retried, receiver.received, receiver.trouble) == (3, 2, None)
     assert warnings == [
-        "the bus message build.tag stays unacknowledged and is retried: the hub is away"
+        "the bus message build.tag stays unacknowledged and is retried: the hub is unreachable"
     ]
 
 
@@ -353,7 +353,7 @@ async def test_stop_while_trying_again(bus: Bus) -> None:
     """A stop does not wait for the next attempt at a message."""
 
     def handler(_message: BusMessage) -> None:
-        raise BrokerUnreachable("the hub is away")
+        raise BrokerUnreachable("the hub is unreachable")
 
     receiver = await bus.listen(handler, retry=RetryPolicy(first=1000, ceiling=1000))
     await bus.publish("1")
@@ -458,7 +458,7 @@ async def test_refused_login(bus: Bus, warnings: list[str]) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_anonymous(broker: RabbitMQ) -> None:
-    """Who wants to be nobody must say so, and is let in where the broker does that."""
+    """An anonymous login must be asked for, and works if the broker allows it."""
     bus = Bus(broker, "amqp1")
     await bus.make_queue()
     with pytest.raises(ConfigurationError, match="write mechanism='ANONYMOUS'"):

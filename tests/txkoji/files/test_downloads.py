@@ -187,7 +187,7 @@ async def test_rpm_that_was_changed(koji: Connection, hub: FakeHub, tmp_path: Pa
 @pytest.mark.parametrize("fate", [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL])
 @pytest_twisted.ensureDeferred
 async def test_broken_network(connect: Connect, hub: FakeHub, tmp_path: Path, fate: Fate) -> None:
-    """A download that breaks goes on where it broke, as often as it takes."""
+    """A download that breaks resumes at its offset, as often as it takes."""
     bad = iter([fate] * 3)
     proxy = FaultProxy(urlsplit(hub.url).port or 0, lambda _: next(bad, Fate.PASS))
     proxy.start()

@@ -24,7 +24,7 @@ async def after(koji: Connection, piece: LogPiece) -> LogPiece:
 
 @pytest_twisted.ensureDeferred
 async def test_log_that_grows(koji: Connection, hub: FakeHub) -> None:
-    """Each piece goes on where the one before ended; nothing new is an empty piece."""
+    """Each piece starts where the one before ended; nothing new is an empty piece."""
     piece = await koji.read_log(TASK, "build.log")
     assert piece == LogPiece(b"", 0)
     hub.files.write(PATH, b"one\n")

@@ -111,7 +111,7 @@ async def test_empty_file(koji: Connection, hub: FakeHub, tmp_path: Path) -> Non
 
 @pytest_twisted.ensureDeferred
 async def test_going_on(koji: Connection, hub: FakeHub, path: Path, content: bytes) -> None:
-    """An upload that was broken off goes on where it stopped."""
+    """An interrupted upload resumes where it stopped."""
     hub.files.write_at("work/mine/hello-1-1.src.rpm", 0, content[: CHUNK + 77])
     steps: list[Progress] = []
     place = await koji.upload(path, directory="mine", progress=steps.append)
@@ -124,7 +124,7 @@ async def test_going_on(koji: Connection, hub: FakeHub, path: Path, content: byt
 async def test_another_file_in_its_place(
     koji: Connection, hub: FakeHub, path: Path, content: bytes, there: bytes
 ) -> None:
-    """What is there and is not the begin of this file is replaced."""
+    """What is there and is not a prefix of this file is replaced."""
     hub.files.write_at("work/mine/hello-1-1.src.rpm", 0, there)
     assert on_hub(hub, await koji.upload(path, directory="mine")) == content
 

@@ -43,7 +43,7 @@ class Site:
         self.pass_time(1)
 
     def restart(self) -> None:
-        """Make a new poller, as a program does that begins anew."""
+        """Make a new poller, as a restarted program does."""
         self.poller = Poller(self.koji, self.interest, overlap=OVERLAP)
 
     def wait(self, deferred: Deferred[Any]) -> Any:

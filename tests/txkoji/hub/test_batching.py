@@ -1,4 +1,4 @@
-"""Look-ups of the same reactor turn travel together, and nobody notices but the hub."""
+"""Look-ups of one reactor iteration travel together, and only the hub notices."""
 
 from __future__ import annotations
 

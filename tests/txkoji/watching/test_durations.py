@@ -87,7 +87,7 @@ def test_tasks_without_average(method: str) -> None:
 
 
 def test_offline_hub(site: HubInMemory) -> None:
-    """A hub that is away is not taken for one that knows nothing."""
+    """An unreachable hub is not taken for one that knows nothing."""
     durations = AverageDurations(site.koji.client, site.clock)
     site.hub.offline()
     learning = durations.learn(["hello"])

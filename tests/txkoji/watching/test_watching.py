@@ -91,7 +91,7 @@ def told(changes: list[TaskChange]) -> list[tuple[int, int | None, int]]:
 
 
 def test_build_from_begin_to_end(site: Site) -> None:
-    """Every task of a build is told of once as new and once as ended, in a sensible order."""
+    """Every task of a build is reported once as new and once as ended, in a sensible order."""
     watch, changes = site.watch(site.build())
     ends: list[Any] = []
     watch.done.addBoth(ends.append)
@@ -144,7 +144,7 @@ def test_restart(site: Site) -> None:
 
 
 def test_restart_between_two_looks(site: Site) -> None:
-    """A task that was OPEN at both looks, but began anew between them, is told as restarted."""
+    """A task that was OPEN at both looks, but started again between, is reported as restarted."""
     task_id = site.task()
     site.set(task_id, OPEN)
     watch, changes = site.watch(task_id)
@@ -173,7 +173,7 @@ def test_children_of_a_task_that_is_free_again(site: Site) -> None:
 
 
 def test_child_that_came_and_went(site: Site) -> None:
-    """A child that was made and ended between two looks is told of, with the next change."""
+    """A child that was made and ended between two looks is reported with the next change."""
     parent = site.task()
     site.set(parent, OPEN)
     first = site.child(parent, OPEN)
@@ -233,7 +233,7 @@ NEXT = {
     ASSIGNED: (OPEN, FREE, CANCELED),
     OPEN: (OPEN, FREE, CLOSED, FAILED, CANCELED),
 }
-"""What may become of a task; from OPEN to OPEN it begins anew."""
+"""The states that may follow a task's; from OPEN to OPEN it was restarted."""
 
 
 @pytest.mark.parametrize("seed", range(200 if os.environ.get("KOJI_TEST_SOAK") else 12))
@@ -272,7 +272,7 @@ def test_any_life(site: Site, seed: int) -> None:
     for change in changes:
         assert change.old_state == known.get(change.task.id)
         assert change.old_state not in task_states.DONE_GROUP
-        # Parents come first, but for what had ended already when it was first seen.
+        # Parents come first, except tasks that had ended already when first seen.
         parents_known = change.task.parent in {None, *known, *late}
         assert parents_known or change.is_final
         known[change.task.id] = change.new_state
