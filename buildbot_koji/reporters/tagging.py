@@ -161,7 +161,7 @@ class KojiTagReporter(OutboxReporter):
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
-        """Take new arguments; what is under way goes on with them."""
+        """Take new arguments; deliveries in flight use them from now on."""
         await super().reconfigService(name, *args, **options)
         self._votes = None
 
