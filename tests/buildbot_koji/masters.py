@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from twisted.internet.threads import deferToThread
 
-from tests.support import free_port, poll
+from tests.support import PROCESS_LIMIT, free_port, poll
 
 BUILDBOT = Path(sys.executable).with_name("buildbot")
 SQLITE = "sqlite:///state.sqlite"
@@ -33,9 +33,6 @@ OWN_ERRORS = (
     "'NoneType' object has no attribute 'masterid'",
 )
 """Errors that Buildbot logs with no fault of ours."""
-
-LIMIT = 120.0
-"""Seconds that a start or a stop may take: a machine that runs many tests at once is slow."""
 
 RUNNING = "BuildMaster is running"
 RECONFIGURED = "configuration update complete"
@@ -167,7 +164,7 @@ class MasterProcess:
             return 0
         process.send_signal(number)
         try:
-            return await deferToThread(process.wait, LIMIT)
+            return await deferToThread(process.wait, PROCESS_LIMIT)
         finally:
             process.kill()
 
@@ -259,5 +256,7 @@ class MasterProcess:
 
 
 def _fetch(url: str, body: bytes | None) -> bytes:
-    with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=20) as reply:
+    with urlopen(
+        Request(url, body, {"Content-Type": "application/json"}), timeout=PROCESS_LIMIT
+    ) as reply:
         return bytes(reply.read())

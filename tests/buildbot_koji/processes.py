@@ -12,7 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.protocols import portforward
 
-from tests.support import free_port
+from tests.support import PROCESS_LIMIT, free_port
 
 WORKER = Path(sys.executable).with_name("buildbot-worker")
 
@@ -57,7 +57,7 @@ class HubProcess:
             return
         process.send_signal(number)
         try:
-            await deferToThread(process.wait, 30)
+            await deferToThread(process.wait, PROCESS_LIMIT)
         finally:
             process.kill()
             assert process.stdout is not None
@@ -104,7 +104,7 @@ class WorkerProcess:
             return
         process.send_signal(number)
         try:
-            await deferToThread(process.wait, 30)
+            await deferToThread(process.wait, PROCESS_LIMIT)
         finally:
             process.kill()
 

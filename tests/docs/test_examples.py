@@ -14,7 +14,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from tests.support import until
+from tests.support import PROCESS_LIMIT, until
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
@@ -47,7 +47,7 @@ async def run(name: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         env={**os.environ},
-        timeout=20,
+        timeout=PROCESS_LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from buildbot.config.errors import capture_config_errors
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.steps.build import KojiBuild
-from tests.support import until
+from tests.support import PROCESS_LIMIT, until
 from txkoji import build_states
 from txkoji.testing import FakeHub
 
@@ -60,7 +60,7 @@ async def test_client(hub: FakeHub) -> None:
         capture_output=True,
         text=True,
         env={**os.environ},
-        timeout=20,
+        timeout=PROCESS_LIMIT,
     )
     assert done.stderr == ""
     [line] = done.stdout.splitlines()

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).absolute().parents[2]
+from tests.support import PROCESS_LIMIT, REPOSITORY
+
 CLIENT = Path(sys.executable).with_name("koji")
 SYSTEM_PYTHON = "/usr/bin/python3"
 BUILD_SECONDS = 1.0
@@ -68,7 +69,7 @@ class OfficialClient:
             "PYTHONPATH": self.python_path,
         }
 
-    def run(self, *arguments: str, limit: float = 60) -> Outcome:
+    def run(self, *arguments: str) -> Outcome:
         """Run the client to its end."""
         done = subprocess.run(
             self.command(*arguments),
@@ -77,14 +78,14 @@ class OfficialClient:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=limit,
+            timeout=PROCESS_LIMIT,
             check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
-    def __call__(self, *arguments: str, limit: float = 60) -> str:
+    def __call__(self, *arguments: str) -> str:
         """Run the client, which must succeed without errors; returns its output."""
-        outcome = self.run(*arguments, limit=limit)
+        outcome = self.run(*arguments)
         assert (outcome.status, outcome.errors) == (0, ""), outcome
         return outcome.output
 
@@ -101,12 +102,12 @@ def created_task(output: str) -> int:
     return int(line.removeprefix("Created task").strip(": "))
 
 
-def _ready(process: subprocess.Popen[str], limit: float) -> str:
+def _ready(process: subprocess.Popen[str]) -> str:
     """Read the line that says that the hub is ready."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(limit), "the hub did not start in time"
+        assert selector.select(PROCESS_LIMIT), "the hub did not start in time"
     return process.stdout.readline()
 
 
@@ -123,12 +124,12 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=errors, text=True
         )
     try:
-        line = _ready(process, 30)
+        line = _ready(process)
         assert line.startswith("ready https://127.0.0.1:"), (line, log.read_text())
         yield path
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PROCESS_LIMIT)
     assert process.returncode == 0
     assert log.read_text() == ""
 

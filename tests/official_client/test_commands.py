@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.official_client.conftest import SOURCE, OfficialClient, created_task
+from tests.support import PROCESS_LIMIT
 from txkoji.testing.formats import rpms
 
 ARCHES = ("x86_64", "aarch64", "ppc64le")
@@ -55,7 +56,11 @@ def test_call_without_login(koji: OfficialClient) -> None:
 
 def test_list_targets(koji: OfficialClient) -> None:
     """The targets are listed with their tags."""
-    assert koji("list-targets", "--quiet").split() == ["demo", "demo-build", "demo-candidate"]
+    assert koji("list-targets", "--quiet", "--name=demo").split() == [
+        "demo",
+        "demo-build",
+        "demo-candidate",
+    ]
 
 
 def test_list_pkgs(koji: OfficialClient) -> None:
@@ -283,7 +288,7 @@ def test_watch_logs(koji: OfficialClient) -> None:
         env=koji.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROCESS_LIMIT,
         check=False,
     )
     assert (process.returncode, process.stderr) == (0, "")
@@ -292,14 +297,15 @@ def test_watch_logs(koji: OfficialClient) -> None:
 
 
 def waiting_task(koji: OfficialClient, source: str, channel: str) -> int:
-    """Submit a scratch build to a channel that no host serves; returns its task."""
+    """Submit a scratch build to a new channel, which no host serves; returns its task."""
+    koji("add-channel", channel)
     arguments = [source, "demo", {"scratch": True}, None, channel]
     return int(koji("call", "--python", "build", *map(repr, arguments)))
 
 
 def test_cancel_task(koji: OfficialClient) -> None:
     """A task can be canceled, and watching it exits with 1."""
-    task = waiting_task(koji, SOURCE.format("world", "canceled"), "livecd")
+    task = waiting_task(koji, SOURCE.format("world", "canceled"), "no-host")
     koji("cancel", str(task))
     assert "State: canceled" in koji("taskinfo", str(task))
     outcome = koji.run("watch-task", str(task))
@@ -309,10 +315,10 @@ def test_cancel_task(koji: OfficialClient) -> None:
 
 def test_resubmit(koji: OfficialClient) -> None:
     """A canceled task can be submitted again, under a new id."""
-    task = waiting_task(koji, SOURCE.format("foo", "again"), "appliance")
+    task = waiting_task(koji, SOURCE.format("foo", "again"), "no-host-yet")
     koji("cancel", str(task))
     [host, *_] = koji("list-hosts", "--quiet", "--channel=default").split()
-    koji("add-host-to-channel", host, "appliance")
+    koji("add-host-to-channel", host, "no-host-yet")
     output = koji("resubmit", "--nowait", str(task))
     match = re.search(rf"Resubmitted task {task} as new task (\d+)", output)
     assert match is not None, output

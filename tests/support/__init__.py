@@ -17,6 +17,7 @@ from txkoji.testing import FakeHub
 
 __all__ = [
     "DATA",
+    "PROCESS_LIMIT",
     "REPOSITORY",
     "HubInMemory",
     "free_port",
@@ -28,6 +29,8 @@ __all__ = [
 
 REPOSITORY = Path(__file__).absolute().parents[2]
 DATA = REPOSITORY / "tests" / "data"
+PROCESS_LIMIT = 120.0
+"""Seconds that another program may take to start, answer or end: the machine may be busy."""
 
 
 class HubInMemory:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import PROCESS_LIMIT
 from txkoji.testing.front.certificates import CertificateAuthority
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -36,7 +37,6 @@ marks = [
 PLUGINS = "[rabbitmq_amqp1_0,rabbitmq_auth_mechanism_ssl]."
 USER = "koji"
 PASSWORD = "a-broker's-password"
-LIMIT = 60.0
 
 
 def _free_ports(count: int) -> list[int]:
@@ -165,7 +165,7 @@ class RabbitMQ:
     def start(self) -> None:
         """Start, and wait until it answers."""
         self.launch()
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + PROCESS_LIMIT
         while not self.answers():
             assert time.monotonic() < end, "the broker did not start"
             assert self._process is not None
@@ -201,7 +201,7 @@ class RabbitMQ:
         """End it as a crash does."""
         if self._process is not None:
             os.kill(self._virtual_machine, signal.SIGKILL)
-            self._process.wait(LIMIT)
+            self._process.wait(PROCESS_LIMIT)
             self._process = None
 
     def stop(self) -> None:

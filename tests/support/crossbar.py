@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import free_port, poll
+from tests.support import PROCESS_LIMIT, free_port, poll
 
 PROGRAM = os.environ.get("CROSSBAR")
 
@@ -78,5 +78,5 @@ class Crossbar:
         """End it."""
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(PROCESS_LIMIT)
         shutil.rmtree(self._directory)

@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support import PROCESS_LIMIT
+
 REALM = "KOJI.TEST"
 SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
-LIMIT = 20.0
 
 
 def is_there() -> bool:
@@ -72,7 +73,7 @@ class KDC:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + PROCESS_LIMIT
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -86,7 +87,7 @@ class KDC:
         """Stop."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(LIMIT)
+            self._process.wait(PROCESS_LIMIT)
 
     def _run(self, *command: str, given: bytes = b"") -> None:
         done = subprocess.run(

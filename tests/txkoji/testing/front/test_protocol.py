@@ -27,7 +27,7 @@ import pytest_twisted
 from koji import xmlrpcplus
 from twisted.internet.threads import deferToThread
 
-from tests.support import DATA, until
+from tests.support import DATA, PROCESS_LIMIT, until
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(tls=True, build_seconds=20, anonymous_user=None)
@@ -97,7 +97,9 @@ class Replay:
         if "without a certificate" not in note:
             context.load_cert_chain(self.hub.certificate(USER))
         address = urlsplit(self.hub.url)
-        connection = http.client.HTTPSConnection(address.netloc, context=context, timeout=10)
+        connection = http.client.HTTPSConnection(
+            address.netloc, context=context, timeout=PROCESS_LIMIT
+        )
         connection.request(exchange["method"], path, body, headers)
         reply = connection.getresponse()
         data = reply.read()
@@ -178,7 +180,7 @@ def test_alone(tmp_path: Path) -> None:
         text = path.read_text()
         assert f"server = {line.split()[1]}\n" in text
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PROCESS_LIMIT)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -187,7 +189,7 @@ def test_port_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with run_hub("--port", port) as process:
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=PROCESS_LIMIT)
     assert process.returncode == 1
     assert errors.startswith(f"can't listen on port {port}: ")
     assert errors.count("\n") == 1

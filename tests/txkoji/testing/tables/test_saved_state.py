@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from tests.support import REPOSITORY
+from tests.support import PROCESS_LIMIT, REPOSITORY
 from txkoji import task_states
 from txkoji.exceptions import GenericError, RetryError
 from txkoji.testing import FakeHub
@@ -54,7 +54,7 @@ class HubProcess:
         """Send SIGKILL, and wait for the end."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate(timeout=20)
+            self._process.communicate(timeout=PROCESS_LIMIT)
             self._process = None
 
     def call(self, method: str, *params: Any, query: str = "") -> Any:
@@ -226,7 +226,12 @@ def test_state_file_that_is_none(tmp_path: Path) -> None:
     hub = HubProcess(tmp_path)
     hub.state.write_text("no database, and long enough to tell\n" * 100)
     done = subprocess.run(
-        hub.command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False
+        hub.command,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_LIMIT,
+        check=False,
     )
     assert done.returncode == 1
     assert done.stderr == f"can't use the state file {hub.state}: file is not a database\n"
