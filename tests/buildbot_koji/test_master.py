@@ -20,7 +20,6 @@ from txkoji import task_states
 from txkoji.testing import FakeHub
 
 pytestmark = [
-    pytest.mark.limit(300),
     pytest.mark.hub(build_seconds=2, tls=True, anonymous_user=None),
 ]
 

@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-SECONDS = 120.0
+SECONDS = 300.0
 """Many times what a test takes: a machine that runs many at once is slow."""
 
 AGAIN = 5.0

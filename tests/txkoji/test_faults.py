@@ -19,7 +19,7 @@ from txkoji.retry import RetryPolicy
 from txkoji.submission import Submitter
 from txkoji.testing import FakeHub
 
-pytestmark = [pytest.mark.limit(300), pytest.mark.hub(build_seconds=3600, anonymous_user=None)]
+pytestmark = pytest.mark.hub(build_seconds=3600, anonymous_user=None)
 
 SUBMISSIONS = 1000
 USERS = 20

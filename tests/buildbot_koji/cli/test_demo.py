@@ -23,7 +23,6 @@ from tests.support import PROCESS_LIMIT, REPOSITORY, brokers, poll
 from tests.support.brokers import RabbitMQ
 
 COMMAND = [str(Path(sys.executable).with_name("buildbot-koji")), "demo"]
-pytestmark = pytest.mark.limit(300)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, Rec
 from txkoji.exceptions import BrokerUnreachable, BusError
 from txkoji.retry import RetryPolicy
 
-pytestmark = [*brokers.marks, pytest.mark.limit(300)]
+pytestmark = brokers.marks
 
 SOON = RetryPolicy(first=0.1, ceiling=0.3)
 MESSAGES = 2000
