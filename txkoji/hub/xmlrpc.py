@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import datetime
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from xml.parsers import expat
@@ -79,6 +81,8 @@ def encode_call(
     out.append("</params>\n</methodCall>\n")
     return "".join(out).encode("utf-8")
 
+
+_ILLEGAL_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 _ILLEGAL = {code for code in range(32) if code not in (9, 10, 13)} | {0xFFFE, 0xFFFF}
 
@@ -201,7 +205,10 @@ class _Document:
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._fed = 0
-        parser = expat.ParserCreate()
+        # Changelogs and faults hold whatever a program wrote: bytes that are not UTF-8, and
+        # characters that XML forbids. A hub sends them on as they are.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -291,6 +298,8 @@ class _Document:
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._waiting = 0
+        text = _ILLEGAL_TEXT.sub("\N{REPLACEMENT CHARACTER}", self._decoder.decode(data, final))
+        data = text.encode("utf-8")
         self._fed += len(data)
         self.parser.Parse(data, final)
         # Text comes in parts. What is long and has no end is a comment, a tag or an instruction.

@@ -193,6 +193,9 @@ def surplus(
         for a task that another call made.
     """
     entry = TASK_METHODS[method]
+    if not isinstance(task["request"], list):
+        # A request that can't be read is of no call that we made.
+        return None
     if entry.marker == LABEL:
         fits = task.get(LABEL) == arguments[LABEL]
         return 0 if fits and _plain(task["request"]) == _plain(arguments["arglist"]) else None

@@ -37,6 +37,11 @@ PAUSES = (0.0, 2.0, 8.0)
 
 MAX_CLAIMS = 10_000
 
+DAY = 86400.0
+
+CLOCKS_DIFFER = 600.0
+"""Seconds by which the clocks of a hub and of its clients may differ."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -226,6 +231,13 @@ class Submitter:
             for name, look_up in entry.aliases.items()
             if isinstance(arguments.get(name), (int, str))
         }
+        oldest = submission.newest_task
+        if await self._was_restored(submission):
+            # The ids of a hub that was restored from a backup run again: time tells, and a marker
+            # does, which no other submission has.
+            oldest = 0
+            marked = entry.marker is not None
+            wanted["createdAfter"] = submission.submitted - (DAY if marked else CLOCKS_DIFFER)
         found: list[tuple[int, int]] = []
         offset = 0
         while True:
@@ -234,11 +246,21 @@ class Submitter:
             tasks = structs(reply, "listTasks", "id", "request")
             for task in tasks:
                 more = surplus(call.method, arguments, task, others)
-                if more is not None and task["id"] > submission.newest_task:
+                if more is not None and task["id"] > oldest:
                     found.append((more, int(task["id"])))
-            if len(tasks) < PAGE or tasks[-1]["id"] <= submission.newest_task:
+            if len(tasks) < PAGE or tasks[-1]["id"] <= oldest:
                 return [task_id for _, task_id in sorted(found)]
             offset += PAGE
+
+    async def _was_restored(self, submission: Submission) -> bool:
+        """Tell whether the hub lost tasks since a submission began, as after a restored backup."""
+        if not submission.newest_task:
+            return False
+        newest = await self._client.call("getTaskInfo", submission.newest_task)
+        if newest is None:
+            return True
+        created = a_struct(newest, "getTaskInfo").get("create_ts")
+        return isinstance(created, float) and created > submission.submitted + CLOCKS_DIFFER
 
     def _unknown(self, call: Call, error: KojiException | None) -> UnknownOutcome:
         return UnknownOutcome(

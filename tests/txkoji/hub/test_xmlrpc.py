@@ -271,3 +271,26 @@ def test_half_a_member(struct: str) -> None:
     body = f"<value><struct>{struct}</struct></value></param></params></methodResponse>"
     with pytest.raises(NotXMLRPC, match="without a name or a value"):
         decode_response(PROLOG + body.encode())
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b"a\x1b[31mb", "a\ufffd[31mb"),
+        (b"a\x00b", "a\ufffdb"),
+        (b"caf\xe9", "caf\ufffd"),
+        (b"\xed\xa0\x80", "\ufffd\ufffd\ufffd"),
+        ("\ufffe\uffff".encode(), "\ufffd\ufffd"),
+        (b"\xe2\x82", "\ufffd"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_characters_that_xml_forbids(sent: bytes, read: str, size: int) -> None:
+    """A changelog or fault may hold any bytes: what is no character becomes U+FFFD."""
+    body = (
+        PROLOG + b"<value><string>" + sent + b"</string></value></param></params></methodResponse>"
+    )
+    decoder = ResponseDecoder()
+    for start in range(0, len(body), size):
+        decoder.feed(body[start : start + size])
+    assert decoder.close() == read

@@ -353,3 +353,39 @@ async def test_priority_and_channel(koji: Connection, hub: FakeHub) -> None:
     assert task["priority"] == 25
     assert hub.call("getChannel", task["channel_id"])["name"] == "image"
     assert task["state"] != task_states.FAILED
+
+
+@pytest.mark.parametrize("gap", [0, 3])
+@pytest_twisted.ensureDeferred
+async def test_hub_restored_from_a_backup(koji: Connection, hub: FakeHub, gap: int) -> None:
+    """A hub whose ids run backwards after a restore still gives a marked task back, once."""
+    for number in range(5):
+        hub.call("build", f"{SOURCE}{number}", "demo", {"scratch": True}, user="carol")
+    begun = await koji.new_submission("build")
+    restored = dataclasses.replace(begun, newest_task=begun.newest_task + 1000 * (1 + gap))
+    task_id = await koji.submit("build", SOURCE, "demo", submission=begun)
+    hub.call("build", f"{SOURCE}9", "demo", {"scratch": True}, user="carol")
+    assert task_id < restored.newest_task
+    assert await koji.find_submitted(restored, "build", SOURCE, "demo") == task_id
+
+
+@pytest_twisted.ensureDeferred
+async def test_restored_hub_without_the_task(koji: Connection, hub: FakeHub) -> None:
+    """On a restored hub an equal request from before the submission is not taken for it."""
+    await koji.newRepo("demo-build")
+    begun = await koji.new_submission("newRepo", "demo-build")
+    restored = dataclasses.replace(
+        begun, newest_task=begun.newest_task + 1000, submitted=begun.submitted + 3600
+    )
+    assert await koji.find_submitted(restored, "newRepo", "demo-build") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_control_character_in_the_newest_task(koji: Connection, hub: FakeHub) -> None:
+    """Another user's task whose result holds a control character is in nobody's way."""
+    other = hub.call("build", f"{SOURCE}other", "demo", {"scratch": True})
+    hub.state.update("task", other, state=task_states.CLOSED, result="red \x1b[31mtext")
+    [newest] = await koji.listTasks({}, {"order": "-id", "limit": 1})
+    assert "\N{REPLACEMENT CHARACTER}[31m" in str(newest.result)
+    task_id = await koji.submit("build", SOURCE, "demo")
+    assert task_id > other
