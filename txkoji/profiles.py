@@ -21,8 +21,8 @@ __all__ = ["Profile", "load", "names", "searched_paths", "usable_url"]
 
 _USER_INFORMATION = re.compile(r"//\S*@")
 
-SYSTEM_DIRECTORY = Path("/etc/koji.conf.d")
-SYSTEM_FILE = Path("/etc/koji.conf")
+SYSTEM = Path("/etc")
+"""Where the system's configuration is: ``koji.conf.d`` and ``koji.conf``."""
 
 SECRETS = ("password", "keytab", "ccache")
 """Keys that no ``lookup`` shows. Koji's own client has the password on its command line only."""
@@ -74,22 +74,25 @@ class Profile:
     settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
-def searched_paths(config: str | os.PathLike[str] | None = None) -> list[Path]:
+def searched_paths(
+    config: str | os.PathLike[str] | None = None, *, system: Path = SYSTEM
+) -> list[Path]:
     """Return the files and directories that :func:`load` reads, in order; later ones win.
 
     Args:
         config: a file or directory that takes the place of the user's own two.
+        system: the directory of the system's own two.
     """
     if config is not None:
         user = [Path(config).expanduser()]
     else:
         user = [Path("~/.koji/config.d").expanduser(), Path("~/.koji/config").expanduser()]
-    return [SYSTEM_DIRECTORY, SYSTEM_FILE, *user]
+    return [system / "koji.conf.d", system / "koji.conf", *user]
 
 
-def _files(config: str | os.PathLike[str] | None) -> list[Path]:
+def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
     files: list[Path] = []
-    for path in searched_paths(config):
+    for path in searched_paths(config, system=system):
         if path.is_dir():
             files += sorted(path.glob("*.conf"))
         elif path.exists():
@@ -99,9 +102,9 @@ def _files(config: str | os.PathLike[str] | None) -> list[Path]:
     return files
 
 
-def _read(config: str | os.PathLike[str] | None) -> configparser.ConfigParser:
+def _read(config: str | os.PathLike[str] | None, system: Path) -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
-    for path in _files(config):
+    for path in _files(config, system):
         try:
             text = path.read_text(encoding="utf-8")
             parser.read_string(text, source=str(path))
@@ -119,29 +122,39 @@ def _read(config: str | os.PathLike[str] | None) -> configparser.ConfigParser:
     return parser
 
 
-def names(config: str | os.PathLike[str] | None = None) -> list[str]:
+def names(config: str | os.PathLike[str] | None = None, *, system: Path = SYSTEM) -> list[str]:
     """Return the names of all profiles that are configured, sorted.
+
+    Args:
+        config: a file or directory to read instead of the user's own.
+        system: the directory of the system's own.
 
     Raises:
         BrokenConfiguration: a file can't be read or parsed.
     """
-    return sorted(_read(config).sections())
+    return sorted(_read(config, system).sections())
 
 
-def load(profile: str = "koji", *, config: str | os.PathLike[str] | None = None) -> Profile:
+def load(
+    profile: str = "koji",
+    *,
+    config: str | os.PathLike[str] | None = None,
+    system: Path = SYSTEM,
+) -> Profile:
     """Read a profile from Koji's configuration files.
 
     Args:
         profile: the profile's name.
         config: a file or directory to read instead of the user's own.
+        system: the directory of the system's own.
 
     Raises:
         ProfileNotFound: no file has the profile, or it names no server. The text says where was
             looked and which profiles there are.
         BrokenConfiguration: a file can't be read or parsed, or a value is of the wrong kind.
     """
-    parser = _read(config)
-    where = ", ".join(str(path) for path in searched_paths(config))
+    parser = _read(config, system)
+    where = ", ".join(str(path) for path in searched_paths(config, system=system))
     if not parser.has_section(profile):
         known = ", ".join(sorted(parser.sections()))
         remedy = f"there are: {known}" if known else "no profile is configured at all"

@@ -11,12 +11,10 @@ from txkoji.exceptions import BrokenConfiguration, ConfigurationError, ProfileNo
 
 
 @pytest.fixture
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Take the place of /etc; returns the directory."""
+def system(tmp_path: Path) -> Path:
+    """Return a directory in the place of /etc."""
     directory = tmp_path / "etc"
     (directory / "koji.conf.d").mkdir(parents=True)
-    monkeypatch.setattr(profiles, "SYSTEM_DIRECTORY", directory / "koji.conf.d")
-    monkeypatch.setattr(profiles, "SYSTEM_FILE", directory / "koji.conf")
     return directory
 
 
@@ -40,7 +38,7 @@ def test_later_files_win(system: Path, user: Path) -> None:
     write(system / "koji.conf", "[k]\nweburl = http://etc/w/\ntopurl = http://etc/t/\n")
     write(user / "config.d" / "x.conf", "[k]\ntopurl = http://user/t\n")
     write(user / "config", "[k]\nprincipal = me\n")
-    profile = profiles.load("k")
+    profile = profiles.load("k", system=system)
     assert profile.server == "http://b"
     assert profile.weburl == "http://etc/w"
     assert profile.topurl == "http://user/t"
@@ -52,7 +50,7 @@ def test_files_that_are_not_conf(system: Path, user: Path) -> None:
     """A directory's files count only with the ending ``.conf``."""
     write(system / "koji.conf.d" / "k.conf", "[k]\nserver = http://k\n")
     write(system / "koji.conf.d" / "k.conf.rpmsave", "[k]\nserver = http://old\n")
-    assert profiles.load("k").server == "http://k"
+    assert profiles.load("k", system=system).server == "http://k"
 
 
 def test_config_takes_the_place_of_the_users(system: Path, user: Path, tmp_path: Path) -> None:
@@ -60,16 +58,16 @@ def test_config_takes_the_place_of_the_users(system: Path, user: Path, tmp_path:
     write(system / "koji.conf", "[k]\nserver = http://etc\nweburl = http://etc/w\n")
     write(user / "config", "[k]\nweburl = http://user/w\n")
     named = write(tmp_path / "named.conf", "[k]\nserver = http://named\n")
-    profile = profiles.load("k", config=named)
+    profile = profiles.load("k", config=named, system=system)
     assert (profile.server, profile.weburl) == ("http://named", "http://etc/w")
     with pytest.raises(BrokenConfiguration, match="there is no configuration file"):
-        profiles.load("k", config=tmp_path / "absent.conf")
+        profiles.load("k", config=tmp_path / "absent.conf", system=system)
 
 
 def test_defaults(system: Path, user: Path) -> None:
     """Defaults are Koji's own, except a shorter timeout; ~ is the user's home."""
     write(system / "koji.conf", "[k]\nserver = https://k/kojihub/\ncert = ~/me.pem\n")
-    profile = profiles.load("k")
+    profile = profiles.load("k", system=system)
     assert profile.server == "https://k/kojihub"
     assert profile.weburl == "http://localhost/koji"
     assert profile.topurl is None
@@ -85,35 +83,35 @@ def test_certificates_in_their_usual_place(system: Path, user: Path) -> None:
     write(system / "koji.conf", "[k]\nserver = https://k\n[none]\nserver = https://k\ncert =\n")
     write(user / "client.crt", "x")
     write(user / "serverca.crt", "x")
-    assert profiles.load("k").cert == str(user / "client.crt")
-    assert profiles.load("k").serverca == str(user / "serverca.crt")
-    assert profiles.load("none").cert is None
+    assert profiles.load("k", system=system).cert == str(user / "client.crt")
+    assert profiles.load("k", system=system).serverca == str(user / "serverca.crt")
+    assert profiles.load("none", system=system).cert is None
 
 
 def test_old_pkgurl(system: Path, user: Path) -> None:
     """The old ``pkgurl`` says where the files are, where ``topurl`` does not."""
     write(system / "koji.conf", "[k]\nserver = http://k\npkgurl = http://k/files/packages/\n")
-    assert profiles.load("k").topurl == "http://k/files"
+    assert profiles.load("k", system=system).topurl == "http://k/files"
 
 
 def test_missing_profile(system: Path, user: Path) -> None:
     """A profile that is not there: where was looked, and which ones there are. A ValueError too."""
     write(system / "koji.conf", "[fedora]\nserver = http://f\n[centos]\nserver = http://c\n")
     with pytest.raises(ProfileNotFound) as caught:
-        profiles.load("fedroa")
+        profiles.load("fedroa", system=system)
     assert str(caught.value) == (
         f"no Koji profile 'fedroa' in {system}/koji.conf.d, {system}/koji.conf,"
         f" {user}/config.d, {user}/config; there are: centos, fedora"
     )
     with pytest.raises(ValueError, match="no Koji profile 'nope'"):
         Connection("nope", reactor=object())
-    assert profiles.names() == ["centos", "fedora"]
+    assert profiles.names(system=system) == ["centos", "fedora"]
 
 
 def test_nothing_is_configured(system: Path, user: Path) -> None:
     """Without any profile the error says so."""
     with pytest.raises(ProfileNotFound, match="no profile is configured at all"):
-        profiles.load()
+        profiles.load(system=system)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,7 @@ def test_broken_profile(system: Path, user: Path, text: str, words: str) -> None
     """What is wrong with a profile is one line that names it."""
     write(system / "koji.conf", text)
     with pytest.raises(ConfigurationError) as caught:
-        profiles.load("k")
+        profiles.load("k", system=system)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -142,7 +140,7 @@ def test_file_that_is_not_text(system: Path, user: Path) -> None:
     """A configuration in another encoding is named."""
     (system / "koji.conf").write_bytes(b"[k]\nserver = http://k\n# caf\xe9\n")
     with pytest.raises(BrokenConfiguration, match=r"koji\.conf is not UTF-8"):
-        profiles.load("k")
+        profiles.load("k", system=system)
 
 
 def test_file_that_cannot_be_read(system: Path, user: Path) -> None:
@@ -150,14 +148,14 @@ def test_file_that_cannot_be_read(system: Path, user: Path) -> None:
     path = system / "koji.conf.d" / "k.conf"
     path.mkdir()
     with pytest.raises(BrokenConfiguration) as caught:
-        profiles.load("k")
+        profiles.load("k", system=system)
     assert str(caught.value) == f"can't read the Koji configuration {path}: Is a directory"
 
 
 def test_keytab_is_not_shown(system: Path, user: Path) -> None:
     """The path of a keytab is in no repr."""
     write(system / "koji.conf", "[k]\nserver = http://k\nkeytab = /etc/secret.keytab\n")
-    profile = profiles.load("k")
+    profile = profiles.load("k", system=system)
     assert profile.keytab == "/etc/secret.keytab"
     assert "secret" not in repr(profile)
 
@@ -169,9 +167,9 @@ def test_poll_interval(system: Path, user: Path) -> None:
         user / "config",
         "[b]\nserver = http://k\npoll_interval = 0\n[c]\nserver = http://k\npoll_interval = -5\n",
     )
-    assert profiles.load("a").poll_interval == 30
-    assert profiles.load("b").poll_interval == 6
-    assert profiles.load("c").poll_interval == 1
+    assert profiles.load("a", system=system).poll_interval == 30
+    assert profiles.load("b", system=system).poll_interval == 6
+    assert profiles.load("c", system=system).poll_interval == 1
 
 
 def test_secrets_are_not_settings(tmp_path: Path) -> None:
