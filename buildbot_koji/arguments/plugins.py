@@ -118,11 +118,14 @@ class DeclaredArguments:
         given.update(kwargs)
         unknown = [name for name in given if name not in {*self.arguments, *self.passed_on}]
         for name in unknown:
-            del given[name]
+            value = given.pop(name)
             known = [*self.arguments, *self.passed_on]
-            meant = difflib.get_close_matches(name, known, n=1, cutoff=ALIKE)
-            hint = f": did you mean {meant[0]}?" if meant else ""
+            meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=ALIKE)), None)
+            hint = f": did you mean {meant}?" if meant else ""
             self._report([f"{name} is not an argument of {plugin}{hint}"])
+            if meant is not None and meant in self.arguments:
+                # It must not be reported as missing, too.
+                given.setdefault(meant, value)
         values = {name: given.pop(name, each.default) for name, each in self.arguments.items()}
         return values, given
 

@@ -135,7 +135,7 @@ def test_service() -> None:
     ]
     assert mistakes(Service, name=5) == ["Service: name=5 must be a non-empty string"]
     assert mistakes(Service, name=util.Property("n")) == [f"Service: name=Property(n) {RENDERABLE}"]
-    assert mistakes(Service, "x", tag="x") == [
+    assert mistakes(Service, "x", tag=["x"]) == [
         "Service: give all arguments by their names",
         "Service: tag is not an argument of Service: did you mean tags?",
     ]
@@ -156,6 +156,13 @@ PLUGINS = {
     for entry in entry_points(group=f"buildbot.{group}")
     if entry.value.startswith("buildbot_koji.")
 }
+
+
+def test_one_line_for_a_misspelled_argument() -> None:
+    """An argument that is required and misspelled is not reported as missing, too."""
+    assert mistakes(steps.KojiBuild, "koji", targett="f44", source=GIT) == [
+        "KojiBuild: targett is not an argument of KojiBuild: did you mean target?"
+    ]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
