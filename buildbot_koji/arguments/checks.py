@@ -61,7 +61,7 @@ def words(value: Any) -> list[Any]:
 
 
 def unsendable(value: Any, *others: type, depth: int = 0) -> str | None:
-    """Want a value that can be stored as JSON and sent to a hub by XML-RPC.
+    """Check for a value that can be stored as JSON and sent to a hub by XML-RPC.
 
     Args:
         value: the value.
@@ -96,13 +96,13 @@ def unsendable(value: Any, *others: type, depth: int = 0) -> str | None:
 
 
 def text(value: Any) -> str | None:
-    """Want a string that is not empty."""
+    """Check for a non-empty string."""
     good = isinstance(value, str) and value.strip()
     return unsendable(value) if good else "must be a non-empty string"
 
 
 def texts(value: Any) -> str | None:
-    """Want a list of strings."""
+    """Check for a list of strings."""
     good = isinstance(value, (list, tuple)) and all(
         isinstance(each, str) and each.strip() for each in value
     )
@@ -110,25 +110,25 @@ def texts(value: Any) -> str | None:
 
 
 def text_or_texts(value: Any) -> str | None:
-    """Want a list of strings, or one string with spaces between the parts."""
+    """Check for a list of strings, or one string with spaces between the parts."""
     return text(value) if isinstance(value, str) else texts(value)
 
 
 def strings(value: Any) -> str | None:
-    """Want a dictionary of strings."""
+    """Check for a dictionary of strings."""
     good = isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())
     return json_struct(value) if good else "must be a dictionary of strings"
 
 
 def one_of(*words: str) -> Check:
-    """Make a check that wants one of some strings."""
+    """Make a check for one of some strings."""
     wanted = f"must be {' or '.join(repr(word) for word in words)}"
     # A renderable, compared with a string, is yet another renderable, and true.
     return lambda value: None if isinstance(value, str) and value in words else wanted
 
 
 def several_of(*words: str) -> Check:
-    """Make a check that wants a list out of some strings."""
+    """Make a check for a list out of some strings."""
 
     def check(value: Any) -> str | None:
         good = texts(value) is None and not set(value) - set(words)
@@ -138,7 +138,7 @@ def several_of(*words: str) -> Check:
 
 
 def regex(value: Any) -> str | None:
-    """Want a regular expression."""
+    """Check for a regular expression."""
     return text(value) or _pattern_complaint(value, "must be a regular expression")
 
 
@@ -151,7 +151,7 @@ def _pattern_complaint(pattern: str, complaint: str) -> str | None:
 
 
 def web_url(value: Any) -> str | None:
-    """Want the URL of a page."""
+    """Check for the URL of a page."""
     complaint = text(value)
     if complaint is not None:
         return complaint
@@ -164,7 +164,7 @@ def web_url(value: Any) -> str | None:
 
 
 def email(value: Any) -> str | None:
-    """Want an e-mail address, without a name around it."""
+    """Check for a bare e-mail address, without a display name."""
     good = text(value) is None and re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", value)
     return None if good else "must be an e-mail address (name@host)"
 
@@ -173,29 +173,29 @@ def email(value: Any) -> str | None:
 
 
 def flag(value: Any) -> str | None:
-    """Want True or False."""
+    """Check for True or False."""
     return None if isinstance(value, bool) else "must be True or False"
 
 
 def flag_or_texts(value: Any) -> str | None:
-    """Want True, False, or a list of strings."""
+    """Check for True, False, or a list of strings."""
     good = isinstance(value, (bool, list, tuple))
     complaint = texts(value) if good and not isinstance(value, bool) else None
     return complaint if good else "must be True, False or a list of strings"
 
 
 def integer(value: Any) -> str | None:
-    """Want a whole number."""
+    """Check for a whole number."""
     return _whole(value, "must be a whole number")
 
 
 def count(value: Any) -> str | None:
-    """Want a whole number that is not negative."""
+    """Check for a whole number that is not negative."""
     return _whole(value, "must be a whole number, 0 or more", least=0)
 
 
 def positive(value: Any) -> str | None:
-    """Want a whole number greater than 0."""
+    """Check for a whole number greater than 0."""
     return _whole(value, "must be a whole number greater than 0", least=1)
 
 
@@ -206,7 +206,7 @@ def _whole(value: Any, wanted: str, least: int | None = None) -> str | None:
 
 
 def integers(value: Any) -> str | None:
-    """Want whole numbers: a list, or one."""
+    """Check for whole numbers: a list, or one."""
     listed = value if isinstance(value, (list, tuple)) else [value]
     wanted = "must be a list of whole numbers, or one"
     return next((found for each in listed if (found := _whole(each, wanted))), None)
@@ -218,13 +218,13 @@ def _is_number(value: Any) -> bool:
 
 
 def seconds(value: Any) -> str | None:
-    """Want a positive number."""
+    """Check for a positive number."""
     good = _is_number(value) and value > 0
     return None if good else "must be a number of seconds greater than 0"
 
 
 def pause(value: Any) -> str | None:
-    """Want a number that is not negative."""
+    """Check for a number that is not negative."""
     good = _is_number(value) and value >= 0
     return None if good else "must be a number of seconds, or 0"
 
@@ -233,18 +233,18 @@ def pause(value: Any) -> str | None:
 
 
 def json_list(value: Any) -> str | None:
-    """Want a list that a hub takes."""
+    """Check for a list that a hub takes."""
     return unsendable(value) if isinstance(value, (list, tuple)) else "must be a list"
 
 
 def json_struct(value: Any) -> str | None:
-    """Want a dictionary that a hub takes."""
+    """Check for a dictionary that a hub takes."""
     mapping = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     return unsendable(value) if mapping else "must be a dictionary whose keys are strings"
 
 
 def function(value: Any) -> str | None:
-    """Want something to call."""
+    """Check for a function, or anything that can be called."""
     return None if callable(value) else "must be a function"
 
 
@@ -252,14 +252,14 @@ def function(value: Any) -> str | None:
 
 
 def name_or_id(value: Any) -> str | None:
-    """Want a name, or the hub's number for it."""
+    """Check for a name, or the hub's number for it."""
     if isinstance(value, str) and value.strip():
         return text(value)
     return None if positive(value) is None else "must be a name or an id"
 
 
 def names_or_ids(value: Any) -> str | None:
-    """Want names or ids: a list, one of them, or one string with spaces between names."""
+    """Check for names or ids: a list, one of them, or one string with spaces between names."""
     if isinstance(value, (list, tuple)):
         good = bool(value) and all(name_or_id(each) is None for each in value)
         return None if good else "must be a list of names or ids, not empty"
@@ -267,7 +267,7 @@ def names_or_ids(value: Any) -> str | None:
 
 
 def build(value: Any) -> str | None:
-    """Want a build: an NVR or an id."""
+    """Check for a build: an NVR or an id."""
     if isinstance(value, str):
         good = len(value.split()) == 1 and value.count("-") >= 2 and text(value) is None
     else:
@@ -276,7 +276,7 @@ def build(value: Any) -> str | None:
 
 
 def builds(value: Any) -> str | None:
-    """Want builds: a list of NVRs or ids, one of them, or one string with spaces between NVRs."""
+    """Check for builds: NVRs or ids in a list, one of them, or NVRs in one string."""
     if text(value) is None:
         value = value.split()
     listed = value if isinstance(value, (list, tuple)) else [value]
@@ -285,7 +285,7 @@ def builds(value: Any) -> str | None:
 
 
 def faults(value: Any) -> str | None:
-    """Want a list of fault codes and of regular expressions."""
+    """Check for a list of fault codes and of regular expressions."""
     if not isinstance(value, (list, tuple)):
         return "must be a list of fault codes and regular expressions"
     for each in value:
@@ -300,7 +300,7 @@ def faults(value: Any) -> str | None:
 
 
 def source(value: Any) -> str | None:
-    """Want what Koji builds from: an SCM URL, or the path of an uploaded source RPM."""
+    """Check for what Koji builds from: an SCM URL, or the path of an uploaded source RPM."""
     complaint = text(value)
     if complaint is not None:
         return complaint

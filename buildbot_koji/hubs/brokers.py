@@ -191,13 +191,13 @@ class KojiAMQP1(KojiBroker):
 
 
 def check_broker(value: Any) -> str | None:
-    """Want a broker."""
+    """Check for a broker."""
     good = isinstance(value, KojiBroker)
     return None if good else "must be a util.KojiAMQP or util.KojiAMQP1"
 
 
 def check_receiving_broker(value: Any) -> str | None:
-    """Want a broker of which it is said what to receive."""
+    """Check for a broker whose settings name what to receive."""
     complaint = check_broker(value)
     if complaint is None and (missing := value.receiving_complaint()) is not None:
         return f"can't be received from: {missing}"

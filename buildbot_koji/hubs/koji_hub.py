@@ -149,7 +149,7 @@ class RenderedHub:
 
 
 def check_hub(value: Any) -> str | None:
-    """Want the name of a profile, or a hub with its credentials (``util.KojiHub``)."""
+    """Check for the name of a profile, or a hub with its credentials (``util.KojiHub``)."""
     if isinstance(value, (KojiHub, NamedHub)):
         return None
     good = isinstance(value, str) and value.strip()

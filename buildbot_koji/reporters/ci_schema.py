@@ -72,17 +72,17 @@ def _fields(value: Any, fields: Mapping[str, checks.Check], *required: str) -> s
 
 
 def contact(value: Any) -> str | None:
-    """Want who answers for the tests."""
+    """Check for the description of those who are responsible for the tests."""
     return _fields(value, CONTACT, "name", "team", "docs", "email")
 
 
 def test(value: Any) -> str | None:
-    """Want what is tested."""
+    """Check for the description of the test."""
     return _fields(value, TEST, "namespace")
 
 
 def system(value: Any) -> str | None:
-    """Want the systems on which it is tested."""
+    """Check for the descriptions of the systems that the tests run on."""
     if not isinstance(value, (list, tuple)) or not value:
         return "must be a list of dictionaries, not empty"
     required = ("os", "provider", "architecture")

@@ -47,7 +47,7 @@ OPTIONS = {
 
 
 def action(value: Any) -> str | None:
-    """Want what is done with a Koji build."""
+    """Check for what to do with a Koji build."""
     words = 'must be {"tag": NAME}, {"untag": NAME}, or with both to move a build'
     if not isinstance(value, Mapping) or not value or set(value) - {"tag", "untag"}:
         return words

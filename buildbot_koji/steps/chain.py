@@ -15,7 +15,7 @@ __all__ = ["KojiChainBuild"]
 
 
 def levels(value: Any) -> str | None:
-    """Want levels of sources: lists of SCM URLs, or of NVRs that are waited for."""
+    """Check for levels of sources: lists of SCM URLs, or of NVRs to wait for."""
     wanted = "must be a list of levels, each a list of SCM URLs (or NVRs, which are waited for)"
     if not isinstance(value, (list, tuple)) or len(value) == 0:
         return wanted

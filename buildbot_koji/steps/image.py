@@ -53,7 +53,7 @@ _KINDS_WITH: dict[str, tuple[str, ...]] = {
 
 
 def image_formats(value: Any) -> str | None:
-    """Want formats of images: a list, or one string."""
+    """Check for formats of images: a list, or one string."""
     complaint = checks.text_or_texts(value)
     if complaint is not None:
         return complaint
@@ -300,7 +300,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
 
 
 def os_repos(value: Any) -> str | None:
-    """Want URLs of repos, or dictionaries of such a ``baseurl`` and ``package_sets``."""
+    """Check for URLs of repos, or dictionaries with ``baseurl`` and ``package_sets``."""
     wanted = "must be a list of URLs, or of dictionaries with baseurl and package_sets"
     if not isinstance(value, (list, tuple)):
         return wanted

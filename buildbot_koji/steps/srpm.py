@@ -16,7 +16,7 @@ __all__ = ["KojiBuildSRPM"]
 
 
 def srpm(value: object) -> str | None:
-    """Want the path of a source RPM, or a pattern for it."""
+    """Check for the path of a source RPM, or a pattern for it."""
     good = checks.text(value) is None and str(value).endswith(".rpm")
     return None if good else "must be the path of a .src.rpm, or a pattern such as *.src.rpm"
 
