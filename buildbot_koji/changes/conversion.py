@@ -40,7 +40,10 @@ class ChangeConverter:
 
     def may_fit(self, event: Event) -> bool:
         """Return whether an event, whose details may still be missing, can become a change."""
-        return self._selection.may_fit(event)
+        try:
+            return self._selection.may_fit(event)
+        except Exception:  # noqa: BLE001 - convert() meets it again, and tells which event it is
+            return True
 
     def convert(self, event: Event) -> dict[str, Any] | None:
         """Return the arguments of ``addChange`` for a complete event; None if it does not fit."""

@@ -98,6 +98,18 @@ class HubFeed:
         """
         return list(await self._wait(self._poller.look, reported, self.cursor))
 
+    async def read_again(self, event: Event) -> Event | None:
+        """Return what the hub says now of an event that was given before; None if it is gone.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused.
+        """
+        if event.task is None and (event.build is None or "source" not in event.build):
+            # Its details are still to be read.
+            return event
+        found = await self.look(event)
+        return next((each for each in found if each.key == event.key), None)
+
     async def complete(self, events: Sequence[Event]) -> list[Event]:
         """Return events with all the details that changes need.
 

@@ -13,7 +13,7 @@ CATEGORY = "koji-health"
 
 
 class Health:
-    """Notices when the hub was silent for too long, and when it answers again.
+    """Notices when the hub was silent for too long, when events are unusable, and their end.
 
     Args:
         stale_after: seconds without an answer.
@@ -21,6 +21,7 @@ class Health:
 
     Attributes:
         stale: whether the silence was reported and the end of it was not.
+        unusable: the same of events that can't become changes.
         trouble: why the last request failed; None if it succeeded.
     """
 
@@ -29,6 +30,7 @@ class Health:
         self._answered_at = now
         self._recovered = False
         self.stale = False
+        self.unusable = False
         self.trouble: str | None = None
 
     def succeeded(self, now: float) -> bool:
@@ -47,26 +49,38 @@ class Health:
         """Record that the hub was not asked: its silence means nothing."""
         self._answered_at = now
 
-    def changed(self, now: float) -> bool:
-        """Update :attr:`stale`; returns whether it changed."""
-        stale = self.silence(now) >= self._stale_after
-        if stale == self.stale or (self.stale and not self._recovered):
-            return False
-        self.stale = stale
-        return True
+    @property
+    def condition(self) -> str:
+        """The worst of what is reported: ``stale``, ``unusable`` or ``well``."""
+        return "stale" if self.stale else "unusable" if self.unusable else "well"
+
+    def changed(self, now: float, *, unusable: bool = False) -> bool:
+        """Update the condition; returns whether it changed.
+
+        Args:
+            now: the time, in seconds.
+            unusable: whether there are events that can't become changes.
+        """
+        before = self.condition
+        if self._recovered or not self.stale:
+            self.stale = self.silence(now) >= self._stale_after
+        self.unusable = unusable
+        return self.condition != before
 
     def silence(self, now: float) -> float:
         """Return the seconds since the last answer."""
         return now - self._answered_at
 
 
-def health_change(source: str, hub: str, *, stale: bool, words: str, now: float) -> dict[str, Any]:
+def health_change(
+    source: str, hub: str, *, condition: str, words: str, now: float
+) -> dict[str, Any]:
     """Return the arguments of Buildbot's ``addChange`` for a report of the health.
 
     Args:
         source: the name of the change source.
         hub: the name of the hub's profile.
-        stale: whether the hub is silent.
+        condition: the :attr:`Health.condition`.
         words: the report.
         now: the time, in seconds since the epoch.
     """
@@ -77,10 +91,10 @@ def health_change(source: str, hub: str, *, stale: bool, words: str, now: float)
             "comments": words,
             "project": hub,
             "repository": hub,
-            "revision": f"{source}-{'stale' if stale else 'well'}-{int(now)}",
+            "revision": f"{source}-{condition}-{int(now)}",
             "when_timestamp": int(now),
             "properties": {
-                "koji_health": "stale" if stale else "well",
+                "koji_health": condition,
                 "koji_hub": hub,
                 CHANGE_SOURCE: source,
             },

@@ -22,14 +22,19 @@ from buildbot_koji.changes.health import Health, health_change
 from buildbot_koji.changes.interruption import Alarm, Interrupted, Interruption
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
 from buildbot_koji.changes.pacing import PendingEvents, PollSchedule
+from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.recorder import ChangeRecorder
-from buildbot_koji.changes.storage import SourceStorage
+from buildbot_koji.changes.set_aside import SetAside
+from buildbot_koji.changes.storage import SourceStorage, change_key
 from buildbot_koji.hubs.hub import get_hub
 from txkoji import Cursor, Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
 
 __all__ = ["Listener"]
+
+LONGEST_REASON = 300
+"""Characters of an error in the log: a database repeats the statement."""
 
 
 class Listener:
@@ -69,8 +74,15 @@ class Listener:
         self._converter = ChangeConverter(name, options)
         self._storage = SourceStorage(master, name)
         self._recorder = ChangeRecorder(
-            master, name, self._storage, limits, options.max_changes_per_hour, announced=announced
+            master,
+            name,
+            self._storage,
+            limits,
+            options.max_changes_per_hour,
+            refused=self._refused,
+            announced=announced,
         )
+        self._set_aside = SetAside()
         self._pending = PendingEvents(options.quiet_time, limits.longest_quiet)
         self._retry = replace(limits.retry, ceiling=options.poll_interval)
         self._schedule = PollSchedule(options.poll_interval, self._retry)
@@ -97,6 +109,11 @@ class Listener:
     def is_idle(self) -> bool:
         """Whether it waits for the next poll or message."""
         return self._alarm.is_asleep
+
+    @property
+    def set_aside(self) -> int:
+        """How many events can't become changes."""
+        return len(self._set_aside)
 
     @property
     def pending(self) -> int:
@@ -160,7 +177,7 @@ class Listener:
         hub = await get_hub(self._master, self._options.profile)
         await self._recorder.load()
         state = self._recorder.state
-        self._health.stale = state.stale
+        self._health.stale, self._health.unusable = state.stale, state.unusable
         cursor = None if state.cursor is None else Cursor.from_json(state.cursor)
         if cursor is not None:
             await self._recorder.read_back(cursor.horizon)
@@ -233,6 +250,26 @@ class Listener:
         self._report_answer()
         self._schedule.succeeded(self._now())
         self._pending.add(events, self._now())
+        await self._retry_set_aside()
+
+    async def _retry_set_aside(self) -> None:
+        """Make those events pending again that could not become changes: they may have changed."""
+        assert self._feed is not None
+        for event in self._set_aside.first(self._limits.batch):
+            key = str(event.key)
+            try:
+                again = await self._feed.read_again(event)
+            except Interrupted:
+                raise
+            except Exception as error:  # noqa: BLE001 - it must not stop the others
+                if is_passing(error):
+                    return
+                self._put_aside(key, error)
+                continue
+            if again is None:
+                self._set_aside.discard(key)
+            else:
+                self._pending.add([again], self._now())
 
     def _bus_changed(self, state: ReceiverState, _reason: str | None) -> None:
         if state is ReceiverState.READY:
@@ -265,7 +302,7 @@ class Listener:
             await self._store()
 
     def _is_known(self, key: str) -> bool:
-        return key in self._pending or self._recorder.knows(key)
+        return key in self._pending or key in self._set_aside or self._recorder.knows(key)
 
     # Changes
 
@@ -299,19 +336,45 @@ class Listener:
             return
         changes = []
         for event in events:
-            change = self._converter.convert(event)
-            if change is not None:
-                changes.append((str(event.key), change))
+            key = str(event.key)
+            try:
+                change = self._converter.convert(event)
+            except Exception as error:  # noqa: BLE001 - it must not stop the others
+                self._put_aside(key, error)
+                continue
+            if change is None:
+                self._recorder.dismiss(key, event.when or 0.0, self._now())
+                self._done_with(key)
             else:
-                self._recorder.dismiss(str(event.key), event.when or 0.0, self._now())
-                self._pending.discard(str(event.key))
+                changes.append((key, change))
         done = await self._recorder.record(
             [change for _, change in changes],
             self._now(),
             lambda: not self._interruption.is_stopped,
         )
         for key, _ in changes[:done]:
-            self._pending.discard(key)
+            if key in self._pending:
+                self._done_with(key)
+
+    def _done_with(self, key: str) -> None:
+        self._pending.discard(key)
+        if self._set_aside.discard(key):
+            self._log.info("{name}: the event {key} is usable now", name=self._name, key=key)
+
+    def _refused(self, change: dict[str, Any], error: Exception) -> None:
+        self._put_aside(change_key(change), error)
+
+    def _put_aside(self, key: str, error: Exception) -> None:
+        """Set an event aside that can't become a change, and log it unless that was done."""
+        reason = " ".join(f"{type(error).__name__}: {error}"[:LONGEST_REASON].split())
+        if self._set_aside.add(key, self._pending.get(key), reason):
+            self._log.warn(
+                "{name}: the event {key} can't become a change: {reason}",
+                name=self._name,
+                key=key,
+                reason=reason,
+            )
+        self._pending.discard(key)
 
     async def _release(self) -> None:
         if not await self._read_pause():
@@ -359,18 +422,23 @@ class Listener:
         if self._is_paused:
             self._health.not_asked(now)
         silence = self._health.silence(now)
-        if not self._health.changed(now):
+        was_stale = self._health.stale
+        if not self._health.changed(now, unusable=bool(self._set_aside)):
             return
-        stale, hub = self._health.stale, self._options.hub_name
-        if stale:
+        condition, hub = self._health.condition, self._options.hub_name
+        if condition == "stale":
             words = f"no answer from {hub} for {silence:.0f} s: {self._health.trouble}"
-            self._log.warn("{name}: {words}", name=self._name, words=words)
+        elif condition == "unusable":
+            count, reason = len(self._set_aside), self._set_aside.reason
+            words = f"events of {hub} that can't become changes: {count}, the last one: {reason}"
         else:
-            words = f"{hub} answers again"
-            self._log.info("{name}: {words}", name=self._name, words=words)
-        change = health_change(self._name, hub, stale=stale, words=words, now=now)
+            words = f"{hub} answers again" if was_stale else f"all events of {hub} are usable"
+        log = self._log.info if condition == "well" else self._log.warn
+        log("{name}: {words}", name=self._name, words=words)
+        change = health_change(self._name, hub, condition=condition, words=words, now=now)
         await self._under_master_lock(lambda: self._recorder.add_health(change))
-        self._recorder.state.stale = stale
+        self._recorder.state.stale = self._health.stale
+        self._recorder.state.unusable = self._health.unusable
         await self._recorder.save()
 
 

@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from buildbot_koji.changes.values import (
+    MAX_VALUE,
+    database_time,
+    encoded_size,
+    fit_properties,
+    fit_text,
+    member,
+)
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 from txkoji import (
     BuildPromote,
@@ -31,11 +39,12 @@ _SIZES = {
     "branch": 255,
     "revision": 255,
     "category": 255,
+    "comments": 4000,
     "revlink": 256,
     "repository": 512,
     "project": 512,
 }
-"""The sizes of Buildbot's columns: PostgreSQL refuses longer values."""
+"""The sizes of Buildbot's columns, and of a comment, in bytes: databases refuse longer values."""
 
 
 def change_of(event: Event, *, source: str, hub: str, project: str | None) -> dict[str, Any]:
@@ -72,17 +81,21 @@ def change_of(event: Event, *, source: str, hub: str, project: str | None) -> di
             "repository": repository,
             "revision": revision,
             "revlink": event.url or "",
-            "when_timestamp": None if event.when is None else int(event.when),
+            "when_timestamp": event.when,
         }
     )
 
 
 def fitted(change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a change with its values cut to the sizes of Buildbot's columns."""
-    return {
-        name: value[: _SIZES[name]] if name in _SIZES and value is not None else value
+    """Return a change whose values every database takes: those that are too large are cut."""
+    fitting = {
+        name: fit_text(value, _SIZES[name]) if name in _SIZES and value is not None else value
         for name, value in change.items()
     }
+    fitting["when_timestamp"] = database_time(change["when_timestamp"])
+    # A change that is held back is one value of the database.
+    rest = MAX_VALUE - encoded_size({**fitting, "properties": {}})
+    return {**fitting, "properties": fit_properties(change["properties"], rest)}
 
 
 def _author(event: Event) -> str:
@@ -111,11 +124,11 @@ def _origin(event: Event) -> tuple[str, str]:
 def _scm_source(event: Event) -> str | None:
     if event.build is not None:
         build = event.build
-        original = ((build.get("extra") or {}).get("source") or {}).get("original_url")
-        return build.get("source") or original
-    params: Any = {} if event.task is None else event.task.params or {}
-    source = params.get("src") or params.get("url")
-    return source if isinstance(source, str) else None
+        sources = [build.get("source"), member(build, "extra", "source", "original_url")]
+    else:
+        params = None if event.task is None else event.task.params
+        sources = [member(params, "src"), member(params, "url")]
+    return next((source for source in sources if source and isinstance(source, str)), None)
 
 
 def _build_facts(event: Event) -> dict[str, Any]:

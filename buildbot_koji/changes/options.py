@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from buildbot_koji.changes.values import MAX_VALUE
 from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Event, RetryPolicy
 
@@ -63,7 +64,7 @@ class SourceLimits:
         stop: how long a stop waits for a change that is being stored.
         settled: how long the schedulers may take to see a change, in a flood too: they take some
             20 a second on SQLite, one after the other.
-        chunk: held-back changes in one row of the database.
+        chunk: bytes of held-back changes in one row of the database.
     """
 
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(first=5.0))
@@ -71,4 +72,4 @@ class SourceLimits:
     longest_quiet: int = 10
     stop: float = 10.0
     settled: float = 600.0
-    chunk: int = 50
+    chunk: int = MAX_VALUE

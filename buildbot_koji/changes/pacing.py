@@ -77,6 +77,10 @@ class PendingEvents:
             self._events[str(event.key)] = event
             self._last_at = now
 
+    def get(self, key: str) -> Event | None:
+        """Return the event with a key, or None."""
+        return self._events.get(key)
+
     def first(self, count: int) -> list[Event]:
         """Return the events that have been there longest, at most so many."""
         return [event for event, _ in zip(self._events.values(), range(count), strict=False)]

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.changes.options import SourceLimits
 from buildbot_koji.changes.pacing import HourlyLimit
+from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.storage import HeldChanges, SourceState, SourceStorage, change_key
 from buildbot_koji.changes.stored import Announcements, StoredChanges
 from buildbot_koji.properties import EVENT_KEY
@@ -32,6 +33,7 @@ class ChangeRecorder:
         storage: what the source keeps in the database.
         limits: its pauses and limits.
         max_per_hour: how many changes may come in an hour; the rest is held back. None for any.
+        refused: called with a change that can't be stored, and the error: it is dealt with.
         announced: the value of :attr:`announced` of an earlier recorder in this process.
 
     Attributes:
@@ -48,8 +50,11 @@ class ChangeRecorder:
         limits: SourceLimits,
         max_per_hour: int | None,
         *,
+        refused: Callable[[dict[str, Any], Exception], None],
         announced: int = 0,
     ) -> None:
+        self._refused = refused
+        self._in_doubt: set[str] = set()
         self._master = master
         self._name = name
         self._storage = storage
@@ -131,7 +136,7 @@ class ChangeRecorder:
                 break
             if not may_continue():
                 return done
-            await self._store(change, now)
+            await self._try_to_store(change, now)
             done += 1
         await self._save_count()
         rest = [change for change in changes[done:] if not self.knows(change_key(change))]
@@ -160,7 +165,7 @@ class ChangeRecorder:
             if not self.may_release(now):
                 break
             # The master may have died after it was stored and before it was dropped.
-            await self._store(self._held.first(), now, may_be_stored=True)
+            await self._try_to_store(self._held.first(), now, may_be_stored=True)
             await self._held.drop_first()
         await self._save_count()
         if not self._held:
@@ -171,9 +176,22 @@ class ChangeRecorder:
         """When held-back changes may come, in seconds since the epoch; None if there are none."""
         return self._limit.renewed_at if self._held else None
 
-    async def _store(
+    async def _try_to_store(
         self, change: dict[str, Any], now: float, *, may_be_stored: bool = False
     ) -> None:
+        key = change_key(change)
+        try:
+            await self._store(change, now, may_be_stored=may_be_stored or key in self._in_doubt)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            # It may be stored all the same: Buildbot announces a change after that.
+            self._in_doubt.add(key)
+            self._refused(change, error)
+        else:
+            self._in_doubt.discard(key)
+
+    async def _store(self, change: dict[str, Any], now: float, *, may_be_stored: bool) -> None:
         key = change_key(change)
         if key in self._keys:
             return

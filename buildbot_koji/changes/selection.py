@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from buildbot_koji.changes.values import member
 from txkoji import SUBMISSION_MARKER, Event, PackageListChange, RepoDone, TaskStateChange, matches
 
 __all__ = ["Selection"]
@@ -97,9 +98,7 @@ def _has_marker(event: Event) -> bool:
     metadata: Any = None
     build: Any = event.build
     if build is not None:
-        metadata = (build.get("extra") or {}).get("custom_user_metadata")
+        metadata = member(build, "extra", "custom_user_metadata")
     elif event.task is not None:
-        params: Any = event.task.params or {}
-        options = params.get("opts")
-        metadata = options.get("custom_user_metadata") if isinstance(options, dict) else None
+        metadata = member(event.task.params, "opts", "custom_user_metadata")
     return isinstance(metadata, dict) and SUBMISSION_MARKER in metadata

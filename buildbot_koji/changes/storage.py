@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from buildbot_koji.changes.values import encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.properties import EVENT_KEY
 
@@ -27,6 +28,7 @@ class SourceState:
         count: the changes of that hour.
         counted: the last change in the count; None in the state of an older version.
         stale: whether the hub was reported as unreachable.
+        unusable: whether events were reported that can't become changes.
     """
 
     cursor: dict[str, Any] | None = None
@@ -35,6 +37,7 @@ class SourceState:
     count: int = 0
     counted: int | None = None
     stale: bool = False
+    unusable: bool = False
 
 
 class SourceStorage(MasterState):
@@ -75,7 +78,7 @@ class HeldChanges:
 
     Args:
         storage: where they are kept.
-        chunk: the changes of one row.
+        chunk: the bytes of changes in one row; a row has at least one change.
 
     Attributes:
         keys: the keys of the changes that are held.
@@ -109,7 +112,7 @@ class HeldChanges:
     async def append(self, changes: Sequence[dict[str, Any]]) -> None:
         """Hold changes back, after those that are held already."""
         for change in changes:
-            if len(self._tail) >= self._size:
+            if self._tail and encoded_size([*self._tail, change]) > self._size:
                 await self._write(self._last, self._tail)
                 self._last += 1
                 self._tail = []

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import mock
 import pytest
 import pytest_twisted
 from buildbot.plugins import schedulers, util
+from sqlalchemy.exc import DataError, OperationalError
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
@@ -338,7 +340,7 @@ async def test_flood(site: Site, logged: list[str]) -> None:
 
     def source() -> Any:
         source = koji(max_changes_per_hour=5)
-        source.limits = SourceLimits(chunk=3)
+        source.limits = SourceLimits(chunk=4000)
         return source
 
     master = await site.listen(source())
@@ -431,6 +433,82 @@ async def test_values_fit_the_columns(site: Site) -> None:
     for change in await master.until_changes(2):
         assert len(change["revision"]) == 255
         assert len(change["branch"]) <= 255
+
+
+@pytest.mark.parametrize("event", ["tagged", "build-complete"])
+@pytest_twisted.ensureDeferred
+async def test_odd_builds(site: Site, event: str) -> None:
+    """Builds whose ``extra`` no schema promised become changes, and hide no other build."""
+    master = await site.listen(koji(events=[event], ignore_marker=True, packages=["hello"]))
+    odd = [
+        {"extra": []},
+        {"extra": "text"},
+        {"extra": {"source": "git+https://git.example.test/x#1"}},
+        {"extra": {"custom_user_metadata": ["x"]}},
+        {"completion_ts": 32503680000.0},
+    ]
+    expected = []
+    for values in odd:
+        expected.append(site.build())
+        with site.hub.state.transaction():
+            newest = max(site.hub.state.rows("build"), key=lambda row: row["id"])
+            site.hub.state.update("build", newest["id"], **values)
+        expected.append(site.build())
+    await site.polled()
+    found = await master.until_changes(10)
+    assert sorted(change["revision"] for change in found) == sorted(expected)
+    assert all(change["when_timestamp"] < 2**31 for change in found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
+    """A change that the database refuses is set aside and tried again; the others are stored."""
+    master = await site.listen(koji())
+    updates = master.master.data.updates
+    refused: list[str] = []
+    add_change = updates.addChange
+
+    def refuse(**change: Any) -> Any:
+        if change["revision"] != bad:
+            return add_change(**change)
+        refused.append(change["revision"])
+        raise DataError("INSERT", {}, Exception("Data too long for column"))
+
+    first, bad, last = (site.build() for _ in range(3))
+    with mock.patch.object(updates, "addChange", refuse):
+        for _ in range(2):
+            await site.polled()
+            found = await master.until_changes(3)
+        assert master.source._running.set_aside == 1
+    assert [change["revision"] for change in found][:2] == [first, last]
+    assert (found[2]["category"], found[2]["properties"]["koji_health"]) == (
+        "koji-health",
+        "unusable",
+    )
+    assert "Data too long" in found[2]["comments"]
+    assert refused == [bad, bad]
+    assert len([line for line in logged if "can't become a change: DataError" in line]) == 1
+    await site.polled()
+    found = await master.until_changes(5)
+    assert [change["revision"] for change in found][3] == bad
+    assert found[4]["properties"]["koji_health"] == "well"
+    assert master.source._running.set_aside == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_that_is_unreachable(site: Site, logged_failures: list[Any]) -> None:
+    """A change that can't be stored because the database is unreachable is not set aside."""
+    master = await site.listen(koji())
+    updates = master.master.data.updates
+    down = mock.Mock(side_effect=OperationalError("INSERT", {}, Exception("server closed")))
+    nvr = site.build()
+    with mock.patch.object(updates, "addChange", down):
+        master.source.wake()
+        await until(lambda: down.called and logged_failures)
+        assert master.source._running.set_aside == 0
+    logged_failures.clear()
+    [change] = await master.until_changes(1)
+    assert change["revision"] == nvr
 
 
 @pytest_twisted.ensureDeferred

@@ -1,0 +1,84 @@
+"""Values from a hub as the master's database takes them. Pure, and total: nothing here raises."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["MAX_VALUE", "database_time", "encoded_size", "fit_properties", "fit_text", "member"]
+
+MAX_VALUE = 60_000
+"""Bytes of a change as JSON: MySQL's columns for properties and states hold 65,535."""
+
+MAX_TIME = 2**31 - 1
+"""PostgreSQL's column for the time of a change holds 32 bits."""
+
+_REFUSED = re.compile("[\x00\ud800-\udfff]")
+"""PostgreSQL refuses NUL, and no database takes half of a surrogate pair."""
+
+
+def member(value: Any, *names: str) -> Any:
+    """Return a member of nested structs; None if one of them is no struct or lacks it."""
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def database_time(when: Any) -> int | None:
+    """Return a time for a change, in seconds since the epoch; None if no database can hold it."""
+    is_number = isinstance(when, (int, float)) and not isinstance(when, bool)
+    return int(when) if is_number and 0 <= when <= MAX_TIME else None
+
+
+def encoded_size(value: Any) -> int:
+    """Return the bytes that a value takes as Buildbot stores it: JSON in ASCII."""
+    return len(json.dumps(value))
+
+
+def fit_text(value: Any, size: int) -> str:
+    """Return a text of at most so many bytes in UTF-8, without characters that databases refuse."""
+    clean = _REFUSED.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    return clean.encode()[:size].decode(errors="ignore")
+
+
+def fit_properties(properties: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Return properties that take at most so many bytes: the largest ones are cut.
+
+    Args:
+        properties: their names and values: texts, numbers, flags, and lists of texts.
+        size: the limit, in bytes of JSON.
+    """
+    fitted = {name: _clean(value) for name, value in properties.items()}
+    while (excess := encoded_size(fitted) - size) > 0 and fitted:
+        largest = max(fitted, key=lambda name: encoded_size(fitted[name]))
+        shorter = _shortened(fitted[largest], encoded_size(fitted[largest]) - excess)
+        if shorter is None:
+            del fitted[largest]
+        else:
+            fitted[largest] = shorter
+    return fitted
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _REFUSED.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, (list, tuple)):
+        return [_clean(each) for each in value]
+    return value
+
+
+def _shortened(value: Any, size: int) -> Any:
+    """Return the start of a list or text, at most so many bytes of JSON; None if there is none."""
+    if not isinstance(value, (list, str)):
+        return None
+    # The first that is too many, by bisection: a value may have millions.
+    low, high = 0, len(value)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if encoded_size(value[:middle]) <= size:
+            low = middle
+        else:
+            high = middle - 1
+    return value[:low] if low else None

@@ -1,0 +1,128 @@
+"""Whatever a hub says becomes values that the master's database takes."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildbot_koji.changes.mapping import change_of, fitted
+from buildbot_koji.changes.selection import Selection
+from buildbot_koji.changes.values import MAX_VALUE, database_time, fit_properties, fit_text, member
+from txkoji import Event, TagUntag
+from txkoji.build import Build
+from txkoji.history.events import make
+
+TEXT = 65_535
+"""Bytes of the smallest Text column of Buildbot's databases."""
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+def tagged(*, rpms: int = 0, when: Any = 1.0, **struct: Any) -> Event:
+    """Return the event of a build with some members of a struct."""
+    connection: Any = SimpleNamespace(weburl="http://hub.test/koji")
+    build = make(
+        Build,
+        {
+            "build_id": 7,
+            "name": "hello",
+            "version": "1",
+            "release": "1",
+            "nvr": "hello-1-1",
+            "package_name": "hello",
+            "owner_name": "alice",
+            "state": 1,
+            "task_id": 5,
+            **struct,
+        },
+        connection,
+    )
+    return TagUntag(
+        connection=connection,
+        action="tag",
+        build=build,
+        tag_id=1,
+        tag_name="f44-candidate",
+        create_event=9,
+        when=when,
+        rpms=tuple(
+            f"rust-web-sys+WebglCompressed{number:04}-devel-0.3.72-1.fc44.noarch"
+            for number in range(rpms)
+        ),
+    )
+
+
+def change(event: Event) -> dict[str, Any]:
+    return change_of(event, source="koji", hub="fake", project=None)
+
+
+@pytest.mark.parametrize(
+    "struct",
+    [
+        {"extra": []},
+        {"extra": "text"},
+        {"extra": {"source": "git+https://git.example.test/x#1"}},
+        {"extra": {"source": {"original_url": ["x"]}}},
+        {"source": 5},
+        {"extra": {"custom_user_metadata": "mine"}},
+    ],
+)
+def test_odd_extra(struct: dict[str, Any]) -> None:
+    """A build whose ``extra`` no schema promised becomes a change, and matches no marker."""
+    event = tagged(**struct)
+    selection = Selection(ignore_marker=True)
+    assert selection.may_fit(event)
+    assert selection.fits(event)
+    assert (change(event)["repository"], change(event)["revision"]) == ("hello", "hello-1-1")
+
+
+@pytest.mark.parametrize("when", [32503680000.0, -1.0, float("nan"), float("inf"), None])
+def test_odd_time(when: Any) -> None:
+    """A time that PostgreSQL's column can't hold is none."""
+    assert change(tagged(when=when))["when_timestamp"] is None
+
+
+def test_text() -> None:
+    """Texts are cut at bytes, between characters; NUL and half a surrogate pair are replaced."""
+    assert fit_text("äöü", 5) == "äö"
+    assert fit_text("a\0b\ud800", 255) == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
+    found = change(tagged(source="git+https://git.example.test/ä\0#" + "ü" * 300))
+    assert len(found["revision"].encode()) <= 255
+    assert "\0" not in found["repository"] + found["properties"]["koji_source"]
+
+
+def test_many_rpms() -> None:
+    """A change takes at most one value of the database; what is cut is its largest property."""
+    found = change(tagged(rpms=2000, source="git+https://git.example.test/x#1"))
+    assert 50_000 < len(json.dumps(found)) <= MAX_VALUE < TEXT
+    assert len(found["properties"]["koji_rpms"]) > 800
+    assert found["properties"]["koji_source"] == "git+https://git.example.test/x#1"
+    few = change(tagged(rpms=10))
+    assert len(few["properties"]["koji_rpms"]) == 10
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON), st.integers(2, 300))
+def test_properties(properties: dict[str, Any], size: int) -> None:
+    """Any properties fit any size."""
+    assert len(json.dumps(fit_properties(properties, size))) <= size
+
+
+@given(JSON)
+def test_any_value(value: Any) -> None:
+    """No value breaks the readers, wherever it stands."""
+    when = database_time(value)
+    assert when is None or 0 <= when < 2**31
+    assert len(fit_text(value, 10).encode()) <= 10
+    member(value, "a", "b")
+    found = change(tagged(extra=value, source=value, owner_name=value, draft=value, when=value))
+    assert len(json.dumps(found)) < TEXT
+    assert json.dumps(fitted(found)) == json.dumps(found)
