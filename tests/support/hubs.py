@@ -1,7 +1,8 @@
 """A pytest plugin: a hub and connections to it, for each test its own.
 
-``@pytest.mark.hub(**options)`` sets options of the :class:`FakeHub`. A module whose hub, profile or
-connections differ in more overrides the fixture that says it.
+``@pytest.mark.hub(**options)`` sets options of the :class:`FakeHub`; with ``on_clock`` the test
+advances its time and nothing listens, with ``content=False`` it is empty. A module whose hub,
+profile or connections differ in more overrides the fixture that says it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.task import Clock
 
 from txkoji import Connection, Profile
 from txkoji.testing import FakeHub
+
+NOW = 1_795_454_910
+"""When a test's clock starts, in seconds since the epoch: a time of the recordings."""
 
 Connect = Callable[..., Connection]
 """Makes a connection; the arguments change its profile."""
@@ -26,16 +31,34 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hub(**options): the options of the test's hub")
 
 
-@pytest_twisted.async_yield_fixture
-async def hub(request: pytest.FixtureRequest) -> AsyncIterator[FakeHub]:
-    """Give a hub that listens, with demonstration content, where anyone is ``kojiadmin``."""
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock that the test advances."""
+    clock = Clock()
+    clock.advance(NOW)
+    return clock
+
+
+@pytest.fixture
+def hub_options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Give the options of the test's hub."""
     options = {"build_seconds": 0.2, "anonymous_user": "kojiadmin"}
     # The mark nearest to the test comes first.
     for mark in reversed(list(request.node.iter_markers("hub"))):
         options.update(mark.kwargs)
-    hub = FakeHub(reactor, **options)
-    hub.add_demo_content()
-    await hub.start()
+    return options
+
+
+@pytest_twisted.async_yield_fixture
+async def hub(hub_options: dict[str, Any], clock: Clock) -> AsyncIterator[FakeHub]:
+    """Give a hub that listens, with demonstration content, where anyone is ``kojiadmin``."""
+    options = {"on_clock": False, "content": True, **hub_options}
+    on_clock, has_content = options.pop("on_clock"), options.pop("content")
+    hub = FakeHub(clock if on_clock else reactor, **options)
+    if has_content:
+        hub.add_demo_content()
+    if not on_clock:
+        await hub.start()
     yield hub
     await hub.stop()
 

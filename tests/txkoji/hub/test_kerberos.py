@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from tests.support import kdc as kdcs
+from tests.support.hubs import Connect
 from tests.support.kdc import KDC, REALM
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException
@@ -31,7 +32,6 @@ pytestmark = [
 ]
 
 ALICE = f"alice@{REALM}"
-Connect = Callable[..., Connection]
 
 
 @pytest.fixture(scope="module")
@@ -56,33 +56,22 @@ def alice(kdc: KDC) -> Path:
     return kdc.keytab(ALICE, "unseen-alice.keytab")
 
 
-@pytest_twisted.async_yield_fixture
-async def hub(service: Path) -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, tls=True, keytab=service)
+@pytest.fixture
+def hub_options(service: Path) -> dict[str, Any]:
+    return {"tls": True, "keytab": service, "content": False}
+
+
+@pytest.fixture
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that asks for a ticket, and knows who has one."""
     hub.add_user("alice", principals=[ALICE])
-    await hub.start()
-    yield hub
-    await hub.stop()
+    return hub
 
 
-@pytest_twisted.async_yield_fixture
-async def connect(hub: FakeHub) -> AsyncIterator[Connect]:
-    connections: list[Connection] = []
-    profile = Profile(
-        name="t",
-        server=hub.url,
-        authtype="kerberos",
-        serverca=str(hub.authority.certificate_path),
-    )
-
-    def make(**changes: Any) -> Connection:
-        koji = Connection(replace(profile, **changes), reactor=reactor, deadline=5)
-        connections.append(koji)
-        return koji
-
-    yield make
-    for koji in connections:
-        await koji.close()
+@pytest.fixture
+def profile(profile: Profile, hub: FakeHub) -> Profile:
+    """Give a profile that logs in by ticket."""
+    return replace(profile, authtype="kerberos", serverca=str(hub.authority.certificate_path))
 
 
 @pytest_twisted.ensureDeferred

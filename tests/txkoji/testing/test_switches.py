@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from twisted.internet.task import Clock
 
 from txkoji.exceptions import ActionNotAllowed, GenericError, ParameterError
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
+
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock that the test advances."""
-    return Clock()
-
-
-@pytest.fixture
-def hub(clock: Clock) -> Iterator[FakeHub]:
-    """An embedded hub with the demonstration's content."""
-    hub = FakeHub(clock)
-    hub.add_demo_content()
-    yield hub
-    hub.builder.stop()
 
 
 def old_hub(clock: Clock, version: str) -> FakeHub:

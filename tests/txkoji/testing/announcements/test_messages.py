@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +14,8 @@ from tests.support import DATA
 from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
 from txkoji.testing.announcements.messages import Announcement
+
+pytestmark = pytest.mark.hub(on_clock=True, content=False, build_seconds=10)
 
 GIT = "git+https://git.example.test/rpms/{}.git#{}"
 EMPTY: dict[str, Any] = {"wait_builds": [], "custom_user_metadata": {}}
@@ -77,17 +78,8 @@ def life(messages: list[Announcement]) -> list[list[str]]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """A clock that the test advances."""
-    clock = Clock()
-    clock.advance(1795454910)
-    return clock
-
-
-@pytest.fixture
-def hub(clock: Clock) -> Iterator[FakeHub]:
-    """An embedded hub that has what the recorded one had."""
-    hub = FakeHub(clock)
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that has what the recorded one had."""
     hub.noarch_packages |= {"hello", "world", "foo", "failarch"}
     hub.add_tag("test-build", arches="x86_64")
     hub.add_host("builder1", "x86_64 noarch")
@@ -98,8 +90,7 @@ def hub(clock: Clock) -> Iterator[FakeHub]:
         hub.add_package("test-candidate", package)
         hub.add_package("test-released", package)
     hub.add_repo("test-build")
-    yield hub
-    hub.builder.stop()
+    return hub
 
 
 def act(hub: FakeHub, clock: Clock) -> None:

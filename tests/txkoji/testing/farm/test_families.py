@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,25 +12,12 @@ from txkoji import build_states, task_states
 from txkoji.exceptions import ActionNotAllowed, GenericError, HubFault, PreBuildError
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
+
 GIT = "git+https://git.example.test/{}.git#{}"
 KS = "hello.ks"
 TREE = "https://mirror.example.test/os/$arch"
 ARCHES = ["x86_64", "aarch64"]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock that the test advances."""
-    return Clock()
-
-
-@pytest.fixture
-def hub(clock: Clock) -> Iterator[FakeHub]:
-    """An embedded hub with the demonstration's content."""
-    hub = FakeHub(clock)
-    hub.add_demo_content()
-    yield hub
-    hub.builder.stop()
 
 
 def finish(hub: FakeHub, clock: Clock, task_id: int) -> Any:

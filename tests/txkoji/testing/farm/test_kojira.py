@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,24 +10,9 @@ from twisted.internet.task import Clock
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
+
 SOURCE = "git+https://git.example.test/rpms/hello.git#r1"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock that the test advances."""
-    clock = Clock()
-    clock.advance(1795454910)
-    return clock
-
-
-@pytest.fixture
-def hub(clock: Clock) -> Iterator[FakeHub]:
-    """An embedded hub with the demonstration's content."""
-    hub = FakeHub(clock)
-    hub.add_demo_content()
-    yield hub
-    hub.builder.stop()
 
 
 def run(clock: Clock, seconds: float = 20) -> None:

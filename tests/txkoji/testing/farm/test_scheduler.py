@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from twisted.internet.task import Clock
 
@@ -12,20 +10,14 @@ from txkoji.testing import FakeHub
 
 SECONDS = 10.0
 
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock that the test advances."""
-    return Clock()
+pytestmark = pytest.mark.hub(on_clock=True, content=False, build_seconds=SECONDS)
 
 
 @pytest.fixture
-def hub(clock: Clock) -> Iterator[FakeHub]:
-    """An embedded hub whose only host takes one task at a time."""
-    hub = FakeHub(clock, build_seconds=SECONDS)
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub whose only host takes one task at a time."""
     hub.add_host("small", "x86_64 noarch", capacity=1.0)
-    yield hub
-    hub.builder.stop()
+    return hub
 
 
 def sleepers(hub: FakeHub, *priorities: int) -> list[int]:

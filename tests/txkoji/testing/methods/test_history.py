@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,27 +13,18 @@ from txkoji.testing import FakeHub
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.formats import rpms
 
+pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
+
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """A clock that the test advances."""
-    clock = Clock()
-    clock.advance(1795454910)
-    return clock
-
-
-@pytest.fixture
-def hub(clock: Clock) -> Iterator[FakeHub]:
-    """An embedded hub with the demonstration's content and three builds of hello."""
-    hub = FakeHub(clock)
-    hub.add_demo_content()
+def hub(hub: FakeHub, clock: Clock) -> FakeHub:
+    """Give a hub with three builds of hello."""
     for ref in ("r1", "r2", "r3"):
         hub.call("build", SOURCE.format("hello", ref), "demo")
         clock.pump([0.1] * 150)
-    yield hub
-    hub.builder.stop()
+    return hub
 
 
 def last_event(hub: FakeHub) -> int:
