@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
@@ -113,7 +114,9 @@ class Announcements:
         return newest
 
 
-def _taken(connection: Any, model: Any, changes: Sequence[dict[str, Any]]) -> set[int]:
+def _taken(
+    connection: sqlalchemy.Connection, model: Any, changes: Sequence[dict[str, Any]]
+) -> set[int]:
     """Return the numbers of those changes that a scheduler classified, or had built."""
     classified, asked = model.scheduler_changes.c.changeid, model.buildset_sourcestamps.c
     taken: set[int] = set()
