@@ -1,14 +1,14 @@
-"""What a delivery is and the states that it goes through. Pure.
+"""A delivery and its states. Pure.
 
 ::
 
-    WAITING -- STARTED --> SENDING -- TAKEN --> SENT -- DONE --> DELIVERED
-       ^                      |                  |
-       +------ POSTPONED -----+                  |
-       |                      +---- REFUSED -----+--> DEAD
-       +--------------------- RETRIED ----------------+
+    WAITING -- STARTED --> SENDING -- ACCEPTED --> SENT -- DONE --> DELIVERED
+       ^                      |                     |
+       +------ POSTPONED -----+                     |
+       |                      +------ REFUSED ------+--> DEAD
+       +---------------------- RETRIED ------------------+
 
-A delivery that a crash left SENDING starts again: its notes tell the sender what may have arrived.
+A delivery that a crash left SENDING starts again; its notes tell the sender what may have arrived.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-__all__ = ["FINAL", "TRANSITIONS", "Delivery", "DeliveryEvent", "State"]
+__all__ = ["FINAL", "TRANSITIONS", "Delivery", "DeliveryEvent", "DeliveryState"]
 
 
-class State(enum.Enum):
-    """Where a delivery is."""
+class DeliveryState(enum.Enum):
+    """How far a delivery has come."""
 
     WAITING = "waiting"
     SENDING = "sending"
@@ -36,46 +36,46 @@ class DeliveryEvent(enum.Enum):
     """What happens to a delivery."""
 
     STARTED = "an attempt begins"
-    TAKEN = "the other side has it; what comes of it is not known yet"
-    DONE = "it is known to have arrived, or not to be needed"
-    POSTPONED = "the other side can't be reached now"
-    REFUSED = "the other side said no, and would again"
-    EXPIRED = "the other side could not be reached for too long"
-    RETRIED = "a user wants it tried again"
+    ACCEPTED = "the peer accepted it; its outcome is asynchronous"
+    DONE = "it arrived, or is not needed"
+    POSTPONED = "the peer is unreachable now"
+    REFUSED = "the peer refused it permanently"
+    EXPIRED = "the peer was unreachable for too long"
+    RETRIED = "a user revived the dead letter"
 
 
-TRANSITIONS: Mapping[tuple[State, DeliveryEvent], State] = {
-    (State.WAITING, DeliveryEvent.STARTED): State.SENDING,
-    (State.SENDING, DeliveryEvent.STARTED): State.SENDING,
-    (State.SENDING, DeliveryEvent.TAKEN): State.SENT,
-    (State.SENDING, DeliveryEvent.DONE): State.DELIVERED,
-    (State.SENDING, DeliveryEvent.POSTPONED): State.WAITING,
-    (State.SENDING, DeliveryEvent.REFUSED): State.DEAD,
-    (State.SENDING, DeliveryEvent.EXPIRED): State.DEAD,
-    (State.SENT, DeliveryEvent.DONE): State.DELIVERED,
-    (State.SENT, DeliveryEvent.POSTPONED): State.SENT,
-    (State.SENT, DeliveryEvent.REFUSED): State.DEAD,
-    (State.SENT, DeliveryEvent.EXPIRED): State.DEAD,
-    (State.DEAD, DeliveryEvent.RETRIED): State.WAITING,
+TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
+    (DeliveryState.WAITING, DeliveryEvent.STARTED): DeliveryState.SENDING,
+    (DeliveryState.SENDING, DeliveryEvent.STARTED): DeliveryState.SENDING,
+    (DeliveryState.SENDING, DeliveryEvent.ACCEPTED): DeliveryState.SENT,
+    (DeliveryState.SENDING, DeliveryEvent.DONE): DeliveryState.DELIVERED,
+    (DeliveryState.SENDING, DeliveryEvent.POSTPONED): DeliveryState.WAITING,
+    (DeliveryState.SENDING, DeliveryEvent.REFUSED): DeliveryState.DEAD,
+    (DeliveryState.SENDING, DeliveryEvent.EXPIRED): DeliveryState.DEAD,
+    (DeliveryState.SENT, DeliveryEvent.DONE): DeliveryState.DELIVERED,
+    (DeliveryState.SENT, DeliveryEvent.POSTPONED): DeliveryState.SENT,
+    (DeliveryState.SENT, DeliveryEvent.REFUSED): DeliveryState.DEAD,
+    (DeliveryState.SENT, DeliveryEvent.EXPIRED): DeliveryState.DEAD,
+    (DeliveryState.DEAD, DeliveryEvent.RETRIED): DeliveryState.WAITING,
 }
 
-FINAL = frozenset({State.DELIVERED, State.DEAD})
+FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.DEAD})
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """Something that a reporter must bring to a hub or a broker, once.
+    """Something that a reporter must deliver to a hub or a broker, once.
 
     Attributes:
         build_id: the Buildbot build that it is about.
-        name: tells it from the build's other deliveries of the same reporter.
-        lane: deliveries with the same lane go one after the other, in the order of their making.
-        content: what is delivered: what JSON can hold.
-        since: when it was made, or last revived, in seconds since the epoch.
-        state: where it is.
+        name: distinguishes it from the reporter's other deliveries about the build.
+        lane: deliveries in the same lane are sent one after the other, oldest first.
+        content: what is delivered; JSON must be able to hold it.
+        since: when it was created, or last revived, in seconds since the epoch.
+        state: how far it has come.
         said: what happened last, in one line.
-        attempts: how often it was tried.
-        notes: what the sender must know when it tries again.
+        attempts: how many attempts have begun.
+        notes: what the sender must know at the next attempt.
     """
 
     build_id: int
@@ -83,13 +83,13 @@ class Delivery:
     lane: str
     content: Mapping[str, Any]
     since: float
-    state: State = State.WAITING
+    state: DeliveryState = DeliveryState.WAITING
     said: str = ""
     attempts: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     def after(self, event: DeliveryEvent, *, said: str = "", now: float | None = None) -> Delivery:
-        """Return the delivery as it is after an event.
+        """Return the delivery after an event.
 
         Args:
             event: what happened.
@@ -97,7 +97,7 @@ class Delivery:
             now: the time, for RETRIED.
 
         Raises:
-            ValueError: nothing of the kind can happen in this state.
+            ValueError: the event can't happen in this state.
         """
         if (self.state, event) not in TRANSITIONS:
             raise ValueError(f"a {self.state.value} delivery can't be {event.name}")
@@ -106,22 +106,22 @@ class Delivery:
             state=TRANSITIONS[self.state, event],
             said=said or self.said,
             attempts=self.attempts + (event is DeliveryEvent.STARTED),
-            # After a plain no nothing is under way any more that would have to be looked for.
+            # After a refusal nothing is in flight that the next attempt would have to look for.
             notes={} if event is DeliveryEvent.REFUSED else self.notes,
             since=self.since if now is None else now,
         )
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """Whether nothing more happens unless a user revives it."""
         return self.state in FINAL
 
     def to_json(self) -> bytes:
-        """Return it as it is stored."""
+        """Return the stored form."""
         return json.dumps({**asdict(self), "state": self.state.value}).encode()
 
     @classmethod
     def from_json(cls, stored: bytes) -> Delivery:
-        """Make it of what was stored."""
+        """Return the delivery of a stored form."""
         values = json.loads(stored)
-        return cls(**{**values, "state": State(values["state"])})
+        return cls(**{**values, "state": DeliveryState(values["state"])})

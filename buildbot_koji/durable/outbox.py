@@ -1,6 +1,6 @@
-"""Brings stored deliveries to their hub or broker, however long that is unreachable.
+"""Sends stored deliveries to a hub or broker, however long that is unreachable.
 
-It knows the states of a delivery and when to try again; how something is stored or sent is behind
+It moves deliveries through their states and decides when to retry; storing and sending are behind
 two small interfaces.
 """
 
@@ -9,87 +9,82 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from random import random
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, State
+from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
+from txkoji import RetryPolicy
 
-__all__ = ["Outbox", "Postponed", "Refused", "Remember", "Sender", "Store", "Taken"]
-
-FIRST_PAUSE = 5.0
-"""Seconds before the first repetition; each one after that waits twice as long."""
-
-LONGEST_PAUSE = 600.0
-"""Seconds: what is back after an outage of hours is noticed within ten minutes."""
-
-JITTER = 0.25
-"""The share of a pause that chance may take off it."""
+__all__ = ["Accepted", "DeliveryStore", "Outbox", "Postponed", "Refused", "Remember", "Sender"]
 
 SLOTS = 10
-"""Deliveries that are handed over at a time: a long outage must not end in a stampede."""
+"""Deliveries that are sent at a time: a long outage must not end in a stampede."""
 
 Remember = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Stores a delivery's notes, at once."""
+"""Stores a delivery's notes, before anything is sent."""
 
 
 class Postponed(Exception):
-    """The other side can't be reached now; its text says why in one line."""
+    """The peer is unreachable now (transient); the text says why in one line."""
 
 
 class Refused(Exception):
-    """The other side says no and would say it again; its text says why in one line."""
+    """The peer refuses the delivery (permanent); the text says why in one line."""
 
 
 @dataclass(frozen=True)
-class Taken:
-    """Says that the other side has a delivery, and that what comes of it shows later.
+class Accepted:
+    """Accepted by the peer; the outcome is asynchronous.
 
     Attributes:
-        notes: what must be known to follow it.
+        notes: what :meth:`Sender.follow` must know.
     """
 
     notes: Mapping[str, Any]
 
 
-class Store(Protocol):
-    """Keeps deliveries."""
+class DeliveryStore(Protocol):
+    """Stores deliveries."""
 
     async def save(self, delivery: Delivery) -> None:
-        """Store a delivery in place of what was stored of it before."""
+        """Store a delivery, replacing its earlier form."""
 
 
 class Sender(Protocol):
-    """Hands deliveries over.
+    """Sends deliveries to their peer: a hub or a broker.
 
     Both methods raise :class:`Postponed` or :class:`Refused`.
     """
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
-        """Hand a delivery over.
+    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
+        """Send a delivery.
+
+        Args:
+            delivery: what to send.
+            remember: stores notes for the next attempt, before anything is sent.
 
         Returns:
-            What happened, in one line, or :class:`Taken`.
+            What happened, in one line, or :class:`Accepted`.
         """
 
     async def follow(self, delivery: Delivery) -> str:
-        """Wait for what comes of a delivery that was handed over; returns it in one line."""
+        """Wait for the outcome of an accepted delivery; returns it in one line."""
 
 
 class Outbox:
-    """Delivers, with the patience that an outage of hours needs.
+    """Sends deliveries, and retries them through an outage of hours.
 
     Args:
-        name: whose it is, for the log.
-        store: keeps the deliveries.
-        sender: hands them over.
+        name: whose outbox it is, for the log.
+        store: stores the deliveries.
+        sender: sends them.
         clock: an IReactorTime.
-        retry_for: returns for how many seconds a delivery is tried.
-        settled: called with each delivery that has come to its end.
-        chance: gives a number from 0 to 1, so that many masters don't come back at one moment.
+        retry: how long to pause after failures; one outage pauses all deliveries.
+        retry_for: returns for how many seconds a delivery is retried.
+        settled: called with each delivery that is delivered or dead.
     """
 
     _log = Logger()
@@ -97,21 +92,21 @@ class Outbox:
     def __init__(
         self,
         name: str,
-        store: Store,
+        store: DeliveryStore,
         sender: Sender,
         clock: Any,
         *,
+        retry: RetryPolicy,
         retry_for: Callable[[], float],
         settled: Callable[[Delivery], None],
-        chance: Callable[[], float] = random,
     ) -> None:
         self._name = name
         self._store = store
         self._sender = sender
         self._clock = clock
+        self._retry = retry
         self._retry_for = retry_for
         self._settled = settled
-        self._chance = chance
         self._lanes: dict[str, deque[Delivery]] = {}
         self._work: dict[str, Deferred[None]] = {}
         self._slots = DeferredSemaphore(SLOTS)
@@ -120,7 +115,7 @@ class Outbox:
         self._stopping = False
 
     def add(self, delivery: Delivery) -> None:
-        """Deliver something that is stored already; those of one lane in the order of the calls."""
+        """Send a delivery that is stored already, after the earlier ones of its lane."""
         lane = self._lanes.setdefault(delivery.lane, deque())
         lane.append(delivery)
         if len(lane) == 1:
@@ -130,7 +125,7 @@ class Outbox:
             work.addErrback(self._stopped)
 
     def stop(self) -> None:
-        """Leave the rest to the next start. It waits for nothing."""
+        """Leave the rest to the next start; returns at once."""
         self._stopping = True
         for work in list(self._work.values()):
             work.cancel()
@@ -153,12 +148,12 @@ class Outbox:
 
     async def _attempt(self, delivery: Delivery) -> Delivery:
         await self._wait()
-        attempt = _Attempt(delivery, self._save)
+        attempt = _DeliveryAttempt(delivery, self._save)
         try:
-            if delivery.state is not State.SENT:
+            if delivery.state is not DeliveryState.SENT:
                 attempt.happened(DeliveryEvent.STARTED)
-                await self._hand_over(attempt)
-            if attempt.delivery.state is State.SENT:
+                await self._send(attempt)
+            if attempt.delivery.state is DeliveryState.SENT:
                 attempt.happened(DeliveryEvent.DONE, await self._sender.follow(attempt.delivery))
         except Refused as error:
             attempt.happened(DeliveryEvent.REFUSED, str(error))
@@ -171,20 +166,18 @@ class Outbox:
             attempt.happened(DeliveryEvent.EXPIRED if expired else DeliveryEvent.POSTPONED, said)
         except Exception:
             if self._stopping:
-                # Who is cancelled may say so in words of his own.
+                # A cancelled sender may raise an error of its own.
                 raise
             self._log.failure("{name}: can't deliver", name=self._name)
-            attempt.happened(
-                DeliveryEvent.REFUSED, "an error of the reporter: see the master's log"
-            )
+            attempt.happened(DeliveryEvent.REFUSED, "the reporter failed: see the master's log")
         if attempt.delivery.said != delivery.said or attempt.delivery.is_final:
-            await self._save_surely(attempt.delivery)
+            await self._save_until_stored(attempt.delivery)
         return attempt.delivery
 
-    async def _hand_over(self, attempt: _Attempt) -> None:
+    async def _send(self, attempt: _DeliveryAttempt) -> None:
         await self._slots.acquire()
         try:
-            # The other deliveries may have met an outage meanwhile.
+            # Other deliveries may have hit an outage meanwhile.
             await self._wait()
             said = await self._sender.send(attempt.delivery, attempt.remember)
         finally:
@@ -192,8 +185,8 @@ class Outbox:
         if self._failures:
             self._log.info("{name}: delivering again", name=self._name)
             self._failures = 0
-        if isinstance(said, Taken):
-            attempt.happened(DeliveryEvent.TAKEN)
+        if isinstance(said, Accepted):
+            attempt.happened(DeliveryEvent.ACCEPTED)
             await attempt.remember(said.notes)
         else:
             attempt.happened(DeliveryEvent.DONE, said)
@@ -204,7 +197,7 @@ class Outbox:
         except Exception as error:
             raise Postponed(f"the master's database: {error}") from error
 
-    async def _save_surely(self, delivery: Delivery) -> None:
+    async def _save_until_stored(self, delivery: Delivery) -> None:
         while True:
             try:
                 await self._save(delivery)
@@ -222,29 +215,26 @@ class Outbox:
         now = self._clock.seconds()
         if now < self._resume:
             return
-        # 2.0 ** 64 is beyond the ceiling; the bound keeps a long outage from overflowing.
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 64))
-        pause *= 1 - JITTER * self._chance()
-        self._resume = now + pause
-        if self._failures == 0:
+        self._failures += 1
+        self._resume = now + self._retry.pause(self._failures)
+        if self._failures == 1:
             self._log.warn(
-                "{name}: {reason}; {count} deliveries wait, and are tried again until they arrive",
+                "{name}: {reason}; retrying {count} deliveries until they arrive",
                 name=self._name,
                 reason=reason,
                 count=sum(len(lane) for lane in self._lanes.values()),
             )
-        self._failures += 1
 
 
-class _Attempt:
-    """A delivery while it is tried."""
+class _DeliveryAttempt:
+    """A delivery during one attempt."""
 
     def __init__(self, delivery: Delivery, save: Callable[[Delivery], Awaitable[None]]) -> None:
         self.delivery = delivery
         self._save = save
 
     def happened(self, event: DeliveryEvent, said: str = "") -> None:
-        """Take an event."""
+        """Apply an event."""
         self.delivery = self.delivery.after(event, said=said)
 
     async def remember(self, notes: Mapping[str, Any]) -> None:

@@ -1,38 +1,38 @@
-"""What a reporter still has to do about the builds of one master, kept in the database.
+"""The builds of one master that a reporter has not finished with, stored in the database.
 
-The builds themselves are the list of what is to be reported. Below a mark all of them are settled,
-except some that are listed as open; above it, those that have no record yet are taken up at the
-next look. A record is build data of its build: it is shown with the build, and goes with it.
+The builds themselves are the queue. All builds below a mark are settled, except those that are
+listed as open; above it, the next look takes up the builds that have no record yet. A record is
+build data of its build: Buildbot shows it with the build and deletes it with the build.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from buildbot.data.resultspec import Filter
 from buildbot.util import datetime2epoch
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, State
-from buildbot_koji.durable.outbox import Outbox, Sender
+from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
+from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
 
-__all__ = ["Backlog", "Records", "Work", "dead_letters"]
+__all__ = ["Backlog", "DeliveryRecords", "dead_letters"]
 
 CLASS = "buildbot_koji.reporters"
 """The class by which Buildbot's table of states knows the reporters' states."""
 
 MOST_DEAD = 1000
-"""Dead letters that are listed; older ones are still in the data of their builds."""
+"""Dead letters that are listed; older ones stay in the data of their builds."""
 
 PAGE = 500
 """Builds that are read at a time."""
 
 
-class Records:
-    """The deliveries of one reporter, as build data."""
+class DeliveryRecords:
+    """The deliveries of one reporter, stored as build data."""
 
     def __init__(self, master: Any, reporter: str) -> None:
         self._data = BuildData(master, reporter)
@@ -43,38 +43,34 @@ class Records:
         return data_name(f"{self._reporter} {delivery}")
 
     async def save(self, delivery: Delivery) -> None:
-        """Store a delivery in place of what was stored of it before."""
+        """Store a delivery, replacing its earlier form."""
         name = self.name_of(delivery.name)
         await self._data.put(delivery.build_id, name, delivery.to_json())
 
     async def of_build(self, build_id: int) -> list[Delivery]:
-        """Return all that is stored about a build, oldest first."""
+        """Return the stored deliveries about a build, oldest first."""
         found = [Delivery.from_json(each) for each in await self._data.get_all(build_id)]
         return sorted(found, key=lambda each: each.since)
 
     async def find(self, build_id: int, name: str) -> Delivery | None:
-        """Return what is stored of a delivery, or None."""
+        """Return a stored delivery, or None."""
         found = await self._data.get(build_id, self.name_of(name))
         return None if found is None else Delivery.from_json(found)
 
 
-class Work(Protocol):
-    """What a reporter makes of builds."""
-
-    async def wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
-        """Return what is to be delivered about a build, None where that shows later."""
+WantedDeliveries = Callable[[Mapping[str, Any]], Awaitable[Sequence[Delivery] | None]]
+"""Returns what is to be delivered about a build, None if that is not known yet."""
 
 
 class Backlog:
-    """What one reporter has to do about the builds that one master ran.
+    """The builds of one master that one reporter has not finished with.
 
     Args:
         master: the master that this runs in.
         reporter: the reporter's name.
         master_id: the master that ran the builds.
-        work: what the reporter makes of builds.
-        sender: brings deliveries to where they go.
-        retry_for: returns for how many seconds a delivery is tried.
+        wanted: says what is to be delivered about a build.
+        outbox: makes the outbox, of a store and a callback for settled deliveries.
     """
 
     _log = Logger()
@@ -84,24 +80,16 @@ class Backlog:
         master: Any,
         reporter: str,
         master_id: int,
-        work: Work,
-        sender: Sender,
-        retry_for: Callable[[], float],
+        wanted: WantedDeliveries,
+        outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
     ) -> None:
         self._master = master
         self._reporter = reporter
         self._master_id = master_id
-        self._work = work
-        self._records = Records(master, reporter)
+        self._wanted = wanted
+        self._records = DeliveryRecords(master, reporter)
         self._state = MasterState(master, reporter, CLASS)
-        self._outbox = Outbox(
-            reporter,
-            self._records,
-            sender,
-            master.reactor,
-            retry_for=retry_for,
-            settled=self._settled,
-        )
+        self._outbox = outbox(self._records, self._settled)
         self._lock = DeferredLock()
         self._taken: set[tuple[int, bool]] = set()
         self._under_way: dict[int, set[str]] = {}
@@ -115,18 +103,18 @@ class Backlog:
         self._looking = False
 
     def stop(self) -> None:
-        """Leave everything to the next start; waits for nothing."""
+        """Leave everything to the next start; returns at once."""
         self._outbox.stop()
 
     # The state in the database
 
     @classmethod
     async def exists(cls, master: Any, reporter: str, master_id: int) -> bool:
-        """Tell whether a reporter ever ran in a master."""
+        """Tell whether a reporter ever ran on a master."""
         return await MasterState(master, reporter, CLASS).get(_key(master_id)) is not None
 
     async def load(self) -> None:
-        """Go on where an earlier run was; the first one begins with what ends from now on."""
+        """Resume an earlier run; the first run takes the builds that end from now on."""
         stored = await self._state.get(_key(self._master_id))
         if stored is None:
             self._since = int(self._master.reactor.seconds())
@@ -145,7 +133,7 @@ class Backlog:
             await self._revive(build_id, name)
 
     async def _store(self) -> None:
-        """Store where we are; a write costs Buildbot 10 ms, so only where it changed."""
+        """Store the state if it changed: a write costs Buildbot 10 ms."""
         above = sorted(build_id for build_id, _ in self._taken if build_id >= self._mark)
         value = {
             "mark": self._mark,
@@ -183,7 +171,7 @@ class Backlog:
         return found
 
     async def look(self) -> None:
-        """Take up every build that was not taken up when it began or ended, and move the mark."""
+        """Take up every build whose event was missed, and advance the mark."""
         if self._looking:
             return
         self._looking = True
@@ -197,7 +185,7 @@ class Backlog:
         for build in builds:
             await self.take(build)
         ids = [build["buildid"] for build in builds]
-        # Ids are given before they are committed: the mark goes to where the last look was.
+        # A build's id is assigned before its row is committed: the mark lags one look behind.
         self._mark, self._next_mark = (
             self._next_mark,
             max([self._next_mark, *(build_id + 1 for build_id in ids)]),
@@ -212,12 +200,12 @@ class Backlog:
         return (build_id, True) in self._taken and not self._under_way.get(build_id)
 
     async def take(self, build: Mapping[str, Any]) -> None:
-        """Store and begin what is to be delivered about a build, once.
+        """Store what is to be delivered about a build, and start delivering it, once.
 
-        What fails, as when the database is away, is tried again at the next look.
+        The next look retries what fails: the database may be unavailable.
 
         Args:
-            build: the build as Buildbot's data API gives it, at its beginning or at its end.
+            build: the build as Buildbot's data API gives it, at its start or at its end.
         """
         await self._lock.acquire()
         try:
@@ -226,14 +214,16 @@ class Backlog:
                 return
             ended = build["complete_at"]
             if ended is None or datetime2epoch(ended) >= self._since:
-                deliveries = await self._work.wanted(build)
+                deliveries = await self._wanted(build)
                 if deliveries is None:
                     return
                 await self._begin(build["buildid"], deliveries)
             self._taken.add(key)
-        except Exception:  # noqa: BLE001 - the database may be away; the build must not be lost
+        except Exception:  # noqa: BLE001 - a database that is unavailable must not lose the build
             self._log.failure(
-                "{name}: can't take up build {id} yet", name=self._reporter, id=build["buildid"]
+                "{name}: can't take up build {id}; the next look retries it",
+                name=self._reporter,
+                id=build["buildid"],
             )
         finally:
             self._lock.release()
@@ -243,8 +233,8 @@ class Backlog:
         for delivery in stored:
             if not delivery.is_final:
                 self._deliver(delivery)
-            elif delivery.state is State.DEAD:
-                # A crash may have come between its end and the list.
+            elif delivery.state is DeliveryState.DEAD:
+                # The master may have crashed before it listed the dead letter.
                 self._list_dead((build_id, delivery.name))
         names = {delivery.name for delivery in stored}
         for delivery in deliveries:
@@ -270,7 +260,7 @@ class Backlog:
         names.discard(delivery.name)
         if not names:
             del self._under_way[delivery.build_id]
-        dead = delivery.state is State.DEAD
+        dead = delivery.state is DeliveryState.DEAD
         words = "gave up {delivery} of build {id}: {said}" if dead else "build {id}: {said}"
         self._log.emit(
             LogLevel.error if dead else LogLevel.info,
@@ -292,10 +282,10 @@ class Backlog:
             )
 
     async def retry(self) -> None:
-        """Try again what was given up."""
+        """Revive the dead letters."""
         dead, self._dead = self._dead, []
         self._revived += dead
-        # A crash from here on leaves them among the revived, which the next start takes up.
+        # After a crash from here on the next start revives them.
         await self._store()
         for build_id, name in dead:
             await self._revive(build_id, name)
@@ -304,7 +294,7 @@ class Backlog:
         delivery = await self._records.find(build_id, name)
         if delivery is None:
             return
-        if delivery.state is State.DEAD:
+        if delivery.state is DeliveryState.DEAD:
             now = self._master.reactor.seconds()
             delivery = delivery.after(DeliveryEvent.RETRIED, now=now)
             await self._records.save(delivery)
@@ -317,9 +307,9 @@ class Backlog:
 
 
 async def dead_letters(master: Any, reporter: str) -> list[Delivery]:
-    """Return what a reporter has given up, on all masters."""
+    """Return the dead letters of a reporter, on all masters."""
     state = MasterState(master, reporter, CLASS)
-    records = Records(master, reporter)
+    records = DeliveryRecords(master, reporter)
     found = []
     for each in await master.data.get(("masters",)):
         stored = await state.get(_key(each["masterid"]))

@@ -1,8 +1,8 @@
-"""The parent of the reporters: builds in, deliveries out, none lost and none twice."""
+"""The base class of the reporters: it takes up builds and holds their outboxes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.process.properties import Properties
@@ -19,32 +19,32 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
-from buildbot_koji.durable.outbox import Remember, Taken
+from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.reporters.backlog import Backlog
+from txkoji import RetryPolicy
 
-__all__ = ["REDELIVER", "OutboxReporter", "properties_of"]
+__all__ = ["REDELIVER", "KojiReporter", "properties_of"]
 
 LOOK_INTERVAL = 300.0
-"""Seconds between two looks for builds whose events did not come."""
+"""Seconds between two looks for builds whose events were missed."""
 
 RETRY_FOR = 3 * 24 * 3600.0
-"""Seconds: an outage over a weekend loses nothing."""
+"""Seconds for which a delivery is retried: an outage over a weekend loses nothing."""
 
 REDELIVER = ("koji_outbox", "redelivery", "requested")
-"""The event by which dead letters are revived, on whatever master they are."""
+"""The event that revives dead letters, on whatever master they are."""
 
 
-class OutboxReporter(DeclaredService, service.BuildbotService):
-    """Tells someone outside about builds, by way of the master's database.
+class KojiReporter(DeclaredService, service.BuildbotService):
+    """Reports builds to a hub or a broker, through an outbox in the master's database.
 
-    Every finished build of this master is looked at once. What is to be delivered about it is
-    stored as data of the build before anything is sent, and sent from there until it is known to
-    have arrived, over outages, crashes and reconfigurations. Neither builds nor the master's stop
-    wait for it.
+    Every finished build of this master is taken up once. Its deliveries are stored as data of the
+    build before anything is sent, and retried until they have arrived, over outages, crashes and
+    reconfigurations. Neither builds nor the master's shutdown wait for them.
 
-    Each master reports the builds that it ran. What a master left undone that has been declared
-    dead is taken over by the first of those that live.
+    Each master reports the builds that it ran. The first living master reports what a master that
+    was declared dead left unfinished.
 
     """
 
@@ -62,6 +62,9 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
     events: ClassVar[Sequence[str]] = ("finished",)
     """The events of a build that are reported."""
 
+    retry: ClassVar[RetryPolicy] = RetryPolicy(first=5.0, ceiling=600.0)
+    """The pauses while the hub or broker is unreachable."""
+
     master: Any
 
     _log = Logger()
@@ -78,15 +81,15 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
-        """Take new arguments; deliveries in flight use them from now on."""
+        """Apply new arguments, also to deliveries in flight."""
         del name, args
         self._options = options
         known = {builder.name for builder in self.master.config.builders}
         for builder in self.named_builders():
             if builder not in known:
                 self._log.warn(
-                    "{name}: this master has no builder {builder}: nothing is heard of it unless"
-                    " another master has one",
+                    "{name}: this master has no builder {builder}; only another master can report"
+                    " its builds",
                     name=self.name,
                     builder=builder,
                 )
@@ -97,9 +100,9 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:
-        """Take the arguments of the new configuration, and know them as ours."""
+        """Apply the arguments of the new configuration, and remember them as ours."""
         await super().reconfigServiceWithSibling(sibling)
-        # Buildbot compares the next configuration with these, and would miss a way back.
+        # Buildbot compares the next configuration with these; it would miss a change back.
         config = sibling.getConfigDict()
         self._config_args, self._config_kwargs = config["args"], config["kwargs"]
 
@@ -107,25 +110,25 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
         """Return the hub that the arguments name."""
         return await get_hub(self.master, self._options["profile"])
 
-    # A subclass says
+    # What a subclass implements
+
+    @property
+    def sender(self) -> Sender:
+        """What sends the deliveries."""
+        raise NotImplementedError
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
-        """Return what is to be delivered about a build, None where that shows later."""
+        """Return what is to be delivered about a build, None if that is not known yet."""
         raise NotImplementedError
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
-        """Hand a delivery over, see :class:`buildbot_koji.durable.outbox.Sender`."""
-        raise NotImplementedError
+    async def look(self) -> None:
+        """Look for anything else that is left to report."""
 
-    async def follow(self, delivery: Delivery) -> str:
-        """Wait for what comes of a delivery, see :class:`buildbot_koji.durable.outbox.Sender`."""
-        raise NotImplementedError
-
-    # Life
+    # The service
 
     @async_to_deferred
     async def startService(self) -> None:
-        """Listen; what an earlier run left is taken up in the background."""
+        """Start consuming events, and resume in the background what an earlier run left."""
         await super().startService()
         self._backlogs = {self.master.masterid: await self._loaded(self.master.masterid)}
         consume = self.master.mq.startConsuming
@@ -141,7 +144,7 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def stopService(self) -> None:
-        """Stop listening and sending; what is left goes on at the next start."""
+        """Stop consuming and sending; the next start resumes."""
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             await maybeDeferred(consumer.stopConsuming)
@@ -153,12 +156,20 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
         self._backlogs = {}
         await super().stopService()
 
-    @property
-    def _retry_for(self) -> float:
-        return float(self._options.get("retry_for") or RETRY_FOR)
+    def make_outbox(self, store: DeliveryStore, settled: Callable[[Delivery], None]) -> Outbox:
+        """Return an outbox that sends by :attr:`sender`."""
+        return Outbox(
+            self.name,
+            store,
+            self.sender,
+            self.master.reactor,
+            retry=self.retry,
+            retry_for=lambda: float(self._options.get("retry_for") or RETRY_FOR),
+            settled=settled,
+        )
 
     async def _loaded(self, master_id: int) -> Backlog:
-        backlog = Backlog(self.master, self.name, master_id, self, self, lambda: self._retry_for)
+        backlog = Backlog(self.master, self.name, master_id, self._wanted, self.make_outbox)
         await backlog.load()
         return backlog
 
@@ -166,29 +177,30 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def _build(self, _: Any, message: Mapping[str, Any]) -> None:
-        # What comes over a bus between masters has lost its types.
+        # A message bus between masters loses the types of the build's values.
         build = await self.master.data.get(("builds", message["buildid"]))
         if build is not None:
             await self.noticed(build)
 
     async def noticed(self, build: Mapping[str, Any]) -> None:
-        """Take up a build that began or ended, on any master."""
+        """Take up a build that started or ended, on any master."""
         if build["masterid"] in self._backlogs:
             await self._backlogs[build["masterid"]].take(build)
 
-    async def wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
-        """Return what is to be delivered about a build, see :class:`backlog.Work`."""
-        # The next attempt of the same build request is the one with a result.
+    async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
+        """Return what is to be delivered about a build, None if that is not known yet."""
+        # The next attempt of the same build request has the result.
         if build["results"] == RETRY:
             return []
         builder = await self.master.data.get(("builders", build["builderid"]))
-        if not self._wants(builder):
+        if not self.reports(builder):
             return []
         detailed = dict(build)
         await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
         return await self.deliveries(detailed)
 
-    def _wants(self, builder: Mapping[str, Any]) -> bool:
+    def reports(self, builder: Mapping[str, Any]) -> bool:
+        """Tell whether the arguments include a builder."""
         chosen = self._options.get("builders")
         return chosen is None or builder["name"] in chosen
 
@@ -198,7 +210,7 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
             for backlog in list(self._backlogs.values()):
                 await backlog.retry()
 
-    # Masters that live and masters that don't
+    # Missed events, and the builds of dead masters
 
     def _look(self) -> Deferred[None]:
         self._look_under_way = Deferred.fromCoroutine(self._look_at_all())
@@ -206,7 +218,9 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
             lambda failure: (
                 None
                 if failure.check(CancelledError)
-                else self._log.failure("{name}: can't look for builds", failure, name=self.name)
+                else self._log.failure(
+                    "{name}: looking for missed builds failed", failure, name=self.name
+                )
             )
         )
 
@@ -216,11 +230,8 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
             await backlog.look()
         await self.look()
 
-    async def look(self) -> None:
-        """Look for what else may be left to do. A subclass may have something."""
-
     async def _adopt(self) -> None:
-        """Take over from dead masters, and hand back to those that live again."""
+        """Report for dead masters, and stop reporting for those that are back."""
         mine = self.master.masterid
         orphaned = (
             await gone_masters(self.master) if await acts_for_gone_masters(self.master) else set()
@@ -230,7 +241,7 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
         for master_id in orphaned - set(self._backlogs):
             if await Backlog.exists(self.master, self.name, master_id):
                 self._log.info(
-                    "{name}: reporting for master {id}, which is gone", name=self.name, id=master_id
+                    "{name}: reporting for the dead master {id}", name=self.name, id=master_id
                 )
                 self._backlogs[master_id] = await self._loaded(master_id)
 
@@ -246,7 +257,7 @@ class OutboxReporter(DeclaredService, service.BuildbotService):
 
 
 def properties_of(build: Mapping[str, Any], master: Any) -> Properties:
-    """Return the properties of a build as what renders renderables."""
+    """Return the properties of a build, which render its renderables."""
     properties = Properties()
     properties.master = master
     for name, (value, source) in build["properties"].items():

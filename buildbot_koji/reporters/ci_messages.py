@@ -1,9 +1,9 @@
-"""Tells a message bus of the tests of Koji builds."""
+"""Publish messages about the tests of Koji builds to a message bus."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from buildbot.process.properties import Properties
@@ -14,13 +14,14 @@ from twisted.internet.task import deferLater
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Refused, Remember, Taken
+from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
 from buildbot_koji.hubs.brokers import check_broker
+from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters import ci_schema
-from buildbot_koji.reporters.base import OutboxReporter
+from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.reporters.queued import QueuedRequests
-from buildbot_koji.reporters.refusals import refusals_told
+from buildbot_koji.reporters.sender_errors import mapped_errors
 from buildbot_koji.reporters.votes import KojiSubject, subject_of
 from txkoji import nvr
 from txkoji.bus import Broker, Publisher
@@ -29,13 +30,13 @@ __all__ = ["KojiCIMessages"]
 
 ARTIFACTS = ("koji-build", "brew-build")
 SETTLING = 2.0
-"""Seconds that a build request must wait to be called queued."""
+"""Seconds that a build request must be pending to be reported as queued."""
 
 VERSION = "0.2.1"
 """Of the schema: the one that Fedora CI's own pipelines state."""
 
 
-class KojiCIMessages(OutboxReporter):
+class KojiCIMessages(KojiReporter):
     """Publishes ``koji-build.test.queued``, ``.running``, ``.complete`` and ``.error``.
 
     The messages have the form of Fedora CI's. They are about the Koji build that a Buildbot build
@@ -87,26 +88,32 @@ class KojiCIMessages(OutboxReporter):
 
     events: ClassVar[Sequence[str]] = ("new", "finished")
 
-    _settings: Broker | None = None
-    _publisher: Publisher | None = None
     _queued: QueuedRequests | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sender = CIMessageSender(self.hub, self._is_pending)
+
+    @property
+    def sender(self) -> Sender:
+        """What publishes the messages."""
+        return self._sender
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
-        """Take new arguments; the connection to the broker stays where it can."""
+        """Apply new arguments; the connection to the broker is kept if they name the same one."""
         properties = Properties()
         properties.master = self.master
-        settings = await properties.render(options["bus"])
+        broker = await properties.render(options["bus"])
         await super().reconfigService(name, *args, **options)
-        if settings != self._settings:
-            await self._leave_broker()
-            self._settings = settings
-            self._publisher = Publisher(settings, reactor=self.master.reactor)
+        await self._sender.use(broker, self.master.reactor)
 
     @async_to_deferred
     async def startService(self) -> None:
-        """Listen; what an earlier run left is taken up in the background."""
-        self._queued = QueuedRequests(self.master, self.name, self, self, lambda: self._retry_for)
+        """Start consuming events, and resume in the background what an earlier run left."""
+        self._queued = QueuedRequests(
+            self.master, self.name, self._queued_message, self.make_outbox
+        )
         await super().startService()
         self._consumers.append(
             await self.master.mq.startConsuming(self._request, ("buildrequests", None, "new"))
@@ -114,19 +121,14 @@ class KojiCIMessages(OutboxReporter):
 
     @async_to_deferred
     async def stopService(self) -> None:
-        """Stop listening and sending; what is left goes on at the next start."""
+        """Stop consuming and sending; the next start resumes."""
         queued, self._queued = self._queued, None
         if queued is not None:
             queued.stop()
         await super().stopService()
-        await self._leave_broker()
+        await self._sender.disconnect()
 
-    async def _leave_broker(self) -> None:
-        publisher, self._publisher, self._settings = self._publisher, None, None
-        if publisher is not None:
-            await publisher.stop()
-
-    # What is told about a build
+    # The messages
 
     @async_to_deferred
     async def _request(self, _: Any, message: Mapping[str, Any]) -> None:
@@ -134,15 +136,19 @@ class KojiCIMessages(OutboxReporter):
             await self._queued.take(message["buildrequestid"])
 
     async def look(self) -> None:
-        """Look for build requests that wait, of which nobody was told."""
+        """Look for pending build requests that were not reported."""
         if self._queued is not None:
             await self._queued.look()
 
-    async def queued(self, request: Mapping[str, Any]) -> Delivery | None:
-        """Return the message of a build request that waits, or None."""
+    async def _is_pending(self, request_id: int) -> bool:
+        request = await self.master.data.get(("buildrequests", request_id))
+        return request is not None and not request["claimed"] and not request["complete"]
+
+    async def _queued_message(self, request: Mapping[str, Any]) -> Delivery | None:
+        """Return the message about a pending build request, or None."""
         data = self.master.data
         builder = await data.get(("builders", request["builderid"]))
-        if not self._wants(builder):
+        if not self.reports(builder):
             return None
         buildset = await data.get(("buildsets", request["buildsetid"]))
         properties: dict[str, tuple[Any, str]] = {}
@@ -156,7 +162,7 @@ class KojiCIMessages(OutboxReporter):
         return self._message("queued", request_id, "queued", {**subject, "properties": properties})
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
-        """Return the message of a build that begins or ends."""
+        """Return the message about a build that starts or ends."""
         lane = f"build {build['buildid']}"
         message = self._message(ci_schema.state_of(build), build["buildid"], lane, build)
         return [] if message is None else [message]
@@ -178,33 +184,59 @@ class KojiCIMessages(OutboxReporter):
             version=self._options["version"],
             now=now,
         )
+        artifact_type = str(self._options["artifact_type"])
         content = {
             "id": ci_schema.message_id(build["url"], self.name, state),
-            "topic": f"{self._artifact_type}.test.{state}",
+            "topic": f"{artifact_type}.test.{state}",
             "artifact": artifact,
             "message": message,
         }
         return Delivery(about, state, lane, content, now)
 
-    @property
-    def _artifact_type(self) -> str:
-        return str(self._options["artifact_type"])
 
-    # The hub and the broker
+class CIMessageSender:
+    """Publishes CI messages; a :class:`Sender`.
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
-        """Publish a message; it is delivered when the broker has it."""
+    Args:
+        hub: returns the hub, which describes the artifact.
+        is_pending: tells whether a build request still waits, by its id.
+    """
+
+    def __init__(
+        self, hub: Callable[[], Awaitable[Hub]], is_pending: Callable[[int], Awaitable[bool]]
+    ) -> None:
+        self._hub = hub
+        self._is_pending = is_pending
+        self._broker: Broker | None = None
+        self._publisher: Publisher | None = None
+        self._reactor: Any = None
+
+    async def use(self, broker: Broker, reactor: Any) -> None:
+        """Publish to a broker from now on."""
+        self._reactor = reactor
+        if broker != self._broker:
+            await self.disconnect()
+            self._broker, self._publisher = broker, Publisher(broker, reactor=reactor)
+
+    async def disconnect(self) -> None:
+        """Disconnect from the broker."""
+        publisher, self._publisher, self._broker = self._publisher, None, None
+        if publisher is not None:
+            await publisher.stop()
+
+    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
+        """Publish a message; it is delivered when the broker has confirmed it."""
         del remember
         if delivery.name == "queued":
-            # Most requests are begun at once: then there is nothing to say, and no order to mix up.
-            rest = delivery.since + SETTLING - self.master.reactor.seconds()
-            await deferLater(self.master.reactor, max(0.0, rest), lambda: None)
-            request = await self.master.data.get(("buildrequests", delivery.build_id))
-            if request is None or request["claimed"] or request["complete"]:
-                return "nothing said: it does not wait any more"
+            # Most requests start at once: they need no message, and no order of messages.
+            rest = delivery.since + SETTLING - self._reactor.seconds()
+            await deferLater(self._reactor, max(0.0, rest), lambda: None)
+            if not await self._is_pending(delivery.build_id):
+                return "nothing published: it is no longer pending"
         content = delivery.content
-        with refusals_told():
-            described = {"type": self._artifact_type, **await self._describe(content["artifact"])}
+        with mapped_errors():
+            kind, _, _ = content["topic"].partition(".test.")
+            described = {"type": kind, **await self._describe(content["artifact"])}
             body = json.dumps({**content["message"], "artifact": described})
             assert self._publisher is not None
             await self._publisher.publish(
@@ -219,9 +251,12 @@ class KojiCIMessages(OutboxReporter):
             )
         return f"published {content['topic']} of {described['nvr']} ({content['id']})"
 
+    async def follow(self, delivery: Delivery) -> str:
+        """Never called: a message is delivered when it is published."""
+        raise NotImplementedError(delivery.name)
+
     async def _describe(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
-        hub = await self.hub()
-        koji = hub.connection
+        koji = (await self._hub()).connection
         if "build" in artifact:
             build = await koji.getBuild(artifact["build"])
             if build is None:
@@ -250,7 +285,7 @@ class KojiCIMessages(OutboxReporter):
 
 
 def _artifact_of(properties: Mapping[str, tuple[Any, str]]) -> dict[str, Any] | None:
-    """Return how the hub finds what a build is about: a Koji build, or a scratch build's task."""
+    """Return the key of the artifact: that of a Koji build, or of a scratch build's task."""
     subject: KojiSubject | None = subject_of(properties)
     if subject is not None:
         return {"build": subject.key}

@@ -1,45 +1,37 @@
-"""Which waiting build requests were reported already.
+"""Pending build requests, each reported once.
 
-A request has no build yet that could hold a record. The requests themselves are the list of what
-to report; they are reported in order, and a mark in the database says how far that has come. Of
-several masters the first running one does it: a waiting request belongs to none.
+A pending request has no build that could hold a record. The requests themselves are the queue: they
+are reported in their order, and a mark in the database says which was the last. Of several masters
+the first living one reports them: a pending request belongs to none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.durable.deliveries import Delivery, State
+from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.masters import acts_for_gone_masters
-from buildbot_koji.durable.outbox import Outbox, Sender
+from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.reporters.backlog import CLASS
 
-__all__ = ["QueuedRequests", "QueuedWork"]
+__all__ = ["QueuedRequests"]
 
 KEY = "queued"
 
 
-class QueuedWork(Protocol):
-    """What a reporter makes of build requests."""
-
-    async def queued(self, request: Mapping[str, Any]) -> Delivery | None:
-        """Return what is to be delivered about a request that waits, or None."""
-
-
 class QueuedRequests:
-    """Delivers what a reporter makes of build requests, each once.
+    """Delivers what a reporter says about pending build requests, each once.
 
     Args:
         master: the master that this runs in.
         reporter: the reporter's name.
-        work: what the reporter makes of requests.
-        sender: brings deliveries to where they go.
-        retry_for: returns for how many seconds a delivery is tried.
+        wanted: returns what is to be delivered about a pending request, or None.
+        outbox: makes the outbox, of a store and a callback for settled deliveries.
     """
 
     _log = Logger()
@@ -48,21 +40,18 @@ class QueuedRequests:
         self,
         master: Any,
         reporter: str,
-        work: QueuedWork,
-        sender: Sender,
-        retry_for: Callable[[], float],
+        wanted: Callable[[Mapping[str, Any]], Awaitable[Delivery | None]],
+        outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
     ) -> None:
         self._master = master
         self._reporter = reporter
         self._state = MasterState(master, reporter, CLASS)
-        self._work = work
-        self._outbox = Outbox(
-            reporter, self, sender, master.reactor, retry_for=retry_for, settled=self._settled
-        )
+        self._wanted = wanted
+        self._outbox = outbox(self, self._settled)
         self._taken: set[int] = set()
 
     def stop(self) -> None:
-        """Leave the rest to the next start; waits for nothing."""
+        """Leave the rest to the next start; returns at once."""
         self._outbox.stop()
 
     async def _mark(self) -> int | None:
@@ -73,12 +62,12 @@ class QueuedRequests:
         await self._state.put(KEY, mark)
 
     async def save(self, delivery: Delivery) -> None:
-        """Move the mark over a request that was told; for the outbox."""
+        """Advance the mark past a settled request; the outbox calls it."""
         if delivery.is_final:
             await self._set_mark(max(delivery.build_id, await self._mark() or 0))
 
     async def look(self) -> None:
-        """Take up the requests that wait and were not told; the first look of all takes none."""
+        """Take up the pending requests that were not reported; the very first look takes none."""
         if not await acts_for_gone_masters(self._master):
             return
         mark = await self._mark()
@@ -102,7 +91,7 @@ class QueuedRequests:
             await self._take(request)
 
     async def take(self, request_id: int) -> None:
-        """Take up a request that was just made."""
+        """Take up a new request."""
         if await acts_for_gone_masters(self._master):
             request = await self._master.data.get(("buildrequests", request_id))
             if request is not None:
@@ -114,16 +103,16 @@ class QueuedRequests:
             return
         self._taken.add(request_id)
         try:
-            delivery = await self._work.queued(request)
+            delivery = await self._wanted(request)
         except Exception:
-            # The database may be away: the next look takes it up.
+            # The database may be unavailable: the next look takes it up.
             self._taken.discard(request_id)
             raise
         if delivery is not None:
             self._outbox.add(delivery)
 
     def _settled(self, delivery: Delivery) -> None:
-        dead = delivery.state is State.DEAD
+        dead = delivery.state is DeliveryState.DEAD
         self._log.emit(
             LogLevel.error if dead else LogLevel.info,
             "{name}: build request {id}: {said}",

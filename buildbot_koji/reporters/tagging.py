@@ -1,8 +1,8 @@
-"""Tags Koji builds by what Buildbot found out about them."""
+"""Tag Koji builds by the results of the Buildbot builds that test them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,14 +15,25 @@ from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.deliveries import Delivery, State
-from buildbot_koji.durable.outbox import Refused, Remember, Taken
+from buildbot_koji.durable.deliveries import Delivery, DeliveryState
+from buildbot_koji.durable.once import IntentState, Once
+from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
+from buildbot_koji.durable.task_intents import submit_once
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
-from buildbot_koji.reporters.base import OutboxReporter, properties_of
-from buildbot_koji.reporters.refusals import refusals_told
+from buildbot_koji.reporters.base import KojiReporter, properties_of
+from buildbot_koji.reporters.sender_errors import mapped_errors
 from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
-from txkoji import Submission, UnknownTask, build_states, paths, reason_of, task_states
+from txkoji import (
+    Call,
+    Connection,
+    Submission,
+    UnknownTask,
+    build_states,
+    paths,
+    reason_of,
+    task_states,
+)
 from txkoji.exceptions import HubFault
 
 __all__ = ["KojiTagReporter", "TagCall", "plan"]
@@ -31,7 +42,7 @@ NAME = "tag"
 """The name of the one delivery of a build."""
 
 GATE_WITHIN = 7 * 24 * 3600.0
-"""Seconds that a build waits for the other builders that its gate requires."""
+"""Seconds that a gate waits for the results of all required builders."""
 
 REMEMBERED = 200
 """Finished builds of each required builder whose results are read when the master starts."""
@@ -43,11 +54,11 @@ OPTIONS = {
     results.EXCEPTION: "on_exception",
     results.CANCELLED: "on_cancelled",
 }
-"""The argument that says what is done at a result."""
+"""The argument with the action for a result."""
 
 
 def action(value: Any) -> str | None:
-    """Check for what to do with a Koji build."""
+    """Check an action: what is done with a Koji build."""
     words = 'must be {"tag": NAME}, {"untag": NAME}, or with both to move a build'
     if not isinstance(value, Mapping) or not value or set(value) - {"tag", "untag"}:
         return words
@@ -62,12 +73,12 @@ def action(value: Any) -> str | None:
 
 @dataclass(frozen=True)
 class TagCall:
-    """What a hub is told.
+    """A call that tags, untags or moves a build.
 
     Attributes:
         method: the hub's method.
         tags: the tags that it takes before the build.
-        said: what was done then, in words.
+        said: the effect, in words.
     """
 
     method: str
@@ -76,17 +87,17 @@ class TagCall:
 
 
 def plan(wanted: Mapping[str, str], tags: Collection[str]) -> TagCall | str:
-    """Say how a build gets to where it should be.
+    """Plan the call that brings a build into the tags where it should be.
 
     Args:
-        wanted: where to (``tag``), where from (``untag``), or both.
-        tags: the tags that the build is in now.
+        wanted: the tag to add (``tag``), the tag to remove (``untag``), or both.
+        tags: the build's tags now.
 
     Returns:
-        The call that does it, or why there is nothing to do, in words.
+        The call, or why none is needed, in words.
 
     Raises:
-        Refused: it can't be moved from where it is not.
+        Refused: the build is not in the tag that it should be moved from.
     """
     to, origin = wanted.get("tag"), wanted.get("untag")
     if origin is not None and origin in tags:
@@ -102,7 +113,7 @@ def plan(wanted: Mapping[str, str], tags: Collection[str]) -> TagCall | str:
     return TagCall("tagBuild", (to,), f"tagged into {to}")
 
 
-class KojiTagReporter(OutboxReporter):
+class KojiTagReporter(KojiReporter):
     """Tags, untags or moves the Koji build that a Buildbot build is about, by its result.
 
     A build is about the Koji build of its properties ``koji_build_id`` and ``koji_nvr``, which a
@@ -158,10 +169,16 @@ class KojiTagReporter(OutboxReporter):
         super().__init__(*args, **kwargs)
         self._votes: Votes | None = None
         self._reading = DeferredLock()
+        self._sender = TagSender(self.hub)
+
+    @property
+    def sender(self) -> Sender:
+        """What tags the builds."""
+        return self._sender
 
     @async_to_deferred
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
-        """Take new arguments; deliveries in flight use them from now on."""
+        """Apply new arguments, also to deliveries in flight."""
         await super().reconfigService(name, *args, **options)
         self._votes = None
 
@@ -169,10 +186,10 @@ class KojiTagReporter(OutboxReporter):
         """Return the builders that the arguments name."""
         return self._options.get("requires") or super().named_builders()
 
-    # What is to be done about a build
+    # The deliveries
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
-        """Return the tagging that a finished build leads to; None while others are waited for."""
+        """Return the tagging that a finished build triggers, None while its gate lacks a result."""
         subject = subject_of(build["properties"])
         if subject is None or not build["complete"]:
             return []
@@ -204,7 +221,7 @@ class KojiTagReporter(OutboxReporter):
     async def _render(
         self, build: Mapping[str, Any], name: str, wanted: Mapping[str, Any]
     ) -> Mapping[str, str] | str:
-        """Return the tags that are wanted, or what is wrong with them in this build."""
+        """Return the wanted tags, or what is wrong with them in this build."""
         try:
             rendered = await properties_of(build, self.master).render(dict(wanted))
         except Exception as error:  # noqa: BLE001 - a renderable is a user's own code
@@ -217,7 +234,7 @@ class KojiTagReporter(OutboxReporter):
         build: Mapping[str, Any],
         content: Mapping[str, Any],
         said: str = "",
-        state: State = State.WAITING,
+        state: DeliveryState = DeliveryState.WAITING,
     ) -> Delivery:
         now = self.master.reactor.seconds()
         lane = f"koji build {content.get('build')}"
@@ -243,7 +260,7 @@ class KojiTagReporter(OutboxReporter):
         return votes.add(subject, build["builder"]["name"], vote)
 
     async def _read_votes(self) -> Votes:
-        """Read the newest results of the required builders, on whatever master they were."""
+        """Read the newest results of the required builders, from all masters."""
         votes = Votes()
         data = self.master.data
         for name in self._options["requires"]:
@@ -275,14 +292,16 @@ class KojiTagReporter(OutboxReporter):
             self._reconsider(max(votes.values(), key=lambda vote: vote.build_id))
 
     def _reconsider(self, last: Vote) -> None:
-        """Let the last of the voting builds gate, if that is for us to do."""
+        """Re-evaluate the gate for the newest voting build, if this master ran it."""
 
         async def again() -> None:
             build = await self.master.data.get(("builds", last.build_id))
-            await OutboxReporter.noticed(self, build)
+            await KojiReporter.noticed(self, build)
 
         Deferred.fromCoroutine(again()).addErrback(
-            lambda failure: self._log.failure("{name}: can't gate", failure, name=self.name)
+            lambda failure: self._log.failure(
+                "{name}: re-evaluating a gate failed", failure, name=self.name
+            )
         )
 
     def _wait_for(
@@ -293,65 +312,63 @@ class KojiTagReporter(OutboxReporter):
             return None
         said = f"nothing done with {nvr}: no result of {', '.join(missing)} in {age / 3600:.0f} h"
         self._log.warn("{name}: build {id}: {said}", name=self.name, id=build["buildid"], said=said)
-        return [self._delivery(build, {}, said, State.DELIVERED)]
+        return [self._delivery(build, {}, said, DeliveryState.DELIVERED)]
 
-    # The hub
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
-        """Do what is wanted with the Koji build; a task that does it is followed later."""
+class TagSender:
+    """Tags builds on a hub, each by one task; a :class:`Sender`.
+
+    Args:
+        hub: returns the hub.
+    """
+
+    def __init__(self, hub: Callable[[], Awaitable[Hub]]) -> None:
+        self._hub = hub
+
+    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
+        """Move the Koji build to where it should be; a task that does it is followed later."""
         if "mistake" in delivery.content:
             raise Refused(delivery.content["mistake"])
-        with refusals_told():
-            hub = await self.hub()
+        with mapped_errors():
+            hub = await self._hub()
             await hub.log_in()
+            task_id = await _find_earlier(hub, delivery.notes)
+            if task_id is not None:
+                return _accepted(hub, delivery.notes, task_id)
             koji = hub.connection
-            if "submission" in delivery.notes:
-                submission = Submission(**delivery.notes["submission"])
-                method, args, kwargs = delivery.notes["call"]
-                task_id = await koji.find_submitted(submission, method, *args, **kwargs)
-                if task_id is not None:
-                    return self._taken(hub, delivery.notes, task_id)
             build = await koji.getBuild(delivery.content["build"])
             if build is None:
                 raise Refused(f"the hub has no build {delivery.content['build']}")
             if build.state != build_states.COMPLETE:
                 return f"nothing done with {build.nvr}: it is {build_states.to_str(build.state)}"
             tags = [tag.name for tag in await koji.listTags(build=build.id)]
-            call = plan(delivery.content["wanted"], tags)
-            if isinstance(call, str):
-                return f"{build.nvr} {call}"
-            return await self._call(hub, delivery, build, call, remember)
+            planned = plan(delivery.content["wanted"], tags)
+            if isinstance(planned, str):
+                return f"{build.nvr} {planned}"
+            return await self._tag(hub, delivery, build, planned, remember)
 
-    async def _call(
-        self, hub: Hub, delivery: Delivery, build: Any, call: TagCall, remember: Remember
-    ) -> str | Taken:
+    async def _tag(
+        self, hub: Hub, delivery: Delivery, build: Any, planned: TagCall, remember: Remember
+    ) -> str | Accepted:
         koji = hub.connection
-        method, args = call.method, [*call.tags, build.id]
+        said = f"{build.nvr} {planned.said}"
         kwargs = {"force": True} if delivery.content["force"] else {}
-        if method == "untagBuild":
-            # The hub does it at once. Doing it twice does the same, if it does not insist.
-            await koji.untagBuild(*args, strict=False, **kwargs)
-            return f"{build.nvr} {call.said}"
-        submission = await koji.new_submission(method, *args, **kwargs)
-        notes = {
-            "submission": asdict(submission),
-            "call": [method, args, kwargs],
-            "said": f"{build.nvr} {call.said}",
-        }
-        await remember(notes)
-        task_id = await koji.submit(method, *args, submission=submission, **kwargs)
-        return self._taken(hub, notes, task_id)
-
-    def _taken(self, hub: Hub, notes: Mapping[str, Any], task_id: int) -> Taken:
-        url = paths.task_url(hub.connection.weburl, task_id)
-        return Taken({**notes, "task_id": task_id, "task_url": url})
+        call = Call(planned.method, [*planned.tags, build.id], kwargs)
+        if call.method == "untagBuild":
+            # Without a task. It is idempotent unless it is strict.
+            await koji.call(call.method, *call.args, strict=False, **kwargs)
+            return said
+        submission = await koji.submissions.begin(call)
+        notes = {"submission": asdict(submission), "call": call.to_json(), "said": said}
+        once = Once(submit_once(hub, call, submission), _Notes(notes, remember))
+        return _accepted(hub, notes, await once.attempt())
 
     async def follow(self, delivery: Delivery) -> str:
         """Wait for the task that tags the build."""
         task_id = delivery.notes["task_id"]
         said = f"{delivery.notes['said']} (task {task_id})"
-        with refusals_told():
-            hub = await self.hub()
+        with mapped_errors():
+            hub = await self._hub()
             try:
                 tree = await hub.watcher.watch(task_id).done
             except UnknownTask as error:
@@ -361,15 +378,50 @@ class KojiTagReporter(OutboxReporter):
             if tree.root.state == task_states.CANCELED:
                 raise Refused(f"task {task_id} was canceled")
             koji = hub.connection
-            _, (*_, to, build_id), _ = delivery.notes["call"]
+            *_, to, build_id = _call_of(delivery.notes).args
             if to in [tag.name for tag in await koji.listTags(build=build_id)]:
                 return f"{said}: somebody else was faster"
             raise Refused(f"task {task_id} failed: {await self._reason(koji, task_id)}")
 
     @staticmethod
-    async def _reason(koji: Any, task_id: int) -> str:
+    async def _reason(koji: Connection, task_id: int) -> str:
         try:
             await koji.getTaskResult(task_id)
         except HubFault as fault:
             return reason_of(fault.text)
         return "the hub gives no reason"
+
+
+class _Notes:
+    """The intent of one tagging in the notes of its delivery; an :class:`IntentStore`."""
+
+    def __init__(self, notes: Mapping[str, Any], remember: Remember) -> None:
+        self._notes = notes
+        self._remember = remember
+
+    def recall(self) -> tuple[IntentState, Any]:
+        """Return NEW: an earlier attempt's task was looked for before this one was planned."""
+        return IntentState.NEW, None
+
+    async def save(self, result: Any = None) -> None:
+        """Store the intent; the outbox stores the result when the delivery is accepted."""
+        if result is None:
+            await self._remember(self._notes)
+
+
+def _call_of(notes: Mapping[str, Any]) -> Call:
+    stored = notes["call"]
+    # Versions before 1.1 stored the three parts as a list.
+    return Call(*stored) if isinstance(stored, list) else Call.from_json(stored)
+
+
+async def _find_earlier(hub: Hub, notes: Mapping[str, Any]) -> int | None:
+    """Return the task that an earlier attempt submitted, or None."""
+    if "submission" not in notes:
+        return None
+    return await submit_once(hub, _call_of(notes), Submission(**notes["submission"])).look()
+
+
+def _accepted(hub: Hub, notes: Mapping[str, Any], task_id: int) -> Accepted:
+    url = paths.task_url(hub.connection.weburl, task_id)
+    return Accepted({**notes, "task_id": task_id, "task_url": url})

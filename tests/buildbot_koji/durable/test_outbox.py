@@ -10,8 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
-from buildbot_koji.durable.deliveries import FINAL, TRANSITIONS, Delivery, DeliveryEvent, State
-from buildbot_koji.durable.outbox import SLOTS, Outbox, Postponed, Refused, Remember, Taken
+from buildbot_koji.durable.deliveries import (
+    FINAL,
+    TRANSITIONS,
+    Delivery,
+    DeliveryEvent,
+    DeliveryState,
+)
+from buildbot_koji.durable.outbox import SLOTS, Accepted, Outbox, Postponed, Refused, Remember
+from txkoji import RetryPolicy
 
 HOUR = 3600.0
 
@@ -21,8 +28,8 @@ def delivery(number: int = 1, lane: str | None = None, **values: Any) -> Deliver
 
 
 @pytest.mark.parametrize("event", DeliveryEvent)
-@pytest.mark.parametrize("state", State)
-def test_table(state: State, event: DeliveryEvent) -> None:
+@pytest.mark.parametrize("state", DeliveryState)
+def test_table(state: DeliveryState, event: DeliveryEvent) -> None:
     """Every event in every state leads where the table says, and nowhere else."""
     before = delivery(state=state, notes={"task_id": 1})
     if (state, event) not in TRANSITIONS:
@@ -37,9 +44,9 @@ def test_table(state: State, event: DeliveryEvent) -> None:
 
 def test_ways_through_the_table() -> None:
     """Every state can be reached, what is not final can end, and only a user revives the dead."""
-    assert {state for state, _ in TRANSITIONS} | FINAL == set(State)
+    assert {state for state, _ in TRANSITIONS} | FINAL == set(DeliveryState)
     assert {event for state, event in TRANSITIONS if state in FINAL} == {DeliveryEvent.RETRIED}
-    for state in set(State) - FINAL - {State.WAITING}:
+    for state in set(DeliveryState) - FINAL - {DeliveryState.WAITING}:
         assert {DeliveryEvent.DONE, DeliveryEvent.REFUSED, DeliveryEvent.EXPIRED} <= {
             event for before, event in TRANSITIONS if before is state
         }
@@ -47,7 +54,9 @@ def test_ways_through_the_table() -> None:
 
 def test_storing() -> None:
     """A delivery is the same after it was stored and read."""
-    stored = delivery(state=State.SENT, notes={"task_id": 7, "call": ["tagBuild", ["a"], {}]})
+    stored = delivery(
+        state=DeliveryState.SENT, notes={"task_id": 7, "call": ["tagBuild", ["a"], {}]}
+    )
     assert Delivery.from_json(stored.to_json()) == stored
 
 
@@ -59,7 +68,7 @@ class Other:
         self.clock.advance(0)
         self.sent: list[int] = []
         self.most = 0
-        self.saved: list[tuple[int, State]] = []
+        self.saved: list[tuple[int, DeliveryState]] = []
         self.settled: list[Delivery] = []
         self.answer: Callable[[Delivery], Any] = lambda _: "arrived"
         self.outcome: Callable[[Delivery], Any] = lambda _: "done"
@@ -70,9 +79,9 @@ class Other:
             self,
             self,
             self.clock,
+            retry=RetryPolicy(first=5.0, ceiling=600.0, jitter=0.0),
             retry_for=lambda: self.retry_for,
             settled=self.settled.append,
-            chance=lambda: 0.0,
         )
         self._now = 0
 
@@ -80,7 +89,7 @@ class Other:
         self.database(delivery)
         self.saved.append((delivery.build_id, delivery.state))
 
-    async def send(self, delivery: Delivery, _: Remember) -> str | Taken:
+    async def send(self, delivery: Delivery, _: Remember) -> str | Accepted:
         self.sent.append(delivery.build_id)
         self._now += 1
         self.most = max(self.most, self._now)
@@ -113,18 +122,20 @@ def test_delivered() -> None:
     """What arrives at once is stored as delivered, with what the other side said."""
     other = Other()
     other.outbox.add(delivery())
-    assert other.saved == [(1, State.DELIVERED)]
-    assert [(each.state, each.said) for each in other.settled] == [(State.DELIVERED, "arrived")]
+    assert other.saved == [(1, DeliveryState.DELIVERED)]
+    assert [(each.state, each.said) for each in other.settled] == [
+        (DeliveryState.DELIVERED, "arrived")
+    ]
 
 
 def test_followed() -> None:
     """What is taken is stored with its notes before it is followed to its end."""
     other = Other()
     end: Deferred[str] = Deferred()
-    other.answer = lambda _: Taken({"task_id": 7})
+    other.answer = lambda _: Accepted({"task_id": 7})
     other.outcome = lambda _: end
     other.outbox.add(delivery())
-    assert other.saved == [(1, State.SENT)]
+    assert other.saved == [(1, DeliveryState.SENT)]
     end.callback("tagged")
     assert other.settled[0].said == "tagged"
     assert other.settled[0].notes == {"task_id": 7}
@@ -133,9 +144,9 @@ def test_followed() -> None:
 def test_followed_after_a_restart() -> None:
     """What was taken before a restart is not sent again."""
     other = Other()
-    other.outbox.add(delivery(state=State.SENT, notes={"task_id": 7}))
+    other.outbox.add(delivery(state=DeliveryState.SENT, notes={"task_id": 7}))
     assert other.sent == []
-    assert other.settled[0].state is State.DELIVERED
+    assert other.settled[0].state is DeliveryState.DELIVERED
 
 
 def test_outage(logged_failures: list[LogEvent]) -> None:
@@ -196,8 +207,8 @@ def test_refused(logged_failures: list[LogEvent]) -> None:
     other.outbox.add(delivery(1, "a"))
     other.outbox.add(delivery(2, "a"))
     assert [(each.state, each.said) for each in other.settled] == [
-        (State.DEAD, "tag is locked"),
-        (State.DELIVERED, "there"),
+        (DeliveryState.DEAD, "tag is locked"),
+        (DeliveryState.DELIVERED, "there"),
     ]
     assert len(other.sent) == 2
 
@@ -211,8 +222,8 @@ def test_given_up() -> None:
     other.pass_time(2 * HOUR)
     [dead] = other.settled
     assert (dead.state, dead.said, dead.notes) == (
-        State.DEAD,
-        "the broker is unreachable",
+        DeliveryState.DEAD,
+        "the broker is away",
         {"submission": {}},
     )
 
@@ -231,14 +242,14 @@ def test_database_is_away(logged_failures: list[LogEvent]) -> None:
     other.database = lambda _: None
     other.pass_time(600)
     assert other.sent == [1]
-    assert other.saved == [(1, State.DELIVERED)]
+    assert other.saved == [(1, DeliveryState.DELIVERED)]
 
 
 def test_stop() -> None:
     """A stop ends everything at once: attempts, pauses and what is followed."""
     other = Other()
     other.answer = lambda delivery: (
-        Postponed("away") if delivery.build_id == 1 else Taken({"task_id": 2})
+        Postponed("away") if delivery.build_id == 1 else Accepted({"task_id": 2})
     )
     other.outcome = lambda _: Deferred()
     other.outbox.add(delivery(2))
@@ -264,7 +275,7 @@ def test_mistake_of_ours(logged_failures: list[LogEvent]) -> None:
     other.answer = lambda delivery: KeyError("x") if delivery.build_id == 1 else "there"
     other.outbox.add(delivery(1, "a"))
     other.outbox.add(delivery(2, "a"))
-    assert [each.state for each in other.settled] == [State.DEAD, State.DELIVERED]
+    assert [each.state for each in other.settled] == [DeliveryState.DEAD, DeliveryState.DELIVERED]
     [event] = logged_failures
     assert event["log_failure"].check(KeyError)
     logged_failures.clear()

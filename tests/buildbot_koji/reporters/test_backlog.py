@@ -13,32 +13,43 @@ from buildbot.process.results import RETRY, SUCCESS
 from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Refused, Remember, Taken
+from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
 from buildbot_koji.reporters import backlog
-from buildbot_koji.reporters.base import REDELIVER, OutboxReporter
+from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 from tests.buildbot_koji.inprocess import Master
 from tests.support import poll, until
 
 HOUR = 3600.0
 
 
-class Ledger(OutboxReporter):
+class Ledger(KojiReporter):
     """Writes down each build that ends well."""
 
     written: ClassVar[list[int]] = []
     refusing = False
+
+    @property
+    def sender(self) -> Sender:
+        return LedgerSender()
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         if not build["complete"]:
             return []
         return [Delivery(build["buildid"], "note", f"{build['buildid']}", {}, 0.0)]
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Taken:
+
+class LedgerSender:
+    """Writes into the ledger."""
+
+    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
         del remember
-        if type(self).refusing:
+        if Ledger.refusing:
             raise Refused("the ledger is closed")
-        self.written.append(delivery.build_id)
+        Ledger.written.append(delivery.build_id)
         return "written down"
+
+    async def follow(self, delivery: Delivery) -> str:
+        raise NotImplementedError(delivery.name)
 
 
 class House:

@@ -42,8 +42,8 @@ MESSAGES = """\
 """
 PATIENCE = """
 from buildbot.plugins import secrets
-from buildbot_koji.durable import outbox
-outbox.FIRST_PAUSE, outbox.LONGEST_PAUSE = 0.5, 1.0
+from txkoji import RetryPolicy
+reporters.KojiCIMessages.retry = RetryPolicy(first=0.5, ceiling=1.0)
 BuildmasterConfig["secretsProviders"] = [secrets.SecretInAFile(dirname="SECRETS")]
 """
 

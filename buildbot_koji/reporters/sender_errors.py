@@ -1,4 +1,4 @@
-"""Which errors are a no that will be said again, and which may be gone at the next attempt."""
+"""Which errors of a hub or broker are permanent, and which are transient."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from buildbot_koji.durable.outbox import Postponed, Refused
+from buildbot_koji.error_messages import one_line
 from txkoji.exceptions import (
     AuthError,
     HubFault,
@@ -16,24 +17,24 @@ from txkoji.exceptions import (
     UnknownFault,
 )
 
-__all__ = ["refusals_told"]
+__all__ = ["mapped_errors"]
 
 PASSING = (AuthError, LockError, ServerOffline, UnknownFault)
-"""Faults of a hub that say nothing about what it was asked to do."""
+"""Transient faults of a hub: they say nothing about the call."""
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
-    """Map errors to Refused (permanent) or Postponed (transient: unreachable, or no login now).
+def mapped_errors() -> Iterator[None]:
+    """Map errors to Refused (permanent) or Postponed (transient).
 
     Raises:
-        Refused: it would say no again.
-        Postponed: it may be otherwise later; a wrong login, too, is mended without us.
+        Refused: the hub or broker refused, and would refuse again.
+        Postponed: anything else; also a failed login, which an administrator can repair.
     """
     try:
         yield
     except KojiException as error:
-        said = " ".join(str(error).split())
+        said = one_line(error)
         refused = isinstance(error, HubFault) and not isinstance(error, PASSING)
         if refused or isinstance(error, MessageNotTaken):
             raise Refused(said) from error
