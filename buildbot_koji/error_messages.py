@@ -1,4 +1,4 @@
-"""What went wrong, in one line that says what to do. Pure."""
+"""Explain errors in one line that says what to do. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLUGINS = {
     "runroot": "runroot_hub",
     "saveFailedTree": "save_failed_tree",
 }
-"""The hub plugin that offers a method."""
+"""The hub plugin that adds a method."""
 
 
 def one_line(error: BaseException) -> str:
@@ -27,10 +27,10 @@ def one_line(error: BaseException) -> str:
 
 
 def explain(error: KojiException) -> str:
-    """Say in one line what went wrong, and where the hub lacks a plugin or we a permission, which.
+    """Return what went wrong, in one line that names any missing plugin or permission.
 
     Args:
-        error: what a call to the hub failed with.
+        error: the error of a call to the hub.
     """
     if not isinstance(error, HubFault):
         return one_line(error)

@@ -18,11 +18,11 @@ __all__ = ["Hub", "NamedHub", "get_hub"]
 
 @runtime_checkable
 class NamedHub(Protocol):
-    """What may stand for the name of a profile: a hub with its credentials.
+    """A hub with its credentials, accepted wherever the name of a profile is.
 
     Attributes:
-        key: tells this hub and user from others; plugins with the same key share a :class:`Hub`.
-            Nothing secret is in it.
+        key: identifies the hub and the user; plugins with the same key share a :class:`Hub`. It
+            holds no secret.
     """
 
     key: str
@@ -32,23 +32,22 @@ class NamedHub(Protocol):
 
 
 class Hub(service.SharedService):
-    """A hub, as the plugins of one master share it.
+    """A hub that the plugins of one master share.
 
     Buildbot stops it after everything else.
 
     Attributes:
         connection: the :class:`txkoji.Connection`.
-        watcher: the :class:`txkoji.watching.watcher.TaskWatcher`.
-        cancellations: cancels tasks, even if the hub is unreachable at the moment.
-        followed_logs: how many logs of tasks are being followed: the more there are, the less
-            often each is read.
+        watcher: the :class:`txkoji.TaskWatcher`.
+        cancellations: cancels tasks, also while the hub is unreachable.
+        followed_logs: how many logs of tasks are followed: the more, the less often each is read.
 
     Args:
         profile: the name of a profile, or a :class:`NamedHub`.
         reactor: the master's.
 
     Raises:
-        ConfigurationError: the profile can't be used; the next plugin that asks reads it anew.
+        ConfigurationError: the profile can't be used; the next plugin that asks reads it again.
     """
 
     def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
@@ -86,7 +85,7 @@ class Hub(service.SharedService):
             if self.connection.session_id is None:
                 await self.connection.login()
         except TransportError as error:
-            # No write was under way that the hub may have got.
+            # No write was in flight that may have arrived.
             error.may_have_arrived = False
             raise
         finally:
@@ -94,7 +93,7 @@ class Hub(service.SharedService):
 
     @async_to_deferred
     async def startService(self) -> None:
-        """Go on with what an earlier run of the master left to cancel."""
+        """Resume the cancellations that an earlier run of the master left."""
         await super().startService()
         self.cancellations.start(self.master)
 
@@ -109,7 +108,7 @@ class Hub(service.SharedService):
 
 @async_to_deferred
 async def get_hub(master: Any, profile: str | NamedHub) -> Hub:
-    """Return a Deferred of a master's :class:`Hub`, which is made at first use.
+    """Return a Deferred of a master's :class:`Hub`, created at first use.
 
     Args:
         master: the Buildbot master.

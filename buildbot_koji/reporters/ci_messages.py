@@ -42,7 +42,7 @@ class KojiCIMessages(KojiReporter):
     The messages have the form of Fedora CI's. They are about the Koji build that a Buildbot build
     tests, see :class:`~buildbot_koji.reporters.tagging.KojiTagReporter`, or about a scratch build
     whose task and name are known by then. A message is delivered when the broker has confirmed it.
-    Where that is in doubt it is published again with the same id.
+    If that is unknown, it is published again with the same id.
 
     """
 

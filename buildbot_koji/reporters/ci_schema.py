@@ -1,7 +1,7 @@
-"""The messages by which CI systems of the Fedora world tell of tests of Koji builds. Pure.
+"""The messages by which Fedora's CI systems report tests of Koji builds. Pure.
 
 The fields are those of the ``koji-build.test.*`` schemas of Fedora CI (fedora-ci/messages), whose
-consumers take no others.
+consumers accept no others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OUTCOMES = {
     results.FAILURE: "failed",
     results.SKIPPED: "not_applicable",
 }
-"""``test.result`` of a build that came to one; the others are errors."""
+"""``test.result`` by the result of the build; other results are errors."""
 
 CONTACT = {
     "name": checks.text,
@@ -72,17 +72,17 @@ def _fields(value: Any, fields: Mapping[str, checks.Check], *required: str) -> s
 
 
 def contact(value: Any) -> str | None:
-    """Check for the description of those who are responsible for the tests."""
+    """Check the contact for the tests."""
     return _fields(value, CONTACT, "name", "team", "docs", "email")
 
 
 def test(value: Any) -> str | None:
-    """Check for the description of the test."""
+    """Check the description of the test."""
     return _fields(value, TEST, "namespace")
 
 
 def system(value: Any) -> str | None:
-    """Check for the descriptions of the systems that the tests run on."""
+    """Check the systems on which the tests run."""
     if not isinstance(value, (list, tuple)) or not value:
         return "must be a list of dictionaries, not empty"
     required = ("os", "provider", "architecture")
@@ -90,14 +90,14 @@ def system(value: Any) -> str | None:
 
 
 def state_of(build: Mapping[str, Any]) -> str:
-    """Return the state that a build's message tells."""
+    """Return the state that the message about a build reports."""
     if not build["complete"]:
         return "running"
     return "complete" if build["results"] in OUTCOMES else "error"
 
 
 def message_id(url: str, reporter: str, state: str) -> str:
-    """Return the id of a message, which is the same whenever it is made.
+    """Return the id of a message: the same each time it is composed.
 
     Args:
         url: the page of the build or build request that it is about.
@@ -124,11 +124,11 @@ def compose(
         state: one of :data:`STATES`.
         build: the build: ``url``, ``builder``, ``results``, ``state_string``, ``started_at`` and
             ``complete_at``.
-        pipeline_url: what all attempts at the test have in common.
-        contact: who answers for the tests.
-        test: what is tested; its type is by default the builder's name.
-        system: on what it is tested.
-        version: of the schema.
+        pipeline_url: the page that all attempts of the test share.
+        contact: the contact for the tests.
+        test: the description of the test; its type is by default the builder's name.
+        system: the systems on which it runs.
+        version: the version of the schema.
         now: the time, in seconds since the epoch.
     """
     name = build["builder"]["name"]
@@ -147,5 +147,5 @@ def compose(
         )
         message["system"] = [dict(each) for each in system]
     if state == "error":
-        message["error"] = {"reason": build["state_string"] or "the build did not come to a result"}
+        message["error"] = {"reason": build["state_string"] or "the build has no result"}
     return message

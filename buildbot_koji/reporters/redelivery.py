@@ -1,4 +1,4 @@
-"""A step that tries again what a reporter has given up."""
+"""A step that revives the dead letters of a reporter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class KojiRedelivery(DeclaredStep):
 
     @async_to_deferred
     async def run(self) -> int:
-        """List them, and tell all masters."""
+        """List them, and have all masters retry them."""
         letters = await dead_letters(self.master, self.reporter)
         if letters:
             lines = [f"{each.name} of build {each.build_id}: {each.said}\n" for each in letters]
@@ -43,5 +43,5 @@ class KojiRedelivery(DeclaredStep):
         return int(SUCCESS)
 
     def getResultSummary(self) -> dict[str, str]:
-        """Return how many there were."""
+        """Return their number."""
         return {"step": self._text, "build": self._text}

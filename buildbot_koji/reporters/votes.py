@@ -1,4 +1,4 @@
-"""What the builders say of Koji builds: the newest result of each. Pure."""
+"""The newest result of each builder for each Koji build. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from buildbot_koji.properties import SOURCE
 __all__ = ["KojiSubject", "Vote", "Votes", "subject_of", "worst"]
 
 MOST_SUBJECTS = 5000
-"""Koji builds that are remembered: those of some days, in a few megabytes."""
+"""Koji builds that are remembered: a few days' worth, in a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class KojiSubject:
     """The Koji build that a Buildbot build is about.
 
     Attributes:
-        build_id: its id, None where only its name is known.
-        nvr: name-version-release, None where only its id is known.
+        build_id: its id, None if only its NVR is known.
+        nvr: name-version-release, None if only its id is known.
     """
 
     build_id: int | None
@@ -30,7 +30,7 @@ class KojiSubject:
 
     @property
     def key(self) -> int | str:
-        """What a hub's method takes for the build."""
+        """The argument of a hub method that names the build."""
         return self.build_id if self.build_id is not None else str(self.nvr)
 
     def __str__(self) -> str:
@@ -40,8 +40,8 @@ class KojiSubject:
 def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
     """Return the Koji build that the properties of a Buildbot build name, or None.
 
-    A name without an id that a step has set is that of a scratch build, or of one that failed
-    early: Koji has no build of it, though it may have another one of the same name.
+    An NVR that a step has set without an id belongs to a scratch build, or to one that failed
+    early: Koji has no build of it, though it may have another build with the same NVR.
 
     Args:
         properties: values and sources by name.
@@ -49,16 +49,16 @@ def subject_of(properties: Mapping[str, tuple[Any, str]]) -> KojiSubject | None:
     build_id, id_source = properties.get("koji_build_id", (None, ""))
     nvr, source = properties.get("koji_nvr", (None, ""))
     nvr = str(nvr) if nvr else None
-    # A form, too, may set them: to text, or to nothing.
+    # A ForceScheduler sets them too, to text or to nothing.
     if str(build_id).isdecimal():
-        # A scratch build of the same sources must not give its name to the build under test.
+        # A scratch build of the same sources must not name the build under test.
         return KojiSubject(int(build_id), nvr if source == id_source else None)
     return KojiSubject(None, nvr) if nvr and source != SOURCE else None
 
 
 @dataclass(frozen=True)
 class Vote:
-    """What one builder says of a Koji build.
+    """The result of one builder for a Koji build.
 
     Attributes:
         build_id: the Buildbot build.
@@ -81,7 +81,7 @@ class Votes:
         self._next = 0
 
     def add(self, subject: KojiSubject, builder: str, vote: Vote) -> Mapping[str, Vote]:
-        """Take a vote; returns the newest votes for the Koji build by the builders' names."""
+        """Count a vote; returns the newest votes for the Koji build by the builders' names."""
         keys = {key for key in (subject.build_id, subject.nvr) if key is not None}
         number = next((self._numbers[key] for key in keys if key in self._numbers), None)
         if number is None:

@@ -91,7 +91,7 @@ class KojiBuild(PrioritizedTaskStep):
     )
 
     def hub_options(self) -> dict[str, Any]:
-        """Return the options as the hub takes them."""
+        """Return the options in the form that the hub takes."""
         options = super().hub_options()
         if isinstance(self.arch_override, (list, tuple)):
             options["arch_override"] = " ".join(self.arch_override)

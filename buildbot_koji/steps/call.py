@@ -1,4 +1,4 @@
-"""Steps that make any call to a hub, and that cancel tasks and builds."""
+"""Steps that call any hub method, and that cancel tasks and builds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OF_SESSIONS = frozenset(
         "subsession",
     ]
 )
-"""Methods that would change the session under the other plugins."""
+"""Methods that would change the session that all plugins share."""
 
 TYPES_OF_CALLS = (bytes, datetime)
 """What a call takes beside JSON: it is not stored."""
@@ -108,14 +108,14 @@ class KojiCall(KojiWriteStep):
         return await hub.connection.call(self.method, *self.args, **self.kwargs)
 
     async def _wrapped(self, hub: Hub) -> list[Any]:
-        # None is a result too.
+        # The result may be None, which a stored result may not.
         return [json.loads(json.dumps(await self._call(hub), default=str))]
 
     async def _look(self) -> None:
         if not self.repeatable:
             raise KojiException(
-                f"it is not known whether an earlier {self.method} arrived at the hub: look there;"
-                " then build anew, or set repeatable"
+                f"it is unknown whether an earlier {self.method} arrived at the hub: check the hub,"
+                " then rebuild, or set repeatable"
             )
 
 
@@ -137,7 +137,7 @@ class KojiCancel(KojiWriteStep):
     )
 
     async def change(self, hub: Hub) -> int:
-        """Cancel all; what the hub refuses does not keep it from the rest."""
+        """Cancel all of them, also after the hub refused one."""
         await hub.log_in()
         refused = []
         for task_id in checks.words(self.tasks):
@@ -159,7 +159,7 @@ class KojiCancel(KojiWriteStep):
         return ("cancelTask", task_id, not self.justone)
 
     async def _cancel(self, hub: Hub, method: str, *args: Any) -> list[str]:
-        """Cancel one thing; returns why the hub does not, or nothing."""
+        """Cancel one task or build; returns why the hub refused, or nothing."""
         try:
             await hub.connection.call(method, *args)
         except HubFault as fault:

@@ -1,4 +1,4 @@
-"""A step that builds packages that need each other."""
+"""A step that builds packages that depend on each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["KojiChainBuild"]
 
 
 def levels(value: Any) -> str | None:
-    """Check for levels of sources: lists of SCM URLs, or of NVRs to wait for."""
+    """Check levels of sources: lists of SCM URLs, or of NVRs to wait for."""
     wanted = "must be a list of levels, each a list of SCM URLs (or NVRs, which are waited for)"
     if not isinstance(value, (list, tuple)) or len(value) == 0:
         return wanted
@@ -48,7 +48,7 @@ class KojiChainBuild(PrioritizedTaskStep):
     channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 
     async def prepare(self, hub: Hub) -> None:
-        """Make sure that a later level can see what an earlier one built."""
+        """Check that later levels can use the builds of earlier ones."""
         target = await hub.connection.getBuildTarget(self.target, strict=True)
         parents = await hub.connection.getFullInheritance(target.build_tag)
         if target.dest_tag not in [target.build_tag, *(each.parent_id for each in parents)]:

@@ -114,7 +114,7 @@ class KojiContainerBuild(PrioritizedTaskStep):
         return Call("buildSourceContainer", (self.target, options), named)
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
-        """Tell where the container can be pulled from."""
+        """Set ``koji_repositories``."""
         if outcome.tree.root.state == task_states.CLOSED:
             result = await hub.connection.getTaskResult(outcome.tree.root.id)
             self.setProperty("koji_repositories", list(result.get("repositories") or []), SOURCE)

@@ -1,4 +1,4 @@
-"""A step that makes a dist repo: one for users, of signed packages."""
+"""A step that makes a dist repo: a repo of signed packages, for users."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from txkoji.exceptions import GenericError
 __all__ = ["KojiDistRepo"]
 
 EXPIRED = 2
-"""The state of a repo that a newer one has replaced (Koji's REPO_STATES)."""
+"""The state of a repo that a newer one replaced (Koji's REPO_STATES)."""
 
 MULTILIB = {"x86_64": "i686", "s390x": "s390", "ppc64": "ppc"}
-"""The architecture whose packages a multilib repo of another takes in, too."""
+"""The additional architecture of an architecture's multilib repo."""
 
 
 class KojiDistRepo(UploadingStep):
@@ -107,7 +107,7 @@ class KojiDistRepo(UploadingStep):
                 yield f"multilib requires the architecture {other} beside {arch}"
 
     async def prepare(self, hub: Hub) -> None:
-        """Find out the architectures and repos, and upload the files."""
+        """Look up the architectures and repos, and upload the files."""
         arches = [each for each in await self._arches(hub) if each != "noarch"]
         if self.with_src and "src" not in arches:
             arches.append("src")
@@ -151,7 +151,7 @@ class KojiDistRepo(UploadingStep):
         return Call("distRepo", (self.tag, checks.words(self.keys)), options)
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
-        """Tell the repo's id, which the hub gave it with the task."""
+        """Set ``koji_repo_id``; the hub assigned the id with the task."""
         task = outcome.tree.root
         _, repo_id, *_ = await hub.connection.getTaskRequest(task.id)
         self.setProperty("koji_repo_id", repo_id, SOURCE)

@@ -1,4 +1,4 @@
-"""Steps that download what builds and tasks made: to the worker, or to the master."""
+"""Steps that download the files of builds and tasks, to the worker or to the master."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from txkoji.exceptions import GenericError, TransferError
 __all__ = ["KojiDownloadBuild", "KojiDownloadTask"]
 
 AT_ONCE = 4
-"""Files that are under way at the same time."""
+"""Files in flight at the same time."""
 
 SILENCE = 20 * 60
-"""Seconds without a word from the worker after which Buildbot ends the command there."""
+"""Seconds without output after which Buildbot ends the command on the worker."""
 
 RPM_METHODS = ("build", "buildArch")
-"""The tasks whose RPMs are downloaded where not everything is."""
+"""The tasks whose RPMs are downloaded unless ``all`` is set."""
 
 _DEBUGINFO = ("-debuginfo", "-debugsource")
-"""How the names of packages for debuggers end."""
+"""The suffixes of debuginfo packages."""
 
 
 class _Counter(LogLineObserver):
-    """Says how many files the worker has, by the lines that it prints."""
+    """Counts the files that the worker has downloaded, by the lines that it prints."""
 
     def __init__(self, step: KojiStep, total: int) -> None:
         super().__init__()
@@ -53,17 +53,17 @@ class _Counter(LogLineObserver):
         self._done = 0
 
     def outLineReceived(self, line: str) -> None:
-        """Count a file that is done."""
+        """Count a downloaded file."""
         if line.endswith(" bytes"):
             self._done += 1
             self._step.say(f"downloaded {self._done}/{self._total} files to the worker")
 
 
 class DownloadStep(KojiStep):
-    """Downloads files of the hub. The parent of the steps that do.
+    """Downloads files from the hub. The base class of the steps that do.
 
-    To the worker they come by a command that runs there: it fetches them over HTTP from the
-    profile's ``topurl``, and compares sizes and digests. The worker needs Python 3.9.
+    A command on the worker fetches them over HTTP from the profile's ``topurl``, and verifies sizes
+    and digests. The worker needs Python 3.9.
 
     Sets the property ``koji_files`` to the names of the files.
     """
@@ -88,7 +88,7 @@ class DownloadStep(KojiStep):
             yield 'directory is missing: required with to="master"'
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
-        """Return what is to be downloaded. A subclass says what."""
+        """Return the files to download. A subclass implements it."""
         raise NotImplementedError
 
     async def work(self, hub: Hub) -> int:
@@ -122,7 +122,7 @@ class DownloadStep(KojiStep):
         )
 
     async def _to_worker(self, hub: Hub, files: Sequence[RemoteFile], what: str) -> bool:
-        """Let the worker fetch the files; returns whether it could."""
+        """Have the worker fetch the files; returns whether it succeeded."""
         self.say(f"downloading {what} to the worker")
         settings = hub.connection.settings
         request = {
@@ -177,7 +177,7 @@ class DownloadStep(KojiStep):
 
 
 def _arch(name: str) -> str:
-    """Return the architecture of an RPM by its file's name, "" for a file that is not an RPM."""
+    """Return the architecture of an RPM from its file name, "" for another file."""
     rpm = nvr.parse_rpm(name)
     return "" if rpm is None else rpm.arch
 
@@ -227,7 +227,7 @@ class KojiDownloadBuild(DownloadStep):
     )
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
-        """Return the files of the build that are wanted."""
+        """Return the wanted files of the build."""
         build = await self._build(hub)
         found = await hub.connection.files_of_build(
             build,
@@ -245,7 +245,7 @@ class KojiDownloadBuild(DownloadStep):
         if missing and not self.nofailarch:
             raise TransferError(f"build {build} has no RPM of {', '.join(missing)}")
         if not found:
-            raise TransferError(f"build {build} has no such files")
+            raise TransferError(f"build {build} has no files matching arches/type/key")
         return found
 
     def _is_wanted(self, file: RemoteFile) -> bool:
@@ -304,12 +304,12 @@ class KojiDownloadTask(DownloadStep):
     wait = argument(checks.flag, "wait for the end of a running task", default=True)
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
-        """Return the files of the tasks that are wanted."""
+        """Return the wanted files of the tasks."""
         task = await hub.connection.getTaskInfo(self.task_id)
         if task is None:
             raise TransferError(f"the hub has no task {self.task_id}")
         if not self.wait and task.state not in task_states.DONE_GROUP:
-            raise TransferError(f"task {self.task_id} has not ended: wait for it")
+            raise TransferError(f"task {self.task_id} has not ended: set wait=True")
         self.say(f"waiting for the end of task {self.task_id}")
         tree = await hub.watcher.watch(self.task_id).done
         tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
@@ -320,19 +320,19 @@ class KojiDownloadTask(DownloadStep):
                 if name is None:
                     continue
                 if name in found and name.endswith(".rpm"):
-                    # A source RPM is left by the task that made it, and by one that built of it.
+                    # Both the task that made a source RPM and the task that built it list it.
                     continue
                 if name in found and name.endswith(".log"):
                     name = f"{name.removesuffix('.log')}.{each.id}.log"
                 if name in found:
-                    raise TransferError(f"two tasks left {name}: set dirpertask")
+                    raise TransferError(f"two tasks have a file {name}: set dirpertask=True")
                 found[name] = RemoteFile(name, file.url, file.size, file.digest)
         if not found:
-            raise TransferError(f"task {self.task_id} left no such files")
+            raise TransferError(f"task {self.task_id} has no files matching the arguments")
         return list(found.values())
 
     def _local_name(self, task: Any, name: str) -> str | None:
-        """Return the name that a file gets, None for one that is not wanted."""
+        """Return the local name of a file, None if it is not wanted."""
         path = PurePosixPath(name)
         is_log = path.suffix == ".log"
         if not self.all and not (

@@ -1,4 +1,4 @@
-"""Steps that build images: by the hub itself, and by its plugins for Kiwi and osbuild."""
+"""Steps that build images, by the hub itself or by its plugins for Kiwi and osbuild."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FORMATS = (
     *("vagrant-hyperv", "vagrant-libvirt", "vagrant-virtualbox", "vagrant-vmware-fusion"),
     *("vdi", "vmdk", "vmx", "vpc", "vsphere-ova"),
 )
-"""Into what images may be converted, by the help of Koji's own client (1.36)."""
+"""The formats that the help of Koji's own client (1.36) lists."""
 
 DISK_SIZE = 10
-"""Gigabytes: what Koji's own client asks for."""
+"""Gigabytes, as Koji's own client requests."""
 
 _KINDS_WITH: dict[str, tuple[str, ...]] = {
     "install_tree": ("image", "livemedia"),
@@ -49,11 +49,11 @@ _KINDS_WITH: dict[str, tuple[str, ...]] = {
     "squashfs_only": ("livemedia",),
     "compress_arg": ("livemedia",),
 }
-"""The kinds of images that take an option, for those options that not all take."""
+"""The kinds of images that take an option, for options that not all kinds take."""
 
 
 def image_formats(value: Any) -> str | None:
-    """Check for formats of images: a list, or one string."""
+    """Check formats of images: a list, or one string."""
     complaint = checks.text_or_texts(value)
     if complaint is not None:
         return complaint
@@ -176,11 +176,11 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         self._kickstart = self.kickstart
         if self.ksurl is None:
             uploaded = await self.upload(hub, self.kickstart)
-            # Of a disk image Koji's builders want the path from one directory higher.
+            # For a disk image Koji's builders take the path relative to the parent directory.
             self._kickstart = f"work/{uploaded}" if self.kind == "image" else uploaded
 
     def hub_options(self) -> dict[str, Any]:
-        """Return the options as the hub takes them."""
+        """Return the options in the form that the hub takes."""
         options = super().hub_options()
         if self.can_fail is not None:
             options["optional_arches"] = checks.words(self.can_fail)
@@ -275,7 +275,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
         self._takes_buildroot_repo = True
 
     async def prepare(self, hub: Hub) -> None:
-        """Find out whether the hub leaves it to us which repos are used."""
+        """Find out whether the hub has the option ``use_buildroot_repo``."""
         version = str(await hub.connection.getKojiVersion())
         numbers = tuple(int(each) for each in re.findall(r"\d+", version)[:2])
         self._takes_buildroot_repo = numbers >= (1, 35)
@@ -300,7 +300,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
 
 
 def os_repos(value: Any) -> str | None:
-    """Check for URLs of repos, or dictionaries with ``baseurl`` and ``package_sets``."""
+    """Check repos: URLs, or dictionaries with ``baseurl`` and ``package_sets``."""
     wanted = "must be a list of URLs, or of dictionaries with baseurl and package_sets"
     if not isinstance(value, (list, tuple)):
         return wanted

@@ -13,7 +13,7 @@ __all__ = ["KojiMavenBuild"]
 
 
 def properties(value: Any) -> str | None:
-    """Check for a dictionary of strings, or None for those without a value."""
+    """Check properties: a dictionary of strings, or None for a property without a value."""
     good = checks.json_struct(value) is None and all(
         each is None or isinstance(each, str) for each in value.values()
     )

@@ -1,4 +1,4 @@
-"""Steps that wait for repos, have them made, and make dist repos."""
+"""Steps that wait for repos and request new ones."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ WAITING = "waiting for the hub"
 """The summary while the hub is unreachable."""
 
 TWO_HOURS = 2 * 60 * 60
-"""Seconds: how long Koji's own client waits for a repo."""
+"""Seconds that Koji's own client waits for a repo."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a repo shall be.
+    """The requirements for a repo.
 
     Attributes:
-        tag: the tag, as the hub tells it.
-        builds: the builds that shall be in it, as the hub tells them.
-        min_event: the event after which it shall be made, ``"last"`` for the last change of the
-            tag, or None.
-        at_event: the event at which it shall be made, or None.
-        opts: what it shall have beside the ordinary.
+        tag: the hub's struct of the tag.
+        builds: the hub's structs of the builds that must be in the repo.
+        min_event: the repo is created at this event or later; ``"last"`` for the last change of the
+            tag, None for any event.
+        at_event: the repo is created at exactly this event, None for any.
+        opts: the repo's additional contents, as the hub's options.
     """
 
     tag: Any
@@ -53,14 +53,14 @@ class Wanted:
     @property
     def request(self) -> dict[str, Any]:
         """The arguments of ``repo.request``."""
-        # The builds are in the tag by now: a repo of what it is now has them.
+        # The builds are in the tag by now, so a repo of the tag's last change has them.
         min_event = "last" if self.builds and self.at_event is None else self.min_event
         given = {"min_event": min_event, "at_event": self.at_event, "opts": dict(self.opts)}
         return {name: value for name, value in given.items() if value}
 
 
 class RepoStep(KojiTasksStep):
-    """Gets a repo from the hub. The parent of the steps that do.
+    """Gets a repo from the hub. The base class of the steps that do.
 
     Sets the properties ``koji_repo_id`` and ``koji_repo_url``.
     """
@@ -89,7 +89,7 @@ class RepoStep(KojiTasksStep):
 
     @property
     def repo_opts(self) -> dict[str, bool]:
-        """What the repo shall have beside the ordinary, as the hub takes it."""
+        """The additional contents of the repo, as the hub's options."""
         given = {
             "debuginfo": self.debuginfo,
             "src": self.source,
@@ -106,18 +106,18 @@ class RepoStep(KojiTasksStep):
         return await hub.connection.getTag(name, strict=True)
 
     async def have_made(self, hub: Hub, wanted: Wanted) -> Any:
-        """Have the hub make a repo, where it has none, and wait for it.
+        """Request a repo and wait for it; the hub makes one unless it has one.
 
         Returns:
-            The repo, or None where the hub gave up.
+            The repo, or None if the request failed.
 
         Raises:
-            GenericError: (invalid method) the hub is older than requests.
+            GenericError: (invalid method) the hub is older than repo requests.
         """
 
         async def ask() -> Any:
             await hub.log_in()
-            # Asked twice, the hub gives the same request.
+            # The call is idempotent: the hub returns the same request.
             return await hub.connection.call("repo.request", wanted.tag.id, **wanted.request)
 
         check = await self.ask(ask, WAITING)
@@ -137,7 +137,7 @@ class RepoStep(KojiTasksStep):
                 return check.repo
             elif not request.active:
                 why = await self._reason(hub, request.task_id)
-                self.fail(f"the hub gave up to make {wanted}{why}")
+                self.fail(f"the hub gave up making {wanted}{why}")
                 return None
             else:
                 self.say(f"waiting for {wanted}: request {request.id} is in the hub's queue")
@@ -162,7 +162,7 @@ class RepoStep(KojiTasksStep):
         await deferLater(self.master.reactor, self.polling.pause(looks), lambda: None)
 
     async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
-        """Tell of the repo that was got; returns SUCCESS."""
+        """Show the repo and set its properties; returns SUCCESS."""
         url = f"{hub.connection.weburl}/repoinfo?repoID={repo.id}"
         self.setProperty("koji_repo_id", repo.id, SOURCE)
         self.setProperty("koji_repo_url", url, SOURCE)
@@ -224,7 +224,7 @@ class KojiWaitRepo(RepoStep):
                         raise
                     asks = False
                 else:
-                    # What was made is looked at as what was there: the builds must be in it.
+                    # Check the new repo like an existing one: the builds must be in it.
                     _, repo = await self.ask(partial(self._look, hub, wanted), WAITING)
             if repo is not None:
                 return await self.show(hub, repo, wanted)
@@ -235,10 +235,10 @@ class KojiWaitRepo(RepoStep):
             await self._pause(looks)
 
     async def _look(self, hub: Hub, wanted: Wanted) -> tuple[str, Any]:
-        """Return the NVR of a build that is not in the tag yet, or nothing; and the repo, or None.
+        """Return the NVR of a build that is not in the tag yet, or ""; and the repo, or None.
 
         Raises:
-            _Never: there will be no such repo.
+            _Never: no repo will meet the requirements.
         """
         missing = await self._missing(hub, wanted)
         repo = None if missing else await hub.connection.getRepo(wanted.tag.id)
@@ -254,16 +254,16 @@ class KojiWaitRepo(RepoStep):
             current = not builds and self.min_event is None and self.at_event is None
         min_event = self.min_event
         if current:
-            # The event of now: what happens to the tag while we wait is not waited for.
+            # The event of now: later changes of the tag are not waited for.
             min_event = await hub.connection.tagLastChangeEvent(tag.id)
         opts = tuple(sorted(self.repo_opts.items()))
         return Wanted(tag, builds, min_event, self.at_event, opts)
 
     async def _missing(self, hub: Hub, wanted: Wanted) -> str:
-        """Return the NVR of a build that is not in the tag yet, empty where all are.
+        """Return the NVR of a build that is not in the tag yet, "" if all are.
 
         Raises:
-            _Never: a build is in the tag, but a later one of its package is, too.
+            _Never: a later build of the same package is in the tag, too.
         """
         for build in wanted.builds:
             package = build.package_name
@@ -280,7 +280,7 @@ class KojiWaitRepo(RepoStep):
         return ""
 
     async def _is_it(self, hub: Hub, repo: Any, wanted: Wanted) -> bool:
-        """Tell whether a repo is what is wanted, by what it is, not by how it was asked for."""
+        """Tell whether a repo meets the requirements, by its contents."""
         if repo is None:
             return False
         if wanted.at_event is not None and repo.create_event != wanted.at_event:
@@ -300,7 +300,7 @@ class KojiWaitRepo(RepoStep):
 
 
 class _Never(Exception):
-    """There will be no such repo, however long we wait."""
+    """No repo will ever meet the requirements."""
 
 
 class KojiRegenRepo(RepoStep):
@@ -317,7 +317,7 @@ class KojiRegenRepo(RepoStep):
     make_task = argument(checks.flag, "always make a task of our own", default=False)
 
     async def change(self, hub: Hub) -> int:
-        """Have the repo made."""
+        """Get the repo made."""
         tag = await self.find_tag(hub)
         wanted = Wanted(tag, min_event="last", opts=tuple(sorted(self.repo_opts.items())))
         repo = None

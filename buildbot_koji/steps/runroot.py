@@ -1,4 +1,4 @@
-"""A step that runs a command in a build root."""
+"""A step that runs a command in a buildroot."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ class KojiRunroot(KojiTaskStep):
         return Call("runroot", (self.tag, self.arch, command), self.hub_options())
 
     def done_words(self, outcome: Outcome) -> str:
-        """Say what was run."""
+        """Return the command that was run."""
         shown: Any = self.command if isinstance(self.command, str) else " ".join(self.command)
         return f"ran {shown} on {self.arch}"

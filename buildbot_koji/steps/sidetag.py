@@ -21,27 +21,27 @@ from txkoji.exceptions import ParameterError
 __all__ = ["KojiCreateSideTag", "KojiRemoveSideTag"]
 
 _LOCKS: WeakKeyDictionary[Hub, DeferredLock] = WeakKeyDictionary()
-"""One side tag at a time is created on a hub: else nobody could tell whose a new one is."""
+"""Serializes the creations on a hub: otherwise a new side tag can't be attributed to a step."""
 
 
-class _Claims:
-    """Remembers, in the master's database, which side tags were created by a step that knows it.
+class _SideTagClaims:
+    """The side tags that belong to a known step, in the master's database.
 
-    A side tag carries no mark of the build that made it. Where an attempt was interrupted, the one
-    that no other step has is its own.
+    A side tag carries no marker of the build that created it. After an interrupted creation, the
+    new side tag that belongs to no other step is its own.
     """
 
     def __init__(self, step: Any, hub: Hub) -> None:
         self._state = MasterState(step.master, "koji side tags", "buildbot_koji.sidetag")
-        # The database takes 255 characters.
+        # The column takes 255 characters.
         self._key = f"{step.basetag} {hub.connection.url}"[:255]
 
     async def ids(self) -> list[int]:
-        """Return the ids of the side tags that are somebody's."""
+        """Return the ids of the side tags that belong to a step."""
         return list(await self._state.get(self._key, []))
 
     async def add(self, tag_id: int, existing: set[int]) -> None:
-        """Take a side tag; forget those that the hub has no more."""
+        """Claim a side tag, and forget those that no longer exist."""
         kept = [each for each in await self.ids() if each in existing]
         await self._state.put(self._key, [*kept, tag_id])
 
@@ -77,7 +77,7 @@ class KojiCreateSideTag(KojiWriteStep):
         except ParameterError:
             if self.suffix is None:
                 raise
-            return self.fail("the hub is older than suffixes of side tags: leave suffix out")
+            return self.fail("the hub is too old for suffixes of side tags: leave suffix out")
         finally:
             lock.release()
         self.setProperty(self.property, tag["name"], SOURCE)
@@ -88,7 +88,7 @@ class KojiCreateSideTag(KojiWriteStep):
 
     async def _create(self, hub: Hub) -> dict[str, Any]:
         self.say(f"creating a side tag of {self.basetag}")
-        claims = _Claims(self, hub)
+        claims = _SideTagClaims(self, hub)
         options: dict[str, Any] = {"debuginfo": self.debuginfo}
         if self.suffix is not None:
             options["suffix"] = self.suffix
@@ -134,7 +134,7 @@ class KojiRemoveSideTag(KojiWriteStep):
     )
 
     async def change(self, hub: Hub) -> int:
-        """Remove the side tags that are still there."""
+        """Remove the side tags that still exist."""
         for sidetag in checks.words(self.sidetags):
             self.say(f"removing side tag {sidetag}")
             await self._remove(hub, sidetag)

@@ -1,4 +1,4 @@
-"""A step that builds a source RPM of our own."""
+"""A step that uploads a source RPM and builds it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["KojiBuildSRPM"]
 
 
 def srpm(value: object) -> str | None:
-    """Check for the path of a source RPM, or a pattern for it."""
+    """Check the path of a source RPM, or a pattern for it."""
     good = checks.text(value) is None and str(value).endswith(".rpm")
     return None if good else "must be the path of a .src.rpm, or a pattern such as *.src.rpm"
 
@@ -30,7 +30,7 @@ class KojiBuildSRPM(KojiBuild, UploadingStep):
 
     name = "koji build srpm"
 
-    # The source is what was uploaded, of which nobody can tell whether another build is of it.
+    # The source is the upload: whether another build has the same source can't be determined.
     withdrawn: ClassVar[Sequence[str]] = ("source", "existing")
 
     srpm = argument(

@@ -1,4 +1,4 @@
-"""Steps that put builds into tags, take them out, and promote drafts."""
+"""Steps that tag, move and untag builds, and promote drafts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from txkoji import Call
 __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
 
 _DRAFT = re.compile(r",draft_(\d+)$")
-"""How the release of a draft build ends: with the build's id."""
+"""The suffix of a draft build's release, with the build's id."""
 
 
 async def _is_in_tag(hub: Hub, tag: Any, build: Any) -> bool:
-    """Tell whether a build is in a tag itself, not by inheritance."""
+    """Tell whether a build is tagged directly, not by inheritance."""
     return any(tag in (each.name, each.id) for each in await hub.connection.listTags(build=build))
 
 
@@ -126,7 +126,7 @@ class KojiMove(KojiTasksStep):
             return checks.words(self.builds)
         found = self.noted("packages").get("builds")
         if found is None:
-            # Oldest first, as the hub's own moveAllBuilds: the newest is the latest in the end.
+            # Oldest first, like the hub's own moveAllBuilds: the newest must end up as the latest.
             found = [
                 build.nvr
                 for package in checks.words(self.builds)
@@ -174,7 +174,7 @@ class KojiUntag(KojiWriteStep):
             self.say(f"untagging {build}")
             await self._untag(hub, build)
         gone = " ".join(str(build) for build in builds)
-        self.say(f"untagged {gone} from {self.tag}" if gone else "there was nothing to untag")
+        self.say(f"untagged {gone} from {self.tag}" if gone else "nothing to untag")
         return results.SUCCESS
 
     async def _untag(self, hub: Hub, build: Any) -> None:
@@ -192,7 +192,7 @@ class KojiUntag(KojiWriteStep):
             return checks.words(self.builds)
         found = self.noted("packages").get("builds")
         if found is None:
-            # The hub gives the latest first.
+            # The hub lists the latest first.
             first = 1 if self.non_latest else 0
             found = [
                 build.nvr
@@ -247,6 +247,6 @@ class KojiPromote(KojiWriteStep):
         found = await hub.connection.getBuild(self.draft)
         promoted = _DRAFT.search(self.draft) if isinstance(self.draft, str) else None
         if found is None and promoted is not None:
-            # Since its promotion the build has another release.
+            # The promotion changed the release of the build.
             found = await hub.connection.getBuild(int(promoted.group(1)))
         return found

@@ -1,4 +1,4 @@
-"""A step that starts a task of any method."""
+"""A step that submits a task of any method."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ class KojiTask(KojiTaskStep):
             return Call(self.method, tuple(self.args), dict(self.kwargs))
         arguments: list[Any] = list(self.args)
         if self.kwargs:
-            # How Koji writes named arguments among positional ones.
+            # Koji's encoding of named arguments.
             arguments.append({**self.kwargs, "__starstar": True})
         return Call("makeTask", (self.method, arguments), self.hub_options())

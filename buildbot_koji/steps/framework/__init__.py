@@ -1,1 +1,1 @@
-"""What all steps are built on: early ends, attempts, task steps, write steps."""
+"""The base classes of the steps: early ends, task steps, write steps."""

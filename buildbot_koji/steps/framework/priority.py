@@ -1,4 +1,4 @@
-"""The parent of the steps whose task may be made more or less urgent."""
+"""The base class of the steps whose task has a priority."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from buildbot_koji.steps.framework.task_step import KojiTaskStep
 __all__ = ["PrioritizedTaskStep"]
 
 BACKGROUND_PRIORITY = 5
-"""What the option ``--background`` of Koji's own client adds to the priority."""
+"""The priority that ``--background`` of Koji's own client requests."""
 
 
 class PrioritizedTaskStep(KojiTaskStep):
-    """Starts a Koji task that has a priority."""
+    """Submits a Koji task with a priority."""
 
     priority = argument(
         checks.integer,
@@ -29,5 +29,5 @@ class PrioritizedTaskStep(KojiTaskStep):
 
     @property
     def hub_priority(self) -> int | None:
-        """The priority as a hub call takes it."""
+        """The priority argument of the hub call."""
         return BACKGROUND_PRIORITY if self.background else self.priority

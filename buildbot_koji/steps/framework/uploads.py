@@ -1,4 +1,4 @@
-"""Files that a step gives to the hub: from the worker, or from the master."""
+"""Upload files to the hub, from the worker or from the master."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from txkoji.exceptions import TransferError
 __all__ = ["UploadingStep", "megabytes"]
 
 BLOCK = 256 * 1024
-"""Bytes in a piece between the worker and the master."""
+"""Bytes in a chunk between the worker and the master."""
 
 _WILD = frozenset("*?[")
 
 
 def megabytes(progress: Progress) -> str:
-    """Say how far a transfer is."""
+    """Return the progress of a transfer in words."""
     rate = f" at {progress.rate / 1e6:.1f} MB/s" if progress.rate else ""
     return f"{progress.done / 1e6:.1f} of {progress.total / 1e6:.1f} MB{rate}"
 
 
 class UploadingStep(KojiTaskStep):
-    """Starts a task that needs a file, which is uploaded before."""
+    """Uploads files, then submits a task that needs them."""
 
     files_on = argument(
         checks.one_of("worker", "master"),
@@ -48,10 +48,10 @@ class UploadingStep(KojiTaskStep):
 
         Args:
             hub: the hub.
-            path: the file, or a pattern (``*.src.rpm``) that only it matches.
+            path: the file, or a pattern (``*.src.rpm``) that matches no other.
 
         Raises:
-            TransferError: there is no such file, or more than one; it did not arrive whole.
+            TransferError: no file matches, or more than one; the upload is incomplete.
         """
         await hub.log_in()
         with _temporary() as directory:
@@ -86,7 +86,7 @@ class UploadingStep(KojiTaskStep):
             path = _only(look.updates["files"][-1], path, "worker")
         local = directory / self.build.path_module.basename(path)
         writer = FileWriter(str(local), None, 0o600)
-        # A pattern's match names the build's directory already.
+        # A match of a pattern includes the build's directory.
         transfer = RemoteCommand(
             "uploadFile",
             {

@@ -1,1 +1,1 @@
-"""What a person sees of a step: summaries, live logs, results."""
+"""How a step shows a task: the summary, live logs, the result."""

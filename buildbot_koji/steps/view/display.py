@@ -1,4 +1,4 @@
-"""A watched task on the page of its build: the summary, the links, the logs."""
+"""Show a watched task on the page of its build: summary, links, logs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from txkoji import TaskTree, Watch, paths, task_states
 __all__ = ["TaskDisplay"]
 
 REFRESH = 60.0
-"""Seconds until an estimate is said anew."""
+"""Seconds between two updates of an estimate."""
 
 
 class TaskDisplay:
-    """Shows a watched task while it goes on.
+    """Shows a watched task until it ends.
 
     Args:
         step: the step that watches it.
         hub: the hub.
         watch: the watch.
-        activity: what the task does where none of its children says more.
-        logs: what follows the tasks' logs.
+        activity: what the task does unless one of its children says more.
+        logs: follows the tasks' logs.
     """
 
     _log = Logger()
@@ -48,18 +48,18 @@ class TaskDisplay:
         watch.on_estimate(lambda _: self._say())
 
     def begin(self) -> None:
-        """Say it anew from time to time."""
+        """Start updating the estimate."""
         self._refreshing.start(REFRESH, now=False)
 
     async def end(self) -> None:
-        """Say no more; wait for the links that are under way."""
+        """Stop updating; wait for the links in flight."""
         if self._refreshing.running:
             self._refreshing.stop()
         if self._links is not None:
             await self._links
 
     def _changed(self, tree: TaskTree) -> None:
-        # A queue costs the hub a request: only who waits in one asks for it.
+        # The place in the queue costs the hub a request: ask only for a task that waits.
         self._watch.wants_queue_place = any(task.state == task_states.FREE for task in tree.tasks())
         self._say()
         if not self._linking:
@@ -68,7 +68,7 @@ class TaskDisplay:
             self._links.addErrback(self._not_all_linked)
 
     def _not_all_linked(self, failure: Failure) -> None:
-        # A step that is interrupted while it waits for its links cancels them.
+        # An interrupted step cancels the links that it waits for.
         if not failure.check(CancelledError):
             self._log.failure("can't link the tasks of a build", failure)
 

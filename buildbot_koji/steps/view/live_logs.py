@@ -1,4 +1,4 @@
-"""Logs of Koji tasks in Buildbot's own logs, while they grow."""
+"""Copy the logs of Koji tasks into Buildbot's logs while they grow."""
 
 from __future__ import annotations
 
@@ -24,32 +24,31 @@ INTERESTING: Mapping[str, Sequence[str]] = {
     "runroot": ["runroot.log"],
     "vmExec": ["build.log"],
 }
-"""What is followed of a task of each method, where the step does not say it."""
+"""The logs that are followed by default, by the method of the task."""
 
 LOOKS = 2
-"""A log is read every so many intervals of the watcher: writing it costs the master more."""
+"""Watcher intervals between two reads of a log: writing it costs the master more than reading."""
 
 HUB_SHARE = 0.2
-"""Seconds between two reads of a hub's logs, all that are followed together."""
+"""Seconds between two reads, over all logs of a hub that are followed."""
 
 READ_BYTES = 1 << 18
-"""How much is read, and written, at once."""
+"""Bytes that are read, and written, at a time."""
 
 LAST_LOOK = 5.0
-"""Seconds that the end of a build waits for the last lines."""
+"""Seconds that the end of a build waits for the last lines of its logs."""
 
 
 def log_title(task: Any, name: str) -> str:
-    """Return under what name Buildbot shows a task's log: ``build.log x86_64``."""
+    """Return the title of a task's log in Buildbot: ``build.log x86_64``."""
     arch = arch_of(task)
     return f"{name} {arch}" if arch and arch != "noarch" else name
 
 
 class LogText:
-    """Makes whole lines of the bytes of a log, and knows where to stop. Pure.
+    """Turns the bytes of a log into complete lines, up to a cap. Pure.
 
-    The first half of what may be shown is given as it comes, the second half is kept for the end
-    of the log.
+    The first half of the cap is for the start of the log, the second half for its end.
 
     Args:
         cap: how many bytes are shown.
@@ -60,24 +59,24 @@ class LogText:
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was read: the log starts over."""
+        """Start over: the log was truncated."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._taken = 0
 
     @property
     def room(self) -> int:
-        """How many bytes of the first half are still to come."""
+        """The bytes that are left of the first half."""
         return max(self.cap // 2 - self._taken, 0)
 
     def take(self, data: bytes) -> str:
-        """Return the lines that are whole now."""
+        """Return the lines that are complete now."""
         self._taken += len(data)
         lines, newline, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
         return lines + newline
 
     def end(self) -> str:
-        """Return the last line, which has no end of its own."""
+        """Return the last line if it has no newline."""
         rest = self._rest + self._decoder.decode(b"", final=True)
         self._rest = ""
         return f"{rest}\n" if rest else ""
@@ -99,11 +98,11 @@ class _Follower:
 
     @property
     def has_text(self) -> bool:
-        """Whether anything of the log was shown."""
+        """Whether any of the log was shown."""
         return self._log is not None
 
     def end(self) -> None:
-        """Read what is left, and follow no more."""
+        """Read the rest, then stop."""
         self._ended = True
         if self._pause is not None:
             self._pause.cancel()
@@ -115,7 +114,7 @@ class _Follower:
             last = False
             while not last:
                 await self._wait()
-                # Whoever ended the task had written its log before.
+                # The builder writes the whole log before it ends the task.
                 last = self._ended
                 if last or self._text.room:
                     await self._look()
@@ -143,7 +142,7 @@ class _Follower:
             self._pause = None
 
     async def _look(self) -> None:
-        """Show what the log has grown by."""
+        """Show what was appended to the log."""
         while True:
             room = self._text.room
             try:
@@ -211,8 +210,8 @@ class LiveLogs:
     Args:
         step: the step that shows them.
         hub: the hub.
-        wanted: True for those that are interesting, False for none, or the names of logs.
-        cap: bytes of a log that are shown.
+        wanted: True for the default logs, False for none, or the names of logs.
+        cap: how many bytes of each log are shown.
     """
 
     _log = Logger()
@@ -225,7 +224,7 @@ class LiveLogs:
         self._followers: dict[tuple[int, str], _Follower] = {}
 
     def changed(self, change: TaskChange) -> None:
-        """Begin with a task that is open, read the last lines of one that has ended."""
+        """Start following the logs of a task that is open, stop when it has ended."""
         for name in self._names(change.task):
             key = (change.task.id, name)
             if change.new_state == task_states.OPEN and key not in self._followers:
@@ -258,15 +257,15 @@ class LiveLogs:
         self._log.failure("can't follow a log of task {task}", failure, task=task.id)
 
     async def ended(self) -> None:
-        """Wait for the last lines of all, but not for long."""
+        """Wait a few seconds for the last lines of all logs."""
         for follower in self._followers.values():
             follower.end()
         everything = DeferredList([follower.done for follower in self._followers.values()])
-        # What is cancelled here says so by itself.
+        # The followers handle their own cancellation.
         await everything.addTimeout(LAST_LOOK, self.hub.connection.reactor)
 
     def stop(self) -> None:
-        """Follow no more."""
+        """Stop at once."""
         for follower in self._followers.values():
             follower.done.cancel()
 
@@ -276,12 +275,12 @@ class LiveLogs:
         return follower is not None and follower.has_text
 
     def clean(self, text: str) -> str:
-        """Take secrets out of a text."""
+        """Remove secrets from a text."""
         return str(self._step.build.properties.cleanupTextFromSecrets(text))
 
     async def open(self, title: str, task: Any) -> Any:
         """Return a new log of the step."""
         if title in self._step.logs:
-            # The same architecture once more: in another build of a chain, or a second try.
+            # Another build of a chain, or a retry, has the same architecture.
             title = f"{title} (task {task.id})"
         return await self._step.addLog(title)

@@ -1,4 +1,4 @@
-"""What a task tree is doing, in a few words. Pure."""
+"""Describe what a task tree is doing, in a few words. Pure."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _WORDS = {
     task_states.FAILED: "failed",
     task_states.CANCELED: "canceled",
 }
-"""What the task of an architecture is doing."""
+"""What the task of an architecture is doing, by its state."""
 
 
 def is_queued(tree: TaskTree) -> bool:
-    """Tell whether the task still waits for a builder."""
+    """Tell whether the root task waits for a builder."""
     return tree.root.state in (task_states.FREE, task_states.ASSIGNED)
 
 
@@ -40,13 +40,13 @@ def describe(
     places: Mapping[int, int] | None = None,
     seconds_left: float | None = None,
 ) -> str:
-    """Say what a task is doing: ``building: x86_64 done, aarch64 building, about 10 min left``.
+    """Describe what a task is doing: ``building: x86_64 done, aarch64 building, about 5 min left``.
 
     Args:
-        tree: the task and all below it.
-        activity: what the task does where none of its children says more.
-        places: how many tasks stand before a FREE one, by its id, where that is known.
-        seconds_left: until the estimated end, where there is an estimate.
+        tree: the task and its descendants.
+        activity: what the task does unless one of its children says more.
+        places: how many tasks are ahead of a FREE one in its queue, by its id.
+        seconds_left: the seconds until the estimated end, None without an estimate.
     """
     places = places or {}
     if is_queued(tree):
@@ -83,7 +83,7 @@ def _tasks(count: int) -> str:
 
 
 def about(seconds: float) -> str:
-    """Say how long something takes, as roughly as one may know it: it changes seldom."""
+    """Return the time left in words, rounded so that it changes rarely."""
     minutes = seconds / 60
     if minutes < 1:
         return ""
@@ -97,6 +97,6 @@ def about(seconds: float) -> str:
 
 
 def link_name(method: str, arch: str | None, task_id: int) -> str:
-    """Return the text of the link to a task."""
+    """Return the title of the link to a task."""
     words = f"{method} {arch}" if method == "buildArch" and arch else method
     return f"{words} (task {task_id})"

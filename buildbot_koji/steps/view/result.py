@@ -1,4 +1,4 @@
-"""How a task ended, for the steps that come after, and for those who look at the build."""
+"""Show the outcome of a task: properties for later steps, links, the log of a failure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from txkoji.exceptions import KojiException
 __all__ = ["properties_of", "show_outcome"]
 
 TAIL_BYTES = 20_000
-"""How much of a failed task's log is shown."""
+"""Bytes of a failed task's log that are shown."""
 
 LONGEST_PROPERTY = 60_000
-"""Characters of JSON: a database may keep no more in one value."""
+"""Characters of JSON; a database may store no more in one value."""
 
 
 def properties_of(outcome: Outcome) -> dict[str, Any]:
-    """Return what later steps may want to know; pure.
+    """Return the properties that an outcome sets; pure.
 
     Args:
-        outcome: what came of a task.
+        outcome: the outcome of a task.
     """
     found: dict[str, Any] = {
         "koji_arches": outcome.arches,
@@ -50,8 +50,8 @@ async def show_outcome(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) ->
     Args:
         step: the step that watched the task.
         hub: the hub.
-        outcome: what came of the task.
-        logs: what the step has shown of the tasks' logs.
+        outcome: the outcome of the task.
+        logs: the logs that the step has shown.
     """
     for name, value in properties_of(outcome).items():
         step.setProperty(name, value, SOURCE)
@@ -77,7 +77,7 @@ async def _show_tail(hub: Hub, task: Any, name: str, logs: LiveLogs) -> None:
     else:
         text = piece.data.decode("utf-8", "replace")
         if begin:
-            # The first line of a tail is the rest of one.
+            # The first line is incomplete.
             text = f"... {begin} bytes left out ...\n" + text.partition("\n")[2]
     log = await logs.open(log_title(task, name), task)
     await log.addStdout(logs.clean(text))

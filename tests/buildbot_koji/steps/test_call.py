@@ -70,7 +70,7 @@ async def test_call_of_which_the_reply_is_lost(bench: Workbench) -> None:
     """A later attempt does not repeat a call that changes something, unless it may."""
     ended = await call_twice(bench, "first", repeatable=False)
     assert (ended.result, ended.attempts) == ("exception", 2)
-    assert ended.text.startswith("it is not known whether an earlier createTag arrived")
+    assert ended.text.startswith("it is unknown whether an earlier createTag arrived")
     assert bench.hub.calls["createTag"] == 1
 
 
