@@ -33,7 +33,7 @@ SETTLING = 2.0
 """Seconds that a build request must be pending to be reported as queued."""
 
 VERSION = "0.2.1"
-"""Of the schema: the one that Fedora CI's own pipelines state."""
+"""The version of the schema that Fedora CI's own pipelines state."""
 
 
 class KojiCIMessages(KojiReporter):

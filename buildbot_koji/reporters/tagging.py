@@ -117,9 +117,9 @@ class KojiTagReporter(KojiReporter):
     """Tags, untags or moves the Koji build that a Buildbot build is about, by its result.
 
     A build is about the Koji build of its properties ``koji_build_id`` and ``koji_nvr``, which a
-    KojiBuild step or a Koji change sets. Builds without them are none of its business, and so are
-    scratch builds. A build that is started again, since its master or worker was lost, counts with
-    its last attempt.
+    KojiBuild step or a Koji change sets. It ignores builds without them, and
+    scratch builds. If a build was retried because its master or worker was lost, its last attempt
+    counts.
 
     """
 
