@@ -223,7 +223,7 @@ def test_given_up() -> None:
     [dead] = other.settled
     assert (dead.state, dead.said, dead.notes) == (
         DeliveryState.DEAD,
-        "the broker is away",
+        "the broker is unreachable",
         {"submission": {}},
     )
 
