@@ -22,6 +22,8 @@ from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
+pytestmark = pytest.mark.hub(build_seconds=1, tls=True, anonymous_user=None)
+
 PLAIN = """\
         tagging("plain", builders=["plain"],
                 on_success={{"tag": util.Interpolate("%(prop:stage)s"), "untag": "candidate"}},
@@ -34,21 +36,13 @@ GATE = """\
 """
 
 
-def new_hub() -> FakeHub:
-    hub = FakeHub(reactor, build_seconds=1, tls=True)
-    hub.add_demo_content()
+@pytest.fixture
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub with tags of its own."""
     for tag in ("candidate", "tested", "rejected"):
         hub.add_tag(tag)
         hub.add_package(tag, "hello")
     return hub
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = new_hub()
-    await hub.start()
-    yield hub
-    await hub.stop()
 
 
 @pytest_twisted.async_yield_fixture

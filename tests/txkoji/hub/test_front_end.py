@@ -19,24 +19,24 @@ from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException, NotXMLRPC, TLSError
 from txkoji.testing import FakeHub
 
-pytestmark = pytest.mark.skipif(
-    not apache.is_there(),
-    reason="needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi",
-)
+pytestmark = [
+    pytest.mark.hub(build_seconds=60, anonymous_user=None),
+    pytest.mark.skipif(
+        not apache.is_there(),
+        reason="needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi",
+    ),
+]
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 
 Start = Callable[..., Apache]
 
 
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, build_seconds=60)
-    hub.add_demo_content()
+@pytest.fixture
+def hub(hub: FakeHub) -> FakeHub:
+    """Give a hub that believes the front end."""
     hub.trusts_front_end = True
-    await hub.start()
-    yield hub
-    await hub.stop()
+    return hub
 
 
 @pytest_twisted.async_yield_fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from txkoji import Connection, Profile
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
 from txkoji.hub.proxies import proxy_for
 from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.hub(tls=True, anonymous_user=None)
 
 HUB = "https://koji.example.com/kojihub"
 PASSWORD = "unseen proxy word"
@@ -71,15 +72,6 @@ def test_credentials_are_hidden() -> None:
     assert found.credentials == "Basic bWVAeDpzM2NyZXQ="
     assert "s3cret" not in repr(found) + str(found)
     assert found.credentials not in repr(found)
-
-
-@pytest_twisted.async_yield_fixture
-async def hub() -> AsyncIterator[FakeHub]:
-    hub = FakeHub(reactor, tls=True)
-    hub.add_demo_content()
-    await hub.start()
-    yield hub
-    await hub.stop()
 
 
 @pytest.fixture
