@@ -384,7 +384,7 @@ async def test_restored_hub_without_the_task(koji: Connection, hub: FakeHub) -> 
 async def test_control_character_in_the_newest_task(koji: Connection, hub: FakeHub) -> None:
     """Another user's task whose result holds a control character is in nobody's way."""
     other = hub.call("build", f"{SOURCE}other", "demo", {"scratch": True})
-    hub.state.update("task", other, state=task_states.CLOSED, result="red \x1b[31mtext")
+    hub.state.update("task", other, state=int(task_states.CLOSED), result="red \x1b[31mtext")
     [newest] = await koji.listTasks({}, {"order": "-id", "limit": 1})
     assert "\N{REPLACEMENT CHARACTER}[31m" in str(newest.result)
     task_id = await koji.submit("build", SOURCE, "demo")
