@@ -10,7 +10,7 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
-from txkoji.files import rpm
+from txkoji.files import part, rpm
 
 __all__ = ["FILE_NAME", "archive"]
 
@@ -26,6 +26,7 @@ def archive() -> bytes:
         # Only the module's name is the same: the packages' own __init__ need Twisted.
         "txkoji/__init__.py": b"",
         "txkoji/files/__init__.py": b"",
+        "txkoji/files/part.py": Path(part.__file__).read_bytes(),
         "txkoji/files/rpm.py": Path(rpm.__file__).read_bytes(),
     }
     content = io.BytesIO()

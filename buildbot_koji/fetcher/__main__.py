@@ -6,7 +6,6 @@ once it is complete and verified. It runs on Python 3.9.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import ssl
@@ -18,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from txkoji.files.rpm import payload_hash
+from txkoji.files.part import PartFile, TooMuch
 
 __all__ = ["main"]
 
@@ -56,88 +55,74 @@ def main(request: dict[str, Any]) -> int:
 
 def _fetch(directory: Path, file: dict[str, Any], context: ssl.SSLContext) -> str:
     """Fetch one file; returns what went wrong, or nothing."""
-    target = directory.joinpath(*file["name"].split("/"))
-    part = target.with_name(f".{target.name}.part")
+    digest = None if file["digest"] is None else tuple(file["digest"])
+    part = PartFile(
+        directory.joinpath(*file["name"].split("/")),
+        file["size"],
+        digest,
+        grows=file.get("grows", False),
+    )
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        resumed = part.exists()
-        trouble = _receive(part, file, context) or _compare(part, file)
-        if trouble and resumed:
+        part.prepare()
+        trouble = _receive(part, file["url"], context) or part.trouble()
+        if trouble and part.resumed:
             # An earlier fetch may have left a part of another file: start again from nothing.
-            part.unlink(missing_ok=True)
-            trouble = _receive(part, file, context) or _compare(part, file)
+            part.discard()
+            trouble = _receive(part, file["url"], context) or part.trouble()
         if trouble:
-            part.unlink(missing_ok=True)
+            part.discard()
             return f"{file['url']}: {trouble}"
-        part.replace(target)
+        part.finish()
     except OSError as error:
-        return f"can't write {target}: {error.strerror or error}"
-    print(f"{file['name']}: {target.stat().st_size:,} bytes", flush=True)
+        return f"can't write {part.target}: {error.strerror or error}"
+    print(f"{file['name']}: {part.target.stat().st_size:,} bytes", flush=True)
     return ""
 
 
-def _receive(part: Path, file: dict[str, Any], context: ssl.SSLContext) -> str:
+def _receive(part: PartFile, url: str, context: ssl.SSLContext) -> str:
     """Receive what is missing of a file; returns what went wrong, or nothing."""
-    size = file["size"]
     trouble = ""
     for attempt in range(ATTEMPTS):
+        if part.is_complete:
+            return ""
         if attempt:
             time.sleep(2 ** (attempt - 1))
-        have = part.stat().st_size if part.exists() else 0
-        if have and have == size:
-            return ""
-        if size is not None and have > size:
-            part.unlink()
-            have = 0
+        have = part.have
         headers = {"Range": f"bytes={have}-"} if have else {}
-        request = urllib.request.Request(file["url"], headers=headers)  # noqa: S310 - the hub's own
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:
             with urllib.request.urlopen(  # noqa: S310 - the hub's own
                 request, timeout=TIMEOUT, context=context
             ) as reply:
-                _copy(reply, part, "ab" if reply.status == http.client.PARTIAL_CONTENT else "wb")
+                _copy(reply, part, have)
         except urllib.error.HTTPError as error:
+            if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                # There is nothing after what is there: the comparison tells whether it is all.
+                return ""
             trouble = f"HTTP {error.code} {error.reason}"
             if error.code in HOPELESS:
                 return trouble
-            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                part.unlink()
+        except TooMuch as error:
+            return str(error)
         except (OSError, http.client.HTTPException) as error:
             trouble = f"the connection failed: {getattr(error, 'reason', error)}"
         else:
-            if size in (None, part.stat().st_size):
+            if part.size is None or part.is_complete or not part.size:
                 return ""
             trouble = "it ended early"
+        finally:
+            part.close()
     return trouble
 
 
-def _copy(reply: Any, part: Path, mode: str) -> None:
-    with part.open(mode) as out:
-        while piece := reply.read(PIECE):
-            out.write(piece)
-
-
-def _compare(part: Path, file: dict[str, Any]) -> str:
-    """Compare a file with what the hub says of it; returns what is wrong, or nothing."""
-    size = part.stat().st_size
-    if file["size"] not in (None, size):
-        return f"it has {size:,} bytes instead of {file['size']:,}"
-    if file["digest"] is None:
-        return ""
-    kind, wanted = file["digest"]
-    try:
-        found = payload_hash(part) if kind == "rpm" else _digest(part, kind)
-    except ValueError as error:
-        return str(error)
-    return "" if wanted in ("", found) else f"its {kind} digest is {found} instead of {wanted}"
-
-
-def _digest(part: Path, kind: str) -> str:
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with part.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+def _copy(reply: Any, part: PartFile, have: int) -> None:
+    """Write a reply to its file; a server may send all of it where a part was asked for."""
+    resumes = reply.status == http.client.PARTIAL_CONTENT
+    if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        raise http.client.HTTPException("another part than it was asked for came")
+    part.begin(have if resumes else 0)
+    while piece := reply.read(PIECE):
+        part.write(piece)
 
 
 if __name__ == "__main__":

@@ -1,73 +1,104 @@
-"""What the worker runs to fetch files needs nothing but an old Python."""
+"""The client and the program on the worker obey the same rules about what they fetch."""
 
 from __future__ import annotations
 
-import ast
-import io
+import hashlib
 import json
 import subprocess
 import sys
-import zipfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+import pytest_twisted
+from twisted.internet.threads import deferToThread
 
 from buildbot_koji import fetcher
-from tests.support import REPOSITORY, free_port
+from txkoji import Connection, RemoteFile
+from txkoji.exceptions import TransferError
+from txkoji.testing import FakeHub
+
+CONTENT = bytes(range(256)) * 4000
+DIGEST = ("sha256", hashlib.sha256(CONTENT).hexdigest())
+
+Fetch = Callable[[RemoteFile, Path], Awaitable[str]]
+"""Fetches a file into a directory; gives what went wrong, or nothing."""
 
 
-def run(directory: Path, **given: Any) -> subprocess.CompletedProcess[str]:
-    """Run the program in a directory, as a worker does, in an isolated Python."""
-    program = directory / fetcher.FILE_NAME
-    program.write_bytes(fetcher.archive())
-    request = {"directory": "out", "files": [], "certificates": None, "verify": True, "at_once": 2}
-    return subprocess.run(
-        [sys.executable, "-I", "-S", program.name],
-        cwd=directory,
-        input=json.dumps({**request, **given}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(params=["client", "worker"])
+def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> Fetch:
+    """Fetch by the client, and by the program on a worker."""
+    program = tmp_path / "program"
+
+    async def by_client(file: RemoteFile, directory: Path) -> str:
+        koji.deadline = 5
+        try:
+            await koji.download([file], directory)
+        except TransferError as error:
+            return str(error)
+        return ""
+
+    async def by_worker(file: RemoteFile, directory: Path) -> str:
+        program.write_bytes(fetcher.archive())
+        wanted = {"name": file.name, "url": file.url, "size": file.size, "digest": file.digest}
+        order = {
+            "directory": str(directory),
+            "files": [wanted],
+            "certificates": None,
+            "verify": True,
+            "at_once": 2,
+        }
+        done = await deferToThread(
+            subprocess.run,
+            [sys.executable, program],
+            input=json.dumps(order).encode(),
+            capture_output=True,
+        )
+        assert not done.stderr, done.stderr
+        return "" if done.returncode == 0 else done.stdout.decode()
+
+    return by_client if request.param == "client" else by_worker
 
 
-def test_real_files() -> None:
-    """The program is made of this repository's modules, word for word."""
-    packed = zipfile.ZipFile(io.BytesIO(fetcher.archive()))
-    for name, path in {
-        "__main__.py": "buildbot_koji/fetcher/__main__.py",
-        "txkoji/files/rpm.py": "txkoji/files/rpm.py",
-    }.items():
-        assert packed.read(name) == (REPOSITORY / path).read_bytes()
+def there(hub: FakeHub, content: bytes = CONTENT) -> str:
+    """Put a file on the hub; returns its address."""
+    hub.files.write("work/big", content)
+    return f"{hub.topurl}/work/big"
 
 
-def test_old_python() -> None:
-    """Each module is Python 3.9, and imports only Python's own library or another module."""
-    packed = zipfile.ZipFile(io.BytesIO(fetcher.archive()))
-    for name in packed.namelist():
-        tree = ast.parse(packed.read(name), feature_version=(3, 9))
-        for node in ast.walk(tree):
-            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [str(node.module)]
-            for module in names:
-                own = f"{module.replace('.', '/')}.py" in packed.namelist()
-                assert own or module.partition(".")[0] in sys.stdlib_module_names, (name, module)
+@pytest_twisted.ensureDeferred
+async def test_more_than_announced(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
+    """A server that sends more than the hub announces fills no disk."""
+    trouble = await fetch(RemoteFile("big", there(hub), 1000), tmp_path / "d")
+    assert "more than the 1,000 bytes that the hub announces came" in trouble
+    assert list((tmp_path / "d").iterdir()) == []
 
 
-def test_program_deletes_itself(tmp_path: Path) -> None:
-    """Nothing is left in the build's directory."""
-    ended = run(tmp_path)
-    assert (ended.returncode, ended.stdout) == (0, "fetched 0 files\n"), ended.stderr
-    assert list(tmp_path.iterdir()) == []
+@pytest_twisted.ensureDeferred
+async def test_complete_part(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
+    """A part that is complete already is the file, also where the hub does not tell the size."""
+    (tmp_path / ".big.part").write_bytes(CONTENT)
+    assert await fetch(RemoteFile("big", there(hub), None, DIGEST), tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("name", ["hello.rpm", "logs/build.log"])
-def test_failure_is_said(tmp_path: Path, name: str) -> None:
-    """A file that can't be had is named with the reason, and the program fails."""
-    url = f"http://127.0.0.1:{free_port()}/kojifiles/{name}"
-    (tmp_path / "out").write_text("a file where the directory should be")
-    ended = run(tmp_path, files=[{"name": name, "url": url, "size": 1, "digest": None}])
-    assert ended.returncode == 1
-    assert ended.stdout.startswith("can't write out/")
+@pytest_twisted.ensureDeferred
+async def test_part_of_a_longer_file(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
+    """A part that is longer than the file is of another one: it is fetched from its start."""
+    (tmp_path / ".big.part").write_bytes(CONTENT * 2)
+    assert await fetch(RemoteFile("big", there(hub), None, DIGEST), tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == CONTENT
+
+
+@pytest_twisted.ensureDeferred
+async def test_part_that_is_a_link(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
+    """A part that is a symbolic link is removed: what it points at stays as it is."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"mine")
+    directory = tmp_path / "d"
+    directory.mkdir()
+    (directory / ".big.part").symlink_to(precious)
+    assert await fetch(RemoteFile("big", there(hub), len(CONTENT), DIGEST), directory) == ""
+    assert (directory / "big").read_bytes() == CONTENT
+    assert precious.read_bytes() == b"mine"
+    assert not (directory / "big").is_symlink()

@@ -5,27 +5,28 @@ A file has its name only when it is whole and compared; before, it is a hidden `
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
+from urllib.parse import unquote
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
 from txkoji import paths, task_states
-from txkoji.exceptions import KojiException, TransferError
-from txkoji.files import rpm
+from txkoji.exceptions import HTTPStatusError, KojiException, TransferError
+from txkoji.files.part import RPM, PartFile, TooMuch
 from txkoji.files.uploads import Progress
 from txkoji.hub.client import HubClient
 from txkoji.hub.transport import PACE_BYTES
 
 __all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
 
-RPM = "rpm"
-"""The kind of a digest that an RPM holds of itself."""
+NOT_SATISFIABLE = 416
+"""The HTTP status of a request for what is after the end of a file (RFC 9110, 15.5.17)."""
 
 CHECKSUM_TYPES = {0: "md5", 1: "sha1", 2: "sha256"}
 """Koji's numbers (CHECKSUM_TYPES)."""
@@ -145,7 +146,8 @@ async def files_of_build(
         # A signature makes the file longer; what is signed stays what it is.
         size = int(each.size) if signed is None else None
         # What RPM 6 has there ("sha256::...") is no digest of the file's content.
-        digest = None if "::" in each.payloadhash else (RPM, each.payloadhash)
+        digits = each.payloadhash
+        digest = (RPM, digits) if isinstance(digits, str) and "::" not in digits else None
         files.append(RemoteFile(name, paths.url_of(base, path), size, digest))
     if arches is not None and types is None:
         return files
@@ -153,9 +155,21 @@ async def files_of_build(
     for kind in await _archive_types(client, info.id, types):
         for each in await client.call("listArchives", buildID=info.id, type=kind):
             url = paths.url_of(base, paths.archive_path(directory, each))
-            digest = (CHECKSUM_TYPES[each.checksum_type], each.checksum)
+            kind_of_digest = CHECKSUM_TYPES.get(each.checksum_type)
+            digest = None if kind_of_digest is None else (kind_of_digest, each.checksum)
             files.append(RemoteFile(each.filename, url, int(each.size), digest))
-    return files
+    return _with_names_of_their_own(files, paths.url_of(base, directory))
+
+
+def _with_names_of_their_own(files: list[RemoteFile], root: str) -> list[RemoteFile]:
+    """Name files that would overwrite each other by their path below the build's directory."""
+    counts = Counter(file.name for file in files)
+    return [
+        file
+        if counts[file.name] == 1
+        else replace(file, name=unquote(file.url.removeprefix(f"{root}/")))
+        for file in files
+    ]
 
 
 def _wanted(kind: str, types: Sequence[str] | None) -> bool:
@@ -190,6 +204,9 @@ async def download(
 ) -> list[Path]:
     """Download files into a directory; see :meth:`txkoji.Connection.download_task`."""
     targets = [file.local_path(directory) for file in files]
+    if len(set(targets)) < len(targets):
+        doubled = next(path for path, count in Counter(targets).items() if count > 1)
+        raise TransferError(f"several files would go to {doubled}: download them one by one")
     tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
     turns = DeferredSemaphore(at_once)
     transfers = [
@@ -230,48 +247,31 @@ class _Tally:
             )
 
 
-@dataclass
 class _Sink:
-    """Writes what comes to the hidden file.
+    """Writes what comes to a part file, and counts it."""
 
-    Attributes:
-        part: the file.
-        tally: counts all bytes.
-        received: the bytes that came.
-        pieced: whether the file is put together of several answers.
-    """
-
-    part: Path
-    tally: _Tally
-    received: int = 0
-    pieced: bool = False
-    _counted: int = 0
-    _file: BinaryIO | None = field(default=None, repr=False)
-
-    @property
-    def have(self) -> int:
-        return self.part.stat().st_size if self.part.exists() else 0
+    def __init__(self, part: PartFile, tally: _Tally) -> None:
+        self.received = 0
+        self._part = part
+        self._tally = tally
+        self._counted = 0
 
     def begin(self, offset: int) -> None:
-        """Take what comes from an offset on; 0 where the server sends all of it."""
-        self._file = self.part.open("r+b" if offset else "wb")
-        self._file.seek(offset)
-        self._file.truncate()
-        self.pieced = self.pieced or offset > 0
-        self.tally.add(offset - self._counted, fresh=False)
+        """Start receiving at ``offset``; 0 where the server sends all of it."""
+        self._part.begin(offset)
+        self._tally.add(offset - self._counted, fresh=False)
         self._counted = offset
 
     def feed(self, data: bytes) -> None:
-        assert self._file is not None
-        self._file.write(data)
+        """Take the next bytes."""
+        self._part.write(data)
         self.received += len(data)
         self._counted += len(data)
-        self.tally.add(len(data), fresh=True)
+        self._tally.add(len(data), fresh=True)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """The body is complete."""
+        self._part.close()
 
 
 def _download_one(
@@ -280,82 +280,63 @@ def _download_one(
     return Deferred.fromCoroutine(_Download(client, file, target, tally).run())
 
 
-@dataclass
 class _Download:
     """One file on its way."""
 
-    client: HubClient
-    file: RemoteFile
-    target: Path
-    tally: _Tally
+    def __init__(self, client: HubClient, file: RemoteFile, target: Path, tally: _Tally) -> None:
+        self._client = client
+        self._url = file.url
+        self._part = PartFile(target, file.size, file.digest, grows=file.grows)
+        self._tally = tally
 
     async def run(self) -> None:
-        part = self.target.with_name(f".{self.target.name}.part")
-        sink = _Sink(part, self.tally)
+        part = self._part
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            sink.pieced = sink.have > 0
-            await self._receive(sink)
-            trouble = await self._in_thread(self._trouble, part)
-            if trouble and sink.pieced:
-                # An earlier download may have left a part of another file: start from nothing.
-                part.unlink()
-                await self._receive(sink)
-                trouble = await self._in_thread(self._trouble, part)
+            part.prepare()
+            trouble = await self._trouble_after_receiving()
+            if trouble and part.resumed:
+                # What an earlier download left may be of another file: start again from nothing.
+                part.discard()
+                trouble = await self._trouble_after_receiving()
             if trouble:
-                part.unlink()
-                raise TransferError(f"{self.file.url} did not arrive whole: {trouble}")
-            part.replace(self.target)
+                part.discard()
+                raise TransferError(f"{self._url} did not arrive whole: {trouble}")
+            part.finish()
         except OSError as error:
-            raise TransferError(f"can't write {self.target}: {error.strerror}") from error
+            raise TransferError(f"can't write {part.target}: {error.strerror}") from error
 
-    async def _receive(self, sink: _Sink) -> None:
-        reactor = self.client.reactor
+    async def _trouble_after_receiving(self) -> str:
+        """Receive what is missing; return what is wrong with the file then, or nothing."""
+        try:
+            await self._receive()
+        except TooMuch as problem:
+            return str(problem)
+        reactor = self._client.reactor
+        trouble: str = await deferToThreadPool(reactor, reactor.getThreadPool(), self._part.trouble)
+        return trouble
+
+    async def _receive(self) -> None:
+        reactor = self._client.reactor
+        sink = _Sink(self._part, self._tally)
         progressed = reactor.seconds()
         failures = 0
-        while self.file.size is None or sink.have < self.file.size or not self.file.size:
-            before = sink.received
+        while not self._part.is_complete:
+            before, have = sink.received, self._part.have
             try:
-                await self.client.receive(self.file.url, sink.have, sink)
+                await self._client.receive(self._url, have, sink)
             except KojiException as error:
+                if have and isinstance(error, HTTPStatusError) and error.status == NOT_SATISFIABLE:
+                    # There is nothing after what is there: the comparison tells whether it is all.
+                    return
                 # A server that drips makes no progress that is worth waiting for.
                 if sink.received - before >= PACE_BYTES:
                     failures, progressed = 0, reactor.seconds()
                 failures += 1
-                pause = self.client.pause_after(error, failures, progressed)
+                pause = self._client.pause_after(error, failures, progressed)
                 if pause is None:
                     raise
             else:
                 return
             finally:
-                sink.close()
+                self._part.close()
             await deferLater(reactor, pause, lambda: None)
-
-    def _trouble(self, part: Path) -> str | None:
-        """Compare a file with what the hub says of it; returns what is wrong, or None. Blocks."""
-        size = part.stat().st_size
-        known = self.file.size
-        if known is not None and (size < known or (size > known and not self.file.grows)):
-            return f"it has {size:,} bytes instead of {known:,}"
-        if self.file.digest is None:
-            return None
-        kind, wanted = self.file.digest
-        try:
-            found = rpm.payload_hash(part) if kind == RPM else _digest(part, kind)
-        except ValueError as error:
-            return str(error)
-        if not wanted:
-            return None
-        return None if found == wanted else f"its {kind} digest is {found} instead of {wanted}"
-
-    def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        reactor = self.client.reactor
-        return deferToThreadPool(reactor, reactor.getThreadPool(), function, *args)
-
-
-def _digest(path: Path, kind: str) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.new(kind, usedforsecurity=False)
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -6,7 +6,10 @@ puts something there. ``build`` takes the path of an uploaded source RPM for its
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
+import stat
 import string
 import zlib
 from collections.abc import Callable
@@ -19,6 +22,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
 from txkoji.hub.client import HubClient
+from txkoji.hub.replies import a_struct
 
 __all__ = ["Progress", "new_directory", "upload"]
 
@@ -63,9 +67,13 @@ async def upload(
     """Upload a file; see :meth:`txkoji.Connection.upload`."""
     if client.session is None:
         raise KojiLoginException(f"log in to {client.url} before you upload {path}")
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise TransferError(f"the name of {path!r} is not UTF-8: rename the file") from None
     in_thread = _InThread(client)
     try:
-        file = await in_thread.call(path.open, "rb")
+        file = await in_thread.call(_open, path)
     except OSError as error:
         raise TransferError(f"can't read {path}: {error.strerror}") from error
     try:
@@ -73,6 +81,24 @@ async def upload(
     finally:
         file.close()
     return f"{directory}/{path.name}"
+
+
+def _open(path: Path) -> BinaryIO:
+    # Opening a pipe would wait for somebody to write into it.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(number, "rb")
+    os.close(number)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def _identity(file: BinaryIO) -> tuple[int, int]:
+    """Return what changes when a file is written to: its size and its time."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 class _InThread:
@@ -98,7 +124,8 @@ class _Upload:
     doubtful: bool = False
 
     async def run(self) -> None:
-        size = int((await self.in_thread.call(self.path.stat)).st_size)
+        before = await self.in_thread.call(_identity, self.file)
+        size = before[0]
         begin = await self._what_is_there(size)
         if begin < size or not size:
             await self._send_from(begin, size)
@@ -107,6 +134,8 @@ class _Upload:
         verify = "adler32" if self.doubtful else None
         there = await self._check(verify)
         wanted = await self._sum(size) if self.doubtful else ""
+        if await self.in_thread.call(_identity, self.file) != before:
+            raise TransferError(f"{self.path} changed while it was uploaded: upload it again")
         if there is None or there != (size, wanted):
             raise TransferError(f"{self.path} arrived broken at {self.client.url}: upload it again")
 
@@ -161,7 +190,16 @@ class _Upload:
     async def _check(self, verify: str | None) -> tuple[int, str] | None:
         """Ask what the hub has of the file: its size and digest, None for nothing."""
         there = await self.client.call("checkUpload", self.directory, self.path.name, verify=verify)
-        return None if there is None else (int(there["size"]), str(there.get("hexdigest", "")))
+        if there is None:
+            return None
+        there = a_struct(there, "checkUpload", "size")
+        try:
+            size = int(there["size"])
+        except (TypeError, ValueError):
+            raise ProtocolError(
+                f"{self.client.url} gives the size of an upload as {there['size']!r}"
+            ) from None
+        return size, str(there.get("hexdigest", ""))
 
     async def _send(self, chunk: bytes, offset: int) -> None:
         query = {

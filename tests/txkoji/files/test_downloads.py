@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_twisted
+from munch import munchify
 from twisted.internet.defer import Deferred, succeed
 
 from tests.support import until
@@ -18,7 +19,7 @@ from tests.support.fault_proxy import Fate, FaultProxy
 from tests.support.hubs import Connect
 from txkoji import Connection, task_states
 from txkoji.exceptions import HTTPStatusError, TransferError
-from txkoji.files.downloads import RemoteFile, download, files_of_task
+from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
 from txkoji.files.rpm import payload_hash
 from txkoji.files.uploads import Progress
 from txkoji.retry import RetryPolicy
@@ -157,7 +158,7 @@ async def test_left_overs(koji: Connection, hub: FakeHub, tmp_path: Path, left: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"size": len(BIG) - 1}, "instead of 2,999,999"),
+        ({"size": len(BIG) - 1}, "more than the 2,999,999 bytes"),
         ({"size": None, "digest": ("sha256", "00")}, "its sha256 digest is "),
         ({"digest": ("md5", "00")}, "its md5 digest is "),
         ({"digest": ("rpm", "00")}, "it is no RPM file"),
@@ -243,3 +244,40 @@ def test_what_is_no_rpm(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"no RPM file|no digest"):
         payload_hash(path)
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_files_of_one_name(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """Files that would overwrite each other are refused before anything is fetched."""
+    file = remote(hub)
+    other = replace(file, url=f"{file.url}?other")
+    with pytest.raises(TransferError, match=r"several files would go to .*/big"):
+        await download(koji.client, [file, other], tmp_path, at_once=4, progress=None)
+    assert files_in(tmp_path) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_archives_of_one_name(koji: Connection, hub: FakeHub) -> None:
+    """Archives of one name are told apart by their paths below the build's directory."""
+    archive = {
+        "btype": "maven", "filename": "app.jar", "size": 3, "checksum": "00", "checksum_type": 1,
+        "version": "1", "artifact_id": "app",
+    }  # fmt: skip
+    odd = {**archive, "filename": "odd.jar", "group_id": "org.c", "checksum_type": 99}
+    answers: dict[str, Any] = {
+        "getBuild": {"id": 1, "name": "app", "version": "1", "release": "1"},
+        "listRPMs": [],
+        "listArchives": [
+            {**archive, "group_id": "org.a"}, {**archive, "group_id": "org.b"}, odd,
+        ],
+    }  # fmt: skip
+
+    def answer(method: str, *_arguments: Any, **_named: Any) -> Any:
+        return succeed(munchify(answers[method]))
+
+    koji.client.call = answer  # type: ignore[method-assign]
+    files = await files_of_build(koji.client, 1, None, topurl="http://k")
+    assert [file.name for file in files] == [
+        "maven/org/a/app/1/app.jar", "maven/org/b/app/1/app.jar", "odd.jar",
+    ]  # fmt: skip
+    assert files[2].digest is None

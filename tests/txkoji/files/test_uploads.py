@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Callable
@@ -215,3 +216,34 @@ async def test_what_cannot_be_uploaded(
 def test_directories() -> None:
     """No two uploads share a directory by chance."""
     assert len({new_directory(5.0) for _ in range(1000)}) == 1000
+
+
+@pytest_twisted.ensureDeferred
+async def test_pipe(koji: Connection, tmp_path: Path) -> None:
+    """A pipe is refused at once: nobody waits for somebody to write into it."""
+    os.mkfifo(tmp_path / "pipe.src.rpm")
+    with pytest.raises(TransferError, match="it is no regular file"):
+        await koji.upload(tmp_path / "pipe.src.rpm")
+
+
+@pytest_twisted.ensureDeferred
+async def test_name_that_is_not_utf8(koji: Connection, tmp_path: Path) -> None:
+    """A name that can't travel is refused in one line."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.src.rpm"))
+    path.write_bytes(b"x")
+    with pytest.raises(TransferError, match="is not UTF-8: rename the file"):
+        await koji.upload(path)
+
+
+@pytest_twisted.ensureDeferred
+async def test_file_that_changes(koji: Connection, path: Path, content: bytes) -> None:
+    """A file that is written to meanwhile is not taken for whole, even at the same size."""
+    changed = []
+
+    def change(_now: Progress) -> None:
+        if not changed:
+            changed.append(path.write_bytes(content[::-1]))
+            os.utime(path, ns=(1, 1))
+
+    with pytest.raises(TransferError, match="changed while it was uploaded: upload it again"):
+        await koji.upload(path, progress=change)

@@ -1,0 +1,152 @@
+"""A file while it is downloaded: hidden until it is complete and verified, never too large.
+
+The client and the program that fetches on a worker share it: Python's own library only, from 3.9.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Optional
+
+from txkoji.files.rpm import payload_hash
+
+__all__ = ["RPM", "PartFile", "TooMuch"]
+
+RPM = "rpm"
+"""The kind of the digest that an RPM holds of itself."""
+
+GROWTH = 256 * 1024 * 1024
+"""Bytes by which a log may have grown since the hub told its size."""
+
+PIECE = 1 << 20
+
+
+class TooMuch(Exception):
+    """More came than the hub announced."""
+
+
+class PartFile:
+    """A file on its way: ``.name.part`` until it is complete.
+
+    Args:
+        target: where it goes.
+        size: its bytes, None where the hub does not say.
+        digest: the kind (``md5``, ``sha1``, ``sha256``, or :data:`RPM`) and the hex digits; empty
+            digits are not compared. None for no digest.
+        grows: it may have grown since the hub told its size.
+
+    Attributes:
+        resumed: whether it is put together from several answers: a mismatch may come from a part
+            of another file.
+    """
+
+    # Python 3.9, which may run this on a worker, has no X | Y.
+    def __init__(
+        self,
+        target: Path,
+        size: Optional[int] = None,  # noqa: UP045
+        digest: Optional[tuple[str, str]] = None,  # noqa: UP045
+        *,
+        grows: bool = False,
+    ) -> None:
+        self.target = target
+        self.part = target.with_name(f".{target.name}.part")
+        self.size = size
+        self.digest = digest
+        self.resumed = False
+        self._limit = None if size is None else size + (GROWTH if grows else 0)
+        self._grows = grows
+        self._file: Optional[BinaryIO] = None  # noqa: UP045
+        self._position = 0
+
+    @property
+    def have(self) -> int:
+        """The bytes that are there."""
+        try:
+            return self.part.lstat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all announced bytes are there, so that nothing need be asked for."""
+        return self.size is not None and 0 < self.size <= self.have
+
+    def prepare(self) -> None:
+        """Make the directory, and drop what an earlier download can't have left."""
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            left = self.part.lstat()
+        except FileNotFoundError:
+            return
+        # A link would let a download write somewhere else.
+        if not stat.S_ISREG(left.st_mode) or (
+            self._limit is not None and left.st_size > self._limit
+        ):
+            self.part.unlink()
+        self.resumed = self.have > 0
+
+    def begin(self, offset: int) -> None:
+        """Take what comes from an offset on."""
+        self.close()
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (0 if offset else os.O_TRUNC)
+        self._file = os.fdopen(os.open(self.part, flags, 0o666), "r+b")
+        self._file.seek(offset)
+        self._file.truncate()
+        self._position = offset
+        self.resumed = self.resumed or offset > 0
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            TooMuch: the file would become larger than it can be.
+        """
+        assert self._file is not None
+        if self._limit is not None and self._position + len(data) > self._limit:
+            self._file.write(data[: self._limit - self._position])
+            self._position = self._limit
+            raise TooMuch(f"more than the {self._limit:,} bytes that the hub announces came")
+        self._file.write(data)
+        self._position += len(data)
+
+    def close(self) -> None:
+        """Close the file; what came stays."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def trouble(self) -> str:
+        """Compare the file with what the hub says of it; return what is wrong, or nothing."""
+        size = self.have
+        if self.size is not None and (size < self.size or (size > self.size and not self._grows)):
+            return f"it has {size:,} bytes instead of {self.size:,}"
+        if self.digest is None:
+            return ""
+        kind, wanted = self.digest
+        try:
+            found = payload_hash(self.part) if kind == RPM else _digest(self.part, kind)
+        except ValueError as error:
+            return str(error)
+        return "" if wanted in ("", found) else f"its {kind} digest is {found} instead of {wanted}"
+
+    def discard(self) -> None:
+        """Forget what came."""
+        self.close()
+        self.part.unlink(missing_ok=True)
+        self.resumed = False
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        self.part.replace(self.target)
+
+
+def _digest(path: Path, kind: str) -> str:
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
