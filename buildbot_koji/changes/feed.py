@@ -8,10 +8,12 @@ from functools import partial
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from buildbot_koji.changes.interruption import Interruption
+from buildbot_koji.changes.interruption import Interrupted, Interruption
 from buildbot_koji.changes.options import SourceOptions
+from buildbot_koji.changes.passing import is_passing
 from txkoji import Connection, Cursor, Event, Interest, Poller, is_glob, messages
 from txkoji.bus import BusMessage
+from txkoji.exceptions import TransportError
 from txkoji.gathering import gather
 
 __all__ = ["HubFeed"]
@@ -110,13 +112,37 @@ class HubFeed:
         found = await self.look(event)
         return next((each for each in found if each.key == event.key), None)
 
-    async def complete(self, events: Sequence[Event]) -> list[Event]:
+    async def complete(
+        self, events: Sequence[Event], unusable: Callable[[Event, Exception], None]
+    ) -> list[Event]:
         """Return events with all the details that changes need.
 
+        Args:
+            events: the events.
+            unusable: called with each event whose details can't be read, and the error.
+
         Raises:
-            KojiException: the hub is unreachable, or refused.
+            KojiException: the hub is unreachable, or refuses everything.
         """
-        return list(await self._wait(self._poller.complete, events))
+        try:
+            return list(await self._wait(self._poller.complete, events))
+        except Interrupted:
+            raise
+        except Exception as error:
+            if _concerns_all(error):
+                raise
+        # One event broke the request of all.
+        found: list[Event] = []
+        for event in events:
+            try:
+                found += await self._wait(self._poller.complete, [event])
+            except Interrupted:
+                raise
+            except Exception as error:
+                if _concerns_all(error):
+                    raise
+                unusable(event, error)
+        return found
 
     async def _check_names(self) -> None:
         """Log the names that the hub does not know: they may be misspelt."""
@@ -140,6 +166,11 @@ class HubFeed:
                     name=name,
                 )
         self._are_names_checked = True
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Return whether an error says nothing about the event that was asked about."""
+    return is_passing(error) or isinstance(error, TransportError)
 
 
 def _interest(options: SourceOptions, wanted: Callable[[Event], bool]) -> Interest:

@@ -94,7 +94,7 @@ class Listener:
         self._running: Deferred[None] | None = None
         self._store_not_before = 0.0
         self._is_paused = False
-        self._saved: Any = None
+        self._saved: tuple[Cursor, int | None] | None = None
         self.polls = 0
         self.receiver: Receiver | None = None
 
@@ -180,6 +180,7 @@ class Listener:
         self._health.stale, self._health.unusable = state.stale, state.unusable
         cursor = None if state.cursor is None else Cursor.from_json(state.cursor)
         if cursor is not None:
+            self._saved = (cursor, self._recorder.counted)
             await self._recorder.read_back(cursor.horizon)
         self._feed = HubFeed(
             hub.connection,
@@ -324,7 +325,10 @@ class Listener:
         """
         assert self._feed is not None
         while self._pending and not self._is_paused:
-            events = await self._feed.complete(self._pending.first(self._limits.batch))
+            events = await self._feed.complete(
+                self._pending.first(self._limits.batch),
+                lambda event, error: self._put_aside(str(event.key), error),
+            )
             await self._under_master_lock(partial(self._record, events))
         while self._recorder.may_release(self._now()) and not self._is_paused:
             await self._under_master_lock(self._release)
@@ -394,14 +398,23 @@ class Listener:
         cursor = None if self._feed is None else self._feed.cursor
         if cursor is None or self._pending:
             return
-        saved = (cursor.to_json(), self._recorder.counted)
+        resume_at = self._resume_at(cursor)
+        saved = (resume_at, self._recorder.counted)
         if saved != self._saved:
-            self._recorder.state.cursor = cursor.to_json()
+            self._recorder.state.cursor = resume_at.to_json()
             await self._recorder.save()
             self._saved = saved
         # Of events before that, only those of tags that were not known come up, and none of them
         # was given before.
         self._recorder.forget(cursor.begin.time)
+
+    def _resume_at(self, cursor: Cursor) -> Cursor:
+        """Return where to continue after a restart: no event that is set aside lies before it."""
+        if self._set_aside and self._saved is not None:
+            before, _ = self._saved
+            if cursor.begin.time - before.begin.time < self._limits.set_aside:
+                return before
+        return cursor
 
     # Health
 

@@ -64,6 +64,7 @@ class SourceLimits:
         stop: how long a stop waits for a change that is being stored.
         settled: how long the schedulers may take to see a change, in a flood too: they take some
             20 a second on SQLite, one after the other.
+        set_aside: how far back a restart looks for events that could not become changes.
         chunk: bytes of held-back changes in one row of the database.
     """
 
@@ -72,4 +73,5 @@ class SourceLimits:
     longest_quiet: int = 10
     stop: float = 10.0
     settled: float = 600.0
+    set_aside: float = 86400.0
     chunk: int = MAX_VALUE

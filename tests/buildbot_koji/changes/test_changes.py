@@ -496,6 +496,50 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_set_aside_before_a_restart(site: Site) -> None:
+    """An event that could not become a change becomes one after a restart, however late."""
+    master = await site.listen(koji(overlap=1))
+    updates = master.master.data.updates
+    add_change = updates.addChange
+
+    def refuse(**change: Any) -> Any:
+        if change["revision"] == bad:
+            raise DataError("INSERT", {}, Exception("Data too long for column"))
+        return add_change(**change)
+
+    bad = site.build()
+    expected = {bad}
+    with mock.patch.object(updates, "addChange", refuse):
+        for _ in range(3):
+            expected.add(site.build())
+            await site.polled()
+            await deferLater(reactor, 1.1)
+    master = await site.listen(koji(overlap=1))
+    await site.polled()
+    found = [each for each in await master.changes() if each["category"] == "koji-tagged"]
+    assert sorted(change["revision"] for change in found) == sorted(expected)
+
+
+@pytest_twisted.ensureDeferred
+async def test_details_that_are_unusable(site: Site) -> None:
+    """A build whose task's id is no id does not stop the others."""
+    master = await site.listen(koji(events=["build-complete"]))
+    odd = site.build()
+    with site.hub.state.transaction():
+        newest = max(site.hub.state.rows("build"), key=lambda row: row["id"])
+        extra = {"container_koji_task_id": "soon"}
+        site.hub.state.update("build", newest["id"], extra=extra)
+    expected = [site.build(), site.build()]
+    await site.polled()
+    found = await master.changes()
+    assert [
+        change["revision"]
+        for change in found
+        if change["category"] == "koji-build-complete" and change["revision"] != odd
+    ] == expected
+
+
+@pytest_twisted.ensureDeferred
 async def test_database_that_is_unreachable(site: Site, logged_failures: list[Any]) -> None:
     """A change that can't be stored because the database is unreachable is not set aside."""
     master = await site.listen(koji())
