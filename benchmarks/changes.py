@@ -1,8 +1,8 @@
-"""What the change source makes of a hub's events: how many, how fast, and what it costs the hub.
+"""How fast a change source makes changes of a hub's events, and what that costs the hub.
 
-A master with SQLite on disk runs in a process of its own and says when it has stored a change; the
-embedded hub and the sender of messages are here; the broker is RabbitMQ. What a poll costs is
-counted in a process of its own, through a proxy that counts bytes.
+A master with SQLite on disk runs in a process of its own and records when it stored each change;
+the embedded hub and the publisher are here; the broker is RabbitMQ. The cost of a poll is measured
+in another process, through a proxy that counts bytes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from buildbot.util.service import BuildbotService
 
 
 class Probe(BuildbotService):
-    # Says when a change is stored, and how much memory the process has.
+    # Records when each change is stored.
     async def startService(self):
         await super().startService()
         self.out = open(os.path.join(self.master.basedir, "probe"), "a")
@@ -123,7 +123,7 @@ class Master:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait until a condition holds."""
+    """Poll until a condition holds."""
     end = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -148,7 +148,7 @@ class Site:
         return f"hello-1-{self._count}"
 
     def tag_many(self, count: int) -> None:
-        """Tag new builds, past the checks of the hub, which take longer the more there are."""
+        """Tag new builds, bypassing the hub's checks: they slow down with each build."""
         state = self.hub.state
         template = self.hub.call("createEmptyBuild", "hello", "2", str(self._count), None)
         like = {key: each for key, each in state.get("build", template).items() if key != "id"}
@@ -162,7 +162,7 @@ class Site:
 
 
 async def measure_bus(directory: Path) -> dict[str, float]:
-    """Measure from the message to the stored change: one after the other, and all at once."""
+    """Measure the time from a message to its stored change, one by one and all at once."""
     broker = RabbitMQ(directory / "broker")
     broker.directory.mkdir()
     broker.make()
@@ -213,7 +213,7 @@ async def measure_bus(directory: Path) -> dict[str, float]:
 
 
 async def measure_backlog(directory: Path) -> dict[str, float]:
-    """Measure how fast a poll makes changes of what happened before."""
+    """Measure how fast a poll makes changes of earlier events."""
     site = Site()
     await site.hub.start()
     since = "since=__import__('datetime').timedelta(hours=1)"
@@ -229,7 +229,7 @@ async def measure_backlog(directory: Path) -> dict[str, float]:
 
 
 async def measure_memory(directory: Path) -> dict[str, float]:
-    """Measure the memory of a master that looks at a hundred thousand events."""
+    """Measure the memory of a master that reads a hundred thousand events."""
     site = Site()
     await site.hub.start()
     options = "poll_interval=1, overlap=2, filter=lambda event: False"
@@ -238,7 +238,7 @@ async def measure_memory(directory: Path) -> dict[str, float]:
     try:
         await until(lambda: site.hub.calls["queryHistory"])
         for portion in range(1, MANY // PORTION + 1):
-            # When the last build was asked about, all were.
+            # The last build is looked up last.
             asked = site.hub.calls["getBuild"] + PORTION
             site.tag_many(PORTION)
             await until(lambda: site.hub.calls["getBuild"] >= asked)  # noqa: B023 - it is waited for
@@ -251,7 +251,7 @@ async def measure_memory(directory: Path) -> dict[str, float]:
 
 
 class _Counting(portforward.ProxyFactory):
-    """Passes everything on to the hub, and counts the bytes of both directions."""
+    """Forwards everything to the hub, and counts the bytes of both directions."""
 
     noisy = False
 
@@ -285,7 +285,7 @@ class _Counting(portforward.ProxyFactory):
 
 
 async def measure_poll() -> dict[str, float]:
-    """Count what a poll of a thousand tagged builds asks of the hub."""
+    """Count the requests and bytes of a poll of a thousand tagged builds."""
     site = Site()
     await site.hub.start()
     counting = _Counting(int(site.hub.url.split(":")[2].split("/")[0]))

@@ -61,7 +61,7 @@ class KojiChangeFilter(DeclaredObject, ChangeFilter):
     hubs = argument(checks.texts, "names of profiles")
 
     def filter_change(self, change: Any) -> bool:
-        """Tell whether a change comes through."""
+        """Return whether a change matches."""
         return bool(super().filter_change(change)) and self._is_wanted(
             lambda name: change.properties.getProperty(name)
         )

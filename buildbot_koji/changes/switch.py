@@ -44,7 +44,7 @@ class KojiPauseChanges(DeclaredStep):
     async def run(self) -> int:
         """Turn the switch."""
         if self.paused is None:
-            # What Buildbot's Property makes of False, unless it is told otherwise.
+            # A util.Property renders False as None, by default.
             self.paused = False
         complaints = self.complaints()
         if complaints:

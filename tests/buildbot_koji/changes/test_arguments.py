@@ -20,7 +20,7 @@ BROKER: dict[str, Any] = {"user": "koji", "password": util.Secret("broker"), "qu
 
 
 def mistakes(**options: Any) -> list[str]:
-    """Return what a configuration with this source is told."""
+    """Return the mistakes that Buildbot finds in a configuration with this source."""
     with capture_config_errors() as errors:
         changes.KojiChangeSource(**{**GOOD, **options})
     return list(errors.errors)

@@ -30,10 +30,10 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#"
 
 
 class BusSite(Site):
-    """A hub that tells a broker what happens, and a directory for a master that listens to both."""
+    """A hub that publishes to a broker, and a directory for a master that listens to both."""
 
     def __init__(self, broker: RabbitMQ, dialect: Any, directory: Path) -> None:
-        # Fedora's topics begin with what the hub's plugin puts there.
+        # The prefix of Fedora's topics is the hub plugin's.
         self.prefix = f"koji-{uuid.uuid4()}"
         login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True}
         self.settings = AMQP(broker.url, topic_prefix=self.prefix, **login)
@@ -44,7 +44,7 @@ class BusSite(Site):
         )
 
     async def listen(self, *sources: Any, **more: Any) -> Master:
-        """Start a master; returns when it listens to the bus."""
+        """Start a master, and wait until it listens to the bus."""
         master = await super().listen(*sources, **more)
         run = master.source._running
         await until(lambda: run.receiver is not None and run.receiver.state.value == "ready")
@@ -79,7 +79,7 @@ def logged() -> Any:
 @pytest.mark.parametrize("site", ["protonmsg", "fedora"], indirect=True)
 @pytest_twisted.ensureDeferred
 async def test_messages_of_both_dialects(site: BusSite) -> None:
-    """A message makes a change at once, without a poll; the poll does not make it again."""
+    """A message makes a change at once, without a poll; the next poll does not repeat it."""
     master = await site.listen(
         koji(
             bus=site.bus,
@@ -107,8 +107,8 @@ async def test_messages_of_both_dialects(site: BusSite) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_only_the_bus_tells(site: BusSite) -> None:
-    """A deletion, of which the hub keeps no time, comes by the bus: once, whenever it is told."""
+async def test_event_of_the_bus_alone(site: BusSite) -> None:
+    """A deletion, which has no time on the hub, comes by the bus, once however often sent."""
     master = await site.listen(koji(bus=site.bus, events=["build-deleted"], tags=[]))
     messages: list[Any] = []
     site.hub.on_message(messages.append)
@@ -118,7 +118,7 @@ async def test_what_only_the_bus_tells(site: BusSite) -> None:
         change_build_state(site.hub.state, row, int(build_states.DELETED))
     [change] = await master.until_changes(1)
     assert (change["revision"], change["category"]) == (nvr, "koji-build-deleted")
-    # The hub's plugin sends again what it is not sure of, up to a day later.
+    # The hub's plugin resends unconfirmed messages, up to a day later.
     master = await site.listen(koji(bus=site.bus, events=["build-deleted"], tags=[]))
     [deletion] = [message for message in messages if message.address == "build.deleted"]
     publisher = Publisher(site.settings, reactor=reactor)
@@ -131,7 +131,7 @@ async def test_what_only_the_bus_tells(site: BusSite) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_poison(site: BusSite, logged: list[str]) -> None:
-    """A message that is nonsense is put aside and counted, one that is wrong makes no change."""
+    """An unreadable message is rejected and counted, and a wrong one makes no change."""
     master = await site.listen(koji(bus=site.bus, tags=["demo-*"]))
     receiver = master.source._running.receiver
     messages: list[Any] = []
@@ -143,7 +143,7 @@ async def test_poison(site: BusSite, logged: list[str]) -> None:
     rejected = receiver.rejected
     for body in ("{", "[]", '{"build": {}}', ""):
         await publisher.publish("build.tag", body, {"type": "Tag"})
-    # A build that was never there, one that is not in that tag, and a tag that is not there.
+    # An unknown build, a build that is not in the tag, and an unknown tag.
     for right, wrong in (
         ('"build_id": 1', '"build_id": 999'),
         ("demo-candidate", "demo-released"),
@@ -166,8 +166,8 @@ async def test_poison(site: BusSite, logged: list[str]) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_hub_that_is_away(site: BusSite, logged: list[str]) -> None:
-    """A message whose facts can't be asked for is kept, and makes its change when they can."""
+async def test_unreachable_hub(site: BusSite, logged: list[str]) -> None:
+    """A message that can't be confirmed stays in the queue and makes its change later."""
     master = await site.listen(koji(bus=site.bus))
     hub = await get_hub(master.master, "fake")
     hub.connection.deadline = 0.1
@@ -182,7 +182,7 @@ async def test_hub_that_is_away(site: BusSite, logged: list[str]) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_quiet_time(site: BusSite) -> None:
-    """With a quiet time, the bus gathers, too; the changes come when nothing came for so long."""
+    """With a quiet time, events of the bus wait too, until nothing has happened for so long."""
     master = await site.listen(koji(bus=site.bus, quiet_time=2))
     polls = master.source._running.polls
     for _ in range(3):
@@ -197,7 +197,7 @@ async def test_quiet_time(site: BusSite) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_broker_that_refuses(site: BusSite, logged: list[str]) -> None:
-    """A wrong password is said in a line; the poll goes on alone."""
+    """A wrong password is logged in one line; the source continues to poll."""
     wrong = util.KojiAMQP(
         site.settings.url,
         user=USER,

@@ -55,7 +55,7 @@ def logged() -> Any:
 
 @pytest_twisted.ensureDeferred
 async def test_tagged_build(site: Site) -> None:
-    """A build that is tagged becomes one change, with all facts, and is scheduled."""
+    """A tagged build becomes one change with all its properties, and is scheduled."""
     master = await site.listen(koji())
     task = site.hub.call("build", f"{SOURCE}a1b2c3", "demo", user="alice")
     await until(lambda: site.hub.call("listTagged", "demo-candidate"))
@@ -178,7 +178,7 @@ FILTERS: list[tuple[dict[str, Any], set[str]]] = [
 
 @pytest_twisted.ensureDeferred
 async def test_filters(site: Site) -> None:
-    """Only what all the filters of a source let through becomes a change of it."""
+    """Only events that match all the filters of a source become changes."""
     ours = {"custom_user_metadata": {"submission_marker": "x"}}
     site.hub.call("build", f"{SOURCE}1", "demo", ours, user="alice")
     await until(lambda: site.hub.call("listTagged", "demo-candidate"))
@@ -198,7 +198,7 @@ async def test_filters(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_filter_that_fails(site: Site, logged_failures: list[Any]) -> None:
-    """A function of the configuration that raises loses nothing: there is a change, and a line."""
+    """A filter function that raises loses no event: there is a change, and a line in the log."""
     master = await site.listen(koji(filter=lambda event: event.no_such_thing))
     site.build()
     await site.polled()
@@ -209,7 +209,7 @@ async def test_filter_that_fails(site: Site, logged_failures: list[Any]) -> None
 
 @pytest_twisted.ensureDeferred
 async def test_restart(site: Site) -> None:
-    """What happens while the master is down is found at its start, and nothing comes twice."""
+    """Events of the time when the master was down are found at its start; none comes twice."""
     master = await site.listen(koji())
     first = site.build()
     await site.polled()
@@ -244,7 +244,7 @@ async def test_cursor_of_before(site: Site) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_change_that_no_scheduler_took(site: Site) -> None:
+async def test_announced_again(site: Site) -> None:
     """A change that was stored before the master died is announced to the schedulers at its start.
 
     However much the source has written meanwhile: schedulers may be late.
@@ -280,8 +280,8 @@ async def test_since(site: Site) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_tag_that_is_made_later(site: Site, logged: list[str]) -> None:
-    """A tag that does not exist is said at the start, and found when it is made."""
+async def test_tag_created_later(site: Site, logged: list[str]) -> None:
+    """A tag that does not exist is logged at the start, and watched once it exists."""
     master = await site.listen(koji(tags=["not-yet"], packages=["hello", "helo"]))
     [line] = [line for line in logged if "has no tag" in line]
     assert line.endswith("has no tag not-yet: check the name; it is watched once it exists")
@@ -296,8 +296,8 @@ async def test_tag_that_is_made_later(site: Site, logged: list[str]) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_hub_that_is_away(site: Site, logged: list[str]) -> None:
-    """A hub that goes away is said once, a long silence becomes a change, and so does its end."""
+async def test_unreachable_hub(site: Site, logged: list[str]) -> None:
+    """An unreachable hub is logged once; a long silence becomes a change, and so does its end."""
     master = await site.listen(koji(stale_after=601))
     site.hub.offline("moving to another rack")
     hub = await get_hub(master.master, "fake")
@@ -322,7 +322,7 @@ async def test_hub_that_is_away(site: Site, logged: list[str]) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_quiet_time(site: Site) -> None:
-    """The changes of a mass tagging are made together, when nothing has happened for a while."""
+    """The changes of a mass tagging are made together, after the quiet time."""
     master = await site.listen(koji(quiet_time=60))
     for _ in range(3):
         site.build()
@@ -336,7 +336,7 @@ async def test_quiet_time(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_flood(site: Site, logged: list[str]) -> None:
-    """More changes than may come in an hour wait in the database, in order, across restarts."""
+    """Changes beyond the hourly limit wait in the database, in order, across restarts."""
 
     def source() -> Any:
         source = koji(max_changes_per_hour=5)
@@ -362,7 +362,7 @@ async def test_flood(site: Site, logged: list[str]) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_limit_after_a_crash(site: Site) -> None:
-    """A master that dies within a flood has not forgotten how many changes came in the hour."""
+    """A master that dies in a flood remembers how many changes came in the hour."""
     master = await site.listen(koji(max_changes_per_hour=5))
     state = SourceStorage(master.master, "KojiChangeSource-fake")
     for _ in range(4):
@@ -386,7 +386,7 @@ async def test_limit_after_a_crash(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_pause(site: Site) -> None:
-    """A source that is paused makes no changes, also after a restart, and none is lost."""
+    """A paused source makes no changes, also after a restart, and loses none."""
     master = await site.listen(koji())
     await SourceStorage(master.master, "KojiChangeSource-fake").set_paused(True)
     site.build()
@@ -405,7 +405,7 @@ async def test_pause(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_reconfiguration(site: Site) -> None:
-    """Other arguments are taken without a gap, and the first ones again, too."""
+    """A reconfiguration takes effect without a gap, and so does the return to the first one."""
     master = await site.listen(koji())
     for tag in ("demo-released", "demo-candidate", "demo-released"):
         await master.reconfigure(koji(tags=[tag]))
@@ -420,7 +420,7 @@ async def test_reconfiguration(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_values_fit_the_columns(site: Site) -> None:
-    """Whatever the hub says fits into the database's columns."""
+    """Values are cut to the sizes of the database's columns."""
     long = "x" * 250
     site.hub.add_tag(long)
     site.hub.add_package(long, "hello")
@@ -512,6 +512,8 @@ async def test_set_aside_before_a_restart(site: Site) -> None:
     with mock.patch.object(updates, "addChange", refuse):
         for _ in range(3):
             expected.add(site.build())
+            # Tags are looked up again, and their older history is read no more.
+            master.reactor.ahead += 601
             await site.polled()
             await deferLater(reactor, 1.1)
     master = await site.listen(koji(overlap=1))

@@ -1,7 +1,7 @@
-"""A change source whose bus loses, repeats and disorders, whose broker and master are killed.
+"""A change source whose bus loses, repeats and reorders, and whose broker and master are killed.
 
-``make soak`` sends 10,000 messages. A seed from the output of a run, in KOJI_TEST_SEED, repeats
-what is lost, repeated and disordered.
+``make soak`` sends 10,000 messages. KOJI_TEST_SEED, set to the seed that a run printed, repeats its
+losses, repetitions and order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EVENTS = 3000 if SOAK else 120
 MESSAGES = 10_000 if SOAK else 400
 MISSING = 0.1
 DISORDER = 60
-"""Messages by which one may come too late."""
+"""How many messages may overtake one."""
 
 CONFIG = """\
 from buildbot.plugins import changes, schedulers, util, worker
@@ -83,14 +83,14 @@ BuildmasterConfig = {{
 
 @dataclass
 class Stored:
-    """What the master's database holds."""
+    """The content of the master's database."""
 
     keys: Counter[str] = field(default_factory=Counter)
     scheduled: int = 0
 
 
 def read_database(directory: Path) -> Stored:
-    """Read the keys of all changes, and how many of them builds were asked for."""
+    """Read the keys of all changes, and how many of them have a build request."""
     database = sqlite3.connect(f"file:{directory}/state.sqlite?mode=ro", uri=True, timeout=30)
     try:
         keys = database.execute(
@@ -106,10 +106,10 @@ def read_database(directory: Path) -> Stored:
 
 
 def plan(chance: random.Random) -> list[tuple[str, int]]:
-    """Return what happens in which order: events of the hub, and messages of them."""
-    told = [number for number in range(EVENTS) if chance.random() >= MISSING]
-    copies = Counter(told)
-    copies.update(chance.choices(told, k=MESSAGES - len(told)))
+    """Return the order of the hub's events and the messages about them."""
+    reported = [number for number in range(EVENTS) if chance.random() >= MISSING]
+    copies = Counter(reported)
+    copies.update(chance.choices(reported, k=MESSAGES - len(reported)))
     moments: list[tuple[float, str, int]] = [(n, "event", n) for n in range(EVENTS)]
     for number, count in copies.items():
         late = DISORDER * EVENTS / MESSAGES
@@ -118,7 +118,7 @@ def plan(chance: random.Random) -> list[tuple[str, int]]:
 
 
 class Bus:
-    """Sends messages until the broker has them."""
+    """Publishes messages, and retries until the broker accepts them."""
 
     def __init__(self, broker: RabbitMQ, prefix: str) -> None:
         self._publisher = Publisher(
@@ -151,7 +151,7 @@ class Bus:
 async def test_everything_is_killed(
     broker: RabbitMQ, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each event is one change, and scheduled, whatever the bus does and whoever is killed."""
+    """Each event becomes one change and is scheduled, whatever the bus does and who is killed."""
     seed = int(os.environ.get("KOJI_TEST_SEED") or random.SystemRandom().randrange(10**6))
     chance = random.Random(seed)
     hub = FakeHub(reactor, build_seconds=1)
@@ -200,11 +200,11 @@ async def test_everything_is_killed(
 
     await poll(all_there)
     took = reactor.seconds() - started
-    # What is still in the queue, and another poll, change nothing.
+    # The rest of the queue, and another poll, change nothing.
     before = hub.calls["getLastEvent"]
     await until(lambda: hub.calls["getLastEvent"] > before + 1)
     stored = read_database(master.directory)
-    told = {json.loads(message.body)["build"]["id"] for message in messages}
+    reported = {json.loads(message.body)["build"]["id"] for message in messages}
     with capsys.disabled():
         print(
             f"\nseed {seed}: {EVENTS} events, {bus.sent} messages"
@@ -213,7 +213,7 @@ async def test_everything_is_killed(
             f" {sum(stored.keys.values())} changes of {len(stored.keys)} events,"
             f" {stored.scheduled} scheduled, in {took:.0f} s"
         )
-    assert len(told) == EVENTS
+    assert len(reported) == EVENTS
     assert {int(key.split(":")[2]) for key in stored.keys} == set(builds)
     assert set(stored.keys.values()) == {1}
     assert stored.scheduled == EVENTS

@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 
 class Peers:
-    """A master, and another one that is known from the database alone."""
+    """A master, and another one that exists only in the database."""
 
     def __init__(self, master: Master) -> None:
         self._master = master
@@ -25,7 +25,7 @@ class Peers:
         self.request = 0
 
     async def begin(self) -> None:
-        """Let the other master live, and claim a build request."""
+        """Start the other master, which claims a build request."""
         master = self._master.master
         self.other = await master.db.masters.findMasterId("another")
         await master.data.updates.masterActive(name="another", masterid=self.other)
@@ -41,14 +41,14 @@ class Peers:
         await requests._claim_buildrequests_for_master([self.request], now, self.other)
 
     async def expire(self) -> None:
-        """Let an hour pass in which only our master gives a sign of life."""
+        """Let an hour pass in which only our master sends heartbeats."""
         self._master.reactor.ahead += HOUR
         master = self._master.master
         await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
         await master.data.updates.expireMasters()
 
     async def is_free(self) -> bool:
-        """Tell whether no master has the request."""
+        """Return whether the request is unclaimed."""
         return await self.claimed_by() is None
 
     async def claimed_by(self) -> int | None:
@@ -59,7 +59,7 @@ class Peers:
 
 @pytest_twisted.async_yield_fixture
 async def peers(tmp_path: Path, request: Any) -> AsyncIterator[Peers]:
-    """Give the two, our master with the services that the test asks for."""
+    """Yield the two; our master has the services of the parameter."""
     master = Master(tmp_path, services=getattr(request, "param", list)())
     await master.start()
     peers = Peers(master)
@@ -75,7 +75,7 @@ with_releaser = pytest.mark.parametrize(
 
 @pytest_twisted.ensureDeferred
 async def test_buildbot_still_needs_it(peers: Peers) -> None:
-    """Buildbot by itself leaves a dead master's requests claimed."""
+    """Buildbot itself leaves a dead master's requests claimed."""
     await peers.expire()
     assert await peers.claimed_by() == peers.other, (
         "Buildbot releases the requests of a dead master by itself now:"
@@ -86,7 +86,7 @@ async def test_buildbot_still_needs_it(peers: Peers) -> None:
 @with_releaser
 @pytest_twisted.ensureDeferred
 async def test_released(peers: Peers) -> None:
-    """A dead master's requests are free for the others."""
+    """A dead master's requests are released."""
     await peers.expire()
     await poll(lambda: peers.is_free())
 
@@ -94,9 +94,9 @@ async def test_released(peers: Peers) -> None:
 @with_releaser
 @pytest_twisted.ensureDeferred
 async def test_master_that_is_restarted(peers: Peers) -> None:
-    """A master that was killed and is back at once keeps what it has claimed by then."""
+    """A master that was killed and restarted at once keeps its claims."""
     master = peers._master.master
-    # So a master begins that finds itself running in the database.
+    # A master that finds itself active in the database does this when it starts.
     await master.data.updates.masterStopped(name="another", masterid=peers.other)
     releaser = master.service_manager.namedServices["koji-orphan-releaser"]
     await releaser._stopped(None, {"masterid": peers.other})
