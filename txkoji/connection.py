@@ -48,10 +48,10 @@ class Connection:
     Args:
         profile: the name of a profile in Koji's configuration files, or a Profile.
         reactor: the reactor; by default Twisted's global one.
-        deadline: seconds that a call and its retries may take in all.
+        deadline: seconds that a call may take, retries included.
         request_timeout: seconds until one reply begins, and between two pieces of it; by default
             the profile's ``timeout``.
-        max_reply_bytes: the largest reply that is taken.
+        max_reply_bytes: the largest reply that is accepted.
         at_once: requests outside of the session that are in flight at a time; the others wait in
             order, and that wait counts for no deadline.
         anonymous_reads: send reads outside of the session, in parallel; False for a site that
@@ -59,7 +59,7 @@ class Connection:
         batching: let look-ups of single objects (``getTaskInfo(7)``) that are made in one
             reactor iteration travel together, at most 100 in a request.
         retry: how long to wait between attempts.
-        agent: sends the requests, instead of an Agent of our own.
+        agent: sends the requests; by default an Agent of its own.
         config: a configuration file or directory to read instead of the user's own.
 
     Raises:
@@ -110,7 +110,7 @@ class Connection:
 
     @property
     def deadline(self) -> float:
-        """Seconds that a call and its retries may take in all."""
+        """Seconds that a call may take, retries included."""
         return self.client.limits.deadline
 
     @deadline.setter
@@ -162,7 +162,7 @@ class Connection:
 
     @returns_deferred
     async def new_submission(self, method: str, /, *args: Any, **kwargs: Any) -> Submission:
-        """Begin a submission: what is to be stored before anything is submitted.
+        """Start a submission: return what must be stored before anything is submitted.
 
         Args:
             method: a hub method that makes a task, such as ``build``.
@@ -203,9 +203,9 @@ class Connection:
 
         Raises:
             HubFault: the hub refused; nothing was submitted. But RetryError: it was submitted, and
-                the task is not to be found.
+                the task can't be found.
             UnknownOutcome: the hub could not be asked whether it has the task.
-            TransportError: the hub could not be reached; it has not got the request.
+            TransportError: the hub could not be reached; it did not get the request.
             ValueError: the method is none that makes a task, or an argument can't be sent.
         """
         return await self.submissions.submit(Call(method, args, kwargs), submission)
@@ -214,9 +214,9 @@ class Connection:
     async def find_submitted(
         self, submission: Submission, method: str, /, *args: Any, **kwargs: Any
     ) -> int | None:
-        """Look for the task of a submission of which it is not known what became.
+        """Look for the task of a submission whose outcome is unknown.
 
-        Looks again after some seconds before it gives up: the submission may still be under way.
+        Looks again after some seconds before it gives up: the submission may still be in flight.
 
         Args:
             submission: what was stored before the submission.
@@ -234,7 +234,7 @@ class Connection:
         return await self.submissions.find(Call(method, args, kwargs), submission)
 
     def claim(self, task_id: int, submission: Submission) -> None:
-        """Say that a task is a submission's, as an earlier process stored it.
+        """Record that a task belongs to a submission, as an earlier process stored it.
 
         No other submission of an equal request takes it then; see :meth:`find_submitted`.
 
@@ -270,10 +270,10 @@ class Connection:
             A Deferred of the path to give to ``build``.
 
         Raises:
-            TransferError: the file can't be read, or did not arrive whole.
+            TransferError: the file can't be read, changed meanwhile, or arrived corrupted.
             KojiLoginException: nobody is logged in.
             HubFault: the hub refused: the directory is another user's.
-            TransportError: the hub could not be reached; what has arrived stays there.
+            TransportError: the hub could not be reached; what has arrived there stays.
         """
         place = directory or new_directory(self.reactor.seconds())
         return await upload(self.client, Path(path), place.strip("/"), progress)
@@ -296,7 +296,7 @@ class Connection:
         Args:
             task_id: the task.
             directory: where the files go, under the names that they have on the hub.
-            at_once: how many files are under way at the same time.
+            at_once: how many files are downloaded at the same time.
             progress: called with a :class:`txkoji.files.uploads.Progress` of all files together.
 
         Returns:
@@ -305,7 +305,7 @@ class Connection:
         Raises:
             TransferError: a file did not arrive whole or can't be written; a name would lead out of
                 the directory; the profile does not say where files are; there is no such task.
-            TransportError: the files could not be reached until the deadline was over.
+            TransportError: the files could not be reached before the deadline.
         """
         files = await files_of_task(self.client, task_id)
         return await download(
@@ -331,7 +331,7 @@ class Connection:
             build: its id or its NVR.
             directory: where the files go.
             arches: only RPMs of these architectures (``src`` is one); by default everything.
-            at_once: how many files are under way at the same time.
+            at_once: how many files are downloaded at the same time.
             progress: called with a :class:`txkoji.files.uploads.Progress` of all files together.
 
         Returns:
@@ -339,7 +339,7 @@ class Connection:
 
         Raises:
             TransferError: as for :meth:`download_task`; there is no such build.
-            TransportError: the files could not be reached until the deadline was over.
+            TransportError: the files could not be reached before the deadline.
         """
         files = await files_of_build(self.client, build, arches)
         return await download(

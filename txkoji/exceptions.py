@@ -31,7 +31,7 @@
     │   │   └── NameValidationError 1024
     │   └── UnknownFault             any other code: 1 is an error of the hub's own Python
     ├── KojiLoginException           no session could be had
-    ├── TransportError               the bytes did not get there or back
+    ├── TransportError               a request or its reply was lost
     │   ├── ConnectionFailed
     │   ├── RequestTimeout
     │   ├── TLSError
@@ -42,7 +42,7 @@
     │   ├── TruncatedReply
     │   ├── ReplyTooLarge
     │   └── ForbiddenXML
-    ├── TransferError                a file did not get there or back whole
+    ├── TransferError                a file was not transferred intact
     ├── BusError                     a message broker can't be used
     │   ├── BrokerUnreachable            no connection to it, or it broke, or no answer came in time
     │   ├── BrokerRefusal                it says no: to the login, the queue or the address

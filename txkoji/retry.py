@@ -1,4 +1,4 @@
-"""What may be sent again, when, and for how long. Pure: time comes in as numbers.
+"""What may be retried, when, and for how long. Pure: time comes in as numbers.
 
 Koji's own client sends again after any HTTP error, 401 and 404 too, 31 times at a constant pace.
 """
@@ -22,14 +22,13 @@ __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether an error may be gone at the next attempt: whether the hub is unreachable now.
+    """Tell whether an error is transient: whether the hub is unreachable now.
 
-    This is the one place that decides it. An answer is only what the hub itself says, a refusal of
-    TLS, a permanent redirect, and a status that says that the request is wrong (400, 401, 403, 404
-    and their like). All else is trouble of the network or of what stands in front of the hub, and
-    passes: no connection, a reply that is cut short, a page of HTML with status 200 (maintenance,
-    a login portal, a proxy's error), statuses 408, 425, 429 and 5xx, and a hub that says that it is
-    offline.
+    This is the one place that decides it. Final are only a fault of the hub, a TLS error, a
+    permanent redirect, and a status that calls the request wrong (400, 401, 403, 404 and the
+    like). Everything else is trouble of the network or of the front end, and passes: no
+    connection, a truncated reply, an HTML page with status 200 (maintenance, a login portal, a
+    proxy's error), the statuses 408, 425, 429 and 5xx, and a hub that says it is offline.
     """
     if isinstance(error, HTTPStatusError):
         return not _is_answer(error.status)
@@ -43,7 +42,7 @@ def _is_answer(status: int) -> bool:
 
 
 def was_not_carried_out(error: BaseException) -> bool:
-    """Tell whether it is certain that the hub did nothing: then even a write may be sent again."""
+    """Tell whether the hub certainly did nothing, so that even a write may be sent again."""
     if isinstance(error, TransportError):
         return not error.may_have_arrived
     return isinstance(error, ServerOffline)

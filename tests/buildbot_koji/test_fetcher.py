@@ -70,7 +70,7 @@ def there(hub: FakeHub, content: bytes = CONTENT) -> str:
 async def test_more_than_announced(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
     """A server that sends more than the hub announces fills no disk."""
     trouble = await fetch(RemoteFile("big", there(hub), 1000), tmp_path / "d")
-    assert "more than the 1,000 bytes that the hub announces came" in trouble
+    assert "more than the 1,000 bytes that the hub announces arrived" in trouble
     assert list((tmp_path / "d").iterdir()) == []
 
 

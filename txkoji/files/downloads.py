@@ -1,6 +1,6 @@
-"""Files from a hub: straight to disk, from where an earlier download stopped, compared in the end.
+"""Download files from a hub, resuming where an earlier download stopped.
 
-A file has its name only when it is whole and compared; before, it is a hidden ``.name.part``.
+A file gets its name once it is complete and verified; until then it is a hidden ``.name.part``.
 """
 
 from __future__ import annotations
@@ -39,10 +39,9 @@ class RemoteFile:
     Attributes:
         name: its path below the target directory, parts separated by slashes.
         url: its address.
-        size: its bytes, or None where the hub does not tell.
-        digest: the kind (``md5``, ``sha1``, ``sha256``, or ``rpm`` for the digest that an RPM holds
-            of itself) and the hex digits, empty where the RPM's own word is all that there is; None
-            for no digest.
+        size: its size in bytes, or None if unknown.
+        digest: the kind (``md5``, ``sha1``, ``sha256``, or ``rpm`` for the digest inside an RPM)
+            and the hex digits, empty if only the RPM itself has them; None for no digest.
     """
 
     name: str
@@ -143,7 +142,7 @@ async def files_of_build(
                 raise TransferError(f"{name} is not signed by the key {key}")
             signed = None
         path = paths.rpm_path(*place, name, each.arch, volume=volume, key=signed)
-        # A signature makes the file longer; what is signed stays what it is.
+        # A signature makes the file longer, but leaves the signed content as it is.
         size = int(each.size) if signed is None else None
         # What RPM 6 has there ("sha256::...") is no digest of the file's content.
         digits = each.payloadhash
@@ -218,7 +217,7 @@ async def download(
     except Exception as error:
         for transfer in transfers:
             transfer.cancel()
-        # gatherResults wraps the first failure: the others are its consequences.
+        # gatherResults wraps the first failure; the others follow from it.
         failure = getattr(error, "subFailure", None)
         if failure is None:
             raise
@@ -248,7 +247,7 @@ class _Tally:
 
 
 class _Sink:
-    """Writes what comes to a part file, and counts it."""
+    """Writes to a part file, and counts the bytes."""
 
     def __init__(self, part: PartFile, tally: _Tally) -> None:
         self.received = 0
@@ -281,7 +280,7 @@ def _download_one(
 
 
 class _Download:
-    """One file on its way."""
+    """One file being downloaded."""
 
     def __init__(self, client: HubClient, file: RemoteFile, target: Path, tally: _Tally) -> None:
         self._client = client
@@ -295,7 +294,7 @@ class _Download:
             part.prepare()
             trouble = await self._trouble_after_receiving()
             if trouble and part.resumed:
-                # What an earlier download left may be of another file: start again from nothing.
+                # An earlier download may have left a part of another file: start over.
                 part.discard()
                 trouble = await self._trouble_after_receiving()
             if trouble:
@@ -306,7 +305,7 @@ class _Download:
             raise TransferError(f"can't write {part.target}: {error.strerror}") from error
 
     async def _trouble_after_receiving(self) -> str:
-        """Receive what is missing; return what is wrong with the file then, or nothing."""
+        """Receive the rest of the file; return what is wrong with it, or an empty string."""
         try:
             await self._receive()
         except TooMuch as problem:
@@ -326,9 +325,9 @@ class _Download:
                 await self._client.receive(self._url, have, sink)
             except KojiException as error:
                 if have and isinstance(error, HTTPStatusError) and error.status == NOT_SATISFIABLE:
-                    # There is nothing after what is there: the comparison tells whether it is all.
+                    # The part may be complete: the verification decides.
                     return
-                # A server that drips makes no progress that is worth waiting for.
+                # A few bytes are no progress.
                 if sink.received - before >= PACE_BYTES:
                     failures, progressed = 0, reactor.seconds()
                 failures += 1

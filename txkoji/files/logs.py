@@ -18,7 +18,7 @@ __all__ = ["LogPiece", "read_log"]
 MAX_BYTES = 1 << 16
 
 TAIL = 64
-"""Bytes of a piece by which the next one is known to go on where it ended."""
+"""How many bytes of a piece the next read compares, to notice that the log was truncated."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class LogPiece:
     """A piece of a log.
 
     Attributes:
-        data: its bytes; empty where the log has not grown, or is not there yet.
-        offset: where the next piece begins.
-        restarted: the log is another one than before: the data are from its begin.
+        data: its bytes; empty if the log has not grown or does not exist yet.
+        offset: where the next piece starts.
+        restarted: the log was truncated or replaced: the data are from its start.
         tail: the last bytes before ``offset``.
     """
 
@@ -42,8 +42,7 @@ async def read_log(
     client: HubClient, task_id: int, name: str, offset: int, tail: bytes, max_bytes: int
 ) -> LogPiece:
     """As :meth:`txkoji.Connection.read_log`."""
-    # What was there before is asked for once more: where it is not there any more, or is another,
-    # the log was truncated.
+    # Re-read the last bytes: if they changed, the log was truncated.
     before = min(offset, len(tail) or 1)
     found = await _read(client, task_id, name, offset - before, before + max_bytes)
     if found is None:

@@ -16,27 +16,27 @@ from txkoji.files.rpm import payload_hash
 __all__ = ["RPM", "PartFile", "TooMuch"]
 
 RPM = "rpm"
-"""The kind of the digest that an RPM holds of itself."""
+"""The kind of the digest inside an RPM."""
 
 GROWTH = 256 * 1024 * 1024
-"""Bytes by which a log may have grown since the hub told its size."""
+"""Bytes by which a log may have grown since the hub reported its size."""
 
 PIECE = 1 << 20
 
 
 class TooMuch(Exception):
-    """More came than the hub announced."""
+    """More bytes arrived than the hub announced."""
 
 
 class PartFile:
-    """A file on its way: ``.name.part`` until it is complete.
+    """A file being downloaded: ``.name.part`` until it is complete.
 
     Args:
         target: where it goes.
-        size: its bytes, None where the hub does not say.
+        size: its size in bytes, None if unknown.
         digest: the kind (``md5``, ``sha1``, ``sha256``, or :data:`RPM`) and the hex digits; empty
             digits are not compared. None for no digest.
-        grows: it may have grown since the hub told its size.
+        grows: it may have grown since the hub reported its size.
 
     Attributes:
         resumed: whether it is put together from several answers: a mismatch may come from a part
@@ -64,7 +64,7 @@ class PartFile:
 
     @property
     def have(self) -> int:
-        """The bytes that are there."""
+        """How many bytes are present."""
         try:
             return self.part.lstat().st_size
         except FileNotFoundError:
@@ -72,17 +72,17 @@ class PartFile:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all announced bytes are there, so that nothing need be asked for."""
+        """Whether all announced bytes are present, so that nothing needs to be requested."""
         return self.size is not None and 0 < self.size <= self.have
 
     def prepare(self) -> None:
-        """Make the directory, and drop what an earlier download can't have left."""
+        """Create the directory, and remove a part that no earlier download can have left."""
         self.part.parent.mkdir(parents=True, exist_ok=True)
         try:
             left = self.part.lstat()
         except FileNotFoundError:
             return
-        # A link would let a download write somewhere else.
+        # A symbolic link would redirect the download to another file.
         if not stat.S_ISREG(left.st_mode) or (
             self._limit is not None and left.st_size > self._limit
         ):
@@ -90,7 +90,7 @@ class PartFile:
         self.resumed = self.have > 0
 
     def begin(self, offset: int) -> None:
-        """Take what comes from an offset on."""
+        """Start writing at an offset."""
         self.close()
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (0 if offset else os.O_TRUNC)
         self._file = os.fdopen(os.open(self.part, flags, 0o666), "r+b")
@@ -100,7 +100,7 @@ class PartFile:
         self.resumed = self.resumed or offset > 0
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Write the next bytes.
 
         Raises:
             TooMuch: the file would become larger than it can be.
@@ -109,18 +109,18 @@ class PartFile:
         if self._limit is not None and self._position + len(data) > self._limit:
             self._file.write(data[: self._limit - self._position])
             self._position = self._limit
-            raise TooMuch(f"more than the {self._limit:,} bytes that the hub announces came")
+            raise TooMuch(f"more than the {self._limit:,} bytes that the hub announces arrived")
         self._file.write(data)
         self._position += len(data)
 
     def close(self) -> None:
-        """Close the file; what came stays."""
+        """Close the file; its content stays."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def trouble(self) -> str:
-        """Compare the file with what the hub says of it; return what is wrong, or nothing."""
+        """Verify size and digest; return what is wrong, or an empty string."""
         size = self.have
         if self.size is not None and (size < self.size or (size > self.size and not self._grows)):
             return f"it has {size:,} bytes instead of {self.size:,}"
@@ -134,7 +134,7 @@ class PartFile:
         return "" if wanted in ("", found) else f"its {kind} digest is {found} instead of {wanted}"
 
     def discard(self) -> None:
-        """Forget what came."""
+        """Remove the part."""
         self.close()
         self.part.unlink(missing_ok=True)
         self.resumed = False

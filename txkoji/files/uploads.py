@@ -1,4 +1,4 @@
-"""Files to a hub: in chunks, each checked, from where an earlier upload stopped.
+"""Upload files to a hub in verified chunks, resuming where an earlier upload stopped.
 
 A hub keeps an upload below its work directory, in a directory that belongs to the first user who
 puts something there. ``build`` takes the path of an uploaded source RPM for its source.
@@ -30,17 +30,17 @@ CHUNK = 1 << 20
 """Bytes in one request: what Koji's own client sends."""
 
 ATTEMPTS = 5
-"""How often a chunk that arrives broken is sent."""
+"""How often a chunk is sent that arrives corrupted."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a transfer is.
+    """The progress of a transfer.
 
     Attributes:
-        done: bytes that are there.
+        done: bytes transferred.
         total: bytes of the whole file.
-        rate: bytes a second since the transfer began, without what was there before.
+        rate: bytes per second since the transfer started, not counting what was present before.
     """
 
     done: int
@@ -84,7 +84,7 @@ async def upload(
 
 
 def _open(path: Path) -> BinaryIO:
-    # Opening a pipe would wait for somebody to write into it.
+    # Opening a pipe would block until another process writes into it.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     mode = os.fstat(number).st_mode
     if stat.S_ISREG(mode):
@@ -113,7 +113,7 @@ class _InThread:
 
 @dataclass
 class _Upload:
-    """One file on its way."""
+    """One file being uploaded."""
 
     client: HubClient
     file: BinaryIO
@@ -129,8 +129,8 @@ class _Upload:
         begin = await self._what_is_there(size)
         if begin < size or not size:
             await self._send_from(begin, size)
-        # The hub has compared each piece; reading all of it once more is only worth it where
-        # something between here and there was seen to change bytes.
+        # The hub has verified each chunk; reading the whole file again is only worth it if
+        # something on the way was seen to corrupt one.
         verify = "adler32" if self.doubtful else None
         there = await self._check(verify)
         wanted = await self._sum(size) if self.doubtful else ""
@@ -188,7 +188,7 @@ class _Upload:
         return 0
 
     async def _check(self, verify: str | None) -> tuple[int, str] | None:
-        """Ask what the hub has of the file: its size and digest, None for nothing."""
+        """Return the size and digest of the hub's copy, None if it has none."""
         there = await self.client.call("checkUpload", self.directory, self.path.name, verify=verify)
         if there is None:
             return None
@@ -209,7 +209,7 @@ class _Upload:
             "offset": offset,
         }
         if offset == 0:
-            # What is there is another file, or the same chunk whose reply was lost.
+            # The hub has another file there, or the same chunk whose reply was lost.
             query["overwrite"] = 1
         wanted = {"size": len(chunk), "hexdigest": _hex(zlib.adler32(chunk))}
         for _ in range(ATTEMPTS):

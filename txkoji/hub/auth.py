@@ -44,7 +44,7 @@ class Login:
     kerberos: Kerberos | None = None
 
     def renewal(self) -> Login:
-        """Return the same way for a session that has run out and shall go on (hubs since 1.32)."""
+        """Return the same way, renewing an expired session (hubs since 1.32)."""
         return replace(self, kwargs={**self.kwargs, "renew": True})
 
 

@@ -200,7 +200,7 @@ class HubClient:
         """Receive a file from an offset on, in one attempt; see :meth:`pause_after`.
 
         Raises:
-            TransportError: it did not get there or back; the sink has what came.
+            TransportError: the request or its reply was lost; the sink has what arrived.
         """
         await self._requester.receive(url, offset, sink)
 

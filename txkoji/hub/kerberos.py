@@ -1,6 +1,6 @@
 """Kerberos tickets for a hub, by GSSAPI.
 
-What is here blocks: it asks a KDC over the network. The connection runs it in a thread.
+These calls block while they ask a KDC over the network; the client runs them in a thread.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from txkoji.exceptions import KojiLoginException
 __all__ = ["Exchange", "Kerberos"]
 
 SPNEGO = "1.3.6.1.5.5.2"
-"""The mechanism of HTTP's Negotiate (RFC 4559), in which the two sides agree on Kerberos."""
+"""The OID of SPNEGO, by which HTTP's Negotiate (RFC 4559) selects Kerberos."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A login by ticket that is under way.
+    """A Kerberos login in progress.
 
     Attributes:
         host: the name of the hub's host.
-        token: what the login carries.
+        token: what the login request carries.
     """
 
     host: str
@@ -31,19 +31,19 @@ class Exchange:
     _context: Any = field(repr=False)
 
     def check(self, answer: bytes) -> None:
-        """Check what the hub answered to the token: only who has the key of the service can.
+        """Check the hub's answer to the token, which proves that it holds the service's key.
 
-        A hub may leave the answer out, as Koji's own client, which never looks at it, lets it do:
-        TLS has proved by then who the hub is.
+        A hub may leave the answer out: TLS has proved its identity by then, and Koji's own client
+        never checks it.
 
         Raises:
-            KojiLoginException: it is not the answer of that service.
+            KojiLoginException: the answer is not that service's.
         """
         import gssapi
 
         try:
             self._context.step(answer)
-            # An error of the step may show only when the context is asked.
+            # A failed step may show only in the context's state.
             complete = self._context.complete
         except gssapi.exceptions.GSSError:
             complete = False
@@ -56,7 +56,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Kerberos:
-    """Who logs in, and with what.
+    """The identity that logs in, and its credentials.
 
     Neither environment nor credential cache of the process is changed: a keytab's tickets are kept
     in the memory of this process.
@@ -76,13 +76,13 @@ class Kerberos:
         return f"the Kerberos {'keytab' if self.keytab else 'ticket'}{who}"
 
     def begin(self, host: str) -> Exchange:
-        """Begin a login at a hub. Blocks while the KDC is asked.
+        """Start a login. Blocks while it asks the KDC.
 
         Args:
             host: the name of the hub's host; the service is ``HTTP/host``.
 
         Returns:
-            What the login carries, and what checks the answer.
+            The token to send, and the means to check the answer.
 
         Raises:
             KojiLoginException: there is no ticket; the text says why and what to do.
@@ -118,7 +118,7 @@ class Kerberos:
     def _store(self) -> dict[str, str]:
         if self.keytab is None:
             return {} if self.ccache is None else {"ccache": self.ccache}
-        # The same cache each time, so that a ticket is asked for once in its life.
+        # One cache per identity, so that a ticket is requested once in its lifetime.
         identity = f"{self.principal}\0{self.keytab}".encode()
         name = hashlib.sha256(identity).hexdigest()[:16]
         return {"client_keytab": self.keytab, "ccache": self.ccache or f"MEMORY:txkoji-{name}"}
@@ -127,7 +127,7 @@ class Kerberos:
         texts = error.get_all_statuses(error.min_code, False) if error.min_code else []
         texts = texts or error.get_all_statuses(error.maj_code, True)
         words = " ".join(" ".join(text for text in texts if text).split())
-        # Where a secret is kept is told to nobody.
+        # The path of a secret never appears in a message.
         for secret in filter(None, (self.keytab, self.ccache)):
             words = words.replace(f"FILE:{secret}", "its file").replace(secret, "its file")
         return words

@@ -103,7 +103,7 @@ class Requester:
 
         Raises:
             HubFault: the hub refused.
-            TransportError: it did not get there or back until the deadline.
+            TransportError: the request or its reply was lost, until the deadline.
             ProtocolError: what came back is no hub's reply.
         """
         query = f"?{request.query}" if request.query else ""
@@ -168,7 +168,7 @@ class Requester:
         """Receive a file from an offset on, in one attempt.
 
         Raises:
-            TransportError: it did not get there or back; the sink has what came.
+            TransportError: the request or its reply was lost; the sink has what arrived.
         """
         await self._transport.get(
             url,

@@ -1,4 +1,4 @@
-"""A fast reader of the one XML shape in which a hub writes its replies.
+"""A fast parser for the one XML shape in which a hub writes its replies.
 
 Python's marshaller, which every hub uses, writes each value in the same way to the last line feed.
 What has exactly that shape is read here by regular expressions, several times as fast as an XML
@@ -17,8 +17,8 @@ HEAD = "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
 TAIL = "</param>\n</params>\n</methodResponse>\n"
 
 LIMIT = 64 * 1024
-"""Characters of a value whose end has not come yet. Each piece of it is scanned from its begin;
-beyond this an XML parser, which is not, is the faster one."""
+"""Characters of an incomplete value. Each new piece makes the scanner start over at its beginning;
+beyond this limit an XML parser, which does not start over, is faster."""
 
 # Without what needs an XML parser: markup, references, line ends to be normalized, and what XML
 # does not allow.
@@ -46,7 +46,7 @@ _STRUCT, _ARRAY, _END_STRUCT, _END_ARRAY, _END_MEMBER, _END = range(8, 14)
 
 
 class _Keys(dict[str, str]):
-    """One object for each name, however often it comes."""
+    """One object for each name, however often it occurs."""
 
     def __missing__(self, name: str) -> str:
         self[name] = name
@@ -54,11 +54,11 @@ class _Keys(dict[str, str]):
 
 
 class Scanner:
-    """Reads a reply as it comes, as long as it has the usual shape.
+    """Reads a reply as it arrives, as long as it has the usual shape.
 
     Args:
         struct: the class that structs become.
-        max_depth: containers inside each other that are read; more is for the XML parser to judge.
+        max_depth: how deep containers may nest; the XML parser decides about deeper ones.
     """
 
     def __init__(self, struct: type[dict[str, Any]], max_depth: int) -> None:
@@ -73,14 +73,14 @@ class Scanner:
         self._text = ""
 
     def feed(self, data: bytes) -> bool:
-        """Take the next bytes; returns whether all is well so far.
+        """Take the next bytes; returns whether the shape is the usual one so far.
 
         Once it is not, what the scanner has not read is :attr:`rest`.
         """
         if self.done or b"\n" not in data:
             self._bytes += data
             return len(self._bytes) <= LIMIT and not self.done
-        # A line feed is never a part of another character.
+        # In UTF-8 a line feed is never part of another character.
         lines, newline, begin = data.rpartition(b"\n")
         whole = self._bytes + lines + newline
         try:
@@ -105,7 +105,7 @@ class Scanner:
 
     @property
     def rest(self) -> bytes:
-        """What has come and was not read."""
+        """The bytes that have arrived but were not read."""
         return self._text.encode("utf-8") + self._bytes
 
     def _begin(self) -> bool:
@@ -116,7 +116,7 @@ class Scanner:
         return True
 
     def _scan(self, text: str) -> int:
-        """Read as much as has come; returns the position of what could not be read.
+        """Read as far as possible; returns the position of the first unread character.
 
         One function for all tokens, with its state in local variables: a call for each of the half
         million values of a large reply would cost as much as reading them does.
@@ -179,11 +179,11 @@ class Scanner:
         stack.append((values, key))
         return position
 
-    # For the XML parser that goes on
+    # For the XML parser that takes over
 
     @property
     def opened(self) -> bytes:
-        """A document that begins as the reply did, with the same elements open."""
+        """The start of a document with the same elements open as in the reply."""
         if not self._stack:
             return b""
         out = [HEAD]

@@ -16,10 +16,10 @@ __all__ = ["CallNumber", "Session", "has_run_out"]
 
 
 def has_run_out(error: KojiException) -> bool:
-    """Tell whether an error means that a session that was good is not any more.
+    """Tell whether an error means that a session has expired or was closed.
 
-    A session over its time is fault 1007. One that an admin's clean-up removed, which happens to a
-    client that was idle for a day, is fault 1002, as is one with a wrong key.
+    An expired session gives fault 1007. One that an admin's clean-up removed, after a day of
+    inactivity, gives fault 1002, as does a wrong key.
     """
     if isinstance(error, AuthExpired):
         return True
@@ -28,10 +28,10 @@ def has_run_out(error: KojiException) -> bool:
 
 @dataclass
 class CallNumber:
-    """The call number of one write, which each repetition of that write carries again.
+    """The call number of one write; each repetition of that write carries it again.
 
-    A hub that protects its sessions by them carries such a write out once, however often and late
-    its copies arrive: it answers a copy with RetryError.
+    A hub that checks call numbers carries out such a write once, however often and late its copies
+    arrive: it answers a copy with RetryError.
 
     Attributes:
         session_id: the session that the number belongs to; None before the write was sent.
@@ -54,10 +54,10 @@ class Session:
         headers: carry the session in headers (hubs since 1.31), not in the URL.
 
     Attributes:
-        callnum: the number of the next call. It goes on after a renewal, while the id is the same:
-            the hub does not forget it.
-        user_id: the id of the user, None until somebody asks the hub.
-        queue: the lock that a call of this session holds while it is under way.
+        callnum: the number of the next call. It continues after a renewal under the same id,
+            because the hub remembers it.
+        user_id: the user's id, None until the hub was asked for it.
+        queue: the lock that a call of this session holds while it is in flight.
     """
 
     def __init__(self, id: int, key: str, headers: bool) -> None:  # noqa: A002 - Koji's name
@@ -72,7 +72,7 @@ class Session:
         return f"<Session {self.id}, next call {self.callnum}>"
 
     def renewed(self, id: int, key: str, headers: bool) -> None:  # noqa: A002 - Koji's name
-        """Take what a further login gave.
+        """Update the session with the result of another login.
 
         Under the same id the hub goes on counting, and so do its call numbers here; Koji's own
         client starts again and is refused. A new id is a new session.

@@ -50,19 +50,19 @@ from txkoji.profiles import Profile
 __all__ = ["Transport"]
 
 KEPT_SECONDS = 4
-"""How long an idle connection is kept: below the 5 seconds after which Apache closes it by default,
-so that a write does not meet a connection that is about to go."""
+"""Seconds that an idle connection is kept: less than the 5 after which Apache closes it by default,
+so that no write is sent on a connection that is about to close."""
 
 CONNECTIONS = 20
-"""Connections to one hub that are kept open at most: more than a hub's processes gain nothing."""
+"""Idle connections kept open to one hub: more than the hub has processes gain nothing."""
 
 PACE_BYTES = 64 * 1024
-"""A file of which less than so many bytes come within a deadline is not waited for."""
+"""A download that receives fewer bytes than this within a deadline is given up."""
 
 
 @implementer(IBodyProducer)
 class _Body:
-    """A request's body, written in one go."""
+    """A request body, written at once."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -73,17 +73,17 @@ class _Body:
         return succeed(None)
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """All has been written already."""
+        """Do nothing: the whole body is written already."""
 
     def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """All has been written already."""
+        """Do nothing: the whole body is written already."""
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
-        """All has been written already."""
+        """Do nothing: the whole body is written already."""
 
 
 class Sink(typing.Protocol):
-    """Takes a file as it comes."""
+    """Receives a file as it arrives."""
 
     def begin(self, offset: int) -> None:
         """Start receiving at ``offset``."""
@@ -96,14 +96,14 @@ class Sink(typing.Protocol):
 
 
 class _Reply(Protocol):
-    """Feeds the body of a reply to what takes it, with limits on how slowly it may come.
+    """Feeds the body of a reply to its decoder, with limits on how slowly it may arrive.
 
     Args:
-        decoder: takes the body.
+        decoder: receives the body.
         clock: measures the limits.
-        limit: seconds in which at least something must come.
+        limit: seconds within which something must arrive.
         url: the address, for messages.
-        pace: seconds in which at least :data:`PACE_BYTES` must come; None for no such limit.
+        pace: seconds within which :data:`PACE_BYTES` must arrive; None for no such limit.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class _Reply(Protocol):
         )
 
     def _is_too_slow(self, pace: float, size: int) -> bool:
-        """Note what came; a reply that drips is ended."""
+        """Count what arrived; end a reply that arrives too slowly."""
         self._paced_bytes += size
         now = self._clock.seconds()
         if self._paced_bytes >= PACE_BYTES:
@@ -182,13 +182,13 @@ class _Reply(Protocol):
             self._timer.cancel()
         transport = self.transport
         if transport is not None:
-            # What the hub still sends of a reply that nobody wants must not be read to its end.
+            # The rest of an unwanted reply must not be read to its end.
             abort = getattr(transport, "abortConnection", None) or transport.loseConnection
             abort()
 
 
 class _Agents:
-    """What sends requests: straight or by a proxy, all with the same client certificate or none."""
+    """Sends requests, directly or through a proxy, all with the same client certificate or none."""
 
     def __init__(
         self, reactor: Any, profile: Profile, certificate: ClientCertificate | None
@@ -197,7 +197,7 @@ class _Agents:
         self._pool = HTTPConnectionPool(reactor)
         self._pool.cachedConnectionTimeout = KEPT_SECONDS
         self._pool.maxPersistentPerHost = CONNECTIONS
-        # A POST is never sent again behind our back.
+        # The pool must never resend a POST by itself.
         self._pool.retryAutomatically = False
         self._endpoints = Endpoints(reactor, profile, certificate)
         self._straight: IAgent = Agent.usingEndpointFactory(
@@ -242,11 +242,11 @@ class Transport:
         self._profile = profile
         self._agent = agent
         self._certificate: ClientCertificate | None = None
-        # By the certificate that is shown: a connection that shows none is another connection.
+        # Keyed by the client certificate: connections with and without one are never shared.
         self._agents: dict[ClientCertificate | None, _Agents] = {}
 
     async def show_certificate(self, certificate: ClientCertificate | None) -> None:
-        """Show a client certificate to the hub's own host, from the next request on.
+        """Present a client certificate to the hub's host, starting with the next request.
 
         Args:
             certificate: the certificate, None for none. One that was shown before is forgotten, and
@@ -257,7 +257,7 @@ class Transport:
             await self._agents.pop(previous).close()
 
     def _shown_to(self, url: str) -> ClientCertificate | None:
-        """Return the certificate that an address gets to see: only the hub's own host does."""
+        """Return the certificate to present to an address: only the hub's own host gets it."""
         hub, other = urlsplit(self._profile.server), urlsplit(url)
         same = (hub.scheme, hub.netloc) == (other.scheme, other.netloc)
         return self._certificate if same else None
@@ -285,20 +285,20 @@ class Transport:
         """Send a request and decode the reply.
 
         Args:
-            url: where to. It may hold a session in its query, which never shows in an error.
+            url: the address. Its query may hold a session; no error shows it.
             body: the body.
             headers: further headers.
-            timeout: seconds until the reply begins, and that nothing may come inside it.
-            max_bytes: the largest reply that is taken.
-            on_headers: is given the headers of the reply.
+            timeout: seconds until the reply starts, and between two pieces of it.
+            max_bytes: the largest reply that is accepted.
+            on_headers: called with the headers of the reply.
 
         Returns:
             The value of the reply.
 
         Raises:
             HubFault: the reply is a fault.
-            TransportError: it did not get there or back.
-            ProtocolError: the reply is not a hub's.
+            TransportError: the request or its reply was lost.
+            ProtocolError: the reply is not from a hub.
             BrokenConfiguration: the profile's certificate files can't be read.
         """
         fields = {"Content-Type": ["text/xml"]}
@@ -312,18 +312,18 @@ class Transport:
         return await self._receive(response, decoder, url, timeout)
 
     async def get(self, url: str, offset: int, sink: Sink, *, timeout: float, pace: float) -> None:
-        """Receive a file, or what of it comes from an offset on.
+        """Receive a file, or the rest of it from an offset.
 
         Args:
             url: its address.
-            offset: how many bytes are there already.
-            sink: takes what comes.
-            timeout: seconds until the answer begins, and that nothing may come inside it.
-            pace: seconds in which at least :data:`PACE_BYTES` must come.
+            offset: how many bytes are present already.
+            sink: receives the bytes.
+            timeout: seconds until the reply starts, and between two pieces of it.
+            pace: seconds within which :data:`PACE_BYTES` must arrive.
 
         Raises:
-            TransportError: it did not get there or back; the sink has what came.
-            TruncatedReply: the connection broke inside the file; the sink has what came.
+            TransportError: the request or its reply was lost; the sink has what arrived.
+            TruncatedReply: the connection broke within the file; the sink has what arrived.
         """
         fields = {"Range": [f"bytes={offset}-"]} if offset else {}
         response = await self._request(b"GET", url, fields, None, timeout)
@@ -346,7 +346,7 @@ class Transport:
         body: IBodyProducer | None,
         timeout: float,
     ) -> IResponse:
-        """Send a request; returns when the head of the answer is there."""
+        """Send a request; returns when the response headers have arrived."""
         shown = _shown(url)
         headers = Headers({"User-Agent": ["koji/1"], **fields})
         request = self._send(method, url, headers, body)
@@ -389,7 +389,7 @@ class Transport:
         return await reply.done
 
     async def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the idle connections."""
         agents, self._agents = self._agents, {}
         for each in agents.values():
             await each.close()
@@ -401,7 +401,7 @@ class Transport:
 
 
 def _is_cancelled(problem: Exception) -> bool:
-    """Tell whether a request failed because its caller gave it up."""
+    """Tell whether a request failed because its caller canceled it."""
     if isinstance(problem, ResponseFailed):
         return any(reason.check(CancelledError) for reason in problem.reasons)
     return isinstance(problem, error.ConnectingCancelledError)
@@ -413,7 +413,7 @@ def _shown(url: str) -> str:
 
 
 def _range_start(response: IResponse) -> int | None:
-    """Return where the part begins that an answer with status 206 holds."""
+    """Return the offset of the part that a 206 response holds, None if it is unreadable."""
     values = response.headers.getRawHeaders(b"Content-Range") or [b""]
     found = re.match(rb"bytes ([0-9]{1,18})-", values[0])
     return int(found[1]) if found else None
@@ -429,7 +429,7 @@ _STATUS_REMEDIES = {
 
 
 def _refuse_status(response: IResponse, url: str) -> None:
-    """Refuse what is not a hub's 200: the body is a web page then and is not read."""
+    """Refuse any status but 200; the body, a web page, is not read."""
     status = response.code
     if status == 200:
         return
@@ -444,14 +444,14 @@ def _refuse_status(response: IResponse, url: str) -> None:
         f"{url} answered with HTTP status {status}: {remedy}",
         status=status,
         url=url,
-        # 502 to 504 come from a proxy that may have handed the request on; 5xx from a hub in the
-        # middle of it. Below 500 the request was turned away.
+        # A proxy that answers 502 to 504 may have forwarded the request; a hub that answers 5xx
+        # may have started it. Below 500 the request was rejected.
         may_have_arrived=status >= 500 or status == 408,
     )
 
 
 def _refuse_page(response: IResponse, url: str) -> None:
-    """Refuse a web page with status 200: no hub sends one, what stands in front of it does."""
+    """Refuse a web page with status 200: only a front end sends one."""
     kinds = response.headers.getRawHeaders(b"Content-Type") or [b""]
     if kinds[0].partition(b";")[0].strip().lower() in (b"text/html", b"application/xhtml+xml"):
         response.deliverBody(_Discard())
@@ -462,7 +462,7 @@ def _refuse_page(response: IResponse, url: str) -> None:
 
 
 class _Discard(Protocol):
-    """Closes a connection whose reply nobody reads."""
+    """Closes a connection whose reply is not read."""
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         if self.transport is not None:

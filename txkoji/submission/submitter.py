@@ -143,8 +143,8 @@ class Submitter:
             else:
                 if self.claim(task_id, submission):
                     return task_id
-                # Another submission of the same request was in doubt meanwhile, and took this task:
-                # the one that it asked for, if there is one, does the same.
+                # Another submission of the same request was in doubt meanwhile and took this task;
+                # the task that it started, if any, does the same.
                 number = CallNumber()
             try:
                 found = await self.find(call, submission)
@@ -156,8 +156,8 @@ class Submitter:
                 raise unknown
             if self._client.reactor.seconds() - started > self._client.limits.deadline:
                 raise self._unknown(call, unknown) from unknown
-            # The hub has had its time and has no such task: the request never got there. Should it
-            # still come, the call number lets a hub that checks it carry out only one of the two.
+            # The hub has no such task after all this time: the request was lost. If it arrives
+            # after all, a hub that checks call numbers carries out only one of the two.
             if isinstance(unknown, SequenceError):
                 number = CallNumber()
 
@@ -233,8 +233,8 @@ class Submitter:
         }
         oldest = submission.newest_task
         if await self._was_restored(submission):
-            # The ids of a hub that was restored from a backup run again: time tells, and a marker
-            # does, which no other submission has.
+            # A hub restored from a backup reuses ids: go by time, and by the marker, which is
+            # unique.
             oldest = 0
             marked = entry.marker is not None
             wanted["createdAfter"] = submission.submitted - (DAY if marked else CLOCKS_DIFFER)
