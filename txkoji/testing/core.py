@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +38,27 @@ class TaskRunner(Protocol):
         """Return the total weight of a host's tasks."""
 
 
+@dataclass(frozen=True)
+class Denial:
+    """A rule of a policy that denies.
+
+    Attributes:
+        policy: the policy: ``tag``, ``package_list``, ``sidetag``, ...
+        reason: the rule's reason, or None.
+        tag: the tag that the rule applies to, None for everything.
+    """
+
+    policy: str
+    reason: str | None
+    tag: str | None
+
+    def __str__(self) -> str:
+        """The hub's text of the refusal."""
+        test = "all" if self.tag is None else f"tag {self.tag}"
+        said, ruled = (f": {self.reason}", f" {self.reason}") if self.reason else ("", "")
+        return f"policy violation ({self.policy}){said} [rule: {test} :: deny{ruled}]"
+
+
 class HubCore:
     """What one embedded hub is and holds.
 
@@ -58,7 +80,8 @@ class HubCore:
             don't: a call that is sent twice is executed twice.
         offline_text: the text of fault 1014, which answers every call; None while online.
         locked_out: refuse every call of users who are not admins.
-        denied: the policies that deny everything, with their reasons.
+        denials: what policies deny.
+        sidetag_suffixes: the suffixes that side tags may have.
         absent_plugins: the plugins that are not installed.
         anonymous_user: the user as whom calls without a session act.
         keytab: a keytab with the key of ``HTTP/host``, for logins by Kerberos ticket.
@@ -89,7 +112,8 @@ class HubCore:
         self.reads_callnum_header = not (1, 31) <= self.release < (1, 36)
         self.offline_text: str | None = None
         self.locked_out = False
-        self.denied: dict[str, str | None] = {}
+        self.denials: list[Denial] = []
+        self.sidetag_suffixes: set[str] = set()
         self.absent_plugins: set[str] = set()
         self.anonymous_user: str | None = None
         self.keytab: Path | None = None

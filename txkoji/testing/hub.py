@@ -14,7 +14,7 @@ from txkoji.bus.base import Dialect
 from txkoji.testing.announcements.announcer import Announcer
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.content import Content
-from txkoji.testing.core import KOJIADMIN, HubCore
+from txkoji.testing.core import KOJIADMIN, Denial, HubCore
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import HANDLERS
 from txkoji.testing.farm.kojira import Kojira
@@ -189,9 +189,15 @@ class FakeHub(HubCore):
         """Answer calls again."""
         self.offline_text = None
 
-    def deny(self, policy: str, reason: str | None = None) -> None:
-        """Let a policy (``tag``, ``package_list``, ``sidetag``, ...) deny everything."""
-        self.denied[policy] = reason
+    def deny(self, policy: str, reason: str | None = None, *, tag: str | None = None) -> None:
+        """Let a policy deny.
+
+        Args:
+            policy: ``tag``, ``package_list``, ``sidetag``, ...
+            reason: the reason that the refusal gives.
+            tag: deny for this tag only; by default everything.
+        """
+        self.denials.append(Denial(policy, reason, tag))
 
     def without_plugins(self, *plugins: str) -> None:
         """Uninstall plugins, whose methods are then invalid: ``sidetag``, ``runroot``, ..."""

@@ -145,7 +145,8 @@ class HubResource(Resource):
             return run_method(call, method, params)
         if len(params) != 1:
             raise exceptions.ParameterError("multiCall() takes exactly one argument")
-        self.hub.calls.update(str(entry.get("methodName")) for entry in params[0])
+        names = [each.get("methodName") for each in params[0] if isinstance(each, dict)]
+        self.hub.calls.update(map(str, names))
         return run_multicall(call, params[0])
 
     def _user(self, session: HubSession | None) -> Row | None:

@@ -6,6 +6,7 @@ from txkoji.testing.methods import (  # noqa: F401 - each fills the table
     builds,
     containers,
     distrepos,
+    forbidden,
     history,
     hosts,
     images,

@@ -1,4 +1,4 @@
-"""What this hub never holds: build roots, change logs, external repos, groups, notifications.
+"""Data that this hub never holds: build roots, change logs, external repos, groups, notifications.
 
 Clients ask for them in passing, and get what a hub without any answers.
 """
@@ -72,3 +72,26 @@ def get_build_notifications(call: MethodCall, userID: Any = None) -> list[Any]:
 @hub_method("getBuildNotificationBlocks")
 def get_build_notification_blocks(call: MethodCall, userID: Any = None) -> list[Any]:
     return []
+
+
+@hub_method("createNotification")
+def create_notification(
+    call: MethodCall, user_id: Any, package_id: Any, tag_id: Any, success_only: Any
+) -> None:
+    if call.user is None:
+        raise GenericError("Not logged-in")
+
+
+@hub_method("deleteNotification")
+def delete_notification(call: MethodCall, id: Any) -> None:
+    raise GenericError(f"No notification with ID {id} found")
+
+
+@hub_method("getGroupMembers")
+def get_group_members(call: MethodCall, group: Any) -> None:
+    raise GenericError(f"No such group: {group}")
+
+
+@hub_method("CGRefundBuild")
+def cg_refund_build(call: MethodCall, cg: Any, build_id: Any, token: Any, state: Any = 3) -> None:
+    raise GenericError(f"No such entry in table content_generator: {cg}")

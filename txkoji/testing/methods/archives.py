@@ -17,7 +17,9 @@ from txkoji.testing.tables.lookups.builds import (
     build_types,
     find_build_row,
     require_build_row,
+    tagged_builds,
 )
+from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -204,6 +206,19 @@ def list_archives(
     more = MORE_COLUMNS.get(type or "", ())
     rows = [{**archive_struct(call.state, row), **{key: row[key] for key in more}} for row in found]
     return apply_query_options(rows, queryOpts)
+
+
+@hub_method("getLatestMavenArchives")
+def get_latest_maven_archives(
+    call: MethodCall, tag: Any, event: Any = None, inherit: bool = True
+) -> list[Any]:
+    struct = require_tag(call.state, tag, event)
+    found = tagged_builds(call.state, struct["id"], event=event, inherit=inherit, latest=True)
+    return [
+        archive
+        for build, _ in found
+        for archive in list_archives(call, buildID=build["id"], type="maven")
+    ]
 
 
 @hub_method("listTaggedArchives")

@@ -238,7 +238,9 @@ def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | 
 @hub_method("cancelBuild")
 def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
     user = call.require_login()
-    row = require_build_row(call.state, buildID)
+    row = (require_build_row if strict else find_build_row)(call.state, buildID)
+    if row is None:
+        return False
     if row["owner_id"] != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("Cannot cancel build, not owner")
     if row["state"] != BUILD_STATES["BUILDING"]:
@@ -284,7 +286,8 @@ def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
     user = call.require_login()
     row = require_build_row(call.state, build)
     if not row["draft"]:
-        raise GenericError(f"Cannot promote build {build_nvr(call.state, row)}. Not draft")
+        nvr = build_nvr(call.state, row)
+        raise GenericError(f"Cannot promote build {nvr}. Reason: Not a draft build")
     if row["state"] != BUILD_STATES["COMPLETE"]:
         raise GenericError(f"Cannot promote build {row['id']}: it is not COMPLETE")
     if row["owner_id"] != user["id"] and not call.has_permission("draft-promoter"):

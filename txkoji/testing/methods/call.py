@@ -36,18 +36,24 @@ class MethodCall:
         """The hub's tables."""
         return self.hub.state
 
-    def require_policy(self, name: str, *, force: bool = False) -> None:
+    @property
+    def permissions(self) -> set[str]:
+        """The permissions that were granted to the user."""
+        return set() if self.user is None else held_permissions(self.state, self.user["id"])
+
+    def require_policy(self, name: str, *, force: bool = False, tag: str | None = None) -> None:
         """Refuse what a policy of the hub denies (``FakeHub.deny``), unless an admin forces it.
 
         Args:
             name: the policy.
             force: whether the caller asks to override it.
+            tag: the name of the tag that the call is about.
         """
-        if name not in self.hub.denied or (force and self.has_permission("admin")):
+        if force and self.has_permission("admin"):
             return
-        reason = self.hub.denied[name]
-        text = f"policy violation ({name})" + (f": {reason}" if reason else "")
-        raise exceptions.ActionNotAllowed(text)
+        for denial in self.hub.denials:
+            if denial.policy == name and denial.tag in (None, tag):
+                raise exceptions.ActionNotAllowed(str(denial))
 
     def require_login(self) -> Row:
         """Return the user, or refuse as the hub does."""
@@ -57,9 +63,7 @@ class MethodCall:
 
     def has_permission(self, permission: str) -> bool:
         """Tell whether the user holds a permission; ``admin`` implies every one."""
-        if self.user is None:
-            return False
-        held = held_permissions(self.state, self.user["id"])
+        held = self.permissions
         return permission in held or "admin" in held
 
     def require_permission(self, permission: str) -> Row:

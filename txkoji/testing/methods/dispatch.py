@@ -10,6 +10,8 @@ from txkoji import exceptions
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import NEW_PARAMETERS, HubMethod, as_before_drafts, method_of
 
+MULTICALL = "multiCall"
+
 
 def find_method(call: MethodCall, name: str) -> HubMethod:
     """Return the method of a name.
@@ -81,7 +83,10 @@ def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:
     for entry in calls:
         try:
             with call.state.transaction():
-                results.append([run_method(call, entry["methodName"], list(entry["params"]))])
+                name, params = entry["methodName"], list(entry["params"])
+                nested = name == MULTICALL
+                value = run_multicall(call, *params) if nested else run_method(call, name, params)
+                results.append([value])
         except exceptions.HubFault as fault:
             results.append(_fault_struct(fault.code, fault.text, fault))
         except Exception as error:  # noqa: BLE001 - any error of a method is a fault 1, as on a hub

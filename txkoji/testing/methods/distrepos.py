@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, UnknownFault
+from txkoji.exceptions import ActionNotAllowed
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.repos import REPO_PRIORITY, insert_repo
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import FINISHED, make_task
 from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
-from txkoji.testing.tables.lookups.values import require_type
+from txkoji.testing.tables.lookups.values import hub_error, require_type
 
 
 @hub_method("distRepo", python_name="RootExports.distRepo")
 def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
+    if "arch" not in task_opts:
+        raise hub_error("<class 'KeyError'>: 'arch'")
     user = call.require_login()
     state = call.state
     found = require_tag(state, tag)
-    if "dist_repo" in call.hub.denied:
+    if any(denial.policy == "dist_repo" for denial in call.hub.denials):
         call.require_policy("dist_repo", force=True)
     elif not call.has_permission("dist-repo"):
         raise ActionNotAllowed(f"dist-repo permission required (logged in as {user['name']})")
-    if "arch" not in task_opts:
-        raise UnknownFault("<class 'KeyError'>: 'arch'", code=1)
     require_type(task_opts["arch"], list)
     require_type(keys, list)
     if tag_extra(state, found["id"]).get("distrepo.cancel_others"):

@@ -13,7 +13,7 @@ from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.packages import package_name, require_package
 from txkoji.testing.tables.lookups.tags import require_tag_id, tag_order
 from txkoji.testing.tables.lookups.users import require_user, user_name
-from txkoji.testing.tables.lookups.values import rounded, seconds_of
+from txkoji.testing.tables.lookups.values import hub_error, integer, rounded, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -40,7 +40,7 @@ def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) ->
 
 @hub_method("getEvent")
 def get_event(call: MethodCall, id: Any, strict: bool = True) -> Any:
-    row = call.state.get("events", id)
+    row = call.state.get("events", integer(id))
     if row is None:
         if strict:
             raise GenericError("query returned no rows")
@@ -85,6 +85,8 @@ def tag_first_change_event(
 
 @hub_method("tagChangedSinceEvent")
 def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
+    if not isinstance(taglist, list):
+        raise hub_error("invalid input syntax for type integer")
     return any(changed > event for changed in changes_of(call, set(taglist)))
 
 
@@ -99,11 +101,13 @@ class HistoryTable:
         columns: the columns of the answer, with the columns of the table that they come from.
         names: for each id in the answer, the column for its name, and the table of the name.
         filters: for an option, the columns that it may equal.
+        source: the table of the rows, if it has another name.
     """
 
     columns: dict[str, str]
     names: dict[str, tuple[str, str]]
     filters: dict[str, tuple[str, ...]]
+    source: str | None = None
 
 
 def _same(*columns: str) -> dict[str, str]:
@@ -149,13 +153,20 @@ _TABLES = {
         {"tag": ("tag_id",), "build": ("build_id",), "package": ("package_id",)},
     ),
     "tag_packages": HistoryTable(
-        {**_same("package_id", "tag_id", "blocked", "extra_arches"), "owner": "owner_id"},
+        _same("package_id", "tag_id", "blocked", "extra_arches"),
+        {"package_id": ("package.name", "package"), "tag_id": ("tag.name", "tag")},
+        {"tag": ("tag_id",), "package": ("package_id",)},
+    ),
+    # The embedded hub keeps the owner with the rest of a package's entry.
+    "tag_package_owners": HistoryTable(
+        {**_same("package_id", "tag_id"), "owner": "owner_id"},
         {
             "package_id": ("package.name", "package"),
             "tag_id": ("tag.name", "tag"),
             "owner": ("owner.name", "users"),
         },
         {"tag": ("tag_id",), "package": ("package_id",)},
+        source="tag_packages",
     ),
     "user_perms": HistoryTable(
         {"user_id": "user_id", "perm_id": "permission_id"},
@@ -166,6 +177,7 @@ _TABLES = {
 _EMPTY_TABLES = {
     "cg_users": {"cg", "user"},
     "external_repo_config": {"external_repo"},
+    "external_repo_data": {"external_repo"},
     "group_config": {"tag", "group"},
     "group_package_listing": {"tag", "group", "package"},
     "group_req_listing": {"tag", "group"},
@@ -183,22 +195,19 @@ def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[s
     # A hub ignores unknown options: Koji's own client sends `pkg`.
     known = {option for table in _TABLES.values() for option in table.filters}
     known = known.union(*_EMPTY_TABLES.values())
-    values = {
-        option: _id_of(call, option, value)
-        for option, value in kwargs.items()
-        if option in known and value is not None
-    }
+    given = {name for name, value in kwargs.items() if name in known and value is not None}
     result: dict[str, Any] = {}
     for name in wanted:
         if name in _EMPTY_TABLES:
-            if values.keys() <= _EMPTY_TABLES[name]:
+            if given <= _EMPTY_TABLES[name]:
                 result[name] = apply_query_options([], kwargs.get("queryOpts"))
             continue
         table = _TABLES.get(name)
         if table is None:
-            raise GenericError(f"Invalid history table: {name}")
+            raise GenericError(f"No such history table: {name}")
         # A table that an option does not apply to is left out.
-        if values.keys() <= table.filters.keys():
+        if given <= table.filters.keys():
+            values = {option: _id_of(call, option, kwargs[option]) for option in given}
             rows = [
                 _history_row(call, name, table, row, kwargs.get("afterEvent"))
                 for row in _selected(call, name, table, values, kwargs)
@@ -247,7 +256,7 @@ def _selected(
         user = require_user(call.state, kwargs["editor"])
         editor = user["id"]
     found = []
-    for row in call.state.rows(name):
+    for row in call.state.rows(table.source or name):
         if editor is not None and editor not in (row["creator_id"], row["revoker_id"]):
             continue
         if not all(

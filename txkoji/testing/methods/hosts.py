@@ -16,7 +16,7 @@ from txkoji.testing.tables.lookups.hosts import (
     require_channel,
     require_host,
 )
-from txkoji.testing.tables.lookups.values import time_text
+from txkoji.testing.tables.lookups.values import hub_error, time_text
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -109,6 +109,8 @@ def list_hosts(
 
 @hub_method("getLastHostUpdate")
 def get_last_host_update(call: MethodCall, hostID: Any, ts: bool = False) -> Any:
+    if type(hostID) is not int:
+        raise hub_error("invalid input syntax for type integer")
     row = require_host(call.state, hostID)
     return row["update_ts"] if ts else time_text(row["update_ts"])
 

@@ -8,6 +8,7 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.values import hub_error
 
 
 def task_directory(task_id: int) -> str:
@@ -44,7 +45,7 @@ def list_task_output(
     return output
 
 
-@hub_method("downloadTaskOutput")
+@hub_method("downloadTaskOutput", python_name="RootExports.downloadTaskOutput")
 def download_task_output(
     call: MethodCall,
     taskID: Any,
@@ -55,11 +56,15 @@ def download_task_output(
 ) -> str:
     if ".." in fileName:
         raise GenericError(f"Invalid file name: {fileName}")
+    if volume is not None and call.state.one("volume", name=volume) is None:
+        raise GenericError(f"No such volume: {volume}")
     path = f"{task_directory(taskID)}/{fileName}"
     files = call.hub.files
     if not files.exists(path):
         raise GenericError(f'no file "{fileName}" output by task {taskID}')
     start = int(offset)
     if start < 0:
-        start = max(0, files.size(path) + start)
+        start += files.size(path)
+    if start < 0 or int(size) < -1:
+        raise hub_error("[Errno 22] Invalid argument")
     return base64.encodebytes(files.read(path, start, int(size))).decode("ascii").replace("\n", "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.announcements import messages
+from txkoji.testing.core import Denial
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
@@ -16,6 +17,7 @@ from txkoji.testing.tables.lookups.packages import (
     require_package,
 )
 from txkoji.testing.tables.lookups.tags import (
+    find_tag_id,
     require_tag_id,
 )
 from txkoji.testing.tables.lookups.users import require_user
@@ -31,7 +33,9 @@ def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool 
 
 @hub_method("getPackageID")
 def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
-    row = (require_package if strict else find_package)(call.state, name)
+    row = find_package(call.state, name)
+    if row is None and strict:
+        raise GenericError(f"No such package name: {name}")
     return row["id"] if row else None
 
 
@@ -95,6 +99,8 @@ def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) 
 
 @hub_method("checkTagPackage")
 def check_tag_package(call: MethodCall, tag: Any, pkg: Any) -> bool:
+    if find_tag_id(call.state, tag) is None:
+        return False
     entry = package_config(call, tag, pkg)
     return entry is not None and not entry["blocked"]
 
@@ -143,7 +149,9 @@ def set_package(
     if row is None:
         if action != "add":
             raise GenericError(f"No such entry in table package: {package}")
-        check_name("package", package)
+        if owner is None:
+            raise GenericError("owner not specified")
+        check_name(package)
         row = state.insert("package", {"name": package})
     own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
     before = own[0] if own else package_config(call, tag_id, row["id"])
@@ -152,8 +160,11 @@ def set_package(
         owner_id = owner_row["id"]
     elif before is not None:
         owner_id = before["owner_id"]
-    else:
+    elif action == "add":
         raise GenericError("owner not specified")
+    else:
+        tag_row = state.row("tag", tag_id)
+        raise GenericError(f"Package {row['name']} is not in tag listing for {tag_row['name']}")
     entry = {
         "tag_id": tag_id,
         "package_id": row["id"],
@@ -174,7 +185,9 @@ def set_package(
 
 
 def _package_permission(call: MethodCall, force: bool) -> Row:
-    user = call.require_permission("tag")
+    user = call.require_login()
+    if not call.has_permission("tag"):
+        raise ActionNotAllowed(str(Denial("package_list", None, None)))
     call.require_policy("package_list", force=force)
     return user
 
@@ -235,10 +248,10 @@ def package_list_set_arches(
 
 @hub_method("packageListRemove")
 def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
-    user = _package_permission(call, force)
     state = call.state
     tag_id = require_tag_id(state, taginfo)
     row = require_package(state, pkginfo)
+    user = _package_permission(call, force)
     for entry in state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"]):
         _unlist(state, entry, user["id"])
 

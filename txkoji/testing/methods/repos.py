@@ -15,7 +15,7 @@ from txkoji.testing.tables.lookups.tags import (
     require_tag_id,
     tag_order,
 )
-from txkoji.testing.tables.lookups.values import rounded, time_text
+from txkoji.testing.tables.lookups.values import integer, rounded, time_text
 from txkoji.testing.tables.queries import query_by_clauses
 from txkoji.testing.tables.state import HubState, Row
 
@@ -89,7 +89,7 @@ def get_repo(
 
 @hub_method("repoInfo")
 def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
-    row = call.state.get("repo", repo_id)
+    row = call.state.get("repo", integer(repo_id))
     if row is None:
         if strict:
             raise GenericError("query returned no rows")
@@ -211,7 +211,7 @@ DEFAULT_REQUEST_PRIORITY = 20
 
 @hub_method("repo.checkRequest", since=(1, 35))
 def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
-    row = call.state.get("repo_queue", req_id)
+    row = call.state.get("repo_queue", integer(req_id))
     if row is None:
         raise GenericError("No such request")
     result: dict[str, Any] = {"request": request_struct(call.state, row), "repo": None}
@@ -230,7 +230,6 @@ def new_repo(
     debuginfo: bool = False,
     separate_src: bool = False,
 ) -> int:
-    call.require_login()
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):
         call.require_permission("regen-repo")
     found = require_tag(call.state, tag)
@@ -246,7 +245,7 @@ _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id",
 @hub_method("repo.query", since=(1, 35))
 def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
     rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
-    return query_by_clauses(rows, "repo", clauses, fields or _REPO_FIELDS, opts)
+    return query_by_clauses(rows, clauses, fields or _REPO_FIELDS, opts)
 
 
 @hub_method("repo.queryQueue", since=(1, 35))
@@ -254,16 +253,15 @@ def repo_query_queue(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
     rows = [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
-    return query_by_clauses(rows, "repo_queue", clauses, fields or _REQUEST_FIELDS, opts)
+    return query_by_clauses(rows, clauses, fields or _REQUEST_FIELDS, opts)
 
 
 @hub_method("repo.setRequestPriority", since=(1, 35))
 def repo_set_request_priority(call: MethodCall, req_id: Any, priority: Any) -> None:
     call.require_permission("admin")
-    row = call.state.get("repo_queue", req_id)
-    if row is None:
-        raise GenericError("No such request")
-    call.state.update("repo_queue", row["id"], priority=priority, update_ts=call.hub.now())
+    # A hub updates whatever matches.
+    for row in call.state.rows("repo_queue", id=req_id):
+        call.state.update("repo_queue", row["id"], priority=priority, update_ts=call.hub.now())
 
 
 def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:

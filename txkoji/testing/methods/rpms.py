@@ -10,16 +10,24 @@ from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.filters import equals, has_arch, refers, select
+from txkoji.testing.tables.filters import Test, equals, has_arch, select
 from txkoji.testing.tables.lookups.builds import (
-    find_build_row,
+    require_build_row,
 )
 from txkoji.testing.tables.lookups.rpms import rpm_struct
+from txkoji.testing.tables.lookups.values import hub_error, must
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import HubState, Row
+
+
+def _of_build(_: HubState, build_id: Any) -> Test:
+    if type(build_id) is not int:
+        raise hub_error("invalid input syntax for type integer")
+    return lambda row: bool(row["build_id"] == build_id)
+
 
 _RPM_FILTERS = {
-    "buildID": refers("build_id", find_build_row),
+    "buildID": _of_build,
     "buildrootID": equals("buildroot_id"),
     "arches": has_arch(lambda row: [row["arch"]]),
     "draft": equals("draft"),
@@ -47,11 +55,13 @@ def list_rpms(
 
 @hub_method("listBuildRPMs")
 def list_build_rpms(call: MethodCall, build: Any) -> Any:
-    return list_rpms(call, buildID=build)
+    return list_rpms(call, buildID=require_build_row(call.state, build)["id"])
 
 
 def find_rpm(call: MethodCall, info: Any) -> Row | None:
     """Find an RPM by id, by the digits of one, by N-V-R.A or by struct."""
+    if isinstance(info, bool):
+        raise hub_error("operator does not exist: integer = boolean")
     if isinstance(info, int):
         return call.state.get("rpminfo", info)
     if isinstance(info, str):
@@ -67,15 +77,25 @@ def find_rpm(call: MethodCall, info: Any) -> Row | None:
             return call.state.get("rpminfo", info["id"])
         keys = ("name", "version", "release", "arch")
         return call.state.one("rpminfo", **{key: info[key] for key in keys})
-    raise GenericError(f"Invalid argument: {info!r}")
+    raise GenericError(f"Invalid type for rpminfo: {type(info)}")
+
+
+def require_rpm(call: MethodCall, info: Any) -> Row:
+    """Find an RPM, or refuse."""
+    asked = info
+    if isinstance(info, int):
+        asked = {"id": info}
+    elif isinstance(info, str) and (found := nvr.parse_rpm(info)) is not None:
+        name, version, release = found.nvr.name, found.nvr.version, found.nvr.release
+        asked = {"release": release, "version": version, "name": name, "epoch": ""}
+        asked.update(arch=found.arch, src=found.arch == "src")
+    return must(find_rpm(call, info), f"No such rpm: {asked!r}")
 
 
 @hub_method("getRPM")
 def get_rpm(call: MethodCall, rpminfo: Any, strict: bool = False, multi: bool = False) -> Any:
-    row = find_rpm(call, rpminfo)
+    row = (require_rpm if strict else find_rpm)(call, rpminfo)
     if row is None:
-        if strict:
-            raise GenericError(f"No such rpm: {rpminfo!r}")
         return [] if multi else None
     return [rpm_struct(row)] if multi else rpm_struct(row)
 
@@ -97,10 +117,8 @@ def get_rpm_headers(
     strict: bool = False,
 ) -> Any:
     if rpmID is not None:
-        row = find_rpm(call, rpmID)
+        row = (require_rpm if strict else find_rpm)(call, rpmID)
         if row is None:
-            if strict:
-                raise GenericError(f"No such rpm: {rpmID!r}")
             return {}
         path = rpm_path(call, row)
     elif taskID is not None and filepath:
@@ -117,10 +135,8 @@ def get_rpm_headers(
 def get_rpm_deps(
     call: MethodCall, rpmID: Any, depType: Any = None, queryOpts: Any = None, strict: bool = False
 ) -> Any:
-    row = find_rpm(call, rpmID)
+    row = (require_rpm if strict else find_rpm)(call, rpmID)
     if row is None:
-        if strict:
-            raise GenericError(f"No such rpm: {rpmID!r}")
         return []
     version = f"{row['version']}-{row['release']}"
     provides = {"name": row["name"], "version": version, "flags": 8, "type": 1}
@@ -132,3 +148,10 @@ def get_rpm_deps(
     }
     rows = [dep for dep in (needs, provides) if depType is None or dep["type"] == depType]
     return apply_query_options(rows, queryOpts)
+
+
+@hub_method("listRPMFiles")
+def list_rpm_files(call: MethodCall, rpmID: Any, queryOpts: Any = None) -> Any:
+    # The RPMs of the embedded builder hold no files.
+    find_rpm(call, rpmID)
+    return apply_query_options([], queryOpts)

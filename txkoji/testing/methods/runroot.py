@@ -21,10 +21,11 @@ def runroot(
     call.require_permission("runroot")
     tag = require_tag(call.state, tagInfo)
     # The channel is the site's own: a hub is not seeded with it.
-    row = require_channel(call.state, channel or "runroot")
+    if channel is None:
+        channel = require_channel(call.state, "runroot")["id"]
     if arch == "noarch" and not tag["arches"]:
         raise GenericError(f"no arches defined for tag {tag['name']}")
     request = [tag["name"], arch, command, {**opts, "__starstar": True}]
     return make_task(
-        call, "runroot", request, channel=row["id"], arch=arch, priority=RUNROOT_PRIORITY
+        call, "runroot", request, channel=channel, arch=arch, priority=RUNROOT_PRIORITY
     )

@@ -9,16 +9,21 @@ from txkoji.exceptions import AuthError, AuthLockError, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.users import insert_user
+from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.sessions import HubSession
 from txkoji.testing.tables.state import Row
 
 NORMAL, SSL, GSSAPI = 0, 2, 3
 
 
-def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
-    sessions = call.hub.sessions
+def _require_no_session(call: MethodCall) -> None:
     if call.session is not None and not call.session.expired:
         raise AuthError("Already logged in")
+
+
+def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
+    sessions = call.hub.sessions
+    _require_no_session(call)
     if user["status"] != 0:
         raise AuthError(f"logins by {user['name']} are not allowed")
     if renew and call.session is not None:
@@ -36,6 +41,7 @@ def login(
     renew: bool = False,
     exclusive: bool = False,
 ) -> Any:
+    _require_no_session(call)
     row = call.state.one("users", name=user)
     if row is None or not row.get("password") or row["password"] != password:
         raise AuthError("invalid username or password")
@@ -111,7 +117,7 @@ def logout_child(call: MethodCall, session_id: Any) -> None:
 @hub_method("exclusiveSession")
 def exclusive_session(call: MethodCall, force: bool = False) -> None:
     if call.session is None:
-        raise AuthError("Not logged in")
+        return
     for other in call.hub.sessions:
         if other.exclusive and other.user_id == call.session.user_id and other is not call.session:
             if not force:
@@ -123,7 +129,7 @@ def exclusive_session(call: MethodCall, force: bool = False) -> None:
 @hub_method("sharedSession")
 def shared_session(call: MethodCall) -> None:
     if call.session is None:
-        raise AuthError("Not logged in")
+        return
     call.hub.sessions.update(call.session, exclusive=False)
 
 
@@ -131,7 +137,7 @@ def shared_session(call: MethodCall) -> None:
 def show_session(call: MethodCall) -> str:
     if call.session is None:
         return "session: not logged in (no session header or session args)"
-    return f"session: {call.session.id} of user {call.session.user_id}"
+    return f"session {call.session.id}: {_info(call.session, details=True)}"
 
 
 def _text(seconds: float | None) -> str | None:
@@ -189,9 +195,9 @@ def get_logged_in_user(call: MethodCall) -> Any:
 
 @hub_method("error")
 def error(call: MethodCall) -> None:
-    raise RuntimeError("test exception")
+    raise GenericError("test error")
 
 
 @hub_method("fault")
 def fault(call: MethodCall) -> None:
-    raise GenericError("test exception")
+    raise hub_error("test exception")

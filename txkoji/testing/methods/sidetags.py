@@ -18,6 +18,8 @@ from txkoji.testing.tables.state import Row
 def create_side_tag(
     call: MethodCall, basetag: Any, debuginfo: bool = False, suffix: Any = None
 ) -> dict[str, Any]:
+    if suffix and suffix not in call.hub.sidetag_suffixes:
+        raise GenericError(f"{suffix} suffix is not allowed for sidetag")
     user = call.require_login()
     call.require_policy("sidetag")
     base = require_tag(call.state, basetag)

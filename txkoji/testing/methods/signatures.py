@@ -11,18 +11,11 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.rpms import find_rpm, rpm_path
+from txkoji.testing.methods.rpms import find_rpm, require_rpm, rpm_path
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.values import require_type
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
-
-
-def _rpm(call: MethodCall, info: Any) -> Row:
-    row = find_rpm(call, info)
-    if row is None:
-        raise GenericError(f"No such rpm: {info!r}")
-    return row
 
 
 def _nvra(row: Row) -> str:
@@ -53,7 +46,7 @@ def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> Non
 def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
     call.require_permission("sign")
     require_type(data, str)
-    row = _rpm(call, an_rpm)
+    row = require_rpm(call, an_rpm)
     header = base64.b64decode(data)
     try:
         sigkey = rpms.signing_key(header)
@@ -68,8 +61,8 @@ def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
 def delete_rpm_sig(
     call: MethodCall, rpminfo: Any, sigkey: Any = None, all_sigs: bool = False
 ) -> None:
-    call.require_permission("sign")
-    row = _rpm(call, rpminfo)
+    call.require_permission("admin")
+    row = require_rpm(call, rpminfo)
     found = [
         each
         for each in call.state.rows("rpmsigs", rpm_id=row["id"])
@@ -84,7 +77,7 @@ def delete_rpm_sig(
 @hub_method("writeSignedRPM", python_name="RootExports.writeSignedRPM")
 def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
     call.require_permission("sign")
-    row = _rpm(call, an_rpm)
+    row = require_rpm(call, an_rpm)
     if not call.state.rows("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
         raise GenericError(f"No cached signature for package {_nvra(row)}, key {sigkey}")
     build = call.state.row("build", row["build_id"])

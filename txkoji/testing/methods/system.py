@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Callable
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import find_method
 from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
+from txkoji.testing.tables.filters import glob
+from txkoji.testing.tables.lookups.builds import build_nvr
+from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState, Row
 
 
 @hub_method("hello")
@@ -136,11 +142,34 @@ def _listed(
     return result
 
 
+def _plain_name(_: HubState, row: Row) -> str:
+    return str(row["name"])
+
+
+_SEARCHED: dict[str, tuple[str, Callable[[HubState, Row], str]]] = {
+    "build": ("build", build_nvr),
+    "host": ("host", _plain_name),
+    "package": ("package", _plain_name),
+    "tag": ("tag", _plain_name),
+    "target": ("build_target", _plain_name),
+    "user": ("users", _plain_name),
+}
+"""The tables that can be searched, with the names of their rows."""
+
+
 @hub_method("search")
 def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: Any = None) -> Any:
-    tables = {"package": "package", "tag": "tag", "target": "build_target", "user": "users"}
-    if type not in tables:
-        raise GenericError(f"unknown search type: {type}")
-    needle = terms.strip("*%").lower()
-    rows = [{"id": row["id"], "name": row["name"]} for row in call.state.rows(tables[type])]
-    return apply_query_options([row for row in rows if needle in row["name"].lower()], queryOpts)
+    if type not in _SEARCHED:
+        raise GenericError(f"No such search type: {type}")
+    if matchType == "regexp":
+        try:
+            expression = re.compile(terms)
+        except re.error as error:
+            raise hub_error(str(error)) from error
+        found = expression.search
+    else:
+        found = glob(f"*{terms.strip('*%')}*").fullmatch
+    table, name_of = _SEARCHED[type]
+    names = [(row["id"], name_of(call.state, row)) for row in call.state.rows(table)]
+    rows = [{"id": number, "name": name} for number, name in names if found(name)]
+    return apply_query_options(rows, queryOpts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import (
@@ -15,8 +16,8 @@ from txkoji.testing.tables.lookups.builds import (
 )
 from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.rpms import rpm_struct
-from txkoji.testing.tables.lookups.tags import find_tag, require_tag
-from txkoji.testing.tables.lookups.users import require_user
+from txkoji.testing.tables.lookups.tags import find_tag, require_tag, require_tag_id
+from txkoji.testing.tables.lookups.users import find_user
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -24,7 +25,9 @@ from txkoji.testing.tables.state import Row
 def _owned(call: MethodCall, rows: list[tuple[Row, Row]], owner: Any) -> list[tuple[Row, Row]]:
     if owner is None:
         return rows
-    user = require_user(call.state, owner)
+    user = find_user(call.state, owner)
+    if user is None:
+        return []
     return [(build, listing) for build, listing in rows if build["owner_id"] == user["id"]]
 
 
@@ -54,6 +57,8 @@ def list_tagged(
         latest=latest,
         package=package,
     )
+    if type is not None and call.state.one("btype", name=type) is None:
+        raise GenericError(f"unsupported build type: {type}")
     found = []
     for build, listing in _owned(call, rows, owner):
         if draft is not None and build["draft"] != draft:
@@ -80,7 +85,7 @@ def get_latest_builds(
     type: Any = None,
     draft: Any = None,
 ) -> Any:
-    strict = not isinstance(tag, int)
+    _check_tag_name(call, tag)
     return list_tagged(
         call,
         tag,
@@ -89,9 +94,15 @@ def get_latest_builds(
         latest=True,
         package=package,
         type=type,
-        strict=strict,
+        strict=False,
         draft=draft,
     )
+
+
+def _check_tag_name(call: MethodCall, tag: Any) -> None:
+    """Refuse an unknown name; an unknown id just has no builds."""
+    if type(tag) is not int:
+        require_tag_id(call.state, tag)
 
 
 @hub_method("listTaggedRPMS")
@@ -153,12 +164,14 @@ def get_latest_rpms(
     type: Any = None,
     draft: Any = None,
 ) -> Any:
+    _check_tag_name(call, tag)
     return list_tagged_rpms(
         call,
         tag,
         event=event,
         inherit=True,
         latest=True,
+        strict=False,
         package=package,
         arch=arch,
         rpmsigs=rpmsigs,

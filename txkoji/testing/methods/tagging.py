@@ -79,8 +79,9 @@ def _check_access(call: MethodCall, tag: dict[str, Any], force: bool) -> None:
     if force and call.has_permission("admin"):
         return
     if tag["locked"]:
-        raise TagError("tag is locked")
-    if tag["perm"] and not call.has_permission(tag["perm"]):
+        raise ActionNotAllowed("tag is locked")
+    # Unlike elsewhere, `admin` does not imply the permission.
+    if tag["perm"] and tag["perm"] not in call.permissions:
         raise ActionNotAllowed(f"tag requires {tag['perm']} permission")
 
 
@@ -104,7 +105,7 @@ def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[
         raise TagError(f"build {nvr} not complete: state {names[row['state']]}")
     _check_access(call, found, force)
     _check_package(call, found, row["package_id"], force)
-    call.require_policy("tag", force=force)
+    call.require_policy("tag", force=force, tag=found["name"])
     return found, row
 
 
@@ -138,6 +139,10 @@ def move_all_builds(
     call.require_login()
     source = require_tag(call.state, tag1)
     row = require_package(call.state, package)
+    target = require_tag(call.state, tag2)
+    entry = package_config(call, target["id"], row["id"])
+    if entry is None and not force:
+        raise TagError(f"Package {row['name']} not in list for tag {target['name']}")
     tagged = tagged_builds(call.state, source["id"], package=row["name"])
     oldest_first = sorted((build for build, _ in tagged), key=lambda build: build["id"])
     return [tag_build(call, tag2, build["id"], force, fromtag=tag1) for build in oldest_first]
@@ -151,7 +156,7 @@ def untag_build(
     row = require_build_row(call.state, build)
     found = require_tag(call.state, tag)
     _check_access(call, found, force)
-    call.require_policy("tag", force=force)
+    call.require_policy("tag", force=force, tag=found["name"])
     # The message of an unforced call has None here.
     untag_build_row(call.state, found["id"], row, user["id"], strict=strict, force=force or None)
 

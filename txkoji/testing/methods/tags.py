@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from txkoji.exceptions import GenericError
@@ -33,7 +34,8 @@ def get_tag(
     tag = (require_tag if strict else find_tag)(call.state, tagInfo, event)
     if tag is None:
         return None
-    return {**tag, "extra": tag_extra(call.state, tag["id"], event)}
+    struct = {**tag, "extra": tag_extra(call.state, tag["id"], event)}
+    return struct if event is None else {**struct, "query_event": event}
 
 
 @hub_method("getTagID")
@@ -122,7 +124,7 @@ def insert_tag(
 ) -> int:
     """Create a tag without a permission check; ``columns`` are more of its configuration."""
     state = call.state
-    check_name("tag", name)
+    check_name(name)
     if find_tag(state, name):
         raise GenericError(f"A tag with the name '{name}' already exists")
     parent_tag = find_tag(state, parent) if parent is not None else None
@@ -180,7 +182,7 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         row = state.one("permissions", name=kwargs["perm"]) if kwargs["perm"] else None
         changes["perm_id"] = row["id"] if row else None
     if "name" in kwargs:
-        check_name("tag", kwargs["name"])
+        check_name(kwargs["name"])
         state.update("tag", tag["id"], name=kwargs["name"])
     if any(config[key] != value for key, value in changes.items()):
         state.revoke("tag_config", config["id"], user["id"])
@@ -260,6 +262,8 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
     user = call.require_permission("tag")
     tag_id = require_tag_id(call.state, tag)
     changed = {link["parent_id"] for link in data}
+    for parent_id in changed:
+        require_tag(call.state, parent_id)
     for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
         if clear or link["parent_id"] in changed:
             call.state.revoke("tag_inheritance", link["id"], user["id"])
@@ -278,11 +282,27 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
         call.state.insert_version("tag_inheritance", row, user["id"])
 
 
+def _descendants(
+    call: MethodCall, tag_id: int, event: int | None, depth: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the links by which tags inherit from a tag, directly or not."""
+    for link in call.state.active("tag_inheritance", event, parent_id=tag_id):
+        struct = _link_struct(call, link)
+        del struct["child_id"]
+        name = call.state.row("tag", link["tag_id"])["name"]
+        position: dict[str, Any] = {"currdepth": depth, "nextdepth": None, "filter": []}
+        yield {**struct, **position, "tag_id": link["tag_id"], "name": name}
+        yield from _descendants(call, link["tag_id"], event, depth + 1)
+
+
 @hub_method("getFullInheritance")
 def get_full_inheritance(
     call: MethodCall, tag: Any, event: Any = None, reverse: bool = False, **kwargs: Any
 ) -> list[dict[str, Any]]:
-    tag_id = require_tag_id(call.state, tag)
+    # A hub checks names only.
+    tag_id = tag if type(tag) is int else require_tag_id(call.state, tag)
+    if reverse:
+        return list(_descendants(call, tag_id, event, 1))
     return [
         {**_link_struct(call, link), "currdepth": depth, "nextdepth": None, "filter": filters}
         for depth, _, link, filters in inherited_links(call.state, tag_id, event)

@@ -55,7 +55,7 @@ def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: A
 def insert_target(call: MethodCall, user_id: int, name: str, build_tag: Any, dest_tag: Any) -> int:
     """Create a build target, without a permission check."""
     state = call.state
-    check_name("build target", name)
+    check_name(name)
     if find_target(state, name):
         raise GenericError(f"A build target with the name '{name}' already exists")
     build_id = find_tag_id(state, build_tag)
@@ -84,7 +84,7 @@ def edit_build_target(
     if dest_id is None:
         raise GenericError(f"destination tag '{dest_tag}' does not exist")
     if name != target["name"]:
-        check_name("build target", name)
+        check_name(name)
         if state.one("build_target", name=name):
             raise GenericError(f'name "{name}" is already taken by build target')
         state.update("build_target", target["id"], name=name)

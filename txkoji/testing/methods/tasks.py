@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from txkoji import task_states
 from txkoji.exceptions import (
     ActionNotAllowed,
     GenericError,
     HubFault,
-    ParameterError,
     fault_from,
 )
 from txkoji.testing.announcements import messages
@@ -18,7 +18,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.hosts import find_channel, require_host
 from txkoji.testing.tables.lookups.tasks import task_struct
-from txkoji.testing.tables.lookups.values import require_type, seconds_of
+from txkoji.testing.tables.lookups.values import hub_error, integer, must, require_type, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -183,7 +183,7 @@ def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -
 @hub_method("resubmitTask", python_name="RootExports.resubmitTask")
 def resubmit_task(call: MethodCall, taskID: int) -> int:
     user = call.require_login()
-    row = _task(call, taskID)
+    row = _task(call, taskID, f"No such task: {taskID!r}")
     if row["state"] not in (CANCELED, FAILED):
         raise GenericError("only canceled or failed tasks may be resubmitted")
     if row["parent"] is not None:
@@ -203,11 +203,8 @@ def resubmit_task(call: MethodCall, taskID: int) -> int:
 # Cancel and steer
 
 
-def _task(call: MethodCall, task_id: Any) -> Row:
-    row = call.state.get("task", task_id)
-    if row is None:
-        raise GenericError(f"No such task: {task_id!r}")
-    return row
+def _task(call: MethodCall, task_id: Any, missing: str = "query returned no rows") -> Row:
+    return must(call.state.get("task", integer(task_id)), missing)
 
 
 def _may_cancel(call: MethodCall, row: Row) -> None:
@@ -218,7 +215,7 @@ def _may_cancel(call: MethodCall, row: Row) -> None:
 
 @hub_method("cancelTask", python_name="RootExports.cancelTask")
 def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
-    row = _task(call, task_id)
+    row = _task(call, task_id, f"No such task: {task_id!r}")
     _may_cancel(call, row)
     call.hub.builder.cancel(row["id"], recurse=recurse)
 
@@ -234,7 +231,7 @@ def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> Non
 
 @hub_method("cancelTaskChildren", python_name="RootExports.cancelTaskChildren")
 def cancel_task_children(call: MethodCall, task_id: Any) -> None:
-    row = _task(call, task_id)
+    row = _task(call, task_id, f"No such task: {task_id!r}")
     _may_cancel(call, row)
     for child in call.hub.task_children(row["id"]):
         call.hub.builder.cancel(child["id"])
@@ -243,7 +240,7 @@ def cancel_task_children(call: MethodCall, task_id: Any) -> None:
 @hub_method("setTaskPriority", python_name="RootExports.setTaskPriority")
 def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bool = True) -> None:
     call.require_permission("admin")
-    row = _task(call, task_id)
+    row = _task(call, task_id, f"No such task: {task_id!r}")
     if row["state"] in FINISHED:
         raise GenericError("Finished task's priority can't be updated")
     call.state.update("task", row["id"], priority=priority)
@@ -271,7 +268,8 @@ def free_task(call: MethodCall, task_id: Any) -> None:
     call.require_permission("admin")
     row = _task(call, task_id)
     if row["state"] in FINISHED:
-        raise GenericError(f"Cannot free task {task_id}, state is finished")
+        state = task_states.to_str(row["state"])
+        raise GenericError(f"Cannot free task {task_id}, state is {state}")
     call.hub.builder.free(row["id"])
 
 
@@ -288,8 +286,7 @@ def get_task_info(
 
 
 def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
-    require_type(task_id, int)
-    row = call.state.get("task", task_id)
+    row = call.state.get("task", integer(task_id))
     if row is None:
         if strict:
             raise GenericError("query returned no rows")
@@ -301,15 +298,16 @@ def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
 def get_task_children(
     call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
 ) -> Any:
-    if strict and call.state.get("task", task_id) is None:
-        raise GenericError("query returned no rows")
-    return [task_struct(row, request) for row in call.hub.task_children(task_id)]
+    number = integer(task_id)
+    if strict:
+        _task(call, number)
+    return [task_struct(row, request) for row in call.hub.task_children(number)]
 
 
 @hub_method("getTaskDescendents", python_name="RootExports.getTaskDescendents")
 def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) -> dict[str, Any]:
     tree: dict[str, Any] = {}
-    waiting = [task_id]
+    waiting = [integer(task_id)]
     while waiting:
         parent = waiting.pop(0)
         rows = call.hub.task_children(parent)
@@ -320,25 +318,17 @@ def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) 
 
 @hub_method("getTaskRequest", python_name="RootExports.getTaskRequest")
 def get_task_request(call: MethodCall, taskId: Any) -> Any:
-    row = call.state.get("task", taskId)
-    if row is None:
-        raise GenericError(f"No such task: {taskId}")
-    return row["request"]
+    return _task(call, taskId)["request"]
 
 
 @hub_method("taskFinished", python_name="RootExports.taskFinished")
 def task_finished(call: MethodCall, taskId: Any) -> bool:
-    row = call.state.get("task", taskId)
-    if row is None:
-        raise GenericError(f"No such task: {taskId}")
-    return row["state"] in FINISHED
+    return _task(call, taskId)["state"] in FINISHED
 
 
 @hub_method("getTaskResult", python_name="RootExports.getTaskResult")
 def get_task_result(call: MethodCall, taskId: Any, raise_fault: bool = True) -> Any:
-    row = call.state.get("task", taskId)
-    if row is None:
-        raise GenericError(f"No such task: {taskId}")
+    row = _task(call, taskId, "No such task")
     if row["state"] == CANCELED:
         raise GenericError(f"Task {taskId} is canceled")
     if row["state"] not in FINISHED:
@@ -403,7 +393,10 @@ def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
         for name in ("owner", "host_id", "channel_id", "parent"):
             if f"{key}{name}" in opts:
                 value = opts[f"{key}{name}"]
-                among(name, value if isinstance(value, list) else [value], wanted)
+                values = value if isinstance(value, list) else [value]
+                if any(isinstance(each, str) for each in values):
+                    raise hub_error("invalid input syntax for type integer")
+                among(name, values, wanted)
     if opts.get("method") is not None:
         among("method", [opts["method"]], True)
     for name, (column, sign) in _TIMES.items():
@@ -426,10 +419,14 @@ def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any
     opts = opts or {}
     for name in ("arch", "not_arch", "state", "not_state"):
         if opts.get(name) is not None and not isinstance(opts[name], list):
-            raise ParameterError(f"Invalid type for option {name}: {type(opts[name])}")
+            raise hub_error(f"invalid type for option {name}: {type(opts[name])}")
     conditions = _conditions(opts)
     rows = [row for row in _candidates(call, opts) if all(each(row) for each in conditions)]
+    if queryOpts is not None and not isinstance(queryOpts, dict):
+        raise hub_error("queryOpts is not a struct")
+    # Unlike other lists, this one ignores `group`.
     options = {**(queryOpts or {}), "asList": False}
+    options.pop("group", None)
     # Callers ask for one page of many tasks: structs are made for that page only, unless the order
     # needs them all.
     if str(options.get("order") or "id").lstrip("-") == "id":

@@ -13,14 +13,17 @@ from typing import Any
 from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.values import hub_error
 
 
 def _path(filepath: str, filename: str, volume: str | None) -> str:
     if not filename or "/" in filename or filename.startswith("."):
         raise GenericError(f"Invalid upload filename: {filename}")
     parts = filepath.split("/")
-    if filepath.startswith("/") or ".." in parts:
-        raise GenericError(f"Invalid upload path: {filepath}")
+    if ".." in parts:
+        raise GenericError(f"Invalid upload directory: {filepath}")
+    if filepath.startswith("/"):
+        raise hub_error("the upload directory is absolute")
     root = "work" if volume in (None, "", "DEFAULT") else f"vol/{volume}/work"
     return "/".join([root, *(part for part in parts if part), filename])
 
@@ -78,8 +81,6 @@ def check_upload(
     call: MethodCall, path: str, name: str, verify: Any = None, tail: Any = None, volume: Any = None
 ) -> Any:
     """Return the size and digest of an uploaded file, None if there is none."""
-    if call.user is None:
-        raise ActionNotAllowed("you must be logged-in to upload a file")
     full = _path(path, name, volume)
     files = call.hub.files
     if not files.exists(full):

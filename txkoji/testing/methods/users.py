@@ -78,6 +78,8 @@ def list_users(
     perm: Any = None,
     inherited_perm: bool = False,
 ) -> Any:
+    if perm is not None and call.state.one("permissions", name=perm) is None:
+        raise GenericError(f"No such entry in table permissions: {perm}")
     rows = [
         user_struct(row)
         for row in call.state.rows("users")
@@ -109,11 +111,20 @@ def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = Tru
     return sorted(held_permissions(call.state, user["id"])) if user else []
 
 
+@hub_method("getUserPermsInheritance")
+def get_user_perms_inheritance(
+    call: MethodCall, userID: Any, with_groups: bool = True
+) -> dict[str, list[None]]:
+    user = require_user(call.state, userID)
+    return {name: [None] for name in sorted(held_permissions(call.state, user["id"]))}
+
+
 @hub_method("hasPerm")
 def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
     if strict and call.state.one("permissions", name=perm) is None:
         raise GenericError(f"No such permission {perm} defined")
-    return call.has_permission(perm)
+    # Unlike elsewhere, `admin` does not imply the permission.
+    return perm in call.permissions
 
 
 @hub_method("getAllPerms")

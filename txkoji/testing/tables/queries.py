@@ -6,9 +6,8 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from txkoji.exceptions import ParameterError, UnknownFault
-
-_KNOWN = {"countOnly", "order", "offset", "limit", "asList", "rowlock", "group", "opts"}
+from txkoji.exceptions import GenericError, ParameterError
+from txkoji.testing.tables.lookups.values import hub_error
 
 
 def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | None) -> Any:
@@ -23,20 +22,24 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
         An int with ``countOnly``, else a list.
 
     Raises:
-        UnknownFault: (1) ``order`` names a key that no row has.
-        ParameterError: an option is unknown.
+        UnknownFault: (1) an option has a value that the hub's database refuses, such as an
+            ``order`` by an unknown key.
+        GenericError: ``group`` is given.
     """
+    if options is not None and not isinstance(options, dict):
+        raise hub_error("queryOpts is not a struct")
     options = options or {}
-    unknown = sorted(set(options) - _KNOWN)
-    if unknown:
-        raise ParameterError(f"Invalid query options: {', '.join(unknown)}")
+    if "group" in options:
+        raise GenericError("queryOpts.group is not available for this API")
+    if options.get("rowlock"):
+        raise hub_error("FOR UPDATE is not allowed here")
     result = rows
     for key in reversed(str(options.get("order") or "").split(",")):
         name = key.strip().lstrip("-")
         if not name:
             continue
         if result and name not in result[0]:
-            raise UnknownFault(f"<class 'Exception'>: Invalid order: {name}", code=1)
+            raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
         # NULLs come last in ascending order, as PostgreSQL has it.
         result = sorted(
             result,
@@ -45,6 +48,8 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
         )
     offset = int(options.get("offset") or 0)
     limit = int(options.get("limit") or 0)
+    if offset < 0 or limit < 0:
+        raise hub_error("OFFSET and LIMIT must not be negative")
     if offset or limit:
         result = result[offset : offset + limit if limit else None]
     if options.get("countOnly"):
@@ -52,6 +57,12 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
     if options.get("asList"):
         return [[row[key] for key in sorted(row)] for row in result]
     return result
+
+
+def _is_id(sign: str, wanted: Any) -> bool:
+    if sign.upper().endswith("IN"):
+        return isinstance(wanted, list)
+    return wanted is None or isinstance(wanted, int)
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -70,7 +81,6 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 def query_by_clauses(
     rows: list[dict[str, Any]],
-    table: str,
     clauses: list[list[Any]] | None,
     fields: Iterable[str],
     options: dict[str, Any] | None,
@@ -79,7 +89,6 @@ def query_by_clauses(
 
     Args:
         rows: the rows, with all their fields.
-        table: their table's name, for the text of a refusal.
         clauses: conditions that all must hold: field, operator, value.
         fields: the fields to return.
         options: as ``queryOpts``.
@@ -87,15 +96,22 @@ def query_by_clauses(
     Raises:
         ParameterError: a field or operator is unknown.
     """
-    names = list(fields)
+    if not isinstance(clauses or [], list):
+        raise ParameterError(f"Invalid clause: {clauses}")
     known = set(rows[0]) if rows else None
-    for clause in clauses or []:
-        if len(clause) != 3 or str(clause[1]).upper() not in _OPERATORS:
-            raise ParameterError(f"Invalid clause: {clause!r}")
-    if known is not None:
-        for name in [*names, *(clause[0] for clause in clauses or [])]:
-            if name not in known:
-                raise ParameterError(f"Invalid field for query {table}: {name}")
+    names = sorted(known or ()) if fields == "**" else list(fields)
+    for name, sign, wanted in clauses or []:
+        if known is not None and name not in known:
+            raise ParameterError(f"Invalid field for query {name}")
+        if str(sign).upper() not in _OPERATORS:
+            raise ParameterError(f"Invalid operator: {sign}")
+        if isinstance(wanted, dict) or (name.endswith("_id") and not _is_id(sign, wanted)):
+            raise hub_error("invalid input syntax for type integer")
+        if sign.upper().endswith("IN") and not wanted:
+            raise hub_error("syntax error at or near )")
+    for name in names:
+        if known is not None and name not in known:
+            raise ParameterError(f"Invalid field for query {name}")
 
     def fits(row: dict[str, Any]) -> bool:
         for name, sign, wanted in clauses or []:

@@ -257,6 +257,7 @@ def test_runroot(hub: FakeHub, clock: Clock) -> None:
     assert finish(hub, clock, failing)["fault"][0] == 1012
 
 
+ONE_ARCH = {"arch": ["x86_64"], "__starstar": True}
 REFUSALS: list[tuple[list[Any], type[HubFault], str]] = [
     (["buildImage", "x", "1", "x86_64", "demo", KS, "floppy"], GenericError, "image type: floppy"),
     (["buildImage", "x", "1", "x86_64", "demo", KS, "livecd"], ActionNotAllowed, "livecd perm"),
@@ -264,7 +265,7 @@ REFUSALS: list[tuple[list[Any], type[HubFault], str]] = [
     (["kiwiBuild", "demo", ARCHES, "u", "p"], ActionNotAllowed, "image permission required"),
     (["winBuild", "vm", "u", "demo"], ActionNotAllowed, r"policy violation \(vm\)"),
     (["runroot", "demo-build", "x86_64", "ls"], ActionNotAllowed, "runroot permission required"),
-    (["distRepo", "demo-build", []], ActionNotAllowed, "dist-repo permission required"),
+    (["distRepo", "demo-build", [], ONE_ARCH], ActionNotAllowed, "dist-repo permission required"),
     (["buildContainer", "u", "demo", {}, -1], ActionNotAllowed, "only admins may create high"),
     (["buildContainer", "u", "demo", {}, None, "nope"], GenericError, "No such channel: nope"),
 ]

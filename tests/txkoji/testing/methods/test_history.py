@@ -88,7 +88,7 @@ def test_history_of(hub: FakeHub, options: dict[str, Any], expected: dict[str, i
     counts = {table: len(rows) for table, rows in history.items()}
     assert {table: counts.get(table) for table in expected} == expected
     if "tables" not in options:
-        assert set(counts) - set(expected) <= {"group_package_listing"}
+        assert set(counts) - set(expected) <= {"group_package_listing", "tag_package_owners"}
 
 
 def test_names_in_history(hub: FakeHub) -> None:

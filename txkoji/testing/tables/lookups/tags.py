@@ -29,7 +29,7 @@ def find_tag_id(state: HubState, info: Any) -> int | None:
 
 def require_tag_id(state: HubState, info: Any) -> int:
     """Find a tag's id, or refuse."""
-    return must(find_tag_id(state, info), f"No such tagInfo: {info!r}")
+    return must(find_tag_id(state, info), f"No such entry in table tag: {info}")
 
 
 def find_tag(state: HubState, info: Any, event: int | None = None) -> dict[str, Any] | None:

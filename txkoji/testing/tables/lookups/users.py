@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.state import HubState, Row
 
 
 def find_user(state: HubState, info: Any) -> Row | None:
-    """Find a user by id, name, principal or struct."""
+    """Find a user by id, name, principal or struct.
+
+    Raises:
+        GenericError: the value is none of them.
+    """
+    if info == {}:
+        # The hub's query has no condition then.
+        return next(iter(state.rows("users")), None)
+    if not isinstance(info, (int, str, dict)):
+        raise GenericError(f"Invalid type for userInfo: {type(info)}")
     row = row_by_info(state, "users", info)
     if row is None and isinstance(info, str):
         row = next((user for user in state.rows("users") if info in user["krb_principals"]), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, TypeVar
 
-from txkoji.exceptions import GenericError, ParameterError
+from txkoji.exceptions import GenericError, ParameterError, UnknownFault
 from txkoji.testing.tables.state import HubState, Row
 
 Found = TypeVar("Found")
@@ -30,7 +30,7 @@ def seconds_of(value: Any) -> float:
     try:
         moment = datetime.datetime.fromisoformat(str(value))
     except ValueError as error:
-        raise ParameterError(f"Invalid time: {value!r}") from error
+        raise hub_error(f"invalid input syntax for type timestamp: {value!r}") from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.timezone.utc)
     return moment.timestamp()
@@ -38,10 +38,31 @@ def seconds_of(value: Any) -> float:
 
 def require_type(value: Any, expected: type) -> None:
     """Refuse a value of another type, with the hub's text."""
-    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        raise ParameterError(
-            f"Invalid type for value {value!r}: {type(value)}, expected type {expected}"
-        )
+    if value is None:
+        raise ParameterError(f"Invalid type, expected type {expected}")
+    if not isinstance(value, expected):
+        raise _wrong_type(value, expected)
+
+
+def integer(value: Any) -> int:
+    """Return the number that a value converts to, or refuse it with the hub's text."""
+    if value is None:
+        raise ParameterError(f"Invalid type, expected type {int}")
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise _wrong_type(value, int) from None
+
+
+def _wrong_type(value: Any, expected: type) -> ParameterError:
+    return ParameterError(
+        f"Invalid type for value '{value}': {type(value)}, expected type {expected}"
+    )
+
+
+def hub_error(text: str) -> UnknownFault:
+    """Return the fault of an error inside the hub: real ones are as unprepared for some values."""
+    return UnknownFault(text, code=1)
 
 
 def must(found: Found | None, text: str) -> Found:
@@ -52,13 +73,16 @@ def must(found: Found | None, text: str) -> Found:
 
 
 def row_by_info(state: HubState, table: str, info: Any) -> Row | None:
-    """Return the row of a table by its id, its name, or a struct with one of them."""
-    if isinstance(info, dict):
-        info = info.get("id", info.get("name"))
-    if isinstance(info, bool):
-        raise ParameterError(f"Invalid type for value {info!r}: {type(info)}")
-    if isinstance(info, int):
-        return state.get(table, info)
-    if isinstance(info, str):
-        return state.one(table, name=info)
-    return None
+    """Return the row of a table by its id, its name, or a struct with one of them.
+
+    Raises:
+        ParameterError: the value is none of them.
+    """
+    key = info.get("id", info.get("name")) if isinstance(info, dict) else info
+    if isinstance(key, bool):
+        raise hub_error("operator does not exist: integer = boolean")
+    if isinstance(key, int):
+        return state.get(table, key)
+    if isinstance(key, str):
+        return state.one(table, name=key)
+    raise ParameterError(f"Invalid name or id value: {info}")
