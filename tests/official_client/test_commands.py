@@ -24,6 +24,13 @@ def built(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
     return OfficialClient(profile, directory, directory).build("hello", "built")
 
 
+def waiting_task(koji: OfficialClient, source: str, channel: str) -> int:
+    """Submit a scratch build to a new channel, which no host serves; returns its task."""
+    koji("add-channel", channel)
+    arguments = [source, "demo", {"scratch": True}, None, channel]
+    return int(koji("call", "--python", "build", *map(repr, arguments)))
+
+
 def test_moshimoshi(koji: OfficialClient) -> None:
     """The client logs in with the certificate that the profile names."""
     output = koji("moshimoshi")
@@ -245,8 +252,8 @@ def test_taskinfo(koji: OfficialClient, built: int) -> None:
 
 
 def test_list_tasks(koji: OfficialClient) -> None:
-    """Unfinished tasks are listed, with their children below them."""
-    task = created_task(koji("build", "--nowait", "demo", SOURCE.format("world", "listed")))
+    """Unfinished tasks are listed, ended ones are not."""
+    task = waiting_task(koji, SOURCE.format("world", "listed"), "no-host-listed")
     assert f"{task} " in koji("list-tasks", "--mine", "--method=build")
     koji("cancel", str(task))
     assert f"{task} " not in koji("list-tasks", "--mine", "--method=build")
@@ -294,13 +301,6 @@ def test_watch_logs(koji: OfficialClient) -> None:
     assert (process.returncode, process.stderr) == (0, "")
     steps = [line for line in process.stdout.splitlines() if line.startswith("step ")]
     assert steps == [f"step {number} of 20: compiling hello" for number in range(20)]
-
-
-def waiting_task(koji: OfficialClient, source: str, channel: str) -> int:
-    """Submit a scratch build to a new channel, which no host serves; returns its task."""
-    koji("add-channel", channel)
-    arguments = [source, "demo", {"scratch": True}, None, channel]
-    return int(koji("call", "--python", "build", *map(repr, arguments)))
 
 
 def test_cancel_task(koji: OfficialClient) -> None:
