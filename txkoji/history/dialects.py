@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import Any
 
 from munch import Munch, munchify
@@ -17,10 +18,15 @@ from munch import Munch, munchify
 from txkoji.build_states import BuildStates
 from txkoji.bus.base import Dialect
 from txkoji.exceptions import MalformedMessage, ProtocolError
+from txkoji.history.structs import UnusableRecord, read_build, read_task, required
+from txkoji.history.values import flag, integer, seconds, struct, text
 from txkoji.hub.xmlrpc import decode_call
 from txkoji.task_states import TaskStates
 
 __all__ = ["Facts", "decode"]
+
+MAX_BODY = 4 << 20
+"""Bytes: the largest body is that of a build with a large ``extra``."""
 
 Facts = tuple[str, dict[str, Any]]
 """The name of a Koji callback, and its facts."""
@@ -43,47 +49,53 @@ def decode(dialect: Dialect, kind: str, body: str | bytes) -> Facts | None:
     """
     read = _READERS[dialect].get(kind)
     try:
-        struct = json.loads(body)
-        return None if read is None else read(munchify(struct))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise MalformedMessage(
-            f"unreadable message of the kind {kind!r}: {type(error).__name__}: {error}"
-        ) from error
+        return None if read is None else read(_json(body))
+    except (RecursionError, ValueError) as error:
+        raise MalformedMessage(f"unreadable message of the kind {kind!r}: {error}") from error
 
 
-def _state(states: Any, value: Any) -> int | None:
-    """Return the number of a state given as a number, a name or None."""
-    if value is None:
-        return None
-    return int(states[value] if isinstance(value, str) else states(value))
+def _json(body: str | bytes) -> Munch:
+    if len(body) > MAX_BODY:
+        raise UnusableRecord(f"{len(body)} bytes are more than any hub sends")
+    found = munchify(json.loads(body, parse_constant=_refuse_constant))
+    if not isinstance(found, Munch):
+        raise UnusableRecord("not a JSON object")
+    return found
 
 
-def _new_state(states: Any, value: Any) -> int:
-    number = _state(states, value)
+def _refuse_constant(constant: str) -> Any:
+    raise UnusableRecord(f"{constant} is no JSON number")
+
+
+def _state(states: type[IntEnum], found: Any) -> int | None:
+    """Return the number of a state given as a number or a name; None if it is neither."""
+    names = {state.name: int(state) for state in states}
+    if isinstance(found, str):
+        return names.get(found)
+    number = integer(found)
+    return number if number in names.values() else None
+
+
+def _new_state(states: type[IntEnum], body: Munch) -> int:
+    number = _state(states, body.get("new"))
     if number is None:
-        raise ValueError("no state")
+        raise UnusableRecord("no usable new state")
     return number
 
 
-def _build(struct: Mapping[str, Any]) -> Munch:
-    """Return a build under the field names of the hub's structs."""
-    build = Munch(struct)
-    identity = build.get("build_id", build.get("id"))
-    build.id = build.build_id = int(identity)
-    build.package_name = build.get("package_name") or build.name
-    build.nvr = build.get("nvr") or f"{build.name}-{build.version}-{build.release}"
-    return build
+def _name_of(found: Any) -> str | None:
+    """Return the name in a struct of a user, if there is one."""
+    return text(found.get("name")) if isinstance(found, Munch) else None
 
 
-def _task(struct: Mapping[str, Any]) -> Munch:
-    task = Munch(struct)
-    task.id = int(task.id)
+def _task(found: Any) -> Munch:
+    task = read_task(found)
     request = task.get("request")
     if isinstance(request, str):
         # A new task comes as the database has it, its request still encoded.
         try:
             _, args, kwargs = decode_call(request.encode())
-        except ProtocolError:
+        except (ProtocolError, ValueError):
             task.request = None
         else:
             task.request = [*args, {**kwargs, "__starstar": True}] if kwargs else args
@@ -94,24 +106,26 @@ def _task(struct: Mapping[str, Any]) -> Munch:
 
 
 def _protonmsg_task(body: Munch) -> Facts | None:
-    if body.attribute != "state":
+    if body.get("attribute") != "state":
         return None
-    task = _task(body.info)
-    new = _new_state(TaskStates, body.new)
-    task.state = new
-    when = task.get("completion_ts") or task.get("start_ts") or task.get("create_ts")
-    old = _state(TaskStates, body.old)
-    return "TaskStateChange", {"task": task, "old": old, "new": new, "when": when}
+    task = _task(body.get("info"))
+    task.state = _new_state(TaskStates, body)
+    return "TaskStateChange", {
+        "task": task,
+        "old": _state(TaskStates, body.get("old")),
+        "new": task.state,
+        "when": task.get("completion_ts") or task.get("start_ts") or task.get("create_ts"),
+    }
 
 
 def _protonmsg_build(body: Munch) -> Facts | None:
-    if body.attribute != "state":
+    if body.get("attribute") != "state":
         return None
-    build = _build(body.info)
+    build = read_build(body.get("info"))
     return "BuildStateChange", {
         "build": build,
-        "old": _state(BuildStates, body.old),
-        "new": _new_state(BuildStates, body.new),
+        "old": _state(BuildStates, body.get("old")),
+        "new": _new_state(BuildStates, body),
         "when": build.get("completion_ts") or build.get("creation_ts"),
         "user_name": build.get("owner_name"),
     }
@@ -121,60 +135,68 @@ def _protonmsg_tag(action: str) -> Callable[[Munch], Facts]:
     def read(body: Munch) -> Facts:
         return "TagUntag", {
             "action": action,
-            "build": _build(body.build),
-            "tag_id": int(body.tag.id),
-            "tag_name": str(body.tag.name),
-            "user_name": (body.get("user") or {}).get("name"),
+            "build": read_build(body.get("build")),
+            **_tag(body.get("tag")),
+            "user_name": _name_of(body.get("user")),
         }
 
     return read
 
 
+def _tag(found: Any) -> dict[str, Any]:
+    """Return the facts of a struct of a tag."""
+    return {"tag_id": required(found, "id", integer), "tag_name": required(found, "name", text)}
+
+
 def _protonmsg_promote(body: Munch) -> Facts:
-    build = _build(body.build)
+    build = read_build(body.get("build"))
     return "BuildPromote", {
         "build": build,
-        "draft_release": body.draft_release,
-        "user_name": (body.get("user") or {}).get("name"),
+        "draft_release": text(body.get("draft_release")),
+        "user_name": _name_of(body.get("user")),
         "when": build.get("promotion_ts"),
     }
 
 
 def _protonmsg_package(body: Munch) -> Facts:
     return "PackageListChange", {
-        "action": str(body.action),
-        "package": str(body.package.name),
-        "tag_id": int(body.tag.id),
-        "tag_name": str(body.tag.name),
-        "user_name": (body.get("user") or {}).get("name"),
+        "action": required(body, "action", text),
+        "package": required(body.get("package"), "name", text),
+        **_tag(body.get("tag")),
+        "user_name": _name_of(body.get("user")),
     }
 
 
 def _protonmsg_import(body: Munch) -> Facts:
     # The metadata of a content generator come without the build.
     build = body.get("build")
-    return "Import", {"kind": str(body.type), "build": None if build is None else _build(build)}
-
-
-def _protonmsg_sign(body: Munch) -> Facts:
-    return "RPMSign", {"build": _build(body.build), "rpm": body.rpm, "sigkey": str(body.sigkey)}
-
-
-def _protonmsg_repo_init(body: Munch) -> Facts:
-    return "RepoInit", {
-        "repo_id": int(body.repo_id),
-        "tag_id": int(body.tag.id),
-        "tag_name": str(body.tag.name),
+    return "Import", {
+        "kind": required(body, "type", text),
+        "build": None if build is None else read_build(build),
     }
 
 
+def _sign(body: Munch) -> Facts:
+    rpm = Munch(struct(body.get("rpm")) or {})
+    rpm.id = required(rpm, "id", integer)
+    return "RPMSign", {
+        "build": read_build(body.get("build")),
+        "rpm": rpm,
+        "sigkey": required(body, "sigkey", text),
+    }
+
+
+def _protonmsg_repo_init(body: Munch) -> Facts:
+    return "RepoInit", {"repo_id": required(body, "repo_id", integer), **_tag(body.get("tag"))}
+
+
 def _protonmsg_repo_done(body: Munch) -> Facts:
-    repo = body.repo
+    repo = body.get("repo")
     return "RepoDone", {
-        "repo_id": int(repo.id),
-        "dist": repo.get("dist"),
-        "tag_id": int(repo.tag_id),
-        "tag_name": str(repo.tag_name),
+        "repo_id": required(repo, "id", integer),
+        "dist": flag(repo.get("dist")),
+        "tag_id": required(repo, "tag_id", integer),
+        "tag_name": required(repo, "tag_name", text),
     }
 
 
@@ -186,7 +208,7 @@ _PROTONMSG: dict[str, Callable[[Munch], Facts | None]] = {
     "BuildPromote": _protonmsg_promote,
     "PackageListChange": _protonmsg_package,
     "Import": _protonmsg_import,
-    "RPMSign": _protonmsg_sign,
+    "RPMSign": _sign,
     "RepoInit": _protonmsg_repo_init,
     "RepoDone": _protonmsg_repo_done,
 }
@@ -195,67 +217,68 @@ _PROTONMSG: dict[str, Callable[[Munch], Facts | None]] = {
 # Fedora
 
 
-def _seconds(value: Any) -> float | None:
+def _iso_or_seconds(found: Any) -> float | None:
     """Return seconds since the epoch of a time that is a number or ISO 8601."""
-    if value is None or isinstance(value, (int, float)):
-        return value
-    read = datetime.datetime.fromisoformat(str(value))
-    aware = read if read.tzinfo is not None else read.replace(tzinfo=datetime.timezone.utc)
-    return aware.timestamp()
+    if not isinstance(found, str):
+        return seconds(found)
+    try:
+        read = datetime.datetime.fromisoformat(found)
+        aware = read if read.tzinfo is not None else read.replace(tzinfo=datetime.timezone.utc)
+        return seconds(aware.timestamp())
+    except (OverflowError, ValueError):
+        return None
 
 
 def _fedora_task(body: Munch) -> Facts | None:
-    if body.attribute != "state":
+    if body.get("attribute") != "state":
         return None
-    info = {"method": body.get("method"), **(body.get("info") or {}), "id": body.id}
-    task = _task(info)
+    info = struct(body.get("info")) or {}
+    task = _task({"method": body.get("method"), **info, "id": body.get("id")})
     owner = body.get("owner", task.get("owner"))
     if isinstance(owner, str):
         # Fedora's plugin puts the name where the hub has the id.
-        task.owner_name = owner
+        task.owner_name = text(owner)
         task.owner = None
-    new = _new_state(TaskStates, body.new)
-    task.state = new
+    task.state = _new_state(TaskStates, body)
     return "TaskStateChange", {
         "task": task,
         "old": _state(TaskStates, body.get("old")),
-        "new": new,
-        "when": _seconds(task.get("completion_time") or task.get("start_time")),
+        "new": task.state,
+        "when": _iso_or_seconds(task.get("completion_time") or task.get("start_time")),
     }
 
 
 def _fedora_build(body: Munch) -> Facts | None:
-    if body.attribute != "state":
+    if body.get("attribute") != "state":
         return None
-    new = _new_state(BuildStates, body.new)
-    build = Munch(
-        (key, body[key])
-        for key in ("build_id", "name", "version", "release", "epoch", "task_id")
-        if key in body
-    )
-    build = _build({**build, "state": new, "owner_name": body.get("owner")})
-    task = body.get("task")
-    if task is not None:
-        task = _task({"id": body.task_id, **task, "request": body.get("request")})
+    new = _new_state(BuildStates, body)
+    known = ("build_id", "name", "version", "release", "epoch", "task_id")
+    build = {key: body[key] for key in known if key in body}
+    build = read_build({**build, "state": new, "owner_name": body.get("owner")})
+    task = struct(body.get("task"))
     return "BuildStateChange", {
         "build": build,
-        "task": task,
+        "task": None if task is None else _task_of_build(body, task),
         "old": _state(BuildStates, body.get("old")),
         "new": new,
-        "when": _seconds(body.get("completion_time") or body.get("creation_time")),
-        "user_name": body.get("owner"),
+        "when": _iso_or_seconds(body.get("completion_time") or body.get("creation_time")),
+        "user_name": build.owner_name,
     }
+
+
+def _task_of_build(body: Munch, task: Mapping[str, Any]) -> Munch:
+    return _task({"id": body.get("task_id"), **task, "request": body.get("request")})
 
 
 def _fedora_tag(action: str) -> Callable[[Munch], Facts]:
     def read(body: Munch) -> Facts:
-        build = {key: body[key] for key in ("build_id", "name", "version", "release")}
+        build = {key: body.get(key) for key in ("build_id", "name", "version", "release")}
         return "TagUntag", {
             "action": action,
-            "build": _build({**build, "owner_name": body.get("owner")}),
-            "tag_id": body.get("tag_id"),
-            "tag_name": str(body.tag),
-            "user_name": body.get("user"),
+            "build": read_build({**build, "owner_name": body.get("owner")}),
+            "tag_id": integer(body.get("tag_id")),
+            "tag_name": required(body, "tag", text),
+            "user_name": text(body.get("user")),
         }
 
     return read
@@ -263,22 +286,18 @@ def _fedora_tag(action: str) -> Callable[[Munch], Facts]:
 
 def _fedora_package(body: Munch) -> Facts:
     return "PackageListChange", {
-        "action": str(body.action),
-        "package": str(body.package),
-        "tag_name": str(body.tag),
+        "action": required(body, "action", text),
+        "package": required(body, "package", text),
+        "tag_name": required(body, "tag", text),
     }
-
-
-def _fedora_sign(body: Munch) -> Facts:
-    return "RPMSign", {"build": _build(body.build), "rpm": body.rpm, "sigkey": str(body.sigkey)}
 
 
 def _fedora_repo(kind: str) -> Callable[[Munch], Facts]:
     def read(body: Munch) -> Facts:
         return kind, {
-            "repo_id": int(body.repo_id),
-            "tag_id": body.get("tag_id"),
-            "tag_name": str(body.tag),
+            "repo_id": required(body, "repo_id", integer),
+            "tag_id": integer(body.get("tag_id")),
+            "tag_name": required(body, "tag", text),
         }
 
     return read
@@ -290,7 +309,7 @@ _FEDORA: dict[str, Callable[[Munch], Facts | None]] = {
     "tag": _fedora_tag("tag"),
     "untag": _fedora_tag("untag"),
     "package.list.change": _fedora_package,
-    "rpm.sign": _fedora_sign,
+    "rpm.sign": _sign,
     "repo.init": _fedora_repo("RepoInit"),
     "repo.done": _fedora_repo("RepoDone"),
 }

@@ -1,0 +1,63 @@
+"""Values from outside, read by total functions: a typed value, or None for anything else. Pure.
+
+No schema promises what a message or a hub's struct holds: content generators write text where ids
+belong, dates of the year 3000, lists instead of structs. Each value is read here once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["MAX_ID", "Reader", "flag", "integer", "seconds", "struct", "text"]
+
+MAX_ID = 2**31 - 1
+"""The largest id: the ids of a hub are 32-bit columns."""
+
+MAX_SECONDS = 253_402_300_799.0
+"""The end of the year 9999: Python has no later dates."""
+
+MAX_TEXT = 10_000
+"""Characters of a name, a URL or the like."""
+
+Reader = Callable[[Any], Any]
+"""A total function of this module."""
+
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Control characters, surrogates and what XML can't carry."""
+
+
+def integer(value: Any) -> int | None:
+    """Return a 32-bit number; digits in text count too."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if -MAX_ID <= value <= MAX_ID else None
+
+
+def seconds(value: Any) -> float | None:
+    """Return a time in seconds since the epoch."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # An integer may be too large for a float: compare first.
+    return float(value) if math.isfinite(value) and 0 <= value <= MAX_SECONDS else None
+
+
+def text(value: Any) -> str | None:
+    """Return a line of text that an XML-RPC call can carry."""
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        return None
+    return None if _UNSENDABLE.search(value) else value
+
+
+def flag(value: Any) -> bool | None:
+    """Return a truth value."""
+    return value if isinstance(value, bool) else None
+
+
+def struct(value: Any) -> Mapping[str, Any] | None:
+    """Return a struct."""
+    return value if isinstance(value, Mapping) else None
