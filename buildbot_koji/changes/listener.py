@@ -196,6 +196,7 @@ class Listener:
                 self._handle,
                 reactor=self._reactor,
                 on_state=self._bus_changed,
+                is_passing=is_passing,
             )
             self.receiver.start()
 

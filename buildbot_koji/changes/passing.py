@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import exc
-from twisted.internet.defer import CancelledError
 
-from txkoji import retry
+from txkoji.bus import is_passing_trouble
 
 __all__ = ["is_passing"]
 
@@ -16,8 +15,8 @@ _REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.Progr
 def is_passing(error: BaseException) -> bool:
     """Return whether trouble with the hub or the database is to be waited out.
 
-    Everything else is the trouble of the one event: it would fail again.
+    Everything else is the trouble of the one event or message: it would fail again.
     """
     if isinstance(error, (exc.DBAPIError, exc.TimeoutError)):
         return not isinstance(error, _REFUSALS)
-    return isinstance(error, CancelledError) or retry.is_passing(error)
+    return is_passing_trouble(error)

@@ -5,7 +5,7 @@ settings, :class:`AMQP` or :class:`AMQP1`, describe the broker. The libraries fo
 are extras: ``pip install 'buildbot-koji[amqp]'`` (pika) and ``'buildbot-koji[amqp1]'`` (proton).
 """
 
-from txkoji.bus.base import BusMessage, Reject
+from txkoji.bus.base import BusMessage, Reject, is_passing_trouble
 from txkoji.bus.publisher import Publisher
 from txkoji.bus.receiver import Receiver, ReceiverState
 from txkoji.bus.settings import AMQP, AMQP1, Broker
@@ -21,5 +21,6 @@ __all__ = [
     "ReceiverState",
     "Reject",
     "dialect_of",
+    "is_passing_trouble",
     "topic_of",
 ]

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
 
-from txkoji.exceptions import BusError
+from txkoji.exceptions import BusError, KojiLoginException, TransportError
+from txkoji.retry import is_passing
 
 __all__ = [
     "BusMessage",
@@ -27,6 +28,7 @@ __all__ = [
     "Reject",
     "Settlement",
     "close_link",
+    "is_passing_trouble",
     "text_or_bytes",
 ]
 
@@ -88,6 +90,17 @@ class Reject(Exception):
 
     The broker drops the message, or dead-letters it if the queue has a dead letter exchange.
     """
+
+
+def is_passing_trouble(error: BaseException) -> bool:
+    """Return whether a handler's error may be gone when the message is retried.
+
+    Trouble with the network, the hub or a broker is; so is a time limit. Everything else counts as
+    the message's own: retrying it would block the messages behind it forever.
+    """
+    if isinstance(error, (TransportError, KojiLoginException, BusError)):
+        return True
+    return is_passing(error) or isinstance(error, (CancelledError, TimedOut))
 
 
 class Settlement(Enum):

@@ -24,6 +24,7 @@ from txkoji.bus.base import (
     Reject,
     Settlement,
     close_link,
+    is_passing_trouble,
 )
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import (
@@ -64,8 +65,9 @@ class Receiver:
         handler: called with each :class:`~txkoji.bus.BusMessage`. When it returns, or its Deferred
             or coroutine does, the message is acknowledged. If it raises
             :class:`~txkoji.bus.Reject`, the message is dropped (or dead-lettered, if the queue has
-            a dead letter exchange), counted, and logged in one line. If it raises anything else,
-            the message stays unacknowledged and is retried until it succeeds.
+            a dead letter exchange), counted, and logged in one line. The same happens if it raises
+            anything else, unless ``is_passing`` says that the trouble passes: then the message
+            stays unacknowledged and is retried until it succeeds.
         reactor: the reactor.
         prefetch: how many messages the broker may send ahead.
         on_state: called with each new :class:`ReceiverState` and, for LOST and REFUSED, the reason
@@ -73,6 +75,8 @@ class Receiver:
         ready_timeout: seconds that connecting, login and subscribing may take.
         handler_timeout: seconds that :meth:`stop` waits for the handler before it cancels it.
         close_timeout: seconds that the broker has to answer the closing of the connection.
+        is_passing: called with an exception of the handler; returns whether to retry the message.
+            By default, trouble with the network, the hub or a broker passes.
         retry: the back-off between two attempts to connect, and between two at a message.
 
     Attributes:
@@ -104,6 +108,7 @@ class Receiver:
         ready_timeout: float = READY_TIMEOUT,
         handler_timeout: float = HANDLER_TIMEOUT,
         close_timeout: float = CLOSE_TIMEOUT,
+        is_passing: Callable[[BaseException], bool] = is_passing_trouble,
         retry: RetryPolicy | None = None,
     ) -> None:
         settings.check_receiving()
@@ -125,6 +130,7 @@ class Receiver:
         self._ready_timeout = ready_timeout
         self._handler_timeout = handler_timeout
         self._close_timeout = close_timeout
+        self._is_passing = is_passing
         self._retry = retry or RetryPolicy()
         self._link: Link | None = None
         self._running: Deferred[None] | None = None
@@ -288,35 +294,49 @@ class Receiver:
 
     async def _handle(self, received: ReceivedMessage) -> None:
         failures = 0
-        while True:
-            self._handling = maybeDeferred(self._handler, received.message)
-            try:
-                await self._handling
-            except Reject as reason:
-                self.rejected += 1
-                self._log.warn(
-                    "rejected the bus message {topic}: {reason}",
-                    topic=received.message.topic,
-                    reason=_one_line(reason),
-                )
-                received.settle(Settlement.REJECTED)
-                break
-            except Exception as error:  # noqa: BLE001 - the message must not be lost
-                if self._stopping:
-                    break
-                failures += 1
-                self._log_trouble(received.message, error)
-            else:
-                self.accepted += 1
-                received.settle(Settlement.ACCEPTED)
-                break
-            await self._pause(self._retry.pause(failures))
+        settlement = await self._attempt(received.message)
+        while settlement is None:
+            failures += 1
+            if not self._stopping:
+                await self._pause(self._retry.pause(failures))
             if self._stopping or not received.link.is_open:
                 # The broker still has the message, and redelivers it.
                 break
             self.retried += 1
+            settlement = await self._attempt(received.message)
         self.trouble = None
-        self._handling = None
+        if settlement is not None:
+            self.accepted += settlement is Settlement.ACCEPTED
+            self.rejected += settlement is Settlement.REJECTED
+            received.settle(settlement)
+
+    async def _attempt(self, message: BusMessage) -> Settlement | None:
+        """Call the handler; return how to settle the message, None to retry it."""
+        self._handling = maybeDeferred(self._handler, message)
+        try:
+            await self._handling
+        except Reject as reason:
+            self._log_rejection(message, reason)
+            return Settlement.REJECTED
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next message must come
+            if self._stopping:
+                return None
+            if self._is_passing(error):
+                self._log_trouble(message, error)
+                return None
+            self._log_rejection(message, error)
+            return Settlement.REJECTED
+        finally:
+            self._handling = None
+        return Settlement.ACCEPTED
+
+    def _log_rejection(self, message: BusMessage, error: Exception) -> None:
+        text = "rejected the bus message {topic}: {reason}"
+        reason = _one_line(error) or type(error).__name__
+        if isinstance(error, (Reject, KojiException)):
+            self._log.warn(text, topic=message.topic, reason=reason)
+        else:
+            self._log.failure(text, topic=message.topic, reason=reason)
 
     def _log_trouble(self, message: BusMessage, error: Exception) -> None:
         """Log the error of the handler, unless it is the same as before."""
@@ -324,12 +344,12 @@ class Receiver:
         if trouble == self.trouble:
             return
         self.trouble = trouble
-        text = "the bus message {topic} stays unacknowledged and is retried: {trouble}"
-        if isinstance(error, KojiException):
-            self._log.warn(text, topic=message.topic, trouble=trouble)
-        else:
-            self._log.failure(text, topic=message.topic, trouble=trouble)
+        self._log.warn(
+            "the bus message {topic} stays unacknowledged and is retried: {trouble}",
+            topic=message.topic,
+            trouble=trouble,
+        )
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:MAX_LOGGED]
+    return " ".join(str(error)[: 4 * MAX_LOGGED].split())[:MAX_LOGGED]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from txkoji.exceptions import GenericError
-from txkoji.history import records
+from txkoji.gathering import gather
 from txkoji.history.cursor import Cursor
 from txkoji.history.events import (
     BuildPromote,
@@ -14,9 +14,8 @@ from txkoji.history.events import (
     TagUntag,
     TaskStateChange,
 )
-from txkoji.history.hub import BatchedCalls, RichHub
-from txkoji.history.queries import Repos, TagHistory
-from txkoji.history.tags import TagWatch
+from txkoji.history.queries import Repos, Scope, TagHistory
+from txkoji.history.values import integer, struct
 
 __all__ = ["Confirmation"]
 
@@ -25,19 +24,16 @@ class Confirmation:
     """Asks the hub for the event that a bus message reports.
 
     Args:
-        hub: the hub.
-        batch: sends calls together.
-        tags: the watched tags.
+        scope: the hub and the watched tags.
         history: reads the history of a tag.
         repos: reads a repo.
     """
 
-    def __init__(
-        self, hub: RichHub, batch: BatchedCalls, tags: TagWatch, history: TagHistory, repos: Repos
-    ) -> None:
-        self._hub = hub
-        self._call = batch.call
-        self._tags = tags
+    def __init__(self, scope: Scope, history: TagHistory, repos: Repos) -> None:
+        self._call = scope.batch.call
+        self._tags = scope.tags
+        self._records = scope.records
+        self._latest = scope.latest
         self._history = history
         self._repos = repos
 
@@ -75,18 +71,28 @@ class Confirmation:
 
     async def _of_task(self, reported: TaskStateChange) -> list[Event]:
         assert reported.task is not None
-        task = await self._hub.client.call("getTaskInfo", reported.task.id, request=True)
-        return [] if task is None else records.task_events(self._hub, [task])
+        task = await self._call("getTaskInfo", reported.task.id, request=True)
+        return [] if task is None else self._records.tasks([task])
 
     async def _of_signature(self, reported: RPMSign) -> list[Event]:
-        rows = await self._call("queryRPMSigs", rpm_id=reported.rpm["id"], sigkey=reported.sigkey)
-        return [reported] if rows else []
+        rpm_id = reported.rpm["id"]
+        found, signatures = await gather(
+            [
+                self._call("getRPM", rpm_id),
+                self._call("queryRPMSigs", rpm_id=rpm_id, sigkey=reported.sigkey),
+            ]
+        )
+        build_id = integer((struct(found) or {}).get("build_id"))
+        if build_id is None or not signatures:
+            return []
+        build = await self._call("getBuild", build_id)
+        return [] if build is None else self._records.signature(build, found, signatures[0])
 
     async def _of_build(self, reported: Event) -> list[Event]:
         assert reported.build is not None
-        build = await self._hub.client.call("getBuild", reported.build.build_id)
+        build = await self._call("getBuild", reported.build.build_id)
         if build is None:
             return []
         if isinstance(reported, BuildPromote):
-            return records.promotion_events(self._hub, [build])
-        return records.build_events(self._hub, [build])
+            return self._records.promotions([build])
+        return self._records.builds([build], self._latest())

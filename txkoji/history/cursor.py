@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["Checkpoint", "Cursor"]
@@ -20,6 +20,10 @@ class Checkpoint:
 
     event: int
     time: float
+
+    def no_later_than(self, limit: float) -> Checkpoint:
+        """Return the checkpoint, not after a limit."""
+        return Checkpoint(self.event, min(self.time, limit))
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,15 @@ class Cursor:
     def horizon(self) -> float:
         """The time before which no event comes up again, in seconds since the epoch."""
         return min(self.begin.time, self.names.time)
+
+    def no_later_than(self, limit: float) -> Cursor:
+        """Return the cursor with no time after a limit.
+
+        A cursor that once believed a record of the year 2100 would find nothing until then.
+        """
+        checkpoints = tuple(each.no_later_than(limit) for each in self.checkpoints)
+        names = self.names.no_later_than(limit)
+        return replace(self, floor=min(self.floor, limit), checkpoints=checkpoints, names=names)
 
     def to_json(self) -> dict[str, Any]:
         """Return the cursor as a JSON value."""

@@ -10,6 +10,8 @@ from txkoji.build import Build
 from txkoji.history.events import BuildStateChange, Event, RPMSign
 from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
+from txkoji.history.structs import read_build, read_task
+from txkoji.history.values import struct, text
 from txkoji.task import Task
 
 __all__ = ["Details"]
@@ -35,6 +37,7 @@ class Details:
 
         Raises:
             KojiException: the hub is unreachable, or refused.
+            UnusableRecord: the hub's answer is of no use.
         """
         build, task = event.build, event.task
         rpms: Any = None
@@ -46,33 +49,52 @@ class Details:
             if self._interest.types:
                 types = self._call("getBuildType", build.build_id)
             if self._interest.targets or isinstance(event, BuildStateChange):
-                task = await build.task()
+                task = await self._task_of(build)
         if task is not None:
             await self._name_owner(task)
         return dataclasses.replace(
             event,
             build=build,
             task=task,
-            target=None if task is None else task.target,
-            rpms=() if rpms is None else tuple(map(_rpm_name, await rpms)),
-            types=() if types is None else tuple(sorted(await types or {})),
+            target=None if task is None else text(task.target),
+            rpms=() if rpms is None else _rpm_names(await rpms),
+            types=() if types is None else _names(await types),
         )
 
     async def _whole_build(self, build: Build) -> Build:
         if "source" in build:
             return build
         # The history of a tag has a few columns of the build only.
-        struct = await self._hub.client.call("getBuild", build.build_id)
-        return build if struct is None else make(Build, struct, self._hub)
+        found = await self._call("getBuild", build.build_id)
+        return build if found is None else make(Build, read_build(found), self._hub)
+
+    async def _task_of(self, build: Build) -> Task | None:
+        if build.task_id is None:
+            return None
+        found = await self._call("getTaskInfo", build.task_id, request=True)
+        return None if found is None else make(Task, read_task(found), self._hub)
 
     async def _name_owner(self, task: Task) -> None:
-        if "owner_name" in task:
+        owner = task.get("owner")
+        if "owner_name" in task or not isinstance(owner, int):
             return
-        if task.owner not in self._users:
-            found = await self._hub.client.call("getUser", task.owner)
-            self._users[task.owner] = None if found is None else str(found["name"])
-        task.owner_name = self._users[task.owner]
+        if owner not in self._users:
+            found = await self._call("getUser", owner)
+            self._users[owner] = text((struct(found) or {}).get("name"))
+        task.owner_name = self._users[owner]
 
 
-def _rpm_name(rpm: Any) -> str:
-    return f"{rpm['name']}-{rpm['version']}-{rpm['release']}.{rpm['arch']}"
+def _rpm_names(found: Any) -> tuple[str, ...]:
+    """Return the names of RPMs; one without a usable name is no RPM that anybody could use."""
+    names = []
+    for rpm in found if isinstance(found, list) else ():
+        parts = [
+            text((struct(rpm) or {}).get(each)) for each in ("name", "version", "release", "arch")
+        ]
+        if None not in parts:
+            names.append("{}-{}-{}.{}".format(*parts))
+    return tuple(names)
+
+
+def _names(found: Any) -> tuple[str, ...]:
+    return tuple(sorted(filter(None, map(text, struct(found) or ()))))

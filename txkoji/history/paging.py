@@ -1,18 +1,29 @@
-"""Reading listings of any length in pages."""
+"""Reading listings of any length in pages, around records that can't be read."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["PAGE", "rows_after", "rows_by_offset"]
+from txkoji.exceptions import ProtocolError
+from txkoji.history.values import integer, seconds, struct
+from txkoji.retry import is_passing
+
+__all__ = ["PAGE", "Unreadable", "rows_after", "rows_by_offset"]
 
 PAGE = 250
 """Rows in one reply: about 400 kB of the largest."""
 
+Unreadable = Callable[[Any, Exception], None]
+"""Called with the record before an unreadable one, if there is one, and the error."""
+
 
 async def rows_after(
-    read: Callable[[float, int], Awaitable[list[Any]]], after: float, column: str, page: int
+    read: Callable[[float, int, int], Awaitable[list[Any]]],
+    after: float,
+    column: str,
+    page: int,
+    unreadable: Unreadable,
 ) -> list[Any]:
     """Read the rows after a time, which they are ordered by.
 
@@ -20,26 +31,37 @@ async def rows_after(
     disappears in between would hide another.
 
     Args:
-        read: called with a time and a number of rows; returns the first rows after that time.
+        read: called with a time, an offset and a number of rows; returns those rows after that
+            time.
         after: where to start, in seconds since the epoch.
         column: the name of the time.
         page: how many rows to read at a time.
+        unreadable: called for each row that can't be read.
     """
-    found: dict[int, Any] = {}
+    found: dict[Any, Any] = {}
     limit = page
     while True:
-        rows = await read(after, limit)
-        found.update((row.get("build_id", row.get("id")), row) for row in rows)
-        if len(rows) < limit:
+        start = after
+
+        async def at(offset: int, count: int, start: float = start) -> list[Any]:
+            return await read(start, offset, count)
+
+        rows, count = await _around_unreadable(at, 0, limit, unreadable)
+        for row in rows:
+            found[_id_of(row, len(found))] = row
+        if count < limit:
             return list(found.values())
-        last = rows[-1][column] - 0.001
+        times = [time for row in rows if (time := _time_of(row, column)) is not None]
+        last = max(times, default=0.0) - 0.001
         if last <= after:
             # More rows than a page have the same time: only a larger page gets past them.
             limit *= 2
         after = max(after, last)
 
 
-async def rows_by_offset(read: Callable[[int, int], Awaitable[list[Any]]], page: int) -> list[Any]:
+async def rows_by_offset(
+    read: Callable[[int, int], Awaitable[list[Any]]], page: int, unreadable: Unreadable
+) -> list[Any]:
     """Read all rows of a listing to which rows may be added meanwhile.
 
     An added row shifts the others, so that one of them may be read twice.
@@ -47,10 +69,61 @@ async def rows_by_offset(read: Callable[[int, int], Awaitable[list[Any]]], page:
     Args:
         read: called with an offset and a number of rows; returns the rows there.
         page: how many rows to read at a time.
+        unreadable: called for each row that can't be read.
     """
     rows: list[Any] = []
+    offset = 0
     while True:
-        found = await read(len(rows), page)
+        found, count = await _around_unreadable(read, offset, page, unreadable)
         rows += found
-        if len(found) < page:
+        offset += count
+        if count < page:
             return rows
+
+
+async def _around_unreadable(
+    read: Callable[[int, int], Awaitable[list[Any]]],
+    offset: int,
+    limit: int,
+    unreadable: Unreadable,
+) -> tuple[list[Any], int]:
+    """Return the readable rows of a page, and how many rows it has in all."""
+    try:
+        rows = await read(offset, limit)
+    except ProtocolError as error:
+        if is_passing(error):
+            raise
+        if limit == 1:
+            before = await _row_before(read, offset)
+            unreadable(before, error)
+            return [], 1
+    else:
+        return rows, len(rows)
+    half = limit // 2
+    first, first_count = await _around_unreadable(read, offset, half, unreadable)
+    if first_count < half:
+        return first, first_count
+    rest, rest_count = await _around_unreadable(read, offset + half, limit - half, unreadable)
+    return first + rest, first_count + rest_count
+
+
+async def _row_before(read: Callable[[int, int], Awaitable[list[Any]]], offset: int) -> Any:
+    """Return the row before an unreadable one, by which people can find it."""
+    if offset == 0:
+        return None
+    try:
+        return next(iter(await read(offset - 1, 1)), None)
+    except ProtocolError as error:
+        if is_passing(error):
+            raise
+        return None
+
+
+def _id_of(row: Any, otherwise: int) -> Any:
+    fields = struct(row) or {}
+    row_id = integer(fields.get("build_id", fields.get("id")))
+    return ("row", otherwise) if row_id is None else row_id
+
+
+def _time_of(row: Any, column: str) -> float | None:
+    return seconds((struct(row) or {}).get(column))

@@ -9,9 +9,12 @@ take (``overlap``), and events that were reported before are recognised by their
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
+from txkoji.bus.base import is_passing_trouble
 from txkoji.gathering import gather
 from txkoji.history.confirmation import Confirmation
 from txkoji.history.cursor import Checkpoint, Cursor
@@ -31,6 +34,8 @@ from txkoji.history.queries import (
     Tasks,
 )
 from txkoji.history.tags import TagWatch
+from txkoji.history.unusable import UnusableItems
+from txkoji.history.values import seconds
 
 __all__ = ["Checkpoint", "Cursor", "Interest", "Poller", "Round"]
 
@@ -61,7 +66,10 @@ class Poller:
 
     Attributes:
         tags: a :class:`txkoji.history.tags.TagWatch`: the watched tags.
+        unusable: a :class:`txkoji.history.unusable.UnusableItems`: what was left out.
     """
+
+    _log = Logger()
 
     def __init__(
         self, connection: RichHub, interest: Interest, *, overlap: float = 300.0, page: int = PAGE
@@ -74,7 +82,9 @@ class Poller:
         self.tags = TagWatch(
             connection.client, interest.tags, inherited=interest.inherited, batch=batch
         )
-        scope = Scope(connection, batch, interest, self.tags, page)
+        self.unusable = UnusableItems(connection.client.url)
+        scope = Scope(connection, batch, interest, self.tags, page, self.unusable)
+        self._latest = scope.latest
         self._history = TagHistory(scope)
         self._generated = GeneratedBuilds(scope)
         repos = Repos(scope)
@@ -86,7 +96,7 @@ class Poller:
             Tasks(scope),
             repos,
         )
-        self._confirmation = Confirmation(connection, batch, self.tags, self._history, repos)
+        self._confirmation = Confirmation(scope, self._history, repos)
         self._details = Details(connection, batch, interest)
 
     @returns_deferred
@@ -124,11 +134,18 @@ class Poller:
         Raises:
             KojiException: the hub is unreachable, or refused; the next round finds everything.
         """
+        limit = self._latest()
+        cursor = cursor.no_later_than(limit)
         # The hub carries out the calls of a request in order: getLastEvent comes first, so that
         # the checkpoint is no later than what the queries have seen.
         latest, (refreshed, found) = await gather([self._call("getLastEvent"), self._query(cursor)])
+        if int(latest["id"]) < cursor.begin.event:
+            restored = await self._rebased(cursor)
+            if restored.begin.event < cursor.begin.event:
+                return await self.round(restored, known=known)
         self._history.settle()
-        time = max(float(latest["ts"]), cursor.checkpoints[-1].time, _latest_time(found))
+        read = max(seconds(latest["ts"]) or 0.0, _latest_time(found))
+        time = max(min(read, limit), cursor.checkpoints[-1].time)
         checkpoint = Checkpoint(int(latest["id"]), time)
         return Round(
             self._news(found, cursor, known),
@@ -139,6 +156,18 @@ class Poller:
                 reserved=self._generated.reserved_since(time),
             ),
         )
+
+    async def _rebased(self, cursor: Cursor) -> Cursor:
+        """Return a cursor for a hub that was restored: its event ids have started over."""
+        self._log.warn(
+            "{hub} has lost its last events, as if restored from a backup: looking again at what"
+            " happened since",
+            hub=self._client.url,
+        )
+        time = cursor.horizon
+        found = await self._call("getLastEvent", strict=False, before=time)
+        start = Checkpoint(0 if found is None else int(found["id"]), time)
+        return replace(cursor, checkpoints=(start,), names=start)
 
     async def _query(self, cursor: Cursor) -> tuple[bool, list[Event]]:
         """Return whether the tags were looked up again, and all events that the queries find."""
@@ -186,20 +215,27 @@ class Poller:
         """Add the details that the events' own records lack: builds, tasks, RPMs, owners.
 
         Returns:
-            A Deferred of the events, in the same order.
+            A Deferred of the events, in the same order. One whose details can't be used stays as it
+            is (see :attr:`unusable`).
 
         Raises:
-            KojiException: the hub is unreachable, or refused.
+            KojiException: the hub is unreachable.
         """
-        return await gather([self._details.added_to(event) for event in found])
+        return await gather([self._with_details(event) for event in found])
+
+    async def _with_details(self, event: Event) -> Event:
+        try:
+            return await self._details.added_to(event)
+        except Exception as error:
+            if is_passing_trouble(error):
+                raise
+            self.unusable.add(f"the rest of {event.key}", error)
+            return event
 
 
 def _latest_time(events: Sequence[Event]) -> float:
-    """Return the time of the latest event that is timed by the hub's clock."""
-    times = [event.when for event in events if event.when is not None and _is_timed_by_hub(event)]
-    return max(times, default=0.0)
+    """Return the time of the latest event that the hub's clock timed.
 
-
-def _is_timed_by_hub(event: Event) -> bool:
-    """Return whether an event's time is the hub's, not a content generator's."""
-    return event.build is None or event.build.get("task_id") is not None
+    The end of a build may be a content generator's word.
+    """
+    return max((event.when or 0.0 for event in events if event.build is None), default=0.0)

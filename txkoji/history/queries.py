@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from txkoji import build_states, task_states
-from txkoji.exceptions import GenericError, HubFault, ParameterError
+from txkoji.exceptions import GenericError, HubFault, ParameterError, ProtocolError
 from txkoji.gathering import gather
 from txkoji.history import records
 from txkoji.history.cursor import Cursor
 from txkoji.history.events import Event
 from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
-from txkoji.history.paging import rows_after, rows_by_offset
+from txkoji.history.paging import Unreadable, rows_after, rows_by_offset
+from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
+from txkoji.history.unusable import UnusableItems
+from txkoji.history.values import integer, seconds, struct
+from txkoji.retry import is_passing
 
 __all__ = [
     "Builds",
@@ -27,6 +31,9 @@ __all__ = [
     "TagHistory",
     "Tasks",
 ]
+
+MAX_CLOCK_SKEW = 86400.0
+"""Seconds by which the clocks of hub and master may differ: a later time is no hub's time."""
 
 MAX_RESERVATION = 2 * 86400.0
 """Seconds that a reserved build may take: Koji fails it then."""
@@ -44,6 +51,7 @@ class Scope:
         interest: what to look for.
         tags: the watched tags.
         page: how many rows to read at a time.
+        unusable: the records that were left out.
     """
 
     hub: RichHub
@@ -51,17 +59,29 @@ class Scope:
     interest: Interest
     tags: TagWatch
     page: int
+    unusable: UnusableItems
+
+    @property
+    def records(self) -> RecordReader:
+        """Makes events of the hub's records."""
+        return RecordReader(self.hub, self.unusable.add)
+
+    def latest(self) -> float:
+        """Return the latest plausible time, in seconds since the epoch."""
+        return float(self.hub.client.reactor.seconds()) + MAX_CLOCK_SKEW
 
 
 class Query:
     """Reads the records of one kind."""
 
     def __init__(self, scope: Scope) -> None:
-        self._hub = scope.hub
         self._call = scope.batch.call
         self._interest = scope.interest
         self._tags = scope.tags
         self._page = scope.page
+        self._unusable = scope.unusable
+        self._records = scope.records
+        self._latest = scope.latest
 
     async def since(self, cursor: Cursor) -> list[Event]:
         """Return what happened since a cursor, possibly more than the interest covers.
@@ -71,26 +91,36 @@ class Query:
         """
         raise NotImplementedError
 
+    def _unreadable(self, kind: str) -> Unreadable:
+        def add(before: Any, error: Exception) -> None:
+            self._unusable.add(f"the {kind} after {kind} {identity(before)}", error)
+
+        return add
+
     async def _list_builds(
         self, argument: str, column: str, after: float, **wanted: Any
     ) -> list[Any]:
-        async def read(begin: float, limit: int) -> list[Any]:
-            options = {"order": f"{column}_time,build_id", "limit": limit}
+        async def read(begin: float, offset: int, limit: int) -> list[Any]:
+            options = {"order": f"{column}_time,build_id", "limit": limit, **_offset(offset)}
             return list(
                 await self._call("listBuilds", **{argument: begin}, queryOpts=options, **wanted)
             )
 
-        return await rows_after(read, after, f"{column}_ts", self._page)
+        return await rows_after(read, after, f"{column}_ts", self._page, self._unreadable("build"))
 
     async def _list_tasks(
         self, argument: str, column: str, after: float, **wanted: Any
     ) -> list[Any]:
-        async def read(begin: float, limit: int) -> list[Any]:
+        async def read(begin: float, offset: int, limit: int) -> list[Any]:
             options = {**wanted, argument: begin, "decode": True}
-            order = {"order": f"{column}_time,id", "limit": limit}
+            order = {"order": f"{column}_time,id", "limit": limit, **_offset(offset)}
             return list(await self._call("listTasks", options, order))
 
-        return await rows_after(read, after, f"{column}_ts", self._page)
+        return await rows_after(read, after, f"{column}_ts", self._page, self._unreadable("task"))
+
+
+def _offset(offset: int) -> dict[str, int]:
+    return {"offset": offset} if offset else {}
 
 
 class TagHistory(Query):
@@ -147,9 +177,10 @@ class TagHistory(Query):
             )
             return list(found[table])
 
-        rows = await rows_by_offset(read, self._page)
-        convert = records.tag_events if table == "tag_listing" else records.package_events
-        return convert(self._hub, rows, after, self._tags.watched)
+        rows = await rows_by_offset(read, self._page, self._unreadable("event of tag"))
+        is_listing = table == "tag_listing"
+        convert = self._records.tags if is_listing else self._records.packages
+        return convert(rows, after, self._tags.watched)
 
 
 class Builds(Query):
@@ -162,9 +193,8 @@ class Builds(Query):
             return []
         state = {"state": int(states[0])} if len(states) == 1 else {}
         time = cursor.begin.time
-        return records.build_events(
-            self._hub, await self._list_builds("completeAfter", "completion", time, **state)
-        )
+        builds = await self._list_builds("completeAfter", "completion", time, **state)
+        return self._records.builds(builds, self._latest())
 
 
 class GeneratedBuilds(Query):
@@ -184,20 +214,29 @@ class GeneratedBuilds(Query):
         """Read the list of content generators again."""
         if self._interest.build_states:
             found = await self._call("listCGs")
-            self._generators = tuple(sorted(int(generator["id"]) for generator in found.values()))
+            ids = [integer((struct(generator) or {}).get("id")) for generator in found.values()]
+            self._generators = tuple(sorted(each for each in ids if each is not None))
 
     async def since(self, cursor: Cursor) -> list[Event]:
         """Return the builds that were created, or were reserved before and ended."""
         created = await self._list_created(cursor.begin.time)
-        earlier = await gather(
-            [self._hub.client.call("getBuild", build_id) for build_id in sorted(cursor.reserved)]
-        )
+        earlier = await gather([self._reread(build_id) for build_id in sorted(cursor.reserved)])
         builds = [*created, *filter(None, earlier)]
         self._reserved = _still_reserved(cursor.reserved, builds)
         wanted = set(self._interest.build_states)
-        return records.build_events(
-            self._hub, [build for build in builds if build["state"] in wanted]
-        )
+        events = self._records.builds(builds, self._latest())
+        return [
+            event for event in events if event.build is not None and event.build.state in wanted
+        ]
+
+    async def _reread(self, build_id: int) -> Any:
+        try:
+            return await self._call("getBuild", build_id)
+        except ProtocolError as error:
+            if is_passing(error):
+                raise
+            self._unusable.add(f"build {build_id}", error)
+            return None
 
     async def _list_created(self, after: float) -> list[Any]:
         try:
@@ -217,11 +256,12 @@ class GeneratedBuilds(Query):
 
 def _still_reserved(reserved: Mapping[int, float], builds: Sequence[Any]) -> dict[int, float]:
     found = dict(reserved)
-    for build in builds:
-        if build["state"] == build_states.BUILDING:
-            found[build["build_id"]] = build["creation_ts"]
-        else:
-            found.pop(build["build_id"], None)
+    for build in filter(None, map(struct, builds)):
+        build_id, created = integer(build.get("build_id")), seconds(build.get("creation_ts"))
+        if build_id is not None:
+            found.pop(build_id, None)
+            if build.get("state") == build_states.BUILDING and created is not None:
+                found[build_id] = created
     return found
 
 
@@ -242,7 +282,7 @@ class Promotions(Query):
                 raise
             self._is_supported = False
             return []
-        return records.promotion_events(self._hub, builds)
+        return self._records.promotions(builds)
 
 
 class Tasks(Query):
@@ -263,11 +303,11 @@ class Tasks(Query):
 
     async def _ended(self, after: float, **wanted: Any) -> list[Event]:
         tasks = await self._list_tasks("completeAfter", "completion", after, **wanted)
-        return records.task_events(self._hub, tasks)
+        return self._records.tasks(tasks)
 
     async def _opened(self, after: float, **wanted: Any) -> list[Event]:
         tasks = await self._list_tasks("startedAfter", "start", after, **wanted)
-        return records.opened_task_events(self._hub, tasks)
+        return self._records.opened_tasks(tasks)
 
 
 class Repos(Query):
@@ -296,19 +336,19 @@ class Repos(Query):
         return self._events([] if repo is None else [repo])
 
     def _events(self, repos: Sequence[Any]) -> list[Event]:
-        return records.repo_events(self._hub, repos, self._tags.names, self._tags.watched)
+        return self._records.repos(repos, self._tags.names, self._tags.watched)
 
     async def _query(self, after: float) -> list[Any]:
-        async def read(begin: float, limit: int) -> list[Any]:
+        async def read(begin: float, offset: int, limit: int) -> list[Any]:
             clauses = [
                 ["tag_id", "IN", sorted(self._tags.names)],
                 ["state", "IN", [records.REPO_READY, records.REPO_EXPIRED, records.REPO_DELETED]],
                 ["state_ts", ">", begin],
             ]
-            options = {"order": "state_ts,id", "limit": limit}
+            options = {"order": "state_ts,id", "limit": limit, **_offset(offset)}
             return list(await self._call("repo.query", clauses, REPO_FIELDS, options))
 
-        return await rows_after(read, after, "state_ts", self._page)
+        return await rows_after(read, after, "state_ts", self._page, self._unreadable("repo"))
 
     async def _of_tasks(self, after: float) -> list[Any]:
         """Return the repos that newRepo tasks made: hubs before 1.35 can't list repos."""
@@ -316,16 +356,22 @@ class Repos(Query):
         tasks = await self._list_tasks(
             "completeAfter", "completion", after, state=[closed], method="newRepo"
         )
-        ended = {
-            int(task["result"][0][0]): task["completion_ts"]
-            for task in tasks
-            if isinstance(task["result"], list)
-            and task["result"]
-            and isinstance(task["result"][0], list)
-        }
+        ended = dict(filter(None, map(_made_repo, tasks)))
         repos = await gather([self._call("repoInfo", repo_id) for repo_id in sorted(ended)])
         return [
             {**repo, "state": records.REPO_READY, "state_ts": ended[repo["id"]]}
             for repo in repos
             if repo is not None
         ]
+
+
+def _made_repo(task: Any) -> tuple[int, float] | None:
+    """Return the id of the repo that a newRepo task made, and when."""
+    fields = struct(task) or {}
+    made, completed = _first(fields.get("result")), seconds(fields.get("completion_ts"))
+    repo_id = integer(_first(made))
+    return None if repo_id is None or completed is None else (repo_id, completed)
+
+
+def _first(found: Any) -> Any:
+    return found[0] if isinstance(found, list) and found else None

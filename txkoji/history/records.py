@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from munch import Munch
 
 from txkoji import build_states, task_states
 from txkoji._rich_base import make
@@ -14,23 +16,21 @@ from txkoji.history.events import (
     Event,
     PackageListChange,
     RepoDone,
+    RPMSign,
     TagUntag,
     TaskStateChange,
 )
 from txkoji.history.hub import RichHub
+from txkoji.history.structs import read_build, read_rpm, read_task, required
+from txkoji.history.values import flag, integer, seconds, struct, text
 from txkoji.task import Task
 
 __all__ = [
     "REPO_DELETED",
     "REPO_EXPIRED",
     "REPO_READY",
-    "build_events",
-    "opened_task_events",
-    "package_events",
-    "promotion_events",
-    "repo_events",
-    "tag_events",
-    "task_events",
+    "RecordReader",
+    "identity",
 ]
 
 REPO_READY, REPO_EXPIRED, REPO_DELETED = 1, 2, 3
@@ -41,184 +41,274 @@ MAX_REPO_TIME = 86400.0
 WatchedTags = Mapping[int, tuple[str, ...]]
 """The names of the watched tags that have the builds of a tag, by its id."""
 
+_T = TypeVar("_T")
 
-def tag_events(hub: RichHub, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[Event]:
-    """Return the taggings and untaggings in rows of the table ``tag_listing``.
+_BUILD_OF_LISTING = ("build_id", "name", "version", "release", "epoch")
+
+
+class RecordReader:
+    """Makes events of a hub's records. A record that can't be used is left out.
 
     Args:
         hub: the hub.
-        rows: the rows, as ``queryHistory`` returns them.
-        after: the id of an event: earlier ones are left out.
-        watched: the watched tags.
+        unusable: called with what a record is, and why it can't be used.
     """
-    # Tagging a tagged build by force ends one row and starts another in one event.
-    renewed = {(row["build_id"], row["create_event"]) for row in rows}
-    found: list[Event] = []
-    for row in rows:
-        known = {
-            "connection": hub,
-            "build": _build_of_listing(hub, row),
-            "tag_id": row["tag_id"],
-            "tag_name": row["tag.name"],
-            "create_event": row["create_event"],
-            "watched_tags": watched.get(row["tag_id"], ()),
-        }
-        if row["create_event"] > after:
-            who, when = row["creator_name"], row["create_ts"]
-            found.append(TagUntag(**known, action="tag", user_name=who, when=when))
-        revoked = row["revoke_event"]
-        if revoked is not None and revoked > after and (row["build_id"], revoked) not in renewed:
-            who, when = row["revoker_name"], row["revoke_ts"]
-            found.append(TagUntag(**known, action="untag", user_name=who, when=when))
-    return found
+
+    def __init__(self, hub: RichHub, unusable: Callable[[str, Exception], None]) -> None:
+        self._hub = hub
+        self._unusable = unusable
+
+    def _usable(
+        self, kind: str, found: Sequence[Any], read: Callable[[Any], _T | None]
+    ) -> list[_T]:
+        """Read records one by one; None stands for one without an event."""
+        usable = []
+        for record in found:
+            try:
+                made = read(record)
+            except Exception as error:  # noqa: BLE001 - one record must not hide the others
+                self._unusable(f"{kind} {identity(record)}", error)
+            else:
+                if made is not None:
+                    usable.append(made)
+        return usable
+
+    def tags(self, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[Event]:
+        """Return the taggings and untaggings in rows of the table ``tag_listing``.
+
+        Args:
+            rows: the rows, as ``queryHistory`` returns them.
+            after: the id of an event: earlier ones are left out.
+            watched: the watched tags.
+        """
+        read = self._usable("the tagging of build", rows, _read_listing)
+        # Tagging a tagged build by force ends one row and starts another in one event.
+        renewed = {(row.build.build_id, row.create_event) for row in read}
+        found: list[Event] = []
+        for row in read:
+            known = {
+                "connection": self._hub,
+                "build": make(Build, row.build, self._hub),
+                "tag_id": row.tag_id,
+                "tag_name": row.tag_name,
+                "create_event": row.create_event,
+                "watched_tags": watched.get(row.tag_id, ()),
+            }
+            if row.create_event > after:
+                found.append(TagUntag(**known, action="tag", **row.created))
+            revoked = row.revoke_event
+            is_renewed = (row.build.build_id, revoked) in renewed
+            if revoked is not None and revoked > after and not is_renewed:
+                found.append(TagUntag(**known, action="untag", **row.revoked))
+        return found
+
+    def packages(self, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[Event]:
+        """Return the listings of packages in rows of ``tag_packages``; see :meth:`tags`."""
+        read = self._usable("the listing of package", rows, _read_package)
+        listed = {(row.package, row.revoke_event) for row in read if not row.blocked}
+        return [
+            PackageListChange(
+                connection=self._hub,
+                action="add",
+                package=row.package,
+                tag_id=row.tag_id,
+                tag_name=row.tag_name,
+                watched_tags=watched.get(row.tag_id, ()),
+                create_event=row.create_event,
+                **row.created,
+            )
+            for row in read
+            # Changing the architectures ends one row and starts another in one event.
+            if row.create_event > after
+            and not row.blocked
+            and (row.package, row.create_event) not in listed
+        ]
+
+    def builds(self, found: Sequence[Any], latest: float) -> list[Event]:
+        """Return the changes of state of builds that are no longer BUILDING.
+
+        Args:
+            found: the structs.
+            latest: the latest plausible time, in seconds since the epoch.
+        """
+
+        def read(record: Any) -> Event | None:
+            build = read_build(record)
+            if required(build, "state", integer) == build_states.BUILDING:
+                return None
+            return BuildStateChange(
+                connection=self._hub,
+                build=make(Build, build, self._hub),
+                new=build.state,
+                user_name=build.get("owner_name"),
+                when=_end_of(build, latest),
+            )
+
+        return self._usable("build", found, read)
+
+    def promotions(self, found: Sequence[Any]) -> list[Event]:
+        """Return the promotions of builds that were drafts."""
+
+        def read(record: Any) -> Event | None:
+            build = read_build(record)
+            if build.get("promotion_ts") is None:
+                return None
+            return BuildPromote(
+                connection=self._hub,
+                build=make(Build, build, self._hub),
+                user_name=build.get("promoter_name"),
+                when=build.promotion_ts,
+            )
+
+        return self._usable("build", found, read)
+
+    def tasks(self, found: Sequence[Any]) -> list[Event]:
+        """Return the changes of state of tasks that are OPEN or final."""
+
+        def read(record: Any) -> Event | None:
+            task = read_task(record)
+            state = required(task, "state", integer)
+            if state not in task_states.DONE_GROUP and state != task_states.OPEN:
+                return None
+            return TaskStateChange(
+                connection=self._hub,
+                task=make(Task, task, self._hub),
+                new=state,
+                when=task.get("completion_ts") or task.get("start_ts"),
+            )
+
+        return self._usable("task", found, read)
+
+    def opened_tasks(self, found: Sequence[Any]) -> list[Event]:
+        """Return the starts of tasks, also of those that ended since: all were OPEN once."""
+
+        def read(record: Any) -> Event:
+            task = read_task(record)
+            return TaskStateChange(
+                connection=self._hub,
+                task=make(Task, task, self._hub),
+                new=task_states.OPEN,
+                when=task.get("start_ts"),
+            )
+
+        return self._usable("task", found, read)
+
+    def signature(self, build: Any, rpm: Any, row: Any) -> list[Event]:
+        """Return the event of a signature.
+
+        Args:
+            build: the build of the RPM.
+            rpm: the RPM.
+            row: the signature, as ``queryRPMSigs`` returns it.
+        """
+
+        def read(signature: Any) -> Event:
+            return RPMSign(
+                connection=self._hub,
+                build=make(Build, read_build(build), self._hub),
+                rpm=read_rpm(rpm),
+                sigkey=required(signature, "sigkey", text),
+            )
+
+        return self._usable("a signature", [row], read)
+
+    def repos(
+        self, found: Sequence[Any], names: Mapping[int, str], watched: WatchedTags
+    ) -> list[Event]:
+        """Return the repos that became ready.
+
+        Args:
+            found: structs of repos, as ``repo.query`` and ``repoInfo`` return them.
+            names: the names of the tags that count, by id.
+            watched: the watched tags.
+        """
+
+        def read(record: Any) -> Event | None:
+            repo_id = required(record, "id", integer)
+            tag_id = required(record, "tag_id", integer)
+            if tag_id not in names or not _was_ready(record):
+                return None
+            return RepoDone(
+                connection=self._hub,
+                repo_id=repo_id,
+                dist=flag(record.get("dist")),
+                tag_id=tag_id,
+                tag_name=names[tag_id],
+                watched_tags=watched.get(tag_id, ()),
+                when=_ready_since(record),
+            )
+
+        return self._usable("repo", found, read)
 
 
-def _build_of_listing(hub: RichHub, row: Any) -> Build:
-    struct = {key: row[key] for key in ("build_id", "name", "version", "release", "epoch")}
-    struct |= {
-        "id": row["build_id"],
-        "package_name": row["name"],
-        "nvr": f"{row['name']}-{row['version']}-{row['release']}",
-        "state": row["build.state"],
-    }
-    return make(Build, struct, hub)  # type: ignore[no-any-return]
+def identity(record: Any) -> str:
+    """Return the id of a record for people, as far as it has one."""
+    fields = struct(record) or {}
+    for name in ("build_id", "package.name", "id"):
+        value = fields.get(name)
+        if isinstance(value, (int, str)):
+            return str(value)[:100]
+    return "without an id"
 
 
-def package_events(
-    hub: RichHub, rows: Sequence[Any], after: int, watched: WatchedTags
-) -> list[Event]:
-    """Return the listings of packages in rows of the table ``tag_packages``; see `tag_events`."""
-    listed = {(row["package_id"], row["revoke_event"]) for row in rows if not row["blocked"]}
-    return [
-        PackageListChange(
-            connection=hub,
-            action="add",
-            package=row["package.name"],
-            tag_id=row["tag_id"],
-            tag_name=row["tag.name"],
-            watched_tags=watched.get(row["tag_id"], ()),
-            create_event=row["create_event"],
-            user_name=row["creator_name"],
-            when=row["create_ts"],
-        )
-        for row in rows
-        # Changing the architectures ends one row and starts another in one event.
-        if row["create_event"] > after
-        and not row["blocked"]
-        and (row["package_id"], row["create_event"]) not in listed
-    ]
+def _read_listing(row: Any) -> Munch:
+    fields = struct(row) or {}
+    build = {name: fields.get(name) for name in _BUILD_OF_LISTING}
+    return _read_row(row, build=read_build({**build, "state": fields.get("build.state")}))
 
 
-def build_events(hub: RichHub, builds: Sequence[Any]) -> list[Event]:
-    """Return the changes of state of builds that are no longer BUILDING."""
-    return [
-        BuildStateChange(
-            connection=hub,
-            build=make(Build, build, hub),
-            new=build["state"],
-            user_name=build["owner_name"],
-            when=_end_of(build),
-        )
-        for build in builds
-        if build["state"] != build_states.BUILDING
-    ]
+def _read_package(row: Any) -> Munch:
+    package = required(row, "package.name", text)
+    return _read_row(row, package=package, blocked=bool(row.get("blocked")))
 
 
-def _end_of(build: Any) -> float | None:
+def _read_row(row: Any, **more: Any) -> Munch:
+    """Return what all rows of a tag's history have, typed."""
+    return Munch(
+        tag_id=required(row, "tag_id", integer),
+        tag_name=required(row, "tag.name", text),
+        create_event=required(row, "create_event", integer),
+        revoke_event=integer(row.get("revoke_event")),
+        created={"user_name": text(row.get("creator_name")), "when": seconds(row.get("create_ts"))},
+        revoked={"user_name": text(row.get("revoker_name")), "when": seconds(row.get("revoke_ts"))},
+        **more,
+    )
+
+
+def _end_of(build: Munch, latest: float) -> float | None:
     """Return when a build reached its state, as far as the hub knows."""
-    if build["state"] == build_states.DELETED:
+    if build.state == build_states.DELETED:
         return None
-    # The end comes from the content generator: the import may be much later.
-    return max(float(build["completion_ts"] or 0.0), float(build["creation_ts"]))
-
-
-def promotion_events(hub: RichHub, builds: Sequence[Any]) -> list[Event]:
-    """Return the promotions of builds that were drafts."""
-    return [
-        BuildPromote(
-            connection=hub,
-            build=make(Build, build, hub),
-            user_name=build["promoter_name"],
-            when=build["promotion_ts"],
-        )
-        for build in builds
-        if build.get("promotion_ts") is not None
-    ]
-
-
-def task_events(hub: RichHub, tasks: Sequence[Any]) -> list[Event]:
-    """Return the changes of state of tasks that are OPEN or final."""
-    return [
-        TaskStateChange(
-            connection=hub,
-            task=make(Task, task, hub),
-            new=task["state"],
-            when=task["completion_ts"] or task["start_ts"],
-        )
-        for task in tasks
-        if task["state"] in task_states.DONE_GROUP or task["state"] == task_states.OPEN
-    ]
-
-
-def opened_task_events(hub: RichHub, tasks: Sequence[Any]) -> list[Event]:
-    """Return the starts of tasks, also of those that ended since: they were OPEN at some point."""
-    return [
-        TaskStateChange(
-            connection=hub,
-            task=make(Task, task, hub),
-            new=task_states.OPEN,
-            when=task["start_ts"],
-        )
-        for task in tasks
-    ]
-
-
-def repo_events(
-    hub: RichHub, repos: Sequence[Any], names: Mapping[int, str], watched: WatchedTags
-) -> list[Event]:
-    """Return the repos that became ready.
-
-    Args:
-        hub: the hub.
-        repos: structs of repos, as ``repo.query`` and ``repoInfo`` return them.
-        names: the names of the tags that count, by id.
-        watched: the watched tags.
-    """
-    return [
-        RepoDone(
-            connection=hub,
-            repo_id=repo["id"],
-            dist=repo["dist"],
-            tag_id=repo["tag_id"],
-            tag_name=names[repo["tag_id"]],
-            watched_tags=watched.get(repo["tag_id"], ()),
-            when=_ready_since(repo),
-        )
-        for repo in repos
-        if repo["tag_id"] in names and _was_ready(repo)
-    ]
+    times = [build.get("creation_ts")]
+    completed = build.get("completion_ts")
+    # The end comes from the content generator: the import may be much later, and no end is later
+    # than now.
+    if completed is not None and completed <= latest:
+        times.append(completed)
+    return max((time for time in times if time is not None), default=None)
 
 
 def _created(repo: Any) -> float:
-    return float(repo.get("creation_ts") or repo["create_ts"])
+    return seconds(repo.get("creation_ts")) or required(repo, "create_ts", seconds)
 
 
 def _is_gone(repo: Any) -> bool:
-    return repo["state"] in (REPO_EXPIRED, REPO_DELETED)
+    return integer(repo.get("state")) in (REPO_EXPIRED, REPO_DELETED)
 
 
 def _was_ready(repo: Any) -> bool:
     """Return whether a repo is ready, or was lately."""
+    state = required(repo, "state", integer)
     if not _is_gone(repo):
-        return bool(repo["state"] == REPO_READY)
-    if repo["state"] == REPO_DELETED and repo.get("task_state") != task_states.CLOSED:
+        return bool(state == REPO_READY)
+    if state == REPO_DELETED and repo.get("task_state") != task_states.CLOSED:
         # Its task failed: the repo never was ready.
         return False
     created = _created(repo)
-    return float(repo.get("state_ts") or created) - created <= MAX_REPO_TIME
+    return (seconds(repo.get("state_ts")) or created) - created <= MAX_REPO_TIME
 
 
 def _ready_since(repo: Any) -> float:
     created = _created(repo)
     # The hub forgets when an expired or deleted repo was ready.
-    return created if _is_gone(repo) else float(repo.get("state_ts") or created)
+    return created if _is_gone(repo) else seconds(repo.get("state_ts")) or created

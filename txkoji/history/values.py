@@ -6,7 +6,6 @@ belong, dates of the year 3000, lists instead of structs. Each value is read her
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -42,8 +41,7 @@ def seconds(value: Any) -> float | None:
     """Return a time in seconds since the epoch."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    # An integer may be too large for a float: compare first.
-    return float(value) if math.isfinite(value) and 0 <= value <= MAX_SECONDS else None
+    return float(value) if 0 <= value <= MAX_SECONDS else None
 
 
 def text(value: Any) -> str | None:

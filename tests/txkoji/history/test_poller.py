@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.web.resource import Resource
 
 from txkoji import Connection, Profile
-from txkoji.exceptions import ServerOffline
+from txkoji.exceptions import ConnectionFailed, ServerOffline
 from txkoji.history import events
 from txkoji.history.paging import PAGE
-from txkoji.history.poller import Cursor, Interest, Poller
+from txkoji.history.poller import Checkpoint, Cursor, Interest, Poller
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/hello.git#"
@@ -24,27 +26,34 @@ OVERLAP = 300
 class Site:
     """A hub in memory, and a poller of it, on one clock."""
 
-    def __init__(self, *names: str, version: str = "1.36.0", **interest: Any) -> None:
+    def __init__(
+        self, *names: str, version: str = "1.36.0", page: int = PAGE, **interest: Any
+    ) -> None:
+        self.page = page
         self.clock = Clock()
         self.clock.advance(1_795_454_160)
         self.hub = FakeHub(self.clock, version=version)
         self.hub.add_demo_content()
-        self.agent = RequestTraversalAgent(self.hub.resource())
+        self.interest = Interest(frozenset(names), **interest)
+        self.given: set[str] = set()
+        self.connect(self.hub.resource())
+        self.cursor = self.wait(self.poller.baseline())
+        self.pass_time(1)
+
+    def connect(self, resource: Any) -> None:
+        """Make a new connection to something that may be the hub, and a new poller."""
+        self.agent = RequestTraversalAgent(resource)
         self.koji = Connection(
             Profile(name="t", server="http://hub.test/kojihub"),
             reactor=self.clock,
             agent=self.agent,
             deadline=5,
         )
-        self.interest = Interest(frozenset(names), **interest)
-        self.given: set[str] = set()
         self.restart()
-        self.cursor = self.wait(self.poller.baseline())
-        self.pass_time(1)
 
     def restart(self) -> None:
         """Make a new poller, as a restarted program does."""
-        self.poller = Poller(self.koji, self.interest, overlap=OVERLAP)
+        self.poller = Poller(self.koji, self.interest, overlap=OVERLAP, page=self.page)
 
     def wait(self, deferred: Deferred[Any]) -> Any:
         found: list[Any] = []
@@ -84,6 +93,15 @@ class Site:
 
     def tag(self, build: int, tag: str = "demo-candidate", *, force: bool = False) -> None:
         self.hub.call("tagBuildBypass", tag, build, force)
+
+
+class MaintenancePage(Resource):
+    """What a front end answers with status 200 while the hub is down."""
+
+    isLeaf = True  # noqa: N815 - Twisted's name
+
+    def render_POST(self, request: Any) -> bytes:  # noqa: N802, ARG002 - as Twisted has it
+        return b"<html><body>Down for maintenance</body></html>"
 
 
 def tag_event(site: Site, build: int, tag: str = "demo-candidate") -> events.TagUntag:
@@ -416,6 +434,152 @@ def test_signature() -> None:
     for sigkey, keys in (("", [f"sign:{rpm['id']}:"]), ("a1b2c3d4", [])):
         told = events.RPMSign(connection=site.koji, build=whole, rpm=rpm, sigkey=sigkey)
         assert site.look(told) == keys
+
+
+def test_forged_signature() -> None:
+    """Of a message of a signature only the ids count: everything else is the hub's."""
+    site = Site("rpm-signed")
+    site.hub.call("build", f"{SOURCE}1", "demo")
+    site.pass_time(60)
+    [build] = site.hub.call("listBuilds")
+    rpm, *_ = site.hub.call("listBuildRPMs", build["build_id"])
+    invented = events.make(
+        events.Build,
+        {
+            "id": 4711,
+            "build_id": 4711,
+            "name": "glibc",
+            "version": "6",
+            "release": "6",
+            "package_name": "glibc",
+            "owner_name": "root",
+            "source": "git+https://evil.test/glibc#1",
+        },
+        site.koji,
+    )
+    told = events.RPMSign(
+        connection=site.koji,
+        build=invented,
+        rpm={**rpm, "name": "glibc", "arch": "s390x"},
+        sigkey="",
+        user_name="root",
+        when=1.0,
+    )
+    assert site.look(told) == [f"sign:{rpm['id']}:"]
+    [event] = site.wait(site.poller.look(told, site.cursor))
+    assert (event.build.nvr, event.package_name) == (build["nvr"], "hello")
+    assert (event.rpm["name"], event.rpm["arch"]) == (rpm["name"], rpm["arch"])
+    assert (event.user_name, event.when) == (None, None)
+    missing = events.RPMSign(connection=site.koji, build=invented, rpm={"id": 999}, sigkey="")
+    assert site.look(missing) == []
+
+
+BAD_BUILDS: dict[str, dict[str, Any]] = {
+    "control character": {"extra": {"demo": {"note": "\x1b[1mbold"}}},
+    "extra is a list": {"extra": ["x"]},
+    "source is text": {"extra": {"source": "git+https://src.test/x#1"}},
+    "task id is text": {"extra": {"container_koji_task_id": "soon"}},
+    "year 3000": {"completion_ts": 32503680000.0},
+    "before the epoch": {"completion_ts": -86400.0},
+    "owner with a control character": {"source": "git+https://src.test/\x07#1"},
+}
+
+
+@pytest.mark.parametrize("changes", BAD_BUILDS.values(), ids=list(BAD_BUILDS))
+@pytest.mark.parametrize("event", ["tagged", "build-complete"])
+def test_unusable_build(event: str, changes: dict[str, Any]) -> None:
+    """One build that can't be used hides none of the others, and is logged once."""
+    site = Site(event, tags=("demo-candidate",), targets=True, rpms=True)
+    builds = [site.build(str(number)) for number in range(9)]
+    for build in builds:
+        site.tag(build)
+        site.pass_time(1)
+    with site.hub.state.transaction():
+        site.hub.state.update("build", builds[4], **changes)
+    good = {*builds} - {builds[4]}
+    keys = site.round()
+    position = 2 if event == "tagged" else 1
+    assert good <= {int(key.split(":")[position]) for key in keys}
+    detailed = site.wait(site.poller.complete(site.last))
+    assert [each.key for each in detailed] == keys
+    assert good <= {each.build.build_id for each in detailed if "source" in each.build}
+    if "control character" in str(changes):
+        assert site.poller.unusable.count == 1
+    # Later ones are found, too; nothing is logged again.
+    count = site.poller.unusable.count
+    site.pass_time(OVERLAP)
+    later = site.build("later")
+    site.tag(later)
+    assert str(later) in " ".join(site.round()).replace(":", " ").split()
+    assert site.poller.unusable.count == count
+
+
+def test_many_unreadable_builds() -> None:
+    """However many builds can't be read, beyond a page too, the others are found."""
+    site = Site("build-complete", page=16)
+    builds = [site.build(str(number)) for number in range(50)]
+    bad = {*builds[0:3], *builds[20:40], builds[-1]}
+    with site.hub.state.transaction():
+        for build in bad:
+            site.hub.state.update("build", build, extra={"note": "\x1b"})
+    assert {int(key.split(":")[1]) for key in site.round()} == {*builds} - bad
+
+
+def test_front_end_that_answers_for_the_hub() -> None:
+    """A web page instead of the hub's answers makes the round fail: no build is left out."""
+    site = Site("build-complete", "tagged", tags=("demo-candidate",))
+    build = site.build("1")
+    site.tag(build)
+    [_, found] = [site.round(), site.last]
+    site.connect(MaintenancePage())
+    for ask in (
+        lambda: site.poller.round(site.cursor, known=site.given.__contains__),
+        lambda: site.poller.look(tag_event(site, build), site.cursor),
+        lambda: site.poller.complete(found),
+    ):
+        with pytest.raises(ConnectionFailed, match="does not answer as a Koji hub"):
+            site.wait(ask())
+    assert site.poller.unusable.count == 0
+
+
+def test_build_of_the_future() -> None:
+    """A build that claims to end in the year 3000 is found, and moves no cursor there."""
+    site = Site("build-complete")
+    first = site.build("1")
+    site.hub.state.update("build", first, completion_ts=32503680000.0, task_id=1)
+    assert len(site.round()) == 1
+    [event] = site.last
+    assert event.when == event.build.creation_ts
+    now = site.clock.seconds()
+    assert all(each.time <= now for each in site.cursor.checkpoints)
+    site.pass_time(10)
+    second = site.build("2")
+    assert site.round() == [f"build:{second}:COMPLETE:"]
+
+
+def test_cursor_of_the_future() -> None:
+    """A stored cursor that stands in the year 3000 comes back to the present."""
+    site = Site("build-complete", "task-closed", methods=("build",))
+    future = Checkpoint(site.cursor.begin.event, 32503680000.0)
+    site.cursor = Cursor(future.time, (future,), future)
+    site.pass_time(10)
+    site.round()
+    site.pass_time(2 * 86400)
+    build = site.build("1")
+    assert site.round() == [f"build:{build}:COMPLETE:"]
+
+
+def test_restored_hub() -> None:
+    """On a hub that was restored from a backup, event ids start again: nothing is lost by that."""
+    site = Site("tagged", tags=("demo-candidate",))
+    ahead = Checkpoint(site.cursor.begin.event + 1000, site.cursor.begin.time)
+    site.cursor = replace(site.cursor, checkpoints=(ahead,), names=ahead)
+    build = site.build("1")
+    site.tag(build)
+    assert len(site.round()) == 1
+    assert site.cursor.checkpoints[-1].event < ahead.event
+    site.tag(site.build("2"))
+    assert len(site.round()) == 1
 
 
 def test_generated_build_that_ended_long_ago() -> None:
