@@ -39,9 +39,11 @@
     │   └── UnknownOutcome           the hub may have the task that was submitted, or not
     ├── ProtocolError                the reply is not what a Koji hub says
     │   ├── NotXMLRPC
+    │   │   └── UnreadableReply
     │   ├── TruncatedReply
     │   ├── ReplyTooLarge
     │   └── ForbiddenXML
+    │       └── ReplyTooDeep         (an UnreadableReply, too)
     ├── TransferError                a file was not transferred intact
     ├── BusError                     a message broker can't be used
     │   ├── BrokerUnreachable            no connection to it, or it broke, or no answer came in time
@@ -104,6 +106,7 @@ __all__ = [
     "PreBuildError",
     "ProfileNotFound",
     "ProtocolError",
+    "ReplyTooDeep",
     "ReplyTooLarge",
     "RequestTimeout",
     "RetryError",
@@ -119,6 +122,7 @@ __all__ = [
     "TruncatedReply",
     "UnknownFault",
     "UnknownOutcome",
+    "UnreadableReply",
     "fault_from",
 ]
 
@@ -425,6 +429,10 @@ class NotXMLRPC(ProtocolError):
     """The reply is not an XML-RPC response: a web page, say, or broken XML."""
 
 
+class UnreadableReply(NotXMLRPC):
+    """The hub's own reply holds a value that can't be read: it would send the same again."""
+
+
 class TruncatedReply(ProtocolError):
     """The reply ends in the middle."""
 
@@ -435,6 +443,10 @@ class ReplyTooLarge(ProtocolError):
 
 class ForbiddenXML(ProtocolError):
     """The reply declares a document type or entities, which no hub does."""
+
+
+class ReplyTooDeep(ForbiddenXML, UnreadableReply):
+    """A value in the hub's reply nests absurdly."""
 
 
 class TransferError(KojiException):

@@ -16,6 +16,7 @@ from txkoji.exceptions import (
     ServerOffline,
     TLSError,
     TransportError,
+    UnreadableReply,
 )
 
 __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
@@ -82,6 +83,9 @@ class RetryPolicy:
         Returns:
             The seconds to wait before the next attempt, None to give up.
         """
+        if isinstance(error, UnreadableReply):
+            # The hub would send the same again.
+            return None
         if not is_passing(error) or (write and not was_not_carried_out(error)):
             return None
         pause = self.pause(failures)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
 
-from txkoji.exceptions import BusError, KojiLoginException, TransportError
+from txkoji.exceptions import BusError, KojiLoginException, TransportError, UnreadableReply
 from txkoji.retry import is_passing
 
 __all__ = [
@@ -98,6 +98,8 @@ def is_passing_trouble(error: BaseException) -> bool:
     Trouble with the network, the hub or a broker is; so is a time limit. Everything else counts as
     the message's own: retrying it would block the messages behind it forever.
     """
+    if isinstance(error, UnreadableReply):
+        return False
     if isinstance(error, (TransportError, KojiLoginException, BusError)):
         return True
     return is_passing(error) or isinstance(error, (CancelledError, TimedOut))

@@ -8,12 +8,14 @@ from twisted.internet.defer import Deferred
 
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
-from txkoji.exceptions import ConnectionFailed, ProtocolError
+from txkoji.exceptions import ReplyTooLarge, UnreadableReply
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
-from txkoji.retry import is_passing
 
-__all__ = ["BatchedCalls", "RichHub"]
+__all__ = ["UNREADABLE", "BatchedCalls", "RichHub"]
+
+UNREADABLE = (UnreadableReply, ReplyTooLarge)
+"""Replies of the hub itself that would be as unreadable if it were asked again."""
 
 
 class UserNames(Protocol):
@@ -42,35 +44,21 @@ class BatchedCalls:
     def __init__(self, client: HubClient) -> None:
         self._client = client
         self._batcher = client.batcher()
-        self._probes = client.batcher()
 
     @returns_deferred
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Return a Deferred of the plain result of a call.
 
         Raises:
-            ProtocolError: the hub's answer to this very call is unreadable: another call worked.
+            UnreadableReply, ReplyTooLarge: the hub's reply to this very call is unreadable.
             KojiException: the hub is unreachable, or refused.
         """
         call = Call(method, args, kwargs)
         try:
             return await self._batcher.add(call)
-        except ProtocolError as error:
-            if is_passing(error):
-                raise
-        # One unreadable result spoils the reply to the whole batch. A front end that answers for
-        # the hub spoils it too, but then the probe fails as well.
-        await self._probe()
-        [result] = await self._client.send_all([call])
+        except UNREADABLE:
+            # One unreadable result spoils the reply to a whole batch.
+            [result] = await self._client.send_all([call])
         if isinstance(result, Exception):
             raise result
         return result
-
-    async def _probe(self) -> None:
-        """Make a small call: those of calls that fail together are one request."""
-        try:
-            await self._probes.add(Call("getAPIVersion"))
-        except ProtocolError as error:
-            raise ConnectionFailed(
-                f"{self._client.url} does not answer as a Koji hub: {error}"
-            ) from error

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from txkoji.exceptions import ProtocolError
+from txkoji.history.hub import UNREADABLE
 from txkoji.history.values import integer, seconds, struct
-from txkoji.retry import is_passing
 
 __all__ = ["PAGE", "Unreadable", "rows_after", "rows_by_offset"]
 
@@ -90,12 +89,9 @@ async def _around_unreadable(
     """Return the readable rows of a page, and how many rows it has in all."""
     try:
         rows = await read(offset, limit)
-    except ProtocolError as error:
-        if is_passing(error):
-            raise
+    except UNREADABLE as error:
         if limit == 1:
-            before = await _row_before(read, offset)
-            unreadable(before, error)
+            unreadable(await _row_before(read, offset), error)
             return [], 1
     else:
         return rows, len(rows)
@@ -113,9 +109,7 @@ async def _row_before(read: Callable[[int, int], Awaitable[list[Any]]], offset: 
         return None
     try:
         return next(iter(await read(offset - 1, 1)), None)
-    except ProtocolError as error:
-        if is_passing(error):
-            raise
+    except UNREADABLE:
         return None
 
 

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from txkoji import build_states, task_states
-from txkoji.exceptions import GenericError, HubFault, ParameterError, ProtocolError
+from txkoji.exceptions import GenericError, HubFault, ParameterError
 from txkoji.gathering import gather
 from txkoji.history import records
 from txkoji.history.cursor import Cursor
 from txkoji.history.events import Event
-from txkoji.history.hub import BatchedCalls, RichHub
+from txkoji.history.hub import UNREADABLE, BatchedCalls, RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.paging import Unreadable, rows_after, rows_by_offset
 from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
 from txkoji.history.values import integer, seconds, struct
-from txkoji.retry import is_passing
 
 __all__ = [
     "Builds",
@@ -232,9 +231,7 @@ class GeneratedBuilds(Query):
     async def _reread(self, build_id: int) -> Any:
         try:
             return await self._call("getBuild", build_id)
-        except ProtocolError as error:
-            if is_passing(error):
-                raise
+        except UNREADABLE as error:
             self._unusable.add(f"build {build_id}", error)
             return None
 

@@ -22,8 +22,10 @@ from txkoji.exceptions import (
     ForbiddenXML,
     NotXMLRPC,
     ProtocolError,
+    ReplyTooDeep,
     ReplyTooLarge,
     TruncatedReply,
+    UnreadableReply,
     fault_from,
 )
 from txkoji.hub.scanner import Scanner
@@ -252,7 +254,7 @@ class _Document:
             try:
                 value = scalar(text)
             except (ValueError, binascii.Error) as error:
-                raise NotXMLRPC(f"a bad <{tag}> in the reply: {error}") from error
+                raise UnreadableReply(f"a bad <{tag}> in the reply: {error}") from error
             self._put(value)
         elif tag == "value":
             if not self._typed:
@@ -324,11 +326,11 @@ class _Document:
 
 
 def _too_deep() -> ForbiddenXML:
-    return ForbiddenXML(f"the reply nests deeper than {MAX_DEPTH} levels: refused")
+    return ReplyTooDeep(f"the reply nests deeper than {MAX_DEPTH} levels: refused")
 
 
-def _half_a_member() -> NotXMLRPC:
-    return NotXMLRPC("a struct in the reply has a member without a name or a value")
+def _half_a_member() -> UnreadableReply:
+    return UnreadableReply("a struct in the reply has a member without a name or a value")
 
 
 class ResponseDecoder:
@@ -358,6 +360,7 @@ class ResponseDecoder:
             ReplyTooLarge: more than ``max_bytes`` have come.
             ForbiddenXML: the reply declares a document type, or nests absurdly.
             NotXMLRPC: the reply is not an XML-RPC response: a web page, broken XML.
+            UnreadableReply: it is the hub's, and holds a value that can't be read.
         """
         self._size += len(data)
         if self._size > self._max_bytes:
@@ -414,7 +417,8 @@ class ResponseDecoder:
             words = expat.ErrorString(error.code)
             raise NotXMLRPC(f"the hub's reply is not XML-RPC ({words}); {self._quote()}") from error
         except NotXMLRPC as error:
-            raise NotXMLRPC(f"the hub's reply is not XML-RPC ({error}); {self._quote()}") from error
+            message = f"the hub's reply is not XML-RPC ({error}); {self._quote()}"
+            raise type(error)(message) from error
 
     def _quote(self) -> str:
         words = " ".join(self._begin.decode("utf-8", "replace").split())

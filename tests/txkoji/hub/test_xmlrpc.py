@@ -20,8 +20,10 @@ from txkoji.exceptions import (
     ReplyTooLarge,
     TruncatedReply,
     UnknownFault,
+    UnreadableReply,
 )
 from txkoji.hub.xmlrpc import ResponseDecoder, decode_call, decode_response, encode_call
+from txkoji.retry import RetryPolicy
 
 HEAD = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
 TAIL = b"</param>\n</params>\n</methodResponse>\n"
@@ -170,6 +172,22 @@ def test_bad_replies(data: bytes, kind: type[Exception]) -> None:
     with pytest.raises(kind) as caught:
         decode_response(data)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"<int>one</int>",
+        b"<struct><member><value><nil/></value></member></struct>",
+        b"<array><data><value>" * 300,
+    ],
+    ids=["bad integer", "no name", "too deep"],
+)
+def test_unreadable_reply(value: bytes) -> None:
+    """A value that can't be read is the hub's own, which another attempt would repeat."""
+    with pytest.raises(UnreadableReply) as caught:
+        decode_response(reply(value))
+    assert RetryPolicy().wait(caught.value, failures=1, elapsed=0, deadline=9, write=False) is None
 
 
 def test_reply_too_large() -> None:
