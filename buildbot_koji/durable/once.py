@@ -17,13 +17,13 @@ import enum
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
 from txkoji.exceptions import KojiException, TransportError
 
-__all__ = ["IntentEvent", "IntentState", "IntentStore", "Once", "OnceAction"]
+__all__ = ["Intent", "IntentEvent", "IntentState", "Once", "OnceAction"]
 
 T = TypeVar("T")
 
@@ -74,14 +74,19 @@ class OnceAction(Generic[T]):
     prepare: Callable[[], Awaitable[None]] = _nothing
 
 
-class IntentStore(Protocol):
-    """Keeps what is known of one action, over a crash."""
+@dataclass(frozen=True)
+class Intent:
+    """What is known of an action when an attempt begins, and how to store more.
 
-    def recall(self) -> tuple[IntentState, Any]:
-        """Return what is known of the action: NEW, IN_DOUBT, or DONE with the result."""
+    Attributes:
+        save: stores the intent where it is given None, else the result.
+        state: NEW, or for an action that an earlier attempt stored IN_DOUBT or DONE.
+        result: the result of an action that is DONE.
+    """
 
-    async def save(self, result: Any = None) -> None:
-        """Store the intent of the action, or its result."""
+    save: Callable[[Any], Awaitable[None]]
+    state: IntentState = IntentState.NEW
+    result: Any = None
 
 
 class Once(Generic[T]):
@@ -89,7 +94,7 @@ class Once(Generic[T]):
 
     Args:
         action: what to do.
-        store: keeps the intent and the result.
+        intent: what is known of it.
         critical: entered around the call and the storing of its result: what is interrupted there
             leaves something on the hub that no one keeps track of.
 
@@ -100,13 +105,14 @@ class Once(Generic[T]):
     def __init__(
         self,
         action: OnceAction[T],
-        store: IntentStore,
+        intent: Intent,
         critical: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._action = action
-        self._store = store
+        self._save = intent.save
         self._critical = critical
-        self.state, self._result = store.recall()
+        self.state = intent.state
+        self._result: Any = intent.result
 
     async def run(
         self, clock: Any, policy: RetryPolicy, say: Callable[[KojiException], object]
@@ -132,7 +138,7 @@ class Once(Generic[T]):
             done: T = self._result
             return done
         if self.state is IntentState.NEW:
-            await self._store.save()
+            await self._save(None)
             self._happened(IntentEvent.SAVED)
         try:
             await self._action.prepare()
@@ -140,7 +146,7 @@ class Once(Generic[T]):
             found = await self._action.look() if in_doubt else None
             with self._critical():
                 result = await self._action.do() if found is None else found
-                await self._store.save(result)
+                await self._save(result)
         except TransportError as error:
             if error.may_have_arrived:
                 self._happened(IntentEvent.LOST)

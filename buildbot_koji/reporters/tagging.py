@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
-from buildbot_koji.durable.once import IntentState, Once
+from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
 from buildbot_koji.durable.task_intents import submit_once
 from buildbot_koji.hubs.hub import Hub
@@ -360,7 +360,14 @@ class TagSender:
             return said
         submission = await koji.submissions.begin(call)
         notes = {"submission": asdict(submission), "call": call.to_json(), "said": said}
-        once = Once(submit_once(hub, call, submission), _Notes(notes, remember))
+
+        async def save(task_id: int | None) -> None:
+            # The outbox stores the result, when the delivery is accepted.
+            if task_id is None:
+                await remember(notes)
+
+        # The task of an earlier attempt was looked for before this one was planned.
+        once = Once(submit_once(hub, call, submission), Intent(save))
         return _accepted(hub, notes, await once.attempt())
 
     async def follow(self, delivery: Delivery) -> str:
@@ -390,23 +397,6 @@ class TagSender:
         except HubFault as fault:
             return reason_of(fault.text)
         return "the hub gives no reason"
-
-
-class _Notes:
-    """The intent of one tagging in the notes of its delivery; an :class:`IntentStore`."""
-
-    def __init__(self, notes: Mapping[str, Any], remember: Remember) -> None:
-        self._notes = notes
-        self._remember = remember
-
-    def recall(self) -> tuple[IntentState, Any]:
-        """Return NEW: an earlier attempt's task was looked for before this one was planned."""
-        return IntentState.NEW, None
-
-    async def save(self, result: Any = None) -> None:
-        """Store the intent; the outbox stores the result when the delivery is accepted."""
-        if result is None:
-            await self._remember(self._notes)
 
 
 def _call_of(notes: Mapping[str, Any]) -> Call:

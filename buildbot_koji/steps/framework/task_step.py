@@ -11,7 +11,7 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.once import IntentState, Once
+from buildbot_koji.durable.once import Intent, IntentState, Once
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
@@ -184,9 +184,8 @@ class KojiTaskStep(KojiStep):
             if state is IntentState.IN_DOUBT:
                 self._intent = intent
             action = submit_once(hub, intent.call, intent.submission)
-            once = Once(
-                action, _TaskStore(self.save_intent, intent, state), self.early_end.critical
-            )
+            stored = Intent(lambda found: self.save_intent(replace(intent, task_id=found)), state)
+            once = Once(action, stored, self.early_end.critical)
             words = "looking for the task as soon as the hub answers"
             task_id = await once.run(
                 self.master.reactor, self.timing.retry, partial(self.say_error, words)
@@ -311,25 +310,3 @@ class KojiTaskStep(KojiStep):
         if canceled:
             return f"canceled {task}"
         return f"the hub does not answer: {task} is canceled as soon as it does"
-
-
-class _TaskStore:
-    """The intent of one task; an :class:`IntentStore`."""
-
-    def __init__(
-        self,
-        save: Callable[[TaskIntent], Awaitable[None]],
-        intent: TaskIntent,
-        state: IntentState,
-    ) -> None:
-        self._save = save
-        self._intent = intent
-        self._state = state
-
-    def recall(self) -> tuple[IntentState, Any]:
-        """Return whether an earlier attempt may have submitted the task."""
-        return self._state, None
-
-    async def save(self, result: Any = None) -> None:
-        """Store the intent, with the id of the task as soon as that is known."""
-        await self._save(replace(self._intent, task_id=result))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from buildbot.process import results
 from twisted.internet.defer import DeferredList
 
-from buildbot_koji.durable.once import IntentState, Once, OnceAction
+from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import explain, one_line
 from buildbot_koji.hubs.hub import Hub
@@ -77,11 +77,16 @@ class KojiWriteStep(KojiStep):
         self._notes[name] = {**self.noted(name), **facts}
         await self.store_attempt(json.dumps(self._notes).encode())
 
-    def recall(self, name: str) -> tuple[IntentState, Any]:
-        """Return what is known of a call; see :class:`IntentStore`."""
+    def _intent(self, name: str) -> Intent:
+        """Return what is known of a call."""
+
+        async def save(result: Any) -> None:
+            facts = {"begun": self.now()} if result is None else {"result": result}
+            await self.note(name, **facts)
+
         if "result" in self.noted(name):
-            return IntentState.DONE, self.noted(name)["result"]
-        return (IntentState.IN_DOUBT if name in self._found else IntentState.NEW), None
+            return Intent(save, IntentState.DONE, self.noted(name)["result"])
+        return Intent(save, IntentState.IN_DOUBT if name in self._found else IntentState.NEW)
 
     async def once(self, hub: Hub, name: str, action: OnceAction[T]) -> T:
         """Do something on the hub exactly once; returns its result.
@@ -96,30 +101,11 @@ class KojiWriteStep(KojiStep):
             TransportError: the hub is unreachable, and did not get the call.
         """
         action = replace(action, prepare=hub.log_in)
-        once = Once(action, _NoteStore(self, name), self.early_end.critical)
+        once = Once(action, self._intent(name), self.early_end.critical)
         words = "checking whether it is done as soon as the hub answers"
         return await once.run(
             self.master.reactor, self.timing.retry, partial(self.say_error, words)
         )
-
-
-class _NoteStore:
-    """The intent of one call in a step's notes; an :class:`IntentStore`."""
-
-    def __init__(self, step: KojiWriteStep, name: str) -> None:
-        self._step = step
-        self._name = name
-
-    def recall(self) -> tuple[IntentState, Any]:
-        """Return what is known of the call."""
-        return self._step.recall(self._name)
-
-    async def save(self, result: Any = None) -> None:
-        """Store the intent, or the result."""
-        if result is None:
-            await self._step.note(self._name, begun=self._step.now())
-        else:
-            await self._step.note(self._name, result=result)
 
 
 class KojiTasksStep(KojiWriteStep):

@@ -10,7 +10,14 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from buildbot_koji.durable.once import TRANSITIONS, IntentEvent, IntentState, Once, OnceAction
+from buildbot_koji.durable.once import (
+    TRANSITIONS,
+    Intent,
+    IntentEvent,
+    IntentState,
+    Once,
+    OnceAction,
+)
 from buildbot_koji.durable.waiting import is_unreachable, until_answered
 from txkoji import RetryPolicy
 from txkoji.exceptions import (
@@ -37,10 +44,7 @@ class Hub:
         self.replies: list[Callable[[], Any]] = []
         self.look_replies: list[Callable[[], Any]] = []
 
-    def recall(self) -> tuple[IntentState, Any]:
-        return self.known
-
-    async def save(self, result: Any = None) -> None:
+    async def save(self, result: Any) -> None:
         self.stored.append(result)
 
     async def do(self) -> int:
@@ -62,7 +66,7 @@ class Hub:
         self.critical -= 1
 
     def once(self) -> Once[int]:
-        return Once(OnceAction(self.do, self.look), self, self.section)
+        return Once(OnceAction(self.do, self.look), Intent(self.save, *self.known), self.section)
 
     def run(self) -> Deferred[int]:
         say = self.said.append
