@@ -231,13 +231,15 @@ async def test_time_limits(hub: FakeHub, master: MasterProcess) -> None:
 @pytest_twisted.ensureDeferred
 async def test_master_restarts(hub: FakeHub, master: MasterProcess, number: int) -> None:
     """After a stop or a crash of the master, the next attempt resumes watching the same task."""
-    hub.builder.seconds = 8
     request = await master.force("official")
-    first = await until_known(master, request)
     task = await until_building(hub)
+    # The task's children wait until the master is back.
+    hub.call("disableHost", "builder1")
+    first = await until_known(master, request)
     await master.end(number)
     assert [each["state"] for each in build_tasks(hub)] == [task_states.OPEN]
     await master.start()
+    hub.call("enableHost", "builder1")
     build = await master.ended(request)
     assert build["buildid"] != first["buildid"]
     assert build["results"] == SUCCESS
@@ -249,10 +251,12 @@ async def test_master_restarts(hub: FakeHub, master: MasterProcess, number: int)
 @pytest_twisted.ensureDeferred
 async def test_hub_is_away_for_a_while(hub: FakeHub, master: MasterProcess) -> None:
     """A hub that goes offline during a build makes the build late, not failed."""
-    hub.builder.seconds = 3
     request = await master.force("scratch")
+    await until_building(hub)
+    hub.call("disableHost", "builder1")
     await until_known(master, request)
     hub.offline()
+    hub.call("enableHost", "builder1")
     await until(lambda: build_tasks_of(hub)[0]["state"] == task_states.CLOSED)
     assert not (await master.builds(request))[0]["complete"]
     hub.online()
