@@ -13,11 +13,14 @@ from txkoji import Connection, task_states
 
 async def main(reactor: Any, *names: str) -> None:
     koji = Connection("koji", reactor=reactor)
+    active = list(task_states.ACTIVE_GROUP)
     channels = [
         channel for channel in await koji.listChannels() if channel.name in names or not names
     ]
     for channel in channels:
-        tasks, capacity = await gatherResults([channel.tasks(), channel.total_capacity()])
+        tasks, capacity = await gatherResults(
+            [channel.tasks(state=active), channel.total_capacity()]
+        )
         waiting = [task for task in tasks if task.state == task_states.FREE]
         load = sum(task.weight for task in tasks if task.state == task_states.OPEN)
         print(f"{channel.name}: load {load:g} of {capacity:g}, {len(waiting)} tasks wait")

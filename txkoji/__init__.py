@@ -1,5 +1,6 @@
 """An asynchronous Koji client on Twisted."""
 
+from txkoji._distribution import VERSION
 from txkoji.connection import Connection
 from txkoji.exceptions import KojiException, KojiLoginException
 from txkoji.files.downloads import RemoteFile
@@ -36,6 +37,8 @@ from txkoji.watching.outcomes import Outcome, read_outcome, reason_of
 from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.task_tree import TaskChange, TaskTree, arch_of
 from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch
+
+__version__ = VERSION
 
 __all__ = [
     "EVENT_NAMES",

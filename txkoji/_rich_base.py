@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from munch import Munch
+from munch import Munch, munchify
 from twisted.internet.defer import Deferred
+
+R = TypeVar("R", bound="RichObject")
 
 
 class HubConnection(Protocol):
@@ -34,6 +36,22 @@ class RichObject(Munch):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def copy(self: R) -> R:
+        """Return a deep copy with the same connection."""
+        return self._with_items(munchify(dict(self)))
+
+    def __copy__(self: R) -> R:
+        return self._with_items(self)
+
+    def __deepcopy__(self: R, _memo: dict[int, Any]) -> R:
+        return self.copy()
+
+    def _with_items(self: R, items: dict[str, Any]) -> R:
+        made = type(self)(items)
+        if hasattr(self, "connection"):
+            made.connection = self.connection
+        return made
 
 
 def make(kind: type[RichObject], struct: dict[str, Any], connection: HubConnection) -> Any:

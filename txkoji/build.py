@@ -60,18 +60,20 @@ class Build(RichObject):
         """
         own = self.get("task_id")
         if own is None:
-            own = (self.get("extra") or {}).get("container_koji_task_id")
+            own = _struct(self.get("extra")).get("container_koji_task_id")
         return None if own is None else int(own)
 
     @property
     def gitbuildhash(self) -> str | None:
-        """The Git commit that the build was made of, None where its source names none."""
-        extra_source = ((self.get("extra") or {}).get("source") or {}).get("original_url")
-        for source in (self.get("source"), extra_source):
-            revision = (source or "").rpartition("#")[2]
-            if _GIT_HASH.fullmatch(revision):
-                return str(revision)
-        return None
+        """The Git commit that the build was made of, None where its source names none.
+
+        It is a branch or a tag (``origin/master``) where the hub knows no more.
+        """
+        original = _struct(_struct(self.get("extra")).get("source")).get("original_url")
+        sources = [each for each in (self.get("source"), original) if isinstance(each, str)]
+        named = [revision for revision in (each.partition("#")[2] for each in sources) if revision]
+        commits = [revision for revision in named if _GIT_HASH.fullmatch(revision)]
+        return next(iter(commits + named), None)
 
     @returns_deferred
     async def estimate_completion(self) -> datetime.datetime | None:
@@ -105,3 +107,8 @@ class Build(RichObject):
         """Return a Deferred of the name of the target that the build was made for, or None."""
         task = await self.task()
         return None if task is None else task.target
+
+
+def _struct(value: Any) -> dict[str, Any]:
+    # Content generators put what they like into `extra`.
+    return value if isinstance(value, dict) else {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from txkoji._states import state_name
+
 __all__ = ["BUILDING", "CANCELED", "COMPLETE", "DELETED", "FAILED", "BuildStates", "to_str"]
 
 
@@ -27,7 +29,6 @@ CANCELED = BuildStates.CANCELED
 def to_str(number: int) -> str:
     """Return the name of a state: ``to_str(1) == 'COMPLETE'``.
 
-    Raises:
-        ValueError: no state has this number.
+    A number that no state has gives ``(unknown state 999)``.
     """
-    return BuildStates(number).name
+    return state_name(BuildStates, number)

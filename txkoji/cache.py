@@ -6,8 +6,10 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
@@ -38,37 +40,72 @@ class Cache:
 
     Args:
         connection: a :class:`txkoji.Connection`.
+        directory: where the names of all profiles are kept, instead.
     """
 
-    def __init__(self, connection: _AsksForNames) -> None:
+    def __init__(
+        self, connection: _AsksForNames, directory: str | os.PathLike[str] | None = None
+    ) -> None:
         self._connection = connection
+        self._base = directory
 
     @property
     def directory(self) -> Path:
         """Where this profile's names are kept."""
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        return Path(base).expanduser() / "txkoji" / str(self._connection.profile)
+        default = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "txkoji"
+        return Path(self._base or default) / str(self._connection.profile)
+
+    def filename(self, kind: str, key: int | str) -> str:
+        """Return the path of the file that keeps a name.
+
+        Args:
+            kind: ``user``, ``tag`` or another word of the caller's.
+            key: the id, or what else the hub knows the object by.
+        """
+        return str(self.directory / f"{quote(kind, safe='')}-{quote(str(key), safe='')}.json")
+
+    def get_name(self, kind: str, key: int | str) -> str | None:
+        """Return a name that is kept, else None. This reads a file; see :meth:`filename`."""
+        return _read(Path(self.filename(kind, key)))
+
+    def put_name(self, kind: str, key: int | str, name: str) -> None:
+        """Keep a name. This writes a file; see :meth:`filename`."""
+        _write(Path(self.filename(kind, key)), name)
 
     @returns_deferred
-    async def user_name(self, user_id: int) -> str | None:
+    async def user_name(self, user_id: int | str) -> str | None:
         """Return a Deferred of the name of a user, None where the hub has no such user."""
-        return await self._name("user", user_id, "getUser")
+        return await self.get_or_load_name("user", user_id, "getUser")
 
     @returns_deferred
-    async def tag_name(self, tag_id: int) -> str | None:
+    async def tag_name(self, tag_id: int | str) -> str | None:
         """Return a Deferred of the name of a tag, None where the hub has no such tag."""
-        return await self._name("tag", tag_id, "getTag")
+        return await self.get_or_load_name("tag", tag_id, "getTag")
 
-    async def _name(self, kind: str, number: int, method: str) -> str | None:
-        path = self.directory / f"{kind}-{int(number)}.json"
-        known = await self._in_thread(_read, path)
+    @returns_deferred
+    async def get_or_load_name(
+        self, kind: str, key: int | str, method: str | Callable[[Any], Deferred[Any]]
+    ) -> str | None:
+        """Return a Deferred of a name that is kept; one that is not, is asked for and kept.
+
+        Args:
+            kind: see :meth:`filename`.
+            key: the id, or what else the hub knows the object by.
+            method: the hub method that gives the object, or ``connection.getUser`` and the like.
+
+        Raises:
+            HubFault, TransportError: as for any read.
+        """
+        known = await self._in_thread(self.get_name, kind, key)
         if known is not None:
             return str(known)
-        found = await self._connection.call(method, number)
+        found = await (
+            self._connection.call(method, key) if isinstance(method, str) else method(key)
+        )
         if found is None:
             return None
         name = str(found["name"])
-        await self._in_thread(_write, path, name)
+        await self._in_thread(self.put_name, kind, key, name)
         return name
 
     def _in_thread(self, function: Any, *args: Any) -> Any:

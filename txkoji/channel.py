@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji import task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
 
@@ -31,15 +30,16 @@ class Channel(RichObject):
         """List the channel's tasks.
 
         Args:
-            kwargs: further options of ``listTasks``: ``state=[...]``. Without a state, the tasks
-                that are not finished.
+            kwargs: options of ``listTasks``. Without ``state=[...]``, tasks of all states, which
+                on a hub of some years are millions; ``queryOpts={"limit": 100}``.
 
         Returns:
-            A Deferred of a list of :class:`txkoji.task.Task`.
+            A Deferred of a list of :class:`txkoji.task.Task`, by priority and then by creation.
         """
-        options = {"state": [int(state) for state in task_states.ACTIVE_GROUP], **kwargs}
-        options["channel_id"] = self.id
-        return list(await self.connection.call("listTasks", options))
+        query = {"order": "priority,create_time", **kwargs.pop("queryOpts", {})}
+        return list(
+            await self.connection.call("listTasks", {**kwargs, "channel_id": self.id}, query)
+        )
 
     @returns_deferred
     async def total_capacity(self) -> float:

@@ -28,6 +28,8 @@ from txkoji.files.uploads import Progress, new_directory, upload
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.requests import Limits
+from txkoji.hub.session import Session
+from txkoji.hub.tls import trust_root
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
@@ -35,6 +37,25 @@ from txkoji.retry import RetryPolicy
 from txkoji.submission.submitter import Submission, Submitter
 
 __all__ = ["Connection"]
+
+
+class HubProxy:
+    """What calls a hub as :class:`twisted.web.xmlrpc.Proxy` does; the results are plain.
+
+    Args:
+        client: the hub's client.
+    """
+
+    def __init__(self, client: HubClient) -> None:
+        self.url = client.url
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"<HubProxy {self.url}>"
+
+    def callRemote(self, method: str, *args: Any) -> Deferred[Any]:  # noqa: N802 - Twisted's name
+        """Return a Deferred of the result of a call; see :meth:`Connection.call`."""
+        return self._client.call(method, *args)
 
 
 class Connection:
@@ -49,6 +70,9 @@ class Connection:
         profile: the name of a profile in Koji's configuration files, or a Profile.
         reactor: the reactor; by default Twisted's global one.
         deadline: seconds that a call may take, retries included.
+        first_deadline: the same as long as the hub has never answered and takes no connection: a
+            wrong address is reported soon. None to wait for the whole ``deadline``, as a service
+            does that may start before the hub.
         request_timeout: seconds until one reply begins, and between two pieces of it; by default
             the profile's ``timeout``.
         max_reply_bytes: the largest reply that is accepted.
@@ -74,6 +98,7 @@ class Connection:
         *,
         reactor: Any = None,
         deadline: float = 120.0,
+        first_deadline: float | None = 5.0,
         request_timeout: float | None = None,
         max_reply_bytes: int = DEFAULT_MAX_BYTES,
         at_once: int = 10,
@@ -99,7 +124,7 @@ class Connection:
         self.client = HubClient(
             self.settings,
             reactor,
-            limits=Limits(deadline, request_timeout, max_reply_bytes, at_once),
+            limits=Limits(deadline, request_timeout, max_reply_bytes, at_once, first_deadline),
             anonymous_reads=anonymous_reads,
             batching=batching,
             retry=retry,
@@ -461,18 +486,67 @@ class Connection:
 
     @property
     def session_id(self) -> int | None:
-        """The id of the session, None while not logged in."""
+        """The id of the session, None while not logged in.
+
+        Setting it, :attr:`session_key` and :attr:`callnum` takes over a session that a login
+        elsewhere made; setting it to None forgets the session.
+        """
         return self.client.session.id if self.client.session else None
+
+    @session_id.setter
+    def session_id(self, number: int | None) -> None:
+        if number is None:
+            self.client.session = None
+        else:
+            self._adopted_session().id = number
 
     @property
     def session_key(self) -> str | None:
         """The secret of the session, None while not logged in."""
         return self.client.session.key if self.client.session else None
 
+    @session_key.setter
+    def session_key(self, key: str | None) -> None:
+        if key is None:
+            self.client.session = None
+        else:
+            self._adopted_session().key = key
+
     @property
     def callnum(self) -> int | None:
         """The number of the session's next call, None while not logged in."""
         return self.client.session.callnum if self.client.session else None
+
+    @callnum.setter
+    def callnum(self, number: int | None) -> None:
+        if number is not None:
+            self._adopted_session().callnum = number
+
+    def _adopted_session(self) -> Session:
+        if self.client.session is None:
+            self.client.session = Session(0, "", headers=True)
+        return self.client.session
+
+    # What programs look at
+
+    @property
+    def serverca(self) -> str | None:
+        """The profile's file or directory of authorities, None for the system's."""
+        return self.settings.serverca
+
+    @property
+    def trustRoot(self) -> Any:  # noqa: N802 - Twisted's name
+        """The authorities that the hub's certificate is checked with, as Twisted takes them.
+
+        Raises:
+            BrokenConfiguration: ``serverca`` can't be read.
+        """
+        return trust_root(self.settings)
+
+    @property
+    def proxy(self) -> HubProxy:
+        """The hub as a :class:`twisted.web.xmlrpc.Proxy`: ``callRemote(method, *args)``."""
+        return HubProxy(self.client)
 
     @returns_deferred
     async def login(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from txkoji import build_states
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import HubConnection
+from txkoji.gathering import gather
 
 __all__ = [
     "average_build_duration",
@@ -27,7 +28,10 @@ class EstimateSource(HubConnection, Protocol):
 async def average_build_duration(
     connection: HubConnection, package: str
 ) -> datetime.timedelta | None:
-    """Ask the hub how long a package's builds take on average.
+    """Say how long a package's builds take on average.
+
+    The hub averages all builds that it made. Those of content generators it only imports: for a
+    container (a package ``bash-container``) it is the average of the last builds.
 
     Args:
         connection: a :class:`txkoji.Connection`.
@@ -36,6 +40,8 @@ async def average_build_duration(
     Returns:
         A Deferred of a timedelta, None if the hub has no build.
     """
+    if _is_container(package):
+        return await average_last_builds(connection, package)
     return await connection.call("getAverageBuildDuration", package)  # type: ignore[no-any-return]
 
 
@@ -43,7 +49,9 @@ async def average_build_duration(
 async def average_build_durations(
     connection: EstimateSource, packages: Iterable[str]
 ) -> list[datetime.timedelta | None]:
-    """Ask the hub for the average durations of many packages, in one multicall.
+    """Say how long the builds of many packages take; see :func:`average_build_duration`.
+
+    All but containers are asked about in one multicall.
 
     Args:
         connection: a :class:`txkoji.Connection`.
@@ -52,10 +60,20 @@ async def average_build_durations(
     Returns:
         A Deferred of a list, in the order of the names.
     """
+    names = list(packages)
     multicall = connection.MultiCall()
-    for package in packages:
-        multicall.getAverageBuildDuration(package)
-    return list(await multicall())
+    asked = [name for name in dict.fromkeys(names) if not _is_container(name)]
+    for name in asked:
+        multicall.getAverageBuildDuration(name)
+    found = dict(zip(asked, await multicall(), strict=True))
+    containers = [name for name in dict.fromkeys(names) if _is_container(name)]
+    averages = await gather(average_last_builds(connection, name) for name in containers)
+    found.update(zip(containers, averages, strict=True))
+    return [found[name] for name in names]
+
+
+def _is_container(package: str) -> bool:
+    return package.endswith("-container")
 
 
 @returns_deferred
@@ -63,8 +81,6 @@ async def average_last_builds(
     connection: HubConnection, package: str, limit: int = 5
 ) -> datetime.timedelta | None:
     """Average the durations of a package's last complete builds.
-
-    The hub's own average leaves out the builds of content generators (containers).
 
     Args:
         connection: a :class:`txkoji.Connection`.

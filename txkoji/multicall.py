@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,30 +18,40 @@ __all__ = ["MultiCall", "MultiCallResults"]
 
 
 class MultiCallResults:
-    """The results of the calls, in their order.
+    """The results of the calls, in their order; one of a call that failed raises its exception.
 
-    Iterating gives each result; at a call that failed it raises its exception, and resumes with the
-    next call when it is asked again.
+    ``results[i]`` is one result. Iterating gives each, any number of times; after an exception,
+    the iterator resumes with the next call when it is asked again. ``next(results)`` goes through
+    them once.
+
+    Attributes:
+        calls: the calls (:class:`txkoji.Call`).
     """
 
-    def __init__(self, outcomes: list[Any]) -> None:
+    def __init__(self, calls: Sequence[Call], outcomes: Sequence[Any]) -> None:
+        self.calls = tuple(calls)
         self._outcomes = outcomes
-        self._next = 0
+        self._once = iter(self)
 
     def __iter__(self) -> Iterator[Any]:
-        return self
+        # A generator would end at the first exception.
+        return map(_result_of, self._outcomes)
 
     def __len__(self) -> int:
         return len(self._outcomes)
 
+    def __getitem__(self, index: int | slice) -> Any:
+        found = self._outcomes[index]
+        return list(map(_result_of, found)) if isinstance(index, slice) else _result_of(found)
+
     def __next__(self) -> Any:
-        if self._next >= len(self._outcomes):
-            raise StopIteration
-        outcome = self._outcomes[self._next]
-        self._next += 1
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return next(self._once)
+
+
+def _result_of(outcome: Any) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 class MultiCall:
@@ -53,24 +63,27 @@ class MultiCall:
     Args:
         client: sends them.
         connection: what rich results ask further.
+
+    Attributes:
+        calls: the calls (:class:`txkoji.Call`) that are not sent yet.
     """
 
     def __init__(self, client: HubClient, connection: HubConnection) -> None:
         self._client = client
         self._connection = connection
-        self._calls: list[Call] = []
+        self.calls: list[Call] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         if name.startswith("_"):
             raise AttributeError(name)
-        return partial(self.add, name)
+        return partial(self.call, name)
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self.calls)
 
-    def add(self, method: str, *args: Any, **kwargs: Any) -> None:
-        """Collect a call of a hub method."""
-        self._calls.append(rich.prepare(Call(method, args, kwargs)))
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> None:
+        """Collect a call of a hub method, also of one with a dot in its name."""
+        self.calls.append(rich.prepare(Call(method, args, kwargs)))
 
     def __call__(self) -> Deferred[MultiCallResults]:
         """Send the calls.
@@ -79,17 +92,18 @@ class MultiCall:
             A Deferred of the results. It fails as a plain call does when a whole request fails; a
             call that fails by itself shows when its result is asked for.
         """
-        calls, self._calls = self._calls, []
+        calls, self.calls = self.calls, []
         return self._send(calls)
 
     @returns_deferred
     async def _send(self, calls: list[Call]) -> MultiCallResults:
         outcomes = await self._client.send_all(calls)
         return MultiCallResults(
+            calls,
             [
                 outcome
                 if isinstance(outcome, Exception)
                 else rich.convert(call.method, outcome, self._connection)
                 for call, outcome in zip(calls, outcomes, strict=True)
-            ]
+            ],
         )

@@ -28,11 +28,13 @@ def _one(kind: type[RichObject]) -> Callable[[Any, HubConnection], Any]:
     return convert_one
 
 
-def _tree(result: Any, connection: HubConnection) -> Any:
+def _below(result: Any, connection: HubConnection) -> Any:
+    """Return the tasks of a tree, which the hub lists by the ids of their parents, each once."""
     if not isinstance(result, dict):
         return result
-    convert_tasks = _one(Task)
-    return {task_id: convert_tasks(tasks, connection) for task_id, tasks in result.items()}
+    found = {task["id"]: task for tasks in result.values() for task in tasks}
+    # A task is made by its parent: its id is the higher one.
+    return [make(Task, found[task_id], connection) for task_id in sorted(found)]
 
 
 def _seconds(result: Any, _connection: HubConnection) -> Any:
@@ -48,7 +50,7 @@ CONVERSIONS: dict[str, Callable[[Any, HubConnection], Any]] = {
     "getLatestBuilds": _one(Build),
     "getTaskInfo": _one(Task),
     "listTasks": _one(Task),
-    "getTaskDescendents": _tree,
+    "getTaskDescendents": _below,
     "getTaskChildren": _one(Task),
     "getPackage": _one(Package),
     "getChannel": _one(Channel),
@@ -56,6 +58,14 @@ CONVERSIONS: dict[str, Callable[[Any, HubConnection], Any]] = {
     "getAverageBuildDuration": _seconds,
 }
 """What makes a method's result rich. None stays None; a list is converted item by item."""
+
+_FIRST_ARGUMENTS = {
+    "getBuild": "build_id",
+    "getChannel": "channel_id",
+    "getPackage": "name",
+    "listBuilds": "package",
+}
+"""Names that programs give the first argument of a method by, beside the hub's own."""
 
 _ASK_FOR_REQUEST = frozenset({"getTaskInfo", "getTaskChildren", "getTaskDescendents"})
 
@@ -66,6 +76,9 @@ def prepare(call: Call) -> Call:
     Tasks are always asked for with their requests.
     """
     args, kwargs = tuple(call.args), dict(call.kwargs)
+    alias = _FIRST_ARGUMENTS.get(call.method)
+    if alias in kwargs and not args:
+        return Call(call.method, (kwargs.pop(alias),), kwargs)
     if call.method in _ASK_FOR_REQUEST:
         if len(args) > 1:
             args = (args[0], True, *args[2:])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
 
-from txkoji import estimates, paths
+from txkoji import estimates, paths, task_states
 from txkoji._deferreds import returns_deferred
-from txkoji._rich_base import RichObject
+from txkoji._rich_base import RichObject, make
+from txkoji.channel import Channel
 from txkoji.exceptions import KojiException
 from txkoji.task_info import TaskInfo
 
@@ -15,7 +15,7 @@ __all__ = ["NoDescendentsError", "Task"]
 
 
 class NoDescendentsError(KojiException):
-    """A task that should have children has none."""
+    """A task has no descendents of the method that was asked for."""
 
 
 class Task(TaskInfo, RichObject):
@@ -26,10 +26,14 @@ class Task(TaskInfo, RichObject):
         """The address of the task's page."""
         return paths.task_url(self.connection.weburl, self.id)
 
-    @returns_deferred
-    async def channel(self) -> Any:
-        """Return a Deferred of the task's :class:`txkoji.channel.Channel`."""
-        return await self.connection.call("getChannel", self.channel_id)
+    @property
+    def channel(self) -> Channel | None:
+        """The task's :class:`txkoji.channel.Channel`, of which only the id is known, or None.
+
+        ``koji.getChannel(task.channel_id)`` asks the hub for all of it.
+        """
+        channel_id = self.get("channel_id")
+        return None if channel_id is None else make(Channel, {"id": channel_id}, self.connection)
 
     @returns_deferred
     async def descendents(self, method: str | None = None, state: int | None = None) -> list[Task]:
@@ -42,19 +46,13 @@ class Task(TaskInfo, RichObject):
         Returns:
             A Deferred of a list of tasks, parents before their children.
         """
-        tree = await self.connection.call("getTaskDescendents", self.id)
-        found: dict[int, Task] = {}
-        waiting = [self.id]
-        for parent in waiting:
-            for child in tree.get(str(parent), []):
-                # A hub whose tasks go in a circle is not followed in circles.
-                if child["id"] not in found and child["id"] != self.id:
-                    found[child["id"]] = child
-                    waiting.append(child["id"])
         return [
             task
-            for task in found.values()
-            if (method is None or task.method == method) and (state is None or task.state == state)
+            for task in await self.connection.call("getTaskDescendents", self.id)
+            # A hub whose tasks go in a circle has the task below itself.
+            if task.id != self.id
+            and (method is None or task.method == method)
+            and (state is None or task.state == state)
         ]
 
     @returns_deferred
@@ -62,16 +60,38 @@ class Task(TaskInfo, RichObject):
         """Estimate how long the task takes.
 
         Returns:
-            A Deferred of a timedelta: the average duration of the package's builds; for a
-            container build, which the hub keeps no average of, that of its last builds. None where
-            there is none.
+            A Deferred of a timedelta: how long it took, for a task that has ended; else what
+            :func:`txkoji.estimates.average_build_duration` says of its package, or None.
         """
+        if self.completed is not None:
+            return self.duration
         package = self.package
         if package is None:
             return None
-        if self.method == "buildContainer":
-            return await estimates.average_last_builds(self.connection, package)
         return await estimates.average_build_duration(self.connection, package)
+
+    @returns_deferred
+    async def estimate_descendents(self, method: str = "buildArch") -> datetime.datetime | None:
+        """Estimate when the tasks of a method below this one end.
+
+        Args:
+            method: the method.
+
+        Returns:
+            A Deferred of an aware UTC datetime: when the last started of them should end, an open
+            one before one that has ended; None where there is no estimate.
+
+        Raises:
+            NoDescendentsError: no such task has started.
+        """
+        started = [task for task in await self.descendents(method) if task.started is not None]
+        if not started:
+            raise NoDescendentsError(f"no {method} task below the task {self.id} has started")
+        is_open = [task for task in started if task.state == task_states.OPEN]
+        latest = max(
+            is_open or started, key=lambda task: task.started.timestamp() if task.started else 0.0
+        )
+        return await latest.estimate_completion()
 
     @returns_deferred
     async def estimate_completion(self) -> datetime.datetime | None:
@@ -79,10 +99,16 @@ class Task(TaskInfo, RichObject):
 
         Returns:
             A Deferred of an aware UTC datetime: when it ended, for one that did; None where there
-            is no estimate or the task has not begun.
+            is no estimate or the task has not begun. A ``build`` begins with its first
+            ``buildArch``: its source RPM and its repo may take any time.
         """
         if self.completed is not None:
             return self.completed
+        if self.method == "build":
+            try:
+                return await self.estimate_descendents("buildArch")
+            except NoDescendentsError:
+                return None
         began = self.started
         average = await self.estimate_duration()
         return None if average is None or began is None else began + average

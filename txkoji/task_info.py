@@ -50,9 +50,24 @@ _METHOD_PARAMETERS: dict[str, tuple[str, ...]] = {
     "buildContainer": ("src", "target", "opts"),
     "buildSourceContainer": ("target", "opts"),
     "osbuildImage": ("name", "version", "distro", "image_type", "target", "arches", "opts"),
+    "indirectionimage": ("opts",),
     "buildNotification": ("recipients", "build", "target", "weburl"),
     "tagNotification": ("recipients", "is_successful", "tag_info", "from_info", "build_info"),
 }
+
+
+_SOURCES = ("src", "url", "pkg", "srpm", "source_url")
+
+_BUILDS = ("build_id", "build", "build_info")
+
+
+class TaskParams(Munch):
+    """The parameters of a task, in order: ``params.src``, ``params["src"]`` or ``params[0]``."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, (int, slice)):
+            return list(self.values())[key]
+        return super().__getitem__(key)
 
 
 class TaskInfo(Munch):
@@ -87,7 +102,7 @@ class TaskInfo(Munch):
         return task_states.to_str(self.state)
 
     @property
-    def params(self) -> Munch | None:
+    def params(self) -> TaskParams | None:
         """The task's parameters by their names; None where the request was not asked for.
 
         The parameters of an unknown method have their positions for names (``'0'``, ``'1'``).
@@ -96,13 +111,15 @@ class TaskInfo(Munch):
         if not isinstance(request, list):
             return None
         if len(request) == 1 and isinstance(request[0], dict) and "__method__" in request[0]:
-            return Munch((key, value) for key, value in request[0].items() if key != "__method__")
+            return TaskParams(
+                (key, value) for key, value in request[0].items() if key != "__method__"
+            )
         named: dict[str, Any] = {}
         positional = list(request)
         if positional and isinstance(positional[-1], dict) and positional[-1].get("__starstar"):
             named = {key: value for key, value in positional.pop().items() if key != "__starstar"}
         names = _METHOD_PARAMETERS.get(self.method, ())
-        found = Munch()
+        found = TaskParams()
         for position, value in enumerate(positional):
             found[names[position] if position < len(names) else str(position)] = value
         found.update(named)
@@ -118,7 +135,8 @@ class TaskInfo(Munch):
         return options if isinstance(options, dict) else {}
 
     def _first(self, *names: str) -> Any:
-        params = self._params
+        # An indirection image has all its parameters among its options.
+        params = self._options if self.get("method") == "indirectionimage" else self._params
         return next((params[name] for name in names if params.get(name) is not None), None)
 
     @property
@@ -137,38 +155,77 @@ class TaskInfo(Munch):
     @property
     def tag(self) -> str | None:
         """The name (or id, as text) of the tag that the task works on, or None."""
-        return _name(self._first("tag", "tag_id", "tag_info", "build_tag", "root"))
+        return _name(self._tag_info)
+
+    @property
+    def named_tag_id(self) -> int | None:
+        """The id of that tag where the task was given nothing but the id, else None."""
+        return self._tag_info if isinstance(self._tag_info, int) else None
+
+    @property
+    def _tag_info(self) -> Any:
+        return self._first("tag", "tag_id", "tag_info", "build_tag", "root")
 
     @property
     def build_id(self) -> int | None:
         """The id of the build that the task tags or tells of, or None."""
-        value = self._first("build_id", "build", "build_info")
+        value = self._first(*_BUILDS)
         if isinstance(value, dict):
             value = value.get("build_id", value.get("id"))
         return value if isinstance(value, int) else None
 
     @property
+    def arch(self) -> str | None:
+        """The architecture that the task works for, such as that of a ``buildArch``.
+
+        For a task of no architecture it is the hub's column: ``noarch``, or which hosts may take
+        the task. None where the struct has no such column.
+        """
+        asked = self._first("arch")
+        return asked if isinstance(asked, str) else self.get("arch")
+
+    @property
     def arches(self) -> list[str]:
         """The architectures that the task was told to build for; empty for those of the tag."""
-        value = self._first("arches") or self._options.get("arch_override")
-        if value is None and self.method in ("buildArch", "createImage", "runroot"):
-            value = self._first("arch")
+        value = self._first("arches") or self._options.get("arch_override") or self._first("arch")
         if isinstance(value, str):
             return value.split()
-        return list(value or [])
+        return [str(each) for each in value] if isinstance(value, (list, tuple)) else []
 
     @property
     def package(self) -> str | None:
-        """The name of the package that is built, as the source tells it, or None."""
-        source = self._first("src", "url", "pkg", "srpm", "source_url", "name", "spec_url")
-        if not isinstance(source, str):
-            return None
-        if source.endswith(".src.rpm"):
-            rpm = nvr.parse_rpm(source)
-            return rpm.nvr.name if rpm is not None else None
-        address, _, module = source.partition("#")[0].partition("?")
-        stem = posixpath.basename((module or address).rstrip("/"))
-        return stem.removesuffix(".git") or None
+        """The name of the package that is built, as the source tells it, or None.
+
+        A container is built of a repository ``bash`` as the package ``bash-container``.
+        """
+        build = self._first(*_BUILDS)
+        if isinstance(build, dict):
+            return build.get("package_name") or build.get("name")
+        source = self._first(*_SOURCES, "name", "spec_url")
+        task_info = self._first("task_info")
+        if isinstance(task_info, list) and task_info:
+            # A virtual machine is named after what it builds for nobody: the source is inside.
+            source = task_info[0]
+        found = _package_of(source) if isinstance(source, str) else None
+        if found is not None and self.get("method") == "buildContainer":
+            found = f"{found.removesuffix('-container')}-container"
+        return found
+
+
+def _package_of(source: str) -> str | None:
+    """Return the name of the package that a source is of.
+
+    ``git://host/ceph?src#ref`` is the directory ``src`` of the repository ``ceph``, while other
+    systems, and ``git://host/rpms/?bash``, have one directory for each package.
+    """
+    if source.endswith(".src.rpm"):
+        rpm = nvr.parse_rpm(source)
+        return rpm.nvr.name if rpm is not None else None
+    address, _, module = source.partition("#")[0].partition("?")
+    if source.startswith("git") and not address.endswith("/"):
+        module = ""
+    stem = posixpath.basename((module or address).rstrip("/"))
+    return stem.removesuffix(".git") or None
 
 
 def _name(value: Any) -> str | None:

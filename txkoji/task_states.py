@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from txkoji._states import state_name
+
 __all__ = [
     "ACTIVE_GROUP",
     "ASSIGNED",
@@ -46,7 +48,6 @@ DONE_GROUP = (CLOSED, CANCELED, FAILED)
 def to_str(number: int) -> str:
     """Return the name of a state: ``to_str(0) == 'FREE'``.
 
-    Raises:
-        ValueError: no state has this number.
+    A number that no state has gives ``(unknown state 999)``.
     """
-    return TaskStates(number).name
+    return state_name(TaskStates, number)

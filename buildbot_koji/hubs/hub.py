@@ -53,7 +53,7 @@ class Hub(service.SharedService):
     def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
         super().__init__()
         self.connection = (
-            Connection(profile, reactor=reactor)
+            Connection(profile, reactor=reactor, first_deadline=None)
             if isinstance(profile, str)
             else profile.connect(reactor)
         )

@@ -142,7 +142,12 @@ class RenderedHub:
             given[name] = str(path)
         ways = [way for way, names in _WAYS.items() if given.keys() & set(names)]
         authtype = ways[0] if ways else found.authtype
-        connection = Connection(replace(found, authtype=authtype, **given), reactor=reactor)
+        connection = Connection(
+            replace(found, authtype=authtype, **given),
+            reactor=reactor,
+            # A master may well start while its hub is down.
+            first_deadline=None,
+        )
         if directory is not None:
             weakref.finalize(connection, shutil.rmtree, directory, ignore_errors=True)
         return connection

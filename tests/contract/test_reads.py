@@ -465,7 +465,9 @@ async def test_missing_task(koji: Connection) -> None:
     assert await koji.getTaskInfo(MISSING_ID) is None
     assert await koji.getTaskInfo([MISSING_ID]) == [None]
     assert await koji.getTaskChildren(MISSING_ID) == []
-    assert await koji.getTaskDescendents(MISSING_ID) == {str(MISSING_ID): []}
+    table = await koji.client.call("getTaskDescendents", MISSING_ID)
+    assert table == {str(MISSING_ID): []}
+    assert await koji.getTaskDescendents(MISSING_ID) == []
     assert await koji.listTaskOutput(MISSING_ID) == []
     with pytest.raises(GenericError) as caught:
         await koji.getTaskInfo(MISSING_ID, strict=True)
@@ -497,11 +499,13 @@ async def test_children(koji: Connection) -> None:
 async def test_descendents(koji: Connection) -> None:
     """The table of descendents has text for keys, and an entry for every task, childless or not."""
     for task in await some_tasks(koji):
-        table = await koji.getTaskDescendents(task.id)
+        table = await koji.client.call("getTaskDescendents", task.id)
         assert all(isinstance(key, str) for key in table)
         below = [child for children in table.values() for child in children]
         assert set(table) == {str(task.id)} | {str(child.id) for child in below}
         assert all(child.id in [x.id for x in table[str(child.parent)]] for child in below)
+        flat = await koji.getTaskDescendents(task.id)
+        assert [child.id for child in flat] == sorted(child.id for child in below)
 
 
 @pytest_twisted.ensureDeferred

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import mock
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
+from twisted.internet import error, reactor
+from twisted.internet._sslverify import IOpenSSLTrustRoot
+from twisted.internet.defer import fail
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 
-from txkoji import Connection, Profile
+from tests.support import HubInMemory
+from txkoji import Connection, Profile, TaskWatcher
 from txkoji.build import Build
 from txkoji.exceptions import (
     ConnectionFailed,
@@ -23,6 +28,7 @@ from txkoji.exceptions import (
     ServerOffline,
     TruncatedReply,
 )
+from txkoji.task import Task
 from txkoji.testing import FakeHub
 
 
@@ -42,6 +48,34 @@ async def test_named_arguments(koji: Connection) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_names_of_first_arguments(koji: Connection, hub: FakeHub) -> None:
+    """Programs may name the first argument as they do with the existing txkoji."""
+    await built(koji, "hello", "n1")
+    build = await koji.getBuild(build_id="hello-1.0-n1", strict=True)
+    assert build.package_name == (await koji.getPackage(name="hello")).name == "hello"
+    assert (await koji.getChannel(channel_id=1)).name == "default"
+    assert [each.nvr for each in await koji.listBuilds(package="hello", state=1)] == [build.nvr]
+
+
+@pytest_twisted.ensureDeferred
+async def test_attributes_are_values(connect: Callable[..., Connection], hub: FakeHub) -> None:
+    """What programs look at is no hub method, and a session can be taken over."""
+    first = connect(authtype="password", user="alice", password="alice")
+    assert (first.serverca, first.callnum) == (None, None)
+    assert IOpenSSLTrustRoot.providedBy(first.trustRoot)
+    assert (await first.proxy.callRemote("getTag", "demo-build")).name == "demo-build"
+    await first.login()
+    second = connect()
+    second.session_id, second.session_key = first.session_id, first.session_key
+    second.callnum = 5
+    assert (await second.getLoggedInUser()).name == "alice"
+    assert second.callnum == 6
+    second.session_id = None
+    assert (second.session_id, second.session_key) == (None, None)
+    assert connect(serverca="/etc/ca.pem").serverca == "/etc/ca.pem"
+
+
+@pytest_twisted.ensureDeferred
 async def test_nothing_is_none(koji: Connection) -> None:
     """What the hub does not have is None, rich or not; builds of an unknown package are none."""
     assert await koji.getBuild("nope-1-1") is None
@@ -49,12 +83,16 @@ async def test_nothing_is_none(koji: Connection) -> None:
     assert await koji.listBuilds("nope") == []
 
 
+async def built(koji: Connection, package: str, ref: str) -> int:
+    task_id = int(await koji.build(f"git+https://src.test/rpms/{package}.git#{ref}", "demo"))
+    await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
+    return task_id
+
+
 @pytest_twisted.ensureDeferred
 async def test_build_is_rich(koji: Connection, hub: FakeHub) -> None:
     """A build knows its page, its times, its tags, its task and its target."""
     task_id = await koji.build("git+https://src.test/rpms/hello.git#r1", "demo")
-    from txkoji import TaskWatcher
-
     await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
     build = await koji.getBuild("hello-1.0-r1")
     assert isinstance(build, Build)
@@ -78,14 +116,14 @@ async def test_task_is_rich(koji: Connection) -> None:
     task = await koji.getTaskInfo(task_id)
     assert (task.params.src, task.target, task.package) == (source, "demo", "hello")
     assert task.is_scratch
-    from txkoji import TaskWatcher
-
     await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
     archs = await task.descendents(method="buildArch")
     assert [child.label for child in archs] == ["x86_64", "aarch64", "ppc64le"]
-    channel = await task.channel()
-    assert channel.name == "default"
-    assert await channel.total_capacity() == 2.0
+    assert task.channel.connection is koji
+    assert await task.channel.total_capacity() == 2.0
+    below = await koji.getTaskDescendents(task_id)
+    assert [type(each) for each in below] == [Task] * len(below)
+    assert [each.id for each in below] == [each.id for each in await task.descendents()]
 
 
 @pytest_twisted.ensureDeferred
@@ -94,8 +132,12 @@ async def test_multicall(koji: Connection) -> None:
     multicall = koji.MultiCall()
     multicall.getTag("demo-build")
     multicall.getTag("nope", strict=True)
-    multicall.getBuild("nope-1-1")
+    multicall.call("getBuild", "nope-1-1")
+    assert [call.method for call in multicall.calls] == ["getTag", "getTag", "getBuild"]
     results = await multicall()
+    with pytest.raises(GenericError, match="No such tagInfo"):
+        results[1]
+    assert [call.method for call in results.calls] == ["getTag", "getTag", "getBuild"]
     assert next(results).name == "demo-build"
     with pytest.raises(GenericError, match="No such tagInfo"):
         next(results)
@@ -141,6 +183,60 @@ async def test_hub_that_is_not_there() -> None:
     connection = Connection(profile, reactor=reactor, deadline=1)
     with pytest.raises(ConnectionFailed, match=f"nothing listens at http://127.0.0.1:{number}"):
         await connection.getTag("x")
+
+
+def refused(_agent: Any, *_args: Any) -> Any:
+    return fail(error.ConnectionRefusedError())
+
+
+@pytest.mark.parametrize(("first", "seconds"), [(5.0, 5), (None, 120)])
+def test_hub_that_never_answered(first: float | None, seconds: int) -> None:
+    """A hub that takes no connection is given up soon if it never answered, unless told not to."""
+    clock = Clock()
+    agent = mock.Mock(request=mock.Mock(side_effect=refused))
+    profile = Profile(name="gone", server="http://hub.test/kojihub")
+    koji = Connection(profile, reactor=clock, agent=agent, first_deadline=first)
+    failures: list[Any] = []
+    koji.getTag("x").addErrback(failures.append)
+    clock.pump([0.5] * (seconds - 2))
+    assert bool(failures) is (first is not None and clock.seconds() > 5)
+    clock.pump([0.5] * (seconds + 4))
+    [failure] = failures
+    failure.trap(ConnectionFailed)
+    assert clock.getDelayedCalls() == []
+
+
+def test_hub_that_answered_before() -> None:
+    """A hub that answered once is waited for until the deadline."""
+    site = HubInMemory()
+    found: list[Any] = []
+    site.koji.getTag("demo-build").addCallback(found.append)
+    site.answer()
+    assert len(found) == 1
+    with mock.patch.object(site.agent, "request", side_effect=refused):
+        site.koji.getTag("demo-build").addCallback(found.append)
+        site.pass_time(60)
+        assert len(found) == 1
+    site.pass_time(61)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest_twisted.ensureDeferred
+async def test_connection_of_one_call_is_not_kept(
+    connect: Callable[..., Connection], calls: int
+) -> None:
+    """A single call leaves no timer in the reactor; a second call soon after keeps a connection."""
+    koji = connect()
+    before = set(reactor.getDelayedCalls())
+    for _ in range(calls):
+        await koji.getTag("demo-build")
+    kept = [
+        each
+        for each in reactor.getDelayedCalls()
+        if each not in before and "_removeConnection" in repr(each.func)
+    ]
+    assert len(kept) == calls - 1
 
 
 class Canned(Protocol):

@@ -17,6 +17,7 @@ from txkoji import Connection, Profile, build_states, messages, task_states
 from txkoji.exceptions import MalformedMessage
 from txkoji.history import events
 from txkoji.messages import BuildStateChange, TagUntag, TaskStateChange
+from txkoji.task import Task
 from txkoji.testing import FakeHub
 
 
@@ -162,8 +163,8 @@ async def test_tag_frames(connection: Connection) -> None:
     untagged = TagUntag.from_frame(frames("Untag")[0], connection)
     assert (tagged.event, tagged.name) == ("Tag", "tagged")
     assert (untagged.event, untagged.name) == ("Untag", "untagged")
-    assert (tagged.tag_id, await tagged.tag()) == (3, "test-candidate")
-    assert (untagged.tag_id, await untagged.tag()) == (4, "test-released")
+    assert (tagged.tag_id, tagged.tag) == (3, "test-candidate")
+    assert (untagged.tag_id, untagged.tag) == (4, "test-released")
     assert await tagged.user() == "kojiadmin"
     assert tagged.build is not None
     assert tagged.url == tagged.build.url == "http://hub.test/koji/buildinfo?buildID=10"
@@ -310,3 +311,88 @@ def test_frame_of_another_event(connection: Connection) -> None:
     """A frame is only read as what it is."""
     with pytest.raises(MalformedMessage, match="a frame of the type 'Tag' is no TaskStateChange"):
         TaskStateChange.from_frame(frames("Tag")[0], connection)
+
+
+def test_frames_that_say_little(connection: Connection) -> None:
+    """A frame needs no more than its new state and the struct."""
+    task = TaskStateChange.from_frame(
+        Frame({"new": "CLOSED"}, json.dumps({"info": {"id": 5, "method": "build"}})), connection
+    )
+    assert (task.event, task.new, task.old, task.task.id) == ("CLOSED", 2, None, 5)
+    info = {"id": 7, "name": "bash", "version": "5.2", "release": "1"}
+    build = BuildStateChange.from_frame(
+        Frame({"new": "COMPLETE"}, json.dumps({"info": info})), connection
+    )
+    assert (build.event, build.new, build.build.nvr) == ("COMPLETE", 1, "bash-5.2-1")
+    assert build.connection is build.build.connection is connection
+    with pytest.raises(MalformedMessage, match="a frame of the type None is no TagUntag"):
+        TagUntag.from_frame(Frame({"new": "COMPLETE"}, "{}"), connection)
+
+
+def test_events_of_a_program(connection: Connection) -> None:
+    """A program makes events of a task or a build and a word."""
+    [frame, *_] = frames_of_build(10)
+    build = BuildStateChange.from_frame(frame, connection).build
+    change = BuildStateChange(build, "COMPLETE")
+    assert (change.event, change.name, change.connection) == (
+        "COMPLETE",
+        "build-complete",
+        connection,
+    )
+    tagged = TagUntag(build, "Tag", tag_name="f44")
+    assert (tagged.event, tagged.tag, tagged.action) == ("Tag", "f44", "tag")
+    task = Task(id=5, state=2)
+    task.connection = connection
+    assert TaskStateChange(task, event="CLOSED").url == task.url
+
+
+@pytest_twisted.ensureDeferred
+async def test_tag_of_a_task(koji: Connection, hub: FakeHub) -> None:
+    """The tag of a ``buildArch``, which has the tag's id, is the tag's name."""
+    tag = hub.call("getTag", "demo-build")
+    info = {"id": 5, "method": "buildArch", "request": ["a.src.rpm", tag["id"], "x86_64", True]}
+    event = TaskStateChange.from_frame(Frame({"new": "OPEN"}, json.dumps({"info": info})), koji)
+    assert event.task.tag == str(tag["id"])
+    assert await event.tag() == "demo-build"
+
+
+async def sentence(frame: Frame, koji: Connection) -> str:
+    """Say what a frame reports, as a chat bot does."""
+    kind = {"TaskStateChange": TaskStateChange, "BuildStateChange": BuildStateChange}.get(
+        frame.headers["type"], TagUntag
+    )
+    event: Any = kind.from_frame(frame, koji)
+    user = await event.user()
+    if isinstance(event, TagUntag):
+        return f"{user} {event.event.lower()}ged {event.build.nvr} {event.tag} {event.url}"
+    if isinstance(event, BuildStateChange):
+        return f"{user}'s {event.build.nvr} {event.event.lower()} {event.url}"
+    name = f"{event.task.package} {event.task.method}"
+    where = event.task.tag or event.task.target
+    return f"{user}'s {name} for {where} {event.event.lower()} {event.url}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_messages_to_text(connection: Connection) -> None:
+    """A bot's way from messages to sentences: frames in, events, one line of text each."""
+    connection.cache.put_name("user", 1, "kojiadmin")
+    found = [
+        await sentence(frame, connection)
+        for frame in (
+            *frames_of_build(10)[1:],
+            frames("Tag")[0],
+            frames("Untag")[0],
+            *[
+                frame
+                for frame in frames("TaskStateChange")
+                if json.loads(frame.body)["info"]["id"] == 92
+            ][-1:],
+        )
+    ]
+    web = "http://hub.test/koji"
+    assert found == [
+        f"kojiadmin's hello-1.0-bus1 complete {web}/buildinfo?buildID=10",
+        f"kojiadmin tagged hello-1.0-bus1 test-candidate {web}/buildinfo?buildID=10",
+        f"kojiadmin untagged hello-1.0-bus1 test-released {web}/buildinfo?buildID=10",
+        f"kojiadmin's hello build for test-target closed {web}/taskinfo?taskID=92",
+    ]

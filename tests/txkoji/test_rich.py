@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mock
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, succeed
 
 from tests.support import until
-from txkoji import Connection, build_states, estimates, task_states
+from txkoji import Call, Connection, build_states, estimates, task_states
 from txkoji._rich_base import make
 from txkoji.build import Build
-from txkoji.cache import TIME_TO_LIVE
+from txkoji.cache import TIME_TO_LIVE, Cache
+from txkoji.channel import Channel
 from txkoji.package import Package
-from txkoji.task import Task
+from txkoji.rich import convert
+from txkoji.task import NoDescendentsError, Task
 from txkoji.testing import FakeHub
 
 UTC = datetime.timezone.utc
@@ -31,6 +36,12 @@ async def built(hub: FakeHub, ref: str) -> int:
     task_id = int(hub.call("build", SOURCE.format(ref), "demo"))
     await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.CLOSED)
     return task_id
+
+
+def arch_tasks(hub: FakeHub, task_id: int, state: int) -> list[Any]:
+    """Return a build's tasks for architectures that are in a state."""
+    tasks = hub.call("getTaskChildren", task_id)
+    return [each for each in tasks if each["method"] == "buildArch" and each["state"] == state]
 
 
 def task(method: str, *request: Any, **more: Any) -> Task:
@@ -56,10 +67,48 @@ def task(method: str, *request: Any, **more: Any) -> Task:
             ["s390x"],
             False,
         ),
-        (task("buildContainer", "git://h/c#1", "f44", {"scratch": True}), "c", "f44", [], True),
+        (
+            task("buildContainer", "git://h/c#1", "f44", {"scratch": True}),
+            "c-container",
+            "f44",
+            [],
+            True,
+        ),
         (task("image", "n", "1", ["x86_64"], "f44", "http://t", {}), "n", "f44", ["x86_64"], False),
         (task("buildSRPMFromSCM", "git+https://h/a.git#1", {"name": "x"}), "a", None, [], False),
         (task("unknownMethod", 1, 2), None, None, [], False),
+        (
+            task(
+                "indirectionimage",
+                {"name": "vm", "target": "f44", "arch": "x86_64", "scratch": True},
+            ),
+            "vm",
+            "f44",
+            ["x86_64"],
+            True,
+        ),
+        (
+            task("vmExec", "win-vm", ["git://h/spice?src#1", {"name": "t"}, {}], {}),
+            "spice",
+            None,
+            [],
+            False,
+        ),
+        (
+            task(
+                "buildNotification", ["a@b"], {"package_name": "bash"}, {"name": "f44"}, "http://w"
+            ),
+            "bash",
+            "f44",
+            [],
+            False,
+        ),
+        (task("createrepo", 5, "s390x", None), None, None, ["s390x"], False),
+        (task("createdistrepo", "f44", 5, "s390x", [], {}), None, None, ["s390x"], False),
+        (task("livecd", "n", "1", "x86_64", "f44", "k.ks"), "n", "f44", ["x86_64"], False),
+        (task("build", "git://h/ceph?src#x", "f44"), "ceph", "f44", [], False),
+        (task("build", "svn://h/repo?devel/ceph#7", "f44"), "ceph", "f44", [], False),
+        (task("buildContainer", "git://h/x-container#1", "t"), "x-container", "t", [], False),
     ],
 )
 def test_what_a_task_builds(
@@ -79,6 +128,36 @@ def test_params() -> None:
     assert task("distRepo", {"__method__": "distRepo", "tag": "f"}).params == {"tag": "f"}
     assert task("unknown", 1, 2).params == {"0": 1, "1": 2}
     assert Task(id=1, method="build").params is None
+    assert (named.params[0], named.params[1:]) == ("s", ["t", {"opts": {"a": 1}}["opts"]])
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, Task.copy])
+def test_copy(copied: Callable[[Task], Task]) -> None:
+    """A copy of a rich object has its connection."""
+
+    class Hub:
+        weburl = "http://hub.test/koji"
+
+    first: Task = make(Task, {"id": 7, "request": [{"a": 1}], "channel_id": 5}, Hub())
+    second = copied(first)
+    assert second == first
+    assert second is not first
+    assert second.url == "http://hub.test/koji/taskinfo?taskID=7"
+    assert second.connection is first.connection
+    assert "connection" not in second
+    assert type(second.request[0]) is not Task
+    assert second.channel is not None
+    assert (type(second.channel), second.channel.id) == (Channel, 5)
+    assert copied(Task(id=1)) == {"id": 1}
+
+
+def test_arch() -> None:
+    """A task's architecture is the one that it was asked for, else the column."""
+    arch = task("buildArch", "w/bash-5-1.src.rpm", 7, "i686", True, {}, arch="i386")
+    assert arch.arch == "i686"
+    assert task("build", "git://h/a#1", "f44", arch="noarch").arch == "noarch"
+    assert task("createImage", "n", "1", "2", "s390x").arch == "s390x"
+    assert Task(id=1, method="build").arch is None
 
 
 def test_tag_task() -> None:
@@ -107,8 +186,8 @@ def test_states() -> None:
     assert [build_states.to_str(number) for number in range(5)] == (
         ["BUILDING", "COMPLETE", "DELETED", "FAILED", "CANCELED"]
     )
-    with pytest.raises(ValueError, match="17"):
-        task_states.to_str(17)
+    assert task_states.to_str(999) == build_states.to_str(999) == "(unknown state 999)"
+    assert Task(id=1, state=999).state_name == "(unknown state 999)"
 
 
 def test_tasks_in_a_circle() -> None:
@@ -120,7 +199,8 @@ def test_tasks_in_a_circle() -> None:
         def call(self, method: str, task_id: int) -> Deferred[Any]:
             assert (method, task_id) == ("getTaskDescendents", 1)
             pairs = ((1, 2), (2, 3), (3, 1))
-            return succeed({str(parent): [Task(id=child)] for parent, child in pairs})
+            tree = {str(parent): [{"id": child}] for parent, child in pairs}
+            return succeed(convert("getTaskDescendents", tree, self))
 
     first: Task = make(Task, {"id": 1}, Circle())
     found: list[Any] = []
@@ -133,7 +213,16 @@ def test_tasks_in_a_circle() -> None:
     [
         ({"source": f"git+https://h/a.git#{HASH}"}, HASH),
         ({"source": None, "extra": {"source": {"original_url": f"git://h/a#{HASH}"}}}, HASH),
-        ({"source": "git+https://h/a.git#main", "extra": None}, None),
+        ({"source": "git+https://h/a.git#main", "extra": None}, "main"),
+        ({"source": "git+https://h/a.git#origin/master"}, "origin/master"),
+        (
+            {
+                "source": "git://h/a#main",
+                "extra": {"source": {"original_url": f"git://h/a#{HASH}"}},
+            },
+            HASH,
+        ),
+        ({"source": "git+https://h/a.git", "extra": ["of", "a", "generator"]}, None),
         ({"source": None}, None),
     ],
 )
@@ -165,7 +254,15 @@ async def test_estimates(koji: Connection, hub: FakeHub) -> None:
     await until(lambda: hub.call("getTaskInfo", task_id)["state"] == task_states.OPEN)
     running = await koji.getTaskInfo(task_id, request=True)
     assert await running.estimate_duration() == average
-    assert await running.estimate_completion() == running.started + average
+    await until(lambda: arch_tasks(hub, task_id, task_states.OPEN))
+    latest = max(each["start_ts"] for each in arch_tasks(hub, task_id, task_states.OPEN))
+    start = datetime.datetime.fromtimestamp(latest, UTC)
+    assert await running.estimate_completion() == start + average
+    assert await running.estimate_descendents("buildArch") == start + average
+    with pytest.raises(NoDescendentsError, match="no createImage task below"):
+        await running.estimate_descendents("createImage")
+    done = await koji.getTaskInfo(1)
+    assert await done.estimate_duration() == done.duration != average
 
 
 @pytest_twisted.ensureDeferred
@@ -179,8 +276,13 @@ async def test_package_and_channel(koji: Connection, hub: FakeHub) -> None:
     hub.builder.seconds = 60
     task_id = hub.call("build", SOURCE.format("3"), "demo")
     assert [each.id for each in await channel.tasks()] == [task_id]
+    hub.call("cancelTask", task_id)
+    urgent = hub.call("build", SOURCE.format("4"), "demo", {}, -5)
+    assert [each.id for each in await channel.tasks()] == [urgent, task_id]
     closed = [int(task_states.CLOSED)]
     assert await channel.tasks(state=closed) == []
+    some = await channel.tasks(queryOpts={"limit": 1})
+    assert [each.id for each in some] == [urgent]
 
 
 @pytest_twisted.ensureDeferred
@@ -199,6 +301,39 @@ async def test_cache(koji: Connection, hub: FakeHub, empty_home: Path) -> None:
     path.write_text("{half of a fi")
     assert await koji.cache.user_name(user["id"]) == "alice"
     assert hub.calls["getUser"] == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_cache_of_a_program(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """A program keeps its own names, in its own directory; a user may be known by the name."""
+    cache = Cache(koji, directory=tmp_path / "x")
+    assert cache.get_name("user", 7) is None
+    cache.put_name("user", 7, "bob")
+    assert (cache.get_name("user", 7), await cache.user_name(7)) == ("bob", "bob")
+    assert Path(cache.filename("user", 7)).is_relative_to(tmp_path / "x")
+    assert Path(cache.filename("../../a", "/etc/x")).parent == cache.directory
+    assert hub.calls["getUser"] == 0
+    assert await cache.user_name("alice") == "alice"
+    assert await cache.get_or_load_name("user", "alice", koji.getUser) == "alice"
+    assert await cache.get_or_load_name("tag", "demo-build", "getTag") == "demo-build"
+    assert hub.calls["getUser"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_containers(koji: Connection, hub: FakeHub) -> None:
+    """The average of a container is that of its last five builds."""
+    asked: list[Any] = []
+
+    async def call(method: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append((method, *args, kwargs["queryOpts"]["limit"]))
+        return [Build(start_ts=0.0, completion_ts=float(end)) for end in (10, 20)]
+
+    with mock.patch.object(koji, "call", side_effect=call):
+        found = await estimates.average_build_duration(koji, "x-container")
+        both = await estimates.average_build_durations(koji, ["x-container", "world"])
+    assert found == datetime.timedelta(seconds=15)
+    assert both == [found, None]
+    assert asked == [("listBuilds", "x-container", 5)] * 2
 
 
 @pytest_twisted.ensureDeferred
@@ -225,6 +360,9 @@ async def test_large_multicall(koji: Connection, hub: FakeHub) -> None:
         multicall.echo(number)
     results = await multicall()
     assert len(results) == 250
+    assert (results[7], results[-1], results[3:5]) == ([7], [249], [[3], [4]])
+    assert list(results) == list(results) == [[number] for number in range(250)]
+    assert results.calls[7] == Call.of("echo", 7)
     assert [next(results) for _ in range(250)] == [[number] for number in range(250)]
     assert hub.calls["multiCall"] == 3
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from munch import Munch, munchify
 
+from txkoji import build_states, task_states
 from txkoji.build_states import BuildStates
 from txkoji.bus.base import Dialect
 from txkoji.exceptions import MalformedMessage, ProtocolError
@@ -32,7 +33,9 @@ Facts = tuple[str, dict[str, Any]]
 """The name of a Koji callback, and its facts."""
 
 
-def decode(dialect: Dialect, kind: str, body: str | bytes) -> Facts | None:
+def decode(
+    dialect: Dialect, kind: str, body: str | bytes, defaults: Mapping[str, Any] | None = None
+) -> Facts | None:
     """Decode the body of a message.
 
     Args:
@@ -40,6 +43,7 @@ def decode(dialect: Dialect, kind: str, body: str | bytes) -> Facts | None:
         kind: what it is about: the property ``type`` of protonmsg, the topic after ``buildsys.`` of
             Fedora's plugin.
         body: the body, JSON.
+        defaults: what the body says where it lacks a field.
 
     Returns:
         The facts; None for a message that is about something else.
@@ -49,7 +53,7 @@ def decode(dialect: Dialect, kind: str, body: str | bytes) -> Facts | None:
     """
     read = _READERS[dialect].get(kind)
     try:
-        return None if read is None else read(_json(body))
+        return None if read is None else read(Munch({**(defaults or {}), **_json(body)}))
     except (RecursionError, ValueError) as error:
         raise MalformedMessage(f"unreadable message of the kind {kind!r}: {error}") from error
 
@@ -113,7 +117,7 @@ def _protonmsg_task(body: Munch) -> Facts | None:
     return "TaskStateChange", {
         "task": task,
         "old": _state(TaskStates, body.get("old")),
-        "new": task.state,
+        "event": task_states.to_str(task.state),
         "when": task.get("completion_ts") or task.get("start_ts") or task.get("create_ts"),
     }
 
@@ -125,16 +129,16 @@ def _protonmsg_build(body: Munch) -> Facts | None:
     return "BuildStateChange", {
         "build": build,
         "old": _state(BuildStates, body.get("old")),
-        "new": _new_state(BuildStates, body),
+        "event": build_states.to_str(_new_state(BuildStates, body)),
         "when": build.get("completion_ts") or build.get("creation_ts"),
         "user_name": build.get("owner_name"),
     }
 
 
-def _protonmsg_tag(action: str) -> Callable[[Munch], Facts]:
+def _protonmsg_tag(event: str) -> Callable[[Munch], Facts]:
     def read(body: Munch) -> Facts:
         return "TagUntag", {
-            "action": action,
+            "event": event,
             "build": read_build(body.get("build")),
             **_tag(body.get("tag")),
             "user_name": _name_of(body.get("user")),
@@ -203,8 +207,8 @@ def _protonmsg_repo_done(body: Munch) -> Facts:
 _PROTONMSG: dict[str, Callable[[Munch], Facts | None]] = {
     "TaskStateChange": _protonmsg_task,
     "BuildStateChange": _protonmsg_build,
-    "Tag": _protonmsg_tag("tag"),
-    "Untag": _protonmsg_tag("untag"),
+    "Tag": _protonmsg_tag("Tag"),
+    "Untag": _protonmsg_tag("Untag"),
     "BuildPromote": _protonmsg_promote,
     "PackageListChange": _protonmsg_package,
     "Import": _protonmsg_import,
@@ -243,7 +247,7 @@ def _fedora_task(body: Munch) -> Facts | None:
     return "TaskStateChange", {
         "task": task,
         "old": _state(TaskStates, body.get("old")),
-        "new": task.state,
+        "event": task_states.to_str(task.state),
         "when": _iso_or_seconds(task.get("completion_time") or task.get("start_time")),
     }
 
@@ -260,7 +264,7 @@ def _fedora_build(body: Munch) -> Facts | None:
         "build": build,
         "task": None if task is None else _task_of_build(body, task),
         "old": _state(BuildStates, body.get("old")),
-        "new": new,
+        "event": build_states.to_str(new),
         "when": _iso_or_seconds(body.get("completion_time") or body.get("creation_time")),
         "user_name": build.owner_name,
     }
@@ -270,11 +274,11 @@ def _task_of_build(body: Munch, task: Mapping[str, Any]) -> Munch:
     return _task({"id": body.get("task_id"), **task, "request": body.get("request")})
 
 
-def _fedora_tag(action: str) -> Callable[[Munch], Facts]:
+def _fedora_tag(event: str) -> Callable[[Munch], Facts]:
     def read(body: Munch) -> Facts:
         build = {key: body.get(key) for key in ("build_id", "name", "version", "release")}
         return "TagUntag", {
-            "action": action,
+            "event": event,
             "build": read_build({**build, "owner_name": body.get("owner")}),
             "tag_id": integer(body.get("tag_id")),
             "tag_name": required(body, "tag", text),
@@ -306,8 +310,8 @@ def _fedora_repo(kind: str) -> Callable[[Munch], Facts]:
 _FEDORA: dict[str, Callable[[Munch], Facts | None]] = {
     "task.state.change": _fedora_task,
     "build.state.change": _fedora_build,
-    "tag": _fedora_tag("tag"),
-    "untag": _fedora_tag("untag"),
+    "tag": _fedora_tag("Tag"),
+    "untag": _fedora_tag("Untag"),
     "package.list.change": _fedora_package,
     "rpm.sign": _sign,
     "repo.init": _fedora_repo("RepoInit"),

@@ -73,7 +73,7 @@ class Event:
     """Something that happened on a hub.
 
     Attributes:
-        connection: a :class:`txkoji.Connection` to the hub.
+        connection: a :class:`txkoji.Connection` to the hub; by default that of the build or task.
         when: when it happened by the hub's clock, in seconds since the epoch; None if a message
             does not say.
         build: the build that it happened to, or None; from a message, it may lack most fields.
@@ -88,7 +88,7 @@ class Event:
         types: the types of the build (``rpm``, ``maven``, ``image``, ...), if they were read.
     """
 
-    connection: RichHub = field(repr=False, compare=False)
+    connection: RichHub = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
     when: float | None = None
     build: Build | None = None
     task: Task | None = None
@@ -100,19 +100,27 @@ class Event:
     rpms: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.connection is None:
+            subject = self.build if self.build is not None else self.task
+            object.__setattr__(self, "connection", getattr(subject, "connection", None))
+
     @classmethod
     def from_frame(cls: type[_E], frame: Frame, connection: RichHub) -> _E:
         """Read a STOMP frame of Koji's plugin protonmsg.
 
         Args:
-            frame: the frame; its header ``type`` says which event it is.
+            frame: the frame; its header ``type`` says which event it is. A change of state needs
+                no more than the header ``new``, and ``info`` in the body.
             connection: a :class:`txkoji.Connection` to the hub that sent it.
 
         Raises:
             MalformedMessage: the frame is not what the plugin writes, or is another event.
         """
-        kind = str(frame.headers.get("type"))
-        found = decode("protonmsg", kind, frame.body, connection)
+        kind = frame.headers.get("type")
+        defaults = {"attribute": "state", "old": None, "new": frame.headers.get("new")}
+        name = str(cls.__name__ if kind is None else kind)
+        found = decode("protonmsg", name, frame.body, connection, defaults)
         if not isinstance(found, cls):
             raise MalformedMessage(f"a frame of the type {kind!r} is no {cls.__name__}")
         return found
@@ -156,17 +164,30 @@ class Event:
             return await self.connection.cache.user_name(owner)
         return owner
 
+
+@dataclass(frozen=True, kw_only=True)
+class StateChange(Event):
+    """A build or a task changed its state.
+
+    Attributes:
+        event: the name of the new state: ``'CLOSED'``.
+        old: the number of the old state; None for a new build or task, and if unknown.
+    """
+
+    event: str = field(kw_only=False)
+    old: int | None = None
+
     @returns_deferred
     async def tag(self) -> str | None:
         """Return a Deferred of the name of the tag, or of None.
 
-        It is the tag of a tag event, the destination tag of a build's target, or the tag that a
-        task works on.
+        It is the tag that a task works on, or the destination tag of a build's target.
         """
-        if self.tag_name is not None:
-            return self.tag_name
-        if self.task is not None and self.task.tag is not None:
-            return self.task.tag
+        task = self.task
+        if task is not None and task.named_tag_id is not None:
+            return await self.connection.cache.tag_name(task.named_tag_id)
+        if task is not None and task.tag is not None:
+            return task.tag
         target = self.target or (self.task.target if self.task is not None else None)
         if target is None and self.build is not None:
             target = await self.build.target()
@@ -175,21 +196,15 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildStateChange(Event):
-    """A build changed its state.
+class BuildStateChange(StateChange):
+    """A build changed its state: ``BuildStateChange(build, "COMPLETE")``."""
 
-    Attributes:
-        new: the number of the new state (see :mod:`txkoji.build_states`).
-        old: that of the old state; None for a new build, and if unknown.
-    """
-
-    new: int
-    old: int | None = None
+    build: Build = field(kw_only=False)
 
     @property
-    def event(self) -> str:
-        """The name of the new state: ``'COMPLETE'``."""
-        return build_states.to_str(self.new)
+    def new(self) -> int:
+        """The number of the new state (see :mod:`txkoji.build_states`)."""
+        return build_states.BuildStates[self.event]
 
     @property
     def name(self) -> str:
@@ -199,26 +214,19 @@ class BuildStateChange(Event):
     @property
     def key(self) -> str | None:
         """``build:<id>:<state>:<task>``: another task may rebuild a failed build."""
-        assert self.build is not None
         return f"build:{self.build.build_id}:{self.event}:{self.build.get('task_id') or ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskStateChange(Event):
-    """A task changed its state.
+class TaskStateChange(StateChange):
+    """A task changed its state: ``TaskStateChange(task, "CLOSED")``."""
 
-    Attributes:
-        new: the number of the new state (see :mod:`txkoji.task_states`).
-        old: that of the old state; None for a new task, and if unknown.
-    """
-
-    new: int
-    old: int | None = None
+    task: Task = field(kw_only=False)
 
     @property
-    def event(self) -> str:
-        """The name of the new state: ``'CLOSED'``."""
-        return task_states.to_str(self.new)
+    def new(self) -> int:
+        """The number of the new state (see :mod:`txkoji.task_states`)."""
+        return task_states.TaskStates[self.event]
 
     @property
     def name(self) -> str:
@@ -228,26 +236,31 @@ class TaskStateChange(Event):
     @property
     def key(self) -> str | None:
         """``task:<id>:<state>``."""
-        assert self.task is not None
         return f"task:{self.task.id}:{self.event}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TagUntag(Event):
-    """A build was tagged or untagged.
+    """A build was tagged or untagged: ``TagUntag(build, "Tag", tag_name="f44")``.
 
     Attributes:
-        action: ``tag`` or ``untag``.
+        event: ``'Tag'`` or ``'Untag'``, the name in the hub's plugins.
         create_event: the id of the hub's event that tagged the build; None in a message.
     """
 
-    action: str
+    build: Build = field(kw_only=False)
+    event: str = field(kw_only=False)
     create_event: int | None = None
 
     @property
-    def event(self) -> str:
-        """``'Tag'`` or ``'Untag'``, the name in the hub's plugins."""
-        return self.action.capitalize()
+    def action(self) -> str:
+        """``tag`` or ``untag``."""
+        return self.event.lower()
+
+    @property
+    def tag(self) -> str | None:
+        """The name of the tag."""
+        return self.tag_name
 
     @property
     def name(self) -> str:
@@ -259,7 +272,6 @@ class TagUntag(Event):
         """``tag:<tag>:<build>:<event>``, by ids; None for a message, which has no event id."""
         if self.create_event is None:
             return None
-        assert self.build is not None
         return f"{self.action}:{self.tag_id}:{self.build.build_id}:{self.create_event}"
 
 
@@ -426,7 +438,13 @@ _CLASSES: dict[str, type[Event]] = {
 }
 
 
-def decode(dialect: Dialect, kind: str, body: str | bytes, connection: RichHub) -> Event | None:
+def decode(
+    dialect: Dialect,
+    kind: str,
+    body: str | bytes,
+    connection: RichHub,
+    defaults: Mapping[str, Any] | None = None,
+) -> Event | None:
     """Return the event that a message reports; see :func:`txkoji.history.dialects.decode`.
 
     Args:
@@ -434,6 +452,7 @@ def decode(dialect: Dialect, kind: str, body: str | bytes, connection: RichHub) 
         kind: what it is about, in the dialect's own words.
         body: the body, JSON.
         connection: a :class:`txkoji.Connection` to the hub that sent the message.
+        defaults: what the body says where it lacks a field.
 
     Returns:
         The event; None for a message about something else.
@@ -441,7 +460,7 @@ def decode(dialect: Dialect, kind: str, body: str | bytes, connection: RichHub) 
     Raises:
         MalformedMessage: the message is not what the plugin writes.
     """
-    facts = dialects.decode(dialect, kind, body)
+    facts = dialects.decode(dialect, kind, body, defaults)
     if facts is None:
         return None
     name, fields = facts

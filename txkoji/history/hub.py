@@ -18,11 +18,14 @@ UNREADABLE = (UnreadableReply, ReplyTooLarge)
 """Replies of the hub itself that would be as unreadable if it were asked again."""
 
 
-class UserNames(Protocol):
-    """Names of users by their ids."""
+class NamesById(Protocol):
+    """Names of users and tags by their ids."""
 
     def user_name(self, user_id: int, /) -> Deferred[str | None]:
         """Return a Deferred of the name of a user, or of None."""
+
+    def tag_name(self, tag_id: int, /) -> Deferred[str | None]:
+        """Return a Deferred of the name of a tag, or of None."""
 
 
 class RichHub(HubConnection, Protocol):
@@ -31,8 +34,8 @@ class RichHub(HubConnection, Protocol):
     client: HubClient
 
     @property
-    def cache(self) -> UserNames:
-        """The names of users."""
+    def cache(self) -> NamesById:
+        """The names of users and tags."""
 
 
 class BatchedCalls:

@@ -95,11 +95,11 @@ class RecordReader:
                 "watched_tags": watched.get(row.tag_id, ()),
             }
             if row.create_event > after:
-                found.append(TagUntag(**known, action="tag", **row.created))
+                found.append(TagUntag(**known, event="Tag", **row.created))
             revoked = row.revoke_event
             is_renewed = (row.build.build_id, revoked) in renewed
             if revoked is not None and revoked > after and not is_renewed:
-                found.append(TagUntag(**known, action="untag", **row.revoked))
+                found.append(TagUntag(**known, event="Untag", **row.revoked))
         return found
 
     def packages(self, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[Event]:
@@ -139,7 +139,7 @@ class RecordReader:
             return BuildStateChange(
                 connection=self._hub,
                 build=make(Build, build, self._hub),
-                new=build.state,
+                event=build_states.BuildStates(build.state).name,
                 user_name=build.get("owner_name"),
                 when=_end_of(build, latest),
             )
@@ -173,7 +173,7 @@ class RecordReader:
             return TaskStateChange(
                 connection=self._hub,
                 task=make(Task, task, self._hub),
-                new=state,
+                event=task_states.TaskStates(state).name,
                 when=task.get("completion_ts") or task.get("start_ts"),
             )
 
@@ -187,7 +187,7 @@ class RecordReader:
             return TaskStateChange(
                 connection=self._hub,
                 task=make(Task, task, self._hub),
-                new=task_states.OPEN,
+                event=task_states.OPEN.name,
                 when=task.get("start_ts"),
             )
 

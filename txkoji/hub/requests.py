@@ -31,12 +31,15 @@ class Limits:
         at_once: requests outside of a session that are in flight at a time; the others wait in
             order. A hub has some hundred processes for everybody, and this process as many sockets
             as the system lets it have.
+        first_deadline: the deadline as long as the hub has never answered and takes no connection;
+            None for none but ``deadline``.
     """
 
     deadline: float = 120.0
     request_timeout: float = 120.0
     max_reply_bytes: int = DEFAULT_MAX_BYTES
     at_once: int = 10
+    first_deadline: float | None = 5.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Requester:
         self.limits = limits
         self._retry = retry
         self._slots = DeferredSemaphore(limits.at_once)
+        self._was_answered = False
 
     async def send(self, request: Request, *, queued: bool = False) -> Any:
         """Send a request until it is answered; returns the plain result.
@@ -130,7 +134,7 @@ class Requester:
                     # A kept connection that the front end had just closed: try a fresh one at once.
                     continue
                 pause = self.pause_after(error, failures, start, write=not request.repeatable)
-                if pause is None:
+                if pause is None or self._is_wrong_address(error, start, pause):
                     raise
                 self._log.info(
                     "{method}: {error}; trying again in {pause:.1f} s",
@@ -156,13 +160,27 @@ class Requester:
         )
         try:
             # A little later than the limits inside, which say more of what went wrong.
-            return await attempt.addTimeout(left + 0.05, self._reactor)
+            result = await attempt.addTimeout(left + 0.05, self._reactor)
+        except HubFault:
+            self._was_answered = True
+            raise
         except DeferredTimeout as error:
             raise RequestTimeout(
                 f"{self._url} did not finish its reply to {request.method} within"
                 f" {limits.deadline:g} s",
                 url=self._url,
             ) from error
+        self._was_answered = True
+        return result
+
+    def _is_wrong_address(self, error: KojiException, start: float, pause: float) -> bool:
+        """Tell whether to give a hub up that has never answered and takes no connection."""
+        limit = self.limits.first_deadline
+        if limit is None or self._was_answered:
+            return False
+        if not isinstance(error, ConnectionFailed) or error.may_have_arrived:
+            return False
+        return bool(self._reactor.seconds() - start + pause >= limit)
 
     async def receive(self, url: str, offset: int, sink: Sink) -> None:
         """Receive a file from an offset on, in one attempt.

@@ -33,6 +33,7 @@ __all__ = [
     "read_client_certificate",
     "reasons",
     "tls_words",
+    "trust_root",
 ]
 
 T = TypeVar("T")
@@ -188,6 +189,20 @@ def read_authority(path: str, setting: str, owner: str, **options: Any) -> Trust
     )
 
 
+def trust_root(profile: Profile, *, ask_after_handshake: bool = False) -> TrustRoot:
+    """Return the authorities of a profile, or the system's where it names none.
+
+    Raises:
+        BrokenConfiguration: ``serverca`` can't be read.
+    """
+    if profile.serverca is None:
+        return TrustRoot(None, ask_after_handshake=ask_after_handshake)
+    owner = f"the Koji profile {profile.name!r}"
+    return read_authority(
+        profile.serverca, "serverca", owner, ask_after_handshake=ask_after_handshake
+    )
+
+
 @implementer(IOpenSSLClientConnectionCreator)
 class _Unverified:
     """TLS without a check of the hub's certificate, for a profile that says so."""
@@ -212,15 +227,9 @@ class TLSPolicy:
     """TLS as a profile wants it: its CA or the system's, and perhaps a client certificate."""
 
     def __init__(self, profile: Profile, certificate: ClientCertificate | None) -> None:
-        owner = f"the Koji profile {profile.name!r}"
         self._client = {} if certificate is None else certificate.options
         self._verify = profile.serverca is not None or not profile.no_ssl_verify
-        ask = certificate is not None
-        self._trust = TrustRoot(None, ask_after_handshake=ask)
-        if profile.serverca is not None:
-            self._trust = read_authority(
-                profile.serverca, "serverca", owner, ask_after_handshake=ask
-            )
+        self._trust = trust_root(profile, ask_after_handshake=certificate is not None)
 
     def creatorForNetloc(  # noqa: N802 - Twisted's name
         self,

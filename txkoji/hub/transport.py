@@ -199,11 +199,10 @@ class _Agents:
         self._pool.maxPersistentPerHost = CONNECTIONS
         # The pool must never resend a POST by itself.
         self._pool.retryAutomatically = False
+        self._pool_of_none = HTTPConnectionPool(reactor, persistent=False)
+        self._last_request: float | None = None
         self._endpoints = Endpoints(reactor, profile, certificate)
-        self._straight: IAgent = Agent.usingEndpointFactory(
-            reactor, self._endpoints, pool=self._pool
-        )
-        self._by_proxy: dict[Proxy, IAgent] = {}
+        self._agents: dict[tuple[Proxy | None, bool], IAgent] = {}
 
     def request(
         self,
@@ -213,15 +212,32 @@ class _Agents:
         body: IBodyProducer | None,
     ) -> Deferred[IResponse]:
         proxy = proxy_for(url) if url.startswith("http:") else None
-        if proxy is None:
-            return self._straight.request(method, url.encode("ascii"), headers, body)
-        if proxy.credentials is not None:
+        if proxy is not None and proxy.credentials is not None:
             headers.setRawHeaders("Proxy-Authorization", [proxy.credentials])
-        if proxy not in self._by_proxy:
-            self._by_proxy[proxy] = ProxyAgent(
-                self._endpoints.to_proxy(proxy), self._reactor, self._pool
-            )
-        return self._by_proxy[proxy].request(method, url.encode("ascii"), headers, body)
+        agent = self._agent(proxy, keep=self._follows_another())
+        return agent.request(method, url.encode("ascii"), headers, body)
+
+    def _follows_another(self) -> bool:
+        """Tell whether a request comes so soon after another that its connection is worth keeping.
+
+        The connection of a single call is not kept: a program that makes one call and ends, or a
+        trial TestCase, has nothing to close and no timer in the reactor.
+        """
+        last, self._last_request = self._last_request, self._reactor.seconds()
+        return last is not None and self._last_request - last <= KEPT_SECONDS
+
+    def _agent(self, proxy: Proxy | None, *, keep: bool) -> IAgent:
+        key = (proxy, keep)
+        if key not in self._agents:
+            pool = self._pool if keep else self._pool_of_none
+            if proxy is None:
+                agent: IAgent = Agent.usingEndpointFactory(
+                    self._reactor, self._endpoints, pool=pool
+                )
+            else:
+                agent = ProxyAgent(self._endpoints.to_proxy(proxy), self._reactor, pool)
+            self._agents[key] = agent
+        return self._agents[key]
 
     def close(self) -> Deferred[None]:
         closing: Deferred[None] = self._pool.closeCachedConnections()

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from txkoji import task_states
 from txkoji._times import moment
-from txkoji.watching.records import START, STATE, TreeRecords
+from txkoji.watching.records import METHOD, START, STATE, TreeRecords
 from txkoji.watching.task_tree import TaskChange, TaskTree, changes_between, states_of
 
 __all__ = ["Watch"]
@@ -82,16 +82,26 @@ class Watch:
         """When the watched task should end, an aware UTC datetime.
 
         It is the task's start plus the average duration of its package's builds: a past time if
-        this build takes longer. None while the task is not OPEN, and if the hub has no builds to
-        compare it with.
+        this build takes longer. A ``build`` starts with its ``buildArch``, the one that started
+        last; its source RPM and its repo may take any time. None while the task is not OPEN or has
+        not started so, and if the hub has no builds to compare it with.
         """
         if self._average is None or self.records is None:
             return None
         root = self.records[0]
-        started = moment(root[START])
+        started = moment(root[START] if root[METHOD] != "build" else self._start_of_building())
         if root[STATE] != task_states.OPEN or started is None:
             return None
         return started + datetime.timedelta(seconds=self._average)
+
+    def _start_of_building(self) -> float | None:
+        """Return when the last ``buildArch`` started, an open one before one that has ended."""
+        starts = [
+            (record[STATE] == task_states.OPEN, record[START])
+            for record in self.records or ()
+            if record[METHOD] == "buildArch" and record[START] is not None
+        ]
+        return max(starts)[1] if starts else None
 
     def on_change(self, callback: Callable[[TaskTree], Any]) -> None:
         """Call back with the tree whenever a task in it changed; at the first look too."""

@@ -110,7 +110,7 @@ def tag_event(site: Site, build: int, tag: str = "demo-candidate") -> events.Tag
     """Return what a message of a tagging says."""
     struct = site.hub.call("getBuild", build)
     whole = events.make(events.Build, struct, site.koji)
-    return events.TagUntag(connection=site.koji, build=whole, tag_name=tag, action="tag")
+    return events.TagUntag(connection=site.koji, build=whole, tag_name=tag, event="Tag")
 
 
 def tag_id(site: Site, name: str) -> int:

@@ -1,0 +1,16 @@
+"""How the number of a state becomes its name, whatever a hub sends."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+__all__ = ["state_name"]
+
+
+def state_name(states: type[IntEnum], number: Any) -> str:
+    """Return the name of a state; ``(unknown state 999)`` where no state has the number."""
+    try:
+        return states(number).name
+    except ValueError:
+        return f"(unknown state {number})"
