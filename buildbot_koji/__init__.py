@@ -1,9 +1,9 @@
 """Buildbot plugins for Koji."""
 
-import txkoji
-
-if not hasattr(txkoji, "TaskWatcher"):
+try:
+    from txkoji import TaskWatcher as _  # noqa: F401 - the other txkoji has none
+except ImportError as error:
     raise ImportError(
-        f"{txkoji.__file__} is of the distribution txkoji, which has overwritten buildbot-koji's:"
+        f"{error.path} is of the distribution txkoji, which has overwritten buildbot-koji's:"
         " run pip uninstall txkoji, then pip install --force-reinstall --no-deps buildbot-koji"
-    )
+    ) from error

@@ -391,7 +391,14 @@ def test_estimated_end(site: Site) -> None:
     assert first.estimated_end is None
     site.pass_time(60)
     assert first.tree is not None
-    expected = first.tree.root.started + datetime.timedelta(seconds=average)
+    assert first.tree.root.state == OPEN
+    assert first.estimated_end is None
+    while not (first.tree.arches and second.tree is not None and second.tree.arches):
+        site.pass_time(60)
+    site.pass_time(60)
+    starts = [task.started for task in first.tree.arches.values() if task.started is not None]
+    assert max(starts) > first.tree.root.started
+    expected = max(starts) + datetime.timedelta(seconds=average)
     assert first.estimated_end == expected
     assert expected.utcoffset() == datetime.timedelta(0)
     assert heard == [first]
