@@ -48,7 +48,7 @@ def tagged(*, rpms: int = 0, when: Any = 1.0, **struct: Any) -> Event:
     )
     return TagUntag(
         connection=connection,
-        action="tag",
+        event="Tag",
         build=build,
         tag_id=1,
         tag_name="f44-candidate",
