@@ -5,7 +5,7 @@ It has two inputs: polling (complete) and a bus (fast).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,7 +25,8 @@ from buildbot_koji.changes.pacing import PendingEvents, PollSchedule
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.recorder import ChangeRecorder
 from buildbot_koji.changes.set_aside import SetAside
-from buildbot_koji.changes.storage import SourceStorage, change_key
+from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage, change_key
+from buildbot_koji.durable.claims import Claim, ClaimLost
 from buildbot_koji.hubs.hub import get_hub
 from txkoji import Cursor, Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
@@ -48,6 +49,8 @@ class Listener:
         name: the change source's name.
         options: its arguments.
         limits: its pauses and limits.
+        is_ours: returns whether Buildbot says that this master has the source.
+        lost: called once if another master takes the source over; the listener is to be stopped.
         announced: the last change that an earlier listener of this master announced.
 
     Attributes:
@@ -64,6 +67,8 @@ class Listener:
         options: SourceOptions,
         limits: SourceLimits,
         *,
+        is_ours: Callable[[], Awaitable[bool]],
+        lost: Callable[[], object],
         announced: int = 0,
     ) -> None:
         self._master = master
@@ -77,6 +82,7 @@ class Listener:
             master,
             name,
             self._storage,
+            Claim(self._storage, CLAIM_KEY, lost=lost, clock=master.reactor, is_ours=is_ours),
             limits,
             options.max_changes_per_hour,
             refused=self._refused,
@@ -161,6 +167,9 @@ class Listener:
         while True:
             try:
                 await function()
+            except ClaimLost:
+                # Whoever is told of it stops this listener.
+                await self._interruption.wait(Deferred)
             except Interrupted:
                 raise
             except KojiException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import exc
 
+from buildbot_koji.durable.claims import ClaimLost
 from txkoji.bus import is_passing_trouble
 
 __all__ = ["is_passing"]
@@ -19,4 +20,7 @@ def is_passing(error: BaseException) -> bool:
     """
     if isinstance(error, (exc.DBAPIError, exc.TimeoutError)):
         return not isinstance(error, _REFUSALS)
+    if isinstance(error, ClaimLost):
+        # The event is good: another master stores it.
+        return True
     return is_passing_trouble(error)

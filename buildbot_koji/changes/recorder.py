@@ -16,6 +16,7 @@ from buildbot_koji.changes.pacing import HourlyLimit
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.storage import HeldChanges, SourceState, SourceStorage, change_key
 from buildbot_koji.changes.stored import Announcements, StoredChanges
+from buildbot_koji.durable.claims import Claim
 from buildbot_koji.properties import EVENT_KEY
 
 __all__ = ["ChangeRecorder"]
@@ -23,14 +24,20 @@ __all__ = ["ChangeRecorder"]
 UNDATED = ("koji-build-deleted", "koji-build-promoted")
 """Events whose message may come at any time afterwards, where the hub can't list them."""
 
+CLAIM_AGE = 1.0
+"""Seconds for which a check of the claim counts within a batch: the master may freeze there too."""
+
 
 class ChangeRecorder:
-    """Stores the changes of one source.
+    """Stores the changes of one source, as long as this master holds the claim to it.
+
+    All methods that write raise :class:`ClaimLost` once another master has the claim.
 
     Args:
         master: the Buildbot master.
         name: the change source's name.
         storage: what the source keeps in the database.
+        claim: the claim to the source.
         limits: its pauses and limits.
         max_per_hour: how many changes may come in an hour; the rest is held back. None for any.
         refused: called with a change that can't be stored, and the error: it is dealt with.
@@ -47,6 +54,7 @@ class ChangeRecorder:
         master: Any,
         name: str,
         storage: SourceStorage,
+        claim: Claim,
         limits: SourceLimits,
         max_per_hour: int | None,
         *,
@@ -58,6 +66,7 @@ class ChangeRecorder:
         self._master = master
         self._name = name
         self._storage = storage
+        self._claim = claim
         self._limit = HourlyLimit(max_per_hour)
         self._stored = StoredChanges(master, name)
         self._announcements = Announcements(master, name, settled=limits.settled, last=announced)
@@ -72,7 +81,8 @@ class ChangeRecorder:
         return self._announcements.last
 
     async def load(self) -> None:
-        """Read the state."""
+        """Take the claim, and read the state."""
+        await self._claim.take()
         self.state = await self._storage.load()
         self._limit.hour, self._limit.count = self.state.hour, self.state.count
         await self._held.load()
@@ -130,6 +140,7 @@ class ChangeRecorder:
         Returns:
             How many are dealt with.
         """
+        await self._claim.check()
         done = 0
         for change in changes:
             if self._held or not self._limit.allows(now):
@@ -161,6 +172,7 @@ class ChangeRecorder:
             count: how many at most.
             now: the time, in seconds since the epoch.
         """
+        await self._claim.check()
         for _ in range(count):
             if not self.may_release(now):
                 break
@@ -196,6 +208,7 @@ class ChangeRecorder:
         if key in self._keys:
             return
         if not (may_be_stored or self._is_older(change)) or not await self._stored.has(change):
+            await self._claim.check(max_age=CLAIM_AGE)
             # Buildbot changes the properties that it is given.
             given = {**change, "properties": dict(change["properties"]), "files": []}
             number = await self._master.data.updates.addChange(**given)
@@ -211,6 +224,7 @@ class ChangeRecorder:
 
     async def add_health(self, change: dict[str, Any]) -> None:
         """Store a change that reports the health of the source."""
+        await self._claim.check()
         await self._master.data.updates.addChange(**change, files=[])
 
     async def _save_count(self) -> None:
@@ -220,6 +234,7 @@ class ChangeRecorder:
 
     async def save(self) -> None:
         """Write the state."""
+        await self._claim.check(max_age=CLAIM_AGE)
         self.state.scheduled = self._announcements.take_settled() or self.state.scheduled
         self.state.hour, self.state.count = self._limit.hour, self._limit.count
         await self._storage.save(self.state)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from buildbot.changes.base import ChangeSource
 from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
@@ -15,6 +16,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
+from buildbot_koji.durable.claims import has_change_source
 from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.koji_hub import KojiHub, check_hub
 from txkoji import EVENT_NAMES
@@ -166,6 +168,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._running: Listener | None = None
         self._announced = 0
+        self._standing_back: Deferred[None] | None = None
         super().__init__(*args, **kwargs)
 
     def default_name(self, values: Mapping[str, Any]) -> str:
@@ -216,10 +219,16 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     async def activate(self) -> None:
         """Begin to listen, in the background."""
         options = SourceOptions(hub_name=_profile_name(self._options["profile"]), **self._options)
-        self._running = Listener(
-            self.master, str(self.name), options, self.limits, announced=self._announced
+        listener = self._running = Listener(
+            self.master,
+            str(self.name),
+            options,
+            self.limits,
+            is_ours=self._has_claim,
+            lost=lambda: self._claim_lost(listener),
+            announced=self._announced,
         )
-        self._running.start()
+        listener.start()
 
     @async_to_deferred
     async def deactivate(self) -> None:
@@ -228,6 +237,47 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         if running is not None:
             await running.stop()
             self._announced = running.announced
+
+    # The claim
+
+    async def _has_claim(self) -> bool:
+        assert self.serviceid is not None
+        return await has_change_source(self.master, self.serviceid)
+
+    @async_to_deferred
+    async def _unclaimService(self) -> None:  # type: ignore[override]  # nobody uses the result
+        """Release the claim, unless another master has it meanwhile."""
+        if await self._has_claim():
+            await super()._unclaimService()
+
+    def _claim_lost(self, listener: Listener) -> None:
+        if self._running is listener:
+            self._log.warn(
+                "{name}: another master took over while this one was frozen or without its"
+                " database; standing by again",
+                name=self.name,
+            )
+            standing_back = self._standing_back = Deferred.fromCoroutine(self._stand_back())
+            standing_back.addErrback(
+                lambda failure: self._log.failure("{name}: can't stand by", failure, name=self.name)
+            )
+            standing_back.addBoth(self._stood_back)
+
+    def _stood_back(self, _: object) -> None:
+        self._standing_back = None
+
+    async def _stand_back(self) -> None:
+        """Stop, and wait for the claim again, like a master that never had it."""
+        self.active = False
+        await self.deactivate()
+        self._startActivityPolling()
+
+    @async_to_deferred
+    async def stopService(self) -> None:
+        """Stop listening, and release the claim."""
+        if self._standing_back is not None:
+            await self._standing_back
+        await super().stopService()
 
     def describe(self) -> str:
         """Return what it is, in a line."""

@@ -10,10 +10,13 @@ from buildbot_koji.changes.values import encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.properties import EVENT_KEY
 
-__all__ = ["HeldChanges", "SourceState", "SourceStorage", "change_key"]
+__all__ = ["CLAIM_KEY", "HeldChanges", "SourceState", "SourceStorage", "change_key"]
 
 CLASS = "KojiChangeSource"
 """The class under which Buildbot files the values; with the source's name, their key."""
+
+CLAIM_KEY = "claim"
+"""The key of the token of the master that has the source."""
 
 
 @dataclass

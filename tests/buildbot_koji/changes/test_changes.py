@@ -567,3 +567,59 @@ async def test_stop_while_the_hub_hangs(site: Site) -> None:
     begin = reactor.seconds()
     await master.stop()
     assert reactor.seconds() - begin < 5
+
+
+async def take_over(master: Any) -> int:
+    """Let another master take the change source, as after our master was declared dead."""
+    other = int(await master.master.db.masters.findMasterId("another"))
+    sources = master.master.db.changesources
+    await sources.setChangeSourceMaster(master.source.serviceid, None)
+    await sources.setChangeSourceMaster(master.source.serviceid, other)
+    return other
+
+
+@pytest_twisted.ensureDeferred
+async def test_claim_lost(site: Site, logged: list[str]) -> None:
+    """A source that was frozen while another master took over stores nothing, and stands by."""
+    master = await site.listen(koji())
+    source = master.source
+    source.POLL_INTERVAL_SEC = 0.1
+    first = site.build()
+    await site.polled()
+    await master.until_changes(1)
+    other = await take_over(master)
+    second = site.build()
+    source.wake()
+    await until(lambda: source._running is None)
+    assert not source.active
+    assert len(await master.changes()) == 1
+    assert sum("another master took over" in line for line in logged) == 1
+    sources = master.master.db.changesources
+    assert await sources.get_change_source_master(source.serviceid) == other
+    # The other one ends, and ours resumes where the state in the database says.
+    await sources.setChangeSourceMaster(source.serviceid, None)
+    found = await master.until_changes(2)
+    assert [change["revision"] for change in found] == [first, second]
+    assert len(set(await master.keys())) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_claim_of_the_same_master(site: Site) -> None:
+    """A second process under the same master's name fences off the first."""
+    master = await site.listen(koji())
+    source = master.source
+    await SourceStorage(master.master, source.name).put("claim", "another process")
+    site.build()
+    source.wake()
+    await until(lambda: source._running is None)
+    assert await master.changes() == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_leaves_the_claim_of_others(site: Site) -> None:
+    """A master that stops before it has noticed releases no claim but its own."""
+    master = await site.listen(koji())
+    other = await take_over(master)
+    running, service_id = master.master, master.source.serviceid
+    await master.source.disownServiceParent()
+    assert await running.db.changesources.get_change_source_master(service_id) == other

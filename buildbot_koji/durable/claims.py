@@ -1,0 +1,104 @@
+"""Whether this master still holds what it claimed.
+
+A master that was frozen (a suspended virtual machine, a database that was unreachable) for longer
+than Buildbot's expiry is declared dead, and a peer takes over. Buildbot never tells the frozen one,
+and never looks at a claim again: whoever stores or sends something looks here first.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from buildbot_koji.durable.store import MasterState
+
+__all__ = ["Claim", "ClaimLost", "has_change_source", "is_superseded"]
+
+
+class ClaimLost(Exception):
+    """Another master has taken over."""
+
+
+async def _always() -> bool:
+    return True
+
+
+class Claim:
+    """The claim to some work that several masters could do.
+
+    It is a token in the database: whoever takes the claim replaces it, and the previous holder sees
+    that before its next step.
+
+    Args:
+        state: where the token is stored.
+        key: its key.
+        lost: called once, in the next iteration of the reactor, when the claim turns out lost.
+        clock: an IReactorTime.
+        is_ours: returns whether Buildbot's own claim to the work is ours, if it has one.
+    """
+
+    def __init__(
+        self,
+        state: MasterState,
+        key: str,
+        *,
+        lost: Callable[[], object],
+        clock: Any,
+        is_ours: Callable[[], Awaitable[bool]] = _always,
+    ) -> None:
+        self._state = state
+        self._key = key
+        self._lost = lost
+        self._clock = clock
+        self._is_ours = is_ours
+        self._token = uuid.uuid4().hex
+        self._checked_at: float | None = None
+        self._is_lost = False
+
+    async def take(self) -> None:
+        """Take the claim, from whoever has it."""
+        await self._state.put(self._key, self._token)
+
+    async def check(self, *, max_age: float = 0.0) -> None:
+        """Return if the claim is held.
+
+        Args:
+            max_age: for how many seconds an earlier check counts.
+
+        Raises:
+            ClaimLost: another master has it.
+        """
+        now = self._clock.seconds()
+        if self._checked_at is not None and 0 <= now - self._checked_at < max_age:
+            return
+        if self._is_lost or not await self._is_held():
+            if not self._is_lost:
+                self._is_lost = True
+                self._clock.callLater(0, self._lost)
+            raise ClaimLost
+        self._checked_at = now
+
+    async def _is_held(self) -> bool:
+        return await self._is_ours() and await self._state.get(self._key) == self._token
+
+
+async def has_change_source(master: Any, service_id: int) -> bool:
+    """Return whether a change source is claimed by this master."""
+    owner = await master.db.changesources.get_change_source_master(service_id)
+    return bool(owner == master.masterid)
+
+
+async def is_superseded(master: Any, build: Mapping[str, Any]) -> bool:
+    """Return whether the request of a build was taken from the build's master.
+
+    Another master runs the request again, or will: that build has the result.
+
+    Args:
+        master: the Buildbot master.
+        build: the build, as Buildbot's data API gives it.
+    """
+    request = await master.data.get(("buildrequests", build["buildrequestid"]))
+    if request is None or request["claimed_by_masterid"] == build["masterid"]:
+        return False
+    return request["claimed_by_masterid"] is not None or not request["complete"]
