@@ -35,6 +35,11 @@ SCM_SCHEMES = (
 MAX_DEPTH = 100
 """Containers inside each other; half of what the encoder of calls takes."""
 
+_NUMBER = re.compile(r"\s*(-?[0-9]{1,20})(\.[0-9]{1,20})?\s*")
+
+_NVR = re.compile(r"[^\s/#]*-[^\s/#]*-[^\s/#]*")
+"""A name, version and release; the slash of an SCM URL is in none of them."""
+
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -269,7 +274,7 @@ def names_or_ids(value: Any) -> str | None:
 def build(value: Any) -> str | None:
     """Check for a build: an NVR or an id."""
     if isinstance(value, str):
-        good = len(value.split()) == 1 and value.count("-") >= 2 and text(value) is None
+        good = _NVR.fullmatch(value) is not None and text(value) is None
     else:
         good = positive(value) is None
     return None if good else "must be an NVR (name-version-release) or a build's id"
@@ -317,6 +322,43 @@ def source(value: Any) -> str | None:
         return f"is not an SCM URL for Koji: write git+{value}"
     if scheme not in SCM_SCHEMES:
         return f"has the scheme {scheme}, which Koji does not build from: use git+https, for one"
-    if not value.partition("#")[2]:
+    if not value.partition("#")[2].strip():
         return "names no revision: append #ref, a branch, tag or commit"
     return None
+
+
+# Rendered values
+
+
+def _number(value: Any) -> Any:
+    found = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    return float(found[0]) if found[2] else int(found[1])
+
+
+def _numbers(value: Any) -> Any:
+    listed = [_number(each) for each in words(value)]
+    if not any(isinstance(each, (int, float)) for each in listed):
+        return value
+    return listed if len(listed) > 1 or isinstance(value, (list, tuple)) else listed[0]
+
+
+_NUMERIC: Mapping[Check, Callable[[Any], Any]] = {
+    **dict.fromkeys((integer, count, positive, seconds, pause, build), _number),
+    **dict.fromkeys((integers, builds), _numbers),
+}
+
+
+def rendered(check: Check, value: Any) -> Any:
+    """Return a rendered value with the numbers that it has as text.
+
+    A text field of a ForceScheduler, and a property that is set from the output of a command, give
+    text.
+
+    Args:
+        check: what the value may be.
+        value: what a renderable gave.
+    """
+    convert = _NUMERIC.get(check)
+    return value if convert is None else convert(value)

@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 from buildbot.config.errors import error as config_error
 from buildbot.process.buildstep import BuildStep
 
+from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import (
     Argument,
     documentation,
@@ -156,6 +157,11 @@ class DeclaredStep(DeclaredArguments, BuildStep):
             setattr(self, name, value)
         super().__init__(**others)
         self._report(self.complaints())
+
+    def take_rendered(self) -> None:
+        """Take the values that Buildbot rendered: numbers may be text."""
+        for name, each in self.arguments.items():
+            setattr(self, name, checks.rendered(each.check, getattr(self, name)))
 
     def complaints(self) -> list[str]:
         """Return one line for each mistake in the arguments that are known by now."""

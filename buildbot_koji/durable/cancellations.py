@@ -12,10 +12,11 @@ from twisted.logger import Logger
 
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.durable.waiting import is_unreachable, until_answered
+from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import one_line
 from txkoji import Connection, RetryPolicy
 from txkoji.exceptions import KojiException
+from txkoji.retry import is_passing
 
 __all__ = ["Cancellations"]
 
@@ -84,7 +85,7 @@ class Cancellations:
         try:
             await canceling.addTimeout(limit, self._connection.reactor)
         except (KojiException, DeferredTimeout, CancelledError) as error:
-            if isinstance(error, KojiException) and not is_unreachable(error):
+            if isinstance(error, KojiException) and not is_passing(error):
                 raise
         else:
             return True
@@ -138,7 +139,7 @@ class Cancellations:
             try:
                 task_id = await self._cancel(intent)
             except KojiException as error:
-                if is_unreachable(error):
+                if is_passing(error):
                     unreachable = error
                     continue
                 self._log.warn(

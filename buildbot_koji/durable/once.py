@@ -21,7 +21,8 @@ from typing import Any, Generic, TypeVar
 
 from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
-from txkoji.exceptions import KojiException, TransportError
+from txkoji.exceptions import KojiException
+from txkoji.retry import is_passing, was_not_carried_out
 
 __all__ = ["Intent", "IntentEvent", "IntentState", "Once", "OnceAction"]
 
@@ -115,21 +116,31 @@ class Once(Generic[T]):
         self._result: Any = intent.result
 
     async def run(
-        self, clock: Any, policy: RetryPolicy, say: Callable[[KojiException], object]
+        self,
+        clock: Any,
+        policy: RetryPolicy,
+        say: Callable[[KojiException], object],
+        *,
+        gives_up: Callable[[], bool] = lambda: True,
     ) -> T:
-        """Do it. While the outcome is unknown, wait for a hub that is unreachable.
+        """Do it. Wait for a hub that is unreachable, without a limit while the outcome is unknown.
 
         Args:
             clock: an IReactorTime.
             policy: how long to pause between two tries.
             say: called before each pause with the error that says why the hub is unreachable.
+            gives_up: tells whether to wait no longer for a hub that did not get the call.
 
         Raises:
             HubFault: the hub refused.
-            TransportError: the hub is unreachable, and did not get the call.
+            TransportError, ProtocolError: the hub is unreachable, and did not get the call.
         """
         return await until_answered(
-            self.attempt, clock, policy, say, gives_up=lambda: self.state is IntentState.STORED
+            self.attempt,
+            clock,
+            policy,
+            say,
+            gives_up=lambda: self.state is IntentState.STORED and gives_up(),
         )
 
     async def attempt(self) -> T:
@@ -140,15 +151,16 @@ class Once(Generic[T]):
         if self.state is IntentState.NEW:
             await self._save(None)
             self._happened(IntentEvent.SAVED)
+        # If this fails, the hub did not get the call.
+        await self._action.prepare()
         try:
-            await self._action.prepare()
             in_doubt = self.state is IntentState.IN_DOUBT
             found = await self._action.look() if in_doubt else None
             with self._critical():
                 result = await self._action.do() if found is None else found
                 await self._save(result)
-        except TransportError as error:
-            if error.may_have_arrived:
+        except KojiException as error:
+            if is_passing(error) and not was_not_carried_out(error):
                 self._happened(IntentEvent.LOST)
             raise
         self._happened(IntentEvent.ANSWERED)

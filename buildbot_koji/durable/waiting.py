@@ -1,4 +1,4 @@
-"""Wait out a hub that is unreachable: which errors mean that, and the one loop that waits."""
+"""The one loop that waits out a hub that is unreachable."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from typing import Any, TypeVar
 from twisted.internet.task import deferLater
 
 from txkoji import RetryPolicy
-from txkoji.exceptions import KojiException, ServerOffline, TransportError
+from txkoji.exceptions import KojiException
+from txkoji.retry import is_passing
 
-__all__ = ["is_unreachable", "until_answered"]
+__all__ = ["until_answered"]
 
 T = TypeVar("T")
-
-
-def is_unreachable(error: BaseException) -> bool:
-    """Tell whether an error means that the hub did not answer and may answer later."""
-    return isinstance(error, (TransportError, ServerOffline))
 
 
 async def until_answered(
@@ -37,7 +33,7 @@ async def until_answered(
         clock: an IReactorTime.
         policy: how long to pause after each failure.
         say: called before each pause with the error that says why the hub is unreachable.
-        gives_up: tells, after an error, whether to raise it instead of pausing.
+        gives_up: tells, while the hub is unreachable, whether to raise instead of pausing.
 
     Returns:
         The answer.
@@ -50,7 +46,7 @@ async def until_answered(
         try:
             return await ask()
         except KojiException as error:
-            if not is_unreachable(error) or gives_up():
+            if not is_passing(error) or gives_up():
                 raise
             say(error)
         failures += 1

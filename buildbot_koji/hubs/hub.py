@@ -11,7 +11,6 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.durable.cancellations import Cancellations
 from txkoji import Connection, TaskWatcher
-from txkoji.exceptions import TransportError
 
 __all__ = ["Hub", "NamedHub", "get_hub"]
 
@@ -84,10 +83,6 @@ class Hub(service.SharedService):
         try:
             if self.connection.session_id is None:
                 await self.connection.login()
-        except TransportError as error:
-            # No write was in flight that may have arrived.
-            error.may_have_arrived = False
-            raise
         finally:
             self._logging_in.release()
 

@@ -16,6 +16,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
 from buildbot_koji.hubs.brokers import check_broker
+from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters import ci_schema
@@ -258,9 +259,7 @@ class CIMessageSender:
     async def _describe(self, artifact: Mapping[str, Any]) -> dict[str, Any]:
         koji = (await self._hub()).connection
         if "build" in artifact:
-            build = await koji.getBuild(artifact["build"])
-            if build is None:
-                raise Refused(f"the hub has no build {artifact['build']}")
+            build = await named_build(koji, artifact["build"])
             if build.task_id is None:
                 raise Refused(f"{build.nvr} was made by no task: the schema has no place for that")
             return {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildbot.process.results import SUCCESS
+from buildbot.process.results import FAILURE, SUCCESS
 from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredStep
 from buildbot_koji.reporters.backlog import dead_letters
-from buildbot_koji.reporters.base import REDELIVER
+from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 
 __all__ = ["KojiRedelivery"]
 
@@ -33,6 +33,12 @@ class KojiRedelivery(DeclaredStep):
     async def run(self) -> int:
         """List them, and have all masters retry them."""
         letters = await dead_letters(self.master, self.reporter)
+        services = self.master.config.services
+        reporters = [name for name, each in services.items() if isinstance(each, KojiReporter)]
+        if not letters and self.reporter not in reporters:
+            known = f": it has {', '.join(sorted(reporters))}" if reporters else ""
+            self._text = f"failed: this master has no reporter {self.reporter}{known}"
+            return int(FAILURE)
         if letters:
             lines = [f"{each.name} of build {each.build_id}: {each.said}\n" for each in letters]
             await self.addCompleteLog("dead letters", "".join(lines))

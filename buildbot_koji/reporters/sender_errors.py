@@ -13,14 +13,14 @@ from txkoji.exceptions import (
     KojiException,
     LockError,
     MessageNotTaken,
-    ServerOffline,
     UnknownFault,
 )
+from txkoji.retry import is_passing
 
 __all__ = ["mapped_errors"]
 
-PASSING = (AuthError, LockError, ServerOffline, UnknownFault)
-"""Transient faults of a hub: they say nothing about the call."""
+TRANSIENT = (AuthError, LockError, UnknownFault)
+"""Faults of a hub that say nothing about the call."""
 
 
 @contextmanager
@@ -35,7 +35,8 @@ def mapped_errors() -> Iterator[None]:
         yield
     except KojiException as error:
         said = one_line(error)
-        refused = isinstance(error, HubFault) and not isinstance(error, PASSING)
+        transient = is_passing(error) or isinstance(error, TRANSIENT)
+        refused = isinstance(error, HubFault) and not transient
         if refused or isinstance(error, MessageNotTaken):
             raise Refused(said) from error
         raise Postponed(said) from error

@@ -19,6 +19,7 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
 from buildbot_koji.durable.task_intents import submit_once
+from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters.base import KojiReporter, properties_of
@@ -35,6 +36,7 @@ from txkoji import (
     task_states,
 )
 from txkoji.exceptions import HubFault
+from txkoji.retry import is_passing
 
 __all__ = ["KojiTagReporter", "TagCall", "plan"]
 
@@ -336,9 +338,7 @@ class TagSender:
             if task_id is not None:
                 return _accepted(hub, delivery.notes, task_id)
             koji = hub.connection
-            build = await koji.getBuild(delivery.content["build"])
-            if build is None:
-                raise Refused(f"the hub has no build {delivery.content['build']}")
+            build = await named_build(koji, delivery.content["build"])
             if build.state != build_states.COMPLETE:
                 return f"nothing done with {build.nvr}: it is {build_states.to_str(build.state)}"
             tags = [tag.name for tag in await koji.listTags(build=build.id)]
@@ -395,6 +395,8 @@ class TagSender:
         try:
             await koji.getTaskResult(task_id)
         except HubFault as fault:
+            if is_passing(fault):
+                raise
             return reason_of(fault.text)
         return "the hub gives no reason"
 

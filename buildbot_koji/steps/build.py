@@ -6,6 +6,7 @@ from typing import Any
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.builds import is_draft_name, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.existing import find_existing_build
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
@@ -89,6 +90,15 @@ class KojiBuild(PrioritizedTaskStep):
         " canceled",
         default="adopt",
     )
+
+    async def prepare(self, hub: Hub) -> None:
+        """Name the builds to wait for as the hub does: a draft loses its NVR when promoted."""
+        await super().prepare(hub)
+        if self.wait_builds is not None:
+            self.wait_builds = [
+                (await named_build(hub.connection, each)).nvr if is_draft_name(each) else each
+                for each in self.wait_builds
+            ]
 
     def hub_options(self) -> dict[str, Any]:
         """Return the options in the form that the hub takes."""

@@ -13,12 +13,14 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.once import OnceAction
 from buildbot_koji.error_messages import explain
+from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
-from txkoji import Call, Kind
-from txkoji.exceptions import AuthError, HubFault, KojiException, ServerOffline
+from txkoji import Call, Kind, build_states, task_states
+from txkoji.exceptions import AuthError, HubFault, KojiException
+from txkoji.retry import is_passing
 
 __all__ = ["KojiCall", "KojiCancel"]
 
@@ -89,6 +91,9 @@ class KojiCall(KojiWriteStep):
         if self.login or (self.login is None and kind is not Kind.READ):
             await hub.log_in()
         if kind is Kind.WRITE:
+            if not self.repeatable:
+                # It can't be looked for: no error page of a front end may leave it in doubt.
+                await hub.connection.getAPIVersion()
             action = OnceAction(lambda: self._wrapped(hub), self._look)
             result = (await self.once(hub, "call", action))[0]
         else:
@@ -139,31 +144,46 @@ class KojiCancel(KojiWriteStep):
     async def change(self, hub: Hub) -> int:
         """Cancel all of them, also after the hub refused one."""
         await hub.log_in()
+        canceled: list[str] = []
+        ended: list[str] = []
         refused = []
-        for task_id in checks.words(self.tasks):
-            refused += await self._cancel(hub, *self._task_call(task_id))
-        for build in checks.words(self.builds):
-            refused += await self._cancel(hub, "cancelBuild", build)
+        for cancel, names in (
+            (self._cancel_task, checks.words(self.tasks)),
+            (self._cancel_build, checks.words(self.builds)),
+        ):
+            for name in names:
+                try:
+                    what, state = await cancel(hub, name)
+                except HubFault as fault:
+                    if is_passing(fault) or isinstance(fault, AuthError):
+                        raise
+                    refused.append(explain(fault))
+                else:
+                    (ended if state else canceled).append(f"{what}{state}")
         if refused:
             return self.fail("; ".join(refused))
-        named = [
-            *(f"task {each}" for each in checks.words(self.tasks)),
-            *map(str, checks.words(self.builds)),
-        ]
-        self.say(f"canceled {', '.join(named)}")
+        words = f"canceled {', '.join(canceled)}" if canceled else ""
+        self.say("; ".join(filter(None, [words, *ended])))
         return results.SUCCESS
+
+    async def _cancel_task(self, hub: Hub, task_id: int) -> tuple[str, str]:
+        """Cancel a task; returns its name, and its state if it had ended already."""
+        await hub.connection.call(*self._task_call(task_id))
+        # The hub does not say whether there was anything to cancel.
+        state = (await hub.connection.getTaskInfo(task_id)).state
+        had_ended = state in (task_states.CLOSED, task_states.FAILED)
+        words = f" is {task_states.to_str(state)} already" if had_ended else ""
+        return f"task {task_id}", words
+
+    async def _cancel_build(self, hub: Hub, name: int | str) -> tuple[str, str]:
+        """Cancel a build; returns its name, and its state if it had ended already."""
+        build = await named_build(hub.connection, name)
+        if await hub.connection.cancelBuild(build.id):
+            return str(name), ""
+        build = await named_build(hub.connection, build.id)
+        return str(name), f" is {build_states.to_str(build.state)} already"
 
     def _task_call(self, task_id: int) -> tuple[Any, ...]:
         if self.full:
             return ("cancelTaskFull", task_id, not self.force)
         return ("cancelTask", task_id, not self.justone)
-
-    async def _cancel(self, hub: Hub, method: str, *args: Any) -> list[str]:
-        """Cancel one task or build; returns why the hub refused, or nothing."""
-        try:
-            await hub.connection.call(method, *args)
-        except HubFault as fault:
-            if isinstance(fault, (AuthError, ServerOffline)):
-                raise
-            return [explain(fault)]
-        return []

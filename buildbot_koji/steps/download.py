@@ -19,6 +19,7 @@ from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.error_messages import one_line
+from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
@@ -27,6 +28,7 @@ from buildbot_koji.steps.framework.worker import run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from txkoji import RemoteFile, nvr, task_states
 from txkoji.exceptions import GenericError, TransferError
+from txkoji.retry import is_passing
 
 __all__ = ["KojiDownloadBuild", "KojiDownloadTask"]
 
@@ -97,6 +99,8 @@ class DownloadStep(KojiStep):
         try:
             files = await self.files(hub)
         except (GenericError, TransferError) as error:
+            if is_passing(error):
+                raise
             self.say(f"failed: {one_line(error)}")
             return results.FAILURE
         for file in files:
@@ -262,13 +266,15 @@ class KojiDownloadBuild(DownloadStep):
                 raise TransferError(f"{self.latestfrom} has no build of {self.build_name}")
             return latest[0].id
         if self.task_id:
-            builds = await koji.listBuilds(taskID=int(self.build_name))
-            if not builds:
+            if not str(self.build_name).isdecimal():
+                raise TransferError(f"{self.build_name} is not the id of a task")
+            build = await build_of_task(koji, int(self.build_name))
+            if build is None:
                 raise TransferError(f"task {self.build_name} made no build")
-            return builds[0].build_id
+            return build.build_id
         if self.rpm:
             return (await koji.getRPM(self.build_name, strict=True)).build_id
-        return self.build_name
+        return (await named_build(koji, self.build_name)).id
 
 
 class KojiDownloadTask(DownloadStep):

@@ -12,16 +12,16 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
+from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
 from txkoji import Call, RetryPolicy, paths, reason_of
 from txkoji.exceptions import GenericError, HubFault
+from txkoji.retry import is_passing
 
 __all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
-
-WAITING = "waiting for the hub"
-"""The summary while the hub is unreachable."""
 
 TWO_HOURS = 2 * 60 * 60
 """Seconds that Koji's own client waits for a repo."""
@@ -154,6 +154,8 @@ class RepoStep(KojiTasksStep):
         try:
             await hub.connection.getTaskResult(task_id)
         except HubFault as fault:
+            if is_passing(fault):
+                raise
             return f": task {task_id}: {reason_of(fault.text)}"
         return f": see task {task_id}"
 
@@ -246,9 +248,7 @@ class KojiWaitRepo(RepoStep):
 
     async def _wanted(self, hub: Hub) -> Wanted:
         tag = await self.find_tag(hub)
-        builds = [
-            await hub.connection.getBuild(each, strict=True) for each in checks.words(self.builds)
-        ]
+        builds = [await named_build(hub.connection, each) for each in checks.words(self.builds)]
         current = self.current
         if current is None:
             current = not builds and self.min_event is None and self.at_event is None

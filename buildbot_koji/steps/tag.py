@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from buildbot.process import results
@@ -11,6 +10,7 @@ from buildbot.process import results
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.once import OnceAction
+from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiTasksStep, KojiWriteStep
@@ -18,13 +18,21 @@ from txkoji import Call
 
 __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
 
-_DRAFT = re.compile(r",draft_(\d+)$")
-"""The suffix of a draft build's release, with the build's id."""
 
-
-async def _is_in_tag(hub: Hub, tag: Any, build: Any) -> bool:
+async def _is_in_tag(hub: Hub, tag: Any, build_id: int) -> bool:
     """Tell whether a build is tagged directly, not by inheritance."""
-    return any(tag in (each.name, each.id) for each in await hub.connection.listTags(build=build))
+    tags = await hub.connection.listTags(build=build_id)
+    return any(tag in (each.name, each.id) for each in tags)
+
+
+async def _ids(hub: Hub, builds: Iterable[Any]) -> dict[str, int]:
+    """Return the ids of builds, by the names that the user knows them by.
+
+    Raises:
+        GenericError: the hub has no such build.
+    """
+    # Ids, because a draft loses its NVR when it is promoted.
+    return {str(build): (await named_build(hub.connection, build)).id for build in builds}
 
 
 def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
@@ -34,6 +42,22 @@ def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
         complaint = checks.builds(builds)
         if complaint is not None:
             yield f"builds={builds!r} {complaint}"
+
+
+class _Untags(KojiWriteStep):
+    """Untags builds. The base class of the steps that do."""
+
+    async def untag(self, hub: Hub, name: str, tag: Any, build_id: int, *, force: bool) -> None:
+        """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
+
+        async def do() -> bool:
+            await hub.connection.untagBuild(tag, build_id, force=force)
+            return True
+
+        async def look() -> bool | None:
+            return None if await _is_in_tag(hub, tag, build_id) else True
+
+        await self.once(hub, name, OnceAction(do, look))
 
 
 class KojiTag(KojiTasksStep):
@@ -55,14 +79,14 @@ class KojiTag(KojiTasksStep):
 
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not in the tag."""
+        builds = await _ids(hub, checks.words(self.builds))
         calls = {
-            str(build): Call("tagBuild", (self.tag, build, self.force))
-            for build in checks.words(self.builds)
+            label: Call("tagBuild", (self.tag, build, self.force))
+            for label, build in builds.items()
         }
 
         async def is_done(label: str) -> bool:
-            build = calls[label].args[1]
-            return not self.force and await _is_in_tag(hub, self.tag, build)
+            return not self.force and await _is_in_tag(hub, self.tag, builds[label])
 
         result = await self.run_tasks(hub, calls, is_done)
         if result == results.SUCCESS:
@@ -70,11 +94,11 @@ class KojiTag(KojiTasksStep):
         return result
 
 
-class KojiMove(KojiTasksStep):
+class KojiMove(_Untags, KojiTasksStep):
     """Moves builds from one tag to another, each at one event of the hub, and waits for the tasks.
 
-    A build that is moved already is skipped. Sets the property ``koji_task_ids`` to the ids of the
-    tasks.
+    A build that is moved already is skipped; one that is in both tags is untagged from the first.
+    Sets the property ``koji_task_ids`` to the ids of the tasks.
     """
 
     name = "koji move-build"
@@ -100,10 +124,10 @@ class KojiMove(KojiTasksStep):
 
     async def change(self, hub: Hub) -> int:
         """Move the builds that are not moved yet."""
-        builds = await self._builds(hub)
+        builds = await _ids(hub, await self._builds(hub))
         calls = {
-            str(build): Call("moveBuild", (self.from_tag, self.to_tag, build, self.force))
-            for build in builds
+            label: Call("moveBuild", (self.from_tag, self.to_tag, build, self.force))
+            for label, build in builds.items()
         }
         if not calls:
             return self.fail(
@@ -111,10 +135,15 @@ class KojiMove(KojiTasksStep):
             )
 
         async def is_done(label: str) -> bool:
-            build = calls[label].args[2]
-            if await _is_in_tag(hub, self.from_tag, build):
-                return False
-            return await _is_in_tag(hub, self.to_tag, build)
+            build = builds[label]
+            in_target = await _is_in_tag(hub, self.to_tag, build)
+            if not await _is_in_tag(hub, self.from_tag, build):
+                return in_target
+            if in_target and not self.force:
+                # The task of moveBuild would fail and leave it in both tags.
+                await self.untag(hub, f"untag {label}", self.from_tag, build, force=False)
+                return True
+            return False
 
         result = await self.run_tasks(hub, calls, is_done)
         if result == results.SUCCESS:
@@ -138,7 +167,7 @@ class KojiMove(KojiTasksStep):
         return list(found)
 
 
-class KojiUntag(KojiWriteStep):
+class KojiUntag(_Untags):
     """Untags builds."""
 
     name = "koji untag-build"
@@ -170,22 +199,12 @@ class KojiUntag(KojiWriteStep):
     async def change(self, hub: Hub) -> int:
         """Untag the builds that are still in the tag."""
         builds = await self._builds(hub)
-        for build in builds:
-            self.say(f"untagging {build}")
-            await self._untag(hub, build)
+        for label, build in (await _ids(hub, builds)).items():
+            self.say(f"untagging {label}")
+            await self.untag(hub, label, self.tag, build, force=self.force)
         gone = " ".join(str(build) for build in builds)
         self.say(f"untagged {gone} from {self.tag}" if gone else "nothing to untag")
         return results.SUCCESS
-
-    async def _untag(self, hub: Hub, build: Any) -> None:
-        async def do() -> bool:
-            await hub.connection.untagBuild(self.tag, build, force=self.force)
-            return True
-
-        async def look() -> bool | None:
-            return None if await _is_in_tag(hub, self.tag, build) else True
-
-        await self.once(hub, str(build), OnceAction(do, look))
 
     async def _builds(self, hub: Hub) -> list[Any]:
         if not (self.all or self.non_latest):
@@ -219,9 +238,7 @@ class KojiPromote(KojiWriteStep):
 
     async def change(self, hub: Hub) -> int:
         """Promote the build."""
-        build = await self._find(hub)
-        if build is None:
-            return self.fail(f"the hub has no build {self.draft}")
+        build = await named_build(hub.connection, self.draft)
         if not build.get("draft") and build.get("promotion_ts") is None:
             return self.fail(f"{build.nvr} is not a draft build")
 
@@ -242,11 +259,3 @@ class KojiPromote(KojiWriteStep):
         await self.addURL(f"build {build.nvr}", build.url)
         self.say(f"promoted {self.draft} to {build.nvr}")
         return results.SUCCESS
-
-    async def _find(self, hub: Hub) -> Any:
-        found = await hub.connection.getBuild(self.draft)
-        promoted = _DRAFT.search(self.draft) if isinstance(self.draft, str) else None
-        if found is None and promoted is not None:
-            # The promotion changed the release of the build.
-            found = await hub.connection.getBuild(int(promoted.group(1)))
-        return found

@@ -140,7 +140,8 @@ class Apache:
     @property
     def error_log(self) -> str:
         """What it has logged."""
-        return (self.directory / "error.log").read_text(encoding="utf-8", errors="replace")
+        log = self.directory / "error.log"
+        return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
 
     def start(self) -> None:
         """Start, and wait until it listens."""
@@ -169,7 +170,8 @@ class Apache:
                 stderr=stderr,
             )
         end = time.monotonic() + LIMIT
-        while not self._listens():
+        # A signal that comes earlier ends it.
+        while not (self._listens() and "resuming normal operations" in self.error_log):
             said = (self.directory / "stderr.log").read_text()
             assert self._process.poll() is None, said
             assert time.monotonic() < end, said

@@ -56,12 +56,14 @@ async def read_log(
 
 async def _read(client: HubClient, task_id: int, name: str, offset: int, size: int) -> bytes | None:
     """Read a part of a task's file; None where there is no such file."""
+    arguments = {"offset": offset, "size": size}
     try:
-        text = await client.call("downloadTaskOutput", task_id, name, offset=offset, size=size)
+        text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     except GenericError:
-        if name in await client.call("listTaskOutput", task_id):
-            raise
-        return None
+        if name not in await client.call("listTaskOutput", task_id):
+            return None
+        # The builder may have uploaded it meanwhile.
+        text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     try:
         return base64.b64decode(text)
     except (TypeError, binascii.Error) as error:

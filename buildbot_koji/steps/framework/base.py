@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredStep
+from buildbot_koji.durable.once import IntentState, Once
 from buildbot_koji.durable.store import BuildData, data_name
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, one_line
@@ -26,6 +27,11 @@ __all__ = ["KojiStep"]
 
 T = TypeVar("T")
 
+HUB_PATIENCE = 4 * 60 * 60.0
+
+WAITING = "waiting for the hub"
+"""The summary while the hub is unreachable."""
+
 SUMMARY_LENGTH = 400
 """Characters; a fault may embed the output of another program."""
 
@@ -37,6 +43,7 @@ class KojiStep(DeclaredStep):
 
     Attributes:
         early_end: ends the work early; a subclass sets its limits there.
+        began: when the step began, in seconds since the epoch.
     """
 
     profile = argument(
@@ -49,6 +56,13 @@ class KojiStep(DeclaredStep):
         checks.seconds,
         "seconds for all attempts of a build request together; then the step fails, and"
         " cancels its task, if it has one",
+    )
+    hub_patience = argument(
+        checks.pause,
+        "seconds to wait for an unreachable hub before the step has begun anything there; then the"
+        " step is an exception. The wait for a task, or for the outcome of a call whose reply was"
+        " lost, has no limit but ``timeout``",
+        default=HUB_PATIENCE,
     )
 
     # The steps that follow need what this one does.
@@ -64,11 +78,14 @@ class KojiStep(DeclaredStep):
         super().__init__(*args, **kwargs)
         self.early_end = EarlyEnd(self.timing)
         self._text = ""
+        self.began = 0.0
+        self._unreachable_since: float | None = None
 
     async def work(self, hub: Hub) -> int:
         """Do the step's work. A subclass implements it.
 
-        An early end cancels it; see :class:`EarlyEnd` and :meth:`end_early`.
+        An early end cancels it; see :class:`EarlyEnd` and :meth:`end_early`. If the hub is
+        unreachable it is called again, for at most ``hub_patience``.
 
         Args:
             hub: the hub; a subclass that writes calls its ``log_in`` first.
@@ -178,6 +195,35 @@ class KojiStep(DeclaredStep):
         say = partial(self.say_error, words)
         return await until_answered(ask, self.master.reactor, self.timing.retry, say)
 
+    async def run_once(self, once: Once[T], words: str) -> T:
+        """Do something on the hub exactly once; wait while it is unreachable.
+
+        Args:
+            once: the action.
+            words: what the summary says while the outcome is unknown; the error follows.
+
+        Raises:
+            HubFault: the hub refused.
+            TransportError, ProtocolError: ``hub_patience`` is over, and the hub did not get the
+                call.
+        """
+
+        def say(error: KojiException) -> None:
+            self.say_error(words if once.state is IntentState.IN_DOUBT else WAITING, error)
+
+        result = await once.run(
+            self.master.reactor, self.timing.retry, say, gives_up=self._is_out_of_patience
+        )
+        self._unreachable_since = None
+        return result
+
+    def _is_out_of_patience(self) -> bool:
+        """Tell, while the hub is unreachable, whether it has been for ``hub_patience``."""
+        now = self.now()
+        if self._unreachable_since is None:
+            self._unreachable_since = now
+        return bool(now - self._unreachable_since >= self.hub_patience)
+
     async def store_attempt(self, value: bytes) -> None:
         """Store what the next attempt of the same build request must know."""
         await self._build_data.put(self.build.buildid, data_name(str(self.name)), value)
@@ -195,13 +241,21 @@ class KojiStep(DeclaredStep):
     async def _run(self) -> int:
         hub: Hub | None = None
         try:
+            self.take_rendered()
             complaints = self.complaints()
             if complaints:
                 self.say("; ".join(complaints))
                 return results.EXCEPTION
+            self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             hub = await get_hub(self.master, self.profile)
-            return await self.work(hub)
+            return await until_answered(
+                partial(self.work, hub),
+                self.master.reactor,
+                self.timing.retry,
+                partial(self.say_error, WAITING),
+                gives_up=self._is_out_of_patience,
+            )
         except KojiException as error:
             self.say(explain(error))
             return results.EXCEPTION

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from buildbot_koji.hubs.builds import build_of_task
 from txkoji import Connection, Outcome, build_states, task_states
 
 __all__ = ["find_existing_build"]
@@ -41,8 +42,7 @@ async def find_existing_build(
     if exists is not None:
         build = await connection.call("getBuild", int(exists[1]))
     elif in_progress is not None:
-        builds = await connection.call("listBuilds", taskID=int(in_progress[1]))
-        build = builds[0] if builds else None
+        build = await build_of_task(connection, int(in_progress[1]))
     else:
         return None
     ours = await _resolved_source(connection, outcome, source)

@@ -127,12 +127,11 @@ class KojiTaskStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
-        began = self.now()
-        intent, state = await self._find_earlier(), IntentState.IN_DOUBT
+        intent, state = self._intent or await self._find_earlier(), IntentState.IN_DOUBT
         if intent is None:
             await self.prepare(hub)
             self.say("submitting")
-            intent, state = await self._begin(hub, self.hub_call(), began), IntentState.NEW
+            intent, state = await self._begin(hub, self.hub_call(), self.began), IntentState.NEW
         elif intent.task_id is None:
             self.say("looking for the task of an earlier attempt")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
@@ -156,7 +155,7 @@ class KojiTaskStep(KojiStep):
 
     async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:
         await show_outcome(self, hub, outcome, logs)
-        await self.finished(hub, outcome)
+        await self._ask_outcome(partial(self.finished, hub, outcome))
         return result
 
     def _result_of(self, outcome: Outcome) -> int:
@@ -186,10 +185,7 @@ class KojiTaskStep(KojiStep):
             action = submit_once(hub, intent.call, intent.submission)
             stored = Intent(lambda found: self.save_intent(replace(intent, task_id=found)), state)
             once = Once(action, stored, self.early_end.critical)
-            words = "looking for the task as soon as the hub answers"
-            task_id = await once.run(
-                self.master.reactor, self.timing.retry, partial(self.say_error, words)
-            )
+            task_id = await self.run_once(once, "looking for the task as soon as the hub answers")
             return replace(intent, task_id=task_id)
         if not intent.adopted:
             hub.connection.submissions.claim(intent.task_id, intent.submission)

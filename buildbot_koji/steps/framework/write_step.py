@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from buildbot.process import results
@@ -19,7 +18,8 @@ from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from txkoji import Call, Submission, TaskTree, Watch, paths, read_outcome, task_states
-from txkoji.exceptions import AuthError, HubFault, ServerOffline
+from txkoji.exceptions import AuthError, HubFault
+from txkoji.retry import is_passing
 
 __all__ = ["KojiTasksStep", "KojiWriteStep"]
 
@@ -42,7 +42,6 @@ class KojiWriteStep(KojiStep):
         super().__init__(*args, **kwargs)
         self._notes: dict[str, dict[str, Any]] = {}
         self._found: frozenset[str] = frozenset()
-        self._began = 0.0
 
     async def change(self, hub: Hub) -> int:
         """Make the change; returns Buildbot's result. A subclass implements it."""
@@ -50,15 +49,16 @@ class KojiWriteStep(KojiStep):
 
     async def work(self, hub: Hub) -> int:
         """Make the change. If the hub refuses it, the step fails with the reason in one line."""
-        stored = await self.find_earlier_attempt()
-        self._notes = {} if stored is None else json.loads(stored)
-        self._found = frozenset(self._notes)
-        self._began = self.noted(STEP).get("began", self.now())
-        self.early_end.limit(Ending.TIMED_OUT, self.timeout, self._began)
+        stored = None if self._notes else await self.find_earlier_attempt()
+        if stored is not None:
+            self._notes = json.loads(stored)
+            self._found = frozenset(self._notes)
+        self.began = self.noted(STEP).get("began", self.began)
+        self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         try:
             return await self.change(hub)
         except HubFault as fault:
-            if isinstance(fault, (ServerOffline, AuthError)):
+            if is_passing(fault) or isinstance(fault, AuthError):
                 raise
             return self.fail(explain(fault))
 
@@ -73,7 +73,7 @@ class KojiWriteStep(KojiStep):
 
     async def note(self, name: str, **facts: Any) -> None:
         """Store facts about a call for a later attempt, beside those that are stored already."""
-        self._notes[STEP] = {"began": self._began}
+        self._notes[STEP] = {"began": self.began}
         self._notes[name] = {**self.noted(name), **facts}
         await self.store_attempt(json.dumps(self._notes).encode())
 
@@ -98,14 +98,12 @@ class KojiWriteStep(KojiStep):
 
         Raises:
             HubFault: the hub refused.
-            TransportError: the hub is unreachable, and did not get the call.
+            TransportError, ProtocolError: ``hub_patience`` is over, and the hub did not get the
+                call.
         """
         action = replace(action, prepare=hub.log_in)
         once = Once(action, self._intent(name), self.early_end.critical)
-        words = "checking whether it is done as soon as the hub answers"
-        return await once.run(
-            self.master.reactor, self.timing.retry, partial(self.say_error, words)
-        )
+        return await self.run_once(once, "checking whether it is done as soon as the hub answers")
 
 
 class KojiTasksStep(KojiWriteStep):
@@ -222,7 +220,7 @@ class KojiTasksStep(KojiWriteStep):
             noted = self.noted(label)
             if noted and noted.get("result") != NO_TASK:
                 submission = Submission(**noted["submission"])
-                yield TaskIntent(call, submission, self._began, noted.get("result"))
+                yield TaskIntent(call, submission, self.began, noted.get("result"))
 
     def _trouble(self, outcomes: Sequence[tuple[bool, Any]]) -> str:
         refused = [one_line(failure.value) for done, failure in outcomes if not done]

@@ -10,11 +10,11 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.durable.waiting import is_unreachable
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from txkoji import LogPiece, TaskChange, arch_of, task_states
 from txkoji.exceptions import KojiException
+from txkoji.retry import is_passing
 
 __all__ = ["LiveLogs", "LogText", "log_title"]
 
@@ -148,10 +148,10 @@ class _Follower:
             try:
                 piece = await self._read(self._piece, room or 1)
             except KojiException as error:
-                if is_unreachable(error):
-                    # The next look reads on.
-                    return
-                raise
+                if self._ended and not is_passing(error):
+                    raise
+                # The next look, if there is one, reads on.
+                return
             if piece.restarted:
                 await self._write(self._text.end())
                 self._text.restart()

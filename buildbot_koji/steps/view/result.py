@@ -77,8 +77,9 @@ async def _show_tail(hub: Hub, task: Any, name: str, logs: LiveLogs) -> None:
     else:
         text = piece.data.decode("utf-8", "replace")
         if begin:
-            # The first line is incomplete.
-            text = f"... {begin} bytes left out ...\n" + text.partition("\n")[2]
+            # The first line is incomplete: left out, unless it is all there is.
+            rest = text.partition("\n")[2]
+            text = f"... {begin} bytes left out ...\n{rest if rest.strip() else text}"
     log = await logs.open(log_title(task, name), task)
     await log.addStdout(logs.clean(text))
     await log.finish()

@@ -18,7 +18,7 @@ from buildbot_koji.durable.once import (
     Once,
     OnceAction,
 )
-from buildbot_koji.durable.waiting import is_unreachable, until_answered
+from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
 from txkoji.exceptions import (
     ConnectionFailed,
@@ -27,6 +27,7 @@ from txkoji.exceptions import (
     RequestTimeout,
     ServerOffline,
 )
+from txkoji.retry import is_passing
 
 POLICY = RetryPolicy(first=10.0, ceiling=40.0, jitter=0.0)
 
@@ -200,7 +201,7 @@ def test_until_answered() -> None:
     assert failure(asking) is errors[3]
     assert asked == [0, 10, 30, 70]
     assert said == errors[:3]
-    assert [is_unreachable(error) for error in errors] == [True, True, True, False]
+    assert [is_passing(error) for error in errors] == [True, True, True, False]
 
 
 def test_cancelled_wait() -> None:

@@ -41,13 +41,15 @@ BuildmasterConfig = {{
         ],
         util.BuilderConfig(name="scratch", workernames=["idle"],
                            factory=util.BuildFactory([SCRATCH])),
+        util.BuilderConfig(name="misspelled", workernames=["idle"],
+                           factory=util.BuildFactory([steps.KojiRedelivery(reporter="nosuch")])),
         util.BuilderConfig(name="redelivery", workernames=["idle"],
                            factory=util.BuildFactory([steps.KojiRedelivery(reporter="plain")])),
     ],
     "schedulers": [
         schedulers.ForceScheduler(
             name="force",
-            builderNames=[*BUILDERS, "scratch", "redelivery"],
+            builderNames=[*BUILDERS, "scratch", "redelivery", "misspelled"],
             codebases=[util.CodebaseParameter("", hide=True)],
             properties=[
                 util.StringParameter(name=name, default="")

@@ -181,6 +181,9 @@ async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
     assert (await settled(master, build)).startswith("delivered: hello-1-a moved")
     again = await master.ended(await master.force("redelivery"))
     assert again["state_string"] == "build successful no dead letters of plain"
+    misspelled = await master.ended(await master.force("misspelled"))
+    words = "failed: this master has no reporter nosuch: it has "
+    assert words in misspelled["state_string"]
 
 
 @pytest_twisted.ensureDeferred

@@ -107,3 +107,21 @@ async def test_cancel_build(bench: Workbench) -> None:
     ended = await bench.build(steps.KojiCancel(bench.profile, builds="hello-1.0-main"))
     assert (ended.result, ended.text) == ("success", "canceled hello-1.0-main")
     assert bench.hub.call("getTaskInfo", task_id)["state"] == 3
+    step = steps.KojiCancel(bench.profile, builds="a-b-c hello-1.0-main")
+    ended = await bench.build(step)
+    assert (ended.result, ended.text) == ("failure", "failed: the hub has no build a-b-c")
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancel_what_has_ended(bench: Workbench) -> None:
+    """What has ended is not said to be canceled; ids may be text, as a form gives them."""
+    nvr = await bench.built()
+    build = bench.hub.call("getBuild", nvr)
+    tasks = util.Property("task_id")
+    step = steps.KojiCancel(bench.profile, tasks=tasks, builds=nvr)
+    ended = await bench.build(step, task_id=str(build["task_id"]))
+    words = f"task {build['task_id']} is CLOSED already; {nvr} is COMPLETE already"
+    assert (ended.result, ended.text) == ("success", words)
+    step = steps.KojiDownloadTask(bench.profile, task_id=tasks, to="master", directory="rpms")
+    ended = await bench.build(step, task_id=str(build["task_id"]))
+    assert ended.result == "success", ended.text

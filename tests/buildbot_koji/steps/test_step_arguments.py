@@ -18,7 +18,7 @@ NAMES = sorted(
     if "buildbot_koji.steps." in entry.value
 )
 GIT = "git+https://host/path.git#main"
-COMMON = {"profile": "koji", "timeout": 60}
+COMMON = {"profile": "koji", "timeout": 60, "hub_patience": 600}
 TASK = {
     **COMMON,
     "max_queue_time": 60.5,
@@ -451,6 +451,13 @@ def test_documentation() -> None:
         ("KojiUntag", {"tag": "a", "builds": "bash"}, "must be NVRs"),
         ("KojiUntag", {"tag": "a", "builds": "b", "all": True, "non_latest": True}, "exclude"),
         ("KojiChainBuild", {"target": "a", "sources": [[GIT]]}, "has one level only: use a KojiB"),
+        (
+            "KojiChainBuild",
+            {"target": "a", "sources": [[GIT], ["git+https://my-host/a-b.git#"]]},
+            "which names no revision: append #ref",
+        ),
+        ("KojiBuild", {"target": "a", "source": "git+https://h/a.git#"}, "names no revision"),
+        ("KojiBuild", {"target": "a", "source": "git+https://h/a.git# "}, "names no revision"),
         ("KojiChainBuild", {"target": "a", "sources": [GIT, GIT]}, "must be a list of levels"),
         ("KojiChainBuild", {"target": "a", "sources": [[GIT], ["a"]]}, "has 'a', which must be"),
         (

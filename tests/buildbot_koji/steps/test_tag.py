@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest_twisted
 from buildbot.plugins import steps, util
 
-from tests.buildbot_koji.workbench import Workbench
+from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 
 
@@ -40,7 +40,7 @@ async def test_tag_that_the_hub_refuses(bench: Workbench) -> None:
     assert ended.result == "failure"
     assert ended.text == "failed: tagBuild: Package hello not in list for elsewhere"
     ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds="no-such-1"))
-    assert (ended.result, "No such build" in ended.text) == ("failure", True)
+    assert (ended.result, ended.text) == ("failure", "failed: the hub has no build no-such-1")
 
 
 @pytest_twisted.ensureDeferred
@@ -107,6 +107,77 @@ async def test_move(bench: Workbench) -> None:
         "failure",
         "failed: demo-candidate has no build of hello",
     )
+
+
+@pytest_twisted.ensureDeferred
+async def test_move_of_what_is_in_both_tags(bench: Workbench) -> None:
+    """A build that is in the target already leaves the tag that it is moved from."""
+    nvr = await bench.built()
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    bench.hub.call("tagBuildBypass", "demo-released", nvr)
+    ended = await bench.build(steps.KojiMove(bench.profile, builds=nvr, **tags))
+    assert (ended.result, ended.text) == (
+        "success",
+        f"moved {nvr} from demo-candidate to demo-released",
+    )
+    assert (tagged(bench, "demo-candidate"), tagged(bench, "demo-released")) == ([], [nvr])
+
+
+@pytest_twisted.ensureDeferred
+async def test_draft_that_was_promoted_since(bench: Workbench) -> None:
+    """The NVR of a draft names the same build after its promotion, in all steps that take one."""
+    draft = await bench.built(draft=True)
+    bench.hub.call("promoteBuild", draft)
+    step = steps.KojiTag(bench.profile, tag="demo-released", builds=util.Property("koji_nvr"))
+    ended = await bench.build(step, koji_nvr=draft)
+    assert ended.result == "success", ended.text
+    assert tagged(bench, "demo-released") == ["hello-1.0-main"]
+    tags = {"from_tag": "demo-released", "to_tag": "demo-candidate"}
+    for step in (
+        steps.KojiMove(bench.profile, builds=draft, **tags),
+        steps.KojiUntag(bench.profile, tag="demo-candidate", builds=draft),
+        steps.KojiDownloadBuild(bench.profile, build_name=draft, to="master", directory="rpms"),
+    ):
+        ended = await bench.build(step)
+        assert ended.result == "success", ended.text
+    assert tagged(bench, "demo-released") == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_id_as_text(bench: Workbench) -> None:
+    """The id of a build may be text, as a form gives it."""
+    nvr = await bench.built()
+    number = str(bench.hub.call("getBuild", nvr)["id"])
+    for builds in (util.Property("build"), [util.Property("build")]):
+        step = steps.KojiTag(bench.profile, tag="demo-released", builds=builds)
+        ended = await bench.build(step, build=number)
+        assert ended.result == "success", ended.text
+    assert tagged(bench, "demo-released") == [nvr]
+
+
+@pytest_twisted.ensureDeferred
+async def test_draft_whose_builder_restarted(bench: Workbench) -> None:
+    """Of the two builds of a task the COMPLETE one counts, and can be promoted."""
+    bench.hub.builder.seconds = 5
+    source = SOURCE.format("hello", "main")
+    build = steps.KojiBuild(bench.profile, target="demo", source=source, draft=True)
+    promote = steps.KojiPromote(bench.profile, draft=util.Property("koji_nvr"))
+    download = steps.KojiDownloadBuild(
+        bench.profile,
+        build_name=util.Property("koji_task_id"),
+        task_id=True,
+        to="master",
+        directory="rpms",
+    )
+    request = await bench.begin(build, download, promote)
+    orphan = (await until(lambda: bench.hub.call("listBuilds", "hello")))[0]
+    bench.hub.builder.free(orphan["task_id"])
+    await until(lambda: len(bench.hub.call("listBuilds", "hello")) == 2)
+    ended = await bench.ended(request)
+    assert ended.result == "success", ended.text
+    states = {each["nvr"]: each["state"] for each in bench.hub.call("listBuilds", "hello")}
+    assert states == {"hello-1.0-main": 1, orphan["nvr"]: 0}
+    assert ended.properties["koji_nvr"] == "hello-1.0-main"
 
 
 @pytest_twisted.ensureDeferred

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
-from buildbot.plugins import util
+from buildbot.plugins import steps, util
 from twisted.internet.defer import CancelledError, Deferred
 
 from buildbot_koji.hubs.hub import Hub, get_hub
@@ -18,7 +20,13 @@ from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import poll, until
 from txkoji import task_states
+from txkoji.exceptions import BuildError, GenericError
+from txkoji.testing.farm.builder import Builder
+from txkoji.testing.farm.handlers.registry import HANDLERS
+from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.table import METHODS
+from txkoji.testing.tables.state import Row
 
 
 class ImpatientBuild(KojiBuild):
@@ -141,6 +149,67 @@ async def test_logs_are_not_wanted(bench: Workbench) -> None:
     assert ended.result == "failure"
     assert list(ended.logs) == ["build.log x86_64"]
     assert "error: Bad exit status from %build" in ended.logs["build.log x86_64"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_tail_that_is_one_line(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a failed task's log the end is shown also if it is one line."""
+    line = b"".join(b"\rlinking %5d/99999" % number for number in range(4000))
+
+    async def fails(builder: Builder, task: Row) -> None:
+        path = f"{task_directory(task['id'])}/build.log"
+        builder.hub.files.write(path, b"+ make\n" + line + b" ld: cannot find -ldemo")
+        raise BuildError("mock exited with status 1; see build.log for more information")
+
+    monkeypatch.setitem(HANDLERS, "buildArch", fails)
+    ended = await bench.build(koji_build(bench, scratch=True, live_logs=False))
+    assert ended.result == "failure"
+    assert "cannot find -ldemo" in "".join(ended.logs.values())
+
+
+@pytest_twisted.ensureDeferred
+async def test_log_that_the_hub_refuses_once(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that can't be read once is followed all the same."""
+    method = METHODS["downloadTaskOutput"]
+    refusals = iter([True, True])
+
+    @wraps(method)
+    def refuse(call: MethodCall, *args: Any, **kwargs: Any) -> Any:
+        found = call.hub.files.exists(f"{task_directory(args[0])}/{args[1]}")
+        if found and next(refusals, False):
+            raise GenericError("the volume is being moved")
+        return method(call, *args, **kwargs)
+
+    monkeypatch.setitem(METHODS, "downloadTaskOutput", refuse)
+    bench.hub.builder.seconds = 6
+    ended = await bench.build(koji_build(bench, scratch=True, arch_override="x86_64"))
+    assert ended.result == "success"
+    [task] = tasks(bench, "buildArch")
+    assert plain(ended.logs["build.log x86_64"]) == log_of(bench, task["id"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_fault_of_the_request(bench: Workbench) -> None:
+    """A command or a Maven project that fails is no fault of the build system: one task, failed."""
+    bench.hub.maven_enabled = True
+    source = SOURCE.format("failarch", "main")
+    for step, method, words in (
+        (
+            steps.KojiRunroot(bench.profile, tag="demo-build", arch="x86_64", command="false"),
+            "runroot",
+            "failed: false exited with status 1",
+        ),
+        (
+            steps.KojiMavenBuild(bench.profile, target="demo", source=source, scratch=True),
+            "maven",
+            "failed: error building Maven package, mock exited with status 1",
+        ),
+    ):
+        ended = await bench.build(step)
+        assert (ended.result, len(tasks(bench, method))) == ("failure", 1), ended.text
+        assert ended.text.startswith(words)
 
 
 @pytest_twisted.ensureDeferred

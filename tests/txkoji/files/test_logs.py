@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import wraps
+from typing import Any
+
 import pytest
 import pytest_twisted
 
@@ -10,6 +13,7 @@ from txkoji.exceptions import GenericError
 from txkoji.files.logs import LogPiece
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.table import METHODS
 
 pytestmark = pytest.mark.hub(anonymous_user=None)
 
@@ -36,6 +40,23 @@ async def test_log_that_grows(koji: Connection, hub: FakeHub) -> None:
     piece = await after(koji, piece)
     assert (piece.data, piece.offset, piece.restarted) == (b"two \xff\n", 10, False)
     assert b"two" not in repr(piece).encode()
+
+
+@pytest_twisted.ensureDeferred
+async def test_log_that_comes_meanwhile(
+    koji: Connection, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that was not there, and is listed a moment after, is read."""
+    method = METHODS["listTaskOutput"]
+
+    @wraps(method)
+    def uploaded(*args: Any, **kwargs: Any) -> Any:
+        hub.files.write(PATH, b"one\n")
+        return method(*args, **kwargs)
+
+    monkeypatch.setitem(METHODS, "listTaskOutput", uploaded)
+    piece = await koji.read_log(TASK, "build.log")
+    assert (piece.data, piece.offset, piece.restarted) == (b"one\n", 4, False)
 
 
 @pytest_twisted.ensureDeferred

@@ -156,7 +156,7 @@ FAILURES = {
     ("kiwiBuild", "failbuilder"): (1, "Traceback (most recent call last)"),
     ("osbuildImage", "failarch"): (1005, "Compose failed"),
     ("buildContainer", "failarch"): (2001, "Image build failed"),
-    ("maven", "failarch"): (1005, "error building package (arch noarch)"),
+    ("maven", "failarch"): (1012, "error building Maven package, mock exited with status 1"),
     ("winbuild", "failarch"): (1005, "build command failed, see build.log for details"),
 }
 
@@ -254,7 +254,7 @@ def test_runroot(hub: FakeHub, clock: Clock) -> None:
     assert closed(hub, clock, task_id) == "ls / completed successfully"
     assert hub.call("listTaskOutput", task_id) == ["root.log", "runroot.log"]
     failing = hub.call("runroot", "demo-build", "x86_64", "false")
-    assert finish(hub, clock, failing)["fault"][0] == 1012
+    assert finish(hub, clock, failing)["fault"] == (1012, "false exited with status 1")
 
 
 ONE_ARCH = {"arch": ["x86_64"], "__starstar": True}

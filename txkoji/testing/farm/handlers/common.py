@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from txkoji import nvr
-from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
+from txkoji.exceptions import ActionNotAllowed, BuildError, BuildrootError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.builds import (
@@ -18,7 +18,7 @@ from txkoji.testing.methods.builds import (
 )
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
-from txkoji.testing.methods.repos import default_min_event, latest_repo
+from txkoji.testing.methods.repos import DELETED, default_min_event, latest_repo
 from txkoji.testing.tables.lookups.builds import BUILD_STATES
 from txkoji.testing.tables.lookups.packages import find_package, package_entries
 from txkoji.testing.tables.lookups.tags import tag_config, tag_order
@@ -85,6 +85,8 @@ async def find_repo(
         given = call.state.get("repo", options["repo_id"])
         if given is None:
             raise GenericError(f"No such repo: {options['repo_id']}")
+        if given["state"] == DELETED:
+            raise BuildrootError(f"Requested repo ({given['id']}) is DELETED")
         return int(given["id"]), int(given["tag_id"])
     assert target is not None
     tag_id = int(target["build_tag"])
@@ -168,10 +170,9 @@ def begin_build(
     }
     with state.transaction():
         package = state.one("package", name=name) or state.insert("package", {"name": name})
-        if draft:
-            old = state.one("build", task_id=task["id"])
-        else:
-            old = state.one("build", package_id=package["id"], version=version, release=release)
+        # A restarted task makes another draft, and leaves the one of its first run BUILDING.
+        ids = {"package_id": package["id"], "version": version, "release": release}
+        old = None if draft else state.one("build", **ids)
         if old is not None and old["task_id"] == task["id"]:
             # The task has been restarted.
             return old
@@ -194,7 +195,6 @@ def begin_build(
             _take_over(call, old, new)
             row = old
         else:
-            ids = {"package_id": package["id"], "version": version, "release": release}
             row = insert_build(call, state=BUILD_STATES["BUILDING"], draft=draft, **ids, **new)
             if draft:
                 state.update("build", row["id"], release=f"{release},draft_{row['id']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import BuildError, GenericError
+from txkoji.exceptions import BuildError, BuildrootError, GenericError
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
@@ -94,9 +94,10 @@ async def build_maven(builder: Builder, task: Row) -> dict[str, Any]:
     await write_log(builder, path, f"[INFO] Building {name}", "[INFO] compiling", share)
     if not builds:
         builder.hub.files.append(path, b"[ERROR] BUILD FAILURE\n")
-        raise BuildError(
-            "error building package (arch noarch), mock exited with status 1;"
-            " see build.log for more information"
+        # The builder looks at the log of mock itself, and has one code for all that mock does.
+        raise BuildrootError(
+            "error building Maven package, mock exited with status 1;"
+            " see root.log for more information"
         )
     directory = f"{GROUP.replace('.', '/')}/{name}/{VERSION}"
     files = [f"{name}-{VERSION}.jar", f"{name}-{VERSION}.pom"]

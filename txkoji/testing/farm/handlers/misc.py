@@ -27,7 +27,7 @@ async def runroot(builder: Builder, task: Row) -> str:
     path = f"{task_directory(task['id'])}/runroot.log"
     await write_log(builder, path, f"$ {words}", "running", RUN_SHARE)
     if words.split(" ")[0] == "false":
-        raise BuildrootError("mock exited with status 1, see runroot.log for more information")
+        raise BuildrootError("false exited with status 1")
     return f"{words} completed successfully"
 
 

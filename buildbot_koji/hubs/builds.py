@@ -1,0 +1,60 @@
+"""Find a build by what users and properties call it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from txkoji import Connection, build_states
+from txkoji.exceptions import GenericError
+
+__all__ = ["build_of_task", "is_draft_name", "named_build"]
+
+_DRAFT = re.compile(r",draft_(\d+)$")
+"""The suffix of a draft build's release, with the build's id."""
+
+
+def is_draft_name(build: Any) -> bool:
+    """Tell whether an NVR is that of a draft, which the build loses when it is promoted."""
+    return isinstance(build, str) and _DRAFT.search(build) is not None
+
+
+async def _find_build(connection: Connection, build: int | str) -> Any:
+    if isinstance(build, str) and build.isdecimal():
+        # A form gives text, and no NVR is a number.
+        build = int(build)
+    found = await connection.getBuild(build)
+    # The id in the NVR of a draft stays when it is promoted.
+    draft = _DRAFT.search(build) if isinstance(build, str) else None
+    if found is None and draft is not None and isinstance(build, str):
+        found = await connection.getBuild(int(draft[1]))
+        if found is not None and found.nvr != build[: draft.start()]:
+            return None
+    return found
+
+
+async def named_build(connection: Connection, build: int | str) -> Any:
+    """Return a build; a draft that was promoted since is found by its old NVR.
+
+    Args:
+        connection: the hub.
+        build: the NVR or id.
+
+    Raises:
+        GenericError: the hub has no such build.
+    """
+    found = await _find_build(connection, build)
+    if found is None:
+        raise GenericError(f"the hub has no build {build}")
+    return found
+
+
+async def build_of_task(connection: Connection, task_id: int) -> Any:
+    """Return the build that a task made, None if it made none.
+
+    A builder that restarted left the build of its first run behind, BUILDING: the COMPLETE one
+    counts.
+    """
+    builds = await connection.listBuilds(taskID=task_id)
+    complete = [build for build in builds if build.state == build_states.COMPLETE]
+    return next(iter(complete or builds), None)

@@ -1,0 +1,227 @@
+"""A real Apache httpd in front of the hub goes into maintenance while builds run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps
+
+from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.steps.build import KojiBuild
+from buildbot_koji.steps.framework.early_end import StepTiming
+from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.support import apache, until
+from tests.support.apache import PAGE, PAGE_WITH_200, Apache
+from tests.support.fault_proxy import Fate, FaultProxy
+from txkoji import RetryPolicy, task_states
+
+pytestmark = pytest.mark.skipif(
+    not apache.is_there(),
+    reason="needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi",
+)
+
+PAGES = pytest.mark.parametrize("page", [PAGE, PAGE_WITH_200], ids=["503", "200"])
+
+REASONS = {PAGE: "HTTP status 503", PAGE_WITH_200: "a web page instead of a hub's reply"}
+
+
+class QuickBuild(KojiBuild):
+    """Asks an unreachable hub often, and waits for it no longer than a second when stopped."""
+
+    timing = StepTiming(
+        cancel_limit=1.0, retry=RetryPolicy(first=0.2, factor=1.0, ceiling=0.2, jitter=0.0)
+    )
+
+
+class Front:
+    """Apache httpd in front of a workbench's hub.
+
+    Attributes:
+        fates: what happens, behind Apache, to the next call of a method.
+        breaking: the page that Apache shows from the moment on at which such a call comes.
+    """
+
+    def __init__(self, bench: Workbench, directory: Path) -> None:
+        self.bench = bench
+        self.fates: dict[str, Fate] = {}
+        self.breaking = PAGE_WITH_200
+        self.proxy = FaultProxy(urlsplit(bench.hub.url).port or 0, self._fate)
+        self.proxy.start()
+        authority = bench.hub.authority
+        self.apache = Apache(
+            directory,
+            self.proxy.url.removesuffix("/kojihub"),
+            authority.server("127.0.0.1"),
+            authority.certificate_path,
+            # A kept connection is served by the process that began it, with the old configuration.
+            max_requests=1,
+        )
+
+    def _fate(self, data: bytes) -> Fate:
+        for method in list(self.fates):
+            if f"<methodName>{method}</methodName>".encode() in data:
+                self.apache.change(self.breaking)
+                return self.fates.pop(method)
+        return Fate.PASS
+
+    async def start(self, home: Path) -> None:
+        self.apache.start()
+        (home / ".koji" / "config").write_text(
+            f"[{self.bench.profile}]\nserver = {self.apache.url}/kojihub\nauthtype = noauth\n"
+            f"serverca = {self.bench.hub.authority.certificate_path}\npoll_interval = 1\n"
+        )
+        hub = await get_hub(self.bench.master, self.bench.profile)
+        hub.connection.deadline = 1.0
+
+    async def stop(self) -> None:
+        self.apache.stop()
+        await self.proxy.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def front(bench: Workbench, empty_home: Path, tmp_path: Path) -> AsyncIterator[Front]:
+    front = Front(bench, tmp_path)
+    await front.start(empty_home)
+    yield front
+    await front.stop()
+
+
+def tasks(bench: Workbench) -> list[Any]:
+    return bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})
+
+
+def quick_build(bench: Workbench, **options: Any) -> KojiBuild:
+    source = SOURCE.format("hello", "main")
+    return QuickBuild(bench.profile, target="demo", source=source, scratch=True, **options)
+
+
+@PAGES
+@pytest_twisted.ensureDeferred
+async def test_in_the_middle_of_a_build(bench: Workbench, front: Front, page: str) -> None:
+    """A build whose task ends during maintenance has the task's outcome afterwards."""
+    bench.hub.builder.seconds = 1
+    request = await bench.begin(quick_build(bench))
+    await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
+    front.apache.change(page)
+    await until(lambda: tasks(bench)[0]["state"] == task_states.CLOSED)
+    front.apache.change("")
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts, len(tasks(bench))) == ("success", 1, 1), ended.text
+
+
+@PAGES
+@pytest_twisted.ensureDeferred
+async def test_begin_during_maintenance(bench: Workbench, front: Front, page: str) -> None:
+    """A build that begins during maintenance waits, says why, and submits one task."""
+    front.apache.change(page)
+    request = await bench.begin(quick_build(bench))
+    await until(lambda: bench.text().startswith("waiting for the hub"))
+    assert REASONS[page] in bench.text()
+    assert tasks(bench) == []
+    front.apache.change("")
+    ended = await bench.ended(request)
+    assert (ended.result, len(tasks(bench))) == ("success", 1), ended.text
+
+
+@pytest.mark.parametrize(
+    ("page", "fate"),
+    [
+        (PAGE, Fate.RESET_AFTER),
+        (PAGE_WITH_200, Fate.RESET_AFTER),
+        (PAGE_WITH_200, Fate.RESET_BEFORE),
+        (PAGE_WITH_200, Fate.TRUNCATE),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_submission_in_doubt(bench: Workbench, front: Front, page: str, fate: Fate) -> None:
+    """A task whose submission got no reply is looked for when maintenance is over."""
+    front.fates["build"] = fate
+    front.breaking = page
+    request = await bench.begin(quick_build(bench))
+    await until(lambda: bench.text().startswith("looking for the task as soon as"))
+    front.apache.change("")
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts, len(tasks(bench))) == ("success", 1, 1), ended.text
+
+
+@PAGES
+@pytest_twisted.ensureDeferred
+async def test_cancellation_in_doubt(bench: Workbench, front: Front, page: str) -> None:
+    """A task that can't be canceled during maintenance is canceled afterwards."""
+    bench.hub.builder.seconds = 60
+    request = await bench.begin(quick_build(bench))
+    await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
+    hub = await get_hub(bench.master, bench.profile)
+    hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
+    front.apache.change(page)
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    [task] = tasks(bench)
+    words = f"the hub does not answer: task {task['id']} is canceled as soon as it does"
+    assert (ended.result, ended.text) == ("cancelled", words)
+    front.apache.change("")
+    await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop_with_a_submission_in_doubt(bench: Workbench, front: Front) -> None:
+    """A task whose submission got no reply is found and canceled when maintenance is over."""
+    bench.hub.builder.seconds = 60
+    front.fates["build"] = Fate.RESET_AFTER
+    hub = await get_hub(bench.master, bench.profile)
+    hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
+    request = await bench.begin(quick_build(bench))
+    await until(lambda: bench.text().startswith("looking for the task as soon as"))
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert ended.result == "cancelled"
+    assert tasks(bench)[0]["state"] in task_states.ACTIVE_GROUP
+    front.apache.change("")
+    await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
+
+
+class QuickTag(steps.KojiTag):  # type: ignore[misc]
+    """Asks an unreachable hub often."""
+
+    timing = QuickBuild.timing
+
+
+class QuickUntag(steps.KojiUntag):  # type: ignore[misc]
+    """Asks an unreachable hub often."""
+
+    timing = QuickBuild.timing
+
+
+@pytest.mark.parametrize(
+    ("step", "method", "tag"),
+    [(QuickTag, "tagBuild", "demo-released"), (QuickUntag, "untagBuild", "demo-candidate")],
+)
+@pytest_twisted.ensureDeferred
+async def test_change_in_doubt(
+    bench: Workbench, front: Front, step: Any, method: str, tag: str
+) -> None:
+    """A change whose reply is a web page is looked for, and made once."""
+    nvr = await bench.built()
+    before = bench.hub.calls[method]
+    front.fates[method] = Fate.RESET_AFTER
+    request = await bench.begin(step(bench.profile, tag=tag, builds=nvr))
+    await until(lambda: "as soon as the hub answers" in bench.text())
+    front.apache.change("")
+    ended = await bench.ended(request)
+    assert ended.result == "success", ended.text
+    assert bench.hub.calls[method] == before + 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_patience_is_over(bench: Workbench, front: Front) -> None:
+    """A hub that stays unreachable for ``hub_patience`` ends the step, with the reason."""
+    front.apache.change(PAGE)
+    ended = await bench.build(quick_build(bench, hub_patience=1))
+    assert ended.result == "exception"
+    assert REASONS[PAGE] in ended.text
+    assert tasks(bench) == []
