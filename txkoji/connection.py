@@ -19,6 +19,7 @@ from txkoji.cache import Cache
 from txkoji.exceptions import (
     ConfigurationError,
     HubFault,
+    KojiException,
     ProfileNotFound,
 )
 from txkoji.files import logs
@@ -141,6 +142,11 @@ class Connection:
     @deadline.setter
     def deadline(self, seconds: float) -> None:
         self.client.limits = replace(self.client.limits, deadline=seconds)
+
+    @property
+    def trouble(self) -> KojiException | None:
+        """Why the hub is unreachable, None if the last attempt of a call was answered."""
+        return self.client.trouble
 
     def __repr__(self) -> str:
         return f"<Connection {self.profile} {self.url}>"

@@ -80,6 +80,11 @@ class HubClient:
     def limits(self, limits: Limits) -> None:
         self._requester.limits = limits
 
+    @property
+    def trouble(self) -> KojiException | None:
+        """Why the hub is unreachable, None if the last attempt of a call was answered."""
+        return self._requester.trouble
+
     # Calls
 
     @returns_deferred

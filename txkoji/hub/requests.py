@@ -15,7 +15,7 @@ from twisted.web.http_headers import Headers
 from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, RequestTimeout
 from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
-from txkoji.retry import RetryPolicy
+from txkoji.retry import RetryPolicy, is_passing
 
 __all__ = ["Limits", "Request", "Requester"]
 
@@ -82,6 +82,9 @@ class Requester:
         reactor: for pauses.
         limits: how long and how much.
         retry: how long to wait between attempts.
+
+    Attributes:
+        trouble: why the hub is unreachable, None if the last attempt was answered.
     """
 
     _log = Logger()
@@ -94,6 +97,7 @@ class Requester:
         self._reactor = reactor
         self.limits = limits
         self._retry = retry
+        self.trouble: KojiException | None = None
         self._slots = DeferredSemaphore(limits.at_once)
         self._was_answered = False
 
@@ -128,6 +132,7 @@ class Requester:
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
                     error.method = request.method
+                self.trouble = error if is_passing(error) else None
                 failures += 1
                 broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
                 if broken and failures == 1 and request.repeatable:
@@ -171,6 +176,7 @@ class Requester:
                 url=self._url,
             ) from error
         self._was_answered = True
+        self.trouble = None
         return result
 
     def _is_wrong_address(self, error: KojiException, start: float, pause: float) -> bool:

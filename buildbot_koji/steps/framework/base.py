@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from buildbot.process import results
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
@@ -80,6 +81,8 @@ class KojiStep(DeclaredStep):
         self._text = ""
         self.began = 0.0
         self._unreachable_since: float | None = None
+        # None unless the summary is an error; then the summary to restore, if any.
+        self._covered: str | None = None
 
     async def work(self, hub: Hub) -> int:
         """Do the step's work. A subclass implements it.
@@ -169,6 +172,7 @@ class KojiStep(DeclaredStep):
 
     def say(self, text: str) -> None:
         """Set the summary to what the step is doing, or did."""
+        self._covered = None
         text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
         if text != self._text:
             self._text = text
@@ -181,6 +185,16 @@ class KojiStep(DeclaredStep):
     def say_error(self, words: str, error: BaseException) -> None:
         """Set the summary to what the step waits for, and the error that makes it wait."""
         self.say(f"{words}: {one_line(error)}")
+        self._covered = ""
+
+    def _show_trouble(self, hub: Hub) -> None:
+        """Show that the hub is unreachable while a call is still being retried."""
+        trouble, text = hub.connection.trouble, self._text
+        if trouble is not None and self._covered is None:
+            self.say_error(WAITING, trouble)
+            self._covered = text
+        elif trouble is None and self._covered:
+            self.say(self._covered)
 
     async def ask(self, ask: Callable[[], Awaitable[T]], words: str) -> T:
         """Ask the hub something that may be asked twice; wait while it is unreachable.
@@ -249,13 +263,7 @@ class KojiStep(DeclaredStep):
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             hub = await get_hub(self.master, self.profile)
-            return await until_answered(
-                partial(self.work, hub),
-                self.master.reactor,
-                self.timing.retry,
-                partial(self.say_error, WAITING),
-                gives_up=self._is_out_of_patience,
-            )
+            return await self._work_until_answered(hub)
         except KojiException as error:
             self.say(explain(error))
             return results.EXCEPTION
@@ -266,3 +274,18 @@ class KojiStep(DeclaredStep):
             self.early_end.stop_waking()
             await self.end_early(hub, ending)
             return ENDINGS[ending].result
+
+    async def _work_until_answered(self, hub: Hub) -> int:
+        showing = LoopingCall(self._show_trouble, hub)
+        showing.clock = self.master.reactor
+        showing.start(self.timing.show_interval, now=False)
+        try:
+            return await until_answered(
+                partial(self.work, hub),
+                self.master.reactor,
+                self.timing.retry,
+                partial(self.say_error, WAITING),
+                gives_up=self._is_out_of_patience,
+            )
+        finally:
+            showing.stop()

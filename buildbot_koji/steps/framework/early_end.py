@@ -56,11 +56,13 @@ class StepTiming:
         grace: how long a later attempt has to find out the outcome of work that is past its limit.
         wake_interval: the time between two cancellations of work that does not end.
         retry: the pauses while the hub is unreachable.
+        show_interval: how often the summary is checked for a hub that has become unreachable.
     """
 
     cancel_limit: float = 30.0
     grace: float = 60.0
     wake_interval: float = 2.0
+    show_interval: float = 5.0
     retry: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
     )

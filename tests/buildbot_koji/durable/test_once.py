@@ -24,8 +24,10 @@ from txkoji.exceptions import (
     ConnectionFailed,
     GenericError,
     KojiException,
+    NotXMLRPC,
     RequestTimeout,
     ServerOffline,
+    TruncatedReply,
 )
 from txkoji.retry import is_passing
 
@@ -178,6 +180,38 @@ def test_no_doubt(error: KojiException) -> None:
     hub.replies = [failing(error)]
     assert failure(hub.run()) is error
     assert hub.clock.getDelayedCalls() == []
+
+
+def test_page_instead_of_a_reply() -> None:
+    """A web page leaves the outcome unknown, and so does one in answer to the search for it."""
+    hub = Hub()
+    hub.replies = [failing(NotXMLRPC("a web page"))]
+    hub.look_replies = [failing(NotXMLRPC("a web page")), failing(TruncatedReply("half"))]
+    running = hub.run()
+    hub.clock.pump([10, 20, 40])
+    assert result(running) == 1
+    assert hub.said == ["a web page", "a web page", "half"]
+
+
+def test_patience() -> None:
+    """A hub that did not get the call is waited for until the caller gives up."""
+    hub = Hub()
+    refused = ConnectionFailed("refused", may_have_arrived=False)
+    hub.replies = [failing(refused)] * 3
+    say = hub.said.append
+    running = Deferred.fromCoroutine(
+        hub.once().run(
+            hub.clock,
+            POLICY,
+            lambda error: say(str(error)),
+            gives_up=lambda: hub.clock.seconds() > 20,
+        )
+    )
+    hub.clock.advance(10)
+    assert not running.called
+    hub.clock.advance(20)
+    assert failure(running) is refused
+    assert (hub.said, hub.done) == (["refused", "refused"], [])
 
 
 def test_until_answered() -> None:

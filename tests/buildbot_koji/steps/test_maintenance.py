@@ -225,3 +225,24 @@ async def test_patience_is_over(bench: Workbench, front: Front) -> None:
     assert ended.result == "exception"
     assert REASONS[PAGE] in ended.text
     assert tasks(bench) == []
+
+
+class SlowBuild(KojiBuild):
+    """Looks often whether the hub has become unreachable."""
+
+    timing = StepTiming(show_interval=0.2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_reason_while_a_call_is_retried(bench: Workbench, front: Front) -> None:
+    """The summary says why the hub is unreachable before a call's own deadline is over."""
+    hub = await get_hub(bench.master, bench.profile)
+    hub.connection.deadline = 120.0
+    front.apache.change(PAGE)
+    source = SOURCE.format("hello", "main")
+    request = await bench.begin(SlowBuild(bench.profile, target="demo", source=source))
+    await until(lambda: bench.text().startswith("waiting for the hub: "))
+    assert REASONS[PAGE] in bench.text()
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("cancelled", "stopped before anything was submitted")

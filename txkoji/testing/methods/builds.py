@@ -297,6 +297,7 @@ def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
     package, version = row["package_id"], row["version"]
     if call.state.one("build", package_id=package, version=version, release=release):
         raise GenericError(f"Cannot promote build: target {release} exists")
+    before = build_directory(call, row)
     call.state.event()
     call.state.update(
         "build",
@@ -306,5 +307,8 @@ def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
         promoter_id=user["id"],
         promotion_ts=call.hub.now(),
     )
+    # The old directory stays, as a link.
+    for path in list(call.hub.files.walk(before)):
+        call.hub.files.copy(f"{before}/{path}", f"{build_directory(call, row)}/{path}")
     call.state.announce(lambda: messages.build_promoted(call.state, row, draft_release, user["id"]))
     return build_struct(call.state, row)
