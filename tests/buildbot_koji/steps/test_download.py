@@ -164,7 +164,7 @@ async def test_what_is_not_there(bench: Workbench) -> None:
     """What the hub does not have is a failure, in one line."""
     nvr = await bench.built()
     for arguments, words in (
-        ({"build_name": "a-b-c"}, "has no build 'a-b-c'"),
+        ({"build_name": "a-b-c"}, "the hub has no build a-b-c"),
         ({"build_name": nvr, "arches": "s390x"}, "has no RPM of s390x"),
         ({"build_name": nvr, "key": "aabbccdd"}, "is not signed by the key aabbccdd"),
         ({"build_name": "foo", "latestfrom": "demo-candidate"}, "has no build of foo"),

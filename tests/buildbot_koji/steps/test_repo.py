@@ -71,7 +71,7 @@ async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
         f"failed: {new} is the latest hello in demo-build: no repo of it will hold {old}",
     )
     ended = await bench.build(WaitRepo(bench.profile, tag="demo-build", builds="a-b-c"))
-    assert (ended.result, "No such build" in ended.text) == ("failure", True)
+    assert (ended.result, ended.text) == ("failure", "failed: the hub has no build a-b-c")
 
 
 @pytest_twisted.ensureDeferred
