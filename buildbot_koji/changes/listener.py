@@ -168,7 +168,7 @@ class Listener:
             try:
                 await function()
             except ClaimLost:
-                # Whoever is told of it stops this listener.
+                # The caller that is notified stops this listener.
                 await self._interruption.wait(Deferred)
             except Interrupted:
                 raise
