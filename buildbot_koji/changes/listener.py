@@ -174,6 +174,10 @@ class Listener:
                 raise
             except KojiException as error:
                 self._report_trouble(error)
+            except CancelledError:
+                # Another one cancelled what this one waited for, too.
+                if self._interruption.is_stopped:
+                    raise
             except Exception as error:  # noqa: BLE001 - most likely the database's
                 self._log.failure("{name}: {error}", name=self._name, error=error)
             else:

@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from txkoji import RetryPolicy
 
@@ -51,6 +52,9 @@ class DeliveryStore(Protocol):
 
     async def save(self, delivery: Delivery) -> None:
         """Store a delivery, replacing its earlier form."""
+
+    async def check(self, delivery: Delivery) -> None:
+        """Raise :class:`ClaimLost` if another master sends the delivery by now."""
 
 
 class Sender(Protocol):
@@ -118,7 +122,7 @@ class Outbox:
         """Send a delivery that is stored already, after the earlier ones of its lane."""
         lane = self._lanes.setdefault(delivery.lane, deque())
         lane.append(delivery)
-        if len(lane) == 1:
+        if len(lane) == 1 and not self._stopping:
             work = Deferred.fromCoroutine(self._empty(delivery.lane, lane))
             if not work.called:
                 self._work[delivery.lane] = work
@@ -131,7 +135,7 @@ class Outbox:
             work.cancel()
 
     def _stopped(self, failure: Any) -> None:
-        if not self._stopping:
+        if not self._stopping and not failure.check(ClaimLost):
             self._log.failure("{name}: can't deliver", failure, name=self._name)
 
     async def _empty(self, name: str, lane: deque[Delivery]) -> None:
@@ -155,6 +159,8 @@ class Outbox:
                 await self._send(attempt)
             if attempt.delivery.state is DeliveryState.SENT:
                 attempt.happened(DeliveryEvent.DONE, await self._sender.follow(attempt.delivery))
+        except ClaimLost:
+            raise
         except Refused as error:
             attempt.happened(DeliveryEvent.REFUSED, str(error))
         except (Postponed, CancelledError) as error:
@@ -179,6 +185,7 @@ class Outbox:
         try:
             # Other deliveries may have hit an outage meanwhile.
             await self._wait()
+            await self._reach(self._store.check(attempt.delivery))
             said = await self._sender.send(attempt.delivery, attempt.remember)
         finally:
             self._slots.release()
@@ -192,8 +199,14 @@ class Outbox:
             attempt.happened(DeliveryEvent.DONE, said)
 
     async def _save(self, delivery: Delivery) -> None:
+        await self._reach(self._store.save(delivery))
+
+    @staticmethod
+    async def _reach(database: Awaitable[None]) -> None:
         try:
-            await self._store.save(delivery)
+            await database
+        except (CancelledError, ClaimLost):
+            raise
         except Exception as error:
             raise Postponed(f"the master's database: {error}") from error
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from buildbot.data.resultspec import Filter
 from buildbot.util import datetime2epoch
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
+from buildbot_koji.durable.claims import Claim, ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
@@ -32,9 +33,16 @@ PAGE = 500
 
 
 class DeliveryRecords:
-    """The deliveries of one reporter, stored as build data."""
+    """The deliveries of one reporter, stored as build data.
 
-    def __init__(self, master: Any, reporter: str) -> None:
+    Args:
+        master: the Buildbot master.
+        reporter: the reporter's name.
+        claim: the claim to the deliveries; None for a reader.
+    """
+
+    def __init__(self, master: Any, reporter: str, claim: Claim | None = None) -> None:
+        self._claim = claim
         self._data = BuildData(master, reporter)
         self._reporter = reporter
 
@@ -46,6 +54,12 @@ class DeliveryRecords:
         """Store a delivery, replacing its earlier form."""
         name = self.name_of(delivery.name)
         await self._data.put(delivery.build_id, name, delivery.to_json())
+
+    async def check(self, delivery: Delivery) -> None:
+        """Raise ClaimLost if another master sends the deliveries by now."""
+        del delivery
+        if self._claim is not None:
+            await self._claim.check()
 
     async def of_build(self, build_id: int) -> list[Delivery]:
         """Return the stored deliveries about a build, oldest first."""
@@ -71,6 +85,7 @@ class Backlog:
         master_id: the master that ran the builds.
         wanted: says what is to be delivered about a build.
         outbox: makes the outbox, of a store and a callback for settled deliveries.
+        lost: called once if another master takes the builds over; the backlog is to be stopped.
     """
 
     _log = Logger()
@@ -82,13 +97,16 @@ class Backlog:
         master_id: int,
         wanted: WantedDeliveries,
         outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
+        lost: Callable[[], object],
     ) -> None:
         self._master = master
         self._reporter = reporter
         self._master_id = master_id
         self._wanted = wanted
-        self._records = DeliveryRecords(master, reporter)
         self._state = MasterState(master, reporter, CLASS)
+        key = f"claim-{master_id}"
+        self._claim = Claim(self._state, key, lost=lost, clock=master.reactor)
+        self._records = DeliveryRecords(master, reporter, self._claim)
         self._outbox = outbox(self._records, self._settled)
         self._lock = DeferredLock()
         self._taken: set[tuple[int, bool]] = set()
@@ -115,6 +133,7 @@ class Backlog:
 
     async def load(self) -> None:
         """Resume an earlier run; the first run takes the builds that end from now on."""
+        await self._claim.take()
         stored = await self._state.get(_key(self._master_id))
         if stored is None:
             self._since = int(self._master.reactor.seconds())
@@ -144,6 +163,7 @@ class Backlog:
             "revived": self._revived,
         }
         if value != self._stored:
+            await self._claim.check()
             await self._state.put(_key(self._master_id), value)
             self._stored = value
 
@@ -219,6 +239,8 @@ class Backlog:
                     return
                 await self._begin(build["buildid"], deliveries)
             self._taken.add(key)
+        except (CancelledError, ClaimLost):
+            raise
         except Exception:  # noqa: BLE001 - a database that is unavailable must not lose the build
             self._log.failure(
                 "{name}: can't take up build {id}; the next look retries it",
@@ -229,6 +251,7 @@ class Backlog:
             self._lock.release()
 
     async def _begin(self, build_id: int, deliveries: Sequence[Delivery]) -> None:
+        await self._claim.check()
         stored = await self._records.of_build(build_id)
         for delivery in stored:
             if not delivery.is_final:
@@ -276,8 +299,12 @@ class Backlog:
                 self._list_dead(key)
             storing = Deferred.fromCoroutine(self._store())
             storing.addErrback(
-                lambda failure: self._log.failure(
-                    "{name}: can't store the dead letters", failure, name=self._reporter
+                lambda failure: (
+                    None
+                    if failure.check(ClaimLost)
+                    else self._log.failure(
+                        "{name}: can't store the dead letters", failure, name=self._reporter
+                    )
                 )
             )
 

@@ -10,13 +10,15 @@ from buildbot.process.results import RETRY
 from buildbot.reporters import utils
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
+from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.claims import ClaimLost, is_superseded
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
@@ -75,7 +77,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         self._backlogs: dict[int, Backlog] = {}
         self._consumers: list[Any] = []
         self._looking: LoopingCall | None = None
-        self._look_under_way: Deferred[None] = Deferred()
+        self.background = Background(ClaimLost)
 
     # Configuration
 
@@ -130,6 +132,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     async def startService(self) -> None:
         """Start consuming events, and resume in the background what an earlier run left."""
         await super().startService()
+        self.background = Background(ClaimLost)
         self._backlogs = {self.master.masterid: await self._loaded(self.master.masterid)}
         consume = self.master.mq.startConsuming
         self._consumers = [
@@ -150,7 +153,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             await maybeDeferred(consumer.stopConsuming)
         if self._looking is not None and self._looking.running:
             self._looking.stop()
-            self._look_under_way.cancel()
+        self.background.stop()
         for backlog in self._backlogs.values():
             backlog.stop()
         self._backlogs = {}
@@ -169,14 +172,34 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         )
 
     async def _loaded(self, master_id: int) -> Backlog:
-        backlog = Backlog(self.master, self.name, master_id, self._wanted, self.make_outbox)
+        backlog = Backlog(
+            self.master,
+            self.name,
+            master_id,
+            self._wanted,
+            self.make_outbox,
+            lost=lambda: self._lost(master_id, backlog),
+        )
         await backlog.load()
         return backlog
 
+    def _lost(self, master_id: int, backlog: Backlog) -> None:
+        """Stop reporting what another master reports by now."""
+        backlog.stop()
+        if self._backlogs.get(master_id) is backlog:
+            del self._backlogs[master_id]
+            self._log.warn(
+                "{name}: another master took over the reports of master {id}; standing by again",
+                name=self.name,
+                id=master_id,
+            )
+
     # Events
 
-    @async_to_deferred
-    async def _build(self, _: Any, message: Mapping[str, Any]) -> None:
+    def _build(self, _: Any, message: Mapping[str, Any]) -> Deferred[None]:
+        return self.background.run(self._notice(message), f"{self.name}: can't take up a build")
+
+    async def _notice(self, message: Mapping[str, Any]) -> None:
         # A message bus between masters loses the types of the build's values.
         build = await self.master.data.get(("builds", message["buildid"]))
         if build is not None:
@@ -190,7 +213,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return what is to be delivered about a build, None if that is not known yet."""
         # The next attempt of the same build request has the result.
-        if build["results"] == RETRY:
+        if build["results"] == RETRY or await is_superseded(self.master, build):
             return []
         builder = await self.master.data.get(("builders", build["builderid"]))
         if not self.reports(builder):
@@ -204,8 +227,10 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         chosen = self._options.get("builders")
         return chosen is None or builder["name"] in chosen
 
-    @async_to_deferred
-    async def _redeliver(self, _: Any, message: Mapping[str, Any]) -> None:
+    def _redeliver(self, _: Any, message: Mapping[str, Any]) -> Deferred[None]:
+        return self.background.run(self._retry(message), f"{self.name}: can't redeliver")
+
+    async def _retry(self, message: Mapping[str, Any]) -> None:
         if message["reporter"] == self.name:
             for backlog in list(self._backlogs.values()):
                 await backlog.retry()
@@ -213,15 +238,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     # Missed events, and the builds of dead masters
 
     def _look(self) -> Deferred[None]:
-        self._look_under_way = Deferred.fromCoroutine(self._look_at_all())
-        return self._look_under_way.addErrback(
-            lambda failure: (
-                None
-                if failure.check(CancelledError)
-                else self._log.failure(
-                    "{name}: looking for missed builds failed", failure, name=self.name
-                )
-            )
+        return self.background.run(
+            self._look_at_all(), f"{self.name}: looking for missed builds failed"
         )
 
     async def _look_at_all(self) -> None:
@@ -238,6 +256,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         )
         for master_id in set(self._backlogs) - orphaned - {mine}:
             self._backlogs.pop(master_id).stop()
+        if mine not in self._backlogs:
+            self._backlogs[mine] = await self._loaded(mine)
         for master_id in orphaned - set(self._backlogs):
             if await Backlog.exists(self.master, self.name, master_id):
                 self._log.info(
@@ -252,7 +272,11 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def _master_started(self, _: Any, message: Mapping[str, Any]) -> None:
-        if message["masterid"] != self.master.masterid and message["masterid"] in self._backlogs:
+        if message["masterid"] == self.master.masterid:
+            # It was declared dead while it was frozen, and reported for until now.
+            if message["masterid"] not in self._backlogs:
+                await self._look()
+        elif message["masterid"] in self._backlogs:
             self._backlogs.pop(message["masterid"]).stop()
 
 

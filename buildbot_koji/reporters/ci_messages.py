@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from buildbot.process.properties import Properties
 from buildbot.reporters.utils import getURLForBuildrequest
 from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
@@ -131,8 +132,12 @@ class KojiCIMessages(KojiReporter):
 
     # The messages
 
-    @async_to_deferred
-    async def _request(self, _: Any, message: Mapping[str, Any]) -> None:
+    def _request(self, _: Any, message: Mapping[str, Any]) -> Deferred[None]:
+        return self.background.run(
+            self._take_request(message), f"{self.name}: can't take up a build request"
+        )
+
+    async def _take_request(self, message: Mapping[str, Any]) -> None:
         if self._queued is not None:
             await self._queued.take(message["buildrequestid"])
 

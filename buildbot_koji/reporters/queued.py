@@ -13,6 +13,7 @@ from typing import Any
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger, LogLevel
 
+from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.masters import acts_for_gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
@@ -65,6 +66,13 @@ class QueuedRequests:
         """Advance the mark past a settled request; the outbox calls it."""
         if delivery.is_final:
             await self._set_mark(max(delivery.build_id, await self._mark() or 0))
+
+    async def check(self, delivery: Delivery) -> None:
+        """Raise ClaimLost if another master reports the request, or did."""
+        mark = await self._mark() or 0
+        if delivery.build_id <= mark or not await acts_for_gone_masters(self._master):
+            self._taken.discard(delivery.build_id)
+            raise ClaimLost
 
     async def look(self) -> None:
         """Take up the pending requests that were not reported; the very first look takes none."""

@@ -10,7 +10,7 @@ from buildbot.data.resultspec import Filter
 from buildbot.process import results
 from buildbot.util import datetime2epoch
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, DeferredLock
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
@@ -226,6 +226,8 @@ class KojiTagReporter(KojiReporter):
         """Return the wanted tags, or what is wrong with them in this build."""
         try:
             rendered = await properties_of(build, self.master).render(dict(wanted))
+        except CancelledError:
+            raise
         except Exception as error:  # noqa: BLE001 - a renderable is a user's own code
             return f"{name} can't be rendered: {error!r}"
         complaint = action(rendered)
@@ -300,11 +302,7 @@ class KojiTagReporter(KojiReporter):
             build = await self.master.data.get(("builds", last.build_id))
             await KojiReporter.noticed(self, build)
 
-        Deferred.fromCoroutine(again()).addErrback(
-            lambda failure: self._log.failure(
-                "{name}: re-evaluating a gate failed", failure, name=self.name
-            )
-        )
+        self.background.run(again(), f"{self.name}: re-evaluating a gate failed")
 
     def _wait_for(
         self, missing: Sequence[str], build: Mapping[str, Any], nvr: str

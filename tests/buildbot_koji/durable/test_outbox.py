@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
+from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import (
     FINAL,
     TRANSITIONS,
@@ -72,6 +73,7 @@ class Other:
         self.settled: list[Delivery] = []
         self.answer: Callable[[Delivery], Any] = lambda _: "arrived"
         self.outcome: Callable[[Delivery], Any] = lambda _: "done"
+        self.lost: set[int] = set()
         self.database: Callable[[Delivery], Any] = lambda _: None
         self.retry_for = 24 * HOUR
         self.outbox = Outbox(
@@ -88,6 +90,10 @@ class Other:
     async def save(self, delivery: Delivery) -> None:
         self.database(delivery)
         self.saved.append((delivery.build_id, delivery.state))
+
+    async def check(self, delivery: Delivery) -> None:
+        if delivery.build_id in self.lost:
+            raise ClaimLost
 
     async def send(self, delivery: Delivery, _: Remember) -> str | Accepted:
         self.sent.append(delivery.build_id)
@@ -279,3 +285,27 @@ def test_mistake_of_ours(logged_failures: list[LogEvent]) -> None:
     [event] = logged_failures
     assert event["log_failure"].check(KeyError)
     logged_failures.clear()
+
+
+def test_claim_lost() -> None:
+    """Once another master sends the deliveries, nothing is sent, stored or settled."""
+    other = Other()
+    other.lost = {1}
+    other.outbox.add(delivery())
+    other.outbox.add(delivery(2))
+    assert other.sent == [2]
+    assert [each.build_id for each in other.settled] == [2]
+
+
+def test_stop_while_the_database_is_unreachable() -> None:
+    """A stop ends a wait for the database too: nothing is stored or settled afterwards."""
+    other = Other()
+    saving: Deferred[None] = Deferred()
+    other.save = lambda _: saving  # type: ignore[assignment, return-value]
+    other.outbox.add(delivery())
+    other.outbox.stop()
+    other.outbox.add(delivery(2))
+    other.pass_time(HOUR)
+    assert other.sent == [1]
+    assert other.settled == []
+    assert other.clock.getDelayedCalls() == []

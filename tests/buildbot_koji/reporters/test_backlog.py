@@ -87,12 +87,15 @@ class House:
             sourcestamps=[{"codebase": "", "repository": "", "project": ""}],
         )
         [request] = requests.values()
+        if master_id is None:
+            master_id = int(self.master.masterid)
+        await self._claim(request, master_id)
         worker = await db.workers.findWorkerId("never")
         build_id, _ = await db.builds.addBuild(
             builderid=builder["builderid"],
             buildrequestid=request,
             workerid=worker,
-            masterid=master_id or self.master.masterid,
+            masterid=master_id,
             state_string="",
         )
         if result is not None:
@@ -102,7 +105,19 @@ class House:
     async def finish(self, build_id: int, result: int = SUCCESS, *, tell: bool = False) -> None:
         """End a build; those who wait for the event hear of it only if they are told."""
         db = self.master.db
+        build = await db.builds.getBuild(build_id)
+        request = await db.buildrequests.getBuildRequest(build.buildrequestid)
+        if request.claimed_by_masterid is None:
+            # A start of the master has released it.
+            await self._claim(build.buildrequestid, build.masterid)
         await (self.master.data.updates if tell else db.builds).finishBuild(build_id, result)
+        if result != RETRY:
+            await db.buildrequests.completeBuildRequests([build.buildrequestid], result)
+
+    async def _claim(self, request: int, master_id: int) -> None:
+        now = int(self.shell.reactor.seconds())
+        requests = self.master.db.buildrequests
+        await requests._claim_buildrequests_for_master([request], now, master_id)
 
     async def look(self) -> None:
         """Let the ledger look, as it does every five minutes."""
@@ -292,3 +307,37 @@ async def test_master_that_is_gone(house: House) -> None:
     await house.build(master_id=other, tell=True)
     await house.look()
     assert Ledger.written == [build]
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_master_took_over(house: House, logged_failures: list[Any]) -> None:
+    """A reporter that was frozen while another one reported its builds sends nothing of them."""
+    await house.start()
+    mine = house.master.masterid
+    state = house.ledger._backlogs[mine]._state
+    await state.put(f"claim-{mine}", "of the other master")
+    build = await house.build(tell=True)
+    await until(lambda: mine not in house.ledger._backlogs)
+    assert Ledger.written == []
+    # It is alive: the reports are its own again, and the other one sees that.
+    await house.look()
+    await until(lambda: Ledger.written == [build])
+    assert logged_failures == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_of_a_request_that_another_master_runs(house: House) -> None:
+    """The build of a frozen master is not reported: its request has another build by now."""
+    await house.start()
+    requests = house.master.db.buildrequests
+    taken, released = [await house.build(result=None) for _ in range(2)]
+    for build in (taken, released):
+        found = await house.master.data.get(("builds", build))
+        await requests.unclaimBuildRequests([found["buildrequestid"]])
+        if build == taken:
+            other = await house.master.db.masters.findMasterId("another")
+            await house._claim(found["buildrequestid"], other)
+        await house.master.db.builds.finishBuild(build, SUCCESS)
+    ours = await house.build()
+    await house.look()
+    await until(lambda: Ledger.written == [ours])

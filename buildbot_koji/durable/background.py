@@ -1,0 +1,55 @@
+"""Work that a service does in the background, and cancels when it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+__all__ = ["Background"]
+
+
+class Background:
+    """Runs coroutines until :meth:`stop`, and logs those that fail.
+
+    Args:
+        quiet: exceptions that are not logged.
+    """
+
+    _log = Logger()
+
+    def __init__(self, *quiet: type[Exception]) -> None:
+        self._quiet = (CancelledError, *quiet)
+        self._work: set[Deferred[None]] = set()
+        self._is_stopped = False
+
+    def run(self, work: Coroutine[Any, Any, None], trouble: str) -> Deferred[None]:
+        """Run a coroutine; after a stop, none.
+
+        Args:
+            work: the coroutine.
+            trouble: the log line if it fails.
+
+        Returns:
+            A Deferred that fires when it has ended, however it did.
+        """
+        running = Deferred.fromCoroutine(work)
+        self._work.add(running)
+        if self._is_stopped:
+            running.cancel()
+
+        def ended(result: object) -> None:
+            self._work.discard(running)
+            if isinstance(result, Failure) and not (self._is_stopped or result.check(*self._quiet)):
+                self._log.failure("{trouble}", result, trouble=trouble)
+
+        return running.addBoth(ended)
+
+    def stop(self) -> None:
+        """Cancel everything; returns at once."""
+        self._is_stopped = True
+        for running in list(self._work):
+            running.cancel()
