@@ -1,11 +1,12 @@
-"""Releases the build requests of a dead master."""
+"""Releases the claims of dead masters, and those that this one left when it was killed."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from buildbot.util import service
+from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
@@ -26,6 +27,12 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     the same name starts. This service releases the claims, on whichever master notices the death
     first; the next attempt of a Koji step resumes watching the task of the previous one.
 
+    A master that was killed while it started finds its own claims: Buildbot releases them only if
+    the master was running. This service releases them at the start.
+
+    A master that was frozen for so long is declared dead too. When it wakes up, its schedulers
+    stand by if another master has taken them over: Buildbot itself would run both.
+
     Put one among the ``services`` of each master.
     """
 
@@ -34,22 +41,30 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     master: Any
 
     _log = Logger()
-    _consumer: Any = None
+    _consumers: tuple[Any, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Of the configuration that the master starts with: no build of this process began before.
+        self._since = int(time.time())
 
     @async_to_deferred
     async def startService(self) -> None:
         """Release the claims of masters that are dead already, and of those that die."""
         await super().startService()
-        self._consumer = await self.master.mq.startConsuming(
-            self._stopped, ("masters", None, "stopped")
+        consume = self.master.mq.startConsuming
+        self._consumers = (
+            await consume(self._stopped, ("masters", None, "stopped")),
+            await consume(self._revived, ("masters", str(self.master.masterid), "started")),
         )
+        await self._release_own()
         await self._release_all()
 
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop watching for dead masters."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
+        consumers, self._consumers = self._consumers, ()
+        for consumer in consumers:
             await maybeDeferred(consumer.stopConsuming)
         await super().stopService()
 
@@ -58,21 +73,74 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         del message
         await self._release_all()
 
+    @async_to_deferred
+    async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:
+        """Let schedulers stand by that another master has: this one was declared dead."""
+        del message
+        for scheduler in self.master.scheduler_manager:
+            if not getattr(scheduler, "active", False):
+                continue
+            found = await self.master.db.schedulers.getScheduler(scheduler.serviceid)
+            if found is not None and found.masterid == self.master.masterid:
+                continue
+            scheduler.active = False
+            await maybeDeferred(scheduler.deactivate)
+            scheduler._startActivityPolling()  # noqa: SLF001 - Buildbot has no way back in line
+            self._log.warn(
+                "another master took over the scheduler {name} while this one was frozen;"
+                " standing by again",
+                name=scheduler.name,
+            )
+
     async def _release_all(self) -> None:
         for master_id in await gone_masters(self.master):
             await self._release(master_id)
 
+    async def _release_own(self) -> None:
+        """Release what an earlier process of this master claimed and no one holds."""
+        mine = self.master.masterid
+        running = {
+            request.id
+            for builder in self.master.botmaster.builders.values()
+            for build in builder.building
+            for request in build.requests
+        }
+        claimed = await self.master.db.buildrequests.getBuildRequests(complete=False, claimed=mine)
+        stale = [
+            each.buildrequestid
+            for each in claimed
+            if each.buildrequestid not in running and datetime2epoch(each.claimed_at) < self._since
+        ]
+        await self._unclaim(stale, mine, "killed while it started")
+        database = self.master.db
+        held = {each.serviceid for each in self.master.change_svc if getattr(each, "active", False)}
+        for source in await database.changesources.getChangeSources(masterid=mine):
+            if source.id not in held:
+                await database.changesources.setChangeSourceMaster(source.id, None)
+        held = {
+            each.serviceid
+            for each in self.master.scheduler_manager
+            if getattr(each, "active", False)
+        }
+        for scheduler in await database.schedulers.getSchedulers(masterid=mine):
+            if scheduler.id not in held:
+                await database.schedulers.setSchedulerMaster(scheduler.id, None)
+
     async def _release(self, master_id: int) -> None:
         requests = self.master.db.buildrequests
         orphans = await requests.getBuildRequests(complete=False, claimed=master_id)
-        ids = [each.buildrequestid for each in orphans]
+        await self._unclaim([each.buildrequestid for each in orphans], master_id, "dead")
+
+    async def _unclaim(self, ids: list[int], master_id: int, why: str) -> None:
         if not ids:
             return
+        requests = self.master.db.buildrequests
         # Buildbot's public method releases only a master's own claims.
         await requests._unclaim_buildrequests_for_master(ids, master_id)  # noqa: SLF001
         await self.master.data.rtypes.buildrequest.generateEvent(ids, "unclaimed")
         self._log.info(
-            "released the build requests {ids} of master {id}, which is dead",
+            "released the build requests {ids} of master {id}, which was {why}",
             ids=", ".join(map(str, ids)),
             id=master_id,
+            why=why,
         )

@@ -11,7 +11,7 @@ import pytest_twisted
 from buildbot.plugins import util
 
 from tests.buildbot_koji.inprocess import Master
-from tests.support import poll
+from tests.support import poll, until
 
 HOUR = 3600.0
 
@@ -101,3 +101,43 @@ async def test_master_that_is_restarted(peers: Peers) -> None:
     releaser = master.service_manager.namedServices["koji-orphan-releaser"]
     await releaser._stopped(None, {"masterid": peers.other})
     assert await peers.claimed_by() == peers.other
+
+
+@with_releaser
+@pytest_twisted.ensureDeferred
+async def test_killed_while_it_started(peers: Peers) -> None:
+    """A master releases what it claimed before it was killed, and nothing that it holds."""
+    master = peers._master.master
+    mine, db = master.masterid, master.db
+    await db.buildrequests._unclaim_buildrequests_for_master([peers.request], peers.other)
+    await db.buildrequests._claim_buildrequests_for_master([peers.request], 1, mine)
+    source = await db.changesources.findChangeSourceId("koji")
+    await db.changesources.setChangeSourceMaster(source, mine)
+    left = await db.schedulers.findSchedulerId("left")
+    await db.schedulers.setSchedulerMaster(left, mine)
+    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
+    await releaser._release_own()
+    assert await peers.is_free()
+    assert await db.changesources.getChangeSources(masterid=mine) == []
+    assert [each.name for each in await db.schedulers.getSchedulers(masterid=mine)] == ["all"]
+    # What is claimed from now on has a build that is about to start.
+    now = int(peers._master.reactor.seconds()) + 1
+    await db.buildrequests._claim_buildrequests_for_master([peers.request], now, mine)
+    await releaser._release_own()
+    assert not await peers.is_free()
+
+
+@with_releaser
+@pytest_twisted.ensureDeferred
+async def test_frozen(peers: Peers) -> None:
+    """A master that was declared dead leaves the schedulers to the one that took them over."""
+    master = peers._master.master
+    scheduler = next(each for each in master.scheduler_manager if each.name == "all")
+    await master.data.updates.masterStopped(name=master.name, masterid=master.masterid)
+    await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, None)
+    await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, peers.other)
+    # Its heartbeat, when it wakes up.
+    await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
+    await until(lambda: not scheduler.active)
+    await master.data.updates.addChange(author="a", files=[], revision="1", project="p")
+    assert await peers._master.scheduled() == []
