@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exc
-
 from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.database import is_database_unreachable
 from txkoji.bus import is_passing_trouble
 
 __all__ = ["is_passing"]
-
-_REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.ProgrammingError)
-"""What a database says of a value that it will never take."""
 
 
 def is_passing(error: BaseException) -> bool:
@@ -18,9 +14,7 @@ def is_passing(error: BaseException) -> bool:
 
     Everything else is the trouble of the one event or message: it would fail again.
     """
-    if isinstance(error, (exc.DBAPIError, exc.TimeoutError)):
-        return not isinstance(error, _REFUSALS)
-    if isinstance(error, ClaimLost):
-        # The event is good: another master stores it.
+    if isinstance(error, ClaimLost) or is_database_unreachable(error):
+        # A lost claim: the event is good, and another master stores it.
         return True
     return is_passing_trouble(error)

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredStep
+from buildbot_koji.durable.database import is_database_unreachable, until_stored
 from buildbot_koji.durable.once import IntentState, Once
 from buildbot_koji.durable.store import BuildData, data_name
 from buildbot_koji.durable.waiting import until_answered
@@ -133,7 +134,16 @@ class KojiStep(DeclaredStep):
 
         Buildbot would make it CANCELLED, and the stop of the master would lose the build.
         """
-        result: int = await super().startStep(remote)
+        try:
+            result: int = await super().startStep(remote)
+        except Exception as error:
+            if not is_database_unreachable(error):
+                raise
+            # Buildbot would never end the build.
+            result = results.EXCEPTION if self.results is None else self.results
+            self.results = result
+            updates = self.master.data.updates
+            await self.until_stored(lambda: updates.finishStep(self.stepid, result, False))
         return results.RETRY if self.early_end.reason is Ending.DETACHED else result
 
     def interrupt(self, reason: str | Failure) -> Deferred[None]:
@@ -237,6 +247,11 @@ class KojiStep(DeclaredStep):
         if self._unreachable_since is None:
             self._unreachable_since = now
         return bool(now - self._unreachable_since >= self.hub_patience)
+
+    async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the master's database, and retry while it is unreachable."""
+        policy = self.timing.database_retry
+        return await until_stored(write, self.master.reactor, policy, str(self.name))
 
     async def store_attempt(self, value: bytes) -> None:
         """Store what the next attempt of the same build request must know."""

@@ -56,6 +56,7 @@ class StepTiming:
         grace: how long a later attempt has to find out the outcome of work that is past its limit.
         wake_interval: the time between two cancellations of work that does not end.
         retry: the pauses while the hub is unreachable.
+        database_retry: the pauses while the master's database is unreachable.
         show_interval: how often the summary is checked for a hub that has become unreachable.
     """
 
@@ -65,6 +66,9 @@ class StepTiming:
     show_interval: float = 5.0
     retry: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
+    )
+    database_retry: RetryPolicy = field(
+        default_factory=lambda: RetryPolicy(first=1.0, ceiling=15.0)
     )
 
 

@@ -154,8 +154,9 @@ class KojiTaskStep(KojiStep):
         return await self._finish(hub, outcome, logs, self._result_of(outcome))
 
     async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:
-        await show_outcome(self, hub, outcome, logs)
-        await self._ask_outcome(partial(self.finished, hub, outcome))
+        await self.until_stored(lambda: show_outcome(self, hub, outcome, logs))
+        finish = partial(self.finished, hub, outcome)
+        await self.until_stored(lambda: self._ask_outcome(finish))
         return result
 
     def _result_of(self, outcome: Outcome) -> int:
@@ -213,11 +214,13 @@ class KojiTaskStep(KojiStep):
         self.setProperty("koji_task_id", intent.task_id, SOURCE)
         self.setProperty("koji_task_url", url, SOURCE)
         # Buildbot stores properties only at the end of the step.
-        await self.master.data.updates.setBuildProperties(self.build.buildid, self.build)
+        updates = self.master.data.updates
+        await self.until_stored(lambda: updates.setBuildProperties(self.build.buildid, self.build))
         await self._link(hub, intent.task_id)
 
     async def _link(self, hub: Hub, task_id: int) -> None:
-        await self.addURL(f"task {task_id}", paths.task_url(hub.connection.weburl, task_id))
+        url = paths.task_url(hub.connection.weburl, task_id)
+        await self.until_stored(lambda: self.addURL(f"task {task_id}", url))
 
     async def _follow(self, hub: Hub, intent: TaskIntent, logs: LiveLogs) -> Outcome:
         assert intent.task_id is not None

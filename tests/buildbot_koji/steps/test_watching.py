@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
-from twisted.internet.defer import CancelledError, Deferred
+from sqlalchemy.exc import OperationalError
+from twisted.internet.defer import CancelledError, Deferred, fail
 
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.steps.build import KojiBuild
@@ -461,3 +462,27 @@ async def test_superseded_build(own_bench: Workbench) -> None:
     assert [task["state"] for task in tasks(own_bench)] == [task_states.CANCELED, task_states.OPEN]
     await own_bench.stop_build()
     await own_bench.ended(newer)
+
+
+@pytest.mark.parametrize("write", ["addStepURL", "setBuildProperties", "finishStep"])
+@pytest_twisted.ensureDeferred
+async def test_database_is_unreachable(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """A step whose writes fail for a while ends with the result of its task."""
+    updates = bench.master.data.updates
+    real = getattr(updates, write)
+    failures = iter(range(2))
+    request = await bench.begin(koji_build(bench, scratch=True))
+
+    def fail_twice(*args: Any, **kwargs: Any) -> Any:
+        build = bench.running()
+        ours = build is not None and isinstance(build.currentStep, KojiStep)
+        if ours and next(failures, None) is not None:
+            return fail(OperationalError("write", {}, OSError("the server closed the connection")))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(updates, write, fail_twice)
+    ended = await bench.ended(request)
+    assert ended.result == "success"
+    assert next(failures, None) is None

@@ -1,0 +1,58 @@
+"""Wait out a database that is unreachable."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import exc
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from txkoji import RetryPolicy
+
+__all__ = ["is_database_unreachable", "until_stored"]
+
+T = TypeVar("T")
+
+_log = Logger()
+
+REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.ProgrammingError)
+"""What a database says of a value that it will never take."""
+
+
+def is_database_unreachable(error: BaseException) -> bool:
+    """Return whether an error of the database passes."""
+    return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
+
+
+async def until_stored(
+    write: Callable[[], Awaitable[T]], clock: Any, policy: RetryPolicy, name: str
+) -> T:
+    """Write to the master's database, and retry while it is unreachable.
+
+    Args:
+        write: the write, which may happen twice.
+        clock: an IReactorTime.
+        policy: how long to pause after each failure.
+        name: who writes, for the log.
+    """
+    failures = 0
+    while True:
+        try:
+            result = await write()
+        except Exception as error:
+            if not is_database_unreachable(error):
+                raise
+            if not failures:
+                _log.warn(
+                    "{name}: the master's database is unreachable: {error}; trying again",
+                    name=name,
+                    error=" ".join(str(error)[:300].split()),
+                )
+        else:
+            if failures:
+                _log.info("{name}: the master's database answers again", name=name)
+            return result
+        failures += 1
+        await deferLater(clock, policy.pause(failures), lambda: None)
