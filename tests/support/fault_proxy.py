@@ -25,7 +25,16 @@ class Fate(Enum):
     STALL = "the reply never comes"
     DELAY = "the request is late by a moment"
     CORRUPT = "a byte of the body is another one when it arrives"
+    PAGE_BEFORE = "a web page with status 200 answers instead of the hub, which gets nothing"
+    PAGE_AFTER = "the hub has the request, a web page with status 200 comes instead of its reply"
     REPEAT = "the hub gets the request twice, the client the first reply"
+
+
+_PAGE = b"<!DOCTYPE html>\n<html><title>Maintenance</title><h1>We are back soon</h1></html>\n"
+PAGE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(_PAGE), _PAGE)
+)
 
 
 class _ToHub(Protocol):
@@ -40,6 +49,10 @@ class _ToHub(Protocol):
         self.sent += data
         if self.fate is Fate.RESET_AFTER:
             self.client.transport.abortConnection()
+        elif self.fate is Fate.PAGE_AFTER:
+            self.fate = Fate.STALL
+            self.client.transport.write(PAGE)
+            self.client.transport.loseConnection()
         elif self.fate is Fate.TRUNCATE:
             self.fate = Fate.STALL
             self.client.transport.write(data[: len(data) // 2])
@@ -82,6 +95,9 @@ class _ToClient(Protocol):
         self.factory.fates[fate] += 1
         if fate is Fate.RESET_BEFORE:
             self.transport.abortConnection()
+        elif fate is Fate.PAGE_BEFORE:
+            self.transport.write(PAGE)
+            self.transport.loseConnection()
         elif fate is Fate.DELAY:
             reactor.callLater(PAUSE, self._forward, data, fate)
         else:

@@ -24,7 +24,15 @@ pytestmark = pytest.mark.hub(build_seconds=3600, anonymous_user=None)
 SUBMISSIONS = 1000
 USERS = 20
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
-BAD = [Fate.RESET_BEFORE, Fate.RESET_AFTER, Fate.TRUNCATE, Fate.STALL, Fate.DELAY]
+BAD = [
+    Fate.RESET_BEFORE,
+    Fate.RESET_AFTER,
+    Fate.TRUNCATE,
+    Fate.STALL,
+    Fate.DELAY,
+    Fate.PAGE_BEFORE,
+    Fate.PAGE_AFTER,
+]
 
 
 @pytest.fixture
