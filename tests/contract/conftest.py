@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from tests.support import apache
+from tests.support.apache import Apache
 from txkoji import Connection, Profile, TaskWatcher, build_states, profiles, task_states
 from txkoji.testing import FakeHub
 from txkoji.watching.watcher import TaskTree
@@ -127,13 +129,29 @@ class FinishedBuild:
         return [task for task in self.tree.descendents() if task.method == method]
 
 
-async def _embedded(directory: Path) -> tuple[FakeHub, Subject]:
-    hub = FakeHub(reactor, build_seconds=0.3, tls=True)
+async def _embedded(directory: Path, front: Apache | None) -> tuple[FakeHub, Subject]:
+    """Start an embedded hub that does TLS itself, or that stands behind a web server."""
+    hub = FakeHub(reactor, build_seconds=0.3, tls=front is None)
     hub.add_demo_content()
     await hub.start()
     path = directory / "koji.conf"
     path.write_text(hub.profile_text(user="kojiadmin"), encoding="utf-8")
-    koji = Connection(profiles.load("fake", config=path), reactor=reactor)
+    profile = profiles.load("fake", config=path)
+    if front is not None:
+        hub.trusts_front_end = True
+        front.hub = hub.url.removesuffix("/kojihub")
+        front.server = hub.authority.server("127.0.0.1")
+        front.authority = hub.authority.certificate_path
+        front.start()
+        profile = replace(
+            profile,
+            server=f"{front.url}/kojihub",
+            topurl=f"{front.url}/kojifiles",
+            authtype="ssl",
+            cert=str(hub.certificate("kojiadmin")),
+            serverca=str(hub.authority.certificate_path),
+        )
+    koji = Connection(profile, reactor=reactor)
     scm = "git+https://git.example.test/rpms/{package}.git#{ref}"
     return hub, Subject(koji, "demo", scm, "hello", "main", 0.1)
 
@@ -166,19 +184,35 @@ def _real(profile: Profile) -> Subject:
     )
 
 
-@pytest_twisted.async_yield_fixture(scope="module")
-async def tested_hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Subject]:
-    """The hub, which the tests of a module share, as they would a real one."""
+@pytest_twisted.async_yield_fixture(
+    scope="module", params=["real hub"] if PROFILE else ["embedded hub", "behind Apache"]
+)
+async def tested_hub(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Subject]:
+    """The hub, which the tests of a module share, as they would a real one.
+
+    The embedded one runs twice: with TLS of its own, and behind a real Apache httpd with the
+    configuration that Koji documents.
+    """
     if PROFILE is not None:
         real = _real(PROFILE)
         yield real
         await real.koji.close()
         return
-    hub, found = await _embedded(tmp_path_factory.mktemp("contract"))
+    front = None
+    if request.param == "behind Apache":
+        if not apache.is_there():
+            pytest.skip(apache.HOW_TO_INSTALL)
+        unset = Path("/dev/null")
+        front = Apache(tmp_path_factory.mktemp("apache"), "", unset, unset)
+    hub, found = await _embedded(tmp_path_factory.mktemp("contract"), front)
     await _fill(hub, found)
     await found.koji.close()
     yield found
     await found.koji.close()
+    if front is not None:
+        front.stop()
     await hub.stop()
 
 

@@ -91,6 +91,9 @@ PAGE_WITH_200 = """
 """
 
 
+HOW_TO_INSTALL = "needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi"
+
+
 def is_there() -> bool:
     """Tell whether Apache httpd and its modules are installed."""
     return APACHE is not None and (MODULES / "mod_auth_gssapi.so").exists()

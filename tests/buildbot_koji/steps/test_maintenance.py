@@ -22,7 +22,7 @@ from txkoji import RetryPolicy, task_states
 
 pytestmark = pytest.mark.skipif(
     not apache.is_there(),
-    reason="needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi",
+    reason=apache.HOW_TO_INSTALL,
 )
 
 PAGES = pytest.mark.parametrize("page", [PAGE, PAGE_WITH_200], ids=["503", "200"])

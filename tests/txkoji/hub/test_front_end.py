@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.hub(build_seconds=60, anonymous_user=None),
     pytest.mark.skipif(
         not apache.is_there(),
-        reason="needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi",
+        reason=apache.HOW_TO_INSTALL,
     ),
 ]
 

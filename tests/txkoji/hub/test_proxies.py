@@ -78,7 +78,7 @@ def test_credentials_are_hidden() -> None:
 def proxy(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A forward proxy that asks for a password; it alone knows where hub.invalid is."""
     if not apache.is_there():
-        pytest.skip("needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi")
+        pytest.skip(apache.HOW_TO_INSTALL)
     directory = tmp_path / "apache"
     directory.mkdir()
     front = Apache(
