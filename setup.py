@@ -32,6 +32,7 @@ TEST = [
     "psycopg2-binary>=2.9",
     "pika>=1.3",
     "playwright>=1.45",
+    "pymysql[rsa]>=1.1",
     # With 9.2, pytest-xdist 3.8 does not keep the tests of a group together, and says nothing.
     "pytest>=8.2,<9.2",
     "pytest-randomly>=3.16",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from buildbot_koji.changes.values import (
+from buildbot_koji.database_values import (
     MAX_VALUE,
     database_time,
     encoded_size,
@@ -135,6 +135,7 @@ def _build_facts(event: Event) -> dict[str, Any]:
     build = event.build
     if build is None:
         return {"koji_package": event.package_name}
+    state = build.get("state")
     return {
         "koji_build_id": build.build_id,
         "koji_build_url": build.url,
@@ -143,7 +144,7 @@ def _build_facts(event: Event) -> dict[str, Any]:
         "koji_version": build.version,
         "koji_release": build.release,
         "koji_epoch": build.get("epoch"),
-        "koji_build_state": build_states.to_str(build.state) if "state" in build else None,
+        "koji_build_state": None if state is None else build_states.to_str(state),
         "koji_draft": build.get("draft"),
         "koji_owner": build.get("owner_name"),
         "koji_source": _scm_source(event),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from buildbot_koji.changes.values import MAX_VALUE
+from buildbot_koji.database_values import MAX_VALUE
 from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Event, RetryPolicy
 

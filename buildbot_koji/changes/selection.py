@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from buildbot_koji.changes.values import member
+from buildbot_koji.database_values import member
 from txkoji import SUBMISSION_MARKER, Event, PackageListChange, RepoDone, TaskStateChange, matches
 
 __all__ = ["Selection"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from buildbot_koji.changes.values import encoded_size
+from buildbot_koji.database_values import encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.properties import EVENT_KEY
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
 from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IConfigLoader
 from buildbot.master import BuildMaster
@@ -50,14 +51,23 @@ class Loader:
 
 
 class Master:
-    """A master with SQLite on disk, one builder without work, and the change sources of a test.
+    """A master with one builder without work, and the change sources of a test.
 
     Every change of any source is built by the builder; its build requests are counted, not its
     builds: no worker comes.
+
+    Args:
+        directory: its base directory.
+        sources: its change sources.
+        database: the address of its database; by default SQLite on disk.
+        more: what else is in its configuration.
     """
 
-    def __init__(self, directory: Path, *sources: Any, **more: Any) -> None:
+    def __init__(
+        self, directory: Path, *sources: Any, database: str | None = None, **more: Any
+    ) -> None:
         self.directory = directory
+        self.database = database
         self.reactor = ForwardReactor()
         self.sources = list(sources)
         self.more = more
@@ -69,7 +79,7 @@ class Master:
         """Return what would be master.cfg."""
         return {
             "buildbotNetUsageData": None,
-            "db": {"db_url": f"sqlite:///{self.directory}/state.sqlite"},
+            "db": {"db_url": self.database or f"sqlite:///{self.directory}/state.sqlite"},
             "protocols": {"null": {}},
             "workers": [worker.LocalWorker("never", missing_timeout=0, max_builds=1)],
             "builders": [
@@ -89,21 +99,31 @@ class Master:
     async def start(self) -> None:
         """Start it, with a new database where there is none."""
         self.loader.configuration = self.configuration()
-        make = {"reactor": self.reactor, "config_loader": self.loader}
-        database = self.directory / "state.sqlite"
-        if not database.exists():
+        file = self.directory / "state.sqlite"
+        if self.database is not None:
+            await self._make_database()
+        elif not file.exists():
             if not _EMPTY:
-                new: Any = BuildMaster(str(self.directory), **make)
-                new.config = self.loader.loadConfig()
-                await new.db.setup(check_version=False)
-                await new.db.model.upgrade()
-                await new.db.pool.stop()
-                _EMPTY.append(database.read_bytes())
-            database.write_bytes(_EMPTY[0])
-        self.master = BuildMaster(str(self.directory), **make)
+                await self._make_database()
+                _EMPTY.append(file.read_bytes())
+            file.write_bytes(_EMPTY[0])
+        self.master = self._new_master()
         await self.master.startService()
+        if self.database is None:
+            # The tests end no machine: what SQLite has given to the kernel is safe.
+            sqlalchemy.event.listen(self.master.db.pool.engine, "connect", _never_sync)
         for event in COUNTED:
             await self.master.mq.startConsuming(self._count_event, event)
+
+    def _new_master(self) -> Any:
+        return BuildMaster(str(self.directory), reactor=self.reactor, config_loader=self.loader)
+
+    async def _make_database(self) -> None:
+        new = self._new_master()
+        new.config = self.loader.loadConfig()
+        await new.db.setup(check_version=False)
+        await new.db.model.upgrade()
+        await new.db.pool.stop()
 
     def _count_event(self, *_: Any) -> None:
         self._events += 1
@@ -177,6 +197,10 @@ class Master:
                 change = await self.master.data.get(("sourcestamps", stamp["ssid"], "changes"))
                 found += [one["changeid"] for one in change]
         return sorted(found)
+
+
+def _never_sync(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 class Site:

@@ -10,7 +10,7 @@ from txkoji.build import Build
 from txkoji.history.events import BuildStateChange, Event, RPMSign
 from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
-from txkoji.history.structs import read_build, read_task
+from txkoji.history.structs import UnusableRecord, read_build, read_task
 from txkoji.history.values import struct, text
 from txkoji.task import Task
 
@@ -52,7 +52,7 @@ class Details:
                 task = await self._task_of(build)
         if task is not None:
             await self._name_owner(task)
-        return dataclasses.replace(
+        complete = dataclasses.replace(
             event,
             build=build,
             task=task,
@@ -60,6 +60,9 @@ class Details:
             rpms=() if rpms is None else _rpm_names(await rpms),
             types=() if types is None else _names(await types),
         )
+        if complete.key != event.key:
+            raise UnusableRecord(f"the hub's details are those of {complete.key}")
+        return complete
 
     async def _whole_build(self, build: Build) -> Build:
         if "source" in build:

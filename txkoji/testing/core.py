@@ -19,6 +19,9 @@ from txkoji.testing.tables.state import HubState, Row
 KOJIADMIN = "kojiadmin"
 
 
+Answer = Callable[[str, list[Any], Callable[[], Any]], Any]
+
+
 class TaskRunner(Protocol):
     """What hub methods ask of the farm."""
 
@@ -90,6 +93,8 @@ class HubCore:
             ``X-Koji-Principal`` the Kerberos principal.
         ticket_answer: maps the service's answer to a ticket to the bytes that are sent; empty
             bytes send nothing.
+        answer: makes the result of each method: called with its name, its parameters and what runs
+            it. A test that wants other results than the hub's sets it.
         proxy_users: the users who may log in as others.
         allow_srpm_builds: accept source RPMs for real (non-scratch) builds from everyone.
         allow_repo_id_builds: accept ``repo_id`` from everyone.
@@ -119,6 +124,7 @@ class HubCore:
         self.keytab: Path | None = None
         self.trusts_front_end = False
         self.ticket_answer: Callable[[bytes], bytes] = lambda answer: answer
+        self.answer: Answer = lambda _name, _params, run: run()
         self.proxy_users: set[str] = set()
         self.allow_srpm_builds = False
         self.allow_repo_id_builds = False

@@ -15,6 +15,13 @@ from twisted.python.failure import Failure
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredStep
+from buildbot_koji.database_values import (
+    MAX_VALUE,
+    clean_text,
+    encoded_size,
+    fit_property,
+    fit_text,
+)
 from buildbot_koji.durable.database import is_database_unreachable, until_stored
 from buildbot_koji.durable.once import IntentState, Once
 from buildbot_koji.durable.store import BuildData, data_name
@@ -36,6 +43,9 @@ WAITING = "waiting for the hub"
 
 SUMMARY_LENGTH = 400
 """Characters; a fault may embed the output of another program."""
+
+LINK_SIZE = 1000
+"""Bytes of the text or the address of a link, or of the title of a log."""
 
 
 class KojiStep(DeclaredStep):
@@ -84,6 +94,7 @@ class KojiStep(DeclaredStep):
         self._unreachable_since: float | None = None
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
+        self._links_size = 0
 
     async def work(self, hub: Hub) -> int:
         """Do the step's work. A subclass implements it.
@@ -178,11 +189,32 @@ class KojiStep(DeclaredStep):
         # Buildbot itself puts "failed" or "build successful" before the build's summary.
         return {"step": text, "build": text.removeprefix("failed: ")}
 
+    # What comes from a hub, as the master's database takes it
+
+    def setProperty(
+        self, propname: str, value: Any, source: str = "Step", runtime: bool | None = None
+    ) -> None:
+        """Set a property; a value that is too large for the database is cut."""
+        super().setProperty(propname, fit_property(value), source, runtime)
+
+    @async_to_deferred
+    async def addURL(self, name: str, url: str) -> None:
+        """Add a link, unless the step has as many as the database takes."""
+        link = {"name": fit_text(name, LINK_SIZE), "url": fit_text(url, LINK_SIZE)}
+        self._links_size += encoded_size(link) + len(", ")
+        if self._links_size <= MAX_VALUE:
+            await super().addURL(**link)
+
+    def addLog(self, name: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Add a log."""
+        return super().addLog(fit_text(name, LINK_SIZE), *args, **kwargs)
+
     # For subclasses
 
     def say(self, text: str) -> None:
         """Set the summary to what the step is doing, or did."""
         self._covered = None
+        text = clean_text(text)
         text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
         if text != self._text:
             self._text = text

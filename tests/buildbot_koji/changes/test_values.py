@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from buildbot_koji.changes.mapping import change_of, fitted
 from buildbot_koji.changes.selection import Selection
-from buildbot_koji.changes.values import MAX_VALUE, database_time, fit_properties, fit_text, member
+from buildbot_koji.database_values import MAX_VALUE, database_time, fit_properties, fit_text, member
 from txkoji import Event, TagUntag
 from txkoji.build import Build
 from txkoji.history.events import make

@@ -42,6 +42,10 @@ def run_method(call: MethodCall, name: str, params: list[Any]) -> Any:
         ParameterError: the method does not take these arguments, in Python's words.
         HubFault: the method's refusal.
     """
+    return call.hub.answer(name, params, lambda: _run(call, name, params))
+
+
+def _run(call: MethodCall, name: str, params: list[Any]) -> Any:
     function = find_method(call, name)
     args = list(params)
     kwargs: dict[str, Any] = {}

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MAX_VALUE", "database_time", "encoded_size", "fit_properties", "fit_text", "member"]
+__all__ = [
+    "MAX_VALUE",
+    "clean_text",
+    "database_time",
+    "encoded_size",
+    "fit_properties",
+    "fit_property",
+    "fit_text",
+    "member",
+]
 
 MAX_VALUE = 60_000
-"""Bytes of a change as JSON: MySQL's columns for properties and states hold 65,535."""
+"""Bytes of a value as JSON: MySQL's columns for properties, states and links hold 65,535."""
 
 MAX_TIME = 2**31 - 1
 """PostgreSQL's column for the time of a change holds 32 bits."""
 
-_REFUSED = re.compile("[\x00\ud800-\udfff]")
+_BROKEN = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL refuses NUL, and no database takes half of a surrogate pair."""
+
+_REFUSED = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
+"""With the character set that Buildbot insists on, MySQL and MariaDB refuse what takes four bytes,
+except in JSON, which Buildbot writes in ASCII.
+"""
 
 
 def member(value: Any, *names: str) -> Any:
@@ -37,10 +52,14 @@ def encoded_size(value: Any) -> int:
     return len(json.dumps(value))
 
 
+def clean_text(text: str) -> str:
+    """Return a text for a column of its own, without characters that databases refuse."""
+    return _REFUSED.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def fit_text(value: Any, size: int) -> str:
     """Return a text of at most so many bytes in UTF-8, without characters that databases refuse."""
-    clean = _REFUSED.sub("\N{REPLACEMENT CHARACTER}", str(value))
-    return clean.encode()[:size].decode(errors="ignore")
+    return clean_text(str(value)).encode()[:size].decode(errors="ignore")
 
 
 def fit_properties(properties: Mapping[str, Any], size: int) -> dict[str, Any]:
@@ -61,11 +80,21 @@ def fit_properties(properties: Mapping[str, Any], size: int) -> dict[str, Any]:
     return fitted
 
 
+def fit_property(value: Any) -> Any:
+    """Return the value of a property, cut if it is too large; None if it can't be cut."""
+    return fit_properties({"": value}, MAX_VALUE).get("")
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _REFUSED.sub("\N{REPLACEMENT CHARACTER}", value)
+        return _BROKEN.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON has no such numbers: a browser could not read the page.
+        return None
     if isinstance(value, (list, tuple)):
         return [_clean(each) for each in value]
+    if isinstance(value, Mapping):
+        return {_clean(str(name)): _clean(each) for name, each in value.items()}
     return value
 
 
