@@ -36,11 +36,14 @@ pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.m
 
 SEED = int(os.environ.get("KOJI_TEST_SEED", "20261125"))
 
-ROUNDS = (3, 40) if not os.environ.get("KOJI_TEST_SOAK") else (12, 120)
+ROUNDS, SHARE = 6, 120
 """How often the hub is polled, and how many odd records come with each list of its replies."""
 
-MESSAGES = 800 if not os.environ.get("KOJI_TEST_SOAK") else 10_000
+MESSAGES = 8000
 """How many odd messages come."""
+
+TOTAL = 20_000
+"""How many odd records and messages these make at least, together."""
 
 FIRST_ODD = 1_000_000
 """The first id of what only odd replies name."""
@@ -341,8 +344,8 @@ class OddSite(Site):
         while count > 0:
             self.messages.clear()
             await self.good()
-            odd = [self.odd_message(each) for each in chosen.choices(self.templates, k=400)]
-            given = [*self.messages, *odd[:count]]
+            templates = chosen.choices(self.templates, k=min(count, 400))
+            given = [*self.messages, *map(self.odd_message, templates)]
             chosen.shuffle(given)
             await self.deliver(given)
             count -= 400
@@ -394,9 +397,9 @@ async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[OddSite]:
 @pytest_twisted.ensureDeferred
 async def test_odd_replies(site: OddSite) -> None:
     """What a hub says of some of its records hides none of the others."""
-    rounds, share = ROUNDS
-    await site.begin(None, share)
-    await site.poll_oddly(rounds)
+    await site.begin(None, SHARE)
+    await site.poll_oddly(ROUNDS)
+    assert site.mutate.count >= TOTAL - MESSAGES
     await site.check()
     site.check_log()
 
@@ -423,10 +426,10 @@ async def test_other_databases(server: type[Any], site: OddSite) -> None:
     database = server()
     await deferToThread(database.start)
     try:
-        await site.begin(database.url, 5)
+        await site.begin(database.url, 20)
         await site.poll_oddly(2)
         site.answers.is_on = False
-        await site.hear_oddly(200)
+        await site.hear_oddly(400)
         await site.check()
         site.check_log()
     finally:
