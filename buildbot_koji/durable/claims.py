@@ -90,15 +90,15 @@ async def has_change_source(master: Any, service_id: int) -> bool:
 
 
 async def is_superseded(master: Any, build: Mapping[str, Any]) -> bool:
-    """Return whether the request of a build was taken from the build's master.
+    """Return whether another master has taken the request of a build from the build's master.
 
-    Another master runs the request again, or will: that build has the result.
+    That master runs the request again: its build has the result. A request that is only released
+    says nothing: the same master does that when it starts after a kill.
 
     Args:
         master: the Buildbot master.
         build: the build, as Buildbot's data API gives it.
     """
     request = await master.data.get(("buildrequests", build["buildrequestid"]))
-    if request is None or request["claimed_by_masterid"] == build["masterid"]:
-        return False
-    return request["claimed_by_masterid"] is not None or not request["complete"]
+    owner = None if request is None else request["claimed_by_masterid"]
+    return owner is not None and owner != build["masterid"]
