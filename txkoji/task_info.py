@@ -118,7 +118,8 @@ class TaskInfo(Munch):
         positional = list(request)
         if positional and isinstance(positional[-1], dict) and positional[-1].get("__starstar"):
             named = {key: value for key, value in positional.pop().items() if key != "__starstar"}
-        names = _METHOD_PARAMETERS.get(self.method, ())
+        method = self.get("method")
+        names = _METHOD_PARAMETERS.get(method, ()) if isinstance(method, str) else ()
         found = TaskParams()
         for position, value in enumerate(positional):
             found[names[position] if position < len(names) else str(position)] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from txkoji._values import integer, struct
 from txkoji.exceptions import GenericError
 from txkoji.gathering import gather
 from txkoji.history.cursor import Cursor
@@ -15,7 +16,6 @@ from txkoji.history.events import (
     TaskStateChange,
 )
 from txkoji.history.queries import Repos, Scope, TagHistory
-from txkoji.history.values import integer, struct
 
 __all__ = ["Confirmation"]
 

@@ -6,12 +6,12 @@ import dataclasses
 from typing import Any
 
 from txkoji._rich_base import make
+from txkoji._values import struct, text
 from txkoji.build import Build
 from txkoji.history.events import BuildStateChange, Event, RPMSign
 from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.structs import UnusableRecord, read_build, read_task
-from txkoji.history.values import struct, text
 from txkoji.task import Task
 
 __all__ = ["Details"]

@@ -16,11 +16,11 @@ from typing import Any
 from munch import Munch, munchify
 
 from txkoji import build_states, task_states
+from txkoji._values import flag, integer, seconds, struct, text
 from txkoji.build_states import BuildStates
 from txkoji.bus.base import Dialect
 from txkoji.exceptions import MalformedMessage, ProtocolError
 from txkoji.history.structs import UnusableRecord, read_build, read_task, required
-from txkoji.history.values import flag, integer, seconds, struct, text
 from txkoji.hub.xmlrpc import decode_call
 from txkoji.task_states import TaskStates
 

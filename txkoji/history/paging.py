@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from txkoji._values import integer, seconds, struct
 from txkoji.history.hub import UNREADABLE
-from txkoji.history.values import integer, seconds, struct
 
 __all__ = ["PAGE", "Unreadable", "rows_after", "rows_by_offset"]
 

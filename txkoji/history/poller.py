@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
+from txkoji._values import seconds
 from txkoji.bus.base import is_passing_trouble
 from txkoji.gathering import gather
 from txkoji.history.confirmation import Confirmation
@@ -35,7 +36,6 @@ from txkoji.history.queries import (
 )
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
-from txkoji.history.values import seconds
 
 __all__ = ["Checkpoint", "Cursor", "Interest", "Poller", "Round"]
 

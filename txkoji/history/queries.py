@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from txkoji import build_states, task_states
+from txkoji._values import integer, seconds, struct
 from txkoji.exceptions import GenericError, HubFault, ParameterError
 from txkoji.gathering import gather
 from txkoji.history import records
@@ -18,7 +19,6 @@ from txkoji.history.paging import Unreadable, rows_after, rows_by_offset
 from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
-from txkoji.history.values import integer, seconds, struct
 
 __all__ = [
     "Builds",

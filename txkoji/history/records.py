@@ -9,6 +9,7 @@ from munch import Munch
 
 from txkoji import build_states, task_states
 from txkoji._rich_base import make
+from txkoji._values import flag, integer, seconds, struct, text
 from txkoji.build import Build
 from txkoji.history.events import (
     BuildPromote,
@@ -22,7 +23,6 @@ from txkoji.history.events import (
 )
 from txkoji.history.hub import RichHub
 from txkoji.history.structs import read_build, read_rpm, read_task, required
-from txkoji.history.values import flag, integer, seconds, struct, text
 from txkoji.task import Task
 
 __all__ = [

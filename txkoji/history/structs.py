@@ -7,9 +7,9 @@ from typing import Any
 
 from munch import Munch
 
+from txkoji import _values as values
 from txkoji import build_states, task_states
-from txkoji.history import values
-from txkoji.history.values import Reader, flag, integer, seconds, text
+from txkoji._values import Reader, flag, integer, seconds, text
 
 __all__ = ["UnusableRecord", "read_build", "read_rpm", "read_task", "required"]
 
@@ -126,6 +126,7 @@ def read_task(found: Any) -> Munch:
     if task.get("state") is not None and task.state not in set(task_states.TaskStates):
         raise UnusableRecord(f"no usable state: {task.state}")
     task.id = task_id
+    task.setdefault("method", None)
     return task
 
 

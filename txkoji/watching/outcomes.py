@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
+from txkoji._values import integer, struct, structs, text
 from txkoji.exceptions import HubFault, fault_from
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import excerpt, is_infrastructure
@@ -172,12 +173,12 @@ async def read_outcome(connection: OutcomeSource, tree: TaskTree) -> Outcome:
     if guilty is None:
         return Outcome(tree, reason=f"task {tree.root.id} was canceled", **made)
     fault = await _fault(connection, guilty.id)
-    text = fault.text if fault is not None else ""
+    words = fault.text if fault is not None else ""
     names = await connection.call("listTaskOutput", guilty.id)
-    log = choose_log(names, text)
+    log = choose_log(_texts(names), words)
     return Outcome(
         tree,
-        reason=reason_of(text),
+        reason=reason_of(words),
         fault=fault,
         guilty=guilty,
         log=log,
@@ -210,9 +211,9 @@ async def _what_was_made(connection: OutcomeSource, tree: TaskTree) -> dict[str,
     tags: list[str] = []
     rpms: list[str] = []
     for build in complete:
-        rows = await connection.call("listBuildRPMs", build.build_id)
-        rpms += [f"{row.name}-{row.version}-{row.release}.{row.arch}.rpm" for row in rows]
-        tags += [tag.name for tag in await connection.call("listTags", build.build_id)]
+        rpms += _names_of_rpms(await connection.call("listBuildRPMs", build.build_id))
+        found = structs(await connection.call("listTags", build.build_id))
+        tags += filter(None, [text(tag.get("name")) for tag in found])
     nvr = builds[0].nvr if builds else None
     if not builds or not complete:
         results = await _results(connection, tree)
@@ -235,15 +236,38 @@ async def _builds(connection: OutcomeSource, tree: TaskTree, result: Any) -> lis
         makers = [task.id for task in tree.children.get(tree.root.id, ()) if _makes_build(task)]
     builds: list[Any] = []
     for task_id in makers:
-        found = await connection.call("listBuilds", taskID=task_id)
+        found = _usable(await connection.call("listBuilds", taskID=task_id))
         # A builder that restarted left the build of its first run behind, BUILDING for ever.
         builds += [build for build in found if build.state == build_states.COMPLETE] or found
     if not builds:
         # A build of a content generator does not name the task in its own row.
         for build_id in _build_ids(tree.root.method, result):
-            build = await connection.call("getBuild", build_id)
-            builds += [build] if build is not None else []
+            builds += _usable([await connection.call("getBuild", build_id)])
     return builds
+
+
+def _usable(found: Any) -> list[Any]:
+    """Return the builds that have an id, a name and a state."""
+    return [
+        build
+        for build in structs(found)
+        if None not in (integer(build.get("build_id")), text(build.get("nvr")))
+        and isinstance(build.get("state"), int)
+    ]
+
+
+def _names_of_rpms(found: Any) -> list[str]:
+    """Return the file names of the RPMs of a build."""
+    rows = [
+        [text(row.get(each)) for each in ("name", "version", "release", "arch")]
+        for row in structs(found)
+    ]
+    return ["{}-{}-{}.{}.rpm".format(*row) for row in rows if None not in row]
+
+
+def _texts(found: Any) -> list[str]:
+    """Return the lines of text in a list."""
+    return [each for each in found if text(each)] if isinstance(found, list) else []
 
 
 def _makes_build(task: TaskInfo) -> bool:
@@ -264,26 +288,30 @@ async def _results(connection: OutcomeSource, tree: TaskTree) -> list[dict[str, 
 def _rpms_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
     for result in results:
         for key in ("srpms", "rpms"):
-            for path in result.get(key) or ():
-                yield posixpath.basename(str(path))
+            for path in _texts(result.get(key)):
+                yield posixpath.basename(path)
 
 
 def _names_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
     for result in results:
-        if result.get("srpm"):
-            yield posixpath.basename(str(result["srpm"])).removesuffix(".src.rpm")
-        elif all(isinstance(result.get(key), str) for key in ("name", "version", "release")):
-            yield f"{result['name']}-{result['version']}-{result['release']}"
+        srpm = text(result.get("srpm"))
+        names = [text(result.get(key)) for key in ("name", "version", "release")]
+        if srpm:
+            yield posixpath.basename(srpm).removesuffix(".src.rpm")
+        elif None not in names:
+            yield "{}-{}-{}".format(*names)
 
 
 def _container_builds(result: Any) -> Iterator[int]:
     # Their ids are texts.
-    yield from (int(text) for text in result.get("koji_builds") or () if str(text).isdigit())
+    found = result.get("koji_builds")
+    ids = map(integer, found if isinstance(found, list) else ())
+    yield from (build_id for build_id in ids if build_id is not None)
 
 
 def _osbuild_build(result: Any) -> Iterator[int]:
-    build_id = (result.get("koji") or {}).get("build")
-    if isinstance(build_id, int):
+    build_id = integer((struct(result.get("koji")) or {}).get("build"))
+    if build_id is not None:
         yield build_id
 
 
@@ -307,5 +335,5 @@ def _repo_id(method: str, result: Any) -> int | None:
         found = result.get("id")
     elif method == "distRepo":
         number = re.search(r"#(\d+)", str(result or ""))
-        found = int(number[1]) if number else None
-    return found if isinstance(found, int) else None
+        found = number[1] if number else None
+    return integer(found)

@@ -17,6 +17,7 @@ from munch import Munch
 
 from txkoji import task_states
 from txkoji._times import moment
+from txkoji._values import seconds
 from txkoji.task_info import TaskInfo
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "has_started",
     "info_of",
     "is_final",
+    "is_task",
     "record_of",
 ]
 
@@ -75,16 +77,31 @@ _TIMES = tuple(
 )
 """Where a record has each time, and the column that has it as text: some structs have only that."""
 
+_STATES = frozenset(map(int, task_states.TaskStates))
+
 _DONE = frozenset(int(state) for state in task_states.DONE_GROUP)
 
 _STARTED = frozenset(map(int, (task_states.OPEN, task_states.CLOSED, task_states.FAILED)))
+
+
+def is_task(row: Any) -> bool:
+    """Return whether a row of a hub has what a watcher can't do without."""
+    if not isinstance(row, Mapping) or type(row.get("id")) is not int:
+        return False
+    state, parent, method = row.get("state"), row.get("parent"), row.get("method")
+    return (
+        isinstance(state, int)
+        and state in _STATES
+        and (method is None or isinstance(method, str))
+        and (parent is None or type(parent) is int)
+    )
 
 
 def record_of(struct: Mapping[str, Any], old: TaskRecord | None = None) -> TaskRecord:
     """Return the record of a task.
 
     Args:
-        struct: what ``getTaskInfo`` or ``listTasks`` (decoded) answered.
+        struct: what ``getTaskInfo`` or ``listTasks`` (decoded) answered; see :func:`is_task`.
         old: the task's record so far, None for a new task. The request of a task never changes: it
             is taken over.
 
@@ -93,9 +110,9 @@ def record_of(struct: Mapping[str, Any], old: TaskRecord | None = None) -> TaskR
     """
     values = [_shared(struct.get(column)) for column in _ATOMS]
     for position, text in _TIMES:
+        values[position] = seconds(values[position])
         if values[position] is None and struct.get(text):
-            read = moment(None, struct[text])
-            values[position] = None if read is None else read.timestamp()
+            values[position] = _timestamp(struct[text])
     values.append(_packed(struct.get("request")) if old is None else old[_REQUEST])
     record = tuple(values)
     return old if old is not None and record == old else record
@@ -118,9 +135,23 @@ def has_started(record: TaskRecord) -> bool:
     return record[STATE] in _STARTED or record[START] is not None
 
 
+def _timestamp(text: Any) -> float | None:
+    """Return the seconds since the epoch of a time that a hub writes as text."""
+    try:
+        read = moment(None, text)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return None
+    return None if read is None else read.timestamp()
+
+
 def _shared(value: Any) -> Any:
-    """Return one object for a text that thousands of tasks have in common, such as a method."""
-    return sys.intern(value) if type(value) is str else value
+    """Return one object for a text that thousands of tasks have in common, such as a method.
+
+    No column but the request holds a list or a struct.
+    """
+    if type(value) is str:
+        return sys.intern(value)
+    return value if isinstance(value, (int, float)) else None
 
 
 def _packed(request: Any) -> Any:

@@ -20,9 +20,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import Any, TypeVar
 
 from txkoji import task_states
-from txkoji.exceptions import HubFault, KojiException, NotXMLRPC, ServerOffline
+from txkoji.exceptions import HubFault, KojiException, NotXMLRPC, ServerOffline, UnreadableReply
 from txkoji.hub.client import HubClient
-from txkoji.watching.records import ID, PARENT, TaskRecord, TreeRecords, is_final, record_of
+from txkoji.watching.records import (
+    ID,
+    PARENT,
+    TaskRecord,
+    TreeRecords,
+    is_final,
+    is_task,
+    record_of,
+)
 from txkoji.watching.task_tree import may_have_children
 
 __all__ = ["PORTION", "PROBES", "Refusals", "portioned", "read_trees"]
@@ -230,25 +238,35 @@ class _Look:
 
     def _infos(self, ids: list[int]) -> AsyncIterator[tuple[list[int], list[Any]]]:
         """Yield parts of the ids, each with the structs of its tasks, None for an unknown one."""
-        return self._ask(
-            _ROOT,
-            ids,
+
+        async def ask(part: list[int]) -> list[Any]:
             # The request of a known task is known, too.
-            lambda part: self._client.call(
-                "getTaskInfo", part, request=not self._records.keys() >= set(part)
-            ),
-        )
+            is_new = not self._records.keys() >= set(part)
+            rows = await self._client.call("getTaskInfo", part, request=is_new)
+            if not isinstance(rows, list) or len(rows) != len(part):
+                raise UnreadableReply(f"getTaskInfo: no list of {len(part)} tasks")
+            for task_id, row in zip(part, rows, strict=True):
+                if row is not None and not (is_task(row) and row["id"] == task_id):
+                    raise UnreadableReply(f"getTaskInfo: task {task_id} can't be used")
+            return rows
+
+        return self._ask(_ROOT, ids, ask)
 
     async def _list(
         self, question: str, parents: list[int], size: int = BATCH, **options: Any
     ) -> AsyncIterator[tuple[int, list[Any]]]:
         """Yield each parent with its children, of those that the options allow."""
-        async for part, rows in self._ask(
-            question,
-            parents,
-            lambda part: self._client.call("listTasks", {"parent": part, **options}),
-            size,
-        ):
+
+        async def ask(part: list[int]) -> list[Any]:
+            rows = await self._client.call("listTasks", {"parent": part, **options})
+            if not isinstance(rows, list):
+                raise UnreadableReply("listTasks: no list of tasks")
+            for row in rows:
+                if not is_task(row) or row["parent"] is None:
+                    raise UnreadableReply(f"listTasks: a child of {part[0]} can't be used")
+            return rows
+
+        async for part, rows in self._ask(question, parents, ask, size):
             found: dict[int, list[Any]] = {}
             for row in rows:
                 found.setdefault(row["parent"], []).append(row)

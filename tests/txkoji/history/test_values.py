@@ -13,10 +13,10 @@ from twisted.internet.task import Clock
 
 from tests.support import DATA
 from txkoji import Connection, Profile, messages
+from txkoji._values import integer, seconds, text
 from txkoji.exceptions import MalformedMessage
 from txkoji.history.records import RecordReader
 from txkoji.history.structs import UnusableRecord, read_build, read_rpm, read_task
-from txkoji.history.values import integer, seconds, text
 
 EDGES = st.sampled_from(
     [

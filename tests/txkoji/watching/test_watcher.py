@@ -239,6 +239,21 @@ def test_two_watches_of_one_task(tasks: Tasks, watcher: TaskWatcher, clock: Cloc
     assert len(first) == len(second) == 1
 
 
+@pytest.mark.parametrize("odd", [{"state": "OPEN"}, {"state": 99}, {"state": []}, {"id": "2"}])
+def test_unusable_row(tasks: Tasks, watcher: TaskWatcher, clock: Clock, odd: Any) -> None:
+    """A task whose row can't be used does not hide the others, and is seen once it is usable."""
+    for task_id in (1, 2, 3):
+        tasks.set(task_id, CANCELED)
+    usable = Munch(tasks.rows[2])
+    tasks.rows[2].update(odd)
+    ends = {task_id: seen(watcher, task_id)[1] for task_id in (1, 2, 3)}
+    clock.advance(0)
+    assert [len(end) for end in ends.values()] == [1, 0, 1]
+    tasks.rows[2] = usable
+    clock.pump([1] * 60)
+    assert [len(end) for end in ends.values()] == [1, 1, 1]
+
+
 def test_stopping_one_watch(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
     """A stopped watch hears nothing more; the last one ends all asking."""
     tasks.set(1, OPEN)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["MAX_ID", "Reader", "flag", "integer", "seconds", "struct", "text"]
+__all__ = ["MAX_ID", "Reader", "flag", "integer", "seconds", "struct", "structs", "text"]
 
 MAX_ID = 2**31 - 1
 """The largest id: the ids of a hub are 32-bit columns."""
@@ -59,3 +59,8 @@ def flag(value: Any) -> bool | None:
 def struct(value: Any) -> Mapping[str, Any] | None:
     """Return a struct."""
     return value if isinstance(value, Mapping) else None
+
+
+def structs(value: Any) -> list[Any]:
+    """Return the structs of a list."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
