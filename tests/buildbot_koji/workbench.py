@@ -69,7 +69,10 @@ class _Secrets(SecretProviderBase):
 
 @implementer(IConfigLoader)
 class _Loader:
-    def __init__(self, factory: Any, secrets: dict[str, str], services: list[Any]) -> None:
+    def __init__(
+        self, factory: Any, secrets: dict[str, str], services: list[Any], database: str
+    ) -> None:
+        self._database = database
         self._factory = factory
         self._secrets = secrets
         self._services = services
@@ -85,7 +88,7 @@ class _Loader:
                 "secretsProviders": [_Secrets(self._secrets)],
                 "services": self._services,
                 "protocols": {"null": {}},
-                "db": {"db_url": "sqlite://"},
+                "db": {"db_url": self._database},
                 "buildbotNetUsageData": None,
                 "collapseRequests": False,
             },
@@ -99,6 +102,7 @@ class Workbench:
     Args:
         directory: the master's base directory.
         services: what else the master runs.
+        database: the address of the master's database; by default SQLite in memory.
 
     Attributes:
         hub: the :class:`FakeHub` of the test.
@@ -117,11 +121,11 @@ class Workbench:
     lost_replies: set[str]
     lost_requests: set[str]
 
-    def __init__(self, directory: Path, *services: Any) -> None:
+    def __init__(self, directory: Path, *services: Any, database: str = "sqlite://") -> None:
         self.directory = directory
         self.secrets: dict[str, str] = {}
         self._factory = util.BuildFactory()
-        loader = _Loader(self._factory, self.secrets, list(services))
+        loader = _Loader(self._factory, self.secrets, list(services), database)
         self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
         self.master.config = loader.loadConfig()
 

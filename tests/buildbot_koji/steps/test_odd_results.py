@@ -1,0 +1,133 @@
+"""Whatever a hub says of tasks, builds and tags, steps end and the database takes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps
+from twisted.internet.threads import deferToThread
+
+from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.support import mariadb
+from tests.support.odd import Mutator
+
+# Buildbot is older than the Twisted and alembic that it runs on.
+pytestmark = [*mariadb.marks, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+SEED = int(os.environ.get("KOJI_TEST_SEED", "20261125"))
+
+BUILDS = 300 if os.environ.get("KOJI_TEST_SOAK") else 40
+"""How many builds get an odd answer."""
+
+ODD = "\0\U0001f600\x1b[31m<b>ü"
+
+
+@pytest_twisted.async_yield_fixture(scope="module")
+async def strict_workbench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workbench]:
+    """A master on MariaDB, which the tests share."""
+    database = mariadb.MariaDB()
+    await deferToThread(database.start)
+    workbench = Workbench(tmp_path_factory.mktemp("master"), database=database.url)
+    await workbench.start()
+    yield workbench
+    await workbench.stop()
+    await deferToThread(database.stop)
+
+
+@pytest_twisted.async_yield_fixture
+async def strict(strict_workbench: Workbench, empty_home: Path) -> AsyncIterator[Workbench]:
+    """The master, with a hub that only this test has."""
+    await strict_workbench.use_hub(empty_home, build_seconds=0.02)
+    yield strict_workbench
+    await strict_workbench.leave_hub()
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_links(strict: Workbench) -> None:
+    """A step with more links than the database takes has as many as it takes."""
+    strict.hub.add_package("demo-candidate", "package-with-a-usual-name")
+    builds = []
+    for number in range(700):
+        strict.hub.call("createEmptyBuild", "package-with-a-usual-name", "1.0.0", str(number), None)
+        builds.append(f"package-with-a-usual-name-1.0.0-{number}")
+    ended = await strict.build(
+        steps.KojiTag(strict.logging_in, tag="demo-candidate", builds=builds)
+    )
+    assert ended.result == "success"
+    assert 400 < len(ended.urls) < 700
+    assert len(ended.properties["koji_task_ids"]) == 700
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_texts(strict: Workbench) -> None:
+    """Characters that a database refuses are replaced, in properties, summaries and logs."""
+    refused = [ODD]
+
+    def answer(name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        return refused if name == "getTag" else run()
+
+    strict.hub.answer = answer
+    ended = await strict.build(
+        steps.KojiCall(strict.profile, method="getTag", args=["demo-candidate"])
+    )
+    assert ended.result == "success"
+    assert "\0" not in ended.properties["koji_call_result"][0]
+
+
+TOLD = (
+    "getTaskInfo",
+    "listTasks",
+    "getTaskResult",
+    "listTaskOutput",
+    "listBuilds",
+    "listTags",
+    "listBuildRPMs",
+    "getAverageBuildDuration",
+)
+"""What steps ask for."""
+
+
+class OddAnswers:
+    """Answers one call of a method oddly.
+
+    Args:
+        method: the method.
+        mutate: changes its result.
+    """
+
+    def __init__(self, method: str, mutate: Mutator) -> None:
+        self._method = method
+        self._mutate = mutate
+        self.given = ""
+
+    def __call__(self, name: str, _: list[Any], run: Callable[[], Any]) -> Any:
+        """Return the result of a method; :attr:`txkoji.testing.FakeHub.answer`."""
+        result = run()
+        if self.given or name != self._method or result is None or self._mutate.chance(0.3):
+            return result
+        odd = self._mutate(result)
+        self.given = f"{name}: {odd!r}"[:300]
+        return odd
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_replies(strict: Workbench) -> None:
+    """A build whose hub says odd things of its own task ends, with a reason, and no traceback."""
+    mutate = Mutator(SEED)
+    for number in range(BUILDS):
+        answers = OddAnswers(TOLD[number % len(TOLD)], mutate)
+        strict.hub.answer = answers
+        strict.wake_worker()
+        package = "failarch" if number % 5 == 4 else "hello"
+        source = SOURCE.format(package, number)
+        step = steps.KojiBuild(strict.logging_in, target="demo", source=source)
+        ended = await strict.build(step)
+        shown = f"seed {SEED}: {answers.given} gave {ended.text}"
+        assert ended.text, shown
+        assert "err.text" not in ended.logs, f"{shown}\n{ended.logs.get('err.text')}"
+    assert mutate.count > BUILDS // 4
