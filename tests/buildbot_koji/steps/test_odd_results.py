@@ -17,7 +17,11 @@ from tests.support import mariadb
 from tests.support.odd import Mutator
 
 # Buildbot is older than the Twisted and alembic that it runs on.
-pytestmark = [*mariadb.marks, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    *mariadb.marks,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.limit(1200),
+]
 
 SEED = int(os.environ.get("KOJI_TEST_SEED", "20261125"))
 
