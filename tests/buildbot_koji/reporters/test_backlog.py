@@ -323,3 +323,24 @@ async def test_another_master_took_over(house: House, logged_failures: list[Any]
     await house.look()
     await until(lambda: Ledger.written == [build])
     assert logged_failures == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_build_of_a_request_that_another_master_runs(house: House) -> None:
+    """A frozen master's build is not reported if another master runs its request by now.
+
+    A request that is only released has no other build yet: a restart of the same master does that.
+    """
+    await house.start()
+    requests = house.master.db.buildrequests
+    taken, released = [await house.build(result=None) for _ in range(2)]
+    for build in (taken, released):
+        found = await house.master.data.get(("builds", build))
+        await requests.unclaimBuildRequests([found["buildrequestid"]])
+        if build == taken:
+            other = await house.master.db.masters.findMasterId("another")
+            await house._claim(found["buildrequestid"], other)
+        await house.master.db.builds.finishBuild(build, SUCCESS)
+    ours = await house.build()
+    await house.look()
+    await until(lambda: sorted(Ledger.written) == sorted([released, ours]))
