@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # The tests mostly wait, for masters and builders in processes of their own.
 TEST_PROCESSES ?= 4
 
-.PHONY: help venv demo test contract coverage lint types format docs bench soak clean
+.PHONY: help venv demo test contract coverage lint types format api docs bench soak clean
 
 help:
 	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
@@ -16,6 +16,7 @@ help:
 	@echo "make coverage  all tests, and how much of the code and of the tests they run"
 	@echo "make lint      formatting, lint, types, layers, spelling, news"
 	@echo "make format    format the code"
+	@echo "make api       write the typed stubs of the hub's methods"
 	@echo "make docs      write the reference tables of the pages"
 	@echo "make bench     measure, beside Koji's official client"
 	@echo "make soak      the long counts of the tests"
@@ -55,10 +56,15 @@ lint: types
 
 types: venv
 	$(BIN)/mypy
+	$(BIN)/mypy examples
+	$(BIN)/pyright
 
 format: venv
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+api: venv
+	$(BIN)/python -m api.generate
 
 docs: venv
 	$(BIN)/python docs/reference.py

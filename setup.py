@@ -63,7 +63,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["txkoji", "txkoji.*", "buildbot_koji", "buildbot_koji.*"]),
     package_data={
-        "txkoji": ["py.typed"],
+        "txkoji": ["py.typed", "*.pyi"],
         "buildbot_koji": ["py.typed", "example_master.cfg"],
     },
     install_requires=[
@@ -92,6 +92,7 @@ setup(
             "mypy-zope>=1.0.9",
             "nox>=2024.4.15",
             "pre-commit>=3.7",
+            "pyright>=1.1.390",
             "ruff>=0.8",
             "towncrier>=24.8",
         ],

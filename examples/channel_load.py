@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from txkoji import Connection, task_states
@@ -18,9 +18,8 @@ async def main(reactor: Any, *names: str) -> None:
         channel for channel in await koji.listChannels() if channel.name in names or not names
     ]
     for channel in channels:
-        tasks, capacity = await gatherResults(
-            [channel.tasks(state=active), channel.total_capacity()]
-        )
+        tasks = await channel.tasks(state=active)
+        capacity = await channel.total_capacity()
         waiting = [task for task in tasks if task.state == task_states.FREE]
         load = sum(task.weight for task in tasks if task.state == task_states.OPEN)
         print(f"{channel.name}: load {load:g} of {capacity:g}, {len(waiting)} tasks wait")

@@ -17,6 +17,7 @@ async def main(reactor: Any, profile: str = "koji") -> None:
         koji = Connection(profile, reactor=reactor)
         await koji.login()
         user = await koji.getLoggedInUser()
+        assert user is not None
         print(f"{user.name} on {koji.url}, session {koji.session_id}")
         await koji.logout()
         await koji.close()

@@ -52,6 +52,16 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     return home
 
 
+def is_race_of_sqlalchemy(event: LogEvent) -> bool:
+    """Tell whether two threads opened the first connections of a pool at the same moment.
+
+    SQLAlchemy 2.0 changes the list of a pool's listeners under the one that comes second; Buildbot
+    logs that, and asks again.
+    """
+    failure = event.get("log_failure")
+    return failure is not None and "deque mutated during iteration" in str(failure.value)
+
+
 @pytest.fixture(autouse=True)
 def logged_failures() -> Iterator[list[LogEvent]]:
     """Fail a test that leaves an error in Twisted's log, a dropped Failure among them.
@@ -61,7 +71,8 @@ def logged_failures() -> Iterator[list[LogEvent]]:
     events: list[LogEvent] = []
 
     def observe(event: LogEvent) -> None:
-        if event.get("log_failure") is not None or event.get("isError"):
+        failed = event.get("log_failure") is not None or event.get("isError")
+        if failed and not is_race_of_sqlalchemy(event):
             events.append(event)
 
     globalLogPublisher.addObserver(observe)

@@ -31,6 +31,7 @@ PUBLIC_MODULES = {
     "txkoji.package",
     "txkoji.paths",
     "txkoji.profiles",
+    "txkoji.results",
     "txkoji.retry",
     "txkoji.task",
     "txkoji.task_states",

@@ -17,6 +17,7 @@ class HubConnection(Protocol):
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Call a hub method; the result is rich."""
+        ...
 
 
 class RichObject(Munch):
@@ -39,7 +40,8 @@ class RichObject(Munch):
 
     def copy(self: R) -> R:
         """Return a deep copy with the same connection."""
-        return self._with_items(munchify(dict(self)))
+        copied: Any = munchify(dict(self))
+        return self._with_items(copied)
 
     def __copy__(self: R) -> R:
         return self._with_items(self)

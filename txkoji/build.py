@@ -20,6 +20,36 @@ _GIT_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 class Build(RichObject):
     """A build, as ``getBuild``, ``listBuilds``, ``listTagged`` and the like answer it."""
 
+    # `listBuilds` gives no `id`, listings of tags no `*_ts` and no `source`.
+    id: int
+    build_id: int
+    name: str
+    version: str
+    release: str
+    epoch: int | None
+    nvr: str
+    state: int
+    draft: bool
+    package_id: int
+    package_name: str
+    owner_id: int
+    owner_name: str
+    volume_id: int
+    volume_name: str
+    source: str | None
+    extra: dict[str, Any] | None
+    creation_event_id: int
+    creation_time: str
+    creation_ts: float
+    start_time: str | None
+    start_ts: float | None
+    completion_time: str | None
+    completion_ts: float | None
+    promoter_id: int | None
+    promoter_name: str | None
+    tag_id: int
+    tag_name: str
+
     @property
     def _id(self) -> int:
         # listBuilds gives `build_id` alone.

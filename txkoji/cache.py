@@ -28,6 +28,7 @@ class _AsksForNames(Protocol):
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Call a hub method."""
+        ...
 
 
 class Cache:

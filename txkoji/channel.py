@@ -13,6 +13,12 @@ __all__ = ["Channel"]
 class Channel(RichObject):
     """A channel, as ``getChannel`` and ``listChannels`` answer it."""
 
+    id: int
+    name: str
+    description: str | None
+    enabled: bool
+    comment: str | None
+
     @returns_deferred
     async def hosts(self, **kwargs: Any) -> list[Any]:
         """List the channel's hosts.

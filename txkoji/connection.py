@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +12,9 @@ from urllib.parse import urlsplit
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
-from txkoji import paths, profiles, rich
+from txkoji import multicall, paths, profiles, rich
 from txkoji._deferreds import returns_deferred
+from txkoji._hub_methods import HubMethods
 from txkoji.cache import Cache
 from txkoji.exceptions import (
     ConfigurationError,
@@ -32,7 +32,6 @@ from txkoji.hub.requests import Limits
 from txkoji.hub.session import Session
 from txkoji.hub.tls import trust_root
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
-from txkoji.multicall import MultiCall
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.submission.submitter import Submission, Submitter
@@ -59,13 +58,15 @@ class HubProxy:
         return self._client.call(method, *args)
 
 
-class Connection:
+class Connection(HubMethods):
     """A connection to a Koji hub.
 
     Each hub method is an attribute: ``koji.getTag("f44")`` returns a Deferred of its result, named
-    arguments are Koji's. Structs are :class:`munch.Munch`; builds, tasks, packages and channels are
-    rich objects. A Deferred fails with a :class:`txkoji.exceptions.KojiException`; cancelling it
-    gives up the request. No connection is opened before the first call.
+    arguments are Koji's. Type checkers know the methods of Koji and its plugins, and what they
+    return (:mod:`txkoji.results`); any other is called with :meth:`call`. Structs are
+    :class:`munch.Munch`; builds, tasks, packages and channels are rich objects. A Deferred fails
+    with a :class:`txkoji.exceptions.KojiException`; cancelling it gives up the request. No
+    connection is opened before the first call.
 
     Args:
         profile: the name of a profile in Koji's configuration files, or a Profile.
@@ -90,8 +91,6 @@ class Connection:
     Raises:
         ConfigurationError: (a ValueError) no file has the profile, or it can't be used.
     """
-
-    MultiCall: Callable[[], MultiCall]
 
     def __init__(
         self,
@@ -132,7 +131,6 @@ class Connection:
             agent=agent,
         )
         self.submissions = Submitter(self.client)
-        self.MultiCall = partial(MultiCall, self.client, self)
 
     @property
     def deadline(self) -> float:
@@ -153,11 +151,6 @@ class Connection:
 
     # Calls
 
-    def __getattr__(self, name: str) -> Callable[..., Deferred[Any]]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return partial(self.call, name)
-
     @returns_deferred
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a hub method.
@@ -167,7 +160,7 @@ class Connection:
         not carry it out, or where doing it twice does the same (``cancelTask``).
 
         Args:
-            method: the method's name; a dotted one (``repo.request``) can only be called so.
+            method: the method's name, also one that the hub's plugins add.
             args: its positional arguments.
             kwargs: its named arguments.
 
@@ -188,6 +181,10 @@ class Connection:
                 return []
             raise
         return rich.convert(method, result, self)
+
+    def MultiCall(self) -> multicall.MultiCall:  # noqa: N802 - a promised name
+        """Return a multicall: calls that are collected, and sent together."""
+        return multicall.MultiCall(self.client, self)
 
     # Submissions
 

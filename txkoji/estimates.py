@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from txkoji import build_states
@@ -21,7 +21,8 @@ __all__ = [
 class EstimateSource(HubConnection, Protocol):
     """What estimates are asked through: a :class:`txkoji.Connection`."""
 
-    MultiCall: Callable[[], Any]
+    def MultiCall(self) -> Any:  # noqa: N802 - a promised name
+        """Return a multicall."""
 
 
 @returns_deferred

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from txkoji import rich
 from txkoji._deferreds import returns_deferred
+from txkoji._hub_methods import CollectedMethods
 from txkoji._rich_base import HubConnection
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
@@ -54,7 +54,7 @@ def _result_of(outcome: Any) -> Any:
     return outcome
 
 
-class MultiCall:
+class MultiCall(CollectedMethods):
     """Collects calls; calling it sends them.
 
     Each hub method is an attribute, as on the connection, and returns nothing until the multicall
@@ -72,11 +72,6 @@ class MultiCall:
         self._client = client
         self._connection = connection
         self.calls: list[Call] = []
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return partial(self.call, name)
 
     def __len__(self) -> int:
         return len(self.calls)

@@ -11,6 +11,9 @@ __all__ = ["Package"]
 class Package(RichObject):
     """A package, as ``getPackage`` answers it."""
 
+    id: int
+    name: str
+
     @property
     def url(self) -> str:
         """The address of the package's page."""

@@ -73,6 +73,26 @@ class TaskParams(Munch):
 class TaskInfo(Munch):
     """A task as ``getTaskInfo`` answers it, its request included."""
 
+    id: int
+    method: str
+    state: int
+    owner: int
+    parent: int | None
+    host_id: int | None
+    channel_id: int
+    priority: int
+    weight: float
+    label: str | None
+    waiting: bool | None
+    awaited: bool | None
+    request: Any
+    create_time: str
+    create_ts: float
+    start_time: str | None
+    start_ts: float | None
+    completion_time: str | None
+    completion_ts: float | None
+
     @property
     def created(self) -> datetime.datetime | None:
         """When the task was made, an aware UTC datetime."""

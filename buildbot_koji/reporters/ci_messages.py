@@ -277,7 +277,7 @@ class CIMessageSender:
         task = await koji.getTaskInfo(artifact["task"])
         if task is None:
             raise Refused(f"the hub has no task {artifact['task']}")
-        issuer = await koji.getUser(task.owner)
+        issuer = await koji.getUser(task.owner, strict=True)
         name = nvr.parse(artifact["nvr"])
         return {
             "id": task.id,

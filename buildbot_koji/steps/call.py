@@ -170,7 +170,7 @@ class KojiCancel(KojiWriteStep):
         """Cancel a task; returns its name, and its state if it had ended already."""
         await hub.connection.call(*self._task_call(task_id))
         # The hub does not say whether there was anything to cancel.
-        state = (await hub.connection.getTaskInfo(task_id)).state
+        state = (await hub.connection.getTaskInfo(task_id, strict=True)).state
         had_ended = state in (task_states.CLOSED, task_states.FAILED)
         words = f" is {task_states.to_str(state)} already" if had_ended else ""
         return f"task {task_id}", words

@@ -118,7 +118,8 @@ class KojiCreateSideTag(KojiWriteStep):
         await hub.log_in()
         user = None
         if hub.connection.session_id is not None:
-            user = (await hub.connection.getLoggedInUser()).id
+            me = await hub.connection.getLoggedInUser()
+            user = None if me is None else me.id
         return list(await hub.connection.listSideTags(basetag=self.basetag, user=user))
 
 

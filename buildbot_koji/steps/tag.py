@@ -247,7 +247,7 @@ class KojiPromote(KojiWriteStep):
             return int(build.id)
 
         async def look() -> int | None:
-            found = await hub.connection.getBuild(build.id)
+            found = await hub.connection.getBuild(build.id, strict=True)
             return None if found.draft else int(found.id)
 
         if build.get("draft"):

@@ -198,7 +198,7 @@ def _protonmsg_repo_done(body: Munch) -> Facts:
     repo = body.get("repo")
     return "RepoDone", {
         "repo_id": required(repo, "id", integer),
-        "dist": flag(repo.get("dist")),
+        "dist": flag((repo or {}).get("dist")),
         "tag_id": required(repo, "tag_id", integer),
         "tag_name": required(repo, "tag_name", text),
     }

@@ -62,10 +62,12 @@ class Frame(Protocol):
     @property
     def headers(self) -> Mapping[str, Any]:
         """The headers."""
+        ...
 
     @property
     def body(self) -> str | bytes:
         """The body."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,9 +23,11 @@ class NamesById(Protocol):
 
     def user_name(self, user_id: int, /) -> Deferred[str | None]:
         """Return a Deferred of the name of a user, or of None."""
+        ...
 
     def tag_name(self, tag_id: int, /) -> Deferred[str | None]:
         """Return a Deferred of the name of a tag, or of None."""
+        ...
 
 
 class RichHub(HubConnection, Protocol):
@@ -36,6 +38,7 @@ class RichHub(HubConnection, Protocol):
     @property
     def cache(self) -> NamesById:
         """The names of users and tags."""
+        ...
 
 
 class BatchedCalls:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the second
     getproxies_environment,
-    proxy_bypass_environment,
+    proxy_bypass_environment,  # pyright: ignore[reportAttributeAccessIssue]
 )
 
 from txkoji.exceptions import BrokenConfiguration

@@ -125,6 +125,7 @@ class Scanner:
         keys = self._keys
         struct = self._struct
         new_struct = struct.__new__
+        values: Any
         values, key = stack.pop()
         in_struct = type(values) is not list
         position = len(text)

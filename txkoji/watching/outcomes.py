@@ -42,10 +42,13 @@ class OutcomeSource(Protocol):
 
     topurl: str | None
     weburl: str
-    MultiCall: Callable[[], Any]
+
+    def MultiCall(self) -> Any:  # noqa: N802 - a promised name
+        """Return a multicall."""
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Call a hub method."""
+        ...
 
 
 @dataclass(frozen=True)

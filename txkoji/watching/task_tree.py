@@ -107,7 +107,8 @@ class TaskTree:
         """The children of each task that has any, by its id, oldest first."""
         found: dict[int, tuple[TaskInfo, ...]] = {}
         for task in self.descendents():
-            found[task.parent] = (*found.get(task.parent, ()), task)
+            if task.parent is not None:
+                found[task.parent] = (*found.get(task.parent, ()), task)
         return found
 
     def descendents(self) -> Iterator[TaskInfo]:

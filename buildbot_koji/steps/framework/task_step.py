@@ -38,7 +38,7 @@ __all__ = ["KojiTaskStep"]
 
 T = TypeVar("T")
 
-_RESULT_OF_STATE = {
+_RESULT_OF_STATE: dict[int, int] = {
     task_states.CLOSED: results.SUCCESS,
     task_states.FAILED: results.FAILURE,
     task_states.CANCELED: results.CANCELLED,

@@ -112,9 +112,7 @@ def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = Tru
 
 
 @hub_method("getUserPermsInheritance")
-def get_user_perms_inheritance(
-    call: MethodCall, userID: Any, with_groups: bool = True
-) -> dict[str, list[None]]:
+def get_user_perms_inheritance(call: MethodCall, userID: Any) -> dict[str, list[None]]:
     user = require_user(call.state, userID)
     return {name: [None] for name in sorted(held_permissions(call.state, user["id"]))}
 

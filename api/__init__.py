@@ -1,0 +1,1 @@
+"""The hub's methods as tables, and what writes the typed stubs of them."""

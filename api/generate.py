@@ -1,0 +1,436 @@
+"""Write the stub of the hub's methods, and of what they return, from the tables beside this file.
+
+Run as ``python -m api.generate``, or ``make api``. A test fails when a file is stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PACKAGE = HERE.parent / "txkoji"
+
+RICH = {"Build": "build", "Channel": "channel", "Package": "package", "Task": "task"}
+"""The results that have classes of their own, and the modules of those."""
+
+ALIASES = {
+    "getBuild": "build_id",
+    "getChannel": "channel_id",
+    "getPackage": "name",
+    "listBuilds": "package",
+}
+"""Another name for the first argument; see ``txkoji.rich``."""
+
+ARGUMENTS = {
+    "name": "str",
+    "version": "str",
+    "prefix": "str",
+    "url": "str",
+    "src": "str | None",
+    "srcs": "Sequence[Sequence[str]]",
+    "target": "str | None",
+    "channel": "str",
+    "methodName": "str",
+    "strict": "bool",
+    "force": "bool",
+    "event": "int",
+    "priority": "int",
+    "opts": "Mapping[str, Any]",
+    "options": "Mapping[str, Any]",
+    "typeInfo": "Mapping[str, Any]",
+    "build_info": "Mapping[str, Any]",
+    "queryOpts": "QueryOptions",
+    "task_id": "int",
+    "taskID": "int",
+    "taskId": "int",
+    "repo_id": "int",
+    "buildrootID": "int",
+    "id": "int",
+    "volumeID": "Info",
+    "cgID": "Info",
+    "build": "BuildInfo",
+    "buildInfo": "BuildInfo",
+    "buildinfo": "BuildInfo",
+    "createdBefore": "float | str",
+    "createdAfter": "float | str",
+    "completeBefore": "float | str",
+    "completeAfter": "float | str",
+    "promotedBefore": "float | str",
+    "promotedAfter": "float | str",
+    "before": "float | str",
+    "after": "float | str",
+}
+"""The types of arguments by their names."""
+
+INFOS = (
+    "tag tagInfo tag_info taginfo info pkginfo grpinfo package packageID userID userInfo userinfo"
+    " host hostInfo channelInfo repo_info"
+)
+ARGUMENTS.update(dict.fromkeys(INFOS.split(), "Info"))
+
+HEAD = '''"""{doc}
+
+Written by ``make api`` from the tables in ``api/``.
+"""
+'''
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a hub method: its name, stars included, its type, and its default's text."""
+
+    name: str
+    type: str
+    default: str | None
+
+    @property
+    def text(self) -> str:
+        """The argument in a signature."""
+        if self.default is None:
+            return f"{self.name}: {self.type}"
+        return f"{self.name}: {self.type} = {self.default}"
+
+    def required(self, kind: str | None = None) -> Argument:
+        """Return the argument without its default."""
+        return Argument(self.name, kind or self.type, None)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A hub method: dotted name, arguments, result, and what it does."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    result: str
+    may_be_none: bool
+    doc: str
+
+
+@dataclass(frozen=True)
+class Struct:
+    """A struct: its name, the one it extends, what it is, its members and their types."""
+
+    name: str
+    base: str | None
+    doc: str
+    members: tuple[tuple[str, str], ...]
+
+
+_METHOD = re.compile(r"([\w.]+)\((.*)\) -> (\S.*?)(\??)  # (.+)")
+_ARGUMENT = re.compile(r"(\**\w+)(?:: ([^=]+))?(?:=(.+))?")
+# A comma that is in no brackets.
+_COMMA = re.compile(r", (?![^\[]*\])")
+_STRUCT = re.compile(r"(\w+)(?:\((\w+)\))?: (.+)")
+
+
+def _lines(name: str) -> Iterator[str]:
+    for line in (HERE / name).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            yield line
+
+
+def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    found = pattern.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not of the form {pattern.pattern}")
+    return found
+
+
+def _argument(text: str) -> Argument:
+    name, kind, default = _match(_ARGUMENT, text).groups()
+    if name.startswith("*"):
+        return Argument(name, "Any", None)
+    kind = kind or ARGUMENTS[name]
+    if default == "None" and "None" not in kind:
+        kind += " | None"
+    return Argument(name, kind, default)
+
+
+def methods() -> list[Method]:
+    """Return the table of methods.
+
+    Raises:
+        ValueError: a line is not of the form that the table's head describes.
+        KeyError: nothing says which type an argument has.
+    """
+    made = []
+    for line in _lines("hub_methods.txt"):
+        name, arguments, result, may_be_none, doc = _match(_METHOD, line).groups()
+        parts = _COMMA.split(arguments) if arguments else []
+        made.append(Method(name, tuple(map(_argument, parts)), result, bool(may_be_none), doc))
+    return sorted(made, key=lambda method: method.name)
+
+
+def structs() -> list[Struct]:
+    """Return the table of structs.
+
+    Raises:
+        ValueError: a line is not of the form that the table's head describes.
+    """
+    made: list[Struct] = []
+    for line in _lines("structs.txt"):
+        if line.startswith("    "):
+            name, _, kind = line.strip().partition(": ")
+            last = made.pop()
+            made.append(
+                Struct(last.name, last.base, last.doc, (*last.members, (name.rstrip("?"), kind)))
+            )
+        else:
+            name, base, doc = _match(_STRUCT, line).groups()
+            made.append(Struct(name, base, doc, ()))
+    return made
+
+
+def _signatures(method: Method) -> Iterator[tuple[list[str], bool]]:
+    """Give the signatures of a method, and whether each may give None."""
+    plain = [argument.text for argument in method.arguments]
+    strict = [argument for argument in method.arguments if argument.name == "strict"]
+    if not (strict and method.may_be_none):
+        yield plain, method.may_be_none
+        return
+    place = method.arguments.index(strict[0])
+    before, after = plain[:place], plain[place + 1 :]
+    bare = ["*"] if any(argument.default for argument in method.arguments[:place]) else []
+    if strict[0].default == "True":
+        yield [*before, "strict: Literal[True] = True", *after], False
+        yield [*before, "*", "strict: bool", *after], True
+    else:
+        yield [*before, *bare, "strict: Literal[True]", *after], False
+        yield plain, True
+
+
+def _overloads(method: Method) -> Iterator[tuple[list[str], str]]:
+    """Give the signatures of a method, each with its result."""
+    alias = ALIASES.get(method.name)
+    plain = [argument.text for argument in method.arguments]
+    for place, argument in enumerate(method.arguments):
+        if argument.type.startswith("QueryOptions"):
+            count = f"{argument.name}: CountOnly"
+            yield [*plain[:place], "*", count, *plain[place + 1 :]], "int"
+    for signature, may_be_none in _signatures(method):
+        result = f"{method.result} | None" if may_be_none else method.result
+        yield signature, result
+        if alias is not None:
+            kind = method.arguments[0].type.removesuffix(" | None")
+            rest = [each for each in signature[1:] if each != "*"]
+            yield ["*", f"{alias}: {kind}", *rest], result
+
+
+def _definitions(same: list[Method], *, collected: bool) -> Iterator[str]:
+    """Give the definitions of a method, of which the table has one line for each form."""
+    if collected:
+        # What a multicall collects has no result yet: only the arguments matter.
+        signatures = dict.fromkeys(
+            tuple(argument.text for argument in method.arguments) for method in same
+        )
+        alias = ALIASES.get(same[0].name)
+        if alias is not None:
+            first, *others = same[0].arguments
+            kind = first.type.removesuffix(" | None")
+            signatures[("*", f"{alias}: {kind}", *(each.text for each in others))] = None
+        forms = [(list(signature), "None") for signature in signatures]
+    else:
+        forms = [
+            (signature, f"Deferred[{result}]")
+            for method in same
+            for signature, result in _overloads(method)
+        ]
+    for number, (arguments, result) in enumerate(forms):
+        if len(forms) > 1:
+            yield "    @overload"
+        yield f"    def {same[0].name}({', '.join(['self', *arguments])}) -> {result}:"
+        yield f'        """{same[0].doc}"""' if number == 0 else "        ..."
+
+
+def _class(name: str, doc: str, table: list[Method], *, collected: bool) -> Iterator[str]:
+    """Give the class of a group of methods, those of its dotted groups before it."""
+    groups = sorted({each.name.partition(".")[0] for each in table if "." in each.name})
+    for group in groups:
+        inner = [each for each in table if each.name.startswith(f"{group}.")]
+        class_name = f"{name}{group.title()}"
+        yield from _class(
+            class_name,
+            f"The methods ``{group}.*``.",
+            [_below(each) for each in inner],
+            collected=collected,
+        )
+    yield f"class {name}:"
+    yield f'    """{doc}"""'
+    for group in groups:
+        yield "    @property"
+        yield f"    def {group}(self) -> {name}{group.title()}:"
+        yield f'        """The methods ``{group}.*``."""'
+    plain = [method for method in table if "." not in method.name]
+    for _, same in groupby(plain, key=lambda method: method.name):
+        yield from _definitions(list(same), collected=collected)
+    yield ""
+
+
+def _below(method: Method) -> Method:
+    name = method.name.partition(".")[2]
+    return Method(name, method.arguments, method.result, method.may_be_none, method.doc)
+
+
+ALIAS_LINES = '''
+Info: TypeAlias = int | str | Mapping[str, Any]
+"""What names a tag, user, package and so on: its id, its name, or a struct with one of them."""
+BuildInfo: TypeAlias = int | str | Mapping[str, Any]
+"""What names a build: its id, its NVR, or a struct with name, version and release."""
+
+
+class CountOnly(TypedDict):
+    """Asks for the length of a list."""
+
+    countOnly: Literal[True]
+
+
+class QueryOptions(TypedDict, total=False):
+    """How a list is counted, ordered and cut."""
+
+    countOnly: bool
+    order: str
+    offset: int
+    limit: int
+    asList: bool
+    rowlock: bool
+    group: str
+
+
+class BuildOptions(TypedDict, total=False):
+    """The options of a build."""
+
+    scratch: bool
+    skip_tag: bool
+    draft: bool
+    arch_override: str | None
+    repo_id: int | None
+    wait_repo: bool
+    wait_builds: Sequence[str]
+    fail_fast: bool
+    rebuild_srpm: bool
+    noprio: bool
+    custom_user_metadata: Mapping[str, Any]
+
+
+class TaskOptions(TypedDict, total=False):
+    """Which tasks are listed."""
+
+    arch: Sequence[str]
+    not_arch: Sequence[str]
+    state: Sequence[int]
+    not_state: Sequence[int]
+    owner: int | Sequence[int] | None
+    not_owner: int | Sequence[int] | None
+    host_id: int | Sequence[int] | None
+    not_host_id: int | Sequence[int] | None
+    channel_id: int | Sequence[int] | None
+    not_channel_id: int | Sequence[int] | None
+    parent: int | Sequence[int] | None
+    not_parent: int | Sequence[int] | None
+    method: str
+    createdBefore: float | str
+    createdAfter: float | str
+    startedBefore: float | str
+    startedAfter: float | str
+    completeBefore: float | str
+    completeAfter: float | str
+    completedBefore: float | str
+    completedAfter: float | str
+    decode: bool
+
+'''
+
+
+def methods_stub() -> str:
+    """Return the stub of the classes whose methods are the hub's."""
+    table = methods()
+    words = set(re.findall(r"\b[A-Z]\w+", " ".join(each.result for each in table)))
+    ours = sorted(words & {each.name for each in structs()})
+    parts = [
+        HEAD.format(doc="The hub's methods, as a type checker and an editor see them."),
+        "from collections.abc import Mapping, Sequence",
+        "from datetime import timedelta",
+        "from typing import Any, Literal, TypeAlias, TypedDict, overload",
+        "",
+        "from twisted.internet.defer import Deferred",
+        "",
+        *(f"from txkoji.{module} import {name}" for name, module in RICH.items()),
+        "from txkoji.results import (",
+        *(f"    {name}," for name in ours),
+        ")",
+        ALIAS_LINES,
+        *_class("HubMethods", "A hub's methods; each gives a Deferred.", table, collected=False),
+        *_class("CollectedMethods", "A hub's methods; each is collected.", table, collected=True),
+    ]
+    return "\n".join(parts)
+
+
+def results_stub() -> str:
+    """Return the stub of the structs: each member is an attribute and an item."""
+    parts = [
+        HEAD.format(doc="The structs that hub methods return."),
+        "from typing import Any, Literal, overload",
+        "",
+    ]
+    table = {struct.name: struct for struct in structs()}
+    for struct in table.values():
+        inherited = table[struct.base].members if struct.base else ()
+        parts += [
+            f"class {struct.name}({struct.base or 'dict[str, Any]'}):",
+            f'    """{struct.doc}"""',
+            "",
+            *(f"    {name}: {kind}" for name, kind in struct.members),
+        ]
+        by_type: dict[str, list[str]] = {}
+        for name, kind in (*inherited, *struct.members):
+            by_type.setdefault(kind, []).append(name)
+        single = len(by_type) == 1
+        for number, (kind, names) in enumerate(by_type.items()):
+            keys = ", ".join(f'"{name}"' for name in names)
+            ignore = "  # type: ignore[override]" if number == 0 else ""
+            if not single:
+                parts.append(f"    @overload{ignore}")
+                ignore = ""
+            parts.append(f"    def __getitem__(self, key: Literal[{keys}]) -> {kind}: ...{ignore}")
+        parts.append("")
+    return "\n".join(parts) + "\n"
+
+
+def results_module() -> str:
+    """Return the module of the structs, all of which are Munches at run time."""
+    names = sorted(struct.name for struct in structs())
+    return "\n".join(
+        [
+            HEAD.format(
+                doc="The names of the structs that hub methods return, for annotations.\n\n"
+                "At run time each is a :class:`munch.Munch`; the stub beside this file says what is"
+                " in them."
+            ),
+            "from munch import Munch",
+            "",
+            "__all__ = [",
+            *(f'    "{name}",' for name in names),
+            "]",
+            "",
+            f"{' = '.join(names)} = Munch",
+            "",
+        ]
+    )
+
+
+def files() -> dict[Path, str]:
+    """Return what each file should hold."""
+    return {
+        PACKAGE / "_hub_methods.pyi": methods_stub(),
+        PACKAGE / "results.pyi": results_stub(),
+        PACKAGE / "results.py": results_module(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in files().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,177 @@
+"""The typed stubs of the hub's methods: fresh, true to a hub, and of use to a type checker."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import generate
+from tests.support import REPOSITORY
+from txkoji import Connection
+from txkoji.testing import FakeHub
+
+PROGRAMS = REPOSITORY / "tests" / "txkoji" / "typing"
+DATA = REPOSITORY / "tests" / "data"
+
+NOT_METHODS = {
+    "_listapi",
+    "exclusiveSession",
+    "filterResults",
+    "login",
+    "logout",
+    "logoutChild",
+    "sharedSession",
+    "sslLogin",
+    "subsession",
+    "system.multicall",
+    "uploadFile",
+}
+"""What the client does by itself, or only for itself."""
+
+ANY_CLIENT = re.compile(r"^(?P<path>[^:\s]+\.py):(?P<line>\d+):.*error", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", list(generate.files()), ids=lambda path: path.name)
+def test_stubs_are_fresh(path: Path) -> None:
+    """Each generated file is what ``make api`` writes."""
+    assert path.read_text(encoding="utf-8") == generate.files()[path]
+
+
+def test_every_method_is_there() -> None:
+    """The stubs have every method of Koji's hub that is not a builder's."""
+    lines = (DATA / "hub_methods.txt").read_text(encoding="utf-8").splitlines()
+    known = {line for line in lines if line and not line.startswith(("#", "host."))}
+    assert known - NOT_METHODS - {method.name for method in generate.methods()} == set()
+
+
+async def test_arguments_are_the_hubs(koji: Connection) -> None:
+    """The embedded hub's ``_listapi`` names the same arguments."""
+    told = {each["name"]: each["args"] for each in await koji.call("_listapi")}
+    different, alike = [], 0
+    for method in generate.methods():
+        theirs = [each if isinstance(each, str) else each[0] for each in told.get(method.name, [])]
+        ours = [argument.name.lstrip("*") for argument in method.arguments]
+        # It forbids the administrative ones without a look at their arguments.
+        if theirs == ours or theirs in ([], ["args", "kwargs"]):
+            alike += theirs == ours
+        else:
+            different.append((method.name, ours, theirs))
+    assert different == [], different
+    assert alike > 100
+
+
+def recorded() -> Iterator[tuple[str, Any]]:
+    """Give the recorded answers of a hub: the method, and the result."""
+    for line in (DATA / "calls.jsonl").read_text(encoding="utf-8").splitlines():
+        call = json.loads(line)
+        try:
+            [result], _ = xmlrpc.client.loads(call["response"].replace("i8>", "int>"))
+        except xmlrpc.client.Fault:
+            continue
+        yield call["method"], result
+
+
+TYPES = {"int": int, "str": str, "bool": bool, "float": (int, float), "None": type(None)}
+
+
+def fits(value: Any, kind: str, structs: dict[str, generate.Struct]) -> bool:
+    """Tell whether a recorded value is of a type of the tables."""
+    kind = kind.strip()
+    if "[" not in kind and " | " in kind:
+        return any(fits(value, each, structs) for each in kind.split(" | "))
+    if kind.endswith(" | None"):
+        return value is None or fits(value, kind.removesuffix(" | None"), structs)
+    if kind in structs:
+        members = dict(structs[kind].members)
+        base = structs[kind].base
+        while base:
+            members.update(structs[base].members)
+            base = structs[base].base
+        return isinstance(value, dict) and all(
+            name in members and fits(each, members[name], structs) for name, each in value.items()
+        )
+    if kind.startswith("list["):
+        inner = kind[5:-1]
+        return isinstance(value, list) and all(fits(each, inner, structs) for each in value)
+    if kind.startswith("tuple["):
+        return isinstance(value, list)
+    if kind.startswith("dict["):
+        return isinstance(value, dict)
+    if kind in TYPES:
+        return isinstance(value, TYPES[kind])
+    # Any, and the classes of their own.
+    return True
+
+
+def test_results_are_the_recorded_ones() -> None:
+    """What a real hub answered fits what the stubs promise: members and their types."""
+    structs = {struct.name: struct for struct in generate.structs()}
+    table: dict[str, list[generate.Method]] = {}
+    for method in generate.methods():
+        table.setdefault(method.name, []).append(method)
+    looked_at, wrong = set(), []
+    for name, result in recorded():
+        forms = table.get(name, [])
+        kinds = [f"{form.result} | None" if form.may_be_none else form.result for form in forms]
+        looked_at.add(name)
+        counted = isinstance(result, int) and any("QueryOptions" in str(form) for form in forms)
+        # The client makes a list of the tree.
+        if name == "getTaskDescendents":
+            continue
+        if kinds and not counted and not any(fits(result, kind, structs) for kind in kinds):
+            wrong.append((name, kinds, result))
+    assert wrong == []
+    assert len(looked_at) > 60
+
+
+def expected_lines(program: str) -> set[int]:
+    """Return the lines of a program that say that they are wrong."""
+    lines = (PROGRAMS / program).read_text(encoding="utf-8").splitlines()
+    return {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+
+
+def found_lines(output: str, program: str) -> set[int]:
+    """Return the lines of a program in which a checker found a mistake."""
+    return {
+        int(found["line"])
+        for found in ANY_CLIENT.finditer(output.replace("\\", "/").replace("  /", "/"))
+        if found["path"].endswith(program)
+    }
+
+
+@pytest.mark.limit(600)
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_checkers_find_each_mistake(checker: str, tmp_path: Path) -> None:
+    """Mypy and pyright find every planted mistake, and none in what is right."""
+    options = ["--cache-dir", str(tmp_path)] if checker == "mypy" else []
+    files = [str(PROGRAMS / name) for name in ("right.py", "wrong.py")]
+    ran = subprocess.run(
+        [sys.executable, "-m", checker, *options, *files],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = re.sub(r"^(.+?:\d+):\d+ - error", r"\1: error", ran.stdout, flags=re.MULTILINE)
+    assert found_lines(output, "right.py") == set(), ran.stdout
+    assert found_lines(output, "wrong.py") == expected_lines("wrong.py"), ran.stdout
+    assert len(expected_lines("wrong.py")) >= 20
+
+
+async def test_dotted_methods_are_attributes(hub: FakeHub, koji: Connection) -> None:
+    """``koji.system.listMethods()`` calls the method; a private name is no method."""
+    assert "getTag" in await koji.system.listMethods()
+    calls = koji.MultiCall()
+    calls.system.listMethods()
+    assert "getTag" in (await calls())[0]
+    assert repr(koji.repo.request) == "<hub method repo.request>"
+    with pytest.raises(AttributeError):
+        _ = koji.repo._request

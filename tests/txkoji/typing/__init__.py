@@ -1,0 +1,1 @@
+"""Programs that type checkers read; none of them runs."""

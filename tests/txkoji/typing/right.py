@@ -1,0 +1,85 @@
+"""Calls in which no type checker may find a mistake."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from txkoji import Connection, estimates, read_outcome
+from txkoji.build import Build
+from txkoji.channel import Channel
+from txkoji.package import Package
+from txkoji.results import RPM, Event, Repo, Tag, TaggedBuild, User
+from txkoji.task import Task
+
+
+async def rich_results(koji: Connection) -> None:
+    """Objects with classes of their own."""
+    deferred: Deferred[Build | None] = koji.getBuild("x-1-1")
+    build: Build | None = await deferred
+    build = await koji.getBuild(build_id=7)
+    there: Build = await koji.getBuild({"name": "x", "version": "1", "release": "1"}, strict=True)
+    builds: list[Build] = await koji.listBuilds("bash", state=1, queryOpts={"limit": 3})
+    builds = await koji.listBuilds(package="bash")
+    builds = await koji.listTagged("f44", latest=True, inherit=True)
+    task: Task | None = await koji.getTaskInfo(1)
+    tasks: list[Task | None] = await koji.getTaskInfo([1, 2], request=True)
+    below: list[Task] = await koji.getTaskDescendents(7)
+    package: Package = await koji.getPackage("bash", strict=True)
+    channels: list[Channel] = await koji.listChannels()
+    name: str = there.nvr
+    average: datetime.timedelta | None = await koji.getAverageBuildDuration("bash")
+    average = await estimates.average_build_duration(koji, "bash")
+    print(build, builds, task, tasks, below, package.name, channels, name, average)
+
+
+async def structs(koji: Connection) -> None:
+    """Members as attributes and as items."""
+    tag: Tag | None = await koji.getTag("f44")
+    assert tag is not None
+    arches: str | None = tag.arches
+    name: str = tag["name"]
+    event: Event = await koji.getLastEvent()
+    user: User = await koji.getUser("alice", strict=True)
+    rpms: list[RPM]
+    their_builds: list[TaggedBuild]
+    rpms, their_builds = await koji.listTaggedRPMS("f44")
+    print(arches, name, event.ts, user["id"], rpms[0].size, their_builds)
+
+
+async def lists_and_numbers(koji: Connection) -> None:
+    """What the options of a query change."""
+    number: int = await koji.listBuilds("bash", queryOpts={"countOnly": True})
+    number = await koji.listTasks({"state": [0, 1, 4]}, queryOpts={"countOnly": True})
+    tasks: list[Task] = await koji.listTasks({"method": "build"}, {"order": "-id", "limit": 9})
+    print(number, tasks)
+
+
+async def dotted(koji: Connection) -> None:
+    """Methods with a dot in their names."""
+    repo: Repo | None = await koji.repo.get("f44-build", min_event=3)
+    answer = await koji.repo.request("f44-build", min_event="last")
+    names: list[str] = await koji.system.listMethods()
+    print(repo, answer.repo, names)
+
+
+async def multicall(koji: Connection) -> None:
+    """Collected calls."""
+    calls = koji.MultiCall()
+    calls.getTag("f44")
+    calls.repo.get("f44-build")
+    calls.getBuild(build_id=1)
+    first: Any = (await calls())[0]
+    print(first)
+
+
+async def anything_else(koji: Connection) -> None:
+    """A method that a hub's own plugin adds; helpers that take a connection."""
+    result: Any = await koji.call("ourPlugin", 1, more=True)
+    await koji.build("git+https://x/y#z", "f44", {"scratch": True}, priority=5)
+    task_id: int = await koji.submit("build", "git+https://x/y#z", "f44")
+    call: Callable[..., Awaitable[Any]] = koji.call
+    print(result, task_id, call, read_outcome)
