@@ -35,6 +35,7 @@ TEST = [
     "pymysql[rsa]>=1.1",
     # With 9.2, pytest-xdist 3.8 does not keep the tests of a group together, and says nothing.
     "pytest>=8.2,<9.2",
+    "pytest-asyncio>=0.24",
     "pytest-randomly>=3.16",
     "pytest-twisted>=1.14.3",
     "pytest-xdist>=3.6",

@@ -220,9 +220,9 @@ def _overloads(method: Method) -> Iterator[tuple[list[str], str]]:
             yield ["*", f"{alias}: {kind}", *rest], result
 
 
-def _definitions(same: list[Method], *, collected: bool) -> Iterator[str]:
+def _definitions(same: list[Method], *, wrap: str | None) -> Iterator[str]:
     """Give the definitions of a method, of which the table has one line for each form."""
-    if collected:
+    if wrap is None:
         # What a multicall collects has no result yet: only the arguments matter.
         signatures = dict.fromkeys(
             tuple(argument.text for argument in method.arguments) for method in same
@@ -235,7 +235,7 @@ def _definitions(same: list[Method], *, collected: bool) -> Iterator[str]:
         forms = [(list(signature), "None") for signature in signatures]
     else:
         forms = [
-            (signature, f"Deferred[{result}]")
+            (signature, f"{wrap}[{result}]")
             for method in same
             for signature, result in _overloads(method)
         ]
@@ -246,7 +246,7 @@ def _definitions(same: list[Method], *, collected: bool) -> Iterator[str]:
         yield f'        """{same[0].doc}"""' if number == 0 else "        ..."
 
 
-def _class(name: str, doc: str, table: list[Method], *, collected: bool) -> Iterator[str]:
+def _class(name: str, doc: str, table: list[Method], *, wrap: str | None) -> Iterator[str]:
     """Give the class of a group of methods, those of its dotted groups before it."""
     groups = sorted({each.name.partition(".")[0] for each in table if "." in each.name})
     for group in groups:
@@ -256,7 +256,7 @@ def _class(name: str, doc: str, table: list[Method], *, collected: bool) -> Iter
             class_name,
             f"The methods ``{group}.*``.",
             [_below(each) for each in inner],
-            collected=collected,
+            wrap=wrap,
         )
     yield f"class {name}:"
     yield f'    """{doc}"""'
@@ -266,7 +266,7 @@ def _class(name: str, doc: str, table: list[Method], *, collected: bool) -> Iter
         yield f'        """The methods ``{group}.*``."""'
     plain = [method for method in table if "." not in method.name]
     for _, same in groupby(plain, key=lambda method: method.name):
-        yield from _definitions(list(same), collected=collected)
+        yield from _definitions(list(same), wrap=wrap)
     yield ""
 
 
@@ -352,6 +352,7 @@ def methods_stub() -> str:
     ours = sorted(words & {each.name for each in structs()})
     parts = [
         HEAD.format(doc="The hub's methods, as a type checker and an editor see them."),
+        "from asyncio import Future",
         "from collections.abc import Mapping, Sequence",
         "from datetime import timedelta",
         "from typing import Any, Literal, TypeAlias, TypedDict, overload",
@@ -363,8 +364,9 @@ def methods_stub() -> str:
         *(f"    {name}," for name in ours),
         ")",
         ALIAS_LINES,
-        *_class("HubMethods", "A hub's methods; each gives a Deferred.", table, collected=False),
-        *_class("CollectedMethods", "A hub's methods; each is collected.", table, collected=True),
+        *_class("HubMethods", "A hub's methods; each gives a Deferred.", table, wrap="Deferred"),
+        *_class("AwaitedMethods", "A hub's methods; each gives a Future.", table, wrap="Future"),
+        *_class("CollectedMethods", "A hub's methods; each is collected.", table, wrap=None),
     ]
     return "\n".join(parts)
 

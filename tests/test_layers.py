@@ -17,6 +17,7 @@ from tests.support import REPOSITORY
 PACKAGES = ("txkoji", "buildbot_koji")
 
 PUBLIC_MODULES = {
+    "txkoji.aio",
     "txkoji.build",
     "txkoji.build_states",
     "txkoji.bus",
@@ -25,6 +26,7 @@ PUBLIC_MODULES = {
     "txkoji.estimates",
     "txkoji.exceptions",
     "txkoji.gathering",
+    "txkoji.listing",
     "txkoji.messages",
     "txkoji.multicall",
     "txkoji.nvr",

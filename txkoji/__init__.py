@@ -20,6 +20,7 @@ from txkoji.history.events import (
     TagUntag,
     TaskStateChange,
 )
+from txkoji.history.following import Follower
 from txkoji.history.interest import Interest
 from txkoji.history.poller import Poller
 from txkoji.history.tags import is_glob, matches
@@ -52,6 +53,7 @@ __all__ = [
     "Connection",
     "Cursor",
     "Event",
+    "Follower",
     "HubClient",
     "Import",
     "Interest",

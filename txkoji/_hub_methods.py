@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["CollectedMethods", "HubMethods"]
+__all__ = ["AwaitedMethods", "CollectedMethods", "HubMethods"]
 
 
 class HubMethod:
@@ -51,3 +51,7 @@ class HubMethods:
 
 class CollectedMethods(HubMethods):
     """The same, whose calls are collected and have no result yet."""
+
+
+class AwaitedMethods(HubMethods):
+    """The same, whose calls give Futures; see :mod:`txkoji.aio`."""

@@ -3,6 +3,7 @@
 Written by ``make api`` from the tables in ``api/``.
 """
 
+from asyncio import Future
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypedDict, overload
@@ -930,6 +931,815 @@ class HubMethods:
     def wrapperRPM(self, build: BuildInfo, url: str, target: str | None, priority: int | None = None, channel: str = 'maven', opts: Mapping[str, Any] | None = None) -> Deferred[int]:
         """Start the build of RPMs around a Maven build; return the task's id."""
     def writeSignedRPM(self, an_rpm: Info, sigkey: str, force: bool = False) -> Deferred[None]:
+        """Write the signed copy of an RPM."""
+
+class AwaitedMethodsRepo:
+    """The methods ``repo.*``."""
+    def autoRequests(self) -> Future[None]:
+        """Ask for the repos that tags want by themselves."""
+    def checkQueue(self) -> Future[None]:
+        """Work on the queue of requests for repos."""
+    def checkRequest(self, req_id: int) -> Future[RepoAnswer]:
+        """Return what became of a request for a repo (hub 1.35)."""
+    def get(self, tag: Info, min_event: int | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None) -> Future[Repo | None]:
+        """Return the best ready repo of a tag (hub 1.35)."""
+    def getExternalRepoData(self, erepo: Info) -> Future[Any]:
+        """Return what is noted of an external repo."""
+    @overload
+    def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+        """Return repos by conditions (hub 1.35)."""
+    @overload
+    def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[Repo]]:
+        ...
+    @overload
+    def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+        """Return requests for repos by conditions (hub 1.35)."""
+    @overload
+    def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[RepoRequest]]:
+        ...
+    def references(self, repo_id: int) -> Future[list[Any]]:
+        """Return the build roots that use a repo (hub 1.35)."""
+    def request(self, tag: Info, min_event: int | str | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None, priority: int | None = None, force: bool = False) -> Future[RepoAnswer]:
+        """Ask for a repo: get one, or a place in the queue (hub 1.35)."""
+    def setExternalRepoData(self, external_repo_id: int, data: Any) -> Future[None]:
+        """Note something of an external repo."""
+    def setRequestPriority(self, req_id: int, priority: int) -> Future[None]:
+        """Set the priority of a request for a repo. Needs admin."""
+    def setState(self, repo_id: int, state: int) -> Future[None]:
+        """Set the state of a repo. Needs admin."""
+    def updateEndEvents(self) -> Future[None]:
+        """Note which repos are no longer up to date."""
+
+class AwaitedMethodsScheduler:
+    """The methods ``scheduler.*``."""
+    def doRun(self, force: bool = False) -> Future[bool]:
+        """Let the scheduler run now."""
+    def getHostData(self, hostID: int | None = None) -> Future[Any]:
+        """Return what builders told the scheduler."""
+    @overload
+    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+        """Return the scheduler's log."""
+    @overload
+    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
+        ...
+    def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None) -> Future[list[dict[str, Any]]]:
+        """Return which builders refused which tasks, and why."""
+    @overload
+    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+        """Return which builders had which tasks."""
+    @overload
+    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
+        ...
+
+class AwaitedMethodsSystem:
+    """The methods ``system.*``."""
+    def listMethods(self) -> Future[list[str]]:
+        """Return the names of all methods."""
+    def methodHelp(self, method: str) -> Future[str]:
+        """Return what a method says of itself."""
+    def methodSignature(self, method: str) -> Future[list[Any]]:
+        """Return the arguments of a method."""
+
+class AwaitedMethods:
+    """A hub's methods; each gives a Future."""
+    @property
+    def repo(self) -> AwaitedMethodsRepo:
+        """The methods ``repo.*``."""
+    @property
+    def scheduler(self) -> AwaitedMethodsScheduler:
+        """The methods ``scheduler.*``."""
+    @property
+    def system(self) -> AwaitedMethodsSystem:
+        """The methods ``system.*``."""
+    def CGImport(self, metadata: Mapping[str, Any] | str | None, directory: str, token: str | None = None) -> Future[Build]:
+        """Import what a content generator made."""
+    def CGInitBuild(self, cg: Info, data: Mapping[str, Any]) -> Future[CGReservation]:
+        """Reserve an NVR for a content generator."""
+    def CGRefundBuild(self, cg: Info, build_id: int, token: str, state: int = 3) -> Future[None]:
+        """Give up a reserved NVR."""
+    def addArchiveType(self, name: str, description: str, extensions: str, compression_type: str | None = None) -> Future[None]:
+        """Add a type of archive."""
+    def addBType(self, name: str) -> Future[None]:
+        """Add a type of build."""
+    def addChannel(self, channel_name: str, description: str | None = None) -> Future[int]:
+        """Add a channel; return its id."""
+    def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> Future[RPM]:
+        """Note an RPM of an external repo."""
+    def addExternalRepoToTag(self, tag_info: Info, repo_info: Info, priority: int, merge_mode: str = 'koji', arches: str | None = None) -> Future[None]:
+        """Give a tag an external repo."""
+    def addGroupMember(self, group: Info, user: Info, strict: bool = True) -> Future[None]:
+        """Add a user to a group."""
+    def addHost(self, hostname: str, arches: str | Sequence[str], krb_principal: str | None = None, force: bool = False) -> Future[int]:
+        """Add a builder; return its id."""
+    def addHostToChannel(self, hostname: Info, channel_name: str, create: bool = False, force: bool = False) -> Future[None]:
+        """Put a builder into a channel."""
+    def addRPMSig(self, an_rpm: Info, data: str) -> Future[None]:
+        """Add a signature (a base64 header) to an RPM."""
+    def addUserKrbPrincipal(self, user: Info, krb_principal: str) -> Future[int]:
+        """Give a user a Kerberos principal; return the user's id."""
+    def addVolume(self, name: str, strict: bool = True) -> Future[NameAndId]:
+        """Add a volume."""
+    def applyVolumePolicy(self, build: BuildInfo, strict: bool = False) -> Future[None]:
+        """Move a build's files to the volume that the policy says."""
+    def assignTask(self, task_id: int, host: Info, force: bool = False, override: bool = False) -> Future[bool]:
+        """Assign a task to a builder. Needs admin."""
+    def build(self, src: str | None, target: str | None, opts: BuildOptions | None = None, priority: int | None = None, channel: str | None = None) -> Future[int]:
+        """Start the build of a package; return the task's id. See Connection.submit."""
+    def buildContainer(self, src: str | None, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'container-binary') -> Future[int]:
+        """Start a container build (plugin of OSBS); return the task's id."""
+    def buildImage(self, name: str, version: str, arch: str | Sequence[str], target: str | None, ksfile: str, img_type: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
+        """Start a livecd, livemedia or appliance image; return the task's id."""
+    def buildImageIndirection(self, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
+        """Start an image that is made by a running one; return the task's id."""
+    def buildImageOz(self, name: str, version: str, arches: Sequence[str], target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
+        """Start a disk image; return the task's id."""
+    def buildReferences(self, build: BuildInfo, limit: int | None = None, lazy: bool = False) -> Future[dict[str, Any]]:
+        """Return what refers to a build."""
+    def buildSourceContainer(self, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'container-source') -> Future[int]:
+        """Start the build of a source container (plugin of OSBS); return the task's id."""
+    def cancelBuild(self, buildID: BuildInfo, strict: bool = False) -> Future[bool]:
+        """Cancel a build that is being made; tell whether it was."""
+    def cancelTask(self, task_id: int, recurse: bool = True) -> Future[None]:
+        """Cancel a task, and those below it."""
+    def cancelTaskChildren(self, task_id: int) -> Future[None]:
+        """Cancel what is below a task."""
+    def cancelTaskFull(self, task_id: int, strict: bool = True) -> Future[None]:
+        """Cancel a top-level task and all below it. Needs admin."""
+    def chainBuild(self, srcs: Sequence[Sequence[str]], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str | None = None) -> Future[int]:
+        """Start builds one level after the other; return the task's id."""
+    def chainMaven(self, builds: Mapping[str, Any], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven') -> Future[int]:
+        """Start Maven builds in the order of their dependencies; return the task's id."""
+    def changeBuildVolume(self, build: BuildInfo, volume: Info, strict: bool = True) -> Future[None]:
+        """Move a build's files to another volume."""
+    def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> Future[list[Any]]:
+        """Tell whether a user may tag into a tag, whether force helps, and why."""
+    def checkTagPackage(self, tag: Info, pkg: Info) -> Future[bool]:
+        """Tell whether a package is listed in a tag and not blocked."""
+    def checkUpload(self, path: str, name: str, verify: str | None = None, tail: int | None = None, volume: str | None = None) -> Future[UploadState | None]:
+        """Return how much of an uploaded file is there."""
+    def count(self, methodName: str, *args: Any, **kw: Any) -> Future[int]:
+        """Return how long the list of a method is."""
+    def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[list[Any]]:
+        """Return the length of a method's list and a part of it, by filterOpts."""
+    def createBuildTarget(self, name: str, build_tag: Info, dest_tag: Info) -> Future[None]:
+        """Make a build target."""
+    def createEmptyBuild(self, name: str, version: str, release: str, epoch: int | None, owner: Info | None = None, draft: bool = False) -> Future[int]:
+        """Make a build without content; return its id. Needs admin."""
+    def createExternalRepo(self, name: str, url: str) -> Future[ExternalRepo]:
+        """Make an external repo."""
+    def createImageBuild(self, build_info: Mapping[str, Any]) -> Future[None]:
+        """Make an image build without content."""
+    def createMavenBuild(self, build_info: Mapping[str, Any], maven_info: Mapping[str, Any]) -> Future[None]:
+        """Make a Maven build without content."""
+    def createNotification(self, user_id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Future[None]:
+        """Ask for mails."""
+    def createNotificationBlock(self, user_id: int, package_id: int | None = None, tag_id: int | None = None) -> Future[None]:
+        """Ask for no mails."""
+    def createSideTag(self, basetag: Info, debuginfo: bool = False, suffix: str | None = None) -> Future[SideTagMade]:
+        """Make a side tag and a target for it (plugin sidetag)."""
+    def createTag(self, name: str, parent: Info | None = None, arches: str | None = None, perm: Info | None = None, locked: bool = False, maven_support: bool = False, maven_include_all: bool = False, extra: Mapping[str, Any] | None = None) -> Future[int]:
+        """Make a tag; return its id."""
+    def createUser(self, username: str, status: int | None = None, krb_principal: str | None = None) -> Future[int]:
+        """Make a user; return the id."""
+    def createWinBuild(self, build_info: Mapping[str, Any], win_info: Mapping[str, Any]) -> Future[None]:
+        """Make a Windows build without content."""
+    def deleteBuild(self, build: BuildInfo, strict: bool = True, min_ref_age: int = 604800) -> Future[bool]:
+        """Delete a build. Needs admin."""
+    def deleteBuildTarget(self, buildTargetInfo: Info) -> Future[None]:
+        """Delete a build target."""
+    def deleteExternalRepo(self, info: Info) -> Future[None]:
+        """Delete an external repo."""
+    def deleteNotification(self, id: int) -> Future[None]:
+        """Delete a wish for mails."""
+    def deleteNotificationBlock(self, id: int) -> Future[None]:
+        """Delete a wish for no mails."""
+    def deleteRPMSig(self, rpminfo: Info, sigkey: str | None = None, all_sigs: bool = False) -> Future[None]:
+        """Delete a signature of an RPM."""
+    def deleteTag(self, tagInfo: Info) -> Future[None]:
+        """Delete a tag."""
+    def disableChannel(self, channelname: Info, comment: str | None = None) -> Future[None]:
+        """Let a channel's tasks wait."""
+    def disableHost(self, hostname: Info) -> Future[None]:
+        """Let a builder take no more tasks."""
+    def disableUser(self, username: Info) -> Future[None]:
+        """Let a user not log in."""
+    def distRepo(self, tag: Info, keys: Sequence[str], **task_opts: Any) -> Future[int]:
+        """Start the making of a signed repo; return the task's id."""
+    def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> Future[str]:
+        """Return a part of a task's file, base64."""
+    def dropGroupMember(self, group: Info, user: Info) -> Future[None]:
+        """Drop a user from a group."""
+    def echo(self, *args: Any) -> Future[list[Any]]:
+        """Return the arguments."""
+    def editBuildTarget(self, buildTargetInfo: Info, name: str, build_tag: Info, dest_tag: Info) -> Future[None]:
+        """Change a build target."""
+    def editChannel(self, channelInfo: Info, **kw: Any) -> Future[bool]:
+        """Change a channel."""
+    def editExternalRepo(self, info: Info, name: str | None = None, url: str | None = None) -> Future[None]:
+        """Change an external repo."""
+    def editHost(self, hostInfo: Info, **kw: Any) -> Future[bool]:
+        """Change a builder."""
+    def editPermission(self, permission: Info, description: str) -> Future[None]:
+        """Describe a permission."""
+    def editSideTag(self, sidetag: Info, debuginfo: bool | None = None, rpm_macros: Mapping[str, Any] | None = None, remove_rpm_macros: Sequence[str] | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Sequence[str] | None = None) -> Future[None]:
+        """Change a side tag (plugin sidetag)."""
+    def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> Future[None]:
+        """Change a tag. Prefer editTag2."""
+    def editTag2(self, tagInfo: Info, **kwargs: Any) -> Future[None]:
+        """Change a tag: what is named."""
+    def editTagExternalRepo(self, tag_info: Info, repo_info: Info, priority: int | None = None, merge_mode: str | None = None, arches: str | None = None) -> Future[bool]:
+        """Change an external repo of a tag."""
+    def editUser(self, userInfo: Info, name: str | None = None, krb_principal_mappings: Sequence[Mapping[str, Any]] | None = None) -> Future[None]:
+        """Change a user."""
+    def enableChannel(self, channelname: Info, comment: str | None = None) -> Future[None]:
+        """Let a channel's tasks be taken."""
+    def enableHost(self, hostname: Info) -> Future[None]:
+        """Let a builder take tasks."""
+    def enableUser(self, username: Info) -> Future[None]:
+        """Let a user log in again."""
+    def error(self) -> Future[None]:
+        """Fail, for tests."""
+    def evalPolicy(self, name: str, data: Mapping[str, Any]) -> Future[str]:
+        """Return what a policy says."""
+    def fault(self) -> Future[None]:
+        """Fail with a fault, for tests."""
+    def filterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[Any]:
+        """Return a part of a method's list, by filterOpts."""
+    @overload
+    def findBuildID(self, X: BuildInfo, strict: Literal[True]) -> Future[int]:
+        """Return the id of a build."""
+    @overload
+    def findBuildID(self, X: BuildInfo, strict: bool = False) -> Future[int | None]:
+        ...
+    def freeTask(self, task_id: int) -> Future[None]:
+        """Give an assigned or open task back to the queue. Needs admin."""
+    def getAPIVersion(self) -> Future[int]:
+        """Return the version of the API, which is 1."""
+    def getActiveRepos(self) -> Future[list[Repo]]:
+        """Return the repos that are not deleted."""
+    def getAllArches(self) -> Future[list[str]]:
+        """Return the architectures of all builders."""
+    def getAllPerms(self) -> Future[list[Permission]]:
+        """Return all permissions that there are."""
+    @overload
+    def getArchive(self, archive_id: int, strict: Literal[True]) -> Future[Archive]:
+        """Return an archive."""
+    @overload
+    def getArchive(self, archive_id: int, strict: bool = False) -> Future[Archive | None]:
+        ...
+    @overload
+    def getArchiveFile(self, archive_id: int, filename: str, strict: Literal[True]) -> Future[ArchiveFile]:
+        """Return a file in an archive."""
+    @overload
+    def getArchiveFile(self, archive_id: int, filename: str, strict: bool = False) -> Future[ArchiveFile | None]:
+        ...
+    @overload
+    def getArchiveType(self, filename: str | None = None, type_name: str | None = None, type_id: int | None = None, *, strict: Literal[True]) -> Future[ArchiveType]:
+        """Return a type of archive."""
+    @overload
+    def getArchiveType(self, filename: str | None = None, type_name: str | None = None, type_id: int | None = None, strict: bool = False) -> Future[ArchiveType | None]:
+        ...
+    def getArchiveTypes(self) -> Future[list[ArchiveType]]:
+        """Return all types of archives."""
+    def getAverageBuildDuration(self, package: Info, age: int | None = None) -> Future[timedelta | None]:
+        """Return how long the builds of a package take on average."""
+    @overload
+    def getBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[Build]:
+        """Return a build."""
+    @overload
+    def getBuild(self, *, build_id: BuildInfo, strict: Literal[True]) -> Future[Build]:
+        ...
+    @overload
+    def getBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[Build | None]:
+        ...
+    @overload
+    def getBuild(self, *, build_id: BuildInfo, strict: bool = False) -> Future[Build | None]:
+        ...
+    def getBuildConfig(self, tag: Info, event: int | None = None) -> Future[BuildConfig]:
+        """Return what a build in a tag is configured with, inherited."""
+    def getBuildLogs(self, build: BuildInfo) -> Future[list[BuildLog]]:
+        """Return where the logs of an imported build are, relative to the top of kojifiles."""
+    @overload
+    def getBuildNotification(self, id: int, strict: Literal[True]) -> Future[BuildNotification]:
+        """Return a wish for mails."""
+    @overload
+    def getBuildNotification(self, id: int, strict: bool = False) -> Future[BuildNotification | None]:
+        ...
+    @overload
+    def getBuildNotificationBlock(self, id: int, strict: Literal[True]) -> Future[BuildNotification]:
+        """Return a mail that a user does not want."""
+    @overload
+    def getBuildNotificationBlock(self, id: int, strict: bool = False) -> Future[BuildNotification | None]:
+        ...
+    def getBuildNotificationBlocks(self, userID: Info | None = None) -> Future[list[BuildNotification]]:
+        """Return the mails that a user does not want."""
+    def getBuildNotifications(self, userID: Info | None = None) -> Future[list[BuildNotification]]:
+        """Return the mails that a user wants."""
+    @overload
+    def getBuildTarget(self, info: Info, event: int | None = None, *, strict: Literal[True]) -> Future[BuildTarget]:
+        """Return a build target."""
+    @overload
+    def getBuildTarget(self, info: Info, event: int | None = None, strict: bool = False) -> Future[BuildTarget | None]:
+        ...
+    @overload
+    def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return build targets."""
+    @overload
+    def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[BuildTarget]]:
+        ...
+    @overload
+    def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[dict[str, Any]]:
+        """Return what a build has beside RPMs, by type."""
+    @overload
+    def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Future[dict[str, Any] | None]:
+        ...
+    @overload
+    def getBuildroot(self, buildrootID: int, strict: Literal[True]) -> Future[Buildroot]:
+        """Return a build root."""
+    @overload
+    def getBuildroot(self, buildrootID: int, strict: bool = False) -> Future[Buildroot | None]:
+        ...
+    def getBuildrootListing(self, id: int) -> Future[list[dict[str, Any]]]:
+        """Return the RPMs in a build root."""
+    @overload
+    def getChangelogEntries(self, buildID: BuildInfo | None = None, taskID: int | None = None, filepath: str | None = None, author: str | None = None, before: float | str | None = None, after: float | str | None = None, *, queryOpts: CountOnly, strict: bool = False) -> Future[int]:
+        """Return the changelog of a build's source RPM."""
+    @overload
+    def getChangelogEntries(self, buildID: BuildInfo | None = None, taskID: int | None = None, filepath: str | None = None, author: str | None = None, before: float | str | None = None, after: float | str | None = None, queryOpts: QueryOptions | None = None, strict: bool = False) -> Future[list[ChangelogEntry]]:
+        ...
+    @overload
+    def getChannel(self, channelInfo: Info, strict: Literal[True]) -> Future[Channel]:
+        """Return a channel."""
+    @overload
+    def getChannel(self, *, channel_id: Info, strict: Literal[True]) -> Future[Channel]:
+        ...
+    @overload
+    def getChannel(self, channelInfo: Info, strict: bool = False) -> Future[Channel | None]:
+        ...
+    @overload
+    def getChannel(self, *, channel_id: Info, strict: bool = False) -> Future[Channel | None]:
+        ...
+    @overload
+    def getEvent(self, id: int, strict: Literal[True] = True) -> Future[Event]:
+        """Return an event: its id and its time."""
+    @overload
+    def getEvent(self, id: int, *, strict: bool) -> Future[Event | None]:
+        ...
+    @overload
+    def getExternalRepo(self, info: Info, strict: Literal[True], event: int | None = None) -> Future[ExternalRepo]:
+        """Return an external repo."""
+    @overload
+    def getExternalRepo(self, info: Info, strict: bool = False, event: int | None = None) -> Future[ExternalRepo | None]:
+        ...
+    def getExternalRepoList(self, tag_info: Info, event: int | None = None) -> Future[list[TagExternalRepo]]:
+        """Return the external repos of a tag, inherited ones included."""
+    def getFullInheritance(self, tag: Info, event: int | None = None, reverse: bool = False, **kwargs: Any) -> Future[list[FullInheritance]]:
+        """Return all that a tag inherits from, in order."""
+    def getGroupMembers(self, group: Info) -> Future[list[User]]:
+        """Return the members of a group."""
+    @overload
+    def getHost(self, hostInfo: Info, strict: Literal[True], event: int | None = None) -> Future[Host]:
+        """Return a builder."""
+    @overload
+    def getHost(self, hostInfo: Info, strict: bool = False, event: int | None = None) -> Future[Host | None]:
+        ...
+    @overload
+    def getImageArchive(self, archive_id: int, strict: Literal[True]) -> Future[dict[str, Any]]:
+        """Return the image side of an archive."""
+    @overload
+    def getImageArchive(self, archive_id: int, strict: bool = False) -> Future[dict[str, Any] | None]:
+        ...
+    @overload
+    def getImageBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[ImageBuild]:
+        """Return the image side of a build."""
+    @overload
+    def getImageBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[ImageBuild | None]:
+        ...
+    def getInheritanceData(self, tag: Info, event: int | None = None) -> Future[list[Inheritance]]:
+        """Return a tag's own parents."""
+    def getKojiVersion(self) -> Future[str]:
+        """Return the hub's version (hub 1.23)."""
+    @overload
+    def getLastEvent(self, before: float | None = None, strict: Literal[True] = True) -> Future[Event]:
+        """Return the newest event."""
+    @overload
+    def getLastEvent(self, before: float | None = None, *, strict: bool) -> Future[Event | None]:
+        ...
+    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> Future[Any]:
+        """Return when a builder was last heard: text, or seconds with ts."""
+    def getLatestBuilds(self, tag: Info, event: int | None = None, package: str | None = None, type: str | None = None, draft: bool | None = None) -> Future[list[Build]]:
+        """Return the newest build of each package in a tag, inherited ones included."""
+    def getLatestMavenArchives(self, tag: Info, event: int | None = None, inherit: bool = True) -> Future[list[Archive]]:
+        """Return the Maven archives of a tag's newest builds."""
+    def getLatestRPMS(self, tag: Info, package: str | None = None, arch: str | Sequence[str] | None = None, event: int | None = None, rpmsigs: bool = False, type: str | None = None, draft: bool | None = None) -> Future[tuple[list[RPM], list[TaggedBuild]]]:
+        """Return the RPMs of a tag's newest builds, and those builds."""
+    def getLoggedInUser(self) -> Future[LoggedInUser | None]:
+        """Return who is logged in."""
+    @overload
+    def getMavenArchive(self, archive_id: int, strict: Literal[True]) -> Future[dict[str, Any]]:
+        """Return the Maven side of an archive."""
+    @overload
+    def getMavenArchive(self, archive_id: int, strict: bool = False) -> Future[dict[str, Any] | None]:
+        ...
+    @overload
+    def getMavenBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[MavenBuild]:
+        """Return the Maven side of a build."""
+    @overload
+    def getMavenBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[MavenBuild | None]:
+        ...
+    def getNextRelease(self, build_info: Mapping[str, Any], incr: int = 1) -> Future[str]:
+        """Return the release that comes after the newest build's."""
+    @overload
+    def getPackage(self, info: Info, strict: Literal[True], create: bool = False) -> Future[Package]:
+        """Return a package."""
+    @overload
+    def getPackage(self, *, name: Info, strict: Literal[True], create: bool = False) -> Future[Package]:
+        ...
+    @overload
+    def getPackage(self, info: Info, strict: bool = False, create: bool = False) -> Future[Package | None]:
+        ...
+    @overload
+    def getPackage(self, *, name: Info, strict: bool = False, create: bool = False) -> Future[Package | None]:
+        ...
+    def getPackageConfig(self, tag: Info, pkg: Info, event: int | None = None) -> Future[ListedPackage | None]:
+        """Return how a package is listed in a tag."""
+    @overload
+    def getPackageID(self, name: str, strict: Literal[True]) -> Future[int]:
+        """Return the id of a package."""
+    @overload
+    def getPackageID(self, name: str, strict: bool = False) -> Future[int | None]:
+        ...
+    def getPerms(self) -> Future[list[str]]:
+        """Return the permissions of who is logged in."""
+    @overload
+    def getRPM(self, rpminfo: Info, strict: Literal[True], multi: bool = False) -> Future[RPM]:
+        """Return an RPM."""
+    @overload
+    def getRPM(self, rpminfo: Info, strict: bool = False, multi: bool = False) -> Future[RPM | None]:
+        ...
+    def getRPMChecksums(self, rpm_id: int, checksum_types: Sequence[str] | None = None, cacheonly: bool = False) -> Future[dict[str, dict[str, str]]]:
+        """Return the checksums of an RPM's signed copies, by key and type."""
+    @overload
+    def getRPMDeps(self, rpmID: Info, depType: int | None = None, *, queryOpts: CountOnly, strict: bool = False) -> Future[int]:
+        """Return what an RPM requires, provides, and so on."""
+    @overload
+    def getRPMDeps(self, rpmID: Info, depType: int | None = None, queryOpts: QueryOptions | None = None, strict: bool = False) -> Future[list[RPMDependency]]:
+        ...
+    @overload
+    def getRPMFile(self, rpmID: Info, filename: str, strict: Literal[True]) -> Future[RPMFile]:
+        """Return a file of an RPM."""
+    @overload
+    def getRPMFile(self, rpmID: Info, filename: str, strict: bool = False) -> Future[RPMFile | None]:
+        ...
+    def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Sequence[str] | None = None, strict: bool = False) -> Future[dict[str, Any]]:
+        """Return headers of an RPM, by name."""
+    def getRepo(self, tag: Info, state: int | None = None, event: int | None = None, dist: bool = False, min_event: int | None = None) -> Future[Repo | None]:
+        """Return the newest ready repo of a tag."""
+    def getSessionInfo(self, details: bool = False, user_id: Info | None = None) -> Future[SessionInfo | None]:
+        """Return the session that is used."""
+    @overload
+    def getTag(self, tagInfo: Info, strict: Literal[True], event: int | str | None = None, blocked: bool = False) -> Future[Tag]:
+        """Return a tag."""
+    @overload
+    def getTag(self, tagInfo: Info, strict: bool = False, event: int | str | None = None, blocked: bool = False) -> Future[Tag | None]:
+        ...
+    def getTagExternalRepos(self, tag_info: Info | None = None, repo_info: Info | None = None, event: int | None = None) -> Future[list[TagExternalRepo]]:
+        """Return which tags have which external repos."""
+    def getTagGroups(self, tag: Info, event: int | None = None, inherit: bool = True, incl_pkgs: bool = True, incl_reqs: bool = True, incl_blocked: bool = False) -> Future[list[PackageGroup]]:
+        """Return the groups of packages in a tag."""
+    @overload
+    def getTagID(self, info: Info, strict: Literal[True], create: bool = False) -> Future[int]:
+        """Return the id of a tag."""
+    @overload
+    def getTagID(self, info: Info, strict: bool = False, create: bool = False) -> Future[int | None]:
+        ...
+    def getTaskChildren(self, task_id: int, request: bool = False, strict: bool = False) -> Future[list[Task]]:
+        """Return the tasks right below one."""
+    def getTaskDescendents(self, task_id: int, request: bool = False) -> Future[list[Task]]:
+        """Return all tasks below one, the older first."""
+    @overload
+    def getTaskInfo(self, task_id: int, request: bool = False, *, strict: Literal[True]) -> Future[Task]:
+        """Return a task, its request included."""
+    @overload
+    def getTaskInfo(self, task_id: int, request: bool = False, strict: bool = False) -> Future[Task | None]:
+        ...
+    @overload
+    def getTaskInfo(self, task_id: Sequence[int], request: bool = False, strict: bool = False) -> Future[list[Task | None]]:
+        ...
+    def getTaskRequest(self, taskId: int) -> Future[list[Any]]:
+        """Return the arguments of a task."""
+    def getTaskResult(self, taskId: int, raise_fault: bool = True) -> Future[Any]:
+        """Return a closed task's result; fail with a failed task's own fault."""
+    @overload
+    def getUser(self, userInfo: Info | None = None, *, strict: Literal[True], krb_princs: bool = True, groups: bool = False) -> Future[User]:
+        """Return a user; without arguments, who is logged in."""
+    @overload
+    def getUser(self, userInfo: Info | None = None, strict: bool = False, krb_princs: bool = True, groups: bool = False) -> Future[User | None]:
+        ...
+    def getUserGroups(self, user: Info) -> Future[list[NameAndId]]:
+        """Return the groups of a user."""
+    def getUserPerms(self, userID: Info | None = None, with_groups: bool = True) -> Future[list[str]]:
+        """Return the permissions of a user."""
+    def getUserPermsInheritance(self, userID: Info) -> Future[dict[str, list[str | None]]]:
+        """Return where a user has each permission from."""
+    @overload
+    def getVolume(self, volume: Info, strict: Literal[True]) -> Future[NameAndId]:
+        """Return a volume."""
+    @overload
+    def getVolume(self, volume: Info, strict: bool = False) -> Future[NameAndId | None]:
+        ...
+    @overload
+    def getWinArchive(self, archive_id: int, strict: Literal[True]) -> Future[dict[str, Any]]:
+        """Return the Windows side of an archive."""
+    @overload
+    def getWinArchive(self, archive_id: int, strict: bool = False) -> Future[dict[str, Any] | None]:
+        ...
+    @overload
+    def getWinBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[WinBuild]:
+        """Return the Windows side of a build."""
+    @overload
+    def getWinBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[WinBuild | None]:
+        ...
+    def grantCGAccess(self, user: Info, cg: Info, create: bool = False) -> Future[None]:
+        """Let a user import as a content generator."""
+    def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> Future[None]:
+        """Give a user a permission."""
+    def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
+        """Add a group to a tag."""
+    def groupListBlock(self, taginfo: Info, grpinfo: Info) -> Future[None]:
+        """Block a group in a tag."""
+    def groupListRemove(self, taginfo: Info, grpinfo: Info, force: bool = False) -> Future[None]:
+        """Remove a group from a tag."""
+    def groupListUnblock(self, taginfo: Info, grpinfo: Info) -> Future[None]:
+        """Unblock a group in a tag."""
+    def groupPackageListAdd(self, taginfo: Info, grpinfo: Info, pkg_name: str, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
+        """Add a package to a group."""
+    def groupPackageListBlock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Future[None]:
+        """Block a package in a group."""
+    def groupPackageListRemove(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Future[None]:
+        """Remove a package from a group."""
+    def groupPackageListUnblock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Future[None]:
+        """Unblock a package in a group."""
+    def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
+        """Let a group need another."""
+    def groupReqListBlock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Future[None]:
+        """Block what a group needs."""
+    def groupReqListRemove(self, taginfo: Info, grpinfo: Info, reqinfo: Info, force: bool | None = None) -> Future[None]:
+        """Let a group need another no longer."""
+    def groupReqListUnblock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Future[None]:
+        """Unblock what a group needs."""
+    def hasPerm(self, perm: str, strict: bool = False) -> Future[bool]:
+        """Tell whether who is logged in has a permission."""
+    def hello(self, *args: Any) -> Future[str]:
+        """Return a greeting."""
+    def importArchive(self, filepath: str, buildinfo: BuildInfo, type: str, typeInfo: Mapping[str, Any]) -> Future[None]:
+        """Import an uploaded archive."""
+    def importRPM(self, path: str, basename: str) -> Future[RPM]:
+        """Import an uploaded RPM."""
+    def kiwiBuild(self, target: str | None, arches: Sequence[str], desc_url: str, desc_path: str, optional_arches: Sequence[str] | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Sequence[str] | None = None, release: str | None = None, type: str | None = None, type_attr: Sequence[str] | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> Future[int]:
+        """Start a KIWI image (plugin kiwi); return the task's id."""
+    @overload
+    def listArchiveFiles(self, archive_id: int, *, queryOpts: CountOnly, strict: bool = False) -> Future[int]:
+        """Return the files in an archive."""
+    @overload
+    def listArchiveFiles(self, archive_id: int, queryOpts: QueryOptions | None = None, strict: bool = False) -> Future[list[ArchiveFile]]:
+        ...
+    @overload
+    def listArchives(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, type: str | None = None, filename: str | None = None, size: int | None = None, checksum: str | None = None, checksum_type: int | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, imageID: int | None = None, archiveID: int | None = None, strict: bool = False) -> Future[int]:
+        """Return archives."""
+    @overload
+    def listArchives(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, type: str | None = None, filename: str | None = None, size: int | None = None, checksum: str | None = None, checksum_type: int | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, imageID: int | None = None, archiveID: int | None = None, strict: bool = False) -> Future[list[Archive]]:
+        ...
+    @overload
+    def listBTypes(self, query: Mapping[str, Any] | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return the types of builds."""
+    @overload
+    def listBTypes(self, query: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None) -> Future[list[NameAndId]]:
+        ...
+    def listBuildRPMs(self, build: BuildInfo) -> Future[list[RPM]]:
+        """Return the RPMs of a build."""
+    @overload
+    def listBuildroots(self, hostID: int | None = None, tagID: int | None = None, state: int | Sequence[int] | None = None, rpmID: int | None = None, archiveID: int | None = None, taskID: int | None = None, buildrootID: int | None = None, repoID: int | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return build roots."""
+    @overload
+    def listBuildroots(self, hostID: int | None = None, tagID: int | None = None, state: int | Sequence[int] | None = None, rpmID: int | None = None, archiveID: int | None = None, taskID: int | None = None, buildrootID: int | None = None, repoID: int | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Buildroot]]:
+        ...
+    @overload
+    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[int]:
+        """Return builds. Those of an unknown package are none."""
+    @overload
+    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
+        ...
+    @overload
+    def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
+        ...
+    def listCGs(self) -> Future[dict[str, Any]]:
+        """Return the content generators and who may use them, by name."""
+    def listChannels(self, hostID: Info | None = None, event: int | None = None, enabled: bool | None = None) -> Future[list[Channel]]:
+        """Return channels."""
+    @overload
+    def listExternalRepos(self, info: Info | None = None, url: str | None = None, event: int | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return external repos."""
+    @overload
+    def listExternalRepos(self, info: Info | None = None, url: str | None = None, event: int | None = None, queryOpts: QueryOptions | None = None) -> Future[list[ExternalRepo]]:
+        ...
+    @overload
+    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return builders."""
+    @overload
+    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Host]]:
+        ...
+    @overload
+    def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, *, queryOpts: CountOnly, with_owners: bool = True, with_blocked: bool = True) -> Future[int]:
+        """Return packages, and how they are listed."""
+    @overload
+    def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, queryOpts: QueryOptions | None = None, with_owners: bool = True, with_blocked: bool = True) -> Future[list[ListedPackage]]:
+        ...
+    @overload
+    def listPackagesSimple(self, prefix: str | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return the names of packages."""
+    @overload
+    def listPackagesSimple(self, prefix: str | None = None, queryOpts: QueryOptions | None = None) -> Future[list[PackageName]]:
+        ...
+    @overload
+    def listRPMFiles(self, rpmID: Info, *, queryOpts: CountOnly) -> Future[int]:
+        """Return the files of an RPM."""
+    @overload
+    def listRPMFiles(self, rpmID: Info, queryOpts: QueryOptions | None = None) -> Future[list[RPMFile]]:
+        ...
+    @overload
+    def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Future[int]:
+        """Return RPMs."""
+    @overload
+    def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Future[list[RPM]]:
+        ...
+    @overload
+    def listSideTags(self, basetag: Info | None = None, user: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return side tags (plugin sidetag)."""
+    @overload
+    def listSideTags(self, basetag: Info | None = None, user: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[SideTag]]:
+        ...
+    def listTagged(self, tag: Info, event: int | None = None, inherit: bool = False, prefix: str | None = None, latest: bool | int = False, package: str | None = None, owner: str | None = None, type: str | None = None, strict: bool = True, extra: bool = False, draft: bool | None = None) -> Future[list[Build]]:
+        """Return the builds in a tag."""
+    def listTaggedArchives(self, tag: Info, event: int | None = None, inherit: bool = False, latest: bool | int = False, package: str | None = None, type: str | None = None, strict: bool = True, extra: bool = True) -> Future[tuple[list[Archive], list[TaggedBuild]]]:
+        """Return the archives in a tag, and their builds."""
+    def listTaggedRPMS(self, tag: Info, event: int | None = None, inherit: bool = False, latest: bool | int = False, package: str | None = None, arch: str | Sequence[str] | None = None, rpmsigs: bool = False, owner: str | None = None, type: str | None = None, strict: bool = True, extra: bool = True, draft: bool | None = None) -> Future[tuple[list[RPM], list[TaggedBuild]]]:
+        """Return the RPMs in a tag, and their builds."""
+    @overload
+    def listTags(self, build: BuildInfo | None = None, package: Info | None = None, perms: bool = True, *, queryOpts: CountOnly, pattern: str | None = None) -> Future[int]:
+        """Return tags: all, or those of a build or package."""
+    @overload
+    def listTags(self, build: BuildInfo | None = None, package: Info | None = None, perms: bool = True, queryOpts: QueryOptions | None = None, pattern: str | None = None) -> Future[list[Tag]]:
+        ...
+    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Future[Any]:
+        """Return the names of a task's files; with all_volumes, the volumes of each."""
+    @overload
+    def listTasks(self, opts: TaskOptions | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return tasks, their requests and results decoded."""
+    @overload
+    def listTasks(self, opts: TaskOptions | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Task]]:
+        ...
+    @overload
+    def listUsers(self, userType: int | None = 0, prefix: str | None = None, *, queryOpts: CountOnly, perm: Info | None = None, inherited_perm: bool = False) -> Future[int]:
+        """Return users."""
+    @overload
+    def listUsers(self, userType: int | None = 0, prefix: str | None = None, queryOpts: QueryOptions | None = None, perm: Info | None = None, inherited_perm: bool = False) -> Future[list[User]]:
+        ...
+    def listVolumes(self) -> Future[list[NameAndId]]:
+        """Return all volumes."""
+    def makeTask(self, method: str, arglist: Sequence[Any], **opts: Any) -> Future[int]:
+        """Make a task of any kind; return its id. Needs admin."""
+    def massTag(self, tag: Info, builds: Sequence[BuildInfo]) -> Future[None]:
+        """Tag many builds at once, unchecked. Needs the permission tag."""
+    def mavenBuild(self, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven') -> Future[int]:
+        """Start a Maven build; return the task's id."""
+    def mavenEnabled(self) -> Future[bool]:
+        """Tell whether the hub takes Maven builds."""
+    def mergeScratch(self, task_id: int) -> Future[int]:
+        """Import a scratch build as a real one; return the build's id."""
+    def moveAllBuilds(self, tag1: Info, tag2: Info, package: Info, force: bool = False) -> Future[list[int]]:
+        """Start the move of a package's builds; return the tasks' ids."""
+    def moveBuild(self, tag1: Info, tag2: Info, build: BuildInfo, force: bool = False) -> Future[int]:
+        """Start the move of a build; return the task's id."""
+    def newGroup(self, name: str) -> Future[int]:
+        """Make a group of users; return its id."""
+    def newRepo(self, tag: Info, event: int | None = None, src: bool = False, debuginfo: bool = False, separate_src: bool = False) -> Future[int]:
+        """Start the making of a build repo; return the task's id. Prefer repo.request."""
+    def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Sequence[str], opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
+        """Start an image by osbuild (its plugin); return the task's id."""
+    def packageListAdd(self, taginfo: Info, pkginfo: Info, owner: Info | None = None, block: bool | None = None, extra_arches: str | None = None, force: bool = False, update: bool = False) -> Future[None]:
+        """List a package in a tag."""
+    def packageListBlock(self, taginfo: Info, pkginfo: Info, force: bool = False) -> Future[None]:
+        """Block a package in a tag."""
+    def packageListRemove(self, taginfo: Info, pkginfo: Info, force: bool = False) -> Future[None]:
+        """Take a package from a tag's list."""
+    def packageListSetArches(self, taginfo: Info, pkginfo: Info, arches: str | None, force: bool = False) -> Future[None]:
+        """Set the extra architectures of a package in a tag."""
+    def packageListSetOwner(self, taginfo: Info, pkginfo: Info, owner: Info, force: bool = False) -> Future[None]:
+        """Set the owner of a package in a tag."""
+    def packageListUnblock(self, taginfo: Info, pkginfo: Info, force: bool = False) -> Future[None]:
+        """Unblock a package in a tag."""
+    def promoteBuild(self, build: BuildInfo, force: bool = False) -> Future[Build]:
+        """Make a draft build a regular one."""
+    def queryHistory(self, tables: Sequence[str] | None = None, **kwargs: Any) -> Future[dict[str, list[dict[str, Any]]]]:
+        """Return what changed, by table."""
+    @overload
+    def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, *, queryOpts: CountOnly) -> Future[int]:
+        """Return the signatures of RPMs."""
+    @overload
+    def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> Future[list[RPMSignature]]:
+        ...
+    def removeExternalRepoFromTag(self, tag_info: Info, repo_info: Info) -> Future[None]:
+        """Take an external repo from a tag."""
+    def removeHostFromChannel(self, hostname: Info, channel_name: str) -> Future[None]:
+        """Take a builder from a channel."""
+    def removeSideTag(self, sidetag: Info) -> Future[None]:
+        """Remove a side tag and its target (plugin sidetag)."""
+    def removeUserKrbPrincipal(self, user: Info, krb_principal: str) -> Future[int]:
+        """Take a Kerberos principal from a user; return the user's id."""
+    def removeVolume(self, volume: Info) -> Future[None]:
+        """Remove a volume."""
+    def renameChannel(self, old: str, new: str) -> Future[None]:
+        """Rename a channel. Prefer editChannel."""
+    def repoDelete(self, repo_id: int) -> Future[int]:
+        """Delete a repo; return how many things refer to it."""
+    def repoExpire(self, repo_id: int) -> Future[None]:
+        """Mark a repo as expired."""
+    @overload
+    def repoInfo(self, repo_id: int, strict: Literal[True]) -> Future[Repo]:
+        """Return a repo."""
+    @overload
+    def repoInfo(self, repo_id: int, strict: bool = False) -> Future[Repo | None]:
+        ...
+    def repoProblem(self, repo_id: int) -> Future[None]:
+        """Mark a repo as broken."""
+    def resetBuild(self, build: BuildInfo) -> Future[None]:
+        """Take all away from a build that failed or was canceled. Needs admin."""
+    def restartHosts(self, priority: int = 5, options: Mapping[str, Any] | None = None) -> Future[int]:
+        """Start the restart of all builders; return the task's id."""
+    def resubmitTask(self, taskID: int) -> Future[int]:
+        """Start a failed or canceled top-level task again; return the new task's id."""
+    def revokeCGAccess(self, user: Info, cg: Info) -> Future[None]:
+        """Let a user not import as a content generator."""
+    def revokePermission(self, userinfo: Info, permission: Info) -> Future[None]:
+        """Take a permission from a user."""
+    def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, **opts: Any) -> Future[int]:
+        """Run a command in a build root (plugin runroot); return the task's id."""
+    def saveFailedTree(self, buildrootID: int, full: bool = False) -> Future[int]:
+        """Save the build root of a failed task (plugin save_failed_tree); return the task's id."""
+    @overload
+    def search(self, terms: str, type: str, matchType: str, *, queryOpts: CountOnly) -> Future[int]:
+        """Search by name: matchType is glob, regexp or exact."""
+    @overload
+    def search(self, terms: str, type: str, matchType: str, queryOpts: QueryOptions | None = None) -> Future[list[NameAndId]]:
+        ...
+    def setBuildOwner(self, build: BuildInfo, user: Info) -> Future[None]:
+        """Give a build to another user."""
+    def setBuildTimestamp(self, build: BuildInfo, ts: float | str) -> Future[None]:
+        """Set when a build was completed."""
+    def setInheritanceData(self, tag: Info, data: Mapping[str, Any] | Sequence[Mapping[str, Any]], clear: bool = False) -> Future[None]:
+        """Change a tag's parents."""
+    def setTaskPriority(self, task_id: int, priority: int, recurse: bool = True) -> Future[None]:
+        """Set a task's priority, absolute: lower is sooner. Needs admin."""
+    def showOpts(self, as_string: bool = True) -> Future[Any]:
+        """Return the hub's configuration. Needs admin."""
+    def showSession(self) -> Future[str]:
+        """Return the session that is used, as text."""
+    def snapshotTag(self, src: Info, dst: Info, config: bool = True, pkgs: bool = True, builds: bool = True, groups: bool = True, latest_only: bool = True, inherit_builds: bool = True, event: int | None = None, force: bool = False) -> Future[None]:
+        """Copy a tag into a new one."""
+    def snapshotTagModify(self, src: Info, dst: Info, config: bool = True, pkgs: bool = True, builds: bool = True, groups: bool = True, latest_only: bool = True, inherit_builds: bool = True, event: int | None = None, force: bool = False, remove: bool = False) -> Future[None]:
+        """Copy a tag over another."""
+    def tagBuild(self, tag: Info | None, build: BuildInfo, force: bool = False, fromtag: Info | None = None) -> Future[int]:
+        """Start the tagging of a build; return the task's id."""
+    def tagBuildBypass(self, tag: Info, build: BuildInfo, force: bool = False, notify: bool = False) -> Future[None]:
+        """Tag a build at once, without a task. Needs the permission tag."""
+    def tagChangedSinceEvent(self, event: int, taglist: Sequence[int]) -> Future[bool]:
+        """Tell whether tags have changed since an event."""
+    def tagFirstChangeEvent(self, tag: Info, after: int | None = None, inherit: bool = True) -> Future[int | None]:
+        """Return the event of a tag's first change."""
+    def tagLastChangeEvent(self, tag: Info, before: int | None = None, inherit: bool = True) -> Future[int | None]:
+        """Return the event of a tag's last change."""
+    def taskFinished(self, taskId: int) -> Future[bool]:
+        """Tell whether a task is closed, failed or canceled."""
+    def untagBuild(self, tag: Info | None, build: BuildInfo, strict: bool = True, force: bool = False) -> Future[None]:
+        """Take a build out of a tag."""
+    def untagBuildBypass(self, tag: Info, build: BuildInfo, strict: bool = True, force: bool = False, notify: bool = False) -> Future[None]:
+        """Untag a build without policy. Needs the permission tag."""
+    @overload
+    def untaggedBuilds(self, name: str | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Future[int]:
+        """Return the builds in no tag."""
+    @overload
+    def untaggedBuilds(self, name: str | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Future[list[UntaggedBuild]]:
+        ...
+    def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Future[None]:
+        """Change a wish for mails."""
+    def winBuild(self, vm: str, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'vm') -> Future[int]:
+        """Start a build on Windows; return the task's id."""
+    def winEnabled(self) -> Future[bool]:
+        """Tell whether the hub takes Windows builds."""
+    def wrapperRPM(self, build: BuildInfo, url: str, target: str | None, priority: int | None = None, channel: str = 'maven', opts: Mapping[str, Any] | None = None) -> Future[int]:
+        """Start the build of RPMs around a Maven build; return the task's id."""
+    def writeSignedRPM(self, an_rpm: Info, sigkey: str, force: bool = False) -> Future[None]:
         """Write the signed copy of an RPM."""
 
 class CollectedMethodsRepo:

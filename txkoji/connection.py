@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
-from txkoji import multicall, paths, profiles, rich
+from txkoji import listing, multicall, paths, profiles, rich
 from txkoji._deferreds import returns_deferred
 from txkoji._hub_methods import HubMethods
 from txkoji.cache import Cache
@@ -26,6 +26,9 @@ from txkoji.files import logs
 from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
 from txkoji.files.logs import LogPiece
 from txkoji.files.uploads import Progress, new_directory, upload
+from txkoji.history.events import TagUntag
+from txkoji.history.following import Follower, tagged_since
+from txkoji.history.interest import Interest
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.requests import Limits
@@ -185,6 +188,71 @@ class Connection(HubMethods):
     def MultiCall(self) -> multicall.MultiCall:  # noqa: N802 - a promised name
         """Return a multicall: calls that are collected, and sent together."""
         return multicall.MultiCall(self.client, self)
+
+    def pages(
+        self,
+        method: str,
+        /,
+        *args: Any,
+        page_size: int = 500,
+        key: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        """Iterate over a list of any length, of which only a page is in memory.
+
+        ``async for build in koji.pages("listBuilds", packageID=7)``. The rows come in the order of
+        their ids, each once, also when rows are added or removed meanwhile.
+
+        Args:
+            method: a method that returns a list, such as those in
+                :data:`txkoji.listing.PAGED`.
+            args: its positional arguments.
+            page_size: rows in a request, 2 or more.
+            key: the member, or members, that number the rows of another method. Rows with the same
+                key count as one.
+            kwargs: its named arguments, except ``queryOpts``.
+
+        Returns:
+            An asynchronous iterator over the rows, rich where the method's are.
+
+        Raises:
+            HubFault, TransportError: (while iterating) as for any read.
+            ValueError: (while iterating) the rows have no known key, or ``queryOpts`` was given.
+        """
+        return listing.pages(self, method, args, kwargs, key=key, size=page_size)
+
+    def follow(self, interest: Interest, **options: Any) -> Follower:
+        """Iterate over what happens on the hub from now on, without an end.
+
+        Args:
+            interest: what to look for.
+            options: ``state`` to resume where an earlier iteration was, ``since`` to begin
+                earlier, ``interval`` between two looks; see
+                :class:`txkoji.history.following.Follower`.
+
+        Returns:
+            A follower: ``async for event in follower``, with ``follower.state`` to store.
+        """
+        return Follower(self, interest, **options)
+
+    def tagged_since(
+        self, tag: str, event_id: int, *, inherited: bool = False
+    ) -> AsyncIterator[TagUntag]:
+        """Iterate over what was tagged and untagged after an event, oldest first.
+
+        Args:
+            tag: the tag's name.
+            event_id: an id of the hub's event; ``getLastEvent`` gives the newest.
+            inherited: also in the tags that this one inherits from.
+
+        Returns:
+            An asynchronous iterator over :class:`txkoji.TagUntag`.
+
+        Raises:
+            HubFault: (while iterating) there is no such tag or event.
+            TransportError: (while iterating) the hub could not be reached.
+        """
+        return tagged_since(self, tag, event_id, inherited=inherited)
 
     # Submissions
 

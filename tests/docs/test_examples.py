@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "from_web.py": (["{web}/buildinfo?buildID=1"], r"(?s).*nvr: hello-1\.0-1\n.*"),
     "log_in.py": ([], r"alice on http://\S+, session \d+\n"),
     "channel_load.py": (["default"], r"default: load \S+ of 2, 0 tasks wait\n"),
+    "asyncio_program.py": (["demo-candidate"], r"hello-1\.0-1\n(\S+\n)+"),
     "names.py": ([], r"hello-1\.0-1: kojiadmin\n"),
     "estimate.py": (["{task}"], r"build hello: \w+, (done about|the hub has no estimate).*\n"),
     "watch.py": (
@@ -73,7 +75,7 @@ CASES: dict[str, tuple[list[str], str]] = {
 
 def test_every_example_has_a_case() -> None:
     """No example is without a test."""
-    assert sorted(CASES) == sorted(path.name for path in EXAMPLES.glob("*.py"))
+    assert sorted([*CASES, "follow.py"]) == sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -102,3 +104,24 @@ async def test_mistakes_of_a_user(hub: FakeHub) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("no Koji profile 'nope' in ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_follow(hub: FakeHub, tmp_path: Path) -> None:
+    """``follow.py`` never ends: it prints what is tagged, each event once over a restart."""
+    arguments = [str(tmp_path / "state.json"), "demo-candidate"]
+
+    def first_line() -> str:
+        command = [sys.executable, "-W", "error", str(EXAMPLES / "follow.py"), *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+            assert program.stdout is not None
+            line = program.stdout.readline()
+            # The state is stored right after the line.
+            while not Path(arguments[0]).exists() and program.poll() is None:
+                time.sleep(0.01)
+            program.terminate()
+        return line
+
+    assert await deferToThread(first_line) == "tagged hello-1.0-1 demo-candidate\n"
+    hub.call("untagBuildBypass", "demo-candidate", "hello-1.0-1")
+    assert await deferToThread(first_line) == "untagged hello-1.0-1 demo-candidate\n"

@@ -1,0 +1,38 @@
+"""Print what is tagged from now on, and continue there the next time: ``follow.py FILE TAG...``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from txkoji import Connection, Interest
+
+
+def load(path: str) -> Any:
+    """Return what was stored, None the first time."""
+    return json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else None
+
+
+def save(path: str, state: Any) -> None:
+    """Store how far the program has come."""
+    Path(path).write_text(json.dumps(state), encoding="utf-8")
+
+
+async def main(reactor: Any, path: str, *tags: str) -> None:
+    koji = Connection("koji", reactor=reactor)
+    state = load(path)
+    interest = Interest(frozenset({"tagged", "untagged"}), tags=tags)
+    follower = koji.follow(interest, state=state, since=0.0 if state is None else None)
+    async for event in follower:
+        assert event.build is not None
+        print(event.name, event.build.nvr, event.tag_name, flush=True)
+        save(path, follower.state)
+
+
+if __name__ == "__main__":
+    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

@@ -1,0 +1,102 @@
+"""txkoji inside programs that run on asyncio; each is a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest_twisted
+from twisted.internet.threads import deferToThread
+
+from tests.support import PROCESS_LIMIT
+from txkoji.testing import FakeHub
+
+PROGRAM = '''
+import asyncio
+import pytest
+from txkoji import Interest, aio
+from txkoji.exceptions import ConfigurationError, GenericError, KojiException
+
+async def started(koji):
+    """Wait until the request is on its way: the hub answers it late."""
+    made = koji.connection.call("getTag", "demo-build")
+    return made, aio.future(made)
+
+@pytest.mark.asyncio
+async def test_calls():
+    async with aio.connect("koji") as koji:
+        assert (await koji.getTag("demo-build")).name == "demo-build"
+        tags = await asyncio.gather(*(koji.getTag("demo-build") for _ in range(20)))
+        assert len(tags) == 20
+        assert "getTag" in await koji.system.listMethods()
+        assert await koji.call("echo", 1) == [1]
+        names = [tag.name async for tag in koji.pages("listTags", page_size=2)]
+        assert len(names) == len(set(names)) > 2
+
+@pytest.mark.asyncio
+async def test_a_fault_is_raised():
+    async with aio.connect("koji") as koji:
+        with pytest.raises(GenericError, match="nope"):
+            await koji.getTag("nope", strict=True)
+
+@pytest.mark.asyncio
+async def test_a_timeout_cancels_the_call():
+    async with aio.connect("koji") as koji:
+        call, future = await started(koji)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(future, 0)
+        assert call.called or future.cancelled()
+        assert (await koji.getTag("demo-build")).name == "demo-build"
+
+@pytest.mark.asyncio
+async def test_a_canceled_call_cancels_the_task():
+    async with aio.connect("koji") as koji:
+        call, future = await started(koji)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await future
+
+@pytest.mark.asyncio
+async def test_following_ends_with_the_task():
+    async with aio.connect("koji") as koji:
+        async def follow():
+            async for event in koji.follow(Interest(frozenset({"tagged"})), interval=0.1):
+                pass
+        task = asyncio.ensure_future(follow())
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+@pytest.mark.asyncio
+async def test_unknown_profile():
+    with pytest.raises(ConfigurationError, match="nope"):
+        async with aio.connect("nope"):
+            pass
+'''
+
+
+@pytest_twisted.ensureDeferred
+async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path) -> None:
+    """Each test has a loop of its own, and a connection on it; cancellation goes both ways."""
+    (empty_home / ".koji").mkdir()
+    (empty_home / ".koji" / "config").write_text(hub.profile_text("koji"), encoding="utf-8")
+    program = tmp_path / "test_program.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    options = ["-p", "no:twisted", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    options += ["-o", "asyncio_default_fixture_loop_scope=function"]
+    done: Any = await deferToThread(
+        subprocess.run,
+        [sys.executable, "-W", "error", "-m", "pytest", *options, "-q", str(program)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ},
+        timeout=PROCESS_LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed" in done.stdout

@@ -1,0 +1,168 @@
+"""txkoji in a program that runs on asyncio.
+
+::
+
+    async with aio.connect("koji") as koji:
+        build = await koji.getBuild("bash-5.3-1.fc44")
+        async for task in koji.pages("listTasks", {"state": [0]}):
+            ...
+
+A Deferred can't be awaited in a coroutine of asyncio; here each method gives a Future. A task of
+asyncio that is cancelled cancels the call, and a call that is cancelled cancels its Future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.python.failure import Failure
+
+from txkoji._hub_methods import AwaitedMethods
+from txkoji.connection import Connection
+from txkoji.history.events import Event
+from txkoji.history.interest import Interest
+from txkoji.profiles import Profile
+
+__all__ = ["AioConnection", "connect", "future", "iterate"]
+
+T = TypeVar("T")
+
+
+def future(deferred: Deferred[T]) -> asyncio.Future[T]:
+    """Return the Future of a Deferred, in the running loop.
+
+    Cancelling the Future cancels the Deferred. Where the Deferred was cancelled, so is the Future.
+    """
+    made: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def succeed(result: T) -> None:
+        if not made.done():
+            made.set_result(result)
+
+    def fail(failure: Failure) -> None:
+        if made.done():
+            return
+        if failure.check(CancelledError):
+            made.cancel()
+        else:
+            made.set_exception(failure.value)  # type: ignore[arg-type]
+
+    def stop(ended: asyncio.Future[T]) -> None:
+        if ended.cancelled():
+            deferred.cancel()
+
+    deferred.addCallbacks(succeed, fail)
+    made.add_done_callback(stop)
+    return made
+
+
+async def iterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Iterate, in a coroutine of asyncio, over what awaits Deferreds to give the next item."""
+    iterator = aiter(items)
+
+    async def following() -> T:
+        return await anext(iterator)
+
+    while True:
+        try:
+            item = await future(Deferred.fromCoroutine(following()))
+        except StopAsyncIteration:
+            return
+        yield item
+
+
+class AioConnection(AwaitedMethods):
+    """A :class:`txkoji.Connection` whose methods give Futures.
+
+    What it does not have itself is called on the connection: ``await
+    future(koji.connection.upload(path))``.
+
+    Attributes:
+        connection: the connection itself, whose methods give Deferreds.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """Call a hub method; see :meth:`txkoji.Connection.call`."""
+        return future(self.connection.call(method, *args, **kwargs))
+
+    def login(self) -> asyncio.Future[bool]:
+        """Log in as the profile says; see :meth:`txkoji.Connection.login`."""
+        return future(self.connection.login())
+
+    def submit(self, method: str, /, *args: Any, **kwargs: Any) -> asyncio.Future[int]:
+        """Submit a task exactly once; see :meth:`txkoji.Connection.submit`."""
+        return future(self.connection.submit(method, *args, **kwargs))
+
+    def pages(self, method: str, /, *args: Any, **options: Any) -> AsyncIterator[Any]:
+        """Iterate over a list of any length; see :meth:`txkoji.Connection.pages`."""
+        return iterate(self.connection.pages(method, *args, **options))
+
+    def follow(self, interest: Interest, **options: Any) -> AsyncIterator[Event]:
+        """Iterate over what happens on the hub; see :meth:`txkoji.Connection.follow`."""
+        return iterate(aiter(self.connection.follow(interest, **options)))
+
+
+class _LoopReactor(AsyncioSelectorReactor):
+    """A reactor for one connection on a loop that is not its own.
+
+    The loop of one test is not that of the next, and the program may never want the global one.
+    """
+
+    def crash(self) -> None:
+        """End the reactor alone: by default the loop would stop, too."""
+        PosixReactorBase.crash(self)
+
+    def end(self) -> None:
+        """Stop the threads, and take back all that the loop would still wait for."""
+        self.fireSystemEvent("shutdown")
+        for call in self.getDelayedCalls():
+            call.cancel()  # pyright: ignore[reportAttributeAccessIssue]
+        # Twisted never closes what wakes a reactor up: it expects one for the whole process.
+        for waker in list(self._internalReaders):
+            self.removeReader(waker)
+            waker.connectionLost(Failure(ConnectionDone()))
+        self._internalReaders.clear()
+
+
+@asynccontextmanager
+async def connect(
+    profile: str | Profile = "koji",
+    *,
+    config: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> AsyncIterator[AioConnection]:
+    """Open a connection on the running loop; it is closed at the end.
+
+    Args:
+        profile: as for :class:`txkoji.Connection`.
+        config: as for :class:`txkoji.Connection`.
+        options: its other arguments, except ``reactor``.
+
+    Yields:
+        The connection.
+
+    Raises:
+        ConfigurationError: (a ValueError) no file has the profile, or it can't be used.
+    """
+    reactor = _LoopReactor(asyncio.get_running_loop())
+    # The loop runs already, so nothing else starts the threads that resolve names.
+    reactor.startRunning(installSignalHandlers=False)
+    try:
+        connection = Connection(profile, config=config, reactor=reactor, **options)
+        try:
+            yield AioConnection(connection)
+        finally:
+            await future(connection.close())
+    finally:
+        reactor.end()

@@ -1,0 +1,110 @@
+"""What happens on a hub, for programs without a master: ``Connection.follow``, ``tagged_since``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from txkoji._deferreds import returns_deferred
+from txkoji.bus.base import is_passing_trouble
+from txkoji.history.cursor import Checkpoint, Cursor
+from txkoji.history.events import Event, TagUntag
+from txkoji.history.hub import RichHub
+from txkoji.history.interest import Interest
+from txkoji.history.poller import Poller
+from txkoji.retry import RetryPolicy
+
+__all__ = ["Follower", "tagged_since"]
+
+
+class Follower:
+    """An endless ``async for`` of what happens on a hub, complete over restarts.
+
+    Args:
+        connection: a :class:`txkoji.Connection`.
+        interest: what to look for.
+        state: :attr:`state` of an earlier follower, to resume there; by default begin now.
+        since: where to begin instead, in seconds since the epoch.
+        interval: seconds between two rounds.
+        retry: how long to wait while the hub is unreachable.
+
+    Raises:
+        HubFault: (while iterating) the hub refused.
+    """
+
+    def __init__(
+        self,
+        connection: RichHub,
+        interest: Interest,
+        *,
+        state: Mapping[str, Any] | None = None,
+        since: float | None = None,
+        interval: float = 60.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self._clock = connection.client.reactor
+        self._poller = Poller(connection, interest)
+        self._interval = interval
+        self._retry = retry or RetryPolicy(ceiling=300.0)
+        self._since = since
+        self._cursor = None if state is None else Cursor.from_json(state["cursor"])
+        self._known: dict[str, float] = {} if state is None else dict(state["known"])
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """How far the program has come, a JSON value; None before the first round.
+
+        Store it after handling an event: a follower that resumes from it repeats none that was
+        followed by another, and leaves none out.
+        """
+        if self._cursor is None:
+            return None
+        return {"cursor": self._cursor.to_json(), "known": dict(self._known)}
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        failures = 0
+        while True:
+            try:
+                if self._cursor is None:
+                    self._cursor = await self._poller.baseline(self._since)
+                found = await self._poller.round(self._cursor, known=self._known.__contains__)
+                events = await self._poller.complete(found.events)
+            except Exception as error:
+                if not is_passing_trouble(error):
+                    raise
+                failures += 1
+                await self._pause(self._retry.pause(failures))
+                continue
+            failures = 0
+            latest = found.cursor.checkpoints[-1].time
+            for event in events:
+                # Known before it is handled: the state that the program stores then has it.
+                self._known[str(event.key)] = min(event.when or latest, latest)
+                yield event
+            self._cursor = found.cursor
+            self._known = {
+                key: when for key, when in self._known.items() if when >= found.cursor.horizon
+            }
+            await self._pause(self._interval)
+
+    @returns_deferred
+    async def _pause(self, seconds: float) -> None:
+        await deferLater(self._clock, seconds)
+
+
+async def tagged_since(
+    connection: RichHub, tag: str, event_id: int, *, inherited: bool
+) -> AsyncIterator[TagUntag]:
+    """Yield what was tagged and untagged after an event; see ``Connection.tagged_since``."""
+    await connection.call("getTag", tag, strict=True)
+    event = await connection.call("getEvent", event_id, strict=True)
+    start = Checkpoint(event_id, float(event["ts"]))
+    interest = Interest(frozenset({"tagged", "untagged"}), tags=(tag,), inherited=inherited)
+    poller = Poller(connection, interest)
+    cursor = Cursor(floor=start.time, checkpoints=(start,), names=start)
+    found = await poller.round(cursor, known=lambda _: False)
+    for each in await poller.complete(found.events):
+        if isinstance(each, TagUntag):
+            yield each

@@ -1,0 +1,98 @@
+"""Lists of any length, a page at a time: what ``Connection.pages`` does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from txkoji import rich
+from txkoji._rich_base import HubConnection
+
+__all__ = ["PAGED", "Paging", "pages"]
+
+
+@dataclass(frozen=True)
+class Paging:
+    """How the list of a method is read in pages.
+
+    Attributes:
+        key: the members that number the rows, by which they are ordered.
+        has_options: the method takes ``queryOpts``; any other is called by ``filterResults``, for
+            which the hub makes the whole list each time.
+    """
+
+    key: tuple[str, ...]
+    has_options: bool = True
+
+
+PAGED: Mapping[str, Paging] = {
+    "getBuildTargets": Paging(("id",)),
+    "listArchives": Paging(("id",)),
+    "listBuildRPMs": Paging(("id",), has_options=False),
+    "listBuildroots": Paging(("id",)),
+    "listBuilds": Paging(("build_id",)),
+    "listChannels": Paging(("id",), has_options=False),
+    "listExternalRepos": Paging(("id",)),
+    # The hub ignores its queryOpts.
+    "listHosts": Paging(("id",), has_options=False),
+    "listPackages": Paging(("package_id",), has_options=False),
+    "listPackagesSimple": Paging(("package_id",)),
+    "listRPMs": Paging(("id",)),
+    "listSideTags": Paging(("id",)),
+    "listTagged": Paging(("build_id", "tag_id"), has_options=False),
+    "listTags": Paging(("id",)),
+    "listTasks": Paging(("id",)),
+    "listUsers": Paging(("id",)),
+    "untaggedBuilds": Paging(("id",)),
+}
+"""The methods that list what has an id."""
+
+
+async def pages(
+    connection: HubConnection,
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    key: str | Sequence[str] | None,
+    size: int,
+) -> AsyncIterator[Any]:
+    """Read a list in pages, ordered by the ids of its rows; see ``Connection.pages``.
+
+    Each page begins with the last row of the one before. Where another row is there, rows have gone
+    meanwhile and moved the rest: earlier rows are read again until a known one is found. Rows that
+    are added come last, since their ids are higher.
+    """
+    paging = PAGED.get(method) or Paging((), has_options=False)
+    names = paging.key if key is None else (key,) if isinstance(key, str) else tuple(key)
+    if not names:
+        raise ValueError(f"the rows of {method} have no known key: name one, as in key='id'")
+    if size < 2:
+        raise ValueError(f"a page has two rows or more, not {size}")
+    if "queryOpts" in kwargs:
+        raise ValueError("pages are ordered and cut here: leave queryOpts out")
+
+    def key_of(row: Any) -> tuple[Any, ...]:
+        return tuple(row[name] for name in names)
+
+    last, offset = None, 0
+    while True:
+        options = {"order": ",".join(names), "offset": offset, "limit": size}
+        if paging.has_options:
+            rows = await connection.call(method, *args, **kwargs, queryOpts=options)
+        else:
+            found = await connection.call(
+                "filterResults", method, *args, **kwargs, filterOpts=options
+            )
+            rows = rich.convert(method, found, connection)
+        if last is not None and offset and (not rows or key_of(rows[0]) > last):
+            offset = max(0, offset - size + 1)
+            continue
+        for row in rows:
+            if last is None or key_of(row) > last:
+                yield row
+        if len(rows) < size:
+            return
+        last = max(key_of(rows[-1]), last or ())
+        offset += len(rows) - 1
