@@ -20,8 +20,11 @@ OFFICIAL_CLIENT = [
     "six>=1.16",
 ]
 
+METRICS = ["prometheus-client>=0.20"]
+
 TEST = [
     *MASTER,
+    *METRICS,
     *OFFICIAL_CLIENT,
     # 7.10 is the first that measures subprocesses by itself.
     "coverage>=7.10",
@@ -65,7 +68,7 @@ setup(
     packages=find_packages(include=["txkoji", "txkoji.*", "buildbot_koji", "buildbot_koji.*"]),
     package_data={
         "txkoji": ["py.typed", "*.pyi"],
-        "buildbot_koji": ["py.typed", "example_master.cfg"],
+        "buildbot_koji": ["py.typed", "example_master.cfg", "www/VERSION", "www/static/*"],
     },
     install_requires=[
         # 24.7 is the first release whose inlineCallbacks accept a yielded coroutine,
@@ -83,6 +86,8 @@ setup(
         "gssapi": ["gssapi>=1.8.1"],
         "amqp": ["pika>=1.3"],
         "amqp1": ["python-qpid-proton>=0.39"],
+        # For /plugins/koji/metrics only.
+        "metrics": METRICS,
         "master": MASTER,
         "test": TEST,
         "dev": [
@@ -106,6 +111,7 @@ setup(
             "KojiOrphanReleaser = buildbot_koji.durable.orphans:KojiOrphanReleaser",
             "KojiHub = buildbot_koji.hubs.koji_hub:KojiHub",
         ],
+        "buildbot.www": ["koji = buildbot_koji.www:ep"],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
         "buildbot.changes": [
             "KojiChangeSource = buildbot_koji.changes.source:KojiChangeSource",

@@ -28,6 +28,7 @@ from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.methods import Kind
 from txkoji.hub.requests import Limits
+from txkoji.hub.statistics import LATENCY_BOUNDS, RequestStatistics
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.submission.recognition import KEY as SUBMISSION_MARKER
@@ -37,13 +38,14 @@ from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastruct
 from txkoji.watching.outcomes import Outcome, read_outcome, reason_of
 from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.task_tree import TaskChange, TaskTree, arch_of
-from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch
+from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch, WatchedTask, WatcherStatus
 
 __version__ = VERSION
 
 __all__ = [
     "EVENT_NAMES",
     "INFRASTRUCTURE_FAULTS",
+    "LATENCY_BOUNDS",
     "QUEUE_LIMIT",
     "SUBMISSION_MARKER",
     "TASK_METHODS",
@@ -71,6 +73,7 @@ __all__ = [
     "RemoteFile",
     "RepoDone",
     "RepoInit",
+    "RequestStatistics",
     "RetryPolicy",
     "Submission",
     "Submitter",
@@ -81,6 +84,8 @@ __all__ = [
     "TaskWatcher",
     "UnknownTask",
     "Watch",
+    "WatchedTask",
+    "WatcherStatus",
     "arch_of",
     "is_glob",
     "is_infrastructure",

@@ -33,6 +33,7 @@ from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.requests import Limits
 from txkoji.hub.session import Session
+from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.tls import trust_root
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.profiles import Profile
@@ -148,6 +149,11 @@ class Connection(HubMethods):
     def trouble(self) -> KojiException | None:
         """Why the hub is unreachable, None if the last attempt of a call was answered."""
         return self.client.trouble
+
+    @property
+    def statistics(self) -> RequestStatistics:
+        """Counts of the requests so far, to be read only."""
+        return self.client.statistics
 
     def __repr__(self) -> str:
         return f"<Connection {self.profile} {self.url}>"

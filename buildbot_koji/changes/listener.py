@@ -25,6 +25,7 @@ from buildbot_koji.changes.pacing import PendingEvents, PollSchedule
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.recorder import ChangeRecorder
 from buildbot_koji.changes.set_aside import SetAside
+from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage, change_key
 from buildbot_koji.durable.claims import Claim, ClaimLost
 from buildbot_koji.hubs.hub import get_hub
@@ -33,6 +34,9 @@ from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
 
 __all__ = ["Listener"]
+
+SHOWN_UNUSABLE = 50
+"""Events that can't become changes, of those that the status names."""
 
 LONGEST_REASON = 300
 """Characters of an error in the log: a database repeats the statement."""
@@ -100,6 +104,7 @@ class Listener:
         self._running: Deferred[None] | None = None
         self._store_not_before = 0.0
         self._is_paused = False
+        self._polled_at: float | None = None
         self._saved: tuple[Cursor, int | None] | None = None
         self.polls = 0
         self.receiver: Receiver | None = None
@@ -125,6 +130,32 @@ class Listener:
     def pending(self) -> int:
         """How many events wait for the quiet time to pass."""
         return len(self._pending)
+
+    def status(self) -> ListenerStatus:
+        """Return what the listener is doing."""
+        now, health = self._now(), self._health
+        if self._is_paused:
+            state = "paused"
+        elif health.stale:
+            state = "stale"
+        elif health.trouble is not None:
+            state = "unreachable"
+        else:
+            state = "starting" if self._polled_at is None else "listening"
+        receiver = self.receiver
+        return ListenerStatus(
+            state=state,
+            reason=health.trouble,
+            silence=health.silence(now),
+            polled_at=self._polled_at,
+            next_poll=self._schedule.next_at or None,
+            pending=len(self._pending),
+            held_back=self._recorder.held,
+            unusable=len(self._set_aside),
+            last_unusable=tuple(self._set_aside.last(SHOWN_UNUSABLE)),
+            bus=None if receiver is None else receiver.state is ReceiverState.READY,
+            bus_reason=None if receiver is None else receiver.reason,
+        )
 
     def start(self) -> None:
         """Start, in the background."""
@@ -263,6 +294,7 @@ class Listener:
             self._schedule.failed(self._now())
             return
         self._report_answer()
+        self._polled_at = self._now()
         self._schedule.succeeded(self._now())
         self._pending.add(events, self._now())
         await self._retry_set_aside()
@@ -385,7 +417,7 @@ class Listener:
     def _put_aside(self, key: str, error: Exception) -> None:
         """Set an event aside that can't become a change, and log it unless that was done."""
         reason = " ".join(f"{type(error).__name__}: {error}"[:LONGEST_REASON].split())
-        if self._set_aside.add(key, self._pending.get(key), reason):
+        if self._set_aside.add(key, self._pending.get(key), reason, self._now()):
             self._log.warn(
                 "{name}: the event {key} can't become a change: {reason}",
                 name=self._name,

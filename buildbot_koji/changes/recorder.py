@@ -80,6 +80,11 @@ class ChangeRecorder:
         """The last change that was announced to the schedulers of this master."""
         return self._announcements.last
 
+    @property
+    def held(self) -> int:
+        """How many changes are held back."""
+        return len(self._held)
+
     async def load(self) -> None:
         """Take the claim, and read the state."""
         await self._claim.take()

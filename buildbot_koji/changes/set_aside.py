@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import attrs
+
 from txkoji import Event
 
-__all__ = ["SetAside"]
+__all__ = ["SetAside", "UnusableEvent"]
+
+
+@attrs.frozen
+class UnusableEvent:
+    """An event that could not become a change.
+
+    Attributes:
+        key: its key.
+        event: the event, None if only its key is known.
+        reason: why it could not, the last time.
+        since: when it was first tried, in seconds since the epoch.
+        tries: how often it was tried.
+    """
+
+    key: str
+    event: Event | None
+    reason: str
+    since: float
+    tries: int
 
 
 class SetAside:
@@ -15,7 +36,7 @@ class SetAside:
     """
 
     def __init__(self) -> None:
-        self._events: dict[str, tuple[Event | None, str]] = {}
+        self._events: dict[str, UnusableEvent] = {}
         self.reason = ""
 
     def __len__(self) -> int:
@@ -24,18 +45,21 @@ class SetAside:
     def __contains__(self, key: str) -> bool:
         return key in self._events
 
-    def add(self, key: str, event: Event | None, reason: str) -> bool:
+    def add(self, key: str, event: Event | None, reason: str, now: float) -> bool:
         """Add an event, after all others; returns whether its reason is new.
 
         Args:
             key: its key.
             event: the event; None to keep the one that is known. Without any it is not tried again.
             reason: why it can't become a change.
+            now: the time, in seconds since the epoch.
         """
-        known, before = self._events.pop(key, (None, None))
-        self._events[key] = (event or known, reason)
+        known = self._events.pop(key, None) or UnusableEvent(key, None, "", now, 0)
+        self._events[key] = attrs.evolve(
+            known, event=event or known.event, reason=reason, tries=known.tries + 1
+        )
         self.reason = reason
-        return reason != before
+        return reason != known.reason
 
     def discard(self, key: str) -> bool:
         """Remove an event that is dealt with; returns whether it was there."""
@@ -43,5 +67,9 @@ class SetAside:
 
     def first(self, count: int) -> list[Event]:
         """Return the events that were tried longest ago, at most so many."""
-        events = [event for event, _ in self._events.values() if event is not None]
+        events = [each.event for each in self._events.values() if each.event is not None]
         return events[:count]
+
+    def last(self, count: int) -> list[UnusableEvent]:
+        """Return those that were tried last, the newest first, at most so many."""
+        return list(self._events.values())[: -count - 1 : -1]

@@ -16,9 +16,10 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
+from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.durable.claims import has_change_source
 from buildbot_koji.hubs.brokers import check_receiving_broker
-from buildbot_koji.hubs.koji_hub import KojiHub, check_hub
+from buildbot_koji.hubs.koji_hub import check_hub, profile_name
 from txkoji import EVENT_NAMES
 
 __all__ = ["KojiChangeSource"]
@@ -173,7 +174,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
 
     def default_name(self, values: Mapping[str, Any]) -> str:
         """Return the name of a source that is given none."""
-        return f"KojiChangeSource-{_profile_name(values['profile'])}"
+        return f"KojiChangeSource-{profile_name(values['profile'])}"
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what the events require, and what is wrong with the times."""
@@ -218,7 +219,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     @async_to_deferred
     async def activate(self) -> None:
         """Begin to listen, in the background."""
-        options = SourceOptions(hub_name=_profile_name(self._options["profile"]), **self._options)
+        options = SourceOptions(hub_name=profile_name(self._options["profile"]), **self._options)
         listener = self._running = Listener(
             self.master,
             str(self.name),
@@ -283,11 +284,16 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         """Return what it is, in a line."""
         return str(self.name)
 
+    def status(self) -> SourceStatus:
+        """Return what it is doing on this master."""
+        running = self._running
+        return SourceStatus(
+            name=str(self.name),
+            hub=profile_name(self._options["profile"]),
+            listener=None if running is None else running.status(),
+        )
+
     def wake(self) -> None:
         """Poll now, where it is active on this master."""
         if self._running is not None:
             self._running.wake()
-
-
-def _profile_name(profile: Any) -> str:
-    return str(profile.profile if isinstance(profile, KojiHub) else profile)

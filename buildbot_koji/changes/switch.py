@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from buildbot.process.results import FAILURE, SUCCESS
@@ -10,9 +11,43 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredStep
+from buildbot_koji.changes.source import KojiChangeSource
 from buildbot_koji.changes.storage import SourceStorage
 
-__all__ = ["KojiPauseChanges"]
+__all__ = ["KojiPauseChanges", "UnknownSource", "pause_source", "paused_sources"]
+
+
+class UnknownSource(Exception):
+    """The database has no change source of that name; the text says so."""
+
+
+async def pause_source(master: Any, name: str, paused: bool) -> str:
+    """Pause a change source, or resume it, on whatever master it is.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+        paused: True to pause it.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        UnknownSource: there is no change source of that name.
+    """
+    known = await master.data.get(("changesources",))
+    if name not in [each["name"] for each in known]:
+        raise UnknownSource(f"there is no change source {name}: check the name")
+    await SourceStorage(master, name).set_paused(paused)
+    here = master.change_svc.namedServices.get(name)
+    if isinstance(here, KojiChangeSource):
+        here.wake()
+    return f"{name} {'is paused' if paused else 'resumes'}"
+
+
+async def paused_sources(master: Any, names: Iterable[str]) -> set[str]:
+    """Return which of some change sources someone has paused, on whatever master they are."""
+    return {name for name in names if await SourceStorage(master, name).is_paused()}
 
 
 class KojiPauseChanges(DeclaredStep):
@@ -51,14 +86,9 @@ class KojiPauseChanges(DeclaredStep):
             self._words = complaints[0]
             return FAILURE
         assert self.master is not None
-        known = await self.master.data.get(("changesources",))
-        if self.source not in [each["name"] for each in known]:
-            self._words = f"there is no change source {self.source}: check the name"
+        try:
+            self._words = await pause_source(self.master, self.source, self.paused)
+        except UnknownSource as error:
+            self._words = str(error)
             return FAILURE
-        await SourceStorage(self.master, self.source).set_paused(self.paused)
-        here = self.master.change_svc.namedServices.get(self.source)
-        if here is not None and not self.paused:
-            here.wake()
-        words = "is paused" if self.paused else "resumes"
-        self._words = f"{self.source} {words}"
         return SUCCESS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import attrs
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -18,10 +19,27 @@ from txkoji import Connection, RetryPolicy
 from txkoji.exceptions import KojiException
 from txkoji.retry import is_passing
 
-__all__ = ["Cancellations"]
+__all__ = ["Cancellations", "PendingCancellation"]
 
 PENDING = "left"
 """The key of the pending cancellations in the master's database."""
+
+
+@attrs.frozen
+class PendingCancellation:
+    """A task that is canceled as soon as the hub answers.
+
+    Attributes:
+        task_id: the task, None if only its submission is known.
+        method: the hub's method that submitted it.
+        since: since when this master retries it, in seconds since the epoch.
+        reason: why the last attempt failed, in one line; None before the first of this run.
+    """
+
+    task_id: int | None
+    method: str
+    since: float
+    reason: str | None
 
 
 class Cancellations:
@@ -53,6 +71,7 @@ class Cancellations:
         self._retry = retry or RetryPolicy(first=30.0, ceiling=600.0)
         self._state: MasterState | None = None
         self._pending: dict[str, TaskIntent] = {}
+        self._shown: dict[str, PendingCancellation] = {}
         self._work: Deferred[None] | None = None
 
     def start(self, master: Any) -> None:
@@ -90,6 +109,7 @@ class Cancellations:
         else:
             return True
         self._pending[intent.submission.marker] = intent
+        self._show(intent, "the hub did not answer in time")
         await self._store()
         self._start_work(self._cancel_pending)
         return False
@@ -104,6 +124,16 @@ class Cancellations:
         return task_id
 
     # What is pending
+
+    def status(self) -> list[PendingCancellation]:
+        """Return what is pending, oldest first."""
+        return list(self._shown.values())
+
+    def _show(self, intent: TaskIntent, reason: str | None) -> None:
+        marker = intent.submission.marker
+        known = self._shown.get(marker)
+        since = self._connection.reactor.seconds() if known is None else known.since
+        self._shown[marker] = PendingCancellation(intent.task_id, intent.call.method, since, reason)
 
     def _start_work(self, work: Callable[[], Coroutine[Deferred[Any], Any, None]]) -> None:
         if self._work is not None:
@@ -124,6 +154,7 @@ class Cancellations:
         for stored in await self._state.get(PENDING, []):
             intent = TaskIntent.from_json(stored)
             self._pending.setdefault(intent.submission.marker, intent)
+            self._show(intent, None)
         await self._cancel_pending()
 
     async def _cancel_pending(self) -> None:
@@ -141,6 +172,7 @@ class Cancellations:
             except KojiException as error:
                 if is_passing(error):
                     unreachable = error
+                    self._show(intent, one_line(error))
                     continue
                 self._log.warn(
                     "{hub}: can't cancel task {task} of a stopped build: {error}",
@@ -155,6 +187,7 @@ class Cancellations:
                     task=task_id,
                 )
             del self._pending[intent.submission.marker]
+            del self._shown[intent.submission.marker]
             await self._store()
         if unreachable is not None:
             raise unreachable

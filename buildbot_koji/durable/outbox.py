@@ -128,6 +128,10 @@ class Outbox:
                 self._work[delivery.lane] = work
             work.addErrback(self._stopped)
 
+    def pending(self) -> list[Delivery]:
+        """Return the deliveries that are not settled, as they were after their last attempt."""
+        return [delivery for lane in self._lanes.values() for delivery in lane]
+
     def stop(self) -> None:
         """Leave the rest to the next start; returns at once."""
         self._stopping = True
@@ -143,7 +147,7 @@ class Outbox:
             while lane:
                 delivery = lane[0]
                 while not delivery.is_final:
-                    delivery = await self._attempt(delivery)
+                    delivery = lane[0] = await self._attempt(delivery)
                 lane.popleft()
                 self._settled(delivery)
         finally:

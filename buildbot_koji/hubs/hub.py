@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
+import attrs
 from buildbot.process.properties import Properties
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.durable.cancellations import Cancellations
-from txkoji import Connection, TaskWatcher
+from buildbot_koji.error_messages import one_line
+from txkoji import Connection, RequestStatistics, TaskWatcher, Watch, WatchedTask, WatcherStatus
 
-__all__ = ["Hub", "NamedHub", "get_hub"]
+__all__ = ["Hub", "HubStatus", "NamedHub", "WatchingBuild", "get_hub", "hubs_of"]
 
 
 @runtime_checkable
@@ -28,6 +31,44 @@ class NamedHub(Protocol):
 
     def connect(self, reactor: Any) -> Connection:
         """Return a new connection, not logged in."""
+
+
+@attrs.frozen
+class WatchingBuild:
+    """The Buildbot build whose step watches a task.
+
+    Attributes:
+        build_id: its id.
+        builder: the name of its builder.
+        number: its number there.
+    """
+
+    build_id: int
+    builder: str
+    number: int
+
+
+@attrs.frozen
+class HubStatus:
+    """How the link to a hub is doing.
+
+    Attributes:
+        profile: the name of the hub's profile.
+        server: the address of its XML-RPC endpoint.
+        weburl: the address of kojiweb.
+        trouble: why the hub is unreachable, in one line; None if the last attempt was answered.
+        is_logged_in: whether there is a session.
+        watcher: how the watcher is doing.
+        requests: counts the requests; it goes on counting.
+    """
+
+    profile: str
+    server: str
+    weburl: str
+    trouble: str | None
+    is_logged_in: bool
+    watcher: WatcherStatus
+    requests: RequestStatistics
 
 
 class Hub(service.SharedService):
@@ -62,6 +103,9 @@ class Hub(service.SharedService):
             self.getName(profile, reactor), self.connection, self.log_in
         )
         self.followed_logs = 0
+        self._builds: dict[int, WatchingBuild] = {}
+        # When to forget the builds of tasks that are no longer watched.
+        self._forget_at = 100
         self._logging_in = DeferredLock()
 
     @classmethod
@@ -85,6 +129,40 @@ class Hub(service.SharedService):
                 await self.connection.login()
         finally:
             self._logging_in.release()
+
+    def watch(self, task_id: int, build: Any) -> Watch:
+        """Watch a task for a build; see :meth:`txkoji.TaskWatcher.watch`.
+
+        Args:
+            task_id: the task.
+            build: the Buildbot build whose step watches it.
+        """
+        watch = self.watcher.watch(task_id)
+        if len(self._builds) >= self._forget_at:
+            watching = {watched.task_id for watched in self.watcher.watched()}
+            self._builds = {each: self._builds[each] for each in watching & self._builds.keys()}
+            self._forget_at = 2 * len(self._builds) + 100
+        self._builds[task_id] = WatchingBuild(build.buildid, build.builder.name, build.number)
+        return watch
+
+    def status(self) -> HubStatus:
+        """Return how the link to the hub is doing."""
+        connection = self.connection
+        trouble = connection.trouble
+        return HubStatus(
+            profile=connection.profile,
+            server=connection.url,
+            weburl=connection.weburl,
+            trouble=None if trouble is None else one_line(trouble),
+            is_logged_in=connection.session_id is not None,
+            watcher=self.watcher.status(),
+            requests=connection.statistics,
+        )
+
+    def watched(self) -> Iterator[tuple[WatchedTask, WatchingBuild | None]]:
+        """Yield each watched task, with the build whose step watches it."""
+        for watched in self.watcher.watched():
+            yield watched, self._builds.get(watched.task_id)
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -113,3 +191,8 @@ async def get_hub(master: Any, profile: str | NamedHub) -> Hub:
     properties = Properties()
     properties.master = master
     return await Hub.getService(master, await properties.render(profile), master.reactor)
+
+
+def hubs_of(master: Any) -> list[Hub]:
+    """Return the hubs that the plugins of a master have used so far."""
+    return [each for each in master if isinstance(each, Hub)]

@@ -25,7 +25,7 @@ from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection, profiles
 from txkoji.exceptions import BrokenConfiguration
 
-__all__ = ["KojiHub", "RenderedHub", "check_hub"]
+__all__ = ["KojiHub", "RenderedHub", "check_hub", "profile_name"]
 
 _WAYS = {"kerberos": ("keytab", "principal"), "password": ("password", "user"), "ssl": ("cert",)}
 """The ``authtype`` of each way to log in, and the arguments that belong to it."""
@@ -159,6 +159,11 @@ def check_hub(value: Any) -> str | None:
         return None
     good = isinstance(value, str) and value.strip()
     return checks.text(value) if good else "must be the name of a profile or a util.KojiHub"
+
+
+def profile_name(hub: Any) -> str:
+    """Return the name of the profile of what :func:`check_hub` accepts."""
+    return str(hub.profile if isinstance(hub, KojiHub) else hub)
 
 
 def _content(name: str, value: str) -> bytes | None:

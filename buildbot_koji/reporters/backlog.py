@@ -7,7 +7,7 @@ build data of its build: Buildbot shows it with the build and deletes it with th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from buildbot.data.resultspec import Filter
@@ -20,7 +20,7 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliverySt
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
 
-__all__ = ["Backlog", "DeliveryRecords", "dead_letters"]
+__all__ = ["MOST_DEAD", "Backlog", "DeliveryRecords", "dead_letters", "pending_elsewhere"]
 
 CLASS = "buildbot_koji.reporters"
 """The class by which Buildbot's table of states knows the reporters' states."""
@@ -119,6 +119,15 @@ class Backlog:
         self._revived: list[tuple[int, str]] = []
         self._stored: dict[str, Any] | None = None
         self._looking = False
+
+    def pending(self) -> list[Delivery]:
+        """Return the deliveries that are not settled."""
+        return self._outbox.pending()
+
+    @property
+    def dead(self) -> int:
+        """How many dead letters are listed."""
+        return len(self._dead)
 
     def stop(self) -> None:
         """Leave everything to the next start; returns at once."""
@@ -308,9 +317,15 @@ class Backlog:
                 )
             )
 
-    async def retry(self) -> None:
-        """Revive the dead letters."""
-        dead, self._dead = self._dead, []
+    async def retry(self, letters: Collection[tuple[int, str]] | None = None) -> None:
+        """Revive dead letters.
+
+        Args:
+            letters: their builds' ids and their names; None for all.
+        """
+        dead = [each for each in self._dead if letters is None or each in letters]
+        chosen = set(dead)
+        self._dead = [each for each in self._dead if each not in chosen]
         self._revived += dead
         # After a crash from here on the next start revives them.
         await self._store()
@@ -333,17 +348,58 @@ class Backlog:
             self._deliver(delivery)
 
 
-async def dead_letters(master: Any, reporter: str) -> list[Delivery]:
-    """Return the dead letters of a reporter, on all masters."""
+async def dead_letters(master: Any, reporter: str, newest: int = MOST_DEAD) -> list[Delivery]:
+    """Return the dead letters of a reporter, on all masters.
+
+    Args:
+        master: the Buildbot master.
+        reporter: the reporter's name.
+        newest: how many of each master, the newest ones.
+    """
     state = MasterState(master, reporter, CLASS)
     records = DeliveryRecords(master, reporter)
     found = []
     for each in await master.data.get(("masters",)):
         stored = await state.get(_key(each["masterid"]))
-        for build_id, name in stored["dead"] if stored else ():
+        for build_id, name in stored["dead"][-newest:] if stored else ():
             delivery = await records.find(build_id, name)
             if delivery is not None:
                 found.append(delivery)
+    return found
+
+
+async def pending_elsewhere(
+    master: Any, reporter: str, here: Collection[int], most: int
+) -> list[Delivery]:
+    """Return deliveries that other masters have not settled, as the database has them.
+
+    Args:
+        master: the Buildbot master.
+        reporter: the reporter's name.
+        here: the ids of the masters whose builds this master reports.
+        most: how many builds of each master to look at.
+    """
+    state = MasterState(master, reporter, CLASS)
+    records = DeliveryRecords(master, reporter)
+    found: list[Delivery] = []
+    for each in await master.data.get(("masters",)):
+        if each["masterid"] in here:
+            continue
+        stored = await state.get(_key(each["masterid"]))
+        if stored is None:
+            continue
+        newer = await master.data.get(
+            ("builds",),
+            filters=[
+                Filter("masterid", "eq", [each["masterid"]]),
+                Filter("buildid", "ge", [stored["mark"]]),
+            ],
+            order=["buildid"],
+            limit=most,
+        )
+        for build_id in [*stored["open"], *(build["buildid"] for build in newer)][:most]:
+            deliveries = await records.of_build(build_id)
+            found += [delivery for delivery in deliveries if not delivery.is_final]
     return found
 
 

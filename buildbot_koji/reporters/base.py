@@ -23,7 +23,9 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
 from buildbot_koji.hubs.hub import Hub, get_hub
+from buildbot_koji.hubs.koji_hub import profile_name
 from buildbot_koji.reporters.backlog import Backlog
+from buildbot_koji.reporters.status import OpenGate, ReporterStatus
 from txkoji import RetryPolicy
 
 __all__ = ["REDELIVER", "KojiReporter", "properties_of"]
@@ -125,6 +127,24 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     async def look(self) -> None:
         """Look for anything else that is left to report."""
+
+    def gates(self) -> Sequence[OpenGate]:
+        """Return the Koji builds that wait for results."""
+        return ()
+
+    def status(self) -> ReporterStatus:
+        """Return what this master has not finished with."""
+        pending = [each for backlog in self._backlogs.values() for each in backlog.pending()]
+        profile = self._options.get("profile")
+        return ReporterStatus(
+            name=str(self.name),
+            kind=type(self).__name__,
+            hub=None if profile is None else profile_name(profile),
+            masters=frozenset(self._backlogs),
+            pending=tuple(sorted(pending, key=lambda each: each.since)),
+            dead=sum(backlog.dead for backlog in self._backlogs.values()),
+            gates=tuple(self.gates()),
+        )
 
     # The service
 
@@ -232,8 +252,10 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     async def _retry(self, message: Mapping[str, Any]) -> None:
         if message["reporter"] == self.name:
+            chosen = message.get("letters")
+            letters = None if chosen is None else {(build, name) for build, name in chosen}
             for backlog in list(self._backlogs.values()):
-                await backlog.retry()
+                await backlog.retry(letters)
 
     # Missed events, and the builds of dead masters
 

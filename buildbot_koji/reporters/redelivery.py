@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from buildbot.process.results import FAILURE, SUCCESS
@@ -10,10 +11,51 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredStep
-from buildbot_koji.reporters.backlog import dead_letters
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.reporters.backlog import MOST_DEAD, dead_letters
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 
-__all__ = ["KojiRedelivery"]
+__all__ = ["KojiRedelivery", "UnknownReporter", "dead_letters_of", "redeliver"]
+
+
+class UnknownReporter(Exception):
+    """This master has no reporter of that name; the text says which it has."""
+
+
+async def dead_letters_of(master: Any, reporter: str, newest: int = MOST_DEAD) -> list[Delivery]:
+    """Return the dead letters of a reporter, on all masters.
+
+    Args:
+        master: the Buildbot master.
+        reporter: the reporter's name.
+        newest: how many of each master, the newest ones.
+
+    Raises:
+        UnknownReporter: this master has no such reporter, nor does the database.
+    """
+    letters = await dead_letters(master, reporter, newest)
+    services = master.config.services
+    reporters = [name for name, each in services.items() if isinstance(each, KojiReporter)]
+    if not letters and reporter not in reporters:
+        known = f": it has {', '.join(sorted(reporters))}" if reporters else ""
+        raise UnknownReporter(f"this master has no reporter {reporter}{known}")
+    return letters
+
+
+def redeliver(master: Any, reporter: str, letters: Collection[Delivery]) -> str:
+    """Have all masters retry some dead letters; returns that in words.
+
+    Args:
+        master: the Buildbot master.
+        reporter: the reporter's name.
+        letters: the dead letters.
+    """
+    if letters:
+        chosen = [[each.build_id, each.name] for each in letters]
+        master.mq.produce(REDELIVER, {"reporter": reporter, "letters": chosen})
+    words = {0: "no dead letters of {}", 1: "trying 1 dead letter of {} again"}
+    some = words.get(len(letters), f"trying {len(letters)} dead letters of {{}} again")
+    return some.format(reporter)
 
 
 class KojiRedelivery(DeclaredStep):
@@ -32,20 +74,15 @@ class KojiRedelivery(DeclaredStep):
     @async_to_deferred
     async def run(self) -> int:
         """List them, and have all masters retry them."""
-        letters = await dead_letters(self.master, self.reporter)
-        services = self.master.config.services
-        reporters = [name for name, each in services.items() if isinstance(each, KojiReporter)]
-        if not letters and self.reporter not in reporters:
-            known = f": it has {', '.join(sorted(reporters))}" if reporters else ""
-            self._text = f"failed: this master has no reporter {self.reporter}{known}"
+        try:
+            letters = await dead_letters_of(self.master, self.reporter)
+        except UnknownReporter as error:
+            self._text = f"failed: {error}"
             return int(FAILURE)
         if letters:
             lines = [f"{each.name} of build {each.build_id}: {each.said}\n" for each in letters]
             await self.addCompleteLog("dead letters", "".join(lines))
-            self.master.mq.produce(REDELIVER, {"reporter": self.reporter})
-        words = {0: "no dead letters of {}", 1: "trying 1 dead letter of {} again"}
-        some = words.get(len(letters), f"trying {len(letters)} dead letters of {{}} again")
-        self._text = some.format(self.reporter)
+        self._text = redeliver(self.master, self.reporter, letters)
         return int(SUCCESS)
 
     def getResultSummary(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters.base import KojiReporter, properties_of
 from buildbot_koji.reporters.sender_errors import mapped_errors
+from buildbot_koji.reporters.status import OpenGate
 from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
 from txkoji import (
     Call,
@@ -45,6 +47,9 @@ NAME = "tag"
 
 GATE_WITHIN = 7 * 24 * 3600.0
 """Seconds that a gate waits for the results of all required builders."""
+
+MOST_GATES = 200
+"""Waiting Koji builds that the status lists, the newest ones."""
 
 REMEMBERED = 200
 """Finished builds of each required builder whose results are read when the master starts."""
@@ -246,21 +251,31 @@ class KojiTagReporter(KojiReporter):
 
     # Gates
 
-    async def _vote(self, build: Mapping[str, Any]) -> Mapping[str, Vote]:
+    async def look(self) -> None:
+        """Read the votes: the status shows which gates wait."""
+        if self._options.get("requires"):
+            await self._known_votes()
+
+    async def _known_votes(self) -> Votes:
         await self._reading.acquire()
         try:
             if self._votes is None:
                 self._votes = await self._read_votes()
+            return self._votes
         finally:
             self._reading.release()
-        return self._count(self._votes, build)
+
+    async def _vote(self, build: Mapping[str, Any]) -> Mapping[str, Vote]:
+        return self._count(await self._known_votes(), build)
 
     @staticmethod
     def _count(votes: Votes, build: Mapping[str, Any]) -> Mapping[str, Vote]:
         subject = subject_of(build["properties"])
         if subject is None or build["results"] in (None, results.RETRY):
             return {}
-        vote = Vote(build["buildid"], build["masterid"], build["results"])
+        ended = build["complete_at"]
+        at = 0.0 if ended is None else float(datetime2epoch(ended))
+        vote = Vote(build["buildid"], build["masterid"], build["results"], at)
         return votes.add(subject, build["builder"]["name"], vote)
 
     async def _read_votes(self) -> Votes:
@@ -295,6 +310,30 @@ class KojiTagReporter(KojiReporter):
         if all(name in votes for name in self._options["requires"]):
             self._reconsider(max(votes.values(), key=lambda vote: vote.build_id))
 
+    def gates(self) -> Sequence[OpenGate]:
+        """Return the Koji builds that wait for the results of required builders."""
+        required = self._options.get("requires")
+        if not required or self._votes is None:
+            return ()
+        oldest = self.master.reactor.seconds() - self._gate_within()
+        open_gates = (
+            OpenGate(
+                subject=str(subject),
+                koji_build_id=subject.build_id,
+                there=tuple(name for name in required if name in votes),
+                missing=tuple(name for name in required if name not in votes),
+                since=max(vote.at for vote in votes.values()),
+            )
+            for subject, votes in self._votes.groups()
+            if any(name not in votes for name in required)
+        )
+        return list(
+            itertools.islice((each for each in open_gates if each.since > oldest), MOST_GATES)
+        )
+
+    def _gate_within(self) -> float:
+        return float(self._options.get("gate_within") or GATE_WITHIN)
+
     def _reconsider(self, last: Vote) -> None:
         """Re-evaluate the gate for the newest voting build, if this master ran it."""
 
@@ -308,7 +347,7 @@ class KojiTagReporter(KojiReporter):
         self, missing: Sequence[str], build: Mapping[str, Any], nvr: str
     ) -> Sequence[Delivery] | None:
         age = self.master.reactor.seconds() - datetime2epoch(build["complete_at"])
-        if age <= float(self._options.get("gate_within") or GATE_WITHIN):
+        if age <= self._gate_within():
             return None
         said = f"nothing done with {nvr}: no result of {', '.join(missing)} in {age / 3600:.0f} h"
         self._log.warn("{name}: build {id}: {said}", name=self.name, id=build["buildid"], said=said)

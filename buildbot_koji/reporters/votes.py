@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,11 +64,13 @@ class Vote:
         build_id: the Buildbot build.
         master_id: the master that ran it.
         result: Buildbot's number of its result.
+        at: when the build ended, in seconds since the epoch.
     """
 
     build_id: int
     master_id: int
     result: int
+    at: float = 0.0
 
 
 class Votes:
@@ -76,6 +78,7 @@ class Votes:
 
     def __init__(self) -> None:
         self._groups: dict[int, dict[str, Vote]] = {}
+        self._subjects: dict[int, KojiSubject] = {}
         self._numbers: dict[int | str, int] = {}
         self._keys: dict[int, set[int | str]] = {}
         self._next = 0
@@ -87,6 +90,7 @@ class Votes:
         if number is None:
             number, self._next = self._next, self._next + 1
             self._groups[number] = {}
+            self._subjects[number] = subject
             self._keys[number] = set()
         for key in keys:
             self._numbers.setdefault(key, number)
@@ -97,10 +101,15 @@ class Votes:
         self._forget_the_oldest()
         return group
 
+    def groups(self) -> Iterator[tuple[KojiSubject, Mapping[str, Vote]]]:
+        """Yield each Koji build with its newest votes, the newest Koji build first."""
+        for number in reversed(self._groups):
+            yield self._subjects[number], self._groups[number]
+
     def _forget_the_oldest(self) -> None:
         while len(self._groups) > MOST_SUBJECTS:
             oldest = next(iter(self._groups))
-            del self._groups[oldest]
+            del self._groups[oldest], self._subjects[oldest]
             for key in self._keys.pop(oldest):
                 if self._numbers.get(key) == oldest:
                     del self._numbers[key]

@@ -317,7 +317,7 @@ class KojiDownloadTask(DownloadStep):
         if not self.wait and task.state not in task_states.DONE_GROUP:
             raise TransferError(f"task {self.task_id} has not ended: set wait=True")
         self.say(f"waiting for the end of task {self.task_id}")
-        tree = await hub.watcher.watch(self.task_id).done
+        tree = await hub.watch(self.task_id, self.build).done
         tasks = [tree.root] if self.parentonly else [tree.root, *tree.descendents()]
         found: dict[str, RemoteFile] = {}
         for each in tasks:

@@ -131,7 +131,7 @@ class RepoStep(KojiTasksStep):
                 await self.addURL(f"newRepo (task {shown})", url)
                 if not check.get("repo"):
                     self.say(f"waiting for {wanted}: task {shown} makes it")
-                    await hub.watcher.watch(shown).done
+                    await hub.watch(shown, self.build).done
                 looks = 0
             elif check.get("repo"):
                 return check.repo

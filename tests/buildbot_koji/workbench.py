@@ -70,9 +70,15 @@ class _Secrets(SecretProviderBase):
 @implementer(IConfigLoader)
 class _Loader:
     def __init__(
-        self, factory: Any, secrets: dict[str, str], services: list[Any], database: str
+        self,
+        factory: Any,
+        secrets: dict[str, str],
+        services: list[Any],
+        database: str,
+        more: dict[str, Any],
     ) -> None:
         self._database = database
+        self._more = more
         self._factory = factory
         self._secrets = secrets
         self._services = services
@@ -91,6 +97,7 @@ class _Loader:
                 "db": {"db_url": self._database},
                 "buildbotNetUsageData": None,
                 "collapseRequests": False,
+                **self._more,
             },
             "workbench",
         )
@@ -103,6 +110,7 @@ class Workbench:
         directory: the master's base directory.
         services: what else the master runs.
         database: the address of the master's database; by default SQLite in memory.
+        more: what else is in its configuration.
 
     Attributes:
         hub: the :class:`FakeHub` of the test.
@@ -121,11 +129,13 @@ class Workbench:
     lost_replies: set[str]
     lost_requests: set[str]
 
-    def __init__(self, directory: Path, *services: Any, database: str = "sqlite://") -> None:
+    def __init__(
+        self, directory: Path, *services: Any, database: str = "sqlite://", **more: Any
+    ) -> None:
         self.directory = directory
         self.secrets: dict[str, str] = {}
         self._factory = util.BuildFactory()
-        loader = _Loader(self._factory, self.secrets, list(services), database)
+        loader = _Loader(self._factory, self.secrets, list(services), database, more)
         self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
         self.master.config = loader.loadConfig()
 
@@ -142,9 +152,9 @@ class Workbench:
         await self.master.stopService()
         await self.master.db.pool.stop()
 
-    async def use_hub(self, home: Path, **options: Any) -> None:
+    async def use_hub(self, home: Path, *, profile: str | None = None, **options: Any) -> None:
         """Give the test a hub, with a profile of its own in a home directory."""
-        self.profile = f"hub-{next(_NUMBERS)}"
+        self.profile = profile or f"hub-{next(_NUMBERS)}"
         given = {"build_seconds": 0.3, "anonymous_user": "kojiadmin", **options}
         self.hub = FakeHub(reactor, **given)
         self.hub.add_demo_content()

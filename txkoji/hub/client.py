@@ -17,6 +17,7 @@ from txkoji.hub.methods import Kind
 from txkoji.hub.replies import a_struct, an_id
 from txkoji.hub.requests import Limits, Request, Requester
 from txkoji.hub.session import CallNumber, Session, has_run_out
+from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
@@ -84,6 +85,11 @@ class HubClient:
     def trouble(self) -> KojiException | None:
         """Why the hub is unreachable, None if the last attempt of a call was answered."""
         return self._requester.trouble
+
+    @property
+    def statistics(self) -> RequestStatistics:
+        """Counts of the requests so far, to be read only."""
+        return self._requester.statistics
 
     # Calls
 
@@ -230,6 +236,7 @@ class HubClient:
             TransportError: the hub could not be reached.
         """
         self.session = await self._authenticator.log_in(self._requester.send)
+        self.statistics.logged_in(self.reactor.seconds())
 
     async def _renew(self, session: Session, fault: HubFault) -> None:
         self._log.info("{url}: {reason}; logging in again", url=self.url, reason=fault.text)
@@ -238,6 +245,7 @@ class HubClient:
             return await self._in_session(session, request)
 
         await self._authenticator.renew(session, fault, self._requester.send, send_inside)
+        self.statistics.logged_in(self.reactor.seconds())
 
     async def user_id(self) -> int | None:
         """Return the id of the user who is logged in, None for nobody."""

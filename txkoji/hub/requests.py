@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
 from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, RequestTimeout
+from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.transport import Sink, Transport
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.retry import RetryPolicy, is_passing
@@ -85,6 +86,7 @@ class Requester:
 
     Attributes:
         trouble: why the hub is unreachable, None if the last attempt was answered.
+        statistics: counts the requests.
     """
 
     _log = Logger()
@@ -98,6 +100,7 @@ class Requester:
         self.limits = limits
         self._retry = retry
         self.trouble: KojiException | None = None
+        self.statistics = RequestStatistics()
         self._slots = DeferredSemaphore(limits.at_once)
         self._was_answered = False
 
@@ -132,11 +135,12 @@ class Requester:
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
                     error.method = request.method
-                self.trouble = error if is_passing(error) else None
+                self._set_trouble(error if is_passing(error) else None)
                 failures += 1
                 broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
                 if broken and failures == 1 and request.repeatable:
                     # A kept connection that the front end had just closed: try a fresh one at once.
+                    self.statistics.retries += 1
                     continue
                 pause = self.pause_after(error, failures, start, write=not request.repeatable)
                 if pause is None or self._is_wrong_address(error, start, pause):
@@ -147,11 +151,14 @@ class Requester:
                     error=error,
                     pause=pause,
                 )
+            self.statistics.retries += 1
             await deferLater(self._reactor, pause, lambda: None)
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
         """Send a request once; the reply must be whole before the deadline."""
         limits = self.limits
+        sent = self._reactor.seconds()
+        self.statistics.sent(sent)
         left = max(start + limits.deadline - self._reactor.seconds(), 0.1)
         attempt = Deferred.fromCoroutine(
             self._transport.post(
@@ -167,7 +174,7 @@ class Requester:
             # A little later than the limits inside, which say more of what went wrong.
             result = await attempt.addTimeout(left + 0.05, self._reactor)
         except HubFault:
-            self._was_answered = True
+            self._answered(sent)
             raise
         except DeferredTimeout as error:
             raise RequestTimeout(
@@ -175,9 +182,18 @@ class Requester:
                 f" {limits.deadline:g} s",
                 url=self._url,
             ) from error
-        self._was_answered = True
-        self.trouble = None
+        self._answered(sent)
+        self._set_trouble(None)
         return result
+
+    def _answered(self, sent: float) -> None:
+        self._was_answered = True
+        now = self._reactor.seconds()
+        self.statistics.took(now - sent, now)
+
+    def _set_trouble(self, trouble: KojiException | None) -> None:
+        self.trouble = trouble
+        self.statistics.reached(trouble is None, self._reactor.seconds())
 
     def _is_wrong_address(self, error: KojiException, start: float, pause: float) -> bool:
         """Tell whether to give a hub up that has never answered and takes no connection."""

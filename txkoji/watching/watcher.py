@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -28,7 +29,15 @@ from txkoji.watching.task_tree import TaskChange, TaskTree
 from txkoji.watching.tree_reader import PROBES, Refusals, portioned, read_trees
 from txkoji.watching.watch import Watch
 
-__all__ = ["TaskChange", "TaskTree", "TaskWatcher", "UnknownTask", "Watch"]
+__all__ = [
+    "TaskChange",
+    "TaskTree",
+    "TaskWatcher",
+    "UnknownTask",
+    "Watch",
+    "WatchedTask",
+    "WatcherStatus",
+]
 
 TREES_AT_ONCE = 1500
 """How many trees one look reads: more are read by the next look, after a pause."""
@@ -50,6 +59,43 @@ class WatchedHub(Protocol):
     @property
     def client(self) -> HubClient:
         """What the watcher sends its requests through."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedTask:
+    """A watched task at this moment.
+
+    Attributes:
+        task_id: the task.
+        tree: the tree that was read last, None before the first.
+        begun: when the first watch began, in seconds since the epoch.
+        changed: when a change was last seen.
+        usual: how many seconds it should take, None where that is not known.
+        places: for each FREE task of the tree whose place is known, by its id, how many tasks of
+            its channel are before it.
+    """
+
+    task_id: int
+    tree: TaskTree | None
+    begun: float
+    changed: float
+    usual: float | None
+    places: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class WatcherStatus:
+    """How a watcher is doing.
+
+    Attributes:
+        watched: how many tasks are watched.
+        delay: seconds by which the most overdue task is late, None without a watched task.
+        trouble: why the last look failed, None if it did not.
+    """
+
+    watched: int
+    delay: float | None
+    trouble: str | None
 
 
 class _Watched:
@@ -171,6 +217,27 @@ class TaskWatcher:
         if roots:
             self._plan_soon()
         return bool(roots)
+
+    def status(self) -> WatcherStatus:
+        """Return how many tasks are watched, and how late the watcher is."""
+        due = min((watched.due for watched in self._watched.values()), default=None)
+        delay = None if due is None else max(self._clock.seconds() - due, 0.0)
+        return WatcherStatus(len(self._watched), delay, self._trouble)
+
+    def watched(self) -> Iterator[WatchedTask]:
+        """Yield each watched task, as it was when the iteration began or later."""
+        for watched in list(self._watched.values()):
+            places: dict[int, int] = {}
+            for watch in watched.watches:
+                places.update(watch.queue_places)
+            yield WatchedTask(
+                watched.task_id,
+                None if watched.records is None else TaskTree.of_records(watched.records),
+                watched.begun,
+                watched.changed,
+                self._durations.known(watched.package),
+                places,
+            )
 
     def stop(self) -> None:
         """End all watches."""

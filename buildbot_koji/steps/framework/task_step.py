@@ -228,7 +228,7 @@ class KojiTaskStep(KojiStep):
         self.early_end.limit(
             Ending.QUEUED_TOO_LONG, self.max_queue_time, intent.submission.submitted
         )
-        watch = hub.watcher.watch(intent.task_id)
+        watch = hub.watch(intent.task_id, self.build)
         watch.on_change(self._lift_queue_limit)
         display = TaskDisplay(self, hub, watch, self.activity, logs)
         display.begin()

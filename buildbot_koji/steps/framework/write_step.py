@@ -153,7 +153,7 @@ class KojiTasksStep(KojiWriteStep):
         self.setProperty("koji_task_ids", self.task_ids, SOURCE)
         if not self._tasks:
             return results.SUCCESS
-        self._watches = [hub.watcher.watch(task_id) for task_id in self.task_ids]
+        self._watches = [hub.watch(task_id, self.build) for task_id in self.task_ids]
         try:
             for watch in self._watches:
                 watch.on_change(self._changed)

@@ -1,0 +1,56 @@
+"""What a change source is doing, for pages and metrics. Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+from buildbot_koji.changes.set_aside import UnusableEvent
+
+__all__ = ["ListenerStatus", "SourceStatus"]
+
+
+@attrs.frozen
+class ListenerStatus:
+    """What a change source is doing on the master that runs it.
+
+    Attributes:
+        state: ``starting``, ``listening``, ``paused``, ``unreachable`` (the last request failed) or
+            ``stale`` (the hub was silent for ``stale_after``).
+        reason: why the last request failed, None if it did not.
+        silence: seconds since the hub answered.
+        polled_at: when the last poll succeeded, in seconds since the epoch; None before the first.
+        next_poll: when the next poll is due, likewise.
+        pending: events that wait for the quiet time to pass.
+        held_back: changes that wait for room in the hourly limit.
+        unusable: events that can't become changes.
+        last_unusable: some of them, the newest first.
+        bus: whether the bus is connected, None without one.
+        bus_reason: why it is not.
+    """
+
+    state: str
+    reason: str | None
+    silence: float
+    polled_at: float | None
+    next_poll: float | None
+    pending: int
+    held_back: int
+    unusable: int
+    last_unusable: tuple[UnusableEvent, ...]
+    bus: bool | None
+    bus_reason: str | None
+
+
+@attrs.frozen
+class SourceStatus:
+    """A change source of a master.
+
+    Attributes:
+        name: its name.
+        hub: the name of the hub's profile.
+        listener: what it is doing; None while another master has it.
+    """
+
+    name: str
+    hub: str
+    listener: ListenerStatus | None

@@ -1,0 +1,30 @@
+"""The Koji pages in Buildbot's web UI, with their JSON, health and metrics.
+
+Buildbot imports this at the start of every master that has it installed, configured or not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot.www.plugin import Application
+
+from buildbot_koji.www.resource import koji_pages
+
+__all__ = ["KojiApplication", "ep"]
+
+
+class KojiApplication(Application):
+    """What ``c["www"]["plugins"] = {"koji": {}}`` switches on."""
+
+    _served: Any = None
+
+    def setMaster(self, master: Any) -> None:
+        """Serve the pages of a master; a reconfiguration of the same one keeps what is cached."""
+        super().setMaster(master)
+        if self._served is not master:
+            self._served = master
+            self.resource = koji_pages(master, str(self.static_dir))
+
+
+ep = KojiApplication("buildbot_koji.www", "Koji")

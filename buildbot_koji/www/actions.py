@@ -1,0 +1,92 @@
+"""What the buttons of the pages do: the same as the steps of that name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+
+from buildbot_koji.changes.source import KojiChangeSource
+from buildbot_koji.changes.switch import UnknownSource, pause_source
+from buildbot_koji.reporters.redelivery import UnknownReporter, dead_letters_of, redeliver
+from buildbot_koji.www.deliveries import delivery_id
+
+__all__ = ["Action", "ActionRefused", "Actions"]
+
+
+class ActionRefused(Exception):
+    """The action can't be done; the text says why.
+
+    Args:
+        text: why.
+        code: the status of the HTTP response.
+    """
+
+    def __init__(self, text: str, *, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@attrs.frozen
+class Action:
+    """What a button does.
+
+    Attributes:
+        name: what Buildbot's authorization calls it.
+        do: does it, with the options that the page gave; returns what was done, in words.
+    """
+
+    name: str
+    do: Callable[[Mapping[str, Any]], Awaitable[str]]
+
+
+class Actions:
+    """The actions of a master's pages.
+
+    Args:
+        master: the Buildbot master.
+    """
+
+    def __init__(self, master: Any) -> None:
+        self._master = master
+
+    def find(self, path: Sequence[str]) -> Action | None:
+        """Return the action at a path below ``api/``, None if there is none."""
+        match path:
+            case ["sources", name, ("pause" | "resume") as what]:
+                return Action(f"koji-{what}", partial(self._pause, name, what == "pause"))
+            case ["sources", name, "poll"]:
+                return Action("koji-poll", partial(self._poll, name))
+            case ["deliveries", name, "redeliver"]:
+                return Action("koji-redeliver", partial(self._redeliver, name))
+        return None
+
+    async def _pause(self, name: str, paused: bool, _: Mapping[str, Any]) -> str:
+        try:
+            return await pause_source(self._master, name, paused)
+        except UnknownSource as error:
+            raise ActionRefused(str(error), code=404) from error
+
+    async def _poll(self, name: str, _: Mapping[str, Any]) -> str:
+        source = self._master.change_svc.namedServices.get(name)
+        if not isinstance(source, KojiChangeSource):
+            raise ActionRefused(f"this master has no change source {name}", code=404)
+        if source.status().listener is None:
+            raise ActionRefused(f"{name} runs on another master: press the button there", code=400)
+        source.wake()
+        return f"{name} polls now"
+
+    async def _redeliver(self, name: str, options: Mapping[str, Any]) -> str:
+        ids = options.get("ids")
+        if ids is not None and not (
+            isinstance(ids, list) and all(isinstance(each, str) for each in ids)
+        ):
+            raise ActionRefused("ids must be a list of texts, or null for all", code=400)
+        try:
+            letters = await dead_letters_of(self._master, name)
+        except UnknownReporter as error:
+            raise ActionRefused(str(error), code=404) from error
+        chosen = [each for each in letters if ids is None or delivery_id(each) in ids]
+        return redeliver(self._master, name, chosen)

@@ -1,0 +1,211 @@
+"""Reads what the pages show: from the live services of a master, and from its database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from buildbot_koji.changes.source import KojiChangeSource
+from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.changes.switch import paused_sources
+from buildbot_koji.hubs.hub import Hub, hubs_of
+from buildbot_koji.reporters.backlog import dead_letters, pending_elsewhere
+from buildbot_koji.reporters.base import KojiReporter
+from buildbot_koji.www import deliveries, health, overview, sources, tasks
+from buildbot_koji.www.plain import text
+
+__all__ = ["Collector", "change_sources", "reporters"]
+
+CHANGES_READ = 100
+"""Changes among which the last ones of each source are looked for."""
+
+LETTERS = 50
+"""Dead letters, and builds with pending deliveries, that are read of each master."""
+
+PORTION = 200
+"""Task trees that are rendered per reactor iteration."""
+
+DATABASE_PATIENCE = 5.0
+"""Seconds after which a database that does not answer is lost."""
+
+
+def change_sources(master: Any) -> list[KojiChangeSource]:
+    """Return the Koji change sources of a master."""
+    found = master.change_svc.namedServices.values()
+    return [each for each in found if isinstance(each, KojiChangeSource)]
+
+
+def reporters(master: Any) -> list[KojiReporter]:
+    """Return the Koji reporters of a master."""
+    found = master.service_manager.namedServices.values()
+    return [each for each in found if isinstance(each, KojiReporter)]
+
+
+class Collector:
+    """Makes the JSON of the pages, of the status of each service.
+
+    Args:
+        master: the Buildbot master.
+    """
+
+    _log = Logger()
+
+    def __init__(self, master: Any) -> None:
+        self._master = master
+        self._builder_ids: dict[str, int] = {}
+
+    def _now(self) -> float:
+        return float(self._master.reactor.seconds())
+
+    def _sources(self) -> list[SourceStatus]:
+        return [each.status() for each in change_sources(self._master)]
+
+    def _hub_named(self, name: str | None) -> Hub | None:
+        return next((hub for hub in self.hubs() if hub.status().profile == name), None)
+
+    def hubs(self) -> list[Hub]:
+        """Return the hubs that the master has used, by their names."""
+        return sorted(hubs_of(self._master), key=lambda hub: hub.status().profile)
+
+    # The pages
+
+    async def overview(self) -> dict[str, Any]:
+        """Return what *Overview* shows."""
+        now = self._now()
+        masters = await self._master.data.get(("masters",))
+        buses = {
+            each.hub: each.listener.bus
+            for each in self._sources()
+            if each.listener is not None and each.listener.bus is not None
+        }
+        hubs = [hub.status() for hub in self.hubs()]
+        return {
+            "master": text(self._master.name),
+            "masters": overview.masters_json(masters),
+            "now": now,
+            "hubs": [overview.hub_json(hub, buses.get(hub.profile), now) for hub in hubs],
+            "health": await self.health(),
+        }
+
+    async def tasks(self, name: str | None) -> dict[str, Any]:
+        """Return what *In Koji now* shows.
+
+        Args:
+            name: the name of a hub's profile, None for all.
+        """
+        now = self._now()
+        trees: list[dict[str, Any]] = []
+        for hub in self.hubs():
+            status = hub.status()
+            if name is not None and status.profile != name:
+                continue
+            for count, (task, build) in enumerate(hub.watched(), 1):
+                builder_id = None if build is None else await self._builder_id(build.builder)
+                try:
+                    tree = tasks.tree_json(
+                        task,
+                        build,
+                        builder_id,
+                        status.profile,
+                        status.weburl,
+                        hub.connection.topurl,
+                        now,
+                    )
+                except Exception:  # noqa: BLE001 - one odd task must not hide the others
+                    self._log.failure("can't show task {task_id}", task_id=task.task_id)
+                    continue
+                trees.append(tree)
+                if count % PORTION == 0:
+                    await deferLater(self._master.reactor, 0, lambda: None)
+        trees.sort(key=tasks.by_trouble)
+        return {"now": now, "trees": trees}
+
+    async def _builder_id(self, name: str) -> int | None:
+        if name not in self._builder_ids:
+            found = await self._master.data.get(("builders",), fields=["name", "builderid"])
+            self._builder_ids = {each["name"]: each["builderid"] for each in found}
+        return self._builder_ids.get(name)
+
+    async def sources(self) -> dict[str, Any]:
+        """Return what *Sources* shows."""
+        found = self._sources()
+        paused = await paused_sources(self._master, [each.name for each in found])
+        newest = await self._master.data.get(("changes",), order=["-changeid"], limit=CHANGES_READ)
+        changes = sources.last_changes(newest)
+        return {
+            "now": self._now(),
+            "sources": [
+                sources.source_json(
+                    each, each.name in paused, changes.get(each.name, ()), self._now()
+                )
+                for each in sorted(found, key=lambda each: each.name)
+            ],
+        }
+
+    async def deliveries(self) -> dict[str, Any]:
+        """Return what *Gates and deliveries* shows."""
+        found = []
+        for reporter in sorted(reporters(self._master), key=lambda each: str(each.name)):
+            status = reporter.status()
+            hub = self._hub_named(status.hub)
+            found.append(
+                deliveries.reporter_json(
+                    status,
+                    await pending_elsewhere(self._master, status.name, status.masters, LETTERS),
+                    await dead_letters(self._master, status.name, LETTERS),
+                    None if hub is None else hub.status().weburl,
+                )
+            )
+        return {
+            "now": self._now(),
+            "reporters": found,
+            "cancellations": [
+                deliveries.cancellation_json(each, hub.status().profile, hub.status().weburl)
+                for hub in self.hubs()
+                for each in hub.cancellations.status()
+            ],
+        }
+
+    async def history(self, name: str | None) -> dict[str, Any]:
+        """Return the queue and the throughput of a hub over the last day."""
+        return {"hub": name, "step": 300.0, "points": []}
+
+    async def packages(self, wanted: str) -> dict[str, Any]:
+        """Return the names of the packages that this master built."""
+        return {"packages": []}
+
+    async def mass(self) -> dict[str, Any]:
+        """Return what *Mass builds* shows."""
+        return {"mass_builds": []}
+
+    async def health(self) -> dict[str, Any]:
+        """Return whether the master is healthy, and why not."""
+        found = health.reasons(
+            [hub.status() for hub in self.hubs()],
+            self._sources(),
+            self._now(),
+            router=None,
+            database=await self._database_trouble(),
+        )
+        return {"ok": not found, "reasons": found}
+
+    async def _database_trouble(self) -> str | None:
+        asking = Deferred.fromCoroutine(_ask(self._master))
+        try:
+            await asking.addTimeout(DATABASE_PATIENCE, self._master.reactor)
+        except CancelledError:
+            raise
+        except DeferredTimeout:
+            return f"the master's database has not answered for {DATABASE_PATIENCE:.0f} s"
+        except Exception as error:  # noqa: BLE001 - of whatever driver
+            # Not the error's text: it may name the database with its password.
+            return f"the master's database is unreachable: {type(error).__name__}"
+        return None
+
+
+async def _ask(master: Any) -> None:
+    await master.data.get(("masters",))

@@ -1,0 +1,107 @@
+"""The page *Gates and deliveries*: reporters and cancellations. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from buildbot_koji.durable.cancellations import PendingCancellation
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.reporters.status import OpenGate, ReporterStatus
+from buildbot_koji.www.plain import LONG, link, number, text
+from txkoji import paths
+
+__all__ = ["cancellation_json", "delivery_id", "reporter_json"]
+
+SHOWN = 200
+"""Deliveries of a kind that are listed."""
+
+
+def delivery_id(delivery: Delivery) -> str:
+    """Return what names a delivery of a reporter in an address."""
+    return f"{delivery.build_id}-{delivery.name}"
+
+
+def reporter_json(
+    status: ReporterStatus,
+    elsewhere: Sequence[Delivery],
+    dead: Sequence[Delivery],
+    weburl: str | None,
+) -> dict[str, Any]:
+    """Return what the page shows of a reporter.
+
+    Args:
+        status: its status on this master.
+        elsewhere: the pending deliveries of other masters.
+        dead: the dead letters of all masters.
+        weburl: the address of the hub's pages, None if that is not known.
+    """
+    pending = [*status.pending, *elsewhere]
+    newest = sorted(dead, key=lambda each: -each.since)
+    return {
+        "name": text(status.name),
+        "kind": text(status.kind),
+        "hub": text(status.hub),
+        "pending": [_pending_json(each) for each in pending[:SHOWN]],
+        "pending_count": len(pending),
+        "dead": [_dead_json(each) for each in newest[:SHOWN]],
+        "dead_count": max(len(dead), status.dead),
+        "gates": [_gate_json(each, weburl) for each in status.gates[:SHOWN]],
+    }
+
+
+def cancellation_json(pending: PendingCancellation, hub: str, weburl: str) -> dict[str, Any]:
+    """Return what the page shows of a task that is still to be canceled."""
+    task = pending.task_id
+    return {
+        "hub": text(hub),
+        "task_id": task,
+        "method": text(pending.method),
+        "since": number(pending.since),
+        "reason": text(pending.reason, LONG),
+        "url": None if task is None else link(paths.task_url(weburl, task)),
+    }
+
+
+def _what(delivery: Delivery) -> str | None:
+    return text(f"{delivery.name} of build {delivery.build_id}")
+
+
+def _pending_json(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": text(delivery_id(delivery)),
+        "what": _what(delivery),
+        "build_id": delivery.build_id,
+        "since": number(delivery.since),
+        "attempts": delivery.attempts,
+        "reason": text(delivery.said or None, LONG),
+    }
+
+
+def _dead_json(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": text(delivery_id(delivery)),
+        "what": _what(delivery),
+        "build_id": delivery.build_id,
+        "nvr": _nvr(delivery),
+        "since": number(delivery.since),
+        "reason": text(delivery.said or None, LONG),
+    }
+
+
+def _nvr(delivery: Delivery) -> str | None:
+    subject = delivery.content.get("build")
+    return text(subject) if isinstance(subject, str) else None
+
+
+def _gate_json(gate: OpenGate, weburl: str | None) -> dict[str, Any]:
+    number_there = gate.koji_build_id
+    return {
+        "nvr": text(gate.subject),
+        "votes_there": [text(each) for each in gate.there],
+        "votes_missing": [text(each) for each in gate.missing],
+        "since": number(gate.since),
+        "url": None
+        if number_there is None or weburl is None
+        else link(paths.build_url(weburl, number_there)),
+    }

@@ -1,0 +1,50 @@
+"""Whether a master can do its work: reasons why not. Pure.
+
+A paused change source is no trouble: a person did that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.hubs.hub import HubStatus
+from buildbot_koji.www.plain import LONG, text
+
+__all__ = ["UNREACHABLE_AFTER", "reasons"]
+
+UNREACHABLE_AFTER = 300.0
+"""Seconds for which a hub may be unreachable."""
+
+
+def reasons(
+    hubs: Sequence[HubStatus],
+    sources: Sequence[SourceStatus],
+    now: float,
+    *,
+    router: str | None,
+    database: str | None,
+    unreachable_after: float = UNREACHABLE_AFTER,
+) -> list[str]:
+    """Return why a master is not healthy; nothing if it is.
+
+    Args:
+        hubs: the hubs that it uses.
+        sources: its change sources.
+        now: the time, in seconds since the epoch.
+        router: what is wrong with the connection to the other masters, None if nothing is.
+        database: what is wrong with the database, None if nothing is.
+        unreachable_after: seconds for which a hub may be unreachable.
+    """
+    found = [each for each in (database, router) if each is not None]
+    for hub in hubs:
+        since = hub.requests.changed_at
+        if hub.trouble is not None and since is not None and now - since >= unreachable_after:
+            found.append(
+                f"{hub.profile} has been unreachable for {now - since:.0f} s: {hub.trouble}"
+            )
+    for source in sources:
+        here = source.listener
+        if here is not None and here.state == "stale":
+            found.append(f"{source.name} has heard nothing for {here.silence:.0f} s: {here.reason}")
+    return [text(each, LONG) or "" for each in found]

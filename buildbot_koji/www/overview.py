@@ -1,0 +1,59 @@
+"""The page *Overview*: hubs, masters, health. Pure: status values in, plain values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from buildbot_koji.hubs.hub import HubStatus
+from buildbot_koji.www.plain import LONG, link, number, text
+
+__all__ = ["hub_json", "hub_state", "masters_json"]
+
+
+def hub_state(status: HubStatus) -> str:
+    """Return ``ok``, ``unreachable`` or, before the first answer, ``unknown``."""
+    if status.trouble is not None:
+        return "unreachable"
+    return "unknown" if status.requests.last_answer is None else "ok"
+
+
+def hub_json(status: HubStatus, bus: bool | None, now: float) -> dict[str, Any]:
+    """Return what the page shows of a hub.
+
+    Args:
+        status: the hub's status.
+        bus: whether its bus is connected, None without one.
+        now: the time, in seconds since the epoch.
+    """
+    requests, watcher = status.requests, status.watcher
+    return {
+        "name": text(status.profile),
+        "weburl": link(status.weburl),
+        "server": link(status.server),
+        "state": hub_state(status),
+        "since": number(requests.changed_at),
+        "reason": text(status.trouble, LONG),
+        "last_heard": number(requests.last_answer),
+        "latency": number(requests.latency),
+        "version": None,
+        "plugins": None,
+        "user": None,
+        "session_since": number(requests.logged_in_at) if status.is_logged_in else None,
+        "credentials": [],
+        "requests_per_second": round(requests.rate(now), 4),
+        "watched": watcher.watched,
+        "watch_delay": number(watcher.delay),
+        "channels": [],
+        "bus": bus_words(bus),
+    }
+
+
+def bus_words(bus: bool | None) -> str | None:
+    """Return ``connected`` or ``disconnected``, None without a bus."""
+    return None if bus is None else "connected" if bus else "disconnected"
+
+
+def masters_json(masters: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the page shows of the masters that share the database."""
+    return [{"name": text(each["name"]), "active": bool(each["active"])} for each in masters]

@@ -1,0 +1,67 @@
+"""Values for JSON: bounded texts, real numbers, links to http(s) only. Pure, and total."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from urllib.parse import urlsplit
+
+from buildbot_koji.database_values import clean_text
+
+__all__ = ["LONG", "SHORT", "encoded", "link", "number", "text"]
+
+SHORT = 200
+"""Characters of a name."""
+
+LONG = 500
+"""Characters of a reason."""
+
+LONGEST_LINK = 2000
+
+_CONTROLS = dict.fromkeys((*range(32), 127), " ")
+
+
+def text(value: Any, size: int = SHORT) -> str | None:
+    """Return a value as a text of one line, None for None."""
+    if value is None:
+        return None
+    # Cut first: a value may be huge.
+    words = clean_text(str(value)[: 2 * size]).translate(_CONTROLS).strip()
+    return words if len(words) <= size else f"{words[: size - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number, None for anything else."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and math.isfinite(value) else None
+
+
+def link(value: Any) -> str | None:
+    """Return an address if it is an http(s) one, else None."""
+    if not isinstance(value, str) or len(value) > LONGEST_LINK or value != value.strip():
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    return value if good else None
+
+
+def encoded(value: Any) -> bytes:
+    """Return a value as JSON; a number that JSON can't hold is null."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":")).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return value

@@ -1,0 +1,280 @@
+"""What is served below ``/plugins/koji/``: the page's files, JSON, actions, health, metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.error import Error
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from twisted.web.static import File
+
+from buildbot_koji.www.actions import ActionRefused, Actions
+from buildbot_koji.www.collect import Collector
+from buildbot_koji.www.plain import encoded
+
+__all__ = ["koji_pages"]
+
+JSON = b"application/json; charset=utf-8"
+
+FRESH_FOR = 1.0
+"""Seconds for which an answer is given again: fifty open pages cost as much as one."""
+
+MOST_ANSWERS = 200
+"""Answers that are kept."""
+
+LARGEST_BODY = 100_000
+"""Bytes of an action's body."""
+
+HEADER = b"buildbot-koji"
+"""The value of ``X-Requested-With`` that an action needs: no form of another site can send it."""
+
+Render = Callable[[], Awaitable[bytes]]
+
+
+class Answers:
+    """Gives each answer again while it is fresh, and makes it only once for all who ask meanwhile.
+
+    Args:
+        clock: an IReactorTime.
+        fresh_for: seconds.
+    """
+
+    def __init__(self, clock: Any, fresh_for: float = FRESH_FOR) -> None:
+        self._clock = clock
+        self._fresh_for = fresh_for
+        self._made: dict[str, tuple[float, bytes]] = {}
+        self._waiting: dict[str, list[Deferred[bytes]]] = {}
+
+    def forget(self) -> None:
+        """Make all answers anew: something was changed."""
+        self._made.clear()
+
+    async def get(self, key: str, render: Render) -> bytes:
+        """Return the answer of a key.
+
+        Args:
+            key: what is asked for.
+            render: makes the answer.
+        """
+        made_at, body = self._made.get(key, (None, b""))
+        if made_at is not None and 0 <= self._clock.seconds() - made_at < self._fresh_for:
+            return body
+        if key in self._waiting:
+            waiting: Deferred[bytes] = Deferred()
+            self._waiting[key].append(waiting)
+            return await waiting
+        waiters = self._waiting[key] = []
+        try:
+            body = await render()
+        except BaseException:
+            del self._waiting[key]
+            for each in waiters:
+                each.errback(Failure())
+            raise
+        del self._waiting[key]
+        while len(self._made) >= MOST_ANSWERS:
+            del self._made[next(iter(self._made))]
+        self._made[key] = (self._clock.seconds(), body)
+        for each in waiters:
+            each.callback(body)
+        return body
+
+
+def koji_pages(master: Any, static: str) -> File:
+    """Return everything below ``/plugins/koji/``.
+
+    Args:
+        master: the Buildbot master.
+        static: the directory of the page's files.
+    """
+    root = File(static)
+    collector = Collector(master)
+    answers = Answers(master.reactor)
+    root.putChild(b"api", _Api(master, collector, answers))
+    root.putChild(b"health", _Health(collector, answers))
+    root.putChild(b"metrics", _Metrics(collector, answers))
+    return root
+
+
+class _Answering(Resource):
+    """A resource whose answer is made in the background."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(self, collector: Collector, answers: Answers) -> None:
+        super().__init__()
+        self._collector = collector
+        self._answers = answers
+
+    def render_GET(self, request: Any) -> Any:
+        return self._in_background(request, self._get(request))
+
+    def _in_background(self, request: Any, answer: Any) -> int:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def failed(failure: Failure) -> None:
+            self._log.failure("can't answer {path}", failure, path=request.path)
+            if not gone and not request.startedWriting:
+                self._reply(request, 500, {"message": "the master's log has the reason"})
+
+        def ended(_: object) -> None:
+            if not gone and not request.finished:
+                request.finish()
+
+        Deferred.fromCoroutine(answer).addErrback(failed).addCallback(ended)
+        return NOT_DONE_YET
+
+    async def _get(self, request: Any) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def _reply(request: Any, code: int, content: Any) -> None:
+        request.setResponseCode(code)
+        _Answering._send(request, encoded(content), JSON)
+
+    @staticmethod
+    def _send(request: Any, body: bytes, kind: bytes) -> None:
+        request.setHeader(b"content-type", kind)
+        request.setHeader(b"x-content-type-options", b"nosniff")
+        request.setHeader(b"cache-control", b"no-cache")
+        if request.code == 200 and request.method == b"GET":
+            tag = b'"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+            # Twisted compares it with If-None-Match; the answer is 304 then, without a body.
+            if request.setETag(tag):
+                return
+        request.setHeader(b"content-length", str(len(body)).encode())
+        request.write(body)
+
+
+class _Api(_Answering):
+    """``api/...``: what the pages show, and what their buttons do."""
+
+    def __init__(self, master: Any, collector: Collector, answers: Answers) -> None:
+        super().__init__(collector, answers)
+        self._master = master
+        self._actions = Actions(master)
+
+    async def _get(self, request: Any) -> None:
+        path = [each.decode(errors="replace") for each in request.postpath if each]
+        wanted = {
+            name.decode(errors="replace"): values[0].decode(errors="replace")
+            for name, values in request.args.items()
+        }
+        render = self._render(path, wanted)
+        if render is None:
+            self._reply(request, 404, {"message": "there is no such page"})
+            return
+        key = json.dumps([path, sorted(wanted.items())])
+        self._send(request, await self._answers.get(key, render), JSON)
+
+    def _render(self, path: list[str], wanted: dict[str, str]) -> Render | None:
+        collector = self._collector
+        pages: dict[str, Callable[[], Awaitable[Any]]] = {
+            "overview": collector.overview,
+            "tasks": lambda: collector.tasks(wanted.get("hub")),
+            "sources": collector.sources,
+            "deliveries": collector.deliveries,
+            "history": lambda: collector.history(wanted.get("hub")),
+            "packages": lambda: collector.packages(wanted.get("q", "")),
+            "mass": collector.mass,
+        }
+        page = pages.get("/".join(path))
+        if page is None:
+            return None
+        make = page
+
+        async def render() -> bytes:
+            return encoded(await make())
+
+        return render
+
+    def render_POST(self, request: Any) -> Any:
+        return self._in_background(request, self._post(request))
+
+    async def _post(self, request: Any) -> None:
+        refusal = _cross_site(request)
+        if refusal is not None:
+            self._reply(request, 403, {"message": refusal})
+            return
+        path = [each.decode(errors="replace") for each in request.postpath if each]
+        action = self._actions.find(path)
+        if action is None:
+            self._reply(request, 404, {"message": "there is no such action"})
+            return
+        try:
+            await self._allow(request, path, action.name)
+            options = _body(request)
+            message = await action.do(options)
+        except Error as error:
+            words = (error.message or b"").decode(errors="replace")
+            self._reply(request, 403, {"message": words})
+        except ActionRefused as error:
+            self._reply(request, error.code, {"message": str(error)})
+        else:
+            self._answers.forget()
+            self._reply(request, 200, {"message": message})
+
+    async def _allow(self, request: Any, path: list[str], action: str) -> None:
+        # Buildbot's authorization does not cover what plugins serve.
+        await self._master.www.assertUserAllowed(request, ("koji", *path), action, {})
+
+
+def _cross_site(request: Any) -> str | None:
+    """Return why a request may come from another site's page, None if it can't."""
+    if request.getHeader(b"x-requested-with") != HEADER:
+        return "the header X-Requested-With: buildbot-koji is missing"
+    hosts = {request.getHeader(name) for name in (b"host", b"x-forwarded-host")}
+    for name in (b"origin", b"referer"):
+        address = request.getHeader(name)
+        if address is not None and _host(address) not in hosts:
+            return "the request comes from another site"
+    return None
+
+
+def _host(address: bytes) -> bytes:
+    try:
+        return bytes(urlsplit(address).netloc)
+    except ValueError:
+        return b""
+
+
+def _body(request: Any) -> dict[str, Any]:
+    content = request.content.read(LARGEST_BODY + 1)
+    if len(content) > LARGEST_BODY:
+        raise ActionRefused("the body is too large", code=400)
+    try:
+        found = json.loads(content) if content.strip() else {}
+    except (ValueError, RecursionError):
+        raise ActionRefused("the body must be JSON", code=400) from None
+    if not isinstance(found, dict):
+        raise ActionRefused("the body must be a JSON object", code=400)
+    return found
+
+
+class _Health(_Answering):
+    """``health``: 200, or 503 with the reasons."""
+
+    async def _get(self, request: Any) -> None:
+        async def render() -> bytes:
+            return encoded(await self._collector.health())
+
+        body = await self._answers.get("health", render)
+        request.setResponseCode(200 if json.loads(body)["ok"] else 503)
+        self._send(request, body, JSON)
+
+
+class _Metrics(_Answering):
+    """``metrics``: what Prometheus reads."""
+
+    async def _get(self, request: Any) -> None:
+        self._reply(request, 501, {"message": "pip install 'buildbot-koji[metrics]'"})

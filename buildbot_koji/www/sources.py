@@ -1,0 +1,102 @@
+"""The page *Sources*: change sources. Pure: status values in, plain values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from buildbot.util import datetime2epoch
+
+from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.properties import CHANGE_SOURCE
+from buildbot_koji.www.overview import bus_words
+from buildbot_koji.www.plain import LONG, link, number, text
+
+__all__ = ["last_changes", "source_json"]
+
+MOST_CHANGES = 10
+
+
+def source_json(
+    status: SourceStatus, is_paused: bool, changes: Sequence[Mapping[str, Any]], now: float
+) -> dict[str, Any]:
+    """Return what the page shows of a change source.
+
+    Args:
+        status: its status on this master.
+        is_paused: whether the database says that it is paused.
+        changes: its last changes, see :func:`last_changes`.
+        now: the time, in seconds since the epoch.
+    """
+    here = status.listener
+    state = "waiting" if here is None else here.state
+    found: dict[str, Any] = {
+        "name": text(status.name),
+        "hub": text(status.hub),
+        "state": "paused" if is_paused else state,
+        "active_here": here is not None,
+        "since": None,
+        "reason": None,
+        "next_poll": None,
+        "lag": None,
+        "held_back": 0,
+        "pending": 0,
+        "bus": None,
+        "bus_reason": None,
+        "last_changes": list(changes),
+        "put_aside": [],
+        "put_aside_count": 0,
+    }
+    if here is None:
+        return found
+    found.update(
+        since=number(now - here.silence) if state in ("unreachable", "stale") else None,
+        reason=text(here.reason, LONG),
+        next_poll=number(here.next_poll),
+        lag=None if here.polled_at is None else max(now - here.polled_at, 0.0),
+        held_back=here.held_back,
+        pending=here.pending,
+        bus=bus_words(here.bus),
+        bus_reason=text(here.bus_reason, LONG),
+        put_aside=[
+            {
+                "what": text(each.key),
+                "reason": text(each.reason, LONG),
+                "since": number(each.since),
+                "count": each.tries,
+            }
+            for each in here.last_unusable
+        ],
+        put_aside_count=here.unusable,
+    )
+    return found
+
+
+def last_changes(
+    changes: Sequence[Mapping[str, Any]],
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the last changes of each source, by its name.
+
+    Args:
+        changes: changes as Buildbot's data API gives them, the newest first.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for change in changes:
+        name, _ = change["properties"].get(CHANGE_SOURCE, (None, ""))
+        if not isinstance(name, str):
+            continue
+        mine = found.setdefault(name, [])
+        if len(mine) < MOST_CHANGES:
+            mine.append(
+                {
+                    "at": _epoch(change["when_timestamp"]),
+                    "revision": text(change["revision"]),
+                    "comments": text(change["comments"]),
+                    "url": link(change["revlink"]),
+                }
+            )
+    return found
+
+
+def _epoch(when: Any) -> float | None:
+    return number(when) if isinstance(when, (int, float)) else number(datetime2epoch(when))

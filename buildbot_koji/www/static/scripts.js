@@ -1,0 +1,1 @@
+// Built from www/src by `npm run build`.

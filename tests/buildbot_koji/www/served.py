@@ -1,0 +1,95 @@
+"""A master in this process that serves the Koji pages over HTTP, and a browser's requests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from buildbot.plugins import changes, reporters
+from twisted.internet.threads import deferToThread
+
+from tests.buildbot_koji.workbench import Workbench
+from tests.support import PROCESS_LIMIT
+
+BUTTON = {"X-Requested-With": "buildbot-koji"}
+"""What the page's own requests carry."""
+
+
+@dataclass
+class Reply:
+    """An HTTP response.
+
+    Attributes:
+        code: its status.
+        headers: its headers.
+        body: its body.
+    """
+
+    code: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.body)
+
+
+def _fetch(request: Request) -> Reply:
+    try:
+        with urlopen(request, timeout=PROCESS_LIMIT) as answer:
+            return Reply(answer.status, answer.headers, answer.read())
+    except HTTPError as error:
+        with error:
+            return Reply(error.code, error.headers, error.read())
+
+
+class ServedMaster(Workbench):
+    """A workbench with a change source, a reporter and the Koji pages.
+
+    Args:
+        directory: the master's base directory.
+        profile: the name of the hub's profile, or a hub.
+        www: what else is in the configuration of the pages.
+        more: what else is in the master's configuration.
+    """
+
+    def __init__(
+        self, directory: Path, profile: Any, www: dict[str, Any] | None = None, **more: Any
+    ) -> None:
+        source = changes.KojiChangeSource(
+            profile, name="koji", tags=["*"], poll_interval=300, bus=more.pop("bus", None)
+        )
+        tagging = reporters.KojiTagReporter(
+            name="gating", profile=profile, requires=["any", "other"], on_success={"tag": "demo"}
+        )
+        super().__init__(
+            directory,
+            tagging,
+            change_source=[source],
+            www={
+                "port": "tcp:0:interface=127.0.0.1",
+                "plugins": {"koji": {}},
+                **(www or {}),
+            },
+            **more,
+        )
+
+    @property
+    def url(self) -> str:
+        """The address of the Koji pages."""
+        return f"http://127.0.0.1:{self.master.www.getPortnum()}/plugins/koji/"
+
+    async def ask(self, path: str, *, body: Any = None, **headers: str) -> Reply:
+        """Send a request; a POST if there is a body."""
+        data = None if body is None else json.dumps(body).encode()
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await deferToThread(_fetch, Request(f"{self.url}{path}", data, given))
+
+    async def press(self, path: str, body: Any = None, **headers: str) -> Reply:
+        """Press a button of the page."""
+        return await self.ask(path, body=body or {}, **{**BUTTON, **headers})
