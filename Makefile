@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # The tests mostly wait, for masters and builders in processes of their own.
 TEST_PROCESSES ?= 4
 
-.PHONY: help venv demo test contract coverage lint types format api docs bench soak clean
+.PHONY: help venv demo test contract coverage lint types format api docs www www-check bench soak clean
 
 help:
 	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
@@ -18,6 +18,7 @@ help:
 	@echo "make format    format the code"
 	@echo "make api       write the typed stubs of the hub's methods"
 	@echo "make docs      write the reference tables of the pages"
+	@echo "make www       build the Koji pages of Buildbot's web UI (needs node and npm)"
 	@echo "make bench     measure, beside Koji's official client"
 	@echo "make soak      the long counts of the tests"
 
@@ -68,6 +69,21 @@ api: venv
 
 docs: venv
 	$(BIN)/python docs/reference.py
+
+# The built files are committed: only who changes www/ needs node.
+www/node_modules: www/package-lock.json
+	cd www && npm ci
+	touch $@
+
+www: www/node_modules
+	cd www && npm run --silent build
+
+# The pages' own tests, and whether the committed files are what www/ builds.
+www-check: www/node_modules
+	cd www && npm run --silent check && npm run --silent test
+	cd www && npm run --silent build -- ../build/www
+	cmp build/www/scripts.js buildbot_koji/www/static/scripts.js
+	cmp build/www/styles.css buildbot_koji/www/static/styles.css
 
 bench: venv
 	$(BIN)/python -m benchmarks $(ARGS)

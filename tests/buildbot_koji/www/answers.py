@@ -1,0 +1,308 @@
+"""Answers of the API for the page alone: what takes days to come about on a real hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ALL_STATES = ("OPEN", "FREE", "CLOSED", "FAILED", "CANCELED", "ASSIGNED")
+EVIL = "<img src=x onerror=\"document.title='broken into'\">"
+"""Text that must stay text."""
+
+SCRIPT_LINK = "javascript:document.title='broken into'"
+
+
+def overview(now: float) -> dict[str, Any]:
+    """One hub that answers and one that doesn't."""
+    up = {
+        "name": "fedora",
+        "weburl": "https://koji.example.test/koji",
+        "server": "https://koji.example.test/kojihub",
+        "state": "ok",
+        "since": now - 86400,
+        "reason": None,
+        "last_heard": now - 1,
+        "latency": 0.042,
+        "version": "1.35.1",
+        "plugins": ["protonmsg", "sidetag_hub"],
+        "user": "buildbot/builder.example.test",
+        "session_since": now - 5400,
+        "credentials": [
+            {
+                "kind": "certificate",
+                "name": "/etc/koji/buildbot.pem",
+                "expires": now + 9 * 86400,
+                "state": "warning",
+                "message": "expires in 9 days: renew it",
+            },
+            {
+                "kind": "keytab",
+                "name": "/etc/koji/buildbot.keytab",
+                "expires": None,
+                "state": "ok",
+                "message": "",
+            },
+        ],
+        "requests_per_second": 1.4,
+        "watched": 31,
+        "watch_delay": 2.0,
+        "channels": [
+            {"name": n, "free": f, "open": o, "capacity": c, "hosts": h, "ours": u}
+            for n, f, o, c, h, u in (
+                ("default", 112, 64, 70.5, 34, 24),
+                ("createrepo", 3, 4, 8.0, 4, 1),
+                ("sparc", 2, 0, 0.0, 0, 2),
+            )
+        ],
+        "bus": "connected",
+    }
+    down = {
+        **up,
+        "name": "centos",
+        "state": "unreachable",
+        "since": now - 700,
+        "reason": "connection refused",
+        "last_heard": now - 702,
+        "latency": None,
+        "version": None,
+        "plugins": None,
+        "user": None,
+        "session_since": None,
+        "credentials": [],
+        "watched": 0,
+        "watch_delay": None,
+        "channels": [],
+        "bus": None,
+    }
+    return {
+        "master": "builder.example.test:/srv/buildbot",
+        "masters": [
+            {"name": "builder.example.test:/srv/buildbot", "active": True},
+            {"name": "spare.example.test:/srv/buildbot", "active": False},
+        ],
+        "now": now,
+        "hubs": [down, up],
+        "health": {"ok": False, "reasons": ["the hub centos does not answer"]},
+    }
+
+
+def history(now: float) -> dict[str, Any]:
+    """A day whose queue swells and shrinks."""
+    points = []
+    for i in range(288):
+        hill = max(0, 120 - abs(i - 150))
+        points.append([now - (288 - i) * 300, hill, min(60, hill), hill // 5, hill // 9, i % 3])
+    return {"hub": "fedora", "step": 300, "points": points}
+
+
+def tasks(now: float, count: int = 31) -> dict[str, Any]:
+    """Task trees in each state, the fourth of which is in trouble."""
+    trees = []
+    for i in range(count):
+        state = ALL_STATES[i % 6] if i % 6 < 4 else "OPEN"
+        started = None if state == "FREE" else now - 60 * (i % 13) - 20
+        trouble = "noarch-check: no builder for sparc" if state == "FAILED" else None
+        trees.append(
+            {
+                "hub": "fedora",
+                "task_id": 5000 + i,
+                "label": EVIL if i == 9 else f"package-{i}-1.0-{i % 7}.f44",
+                "package": f"package-{i}",
+                "nvr": f"package-{i}-1.0-{i % 7}.f44",
+                "builder": ["scratch", "official"][i % 2],
+                "builder_id": 1,
+                "build_number": i,
+                "state": state,
+                "since": now - 900,
+                "started": started,
+                "arches": []
+                if state == "FREE"
+                else [
+                    {
+                        "arch": arch,
+                        "method": "buildArch",
+                        "state": ALL_STATES[(i + j) % 6],
+                        "task_id": 10 * (5000 + i) + j,
+                        "host": f"{arch}-01.example.test",
+                        "url": SCRIPT_LINK if i == 9 else "https://koji.example.test/koji/taskinfo",
+                        "log_url": "https://koji.example.test/work/build.log" if j == 0 else None,
+                    }
+                    for j, arch in enumerate(("x86_64", "aarch64", "ppc64le", "s390x"))
+                ],
+                "queue_position": i + 1 if state == "FREE" else None,
+                "elapsed": None,
+                "usual": 480.0,
+                "trouble": trouble,
+                "trouble_level": 2 if trouble else int(i % 11 == 10),
+                "url": "https://koji.example.test/koji/taskinfo?taskID=5000",
+            }
+        )
+    return {"now": now, "trees": trees}
+
+
+def package(now: float) -> dict[str, Any]:
+    """Builds of a package, one in five of which failed."""
+    return {
+        "name": "kernel",
+        "builds": [
+            {
+                "builder": "official",
+                "builder_id": 1,
+                "build_number": 50 - i,
+                "buildid": 500 - i,
+                "results": 2 if i % 5 == 1 else 0,
+                "state_string": "build successful",
+                "started": now - 7200 * i - 3000,
+                "duration": 2400.0 + 120 * (i * 7 % 11),
+                "nvr": f"kernel-6.1.{50 - i}-1.f44",
+                "reason": "mock exited with status 1" if i % 5 == 1 else None,
+                "failed_arch": "aarch64" if i % 5 == 1 else None,
+                "url": "https://koji.example.test/koji/buildinfo?buildID=7",
+                "log_url": "https://koji.example.test/work/build.log" if i % 5 == 1 else None,
+            }
+            for i in range(30)
+        ],
+    }
+
+
+def sources(now: float) -> dict[str, Any]:
+    """A source that listens, and one that is stale and has put items aside."""
+    good = {
+        "name": "fedora tags",
+        "hub": "fedora",
+        "state": "listening",
+        "active_here": True,
+        "since": now - 86400,
+        "reason": None,
+        "next_poll": now + 42,
+        "lag": 3.0,
+        "held_back": 2,
+        "bus": "connected",
+        "last_changes": [
+            {
+                "at": now - 60 * i - 30,
+                "revision": f"hello-1.{i}-1.f44",
+                "comments": f"hello-1.{i}-1.f44 was tagged into f44",
+                "url": "https://koji.example.test/koji/buildinfo?buildID=7",
+            }
+            for i in range(5)
+        ],
+        "put_aside": [],
+        "put_aside_count": 0,
+    }
+    stale = {
+        **good,
+        "name": "centos tags",
+        "hub": "centos",
+        "state": "stale",
+        "since": now - 700,
+        "reason": "the hub does not answer: connection refused",
+        "next_poll": now + 10,
+        "lag": 702.0,
+        "held_back": 0,
+        "bus": "disconnected",
+        "put_aside": [
+            {"what": "event 812", "reason": "no build has id 99", "since": now - 9000, "count": 3}
+        ],
+        "put_aside_count": 1,
+        "last_changes": [],
+    }
+    return {"sources": [good, stale]}
+
+
+def deliveries(now: float) -> dict[str, Any]:
+    """A tag reporter with a gate that waits, a pending delivery and two dead letters."""
+    return {
+        "reporters": [
+            {
+                "name": "stable",
+                "kind": "KojiTagReporter",
+                "pending": [
+                    {
+                        "id": 4,
+                        "what": "tag hello-1.0-1.f44 into f44-stable",
+                        "since": now - 120,
+                        "attempts": 3,
+                        "reason": "the hub does not answer",
+                    }
+                ],
+                "dead": [
+                    {
+                        "id": i,
+                        "what": f"tag world-{i}.0-1.f44 into f44-stable",
+                        "nvr": f"world-{i}.0-1.f44",
+                        "since": now - 86400,
+                        "reason": "tag f44-stable is locked: unlock it, then redeliver",
+                    }
+                    for i in (1, 2)
+                ],
+                "gates": [
+                    {
+                        "nvr": "hello-1.1-1.f44",
+                        "votes_there": ["rpmlint"],
+                        "votes_missing": ["installability", "upgrade"],
+                        "url": "https://koji.example.test/koji/buildinfo?buildID=8",
+                    }
+                ],
+            }
+        ],
+        "cancellations": [
+            {
+                "hub": "centos",
+                "task_id": 771,
+                "since": now - 300,
+                "reason": "the hub does not answer: connection refused",
+                "url": "https://koji.example.test/koji/taskinfo?taskID=771",
+            }
+        ],
+    }
+
+
+def mass(now: float) -> dict[str, Any]:
+    """A mass rebuild half through."""
+    return {
+        "mass_builds": [
+            {
+                "id": 17,
+                "hub": "fedora",
+                "builder": "mass-rebuild",
+                "builder_id": 1,
+                "build_number": 3,
+                "state": "running",
+                "summary": "1204 of 2400 done, 37 failed, 24 running",
+                "total": 2400,
+                "done": 1204,
+                "failed": 37,
+                "skipped": 5,
+                "running": 24,
+                "waiting": 1130,
+                "started": now - 36000,
+                "eta": 33000.0,
+                "at_once": 24,
+                "progress": [[now - 36000 + 360 * i, 12 * i, i // 3] for i in range(100)],
+                "failures_by_reason": [["mock exited with status 1", 30], ["no such tag", 7]],
+                "failures_by_owner": [["alice", 20], ["bob", 17]],
+            }
+        ]
+    }
+
+
+def mass_packages(count: int = 2400) -> dict[str, Any]:
+    """The packages of the mass rebuild."""
+    states = ["built", "built", "failed", "running", "waiting", "adopted", "skipped", "held"]
+    return {
+        "packages": [
+            {
+                "package": f"package-{i}",
+                "owner": ["alice", "bob"][i % 2],
+                "state": states[i % 8],
+                "reason": "mock exited with status 1" if i % 8 == 2 else None,
+                "task_id": 9000 + i,
+                "url": "https://koji.example.test/koji/taskinfo?taskID=9000",
+                "log_url": "https://koji.example.test/work/build.log" if i % 8 == 2 else None,
+                "nvr": f"package-{i}-1.0-1.f44",
+                "arch": "s390x" if i % 8 == 2 else None,
+                "duration": 300.0 + i,
+            }
+            for i in range(count)
+        ]
+    }

@@ -1,0 +1,112 @@
+// A plot over time, by uPlot, in the colours of the page.
+import React, { useEffect, useRef, useState } from "react";
+import uPlot from "uplot";
+import { absolute } from "./format";
+
+export interface Line {
+  label: string;
+  /** The name of one of the page's colours: a custom property without `--koji-`. */
+  color: string;
+  bars?: boolean;
+}
+
+interface Props {
+  label: string;
+  lines: Line[];
+  /** The x values, then those of each line. */
+  data: uPlot.AlignedData;
+  height?: number;
+  /** Whether x is a moment; else it is a number of its own. */
+  time?: boolean;
+  /** How the values of the y axis and of the legend read. */
+  say?: (value: number) => string;
+}
+
+const DARK = "(prefers-color-scheme: dark)";
+
+/** Say the moments of an axis: with the date where they span more than two days. */
+function moments(splits: number[]): string[] {
+  const span = (splits[splits.length - 1] ?? 0) - (splits[0] ?? 0);
+  return splits.map((at) => absolute(at).slice(...(span > 172800 ? [5, 10] : [11, 16])));
+}
+
+/** Plot some lines or bars; the label is what a screen reader says. */
+export function Chart({ label, lines, data, height = 180, time = true, say }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const latest = useRef(data);
+  latest.current = data;
+  const [dark, setDark] = useState(() => window.matchMedia(DARK).matches);
+  const shape = JSON.stringify([lines, time, height]);
+
+  useEffect(() => {
+    const media = window.matchMedia(DARK);
+    const follow = () => setDark(media.matches);
+    media.addEventListener("change", follow);
+    return () => media.removeEventListener("change", follow);
+  }, []);
+
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return undefined;
+    const style = getComputedStyle(element);
+    const color = (name: string) => style.getPropertyValue(`--koji-${name}`).trim() || "gray";
+    const axis = {
+      stroke: color("text"),
+      grid: { stroke: color("line") },
+      ticks: { stroke: color("line") },
+    };
+    const value = (_: uPlot, raw: number | null) =>
+      raw === null || raw === undefined
+        ? "–"
+        : say
+          ? say(raw)
+          : String(Math.round(raw * 100) / 100);
+    const bars = uPlot.paths.bars?.({ size: [0.7, 24] });
+    const made = new uPlot(
+      {
+        width: Math.max(200, element.clientWidth),
+        height,
+        scales: {
+          x: time ? { time } : { time, range: (_u, min, max) => [min - 0.5, max + 0.5] },
+          y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] },
+        },
+        cursor: { points: { show: false } },
+        axes: [
+          time ? { ...axis, values: (_u, splits) => moments(splits) } : { ...axis, show: false },
+          { ...axis, size: 60, ...(say ? { values: (_u, splits) => splits.map(say) } : {}) },
+        ],
+        series: [
+          time
+            ? { value: (_u, raw) => (raw === null ? "–" : absolute(raw)) }
+            : { label: "no.", value: (_u, raw) => (raw === null ? "–" : String(raw)) },
+          ...lines.map((line) => ({
+            label: line.label,
+            stroke: color(line.color),
+            width: line.bars ? 0 : 2,
+            value,
+            ...(line.bars && bars ? { paths: bars, fill: color(line.color) } : {}),
+            points: { show: false },
+          })),
+        ],
+      },
+      latest.current,
+      element,
+    );
+    plot.current = made;
+    const observer = new ResizeObserver(() =>
+      made.setSize({ width: Math.max(200, element.clientWidth), height }),
+    );
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+    // `shape` stands for lines, time and height.
+  }, [shape, dark]);
+
+  useEffect(() => plot.current?.setData(data), [data]);
+
+  return <div ref={place} role="img" aria-label={label} className="koji-chart" />;
+}

@@ -1,0 +1,153 @@
+// What is decided and not yet delivered, and what never will be by itself?
+import React from "react";
+import { usePolled } from "../api";
+import { count } from "../format";
+import { Action, Badge, Out, Page, Shown, Table, When } from "../parts";
+import type { Deliveries, Reporter } from "../types";
+
+export function DeliveriesPage() {
+  const { data, error, now, refresh } = usePolled<Deliveries>("deliveries");
+  return (
+    <Page title="Gates and deliveries">
+      <Shown data={data} error={error}>
+        {({ reporters, cancellations }) => (
+          <>
+            {reporters.length === 0 && <p>This master has no Koji reporter.</p>}
+            {reporters.map((reporter) => (
+              <ReporterCard key={reporter.name} reporter={reporter} now={now} refresh={refresh} />
+            ))}
+            <section className="card" aria-label="Pending cancellations">
+              <div className="card-header">
+                <h2>Pending cancellations</h2>
+                <Badge tone={cancellations.length ? "waiting" : "good"}>
+                  {cancellations.length ? `${cancellations.length} pending` : "none"}
+                </Badge>
+              </div>
+              {cancellations.length > 0 && (
+                <div className="card-body">
+                  <Table
+                    label="Cancellations"
+                    columns={["Task", "Hub", "Since", "Why"]}
+                    rows={cancellations.map((each) => ({
+                      key: `${each.hub} ${each.task_id}`,
+                      cells: [
+                        <Out to={each.url}>{each.task_id}</Out>,
+                        each.hub,
+                        <When at={each.since} now={now} none="" />,
+                        each.reason,
+                      ],
+                    }))}
+                  />
+                </div>
+              )}
+            </section>
+          </>
+        )}
+      </Shown>
+    </Page>
+  );
+}
+
+export function ReporterCard({
+  reporter,
+  now,
+  refresh,
+}: {
+  reporter: Reporter;
+  now: number;
+  refresh: () => void;
+}) {
+  const { pending, dead, gates } = reporter;
+  const path = `deliveries/${encodeURIComponent(reporter.name)}/redeliver`;
+  return (
+    <section className="card" aria-label={`Reporter ${reporter.name}`}>
+      <div className="card-header">
+        <h2>{reporter.name}</h2>
+        <span className="koji-muted">{reporter.kind}</span>
+        <Badge tone={dead.length ? "bad" : "good"}>
+          {dead.length ? count(dead.length, "dead letter") : "no dead letters"}
+        </Badge>
+        <Badge tone={pending.length ? "waiting" : "good"}>
+          {pending.length ? `${pending.length} pending` : "nothing pending"}
+        </Badge>
+      </div>
+      <div className="card-body">
+        {dead.length > 0 && (
+          <>
+            <div className="koji-actions">
+              <Action
+                path={path}
+                body={{ ids: null }}
+                label="Redeliver all"
+                describedAs={reporter.name}
+                onDone={refresh}
+              />
+            </div>
+            <Table
+              label="Dead letters"
+              columns={["Delivery", "NVR", "Since", "Why it was refused", "Action"]}
+              rows={dead.map((each) => ({
+                key: String(each.id),
+                cells: [
+                  each.what,
+                  each.nvr,
+                  <When at={each.since} now={now} none="" />,
+                  each.reason,
+                  <Action
+                    path={path}
+                    body={{ ids: [each.id] }}
+                    label="Redeliver"
+                    describedAs={each.nvr ?? each.what}
+                    onDone={refresh}
+                  />,
+                ],
+              }))}
+            />
+          </>
+        )}
+        {gates.length > 0 && (
+          <Table
+            label="Gates"
+            columns={["Koji build", "Votes there", "Votes missing"]}
+            rows={gates.map((each) => ({
+              key: each.nvr,
+              cells: [
+                <Out to={each.url}>{each.nvr}</Out>,
+                <Votes names={each.votes_there} there />,
+                <Votes names={each.votes_missing} there={false} />,
+              ],
+            }))}
+          />
+        )}
+        {pending.length > 0 && (
+          <Table
+            label="Pending deliveries"
+            columns={["Delivery", "Since", "Attempts", "Why it waits"]}
+            rows={pending.map((each) => ({
+              key: String(each.id),
+              cells: [
+                each.what,
+                <When at={each.since} now={now} none="" />,
+                each.attempts,
+                each.reason,
+              ],
+            }))}
+          />
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Votes({ names, there }: { names: string[]; there: boolean }) {
+  return (
+    <span className="koji-arches">
+      {names.map((name) => (
+        <Badge key={name} tone={there ? "good" : "waiting"}>
+          {name} {there ? "voted" : "missing"}
+        </Badge>
+      ))}
+      {names.length === 0 && <span className="koji-muted">none</span>}
+    </span>
+  );
+}

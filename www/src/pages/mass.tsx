@@ -1,0 +1,268 @@
+// How far is a rebuild of many packages?
+import React, { useMemo, useState } from "react";
+import { Link, useParams } from "react-router-dom";
+import { usePolled } from "../api";
+import { Chart } from "../chart";
+import { count, duration } from "../format";
+import { Action, Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import type { Mass, MassBuilds, MassPackage, MassPackages } from "../types";
+
+const STATES: Record<Mass["state"], Tone> = {
+  running: "busy",
+  paused: "off",
+  stopping: "waiting",
+  ended: "good",
+};
+const PACKAGES: Record<MassPackage["state"], Tone> = {
+  waiting: "waiting",
+  held: "waiting",
+  running: "busy",
+  built: "good",
+  adopted: "good",
+  failed: "bad",
+  skipped: "off",
+};
+const LINES = [
+  { label: "done", color: "good" },
+  { label: "failed", color: "bad" },
+];
+const SHOWN = 500;
+
+export function MassListPage() {
+  const { data, error, now } = usePolled<MassBuilds>("mass");
+  return (
+    <Page title="Mass builds">
+      <Shown data={data} error={error}>
+        {({ mass_builds }) =>
+          mass_builds.length ? (
+            <Table
+              label="Mass builds of this master"
+              columns={["Mass build", "State", "Done", "Failed", "Left", "Started", "Ends"]}
+              rows={mass_builds.map((each) => ({
+                key: String(each.id),
+                cells: [
+                  <Link to={`/koji/mass/${encodeURIComponent(String(each.id))}`}>
+                    {nameOf(each)}
+                  </Link>,
+                  <Badge tone={STATES[each.state] ?? "off"}>{each.state}</Badge>,
+                  `${each.done} of ${each.total}`,
+                  each.failed,
+                  each.running + each.waiting,
+                  <When at={each.started} now={now} />,
+                  each.eta === null ? "" : `in ${duration(each.eta)}`,
+                ],
+              }))}
+            />
+          ) : (
+            <p>No mass build runs here or ended lately.</p>
+          )
+        }
+      </Shown>
+    </Page>
+  );
+}
+
+const nameOf = (mass: Mass): string =>
+  mass.builder === null ? `Mass build ${mass.id}` : `${mass.builder} #${mass.build_number ?? "?"}`;
+
+export function MassPage() {
+  const { id = "" } = useParams();
+  const { data, error, now, refresh } = usePolled<MassBuilds>("mass");
+  return (
+    <Page title="Mass build">
+      <Shown data={data} error={error}>
+        {({ mass_builds }) => {
+          const mass = mass_builds.find((each) => String(each.id) === id);
+          return mass ? (
+            <MassView mass={mass} now={now} refresh={refresh} />
+          ) : (
+            <p>
+              This master does not run it (any more). <Link to="/koji/mass">All mass builds</Link>
+            </p>
+          );
+        }}
+      </Shown>
+    </Page>
+  );
+}
+
+export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refresh: () => void }) {
+  const path = `mass/${encodeURIComponent(String(mass.id))}`;
+  const name = nameOf(mass);
+  const progress = useMemo(
+    () =>
+      [0, 1, 2].map((index) => mass.progress.map((point) => point[index as 0 | 1 | 2])) as [
+        number[],
+        number[],
+        number[],
+      ],
+    [mass.progress],
+  );
+  return (
+    <>
+      <section className="card" aria-label={name}>
+        <div className="card-header">
+          <h2>
+            <BuildLink builder={mass.builder} id={mass.builder_id} number={mass.build_number} />
+          </h2>
+          <Badge tone={STATES[mass.state] ?? "off"}>{mass.state}</Badge>
+          <span>{mass.summary}</span>
+        </div>
+        <div className="card-body">
+          {mass.state !== "ended" && (
+            <div className="koji-actions">
+              {mass.state === "paused" ? (
+                <Action
+                  path={`${path}/resume`}
+                  label="Resume"
+                  describedAs={name}
+                  onDone={refresh}
+                />
+              ) : (
+                <Action path={`${path}/pause`} label="Pause" describedAs={name} onDone={refresh} />
+              )}
+              <Action
+                path={`${path}/stop`}
+                label="Stop"
+                confirm="Stop it, really?"
+                describedAs={name}
+                onDone={refresh}
+              />
+            </div>
+          )}
+          <dl className="koji-facts">
+            {(
+              [
+                ["Done", `${mass.done} of ${mass.total}`],
+                ["Failed", mass.failed],
+                ["Skipped", mass.skipped],
+                [
+                  "Running",
+                  mass.at_once === null
+                    ? mass.running
+                    : `${mass.running}, at most ${mass.at_once} at once`,
+                ],
+                ["Waiting", mass.waiting],
+                ["Started", <When at={mass.started} now={now} />],
+                ["Ends", mass.eta === null ? "unknown" : `in ${duration(mass.eta)}`],
+              ] as [string, React.ReactNode][]
+            ).map(([caption, value]) => (
+              <div key={caption}>
+                <dt>{caption}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
+          </dl>
+          {mass.progress.length > 1 && (
+            <figure>
+              <figcaption>Progress</figcaption>
+              <Chart
+                label={`Progress: ${mass.done} of ${mass.total} done, ${mass.failed} failed`}
+                lines={LINES}
+                data={progress}
+              />
+            </figure>
+          )}
+          <div className="koji-charts">
+            {mass.failures_by_reason.length > 0 && (
+              <Table
+                label="Failures by reason"
+                columns={["Reason", "Packages"]}
+                rows={mass.failures_by_reason.map(([reason, n]) => ({
+                  key: reason,
+                  cells: [reason, n],
+                }))}
+              />
+            )}
+            {mass.failures_by_owner.length > 0 && (
+              <Table
+                label="Failures by owner"
+                columns={["Owner", "Packages"]}
+                rows={mass.failures_by_owner.map(([owner, n]) => ({
+                  key: owner,
+                  cells: [owner, n],
+                }))}
+              />
+            )}
+          </div>
+        </div>
+      </section>
+      <MassTable path={path} />
+    </>
+  );
+}
+
+function MassTable({ path }: { path: string }) {
+  const { data, error } = usePolled<MassPackages>(`${path}/packages`, 5);
+  return (
+    <Shown data={data} error={error}>
+      {({ packages }) => <Packages packages={packages} />}
+    </Shown>
+  );
+}
+
+export function Packages({ packages }: { packages: MassPackage[] }) {
+  const [text, setText] = useState("");
+  const [state, setState] = useState("");
+  const rows = useMemo(() => {
+    const word = text.trim().toLowerCase();
+    return packages.filter(
+      (each) =>
+        (!state || each.state === state) &&
+        `${each.package} ${each.owner ?? ""} ${each.reason ?? ""}`.toLowerCase().includes(word),
+    );
+  }, [packages, text, state]);
+  return (
+    <>
+      <form className="koji-filter" role="search" onSubmit={(event) => event.preventDefault()}>
+        <label>
+          Package, owner or reason
+          <input
+            type="search"
+            className="form-control form-control-sm"
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </label>
+        <label>
+          State
+          <select
+            className="form-control form-control-sm"
+            value={state}
+            onChange={(event) => setState(event.target.value)}
+          >
+            <option value="">all</option>
+            {Object.keys(PACKAGES).map((each) => (
+              <option key={each}>{each}</option>
+            ))}
+          </select>
+        </label>
+      </form>
+      <p role="status">
+        {`${rows.length.toLocaleString("en")} of ${count(packages.length, "package")}`}
+        {rows.length > SHOWN && `; the first ${SHOWN} are shown, the filter finds the others`}
+      </p>
+      <Table
+        label="Packages"
+        columns={["Package", "State", "Owner", "Why", "Took", "Links"]}
+        rows={rows.slice(0, SHOWN).map((each) => ({
+          key: each.package,
+          cells: [
+            each.nvr ?? each.package,
+            <Badge tone={PACKAGES[each.state] ?? "off"}>{each.state}</Badge>,
+            each.owner,
+            <>
+              {each.arch && <strong>{each.arch}: </strong>}
+              {each.reason}
+            </>,
+            each.duration === null ? "" : duration(each.duration),
+            <span className="koji-links">
+              {each.url && <Out to={each.url}>Koji</Out>}{" "}
+              {each.log_url && <Out to={each.log_url}>log</Out>}
+            </span>,
+          ],
+        }))}
+      />
+    </>
+  );
+}

@@ -1,0 +1,208 @@
+// Is Koji up, and how busy is it?
+import React, { useMemo } from "react";
+import { usePolled } from "../api";
+import { Chart } from "../chart";
+import { clock, count, duration, latency } from "../format";
+import { Badge, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import type { Channel, Credential, History, Hub, Overview } from "../types";
+
+const QUEUE = [
+  { label: "waiting", color: "waiting" },
+  { label: "building", color: "busy" },
+  { label: "ours", color: "odd" },
+];
+const THROUGHPUT = [
+  { label: "ended", color: "good", bars: true },
+  { label: "failed", color: "bad", bars: true },
+];
+const CREDENTIAL_TONES: Record<Credential["state"], Tone> = {
+  ok: "good",
+  warning: "waiting",
+  expired: "bad",
+  broken: "bad",
+};
+
+export function OverviewPage() {
+  const { data, error, now } = usePolled<Overview>("overview");
+  return (
+    <Page title="Koji">
+      <Shown data={data} error={error}>
+        {(overview) => (
+          <>
+            {!overview.health.ok && (
+              <div className="alert alert-warning" role="alert">
+                <strong>This master is not healthy.</strong>
+                <ul>
+                  {overview.health.reasons.map((reason) => (
+                    <li key={reason}>{reason}</li>
+                  ))}
+                </ul>
+              </div>
+            )}
+            {overview.hubs.length === 0 && (
+              <p>
+                No hub is in use: no step, change source or reporter of this master has asked one
+                yet.
+              </p>
+            )}
+            {overview.hubs.map((hub) => (
+              <HubCard key={hub.name} hub={hub} now={now} />
+            ))}
+            <p className="koji-muted">
+              Seen from the master {overview.master}
+              {overview.masters.length > 1 &&
+                `. All masters: ${overview.masters
+                  .map((each) => `${each.name}${each.active ? "" : " (inactive)"}`)
+                  .join(", ")}`}
+              .
+            </p>
+          </>
+        )}
+      </Shown>
+    </Page>
+  );
+}
+
+/** Say in one line whether the hub answers. */
+export function hubLine(hub: Hub, now: number): string {
+  if (hub.state === "ok") return "reachable";
+  if (hub.state === "unknown") return "not asked yet";
+  const since = hub.since === null ? "" : ` since ${clock(hub.since, now)}`;
+  return `does not answer${since}${hub.reason ? `: ${hub.reason}` : ""}`;
+}
+
+function HubCard({ hub, now }: { hub: Hub; now: number }) {
+  const tone: Tone = hub.state === "ok" ? "good" : hub.state === "unreachable" ? "bad" : "off";
+  return (
+    <section className="card" aria-label={`Hub ${hub.name}`}>
+      <div className="card-header">
+        <h2>
+          <Out to={hub.weburl}>{hub.name}</Out>
+        </h2>
+        <Badge tone={tone}>
+          {hub.state === "ok" ? "up" : hub.state === "unreachable" ? "down" : "unknown"}
+        </Badge>
+        <span className="koji-hub-line">{hubLine(hub, now)}</span>
+      </div>
+      <div className="card-body">
+        <dl className="koji-facts">
+          <Fact name="Last heard">
+            <When at={hub.last_heard} now={now} />
+          </Fact>
+          <Fact name="Latency">{hub.latency === null ? "unknown" : latency(hub.latency)}</Fact>
+          <Fact name="Requests">{`${hub.requests_per_second.toFixed(1)} per second`}</Fact>
+          <Fact name="Watched">{count(hub.watched, "task")}</Fact>
+          <Fact name="Watch delay">
+            {hub.watch_delay === null ? "unknown" : duration(hub.watch_delay)}
+          </Fact>
+          <Fact name="Logged in">
+            {hub.user ?? "anonymous"}
+            {hub.session_since !== null && (
+              <>
+                {", session from "}
+                <When at={hub.session_since} now={now} />
+              </>
+            )}
+          </Fact>
+          <Fact name="Koji">
+            {hub.version ?? "unknown version"}
+            {hub.plugins !== null && hub.plugins.length > 0 && ` with ${hub.plugins.join(", ")}`}
+          </Fact>
+          {hub.bus !== null && (
+            <Fact name="Message bus">
+              <Badge tone={hub.bus === "connected" ? "good" : "bad"}>{hub.bus}</Badge>
+            </Fact>
+          )}
+          <Fact name="Server">
+            <code>{hub.server}</code>
+          </Fact>
+        </dl>
+        {hub.credentials.length > 0 && (
+          <ul className="koji-plain" aria-label="Credentials">
+            {hub.credentials.map((each) => (
+              <li key={`${each.kind} ${each.name}`}>
+                <Badge tone={CREDENTIAL_TONES[each.state]}>{each.state}</Badge> {each.kind}{" "}
+                <code>{each.name}</code>
+                {each.message
+                  ? `: ${each.message}`
+                  : each.expires !== null && (
+                      <>
+                        {each.expires < now ? ", expired " : ", expires "}
+                        <When at={each.expires} now={now} />
+                      </>
+                    )}
+              </li>
+            ))}
+          </ul>
+        )}
+        {hub.channels.length > 0 && <Channels channels={hub.channels} />}
+        <Day hub={hub.name} />
+      </div>
+    </section>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Channels({ channels }: { channels: Channel[] }) {
+  return (
+    <Table
+      label="Queue per channel"
+      columns={["Channel", "Waiting", "Building", "Ours", "Hosts", "Capacity"]}
+      rows={channels.map((each) => ({
+        key: each.name,
+        cells: [
+          each.name,
+          each.free,
+          each.open,
+          each.ours,
+          each.hosts === 0 ? <Badge tone="bad">no host</Badge> : each.hosts,
+          Math.round(each.capacity * 10) / 10,
+        ],
+      }))}
+    />
+  );
+}
+
+function Day({ hub }: { hub: string }) {
+  const { data, error } = usePolled<History>(`history?hub=${encodeURIComponent(hub)}`, 5);
+  const [queue, throughput] = useMemo(() => {
+    const points = data?.points ?? [];
+    const column = (index: 0 | 1 | 2 | 3 | 4 | 5) => points.map((point) => point[index]);
+    return [
+      [column(0), column(1), column(2), column(3)] as [number[], number[], number[], number[]],
+      [column(0), column(4), column(5)] as [number[], number[], number[]],
+    ];
+  }, [data]);
+  if (data === null) return error === null ? null : <p className="koji-muted">{error}</p>;
+  if (data.points.length < 2)
+    return <p className="koji-muted">The plot of the day begins with the next points.</p>;
+  const last = data.points[data.points.length - 1];
+  return (
+    <div className="koji-charts">
+      <figure>
+        <figcaption>Queue, last day</figcaption>
+        <Chart
+          label={`Queue of the last day; last ${last?.[1] ?? 0} waiting, ${last?.[2] ?? 0} building, ${last?.[3] ?? 0} ours`}
+          lines={QUEUE}
+          data={queue}
+        />
+      </figure>
+      <figure>
+        <figcaption>Tasks ended per {duration(data.step)}, last day</figcaption>
+        <Chart
+          label={`Tasks of this master that ended in the last day: ${throughput[1].reduce((a, b) => a + b, 0)}, failed ${throughput[2].reduce((a, b) => a + b, 0)}`}
+          lines={THROUGHPUT}
+          data={throughput}
+        />
+      </figure>
+    </div>
+  );
+}

@@ -1,0 +1,151 @@
+// Do the change sources hear of new builds?
+import React from "react";
+import { usePolled } from "../api";
+import { count, duration } from "../format";
+import { Action, Badge, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import type { Source, Sources } from "../types";
+
+const TONES: Record<Source["state"], Tone> = {
+  listening: "good",
+  paused: "off",
+  waiting: "waiting",
+  starting: "waiting",
+  unreachable: "bad",
+  stale: "bad",
+};
+
+export function SourcesPage() {
+  const { data, error, now, refresh } = usePolled<Sources>("sources");
+  return (
+    <Page title="Sources">
+      <Shown data={data} error={error}>
+        {({ sources }) =>
+          sources.length ? (
+            <>
+              {sources.map((source) => (
+                <SourceCard key={source.name} source={source} now={now} refresh={refresh} />
+              ))}
+            </>
+          ) : (
+            <p>This master has no Koji change source.</p>
+          )
+        }
+      </Shown>
+    </Page>
+  );
+}
+
+export function SourceCard({
+  source,
+  now,
+  refresh,
+}: {
+  source: Source;
+  now: number;
+  refresh: () => void;
+}) {
+  const path = `sources/${encodeURIComponent(source.name)}`;
+  const paused = source.state === "paused";
+  return (
+    <section className="card" aria-label={`Source ${source.name}`}>
+      <div className="card-header">
+        <h2>{source.name}</h2>
+        <Badge tone={TONES[source.state] ?? "off"}>{source.state}</Badge>
+        <span>
+          {source.since !== null && (
+            <>
+              since <When at={source.since} now={now} />
+            </>
+          )}
+          {source.reason !== null && `: ${source.reason}`}
+        </span>
+      </div>
+      <div className="card-body">
+        {!source.active_here && (
+          <p>Another master runs this source; these are its figures in the database.</p>
+        )}
+        <div className="koji-actions">
+          {paused ? (
+            <Action
+              path={`${path}/resume`}
+              label="Resume"
+              describedAs={source.name}
+              onDone={refresh}
+            />
+          ) : (
+            <Action
+              path={`${path}/pause`}
+              label="Pause"
+              describedAs={source.name}
+              onDone={refresh}
+            />
+          )}
+          <Action
+            path={`${path}/poll`}
+            label="Poll now"
+            describedAs={source.name}
+            onDone={refresh}
+          />
+        </div>
+        <dl className="koji-facts">
+          <div>
+            <dt>Hub</dt>
+            <dd>{source.hub}</dd>
+          </div>
+          <div>
+            <dt>Next poll</dt>
+            <dd>
+              <When at={source.next_poll} now={now} none="none planned" />
+            </dd>
+          </div>
+          <div>
+            <dt>Lag</dt>
+            <dd>{source.lag === null ? "unknown" : duration(source.lag)}</dd>
+          </div>
+          <div>
+            <dt>Held back</dt>
+            <dd>{count(source.held_back, "change")}</dd>
+          </div>
+          {source.bus !== null && (
+            <div>
+              <dt>Message bus</dt>
+              <dd>
+                <Badge tone={source.bus === "connected" ? "good" : "bad"}>{source.bus}</Badge>
+              </dd>
+            </div>
+          )}
+        </dl>
+        {source.put_aside_count > 0 && (
+          <Table
+            label="Put aside"
+            caption={`Put aside: ${count(source.put_aside_count, "item")} that can’t become a change`}
+            columns={["Item", "Why", "Since", "Times"]}
+            rows={source.put_aside.map((each) => ({
+              key: each.what,
+              cells: [
+                each.what,
+                each.reason,
+                <When at={each.since} now={now} none="" />,
+                each.count,
+              ],
+            }))}
+          />
+        )}
+        {source.last_changes.length > 0 && (
+          <Table
+            label="Last changes"
+            columns={["Revision", "What", "When"]}
+            rows={source.last_changes.map((each, index) => ({
+              key: `${each.revision} ${each.at} ${index}`,
+              cells: [
+                each.revision,
+                <Out to={each.url}>{each.comments}</Out>,
+                <When at={each.at} now={now} />,
+              ],
+            }))}
+          />
+        )}
+      </div>
+    </section>
+  );
+}

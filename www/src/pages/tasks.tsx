@@ -1,0 +1,227 @@
+// What is Koji doing for us right now?
+import React, { useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useSearchParams } from "react-router-dom";
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { usePolled } from "../api";
+import { count } from "../format";
+import { Badge, BuildLink, Out, Page, Progress, Shown, When } from "../parts";
+import { chosen, elapsed, STATE_TEXT, STATE_TONE } from "../trees";
+import type { Tasks, Tree } from "../types";
+
+const ROW = 64;
+
+export function TasksPage() {
+  const { data, error, now } = usePolled<Tasks>("tasks");
+  return (
+    <Page title="In Koji now">
+      <Shown data={data} error={error}>
+        {({ trees }) => <TaskList trees={trees} now={now} />}
+      </Shown>
+    </Page>
+  );
+}
+
+export function TaskList({ trees, now }: { trees: Tree[]; now: number }) {
+  const [params, setParams] = useSearchParams();
+  const filter = {
+    text: params.get("text") ?? "",
+    builder: params.get("builder") ?? "",
+    state: params.get("state") ?? "",
+  };
+  const { text, builder, state } = filter;
+  const rows = useMemo(
+    () => chosen(trees, { text, builder, state }),
+    [trees, text, builder, state],
+  );
+  const builders = useMemo(
+    () => [...new Set(trees.flatMap((tree) => tree.builder ?? []))].sort(),
+    [trees],
+  );
+  const troubles = trees.filter((tree) => tree.trouble_level > 0).length;
+
+  function change(name: string, value: string): void {
+    setParams(
+      (old) => {
+        const next = new URLSearchParams(old);
+        if (value) next.set(name, value);
+        else next.delete(name);
+        return next;
+      },
+      { replace: true },
+    );
+  }
+
+  return (
+    <>
+      <form className="koji-filter" role="search" onSubmit={(event) => event.preventDefault()}>
+        <label>
+          Package or NVR
+          <input
+            type="search"
+            className="form-control form-control-sm"
+            value={text}
+            onChange={(event) => change("text", event.target.value)}
+          />
+        </label>
+        <label>
+          Builder
+          <select
+            className="form-control form-control-sm"
+            value={builder}
+            onChange={(event) => change("builder", event.target.value)}
+          >
+            <option value="">all</option>
+            {builders.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          State
+          <select
+            className="form-control form-control-sm"
+            value={state}
+            onChange={(event) => change("state", event.target.value)}
+          >
+            <option value="">all</option>
+            <option value="trouble">in trouble</option>
+            {Object.entries(STATE_TEXT).map(([value, caption]) => (
+              <option key={value} value={value}>
+                {caption}
+              </option>
+            ))}
+          </select>
+        </label>
+      </form>
+      <p role="status">
+        {rows.length === trees.length
+          ? count(trees.length, "task")
+          : `${rows.length.toLocaleString("en")} of ${count(trees.length, "task")}`}
+        {troubles > 0 && `, ${troubles.toLocaleString("en")} in trouble`}
+      </p>
+      {rows.length > 0 ? (
+        <Rows rows={rows} now={now} />
+      ) : (
+        <p>
+          {trees.length
+            ? "No task matches the filter."
+            : "Nothing: no step or reporter waits for a task."}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** A table of which only the rows in sight exist. */
+function Rows({ rows, now }: { rows: Tree[]; now: number }) {
+  const place = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(0);
+  useLayoutEffect(() => {
+    setTop((place.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
+  }, [rows.length]);
+  const virtual = useWindowVirtualizer({
+    count: rows.length,
+    estimateSize: () => ROW,
+    overscan: 8,
+    scrollMargin: top,
+    getItemKey: (index) => `${rows[index]?.hub} ${rows[index]?.task_id}`,
+  });
+  return (
+    <div role="table" aria-label="Tasks" aria-rowcount={rows.length + 1} className="koji-tasks">
+      <div role="rowgroup">
+        <div role="row" aria-rowindex={1} className="koji-task koji-task-head">
+          {["Task", "Builder", "Architectures", "Progress"].map((caption) => (
+            <span role="columnheader" key={caption}>
+              {caption}
+            </span>
+          ))}
+        </div>
+      </div>
+      <div
+        role="rowgroup"
+        ref={place}
+        style={{ height: virtual.getTotalSize(), position: "relative" }}
+      >
+        {virtual.getVirtualItems().map((item) => {
+          const tree = rows[item.index];
+          return (
+            tree && (
+              <div
+                key={item.key}
+                role="row"
+                aria-rowindex={item.index + 2}
+                data-index={item.index}
+                ref={virtual.measureElement}
+                className={`koji-task koji-level-${tree.trouble_level}`}
+                style={{ transform: `translateY(${item.start - virtual.options.scrollMargin}px)` }}
+              >
+                <Row tree={tree} now={now} />
+              </div>
+            )
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+export function Row({ tree, now }: { tree: Tree; now: number }) {
+  const waiting = tree.state === "FREE" || tree.state === "ASSIGNED";
+  return (
+    <>
+      <div role="cell">
+        <strong className="koji-break">
+          <Out to={tree.url}>{tree.label}</Out>
+        </strong>
+        <small className="koji-muted"> task {tree.task_id}</small>
+        {tree.trouble !== null && <div className="koji-bad-text koji-break">{tree.trouble}</div>}
+      </div>
+      <div role="cell">
+        <BuildLink builder={tree.builder} id={tree.builder_id} number={tree.build_number} />
+      </div>
+      <div role="cell" className="koji-arches">
+        {tree.arches.length === 0 && (
+          <Badge tone={STATE_TONE[tree.state]}>{STATE_TEXT[tree.state]}</Badge>
+        )}
+        {tree.arches.map((each) => (
+          <span key={each.task_id}>
+            <Badge
+              tone={STATE_TONE[each.state]}
+              title={`${each.method}${each.host ? ` on ${each.host}` : ""}`}
+            >
+              <Out to={each.url}>
+                {each.arch || each.method} {STATE_TEXT[each.state]}
+              </Out>
+            </Badge>
+            {each.log_url !== null && (
+              <>
+                {" "}
+                <Out to={each.log_url}>log</Out>
+              </>
+            )}
+          </span>
+        ))}
+      </div>
+      <div role="cell">
+        {tree.queue_position !== null && <div>place {tree.queue_position} in the queue</div>}
+        {waiting ? (
+          <small>
+            waiting, asked <When at={tree.since} now={now} none="at an unknown time" />
+            {tree.usual !== null && <Usual seconds={tree.usual} />}
+          </small>
+        ) : (
+          <Progress elapsed={elapsed(tree, now)} usual={tree.usual} />
+        )}
+      </div>
+    </>
+  );
+}
+
+function Usual({ seconds }: { seconds: number }) {
+  return (
+    <>
+      {"; "}
+      <Progress elapsed={null} usual={seconds} />
+    </>
+  );
+}

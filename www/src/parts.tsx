@@ -1,0 +1,283 @@
+// The parts that several pages are made of.
+import React, { Component, useEffect, useRef, useState, type ReactNode } from "react";
+import { NavLink } from "react-router-dom";
+import { ApiError, post } from "./api";
+import { absolute, duration, progressText, relative, safeLink } from "./format";
+
+export type Tone = "good" | "busy" | "waiting" | "bad" | "odd" | "off";
+
+/** A word on a colour: the colour is never the only thing that tells. */
+export function Badge({
+  tone,
+  children,
+  title,
+}: {
+  tone: Tone;
+  children: ReactNode;
+  title?: string;
+}) {
+  return (
+    <span className={`koji-badge koji-${tone}`} title={title}>
+      {children}
+    </span>
+  );
+}
+
+/** A moment, as seen from now; its title has the full date. */
+export function When({
+  at,
+  now,
+  none = "never",
+}: {
+  at: number | null;
+  now: number;
+  none?: string;
+}) {
+  if (at === null) return <span className="koji-muted">{none}</span>;
+  const date = new Date(at * 1000);
+  if (Number.isNaN(date.getTime())) return <span className="koji-muted">unknown</span>;
+  return (
+    <time dateTime={date.toISOString()} title={absolute(at)}>
+      {relative(at, now)}
+    </time>
+  );
+}
+
+/** A link out of Buildbot, if the address is harmless; else its text alone. */
+export function Out({ to, children }: { to: string | null | undefined; children: ReactNode }) {
+  const href = safeLink(to);
+  if (href === null) return <>{children}</>;
+  return (
+    <a href={href} rel="noopener noreferrer">
+      {children}
+    </a>
+  );
+}
+
+/** A link to one of Buildbot's own builds. */
+export function BuildLink(props: {
+  builder: string | null;
+  id: number | null;
+  number: number | null;
+}) {
+  const { builder, id, number } = props;
+  if (builder === null) return null;
+  const text = number === null ? builder : `${builder} #${number}`;
+  if (id === null) return <>{text}</>;
+  const path = number === null ? `/builders/${id}` : `/builders/${id}/builds/${number}`;
+  return <NavLink to={path}>{text}</NavLink>;
+}
+
+/** How far something is, beside how long it usually takes. */
+export function Progress({ elapsed, usual }: { elapsed: number | null; usual: number | null }) {
+  const text = progressText(elapsed, usual);
+  if (elapsed === null || usual === null || usual <= 0) return <small>{text}</small>;
+  const long = elapsed > usual * 1.25 + 5;
+  const percent = Math.min(100, Math.round((100 * elapsed) / usual));
+  return (
+    <div className="koji-progress-box">
+      <div
+        className={long ? "koji-progress koji-long" : "koji-progress"}
+        role="progressbar"
+        aria-valuenow={percent}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-label={text}
+        title={`${percent} % of the usual ${duration(usual)}`}
+      >
+        <div style={{ width: `${percent}%` }} />
+      </div>
+      <small>{long ? `${text}: longer than usual` : text}</small>
+    </div>
+  );
+}
+
+/**
+ * A button that asks the master to do something and shows what it answers.
+ *
+ * With `confirm`, the first click only changes the button's text to it for five seconds.
+ */
+export function Action(props: {
+  path: string;
+  label: string;
+  body?: unknown;
+  describedAs?: string;
+  confirm?: string;
+  disabled?: boolean;
+  onDone?: () => void;
+}) {
+  const { path, label, body, describedAs, confirm, disabled, onDone } = props;
+  const [busy, setBusy] = useState(false);
+  const [asked, setAsked] = useState(false);
+  const [answer, setAnswer] = useState<{ text: string; bad: boolean } | null>(null);
+  const mounted = useRef(true);
+  useEffect(() => {
+    mounted.current = true;
+    return () => {
+      mounted.current = false;
+    };
+  }, []);
+  useEffect(() => {
+    if (!asked) return undefined;
+    const timer = setTimeout(() => setAsked(false), 5000);
+    return () => clearTimeout(timer);
+  }, [asked]);
+
+  async function act(): Promise<void> {
+    if (confirm && !asked) {
+      setAsked(true);
+      return;
+    }
+    setAsked(false);
+    setBusy(true);
+    setAnswer(null);
+    let said: { text: string; bad: boolean };
+    try {
+      said = { text: await post(path, body), bad: false };
+    } catch (error) {
+      said = { text: error instanceof ApiError ? error.message : String(error), bad: true };
+    }
+    if (!mounted.current) return;
+    setBusy(false);
+    setAnswer(said);
+    onDone?.();
+  }
+
+  return (
+    <span className="koji-action">
+      <button
+        type="button"
+        className="btn btn-sm btn-outline-secondary"
+        disabled={busy || disabled}
+        aria-label={
+          describedAs ? `${asked && confirm ? confirm : label}: ${describedAs}` : undefined
+        }
+        onClick={() => void act()}
+      >
+        {asked && confirm ? confirm : label}
+      </button>
+      <span role="status" className={answer?.bad ? "koji-answer koji-bad-text" : "koji-answer"}>
+        {answer?.text}
+      </span>
+    </span>
+  );
+}
+
+class ErrorBoundary extends Component<{ children: ReactNode }, { failed: string | null }> {
+  override state = { failed: null };
+
+  static getDerivedStateFromError(error: unknown): { failed: string } {
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
+
+  override render(): ReactNode {
+    if (this.state.failed === null) return this.props.children;
+    return (
+      <p role="alert" className="alert alert-danger">
+        This page can’t show what the master says ({this.state.failed}).{" "}
+        <button
+          type="button"
+          className="btn btn-sm btn-outline-secondary"
+          onClick={() => this.setState({ failed: null })}
+        >
+          Try again
+        </button>
+      </p>
+    );
+  }
+}
+
+const PAGES: readonly (readonly [string, string])[] = [
+  ["/koji", "Overview"],
+  ["/koji/tasks", "In Koji now"],
+  ["/koji/packages", "Packages"],
+  ["/koji/sources", "Sources"],
+  ["/koji/deliveries", "Gates and deliveries"],
+  ["/koji/mass", "Mass builds"],
+];
+
+/** What surrounds each of our pages: the way to its siblings, and a net under its content. */
+export function Page({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <main className="koji container-fluid">
+      <nav className="koji-nav" aria-label="Koji">
+        {PAGES.map(([route, caption]) => (
+          <NavLink key={route} to={route} end={route === "/koji"}>
+            {caption}
+          </NavLink>
+        ))}
+      </nav>
+      <h1>{title}</h1>
+      <ErrorBoundary key={title}>{children}</ErrorBoundary>
+    </main>
+  );
+}
+
+/** What a page shows around polled data: the trouble, if any, and the data as long as there is some. */
+export function Shown<T>(props: {
+  data: T | null;
+  error: string | null;
+  children: (data: T) => ReactNode;
+}) {
+  const { data, error, children } = props;
+  return (
+    <>
+      <div role="alert">
+        {error !== null && (
+          <p className="alert alert-danger">
+            {error}
+            {data !== null && " What you see is its last answer."}
+          </p>
+        )}
+      </div>
+      {data !== null ? children(data) : error === null && <p className="koji-muted">Loading …</p>}
+    </>
+  );
+}
+
+export interface Row {
+  key: string;
+  cells: ReactNode[];
+}
+
+/**
+ * A table whose first cell names the row. On a phone each row is a block, each cell with its caption.
+ *
+ * The roles are those of the elements: a block display takes them away.
+ */
+export function Table(props: {
+  label: string;
+  columns: string[];
+  rows: Row[];
+  caption?: ReactNode;
+}) {
+  const { label, columns, rows, caption } = props;
+  return (
+    <table className="table table-sm koji-table" role="table" aria-label={label}>
+      <caption>{caption ?? label}</caption>
+      <thead role="rowgroup">
+        <tr role="row">
+          {columns.map((each) => (
+            <th scope="col" role="columnheader" key={each}>
+              {each}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody role="rowgroup">
+        {rows.map(({ key, cells: [first, ...rest] }) => (
+          <tr key={key} role="row">
+            <th scope="row" role="rowheader">
+              {first}
+            </th>
+            {rest.map((cell, index) => (
+              <td key={columns[index + 1]} role="cell" data-label={columns[index + 1]}>
+                {cell}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

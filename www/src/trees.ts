@@ -1,0 +1,56 @@
+// Which of the watched task trees are shown, and in which order.
+import type { Tone } from "./parts";
+import type { TaskState, Tree } from "./types";
+
+export const STATE_TEXT: Record<TaskState, string> = {
+  FREE: "waiting",
+  ASSIGNED: "assigned",
+  OPEN: "building",
+  CLOSED: "done",
+  CANCELED: "canceled",
+  FAILED: "failed",
+};
+
+export const STATE_TONE: Record<TaskState, Tone> = {
+  FREE: "waiting",
+  ASSIGNED: "waiting",
+  OPEN: "busy",
+  CLOSED: "good",
+  CANCELED: "off",
+  FAILED: "bad",
+};
+
+export interface Filter {
+  text: string;
+  builder: string;
+  state: string;
+}
+
+/** Return the trees that a filter lets through, trouble first, then the longest running. */
+export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
+  const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
+  return trees
+    .filter((tree) => {
+      if (filter.builder && tree.builder !== filter.builder) return false;
+      if (
+        filter.state === "trouble"
+          ? !tree.trouble_level
+          : filter.state && tree.state !== filter.state
+      )
+        return false;
+      const text =
+        `${tree.label} ${tree.package ?? ""} ${tree.nvr ?? ""} ${tree.task_id}`.toLowerCase();
+      return words.every((word) => text.includes(word));
+    })
+    .sort(
+      (a, b) =>
+        b.trouble_level - a.trouble_level ||
+        (a.started ?? a.since ?? Infinity) - (b.started ?? b.since ?? Infinity) ||
+        a.task_id - b.task_id,
+    );
+}
+
+/** Return how long a tree has been building, in seconds, or null before it does. */
+export function elapsed(tree: Tree, now: number): number | null {
+  return tree.started === null ? tree.elapsed : Math.max(0, now - tree.started);
+}

@@ -1,0 +1,219 @@
+// What /plugins/koji/api/ answers. Times are UNIX seconds, durations seconds.
+
+export type Time = number | null;
+export type Text = string | null;
+export type TaskState = "FREE" | "OPEN" | "ASSIGNED" | "CLOSED" | "CANCELED" | "FAILED";
+
+export interface Channel {
+  name: string;
+  free: number;
+  open: number;
+  capacity: number;
+  hosts: number;
+  ours: number;
+}
+
+export interface Credential {
+  kind: string;
+  name: string;
+  expires: Time;
+  state: "ok" | "warning" | "expired" | "broken";
+  message: string;
+}
+
+export interface Hub {
+  name: string;
+  weburl: Text;
+  server: string;
+  state: "ok" | "unreachable" | "unknown";
+  since: Time;
+  reason: Text;
+  last_heard: Time;
+  latency: number | null;
+  version: Text;
+  plugins: string[] | null;
+  user: Text;
+  session_since: Time;
+  credentials: Credential[];
+  requests_per_second: number;
+  watched: number;
+  watch_delay: number | null;
+  channels: Channel[];
+  bus: "connected" | "disconnected" | null;
+}
+
+export interface Overview {
+  master: string;
+  masters: { name: string; active: boolean }[];
+  now: number;
+  hubs: Hub[];
+  health: { ok: boolean; reasons: string[] };
+}
+
+// Time, free, open, ours, ended, failed.
+export type HistoryPoint = [number, number, number, number, number, number];
+
+export interface History {
+  hub: string;
+  step: number;
+  points: HistoryPoint[];
+}
+
+export interface Arch {
+  arch: string;
+  method: string;
+  state: TaskState;
+  task_id: number;
+  host: Text;
+  url: Text;
+  log_url: Text;
+}
+
+export interface Tree {
+  hub: string;
+  task_id: number;
+  label: string;
+  package: Text;
+  nvr: Text;
+  builder: Text;
+  builder_id: number | null;
+  build_number: number | null;
+  state: TaskState;
+  since: Time;
+  started: Time;
+  arches: Arch[];
+  queue_position: number | null;
+  elapsed: number | null;
+  usual: number | null;
+  trouble: Text;
+  trouble_level: number;
+  url: Text;
+}
+
+export interface Tasks {
+  now: number;
+  trees: Tree[];
+}
+
+export interface PackageBuild {
+  builder: string;
+  builder_id: number;
+  build_number: number;
+  results: number;
+  state_string: string;
+  started: Time;
+  duration: number | null;
+  nvr: Text;
+  reason: Text;
+  failed_arch: Text;
+  url: Text;
+  log_url: Text;
+}
+
+export interface PackageNames {
+  packages: string[];
+}
+
+export interface Package {
+  name: string;
+  builds: PackageBuild[];
+}
+
+export interface Source {
+  name: string;
+  hub: string;
+  state: "listening" | "paused" | "waiting" | "unreachable" | "stale" | "starting";
+  active_here: boolean;
+  since: Time;
+  reason: Text;
+  next_poll: Time;
+  lag: number | null;
+  held_back: number;
+  bus: "connected" | "disconnected" | null;
+  last_changes: { at: Time; revision: Text; comments: string; url: Text }[];
+  put_aside: { what: string; reason: string; since: Time; count: number }[];
+  put_aside_count: number;
+}
+
+export interface Sources {
+  sources: Source[];
+}
+
+export interface Pending {
+  id: number | string;
+  what: string;
+  since: Time;
+  attempts: number;
+  reason: Text;
+}
+
+export interface DeadLetter {
+  id: number | string;
+  what: string;
+  nvr: Text;
+  since: Time;
+  reason: string;
+}
+
+export interface Gate {
+  nvr: string;
+  votes_there: string[];
+  votes_missing: string[];
+  url: Text;
+}
+
+export interface Reporter {
+  name: string;
+  kind: string;
+  pending: Pending[];
+  dead: DeadLetter[];
+  gates: Gate[];
+}
+
+export interface Deliveries {
+  reporters: Reporter[];
+  cancellations: { hub: string; task_id: number; since: Time; reason: Text; url: Text }[];
+}
+
+export interface Mass {
+  id: number | string;
+  hub: string;
+  builder: Text;
+  builder_id: number | null;
+  build_number: number | null;
+  state: "running" | "paused" | "stopping" | "ended";
+  summary: string;
+  total: number;
+  done: number;
+  failed: number;
+  skipped: number;
+  running: number;
+  waiting: number;
+  started: Time;
+  eta: number | null;
+  at_once: number | null;
+  progress: [number, number, number][];
+  failures_by_reason: [string, number][];
+  failures_by_owner: [string, number][];
+}
+
+export interface MassBuilds {
+  mass_builds: Mass[];
+}
+
+export interface MassPackage {
+  package: string;
+  owner: Text;
+  state: "waiting" | "held" | "running" | "built" | "failed" | "skipped" | "adopted";
+  reason: Text;
+  task_id: number | null;
+  url: Text;
+  log_url: Text;
+  nvr: Text;
+  arch: Text;
+  duration: number | null;
+}
+
+export interface MassPackages {
+  packages: MassPackage[];
+}
