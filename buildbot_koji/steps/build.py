@@ -7,8 +7,8 @@ from typing import Any
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.builds import is_draft_name, named_build
+from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.existing import find_existing_build
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
 from txkoji import Call, Outcome
 

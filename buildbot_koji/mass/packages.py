@@ -1,0 +1,326 @@
+"""Which packages a mass build builds, and from what: asked from the hub before anything starts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from buildbot.interfaces import IRenderable
+from buildbot.util.twisted import async_to_deferred
+from zope.interface import implementer
+
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredObject
+from buildbot_koji.mass.plan import MassPackage, PackageState, find_cycle
+from txkoji import Connection, matches
+from txkoji.exceptions import GenericError, KojiException
+
+__all__ = [
+    "BadPlan",
+    "KojiPackages",
+    "MassOrder",
+    "PackageQuery",
+    "check_package_template",
+    "check_packages",
+    "find_packages",
+    "listed_packages",
+    "make_packages",
+    "sources_in_tag",
+]
+
+SHOWN = 20
+"""Names that one complaint shows."""
+
+AT_ONCE = 500
+"""Look-ups of one portion: five requests."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""A package's name, as the hub takes it by default."""
+
+
+class BadPlan(Exception):
+    """What was asked for can't be built as it is: the text says why, each mistake once."""
+
+
+@implementer(IRenderable)
+class KojiPackages(DeclaredObject):
+    """The packages of a tag, asked from the hub when the step starts."""
+
+    renders: ClassVar[bool] = True
+
+    tag = argument(checks.text, "the name of the tag", required=True, positional=True)
+    inherited = argument(checks.flag, "also the packages of the tags it inherits", default=True)
+    owners = argument(checks.texts, "only the packages of these owners")
+    globs = argument(
+        checks.texts, 'only packages whose names match one of these patterns (``"python-*"``)'
+    )
+    except_ = argument(checks.texts, "no packages whose names match one of these patterns")
+    blocked = argument(checks.flag, "also blocked packages", default=False)
+
+    def __repr__(self) -> str:
+        return f"KojiPackages({self._values['tag']!r})"
+
+    @async_to_deferred
+    async def getRenderingFor(self, properties: Any) -> PackageQuery:
+        """Return a Deferred of the query, with the values that are known now."""
+        values = {name: await properties.render(each) for name, each in self._values.items()}
+        return PackageQuery(
+            **values, complaints=[f"{self!r}: {each}" for each in self.complaints_about(values)]
+        )
+
+
+@dataclass(frozen=True)
+class PackageQuery:
+    """A :class:`KojiPackages` whose values are known."""
+
+    tag: str
+    inherited: bool = True
+    owners: Sequence[str] | None = None
+    globs: Sequence[str] | None = None
+    except_: Sequence[str] | None = None
+    blocked: bool = False
+    complaints: list[str] = field(default_factory=list)
+
+    def takes(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row of ``listPackages`` is meant."""
+        name = row["package_name"]
+        return (
+            (self.blocked or not row.get("blocked"))
+            and (self.owners is None or row.get("owner_name") in self.owners)
+            and (self.globs is None or matches(name, self.globs))
+            and not (self.except_ and matches(name, self.except_))
+        )
+
+
+def check_packages(value: Any) -> str | None:
+    """Check for names of packages in a list or one string, or a ``util.KojiPackages``."""
+    if isinstance(value, (PackageQuery, KojiPackages)):
+        return None
+    complaint = checks.text_or_texts(value)
+    if complaint is not None:
+        return "must be a list of package names or a util.KojiPackages"
+    odd = [each for each in checks.words(value) if not NAME.fullmatch(each)]
+    return f"holds {odd[0]!r}, which is no package name" if odd else None
+
+
+def check_package_template(value: Any) -> str | None:
+    """Check for a template of SCM URLs, or a function that returns the URL for a package."""
+    if callable(value) and not isinstance(value, str):
+        return None
+    complaint = checks.text(value)
+    if complaint is not None:
+        return "must be a template with {package}, or a function of the package's name"
+    if "{package}" not in value:
+        return "must contain {package}: all packages would be built from one source"
+    return checks.source(value.replace("{package}", "name"))
+
+
+@dataclass(frozen=True)
+class MassOrder:
+    """What is to be built, in which order.
+
+    Attributes:
+        names: the packages.
+        requires: the packages that each package requires.
+        levels: the packages of each level.
+        skip: why packages need not be built.
+    """
+
+    names: Sequence[str]
+    requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    levels: Sequence[Sequence[str]] = ()
+    skip: Mapping[str, str] = field(default_factory=dict)
+
+
+async def find_packages(connection: Connection, query: PackageQuery) -> list[str]:
+    """Return the names of the packages that a query means, sorted.
+
+    Raises:
+        BadPlan: the tag does not exist.
+        KojiException: the hub is unreachable.
+    """
+    if query.complaints:
+        raise BadPlan("; ".join(query.complaints))
+    rows = await _list_packages(connection, query.tag, inherited=query.inherited)
+    return sorted({row["package_name"] for row in rows if query.takes(row)})
+
+
+async def _list_packages(connection: Connection, tag: str, **options: Any) -> list[Any]:
+    try:
+        rows = await connection.call("listPackages", tag, **options)
+    except GenericError as fault:
+        raise BadPlan(f"can't read tag {tag}: {fault}") from fault
+    return [
+        row for row in rows if isinstance(row, dict) and isinstance(row.get("package_name"), str)
+    ]
+
+
+async def listed_packages(
+    connection: Connection, tag: str, names: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Return what a tag says of packages, by their names; those that it does not list are absent.
+
+    Args:
+        connection: the hub.
+        tag: the name of the tag, whose parents count, too.
+        names: the packages.
+    """
+    wanted = set(names)
+    if len(wanted) > AT_ONCE:
+        rows = await _list_packages(connection, tag, inherited=True)
+        return {row["package_name"]: row for row in rows if row["package_name"] in wanted}
+    found: dict[str, Mapping[str, Any]] = {}
+    multicall = connection.MultiCall()
+    asked = sorted(wanted)
+    for name in asked:
+        multicall.call("getPackageConfig", tag, name)
+    results = iter(await multicall())
+    for name in asked:
+        try:
+            row = next(results)
+        except GenericError:
+            # The package, or the tag, is unknown.
+            continue
+        if isinstance(row, dict):
+            found[name] = row
+    return found
+
+
+async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the source of the latest build in a tag of each package that has one.
+
+    Raises:
+        BadPlan: the tag does not exist.
+        KojiException: the hub is unreachable.
+    """
+    wanted = set(names)
+    ids: dict[str, int] = {}
+    if len(wanted) > AT_ONCE:
+        try:
+            rows = await connection.call("listTagged", tag, inherit=True, latest=True)
+        except GenericError as fault:
+            raise BadPlan(f"can't read tag {tag}: {fault}") from fault
+        ids = {row["package_name"]: row["build_id"] for row in rows}
+    else:
+        multicall = connection.MultiCall()
+        asked = sorted(wanted)
+        for name in asked:
+            multicall.call("getLatestBuilds", tag, package=name)
+        results = iter(await multicall())
+        for name in asked:
+            try:
+                rows = next(results)
+            except GenericError:
+                continue
+            if rows:
+                ids[name] = rows[0]["build_id"]
+    sources: dict[str, str] = {}
+    known = [name for name in names if name in ids]
+    for start in range(0, len(known), AT_ONCE):
+        part = known[start : start + AT_ONCE]
+        multicall = connection.MultiCall()
+        for name in part:
+            multicall.call("getBuild", ids[name])
+        results = iter(await multicall())
+        for name in part:
+            try:
+                build = next(results)
+            except KojiException:
+                continue
+            source = None if build is None else build.get("source")
+            if isinstance(source, str) and source:
+                sources[name] = source
+    return sources
+
+
+def make_packages(
+    order: MassOrder,
+    source_of: Callable[[str], str | None],
+    listed: Mapping[str, Mapping[str, Any]],
+    *,
+    must_be_listed: bool,
+    tag: str,
+    limit: int | None,
+    skip_unknown: bool,
+) -> list[MassPackage]:
+    """Make the plan's packages, or complain of everything that is wrong at once. Pure.
+
+    Args:
+        order: what was asked for.
+        source_of: returns what a package is built from, None if that can't be told.
+        listed: what the destination tag says of the packages.
+        must_be_listed: whether it must list them: it need not for a scratch build.
+        tag: the name of that tag.
+        limit: how many packages may be built at most.
+        skip_unknown: whether to skip packages that can't be built rather than complain.
+
+    Raises:
+        BadPlan: with each kind of mistake once.
+    """
+    complaints = list(_mistakes(order, limit))
+    unusable: dict[str, str] = {}
+    places = {name: place for place, name in enumerate(dict.fromkeys(order.names))}
+    level_of = {name: number for number, level in enumerate(order.levels) for name in level}
+    packages = []
+    for name, place in places.items():
+        row = listed.get(name)
+        package = MassPackage(place, name)
+        package.level = level_of.get(name, 0)
+        owner = None if row is None else row.get("owner_name")
+        package.owner = owner if isinstance(owner, str) else None
+        requires = dict.fromkeys(order.requires.get(name, ()))
+        package.requires = tuple(places[each] for each in requires if each in places)
+        packages.append(package)
+        if name in order.skip:
+            package.state, package.is_excluded = PackageState.SKIPPED, True
+            package.reason = order.skip[name]
+            continue
+        if must_be_listed and row is None:
+            unusable[name] = f"not in {tag}"
+        elif must_be_listed and row is not None and row.get("blocked"):
+            unusable[name] = f"blocked in {tag}"
+        else:
+            source = source_of(name)
+            complaint = "no source" if source is None else checks.source(source)
+            if complaint is None:
+                package.source = source or ""
+            else:
+                unusable[name] = complaint if source is None else f"source {complaint}"
+        if name in unusable:
+            package.state, package.reason = PackageState.SKIPPED, unusable[name]
+    if not skip_unknown:
+        complaints += [
+            f"{reason}: {_named(name for name, why in unusable.items() if why == reason)}"
+            for reason in dict.fromkeys(unusable.values())
+        ]
+    if complaints:
+        raise BadPlan("; ".join(complaints))
+    return packages
+
+
+def _mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
+    if not order.names:
+        yield "there are no packages to build"
+        return
+    twice = [name for name, count in Counter(order.names).items() if count > 1]
+    if twice:
+        yield f"given twice: {_named(twice)}"
+    if limit is not None and len(order.names) > limit:
+        yield f"{len(order.names):,} packages are more than max_packages, {limit:,}"
+    odd = [name for name in order.names if not NAME.fullmatch(name)]
+    if odd:
+        yield f"no package names: {_named(map(repr, odd))}"
+    cycle = find_cycle(order.requires)
+    if cycle is not None:
+        yield f"packages require each other: {cycle}"
+
+
+def _named(names: Iterable[str]) -> str:
+    """Return names in a row, the first ones if there are many."""
+    listed = list(names)
+    more = len(listed) - SHOWN
+    return ", ".join(listed[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")

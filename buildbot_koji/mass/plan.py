@@ -1,0 +1,465 @@
+"""The plan of a mass build: what may start, what is skipped, what is left. Pure.
+
+::
+
+    WAITING -- NEEDS_MET --> HELD -- IN_REPO --> READY -- STORED --> SUBMITTING -- ACCEPTED --+
+                                                   ^                     |                    |
+                                                   +--- INFRASTRUCTURE --+---- RUNNING <------+
+
+What ended is BUILT, ADOPTED, FAILED or SKIPPED; :data:`TRANSITIONS` has it all.
+"""
+
+from __future__ import annotations
+
+import enum
+import graphlib
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+__all__ = [
+    "FINAL",
+    "TRANSITIONS",
+    "Cycle",
+    "MassPackage",
+    "MassPlan",
+    "PackageEvent",
+    "PackageState",
+    "Step",
+    "duration_in_words",
+    "find_cycle",
+    "time_left",
+]
+
+LONGEST_REASON = 300
+"""Characters of the reason of a failure that are kept."""
+
+
+class PackageState(enum.Enum):
+    """How far a package has come."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    READY = "ready"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    BUILT = "built"
+    ADOPTED = "adopted"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class PackageEvent(enum.Enum):
+    """What happens to a package."""
+
+    NEEDS_MET = "everything that it requires is built"
+    IN_REPO = "the build repo has everything that it requires"
+    STORED = "the intent to submit it is about to be stored"
+    ACCEPTED = "the hub has its task"
+    REFUSED = "the hub refused to submit it"
+    CLOSED = "its task closed"
+    BROKE = "its task failed"
+    INFRASTRUCTURE = "the build system failed, not the package: it is tried again"
+    REPLACED = "another task is building the same source"
+    EXISTS = "there is a build of it already"
+    EXCLUDED = "the configuration says that it need not be built"
+    DROPPED = "something that it requires was not built, or the hub does not know it"
+
+
+FINAL = frozenset(
+    [PackageState.BUILT, PackageState.ADOPTED, PackageState.FAILED, PackageState.SKIPPED]
+)
+
+_DERIVED = (PackageEvent.NEEDS_MET, PackageEvent.IN_REPO)
+"""What follows from the states of other packages, and is not stored."""
+
+_IDLE = (PackageState.WAITING, PackageState.HELD, PackageState.READY)
+
+TRANSITIONS: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
+    (PackageState.WAITING, PackageEvent.NEEDS_MET): PackageState.HELD,
+    (PackageState.HELD, PackageEvent.IN_REPO): PackageState.READY,
+    (PackageState.READY, PackageEvent.STORED): PackageState.SUBMITTING,
+    (PackageState.SUBMITTING, PackageEvent.ACCEPTED): PackageState.RUNNING,
+    (PackageState.SUBMITTING, PackageEvent.REFUSED): PackageState.FAILED,
+    (PackageState.RUNNING, PackageEvent.CLOSED): PackageState.BUILT,
+    (PackageState.RUNNING, PackageEvent.BROKE): PackageState.FAILED,
+    (PackageState.RUNNING, PackageEvent.EXISTS): PackageState.ADOPTED,
+    (PackageState.RUNNING, PackageEvent.REPLACED): PackageState.RUNNING,
+    (PackageState.RUNNING, PackageEvent.INFRASTRUCTURE): PackageState.READY,
+    (PackageState.SUBMITTING, PackageEvent.INFRASTRUCTURE): PackageState.READY,
+    **{(state, PackageEvent.EXISTS): PackageState.ADOPTED for state in _IDLE},
+    **{(state, PackageEvent.EXCLUDED): PackageState.SKIPPED for state in _IDLE},
+    **{(state, PackageEvent.DROPPED): PackageState.SKIPPED for state in _IDLE},
+}
+
+
+class Cycle(Exception):
+    """Packages require each other in a circle."""
+
+
+@dataclass(slots=True)
+class MassPackage:
+    """A package of a mass build.
+
+    Attributes:
+        index: its place in the plan.
+        name: its name.
+        source: what it is built from; empty for one that is not to be built.
+        owner: its owner in the tag, or None.
+        requires: the places of the packages that must be built before it.
+        level: the level it is in; all lower levels must be built before it.
+        was_built: whether an earlier mass build has built it.
+        state: how far it has come.
+        attempt: how many tasks of it the build system failed.
+        task_id: its task, or None.
+        is_foreign: whether someone else started the task.
+        is_excluded: whether the configuration says that it need not be built.
+        begun: what must be known of the submission to find its task: the hub's newest task, the
+            time, and the owner.
+        since: when its task was submitted, in seconds since the epoch.
+        duration: how many seconds its task took.
+        reason: why it failed or was skipped, or what is odd about its build.
+        nvr: the build.
+        build_id: the build's id.
+        arch: the architecture that failed.
+        log_url: the log that says why.
+        not_before: when it may be submitted again, in seconds since the epoch.
+    """
+
+    index: int
+    name: str
+    source: str = ""
+    owner: str | None = None
+    requires: tuple[int, ...] = ()
+    level: int = 0
+    was_built: bool = False
+    state: PackageState = PackageState.WAITING
+    attempt: int = 0
+    task_id: int | None = None
+    is_foreign: bool = False
+    is_excluded: bool = False
+    begun: tuple[int, float, int | None] | None = None
+    since: float | None = None
+    duration: float | None = None
+    reason: str = ""
+    nvr: str | None = None
+    build_id: int | None = None
+    arch: str | None = None
+    log_url: str | None = None
+    not_before: float = 0.0
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state in FINAL
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether it failed, and an earlier mass build has built it."""
+        return self.was_built and self.state is PackageState.FAILED
+
+    @property
+    def meets_needs(self) -> bool:
+        """Whether what requires it may be built."""
+        return self.state in (PackageState.BUILT, PackageState.ADOPTED) or self.is_excluded
+
+
+@dataclass(frozen=True)
+class Step:
+    """How many packages have ended at a moment.
+
+    Attributes:
+        time: in seconds since the epoch.
+        done: how many packages have ended, failed ones too.
+        failed: how many of them failed.
+    """
+
+    time: float
+    done: int
+    failed: int
+
+
+class MassPlan:
+    """The packages, and what may happen next.
+
+    Args:
+        packages: the packages, each at its index. Those that an earlier run of the master left
+            have the state that it stored.
+        holds: whether what a package requires must be in the build repo, too.
+        stop_after: after so many failures nothing more starts; None for any number.
+
+    Attributes:
+        packages: the packages.
+        changed: the places of packages whose facts are not stored yet.
+        counts: how many packages are in each state.
+
+    Raises:
+        Cycle: packages require each other.
+    """
+
+    def __init__(
+        self,
+        packages: Sequence[MassPackage],
+        *,
+        holds: bool = False,
+        stop_after: int | None = None,
+    ) -> None:
+        self.packages = packages
+        self.changed: set[int] = set()
+        self.counts: Counter[PackageState] = Counter(each.state for each in packages)
+        self.held: dict[int, MassPackage] = {}
+        self._holds = holds
+        self._stop_after = stop_after
+        # Beside the packages the levels are nodes of the graph, with the numbers after theirs.
+        self._dependants: dict[int, list[int]] = {}
+        self._unmet: Counter[int] = Counter()
+        self._rank: dict[int, int] = {}
+        self._closed_gates: set[int] = set()
+        self._lowest = min((each.level for each in packages), default=0)
+        self._ready: list[tuple[int, int]] = []
+        self._delayed: list[tuple[float, int]] = []
+        self._connect()
+        self._resume()
+
+    def _connect(self) -> None:
+        """Link each package to those that require it."""
+        needs: dict[int, Iterable[int]] = {each.index: each.requires for each in self.packages}
+        levels = sorted({each.level for each in self.packages})
+        gates = {level: len(self.packages) + place for place, level in enumerate(levels)}
+        if len(levels) > 1:
+            members: dict[int, list[int]] = {level: [] for level in levels}
+            for each in self.packages:
+                members[each.level].append(each.index)
+            for lower, level in pairwise(levels):
+                # The gate opens when the level below it is built.
+                needs[gates[level]] = members[lower]
+                for index in members[level]:
+                    needs[index] = (*needs[index], gates[level])
+        sorter = graphlib.TopologicalSorter(needs)
+        try:
+            order = list(sorter.static_order())
+        except graphlib.CycleError as error:
+            names = [self.packages[each].name for each in error.args[1]]
+            raise Cycle(in_words(names)) from error
+        for node, required in needs.items():
+            for other in required:
+                self._dependants.setdefault(other, []).append(node)
+                self._unmet[node] += 1
+        heights: dict[int, int] = {}
+        for node in reversed(order):
+            heights[node] = 1 + max(
+                (heights[each] for each in self._dependants.get(node, ())), default=0
+            )
+        # What the longest chain waits for starts first.
+        self._rank = {each.index: -heights[each.index] for each in self.packages}
+
+    def _resume(self) -> None:
+        """Derive what follows from the states that an earlier run stored."""
+        for package in self.packages:
+            if package.is_final:
+                self._ended(package)
+            elif package.state is PackageState.READY:
+                self._enqueue(package)
+        for package in self.packages:
+            if package.state is PackageState.WAITING and not self._unmet[package.index]:
+                self._released(package)
+
+    # What may start
+
+    @property
+    def stopped_by_failures(self) -> bool:
+        """Whether so many packages have failed that nothing more starts."""
+        limit = self._stop_after
+        return limit is not None and self.counts[PackageState.FAILED] >= limit
+
+    @property
+    def active(self) -> int:
+        """How many packages are on the hub, or about to be."""
+        return self.counts[PackageState.SUBMITTING] + self.counts[PackageState.RUNNING]
+
+    @property
+    def ended(self) -> int:
+        """How many packages have ended."""
+        return sum(self.counts[state] for state in FINAL)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens."""
+        over = self.ended == len(self.packages)
+        return over or (self.stopped_by_failures and not self.active)
+
+    def choose(self, count: int, now: float) -> list[MassPackage]:
+        """Return at most so many packages that may be submitted now, the most urgent first.
+
+        Args:
+            count: how many; 0 or less for none.
+            now: the time, in seconds since the epoch.
+        """
+        while self._delayed and self._delayed[0][0] <= now:
+            _, index = heapq.heappop(self._delayed)
+            heapq.heappush(self._ready, (self._rank[index], index))
+        chosen: list[MassPackage] = []
+        while len(chosen) < count and self._ready and not self.stopped_by_failures:
+            package = self.packages[heapq.heappop(self._ready)[1]]
+            if package.state is PackageState.READY:
+                chosen.append(package)
+        return chosen
+
+    def due(self) -> float | None:
+        """Return when the next delayed package may be submitted, None if none is delayed."""
+        return self._delayed[0][0] if self._delayed else None
+
+    # What happens
+
+    def happened(self, package: MassPackage, event: PackageEvent, **facts: Any) -> None:
+        """Apply an event to a package, and to those that require it.
+
+        Args:
+            package: the package.
+            event: what happened.
+            facts: attributes of the package that change with it.
+        """
+        state = TRANSITIONS[package.state, event]
+        for name, value in facts.items():
+            setattr(package, name, value)
+        package.reason = package.reason[:LONGEST_REASON]
+        package.is_excluded = package.is_excluded or event is PackageEvent.EXCLUDED
+        self.counts[package.state] -= 1
+        self.counts[state] += 1
+        package.state = state
+        if event not in _DERIVED:
+            self.changed.add(package.index)
+        self.held.pop(package.index, None)
+        if package.is_final:
+            package.begun = None
+            self._ended(package)
+        elif state is PackageState.HELD:
+            self.held[package.index] = package
+        elif event is PackageEvent.INFRASTRUCTURE:
+            package.attempt += 1
+            package.task_id = package.begun = None
+            self._enqueue(package)
+        elif state is PackageState.READY:
+            self._enqueue(package)
+
+    def _enqueue(self, package: MassPackage) -> None:
+        heapq.heappush(self._delayed, (package.not_before, package.index))
+
+    def _released(self, package: MassPackage) -> None:
+        self.happened(package, PackageEvent.NEEDS_MET)
+        if not (self._holds and self._has_needs(package)):
+            self.happened(package, PackageEvent.IN_REPO)
+
+    def _has_needs(self, package: MassPackage) -> bool:
+        return bool(package.requires) or package.level > self._lowest
+
+    def _ended(self, package: MassPackage) -> None:
+        if package.meets_needs:
+            self._meet(package.index)
+        else:
+            self._drop(package)
+
+    def _meet(self, node: int) -> None:
+        met = [node]
+        while met:
+            for each in self._dependants.get(met.pop(), ()):
+                self._unmet[each] -= 1
+                if self._unmet[each]:
+                    continue
+                if each >= len(self.packages):
+                    met.append(each)
+                elif self.packages[each].state is PackageState.WAITING:
+                    self._released(self.packages[each])
+
+    def _drop(self, package: MassPackage) -> None:
+        """Skip what requires a package that was not built, also by way of others."""
+        how = "failed" if package.state is PackageState.FAILED else "was skipped"
+        reason = f"requires {package.name}, which {how}"
+        dropped = [package.index]
+        while dropped:
+            for each in self._dependants.get(dropped.pop(), ()):
+                if each >= len(self.packages):
+                    if each not in self._closed_gates:
+                        self._closed_gates.add(each)
+                        dropped.append(each)
+                    continue
+                found = self.packages[each]
+                if found.state in _IDLE:
+                    self.counts[found.state] -= 1
+                    self.counts[PackageState.SKIPPED] += 1
+                    found.state, found.reason = PackageState.SKIPPED, reason
+                    self.held.pop(each, None)
+                    self.changed.add(each)
+                    dropped.append(each)
+
+    # In words
+
+    def summary(self, left: float | None) -> str:
+        """Return the progress in one line.
+
+        Args:
+            left: seconds until the end, None if that can't be told.
+        """
+        total, failed = len(self.packages), self.counts[PackageState.FAILED]
+        words = [f"{self.ended:,} of {total:,} done"]
+        if failed:
+            words.append(f"{failed:,} failed")
+        skipped = self.counts[PackageState.SKIPPED]
+        if skipped:
+            words.append(f"{skipped:,} skipped")
+        if self.active:
+            words.append(f"{self.active:,} running")
+        if left is not None:
+            words.append(f"about {duration_in_words(left)} left")
+        return ", ".join(words)
+
+
+def find_cycle(requires: Mapping[str, Iterable[str]]) -> str | None:
+    """Return packages that require each other, as ``a -> b -> a``; None if there are none."""
+    try:
+        graphlib.TopologicalSorter(requires).prepare()
+    except graphlib.CycleError as error:
+        return in_words(error.args[1])
+    return None
+
+
+def in_words(cycle: Sequence[str]) -> str:
+    """Return a cycle as graphlib gives it, each package before what it requires."""
+    names = [*reversed(cycle)]
+    if len(names) > 12:
+        names = [*names[:6], "...", *names[-5:]]
+    return " -> ".join(names)
+
+
+def duration_in_words(seconds: float) -> str:
+    """Return a duration in one unit: ``40 s``, ``12 min``, ``5 h`` or ``3 days``."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} days"
+
+
+def time_left(progress: Sequence[Step], total: int, now: float) -> float | None:
+    """Estimate the seconds until all packages have ended, from the later half of the progress.
+
+    Args:
+        progress: how many packages had ended at some moments, oldest first.
+        total: how many packages there are.
+        now: the time, in seconds since the epoch.
+
+    Returns:
+        The seconds, None while too little has ended to tell.
+    """
+    if len(progress) < 2:
+        return None
+    begin, last = progress[len(progress) // 2 - 1], progress[-1]
+    ended = last.done - begin.done
+    if ended < 3 or now <= begin.time:
+        return None
+    return (total - last.done) * (now - begin.time) / ended

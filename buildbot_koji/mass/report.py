@@ -1,0 +1,187 @@
+"""The report of a mass build, as HTML, JSON and CSV. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from buildbot_koji.mass.plan import MassPackage, PackageState
+
+__all__ = [
+    "COLUMNS",
+    "by_owner",
+    "by_reason",
+    "csv_report",
+    "html_report",
+    "json_report",
+    "package_row",
+]
+
+COLUMNS = (
+    "package",
+    "owner",
+    "state",
+    "reason",
+    "arch",
+    "log_url",
+    "nvr",
+    "task_id",
+    "url",
+    "duration",
+    "regression",
+)
+
+SHOWN = {
+    PackageState.READY: PackageState.WAITING,
+    PackageState.SUBMITTING: PackageState.WAITING,
+}
+"""States that nobody but the plan needs to tell apart."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""With one of these a spreadsheet takes a text for a formula."""
+
+
+def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
+    """Return a package as reports and pages show it.
+
+    Args:
+        package: the package.
+        weburl: the address of the hub's pages.
+    """
+    task_id = package.task_id
+    return {
+        "package": package.name,
+        "owner": package.owner,
+        "state": SHOWN.get(package.state, package.state).value,
+        "reason": package.reason or None,
+        "arch": package.arch,
+        "log_url": package.log_url,
+        "nvr": package.nvr,
+        "task_id": task_id,
+        "url": None if task_id is None else f"{weburl}/taskinfo?taskID={task_id}",
+        "duration": package.duration,
+        "regression": package.is_regression,
+    }
+
+
+def by_reason(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:
+    """Return how many packages failed for each reason, the most frequent first."""
+    failed = (each for each in packages if each.state is PackageState.FAILED)
+    # Names of packages and numbers differ in reasons that are the same.
+    return Counter(
+        each.reason.replace(each.name, "PACKAGE") or "unknown" for each in failed
+    ).most_common(50)
+
+
+def by_owner(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:
+    """Return how many packages of each owner failed, the most first."""
+    failed = (each for each in packages if each.state is PackageState.FAILED)
+    return Counter(each.owner or "nobody" for each in failed).most_common(50)
+
+
+def json_report(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the parts of a JSON text with the head's members, and the rows as ``packages``."""
+    text = json.dumps(dict(head), indent=1)
+    yield text.removesuffix("\n}").removesuffix("}") + ',\n "packages": ['
+    separator = "\n  "
+    for row in rows:
+        yield separator + json.dumps(row)
+        separator = ",\n  "
+    yield "\n ]\n}\n"
+
+
+def csv_report(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a CSV text."""
+    yield _csv_line(COLUMNS)
+    for row in rows:
+        yield _csv_line([_cell(row[name]) for name in COLUMNS])
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+_STYLE = """\
+body { font-family: sans-serif; margin: 1em }
+table { border-collapse: collapse; margin: 0.5em 0 }
+td, th { border: 1px solid #ccc; padding: 0.2em 0.6em; text-align: left }
+.failed td:nth-child(3) { background: #f6c6c6 } .skipped td:nth-child(3) { background: #eee }
+.built td:nth-child(3), .adopted td:nth-child(3) { background: #cdeccd }
+"""
+
+_ORDER = ("failed", "skipped", "running", "held", "waiting", "adopted", "built")
+
+
+def html_report(
+    title: str, summary: str, packages: Sequence[MassPackage], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield the parts of a page: regressions first, then counts, then all packages.
+
+    Args:
+        title: the title.
+        summary: the result in one line.
+        packages: the packages.
+        rows: the same as :func:`package_row` gives them.
+    """
+    yield (
+        f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n<p>{escape(summary)}</p>\n"
+    )
+    regressed = [row for row in rows if row["regression"]]
+    if regressed:
+        yield f"<h2>{len(regressed):,} regressions</h2>\n"
+        yield from _table(regressed)
+    for heading, counts in (
+        ("Failures by reason", by_reason(packages)),
+        ("Failures by owner", by_owner(packages)),
+    ):
+        if counts:
+            cells = "".join(
+                f"<tr><td>{number:,}</td><td>{escape(text)}</td></tr>\n" for text, number in counts
+            )
+            yield f"<h2>{heading}</h2>\n<table>\n{cells}</table>\n"
+    yield f"<h2>All {len(rows):,} packages</h2>\n"
+    yield from _table(sorted(rows, key=lambda row: _ORDER.index(row["state"])))
+    yield "</body></html>\n"
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    yield (
+        "<table>\n<tr><th>Package</th><th>Owner</th><th>Result</th><th>Reason</th>"
+        "<th>Architecture</th><th>Build</th><th>Task</th><th>Minutes</th></tr>\n"
+    )
+    for row in rows:
+        duration = "" if row["duration"] is None else f"{row['duration'] / 60:.1f}"
+        cells = [
+            escape(row["package"]),
+            escape(row["owner"] or ""),
+            escape(row["state"]),
+            _link(row["log_url"], row["reason"] or ""),
+            escape(row["arch"] or ""),
+            escape(row["nvr"] or ""),
+            _link(row["url"], str(row["task_id"] or "")),
+            duration,
+        ]
+        body = "".join(f"<td>{cell}</td>" for cell in cells)
+        yield f'<tr class="{escape(row["state"])}">{body}</tr>\n'
+    yield "</table>\n"
+
+
+def _link(url: str | None, text: str) -> str:
+    is_web = url is not None and url.startswith(("http://", "https://"))
+    return f'<a href="{escape(url or "")}">{escape(text)}</a>' if is_web else escape(text)

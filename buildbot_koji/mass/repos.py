@@ -1,0 +1,105 @@
+"""Waits until the build repo has what was built: one request for all packages that wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
+from txkoji import RetryPolicy
+from txkoji.exceptions import GenericError
+
+__all__ = ["RepoWaiter"]
+
+
+class RepoWaiter:
+    """Waits for repos of a build tag.
+
+    A hub since 1.35 is asked for a repo, which it makes only if it has none that is new enough. The
+    call may be repeated: it gives the same request. An older hub makes repos by itself.
+
+    Args:
+        hub: the hub.
+        tag: the build tag's id.
+        tag_name: its name.
+        clock: an IReactorTime.
+        polling: the pauses between two looks.
+
+    Attributes:
+        due: when to look next, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        tag: int,
+        tag_name: str,
+        clock: Any,
+        *,
+        polling: RetryPolicy | None = None,
+    ) -> None:
+        self._hub = hub
+        self._tag = tag
+        self._tag_name = tag_name
+        self._clock = clock
+        self._polling = polling or RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
+        self._request: int | None = None
+        self._waiting: list[MassPackage] = []
+        self._event = 0
+        self._is_old_hub = False
+        self._looks = 0
+        self._trouble = ""
+        self.due = 0.0
+
+    @property
+    def words(self) -> str:
+        """What is waited for."""
+        return f"a repo of {self._tag_name}{self._trouble}"
+
+    async def look(self, plan: MassPlan) -> None:
+        """Ask for a repo for the packages that are held, or look whether it is there.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused.
+        """
+        if self._clock.seconds() < self.due:
+            return
+        if not self._waiting:
+            # Those that come later wait for the next repo.
+            self._waiting = list(plan.held.values())
+            self._looks = 0
+            self._event = await self._hub.connection.call("tagLastChangeEvent", self._tag)
+        if await self._has_repo():
+            for package in self._waiting:
+                if package.index in plan.held:
+                    plan.happened(package, PackageEvent.IN_REPO)
+            self._waiting, self._request, self._trouble = [], None, ""
+            self.due = 0.0
+            return
+        self._looks += 1
+        self.due = self._clock.seconds() + self._polling.pause(self._looks)
+
+    async def _has_repo(self) -> bool:
+        connection = self._hub.connection
+        if self._is_old_hub:
+            repo = await connection.call("getRepo", self._tag)
+            return repo is not None and repo["create_event"] >= self._event
+        try:
+            if self._request is None:
+                await self._hub.log_in()
+                check = await connection.call("repo.request", self._tag, min_event=self._event)
+            else:
+                check = await connection.call("repo.checkRequest", self._request)
+        except GenericError as fault:
+            if not fault.unknown_method:
+                raise
+            self._is_old_hub = True
+            return False
+        if check.get("repo"):
+            return True
+        request = check.get("request") or {}
+        self._request = request.get("id")
+        if not request.get("active", True):
+            self._trouble = ", which the hub gave up making: see its newRepo tasks; asking again"
+            self._request = None
+        return False

@@ -1,0 +1,94 @@
+"""A mass build as pages see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from buildbot_koji.mass.plan import PackageState
+from buildbot_koji.mass.report import by_owner, by_reason, package_row
+from buildbot_koji.mass.runner import MassRunner
+
+__all__ = ["MassStatus"]
+
+
+@dataclass
+class MassStatus:
+    """A mass build that runs, or has ended; see :class:`buildbot_koji.mass.RunningMassBuild`.
+
+    Attributes:
+        id: tells it from the others.
+        hub: the name of the hub's profile.
+        weburl: the address of the hub's pages.
+        builder: the name of the builder.
+        builder_id: its id.
+        build_number: the number of the build.
+        runner: runs it.
+        stop_build: stops the build for a reason, as a user does.
+        has_ended: whether nothing more happens to it.
+        is_stopping: whether it was told to stop.
+    """
+
+    id: str
+    hub: str
+    weburl: str
+    builder: str
+    builder_id: int
+    build_number: int
+    runner: MassRunner
+    stop_build: Callable[[str], Any]
+    has_ended: bool = False
+    is_stopping: bool = False
+
+    def pause(self) -> None:
+        """Submit nothing more until :meth:`resume`; what runs goes on."""
+        self.runner.set_paused(True)
+
+    def resume(self) -> None:
+        """Submit again."""
+        self.runner.set_paused(False)
+
+    def stop(self, reason: str) -> None:
+        """Stop the build, as a user does."""
+        self.is_stopping = True
+        self.stop_build(reason)
+
+    @property
+    def state(self) -> str:
+        """``"running"``, ``"paused"``, ``"stopping"`` or ``"ended"``."""
+        if self.has_ended:
+            return "ended"
+        if self.is_stopping:
+            return "stopping"
+        return "paused" if self.runner.paused else "running"
+
+    def status(self) -> dict[str, Any]:
+        """Return the progress, as ``GET api/mass`` gives it."""
+        runner, plan = self.runner, self.runner.plan
+        counts = plan.counts
+        return {
+            "id": self.id,
+            "hub": self.hub,
+            "builder": self.builder,
+            "builder_id": self.builder_id,
+            "build_number": self.build_number,
+            "state": self.state,
+            "summary": runner.summary(),
+            "total": len(plan.packages),
+            "done": plan.ended,
+            "failed": counts[PackageState.FAILED],
+            "skipped": counts[PackageState.SKIPPED],
+            "running": plan.active,
+            "waiting": len(plan.packages) - plan.ended - plan.active,
+            "started": runner.started,
+            "eta": None if self.has_ended else runner.time_left(),
+            "at_once": runner.at_once,
+            "progress": [[each.time, each.done, each.failed] for each in runner.progress],
+            "failures_by_reason": [list(each) for each in by_reason(plan.packages)],
+            "failures_by_owner": [list(each) for each in by_owner(plan.packages)],
+        }
+
+    def package_rows(self) -> list[dict[str, Any]]:
+        """Return the packages, as ``GET api/mass/ID/packages`` gives them."""
+        return [package_row(each, self.weburl) for each in self.runner.plan.packages]

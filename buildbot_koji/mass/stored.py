@@ -1,0 +1,163 @@
+"""What survives a crash of a mass build: its plan, and how far each package has come.
+
+Everything is stored with the first build of the build request, in rows of bounded size, so that any
+later attempt finds it, on another master too. The plan is written once. Of the packages only rows
+are written in which something changed.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from buildbot_koji.durable.store import BuildData, data_name
+from buildbot_koji.mass.plan import MassPackage, PackageState, Step
+
+__all__ = ["MassStore", "packages_of", "progress_row"]
+
+PLAN_ROW = 500
+"""Packages whose plan is in one row."""
+
+STATE_ROW = 64
+"""Packages whose state is in one row: the fewer, the less is written for one that changed."""
+
+_UNSTORED = (PackageState.WAITING, PackageState.HELD)
+"""States that follow from those of other packages."""
+
+_FACTS = (
+    "attempt",
+    "task_id",
+    "is_foreign",
+    "is_excluded",
+    "begun",
+    "since",
+    "duration",
+    "reason",
+    "nvr",
+    "build_id",
+    "arch",
+    "log_url",
+    "not_before",
+)
+
+
+class MassStore:
+    """The stored form of one mass build.
+
+    Args:
+        data: the data of Buildbot's builds.
+        build_id: the first build of the build request.
+        name: the step's name.
+        pause: yields to the reactor.
+
+    Attributes:
+        written: the bytes that were written.
+    """
+
+    def __init__(
+        self, data: BuildData, build_id: int, name: str, pause: Callable[[], Deferred[None]]
+    ) -> None:
+        self._data = data
+        self._build_id = build_id
+        self._name = name
+        self._pause = pause
+        self.written = 0
+
+    async def load(self) -> tuple[dict[str, Any], list[MassPackage]] | None:
+        """Return the header and the packages; None if no plan was stored as a whole."""
+        header = await self._get("header")
+        if header is None:
+            return None
+        packages: list[MassPackage] = []
+        for start in range(0, header["total"], PLAN_ROW):
+            for row in await self._get(f"plan {start}") or ():
+                name, source, owner, requires, *more = row
+                packages.append(
+                    MassPackage(len(packages), name, source, owner, tuple(requires), *more)
+                )
+            await self._pause()
+        for start in range(0, len(packages), STATE_ROW):
+            for package, facts in zip(
+                packages[start:], await self._get(f"state {start}") or (), strict=False
+            ):
+                _apply(package, facts)
+            await self._pause()
+        return header, packages
+
+    async def save_plan(self, header: Mapping[str, Any], packages: Sequence[MassPackage]) -> None:
+        """Store the plan: it counts as stored once the header is, which comes last."""
+        for start in range(0, len(packages), PLAN_ROW):
+            rows = [
+                [each.name, each.source, each.owner, each.requires, each.level, each.was_built]
+                for each in packages[start : start + PLAN_ROW]
+            ]
+            await self._put(f"plan {start}", rows)
+            await self._pause()
+        await self.save_packages(packages, {each.index for each in packages if each.is_final})
+        await self._put("header", {**header, "total": len(packages)})
+
+    async def save_packages(self, packages: Sequence[MassPackage], changed: set[int]) -> None:
+        """Store the rows of the packages that changed, and take those off ``changed``."""
+        while changed:
+            start = min(changed) // STATE_ROW * STATE_ROW
+            row = range(start, min(start + STATE_ROW, len(packages)))
+            # What changes during the write is written again.
+            changed.difference_update(row)
+            try:
+                await self._put(f"state {start}", [_facts(packages[each]) for each in row])
+            except BaseException:
+                changed.update(row)
+                raise
+
+    async def save_control(self, control: Mapping[str, Any]) -> None:
+        """Store what users have asked for, and the progress over time."""
+        await self._put("control", control)
+
+    async def control(self) -> dict[str, Any]:
+        """Return what :meth:`save_control` stored last, an empty dictionary if nothing."""
+        found: dict[str, Any] = await self._get("control") or {}
+        return found
+
+    async def _get(self, row: str) -> Any:
+        found = await self._data.get(self._build_id, data_name(f"{self._name} {row}"))
+        return None if found is None else json.loads(zlib.decompress(found))
+
+    async def _put(self, row: str, value: Any) -> None:
+        packed = zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
+        await self._data.put(self._build_id, data_name(f"{self._name} {row}"), packed)
+        self.written += len(packed)
+
+
+def _facts(package: MassPackage) -> list[Any] | None:
+    """Return what is stored of a package beside its plan, without what is last and unknown."""
+    if package.state in _UNSTORED or (package.state is PackageState.READY and not package.attempt):
+        return None
+    facts = [package.state.value, *(getattr(package, name) for name in _FACTS)]
+    while facts[-1] in (None, "", False, 0):
+        facts.pop()
+    return facts
+
+
+def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
+    if facts is None:
+        return
+    package.state = PackageState(facts[0])
+    for name, value in zip(_FACTS, facts[1:], strict=False):
+        setattr(package, name, value)
+    if package.begun is not None:
+        newest, submitted, owner = package.begun
+        package.begun = (newest, submitted, owner)
+
+
+def packages_of(found: tuple[dict[str, Any], list[MassPackage]] | None) -> list[MassPackage]:
+    """Return the packages of a stored mass build, none if there is none."""
+    return [] if found is None else found[1]
+
+
+def progress_row(progress: Sequence[Step]) -> list[list[float]]:
+    """Return the progress over time as it is stored."""
+    return [[round(each.time), each.done, each.failed] for each in progress]

@@ -1,0 +1,686 @@
+"""The step that builds any number of packages."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+from uuid import uuid4
+
+from buildbot.data import resultspec
+from buildbot.process import results
+from buildbot.process.remotecommand import RemoteCommand
+from buildbot.process.remotetransfer import StringFileWriter
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.database_values import clean_text
+from buildbot_koji.durable.store import BuildData
+from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.error_messages import one_line
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.packages import (
+    BadPlan,
+    MassOrder,
+    PackageQuery,
+    check_package_template,
+    check_packages,
+    find_packages,
+    listed_packages,
+    make_packages,
+    sources_in_tag,
+)
+from buildbot_koji.mass.plan import (
+    FINAL,
+    MassPackage,
+    MassPlan,
+    PackageState,
+)
+from buildbot_koji.mass.registry import register
+from buildbot_koji.mass.report import (
+    csv_report,
+    html_report,
+    json_report,
+    package_row,
+)
+from buildbot_koji.mass.repos import RepoWaiter
+from buildbot_koji.mass.runner import MassOptions, MassRunner, MassTiming
+from buildbot_koji.mass.status import MassStatus
+from buildbot_koji.mass.stored import MassStore, packages_of
+from buildbot_koji.properties import SOURCE
+from buildbot_koji.steps.build import KojiBuild
+from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.early_end import Ending
+from buildbot_koji.steps.framework.priority import BACKGROUND_PRIORITY
+from buildbot_koji.steps.framework.worker import run_on_worker
+from txkoji import Call
+from txkoji.exceptions import GenericError
+
+__all__ = ["KojiMassBuild"]
+
+T = TypeVar("T")
+
+PACKAGES = ("packages", "packages_file", "levels", "requires")
+"""The arguments that name packages."""
+
+LOG_PART = 50_000
+"""Characters of a report that are written at once."""
+
+ROWS_AT_ONCE = 200
+"""Packages of a report that are rendered before the reactor's next iteration."""
+
+LARGEST_FILE = 4 << 20
+"""Bytes of a file with the names of packages."""
+
+EARLIER_BUILDS = 20
+"""How many builds of a builder are searched for a mass build to compare with."""
+
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+
+
+def _count_or_share(value: Any) -> str | None:
+    """Check for a number of packages, or a share of them."""
+    if isinstance(value, str) and (found := _SHARE.fullmatch(value)) and float(found[1]) <= 100:
+        return None
+    return None if checks.count(value) is None else 'must be a number of packages, or "5%"'
+
+
+def _number_of(value: Any, total: int) -> int:
+    """Return a number of packages that is given as such, or as a share of all."""
+    found = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    return int(value) if found is None else math.ceil(total * float(found[1]) / 100)
+
+
+def _levels(value: Any) -> str | None:
+    good = isinstance(value, (list, tuple)) and bool(value)
+    if good and all(isinstance(each, (list, tuple)) and each for each in value):
+        return next((found for each in value if (found := check_packages(each))), None)
+    return "must be a list of lists of package names"
+
+
+def _requirements(value: Any) -> str | None:
+    if isinstance(value, Mapping) and all(isinstance(each, str) for each in value):
+        return next((found for each in value.values() if (found := checks.texts(each))), None)
+    return "must be a dictionary: package: [packages that it requires]"
+
+
+def _reasons(value: Any) -> str | None:
+    if isinstance(value, (list, tuple)):
+        return checks.texts(value)
+    return checks.strings(value) and "must be a dictionary: package: reason; or a list of packages"
+
+
+def _moment(value: Any) -> str | None:
+    good = checks.seconds(value) is None or _since(value) is not None
+    return None if good else 'must be a time: seconds since the epoch, or "2026-11-01" (UTC)'
+
+
+def _since(value: Any) -> float | None:
+    """Return a time in seconds since the epoch."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _build(name: str) -> Any:
+    """Return an argument of ``KojiBuild``."""
+    return KojiBuild.arguments[name]
+
+
+class KojiMassBuild(KojiStep):
+    """Builds any number of packages in Koji, in one step.
+
+    It resumes where it was after a restart or a kill of the master, on another master too: no
+    package is submitted twice, none is forgotten. Everything that is wrong with the packages is
+    reported at once, before anything is submitted.
+
+    Sets the properties ``koji_mass_id`` (names this mass build in ``earlier`` of a later one),
+    ``koji_mass_total``, ``koji_mass_built``, ``koji_mass_failed``, ``koji_mass_skipped``,
+    ``koji_mass_left``, ``koji_mass_failed_packages`` and ``koji_mass_regressions``. Leaves a report
+    in the logs ``report.html``, ``report.json`` and ``report.csv``.
+    """
+
+    name = "koji mass build"
+
+    warnOnWarnings = True
+
+    mass_timing: ClassVar[MassTiming] = MassTiming()
+    """The pauses and limits that users don't set."""
+
+    target = argument(checks.text, "the build target", required=True, positional=True)
+    packages = argument(
+        check_packages,
+        "the names of the packages: a list, one string, or a ``util.KojiPackages`` that is asked"
+        " from the hub",
+        positional=True,
+    )
+    source = argument(
+        check_package_template,
+        "what each package is built from: a template such as"
+        " ``git+https://host/{package}.git#main``, or a function of the package's name",
+        required_unless=("source_tag",),
+        excludes=("source_tag",),
+    )
+    source_tag = argument(
+        checks.text, "build each package from the source of its latest build in this tag"
+    )
+    packages_file = argument(
+        checks.text,
+        "a file with the names of the packages, one a line; ``#`` starts a comment",
+        excludes=("packages", "levels"),
+    )
+    files_on = argument(
+        checks.one_of("worker", "master"),
+        'where ``packages_file`` is: on the ``"worker"``, relative to the build\'s directory, or on'
+        ' the ``"master"``, relative to its base directory',
+        default="worker",
+    )
+    levels = argument(
+        _levels,
+        "lists of packages, each built with what the lists before it made; a failure skips all"
+        " later lists",
+        excludes=("packages",),
+    )
+    requires = argument(
+        _requirements,
+        "the packages that a package requires, by its name: it starts when they are built and in"
+        " the build repo, and is skipped if one of them fails. What it requires of packages that"
+        " are not built here counts as built",
+        excludes=("levels",),
+    )
+    skip = argument(
+        _reasons,
+        "packages that need not be built, a list, or a dictionary with the reason of each; what"
+        " requires them is built",
+    )
+    since = argument(
+        _moment,
+        "adopt a build that is the latest of its package in the target's destination tag and"
+        " completed after this time: seconds since the epoch, or a date and time (UTC)",
+        excludes=("scratch",),
+    )
+    only = argument(
+        checks.several_of("failed", "skipped", "missing"),
+        "build only packages that failed, were skipped, or are missing (were not reached) in the"
+        " mass build ``earlier``",
+        requires=("earlier",),
+    )
+    earlier = argument(
+        checks.positive,
+        "an earlier mass build, by its property ``koji_mass_id``, for ``only`` and to find"
+        " regressions; by default regressions are found against the builder's previous mass build",
+    )
+    at_once = argument(
+        checks.positive,
+        "how many packages may be in Koji at the same time; a renderable is evaluated again and"
+        " again while the step runs",
+        default=50,
+    )
+    only_when_idle = argument(
+        checks.flag,
+        "submit nothing while tasks of other users wait for a builder in the channel",
+        default=False,
+    )
+    stop_after_failures = argument(
+        _count_or_share,
+        'start nothing more after so many failures: a number, or a share of all (``"5%"``)',
+    )
+    max_failures = argument(
+        _count_or_share,
+        "with so many failures, a number or a share of all, the result is still a warning",
+        default=0,
+    )
+    max_packages = argument(checks.positive, "refuse to build more packages than this")
+    skip_unknown = argument(
+        checks.flag,
+        "skip packages that are blocked, not listed in the destination tag, or have no source,"
+        " rather than refuse to start",
+        default=False,
+    )
+
+    scratch = _build("scratch")
+    draft = _build("draft")
+    skip_tag = _build("skip_tag")
+    arch_override = _build("arch_override")
+    repo_id = _build("repo_id")
+    wait_repo = _build("wait_repo")
+    fail_fast = _build("fail_fast")
+    custom_user_metadata = _build("custom_user_metadata")
+    channel = _build("channel")
+    priority = _build("priority")
+    background = _build("background")
+    existing = argument(
+        checks.one_of("adopt", "fail"),
+        "what to do if the hub already has a build of a package's NVR, complete or in progress:"
+        ' ``"adopt"`` it if it is of the same commit, or ``"fail"``',
+        default="adopt",
+    )
+    infra_retries = argument(
+        checks.count,
+        "how often to resubmit a package after failures of the build system, each later than the"
+        " one before",
+        default=2,
+    )
+    infra_faults = _build("infra_faults")
+    on_stop = argument(
+        checks.one_of("cancel", "leave"),
+        'what to do with the tasks if the build is stopped or ``timeout`` expires: ``"cancel"`` or'
+        ' ``"leave"``',
+        default="cancel",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Rendering replaces the attribute.
+        self._at_once = self.at_once
+        self.runner: MassRunner | None = None
+        self._status: MassStatus | None = None
+        self._root = self._builder_id = 0
+        self._header: dict[str, Any] = {}
+        self._log: Any = None
+
+    def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """Complain of packages that are not given, or none."""
+        yield from super().check_together(values)
+        packages = values["packages"]
+        if not checks.is_renderable(packages) and packages is not None and not packages:
+            yield "packages is empty: there is nothing to build"
+        elif all(values[each] is None for each in PACKAGES):
+            yield "packages is missing: give packages, packages_file, levels or requires"
+
+    # The work
+
+    async def work(self, hub: Hub) -> int:
+        """Make the plan, or find that of an earlier attempt, and run it to its end."""
+        store = await self._open_store(self.build.buildid)
+        found = await self.until_stored(store.load)
+        if found is None:
+            self.say("looking up the packages")
+            await hub.log_in()
+            try:
+                found = await self._make_plan(hub)
+            except BadPlan as error:
+                self.say(one_line(error))
+                return results.FAILURE
+            header, packages = found
+            await self.until_stored(lambda: store.save_plan(header, packages))
+        self._header, packages = found
+        return await self._run_plan(hub, store, packages)
+
+    async def _open_store(self, build_id: int) -> MassStore:
+        """Return the store of the mass build that a build is an attempt of."""
+        data = self.master.data
+
+        async def first_build() -> int:
+            build = await data.get(("builds", build_id))
+            if build is None:
+                return build_id
+            self._builder_id = int(build["builderid"])
+            builds = await data.get(("buildrequests", build["buildrequestid"], "builds"))
+            return min(int(each["buildid"]) for each in builds)
+
+        root = await self.until_stored(first_build)
+        if build_id == self.build.buildid:
+            self._root = root
+        return MassStore(BuildData(self.master, "buildbot_koji"), root, str(self.name), self._pause)
+
+    def _pause(self) -> Deferred[None]:
+        return deferLater(self.master.reactor, 0, lambda: None)
+
+    async def _run_plan(self, hub: Hub, store: MassStore, packages: list[MassPackage]) -> int:
+        header = self._header
+        self.began = header["began"]
+        self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
+        holds = not (self.scratch or self.skip_tag or self.repo_id)
+        stop_after = self.stop_after_failures
+        plan = MassPlan(
+            packages,
+            holds=holds,
+            stop_after=None if stop_after is None else _number_of(stop_after, len(packages)),
+        )
+        clock = self.master.reactor
+        repos = None
+        if holds and header["build_tag"] is not None:
+            repos = RepoWaiter(hub, header["build_tag"], header["build_tag_name"], clock)
+        options = MassOptions(
+            self._hub_call,
+            None if self.skip_tag else self.target,
+            scratch=bool(self.scratch),
+            adopts=self.existing == "adopt",
+            infra_retries=self.infra_retries,
+            infra_faults=self.infra_faults,
+            idle_channel=(self.channel or "default") if self.only_when_idle else None,
+        )
+        runner = MassRunner(
+            hub,
+            plan,
+            store,
+            options,
+            self,
+            clock,
+            header["run"],
+            repos=repos,
+            timing=self.mass_timing,
+        )
+        runner.started = self.began
+        self.runner = runner
+        self._status = MassStatus(
+            f"{self._root}-{self.number}",
+            hub.connection.profile,
+            hub.connection.weburl,
+            self.build.builder.name,
+            self._builder_id,
+            self.build.number,
+            runner,
+            self.build.stopBuild,
+        )
+        register(self.master, self._status)
+        if self._log is None:
+            self._log = await self.addLog("packages")
+        self.setProperty("koji_mass_id", self._root, SOURCE)
+        try:
+            await runner.run()
+            await self.until_stored(lambda: store.save_control({**runner.control(), "ended": True}))
+            result = self._result(plan)
+            await self._leave_report(plan)
+        finally:
+            self._status.has_ended = True
+        return result
+
+    def _hub_call(self, package: MassPackage) -> Call:
+        options = self.hub_options()
+        if isinstance(self.arch_override, (list, tuple)):
+            options["arch_override"] = " ".join(self.arch_override)
+        priority = BACKGROUND_PRIORITY if self.background else self.priority
+        return Call("build", (package.source, self.target, options, priority, self.channel))
+
+    def _result(self, plan: MassPlan) -> int:
+        failed = plan.counts[PackageState.FAILED]
+        dropped = plan.counts[PackageState.SKIPPED] - sum(e.is_excluded for e in plan.packages)
+        left = len(plan.packages) - plan.ended
+        words = plan.summary(None)
+        named = [each.name for each in plan.packages if each.is_regression]
+        if named:
+            more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+            words += f"; {len(named)} regressions: {', '.join(named[:3])}{more}"
+        if left:
+            self.say(f"stopped after too many failures: {words}; {left:,} were not started")
+            return results.FAILURE
+        self.say(words)
+        if failed > _number_of(self.max_failures, len(plan.packages)):
+            return results.FAILURE
+        return results.WARNINGS if failed or dropped else results.SUCCESS
+
+    # The plan
+
+    async def _make_plan(self, hub: Hub) -> tuple[dict[str, Any], list[MassPackage]]:
+        """Return the header and the packages of the plan.
+
+        Raises:
+            BadPlan: something of it can't be built.
+            KojiException: the hub is unreachable.
+        """
+        connection = hub.connection
+        target = await connection.call("getBuildTarget", self.target)
+        if target is None:
+            raise BadPlan(f"the hub has no build target {self.target}")
+        order = await self._order(hub)
+        dest_tag = target["dest_tag_name"]
+        listed = await listed_packages(connection, dest_tag, order.names)
+        sources: Callable[[str], str | None] = self._source_of
+        if self.source_tag is not None:
+            if await connection.call("getTag", self.source_tag) is None:
+                raise BadPlan(f"the hub has no tag {self.source_tag}")
+            sources = (await sources_in_tag(connection, self.source_tag, order.names)).get
+        packages = make_packages(
+            order,
+            sources,
+            listed,
+            must_be_listed=not (self.scratch or self.skip_tag),
+            tag=dest_tag,
+            limit=self.max_packages,
+            skip_unknown=self.skip_unknown,
+        )
+        if self.since is not None:
+            await self._adopt(hub, dest_tag, packages)
+        built = await self._built_earlier()
+        for package in packages:
+            package.was_built = package.name in built
+        header = {
+            "run": uuid4().hex,
+            "began": self.began,
+            "build_tag": target["build_tag"],
+            "build_tag_name": target["build_tag_name"],
+        }
+        return header, packages
+
+    def _source_of(self, name: str) -> str | None:
+        if isinstance(self.source, str):
+            return self.source.replace("{package}", name)
+        try:
+            found = self.source(name)
+        except Exception as error:
+            raise BadPlan(f"source({name!r}) failed: {type(error).__name__}: {error}") from error
+        return found if isinstance(found, str) else None
+
+    async def _order(self, hub: Hub) -> MassOrder:
+        requires = {name: list(needed) for name, needed in (self.requires or {}).items()}
+        levels = [checks.words(level) for level in self.levels or ()]
+        if isinstance(self.packages, PackageQuery):
+            names = await find_packages(hub.connection, self.packages)
+            if not names:
+                raise BadPlan(f"no package of tag {self.packages.tag} is meant")
+        elif self.packages is not None:
+            names = checks.words(self.packages)
+        elif self.packages_file is not None:
+            names = await self._names_in_file(self.packages_file)
+        elif levels:
+            names = [name for level in levels for name in level]
+        else:
+            names = [*dict.fromkeys([*requires, *(e for each in requires.values() for e in each)])]
+        if self.only:
+            wanted = await self._names_of_earlier()
+            names = [name for name in names if name in wanted]
+            if not names:
+                raise BadPlan(
+                    f"no package {' or '.join(self.only)} in mass build {self.earlier}:"
+                    " there is nothing to build"
+                )
+        skip = self.skip or {}
+        if not isinstance(skip, Mapping):
+            skip = dict.fromkeys(skip, "need not be built")
+        return MassOrder(names, requires, levels, skip)
+
+    async def _names_in_file(self, path: str) -> list[str]:
+        if self.files_on == "master":
+            reactor = self.master.reactor
+            file = Path(self.master.basedir, path)
+            try:
+                text = await deferToThreadPool(reactor, reactor.getThreadPool(), file.read_text)
+            except (OSError, ValueError) as error:
+                raise BadPlan(f"can't read {path} on the master: {error}") from error
+        else:
+            writer = StringFileWriter()
+            transfer = RemoteCommand(
+                "uploadFile",
+                {
+                    "workersrc": path,
+                    "workdir": self.workdir,
+                    "writer": writer,
+                    "maxsize": LARGEST_FILE,
+                    "blocksize": 256 * 1024,
+                    "keepstamp": False,
+                },
+            )
+            await run_on_worker(self, transfer)
+            if transfer.didFail():
+                raise BadPlan(f"the worker has no file {path}, or can't read it")
+            text = writer.buffer
+        lines = (line.partition("#")[0].split() for line in text.splitlines())
+        return [word for line in lines for word in line]
+
+    async def _adopt(self, hub: Hub, tag: str, packages: list[MassPackage]) -> None:
+        """Adopt builds that are new enough."""
+        since = _since(self.since) or 0.0
+        try:
+            rows = await hub.connection.call("listTagged", tag, latest=True)
+        except GenericError as fault:
+            raise BadPlan(f"can't look for builds in {tag}: {one_line(fault)}") from fault
+        latest = {row["package_name"]: row for row in rows}
+        for package in packages:
+            row = latest.get(package.name)
+            if row is None or package.is_final:
+                continue
+            completed = _since(row.get("completion_time"))
+            if completed is not None and completed >= since:
+                package.state = PackageState.ADOPTED
+                package.nvr, package.build_id = row["nvr"], row["build_id"]
+                package.reason = "built already"
+
+    # Earlier mass builds
+
+    async def _names_of_earlier(self) -> set[str]:
+        store = await self._open_store(self.earlier)
+        packages = packages_of(await self.until_stored(store.load))
+        if not packages:
+            raise BadPlan(f"there is no mass build {self.earlier}: give its property koji_mass_id")
+        wanted = {"failed": PackageState.FAILED, "skipped": PackageState.SKIPPED}
+        states = [wanted[each] for each in self.only if each in wanted]
+        return {
+            each.name
+            for each in packages
+            if each.state in states or ("missing" in self.only and each.state not in FINAL)
+        }
+
+    async def _built_earlier(self) -> set[str]:
+        """Return the packages that the mass build to compare with has built."""
+        candidates = [self.earlier] if self.earlier else await self._earlier_builds()
+        for build_id in candidates:
+            store = await self._open_store(build_id)
+            if (await self.until_stored(store.control)).get("ended"):
+                found = packages_of(await self.until_stored(store.load))
+                return {
+                    each.name
+                    for each in found
+                    if each.state in (PackageState.BUILT, PackageState.ADOPTED)
+                }
+        return set()
+
+    async def _earlier_builds(self) -> list[int]:
+        """Return the builder's latest builds before this one, the newest first."""
+        build = await self.master.data.get(("builds", self.build.buildid))
+        found = await self.master.data.get(
+            ("builders", build["builderid"], "builds"),
+            filters=[resultspec.Filter("complete", "eq", [True])],
+            order=["-number"],
+            limit=EARLIER_BUILDS,
+        )
+        ids = (int(each["buildid"]) for each in found)
+        return [each for each in ids if each < self._root]
+
+    # For the runner
+
+    def critical(self) -> AbstractContextManager[None]:
+        """Let the body finish before an early end takes effect."""
+        return self.early_end.critical()
+
+    async def at_once_now(self) -> int:
+        """Return how many packages may be in Koji at the same time now."""
+        found = checks.rendered(checks.positive, await self.build.render(self._at_once))
+        return found if checks.positive(found) is None else 0
+
+    async def note(self, lines: list[str]) -> None:
+        """Add lines to the log."""
+        await self._log.addStdout("\n".join([*lines, ""]))
+
+    # What is left behind
+
+    async def _leave_report(self, plan: MassPlan) -> None:
+        """Set the properties and write the reports."""
+        assert self._status is not None
+        for name, value in self._facts(plan).items():
+            self.setProperty(f"koji_mass_{name}", value, SOURCE)
+        packages = list(plan.packages)
+        rows = []
+        for place, package in enumerate(packages):
+            rows.append(package_row(package, self._status.weburl))
+            if not place % ROWS_AT_ONCE:
+                await self._pause()
+        head = {"summary": self._text, "target": self.target, **self._facts(plan)}
+        title = f"Mass build for {self.target}"
+        await self._write("report.html", "h", html_report(title, self._text, packages, rows))
+        await self._write("report.json", "t", json_report(head, rows))
+        await self._write("report.csv", "t", csv_report(rows))
+
+    def _facts(self, plan: MassPlan) -> dict[str, Any]:
+        counts = plan.counts
+        return {
+            "total": len(plan.packages),
+            "built": counts[PackageState.BUILT] + counts[PackageState.ADOPTED],
+            "failed": counts[PackageState.FAILED],
+            "skipped": counts[PackageState.SKIPPED],
+            "left": len(plan.packages) - plan.ended,
+            "failed_packages": [e.name for e in plan.packages if e.state is PackageState.FAILED],
+            "regressions": [e.name for e in plan.packages if e.is_regression],
+        }
+
+    async def _write(self, name: str, kind: str, parts: Iterable[str]) -> None:
+        log = await self.until_stored(lambda: self.addLog(name, type=kind))
+        waiting: list[str] = []
+        size = 0
+        for part in parts:
+            waiting.append(part)
+            size += len(part)
+            if size >= LOG_PART:
+                text = clean_text("".join(waiting))
+                await self.until_stored(partial(log.addContent, text))
+                await self._pause()
+                waiting, size = [], 0
+        await self.until_stored(partial(log.addContent, clean_text("".join(waiting))))
+        await self.until_stored(log.finish)
+
+    # Early ends
+
+    async def end_early(self, hub: Hub | None, ending: Ending) -> None:
+        """Leave all to the next attempt; on a stop, cancel what runs and say what is left."""
+        runner = self.runner
+        if runner is None or hub is None:
+            await super().end_early(hub, ending)
+            return
+        flushing = Deferred.fromCoroutine(runner.flush())
+        with suppress(DeferredTimeout):
+            await flushing.addTimeout(self.timing.cancel_limit, self.master.reactor)
+        if ending is Ending.DETACHED:
+            self.say(f"left to the next attempt: {runner.plan.summary(None)}")
+            return
+        plan = runner.plan
+        why = "stopped" if ending is Ending.STOPPED else f"timed out after {self.timeout} s"
+        done = await self._cancel(hub, runner.intents()) if self.on_stop == "cancel" else ""
+        left = len(plan.packages) - plan.ended
+        self.say(f"{why}: {plan.ended:,} of {len(plan.packages):,} done, {left:,} left{done}")
+        await self._leave_report(plan)
+
+    async def _cancel(self, hub: Hub, intents: Sequence[TaskIntent]) -> str:
+        """Cancel tasks; returns what became of that."""
+        limit = self.timing.cancel_limit
+        canceling = [hub.cancellations.cancel(each, limit) for each in intents]
+        outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
+        refused = [failure.value for is_good, failure in outcomes if not is_good]
+        late = any(is_good and not canceled for is_good, canceled in outcomes)
+        words = f"; canceled {len(intents) - len(refused):,} tasks" if intents else ""
+        if late:
+            words += ", some as soon as the hub answers"
+        return words + (f", but not all: {one_line(refused[0])}" if refused else "")

@@ -1,0 +1,207 @@
+"""The step that builds any number of packages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps, util
+
+from buildbot_koji.mass import running
+from buildbot_koji.mass.runner import MassTiming
+from buildbot_koji.steps.mass import KojiMassBuild
+from tests.buildbot_koji.workbench import Workbench
+from tests.support import until
+from txkoji import RetryPolicy
+from txkoji.testing import FakeHub
+
+SOURCE = "git+https://git.example.test/rpms/{package}.git#main"
+
+FAST = MassTiming(
+    tick=0.2,
+    store_interval=0.1,
+    idle_interval=0.1,
+    progress_interval=0.2,
+    infra_retry=RetryPolicy(first=0.1, factor=1.0),
+)
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses."""
+    monkeypatch.setattr(KojiMassBuild, "mass_timing", FAST)
+
+
+def add_packages(hub: FakeHub, *names: str) -> list[str]:
+    """List packages in the tag of the target."""
+    for name in names:
+        hub.add_package("demo-candidate", name)
+    return list(names)
+
+
+def mass(bench: Workbench, **options: Any) -> Any:
+    """Return the step."""
+    return steps.KojiMassBuild(bench.profile, "demo", **{"source": SOURCE, **options})
+
+
+def sources(hub: FakeHub) -> list[str]:
+    """Return the names of the packages that were submitted, oldest first."""
+    tasks = hub.call("listTasks", {"method": "build", "decode": True}, {"order": "id"})
+    return [task["request"][0].rpartition("/")[2].partition(".git")[0] for task in tasks]
+
+
+@pytest_twisted.ensureDeferred
+async def test_packages_are_built(bench: Workbench) -> None:
+    """Each package is built once; what failed is in the summary, the reports and the properties."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(30)))
+    ended = await bench.build(mass(bench, packages=[*names, "failarch"], at_once=20))
+    assert (ended.result, ended.text) == ("failure", "31 of 31 done, 1 failed")
+    assert sorted(sources(bench.hub)) == sorted([*names, "failarch"])
+    facts = {
+        name.removeprefix("koji_mass_"): value
+        for name, value in ended.properties.items()
+        if name.startswith("koji_mass_")
+    }
+    assert facts.pop("id") > 0
+    assert facts == {
+        "total": 31,
+        "built": 30,
+        "failed": 1,
+        "skipped": 0,
+        "left": 0,
+        "failed_packages": ["failarch"],
+        "regressions": [],
+    }
+    report = json.loads(ended.logs["report.json"])
+    assert report["summary"] == ended.text
+    rows = {row["package"]: row for row in report["packages"]}
+    assert rows["p1"]["nvr"] == "p1-1.0-main"
+    assert rows["p1"]["owner"] == "kojiadmin"
+    assert rows["failarch"]["arch"] == "x86_64"
+    assert "mock exited with status 1" in rows["failarch"]["reason"]
+    assert "build.log" in rows["failarch"]["log_url"]
+    lines = list(csv.DictReader(io.StringIO(ended.logs["report.csv"])))
+    assert [line["package"] for line in lines if line["state"] == "failed"] == ["failarch"]
+    assert "failarch" in ended.logs["report.html"]
+    assert len(ended.logs["packages"].splitlines()) == 31
+    [status] = [each for each in running(bench.master) if each.status()["hub"] == bench.profile]
+    assert (status.status()["state"], status.status()["done"]) == ("ended", 31)
+
+
+@pytest_twisted.ensureDeferred
+async def test_bad_input(bench: Workbench) -> None:
+    """Everything that is wrong is named in one line, and nothing is submitted."""
+    add_packages(bench.hub, "good", "stopped")
+    bench.hub.call("packageListBlock", "demo-candidate", "stopped")
+    for options, text in (
+        (
+            {"packages": ["good", "stopped", "rare", "rare"]},
+            "given twice: rare; blocked in demo-candidate: stopped; not in demo-candidate: rare",
+        ),
+        (
+            {"requires": {"good": ["hello"], "hello": ["world"], "world": ["good"]}},
+            "packages require each other: good -> hello -> world -> good",
+        ),
+        (
+            {"packages": ["good", "hello"], "max_packages": 1},
+            "2 packages are more than max_packages, 1",
+        ),
+        (
+            {"packages": util.KojiPackages("nowhere")},
+            "can't read tag nowhere: listPackages: No such entry in table tag: nowhere",
+        ),
+        (
+            {"packages": util.KojiPackages("demo-candidate", globs=["x*"])},
+            "no package of tag demo-candidate is meant",
+        ),
+        (
+            {"packages": ["hello"], "source": None, "source_tag": "demo-candidate"},
+            "no source: hello",
+        ),
+    ):
+        ended = await bench.build(mass(bench, **options))
+        assert (ended.result, ended.text) == ("failure", text)
+    ended = await bench.build(steps.KojiMassBuild(bench.profile, "lost", ["hello"], source=SOURCE))
+    assert ended.text == "the hub has no build target lost"
+    assert sources(bench.hub) == []
+    ended = await bench.build(mass(bench, packages=["good", "stopped", "rare"], skip_unknown=True))
+    assert (ended.result, ended.text) == ("warnings", "3 of 3 done, 2 skipped")
+    assert sources(bench.hub) == ["good"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_order(bench: Workbench) -> None:
+    """A package starts when what it requires is in the repo; a failure skips what depends on it."""
+    add_packages(bench.hub, "base", "middle", "top", "alone", "after", "later")
+    requires = {"top": ["middle"], "middle": ["base"], "after": ["failarch"], "later": ["after"]}
+    ended = await bench.build(
+        mass(
+            bench,
+            packages=["top", "middle", "base", "alone", "after", "later", "failarch"],
+            requires=requires,
+        )
+    )
+    assert (ended.result, ended.text) == ("failure", "7 of 7 done, 1 failed, 2 skipped")
+    order = [each for each in sources(bench.hub) if each in ("top", "middle", "base")]
+    assert order == ["base", "middle", "top"]
+    rows = {row["package"]: row for row in json.loads(ended.logs["report.json"])["packages"]}
+    assert rows["after"]["reason"] == "requires failarch, which failed"
+    assert rows["later"]["reason"] == "requires failarch, which failed"
+    [task] = [
+        each
+        for each in bench.hub.call("listTasks", {"method": "build", "decode": True})
+        if "/top." in each["request"][0]
+    ]
+    [child] = [
+        each
+        for each in bench.hub.call("getTaskChildren", task["id"])
+        if each["method"] == "buildSRPMFromSCM"
+    ]
+    info = bench.hub.call("getTaskInfo", child["id"], request=True)
+    repo = bench.hub.call("repoInfo", info["request"][2]["repo_id"])
+    found = bench.hub.call("listTagged", "demo-build", event=repo["create_event"], inherit=True)
+    assert {"base", "middle"} <= {each["name"] for each in found}
+    ended = await bench.build(
+        mass(
+            bench,
+            source=SOURCE.replace("main", "next"),
+            levels=[["base"], ["middle", "alone"], ["top"]],
+        )
+    )
+    assert (ended.result, ended.text) == ("success", "4 of 4 done")
+    assert sources(bench.hub)[-1] == "top"
+
+
+@pytest_twisted.ensureDeferred
+async def test_next_attempt_resumes(bench: Workbench) -> None:
+    """An attempt after a lost worker follows the tasks of the first, and submits the rest."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(40)))
+    request = await bench.begin(mass(bench, packages=names, at_once=10))
+    await until(lambda: len(sources(bench.hub)) >= 15)
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text, ended.attempts) == ("success", "40 of 40 done", 2)
+    assert sorted(sources(bench.hub)) == sorted(names)
+
+
+@pytest_twisted.ensureDeferred
+async def test_stop(bench: Workbench) -> None:
+    """A stop cancels what runs, and says what is left; a later build makes what is missing."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(20)))
+    bench.hub.build_seconds = 2.0
+    request = await bench.begin(mass(bench, packages=names, at_once=5))
+    await until(lambda: len(sources(bench.hub)) == 5)
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert ended.result == "cancelled"
+    assert ended.text == "stopped: 0 of 20 done, 20 left; canceled 5 tasks"
+    tasks = bench.hub.call("listTasks", {"method": "build"})
+    assert {task["state"] for task in tasks} == {3}
+    bench.hub.build_seconds = 0.3
+    again = mass(bench, packages=names, only=["missing"], earlier=util.Property("koji_mass_id"))
+    ended = await bench.build(again, koji_mass_id=ended.properties["koji_mass_id"])
+    assert (ended.result, ended.text) == ("success", "20 of 20 done")
