@@ -10,6 +10,8 @@ MASTER = [
     "buildbot-worker>=4.3",
 ]
 
+DOCS = ["furo>=2024.8", "sphinx>=7.4", "sphinx-copybutton>=0.5"]
+
 # Koji's official client comes from PyPI too, but `make venv` installs it by itself and
 # without its dependencies: one of them, requests-gssapi, needs a compiler and the Kerberos
 # headers, which the tests don't. What else the client imports is named here.
@@ -100,6 +102,7 @@ setup(
             "pre-commit>=3.7",
             "pyright>=1.1.390",
             "ruff>=0.8",
+            *DOCS,
             "towncrier>=24.8",
         ],
     },
@@ -112,7 +115,6 @@ setup(
             "KojiHub = buildbot_koji.hubs.koji_hub:KojiHub",
             "KojiPackages = buildbot_koji.mass.packages:KojiPackages",
         ],
-        "buildbot.worker": ["KojiPlace = buildbot_koji.place:KojiPlace"],
         "buildbot.www": ["koji = buildbot_koji.www:ep"],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
         "buildbot.changes": [

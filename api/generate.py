@@ -424,12 +424,39 @@ def results_module() -> str:
     )
 
 
+def methods_page() -> str:
+    """Return the page of the documentation that lists the methods and the structs."""
+    parts = [
+        ".. Written by ``make api`` from the tables in ``api/``.",
+        "",
+        "The hub's methods",
+        "=================",
+        "",
+        "Each is an attribute of a :class:`txkoji.Connection` and gives a Deferred of what stands",
+        "here; of a :class:`txkoji.aio.AioConnection`, a Future. A method of a plugin that is not",
+        'here is called by its name: ``koji.call("ourPlugin", 1)``. Members of structs are',
+        'attributes and items: ``tag.name``, ``tag["name"]``.',
+        "",
+    ]
+    for method in methods():
+        arguments = ", ".join(argument.text for argument in method.arguments)
+        result = f"{method.result} | None" if method.may_be_none else method.result
+        parts += [f"``{method.name}({arguments})`` → ``{result}``", f"    {method.doc}", ""]
+    parts += ["Structs", "-------", ""]
+    for struct in structs():
+        inherited = f"; what {struct.base} has, and: " if struct.base else ": "
+        members = ", ".join(f"``{name}: {kind}``" for name, kind in struct.members)
+        parts += [f"``{struct.name}``", f"    {struct.doc.rstrip('.')}{inherited}{members}.", ""]
+    return "\n".join(parts)
+
+
 def files() -> dict[Path, str]:
     """Return what each file should hold."""
     return {
         PACKAGE / "_hub_methods.pyi": methods_stub(),
         PACKAGE / "results.pyi": results_stub(),
         PACKAGE / "results.py": results_module(),
+        HERE.parent / "docs" / "hub_methods.rst": methods_page(),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHANGE_SOURCE", "EVENT_KEY", "FAILED_ARCH", "LOG_URL", "REASON", "SOURCE"]
+__all__ = ["CHANGE_SOURCE", "EVENT_KEY", "SOURCE"]
 
 SOURCE = "Koji"
 """The source that Buildbot shows for each property that these plugins set."""
@@ -12,12 +12,3 @@ EVENT_KEY = "koji_event_key"
 
 CHANGE_SOURCE = "koji_change_source"
 """The property of a change with the name of the change source that made it."""
-
-REASON = "koji_reason"
-"""Why a step failed, in one line."""
-
-FAILED_ARCH = "koji_failed_arch"
-"""The architecture whose task failed first."""
-
-LOG_URL = "koji_log_url"
-"""The address of the log that says why a task failed."""

@@ -20,7 +20,7 @@ from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 
 DOCS = Path(__file__).parent
-PAGES = (DOCS.parent / "README.rst", *sorted(DOCS.glob("*.rst")))
+PAGES = sorted(DOCS.glob("*.rst"))
 WIDTH = 130
 
 _TABLE = re.compile(

@@ -151,11 +151,6 @@ class Connection(HubMethods):
         return self.client.trouble
 
     @property
-    def trouble_since(self) -> float | None:
-        """When the hub became unreachable, in seconds since the epoch; None while it is not."""
-        return None if self.trouble is None else self.statistics.changed_at
-
-    @property
     def statistics(self) -> RequestStatistics:
         """Counts of the requests so far, to be read only."""
         return self.client.statistics

@@ -13,7 +13,6 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.error_messages import one_line
-from buildbot_koji.hubs.builders import ChannelBuilders
 from txkoji import Connection, RequestStatistics, TaskWatcher, Watch, WatchedTask, WatcherStatus
 
 __all__ = ["Hub", "HubStatus", "NamedHub", "WatchingBuild", "get_hub", "hubs_of"]
@@ -80,7 +79,6 @@ class Hub(service.SharedService):
     Attributes:
         connection: the :class:`txkoji.Connection`.
         watcher: the :class:`txkoji.TaskWatcher`.
-        builders: which architectures the builders of each channel have.
         cancellations: cancels tasks, also while the hub is unreachable.
         followed_logs: how many logs of tasks are followed: the more, the less often each is read.
 
@@ -104,7 +102,6 @@ class Hub(service.SharedService):
         self.cancellations = Cancellations(
             self.getName(profile, reactor), self.connection, self.log_in
         )
-        self.builders = ChannelBuilders(self.connection.call, reactor)
         self.followed_logs = 0
         self._builds: dict[int, WatchingBuild] = {}
         # When to forget the builds of tasks that are no longer watched.

@@ -14,7 +14,6 @@ import pytest_twisted
 from buildbot.config.errors import capture_config_errors
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.steps.build import KojiBuild
 from tests.support import PROCESS_LIMIT, until
 from txkoji import build_states
 from txkoji.testing import FakeHub
@@ -65,12 +64,6 @@ async def test_client(hub: FakeHub) -> None:
     assert done.stderr == ""
     [line] = done.stdout.splitlines()
     assert re.fullmatch(rf"hello-1\.0-7 \S+ \S+ {hub.weburl}/buildinfo\?buildID=\d+", line)
-
-
-def test_table_of_arguments() -> None:
-    """The table has every argument of the step, and no other."""
-    table = re.findall(r"^   \* - ``(\w+)``$", README, re.MULTILINE)
-    assert sorted(table) == sorted(KojiBuild.arguments)
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"``make (\w+)", README))))

@@ -35,11 +35,10 @@ MAX_PROXY_ANSWER = 16 * 1024
 
 @implementer(IStreamClientEndpoint)
 class _WithoutDelay:
-    """Connects quietly, and lets what is written leave at once.
+    """Connects, and lets what is written leave at once.
 
     The head and the body of a request are written one after the other: the kernel would hold back
-    the end of the body until the hub has acknowledged what came before. A factory makes one
-    connection, and would log its own start and end.
+    the end of the body until the hub has acknowledged what came before.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
@@ -50,9 +49,7 @@ class _WithoutDelay:
             protocol.transport.setTcpNoDelay(True)
             return protocol
 
-        factory: Any = protocolFactory
-        factory.noisy = False
-        return self._endpoint.connect(factory).addCallback(connected)
+        return self._endpoint.connect(protocolFactory).addCallback(connected)
 
 
 class _TunnelProtocol(Protocol):
@@ -198,9 +195,8 @@ class Endpoints:
     def _make(self, uri: URI) -> IStreamClientEndpoint:
         proxy = proxy_for(uri.toBytes().decode("ascii"))
         if uri.scheme != b"https":
-            if proxy is not None:
-                return self.to_proxy(proxy)
-            return _WithoutDelay(self._plain(uri.host, uri.port))
+            endpoint = self.to_proxy(proxy) if proxy else self._plain(uri.host, uri.port)
+            return _WithoutDelay(endpoint)
         if proxy is None:
             endpoint = self._plain(uri.host, uri.port)
         else:
@@ -216,8 +212,8 @@ class Endpoints:
         """Return an endpoint that connects to a proxy."""
         endpoint = self._plain(proxy.host.encode("ascii"), proxy.port)
         if proxy.scheme == "https":
-            endpoint = wrapClientTLS(optionsForClientTLS(proxy.host), endpoint)
-        return _WithoutDelay(endpoint)
+            return wrapClientTLS(optionsForClientTLS(proxy.host), endpoint)
+        return endpoint
 
     def _plain(self, host: bytes, port: int) -> IStreamClientEndpoint:
         return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)

@@ -135,16 +135,22 @@ class Requester:
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
                     error.method = request.method
+                self._set_trouble(error if is_passing(error) else None)
                 failures += 1
                 broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
                 if broken and failures == 1 and request.repeatable:
                     # A kept connection that the front end had just closed: try a fresh one at once.
                     self.statistics.retries += 1
                     continue
-                self._set_trouble(error if is_passing(error) else None)
                 pause = self.pause_after(error, failures, start, write=not request.repeatable)
                 if pause is None or self._is_wrong_address(error, start, pause):
                     raise
+                self._log.info(
+                    "{method}: {error}; trying again in {pause:.1f} s",
+                    method=request.method,
+                    error=error,
+                    pause=pause,
+                )
             self.statistics.retries += 1
             await deferLater(self._reactor, pause, lambda: None)
 
@@ -186,17 +192,8 @@ class Requester:
         self.statistics.took(now - sent, now)
 
     def _set_trouble(self, trouble: KojiException | None) -> None:
-        """Keep why the hub is unreachable, or that it is not; log when that begins and ends."""
-        now, since = self._reactor.seconds(), self.statistics.changed_at
-        if trouble is not None and self.trouble is None:
-            words = " ".join(str(trouble).split())
-            self._log.warn("{url} does not answer: {reason}", url=self._url, reason=words)
-        elif trouble is None and self.trouble is not None and since is not None:
-            self._log.info(
-                "{url} answers again, after {seconds:.0f} s", url=self._url, seconds=now - since
-            )
         self.trouble = trouble
-        self.statistics.reached(trouble is None, now)
+        self.statistics.reached(trouble is None, self._reactor.seconds())
 
     def _is_wrong_address(self, error: KojiException, start: float, pause: float) -> bool:
         """Tell whether to give a hub up that has never answered and takes no connection."""

@@ -23,7 +23,6 @@ class _Site(Site):
     """A site without an access log: the URLs of old clients hold secrets."""
 
     displayTracebacks = False
-    noisy = False
 
     def log(self, request: Request) -> None:
         """Write nothing."""
@@ -99,7 +98,6 @@ class FrontEnd:
 
     def _make_site(self, resource: Resource) -> WrappingFactory:
         site = WrappingFactory(_Site(resource))
-        site.noisy = False
         self._sites.append(site)
         return site
 

@@ -1,0 +1,34 @@
+"""The tutorial works as it is printed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.docs import tutorial
+
+
+def test_the_tutorial(tmp_path: Path, empty_home: Path) -> None:
+    """Its commands, in their order, end with a build in the released tag."""
+    text = tutorial.script(tutorial.PAGE.read_text(encoding="utf-8"), install=False)
+    assert "pip install" not in text
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        text = text.replace("8010", str(free.getsockname()[1]))
+    environment = {**os.environ, "HOME": str(empty_home)}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", text],
+        cwd=tmp_path,
+        env=environment,
+        timeout=240,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "hello-1.0-1 is released" in done.stdout
+    assert "Traceback" not in done.stdout
