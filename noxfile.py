@@ -6,7 +6,9 @@ over some of the tests.
 
 from __future__ import annotations
 
+import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import nox
@@ -93,19 +95,68 @@ def docs(session: nox.Session) -> None:
     session.run("towncrier", "build", "--draft")
 
 
-@nox.session
+@nox.session(python=PYTHONS)
 def package(session: nox.Session) -> None:
-    """Build the wheel, install it where nothing else is, and load what it offers."""
-    session.install("build", "twine")
+    """Build wheel and sdist, install them where nothing else is, and use them from there."""
+    session.install("build", "check-wheel-contents", "twine")
     dist = Path(session.create_tmp()).absolute() / "dist"
     shutil.rmtree(dist, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(dist))
-    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
-    [wheel] = dist.glob("*.whl")
+    _build(session, dist)
+    [wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    # What is built of the sdist is what is built of the clone.
+    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist / "of"), str(sdist))
+    [second] = (dist / "of").glob("*.whl")
+    names = [sorted(zipfile.ZipFile(each).namelist()) for each in (wheel, second)]
+    if names[0] != names[1]:
+        session.error(f"wheel and sdist differ: {set(names[0]) ^ set(names[1])}")
     session.install(f"buildbot-koji[master,amqp] @ {wheel.as_uri()}")
+    clone = Path.cwd()
     session.cd(dist)
     session.run("python", "-c", CHECK_WHEEL)
     session.run("buildbot-koji", "--help", silent=True)
+    session.run("buildbot-koji", "demo", "--once")
+    home = dist / "home"
+    home.mkdir()
+    session.run(
+        "python",
+        str(clone / "tests" / "docs" / "tutorial.py"),
+        str(home),
+        env={"HOME": str(home), "PIP_FIND_LINKS": str(dist), "PIP_QUIET": "1"},
+    )
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Make a release: ``nox -s release -- 1.0.0``; it ends with a tag to push and files to publish.
+
+    The changelog is made of the fragments; the files are the same whoever builds them again.
+    """
+    [version] = session.posargs
+    session.install("build", "check-wheel-contents", "towncrier", "twine")
+    for path, pattern in (
+        ("setup.py", r'(?<=version=")[^"]+'),
+        ("buildbot_koji/www/VERSION", r"(?m)^.+$"),
+    ):
+        text = Path(path).read_text(encoding="utf-8")
+        Path(path).write_text(re.sub(pattern, version, text, count=1), encoding="utf-8")
+    session.run("towncrier", "build", "--yes", "--version", version)
+    session.run("git", "commit", "--all", "--message", f"Release {version}", external=True)
+    session.run("git", "tag", "--annotate", f"v{version}", "--message", version, external=True)
+    _build(session, Path("dist"))
+    session.log(f"now: git push --follow-tags; the workflow publishes v{version}, attested")
+
+
+def _build(session: nox.Session, dist: Path) -> None:
+    """Build wheel and sdist, and check them."""
+    # The time of the last commit, in place of the present: a second build gives the same bytes.
+    time = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
+    environment = {"SOURCE_DATE_EPOCH": str(time).strip()}
+    session.run("python", "-m", "build", "--outdir", str(dist), env=environment)
+    built = [str(each) for each in dist.iterdir() if each.suffix in {".whl", ".gz"}]
+    session.run("twine", "check", "--strict", *built)
+    # W009: the two packages are one distribution on purpose.
+    wheels = [each for each in built if each.endswith(".whl")]
+    session.run("check-wheel-contents", "--ignore", "W009", *wheels)
 
 
 def _make(session: nox.Session, target: str) -> None:
