@@ -217,7 +217,7 @@ class MassRunner:
             self._wake.callback(None)
 
     def time_left(self) -> float | None:
-        """Return the seconds until the end, None if that can't be told."""
+        """Return the seconds until the end, None if it is unknown."""
         return time_left(self.progress, len(self.plan.packages), self._now())
 
     def control(self) -> dict[str, Any]:
