@@ -124,6 +124,111 @@ class TaskOptions(TypedDict, total=False):
     decode: bool
 
 
+class HubMethodsHost:
+    """The methods ``host.*``."""
+    def assertPolicy(self, name: str, data: Any, default: str = 'deny') -> Deferred[Any]:
+        """For builders: assert policy."""
+    def checkPolicy(self, name: str, data: Any, default: str = 'deny', strict: bool = False) -> Deferred[Any]:
+        """For builders: check policy."""
+    def closeTask(self, task_id: int, response: Any) -> Deferred[Any]:
+        """For builders: close task."""
+    def completeBuild(self, task_id: int, build_id: int, srpm: Any, rpms: Any, brmap: Any | None = None, logs: Any | None = None) -> Deferred[Any]:
+        """For builders: complete build."""
+    def completeImageBuild(self, task_id: int, build_id: int, results: Any) -> Deferred[Any]:
+        """For builders: complete image build."""
+    def completeMavenBuild(self, task_id: int, build_id: int, maven_results: Any, rpm_results: Any) -> Deferred[Any]:
+        """For builders: complete maven build."""
+    def completeWinBuild(self, task_id: int, build_id: int, results: Any, rpm_results: Any) -> Deferred[Any]:
+        """For builders: complete win build."""
+    def createMavenBuild(self, build_info: Any, maven_info: Any) -> Deferred[Any]:
+        """For builders: create maven build."""
+    def distRepoMove(self, repo_id: int, uploadpath: Any, arch: Any) -> Deferred[Any]:
+        """For builders: dist repo move."""
+    def evalPolicy(self, name: str, data: Any) -> Deferred[Any]:
+        """For builders: eval policy."""
+    def failBuild(self, task_id: int, build_id: int) -> Deferred[Any]:
+        """For builders: fail build."""
+    def failTask(self, task_id: int, response: Any) -> Deferred[Any]:
+        """For builders: fail task."""
+    def freeTasks(self, tasks: Any) -> Deferred[Any]:
+        """For builders: free tasks."""
+    def getHost(self) -> Deferred[Any]:
+        """For builders: get host."""
+    def getHostTasks(self) -> Deferred[Any]:
+        """For builders: get host tasks."""
+    def getID(self) -> Deferred[Any]:
+        """For builders: get id."""
+    def getLoadData(self) -> Deferred[Any]:
+        """For builders: get load data."""
+    def getTasks(self) -> Deferred[Any]:
+        """For builders: get tasks."""
+    def importArchive(self, filepath: Any, buildinfo: Any, type: Any, typeInfo: Any) -> Deferred[Any]:
+        """For builders: import archive."""
+    def importImage(self, task_id: int, build_info: Any, results: Any) -> Deferred[Any]:
+        """For builders: import image."""
+    def importWrapperRPMs(self, task_id: int, build_id: int, rpm_results: Any) -> Deferred[Any]:
+        """For builders: import wrapper RPMs."""
+    def initBuild(self, data: Any) -> Deferred[Any]:
+        """For builders: init build."""
+    def initImageBuild(self, task_id: int, build_info: Any) -> Deferred[Any]:
+        """For builders: init image build."""
+    def initMavenBuild(self, task_id: int, build_info: Any, maven_info: Any) -> Deferred[Any]:
+        """For builders: init maven build."""
+    def initWinBuild(self, task_id: int, build_info: Any, win_info: Any) -> Deferred[Any]:
+        """For builders: init win build."""
+    def isEnabled(self) -> Deferred[Any]:
+        """For builders: is enabled."""
+    def moveBuildToScratch(self, task_id: int, srpm: Any, rpms: Any, logs: Any | None = None) -> Deferred[Any]:
+        """For builders: move build to scratch."""
+    def moveImageBuildToScratch(self, task_id: int, results: Any) -> Deferred[Any]:
+        """For builders: move image build to scratch."""
+    def moveMavenBuildToScratch(self, task_id: int, results: Any, rpm_results: Any) -> Deferred[Any]:
+        """For builders: move maven build to scratch."""
+    def moveWinBuildToScratch(self, task_id: int, results: Any, rpm_results: Any) -> Deferred[Any]:
+        """For builders: move win build to scratch."""
+    def newBuildRoot(self, repo: Any, arch: Any, task_id: int | None = None) -> Deferred[Any]:
+        """For builders: new build root."""
+    def openTask(self, task_id: int) -> Deferred[Any]:
+        """For builders: open task."""
+    def refuseTask(self, task_id: int, soft: bool = True, msg: str = '') -> Deferred[Any]:
+        """For builders: refuse task."""
+    def repoDone(self, repo_id: int, data: Any, expire: bool = False, repo_json_updates: Any | None = None) -> Deferred[Any]:
+        """For builders: repo done."""
+    def repoInit(self, tag: Any, task_id: int | None = None, event: Any | None = None, opts: Any | None = None) -> Deferred[Any]:
+        """For builders: repo init."""
+    def setBuildRootList(self, brootid: Any, rpmlist: Any, task_id: int | None = None) -> Deferred[Any]:
+        """For builders: set build root list."""
+    def setBuildRootState(self, brootid: Any, state: Any, task_id: int | None = None) -> Deferred[Any]:
+        """For builders: set build root state."""
+    def setHostData(self, hostdata: Any) -> Deferred[Any]:
+        """For builders: set host data."""
+    def setTaskWeight(self, task_id: int, weight: Any) -> Deferred[Any]:
+        """For builders: set task weight."""
+    def subtask(self, method: Any, arglist: Any, parent: int, **opts: Any) -> Deferred[Any]:
+        """For builders: subtask."""
+    def subtask2(self, _HostExports__parent: Any, _HostExports__taskopts: Any, _HostExports__method: Any, *args: Any, **opts: Any) -> Deferred[Any]:
+        """For builders: subtask2."""
+    def tagBuild(self, task_id: int, tag: Any, build: Any, force: bool = False, fromtag: Any | None = None) -> Deferred[Any]:
+        """For builders: tag build."""
+    def tagNotification(self, is_successful: Any, tag_id: Any, from_id: Any, build_id: int, user_id: Any, ignore_success: bool = False, failure_msg: str = '') -> Deferred[Any]:
+        """For builders: tag notification."""
+    def taskSetWait(self, parent: int, tasks: Any) -> Deferred[Any]:
+        """For builders: task set wait."""
+    def taskWait(self, parent: int) -> Deferred[Any]:
+        """For builders: task wait."""
+    def taskWaitResults(self, parent: int, tasks: Any, canfail: Any | None = None) -> Deferred[Any]:
+        """For builders: task wait results."""
+    def updateBuildRootList(self, brootid: Any, rpmlist: Any, task_id: int | None = None) -> Deferred[Any]:
+        """For builders: update build root list."""
+    def updateBuildrootArchives(self, brootid: Any, task_id: int, archives: Any, project: bool = False) -> Deferred[Any]:
+        """For builders: update buildroot archives."""
+    def updateHost(self, task_load: Any, ready: Any, data: Any | None = None) -> Deferred[Any]:
+        """For builders: update host."""
+    def updateMavenBuildRootList(self, brootid: Any, task_id: int, mavenlist: Any, ignore: Any | None = None, project: bool = False, ignore_unknown: bool = False, extra_deps: Any | None = None) -> Deferred[Any]:
+        """For builders: update maven build root list."""
+    def writeSignedRPM(self, an_rpm: Any, sigkey: Any, force: bool = False) -> Deferred[Any]:
+        """For builders: write signed RPM."""
+
 class HubMethodsRepo:
     """The methods ``repo.*``."""
     def autoRequests(self) -> Deferred[None]:
@@ -193,6 +298,9 @@ class HubMethodsSystem:
 
 class HubMethods:
     """A hub's methods; each gives a Deferred."""
+    @property
+    def host(self) -> HubMethodsHost:
+        """The methods ``host.*``."""
     @property
     def repo(self) -> HubMethodsRepo:
         """The methods ``repo.*``."""
@@ -924,6 +1032,8 @@ class HubMethods:
         ...
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Deferred[None]:
         """Change a wish for mails."""
+    def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> Deferred[bool]:
+        """Upload a piece of a file, base64. See Connection.upload."""
     def winBuild(self, vm: str, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'vm') -> Deferred[int]:
         """Start a build on Windows; return the task's id."""
     def winEnabled(self) -> Deferred[bool]:
@@ -932,6 +1042,111 @@ class HubMethods:
         """Start the build of RPMs around a Maven build; return the task's id."""
     def writeSignedRPM(self, an_rpm: Info, sigkey: str, force: bool = False) -> Deferred[None]:
         """Write the signed copy of an RPM."""
+
+class AwaitedMethodsHost:
+    """The methods ``host.*``."""
+    def assertPolicy(self, name: str, data: Any, default: str = 'deny') -> Future[Any]:
+        """For builders: assert policy."""
+    def checkPolicy(self, name: str, data: Any, default: str = 'deny', strict: bool = False) -> Future[Any]:
+        """For builders: check policy."""
+    def closeTask(self, task_id: int, response: Any) -> Future[Any]:
+        """For builders: close task."""
+    def completeBuild(self, task_id: int, build_id: int, srpm: Any, rpms: Any, brmap: Any | None = None, logs: Any | None = None) -> Future[Any]:
+        """For builders: complete build."""
+    def completeImageBuild(self, task_id: int, build_id: int, results: Any) -> Future[Any]:
+        """For builders: complete image build."""
+    def completeMavenBuild(self, task_id: int, build_id: int, maven_results: Any, rpm_results: Any) -> Future[Any]:
+        """For builders: complete maven build."""
+    def completeWinBuild(self, task_id: int, build_id: int, results: Any, rpm_results: Any) -> Future[Any]:
+        """For builders: complete win build."""
+    def createMavenBuild(self, build_info: Any, maven_info: Any) -> Future[Any]:
+        """For builders: create maven build."""
+    def distRepoMove(self, repo_id: int, uploadpath: Any, arch: Any) -> Future[Any]:
+        """For builders: dist repo move."""
+    def evalPolicy(self, name: str, data: Any) -> Future[Any]:
+        """For builders: eval policy."""
+    def failBuild(self, task_id: int, build_id: int) -> Future[Any]:
+        """For builders: fail build."""
+    def failTask(self, task_id: int, response: Any) -> Future[Any]:
+        """For builders: fail task."""
+    def freeTasks(self, tasks: Any) -> Future[Any]:
+        """For builders: free tasks."""
+    def getHost(self) -> Future[Any]:
+        """For builders: get host."""
+    def getHostTasks(self) -> Future[Any]:
+        """For builders: get host tasks."""
+    def getID(self) -> Future[Any]:
+        """For builders: get id."""
+    def getLoadData(self) -> Future[Any]:
+        """For builders: get load data."""
+    def getTasks(self) -> Future[Any]:
+        """For builders: get tasks."""
+    def importArchive(self, filepath: Any, buildinfo: Any, type: Any, typeInfo: Any) -> Future[Any]:
+        """For builders: import archive."""
+    def importImage(self, task_id: int, build_info: Any, results: Any) -> Future[Any]:
+        """For builders: import image."""
+    def importWrapperRPMs(self, task_id: int, build_id: int, rpm_results: Any) -> Future[Any]:
+        """For builders: import wrapper RPMs."""
+    def initBuild(self, data: Any) -> Future[Any]:
+        """For builders: init build."""
+    def initImageBuild(self, task_id: int, build_info: Any) -> Future[Any]:
+        """For builders: init image build."""
+    def initMavenBuild(self, task_id: int, build_info: Any, maven_info: Any) -> Future[Any]:
+        """For builders: init maven build."""
+    def initWinBuild(self, task_id: int, build_info: Any, win_info: Any) -> Future[Any]:
+        """For builders: init win build."""
+    def isEnabled(self) -> Future[Any]:
+        """For builders: is enabled."""
+    def moveBuildToScratch(self, task_id: int, srpm: Any, rpms: Any, logs: Any | None = None) -> Future[Any]:
+        """For builders: move build to scratch."""
+    def moveImageBuildToScratch(self, task_id: int, results: Any) -> Future[Any]:
+        """For builders: move image build to scratch."""
+    def moveMavenBuildToScratch(self, task_id: int, results: Any, rpm_results: Any) -> Future[Any]:
+        """For builders: move maven build to scratch."""
+    def moveWinBuildToScratch(self, task_id: int, results: Any, rpm_results: Any) -> Future[Any]:
+        """For builders: move win build to scratch."""
+    def newBuildRoot(self, repo: Any, arch: Any, task_id: int | None = None) -> Future[Any]:
+        """For builders: new build root."""
+    def openTask(self, task_id: int) -> Future[Any]:
+        """For builders: open task."""
+    def refuseTask(self, task_id: int, soft: bool = True, msg: str = '') -> Future[Any]:
+        """For builders: refuse task."""
+    def repoDone(self, repo_id: int, data: Any, expire: bool = False, repo_json_updates: Any | None = None) -> Future[Any]:
+        """For builders: repo done."""
+    def repoInit(self, tag: Any, task_id: int | None = None, event: Any | None = None, opts: Any | None = None) -> Future[Any]:
+        """For builders: repo init."""
+    def setBuildRootList(self, brootid: Any, rpmlist: Any, task_id: int | None = None) -> Future[Any]:
+        """For builders: set build root list."""
+    def setBuildRootState(self, brootid: Any, state: Any, task_id: int | None = None) -> Future[Any]:
+        """For builders: set build root state."""
+    def setHostData(self, hostdata: Any) -> Future[Any]:
+        """For builders: set host data."""
+    def setTaskWeight(self, task_id: int, weight: Any) -> Future[Any]:
+        """For builders: set task weight."""
+    def subtask(self, method: Any, arglist: Any, parent: int, **opts: Any) -> Future[Any]:
+        """For builders: subtask."""
+    def subtask2(self, _HostExports__parent: Any, _HostExports__taskopts: Any, _HostExports__method: Any, *args: Any, **opts: Any) -> Future[Any]:
+        """For builders: subtask2."""
+    def tagBuild(self, task_id: int, tag: Any, build: Any, force: bool = False, fromtag: Any | None = None) -> Future[Any]:
+        """For builders: tag build."""
+    def tagNotification(self, is_successful: Any, tag_id: Any, from_id: Any, build_id: int, user_id: Any, ignore_success: bool = False, failure_msg: str = '') -> Future[Any]:
+        """For builders: tag notification."""
+    def taskSetWait(self, parent: int, tasks: Any) -> Future[Any]:
+        """For builders: task set wait."""
+    def taskWait(self, parent: int) -> Future[Any]:
+        """For builders: task wait."""
+    def taskWaitResults(self, parent: int, tasks: Any, canfail: Any | None = None) -> Future[Any]:
+        """For builders: task wait results."""
+    def updateBuildRootList(self, brootid: Any, rpmlist: Any, task_id: int | None = None) -> Future[Any]:
+        """For builders: update build root list."""
+    def updateBuildrootArchives(self, brootid: Any, task_id: int, archives: Any, project: bool = False) -> Future[Any]:
+        """For builders: update buildroot archives."""
+    def updateHost(self, task_load: Any, ready: Any, data: Any | None = None) -> Future[Any]:
+        """For builders: update host."""
+    def updateMavenBuildRootList(self, brootid: Any, task_id: int, mavenlist: Any, ignore: Any | None = None, project: bool = False, ignore_unknown: bool = False, extra_deps: Any | None = None) -> Future[Any]:
+        """For builders: update maven build root list."""
+    def writeSignedRPM(self, an_rpm: Any, sigkey: Any, force: bool = False) -> Future[Any]:
+        """For builders: write signed RPM."""
 
 class AwaitedMethodsRepo:
     """The methods ``repo.*``."""
@@ -1002,6 +1217,9 @@ class AwaitedMethodsSystem:
 
 class AwaitedMethods:
     """A hub's methods; each gives a Future."""
+    @property
+    def host(self) -> AwaitedMethodsHost:
+        """The methods ``host.*``."""
     @property
     def repo(self) -> AwaitedMethodsRepo:
         """The methods ``repo.*``."""
@@ -1733,6 +1951,8 @@ class AwaitedMethods:
         ...
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Future[None]:
         """Change a wish for mails."""
+    def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> Future[bool]:
+        """Upload a piece of a file, base64. See Connection.upload."""
     def winBuild(self, vm: str, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'vm') -> Future[int]:
         """Start a build on Windows; return the task's id."""
     def winEnabled(self) -> Future[bool]:
@@ -1741,6 +1961,111 @@ class AwaitedMethods:
         """Start the build of RPMs around a Maven build; return the task's id."""
     def writeSignedRPM(self, an_rpm: Info, sigkey: str, force: bool = False) -> Future[None]:
         """Write the signed copy of an RPM."""
+
+class CollectedMethodsHost:
+    """The methods ``host.*``."""
+    def assertPolicy(self, name: str, data: Any, default: str = 'deny') -> None:
+        """For builders: assert policy."""
+    def checkPolicy(self, name: str, data: Any, default: str = 'deny', strict: bool = False) -> None:
+        """For builders: check policy."""
+    def closeTask(self, task_id: int, response: Any) -> None:
+        """For builders: close task."""
+    def completeBuild(self, task_id: int, build_id: int, srpm: Any, rpms: Any, brmap: Any | None = None, logs: Any | None = None) -> None:
+        """For builders: complete build."""
+    def completeImageBuild(self, task_id: int, build_id: int, results: Any) -> None:
+        """For builders: complete image build."""
+    def completeMavenBuild(self, task_id: int, build_id: int, maven_results: Any, rpm_results: Any) -> None:
+        """For builders: complete maven build."""
+    def completeWinBuild(self, task_id: int, build_id: int, results: Any, rpm_results: Any) -> None:
+        """For builders: complete win build."""
+    def createMavenBuild(self, build_info: Any, maven_info: Any) -> None:
+        """For builders: create maven build."""
+    def distRepoMove(self, repo_id: int, uploadpath: Any, arch: Any) -> None:
+        """For builders: dist repo move."""
+    def evalPolicy(self, name: str, data: Any) -> None:
+        """For builders: eval policy."""
+    def failBuild(self, task_id: int, build_id: int) -> None:
+        """For builders: fail build."""
+    def failTask(self, task_id: int, response: Any) -> None:
+        """For builders: fail task."""
+    def freeTasks(self, tasks: Any) -> None:
+        """For builders: free tasks."""
+    def getHost(self) -> None:
+        """For builders: get host."""
+    def getHostTasks(self) -> None:
+        """For builders: get host tasks."""
+    def getID(self) -> None:
+        """For builders: get id."""
+    def getLoadData(self) -> None:
+        """For builders: get load data."""
+    def getTasks(self) -> None:
+        """For builders: get tasks."""
+    def importArchive(self, filepath: Any, buildinfo: Any, type: Any, typeInfo: Any) -> None:
+        """For builders: import archive."""
+    def importImage(self, task_id: int, build_info: Any, results: Any) -> None:
+        """For builders: import image."""
+    def importWrapperRPMs(self, task_id: int, build_id: int, rpm_results: Any) -> None:
+        """For builders: import wrapper RPMs."""
+    def initBuild(self, data: Any) -> None:
+        """For builders: init build."""
+    def initImageBuild(self, task_id: int, build_info: Any) -> None:
+        """For builders: init image build."""
+    def initMavenBuild(self, task_id: int, build_info: Any, maven_info: Any) -> None:
+        """For builders: init maven build."""
+    def initWinBuild(self, task_id: int, build_info: Any, win_info: Any) -> None:
+        """For builders: init win build."""
+    def isEnabled(self) -> None:
+        """For builders: is enabled."""
+    def moveBuildToScratch(self, task_id: int, srpm: Any, rpms: Any, logs: Any | None = None) -> None:
+        """For builders: move build to scratch."""
+    def moveImageBuildToScratch(self, task_id: int, results: Any) -> None:
+        """For builders: move image build to scratch."""
+    def moveMavenBuildToScratch(self, task_id: int, results: Any, rpm_results: Any) -> None:
+        """For builders: move maven build to scratch."""
+    def moveWinBuildToScratch(self, task_id: int, results: Any, rpm_results: Any) -> None:
+        """For builders: move win build to scratch."""
+    def newBuildRoot(self, repo: Any, arch: Any, task_id: int | None = None) -> None:
+        """For builders: new build root."""
+    def openTask(self, task_id: int) -> None:
+        """For builders: open task."""
+    def refuseTask(self, task_id: int, soft: bool = True, msg: str = '') -> None:
+        """For builders: refuse task."""
+    def repoDone(self, repo_id: int, data: Any, expire: bool = False, repo_json_updates: Any | None = None) -> None:
+        """For builders: repo done."""
+    def repoInit(self, tag: Any, task_id: int | None = None, event: Any | None = None, opts: Any | None = None) -> None:
+        """For builders: repo init."""
+    def setBuildRootList(self, brootid: Any, rpmlist: Any, task_id: int | None = None) -> None:
+        """For builders: set build root list."""
+    def setBuildRootState(self, brootid: Any, state: Any, task_id: int | None = None) -> None:
+        """For builders: set build root state."""
+    def setHostData(self, hostdata: Any) -> None:
+        """For builders: set host data."""
+    def setTaskWeight(self, task_id: int, weight: Any) -> None:
+        """For builders: set task weight."""
+    def subtask(self, method: Any, arglist: Any, parent: int, **opts: Any) -> None:
+        """For builders: subtask."""
+    def subtask2(self, _HostExports__parent: Any, _HostExports__taskopts: Any, _HostExports__method: Any, *args: Any, **opts: Any) -> None:
+        """For builders: subtask2."""
+    def tagBuild(self, task_id: int, tag: Any, build: Any, force: bool = False, fromtag: Any | None = None) -> None:
+        """For builders: tag build."""
+    def tagNotification(self, is_successful: Any, tag_id: Any, from_id: Any, build_id: int, user_id: Any, ignore_success: bool = False, failure_msg: str = '') -> None:
+        """For builders: tag notification."""
+    def taskSetWait(self, parent: int, tasks: Any) -> None:
+        """For builders: task set wait."""
+    def taskWait(self, parent: int) -> None:
+        """For builders: task wait."""
+    def taskWaitResults(self, parent: int, tasks: Any, canfail: Any | None = None) -> None:
+        """For builders: task wait results."""
+    def updateBuildRootList(self, brootid: Any, rpmlist: Any, task_id: int | None = None) -> None:
+        """For builders: update build root list."""
+    def updateBuildrootArchives(self, brootid: Any, task_id: int, archives: Any, project: bool = False) -> None:
+        """For builders: update buildroot archives."""
+    def updateHost(self, task_load: Any, ready: Any, data: Any | None = None) -> None:
+        """For builders: update host."""
+    def updateMavenBuildRootList(self, brootid: Any, task_id: int, mavenlist: Any, ignore: Any | None = None, project: bool = False, ignore_unknown: bool = False, extra_deps: Any | None = None) -> None:
+        """For builders: update maven build root list."""
+    def writeSignedRPM(self, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
+        """For builders: write signed RPM."""
 
 class CollectedMethodsRepo:
     """The methods ``repo.*``."""
@@ -1795,6 +2120,9 @@ class CollectedMethodsSystem:
 
 class CollectedMethods:
     """A hub's methods; each is collected."""
+    @property
+    def host(self) -> CollectedMethodsHost:
+        """The methods ``host.*``."""
     @property
     def repo(self) -> CollectedMethodsRepo:
         """The methods ``repo.*``."""
@@ -2314,6 +2642,8 @@ class CollectedMethods:
         """Return the builds in no tag."""
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> None:
         """Change a wish for mails."""
+    def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> None:
+        """Upload a piece of a file, base64. See Connection.upload."""
     def winBuild(self, vm: str, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'vm') -> None:
         """Start a build on Windows; return the task's id."""
     def winEnabled(self) -> None:
