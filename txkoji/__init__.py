@@ -26,6 +26,7 @@ from txkoji.history.poller import Poller
 from txkoji.history.tags import is_glob, matches
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
+from txkoji.hub.credentials import Credential
 from txkoji.hub.methods import Kind
 from txkoji.hub.requests import Limits
 from txkoji.hub.statistics import LATENCY_BOUNDS, RequestStatistics
@@ -53,6 +54,7 @@ __all__ = [
     "BuildStateChange",
     "Call",
     "Connection",
+    "Credential",
     "Cursor",
     "Event",
     "Follower",

@@ -31,6 +31,7 @@ from txkoji.history.following import Follower, tagged_since
 from txkoji.history.interest import Interest
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
+from txkoji.hub.credentials import Credential, credentials_of
 from txkoji.hub.requests import Limits
 from txkoji.hub.session import Session
 from txkoji.hub.statistics import RequestStatistics
@@ -259,6 +260,17 @@ class Connection(HubMethods):
             TransportError: (while iterating) the hub could not be reached.
         """
         return tagged_since(self, tag, event_id, inherited=inherited)
+
+    @returns_deferred
+    async def credentials(self) -> list[Credential]:
+        """Read what the profile logs in with, and when that expires.
+
+        A keytab is tried at the KDC; the hub is not asked.
+
+        Returns:
+            A Deferred of the credentials; none for a password, which does not expire.
+        """
+        return await credentials_of(self.settings, self.reactor)
 
     # Submissions
 

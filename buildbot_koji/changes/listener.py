@@ -28,7 +28,7 @@ from buildbot_koji.changes.set_aside import SetAside
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage, change_key
 from buildbot_koji.durable.claims import Claim, ClaimLost
-from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Cursor, Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
@@ -101,6 +101,7 @@ class Listener:
         self._alarm = Alarm(self._reactor, self._interruption)
         self._lock = DeferredLock()
         self._feed: HubFeed | None = None
+        self._url: str | None = None
         self._running: Deferred[None] | None = None
         self._store_not_before = 0.0
         self._is_paused = False
@@ -219,6 +220,7 @@ class Listener:
     async def _prepare(self) -> None:
         """Connect to the hub, and read what was stored before."""
         hub = await get_hub(self._master, self._options.profile)
+        self._url = hub.connection.url
         await self._recorder.load()
         state = self._recorder.state
         self._health.stale, self._health.unusable = state.stale, state.unusable
@@ -318,7 +320,15 @@ class Listener:
             else:
                 self._pending.add([again], self._now())
 
+    def _for_hubs(self, tell: Callable[[Hub], None]) -> None:
+        """Call a function with each of this master's links to the hub, whoever logs in there."""
+        for hub in hubs_of(self._master):
+            if hub.connection.url == self._url:
+                tell(hub)
+
     def _bus_changed(self, state: ReceiverState, _reason: str | None) -> None:
+        is_connected = None if state is ReceiverState.STOPPED else state is ReceiverState.READY
+        self._for_hubs(lambda hub: hub.bus_changed(self._name, is_connected))
         if state is ReceiverState.READY:
             # Messages that were sent while nobody listened may be lost.
             self.wake()
@@ -331,6 +341,7 @@ class Listener:
         except MalformedMessage as error:
             raise Reject(str(error)) from error
         if reported is not None:
+            self._for_hubs(lambda hub: hub.hear(reported, self._name))
             await self._locked(lambda: self._look(reported))
 
     async def _look(self, reported: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -10,10 +10,29 @@ from buildbot.process.properties import Properties
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import DeferredLock
+from twisted.internet.task import deferLater
 
+from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
+from buildbot_koji.durable.store import MasterState
 from buildbot_koji.error_messages import one_line
-from txkoji import Connection, RequestStatistics, TaskWatcher, Watch, WatchedTask, WatcherStatus
+from buildbot_koji.hubs.counts import TaskCounts
+from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch
+from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, SurveyResult
+from txkoji import (
+    Connection,
+    Credential,
+    Event,
+    RequestStatistics,
+    TaskStateChange,
+    TaskWatcher,
+    Watch,
+    WatchedTask,
+    WatcherStatus,
+    messages,
+)
+from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
+from txkoji.exceptions import MalformedMessage
 
 __all__ = ["Hub", "HubStatus", "NamedHub", "WatchingBuild", "get_hub", "hubs_of"]
 
@@ -58,6 +77,10 @@ class HubStatus:
         weburl: the address of kojiweb.
         trouble: why the hub is unreachable, in one line; None if the last attempt was answered.
         is_logged_in: whether there is a session.
+        bus: whether a bus that reports its tasks is connected, None without one.
+        survey: what the hub said of itself and of its queues.
+        credentials: what we log in with.
+        counts: counts how tasks ended; it goes on counting.
         watcher: how the watcher is doing.
         requests: counts the requests; it goes on counting.
     """
@@ -67,6 +90,10 @@ class HubStatus:
     weburl: str
     trouble: str | None
     is_logged_in: bool
+    bus: bool | None
+    survey: SurveyResult
+    credentials: tuple[CredentialStatus, ...]
+    counts: TaskCounts
     watcher: WatcherStatus
     requests: RequestStatistics
 
@@ -80,6 +107,9 @@ class Hub(service.SharedService):
         connection: the :class:`txkoji.Connection`.
         watcher: the :class:`txkoji.TaskWatcher`.
         cancellations: cancels tasks, also while the hub is unreachable.
+        counts: counts how tasks ended.
+        survey: asks what the pages show, and keeps the history of a day.
+        credentials: reads what we log in with.
         followed_logs: how many logs of tasks are followed: the more, the less often each is read.
 
     Args:
@@ -102,6 +132,16 @@ class Hub(service.SharedService):
         self.cancellations = Cancellations(
             self.getName(profile, reactor), self.connection, self.log_in
         )
+        self.counts = TaskCounts()
+        self.survey = HubSurvey(self.connection)
+        self._bus: Broker | None = getattr(profile, "bus", None)
+        self.credentials = CredentialWatch(self._read_credentials, reactor)
+        self.broker_credentials = CredentialWatch(
+            self._read_broker_credentials, reactor, "broker certificate"
+        )
+        self._background = Background()
+        self._receiver: Receiver | None = None
+        self._connected: dict[str, bool] = {}
         self.followed_logs = 0
         self._builds: dict[int, WatchingBuild] = {}
         # When to forget the builds of tasks that are no longer watched.
@@ -155,6 +195,10 @@ class Hub(service.SharedService):
             weburl=connection.weburl,
             trouble=None if trouble is None else one_line(trouble),
             is_logged_in=connection.session_id is not None,
+            bus=any(self._connected.values()) if self._connected else None,
+            survey=self.survey.result,
+            credentials=(*self.credentials.status(), *self.broker_credentials.status()),
+            counts=self.counts,
             watcher=self.watcher.status(),
             requests=connection.statistics,
         )
@@ -164,16 +208,101 @@ class Hub(service.SharedService):
         for watched in self.watcher.watched():
             yield watched, self._builds.get(watched.task_id)
 
+    # The bus
+
+    def hear(self, event: Event | None, who: str = "") -> None:
+        """Look soon at the watched task that a bus message reports.
+
+        Args:
+            event: what the message reports; anything but the state of a task is ignored.
+            who: who listens to the bus.
+        """
+        # The bus may have been connected before this hub was used.
+        self.bus_changed(who, True)
+        if isinstance(event, TaskStateChange) and event.task is not None:
+            self.watcher.hint(event.task.id, parent=event.task.get("parent"))
+
+    def bus_changed(self, who: str, is_connected: bool | None) -> None:
+        """Record the state of a bus that reports this hub's tasks.
+
+        While one is connected, the watcher polls calmly.
+
+        Args:
+            who: who listens to it.
+            is_connected: whether it is connected; None if nobody listens any more.
+        """
+        if is_connected is None:
+            self._connected.pop(who, None)
+        else:
+            self._connected[who] = is_connected
+        self.watcher.expect_hints(any(self._connected.values()))
+
+    def _handle(self, message: BusMessage) -> None:
+        try:
+            self.hear(messages.read(message, self.connection))
+        except MalformedMessage as error:
+            raise Reject(str(error)) from error
+
+    # What the pages show
+
+    async def refresh(self) -> None:
+        """Ask the hub again, if someone looks and the last answer is old."""
+        await self.credentials.look_once()
+        await self.broker_credentials.look_once()
+        if self.survey.is_stale():
+            await self._survey()
+
+    async def _survey(self) -> None:
+        roots = (watched.tree for watched in self.watcher.watched())
+        channels = (None if tree is None else tree.root.get("channel_id") for tree in roots)
+        await self.survey.ask([each for each in channels if isinstance(each, int)])
+
+    async def _sample(self) -> None:
+        """Ask the hub, and add a point to its history, until cancelled."""
+        state = MasterState(
+            self.master, f"{self.master.name} {self.connection.profile}", HISTORY_CLASS
+        )
+        await self.survey.load(state)
+        while True:
+            await deferLater(self.connection.reactor, self.survey.interval, lambda: None)
+            await self._survey()
+            watched = self.watcher.status().watched
+            await self.survey.sample(watched, self.counts.total, self.counts.failed)
+
+    def _read_credentials(self) -> Awaitable[Sequence[Credential]]:
+        return self.connection.credentials()
+
+    async def _read_broker_credentials(self) -> Sequence[Credential]:
+        found = None if self._bus is None else self._bus.credential
+        return [] if found is None else [found]
+
+    # The service
+
     @async_to_deferred
     async def startService(self) -> None:
-        """Resume the cancellations that an earlier run of the master left."""
+        """Resume the cancellations that an earlier run of the master left, and start to listen."""
         await super().startService()
         self.cancellations.start(self.master)
+        name = f"hub {self.connection.profile}"
+        self._background.run(self._sample(), f"{name}: keeping its history failed")
+        for watch in (self.credentials, self.broker_credentials):
+            self._background.run(watch.run(), f"{name}: reading its credentials failed")
+        if self._bus is not None:
+            self._receiver = Receiver(
+                self._bus,
+                self._handle,
+                reactor=self.connection.reactor,
+                on_state=lambda state, _: self.bus_changed("", state is ReceiverState.READY),
+            )
+            self._receiver.start()
 
     @async_to_deferred
     async def stopService(self) -> None:
         """End the watches and close the connections."""
         await super().stopService()
+        self._background.stop()
+        if self._receiver is not None:
+            await self._receiver.stop()
         self.cancellations.stop()
         self.watcher.stop()
         await self.connection.close()

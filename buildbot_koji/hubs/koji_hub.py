@@ -21,8 +21,10 @@ from zope.interface import implementer
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
+from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection, profiles
+from txkoji.bus import Broker
 from txkoji.exceptions import BrokenConfiguration
 
 __all__ = ["KojiHub", "RenderedHub", "check_hub", "profile_name"]
@@ -71,6 +73,11 @@ class KojiHub(DeclaredObject):
         secret=True,
     )
     proxyuser = argument(checks.text, "act as this user, if the hub allows it", secret=True)
+    bus = argument(
+        check_receiving_broker,
+        "a ``util.KojiAMQP`` or ``util.KojiAMQP1`` that reports the hub's tasks: steps and"
+        " reporters see a change within a second, and poll calmly. Give it a queue of its own",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,7 +101,9 @@ class KojiHub(DeclaredObject):
                 values[name] = await properties.render(value)
             except KeyError as error:
                 return RenderedHub(self._values, [f"{name} of {self!r}: {error.args[0]}"])
-        return RenderedHub(values, [f"{self!r}: {each}" for each in self.complaints_about(values)])
+        # The broker is not checked again: rendered, it is its settings.
+        known = {**values, "bus": self._values["bus"]}
+        return RenderedHub(values, [f"{self!r}: {each}" for each in self.complaints_about(known)])
 
 
 class RenderedHub:
@@ -106,11 +115,13 @@ class RenderedHub:
 
     Attributes:
         key: tells this hub and user from others. Nothing secret can be read from it.
+        bus: the settings of the broker that reports its tasks, or None.
     """
 
     def __init__(self, values: Mapping[str, Any], complaints: list[str]) -> None:
         self._values = values
         self._complaints = complaints
+        self.bus: Broker | None = None if complaints else values["bus"]
         text = repr(sorted(values.items(), key=lambda each: each[0]))
         digest = hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
         self.key = f"{values['profile']}-{digest}"
@@ -130,7 +141,7 @@ class RenderedHub:
         given = {
             name: value
             for name, value in self._values.items()
-            if value is not None and name != "profile"
+            if value is not None and name not in ("profile", "bus")
         }
         contents = {name: _content(name, given[name]) for name in ("keytab", "cert") & given.keys()}
         files = {name: data for name, data in contents.items() if data is not None}

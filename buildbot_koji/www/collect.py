@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from buildbot_koji.changes.source import KojiChangeSource
 from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.changes.switch import paused_sources
+from buildbot_koji.durable.background import Background
 from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.reporters.backlog import dead_letters, pending_elsewhere
 from buildbot_koji.reporters.base import KojiReporter
@@ -56,6 +57,7 @@ class Collector:
 
     def __init__(self, master: Any) -> None:
         self._master = master
+        self._background = Background()
         self._builder_ids: dict[str, int] = {}
 
     def _now(self) -> float:
@@ -77,17 +79,15 @@ class Collector:
         """Return what *Overview* shows."""
         now = self._now()
         masters = await self._master.data.get(("masters",))
-        buses = {
-            each.hub: each.listener.bus
-            for each in self._sources()
-            if each.listener is not None and each.listener.bus is not None
-        }
+        for hub in self.hubs():
+            # Shown the next time that the page asks.
+            self._background.run(hub.refresh(), f"asking {hub.connection.profile} failed")
         hubs = [hub.status() for hub in self.hubs()]
         return {
             "master": text(self._master.name),
             "masters": overview.masters_json(masters),
             "now": now,
-            "hubs": [overview.hub_json(hub, buses.get(hub.profile), now) for hub in hubs],
+            "hubs": [overview.hub_json(hub, now) for hub in hubs],
             "health": await self.health(),
         }
 
@@ -172,7 +172,12 @@ class Collector:
 
     async def history(self, name: str | None) -> dict[str, Any]:
         """Return the queue and the throughput of a hub over the last day."""
-        return {"hub": name, "step": 300.0, "points": []}
+        hub = self._hub_named(name)
+        return {
+            "hub": text(name),
+            "step": 300.0 if hub is None else hub.survey.interval,
+            "points": [] if hub is None else list(hub.survey.history),
+        }
 
     async def packages(self, wanted: str) -> dict[str, Any]:
         """Return the names of the packages that this master built."""

@@ -18,15 +18,14 @@ def hub_state(status: HubStatus) -> str:
     return "unknown" if status.requests.last_answer is None else "ok"
 
 
-def hub_json(status: HubStatus, bus: bool | None, now: float) -> dict[str, Any]:
+def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
     """Return what the page shows of a hub.
 
     Args:
         status: the hub's status.
-        bus: whether its bus is connected, None without one.
         now: the time, in seconds since the epoch.
     """
-    requests, watcher = status.requests, status.watcher
+    requests, watcher, survey = status.requests, status.watcher, status.survey
     return {
         "name": text(status.profile),
         "weburl": link(status.weburl),
@@ -36,16 +35,35 @@ def hub_json(status: HubStatus, bus: bool | None, now: float) -> dict[str, Any]:
         "reason": text(status.trouble, LONG),
         "last_heard": number(requests.last_answer),
         "latency": number(requests.latency),
-        "version": None,
-        "plugins": None,
-        "user": None,
+        "version": text(survey.version),
+        "plugins": None if survey.plugins is None else [text(each) for each in survey.plugins],
+        "user": text(survey.user),
         "session_since": number(requests.logged_in_at) if status.is_logged_in else None,
-        "credentials": [],
+        "credentials": [
+            {
+                "kind": each.kind,
+                "name": text(each.name),
+                "expires": number(each.expires),
+                "state": each.state,
+                "message": text(each.message, LONG),
+            }
+            for each in status.credentials
+        ],
         "requests_per_second": round(requests.rate(now), 4),
         "watched": watcher.watched,
         "watch_delay": number(watcher.delay),
-        "channels": [],
-        "bus": bus_words(bus),
+        "channels": [
+            {
+                "name": text(each.name),
+                "free": each.free,
+                "open": each.open,
+                "capacity": number(each.capacity),
+                "hosts": each.hosts,
+                "ours": each.ours,
+            }
+            for each in survey.channels
+        ],
+        "bus": bus_words(status.bus),
     }
 
 

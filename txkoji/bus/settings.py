@@ -14,6 +14,7 @@ from attrs import Attribute, field, frozen
 
 from txkoji.bus.base import Link
 from txkoji.exceptions import ConfigurationError
+from txkoji.hub.credentials import Credential, certificate_credential
 
 __all__ = ["AMQP", "AMQP1", "Broker"]
 
@@ -158,6 +159,15 @@ class Broker:
     def port(self) -> int:
         """The broker's port."""
         return urlsplit(self.url).port or (5671 if self.has_tls else 5672)
+
+    @property
+    def credential(self) -> Credential | None:
+        """The client certificate, read from its file; None without one."""
+        if self.certificate is None:
+            return None
+        return certificate_credential(
+            self.certificate, "certificate", f"the broker {self.host}", key=self.key
+        )
 
     def prefixed(self, topic: str) -> str:
         """Return a topic with the prefix, as it is published."""

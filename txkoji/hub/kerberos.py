@@ -6,6 +6,7 @@ These calls block while they ask a KDC over the network; the client runs them in
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,6 +111,37 @@ class Kerberos:
         assert token is not None
         return Exchange(host, bytes(token), context)
 
+    def lifetime(self) -> float | None:
+        """Return for how many seconds our ticket is valid. Blocks while it asks the KDC.
+
+        A keytab is tried at the KDC, whatever tickets it has given before.
+
+        Returns:
+            Seconds; None for a ticket that never expires.
+
+        Raises:
+            KojiLoginException: there is no valid ticket; the text says why and what to do.
+        """
+        try:
+            import gssapi
+        except ImportError as error:
+            raise KojiLoginException(
+                "a login by Kerberos needs the package gssapi: pip install 'buildbot-koji[gssapi]'"
+            ) from error
+        store = self._store()
+        if self.keytab is not None:
+            store["ccache"] = f"MEMORY:txkoji-{secrets.token_hex(8)}"
+        try:
+            credentials = gssapi.Credentials(
+                name=self._name(gssapi), usage="initiate", store=store or None
+            )
+            left = credentials.lifetime
+        except gssapi.exceptions.GSSError as error:
+            raise KojiLoginException(
+                f"no ticket with {self}: {self._reason(error)}; {self._remedy()}"
+            ) from None
+        return None if left is None else float(left)
+
     def _name(self, gssapi: Any) -> Any:
         if self.principal is None:
             return None
@@ -128,8 +160,8 @@ class Kerberos:
         texts = texts or error.get_all_statuses(error.maj_code, True)
         words = " ".join(" ".join(text for text in texts if text).split())
         # The path of a secret never appears in a message.
-        for secret in filter(None, (self.keytab, self.ccache)):
-            words = words.replace(f"FILE:{secret}", "its file").replace(secret, "its file")
+        for path in filter(None, (self.keytab, self.ccache)):
+            words = words.replace(f"FILE:{path}", "its file").replace(path, "its file")
         return words
 
     def _remedy(self) -> str:

@@ -98,7 +98,9 @@ class WatchSchedule:
         """Return how many seconds early a task may be read along with others."""
         return EARLY_SHARE * self.eager(count)
 
-    def next_look(self, now: float, situation: Situation, count: int, chance: float) -> float:
+    def next_look(
+        self, now: float, situation: Situation, count: int, chance: float, *, hinted: bool = False
+    ) -> float:
         """Return when to look at a task again.
 
         Args:
@@ -107,9 +109,11 @@ class WatchSchedule:
             count: how many tasks are watched.
             chance: a random number from 0 to 1, the same for the tasks of one look, so that they
                 stay together.
+            hinted: whether a bus reports changes: the look only finds what it lost.
         """
         eager = self.eager(count)
-        interval = eager if self._is_eager(now, situation, eager) else self.calm(count)
+        is_eager = not hinted and self._is_eager(now, situation, eager)
+        interval = eager if is_eager else self.calm(count)
         return now + interval * (1 - JITTER * chance)
 
     def _is_eager(self, now: float, situation: Situation, eager: float) -> bool:

@@ -166,6 +166,7 @@ class TaskWatcher:
         # When to look again after a failure.
         self._resumed = 0.0
         self._trouble: str | None = None
+        self._hints_expected = False
         # One bound method for all watches.
         self._end_watch = self._remove
 
@@ -217,6 +218,23 @@ class TaskWatcher:
         if roots:
             self._plan_soon()
         return bool(roots)
+
+    def expect_hints(self, expected: bool) -> None:
+        """Look calmly at all tasks while a bus reports their changes through :meth:`hint`.
+
+        Args:
+            expected: whether a bus is connected.
+        """
+        if expected is self._hints_expected:
+            return
+        self._hints_expected = expected
+        if not expected:
+            # Messages may have been lost.
+            eager = self._clock.seconds() + self._schedule.eager(len(self._watched))
+            for watched in self._watched.values():
+                self._set_due(watched, min(watched.due, eager))
+            if self._watched:
+                self._plan(max(self._next_due(), self._rested))
 
     def status(self) -> WatcherStatus:
         """Return how many tasks are watched, and how late the watcher is."""
@@ -356,7 +374,11 @@ class TaskWatcher:
             self._durations.known(watched.package),
         )
         return self._schedule.next_look(
-            self._clock.seconds(), situation, len(self._watched), chance
+            self._clock.seconds(),
+            situation,
+            len(self._watched),
+            chance,
+            hinted=self._hints_expected,
         )
 
     # One look

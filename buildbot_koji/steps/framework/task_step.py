@@ -235,6 +235,7 @@ class KojiTaskStep(KojiStep):
         try:
             tree = await watch.done
             outcome = await self._ask_outcome(lambda: read_outcome(hub.connection, tree))
+            hub.counts.add(tree, infrastructure=self._is_infrastructure(outcome))
             await logs.ended()
         finally:
             logs.stop()

@@ -1,0 +1,138 @@
+"""Credentials that run out: read at the start and once a day, reported in time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from txkoji import Credential
+
+__all__ = ["CredentialStatus", "CredentialWatch", "judged", "worst"]
+
+WARN_BEFORE = 14 * 24 * 3600.0
+"""Seconds before its end at which a credential is reported."""
+
+DAY = 24 * 3600.0
+
+START_AFTER = 10.0
+"""Seconds after the start of a master at which they are read: it has enough to do before."""
+
+STATES = ("ok", "warning", "expired", "broken")
+"""From good to bad."""
+
+UNREACHABLE = ("Cannot contact any KDC", "Cannot find KDC", "Network is unreachable")
+"""What Kerberos says when nothing is wrong with the keytab."""
+
+
+@attrs.frozen
+class CredentialStatus:
+    """A credential, judged.
+
+    Attributes:
+        kind: ``certificate``, ``keytab``, ``ticket`` or ``broker certificate``.
+        name: whom it is for.
+        expires: when it expires, in seconds since the epoch, or None.
+        state: one of :data:`STATES`.
+        message: what to do, in one line; empty for ``ok``.
+    """
+
+    kind: str
+    name: str
+    expires: float | None
+    state: str
+    message: str
+
+
+def judged(credential: Credential, now: float, kind: str | None = None) -> CredentialStatus:
+    """Return a credential with its state. Pure.
+
+    Args:
+        credential: the credential.
+        now: the time, in seconds since the epoch.
+        kind: what to call it, by default its own kind.
+    """
+    kind = kind or credential.kind
+    name, expires = credential.name, credential.expires
+    who = f"the {kind} of {name}" if name else f"the {kind}"
+    state, message = "ok", ""
+    if credential.problem is not None:
+        is_away = any(words in credential.problem for words in UNREACHABLE)
+        state, message = "warning" if is_away else "broken", credential.problem
+    elif expires is not None and expires <= now:
+        state, message = "expired", f"{who} has expired: replace it"
+    elif kind == "ticket":
+        # Tickets last hours, and whatever renews them does that shortly before.
+        pass
+    elif expires is not None and expires - now <= WARN_BEFORE:
+        days = int((expires - now) // DAY)
+        state, message = "warning", f"{who} expires in {days} days: replace it"
+    return CredentialStatus(kind, name, expires, state, " ".join(message.split()))
+
+
+def worst(credentials: Sequence[CredentialStatus]) -> CredentialStatus | None:
+    """Return the credential that is in the worst state, None if all are good. Pure."""
+    bad = [each for each in credentials if each.state != "ok"]
+    return max(bad, key=lambda each: STATES.index(each.state), default=None)
+
+
+class CredentialWatch:
+    """Reads credentials at the start and once a day, and logs each that begins to run out.
+
+    Args:
+        read: reads them.
+        clock: an IReactorTime.
+        kind: what to call them, by default by their own kinds.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Sequence[Credential]]],
+        clock: Any,
+        kind: str | None = None,
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._kind = kind
+        self._found: Sequence[Credential] = ()
+        self._was_read = False
+        self._logged: dict[tuple[str, str], str] = {}
+
+    def status(self) -> list[CredentialStatus]:
+        """Return the credentials that were read last, judged now."""
+        now = self._clock.seconds()
+        return [judged(each, now, self._kind) for each in self._found]
+
+    async def run(self) -> None:
+        """Read them until cancelled."""
+        await deferLater(self._clock, START_AFTER, lambda: None)
+        while True:
+            await self.look()
+            await deferLater(self._clock, DAY, lambda: None)
+
+    async def look_once(self) -> None:
+        """Read them now, unless they were read."""
+        if not self._was_read:
+            await self.look()
+
+    async def look(self) -> None:
+        """Read them now."""
+        self._was_read = True
+        try:
+            self._found = list(await self._read())
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - a file, a KDC or a library: logging in says it too
+            self._log.failure("can't read when the credentials expire")
+            return
+        for each in self.status():
+            key = (each.kind, each.name)
+            if self._logged.get(key, "ok") != each.state and each.state != "ok":
+                self._log.warn("{message}", message=each.message)
+            self._logged[key] = each.state

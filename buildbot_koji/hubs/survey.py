@@ -1,0 +1,243 @@
+"""What a hub says of itself and of its queues, asked seldom; and the history of a day.
+
+One request each five minutes, a few more at the start, and while someone looks at the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.logger import Logger
+
+from buildbot_koji.database_values import MAX_VALUE, encoded_size
+from buildbot_koji.durable.store import MasterState
+from buildbot_koji.error_messages import PLUGINS
+from txkoji import Call, Connection, task_states
+from txkoji.exceptions import KojiException
+
+__all__ = ["HISTORY_CLASS", "ChannelLoad", "HubSurvey", "Point", "SurveyResult", "loads"]
+
+INTERVAL = 300.0
+"""Seconds between two points of the history."""
+
+POINTS = 288
+"""Points of a day."""
+
+LIVELY = 30.0
+"""Seconds between two rounds while someone looks."""
+
+DAY = 24 * 3600.0
+
+MOST_CHANNELS = 12
+"""Channels that are asked about in a round."""
+
+HISTORY_CLASS = "buildbot_koji.hubs"
+"""The class under which Buildbot files the history."""
+
+Point = tuple[float, int, int, int, int, int]
+"""The time, the hub's FREE and OPEN tasks, ours, and how many of ours ended and failed."""
+
+
+@attrs.frozen
+class ChannelLoad:
+    """The queue of a channel.
+
+    Attributes:
+        name: the channel's name.
+        free: its tasks that wait.
+        open: its tasks that run.
+        capacity: the capacity of its enabled hosts.
+        hosts: how many they are.
+        ours: our watched tasks in it.
+    """
+
+    name: str
+    free: int
+    open: int
+    capacity: float
+    hosts: int
+    ours: int
+
+
+@attrs.frozen
+class SurveyResult:
+    """What a hub said last.
+
+    Attributes:
+        version: its version, None if it does not say.
+        plugins: the plugins that we know, of those that it has; None before the first answer.
+        user: who we are there, None if nobody.
+        channels: the queues of the channels that we use.
+    """
+
+    version: str | None = None
+    plugins: tuple[str, ...] | None = None
+    user: str | None = None
+    channels: tuple[ChannelLoad, ...] = ()
+
+
+def loads(
+    channels: Sequence[tuple[int, str]], answers: Sequence[Any], ours: Mapping[int, int]
+) -> tuple[ChannelLoad, ...]:
+    """Return the queues of channels. Pure, and total.
+
+    Args:
+        channels: their ids and names.
+        answers: for each channel the number of FREE tasks, of OPEN ones, and its hosts; a fault or
+            an odd answer counts as none.
+        ours: how many of our tasks are in a channel, by its id.
+    """
+    found = []
+    for position, (channel, name) in enumerate(channels):
+        free, running, hosts = answers[3 * position : 3 * position + 3]
+        hosts = [each for each in hosts if isinstance(each, Mapping)] if _is_list(hosts) else []
+        capacity = sum(_number(each.get("capacity")) for each in hosts)
+        count = ours.get(channel, 0)
+        found.append(ChannelLoad(name, _count(free), _count(running), capacity, len(hosts), count))
+    return tuple(found)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _number(value: Any) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) < 1e9 else 0.0
+
+
+class HubSurvey:
+    """Asks one hub, and keeps the history of a day over restarts.
+
+    Args:
+        connection: the hub.
+        interval: seconds between two points.
+    """
+
+    _log = Logger()
+
+    def __init__(self, connection: Connection, *, interval: float = INTERVAL) -> None:
+        self._connection = connection
+        self._clock = connection.reactor
+        self._interval = interval
+        self._state: MasterState | None = None
+        self._points: list[Point] = []
+        self._names: dict[int, str] = {}
+        self._introduced = 0.0
+        self._asked_at = 0.0
+        self._ours: Mapping[int, int] = {}
+        self._totals = (0, 0)
+        self._counted = (0, 0)
+        self.result = SurveyResult()
+
+    @property
+    def history(self) -> Sequence[Point]:
+        """The points of the last day, oldest first."""
+        return self._points
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two points."""
+        return self._interval
+
+    async def load(self, state: MasterState) -> None:
+        """Read the history of an earlier run.
+
+        Args:
+            state: where it is kept.
+        """
+        self._state = state
+        stored = await state.get("day", [])
+        oldest = self._clock.seconds() - DAY
+        self._points = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
+
+    def is_stale(self) -> bool:
+        """Tell whether to ask again for someone who looks."""
+        return bool(self._clock.seconds() - self._asked_at >= LIVELY)
+
+    async def ask(self, ours: Iterable[int]) -> None:
+        """Ask the hub now; an unreachable hub is asked the next time.
+
+        Args:
+            ours: the channel of each of our tasks.
+        """
+        self._asked_at = now = self._clock.seconds()
+        counted: dict[int, int] = {}
+        for channel in ours:
+            counted[channel] = counted.get(channel, 0) + 1
+        try:
+            if self.result.plugins is None or now - self._introduced >= DAY:
+                await self._introduce()
+                self._introduced = now
+            await self._ask_queues(counted)
+        except KojiException as error:
+            self._log.debug("{hub}: no survey: {error}", hub=self._connection.url, error=error)
+
+    async def sample(self, watched: int, ended: int, failed: int) -> None:
+        """Add a point to the history, and store it.
+
+        Args:
+            watched: how many tasks are watched.
+            ended: how many tasks have ended since the start of the master.
+            failed: how many of those failed.
+        """
+        before_ended, before_failed = self._counted
+        self._counted = (ended, failed)
+        free, running = self._totals
+        now = round(self._clock.seconds())
+        point = (now, free, running, watched, ended - before_ended, failed - before_failed)
+        self._points = [*self._points, point][-POINTS:]
+        while encoded_size(self._points) > MAX_VALUE:
+            del self._points[0]
+        if self._state is not None:
+            await self._state.put("day", self._points)
+
+    async def _introduce(self) -> None:
+        """Ask what seldom changes: the version, the plugins, the channels, who we are."""
+        calls = [Call("getKojiVersion"), Call("system.listMethods"), Call("listChannels")]
+        version, methods, channels = await self._connection.client.send_all(calls)
+        known = set(methods) if _is_list(methods) else set()
+        plugins = {plugin for method, plugin in PLUGINS.items() if method in known}
+        self._names = {
+            each["id"]: str(each.get("name"))
+            for each in (channels if _is_list(channels) else ())
+            if isinstance(each, Mapping) and isinstance(each.get("id"), int)
+        }
+        user = None
+        if self._connection.session_id is not None:
+            found = await self._connection.call("getLoggedInUser")
+            user = found.get("name") if isinstance(found, Mapping) else None
+        self.result = attrs.evolve(
+            self.result,
+            version=version if isinstance(version, str) else None,
+            plugins=tuple(sorted(plugins)),
+            user=user if isinstance(user, str) else None,
+        )
+
+    async def _ask_queues(self, ours: Mapping[int, int]) -> None:
+        default = next((each for each, name in self._names.items() if name == "default"), None)
+        wanted = sorted(ours, key=lambda each: -ours[each])[:MOST_CHANNELS]
+        if default is not None and default not in wanted:
+            wanted.append(default)
+        free, running = [int(task_states.FREE)], [int(task_states.OPEN)]
+        counting = {"countOnly": True}
+        calls = [
+            Call("listTasks", ({"state": free}, counting)),
+            Call("listTasks", ({"state": running}, counting)),
+        ]
+        for channel in wanted:
+            calls += [
+                Call("listTasks", ({"state": free, "channel_id": channel}, counting)),
+                Call("listTasks", ({"state": running, "channel_id": channel}, counting)),
+                Call("listHosts", (), {"channelID": channel, "enabled": True}),
+            ]
+        answers = await self._connection.client.send_all(calls)
+        self._totals = (_count(answers[0]), _count(answers[1]))
+        named = [(channel, self._names.get(channel, f"channel {channel}")) for channel in wanted]
+        self.result = attrs.evolve(self.result, channels=loads(named, answers[2:], ours))

@@ -1,0 +1,90 @@
+"""What we log in with, and when it runs out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.threads import deferToThreadPool
+
+from txkoji.exceptions import BrokenConfiguration, KojiLoginException
+from txkoji.hub.auth import way_to_log_in
+from txkoji.hub.kerberos import Kerberos
+from txkoji.hub.tls import read_client_certificate
+from txkoji.profiles import Profile
+
+__all__ = ["Credential", "certificate_credential", "credentials_of"]
+
+
+@dataclass(frozen=True)
+class Credential:
+    """Something to log in with.
+
+    Attributes:
+        kind: ``certificate``, ``keytab`` or ``ticket``.
+        name: whom it is for, or its file; nothing secret.
+        expires: when it expires, in seconds since the epoch; None if it does not, or that is
+            unknown.
+        problem: why it can't be used now, in one line; None if it can.
+    """
+
+    kind: str
+    name: str
+    expires: float | None = None
+    problem: str | None = None
+
+
+def certificate_credential(
+    path: str, setting: str, owner: str, *, key: str | None = None
+) -> Credential:
+    """Read when a client certificate expires; see :func:`txkoji.hub.tls.read_client_certificate`.
+
+    Args:
+        path: the PEM file.
+        setting: the setting that names the file, for messages.
+        owner: whose setting that is.
+        key: the file with the key, where ``path`` does not hold it.
+    """
+    try:
+        read = read_client_certificate(path, setting, owner, key=key)
+    except BrokenConfiguration as error:
+        return Credential("certificate", path, problem=str(error))
+    return Credential("certificate", read.subject, expires=read.not_after.timestamp())
+
+
+async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
+    """Return what a profile logs in with; nothing for a password, which does not expire.
+
+    Args:
+        profile: the profile.
+        reactor: runs what blocks in its thread pool: a keytab is tried at the KDC.
+    """
+    if profile.authtype == "noauth":
+        return []
+    try:
+        way = way_to_log_in(profile)
+    except KojiLoginException as error:
+        kind = "certificate" if profile.authtype == "ssl" else "ticket"
+        # A profile that only reads names nothing to log in with.
+        return [] if profile.authtype is None else [Credential(kind, "", problem=str(error))]
+    if way.certificate is not None:
+        return [
+            certificate_credential(way.certificate, "cert", f"the Koji profile {profile.name!r}")
+        ]
+    if way.kerberos is None:
+        return []
+    reading = deferToThreadPool(reactor, reactor.getThreadPool(), _ticket, way.kerberos)
+    lifetime, problem = await reading
+    if problem is not None and profile.authtype is None:
+        return []
+    kind = "keytab" if way.kerberos.keytab else "ticket"
+    # A keytab gets new tickets for as long as its key is valid.
+    expires = None if lifetime is None or kind == "keytab" else reactor.seconds() + lifetime
+    return [Credential(kind, way.kerberos.principal or "", expires, problem)]
+
+
+def _ticket(kerberos: Kerberos) -> tuple[float | None, str | None]:
+    try:
+        return kerberos.lifetime(), None
+    except KojiLoginException as error:
+        return None, str(error)
