@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHANGE_SOURCE", "EVENT_KEY", "SOURCE"]
+__all__ = ["CHANGE_SOURCE", "EVENT_KEY", "PACKAGE", "SOURCE"]
 
 SOURCE = "Koji"
 """The source that Buildbot shows for each property that these plugins set."""
@@ -12,3 +12,6 @@ EVENT_KEY = "koji_event_key"
 
 CHANGE_SOURCE = "koji_change_source"
 """The property of a change with the name of the change source that made it."""
+
+PACKAGE = "koji_package"
+"""The property of a build with the name of the package that its task builds."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -17,6 +15,9 @@ from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.reporters.backlog import dead_letters, pending_elsewhere
 from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.www import deliveries, health, overview, sources, tasks
+from buildbot_koji.www.masters import database_trouble, router_trouble
+from buildbot_koji.www.metrics import Snapshot
+from buildbot_koji.www.packages import builds_of_package, package_names
 from buildbot_koji.www.plain import text
 
 __all__ = ["Collector", "change_sources", "reporters"]
@@ -29,9 +30,6 @@ LETTERS = 50
 
 PORTION = 200
 """Task trees that are rendered per reactor iteration."""
-
-DATABASE_PATIENCE = 5.0
-"""Seconds after which a database that does not answer is lost."""
 
 
 def change_sources(master: Any) -> list[KojiChangeSource]:
@@ -180,8 +178,19 @@ class Collector:
         }
 
     async def packages(self, wanted: str) -> dict[str, Any]:
-        """Return the names of the packages that this master built."""
-        return {"packages": []}
+        """Return the names of the packages that were built lately.
+
+        Args:
+            wanted: what a name contains.
+        """
+        database = self._master.db
+        return {"packages": await database.pool.do(package_names, database.model, wanted)}
+
+    async def package(self, name: str) -> dict[str, Any]:
+        """Return the last builds of a package."""
+        database = self._master.db
+        builds = await database.pool.do(builds_of_package, database.model, name)
+        return {"name": text(name), "builds": builds}
 
     async def mass(self) -> dict[str, Any]:
         """Return what *Mass builds* shows."""
@@ -193,24 +202,19 @@ class Collector:
             [hub.status() for hub in self.hubs()],
             self._sources(),
             self._now(),
-            router=None,
-            database=await self._database_trouble(),
+            router=router_trouble(self._master),
+            database=await database_trouble(self._master),
         )
         return {"ok": not found, "reasons": found}
 
-    async def _database_trouble(self) -> str | None:
-        asking = Deferred.fromCoroutine(_ask(self._master))
-        try:
-            await asking.addTimeout(DATABASE_PATIENCE, self._master.reactor)
-        except CancelledError:
-            raise
-        except DeferredTimeout:
-            return f"the master's database has not answered for {DATABASE_PATIENCE:.0f} s"
-        except Exception as error:  # noqa: BLE001 - of whatever driver
-            # Not the error's text: it may name the database with its password.
-            return f"the master's database is unreachable: {type(error).__name__}"
-        return None
-
-
-async def _ask(master: Any) -> None:
-    await master.data.get(("masters",))
+    async def snapshot(self) -> Snapshot:
+        """Return what the metrics are made of."""
+        hubs = self.hubs()
+        return Snapshot(
+            now=self._now(),
+            healthy=(await self.health())["ok"],
+            hubs=[hub.status() for hub in hubs],
+            cancellations=[len(hub.cancellations.status()) for hub in hubs],
+            sources=self._sources(),
+            reporters=[each.status() for each in reporters(self._master)],
+        )

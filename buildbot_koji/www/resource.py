@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from twisted.web.static import File
 
 from buildbot_koji.www.actions import ActionRefused, Actions
 from buildbot_koji.www.collect import Collector
+from buildbot_koji.www.metrics import exposition
 from buildbot_koji.www.plain import encoded
 
 __all__ = ["koji_pages"]
@@ -179,6 +181,7 @@ class _Api(_Answering):
 
     def _render(self, path: list[str], wanted: dict[str, str]) -> Render | None:
         collector = self._collector
+        page: Callable[[], Awaitable[Any]] | None
         pages: dict[str, Callable[[], Awaitable[Any]]] = {
             "overview": collector.overview,
             "tasks": lambda: collector.tasks(wanted.get("hub")),
@@ -188,7 +191,11 @@ class _Api(_Answering):
             "packages": lambda: collector.packages(wanted.get("q", "")),
             "mass": collector.mass,
         }
-        page = pages.get("/".join(path))
+        match path:
+            case ["package", name]:
+                page = partial(collector.package, name)
+            case _:
+                page = pages.get("/".join(path))
         if page is None:
             return None
         make = page
@@ -277,4 +284,13 @@ class _Metrics(_Answering):
     """``metrics``: what Prometheus reads."""
 
     async def _get(self, request: Any) -> None:
-        self._reply(request, 501, {"message": "pip install 'buildbot-koji[metrics]'"})
+        async def render() -> bytes:
+            return exposition(await self._collector.snapshot())
+
+        try:
+            body = await self._answers.get("metrics", render)
+        except ImportError:
+            remedy = "prometheus_client is missing: pip install 'buildbot-koji[metrics]'"
+            self._reply(request, 501, {"message": remedy})
+        else:
+            self._send(request, body, b"text/plain; version=0.0.4; charset=utf-8")

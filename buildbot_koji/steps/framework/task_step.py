@@ -15,7 +15,7 @@ from buildbot_koji.durable.once import Intent, IntentState, Once
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.properties import SOURCE
+from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.view.display import TaskDisplay
@@ -235,6 +235,8 @@ class KojiTaskStep(KojiStep):
         try:
             tree = await watch.done
             outcome = await self._ask_outcome(lambda: read_outcome(hub.connection, tree))
+            if tree.root.package is not None:
+                self.setProperty(PACKAGE, tree.root.package, SOURCE)
             hub.counts.add(tree, infrastructure=self._is_infrastructure(outcome))
             await logs.ended()
         finally:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from buildbot.plugins import changes, reporters
 from twisted.internet.threads import deferToThread
@@ -39,9 +40,19 @@ class Reply:
         return json.loads(self.body)
 
 
+class _Staying(HTTPRedirectHandler):
+    """Follows no redirection: a login leads to the address of another port."""
+
+    def redirect_request(self, *_args: Any) -> None:
+        return None
+
+
+_OPENER = build_opener(_Staying)
+
+
 def _fetch(request: Request) -> Reply:
     try:
-        with urlopen(request, timeout=PROCESS_LIMIT) as answer:
+        with _OPENER.open(request, timeout=PROCESS_LIMIT) as answer:
             return Reply(answer.status, answer.headers, answer.read())
     except HTTPError as error:
         with error:
@@ -93,3 +104,12 @@ class ServedMaster(Workbench):
     async def press(self, path: str, body: Any = None, **headers: str) -> Reply:
         """Press a button of the page."""
         return await self.ask(path, body=body or {}, **{**BUTTON, **headers})
+
+    async def log_in(self, user: str, password: str) -> dict[str, str]:
+        """Log in to Buildbot; returns the header that says so."""
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        url = self.url.replace("/plugins/koji/", "/auth/login")
+        request = Request(url, headers={"Authorization": f"Basic {token}"})
+        reply = await deferToThread(_fetch, request)
+        # The last one counts: the first is that of nobody in particular.
+        return {"Cookie": reply.headers.get_all("Set-Cookie")[-1].partition(";")[0]}

@@ -5,22 +5,65 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_twisted
-from buildbot.plugins import steps
+from buildbot.plugins import steps, util
 
+from buildbot_koji.hubs.hub import hubs_of
+from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
-from tests.support import until
+from tests.support import poll, until
+from tests.support.secret_net import SecretNet
+from txkoji.gathering import gather
+
+PASSWORD = "a-planted-password-17"
+
+
+async def begin(made: ServedMaster, home: Path) -> None:
+    await made.use_hub(home, profile="hub-www", build_seconds=2)
+    made.hub.add_user("robot", password=PASSWORD)
+    path = home / ".koji" / "config"
+    login = f"authtype = password\nuser = robot\npassword = {PASSWORD}"
+    path.write_text(path.read_text().replace("authtype = noauth", login))
+    await made.start()
+
+
+async def end(made: ServedMaster) -> None:
+    await made.stop()
+    await made.leave_hub()
 
 
 @pytest_twisted.async_yield_fixture
 async def served(tmp_path: Path, empty_home: Path) -> AsyncIterator[ServedMaster]:
     made = ServedMaster(tmp_path, "hub-www")
-    await made.use_hub(empty_home, profile="hub-www", build_seconds=3)
-    await made.start()
+    await begin(made, empty_home)
     yield made
-    await made.stop()
-    await made.leave_hub()
+    await end(made)
+
+
+@pytest_twisted.async_yield_fixture
+async def guarded(tmp_path: Path, empty_home: Path) -> AsyncIterator[ServedMaster]:
+    """A master whose buttons only administrators may press."""
+    authz = util.Authz(
+        allowRules=[util.AnyControlEndpointMatcher(role="admins")],
+        roleMatchers=[util.RolesFromUsername(roles=["admins"], usernames=["ann"])],
+    )
+    users = util.UserPasswordAuth([("ann", "ann's"), ("bob", "bob's")])
+    made = ServedMaster(tmp_path, "hub-www", {"authz": authz, "auth": users})
+    await begin(made, empty_home)
+    yield made
+    await end(made)
+
+
+async def until_listening(served: ServedMaster) -> None:
+    """Wait until the change source has polled."""
+
+    async def listens() -> bool:
+        [source] = (await served.ask("api/sources")).json["sources"]
+        return bool(source["state"] == "listening")
+
+    await poll(listens)
 
 
 @pytest_twisted.ensureDeferred
@@ -49,4 +92,104 @@ async def test_pages(served: ServedMaster) -> None:
     assert (reporter["name"], reporter["kind"]) == ("gating", "KojiTagReporter")
 
     assert (await served.ask("health")).json == {"ok": True, "reasons": []}
+    await served.ended(request)
+    assert (await served.ask("api/packages?q=HEL")).json == {"packages": ["hello"]}
+    assert (await served.ask("api/packages?q=other")).json == {"packages": []}
+    [build] = (await served.ask("api/package/hello")).json["builds"]
+    assert (build["builder"], build["nvr"], build["results"]) == ("any", "hello-1.0-main", 0)
+    # The page's first look asked the hub what it is.
+    [hub] = (await served.ask("api/overview")).json["hubs"]
+    assert hub["version"]
+    assert "default" in [each["name"] for each in hub["channels"]]
+    assert hub["plugins"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_buttons(served: ServedMaster) -> None:
+    """A button pauses, resumes and polls; only the page's own requests press it."""
+    await until_listening(served)
+    [source] = change_sources(served.master)
+    assert (await served.press("api/sources/koji/pause")).json == {"message": "koji is paused"}
+    await until(lambda: source.status().listener.state == "paused")
+    [shown] = (await served.ask("api/sources")).json["sources"]
+    assert shown["state"] == "paused"
+    assert (await served.ask("health")).code == 200
+    assert (await served.press("api/sources/koji/resume")).code == 200
+    await until(lambda: source.status().listener.state == "listening")
+    assert (await served.press("api/sources/koji/poll")).json == {"message": "koji polls now"}
+
+    redelivery = await served.press("api/deliveries/gating/redeliver", {"ids": None})
+    assert redelivery.json == {"message": "no dead letters of gating"}
+    for path, body, code in [
+        ("api/sources/other/pause", None, 404),
+        ("api/sources/koji/explode", None, 404),
+        ("api/deliveries/other/redeliver", None, 404),
+        ("api/deliveries/gating/redeliver", {"ids": "all"}, 400),
+        ("api/deliveries/gating/redeliver", ["no", "object"], 400),
+    ]:
+        assert (await served.press(path, body)).code == code
+
+    # Another site's page can neither send the header nor hide where it is.
+    path = "api/sources/koji/pause"
+    assert (await served.ask(path, body={})).code == 403
+    for name in ("Origin", "Referer"):
+        reply = await served.press(path, **{name: "http://evil.example.test/"})
+        assert (reply.code, "another site" in reply.json["message"]) == (403, True)
+    assert (await served.press(path, Origin="null")).code == 403
+    origin = served.url.removesuffix("/plugins/koji/")
+    assert (await served.press("api/sources/koji/resume", Origin=origin)).code == 200
+    [source_now] = (await served.ask("api/sources")).json["sources"]
+    assert source_now["state"] == "listening"
+
+
+@pytest_twisted.ensureDeferred
+async def test_permission(guarded: ServedMaster) -> None:
+    """Buildbot's own rules say who may press a button; everybody may look."""
+    await until_listening(guarded)
+    path = "api/sources/koji/pause"
+    for user in (None, "bob"):
+        cookie = {} if user is None else await guarded.log_in(user, f"{user}'s")
+        refused = await guarded.press(path, **cookie)
+        assert (refused.code, refused.json["message"]) == (403, "you need to have role 'admins'")
+    assert (await guarded.press(path, **await guarded.log_in("ann", "ann's"))).code == 200
+    assert (await guarded.ask("api/overview")).code == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_cheap(served: ServedMaster) -> None:
+    """What did not change is not sent again, and fifty open pages ask the hub nothing more."""
+    await until_listening(served)
+    first = await served.ask("api/sources")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = await served.ask("api/packages", **{"If-None-Match": "nothing"})
+    same = await served.ask("api/packages", **{"If-None-Match": again.headers["ETag"]})
+    assert (same.code, same.body) == (304, b"")
+    await served.ask("api/overview")
+    [hub] = hubs_of(served.master)
+    await until(lambda: hub.status().survey.plugins is not None)
+    before = hub.connection.statistics.requests
+    await gather([served.ask("api/overview") for _ in range(50)])
+    assert hub.connection.statistics.requests == before
+    assert (await served.ask("api/nothing")).code == 404
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_secrets(served: ServedMaster, secret_net: SecretNet) -> None:
+    """No page and no metric shows a password, a session key or what odd data hide in them."""
+    pytest.importorskip("prometheus_client")
+    request = await served.begin(
+        steps.KojiBuild(
+            profile=served.profile, target="demo", source=SOURCE.format("hello", "main")
+        )
+    )
+    await until(lambda: served.text().startswith("building"))
+    for path in (
+        *("api/overview", "api/tasks", "api/sources", "api/deliveries", "api/history"),
+        *("api/packages", "api/package/hello", "api/mass", "health", "metrics"),
+    ):
+        reply = await served.ask(path)
+        assert reply.code == 200, path
+        secret_net.hear(path, reply.body.decode())
+    assert PASSWORD in secret_net.words
+    assert secret_net.leaks() == []
     await served.ended(request)

@@ -1,0 +1,52 @@
+"""What a master needs besides hubs: its database, and its router to the other masters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+
+__all__ = ["database_trouble", "router_trouble"]
+
+DATABASE_PATIENCE = 5.0
+"""Seconds after which a database that does not answer is lost."""
+
+
+def router_trouble(master: Any) -> str | None:
+    """Return what is wrong with the connection to the other masters, None if nothing is.
+
+    Args:
+        master: the Buildbot master.
+    """
+    if master.config.mq.get("type") != "wamp":
+        return None
+    session = master.wamp.service
+    if session is None:
+        return "the master has not joined its message router yet"
+    if not session.is_attached():
+        return "the master has lost its message router: restart it"
+    return None
+
+
+async def database_trouble(master: Any) -> str | None:
+    """Return what is wrong with the master's database, None if it answers.
+
+    Args:
+        master: the Buildbot master.
+    """
+    asking = Deferred.fromCoroutine(_ask(master))
+    try:
+        await asking.addTimeout(DATABASE_PATIENCE, master.reactor)
+    except CancelledError:
+        raise
+    except DeferredTimeout:
+        return f"the master's database has not answered for {DATABASE_PATIENCE:.0f} s"
+    except Exception as error:  # noqa: BLE001 - of whatever driver
+        # Not the error's text: it may name the database with its password.
+        return f"the master's database is unreachable: {type(error).__name__}"
+    return None
+
+
+async def _ask(master: Any) -> None:
+    await master.data.get(("masters",))

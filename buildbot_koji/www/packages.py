@@ -1,0 +1,139 @@
+"""The page *Packages*: the builds of a package, from the master's database.
+
+Buildbot has no index on the names of properties: only the newest builds are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy
+
+from buildbot_koji.properties import PACKAGE, SOURCE
+from buildbot_koji.www.plain import LONG, link, number, text
+
+__all__ = ["build_json", "builds_of_package", "package_names"]
+
+RECENT = 5000
+"""Builds among which packages are looked for, the newest ones."""
+
+MOST_NAMES = 500
+
+MOST_BUILDS = 50
+
+SHOWN = ("koji_nvr", "koji_reason", "koji_failed_arch", "koji_task_url", "koji_log_url")
+"""The properties that the page shows."""
+
+
+def package_names(connection: sqlalchemy.Connection, model: Any, wanted: str) -> list[str]:
+    """Return the names of the packages of the newest builds, sorted.
+
+    Args:
+        connection: the master's database.
+        model: Buildbot's model of it.
+        wanted: what a name contains, in any case.
+    """
+    found = {name for _, name in _packages(connection, model)}
+    matching = sorted(name for name in found if wanted.lower() in name.lower())
+    return matching[:MOST_NAMES]
+
+
+def builds_of_package(
+    connection: sqlalchemy.Connection, model: Any, package: str
+) -> list[dict[str, Any]]:
+    """Return the newest builds of a package as the page shows them, the newest first.
+
+    Args:
+        connection: the master's database.
+        model: Buildbot's model of it.
+        package: its name.
+    """
+    numbers = {build for build, name in _packages(connection, model) if name == package}
+    chosen = sorted(numbers, reverse=True)[:MOST_BUILDS]
+    properties = model.build_properties.c
+    rows = connection.execute(
+        sqlalchemy.select(properties.buildid, properties.name, properties.value).where(
+            properties.buildid.in_(chosen), properties.name.in_(SHOWN)
+        )
+    )
+    values: dict[int, dict[str, Any]] = defaultdict(dict)
+    for row in rows:
+        values[row.buildid][row.name] = _decoded(row.value)
+    builds, builders = model.builds.c, model.builders.c
+    found = connection.execute(
+        sqlalchemy.select(
+            builds.id,
+            builds.number,
+            builds.builderid,
+            builds.started_at,
+            builds.complete_at,
+            builds.results,
+            builds.state_string,
+            builders.name,
+        )
+        .join_from(model.builds, model.builders, builds.builderid == builders.id)
+        .where(builds.id.in_(chosen))
+        .order_by(builds.id.desc())
+    )
+    return [build_json(dict(row), values[row["id"]]) for row in found.mappings()]
+
+
+def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page shows of a build. Pure.
+
+    Args:
+        row: the build's row in the database.
+        properties: its properties of :data:`SHOWN`.
+    """
+    started, ended = number(row["started_at"]), number(row["complete_at"])
+    return {
+        "builder": text(row["name"]),
+        "builder_id": row["builderid"],
+        "build_number": row["number"],
+        "buildid": row["id"],
+        "results": row["results"],
+        "state_string": text(row["state_string"], LONG),
+        "started": started,
+        "duration": None if started is None or ended is None else max(ended - started, 0),
+        "nvr": text(properties.get("koji_nvr")),
+        "reason": text(properties.get("koji_reason"), LONG),
+        "failed_arch": text(properties.get("koji_failed_arch")),
+        "url": link(properties.get("koji_task_url")),
+        "log_url": link(properties.get("koji_log_url")),
+    }
+
+
+def _packages(connection: sqlalchemy.Connection, model: Any) -> Iterable[tuple[int, str]]:
+    """Yield the newest builds that a Koji step made, each with the name of its package."""
+    builds, properties = model.builds.c, model.build_properties.c
+    newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
+    rows = connection.execute(
+        sqlalchemy.select(properties.buildid, properties.name, properties.value).where(
+            properties.buildid > newest - RECENT,
+            properties.name.in_([PACKAGE, "koji_nvr"]),
+            properties.source == SOURCE,
+        )
+    )
+    for row in rows:
+        value = _decoded(row.value)
+        if not isinstance(value, str):
+            continue
+        if row.name == PACKAGE:
+            yield row.buildid, value
+        elif (parsed := _parsed(value)) is not None:
+            yield row.buildid, parsed
+
+
+def _parsed(value: str) -> str | None:
+    parts = value.rsplit("-", 2)
+    return parts[0] if len(parts) == 3 and all(parts) else None
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
