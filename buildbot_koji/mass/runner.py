@@ -199,7 +199,6 @@ class MassRunner:
         self._flushed = 0.0
         self._idle_until = 0.0
         self._is_busy = False
-        self._failure: Failure | None = None
 
     def _now(self) -> float:
         return float(self._clock.seconds())
@@ -250,28 +249,19 @@ class MassRunner:
         control = await self._store.control()
         self.paused = bool(control.get("paused"))
         self.progress = [Step(*each) for each in control.get("progress") or ()]
-        for package in self.plan.packages:
-            if package.state is PackageState.RUNNING:
-                self._resume(package)
-        # The search takes some seconds: the submissions may still be in flight.
-        doubts = Deferred.fromCoroutine(self._find_doubtful())
         try:
-            doubts.addCallbacks(lambda _: self.wake(), self._doubts_failed)
+            for package in self.plan.packages:
+                if package.state is PackageState.RUNNING:
+                    self._resume(package)
+            await self._find_doubtful()
             while True:
                 await self._round()
-                if self._failure is not None:
-                    self._failure.raiseException()
                 if self.plan.is_over:
                     break
                 await self._wait()
             await self.flush()
         finally:
-            doubts.cancel()
             self.stop_watching()
-
-    def _doubts_failed(self, failure: Failure) -> None:
-        self._failure = failure
-        self.wake()
 
     async def _round(self) -> None:
         over, self._over = self._over, []

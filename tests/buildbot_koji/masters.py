@@ -132,11 +132,10 @@ class MasterProcess:
     async def start(self) -> None:
         """Start the master; returns when it answers."""
         before = self.log.count(RUNNING)
-        self.spawn()
+        self._spawn()
         await poll(lambda: self._runs(before))
 
-    def spawn(self) -> None:
-        """Start the master, and don't wait for it."""
+    def _spawn(self) -> None:
         with (self.directory / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 [str(BUILDBOT), "start", "--nodaemon", str(self.directory)],

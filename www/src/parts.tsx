@@ -1,5 +1,13 @@
 // The parts that several pages are made of.
-import React, { Component, useEffect, useRef, useState, type ReactNode } from "react";
+import React, {
+  Component,
+  createContext,
+  useContext,
+  useEffect,
+  useRef,
+  useState,
+  type ReactNode,
+} from "react";
 import { NavLink } from "react-router-dom";
 import { ApiError, post } from "./api";
 import { absolute, duration, progressText, relative, safeLink } from "./format";
@@ -92,8 +100,13 @@ export function Progress({ elapsed, usual }: { elapsed: number | null; usual: nu
   );
 }
 
+type Answer = { text: string; bad: boolean } | null;
+
+/** Shows what the master answered to a button, which may be gone by then. */
+const Answering = createContext<(answer: Answer) => void>(() => undefined);
+
 /**
- * A button that asks the master to do something and shows what it answers.
+ * A button that asks the master to do something; the page shows what it answers.
  *
  * With `confirm`, the first click only changes the button's text to it for five seconds.
  */
@@ -109,7 +122,7 @@ export function Action(props: {
   const { path, label, body, describedAs, confirm, disabled, onDone } = props;
   const [busy, setBusy] = useState(false);
   const [asked, setAsked] = useState(false);
-  const [answer, setAnswer] = useState<{ text: string; bad: boolean } | null>(null);
+  const say = useContext(Answering);
   const mounted = useRef(true);
   useEffect(() => {
     mounted.current = true;
@@ -130,39 +143,30 @@ export function Action(props: {
     }
     setAsked(false);
     setBusy(true);
-    setAnswer(null);
-    let said: { text: string; bad: boolean };
+    say(null);
     try {
-      said = { text: await post(path, body), bad: false };
+      say({ text: await post(path, body), bad: false });
     } catch (error) {
-      said = { text: error instanceof ApiError ? error.message : String(error), bad: true };
+      say({ text: error instanceof ApiError ? error.message : String(error), bad: true });
     }
-    if (!mounted.current) return;
-    setBusy(false);
-    setAnswer(said);
+    if (mounted.current) setBusy(false);
     onDone?.();
   }
 
   return (
-    <span className="koji-action">
-      <button
-        type="button"
-        className="btn btn-sm btn-outline-secondary"
-        disabled={busy || disabled}
-        aria-label={
-          describedAs ? `${asked && confirm ? confirm : label}: ${describedAs}` : undefined
-        }
-        onClick={() => void act()}
-      >
-        {asked && confirm ? confirm : label}
-      </button>
-      <span role="status" className={answer?.bad ? "koji-answer koji-bad-text" : "koji-answer"}>
-        {answer?.text}
-      </span>
-    </span>
+    <button
+      type="button"
+      className="btn btn-sm btn-outline-secondary"
+      disabled={busy || disabled}
+      aria-label={describedAs ? `${asked && confirm ? confirm : label}: ${describedAs}` : undefined}
+      onClick={() => void act()}
+    >
+      {asked && confirm ? confirm : label}
+    </button>
   );
 }
 
+/** Says it when its content can't be shown, and tries again with the next answer. */
 class ErrorBoundary extends Component<{ children: ReactNode }, { failed: string | null }> {
   override state = { failed: null };
 
@@ -170,18 +174,16 @@ class ErrorBoundary extends Component<{ children: ReactNode }, { failed: string 
     return { failed: error instanceof Error ? error.message : String(error) };
   }
 
+  override componentDidUpdate(before: { children: ReactNode }): void {
+    if (this.state.failed !== null && before.children !== this.props.children)
+      this.setState({ failed: null });
+  }
+
   override render(): ReactNode {
     if (this.state.failed === null) return this.props.children;
     return (
       <p role="alert" className="alert alert-danger">
-        This page can’t show what the master says ({this.state.failed}).{" "}
-        <button
-          type="button"
-          className="btn btn-sm btn-outline-secondary"
-          onClick={() => this.setState({ failed: null })}
-        >
-          Try again
-        </button>
+        This page can’t show what the master says ({this.state.failed}).
       </p>
     );
   }
@@ -198,6 +200,12 @@ const PAGES: readonly (readonly [string, string])[] = [
 
 /** What surrounds each of our pages: the way to its siblings, and a net under its content. */
 export function Page({ title, children }: { title: string; children: ReactNode }) {
+  const [answer, setAnswer] = useState<Answer>(null);
+  useEffect(() => {
+    if (answer === null) return undefined;
+    const timer = setTimeout(() => setAnswer(null), 20_000);
+    return () => clearTimeout(timer);
+  }, [answer]);
   return (
     <main className="koji container-fluid">
       <nav className="koji-nav" aria-label="Koji">
@@ -208,7 +216,14 @@ export function Page({ title, children }: { title: string; children: ReactNode }
         ))}
       </nav>
       <h1>{title}</h1>
-      <ErrorBoundary key={title}>{children}</ErrorBoundary>
+      <Answering.Provider value={setAnswer}>
+        <ErrorBoundary key={title}>{children}</ErrorBoundary>
+      </Answering.Provider>
+      <div role="status" aria-label="Answer" className="koji-answer">
+        {answer && (
+          <p className={answer.bad ? "alert alert-danger" : "alert alert-success"}>{answer.text}</p>
+        )}
+      </div>
     </main>
   );
 }

@@ -141,7 +141,7 @@ export interface Sources {
 
 export interface Pending {
   id: number | string;
-  what: string;
+  what: Text;
   since: Time;
   attempts: number;
   reason: Text;
@@ -149,7 +149,7 @@ export interface Pending {
 
 export interface DeadLetter {
   id: number | string;
-  what: string;
+  what: Text;
   nvr: Text;
   since: Time;
   reason: string;
@@ -166,13 +166,25 @@ export interface Reporter {
   name: string;
   kind: string;
   pending: Pending[];
+  /** How many there are: the lists are cut. */
+  pending_count?: number;
   dead: DeadLetter[];
+  dead_count?: number;
   gates: Gate[];
+}
+
+export interface Cancellation {
+  hub: string;
+  task_id: number | null;
+  method?: Text;
+  since: Time;
+  reason: Text;
+  url: Text;
 }
 
 export interface Deliveries {
   reporters: Reporter[];
-  cancellations: { hub: string; task_id: number; since: Time; reason: Text; url: Text }[];
+  cancellations: Cancellation[];
 }
 
 export interface Mass {

@@ -94,7 +94,9 @@ def history(now: float) -> dict[str, Any]:
     return {"hub": "fedora", "step": 300, "points": points}
 
 
-def tasks(now: float, count: int = 31) -> dict[str, Any]:
+def tasks(
+    now: float, count: int = 31, arches: tuple[str, ...] = ("x86_64", "aarch64", "ppc64le", "s390x")
+) -> dict[str, Any]:
     """Task trees in each state, the fourth of which is in trouble."""
     trees = []
     for i in range(count):
@@ -126,7 +128,7 @@ def tasks(now: float, count: int = 31) -> dict[str, Any]:
                         "url": SCRIPT_LINK if i == 9 else "https://koji.example.test/koji/taskinfo",
                         "log_url": "https://koji.example.test/work/build.log" if j == 0 else None,
                     }
-                    for j, arch in enumerate(("x86_64", "aarch64", "ppc64le", "s390x"))
+                    for j, arch in enumerate(arches)
                 ],
                 "queue_position": i + 1 if state == "FREE" else None,
                 "elapsed": None,

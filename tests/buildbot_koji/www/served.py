@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,17 @@ class ServedMaster(Workbench):
         directory: the master's base directory.
         profile: the name of the hub's profile, or a hub.
         www: what else is in the configuration of the pages.
+        services: what else the master runs.
         more: what else is in the master's configuration.
     """
 
     def __init__(
-        self, directory: Path, profile: Any, www: dict[str, Any] | None = None, **more: Any
+        self,
+        directory: Path,
+        profile: Any,
+        www: dict[str, Any] | None = None,
+        services: Sequence[Any] = (),
+        **more: Any,
     ) -> None:
         source = changes.KojiChangeSource(
             profile, name="koji", tags=["*"], poll_interval=300, bus=more.pop("bus", None)
@@ -81,6 +88,7 @@ class ServedMaster(Workbench):
         super().__init__(
             directory,
             tagging,
+            *services,
             change_source=[source],
             www={
                 "port": "tcp:0:interface=127.0.0.1",

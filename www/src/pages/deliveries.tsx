@@ -28,10 +28,12 @@ export function DeliveriesPage() {
                   <Table
                     label="Cancellations"
                     columns={["Task", "Hub", "Since", "Why"]}
-                    rows={cancellations.map((each) => ({
-                      key: `${each.hub} ${each.task_id}`,
+                    rows={cancellations.map((each, index) => ({
+                      key: `${each.hub} ${each.task_id ?? index}`,
                       cells: [
-                        <Out to={each.url}>{each.task_id}</Out>,
+                        <Out to={each.url}>
+                          {each.task_id ?? `a ${each.method ?? "task"} that may not have begun`}
+                        </Out>,
                         each.hub,
                         <When at={each.since} now={now} none="" />,
                         each.reason,
@@ -58,17 +60,19 @@ export function ReporterCard({
   refresh: () => void;
 }) {
   const { pending, dead, gates } = reporter;
+  const deadCount = Math.max(reporter.dead_count ?? 0, dead.length);
+  const pendingCount = Math.max(reporter.pending_count ?? 0, pending.length);
   const path = `deliveries/${encodeURIComponent(reporter.name)}/redeliver`;
   return (
     <section className="card" aria-label={`Reporter ${reporter.name}`}>
       <div className="card-header">
         <h2>{reporter.name}</h2>
         <span className="koji-muted">{reporter.kind}</span>
-        <Badge tone={dead.length ? "bad" : "good"}>
-          {dead.length ? count(dead.length, "dead letter") : "no dead letters"}
+        <Badge tone={deadCount ? "bad" : "good"}>
+          {deadCount ? count(deadCount, "dead letter") : "no dead letters"}
         </Badge>
-        <Badge tone={pending.length ? "waiting" : "good"}>
-          {pending.length ? `${pending.length} pending` : "nothing pending"}
+        <Badge tone={pendingCount ? "waiting" : "good"}>
+          {pendingCount ? `${pendingCount} pending` : "nothing pending"}
         </Badge>
       </div>
       <div className="card-body">
@@ -97,7 +101,7 @@ export function ReporterCard({
                     path={path}
                     body={{ ids: [each.id] }}
                     label="Redeliver"
-                    describedAs={each.nvr ?? each.what}
+                    describedAs={each.nvr ?? each.what ?? String(each.id)}
                     onDone={refresh}
                   />,
                 ],

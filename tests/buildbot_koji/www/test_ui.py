@@ -1,0 +1,354 @@
+"""The Koji pages in Buildbot's web UI, as a person sees and uses them in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import reporters, steps, util
+from twisted.internet import reactor
+from twisted.internet.threads import blockingCallFromThread, deferToThread
+
+from tests.buildbot_koji.test_pages import ARGUMENTS, CHROMIUM, PATIENCE, photograph
+from tests.buildbot_koji.workbench import SOURCE
+from tests.buildbot_koji.www import answers
+from tests.buildbot_koji.www.served import ServedMaster
+from tests.support import until
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None, reason="pip install playwright"
+    ),
+    pytest.mark.xdist_group("browser"),
+]
+
+PAGES = ("", "/tasks", "/packages", "/packages/hello", "/sources", "/deliveries", "/mass")
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1300, "height": 900}
+ADMIN = {"Authorization": "Basic " + base64.b64encode(b"admin:secret").decode()}
+
+
+class Visit:
+    """A browser at a master's Koji pages; blocks, so it belongs into a thread.
+
+    Args:
+        browser: the browser.
+        url: the address of Buildbot's UI.
+    """
+
+    def __init__(self, browser: Any, url: str) -> None:
+        self._browser = browser
+        self.url = url
+
+    @contextmanager
+    def page(self, **options: Any) -> Iterator[Any]:
+        """Open a page in a context of its own; an error of our script fails the test."""
+        context = self._browser.new_context(**{"viewport": DESK, **options})
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        errors: list[str] = []
+
+        def note(error: Any) -> None:
+            if "plugins/koji" in str(error.stack):
+                errors.append(str(error))
+
+        page.on("pageerror", note)
+        try:
+            yield page
+        finally:
+            context.close()
+        assert not errors, errors
+
+    def go(self, page: Any, path: str = "") -> None:
+        """Show one of our pages."""
+        page.goto(f"{self.url}#/koji{path}")
+        page.locator("main.koji h1").wait_for()
+
+
+def look(master: ServedMaster, looks: Callable[[Visit], None]) -> Any:
+    """Look at a master's pages in a browser, in a thread."""
+    url = master.url.removesuffix("plugins/koji/")
+
+    def in_browser() -> None:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            try:
+                looks(Visit(browser, url))
+            finally:
+                browser.close()
+
+    return deferToThread(in_browser)
+
+
+def does_not_scroll_sideways(page: Any) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("koji-home")
+
+
+@pytest_twisted.async_yield_fixture(scope="module")
+async def served(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServedMaster]:
+    """A master that tagged a build into a locked tag, has a gate that waits, and builds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        master = ServedMaster(
+            tmp_path_factory.mktemp("pages"),
+            "hub-ui",
+            www={
+                "auth": util.UserPasswordAuth({"admin": "secret"}),
+                "authz": util.Authz(
+                    allowRules=[util.AnyControlEndpointMatcher(role="admins")],
+                    roleMatchers=[util.RolesFromUsername(["admins"], ["admin"])],
+                ),
+            },
+            services=[
+                reporters.KojiTagReporter(
+                    name="stable", profile="hub-ui", on_success={"tag": "demo-released"}
+                )
+            ],
+        )
+        await master.use_hub(home, profile="hub-ui", build_seconds=0.3)
+        master.hub.call("editTag2", "demo-released", locked=True)
+        await master.start()
+
+        def build(ref: str) -> Any:
+            source = SOURCE.format("hello", ref)
+            return steps.KojiBuild(profile=master.profile, target="demo", source=source)
+
+        ended = await master.build(build("main"))
+        assert ended.result == "success", ended
+        running = await master.begin(build("other"))
+        # The source RPM is there at once, the rest takes longer than the tests.
+        await until(lambda: len(master.hub.call("listTasks", {"method": "buildArch"})) > 3)
+        master.hub.builder.seconds = 600
+        await until(lambda: master.text().startswith("building"))
+    yield master
+    master.hub.builder.seconds = 0.3
+    await master.stop_build()
+    await master.ended(running)
+    await master.stop()
+    await master.leave_hub()
+
+
+@pytest.fixture(autouse=True)
+def profile_at_home(served: ServedMaster, home: Path, empty_home: Path) -> None:
+    """Let each test's home have the profile that the master began with."""
+    shutil.copytree(home / ".koji", empty_home / ".koji")
+
+
+@pytest_twisted.ensureDeferred
+async def test_pages(served: ServedMaster) -> None:
+    """A person sees whether Koji is up, what is built, what waits and why, on a phone too."""
+
+    def looks(visit: Visit) -> None:
+        with visit.page() as page:
+            page.goto(visit.url)
+            page.get_by_role("link", name="Koji").click()
+            hub = page.get_by_role("region", name="Hub hub-ui")
+            hub.get_by_text("reachable").wait_for()
+            photograph(page, "koji-overview")
+
+            page.get_by_role("link", name="In Koji now").click()
+            page.get_by_text("x86_64 building").wait_for()
+            page.get_by_text("1 task").wait_for()
+            photograph(page, "koji-tasks")
+            page.get_by_role("link", name="any #2").click()
+            page.get_by_text(re.compile("building")).first.wait_for()
+
+            visit.go(page, "/sources")
+            source = page.get_by_role("region", name="Source koji")
+            source.get_by_text("listening").wait_for()
+            assert source.locator("time[title]").count() > 0
+            photograph(page, "koji-sources")
+
+            visit.go(page, "/deliveries")
+            dead = page.get_by_role("region", name="Reporter stable")
+            dead.get_by_text("1 dead letter").wait_for()
+            dead.get_by_text(re.compile("locked")).first.wait_for()
+            gate = page.get_by_role("region", name="Reporter gating")
+            gate.get_by_text("any voted").wait_for()
+            gate.get_by_text("other missing").wait_for()
+            photograph(page, "koji-deliveries")
+
+            visit.go(page, "/packages")
+            page.get_by_role("link", name="hello").click()
+            page.get_by_role("row", name=re.compile("any #1.*SUCCESS")).wait_for()
+            photograph(page, "koji-package")
+
+        with visit.page(viewport=PHONE, color_scheme="dark") as page:
+            for path in PAGES:
+                visit.go(page, path)
+                page.get_by_text("Loading").wait_for(state="detached")
+                assert does_not_scroll_sideways(page), path
+                ground = "getComputedStyle(document.querySelector('.koji')).backgroundColor"
+                assert page.evaluate(ground) == "rgb(24, 27, 31)"
+            photograph(page, "koji-phone-dark")
+
+    await look(served, looks)
+
+
+@pytest_twisted.ensureDeferred
+async def test_buttons(served: ServedMaster) -> None:
+    """A button says what it did; who may not use it reads that; the keyboard is enough."""
+    pressed: list[tuple[str, str]] = []
+
+    def press(page: Any, name: str, answer: str) -> None:
+        button = page.get_by_role("button", name=name, exact=True)
+        button.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("status").get_by_text(re.compile(answer)).first.wait_for()
+        pressed.append((name, answer))
+
+    def looks(visit: Visit) -> None:
+        refused = "You may not do that: you need to have role 'admins'"
+        with visit.page() as page:
+            visit.go(page, "/sources")
+            press(page, "Pause: koji", refused)
+            press(page, "Poll now: koji", refused)
+            visit.go(page, "/deliveries")
+            press(page, "Redeliver all: stable", refused)
+            photograph(page, "koji-refused")
+
+        with visit.page() as page:
+            # The answer leads to the master's public address, which it does not know.
+            page.request.get(f"{visit.url}auth/login", headers=ADMIN, max_redirects=0)
+            visit.go(page, "/sources")
+            page.get_by_role("button", name="Pause: koji").wait_for()
+            # Tab alone reaches the button, and one sees where one is.
+            page.get_by_role("link", name="Mass builds").focus()
+            page.keyboard.press("Tab")
+            label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+            assert label == "Pause: koji"
+            width = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+            assert width == "3px"
+            press(page, "Poll now: koji", "polls now")
+            press(page, "Pause: koji", "paused")
+            page.get_by_role("region", name="Source koji").get_by_text("paused").first.wait_for()
+            photograph(page, "koji-paused")
+            press(page, "Resume: koji", "koji")
+            page.get_by_role("button", name="Pause: koji").wait_for()
+
+            visit.go(page, "/deliveries")
+            press(page, "Redeliver all: stable", "1 dead letter")
+            page.get_by_text("1 dead letter", exact=True).wait_for()
+
+    await look(served, looks)
+    assert len(pressed) == 7
+
+
+@pytest_twisted.ensureDeferred
+async def test_hub_down(served: ServedMaster) -> None:
+    """A hub that does not answer shows within seconds, with since when and why."""
+
+    def looks(visit: Visit) -> None:
+        with visit.page() as page:
+            visit.go(page)
+            hub = page.get_by_role("region", name="Hub hub-ui")
+            hub.get_by_text("reachable").wait_for()
+            blockingCallFromThread(reactor, served.hub.offline, "database is restored")
+            begun = time.monotonic()
+            hub.get_by_text(re.compile(r"does not answer since \d\d:\d\d: ")).wait_for()
+            seconds = time.monotonic() - begun
+            photograph(page, "koji-hub-down")
+            assert seconds < 15
+            blockingCallFromThread(reactor, served.hub.online)
+            hub.get_by_text("reachable").wait_for()
+
+    try:
+        await look(served, looks)
+    finally:
+        served.hub.online()
+
+
+@pytest_twisted.ensureDeferred
+async def test_large_and_hostile_answers(served: ServedMaster) -> None:
+    """Ten thousand tasks stay usable, hostile text is text, a master that is away is one line."""
+    now = time.time()
+    given = {
+        "overview": answers.overview(now),
+        "history": answers.history(now),
+        "tasks": answers.tasks(now, 10_000, ("x86_64",)),
+        "packages": {"packages": ["kernel", "x" * 200]},
+        "package/hello": answers.package(now),
+        "sources": answers.sources(now),
+        "deliveries": answers.deliveries(now),
+        "mass": answers.mass(now),
+        "mass/17/packages": answers.mass_packages(),
+    }
+    texts = {path: json.dumps(answer) for path, answer in given.items()}
+
+    def serve(route: Any) -> None:
+        path = route.request.url.partition("/plugins/koji/api/")[2].partition("?")[0]
+        route.fulfill(body=texts[path], content_type="application/json")
+
+    def looks(visit: Visit) -> None:
+        with visit.page() as page:
+            page.route("**/plugins/koji/api/**", serve)
+            visit.go(page, "/tasks")
+            page.get_by_text("10,000 tasks, 2,424 in trouble").wait_for()
+            assert page.get_by_role("row").count() < 100
+            page.get_by_label("Package or NVR").fill("5009")
+            page.get_by_text("<img src=x").wait_for()
+            assert page.locator(".koji img, .koji a[href^=javascript]").count() == 0
+            assert "broken into" not in page.title()
+            begun = time.monotonic()
+            page.get_by_label("Package or NVR").fill("package-9999")
+            page.get_by_text("1 of 10,000 tasks").wait_for()
+            assert time.monotonic() - begun < 5
+            page.get_by_label("Package or NVR").fill("")
+            # The rows above the end get their heights as they come into sight.
+            page.wait_for_function(
+                """() => {
+                    window.scrollTo(0, document.body.scrollHeight);
+                    return document.querySelector("[aria-rowindex='10001']");
+                }"""
+            )
+
+            for path, name in (
+                ("", "overview"),
+                ("/packages/hello", "package"),
+                ("/sources", "sources"),
+                ("/deliveries", "deliveries"),
+                ("/mass", "mass"),
+                ("/mass/17", "mass-build"),
+            ):
+                visit.go(page, path)
+                page.get_by_text("Loading").wait_for(state="detached")
+                if name != "mass-build":
+                    photograph(page, f"koji-full-{name}")
+            page.get_by_text("2,400 of 2,400 packages").wait_for()
+            page.get_by_label("State").select_option("failed")
+            page.get_by_text("300 of 2,400 packages").wait_for()
+
+            page.unroute("**/plugins/koji/api/**")
+            page.route("**/plugins/koji/api/**", lambda route: route.abort())
+            page.get_by_text(re.compile("The master does not answer since")).first.wait_for()
+
+        with visit.page(viewport=PHONE) as page:
+            page.route("**/plugins/koji/api/**", serve)
+            for path in (*PAGES, "/mass/17"):
+                visit.go(page, path)
+                page.get_by_text("Loading").wait_for(state="detached")
+                assert does_not_scroll_sideways(page), path
+                if path == "/deliveries":
+                    photograph(page, "koji-phone")
+
+    await look(served, looks)

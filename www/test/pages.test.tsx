@@ -1,0 +1,355 @@
+import React from "react";
+import { act, render, screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { MemoryRouter, Route, Routes } from "react-router-dom";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { DeliveriesPage } from "../src/pages/deliveries";
+import { MassListPage, MassPage } from "../src/pages/mass";
+import { hubLine, OverviewPage } from "../src/pages/overview";
+import { PackagePage, PackagesPage } from "../src/pages/packages";
+import { SourcesPage } from "../src/pages/sources";
+import { Row, TasksPage } from "../src/pages/tasks";
+import { answer, hub, source, tree } from "./samples";
+
+const asked: string[] = [];
+const bodies: unknown[] = [];
+let answers: Record<string, () => Response | Promise<Response>> = {};
+
+beforeEach(() => {
+  asked.length = bodies.length = 0;
+  answers = {};
+  vi.stubGlobal("fetch", async (input: string, init?: RequestInit) => {
+    const path = input.replace("plugins/koji/api/", "");
+    asked.push(`${init?.method ?? "GET"} ${path}`);
+    if (init?.body) bodies.push(JSON.parse(String(init.body)));
+    const made = answers[path.split("?")[0] ?? ""];
+    return made ? made() : answer({ message: "there is no such page" }, 404);
+  });
+});
+
+afterEach(() => vi.useRealTimers());
+
+const pass = (milliseconds: number) => act(() => vi.advanceTimersByTimeAsync(milliseconds));
+
+const show = (path: string, element: React.ReactElement, route = path) =>
+  render(
+    <MemoryRouter initialEntries={[path]}>
+      <Routes>
+        <Route path={route} element={element} />
+      </Routes>
+    </MemoryRouter>,
+  );
+
+const overview = (...hubs: ReturnType<typeof hub>[]) => ({
+  master: "m",
+  masters: [],
+  now: 100,
+  hubs,
+  health: { ok: true, reasons: [] },
+});
+
+describe("the overview", () => {
+  it("says since when and why a hub does not answer", () => {
+    const at = new Date(2026, 10, 26, 14, 2).getTime() / 1000;
+    const down = hub({ state: "unreachable", since: at, reason: "connection refused" });
+    expect(hubLine(down, at + 60)).toBe("does not answer since 14:02: connection refused");
+    expect(hubLine(hub({ state: "unreachable", since: null }), at)).toBe("does not answer");
+    expect(hubLine(hub(), at)).toBe("reachable");
+    expect(hubLine(hub({ state: "unknown" }), at)).toBe("not asked yet");
+  });
+
+  it("shows hubs, credentials that run out, and channels without a host", async () => {
+    const credential = { kind: "certificate", name: "a.pem", expires: 900 };
+    answers["overview"] = () =>
+      answer(
+        overview(
+          hub({
+            credentials: [{ ...credential, state: "warning", message: "expires in 9 days" }],
+            channels: [{ name: "sparc", free: 2, open: 0, capacity: 0, hosts: 0, ours: 2 }],
+          }),
+        ),
+      );
+    show("/koji", <OverviewPage />);
+    const card = await screen.findByRole("region", { name: "Hub fedora" });
+    expect(within(card).getByText("reachable")).toBeTruthy();
+    expect(within(card).getByText("warning")).toBeTruthy();
+    expect(within(card).getByText(/expires in 9 days/)).toBeTruthy();
+    const row = within(card).getByRole("row", { name: /sparc/ });
+    expect(within(row).getByText("no host")).toBeTruthy();
+  });
+
+  it("keeps a hub's text as text", async () => {
+    const evil = "<img src=x onerror=alert(1)>";
+    answers["overview"] = () =>
+      answer(overview(hub({ state: "unreachable", reason: evil, weburl: "javascript:alert(1)" })));
+    const { container } = show("/koji", <OverviewPage />);
+    expect(await screen.findByText(/onerror/)).toBeTruthy();
+    expect(container.querySelector("img")).toBeNull();
+    expect(container.querySelector("a[href^=javascript]")).toBeNull();
+  });
+});
+
+describe("what goes wrong", () => {
+  it("is one line while the master does not answer, above its last answer", async () => {
+    vi.useFakeTimers();
+    answers["sources"] = () => answer({ sources: [source()] });
+    show("/koji/sources", <SourcesPage />);
+    await pass(100);
+    answers["sources"] = () => Promise.reject(new TypeError("Failed to fetch"));
+    await pass(3000);
+    expect(screen.getByText(/The master does not answer since/)).toBeTruthy();
+    expect(screen.getByRole("region", { name: "Source fedora tags" })).toBeTruthy();
+    answers["sources"] = () => answer({ sources: [source()] });
+    await pass(3000);
+    expect(screen.queryByText(/does not answer/)).toBeNull();
+  });
+
+  it("is a master that never answers", async () => {
+    vi.useFakeTimers();
+    vi.stubGlobal(
+      "fetch",
+      (_: string, init: RequestInit) =>
+        new Promise((_resolve, reject) =>
+          init.signal?.addEventListener("abort", () => reject(new DOMException("", "AbortError"))),
+        ),
+    );
+    show("/koji/sources", <SourcesPage />);
+    await pass(16_000);
+    expect(screen.getByText(/The master does not answer since/)).toBeTruthy();
+  });
+
+  it("is the master's own message where it has one", async () => {
+    answers["sources"] = () => answer({ message: "the master's log has the reason" }, 500);
+    show("/koji/sources", <SourcesPage />);
+    expect(await screen.findByText("the master's log has the reason")).toBeTruthy();
+  });
+
+  it("never leaves a blank page where an answer is odd, and recovers with the next", async () => {
+    vi.useFakeTimers();
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    answers["sources"] = () => answer({ sources: null });
+    show("/koji/sources", <SourcesPage />);
+    await pass(3000);
+    expect(screen.getByText(/can’t show what the master says/)).toBeTruthy();
+    expect(screen.getByRole("link", { name: "Overview" })).toBeTruthy();
+    answers["sources"] = () => answer({ sources: [source()] });
+    await pass(3000);
+    expect(screen.getByRole("region", { name: "Source fedora tags" })).toBeTruthy();
+  });
+
+  it("is a proxy's page instead of JSON", async () => {
+    answers["sources"] = () => new Response("<html>", { status: 200 });
+    show("/koji/sources", <SourcesPage />);
+    expect(await screen.findByText(/The master does not answer since/)).toBeTruthy();
+  });
+});
+
+describe("polling", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    answers["sources"] = () => answer({ sources: [] });
+  });
+
+  it("stops while the tab is hidden, and asks at once when it is seen again", async () => {
+    const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(false);
+    show("/koji/sources", <SourcesPage />);
+    await pass(5000);
+    expect(asked.length).toBe(3);
+    hidden.mockReturnValue(true);
+    document.dispatchEvent(new Event("visibilitychange"));
+    await pass(60_000);
+    expect(asked.length).toBe(3);
+    hidden.mockReturnValue(false);
+    document.dispatchEvent(new Event("visibilitychange"));
+    await pass(10);
+    expect(asked.length).toBe(4);
+  });
+
+  it("ends with the page", async () => {
+    const { unmount } = show("/koji/sources", <SourcesPage />);
+    await pass(10);
+    unmount();
+    await pass(60_000);
+    expect(asked.length).toBe(1);
+  });
+
+  it("does not read an answer again that has the same ETag", async () => {
+    let name = "first";
+    answers["sources"] = () => answer({ sources: [source({ name })] }, 200, { ETag: '"same"' });
+    show("/koji/sources", <SourcesPage />);
+    await pass(10);
+    name = "second";
+    await pass(3000);
+    expect(screen.getByRole("region", { name: "Source first" })).toBeTruthy();
+  });
+});
+
+describe("buttons", () => {
+  it("show the master's answer, and the page is asked anew", async () => {
+    answers["sources"] = () => answer({ sources: [source()] });
+    answers["sources/fedora%20tags/pause"] = () => answer({ message: "fedora tags is paused" });
+    show("/koji/sources", <SourcesPage />);
+    await userEvent.click(await screen.findByRole("button", { name: "Pause: fedora tags" }));
+    expect(await screen.findByText("fedora tags is paused")).toBeTruthy();
+    expect(asked).toEqual(["GET sources", "POST sources/fedora%20tags/pause", "GET sources"]);
+  });
+
+  it("keep their answer when it changes which button there is", async () => {
+    let state: "listening" | "paused" = "listening";
+    answers["sources"] = () => answer({ sources: [source({ state })] });
+    answers["sources/fedora%20tags/pause"] = () => {
+      state = "paused";
+      return answer({ message: "fedora tags is paused" });
+    };
+    show("/koji/sources", <SourcesPage />);
+    await userEvent.click(await screen.findByRole("button", { name: "Pause: fedora tags" }));
+    const resume = await screen.findByRole("button", { name: "Resume: fedora tags" });
+    expect(screen.getByText("fedora tags is paused")).toBeTruthy();
+    expect(document.activeElement).toBe(resume);
+  });
+
+  it("say what a person may not do, also by keyboard", async () => {
+    answers["sources"] = () => answer({ sources: [source({ state: "paused" })] });
+    answers["sources/fedora%20tags/resume"] = () =>
+      answer({ message: "you need to have role 'admins'" }, 403);
+    show("/koji/sources", <SourcesPage />);
+    (await screen.findByRole("button", { name: "Resume: fedora tags" })).focus();
+    await userEvent.keyboard("{Enter}");
+    expect(
+      await screen.findByText("You may not do that: you need to have role 'admins'"),
+    ).toBeTruthy();
+  });
+
+  it("say it when the master does not answer", async () => {
+    answers["sources"] = () => answer({ sources: [source()] });
+    answers["sources/fedora%20tags/poll"] = () => Promise.reject(new TypeError("Failed"));
+    show("/koji/sources", <SourcesPage />);
+    await userEvent.click(await screen.findByRole("button", { name: "Poll now: fedora tags" }));
+    expect(await screen.findByText("The master does not answer: try again.")).toBeTruthy();
+  });
+
+  it("redeliver one dead letter or all", async () => {
+    const letter = { what: "tag x", nvr: "x-1-1", since: 1, reason: "the tag is locked" };
+    const dead = [{ ...letter, id: "a:1" }];
+    const reporter = { name: "stable", kind: "KojiTagReporter", pending: [], dead, gates: [] };
+    answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
+    answers["deliveries/stable/redeliver"] = () => answer({ message: "1 delivery is sent again" });
+    show("/koji/deliveries", <DeliveriesPage />);
+    await userEvent.click(await screen.findByRole("button", { name: "Redeliver: x-1-1" }));
+    await userEvent.click(screen.getByRole("button", { name: "Redeliver all: stable" }));
+    expect(bodies).toEqual([{ ids: ["a:1"] }, { ids: null }]);
+    expect(await screen.findByText("1 delivery is sent again")).toBeTruthy();
+  });
+
+  it("show an answer also when the button is gone", async () => {
+    const dead = [{ id: "a:1", what: "tag x", nvr: "x-1-1", since: 1, reason: "locked" }];
+    const reporter = { name: "stable", kind: "KojiTagReporter", pending: [], dead, gates: [] };
+    answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
+    answers["deliveries/stable/redeliver"] = () => {
+      answers["deliveries"] = () =>
+        answer({ reporters: [{ ...reporter, dead: [] }], cancellations: [] });
+      return answer({ message: "1 delivery is sent again" });
+    };
+    show("/koji/deliveries", <DeliveriesPage />);
+    await userEvent.click(await screen.findByRole("button", { name: "Redeliver all: stable" }));
+    expect(await screen.findByText("no dead letters")).toBeTruthy();
+    expect(screen.getByRole("status", { name: "Answer" }).textContent).toBe(
+      "1 delivery is sent again",
+    );
+  });
+
+  it("ask before a mass build is stopped", async () => {
+    const mass = {
+      ...{ id: 17, hub: "fedora", builder: "mass", builder_id: 1, build_number: 2 },
+      ...{ state: "running", summary: "1 of 2", total: 2, done: 1, failed: 0, skipped: 0 },
+      ...{ running: 1, waiting: 0, started: 1, eta: null, at_once: 5, progress: [] },
+      ...{ failures_by_reason: [], failures_by_owner: [] },
+    };
+    answers["mass"] = () => answer({ mass_builds: [mass] });
+    answers["mass/17/packages"] = () => answer({ packages: [] });
+    answers["mass/17/stop"] = () => answer({ message: "stopping" });
+    show("/koji/mass/17", <MassPage />, "/koji/mass/:id");
+    await userEvent.click(await screen.findByRole("button", { name: "Stop: mass #2" }));
+    expect(bodies).toEqual([]);
+    await userEvent.click(screen.getByRole("button", { name: "Stop it, really?: mass #2" }));
+    expect(await screen.findByText("stopping")).toBeTruthy();
+    expect(asked).toContain("POST mass/17/stop");
+  });
+});
+
+describe("a task's row", () => {
+  const row = (values: Parameters<typeof tree>[0]) =>
+    render(
+      <MemoryRouter>
+        <Row tree={tree(values)} now={680} />
+      </MemoryRouter>,
+    );
+
+  it("says states in words, and links what is harmless", () => {
+    const one = { method: "buildArch", task_id: 2, host: "x86-01", log_url: "https://k.test/l" };
+    const other = { method: "buildArch", task_id: 3, host: null, log_url: null };
+    const { container } = row({
+      arches: [
+        { ...one, arch: "x86_64", state: "FAILED", url: "https://k.test/2" },
+        { ...other, arch: "s390x", state: "FREE", url: "javascript:x" },
+      ],
+    });
+    const link = (name: string) => screen.getByRole("link", { name }).getAttribute("href");
+    expect(link("x86_64 failed")).toBe("https://k.test/2");
+    expect(link("log")).toBe("https://k.test/l");
+    expect(link("official #12")).toBe("/builders/3/builds/12");
+    expect(screen.getByText("s390x waiting")).toBeTruthy();
+    expect(container.querySelector("a[href^=javascript]")).toBeNull();
+    expect(screen.getByRole("progressbar").getAttribute("aria-valuenow")).toBe("100");
+    expect(screen.getByText("usual 8 min, now 11 min: longer than usual")).toBeTruthy();
+  });
+
+  it("says the place in the queue", () => {
+    row({ state: "FREE", started: null, elapsed: null, queue_position: 7, since: 80 });
+    expect(screen.getByText("place 7 in the queue")).toBeTruthy();
+    expect(screen.getByText(/asked/).textContent).toBe("waiting, asked 10 min ago; usual 8 min");
+  });
+});
+
+describe("the other pages", () => {
+  it("count tasks and those in trouble", async () => {
+    const trees = [tree(), tree({ task_id: 2, trouble_level: 2 })];
+    answers["tasks"] = () => answer({ now: 1, trees });
+    show("/koji/tasks", <TasksPage />);
+    expect(await screen.findByText("2 tasks, 1 in trouble")).toBeTruthy();
+    await userEvent.selectOptions(screen.getByLabelText("State"), "in trouble");
+    expect(await screen.findByText("1 of 2 tasks, 1 in trouble")).toBeTruthy();
+    await userEvent.type(screen.getByLabelText("Package or NVR"), "nothing like it");
+    expect(await screen.findByText("No task matches the filter.")).toBeTruthy();
+  });
+
+  it("find packages", async () => {
+    answers["packages"] = () => answer({ packages: ["gtk+/odd name"] });
+    show("/koji/packages", <PackagesPage />);
+    const link = await screen.findByRole("link", { name: "gtk+/odd name" });
+    expect(link.getAttribute("href")).toBe("/koji/packages/gtk%2B%2Fodd%20name");
+    await userEvent.type(screen.getByLabelText("Package"), "gt&k");
+    await vi.waitFor(() => expect(asked).toContain("GET packages?q=gt%26k"));
+  });
+
+  it("show why the builds of a package failed", async () => {
+    const build = {
+      ...{ builder: "official", builder_id: 3, build_number: 4, buildid: 5, results: 2 },
+      ...{ state_string: "failed", started: 50, duration: 120, nvr: null, failed_arch: "s390x" },
+      ...{ reason: "mock exited with status 1", url: "https://k.test/", log_url: "ftp://k.test/" },
+    };
+    answers["package/gtk%2B"] = () => answer({ name: "gtk+", builds: [build] });
+    show("/koji/packages/gtk%2B", <PackagePage />, "/koji/packages/:name");
+    const row = await screen.findByRole("row", { name: /official #4/ });
+    expect(within(row).getByText("FAILURE")).toBeTruthy();
+    expect(row.textContent).toContain("s390x: mock exited with status 1");
+    const links = within(row).getAllByRole("link");
+    expect(links.map((each) => each.textContent)).toEqual(["official #4", "Koji"]);
+  });
+
+  it("say it when there is nothing", async () => {
+    answers["mass"] = () => answer({ mass_builds: [] });
+    show("/koji/mass", <MassListPage />);
+    expect(await screen.findByText("No mass build runs here or ended lately.")).toBeTruthy();
+  });
+});
