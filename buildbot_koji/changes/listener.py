@@ -101,6 +101,7 @@ class Listener:
         self._alarm = Alarm(self._reactor, self._interruption)
         self._lock = DeferredLock()
         self._feed: HubFeed | None = None
+        self._hub: Hub | None = None
         self._url: str | None = None
         self._running: Deferred[None] | None = None
         self._store_not_before = 0.0
@@ -169,6 +170,8 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop: await a change that is being stored, cancel everything else."""
+        if self._hub is not None:
+            self._hub.use_broker(self._name, None)
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
         if receiving is not None:
@@ -220,7 +223,7 @@ class Listener:
     async def _prepare(self) -> None:
         """Connect to the hub, and read what was stored before."""
         hub = await get_hub(self._master, self._options.profile)
-        self._url = hub.connection.url
+        self._hub, self._url = hub, hub.connection.url
         await self._recorder.load()
         state = self._recorder.state
         self._health.stale, self._health.unusable = state.stale, state.unusable
@@ -237,6 +240,7 @@ class Listener:
             cursor=cursor,
         )
         if self._options.bus is not None:
+            hub.use_broker(self._name, self._options.bus)
             self.receiver = Receiver(
                 self._options.bus,
                 self._handle,
@@ -251,6 +255,7 @@ class Listener:
             await self._locked(self._poll)
         await self._locked(self._store_when_quiet)
         await self._locked(self._report_health)
+        await self._locked(self._report_credentials)
 
     def _next_time(self) -> float:
         times = [self._schedule.next_at]
@@ -509,6 +514,22 @@ class Listener:
         await self._under_master_lock(lambda: self._recorder.add_health(change))
         self._recorder.state.stale = self._health.stale
         self._recorder.state.unusable = self._health.unusable
+        await self._recorder.save()
+
+    async def _report_credentials(self) -> None:
+        """Make a change when a credential begins to run out, and when it is replaced."""
+        if self._hub is None or not self._hub.knows_credentials:
+            return
+        trouble, state = self._hub.credential_trouble, self._recorder.state
+        found = "" if trouble is None else f"{trouble.kind} {trouble.name}: {trouble.state}"
+        if found == state.credentials:
+            return
+        hub = self._options.hub_name
+        condition = "credentials-well" if trouble is None else "credentials"
+        words = f"the credentials for {hub} are good" if trouble is None else trouble.message
+        change = health_change(self._name, hub, condition=condition, words=words, now=self._now())
+        await self._under_master_lock(lambda: self._recorder.add_health(change))
+        state.credentials = found
         await self._recorder.save()
 
 

@@ -32,6 +32,7 @@ class SourceState:
         counted: the last change in the count; None in the state of an older version.
         stale: whether the hub was reported as unreachable.
         unusable: whether events were reported that can't become changes.
+        credentials: the credential that was reported to run out, empty for none.
     """
 
     cursor: dict[str, Any] | None = None
@@ -41,6 +42,7 @@ class SourceState:
     counted: int | None = None
     stale: bool = False
     unusable: bool = False
+    credentials: str = ""
 
 
 class SourceStorage(MasterState):

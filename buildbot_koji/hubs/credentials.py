@@ -104,6 +104,11 @@ class CredentialWatch:
         self._was_read = False
         self._logged: dict[tuple[str, str], str] = {}
 
+    @property
+    def was_read(self) -> bool:
+        """Whether they were read since the start."""
+        return self._was_read
+
     def status(self) -> list[CredentialStatus]:
         """Return the credentials that were read last, judged now."""
         now = self._clock.seconds()
@@ -123,9 +128,9 @@ class CredentialWatch:
 
     async def look(self) -> None:
         """Read them now."""
-        self._was_read = True
         try:
             self._found = list(await self._read())
+            self._was_read = True
         except CancelledError:
             raise
         except Exception:  # noqa: BLE001 - a file, a KDC or a library: logging in says it too

@@ -17,7 +17,7 @@ from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.counts import TaskCounts
-from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch
+from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, SurveyResult
 from txkoji import (
     Connection,
@@ -135,6 +135,7 @@ class Hub(service.SharedService):
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
         self._bus: Broker | None = getattr(profile, "bus", None)
+        self._brokers: dict[str, Broker] = {} if self._bus is None else {"": self._bus}
         self.credentials = CredentialWatch(self._read_credentials, reactor)
         self.broker_credentials = CredentialWatch(
             self._read_broker_credentials, reactor, "broker certificate"
@@ -237,6 +238,31 @@ class Hub(service.SharedService):
             self._connected[who] = is_connected
         self.watcher.expect_hints(any(self._connected.values()))
 
+    def use_broker(self, who: str, broker: Broker | None) -> None:
+        """Record which broker is listened to for this hub: its certificate may run out.
+
+        Args:
+            who: who listens to it.
+            broker: its settings; None if nobody listens any more.
+        """
+        if broker is None:
+            self._brokers.pop(who, None)
+        else:
+            self._brokers[who] = broker
+        if self.broker_credentials.was_read:
+            looking = self.broker_credentials.look()
+            self._background.run(looking, "reading a broker's certificate failed")
+
+    @property
+    def credential_trouble(self) -> CredentialStatus | None:
+        """The credential that is in the worst state; None if all are good, or none was read yet."""
+        return worst([*self.credentials.status(), *self.broker_credentials.status()])
+
+    @property
+    def knows_credentials(self) -> bool:
+        """Whether the credentials were read since the start."""
+        return self.credentials.was_read and self.broker_credentials.was_read
+
     def _handle(self, message: BusMessage) -> None:
         try:
             self.hear(messages.read(message, self.connection))
@@ -273,8 +299,8 @@ class Hub(service.SharedService):
         return self.connection.credentials()
 
     async def _read_broker_credentials(self) -> Sequence[Credential]:
-        found = None if self._bus is None else self._bus.credential
-        return [] if found is None else [found]
+        found = [broker.credential for broker in self._brokers.values()]
+        return list(dict.fromkeys(each for each in found if each is not None))
 
     # The service
 

@@ -41,6 +41,12 @@ GAP_SHARE = 0.25
 GAP_LIMIT = 3.0
 """The longest such pause, unless the look has read many trees."""
 
+HINTED_GAP = 0.5
+"""The shortest pause after a look, in seconds, while a bus reports changes of a few tasks."""
+
+HINTED_GAP_PER_TASK = 0.0025
+"""What each watched task adds to that pause, up to the longest one."""
+
 EARLY_SHARE = 0.5
 """How early a task may be read along with others that are due, as a share of an eager interval."""
 
@@ -84,15 +90,19 @@ class WatchSchedule:
         eager = self.eager(count)
         return max(eager, min(CALM * eager, CALM_LIMIT))
 
-    def gap(self, count: int, looked_at: int) -> float:
+    def gap(self, count: int, looked_at: int, *, hinted: bool = False) -> float:
         """Return the shortest pause between the end of a look and the next, in seconds.
 
         Args:
             count: how many tasks are watched.
             looked_at: how many of them the look has read.
+            hinted: whether a bus reports changes, which are to be seen soon.
         """
         share = GAP_SHARE * looked_at * SECONDS_PER_TASK
-        return max(min(GAP_SHARE * self.eager(count), GAP_LIMIT), share)
+        pause = GAP_SHARE * self.eager(count)
+        if hinted:
+            pause = min(pause, max(HINTED_GAP, HINTED_GAP_PER_TASK * count))
+        return max(min(pause, GAP_LIMIT), share)
 
     def early(self, count: int) -> float:
         """Return how many seconds early a task may be read along with others."""

@@ -329,7 +329,9 @@ class TaskWatcher:
     def _rest(self, _: Any) -> None:
         self._look = None
         now = self._clock.seconds()
-        gap = self._schedule.gap(len(self._watched), len(self._looked_at))
+        gap = self._schedule.gap(
+            len(self._watched), len(self._looked_at), hinted=self._hints_expected
+        )
         self._rested = now + gap
         self._looked_at = {}
         if self._watched:

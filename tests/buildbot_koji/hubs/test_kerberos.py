@@ -11,6 +11,7 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
+from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import kdc as kdcs
 from tests.support.kdc import KDC, REALM
@@ -60,3 +61,22 @@ async def test_keytab_from_a_secret(bench: Workbench, kdc: KDC, content: bool) -
     assert ended.result == "success", ended.text
     assert ended.properties["koji_call_result"]["name"] == "robot"
     assert bench.secrets["keytab"] not in repr(ended)
+
+
+@pytest_twisted.ensureDeferred
+async def test_keytab_that_no_longer_works(bench: Workbench, kdc: KDC) -> None:
+    """A keytab is tried at the KDC, whatever tickets it has given; its path is not shown."""
+    path = kdc.keytab(ROBOT, "robot-old.keytab")
+    hub = await get_hub(
+        bench.master, util.KojiHub(bench.profile, principal=ROBOT, keytab=str(path))
+    )
+    await hub.log_in()
+    await hub.credentials.look()
+    [good] = hub.status().credentials
+    assert (good.kind, good.name, good.state, good.expires) == ("keytab", ROBOT, "ok", None)
+    # Its principal gets another key.
+    kdc.keytab(ROBOT, "robot-new.keytab")
+    await hub.credentials.look()
+    [bad] = hub.status().credentials
+    assert bad.state == "broken"
+    assert str(path) not in bad.message

@@ -1,0 +1,113 @@
+"""Credentials that run out are reported in time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import util
+from twisted.internet import reactor
+from twisted.logger import LogEvent, globalLogPublisher
+
+from buildbot_koji.hubs.credentials import judged
+from buildbot_koji.hubs.hub import get_hub
+from tests.buildbot_koji.inprocess import Site, koji
+from txkoji import Credential
+from txkoji.testing import FakeHub
+
+DAY = 24 * 3600.0
+NOW = 1e9
+
+
+@pytest.mark.parametrize(
+    ("credential", "state", "words"),
+    [
+        (Credential("certificate", "CN=robot", NOW + 15 * DAY), "ok", ""),
+        (Credential("certificate", "CN=robot", NOW + 13.5 * DAY), "warning", "in 13 days"),
+        (Credential("certificate", "CN=robot", NOW - 1), "expired", "has expired"),
+        (Credential("certificate", "x.pem", problem="can't use x.pem"), "broken", "x.pem"),
+        (Credential("ticket", "robot@X", NOW + 3600), "ok", ""),
+        (Credential("ticket", "", NOW - 3600), "expired", "the ticket has expired"),
+        (Credential("keytab", "robot@X"), "ok", ""),
+        (Credential("keytab", "robot@X", problem="Preauthentication failed"), "broken", "Preauth"),
+        (
+            Credential("keytab", "robot@X", problem="Cannot contact any KDC for realm 'X'"),
+            "warning",
+            "any KDC",
+        ),
+    ],
+)
+def test_judged(credential: Credential, state: str, words: str) -> None:
+    """A warning comes 14 days before the end; an unreachable KDC says nothing about a keytab."""
+    found = judged(credential, NOW)
+    assert found.state == state
+    assert words in found.message
+
+
+@pytest_twisted.async_yield_fixture
+async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
+    site = Site(FakeHub(reactor, tls=True, anonymous_user=None), tmp_path)
+    await site.open(empty_home)
+    yield site
+    await site.close()
+
+
+def renew(site: Site, days: float) -> str:
+    """Make a certificate that expires so soon; returns its file."""
+    authority = site.hub.authority
+    authority.days_valid = days
+    made = authority.client(f"kojiadmin-{days}")
+    path = site.directory / "client.pem"
+    path.write_bytes(made.read_bytes())
+    return str(path)
+
+
+@pytest_twisted.ensureDeferred
+async def test_certificate(site: Site) -> None:
+    """One line in the log and one change say it, again after a restart nothing does."""
+    lines: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_format") == "{message}":
+            lines.append(event["message"])
+
+    globalLogPublisher.addObserver(observe)
+    profile = util.KojiHub("fake", cert=renew(site, 10))
+
+    async def look(master: Any) -> Any:
+        hub = await get_hub(master.master, profile)
+        for watch in (hub.credentials, hub.broker_credentials):
+            await watch.look()
+            await watch.look()
+        await site.polled()
+        await site.polled()
+        return hub
+
+    master = await site.listen(koji(profile=profile))
+    hub = await look(master)
+    [shown] = hub.status().credentials
+    assert (shown.kind, shown.state) == ("certificate", "warning")
+    [change] = await master.until_changes(1)
+    assert (change["category"], change["properties"]["koji_health"]) == (
+        "koji-health",
+        "credentials",
+    )
+    assert "expires in 9 days: replace it" in change["comments"]
+    assert [line for line in lines if "expires in 9 days" in line] == lines[:1] == lines
+
+    master = await site.listen(koji(profile=profile))
+    await look(master)
+    assert len(await master.changes()) == 1
+
+    renew(site, 100)
+    await look(master)
+    [_, change] = await master.until_changes(2)
+    assert change["properties"]["koji_health"] == "credentials-well"
+    renew(site, -1)
+    hub = await look(master)
+    assert hub.status().credentials[0].state == "expired"
+    assert len(await master.changes()) == 3
+    globalLogPublisher.removeObserver(observe)

@@ -1,0 +1,67 @@
+"""A message bus wakes the watcher of steps, a real broker."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps, util
+from twisted.internet import reactor
+
+from buildbot_koji.hubs.hub import hubs_of
+from tests.buildbot_koji.workbench import SOURCE
+from tests.buildbot_koji.www.served import ServedMaster
+from tests.support import brokers, until
+from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from txkoji import task_states
+from txkoji.bus import AMQP
+
+pytestmark = [*brokers.marks, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+POLL_INTERVAL = 30
+"""Seconds: what is seen sooner was hinted."""
+
+
+@pytest.mark.parametrize("listener", ["hub", "source"])
+@pytest_twisted.ensureDeferred
+async def test_seen_within_a_second(
+    broker: RabbitMQ, tmp_path: Path, empty_home: Path, listener: str
+) -> None:
+    """Whoever has the bus, a step sees each change of its task within a second."""
+    prefix = f"koji-{uuid.uuid4()}"
+    login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True}
+    bus = util.KojiAMQP(broker.url, queue=prefix, routing_keys=[f"{prefix}.#"], **login)
+    profile = util.KojiHub("hints", bus=bus) if listener == "hub" else "hints"
+    served = ServedMaster(tmp_path, profile, bus=bus if listener == "source" else None)
+    settings = AMQP(broker.url, topic_prefix=prefix, **login)
+    await served.use_hub(empty_home, profile="hints", build_seconds=2, bus=settings)
+    path = empty_home / ".koji" / "config"
+    path.write_text(path.read_text().replace("interval = 1", f"interval = {POLL_INTERVAL}", 1))
+    await served.start()
+    await until(lambda: [hub.status().bus for hub in hubs_of(served.master)] == [True])
+    [hub] = hubs_of(served.master)
+
+    request = await served.begin(
+        steps.KojiBuild(profile=profile, target="demo", source=SOURCE.format("hello", "main"))
+    )
+    await until(lambda: list(hub.watcher.watched()))
+    [(task, build)] = hub.watched()
+    assert (task.task_id, build and build.builder) == (1, "any")
+    seen: dict[int, float] = {}
+    hub.watcher.watch(1).on_change(
+        lambda tree: seen.setdefault(tree.root.state, reactor.seconds())  # type: ignore[attr-defined]
+    )
+    before = hub.connection.statistics.requests
+    ended = await served.ended(request)
+    assert ended.result == "success", ended.text
+    completed = served.hub.call("getTaskInfo", 1)["completion_ts"]
+    assert seen[task_states.CLOSED] - completed < 1.5
+    assert hub.connection.statistics.requests - before < 60
+
+    # A bus that is lost, or that nobody listens to any more, leaves the watcher to its polls.
+    hub.bus_changed("koji" if listener == "source" else "", None)
+    assert hub.status().bus is None
+    await served.stop()
+    await served.leave_hub()
