@@ -10,6 +10,7 @@ import attrs
 
 from buildbot_koji.changes.source import KojiChangeSource
 from buildbot_koji.changes.switch import UnknownSource, pause_source
+from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.redelivery import UnknownReporter, dead_letters_of, redeliver
 from buildbot_koji.www.deliveries import delivery_id
 
@@ -61,6 +62,8 @@ class Actions:
                 return Action("koji-poll", partial(self._poll, name))
             case ["deliveries", name, "redeliver"]:
                 return Action("koji-redeliver", partial(self._redeliver, name))
+            case ["mass", name, ("pause" | "resume" | "stop") as what]:
+                return Action(f"koji-mass-{what}", partial(self._mass, name, what))
         return None
 
     async def _pause(self, name: str, paused: bool, _: Mapping[str, Any]) -> str:
@@ -90,3 +93,18 @@ class Actions:
             raise ActionRefused(str(error), code=404) from error
         chosen = [each for each in letters if ids is None or delivery_id(each) in ids]
         return redeliver(self._master, name, chosen)
+
+    async def _mass(self, name: str, what: str, _: Mapping[str, Any]) -> str:
+        found = next((each for each in running(self._master) if each.id == name), None)
+        if found is None:
+            raise ActionRefused("this master runs no such mass build", code=404)
+        if found.has_ended:
+            raise ActionRefused("the mass build has ended", code=400)
+        if what == "pause":
+            found.pause()
+            return "the mass build submits nothing more until it is resumed"
+        if what == "resume":
+            found.resume()
+            return "the mass build submits again"
+        found.stop("stopped on the Koji page")
+        return "the mass build stops"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from buildbot_koji.database_values import clean_text
 
-__all__ = ["LONG", "SHORT", "encoded", "link", "number", "text"]
+__all__ = ["LONG", "SHORT", "bounded", "encoded", "link", "number", "text"]
 
 SHORT = 200
 """Characters of a name."""
@@ -65,3 +65,19 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(each) for each in value]
     return value
+
+
+def bounded(value: Any, name: str = "") -> Any:
+    """Return a value that another part made for JSON, its texts bounded and its links checked.
+
+    Args:
+        value: texts, numbers, flags, lists and dictionaries of them.
+        name: the key that it stands under: what ends in ``url`` is a link.
+    """
+    if isinstance(value, str):
+        return link(value) if name.endswith("url") else text(value, LONG)
+    if isinstance(value, dict):
+        return {str(key): bounded(each, str(key)) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [bounded(each, name) for each in value]
+    return value if isinstance(value, (bool, int)) else number(value)

@@ -177,7 +177,11 @@ class _Api(_Answering):
             self._reply(request, 404, {"message": "there is no such page"})
             return
         key = json.dumps([path, sorted(wanted.items())])
-        self._send(request, await self._answers.get(key, render), JSON)
+        body = await self._answers.get(key, render)
+        if body == b"null":
+            self._reply(request, 404, {"message": "there is nothing of that name"})
+            return
+        self._send(request, body, JSON)
 
     def _render(self, path: list[str], wanted: dict[str, str]) -> Render | None:
         collector = self._collector
@@ -194,6 +198,8 @@ class _Api(_Answering):
         match path:
             case ["package", name]:
                 page = partial(collector.package, name)
+            case ["mass", name, "packages"]:
+                page = partial(collector.mass_packages, name)
             case _:
                 page = pages.get("/".join(path))
         if page is None:
@@ -201,7 +207,8 @@ class _Api(_Answering):
         make = page
 
         async def render() -> bytes:
-            return encoded(await make())
+            made = await make()
+            return made if isinstance(made, bytes) else encoded(made)
 
         return render
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+import attrs
+
 from buildbot_koji.hubs.hub import WatchingBuild
-from buildbot_koji.www.plain import LONG, link, number, text
+from buildbot_koji.www.plain import LONG, encoded, link, number, text
 from txkoji import WatchedTask, paths, task_states
 
-__all__ = ["by_trouble", "tree_json"]
+__all__ = ["Trees", "by_trouble", "tree_json"]
 
 SLOW = 1.5
 """A task that takes so many times its usual duration is in trouble."""
@@ -30,6 +32,8 @@ def tree_json(
     now: float,
 ) -> dict[str, Any]:
     """Return what the page shows of a watched task and the tasks below it.
+
+    How long it takes so far, the page counts itself: the answer changes only with the task.
 
     Args:
         task: the task.
@@ -70,15 +74,90 @@ def tree_json(
         label=text(root.package or root.get("method")) or found["label"],
         state=_state(root),
         started=started,
-        elapsed=None if started is None else max(now - started, 0.0),
         queue_position=_place(task),
         arches=[
             _arch_json(arch, each, weburl, topurl)
             for arch, each in list(task.tree.arches.items())[:MOST_ARCHES]
         ],
     )
-    found["trouble_level"], found["trouble"] = _trouble(root, found, now)
+    found["trouble_level"], found["trouble"] = _trouble(_facts(task, found), now)
     return found
+
+
+@attrs.frozen
+class _Facts:
+    """What the trouble of a tree depends on.
+
+    Attributes:
+        failed: the architectures that failed.
+        waiting_since: since when the task waits for a builder, None if it does not.
+        started: when it started, None if it has not.
+        usual: how many seconds it should take, or None.
+    """
+
+    failed: tuple[str, ...] = ()
+    waiting_since: float | None = None
+    started: float | None = None
+    usual: float | None = None
+
+
+def _facts(task: WatchedTask, found: Mapping[str, Any]) -> _Facts:
+    if task.tree is None:
+        return _Facts()
+    root = task.tree.root
+    is_free = root.state == task_states.FREE
+    return _Facts(
+        tuple(each["arch"] for each in found["arches"] if each["state"] in ("FAILED", "CANCELED")),
+        number(root.get("create_ts")) if is_free else None,
+        found["started"] if root.state == task_states.OPEN else None,
+        found["usual"],
+    )
+
+
+class Trees:
+    """The watched trees of a hub as JSON; each is made anew only when it changed.
+
+    Args:
+        hub: the name of the hub's profile.
+        weburl: the address of its pages.
+        topurl: the address of its files.
+    """
+
+    def __init__(self, hub: str, weburl: str, topurl: str | None) -> None:
+        self._hub, self._weburl, self._topurl = hub, weburl, topurl
+        self._made: dict[int, tuple[Any, _Facts, tuple[Any, ...], dict[str, Any], bytes]] = {}
+
+    def get(
+        self, task: WatchedTask, build: WatchingBuild | None, builder_id: int | None, now: float
+    ) -> tuple[tuple[Any, ...], bytes, bool]:
+        """Return the key that sorts a tree, its JSON, and whether it was made anew.
+
+        Args:
+            task: the watched task.
+            build: the build whose step watches it.
+            builder_id: the id of that build's builder.
+            now: the time, in seconds since the epoch.
+        """
+        records = None if task.tree is None else task.tree.records
+        others = (task.usual, dict(task.places), build, builder_id)
+        known = self._made.get(task.task_id)
+        is_new = known is None or known[0] is not records or known[2] != others
+        if known is None or is_new:
+            found = tree_json(task, build, builder_id, self._hub, self._weburl, self._topurl, now)
+            facts, body = _facts(task, found), encoded(found)
+        else:
+            _, facts, _, found, body = known
+            level, trouble = _trouble(facts, now)
+            if (level, trouble) != (found["trouble_level"], found["trouble"]):
+                found = {**found, "trouble_level": level, "trouble": trouble}
+                body = encoded(found)
+        self._made[task.task_id] = (records, facts, others, found, body)
+        return by_trouble(found), body, is_new
+
+    def keep(self, watched: Collection[int]) -> None:
+        """Forget the trees that are no longer watched."""
+        if len(self._made) > len(watched):
+            self._made = {each: self._made[each] for each in watched if each in self._made}
 
 
 def by_trouble(tree: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -113,16 +192,16 @@ def _arch_json(arch: str, task: Any, weburl: str, topurl: str | None) -> dict[st
     }
 
 
-def _trouble(root: Any, found: Mapping[str, Any], now: float) -> tuple[int, str | None]:
-    failed = [each["arch"] for each in found["arches"] if each["state"] in ("FAILED", "CANCELED")]
-    if failed:
-        return 2, text(f"failed on {', '.join(failed)}", LONG)
-    waited = now - (number(root.get("create_ts")) or now)
-    if root.state == task_states.FREE and waited > STUCK_AFTER:
-        return 1, f"waits for a builder since {waited / 3600:.0f} h"
-    elapsed, usual = found["elapsed"], found["usual"]
-    if elapsed is not None and usual and elapsed > SLOW * usual:
-        return 1, f"usual {_minutes(usual)}, now {_minutes(elapsed)}"
+def _trouble(facts: _Facts, now: float) -> tuple[int, str | None]:
+    """Return how bad it is, and in words that change with the minutes only."""
+    if facts.failed:
+        return 2, text(f"failed on {', '.join(facts.failed)}", LONG)
+    if facts.waiting_since is not None and now - facts.waiting_since > STUCK_AFTER:
+        return 1, f"has waited for a builder for {(now - facts.waiting_since) / 3600:.0f} h"
+    if facts.started is not None and facts.usual:
+        elapsed = now - facts.started
+        if elapsed > SLOW * facts.usual:
+            return 1, f"usual {_minutes(facts.usual)}, now {_minutes(elapsed)}"
     return 0, None
 
 

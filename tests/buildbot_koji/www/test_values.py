@@ -1,0 +1,141 @@
+"""What the pages show of odd values: bounded, plain, and never an exception."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from buildbot_koji.hubs.hub import WatchingBuild
+from buildbot_koji.hubs.survey import loads
+from buildbot_koji.www.packages import build_json
+from buildbot_koji.www.plain import LONG, bounded, encoded, link, number, text
+from buildbot_koji.www.tasks import by_trouble, tree_json
+from txkoji import TaskTree, WatchedTask, task_states
+
+ODD = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers()
+    | strategies.floats()
+    | strategies.text()
+    | strategies.sampled_from(["javascript:alert(1)", "http://user:pw@x/", "x" * 10_000]),
+    lambda inner: (
+        strategies.lists(inner, max_size=3)
+        | strategies.dictionaries(strategies.text(), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+NOW = 1_000_000.0
+WEB = "https://koji.example.test/koji"
+
+
+def task(number_: int, **more: Any) -> dict[str, Any]:
+    given = {"id": number_, "state": int(task_states.OPEN), "method": "build", "parent": None}
+    return {**given, "create_ts": NOW - 500, "start_ts": NOW - 400, **more}
+
+
+def shown(watched: WatchedTask) -> dict[str, Any]:
+    build = WatchingBuild(5, "builder", 3)
+    return tree_json(watched, build, 1, "koji", WEB, "https://koji.example.test/files", NOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("https://koji.example.test/koji/taskinfo?taskID=1", True),
+        ("http://koji.example.test", True),
+        ("javascript:alert(1)", False),
+        ("JAVASCRIPT:alert(1)", False),
+        ("data:text/html,x", False),
+        (" https://x.test/", False),
+        ("//x.test/", False),
+        ("https://user:password@x.test/", False),
+        ("https://[", False),
+        ("https://x.test/" + "x" * 3000, False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_link(given: Any, expected: bool) -> None:
+    """Only http(s) addresses without credentials are links."""
+    assert link(given) == (given if expected else None)
+
+
+@hypothesis.given(ODD)
+def test_plain(value: Any) -> None:
+    """Whatever comes, texts are short and of one line, numbers finite, and JSON can hold it."""
+    words = text(value)
+    assert words is None or (len(words) <= 200 and "\n" not in words and "\x00" not in words)
+    found = number(value)
+    assert found is None or math.isfinite(found)
+    assert link(value) is None or value.startswith("http")
+    clean = bounded({"url": value, "other": value})
+    assert len(json.dumps(clean, allow_nan=False)) < 20 * LONG * 10
+    json.loads(encoded({"value": value}))
+
+
+@hypothesis.given(
+    strategies.dictionaries(
+        strategies.sampled_from(
+            ["request", "label", "arch", "start_ts", "create_ts", "channel_id", "host_id", "method"]
+        ),
+        ODD,
+    )
+)
+def test_odd_task(odd: dict[str, Any]) -> None:
+    """An odd task is shown as far as it can be."""
+    child = task(2, **{**odd, "method": "buildArch"})
+    tree = TaskTree(task(1, **odd), {1: [child]})
+    found = shown(WatchedTask(1, tree, NOW, NOW, None, {}))
+    json.dumps(found, allow_nan=False)
+    assert len(json.dumps(found)) < 10_000
+
+
+@hypothesis.given(strategies.lists(ODD, min_size=3, max_size=3))
+def test_odd_load(answers: list[Any]) -> None:
+    """Odd answers about a channel count as none."""
+    [found] = loads([(1, "default")], answers, {})
+    assert math.isfinite(found.capacity)
+
+
+@hypothesis.given(ODD)
+def test_odd_build(value: Any) -> None:
+    """Odd properties of a build are texts, or nothing."""
+    names = ["id", "number", "builderid", "started_at", "complete_at", "results"]
+    row = {**dict.fromkeys(names, 1), "state_string": value, "name": "any"}
+    properties = dict.fromkeys(["koji_nvr", "koji_reason", "koji_log_url"], value)
+    assert len(encoded(build_json(row, properties))) < 20_000
+
+
+def test_trouble_first() -> None:
+    """What failed comes first, then what takes long, then the rest, the oldest first."""
+    src = ["git+https://git.example.test/rpms/hello.git#1", "demo", {}]
+    failed = [
+        task(
+            9,
+            parent=3,
+            method="buildArch",
+            state=int(task_states.FAILED),
+            arch="s390x",
+            request=["x", 1, "s390x"],
+        )
+    ]
+    trees = [
+        shown(WatchedTask(1, TaskTree(task(1)), NOW, NOW - 5, 3600.0, {})),
+        shown(WatchedTask(2, TaskTree(task(2, request=src)), NOW, NOW - 9, 100.0, {2: 7})),
+        shown(WatchedTask(3, TaskTree(task(3), {3: failed}), NOW, NOW, None, {})),
+        shown(WatchedTask(4, None, NOW, NOW - 7, None, {})),
+    ]
+    trees.sort(key=by_trouble)
+    assert [tree["task_id"] for tree in trees] == [3, 2, 4, 1]
+    failing, slow, *_ = trees
+    assert failing["trouble"] == "failed on s390x"
+    assert (slow["label"], slow["queue_position"]) == ("hello", 7)
+    assert slow["trouble"] == "usual 2 min, now 7 min"
+    assert failing["arches"][0]["log_url"].startswith("https://koji.example.test/files/work/tasks/")
