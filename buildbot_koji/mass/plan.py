@@ -258,11 +258,10 @@ class MassPlan:
 
     def _resume(self) -> None:
         """Derive what follows from the states that an earlier run stored."""
-        for package in self.packages:
-            if package.is_final:
-                self._ended(package)
-            elif package.state is PackageState.READY:
-                self._enqueue(package)
+        for package in [each for each in self.packages if each.state is PackageState.READY]:
+            self._enqueue(package)
+        for package in [each for each in self.packages if each.is_final]:
+            self._ended(package)
         for package in self.packages:
             if package.state is PackageState.WAITING and not self._unmet[package.index]:
                 self._released(package)
@@ -427,7 +426,7 @@ def find_cycle(requires: Mapping[str, Iterable[str]]) -> str | None:
 
 
 def in_words(cycle: Sequence[str]) -> str:
-    """Return a cycle as graphlib gives it, each package before what it requires."""
+    """Return a cycle, each package before what it requires: graphlib gives it backwards."""
     names = [*reversed(cycle)]
     if len(names) > 12:
         names = [*names[:6], "...", *names[-5:]]

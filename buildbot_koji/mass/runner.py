@@ -211,6 +211,11 @@ class MassRunner:
         self._control_changed = True
         self.wake()
 
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether something changed that is not stored yet."""
+        return bool(self.plan.changed) or self._control_changed
+
     def wake(self) -> None:
         """Look at once at what has changed."""
         if self._wake is not None and not self._wake.called:
@@ -316,9 +321,9 @@ class MassRunner:
             await self._host.until_stored(lambda: self._host.note(lines))
         last = self.progress[-1].time if self.progress else 0.0
         if self._control_changed or self._now() - last >= self._timing.progress_interval:
-            self._control_changed = False
             self._note_progress()
             await self._host.until_stored(lambda: self._store.save_control(self.control()))
+            self._control_changed = False
 
     def _note_progress(self) -> None:
         failed = self.plan.counts[PackageState.FAILED]

@@ -178,10 +178,13 @@ async def test_order(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_next_attempt_resumes(bench: Workbench) -> None:
-    """An attempt after a lost worker follows the tasks of the first, and submits the rest."""
+    """The next attempt follows the tasks of the first, one without a reply too, and submits all."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(40)))
     request = await bench.begin(mass(bench, packages=names, at_once=10))
-    await until(lambda: len(sources(bench.hub)) >= 15)
+    await until(lambda: len(sources(bench.hub)) >= 12)
+    bench.lost_replies.add("build")
+    await until(lambda: not bench.lost_replies)
+    bench.lost_requests.add("build")
     bench.lose_worker()
     ended = await bench.ended(request)
     assert (ended.result, ended.text, ended.attempts) == ("success", "40 of 40 done", 2)
@@ -205,3 +208,136 @@ async def test_stop(bench: Workbench) -> None:
     again = mass(bench, packages=names, only=["missing"], earlier=util.Property("koji_mass_id"))
     ended = await bench.build(again, koji_mass_id=ended.properties["koji_mass_id"])
     assert (ended.result, ended.text) == ("success", "20 of 20 done")
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_need_not_be_built(bench: Workbench) -> None:
+    """Builds that are new enough or there already are adopted, and what is to be skipped is."""
+    names = add_packages(bench.hub, "new", "other", "unwanted")
+    await bench.built("new", ref="earlier")
+    await bench.built("other")
+    submitted = len(sources(bench.hub))
+    ended = await bench.build(
+        mass(bench, packages=names, since=1_000_000_000, skip={"unwanted": "retired"})
+    )
+    rows = {row["package"]: row for row in json.loads(ended.logs["report.json"])["packages"]}
+    assert (ended.result, ended.text) == ("success", "3 of 3 done, 1 skipped")
+    assert rows["new"]["nvr"] == "new-1.0-earlier"
+    assert rows["unwanted"]["reason"] == "retired"
+    assert len(sources(bench.hub)) == submitted
+    ended = await bench.build(mass(bench, packages=names))
+    rows = {row["package"]: row for row in json.loads(ended.logs["report.json"])["packages"]}
+    assert (rows["other"]["state"], rows["other"]["nvr"]) == ("adopted", "other-1.0-main")
+    assert (rows["new"]["state"], rows["new"]["nvr"]) == ("built", "new-1.0-main")
+
+
+@pytest_twisted.ensureDeferred
+async def test_sources_of_the_latest_builds(bench: Workbench) -> None:
+    """Packages are built from the sources of their latest builds in a tag."""
+    names = add_packages(bench.hub, "one", "two")
+    for name in names:
+        await bench.built(name, ref=f"v.{name}")
+    before = len(sources(bench.hub))
+    query = util.KojiPackages("demo-candidate", globs=["one", "two", "foo"], except_=["f*"])
+    ended = await bench.build(
+        mass(bench, packages=query, source=None, source_tag="demo-candidate", scratch=True)
+    )
+    assert (ended.result, ended.text) == ("success", "2 of 2 done")
+    assert sorted(sources(bench.hub)[before:]) == ["one", "two"]
+    rows = json.loads(ended.logs["report.json"])["packages"]
+    assert [row["nvr"] for row in rows] == ["one-1.0-v.one", "two-1.0-v.two"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_failures(bench: Workbench) -> None:
+    """Failures of the build system are retried; too many stop the build; regressions come first."""
+    names = add_packages(bench.hub, "failbuilder-1", "failarch-1", "good")
+    bench.hub.builders_mended = False
+    ended = await bench.build(mass(bench, packages=names, infra_retries=1, max_failures="70%"))
+    assert (ended.result, ended.text) == ("warnings", "3 of 3 done, 2 failed")
+    assert sorted(sources(bench.hub)) == ["failarch-1", "failbuilder-1", "failbuilder-1", "good"]
+    rows = {row["package"]: row for row in json.loads(ended.logs["report.json"])["packages"]}
+    assert rows["failbuilder-1"]["reason"].startswith("the build system failed: AttributeError")
+    other = SOURCE.replace("main", "failsrpm")
+    ended = await bench.build(
+        mass(bench, packages=names, source=other, at_once=1, stop_after_failures=1)
+    )
+    assert ended.result == "failure"
+    assert ended.text == (
+        "stopped after too many failures: 1 of 3 done, 1 failed; 2 were not started"
+    )
+    ended = await bench.build(mass(bench, packages=["good"], source=other))
+    assert ended.properties["koji_mass_regressions"] == []
+    previous = await bench.build(mass(bench, packages=["good"], scratch=True))
+    ended = await bench.build(mass(bench, packages=["good"], source=other))
+    assert ended.properties["koji_mass_regressions"] == ["good"]
+    assert ended.text == "1 of 1 done, 1 failed; 1 regressions: good"
+    ended = await bench.build(
+        mass(bench, packages=names, only=["failed"], earlier=previous.properties["koji_mass_id"])
+    )
+    assert ended.text == (
+        f"no package failed in mass build {previous.properties['koji_mass_id']}:"
+        " there is nothing to build"
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_changed_while_it_runs(bench: Workbench) -> None:
+    """A paused build submits nothing, also in the next attempt; ``at_once`` is looked at anew."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(12)))
+    bench.hub.build_seconds = 0.6
+    numbers = [2]
+    at_once = util.Transform(lambda: numbers[0])
+    request = await bench.begin(mass(bench, packages=names, at_once=at_once))
+
+    def status() -> Any:
+        found = [each for each in running(bench.master) if each.state != "ended"]
+        return found[-1] if found else None
+
+    await until(lambda: status() and status().status()["running"] == 2)
+    status().pause()
+    await until(lambda: status().status()["running"] == 0)
+    done = len(sources(bench.hub))
+    assert done < 12
+    assert bench.text().startswith(f"paused: {done} of 12 done")
+    await until(lambda: not status().runner.is_unsaved)
+    first = status()
+    bench.lose_worker()
+    await until(lambda: status() not in (None, first))
+    await until(lambda: bench.text().startswith("paused"))
+    numbers[0] = 10
+    assert len(sources(bench.hub)) == done
+    status().resume()
+    await until(lambda: status().status()["running"] == 12 - done)
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text, ended.attempts) == ("success", "12 of 12 done", 2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_only_when_idle(bench: Workbench) -> None:
+    """Nothing is submitted while a task of someone else waits in the channel."""
+    names = add_packages(bench.hub, "p1")
+    bench.hub.call("disableHost", "builder1")
+    task_id = bench.hub.call("build", SOURCE.replace("{package}", "hello"), "demo", user="alice")
+    request = await bench.begin(mass(bench, packages=names, only_when_idle=True))
+    await until(lambda: "waiting until others' tasks have builders" in bench.text())
+    assert sources(bench.hub) == ["hello"]
+    bench.hub.call("cancelTask", task_id)
+    bench.hub.call("enableHost", "builder1")
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "1 of 1 done")
+
+
+@pytest_twisted.ensureDeferred
+async def test_files(bench: Workbench) -> None:
+    """The packages may be in a file of the master or of the worker."""
+    add_packages(bench.hub, "p1", "p2")
+    (bench.directory / "list").write_text("p1  # first\n\n# none\np2\n", encoding="utf-8")
+    bench.worker_directory.mkdir(parents=True, exist_ok=True)
+    (bench.worker_directory / "list").write_text("p2\n", encoding="utf-8")
+    ended = await bench.build(mass(bench, packages_file="list", files_on="master"))
+    assert (ended.result, ended.text) == ("success", "2 of 2 done")
+    ended = await bench.build(mass(bench, packages_file="list", scratch=True))
+    assert (ended.result, ended.text) == ("success", "1 of 1 done")
+    ended = await bench.build(mass(bench, packages_file="lost"))
+    assert ended.text == "the worker has no file lost, or can't read it"

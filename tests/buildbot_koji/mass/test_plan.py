@@ -1,0 +1,258 @@
+"""The plan of a mass build."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from twisted.internet.defer import succeed
+
+from buildbot_koji.mass.plan import (
+    FINAL,
+    TRANSITIONS,
+    Cycle,
+    MassPackage,
+    MassPlan,
+    PackageEvent,
+    PackageState,
+    Step,
+    duration_in_words,
+    find_cycle,
+    time_left,
+)
+from buildbot_koji.mass.report import csv_report, html_report, json_report, package_row
+from buildbot_koji.mass.stored import MassStore
+
+
+def packages(*requires: tuple[int, ...], levels: tuple[int, ...] = ()) -> list[MassPackage]:
+    """Return packages with what each requires."""
+    return [
+        MassPackage(index, f"p{index}", "source", "me", needed, levels[index] if levels else 0)
+        for index, needed in enumerate(requires)
+    ]
+
+
+def begin(plan: MassPlan, count: int = 100, now: float = 0.0) -> list[str]:
+    """Submit what may start; returns the names."""
+    chosen = plan.choose(count, now)
+    for package in chosen:
+        plan.happened(package, PackageEvent.STORED, begun=(1, now, None))
+        plan.happened(package, PackageEvent.ACCEPTED, task_id=package.index + 100)
+    return [each.name for each in chosen]
+
+
+def end(plan: MassPlan, index: int, event: PackageEvent = PackageEvent.CLOSED) -> None:
+    """End the task of a package."""
+    plan.happened(plan.packages[index], event)
+
+
+def states(plan: MassPlan) -> list[str]:
+    """Return the states of the packages."""
+    return [each.state.value for each in plan.packages]
+
+
+def test_final_states_are_final() -> None:
+    """Nothing happens to a package that has ended, and every other state is left somehow."""
+    left = {state for state, _ in TRANSITIONS}
+    assert not left & FINAL
+    assert left | FINAL == set(PackageState)
+
+
+def test_order_by_requirements() -> None:
+    """A package starts when everything that it requires is built; long chains come first."""
+    plan = MassPlan(packages((), (), (0,), (2, 1), ()))
+    assert begin(plan, 2) == ["p0", "p1"]
+    assert begin(plan, 2) == ["p4"]
+    end(plan, 0)
+    assert begin(plan) == ["p2"]
+    end(plan, 2)
+    assert begin(plan) == []
+    end(plan, 1)
+    assert begin(plan) == ["p3"]
+    end(plan, 3)
+    end(plan, 4)
+    assert plan.is_over
+    assert plan.summary(None) == "5 of 5 done"
+
+
+def test_packages_are_held_until_the_repo_has_what_they_require() -> None:
+    """A package whose requirements are built waits for the repo; others don't."""
+    plan = MassPlan(packages((), (0,)), holds=True)
+    assert begin(plan) == ["p0"]
+    end(plan, 0)
+    assert (begin(plan), list(plan.held)) == ([], [1])
+    plan.happened(plan.packages[1], PackageEvent.IN_REPO)
+    assert (begin(plan), list(plan.held)) == (["p1"], [])
+
+
+def test_failure_skips_dependants() -> None:
+    """What requires a failed package is skipped, also by way of others, and says why."""
+    plan = MassPlan(packages((), (0,), (1,), ()))
+    begin(plan)
+    end(plan, 0, PackageEvent.BROKE)
+    assert states(plan) == ["failed", "skipped", "skipped", "running"]
+    assert plan.packages[2].reason == "requires p0, which failed"
+    assert not plan.is_over
+    end(plan, 3)
+    assert plan.is_over
+    assert plan.summary(None) == "4 of 4 done, 1 failed, 2 skipped"
+
+
+def test_levels() -> None:
+    """A level starts when the one below it is built, and is skipped if something of that fails."""
+    plan = MassPlan(packages((), (), (), (), levels=(0, 0, 1, 2)))
+    assert begin(plan) == ["p0", "p1"]
+    end(plan, 0)
+    assert begin(plan) == []
+    end(plan, 1)
+    assert begin(plan) == ["p2"]
+    end(plan, 2, PackageEvent.BROKE)
+    assert states(plan) == ["built", "built", "failed", "skipped"]
+    assert plan.is_over
+
+
+def test_what_need_not_be_built_meets_requirements() -> None:
+    """A package that the configuration excludes does not skip what requires it."""
+    made = packages((), (0,), ())
+    made[0].state, made[0].is_excluded = PackageState.SKIPPED, True
+    made[2].state = PackageState.ADOPTED
+    plan = MassPlan(made)
+    assert begin(plan) == ["p1"]
+
+
+def test_cycle() -> None:
+    """Packages that require each other are named, each before what it requires."""
+    circles = ("p0 -> p2 -> p1 -> p0", "p2 -> p1 -> p0 -> p2", "p1 -> p0 -> p2 -> p1")
+    with pytest.raises(Cycle, match="|".join(circles)):
+        MassPlan(packages((2,), (0,), (1,)))
+    assert find_cycle({"a": ["b"], "b": ["a"]}) in ("a -> b -> a", "b -> a -> b")
+    assert find_cycle({"a": ["b"]}) is None
+
+
+def test_stop_after_failures() -> None:
+    """After so many failures nothing starts, and the plan is over when what runs has ended."""
+    plan = MassPlan(packages(*[()] * 5), stop_after=2)
+    begin(plan, 3)
+    end(plan, 0, PackageEvent.BROKE)
+    assert not plan.stopped_by_failures
+    end(plan, 1, PackageEvent.BROKE)
+    assert (plan.stopped_by_failures, begin(plan), plan.is_over) == (True, [], False)
+    end(plan, 2)
+    assert plan.is_over
+
+
+def test_infrastructure_failure_is_tried_later() -> None:
+    """A package that the build system failed is ready again, but not at once."""
+    plan = MassPlan(packages(()))
+    begin(plan)
+    plan.happened(plan.packages[0], PackageEvent.INFRASTRUCTURE, not_before=60.0)
+    assert (begin(plan, now=59.0), plan.due()) == ([], 60.0)
+    assert begin(plan, now=60.0) == ["p0"]
+    assert (plan.packages[0].attempt, plan.packages[0].task_id) == (1, 100)
+
+
+def test_large_plan() -> None:
+    """17,000 packages in two levels, with a failure in the first, take well under a second."""
+    made = packages(*[()] * 17_000, levels=(0,) * 9_000 + (1,) * 8_000)
+    plan = MassPlan(made)
+    while names := begin(plan, 500):
+        for name in names:
+            index = int(name[1:])
+            end(plan, index, PackageEvent.BROKE if index == 8_999 else PackageEvent.CLOSED)
+    assert plan.summary(None) == "17,000 of 17,000 done, 1 failed, 8,000 skipped"
+
+
+class Data:
+    """Build data in memory, which a crash may cut short."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[int, str], bytes] = {}
+        self.sizes: list[int] = []
+
+    async def get(self, build_id: int, name: str) -> bytes | None:
+        return self.rows.get((build_id, name))
+
+    async def put(self, build_id: int, name: str, value: bytes) -> None:
+        self.rows[build_id, name] = value
+        self.sizes.append(len(value))
+
+
+def drive(coroutine: Any) -> Any:
+    """Run a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("it waits")
+
+
+def test_stored_plan_resumes() -> None:
+    """At any moment, what is stored gives a plan that goes on: only what changed is written."""
+    chance = random.Random(1)
+    made = [
+        MassPackage(
+            index,
+            f"p{index}",
+            f"git+https://git.example.test/p{index}.git#main",
+            None if index % 3 else "me",
+            (index // 2,) if index % 5 == 4 else (),
+            was_built=index % 2 == 0,
+        )
+        for index in range(700)
+    ]
+    data = Data()
+    store = MassStore(data, 7, "mass", lambda: succeed(None))  # type: ignore[arg-type]
+    assert drive(store.load()) is None
+    drive(store.save_plan({"run": "abc"}, made))
+    plan = MassPlan(made)
+    for number in range(600):
+        begin(plan, 5, float(number))
+        running = [each for each in plan.packages if each.state is PackageState.RUNNING]
+        for package in chance.sample(running, min(len(running), 4)):
+            event = chance.choice(
+                [PackageEvent.CLOSED] * 8 + [PackageEvent.BROKE, PackageEvent.INFRASTRUCTURE]
+            )
+            facts = {"not_before": 1.0} if event is PackageEvent.INFRASTRUCTURE else {}
+            plan.happened(package, event, reason="x" * 400, nvr="p-1-1", **facts)
+        if not number % 7:
+            drive(store.save_packages(plan.packages, plan.changed))
+            header, found = drive(store.load())
+            assert header == {"run": "abc", "total": 700}
+            again = MassPlan(found)
+            assert states(again) == states(plan)
+            assert again.packages == plan.packages
+            assert again.counts == plan.counts
+    assert plan.is_over
+    assert max(data.sizes) < 20_000
+
+
+def test_time_left() -> None:
+    """The time that is left follows the later half of the progress."""
+    steps = [Step(0.0, 0, 0), Step(60.0, 10, 0), Step(120.0, 100, 1)]
+    assert time_left(steps[:1], 1000, 60.0) is None
+    assert time_left(steps, 1000, 120.0) == 900 * 120 / 100
+    assert [duration_in_words(each) for each in (0.2, 80, 600, 18_000, 400_000)] == [
+        "1 s",
+        "80 s",
+        "10 min",
+        "5 h",
+        "5 days",
+    ]
+
+
+def test_reports_hold_anything() -> None:
+    """Names and reasons from outside are neither markup nor formulas."""
+    [package] = packages(())
+    package.state, package.reason = PackageState.FAILED, '=cmd() <script> "x" ü'
+    package.log_url, package.was_built = "javascript:alert(1)", True
+    row = package_row(package, "https://koji.example.com/koji")
+    page = "".join(html_report("T & t", "<b>", [package], [row]))
+    assert "<script>" not in page
+    assert "javascript" not in page
+    assert "1 regressions" in page
+    assert "'=cmd()" in "".join(csv_report([row]))
+    text = "".join(json_report({"summary": "s"}, [row, row]))
+    assert json.loads(text)["packages"] == [row, row]
+    assert json.loads("".join(json_report({"summary": "s"}, [])))["packages"] == []
