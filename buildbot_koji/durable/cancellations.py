@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
+from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.waiting import until_answered
@@ -22,7 +23,10 @@ from txkoji.retry import is_passing
 __all__ = ["Cancellations", "PendingCancellation"]
 
 PENDING = "left"
-"""The key of the pending cancellations in the master's database."""
+"""The key of the first row of pending cancellations in the master's database."""
+
+STORED_TOGETHER = 50
+"""How many tasks are canceled between two writes of what is still pending."""
 
 
 @attrs.frozen
@@ -73,6 +77,11 @@ class Cancellations:
         self._pending: dict[str, TaskIntent] = {}
         self._shown: dict[str, PendingCancellation] = {}
         self._work: Deferred[None] | None = None
+        # How many rows are stored, and the number of the last change that is.
+        self._rows = self._changes = self._stored = 0
+        self._storing = DeferredLock()
+        # The stored form of what is pending, and how many bytes it takes.
+        self._texts: dict[str, tuple[str, int]] = {}
 
     def start(self, master: Any) -> None:
         """Resume what an earlier run of the master left pending."""
@@ -151,7 +160,7 @@ class Cancellations:
 
     async def _resume(self) -> None:
         assert self._state is not None
-        for stored in await self._state.get(PENDING, []):
+        for stored in await self._read():
             intent = TaskIntent.from_json(stored)
             self._pending.setdefault(intent.submission.marker, intent)
             self._show(intent, None)
@@ -188,11 +197,54 @@ class Cancellations:
                 )
             del self._pending[intent.submission.marker]
             del self._shown[intent.submission.marker]
-            await self._store()
+            self._texts.pop(intent.submission.marker, None)
+            # After a crash some tasks are canceled again, which does no harm.
+            if not len(self._pending) % STORED_TOGETHER:
+                await self._store()
+        await self._store()
         if unreachable is not None:
             raise unreachable
 
     async def _store(self) -> None:
+        """Store what is pending, in rows that every database takes; calls at a time share it."""
         assert self._state is not None
-        pending = [intent.to_json().decode() for intent in self._pending.values()]
-        await self._state.put(PENDING, pending)
+        self._changes += 1
+        wanted = self._changes
+        await self._storing.acquire()
+        try:
+            if self._stored >= wanted:
+                return
+            changes = self._changes
+            rows: list[list[str]] = [[]]
+            size = 0
+            for marker, intent in self._pending.items():
+                if marker not in self._texts:
+                    text = intent.to_json().decode()
+                    self._texts[marker] = (text, encoded_size(text) + len(", "))
+                text, added = self._texts[marker]
+                size += added
+                if rows[-1] and size > MAX_VALUE:
+                    rows.append([])
+                    size = added
+                rows[-1].append(text)
+            for number in range(max(len(rows), self._rows)):
+                row = rows[number] if number < len(rows) else []
+                await self._state.put(_row_key(number), row)
+            self._rows, self._stored = len(rows), changes
+        finally:
+            self._storing.release()
+
+    async def _read(self) -> list[str]:
+        """Return what is stored as pending."""
+        assert self._state is not None
+        found: list[str] = []
+        self._rows = 0
+        while row := await self._state.get(_row_key(self._rows), []):
+            found += row
+            self._rows += 1
+        return found
+
+
+def _row_key(number: int) -> str:
+    """Return the key of a row of pending cancellations."""
+    return f"{PENDING} {number}" if number else PENDING

@@ -251,7 +251,7 @@ def make_packages(
 
     Args:
         order: what was asked for.
-        source_of: returns what a package is built from, None if that can't be told.
+        source_of: returns what a package is built from, None if that is unknown.
         listed: what the destination tag says of the packages.
         must_be_listed: whether it must list them: it need not for a scratch build.
         tag: the name of that tag.

@@ -400,7 +400,7 @@ class MassPlan:
         """Return the progress in one line.
 
         Args:
-            left: seconds until the end, None if that can't be told.
+            left: seconds until the end, None if that is unknown.
         """
         total, failed = len(self.packages), self.counts[PackageState.FAILED]
         words = [f"{self.ended:,} of {total:,} done"]

@@ -1,0 +1,75 @@
+"""Cancellations that wait for a hub that is unreachable."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from buildbot_koji.database_values import MAX_VALUE
+from buildbot_koji.durable.cancellations import Cancellations
+from buildbot_koji.durable.task_intents import TaskIntent
+from txkoji import Call, Submission
+from txkoji.exceptions import TransportError
+
+
+class States:
+    """Buildbot's table of states, in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+        self.writes = 0
+
+    async def getObjectId(self, _name: str, _class: str) -> int:  # noqa: N802
+        return 1
+
+    async def getState(self, _object: int, key: str, default: Any) -> Any:  # noqa: N802
+        return json.loads(self.rows[key]) if key in self.rows else default
+
+    async def setState(self, _object: int, key: str, value: Any) -> None:  # noqa: N802
+        self.rows[key] = json.dumps(value)
+        self.writes += 1
+
+
+class Hub:
+    """A hub that is unreachable until it answers."""
+
+    url = "https://koji.example.com/kojihub"
+
+    def __init__(self) -> None:
+        self.reactor = Clock()
+        self.answers = False
+        self.canceled: list[int] = []
+
+    def call(self, _method: str, task_id: int) -> Deferred[None]:
+        if not self.answers:
+            return fail(TransportError("no route", url=self.url))
+        self.canceled.append(task_id)
+        return succeed(None)
+
+
+def cancellations(hub: Hub, states: States) -> Cancellations:
+    """Return the cancellations of a master that starts."""
+    made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
+    made.start(SimpleNamespace(name="master", db=SimpleNamespace(state=states)))
+    return made
+
+
+def test_many_cancellations() -> None:
+    """A thousand cancellations fit the database's rows, and none is lost by a restart."""
+    hub, states = Hub(), States()
+    first = cancellations(hub, states)
+    call = Call("build", ("git+https://git.example.test/rpms/package.git#main", "demo", {}))
+    for task_id in range(1, 1001):
+        intent = TaskIntent(call, Submission(f"m{task_id}", 1.0, 1, 1), 1.0, task_id)
+        first.cancel(intent, 30.0)
+    first.stop()
+    assert len(states.rows) > 3
+    assert max(map(len, states.rows.values())) <= MAX_VALUE + 100
+    hub.answers = True
+    cancellations(hub, states)
+    assert sorted(hub.canceled) == list(range(1, 1001))
+    assert {key: json.loads(row) for key, row in states.rows.items() if row != "[]"} == {}
