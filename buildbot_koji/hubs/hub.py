@@ -129,9 +129,9 @@ class Hub(service.SharedService):
         )
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
-        self.cancellations = Cancellations(
-            self.getName(profile, reactor), self.connection, self.log_in
-        )
+        # The key of a hub with credentials is another one in each run of the master.
+        lasting = profile if isinstance(profile, str) else getattr(profile, "identity", profile.key)
+        self.cancellations = Cancellations(f"koji-hub-{lasting}", self.connection, self.log_in)
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
         self._bus: Broker | None = getattr(profile, "bus", None)

@@ -115,6 +115,8 @@ class RenderedHub:
 
     Attributes:
         key: tells this hub and user from others. Nothing secret can be read from it.
+        identity: tells this hub and user from others over restarts, whatever the credentials are;
+            what is stored for the hub goes by it.
         bus: the settings of the broker that reports its tasks, or None.
     """
 
@@ -125,6 +127,9 @@ class RenderedHub:
         text = repr(sorted(values.items(), key=lambda each: each[0]))
         digest = hashlib.blake2b(text.encode(), key=_SALT, digest_size=8).hexdigest()
         self.key = f"{values['profile']}-{digest}"
+        who = repr([values[name] for name in ("profile", "user", "principal", "proxyuser")])
+        lasting = hashlib.blake2b(who.encode(), digest_size=8).hexdigest()
+        self.identity = f"{values['profile']}-{lasting}"
 
     def __repr__(self) -> str:
         return f"RenderedHub({self._values['profile']!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from twisted.internet import error
@@ -35,7 +36,7 @@ MAX_PROXY_ANSWER = 16 * 1024
 
 @implementer(IStreamClientEndpoint)
 class _WithoutDelay:
-    """Connects, and lets what is written leave at once.
+    """Connects without a word in the log, and lets what is written leave at once.
 
     The head and the body of a request are written one after the other: the kernel would hold back
     the end of the body until the hub has acknowledged what came before.
@@ -49,6 +50,9 @@ class _WithoutDelay:
             protocol.transport.setTcpNoDelay(True)
             return protocol
 
+        # Twisted would log the start and the stop of the factory of each connection.
+        with contextlib.suppress(AttributeError):
+            protocolFactory.noisy = False  # type: ignore[attr-defined]  # only classes have it
         return self._endpoint.connect(protocolFactory).addCallback(connected)
 
 
@@ -195,8 +199,9 @@ class Endpoints:
     def _make(self, uri: URI) -> IStreamClientEndpoint:
         proxy = proxy_for(uri.toBytes().decode("ascii"))
         if uri.scheme != b"https":
-            endpoint = self.to_proxy(proxy) if proxy else self._plain(uri.host, uri.port)
-            return _WithoutDelay(endpoint)
+            if proxy is not None:
+                return self.to_proxy(proxy)
+            return _WithoutDelay(self._plain(uri.host, uri.port))
         if proxy is None:
             endpoint = self._plain(uri.host, uri.port)
         else:
@@ -212,8 +217,8 @@ class Endpoints:
         """Return an endpoint that connects to a proxy."""
         endpoint = self._plain(proxy.host.encode("ascii"), proxy.port)
         if proxy.scheme == "https":
-            return wrapClientTLS(optionsForClientTLS(proxy.host), endpoint)
-        return endpoint
+            endpoint = wrapClientTLS(optionsForClientTLS(proxy.host), endpoint)
+        return _WithoutDelay(endpoint)
 
     def _plain(self, host: bytes, port: int) -> IStreamClientEndpoint:
         return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)

@@ -12,8 +12,11 @@ import pytest_twisted
 from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import steps, util
 
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub
-from tests.buildbot_koji.workbench import Workbench
+from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.support import until
+from txkoji import Call, task_states
 from txkoji.exceptions import BrokenConfiguration
 
 PASSWORD = "correct horse"
@@ -60,6 +63,39 @@ async def test_services_take_it_too(bench: Workbench) -> None:
     await hub.log_in()
     assert (await hub.connection.getLoggedInUser()).name == "robot"
     assert PASSWORD not in f"{named!r} {hub.name} {hub.connection!r}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_pending_cancellation_outlives_the_password(
+    shared_workbench: Workbench, empty_home: Path
+) -> None:
+    """A cancellation that waits for the hub resumes after a restart, with whatever password."""
+    bench = shared_workbench
+    await bench.use_hub(empty_home, build_seconds=60)
+    bench.hub.add_user("robot", password=PASSWORD)
+    bench.secrets["koji"] = PASSWORD
+    named = util.KojiHub(bench.profile, user="robot", password=util.Secret("koji"))
+    hub = await get_hub(bench.master, named)
+    await hub.log_in()
+    call = Call("build", [SOURCE.format("hello", "main"), "demo", {"scratch": True}])
+    submission = await hub.connection.submissions.begin(call)
+    task_id = await hub.connection.submissions.submit(call, submission)
+    bench.hub.offline()
+    assert not await hub.cancellations.cancel(TaskIntent(call, submission, 0.0, task_id), 0.5)
+    [pending] = hub.cancellations.status()
+    assert (pending.task_id, pending.method) == (task_id, "build")
+    await hub.disownServiceParent()
+
+    robot = bench.hub.call("getUser", "robot")["id"]
+    with bench.hub.state.transaction():
+        bench.hub.state.update("users", robot, password="another")
+    bench.secrets["koji"] = "another"
+    bench.hub.online()
+    again = await get_hub(bench.master, named)
+    assert again is not hub
+    await until(lambda: bench.hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED)
+    await until(lambda: again.cancellations.status() == [])
+    await bench.leave_hub()
 
 
 @pytest_twisted.ensureDeferred

@@ -23,6 +23,7 @@ class _Site(Site):
     """A site without an access log: the URLs of old clients hold secrets."""
 
     displayTracebacks = False
+    noisy = False
 
     def log(self, request: Request) -> None:
         """Write nothing."""
@@ -98,6 +99,7 @@ class FrontEnd:
 
     def _make_site(self, resource: Resource) -> WrappingFactory:
         site = WrappingFactory(_Site(resource))
+        site.noisy = False
         self._sites.append(site)
         return site
 

@@ -1,0 +1,50 @@
+"""What a connection counts of its requests, and that it is quiet about them."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+
+from txkoji import Connection, Profile, RetryPolicy
+from txkoji.exceptions import GenericError, TransportError
+from txkoji.testing import FakeHub
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_counts_and_quiet(tls: bool) -> None:
+    """Answers, faults and retries are counted; no line says that a connection comes or goes."""
+    hub = FakeHub(reactor, tls=tls, anonymous_user=None)
+    await hub.start()
+    lines: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    serverca = str(hub.authority.certificate_path) if tls else None
+    retry = RetryPolicy(first=0.01, ceiling=0.01)
+    koji = Connection(Profile("t", hub.url, serverca=serverca), reactor=reactor, retry=retry)
+    counted = koji.statistics
+    assert (counted.requests, counted.last_answer, counted.changed_at) == (0, None, None)
+    assert await koji.call("hello")
+    with pytest.raises(GenericError):
+        await koji.call("getTag", "none", strict=True)
+    assert (counted.requests, counted.answered, counted.retries) == (2, 2, 0)
+    assert counted.latency is not None
+    assert sum(counted.latencies) == 2
+    reachable_at = counted.changed_at
+    await hub.stop()
+    koji.deadline = 1.0
+    with pytest.raises(TransportError):
+        await koji.call("hello")
+    assert counted.answered == 2
+    assert counted.requests == 2 + 1 + counted.retries
+    assert counted.changed_at is not None
+    assert reachable_at is not None
+    assert counted.changed_at > reachable_at
+    await koji.close()
+    globalLogPublisher.removeObserver(observe)
+    assert [line for line in lines if "factory" in line] == []
