@@ -156,6 +156,14 @@ class Connection(HubMethods):
         """Counts of the requests so far, to be read only."""
         return self.client.statistics
 
+    @property
+    def trouble_since(self) -> float | None:
+        """When the first of the attempts began that were not answered since, None for none.
+
+        In seconds since the epoch, by the reactor's clock.
+        """
+        return self.client.trouble_since
+
     def __repr__(self) -> str:
         return f"<Connection {self.profile} {self.url}>"
 

@@ -31,6 +31,7 @@
     │   │   └── NameValidationError 1024
     │   └── UnknownFault             any other code: 1 is an error of the hub's own Python
     ├── KojiLoginException           no session could be had
+    │   └── KDCUnreachable               (a TransportError, too)
     ├── TransportError               a request or its reply was lost
     │   ├── ConnectionFailed
     │   ├── RequestTimeout
@@ -90,6 +91,7 @@ __all__ = [
     "HTTPStatusError",
     "HubConfigurationError",
     "HubFault",
+    "KDCUnreachable",
     "KojiException",
     "KojiImportError",
     "KojiLoginException",
@@ -401,6 +403,10 @@ class RequestTimeout(TransportError):
 
 class TLSError(TransportError):
     """The two sides did not agree on a secure connection. Sending again would not help."""
+
+
+class KDCUnreachable(KojiLoginException, TransportError):
+    """No Kerberos KDC of the realm answered, so there is no ticket for the hub now."""
 
 
 class HTTPStatusError(TransportError):

@@ -9,15 +9,15 @@ import attrs
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import one_line
 from txkoji import Connection, RetryPolicy
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
 
 __all__ = ["Cancellations", "PendingCancellation"]
@@ -50,7 +50,8 @@ class Cancellations:
     """Cancels tasks on one hub.
 
     A cancellation that the hub does not answer is stored in the master's database and retried until
-    the hub accepts or refuses it, also after a restart of the master.
+    the hub accepts or refuses it, also after a restart of the master. A refused login or connection
+    says nothing about the task: it is retried, too.
 
     Args:
         name: distinguishes the hub from others.
@@ -82,6 +83,7 @@ class Cancellations:
         self._storing = DeferredLock()
         # The stored form of what is pending, and how many bytes it takes.
         self._texts: dict[str, tuple[str, int]] = {}
+        self._trouble = ""
 
     def start(self, master: Any) -> None:
         """Resume what an earlier run of the master left pending."""
@@ -107,21 +109,25 @@ class Cancellations:
             then.
 
         Raises:
-            KojiException: the hub refused.
+            HubFault: the hub refused.
+            KojiException: the login or the connection is refused; the cancellation is pending.
         """
         canceling = Deferred.fromCoroutine(self._cancel(intent))
         try:
             await canceling.addTimeout(limit, self._connection.reactor)
         except (KojiException, DeferredTimeout, CancelledError) as error:
+            if _is_refusal(error):
+                raise
+            reached = isinstance(error, KojiException)
+            self._pending[intent.submission.marker] = intent
+            self._show(intent, one_line(error) if reached else "the hub did not answer in time")
+            await self._store()
+            self._start_work(self._cancel_pending)
             if isinstance(error, KojiException) and not is_passing(error):
                 raise
+            return False
         else:
             return True
-        self._pending[intent.submission.marker] = intent
-        self._show(intent, "the hub did not answer in time")
-        await self._store()
-        self._start_work(self._cancel_pending)
-        return False
 
     async def _cancel(self, intent: TaskIntent) -> int | None:
         await self._log_in()
@@ -168,20 +174,20 @@ class Cancellations:
 
     async def _cancel_pending(self) -> None:
         while self._pending:
-            await until_answered(
-                self._cancel_each, self._connection.reactor, self._retry, lambda _error: None
-            )
+            failures = 0
+            while await self._cancel_each():
+                failures += 1
+                await deferLater(self._connection.reactor, self._retry.pause(failures))
 
-    async def _cancel_each(self) -> None:
-        """Try every pending cancellation; raises if the hub was unreachable for one of them."""
-        unreachable: KojiException | None = None
+    async def _cancel_each(self) -> bool:
+        """Try every pending cancellation; returns whether some are still pending."""
         for intent in list(self._pending.values()):
             try:
                 task_id = await self._cancel(intent)
             except KojiException as error:
-                if is_passing(error):
-                    unreachable = error
+                if not _is_refusal(error):
                     self._show(intent, one_line(error))
+                    self._log_trouble(error)
                     continue
                 self._log.warn(
                     "{hub}: can't cancel task {task} of a stopped build: {error}",
@@ -202,8 +208,18 @@ class Cancellations:
             if not len(self._pending) % STORED_TOGETHER:
                 await self._store()
         await self._store()
-        if unreachable is not None:
-            raise unreachable
+        return bool(self._pending)
+
+    def _log_trouble(self, error: KojiException) -> None:
+        """Log, once, what keeps tasks from being canceled until someone repairs it."""
+        said = "" if is_passing(error) else one_line(error)
+        if said and said != self._trouble:
+            self._log.warn(
+                "{hub}: can't cancel the tasks of stopped builds; retrying: {error}",
+                hub=self._connection.url,
+                error=said,
+            )
+        self._trouble = said
 
     async def _store(self) -> None:
         """Store what is pending, in rows that every database takes; calls at a time share it."""
@@ -248,3 +264,8 @@ class Cancellations:
 def _row_key(number: int) -> str:
     """Return the key of a row of pending cancellations."""
     return f"{PENDING} {number}" if number else PENDING
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether the hub answered that it does not cancel a task."""
+    return isinstance(error, HubFault) and not is_passing(error)

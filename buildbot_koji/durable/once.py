@@ -19,9 +19,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from twisted.internet.defer import CancelledError
+
 from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, was_not_carried_out
 
 __all__ = ["Intent", "IntentEvent", "IntentState", "Once", "OnceAction"]
@@ -101,6 +103,8 @@ class Once(Generic[T]):
 
     Attributes:
         state: how far it has come.
+        refusal: why the hub can't be searched for the effect of a call that it may have: its answer
+            to the search, or to the login. None if it can, or need not be.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Once(Generic[T]):
         self._save = intent.save
         self._critical = critical
         self.state = intent.state
+        self.refusal: KojiException | None = None
         self._result: Any = intent.result
 
     async def run(
@@ -129,10 +134,12 @@ class Once(Generic[T]):
             clock: an IReactorTime.
             policy: how long to pause between two tries.
             say: called before each pause with the error that says why the hub is unreachable.
-            gives_up: tells whether to wait no longer for a hub that did not get the call.
+            gives_up: tells whether to wait no longer for a hub that did not get the call, or that
+                refuses to be searched for its effect.
 
         Raises:
             HubFault: the hub refused.
+            UnknownOutcome: the hub may have the call, and refuses to be searched for its effect.
             TransportError, ProtocolError: the hub is unreachable, and did not get the call.
         """
         return await until_answered(
@@ -140,8 +147,12 @@ class Once(Generic[T]):
             clock,
             policy,
             say,
-            gives_up=lambda: self.state is IntentState.STORED and gives_up(),
+            gives_up=lambda: self._may_give_up and gives_up(),
         )
+
+    @property
+    def _may_give_up(self) -> bool:
+        return self.state is IntentState.STORED or self.refusal is not None
 
     async def attempt(self) -> T:
         """Try once; raises like :meth:`run`, and also where the outcome is unknown."""
@@ -151,14 +162,15 @@ class Once(Generic[T]):
         if self.state is IntentState.NEW:
             await self._save(None)
             self._happened(IntentEvent.SAVED)
-        # If this fails, the hub did not get the call.
-        await self._action.prepare()
+        # If this fails, the hub did not get the call now.
+        found = await self._prepare()
         try:
-            in_doubt = self.state is IntentState.IN_DOUBT
-            found = await self._action.look() if in_doubt else None
             with self._critical():
                 result = await self._action.do() if found is None else found
                 await self._save(result)
+        except CancelledError:
+            self._happened(IntentEvent.LOST)
+            raise
         except KojiException as error:
             if is_passing(error) and not was_not_carried_out(error):
                 self._happened(IntentEvent.LOST)
@@ -166,6 +178,24 @@ class Once(Generic[T]):
         self._happened(IntentEvent.ANSWERED)
         self._result = result
         return result
+
+    async def _prepare(self) -> T | None:
+        """Log in, and search for the effect of an earlier call if the hub may have one."""
+        if self.state is not IntentState.IN_DOUBT:
+            await self._action.prepare()
+            return None
+        self.refusal = None
+        try:
+            await self._action.prepare()
+            return await self._action.look()
+        except KojiException as error:
+            if is_passing(error):
+                raise
+            # Not even a fault tells whether the earlier call was carried out.
+            self.refusal = error
+            raise UnknownOutcome(
+                f"the hub may have carried out an earlier call and can't be asked for it: {error}"
+            ) from error
 
     def _happened(self, event: IntentEvent) -> None:
         self.state = TRANSITIONS[self.state, event]

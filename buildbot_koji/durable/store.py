@@ -5,15 +5,32 @@ The one place that reaches into Buildbot's database for them.
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from typing import Any
 
+from twisted.internet.defer import DeferredLock
+
+from buildbot_koji.database_values import MAX_VALUE
+
 __all__ = ["BuildData", "MasterState", "data_name"]
+
+
+PARTS = "koji_parts"
+"""The key of a struct that stands for a value in several rows: it has their set and their number.
+
+The rows of a new value belong to the other of two sets, so that a crash leaves the old value whole.
+"""
+
+PART_SIZE = MAX_VALUE // 2 - 10
+"""Characters of a part: each may need an escape where it is encoded once more."""
 
 
 class MasterState:
     """The values of one named object in Buildbot's table of states.
+
+    A value that is too large for a row of MySQL's is stored in several rows.
 
     Args:
         master: the Buildbot master.
@@ -26,18 +43,55 @@ class MasterState:
         self._name = name
         self._class_name = class_name
         self._object_id: int | None = None
+        self._lock = DeferredLock()
 
     async def get(self, key: str, default: Any = None) -> Any:
         """Read a value.
 
         Args:
-            key: its key, at most 255 characters.
+            key: its key, at most 240 characters.
             default: what to return if it was never stored.
         """
-        return await self._master.db.state.getState(await self._object(), key, default)
+        await self._lock.acquire()
+        try:
+            found = await self._read(key, default)
+            parts = _parts(found)
+            if parts is None:
+                return found
+            texts = [await self._read(_part(key, parts[0], number)) for number in range(parts[1])]
+            return json.loads("".join(texts))
+        finally:
+            self._lock.release()
 
     async def put(self, key: str, value: Any) -> None:
-        """Store a value: anything that JSON can hold. A write costs Buildbot about 10 ms."""
+        """Store a value: anything that JSON can hold. A write costs Buildbot about 10 ms.
+
+        Args:
+            key: its key, at most 240 characters.
+            value: the value, of any size.
+        """
+        encoded = json.dumps(value)
+        await self._lock.acquire()
+        try:
+            if len(encoded) > MAX_VALUE:
+                value = await self._write_parts(key, encoded)
+            await self._write(key, value)
+        finally:
+            self._lock.release()
+
+    async def _write_parts(self, key: str, encoded: str) -> dict[str, Any]:
+        before = _parts(await self._read(key))
+        number_of_set = 0 if before is None else 1 - before[0]
+        starts = range(0, len(encoded), PART_SIZE)
+        for number, start in enumerate(starts):
+            part = encoded[start : start + PART_SIZE]
+            await self._write(_part(key, number_of_set, number), part)
+        return {PARTS: [number_of_set, len(starts)]}
+
+    async def _read(self, key: str, default: Any = None) -> Any:
+        return await self._master.db.state.getState(await self._object(), key, default)
+
+    async def _write(self, key: str, value: Any) -> None:
         await self._master.db.state.setState(await self._object(), key, value)
 
     async def _object(self) -> int:
@@ -45,6 +99,14 @@ class MasterState:
             get_object_id = self._master.db.state.getObjectId
             self._object_id = int(await get_object_id(self._name, self._class_name))
         return self._object_id
+
+
+def _parts(value: Any) -> list[int] | None:
+    return value.get(PARTS) if isinstance(value, dict) else None
+
+
+def _part(key: str, number_of_set: int, number: int) -> str:
+    return f"{key}-{number_of_set}-{number}"
 
 
 class BuildData:

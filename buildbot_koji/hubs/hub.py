@@ -158,10 +158,14 @@ class Hub(service.SharedService):
     async def log_in(self) -> None:
         """Make sure that writes can be sent.
 
+        A hub that was unreachable is asked something harmless first: a write to it may be lost.
+
         Raises:
             KojiLoginException: the hub refuses the login.
-            TransportError: the hub could not be reached.
+            TransportError, ProtocolError: the hub, or the Kerberos KDC, is unreachable.
         """
+        if self.connection.trouble is not None:
+            await self.connection.call("getAPIVersion")
         if self.connection.settings.authtype == "noauth":
             return
         await self._logging_in.acquire()

@@ -33,8 +33,7 @@ class _SideTagClaims:
 
     def __init__(self, step: Any, hub: Hub) -> None:
         self._state = MasterState(step.master, "koji side tags", "buildbot_koji.sidetag")
-        # The column takes 255 characters.
-        self._key = f"{step.basetag} {hub.connection.url}"[:255]
+        self._key = f"{step.basetag} {hub.connection.url}"[:240]
 
     async def ids(self) -> list[int]:
         """Return the ids of the side tags that belong to a step."""

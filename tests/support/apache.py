@@ -90,6 +90,10 @@ PAGE_WITH_200 = """
     RewriteRule ^ - [R=200,L]
 """
 
+FORBIDDEN = """
+    RewriteEngine On
+    RewriteRule ^ - [R=403,L]
+"""
 
 HOW_TO_INSTALL = "needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi"
 

@@ -67,6 +67,10 @@ class KDC:
             f"[logging]\n kdc = FILE:{self.directory}/kdc.log\n"
         )
         self._run("kdb5_util", "create", "-s", "-r", REALM, "-P", "master")
+        self.resume()
+
+    def resume(self) -> None:
+        """Start again after :meth:`stop`, with the same realm."""
         self._process = subprocess.Popen(
             ["krb5kdc", "-n", "-r", REALM],
             env=self._environment,

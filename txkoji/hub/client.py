@@ -91,6 +91,14 @@ class HubClient:
         """Counts of the requests so far, to be read only."""
         return self._requester.statistics
 
+    @property
+    def trouble_since(self) -> float | None:
+        """When the first of the attempts began that were not answered since, None for none.
+
+        In seconds since the epoch, by the reactor's clock.
+        """
+        return self._requester.trouble_since
+
     # Calls
 
     @returns_deferred

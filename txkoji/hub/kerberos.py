@@ -6,16 +6,25 @@ These calls block while they ask a KDC over the network; the client runs them in
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from txkoji.exceptions import KojiLoginException
+from txkoji.exceptions import KDCUnreachable, KojiLoginException
 
 __all__ = ["Exchange", "Kerberos"]
 
 SPNEGO = "1.3.6.1.5.5.2"
 """The OID of SPNEGO, by which HTTP's Negotiate (RFC 4559) selects Kerberos."""
+
+# SPNEGO replaces Kerberos' error codes by numbers of its own, which differ from run to run: only
+# the texts, of MIT's library and of Heimdal's, tell one error from another.
+_UNREACHABLE = re.compile(
+    r"cannot contact any KDC|cannot resolve network address for KDC|unable to reach any KDC"
+    r"|service is not available that is required",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class Kerberos:
             The token to send, and the means to check the answer.
 
         Raises:
+            KDCUnreachable: no KDC answers.
             KojiLoginException: there is no ticket; the text says why and what to do.
         """
         try:
@@ -105,9 +115,11 @@ class Kerberos:
             )
             token = context.step()
         except gssapi.exceptions.GSSError as error:
-            raise KojiLoginException(
-                f"no ticket for HTTP/{host} with {self}: {self._reason(error)}; {self._remedy()}"
-            ) from None
+            reason = self._reason(error)
+            words = f"no ticket for HTTP/{host} with {self}: {reason}"
+            if _UNREACHABLE.search(reason):
+                raise KDCUnreachable(words, may_have_arrived=False) from None
+            raise KojiLoginException(f"{words}; {self._remedy()}") from None
         assert token is not None
         return Exchange(host, bytes(token), context)
 

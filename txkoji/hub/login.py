@@ -17,6 +17,7 @@ from txkoji.exceptions import (
     AuthExpired,
     HTTPStatusError,
     HubFault,
+    KDCUnreachable,
     KojiLoginException,
     TransportError,
 )
@@ -87,7 +88,7 @@ class Authenticator:
 
         Raises:
             KojiLoginException: it did not work; the text says what was tried and what to do.
-            TransportError: the hub could not be reached.
+            TransportError: the hub, or the Kerberos KDC, could not be reached.
         """
         return Session(*await self._log_in(await self._way(), send))
 
@@ -176,8 +177,9 @@ class Authenticator:
         try:
             exchange: Exchange = await getting
         except DeferredTimeout as error:
-            raise KojiLoginException(
+            raise KDCUnreachable(
                 f"no ticket for HTTP/{host} with {kerberos}: the KDC did not answer within"
-                f" {self._timeout:g} s"
+                f" {self._timeout:g} s",
+                may_have_arrived=False,
             ) from error
         return exchange

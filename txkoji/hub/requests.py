@@ -87,6 +87,8 @@ class Requester:
     Attributes:
         trouble: why the hub is unreachable, None if the last attempt was answered.
         statistics: counts the requests.
+        trouble_since: when the first of the attempts began that were not answered since, by the
+            reactor's clock; None if the last attempt was answered.
     """
 
     _log = Logger()
@@ -101,6 +103,7 @@ class Requester:
         self._retry = retry
         self.trouble: KojiException | None = None
         self.statistics = RequestStatistics()
+        self.trouble_since: float | None = None
         self._slots = DeferredSemaphore(limits.at_once)
         self._was_answered = False
 
@@ -122,20 +125,21 @@ class Requester:
         start = self._reactor.seconds()
         failures = 0
         while True:
+            began = self._reactor.seconds()
             try:
                 if not queued:
                     return await self._attempt(url, request, start)
-                asked = self._reactor.seconds()
                 await self._slots.acquire()
                 try:
-                    start += self._reactor.seconds() - asked
+                    asked, began = began, self._reactor.seconds()
+                    start += began - asked
                     return await self._attempt(url, request, start)
                 finally:
                     self._slots.release()
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
                     error.method = request.method
-                self._set_trouble(error if is_passing(error) else None)
+                self._set_trouble(error if is_passing(error) else None, began)
                 failures += 1
                 broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
                 if broken and failures == 1 and request.repeatable:
@@ -191,7 +195,9 @@ class Requester:
         now = self._reactor.seconds()
         self.statistics.took(now - sent, now)
 
-    def _set_trouble(self, trouble: KojiException | None) -> None:
+    def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
+        if trouble is None or self.trouble is None:
+            self.trouble_since = began if trouble is not None else None
         self.trouble = trouble
         self.statistics.reached(trouble is None, self._reactor.seconds())
 

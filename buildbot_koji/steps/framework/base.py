@@ -30,7 +30,7 @@ from buildbot_koji.error_messages import explain, one_line
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import KojiException, UnknownOutcome
 
 __all__ = ["KojiStep"]
 
@@ -56,6 +56,7 @@ class KojiStep(DeclaredStep):
     Attributes:
         early_end: ends the work early; a subclass sets its limits there.
         began: when the step began, in seconds since the epoch.
+        unreachable: why the hub could not be asked any longer; empty unless that ended the step.
     """
 
     profile = argument(
@@ -91,7 +92,11 @@ class KojiStep(DeclaredStep):
         self.early_end = EarlyEnd(self.timing)
         self._text = ""
         self.began = 0.0
-        self._unreachable_since: float | None = None
+        self.unreachable = ""
+        self._once: Once[Any] | None = None
+        self._begun_before = False
+        self._gave_up = False
+        self._login_fails_since: float | None = None
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
         self._links_size = 0
@@ -125,8 +130,19 @@ class KojiStep(DeclaredStep):
             Ending.STOPPED: f"stopped{begun}",
             Ending.DETACHED: "interrupted: the next attempt repeats it",
             Ending.TIMED_OUT: f"timed out after {self.timeout} s",
+            Ending.UNREACHABLE: self.unreachable,
         }
         self.say(words.get(ending, ending.value))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the step, or an earlier attempt, may have changed something on the hub."""
+        in_doubt = self._once is not None and self._once.state is IntentState.IN_DOUBT
+        return self._begun_before or in_doubt
+
+    def began_before(self) -> None:
+        """Note that an earlier attempt may have changed something on the hub."""
+        self._begun_before = True
 
     # Buildbot's interface
 
@@ -229,14 +245,17 @@ class KojiStep(DeclaredStep):
         self.say(f"{words}: {one_line(error)}")
         self._covered = ""
 
-    def _show_trouble(self, hub: Hub) -> None:
-        """Show that the hub is unreachable while a call is still being retried."""
+    def _check_hub(self, hub: Hub) -> None:
+        """Show that the hub is unreachable while a call is still being retried, or give it up."""
         trouble, text = hub.connection.trouble, self._text
         if trouble is not None and self._covered is None:
             self.say_error(WAITING, trouble)
             self._covered = text
         elif trouble is None and self._covered:
             self.say(self._covered)
+        if trouble is not None and self._is_out_of_patience(hub):
+            self.unreachable = explain(trouble)
+            self.early_end.end(Ending.UNREACHABLE)
 
     async def ask(self, ask: Callable[[], Awaitable[T]], words: str) -> T:
         """Ask the hub something that may be asked twice; wait while it is unreachable.
@@ -251,15 +270,18 @@ class KojiStep(DeclaredStep):
         say = partial(self.say_error, words)
         return await until_answered(ask, self.master.reactor, self.timing.retry, say)
 
-    async def run_once(self, once: Once[T], words: str) -> T:
+    async def run_once(self, hub: Hub, once: Once[T], words: str) -> T:
         """Do something on the hub exactly once; wait while it is unreachable.
 
         Args:
+            hub: the hub.
             once: the action.
             words: what the summary says while the outcome is unknown; the error follows.
 
         Raises:
             HubFault: the hub refused.
+            UnknownOutcome: ``hub_patience`` is over, and the hub refuses to be asked for the
+                outcome.
             TransportError, ProtocolError: ``hub_patience`` is over, and the hub did not get the
                 call.
         """
@@ -267,18 +289,28 @@ class KojiStep(DeclaredStep):
         def say(error: KojiException) -> None:
             self.say_error(words if once.state is IntentState.IN_DOUBT else WAITING, error)
 
-        result = await once.run(
-            self.master.reactor, self.timing.retry, say, gives_up=self._is_out_of_patience
-        )
-        self._unreachable_since = None
+        def gives_up() -> bool:
+            return self._is_out_of_patience(hub, in_doubt=once.refusal is not None)
+
+        self._once = once
+        try:
+            result = await once.run(self.master.reactor, self.timing.retry, say, gives_up=gives_up)
+        except UnknownOutcome:
+            self._gave_up = True
+            raise
+        self._begun_before = True
+        self._login_fails_since = None
         return result
 
-    def _is_out_of_patience(self) -> bool:
-        """Tell, while the hub is unreachable, whether it has been for ``hub_patience``."""
-        now = self.now()
-        if self._unreachable_since is None:
-            self._unreachable_since = now
-        return bool(now - self._unreachable_since >= self.hub_patience)
+    def _is_out_of_patience(self, hub: Hub, *, in_doubt: bool = False) -> bool:
+        """Tell, while the hub does not answer or refuse, whether ``hub_patience`` is over."""
+        if self.has_begun and not in_doubt:
+            return False
+        now, since = self.now(), hub.connection.trouble_since
+        if since is None:
+            # It is the login that fails, for want of a Kerberos KDC.
+            since = self._login_fails_since = self._login_fails_since or now
+        return bool(now - since >= self.hub_patience)
 
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""
@@ -311,6 +343,10 @@ class KojiStep(DeclaredStep):
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             hub = await get_hub(self.master, self.profile)
             return await self._work_until_answered(hub)
+        except UnknownOutcome as error:
+            self.unreachable = explain(error)
+            await self.end_early(hub, Ending.UNREACHABLE)
+            return results.EXCEPTION
         except KojiException as error:
             self.say(explain(error))
             return results.EXCEPTION
@@ -323,16 +359,16 @@ class KojiStep(DeclaredStep):
             return ENDINGS[ending].result
 
     async def _work_until_answered(self, hub: Hub) -> int:
-        showing = LoopingCall(self._show_trouble, hub)
-        showing.clock = self.master.reactor
-        showing.start(self.timing.show_interval, now=False)
+        checking = LoopingCall(self._check_hub, hub)
+        checking.clock = self.master.reactor
+        checking.start(min(self.timing.show_interval, max(self.hub_patience, 0.1)), now=False)
         try:
             return await until_answered(
                 partial(self.work, hub),
                 self.master.reactor,
                 self.timing.retry,
                 partial(self.say_error, WAITING),
-                gives_up=self._is_out_of_patience,
+                gives_up=lambda: self._gave_up or self._is_out_of_patience(hub),
             )
         finally:
-            showing.stop()
+            checking.stop()

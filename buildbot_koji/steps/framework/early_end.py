@@ -23,6 +23,7 @@ class Ending(enum.Enum):
     DETACHED = "the master stops or the worker is lost: the next attempt resumes"
     TIMED_OUT = "`timeout` is over"
     QUEUED_TOO_LONG = "`max_queue_time` is over"
+    UNREACHABLE = "`hub_patience` is over"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ ENDINGS: Mapping[Ending, EndingRule] = {
     Ending.DETACHED: EndingRule(results.RETRY, spares_critical=False),
     Ending.TIMED_OUT: EndingRule(results.FAILURE),
     Ending.QUEUED_TOO_LONG: EndingRule(results.EXCEPTION),
+    Ending.UNREACHABLE: EndingRule(results.EXCEPTION),
 }
 
 

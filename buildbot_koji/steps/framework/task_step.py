@@ -32,7 +32,7 @@ from txkoji import (
     read_outcome,
     task_states,
 )
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import HubFault, KojiException
 
 __all__ = ["KojiTaskStep"]
 
@@ -132,8 +132,10 @@ class KojiTaskStep(KojiStep):
             await self.prepare(hub)
             self.say("submitting")
             intent, state = await self._begin(hub, self.hub_call(), self.began), IntentState.NEW
-        elif intent.task_id is None:
-            self.say("looking for the task of an earlier attempt")
+        else:
+            self.began_before()
+            if intent.task_id is None:
+                self.say("looking for the task of an earlier attempt")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
         for task_id in intent.earlier:
             await self._link(hub, task_id)
@@ -186,7 +188,9 @@ class KojiTaskStep(KojiStep):
             action = submit_once(hub, intent.call, intent.submission)
             stored = Intent(lambda found: self.save_intent(replace(intent, task_id=found)), state)
             once = Once(action, stored, self.early_end.critical)
-            task_id = await self.run_once(once, "looking for the task as soon as the hub answers")
+            task_id = await self.run_once(
+                hub, once, "looking for the task as soon as the hub answers"
+            )
             return replace(intent, task_id=task_id)
         if not intent.adopted:
             hub.connection.submissions.claim(intent.task_id, intent.submission)
@@ -291,12 +295,15 @@ class KojiTaskStep(KojiStep):
         if ending is Ending.DETACHED:
             task_id = intent.task_id if intent is not None else None
             self.say(f"left task {task_id} to the next attempt" if task_id else "interrupted")
+        elif ending is Ending.UNREACHABLE and not self.has_begun:
+            await super().end_early(hub, ending)
         elif intent is None or hub is None:
             self.say("stopped before anything was submitted")
         else:
             why = {
                 Ending.TIMED_OUT: f"timed out after {self.timeout} s: ",
                 Ending.QUEUED_TOO_LONG: f"no builder took it in {self.max_queue_time} s: ",
+                Ending.UNREACHABLE: f"{self.unreachable}; ",
             }
             self.say(why.get(ending, "") + await self._leave_or_cancel(hub, intent))
 
@@ -304,11 +311,13 @@ class KojiTaskStep(KojiStep):
         """Cancel the task and its descendants, unless it is adopted; returns what was done."""
         task = f"task {intent.task_id}" if intent.task_id else "what was submitted"
         if intent.adopted or self.on_stop == "leave":
-            return f"left {task} alone"
+            hint = "" if intent.task_id else "; look for it with `koji list-tasks --mine`"
+            return f"left {task} alone{hint}"
         try:
             canceled = await hub.cancellations.cancel(intent, self.timing.cancel_limit)
         except KojiException as error:
-            return f"could not cancel {task}: {one_line(error)}"
+            later = "" if isinstance(error, HubFault) else "; it is retried"
+            return f"could not cancel {task}: {one_line(error)}{later}"
         if canceled:
             return f"canceled {task}"
         return f"the hub does not answer: {task} is canceled as soon as it does"

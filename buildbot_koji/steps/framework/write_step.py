@@ -53,6 +53,7 @@ class KojiWriteStep(KojiStep):
         if stored is not None:
             self._notes = json.loads(stored)
             self._found = frozenset(self._notes)
+            self.began_before()
         self.began = self.noted(STEP).get("began", self.began)
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         try:
@@ -98,12 +99,13 @@ class KojiWriteStep(KojiStep):
 
         Raises:
             HubFault: the hub refused.
-            TransportError, ProtocolError: ``hub_patience`` is over, and the hub did not get the
-                call.
+            UnknownOutcome, TransportError, ProtocolError: as :meth:`run_once`.
         """
         action = replace(action, prepare=hub.log_in)
         once = Once(action, self._intent(name), self.early_end.critical)
-        return await self.run_once(once, "checking whether it is done as soon as the hub answers")
+        return await self.run_once(
+            hub, once, "checking whether it is done as soon as the hub answers"
+        )
 
 
 class KojiTasksStep(KojiWriteStep):
@@ -212,7 +214,8 @@ class KojiTasksStep(KojiWriteStep):
             limit = self.timing.cancel_limit
             canceling = [hub.cancellations.cancel(each, limit) for each in intents]
             outcomes = await DeferredList(canceling, consumeErrors=True)
-            self.say(f"canceled the tasks{self._trouble(outcomes)}")
+            why = f"{self.unreachable}; " if ending is Ending.UNREACHABLE else ""
+            self.say(f"{why}canceled the tasks{self._trouble(outcomes)}")
 
     def _intents(self) -> Iterator[TaskIntent]:
         """Yield what was submitted, and what may have been."""

@@ -23,11 +23,14 @@ from txkoji import RetryPolicy
 from txkoji.exceptions import (
     ConnectionFailed,
     GenericError,
+    HTTPStatusError,
     KojiException,
     NotXMLRPC,
     RequestTimeout,
     ServerOffline,
+    TLSError,
     TruncatedReply,
+    UnknownOutcome,
 )
 from txkoji.retry import is_passing
 
@@ -88,7 +91,7 @@ def lost(hub: Hub, *, carried_out: bool) -> Callable[[], None]:
     return lose
 
 
-def failing(error: KojiException) -> Callable[[], None]:
+def failing(error: BaseException) -> Callable[[], None]:
     """Make a reply that is an error."""
 
     def fail() -> None:
@@ -212,6 +215,35 @@ def test_patience() -> None:
     hub.clock.advance(20)
     assert failure(running) is refused
     assert (hub.said, hub.done) == (["refused", "refused"], [])
+
+
+def test_refused_search() -> None:
+    """A hub that refuses to be searched for the effect is asked again until the caller gives up."""
+    hub = Hub()
+    hub.known = (IntentState.IN_DOUBT, None)
+    hub.done = [7]
+    refusal = HTTPStatusError("forbidden", status=403)
+    hub.look_replies = [failing(refusal), failing(GenericError("no"))]
+    error = failure(hub.run())
+    assert isinstance(error, UnknownOutcome)
+    assert error.__cause__ is refusal
+    hub.look_replies = [failing(refusal), failing(GenericError("no")), failing(TLSError("bad"))]
+    once = hub.once()
+    running = Deferred.fromCoroutine(
+        once.run(hub.clock, POLICY, lambda _: None, gives_up=lambda: hub.clock.seconds() > 200)
+    )
+    hub.clock.pump([10, 20, 40])
+    assert (result(running), once.refusal) == (7, None)
+
+
+def test_cancelled_call() -> None:
+    """A call that is cancelled may have been carried out."""
+    hub = Hub()
+    hub.replies = [failing(CancelledError())]
+    once = hub.once()
+    running = Deferred.fromCoroutine(once.run(hub.clock, POLICY, lambda _: None))
+    assert isinstance(failure(running), CancelledError)
+    assert once.state is IntentState.IN_DOUBT
 
 
 def test_until_answered() -> None:

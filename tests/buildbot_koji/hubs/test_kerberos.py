@@ -12,9 +12,12 @@ import pytest_twisted
 from buildbot.plugins import steps, util
 
 from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import kdc as kdcs
+from tests.support import until
 from tests.support.kdc import KDC, REALM
+from txkoji import RetryPolicy
 
 pytestmark = [
     pytest.mark.xdist_group("kdc"),
@@ -80,3 +83,30 @@ async def test_keytab_that_no_longer_works(bench: Workbench, kdc: KDC) -> None:
     [bad] = hub.status().credentials
     assert bad.state == "broken"
     assert str(path) not in bad.message
+
+
+class QuickCall(steps.KojiUntag):  # type: ignore[misc]
+    """Asks an unreachable hub often."""
+
+    timing = StepTiming(retry=RetryPolicy(first=0.2, factor=1.0, ceiling=0.2))
+
+
+@pytest_twisted.ensureDeferred
+async def test_kdc_is_unreachable(bench: Workbench, kdc: KDC) -> None:
+    """A step waits for a KDC, and says so; only ``hub_patience`` ends that."""
+    nvr = await bench.built()
+    bench.hub.add_user("robot2", principals=[f"robot2@{REALM}"], permissions=["admin"])
+    keytab = kdc.keytab(f"robot2@{REALM}", "robot2.keytab")
+    hub = util.KojiHub(bench.profile, principal=f"robot2@{REALM}", keytab=str(keytab))
+    kdc.stop()
+    try:
+        ended = await bench.build(QuickCall(hub, tag="demo-candidate", builds=nvr, hub_patience=1))
+        assert ended.result == "exception"
+        assert "Cannot contact any KDC for realm 'KOJI.TEST'" in ended.text
+        bench.wake_worker()
+        request = await bench.begin(QuickCall(hub, tag="demo-candidate", builds=nvr))
+        await until(lambda: "waiting for the hub: no ticket for HTTP/127.0.0.1" in bench.text())
+    finally:
+        kdc.resume()
+    ended = await bench.ended(request)
+    assert ended.result == "success", ended.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import apache, until
-from tests.support.apache import PAGE, PAGE_WITH_200, Apache
+from tests.support.apache import FORBIDDEN, PAGE, PAGE_WITH_200, Apache
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import RetryPolicy, task_states
 
@@ -135,6 +136,7 @@ async def test_begin_during_maintenance(bench: Workbench, front: Front, page: st
         (PAGE_WITH_200, Fate.RESET_AFTER),
         (PAGE_WITH_200, Fate.RESET_BEFORE),
         (PAGE_WITH_200, Fate.TRUNCATE),
+        (FORBIDDEN, Fate.RESET_AFTER),
     ],
 )
 @pytest_twisted.ensureDeferred
@@ -185,6 +187,24 @@ async def test_stop_with_a_submission_in_doubt(bench: Workbench, front: Front) -
     await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
 
 
+@pytest_twisted.ensureDeferred
+async def test_refused_search(bench: Workbench, front: Front) -> None:
+    """A hub that refuses to be asked for the task ends the step; the task is canceled later."""
+    bench.hub.builder.seconds = 60
+    front.fates["build"] = Fate.RESET_AFTER
+    front.breaking = FORBIDDEN
+    hub = await get_hub(bench.master, bench.profile)
+    hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
+    ended = await bench.build(quick_build(bench, hub_patience=2))
+    assert ended.result == "exception"
+    assert "HTTP status 403" in ended.text
+    assert "could not cancel what was submitted" in ended.text
+    assert ended.text.endswith("; it is retried")
+    assert tasks(bench)[0]["state"] in task_states.ACTIVE_GROUP
+    front.apache.change("")
+    await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
+
+
 class QuickTag(steps.KojiTag):  # type: ignore[misc]
     """Asks an unreachable hub often."""
 
@@ -220,8 +240,13 @@ async def test_change_in_doubt(
 @pytest_twisted.ensureDeferred
 async def test_patience_is_over(bench: Workbench, front: Front) -> None:
     """A hub that stays unreachable for ``hub_patience`` ends the step, with the reason."""
+    hub = await get_hub(bench.master, bench.profile)
+    # The patience holds also where one call is retried for longer.
+    hub.connection.deadline = 60.0
     front.apache.change(PAGE)
+    began = time.monotonic()
     ended = await bench.build(quick_build(bench, hub_patience=1))
+    assert time.monotonic() - began < 10
     assert ended.result == "exception"
     assert REASONS[PAGE] in ended.text
     assert tasks(bench) == []

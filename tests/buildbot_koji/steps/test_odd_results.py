@@ -12,6 +12,7 @@ import pytest_twisted
 from buildbot.plugins import steps
 from twisted.internet.threads import deferToThread
 
+from buildbot_koji.durable.store import MasterState
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import mariadb
 from tests.support.odd import Mutator
@@ -49,6 +50,16 @@ async def strict(strict_workbench: Workbench, empty_home: Path) -> AsyncIterator
     await strict_workbench.use_hub(empty_home, build_seconds=0.02)
     yield strict_workbench
     await strict_workbench.leave_hub()
+
+
+@pytest_twisted.ensureDeferred
+async def test_large_state(strict: Workbench) -> None:
+    """MariaDB takes the pending cancellations of many builds, in several rows, and keeps them."""
+    state = MasterState(strict.master, "large", "Test")
+    for size in (70_000, 1, 200_000):
+        value = [{"call": '\\ü"' * 10}] * (size // 50)
+        await state.put("left", value)
+        assert await MasterState(strict.master, "large", "Test").get("left") == value
 
 
 @pytest_twisted.ensureDeferred

@@ -20,7 +20,8 @@ from tests.support import kdc as kdcs
 from tests.support.hubs import Connect
 from tests.support.kdc import KDC, REALM
 from txkoji import Connection, Profile
-from txkoji.exceptions import KojiLoginException
+from txkoji.exceptions import KDCUnreachable, KojiLoginException
+from txkoji.retry import is_passing, was_not_carried_out
 from txkoji.testing import FakeHub
 
 pytestmark = [
@@ -149,6 +150,27 @@ async def test_wrong_keytab(connect: Connect, kdc: KDC, tmp_path: Path) -> None:
     assert text.endswith("check principal and keytab of the profile, and /etc/krb5.conf")
     bob = kdc.keytab(f"bob@{REALM}", "unseen-bob.keytab")
     await refused(connect(principal=ALICE, keytab=str(bob)))
+
+
+@pytest_twisted.ensureDeferred
+async def test_kdc_is_unreachable(connect: Connect, kdc: KDC, alice: Path) -> None:
+    """A KDC that is down passes, with a keytab or a ticket; a wrong keytab does not."""
+    cache = kdc.ticket(ALICE, alice, "lasting")
+    kdc.stop()
+    try:
+        for settings in (
+            {"principal": ALICE, "keytab": str(alice), "ccache": "MEMORY:empty"},
+            {"ccache": f"FILE:{cache}"},
+        ):
+            with pytest.raises(KDCUnreachable, match="Cannot contact any KDC for realm") as caught:
+                await connect(**settings).login()
+            assert is_passing(caught.value)
+            assert was_not_carried_out(caught.value)
+    finally:
+        kdc.resume()
+    with pytest.raises(KojiLoginException) as refused:
+        await connect(principal=f"nobody@{REALM}", keytab=str(alice)).login()
+    assert not is_passing(refused.value)
 
 
 @pytest_twisted.ensureDeferred

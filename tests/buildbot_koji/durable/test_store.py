@@ -1,0 +1,69 @@
+"""Values in the master's table of states."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import pytest_twisted
+
+from buildbot_koji.durable.store import MasterState
+
+LIMIT = 65_535
+"""Bytes of a row on MySQL."""
+
+
+class Table:
+    """Buildbot's table of states, which a crash may cut off after some writes."""
+
+    def __init__(self) -> None:
+        self.state = self
+        self.db = self
+        self.rows: dict[str, str] = {}
+        self.writes_left = 1000
+
+    async def getObjectId(self, _name: str, _class: str) -> int:  # noqa: N802 - Buildbot's name
+        return 1
+
+    async def getState(self, _object: int, key: str, default: Any) -> Any:  # noqa: N802
+        return json.loads(self.rows[key]) if key in self.rows else default
+
+    async def setState(self, _object: int, key: str, value: Any) -> None:  # noqa: N802
+        if not self.writes_left:
+            raise OSError("the master died")
+        self.writes_left -= 1
+        assert len(key) <= 255
+        self.rows[key] = json.dumps(value)
+        assert len(self.rows[key]) <= LIMIT
+
+
+@pytest_twisted.ensureDeferred
+async def test_large_values() -> None:
+    """A value of any size is stored in rows that MySQL takes, and read back."""
+    table = Table()
+    state = MasterState(table, "koji", "Test")
+    for value in (["small"], ['\\"\0ü'] * 20_000, {"n": 1}, "x" * 300_000, ["\\" * 60_000]):
+        await state.put("k" * 240, value)
+        assert await state.get("k" * 240) == value
+    assert await state.get("other", 5) == 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_crash_while_a_large_value_is_stored() -> None:
+    """A crash leaves the earlier value or the new one."""
+    before, after = ["a" * 99_999], ["b" * 150_000]
+    for writes in range(8):
+        table = Table()
+        state = MasterState(table, "koji", "Test")
+        await state.put("key", before)
+        table.writes_left = writes
+        try:
+            await state.put("key", after)
+        except OSError:
+            assert await state.get("key") == before
+        else:
+            assert await state.get("key") == after
+            break
+    else:
+        pytest.fail("it needs more writes")
