@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -56,6 +56,11 @@ class HubFeed:
         self._poller = Poller(connection, _interest(options, wanted), overlap=options.overlap)
         self._are_names_checked = False
         self.cursor = cursor
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Why each record of the hub that can't be used is left out, by what it is."""
+        return self._poller.unusable.reasons
 
     async def start_now(self, since: float | None) -> None:
         """Set the cursor of a first run.

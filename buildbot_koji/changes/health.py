@@ -73,7 +73,7 @@ class Health:
 
 
 def health_change(
-    source: str, hub: str, *, condition: str, words: str, now: float
+    source: str, hub: str, *, condition: str, words: str, now: float, unusable: int = 0
 ) -> dict[str, Any]:
     """Return the arguments of Buildbot's ``addChange`` for a report of the health.
 
@@ -83,6 +83,7 @@ def health_change(
         condition: the :attr:`Health.condition`.
         words: the report.
         now: the time, in seconds since the epoch.
+        unusable: how many events can't become changes now.
     """
     return fitted(
         {
@@ -95,6 +96,7 @@ def health_change(
             "when_timestamp": int(now),
             "properties": {
                 "koji_health": condition,
+                "koji_unusable": unusable,
                 "koji_hub": hub,
                 CHANGE_SOURCE: source,
             },

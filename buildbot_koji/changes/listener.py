@@ -5,7 +5,7 @@ It has two inputs: polling (complete) and a bus (fast).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -498,19 +498,25 @@ class Listener:
             self._health.not_asked(now)
         silence = self._health.silence(now)
         was_stale = self._health.stale
-        if not self._health.changed(now, unusable=bool(self._set_aside)):
+        left_out: Mapping[str, str] = {} if self._feed is None else self._feed.left_out
+        unusable = len(self._set_aside) + len(left_out)
+        if not self._health.changed(now, unusable=unusable > 0):
             return
         condition, hub = self._health.condition, self._options.hub_name
         if condition == "stale":
             words = f"no answer from {hub} for {silence:.0f} s: {self._health.trouble}"
         elif condition == "unusable":
-            count, reason = len(self._set_aside), self._set_aside.reason
-            words = f"events of {hub} that can't become changes: {count}, the last one: {reason}"
+            reason = self._set_aside.reason
+            if left_out:
+                reason = ": ".join(list(left_out.items())[-1])
+            words = f"events of {hub} that can't become changes: {unusable}, the last one: {reason}"
         else:
             words = f"{hub} answers again" if was_stale else f"all events of {hub} are usable"
         log = self._log.info if condition == "well" else self._log.warn
         log("{name}: {words}", name=self._name, words=words)
-        change = health_change(self._name, hub, condition=condition, words=words, now=now)
+        change = health_change(
+            self._name, hub, condition=condition, words=words, unusable=unusable, now=now
+        )
         await self._under_master_lock(lambda: self._recorder.add_health(change))
         self._recorder.state.stale = self._health.stale
         self._recorder.state.unusable = self._health.unusable

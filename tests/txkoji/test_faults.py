@@ -14,7 +14,8 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
-from txkoji import Connection, Profile, task_states
+from txkoji import Call, Connection, Profile, task_states
+from txkoji.exceptions import AuthError, UnknownOutcome
 from txkoji.retry import RetryPolicy
 from txkoji.submission import Submitter
 from txkoji.testing import FakeHub
@@ -22,6 +23,9 @@ from txkoji.testing import FakeHub
 pytestmark = pytest.mark.hub(build_seconds=3600, anonymous_user=None)
 
 SUBMISSIONS = 1000
+RESTORED = 500
+"""How many of them go to a hub that is restored from backups again and again."""
+
 USERS = 20
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 BAD = [
@@ -97,6 +101,79 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     sources = Counter(hub.call("getTaskRequest", task_id)[0] for task_id in made["build"])
     assert len(sources) == SUBMISSIONS // 2
     assert all(proxy.fates[fate] for fate in bad)
+    await proxy.stop()
+
+
+async def submit_or_find(submitter: Submitter, call: Call) -> int:
+    """Submit as steps do: while the outcome is unknown, look before submitting again."""
+    begun = await submitter.begin(call)
+    in_doubt = False
+    while True:
+        try:
+            found = await submitter.find(call, begun) if in_doubt else None
+            return found or await submitter.submit(call, begun)
+        except (AuthError, UnknownOutcome):
+            # A hub that is restored twice in a moment forgets the new session, too.
+            in_doubt = True
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> None:
+    """A hub that is restored from backups and uses its ids again: none lost, none double.
+
+    Tasks that it had told of before it lost them are the backup's loss. Each other submission has
+    exactly one task.
+    """
+    chance = random.Random(20261126)
+    told: dict[str, int] = {}
+    forgotten: set[tuple[str, int]] = set()
+    backup = restores = sent = 0
+
+    def decide(request: bytes) -> Fate:
+        nonlocal backup, restores, sent
+        if b"<methodName>build<" not in request:
+            return Fate.PASS
+        sent += 1
+        if sent % 40 == 20:
+            backup = max((row["id"] for row in hub.state.rows("task")), default=0)
+        elif sent % 40 == 0:
+            restores += 1
+            reactor.callLater(0.01, restore)
+        return chance.choice(BAD) if chance.random() < 0.4 else Fate.PASS
+
+    def restore() -> None:
+        for task in hub.state.rows("task", method="build"):
+            if task["id"] > backup:
+                forgotten.add((task["request"][0], task["id"]))
+        with hub.state.transaction():
+            hub.state.rewind("task", backup)
+        hub.sessions.forget_all()
+
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    policy = RetryPolicy(first=0.01, ceiling=0.05)
+
+    async def submit_some(user: str) -> None:
+        profile = Profile(name="t", server=proxy.url, authtype="password", user=user, password=user)
+        koji = Connection(profile, reactor=reactor, deadline=60, request_timeout=0.5, retry=policy)
+        koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
+        await koji.login()
+        for number in range(RESTORED // USERS):
+            source = SOURCE.format(f"{user}-{number}")
+            call = Call("build", (source, "demo", {"scratch": True}))
+            told[source] = await submit_or_find(koji.submissions, call)
+        await koji.close()
+
+    submitting = [Deferred.fromCoroutine(submit_some(f"user{n}")) for n in range(USERS)]
+    await gatherResults(submitting, consumeErrors=True)
+    made = hub.call("listTasks", {"method": "build", "parent": None})
+    sources = Counter(hub.call("getTaskRequest", task["id"])[0] for task in made)
+    lost = {source: task_id for source, task_id in told.items() if source not in sources}
+    print(f"{RESTORED} submissions, {restores} restores: {len(lost)} told, then forgotten")
+    assert len(told) == RESTORED
+    assert restores > 10
+    assert [source for source, count in sources.items() if count > 1] == []
+    assert set(lost.items()) <= forgotten
     await proxy.stop()
 
 

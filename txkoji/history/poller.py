@@ -225,12 +225,14 @@ class Poller:
 
     async def _with_details(self, event: Event) -> Event:
         try:
-            return await self._details.added_to(event)
+            complete = await self._details.added_to(event)
         except Exception as error:
             if is_passing_trouble(error):
                 raise
             self.unusable.add(f"the rest of {event.key}", error)
             return event
+        self.unusable.discard(f"the rest of {event.key}")
+        return complete
 
 
 def _latest_time(events: Sequence[Event]) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from txkoji import build_states, task_states
@@ -63,7 +64,7 @@ class Scope:
     @property
     def records(self) -> RecordReader:
         """Makes events of the hub's records."""
-        return RecordReader(self.hub, self.unusable.add)
+        return RecordReader(self.hub, self.unusable.add, self.unusable.discard)
 
     def latest(self) -> float:
         """Return the latest plausible time, in seconds since the epoch."""
@@ -90,11 +91,24 @@ class Query:
         """
         raise NotImplementedError
 
-    def _unreadable(self, kind: str) -> Unreadable:
-        def add(before: Any, error: Exception) -> None:
-            self._unusable.add(f"the {kind} after {kind} {identity(before)}", error)
+    async def _rows(
+        self, kind: str, read: Callable[[Unreadable], Awaitable[list[Any]]]
+    ) -> list[Any]:
+        """Read rows; one that can't be read is left out, and named by the row before it."""
+        left_out: set[str] = set()
 
-        return add
+        def add(before: Any, error: Exception) -> None:
+            item = f"the {kind} after {kind} {identity(before)}"
+            left_out.add(item)
+            self._unusable.add(item, error)
+
+        rows = await read(add)
+        if self._unusable.reasons:
+            for row in rows:
+                item = f"the {kind} after {kind} {identity(row)}"
+                if item not in left_out:
+                    self._unusable.discard(item)
+        return rows
 
     async def _list_builds(
         self, argument: str, column: str, after: float, **wanted: Any
@@ -105,7 +119,9 @@ class Query:
                 await self._call("listBuilds", **{argument: begin}, queryOpts=options, **wanted)
             )
 
-        return await rows_after(read, after, f"{column}_ts", self._page, self._unreadable("build"))
+        return await self._rows(
+            "build", partial(rows_after, read, after, f"{column}_ts", self._page)
+        )
 
     async def _list_tasks(
         self, argument: str, column: str, after: float, **wanted: Any
@@ -115,7 +131,9 @@ class Query:
             order = {"order": f"{column}_time,id", "limit": limit, **_offset(offset)}
             return list(await self._call("listTasks", options, order))
 
-        return await rows_after(read, after, f"{column}_ts", self._page, self._unreadable("task"))
+        return await self._rows(
+            "task", partial(rows_after, read, after, f"{column}_ts", self._page)
+        )
 
 
 def _offset(offset: int) -> dict[str, int]:
@@ -176,7 +194,7 @@ class TagHistory(Query):
             )
             return list(found[table])
 
-        rows = await rows_by_offset(read, self._page, self._unreadable("event of tag"))
+        rows = await self._rows("event of tag", partial(rows_by_offset, read, self._page))
         is_listing = table == "tag_listing"
         convert = self._records.tags if is_listing else self._records.packages
         return convert(rows, after, self._tags.watched)
@@ -230,10 +248,12 @@ class GeneratedBuilds(Query):
 
     async def _reread(self, build_id: int) -> Any:
         try:
-            return await self._call("getBuild", build_id)
+            build = await self._call("getBuild", build_id)
         except UNREADABLE as error:
             self._unusable.add(f"build {build_id}", error)
             return None
+        self._unusable.discard(f"build {build_id}")
+        return build
 
     async def _list_created(self, after: float) -> list[Any]:
         try:
@@ -345,7 +365,7 @@ class Repos(Query):
             options = {"order": "state_ts,id", "limit": limit, **_offset(offset)}
             return list(await self._call("repo.query", clauses, REPO_FIELDS, options))
 
-        return await rows_after(read, after, "state_ts", self._page, self._unreadable("repo"))
+        return await self._rows("repo", partial(rows_after, read, after, "state_ts", self._page))
 
     async def _of_tasks(self, after: float) -> list[Any]:
         """Return the repos that newRepo tasks made: hubs before 1.35 can't list repos."""

@@ -52,11 +52,18 @@ class RecordReader:
     Args:
         hub: the hub.
         unusable: called with what a record is, and why it can't be used.
+        usable: called with what each other record is; None where no one needs to know.
     """
 
-    def __init__(self, hub: RichHub, unusable: Callable[[str, Exception], None]) -> None:
+    def __init__(
+        self,
+        hub: RichHub,
+        unusable: Callable[[str, Exception], None],
+        usable: Callable[[str], None] | None = None,
+    ) -> None:
         self._hub = hub
         self._unusable = unusable
+        self._noted = usable
 
     def _usable(
         self, kind: str, found: Sequence[Any], read: Callable[[Any], _T | None]
@@ -69,6 +76,8 @@ class RecordReader:
             except Exception as error:  # noqa: BLE001 - one record must not hide the others
                 self._unusable(f"{kind} {identity(record)}", error)
             else:
+                if self._noted is not None:
+                    self._noted(f"{kind} {identity(record)}")
                 if made is not None:
                     usable.append(made)
         return usable

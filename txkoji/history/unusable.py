@@ -21,8 +21,8 @@ class UnusableItems:
         url: the address of the hub, for the log.
 
     Attributes:
-        reasons: why each of the last 1000 items was left out, by what it is.
-        count: how many items were left out.
+        reasons: why each of the last 1000 items that are still left out is, by what it is.
+        count: how many items were ever left out.
     """
 
     _log = Logger()
@@ -53,3 +53,8 @@ class UnusableItems:
         self.reasons[item] = reason
         if len(self.reasons) > MAX_REMEMBERED:
             del self.reasons[next(iter(self.reasons))]
+
+    def discard(self, item: str) -> None:
+        """Note that an item can be used, or can again."""
+        if self.reasons.pop(item, None) is not None:
+            self._log.info("{hub}: {item} can be used now", hub=self._url, item=item)

@@ -6,7 +6,7 @@ before the call is sent again. How that task is recognised: :mod:`txkoji.submiss
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -42,6 +42,9 @@ DAY = 86400.0
 CLOCKS_DIFFER = 600.0
 """Seconds by which the clocks of a hub and of its clients may differ."""
 
+A_MOMENT = 0.001
+"""Seconds by which two replies may differ about the time of one event."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -55,12 +58,16 @@ class Submission:
         submitted: when it was made, in seconds since the epoch, by our clock.
         newest_task: the id of the newest task that the hub had by then.
         owner: the id of the user who submits; None where nobody was logged in.
+        newest_created: when that newest task was created, in seconds since the epoch by the hub's
+            clock; None where that is not known. Another time shows that the hub was restored from a
+            backup and uses the id again.
     """
 
     marker: str
     submitted: float
     newest_task: int
     owner: int | None = None
+    newest_created: float | None = None
 
 
 class Submitter:
@@ -79,8 +86,8 @@ class Submitter:
     def __init__(self, client: HubClient, *, pauses: Sequence[float] = PAUSES) -> None:
         self._client = client
         self._pauses = pauses
-        # Which submission each task belongs to, by the submission's marker.
-        self._owners: dict[int, str] = {}
+        # Which submission each task belongs to, by the submission's marker, and since when.
+        self._owners: dict[int, tuple[str, float]] = {}
 
     @returns_deferred
     async def begin(self, call: Call) -> Submission:
@@ -95,14 +102,16 @@ class Submitter:
         """
         _check(call.method)
         owner = await self._client.user_id()
+        submitted = self._client.reactor.seconds()
         options = {"order": "-id", "limit": 1}
         reply = await self._client.call("listTasks", {"decode": True}, options)
         newest = structs(reply, "listTasks", "id")
         return Submission(
             marker=uuid4().hex,
-            submitted=self._client.reactor.seconds(),
+            submitted=submitted,
             newest_task=an_id(newest[0]["id"], "listTasks") if newest else 0,
             owner=owner,
+            newest_created=_created(newest[0]) if newest else None,
         )
 
     @returns_deferred
@@ -141,7 +150,7 @@ class Submitter:
                     raise
                 unknown, again = error, True
             else:
-                if self.claim(task_id, submission):
+                if self._claim(task_id, submission, is_new=True):
                     return task_id
                 # Another submission of the same request was in doubt meanwhile and took this task;
                 # the task that it started, if any, does the same.
@@ -185,8 +194,10 @@ class Submitter:
                 # A hub lets the calls of one session wait for each other: once this one is
                 # answered, a submission that the hub had begun to carry out is done.
                 await self._client.call("getLoggedInUser")
+            is_marked = TASK_METHODS[call.method].marker is not None
             for task_id in await self._candidates(call, submission):
-                if self.claim(task_id, submission):
+                is_new = is_marked or task_id > submission.newest_task
+                if self._claim(task_id, submission, is_new=is_new):
                     return task_id
         return None
 
@@ -202,7 +213,17 @@ class Submitter:
         Returns:
             False where the task belongs to another submission.
         """
-        owner = self._owners.setdefault(task_id, submission.marker)
+        return self._claim(task_id, submission, is_new=False)
+
+    def _claim(self, task_id: int, submission: Submission, *, is_new: bool) -> bool:
+        """Claim a task; one that is newer than the submission takes no heed of older claims.
+
+        Those are of a task that a hub had under the same id before it was restored from a backup.
+        """
+        owner, since = self._owners.get(task_id, ("", 0.0))
+        if not owner or (is_new and since < submission.submitted):
+            owner = submission.marker
+            self._owners[task_id] = owner, self._client.reactor.seconds()
         if len(self._owners) > MAX_CLAIMS:
             del self._owners[next(iter(self._owners))]
         return owner == submission.marker
@@ -259,8 +280,12 @@ class Submitter:
         newest = await self._client.call("getTaskInfo", submission.newest_task)
         if newest is None:
             return True
-        created = a_struct(newest, "getTaskInfo").get("create_ts")
-        return isinstance(created, float) and created > submission.submitted + CLOCKS_DIFFER
+        created = _created(a_struct(newest, "getTaskInfo"))
+        if created is None:
+            return False
+        if submission.newest_created is not None:
+            return abs(created - submission.newest_created) > A_MOMENT
+        return created > submission.submitted + CLOCKS_DIFFER
 
     def _unknown(self, call: Call, error: KojiException | None) -> UnknownOutcome:
         return UnknownOutcome(
@@ -268,6 +293,11 @@ class Submitter:
             " look for it (find_submitted) before you submit it again",
             url=self._client.url,
         )
+
+
+def _created(task: Mapping[str, Any]) -> float | None:
+    created = task.get("create_ts")
+    return float(created) if isinstance(created, (int, float)) else None
 
 
 def _check(method: str) -> None:

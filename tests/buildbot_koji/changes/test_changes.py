@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -486,6 +487,7 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
         "unusable",
     )
     assert "Data too long" in found[2]["comments"]
+    assert found[2]["properties"]["koji_unusable"] == 1
     assert refused == [bad, bad]
     assert len([line for line in logged if "can't become a change: DataError" in line]) == 1
     await site.polled()
@@ -493,6 +495,32 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
     assert [change["revision"] for change in found][3] == bad
     assert found[4]["properties"]["koji_health"] == "well"
     assert master.source._running.set_aside == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_record_that_is_left_out(site: Site) -> None:
+    """A record that can't be read is shown in the health, and becomes a change when it can."""
+    master = await site.listen(koji(events=["build-complete"]))
+    client = (await get_hub(master.master, "fake")).connection.client
+    client.limits = replace(client.limits, max_reply_bytes=100_000)
+    first, bad, last = (site.build() for _ in range(3))
+    rows = sorted(site.hub.state.rows("build"), key=lambda row: row["id"])
+    with site.hub.state.transaction():
+        site.hub.state.update("build", rows[-2]["id"], extra={"note": "x" * 300_000})
+    await site.polled()
+    await site.polled()
+    found = await master.until_changes(3)
+    health = found[2]["properties"]
+    assert [change["revision"] for change in found][:2] == [first, last]
+    assert (health["koji_health"], health["koji_unusable"]) == ("unusable", 1)
+    assert found[2]["comments"].startswith("events of ")
+    with site.hub.state.transaction():
+        site.hub.state.update("build", rows[-2]["id"], extra=None)
+    await site.polled()
+    await site.polled()
+    found = await master.until_changes(5)
+    assert [change["revision"] for change in found][3] == bad
+    assert found[4]["properties"]["koji_health"] == "well"
 
 
 @pytest_twisted.ensureDeferred

@@ -507,7 +507,7 @@ def test_unusable_build(event: str, changes: dict[str, Any]) -> None:
     assert [each.key for each in detailed] == keys
     assert good <= {each.build.build_id for each in detailed if "source" in each.build}
     if "x" * 300_000 in str(changes):
-        assert site.poller.unusable.count == 1
+        assert (site.poller.unusable.count, len(site.poller.unusable.reasons)) == (1, 1)
     # Later ones are found, too; nothing is logged again.
     count = site.poller.unusable.count
     site.pass_time(OVERLAP)
@@ -515,6 +515,20 @@ def test_unusable_build(event: str, changes: dict[str, Any]) -> None:
     site.tag(later)
     assert str(later) in " ".join(site.round()).replace(":", " ").split()
     assert site.poller.unusable.count == count
+
+
+def test_unusable_build_is_repaired() -> None:
+    """A build that could not be read is found as soon as it can, and counts no longer."""
+    site = Site("build-complete")
+    builds = [site.build(str(number)) for number in range(3)]
+    with site.hub.state.transaction():
+        site.hub.state.update("build", builds[1], extra={"note": "x" * 300_000})
+    site.round()
+    assert list(site.poller.unusable.reasons) == [f"the build after build {builds[0]}"]
+    with site.hub.state.transaction():
+        site.hub.state.update("build", builds[1], extra={})
+    assert f"build:{builds[1]}:" in " ".join(site.round())
+    assert site.poller.unusable.reasons == {}
 
 
 def test_many_unreadable_builds() -> None:

@@ -134,6 +134,12 @@ class HubState:
         self._touch(SEQUENCES, sequence)
         return self._sequences[sequence]
 
+    def rewind(self, sequence: str, last: int) -> None:
+        """Drop the rows after an id, and number the next ones from there, as a restored backup."""
+        for dropped in [each for each in self._tables[sequence] if each > last]:
+            self.delete(sequence, dropped)
+        self._sequences[sequence] = last
+
     def insert(self, table: str, row: Row, *, id: int | None = None) -> Row:
         """Store a row under ``row["id"]``, drawn from the table's sequence unless given."""
         if id is None:
