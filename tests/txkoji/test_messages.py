@@ -13,6 +13,7 @@ import pytest_twisted
 from twisted.internet import reactor
 
 from tests.support import DATA
+from tests.support.odd import JSON_VALUES, Mutator
 from txkoji import Connection, Profile, build_states, messages, task_states
 from txkoji.exceptions import MalformedMessage
 from txkoji.history import events
@@ -396,3 +397,30 @@ async def test_messages_to_text(connection: Connection) -> None:
         f"kojiadmin untagged hello-1.0-bus1 test-released {web}/buildinfo?buildID=10",
         f"kojiadmin's hello build for test-target closed {web}/taskinfo?taskID=92",
     ]
+
+
+def test_odd_frames(connection: Connection) -> None:
+    """Whatever a STOMP frame holds, it is read or refused as malformed, in one line."""
+    mutator = Mutator(20261126, JSON_VALUES)
+    whole = [
+        (TagUntag, frames("Tag")[0]),
+        (BuildStateChange, frames("BuildStateChange")[0]),
+        (TaskStateChange, frames("TaskStateChange")[0]),
+    ]
+    refusals: list[str] = []
+    for number in range(3000):
+        event, frame = whole[number % len(whole)]
+        headers, body = dict(frame.headers), frame.body
+        if number % 4 == 0:
+            odd = mutator(headers)
+            headers = odd if isinstance(odd, dict) else {}
+        elif number % 4 == 1:
+            body = mutator.text(body)
+        else:
+            body = json.dumps(mutator(json.loads(body)))
+        try:
+            event.from_frame(Frame(headers, body), connection)
+        except MalformedMessage as error:
+            refusals.append(str(error))
+    assert 500 < len(refusals) < 2500
+    assert not any("\n" in refusal for refusal in refusals)
