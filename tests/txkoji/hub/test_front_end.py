@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from twisted.internet.threads import deferToThread
 
 from tests.official_client.conftest import CLIENT
 from tests.support import apache
-from tests.support.apache import Apache
+from tests.support import kdc as kdcs
+from tests.support.apache import BY_TICKET, Apache
+from tests.support.kdc import KDC, REALM
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException, NotXMLRPC, TLSError
 from txkoji.testing import FakeHub
@@ -153,3 +156,43 @@ async def test_few_requests_on_a_connection(hub: FakeHub, start: Start) -> None:
     assert len(set(ids)) == 10
     assert len(hub.call("listTasks", {"method": "build"})) == 10
     await koji.close()
+
+
+@pytest.mark.xdist_group("kdc")
+@pytest.mark.skipif(
+    importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
+)
+@pytest.mark.skipif(not kdcs.is_there(), reason="apt-get install krb5-kdc krb5-admin-server")
+@pytest_twisted.ensureDeferred
+async def test_login_by_ticket(
+    hub: FakeHub, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mod_auth_gssapi lets a keytab in; its session is renewed and submits a task."""
+    directory = tmp_path / "kdc"
+    directory.mkdir(mode=0o755)
+    kdc = KDC(directory)
+    kdc.start()
+    try:
+        monkeypatch.setenv("KRB5_CONFIG", str(kdc.configuration))
+        service = kdc.keytab("HTTP/127.0.0.1", "service.keytab")
+        # The workers of Apache run as another user.
+        service.chmod(0o644)
+        robot = f"robot@{REALM}"
+        keytab = kdc.keytab(robot, "robot.keytab")
+        hub.add_user("robot", principals=[robot], permissions=["admin"])
+        front = start(login=BY_TICKET.format(keytab=service))
+        koji = Connection(
+            profile(
+                hub, front, authtype="kerberos", cert=None, principal=robot, keytab=str(keytab)
+            ),
+            reactor=reactor,
+            deadline=10,
+        )
+        await koji.login()
+        assert (await koji.getLoggedInUser()).name == "robot"
+        hub.sessions.expire_all()
+        task_id = await koji.submit("build", SOURCE.format(1), "demo", {"scratch": True})
+        assert hub.call("getTaskInfo", task_id)["state"] is not None
+        await koji.close()
+    finally:
+        kdc.stop()
