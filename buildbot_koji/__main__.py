@@ -40,7 +40,49 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="a RabbitMQ for the hub's messages, such as amqp://guest:guest@127.0.0.1",
     )
+    doctor = commands.add_parser(
+        "doctor",
+        help="what is wrong between this machine and a hub, and the remedy",
+        description="Check a hub, or all that a master.cfg names: the way there, the login, tags,"
+        " targets, packages, channels, files, brokers, the database. Nothing is changed anywhere."
+        " The exit status is 0 if all is well, 1 for warnings, 2 for errors.",
+    )
+    doctor.add_argument("profile", nargs="?", help="the hub's profile (default: koji)")
+    doctor.add_argument(
+        "--config", type=Path, metavar="FILE", help="check what this master.cfg names instead"
+    )
+    doctor.add_argument("--json", action="store_true", help="write one JSON value")
     return parser
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    if parsed.config is not None and not parsed.config.is_file():
+        print(f"there is no file {parsed.config}", file=sys.stderr)
+        return 2
+    try:
+        from buildbot_koji.cli.doctor.command import examine
+    except ModuleNotFoundError as error:
+        print(f"doctor needs {error.name}: pip install 'buildbot-koji[master]'", file=sys.stderr)
+        return 2
+    from twisted.internet.task import react
+
+    status = [2]
+
+    async def run(reactor: Any) -> None:
+        status[0] = await examine(
+            reactor,
+            sys.stdout,
+            profile=parsed.profile,
+            config=parsed.config,
+            as_json_text=parsed.json,
+        )
+
+    try:
+        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    except SystemExit as ended:
+        if ended.code:
+            return 2
+    return status[0]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,6 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: the command line without the program's name, by default the process's own.
     """
     parsed = _parser().parse_args(arguments)
+    if parsed.command == "doctor":
+        return _doctor(parsed)
     try:
         from buildbot_koji.cli.demo import Demo, DemoError
     except ModuleNotFoundError as error:

@@ -79,6 +79,10 @@ class DeclaredArguments:
             cls.arguments, others=bool(cls.passed_on)
         )
 
+    def declared_values(self) -> Mapping[str, Any]:
+        """Return the values of all arguments as the configuration gives them, defaults included."""
+        raise NotImplementedError
+
     @classmethod
     def _take_declarations(
         cls, own: Mapping[str, Argument], inherited: Mapping[str, Argument]
@@ -158,6 +162,10 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         super().__init__(**others)
         self._report(self.complaints())
 
+    def declared_values(self) -> Mapping[str, Any]:
+        """Return the values of all arguments, rendered or not."""
+        return {name: getattr(self, name) for name in self.arguments}
+
     def take_rendered(self) -> None:
         """Take the values that Buildbot rendered: numbers may be text."""
         for name, each in self.arguments.items():
@@ -193,7 +201,12 @@ class DeclaredService(DeclaredArguments):
         self._report(mistakes_in_name)
         if name is None or mistakes_in_name:
             values["name"] = self.default_name(values)
+        self._given = dict(values)
         super().__init__(**values)
+
+    def declared_values(self) -> Mapping[str, Any]:
+        """Return the values of all arguments, the name included."""
+        return self._given
 
     def default_name(self, values: Mapping[str, Any]) -> str:
         """Return the name of a service that is given none."""
@@ -211,3 +224,7 @@ class DeclaredObject(DeclaredArguments):
         self._values, others = self._take(args, kwargs)
         self._report(self.complaints_about(self._values))
         super().__init__(**others)
+
+    def declared_values(self) -> Mapping[str, Any]:
+        """Return the values of all arguments."""
+        return self._values

@@ -1,0 +1,122 @@
+"""``buildbot-koji doctor PROFILE`` and ``doctor --config master.cfg``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TextIO
+
+from buildbot.config.errors import ConfigErrors
+from buildbot.config.master import FileLoader
+from buildbot.process.properties import Properties
+from buildbot.secrets.manager import SecretManager
+from twisted.internet.defer import ensureDeferred
+
+from buildbot_koji.cli.doctor.broker import check_broker
+from buildbot_koji.cli.doctor.database import check_database
+from buildbot_koji.cli.doctor.findings import (
+    Finding,
+    as_json,
+    error,
+    exit_status,
+    lines,
+    ok,
+)
+from buildbot_koji.cli.doctor.hub import check_hub
+from buildbot_koji.cli.doctor.wanted import Wanted, wanted_of
+from buildbot_koji.hubs.hub import NamedHub
+from txkoji import Connection
+
+__all__ = ["examine"]
+
+
+async def examine(
+    reactor: Any,
+    out: TextIO,
+    *,
+    profile: str | None = None,
+    config: Path | None = None,
+    as_json_text: bool = False,
+) -> int:
+    """Check a hub, or all that a configuration names; nothing is changed anywhere.
+
+    Args:
+        reactor: the reactor.
+        out: where the findings go.
+        profile: the name of the hub's profile.
+        config: a ``master.cfg`` to check in place of a profile.
+        as_json_text: write one JSON value instead of lines.
+
+    Returns:
+        0 if all is well, 1 if there are warnings, 2 if something does not work.
+    """
+    found: list[tuple[str, list[Finding]]] = []
+    subjects = (
+        _subjects_of(config, reactor)
+        if config is not None
+        else _hub_subject(Wanted(profile or "koji"), reactor, None)
+    )
+    async for subject, findings in subjects:
+        found.append((subject, findings))
+        if not as_json_text:
+            print("\n".join(lines(subject, findings)), file=out, flush=True)
+    if as_json_text:
+        print(json.dumps(as_json(found), indent=1), file=out)
+    return exit_status(found)
+
+
+async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, list[Finding]]]:
+    try:
+        config = FileLoader(str(path.parent), path.name).loadConfig()
+    except ConfigErrors as problem:
+        remedy = "buildbot checkconfig says the same"
+        mistakes = [error("checkconfig", each, remedy) for each in problem.errors]
+        yield f"configuration {path}", mistakes
+        return
+    all_wanted = wanted_of(config)
+    if not all_wanted:
+        remedy = "it has no step, change source or reporter of this package"
+        yield f"configuration {path}", [error("hubs", "it names no Koji hub", remedy)]
+        return
+    hubs = ", ".join(str(each.profile) for each in all_wanted)
+    yield f"configuration {path}", [ok("hubs", hubs)]
+    secrets = SecretManager()
+    secrets.services = list(config.secretsProviders)
+    for wanted in all_wanted:
+        async for subject in _hub_subject(wanted, reactor, secrets):
+            yield subject
+    yield "database", list(await check_database(str(config.db.db_url), path.parent))
+
+
+async def _hub_subject(
+    wanted: Wanted, reactor: Any, secrets: Any
+) -> AsyncIterator[tuple[str, list[Finding]]]:
+    subject = f"hub {wanted.profile}"
+    try:
+        hub = await _rendered(wanted.profile, reactor, secrets)
+    except Exception as problem:  # noqa: BLE001 - a secret provider may raise anything
+        yield subject, [error("secrets", str(problem), "see secretsProviders of the configuration")]
+        return
+    connect = (
+        partial(hub.connect, reactor)
+        if isinstance(hub, NamedHub)
+        else partial(Connection, hub, reactor=reactor)
+    )
+    yield subject, [each async for each in check_hub(connect, wanted)]
+    for broker in wanted.brokers:
+        settings = await _rendered(broker, reactor, secrets)
+        yield f"broker {settings.host}", [each async for each in check_broker(settings, reactor)]
+
+
+async def _rendered(value: Any, reactor: Any, secrets: Any) -> Any:
+    """Return a hub or a broker with the values of its secrets."""
+    properties = Properties()
+    properties.master = SimpleNamespace(reactor=reactor, namedServices={"secrets": secrets})
+    return await ensureDeferred(_awaited(properties.render(value)))
+
+
+async def _awaited(deferred: Any) -> Any:
+    return await deferred

@@ -1,0 +1,80 @@
+"""What the doctor finds: lines, JSON and an exit status. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import attrs
+
+__all__ = ["Finding", "as_json", "error", "exit_status", "lines", "ok", "warning"]
+
+Level = Literal["ok", "warning", "error"]
+
+
+@attrs.frozen
+class Finding:
+    """One line of the doctor's.
+
+    Attributes:
+        level: ``ok``, ``warning`` (it works, or will for now) or ``error`` (it does not).
+        check: what was checked, in a word or two: ``login``, ``tag f44``.
+        text: what was found, in one line.
+        remedy: what to do, in one line; empty for ``ok``.
+    """
+
+    level: Level
+    check: str
+    text: str
+    remedy: str = ""
+
+
+def ok(check: str, text: str) -> Finding:
+    """Return that something is as it should be."""
+    return Finding("ok", check, _one_line(text))
+
+
+def warning(check: str, text: str, remedy: str) -> Finding:
+    """Return that something works, but not for long or not as configured."""
+    return Finding("warning", check, _one_line(text), _one_line(remedy))
+
+
+def error(check: str, text: str, remedy: str) -> Finding:
+    """Return that something does not work."""
+    return Finding("error", check, _one_line(text), _one_line(remedy))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:500]
+
+
+def lines(subject: str, findings: Iterable[Finding]) -> list[str]:
+    """Return the findings about a subject as lines for a terminal.
+
+    Args:
+        subject: what they are about: ``hub koji``.
+        findings: what was found, in the order of the checks.
+    """
+    made = [subject]
+    for each in findings:
+        made.append(f"  {each.level:<7} {each.check}: {each.text}")
+        if each.remedy:
+            made.append(f"          -> {each.remedy}")
+    return made
+
+
+def as_json(found: Sequence[tuple[str, Sequence[Finding]]]) -> dict[str, Any]:
+    """Return all findings as a JSON value: ``{"status": n, "subjects": [...]}``."""
+    return {
+        "status": exit_status(found),
+        "subjects": [
+            {"subject": subject, "findings": [attrs.asdict(each) for each in findings]}
+            for subject, findings in found
+        ],
+    }
+
+
+def exit_status(found: Sequence[tuple[str, Sequence[Finding]]]) -> int:
+    """Return 0 if all is well, 1 if there are warnings, 2 if there are errors."""
+    levels = {each.level for _, findings in found for each in findings}
+    return 2 if "error" in levels else 1 if "warning" in levels else 0

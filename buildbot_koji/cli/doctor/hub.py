@@ -1,0 +1,373 @@
+"""The checks of one hub, in their order: each needs what those before it found good."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import attrs
+from twisted.internet.threads import deferToThread
+
+from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from buildbot_koji.cli.doctor.network import answer_to, clock_difference, way_to
+from buildbot_koji.cli.doctor.wanted import Wanted
+from txkoji import Connection, build_states, paths, task_states
+from txkoji.exceptions import (
+    ConfigurationError,
+    HTTPStatusError,
+    HubFault,
+    KojiException,
+    KojiLoginException,
+    NotXMLRPC,
+    TLSError,
+)
+
+__all__ = ["check_hub"]
+
+MAX_CLOCK_DIFFERENCE = 60.0
+OLDEST = (1, 31)
+WARN_DAYS = 14
+
+
+@attrs.define
+class _Examined:
+    """A hub that is examined.
+
+    Attributes:
+        connection: the connection to it.
+        wanted: what is wanted of it.
+        is_reachable: it answers as a hub does.
+        user: who we are, None until the login.
+    """
+
+    connection: Connection
+    wanted: Wanted
+    is_reachable: bool = False
+    user: Any = None
+
+
+async def check_hub(connect: Callable[[], Connection], wanted: Wanted) -> AsyncIterator[Finding]:
+    """Check a hub.
+
+    Args:
+        connect: makes the connection.
+        wanted: what is wanted of the hub.
+    """
+    try:
+        connection = connect()
+    except ConfigurationError as problem:
+        yield error("profile", str(problem), "write it into one of the files that are named")
+        return
+    yield ok("profile", f"{connection.profile}: {connection.url}")
+    examined = _Examined(connection, wanted)
+    try:
+        for check in CHECKS:
+            try:
+                async for finding in check(examined):
+                    yield finding
+            except KojiException as problem:
+                what = check.__name__.strip("_").replace("_", " ")
+                yield error(what, str(problem), "the hub refused, or went away: try again")
+            if not examined.is_reachable:
+                return
+    finally:
+        await connection.close()
+
+
+async def _way(examined: _Examined) -> AsyncIterator[Finding]:
+    found = await deferToThread(lambda: list(way_to(examined.connection.url)))
+    examined.is_reachable = all(finding.level != "error" for finding in found)
+    for finding in found:
+        yield finding
+
+
+async def _reachable(examined: _Examined) -> AsyncIterator[Finding]:
+    koji = examined.connection
+    koji.deadline = 8.0
+    began = time.monotonic()
+    examined.is_reachable = False
+    try:
+        await koji.getAPIVersion()
+    except TLSError as problem:
+        yield error("hub", str(problem), "'serverca' of the profile must name the CA of the hub")
+    except NotXMLRPC as problem:
+        yield error(
+            "hub",
+            str(problem),
+            "a login portal, a proxy or a maintenance page answers: 'server' ends in /kojihub",
+        )
+    except HTTPStatusError as problem:
+        yield error("hub", str(problem), "is 'server' the address of a hub? It ends in /kojihub")
+    except KojiException as problem:
+        yield error("hub", str(problem), "see the lines above; then ask the hub's administrators")
+    else:
+        examined.is_reachable = True
+        yield ok("hub", f"answers in {(time.monotonic() - began) * 1000:.0f} ms")
+
+
+async def _clock(examined: _Examined) -> AsyncIterator[Finding]:
+    try:
+        _, headers = await deferToThread(answer_to, examined.connection.url)
+    except OSError:
+        return
+    difference = clock_difference(headers, time.time())
+    if difference is None:
+        return
+    if abs(difference) > MAX_CLOCK_DIFFERENCE:
+        ahead = "ahead of" if difference > 0 else "behind"
+        yield warning(
+            "clock",
+            f"the hub's clock is {abs(difference):.0f} s {ahead} this machine's",
+            "let both be set by NTP: Kerberos, and what is 'since' a time, depend on it",
+        )
+    else:
+        yield ok("clock", "as this machine's")
+
+
+async def _version(examined: _Examined) -> AsyncIterator[Finding]:
+    koji = examined.connection
+    try:
+        text = str(await koji.getKojiVersion())
+    except HubFault:
+        text = "older than 1.23"
+    parts = tuple(int(each) for each in text.split(".")[:2] if each.isdigit())
+    if parts < OLDEST:
+        yield warning("version", f"Koji {text}", "hubs before 1.31 are not tested with")
+    else:
+        yield ok("version", f"Koji {text}")
+    known = set(await koji.system.listMethods())
+    for method, where in examined.wanted.methods.items():
+        if method not in known:
+            yield error(
+                "plugin",
+                f"the hub has no {method}, which {where} needs",
+                "its plugin has to be installed there, or the step taken away",
+            )
+
+
+async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
+    for each in await examined.connection.credentials():
+        if each.problem is not None:
+            yield error(each.kind, each.problem, "the login can't work before that is right")
+        elif each.expires is not None:
+            ends = datetime.fromtimestamp(each.expires, timezone.utc)
+            days = int((each.expires - time.time()) // 86400)
+            if days < 0:
+                yield error(each.kind, f"{each.name} expired on {ends:%Y-%m-%d}", "get a new one")
+            elif days < WARN_DAYS and each.kind != "ticket":
+                yield warning(each.kind, f"{each.name} expires in {days} days", "get a new one")
+            else:
+                yield ok(each.kind, f"{each.name}, until {ends:%Y-%m-%d}")
+
+
+async def _login(examined: _Examined) -> AsyncIterator[Finding]:
+    koji, wanted = examined.connection, examined.wanted
+    if koji.settings.authtype == "noauth":
+        if wanted.logs_in:
+            yield error(
+                "login",
+                "the profile says authtype = noauth, and something here writes",
+                "give the profile, or a util.KojiHub, a way to log in",
+            )
+        return
+    try:
+        await koji.login()
+        examined.user = await koji.getLoggedInUser()
+    except (KojiLoginException, ConfigurationError) as problem:
+        level = error if wanted.logs_in else warning
+        remedy = "koji moshimoshi, as the user of the master, says the same"
+        yield level("login", str(problem), remedy)
+        return
+    if examined.user is None:
+        yield error("login", "the hub forgot the session at once", "ask the hub's administrators")
+        return
+    yield ok("login", f"as {examined.user.name}")
+    held = set(await koji.getPerms())
+    for names, where in wanted.permissions.items():
+        if not held & {*names, "admin"}:
+            yield warning(
+                "permission",
+                f"{examined.user.name} does not have {' or '.join(names)}, which {where} needs"
+                " unless a policy allows it",
+                f"koji grant-permission {names[0]} {examined.user.name}, by an admin",
+            )
+
+
+async def _targets(examined: _Examined) -> AsyncIterator[Finding]:
+    koji, wanted = examined.connection, examined.wanted
+    if not wanted.targets:
+        return
+    known = {str(each.name): each for each in await koji.getBuildTargets()}
+    for name, where in wanted.targets.items():
+        target = known.get(name)
+        if target is None:
+            yield error(
+                f"target {name}",
+                f"the hub has none; {where} names it",
+                _meant(name, known) or "koji list-targets shows those that there are",
+            )
+        else:
+            yield ok(f"target {name}", f"{target.build_tag_name} -> {target.dest_tag_name}")
+            wanted.tags.setdefault(str(target.dest_tag_name), f"target {name}")
+
+
+async def _tags(examined: _Examined) -> AsyncIterator[Finding]:
+    koji, wanted = examined.connection, examined.wanted
+    for name, where in wanted.tags.items():
+        tag = await koji.getTag(name)
+        if tag is None:
+            known = [str(each.name) for each in await koji.listTags()]
+            yield error(
+                f"tag {name}",
+                f"the hub has none; {where} names it",
+                _meant(name, known) or "koji list-tags shows those that there are",
+            )
+        elif tag.locked and name in wanted.written_tags:
+            yield error(
+                f"tag {name}",
+                f"is locked; {where} changes it",
+                f"koji edit-tag --unlock {name}, by an admin, or another tag",
+            )
+        elif tag.perm and name in wanted.written_tags and not await _has(examined, tag.perm):
+            yield warning(
+                f"tag {name}",
+                f"takes builds of those with the permission {tag.perm} only; {where} changes it",
+                f"koji grant-permission {tag.perm} {getattr(examined.user, 'name', 'USER')}",
+            )
+        else:
+            yield ok(f"tag {name}", "exists")
+
+
+async def _packages(examined: _Examined) -> AsyncIterator[Finding]:
+    koji, wanted = examined.connection, examined.wanted
+    for name, where in wanted.packages.items():
+        if await koji.getPackage(name) is None:
+            yield error(
+                f"package {name}",
+                f"the hub has none; {where} names it",
+                f"koji add-pkg --owner OWNER TAG {name} lists it, if the name is right",
+            )
+            continue
+        unlisted = [tag for tag in wanted.tags if not await _is_listed(koji, tag, name)]
+        if unlisted and len(unlisted) == len(wanted.tags):
+            yield warning(
+                f"package {name}",
+                f"is listed in none of {', '.join(unlisted)}",
+                f"koji add-pkg --owner OWNER {unlisted[0]} {name}",
+            )
+        else:
+            yield ok(f"package {name}", "exists")
+
+
+async def _is_listed(koji: Connection, tag: str, package: str) -> bool:
+    try:
+        return bool(await koji.checkTagPackage(tag, package))
+    except HubFault:
+        return False
+
+
+async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
+    koji = examined.connection
+    names = examined.wanted.channels or {"default": "Koji"}
+    for name, where in names.items():
+        channel = await koji.getChannel(name)
+        if channel is None:
+            known = [str(each.name) for each in await koji.listChannels()]
+            yield error(
+                f"channel {name}", f"the hub has none; {where} names it", _meant(name, known) or ""
+            )
+            continue
+        hosts = [each for each in await koji.listHosts(channelID=name, enabled=True) if each.ready]
+        waiting = await koji.listTasks(
+            {"state": [task_states.FREE], "channel_id": channel.id}, {"countOnly": True}
+        )
+        if not hosts:
+            yield warning(
+                f"channel {name}",
+                f"no builder is ready, {waiting} tasks wait",
+                "koji list-hosts --channel shows why; tasks wait until one is",
+            )
+        else:
+            yield ok(f"channel {name}", f"{len(hosts)} builders ready, {waiting} tasks wait")
+
+
+async def _files(examined: _Examined) -> AsyncIterator[Finding]:
+    koji = examined.connection
+    if koji.topurl is None:
+        level = error if examined.wanted.downloads else warning
+        yield level(
+            "kojifiles",
+            "the profile names no 'topurl': logs and RPMs can't be downloaded from there",
+            "topurl = https://.../kojifiles in the profile",
+        )
+        return
+    for build in await koji.listBuilds(
+        state=build_states.COMPLETE,
+        type="rpm",
+        queryOpts={"order": "-build_id", "limit": 20},
+    ):
+        rpms = await koji.listRPMs(build.build_id, queryOpts={"limit": 1})
+        if not rpms:
+            continue
+        rpm = rpms[0]
+        path = paths.rpm_path(
+            build.package_name,
+            build.version,
+            build.release,
+            f"{rpm.name}-{rpm.version}-{rpm.release}.{rpm.arch}.rpm",
+            rpm.arch,
+            volume=build.volume_name,
+        )
+        url = paths.url_of(koji.topurl, path)
+        try:
+            status, headers = await deferToThread(answer_to, url, Range="bytes=0-0")
+        except OSError as problem:
+            yield error("kojifiles", f"{url}: {problem}", "is 'topurl' of the profile right?")
+            return
+        if status == 206 and headers.get("content-range", "").startswith("bytes 0-0/"):
+            yield ok("kojifiles", "readable, also in parts")
+        elif status == 200:
+            yield warning(
+                "kojifiles",
+                "does not give parts of files: an interrupted download starts over, logs are"
+                " fetched from the hub",
+                "let the server, or the cache before it, answer Range",
+            )
+        else:
+            yield error(
+                "kojifiles",
+                f"{url} answers with status {status}",
+                "is 'topurl' of the profile right? /kojifiles of the hub may need another name",
+            )
+        return
+
+
+async def _has(examined: _Examined, permission: str) -> bool:
+    if examined.user is None:
+        return False
+    return bool({permission, "admin"} & set(await examined.connection.getPerms()))
+
+
+def _meant(name: str, known: Any) -> str:
+    """Return what may have been meant by a name."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+CHECKS = (
+    _way,
+    _reachable,
+    _clock,
+    _version,
+    _credentials,
+    _login,
+    _targets,
+    _tags,
+    _packages,
+    _channels,
+    _files,
+)
+"""In this order; without a reachable hub, those after it say nothing."""

@@ -1,0 +1,133 @@
+"""The way to a hub, step by step: proxy, name, connection, certificate. For a thread: it blocks."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+
+__all__ = ["way_to"]
+
+LIMIT = 10.0
+"""Seconds for each step."""
+
+WARN_DAYS = 14
+DAY = 86400.0
+
+
+def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
+    """Check the way to a server; ends with the first thing that does not work.
+
+    Whether the server's certificate is accepted is not looked at: the client decides that.
+
+    Args:
+        url: the server's.
+        limit: seconds for each step.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    port = port or (443 if parts.scheme == "https" else 80)
+    what = host
+    proxy = urllib.request.getproxies_environment().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
+        # Not the whole address: a password may be in it.
+        named = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+        host, port = named.hostname or "", named.port or 80
+        what = f"the proxy {host}:{port}"
+        yield ok("proxy", f"requests to {parts.hostname} go through {what}")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as problem:
+        yield error(
+            "DNS",
+            f"{host} has no address: {problem}",
+            "check the name in 'server' of the profile (or of the proxy), and this machine's DNS",
+        )
+        return
+    yield ok("DNS", f"{host} is {', '.join(sorted({str(each[4][0]) for each in found})[:4])}")
+    try:
+        connection = socket.create_connection((host, port), timeout=limit)
+    except OSError as problem:
+        yield error(
+            "TCP",
+            f"{what} takes no connection at port {port}: {problem}",
+            "is the hub up, the port right, and open in the firewalls between?",
+        )
+        return
+    with connection:
+        yield ok("TCP", f"{what} listens at port {port}")
+        if parts.scheme == "https" and what == host:
+            yield from _certificate(connection, host)
+
+
+def _certificate(connection: socket.socket, host: str) -> Iterator[Finding]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with context.wrap_socket(connection, server_hostname=host) as secured:
+            encoded = secured.getpeercert(binary_form=True) or b""
+            version = secured.version()
+        certificate = x509.load_der_x509_certificate(encoded)
+    except (OSError, ValueError) as problem:
+        yield error(
+            "TLS",
+            f"no TLS with {host}: {problem}",
+            "is it an https server at all? A proxy or load balancer may end the handshake",
+        )
+        return
+    ends = certificate.not_valid_after_utc
+    days = int((ends.timestamp() - time.time()) // DAY)
+    if days < 0:
+        yield error(
+            "TLS",
+            f"the certificate of {host} expired on {ends:%Y-%m-%d}",
+            "the hub's administrators have to renew it",
+        )
+    elif days < WARN_DAYS:
+        yield warning(
+            "TLS",
+            f"the certificate of {host} expires in {days} days",
+            "tell the hub's administrators",
+        )
+    else:
+        yield ok("TLS", f"{version}; the certificate of {host} is valid until {ends:%Y-%m-%d}")
+
+
+def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict[str, str]]:
+    """Return the status and the headers (lower case) of a GET, through a proxy where one is set.
+
+    Nothing secret is sent, and nothing of the answer is believed; so no certificate is verified.
+
+    Raises:
+        OSError: there is no answer.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - a checked http(s) URL
+    try:
+        with opener.open(request, timeout=limit) as answer:
+            return answer.status, {name.lower(): value for name, value in answer.headers.items()}
+    except urllib.error.HTTPError as status:
+        with status:
+            return status.code, {name.lower(): value for name, value in status.headers.items()}
+
+
+def clock_difference(headers: dict[str, str], now: float) -> float | None:
+    """Return the seconds that a server's clock is ahead of ours, None if it does not say. Pure."""
+    try:
+        told = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return told.timestamp() - now

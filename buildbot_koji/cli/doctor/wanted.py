@@ -1,0 +1,143 @@
+"""What a ``master.cfg`` wants of each hub: read from what its plugins declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from buildbot.process.buildstep import BuildStep
+
+from buildbot_koji.arguments.checks import is_renderable
+from buildbot_koji.arguments.plugins import DeclaredArguments
+from buildbot_koji.hubs.brokers import KojiBroker
+from txkoji import is_glob
+
+__all__ = ["Wanted", "wanted_of"]
+
+TAGS = ("tag", "tags", "from_tag", "to_tag", "basetag", "sidetag")
+TARGETS = ("target", "targets")
+PACKAGES = ("packages",)
+CHANNELS = ("channel",)
+
+PERMISSIONS: Mapping[str, tuple[str, ...]] = {
+    "KojiDistRepo": ("dist-repo",),
+    "KojiImageBuild": ("image", "livecd", "appliance", "livemedia"),
+    "KojiKiwiBuild": ("image",),
+    "KojiOSBuild": ("image",),
+    "KojiRegenRepo": ("regen-repo", "repo"),
+    "KojiRunroot": ("runroot",),
+}
+"""A permission, one of several, that Koji asks for by default; by the name of the step."""
+
+PLUGINS: Mapping[str, str] = {
+    "KojiContainerBuild": "buildContainer",
+    "KojiCreateSideTag": "createSideTag",
+    "KojiKiwiBuild": "kiwiBuild",
+    "KojiOSBuild": "osbuildImage",
+    "KojiRemoveSideTag": "removeSideTag",
+    "KojiRunroot": "runroot",
+}
+"""The hub method without which a step can't work; by the name of the step."""
+
+
+@attrs.define
+class Wanted:
+    """What is wanted of one hub. Names with a glob or a property in them are left out.
+
+    Attributes:
+        profile: a profile's name, or a ``util.KojiHub``.
+        logs_in: something writes.
+        tags: names of tags, each with who names it.
+        written_tags: the tags among them that builds go into or out of.
+        targets: names of build targets, each with who names it.
+        packages: names of packages by tag, each with who names it.
+        channels: names of channels, each with who names it.
+        permissions: sets of permissions of which one is needed, each with who needs it.
+        methods: hub methods that must be there, each with who needs it.
+        brokers: the brokers of its messages.
+        downloads: something reads kojifiles.
+    """
+
+    profile: Any
+    logs_in: bool = False
+    tags: dict[str, str] = attrs.field(factory=dict)
+    written_tags: set[str] = attrs.field(factory=set)
+    targets: dict[str, str] = attrs.field(factory=dict)
+    packages: dict[str, str] = attrs.field(factory=dict)
+    channels: dict[str, str] = attrs.field(factory=dict)
+    permissions: dict[tuple[str, ...], str] = attrs.field(factory=dict)
+    methods: dict[str, str] = attrs.field(factory=dict)
+    brokers: list[KojiBroker] = attrs.field(factory=list)
+    downloads: bool = False
+
+
+def wanted_of(config: Any) -> list[Wanted]:
+    """Return what a configuration wants of each hub that it names.
+
+    Args:
+        config: Buildbot's MasterConfig.
+    """
+    found: dict[str, Wanted] = {}
+    for plugin, where in _plugins(config):
+        hub = plugin.declared_values().get("profile")
+        if hub is None or (is_renderable(hub) and not hasattr(hub, "complaints_about")):
+            continue
+        wanted = found.setdefault(repr(hub), Wanted(hub))
+        _add(wanted, plugin, where)
+    return list(found.values())
+
+
+def _plugins(config: Any) -> Iterator[tuple[Any, str]]:
+    """Yield our plugins in a configuration, each with where it is."""
+    for source in config.change_sources:
+        if isinstance(source, DeclaredArguments):
+            yield source, f"change source {source.declared_values()['name']}"
+    services = config.services
+    for service in services.values() if isinstance(services, dict) else services:
+        if isinstance(service, DeclaredArguments):
+            yield service, f"reporter {service.declared_values()['name']}"
+    for builder in config.builders:
+        for factory in builder.factory.steps:
+            step = factory.buildStep() if hasattr(factory, "buildStep") else factory
+            if isinstance(step, DeclaredArguments) and isinstance(step, BuildStep):
+                yield step, f"builder {builder.name}"
+
+
+def _add(wanted: Wanted, plugin: Any, where: str) -> None:
+    kind = type(plugin).__name__
+    is_source = where.startswith("change source")
+    wanted.logs_in |= not is_source and not kind.startswith(("KojiDownload", "KojiWaitRepo"))
+    wanted.downloads |= kind.startswith("KojiDownload")
+    known = {TAGS: wanted.tags, TARGETS: wanted.targets, CHANNELS: wanted.channels}
+    for names, into in known.items():
+        for name in _names(plugin, names):
+            into.setdefault(name, where)
+    if kind in {"KojiTag", "KojiUntag", "KojiMove"}:
+        wanted.written_tags.update(_names(plugin, ("tag", "from_tag", "to_tag")))
+    for name in _names(plugin, ("on_success", "on_failure")):
+        wanted.tags.setdefault(name, where)
+        wanted.written_tags.add(name)
+    if is_source:
+        for name in _names(plugin, PACKAGES):
+            wanted.packages.setdefault(name, where)
+    if kind in PERMISSIONS:
+        wanted.permissions.setdefault(PERMISSIONS[kind], where)
+    if kind in PLUGINS:
+        wanted.methods.setdefault(PLUGINS[kind], where)
+    bus = plugin.declared_values().get("bus")
+    if isinstance(bus, KojiBroker) and bus not in wanted.brokers:
+        wanted.brokers.append(bus)
+
+
+def _names(plugin: Any, arguments: Iterable[str]) -> Iterator[str]:
+    """Yield the names that a plugin's arguments give, those that are known before a build."""
+    for argument in arguments:
+        value = plugin.declared_values().get(argument)
+        if isinstance(value, Mapping):
+            value = list(value.values())
+        if isinstance(value, str):
+            value = [value]
+        for each in value if isinstance(value, (list, tuple)) else ():
+            if isinstance(each, str) and each and not is_glob(each) and "%(" not in each:
+                yield each

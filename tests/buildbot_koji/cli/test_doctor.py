@@ -1,0 +1,435 @@
+"""``buildbot-koji doctor`` finds each planted fault, and nothing wrong with a good setup."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from buildbot_koji.cli.doctor.command import examine
+from tests.support import PROCESS_LIMIT
+from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.hub(tls=True, anonymous_user=None, build_seconds=0.1)
+
+CONFIG = """
+from buildbot.plugins import changes, reporters, schedulers, steps, util, worker
+c = BuildmasterConfig = {{
+    "buildbotNetUsageData": None,
+    "protocols": {{"null": {{}}}},
+    "db": {{"db_url": "{db}"}},
+    "workers": [worker.LocalWorker("w")],
+    "change_source": [
+        changes.KojiChangeSource("fake", name="s", tags=["{tag}"], packages=["{package}"]{bus})
+    ],
+    "builders": [
+        util.BuilderConfig(
+            name="b",
+            workernames=["w"],
+            factory=util.BuildFactory([
+                steps.KojiBuild("fake", target="{target}", source="git+https://a.example/b.git#c"),
+                steps.KojiTag("fake", tag="demo-released", builds=util.Property("koji_nvr")),
+                {step}
+            ]),
+        )
+    ],
+    "schedulers": [schedulers.AnyBranchScheduler(name="all", builderNames=["b"])],
+}}
+"""
+
+
+@dataclass
+class Site:
+    """A machine with a master.cfg and a koji.conf, and a hub."""
+
+    hub: FakeHub
+    home: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    def __post_init__(self) -> None:
+        (self.home / ".koji").mkdir()
+        self.profile = self.home / ".koji" / "config"
+        self.profile.write_text(self.hub.profile_text("fake", user="kojiadmin"), encoding="utf-8")
+        (self.home / "state.sqlite").touch()
+        self.values = {
+            "db": "sqlite:///state.sqlite",
+            "tag": "demo-candidate",
+            "package": "hello",
+            "target": "demo",
+            "step": "",
+            "bus": "",
+        }
+
+    def set(self, key: str, value: str | None) -> None:
+        """Change a setting of the profile; None takes it away."""
+        text = re.sub(rf"(?m)^{key} =.*\n", "", self.profile.read_text(encoding="utf-8"))
+        line = "" if value is None else f"{key} = {value}\n"
+        self.profile.write_text(f"{text}{line}", encoding="utf-8")
+
+    async def doctor(self, *, profile_only: bool = False) -> tuple[int, list[dict[str, Any]]]:
+        """Return the exit status and all findings."""
+        path = self.home / "master.cfg"
+        path.write_text(CONFIG.format(**self.values), encoding="utf-8")
+        out = io.StringIO()
+        status = await examine(
+            reactor,
+            out,
+            profile="fake",
+            config=None if profile_only else path,
+            as_json_text=True,
+        )
+        subjects = json.loads(out.getvalue())["subjects"]
+        return status, [each for subject in subjects for each in subject["findings"]]
+
+
+@pytest.fixture
+def site(hub: FakeHub, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Give a good setup."""
+    return Site(hub, empty_home, monkeypatch)
+
+
+def _bad_certificate(site: Site) -> None:
+    path = site.home / "bad.pem"
+    path.write_text("no certificate", encoding="utf-8")
+    site.set("cert", str(path))
+
+
+def _unknown_ca(site: Site) -> None:
+    from txkoji.testing.front.certificates import CertificateAuthority
+
+    other = CertificateAuthority(site.home)
+    site.set("serverca", str(other.certificate_path))
+
+
+def _one_listed_elsewhere(site: Site) -> None:
+    site.hub.call("packageListAdd", "demo-build", "elsewhere", "kojiadmin")
+    site.values["package"] = "elsewhere"
+
+
+def _stopped_hosts(site: Site) -> None:
+    site.hub.call("disableHost", "builder1")
+
+
+def _locked(site: Site) -> None:
+    site.hub.call("editTag2", "demo-released", locked=True)
+
+
+def _wrong_password(site: Site) -> None:
+    for key, value in (("authtype", "password"), ("user", "alice"), ("password", "planted-secret")):
+        site.set(key, value)
+
+
+def _needs_permission(site: Site) -> None:
+    site.hub.call("editTag2", "demo-released", perm="livemedia")
+    site.profile.write_text(site.hub.profile_text("fake", user="alice"), encoding="utf-8")
+
+
+def _no_permission(site: Site) -> None:
+    site.profile.write_text(site.hub.profile_text("fake", user="alice"), encoding="utf-8")
+    site.values["step"] = 'steps.KojiRegenRepo("fake", tag="demo-build"),'
+
+
+def _no_plugin(site: Site) -> None:
+    site.hub.without_plugins("sidetag")
+    site.values["step"] = 'steps.KojiCreateSideTag("fake", basetag="demo-build"),'
+
+
+def _set(key: str, value: str | None) -> Callable[[Site], None]:
+    return lambda site: site.set(key, value)
+
+
+def _value(key: str, value: str) -> Callable[[Site], None]:
+    return lambda site: site.values.update({key: value})
+
+
+def _proxy(site: Site) -> None:
+    site.monkeypatch.setenv("HTTPS_PROXY", "http://me:planted-secret@127.0.0.1:9")
+
+
+# fmt: off
+FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
+    # What is broken: how, and the level, the check, the text and the remedy that are to be found.
+    "no profile": (
+        lambda site: site.profile.write_text("[other]\nserver=http://x/"),
+        "error",
+        "profile",
+        "no Koji profile 'fake'",
+        "write it into",
+    ),
+    "no server": (_set("server", None), "error", "profile", "has no 'server'", "write it"),
+    "broken url": (
+        _set("server", "ftp://hub.example.com/"),
+        "error",
+        "profile",
+        "no http:// or https:// address",
+        "",
+    ),
+    "unreadable file": (
+        lambda site: site.profile.write_bytes(b"[fake]\nserver=\xff"),
+        "error",
+        "profile",
+        "not UTF-8",
+        "",
+    ),
+    "odd number": (_set("timeout", "many"), "error", "profile", "not a whole number", ""),
+    "unknown name": (
+        _set("server", "https://hub.invalid/kojihub"),
+        "error",
+        "DNS",
+        "hub.invalid has no address",
+        "this machine's DNS",
+    ),
+    "nothing listens": (
+        _set("server", "https://127.0.0.1:9/kojihub"),
+        "error",
+        "TCP",
+        "no connection at port 9",
+        "is the hub up",
+    ),
+    "dead proxy": (_proxy, "error", "TCP", "the proxy 127.0.0.1:9", "firewalls"),
+    "plain http port": (
+        lambda site: site.set("server", f"https://127.0.0.1:{site.plain}/kojihub"),
+        "error",
+        "TLS",
+        "no TLS with",
+        "https server at all",
+    ),
+    "unknown CA": (_unknown_ca, "error", "hub", "certificate", "serverca"),
+    "no hub there": (
+        lambda site: site.set("server", f"{site.hub.url.removesuffix('/kojihub')}/nothing"),
+        "error",
+        "hub",
+        "404",
+        "ends in /kojihub",
+    ),
+    "offline hub": (lambda site: site.hub.offline("database outage"), "error", "hub", "outage", ""),
+    "unusable certificate": (
+        _bad_certificate,
+        "error",
+        "certificate",
+        "bad.pem",
+        "login can't work",
+    ),
+    "missing certificate": (
+        _set("cert", "/nowhere/me.pem"),
+        "error",
+        "certificate",
+        "/nowhere/me.pem",
+        "login",
+    ),
+    "no way to log in": (
+        _set("authtype", "noauth"),
+        "error",
+        "login",
+        "authtype = noauth",
+        "a way to log in",
+    ),
+    "wrong password": (_wrong_password,
+        "error",
+        "login",
+        "refuses",
+        "moshimoshi",
+    ),
+    "unknown target": (
+        _value("target", "dmeo"),
+        "error",
+        "target dmeo",
+        "builder b names it",
+        "did you mean demo?",
+    ),
+    "unknown tag": (
+        _value("tag", "demo-candidat"),
+        "error",
+        "tag demo-candidat",
+        "change source s names it",
+        "did you mean demo-candidate?",
+    ),
+    "locked tag": (
+        _locked,
+        "error",
+        "tag demo-released",
+        "is locked",
+        "koji edit-tag --unlock demo-released",
+    ),
+    "tag with permission": (
+        _needs_permission,
+        "warning",
+        "tag demo-released",
+        "livemedia only",
+        "koji grant-permission livemedia alice",
+    ),
+    "unknown package": (
+        _value("package", "hallo"),
+        "error",
+        "package hallo",
+        "the hub has none",
+        "koji add-pkg",
+    ),
+    "unlisted package": (
+        _one_listed_elsewhere,
+        "warning",
+        "package elsewhere",
+        "is listed in none",
+        "koji add-pkg --owner OWNER",
+    ),
+    "missing permission": (
+        _no_permission,
+        "warning",
+        "permission",
+        "regen-repo or repo",
+        "koji grant-permission",
+    ),
+    "missing plugin": (_no_plugin, "error", "plugin", "no createSideTag", "installed"),
+    "no builder": (
+        _stopped_hosts,
+        "warning",
+        "channel default",
+        "no builder is ready",
+        "koji list-hosts",
+    ),
+    "unknown channel": (
+        _value(
+            "step",
+            'steps.KojiBuild("fake", target="demo", source="git+https://a.example/b.git#c", channel="defauld"),',
+        ),
+        "error",
+        "channel defauld",
+        "the hub has none",
+        "did you mean default?",
+    ),
+    "no topurl": (_set("topurl", None), "warning", "kojifiles", "no 'topurl'", "topurl ="),
+    "wrong topurl": (
+        lambda site: site.set("topurl", f"{site.hub.url}/files"),
+        "error",
+        "kojifiles",
+        "status 4",
+        "topurl",
+    ),
+    "no database file": (
+        lambda site: (site.home / "state.sqlite").unlink(),
+        "warning",
+        "database",
+        "not there yet",
+        "create-master",
+    ),
+    "database down": (
+        _value("db", "postgresql+psycopg2://me:planted-secret@127.0.0.1:9/x"),
+        "error",
+        "database",
+        "onnection",
+        "db_url",
+    ),
+    "mysql charset": (
+        _value("db", "mysql+pymysql://127.0.0.1/x"),
+        "warning",
+        "database",
+        "utf8mb4",
+        "charset=utf8mb4",
+    ),
+    "broken configuration": (
+        _value("step", "steps.KojiBuild(),"),
+        "error",
+        "checkconfig",
+        "",
+        "buildbot checkconfig",
+    ),
+}
+# fmt: on
+
+
+async def build(hub: FakeHub) -> None:
+    """Let the hub have a build, whose files can be looked for."""
+    from txkoji import Connection, TaskWatcher
+
+    task_id = hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
+    koji = Connection("fake", reactor=reactor)
+    await TaskWatcher(koji, reactor, interval=0.05).watch(task_id).done
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_good_setup(site: Site) -> None:
+    """Nothing wrong is said, and much is looked at."""
+    await build(site.hub)
+    status, found = await site.doctor()
+    assert [each for each in found if each["level"] != "ok"] == []
+    assert status == 0
+    checks = {each["check"] for each in found}
+    assert {"login", "target demo", "tag demo-released", "package hello", "kojifiles"} <= checks
+    status, found = await site.doctor(profile_only=True)
+    assert (status, {each["level"] for each in found}) == (0, {"ok"})
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+@pytest_twisted.ensureDeferred
+async def test_planted_fault(site: Site, name: str) -> None:
+    """It is found, named, and has a remedy; no secret is shown."""
+    if name in {"wrong topurl", "no topurl"}:
+        await build(site.hub)
+    plant, level, check, text, remedy = FAULTS[name]
+    if name == "plain http port":
+        plain = FakeHub(reactor)
+        await plain.start()
+        site.plain = plain.url.split(":")[2].split("/")[0]  # type: ignore[attr-defined]
+    plant(site)
+    status, found = await site.doctor()
+    if name == "plain http port":
+        await plain.stop()
+    bad = [each for each in found if each["level"] != "ok"]
+    matching = [each for each in bad if each["check"] == check and text in each["text"]]
+    assert matching, bad
+    assert matching[0]["level"] == level
+    assert remedy in matching[0]["remedy"]
+    assert matching[0]["remedy"]
+    assert status == (2 if any(each["level"] == "error" for each in bad) else 1)
+    assert "planted-secret" not in json.dumps(found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
+    """Login and queue are looked at; no queue is a warning, a wrong password an error."""
+    pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
+    bus = (
+        f', bus=util.KojiAMQP("{broker.url}", user="{USER}", password="{{}}", queue="doctor-{{}}",'
+        ' routing_keys=["koji.#"], allow_insecure_login=True)'
+    )
+    site.values["bus"] = bus.format(PASSWORD, "nowhere")
+    status, found = await site.doctor()
+    [queue] = [each for each in found if each["check"] == "queue"]
+    assert (status, queue["level"]) == (1, "warning")
+    assert "nowhere" in queue["text"]
+    site.values["bus"] = bus.format("wrong-planted-secret", "nowhere")
+    status, found = await site.doctor()
+    [refused] = [each for each in found if each["check"] == "broker"]
+    assert (status, refused["level"]) == (2, "error")
+    assert "planted-secret" not in json.dumps(found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_command(site: Site) -> None:
+    """It writes lines for people, and ends with the status; a mistake is a line, no traceback."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "buildbot_koji", "doctor", *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=PROCESS_LIMIT, check=False
+        )
+
+    good = await deferToThread(run, "fake")
+    assert (good.returncode, good.stderr) == (0, "")
+    assert re.search(r"^hub fake\n  ok      profile: fake: https://", good.stdout)
+    assert "  ok      login: as kojiadmin\n" in good.stdout
+    missing = await deferToThread(run, "--config", "/nowhere/master.cfg")
+    assert (missing.returncode, missing.stderr) == (2, "there is no file /nowhere/master.cfg\n")
