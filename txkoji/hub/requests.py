@@ -177,8 +177,10 @@ class Requester:
         try:
             # A little later than the limits inside, which say more of what went wrong.
             result = await attempt.addTimeout(left + 0.05, self._reactor)
-        except HubFault:
-            self._answered(sent)
+        except HubFault as fault:
+            self._was_answered = True
+            if not is_passing(fault):
+                self._count_answer(sent)
             raise
         except DeferredTimeout as error:
             raise RequestTimeout(
@@ -186,12 +188,12 @@ class Requester:
                 f" {limits.deadline:g} s",
                 url=self._url,
             ) from error
-        self._answered(sent)
+        self._was_answered = True
+        self._count_answer(sent)
         self._set_trouble(None)
         return result
 
-    def _answered(self, sent: float) -> None:
-        self._was_answered = True
+    def _count_answer(self, sent: float) -> None:
         now = self._reactor.seconds()
         self.statistics.took(now - sent, now)
 

@@ -61,7 +61,9 @@ def _fetch(request: Request) -> Reply:
 
 
 class ServedMaster(Workbench):
-    """A workbench with a change source, a reporter and the Koji pages.
+    """A workbench with a change source, two reporters and the Koji pages.
+
+    One waits for a builder that does not exist, the other tags into a tag that does not exist.
 
     Args:
         directory: the master's base directory.
@@ -85,9 +87,13 @@ class ServedMaster(Workbench):
         tagging = reporters.KojiTagReporter(
             name="gating", profile=profile, requires=["any", "other"], on_success={"tag": "demo"}
         )
+        strict = reporters.KojiTagReporter(
+            name="tagging", profile=profile, builders=["any"], on_success={"tag": "nowhere"}
+        )
         super().__init__(
             directory,
             tagging,
+            strict,
             *services,
             change_source=[source],
             www={

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
-from buildbot_koji.hubs.hub import hubs_of
+from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
@@ -88,8 +89,11 @@ async def test_pages(served: ServedMaster) -> None:
     [source] = (await served.ask("api/sources")).json["sources"]
     assert (source["name"], source["state"]) == ("koji", "listening")
 
-    [reporter] = (await served.ask("api/deliveries")).json["reporters"]
-    assert (reporter["name"], reporter["kind"]) == ("gating", "KojiTagReporter")
+    shown = (await served.ask("api/deliveries")).json["reporters"]
+    assert [(each["name"], each["kind"]) for each in shown] == [
+        ("gating", "KojiTagReporter"),
+        ("tagging", "KojiTagReporter"),
+    ]
 
     assert (await served.ask("health")).json == {"ok": True, "reasons": []}
     await served.ended(request)
@@ -140,6 +144,82 @@ async def test_buttons(served: ServedMaster) -> None:
     assert (await served.press("api/sources/koji/resume", Origin=origin)).code == 200
     [source_now] = (await served.ask("api/sources")).json["sources"]
     assert source_now["state"] == "listening"
+
+
+@pytest_twisted.ensureDeferred
+async def test_gates_and_dead_letters(served: ServedMaster) -> None:
+    """A gate names the votes that are missing; a dead letter says why, and is sent again."""
+    nvr = await served.built("hello")
+    ended = await served.build(
+        steps.KojiCall(profile=served.profile, method="getAPIVersion"), koji_nvr=nvr
+    )
+    assert ended.result == "success", ended.text
+
+    async def shown(name: str) -> Any:
+        found = (await served.ask("api/deliveries")).json["reporters"]
+        return next(each for each in found if each["name"] == name)
+
+    async def has_gate() -> bool:
+        return bool((await shown("gating"))["gates"])
+
+    await poll(has_gate)
+    [gate] = (await shown("gating"))["gates"]
+    assert (gate["nvr"], gate["votes_there"], gate["votes_missing"]) == (nvr, ["any"], ["other"])
+
+    async def is_dead() -> bool:
+        return bool((await shown("tagging"))["dead"])
+
+    await poll(is_dead)
+    [letter] = (await shown("tagging"))["dead"]
+    assert letter["nvr"] == nvr
+    assert "nowhere" in letter["reason"]
+    path = "api/deliveries/tagging/redeliver"
+    nothing = await served.press(path, {"ids": ["other"]})
+    assert nothing.json == {"message": "no dead letters of tagging"}
+    served.hub.add_tag("nowhere")
+    served.hub.add_package("nowhere", "hello")
+    again = await served.press(path, {"ids": [letter["id"]]})
+    assert again.json == {"message": "trying 1 dead letter of tagging again"}
+    await until(lambda: nvr in [each["nvr"] for each in served.hub.call("listTagged", "nowhere")])
+
+    async def is_settled() -> bool:
+        reporter = await shown("tagging")
+        return reporter["dead"] == reporter["pending"] == []
+
+    await poll(is_settled)
+
+
+@pytest_twisted.ensureDeferred
+async def test_outage_and_history(served: ServedMaster) -> None:
+    """An unreachable hub says since when and why; the history of a day survives a restart."""
+    await until_listening(served)
+    [hub] = hubs_of(served.master)
+    await hub.survey.ask([1, 1])
+    assert [each.ours for each in hub.status().survey.channels if each.ours] == [2]
+    await hub.survey.sample(1, 5, 2)
+    await hub.survey.sample(1, 6, 2)
+    points = (await served.ask("api/history?hub=hub-www")).json["points"]
+    assert [point[3:] for point in points] == [[1, 5, 2], [1, 1, 0]]
+
+    served.hub.offline("maintenance until noon")
+    assert (await served.press("api/sources/koji/poll")).code == 200
+
+    async def state() -> Any:
+        [shown] = (await served.ask("api/overview")).json["hubs"]
+        return shown
+
+    async def is_unreachable() -> bool:
+        return bool((await state())["state"] == "unreachable")
+
+    await poll(is_unreachable)
+    shown = await state()
+    assert "maintenance until noon" in shown["reason"]
+    assert shown["since"] >= shown["last_heard"]
+    served.hub.online()
+
+    await hub.disownServiceParent()
+    again = await get_hub(served.master, served.profile)
+    await until(lambda: [list(point) for point in again.survey.history] == points)
 
 
 @pytest_twisted.ensureDeferred

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
 import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
@@ -17,6 +20,7 @@ from buildbot_koji.hubs.hub import HubStatus
 from buildbot_koji.hubs.survey import ChannelLoad, SurveyResult
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.www.health import reasons
+from buildbot_koji.www.masters import database_trouble, router_trouble
 from buildbot_koji.www.metrics import METRICS, Snapshot, exposition
 from tests.support import REPOSITORY
 from txkoji import RequestStatistics, TaskTree, WatcherStatus, task_states
@@ -138,3 +142,34 @@ def test_rate() -> None:
         counted.sent(clock.seconds())
     assert counted.rate(clock.seconds()) == pytest.approx(1, abs=0.05)
     assert counted.rate(clock.seconds() + 600) == pytest.approx(0, abs=0.001)
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_and_router() -> None:
+    """A database that fails or says nothing is lost, and so is a router that was left."""
+    clock = Clock()
+    answers: list[Any] = [
+        lambda _: succeed([]),
+        lambda _: fail(RuntimeError("mysql://buildbot:secret@db/")),
+        lambda _: Deferred(),
+    ]
+    found = []
+    for answer in answers:
+        master = SimpleNamespace(reactor=clock, data=SimpleNamespace(get=answer))
+        asking = Deferred.fromCoroutine(database_trouble(master))
+        clock.advance(10)
+        found.append(await asking)
+    assert found == [
+        None,
+        "the master's database is unreachable: RuntimeError",
+        "the master's database has not answered for 5 s",
+    ]
+
+    def router(kind: str, session: Any) -> Any:
+        config = SimpleNamespace(mq={"type": kind})
+        return router_trouble(SimpleNamespace(config=config, wamp=SimpleNamespace(service=session)))
+
+    assert router("simple", None) is None
+    assert router("wamp", SimpleNamespace(is_attached=lambda: True)) is None
+    assert "lost" in router("wamp", SimpleNamespace(is_attached=lambda: False))
+    assert "not joined" in router("wamp", None)
