@@ -22,6 +22,9 @@ from txkoji.retry import is_passing
 
 __all__ = ["Cancellations", "PendingCancellation"]
 
+CLASS = "buildbot_koji.durable.cancellations"
+"""The class under which Buildbot files the pending cancellations."""
+
 PENDING = "left"
 """The key of the first row of pending cancellations in the master's database."""
 
@@ -74,6 +77,7 @@ class Cancellations:
         self._connection = connection
         self._log_in = log_in
         self._retry = retry or RetryPolicy(first=30.0, ceiling=600.0)
+        self._master: Any = None
         self._state: MasterState | None = None
         self._pending: dict[str, TaskIntent] = {}
         self._shown: dict[str, PendingCancellation] = {}
@@ -87,9 +91,12 @@ class Cancellations:
 
     def start(self, master: Any) -> None:
         """Resume what an earlier run of the master left pending."""
-        name = f"{master.name} {self._name}"
-        self._state = MasterState(master, name, "buildbot_koji.durable.cancellations")
+        self._master = master
+        self._state = self._state_of(master.name)
         self._start_work(self._resume)
+
+    def _state_of(self, master_name: str) -> MasterState:
+        return MasterState(self._master, f"{master_name} {self._name}", CLASS)
 
     def stop(self) -> None:
         """Stop retrying; what is pending stays in the database."""
@@ -143,6 +150,19 @@ class Cancellations:
     def status(self) -> list[PendingCancellation]:
         """Return what is pending, oldest first."""
         return list(self._shown.values())
+
+    async def elsewhere(self) -> list[PendingCancellation]:
+        """Return what is pending on the other masters that share the database."""
+        found = []
+        for each in await self._master.data.get(("masters",)):
+            if each["masterid"] == self._master.masterid:
+                continue
+            for stored in await self._state_of(each["name"]).get(PENDING, []):
+                intent = TaskIntent.from_json(stored)
+                found.append(
+                    PendingCancellation(intent.task_id, intent.call.method, intent.began, None)
+                )
+        return found
 
     def _show(self, intent: TaskIntent, reason: str | None) -> None:
         marker = intent.submission.marker

@@ -131,6 +131,7 @@ class HubSurvey:
         self._names: dict[int, str] = {}
         self._introduced = 0.0
         self._asked_at = 0.0
+        self._is_asking = False
         self._ours: Mapping[int, int] = {}
         self._totals = (0, 0)
         self._counted = (0, 0)
@@ -159,15 +160,18 @@ class HubSurvey:
 
     def is_stale(self) -> bool:
         """Tell whether to ask again for someone who looks."""
-        return bool(self._clock.seconds() - self._asked_at >= LIVELY)
+        return not self._is_asking and self._clock.seconds() - self._asked_at >= LIVELY
 
     async def ask(self, ours: Iterable[int]) -> None:
-        """Ask the hub now; an unreachable hub is asked the next time.
+        """Ask the hub now, once at a time; an unreachable hub is asked the next time.
 
         Args:
             ours: the channel of each of our tasks.
         """
+        if self._is_asking:
+            return
         self._asked_at = now = self._clock.seconds()
+        self._is_asking = True
         counted: dict[int, int] = {}
         for channel in ours:
             counted[channel] = counted.get(channel, 0) + 1
@@ -178,6 +182,8 @@ class HubSurvey:
             await self._ask_queues(counted)
         except KojiException as error:
             self._log.debug("{hub}: no survey: {error}", hub=self._connection.url, error=error)
+        finally:
+            self._is_asking = False
 
     async def sample(self, watched: int, ended: int, failed: int) -> None:
         """Add a point to the history, and store it.

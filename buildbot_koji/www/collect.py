@@ -170,7 +170,7 @@ class Collector:
             "cancellations": [
                 deliveries.cancellation_json(each, hub.status().profile, hub.status().weburl)
                 for hub in self.hubs()
-                for each in hub.cancellations.status()
+                for each in (*hub.cancellations.status(), *await hub.cancellations.elsewhere())
             ],
         }
 

@@ -216,7 +216,7 @@ class _Api(_Answering):
         return self._in_background(request, self._post(request))
 
     async def _post(self, request: Any) -> None:
-        refusal = _cross_site(request)
+        refusal = _cross_site(request, self._master.config.buildbotURL)
         if refusal is not None:
             self._reply(request, 403, {"message": refusal})
             return
@@ -243,14 +243,24 @@ class _Api(_Answering):
         await self._master.www.assertUserAllowed(request, ("koji", *path), action, {})
 
 
-def _cross_site(request: Any) -> str | None:
-    """Return why a request may come from another site's page, None if it can't."""
+def _cross_site(request: Any, own: str) -> str | None:
+    """Return why a request may come from another site's page, None if it can't.
+
+    Args:
+        request: the request.
+        own: the address of Buildbot's pages, as people's browsers see them.
+    """
     if request.getHeader(b"x-requested-with") != HEADER:
         return "the header X-Requested-With: buildbot-koji is missing"
-    hosts = {request.getHeader(name) for name in (b"host", b"x-forwarded-host")}
+    # A proxy may hand a request on under another host.
+    hosts = {
+        request.getHeader(b"host"),
+        request.getHeader(b"x-forwarded-host"),
+        _host(own.encode()),
+    }
     for name in (b"origin", b"referer"):
         address = request.getHeader(name)
-        if address is not None and _host(address) not in hosts:
+        if address is not None and not (_host(address) and _host(address) in hosts):
             return "the request comes from another site"
     return None
 

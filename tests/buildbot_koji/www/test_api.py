@@ -10,12 +10,19 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
+from buildbot_koji.durable.cancellations import CLASS as CANCELLATIONS
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
+from buildbot_koji.reporters.backlog import CLASS as REPORTERS
+from buildbot_koji.reporters.backlog import DeliveryRecords
 from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import poll, until
 from tests.support.secret_net import SecretNet
+from txkoji import Call, Submission
 from txkoji.gathering import gather
 
 PASSWORD = "a-planted-password-17"
@@ -139,7 +146,11 @@ async def test_buttons(served: ServedMaster) -> None:
     for name in ("Origin", "Referer"):
         reply = await served.press(path, **{name: "http://evil.example.test/"})
         assert (reply.code, "another site" in reply.json["message"]) == (403, True)
-    assert (await served.press(path, Origin="null")).code == 403
+    for odd in ("null", "", "http://[", "file://"):
+        assert (await served.press(path, Origin=odd)).code == 403
+    # What a reverse proxy hands on.
+    known = served.master.config.buildbotURL
+    assert (await served.press("api/sources/koji/resume", Origin=known)).code == 200
     origin = served.url.removesuffix("/plugins/koji/")
     assert (await served.press("api/sources/koji/resume", Origin=origin)).code == 200
     [source_now] = (await served.ask("api/sources")).json["sources"]
@@ -220,6 +231,30 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     await hub.disownServiceParent()
     again = await get_hub(served.master, served.profile)
     await until(lambda: [list(point) for point in again.survey.history] == points)
+
+
+@pytest_twisted.ensureDeferred
+async def test_other_masters(served: ServedMaster) -> None:
+    """What another master has stored in the database they share is shown, too."""
+    await until_listening(served)
+    master = served.master
+    request = await served.begin(steps.KojiCall(profile=served.profile, method="getAPIVersion"))
+    await served.ended(request)
+    other = await master.db.masters.findMasterId("other:/master")
+    delivery = Delivery(1, "tag", "lane", {"build": "hello-1.0-7"}, 1e9, said="no route to host")
+    await DeliveryRecords(master, "gating").save(delivery)
+    state = {"mark": 9, "since": 0, "open": [1], "done": [], "dead": [], "revived": []}
+    await MasterState(master, "gating", REPORTERS).put(f"master-{other}", state)
+    intent = TaskIntent(Call("build", ["x"]), Submission("m", 1e9, 0), 1e9, 77)
+    of_hub = MasterState(master, "other:/master koji-hub-hub-www", CANCELLATIONS)
+    await of_hub.put("left", [intent.to_json().decode()])
+
+    shown = (await served.ask("api/deliveries")).json
+    [gating] = [each for each in shown["reporters"] if each["name"] == "gating"]
+    assert [each["reason"] for each in gating["pending"]] == ["no route to host"]
+    assert [each["task_id"] for each in shown["cancellations"]] == [77]
+    masters = (await served.ask("api/overview")).json["masters"]
+    assert [each["active"] for each in masters if each["name"] == "other:/master"] == [False]
 
 
 @pytest_twisted.ensureDeferred
