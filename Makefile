@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # The tests mostly wait, for masters and builders in processes of their own.
 TEST_PROCESSES ?= 4
 
-.PHONY: help venv demo test contract coverage lint types format api docs www www-check bench soak clean
+.PHONY: help venv demo test contract coverage lint types format api docs www www-check screenshots bench soak clean
 
 help:
 	@echo "make demo      a Buildbot master, a worker and an embedded Koji hub, on this machine"
@@ -78,6 +78,11 @@ www/node_modules: www/package-lock.json
 
 www: www/node_modules
 	cd www && npm run --silent build
+
+# The pictures of the documentation.
+screenshots: venv
+	$(BIN)/python -m pytest -q tests/buildbot_koji/www/test_ui.py -k large
+	for each in artifacts/screenshots/docs-*.png; do cp $$each docs/screenshots/$${each#*docs-}; done
 
 # The pages' own tests, and whether the committed files are what www/ builds.
 www-check: www/node_modules

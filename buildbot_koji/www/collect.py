@@ -16,7 +16,7 @@ from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.backlog import dead_letters, pending_elsewhere
 from buildbot_koji.reporters.base import KojiReporter
-from buildbot_koji.www import deliveries, health, overview, sources
+from buildbot_koji.www import attention, deliveries, health, overview, sources
 from buildbot_koji.www.masters import database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
 from buildbot_koji.www.packages import builds_of_package, package_names
@@ -94,7 +94,18 @@ class Collector:
             "now": now,
             "hubs": [overview.hub_json(hub, now) for hub in hubs],
             "health": await self.health(),
+            "attention": await self._attention(),
         }
+
+    async def _attention(self) -> list[dict[str, str | None]]:
+        trees = [key for hub in self.hubs() for key, _ in await self._trees(hub)]
+        return attention.attention(
+            sum(1 for level, *_ in trees if level < 0),
+            self._sources(),
+            [each.status() for each in reporters(self._master)],
+            sum(len(hub.cancellations.status()) for hub in self.hubs()),
+            self._now(),
+        )
 
     async def tasks(self, name: str | None) -> bytes:
         """Return what *In Koji now* shows, as JSON.

@@ -106,7 +106,9 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
     // `shape` stands for lines, time and height.
   }, [shape, dark]);
 
-  useEffect(() => plot.current?.setData(data), [data]);
+  useEffect(() => {
+    plot.current?.setData(data);
+  }, [data]);
 
   return <div ref={place} role="img" aria-label={label} className="koji-chart" />;
 }

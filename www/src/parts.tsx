@@ -206,6 +206,10 @@ export function Page({ title, children }: { title: string; children: ReactNode }
     const timer = setTimeout(() => setAnswer(null), 20_000);
     return () => clearTimeout(timer);
   }, [answer]);
+  useEffect(() => {
+    // It returns a Promise in new browsers, which is no clean-up function.
+    window.scrollTo(0, 0);
+  }, [title]);
   return (
     <main className="koji container-fluid">
       <nav className="koji-nav" aria-label="Koji">

@@ -48,6 +48,8 @@ export interface Overview {
   now: number;
   hubs: Hub[];
   health: { ok: boolean; reasons: string[] };
+  /** What a person should look at, worst first. */
+  attention?: { page: string; text: string }[];
 }
 
 // Time, free, open, ours, ended, failed.

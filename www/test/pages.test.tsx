@@ -78,6 +78,14 @@ describe("the overview", () => {
     expect(within(row).getByText("no host")).toBeTruthy();
   });
 
+  it("leads to what a person should look at", async () => {
+    const attention = [{ page: "deliveries", text: "2 dead letters of stable" }];
+    answers["overview"] = () => answer({ ...overview(), attention });
+    show("/koji", <OverviewPage />);
+    const link = await screen.findByRole("link", { name: "2 dead letters of stable" });
+    expect(link.getAttribute("href")).toBe("/koji/deliveries");
+  });
+
   it("keeps a hub's text as text", async () => {
     const evil = "<img src=x onerror=alert(1)>";
     answers["overview"] = () =>

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-ALL_STATES = ("OPEN", "FREE", "CLOSED", "FAILED", "CANCELED", "ASSIGNED")
 EVIL = "<img src=x onerror=\"document.title='broken into'\">"
 """Text that must stay text."""
 
@@ -82,6 +81,11 @@ def overview(now: float) -> dict[str, Any]:
         "now": now,
         "hubs": [down, up],
         "health": {"ok": False, "reasons": ["the hub centos does not answer"]},
+        "attention": [
+            {"page": "tasks", "text": "2 tasks are in trouble"},
+            {"page": "deliveries", "text": "2 dead letters of stable"},
+            {"page": "sources", "text": "centos tags has heard nothing for 12 min"},
+        ],
     }
 
 
@@ -94,51 +98,61 @@ def history(now: float) -> dict[str, Any]:
     return {"hub": "fedora", "step": 300, "points": points}
 
 
+NAMES = ("bash", "coreutils", "gcc", "glibc", "kernel", "openssl", "python3", "systemd", "zlib")
+ARCHES = ("x86_64", "aarch64", "ppc64le", "s390x")
+
+
 def tasks(
-    now: float, count: int = 31, arches: tuple[str, ...] = ("x86_64", "aarch64", "ppc64le", "s390x")
+    now: float, count: int = 31, arches: tuple[str, ...] = ARCHES, hostile: bool = False
 ) -> dict[str, Any]:
-    """Task trees in each state, the fourth of which is in trouble."""
+    """Task trees, every eighth of which failed on an architecture, every fourth waits.
+
+    Args:
+        now: the time.
+        count: how many.
+        arches: what each is built for.
+        hostile: whether the tree 5010 has a script as its label and in its links.
+    """
     trees = []
     for i in range(count):
-        state = ALL_STATES[i % 6] if i % 6 < 4 else "OPEN"
-        started = None if state == "FREE" else now - 60 * (i % 13) - 20
-        trouble = "noarch-check: no builder for sparc" if state == "FAILED" else None
+        waits, failed, evil = i % 4 == 1, i % 8 == 3, hostile and i == 10
+        started = None if waits else now - 60 * (i % 13) - 20
+        package = f"{NAMES[i % 9]}" if i < 9 else f"{NAMES[i % 9]}-{i}"
+        states = ("OPEN", "CLOSED") if not failed else ("FAILED", "CANCELED")
         trees.append(
             {
                 "hub": "fedora",
                 "task_id": 5000 + i,
-                "label": EVIL if i == 9 else f"package-{i}-1.0-{i % 7}.f44",
-                "package": f"package-{i}",
-                "nvr": f"package-{i}-1.0-{i % 7}.f44",
+                "label": EVIL if evil else f"{package}-1.0-{i % 7}.f44",
+                "package": package,
+                "nvr": f"{package}-1.0-{i % 7}.f44",
                 "builder": ["scratch", "official"][i % 2],
                 "builder_id": 1,
                 "build_number": i,
-                "state": state,
+                "state": "FREE" if waits else "OPEN",
                 "since": now - 900,
                 "started": started,
-                "arches": []
-                if state == "FREE"
-                else [
+                "arches": [
                     {
                         "arch": arch,
                         "method": "buildArch",
-                        "state": ALL_STATES[(i + j) % 6],
+                        "state": states[(i // 2 + j) % 2 if not failed else int(j != i % 3)],
                         "task_id": 10 * (5000 + i) + j,
-                        "host": f"{arch}-01.example.test",
-                        "url": SCRIPT_LINK if i == 9 else "https://koji.example.test/koji/taskinfo",
+                        "host": None,
+                        "url": SCRIPT_LINK if evil else "https://koji.example.test/koji/taskinfo",
                         "log_url": "https://koji.example.test/work/build.log" if j == 0 else None,
                     }
-                    for j, arch in enumerate(arches)
+                    for j, arch in enumerate(() if waits else arches)
                 ],
-                "queue_position": i + 1 if state == "FREE" else None,
+                "queue_position": i + 1 if waits else None,
                 "elapsed": None,
                 "usual": 480.0,
-                "trouble": trouble,
-                "trouble_level": 2 if trouble else int(i % 11 == 10),
-                "url": "https://koji.example.test/koji/taskinfo?taskID=5000",
+                "trouble": f"failed on {arches[i % 3 % len(arches)]}" if failed else None,
+                "trouble_level": 2 if failed else int(started is not None and i % 13 == 12),
+                "url": SCRIPT_LINK if evil else "https://koji.example.test/koji/taskinfo?taskID=5",
             }
         )
-    return {"now": now, "trees": trees}
+    return {"trees": trees}
 
 
 def package(now: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from buildbot.plugins import reporters, steps, util
 from twisted.internet import reactor
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 
-from tests.buildbot_koji.test_pages import ARGUMENTS, CHROMIUM, PATIENCE, photograph
+from tests.buildbot_koji.test_pages import ARGUMENTS, CHROMIUM, PATIENCE, SCREENSHOTS, photograph
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www import answers
 from tests.buildbot_koji.www.served import ServedMaster
@@ -97,6 +97,11 @@ def does_not_scroll_sideways(page: Any) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
+def build_of(master: ServedMaster, ref: str) -> Any:
+    """Return a step that builds ``hello``."""
+    return steps.KojiBuild(master.profile, target="demo", source=SOURCE.format("hello", ref))
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("koji-home")
@@ -106,7 +111,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def served(
     home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ServedMaster]:
-    """A master that tagged a build into a locked tag, has a gate that waits, and builds."""
+    """A master that was to tag a build into a locked tag, and has a gate that waits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         master = ServedMaster(
@@ -128,22 +133,9 @@ async def served(
         await master.use_hub(home, profile="hub-ui", build_seconds=0.3)
         master.hub.call("editTag2", "demo-released", locked=True)
         await master.start()
-
-        def build(ref: str) -> Any:
-            source = SOURCE.format("hello", ref)
-            return steps.KojiBuild(profile=master.profile, target="demo", source=source)
-
-        ended = await master.build(build("main"))
+        ended = await master.build(build_of(master, "main"))
         assert ended.result == "success", ended
-        running = await master.begin(build("other"))
-        # The source RPM is there at once, the rest takes longer than the tests.
-        await until(lambda: len(master.hub.call("listTasks", {"method": "buildArch"})) > 3)
-        master.hub.builder.seconds = 600
-        await until(lambda: master.text().startswith("building"))
     yield master
-    master.hub.builder.seconds = 0.3
-    await master.stop_build()
-    await master.ended(running)
     await master.stop()
     await master.leave_hub()
 
@@ -157,6 +149,11 @@ def profile_at_home(served: ServedMaster, home: Path, empty_home: Path) -> None:
 @pytest_twisted.ensureDeferred
 async def test_pages(served: ServedMaster) -> None:
     """A person sees whether Koji is up, what is built, what waits and why, on a phone too."""
+    running = await served.begin(build_of(served, "other"))
+    # The source RPM is there at once, the rest takes longer than the test.
+    await until(lambda: len(served.hub.call("listTasks", {"method": "buildArch"})) > 3)
+    served.hub.builder.seconds = 600
+    await until(lambda: served.text().startswith("building"))
 
     def looks(visit: Visit) -> None:
         with visit.page() as page:
@@ -164,13 +161,15 @@ async def test_pages(served: ServedMaster) -> None:
             page.get_by_role("link", name="Koji").click()
             hub = page.get_by_role("region", name="Hub hub-ui")
             hub.get_by_text("reachable").wait_for()
+            hub.get_by_text(re.compile(r"1\.\d+\.\d+ with .*sidetag_hub")).wait_for()
+            page.get_by_role("link", name="1 dead letter of stable").wait_for()
             photograph(page, "koji-overview")
 
             page.get_by_role("link", name="In Koji now").click()
             page.get_by_text("x86_64 building").wait_for()
             page.get_by_text("1 task").wait_for()
             photograph(page, "koji-tasks")
-            page.get_by_role("link", name="any #2").click()
+            page.get_by_role("link", name=re.compile(r"any #\d")).click()
             page.get_by_text(re.compile("building")).first.wait_for()
 
             visit.go(page, "/sources")
@@ -200,9 +199,15 @@ async def test_pages(served: ServedMaster) -> None:
                 assert does_not_scroll_sideways(page), path
                 ground = "getComputedStyle(document.querySelector('.koji')).backgroundColor"
                 assert page.evaluate(ground) == "rgb(24, 27, 31)"
-            photograph(page, "koji-phone-dark")
+                if path == "/deliveries":
+                    photograph(page, "koji-phone-dark")
 
-    await look(served, looks)
+    try:
+        await look(served, looks)
+    finally:
+        served.hub.builder.seconds = 0.3
+        await served.stop_build()
+        await served.ended(running)
 
 
 @pytest_twisted.ensureDeferred
@@ -255,8 +260,50 @@ async def test_buttons(served: ServedMaster) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_mass_build(served: ServedMaster) -> None:
+    """A mass build shows how far it is, and is paused, resumed and, asked twice, stopped."""
+    served.hub.builder.seconds = 600
+    request = await served.begin(
+        steps.KojiMassBuild(
+            served.profile, "demo", ["foo", "world"], source=SOURCE.format("{package}", "x")
+        )
+    )
+
+    def looks(visit: Visit) -> None:
+        with visit.page() as page:
+            page.request.get(f"{visit.url}auth/login", headers=ADMIN, max_redirects=0)
+            visit.go(page, "/mass")
+            page.get_by_role("link", name=re.compile(r"any #\d")).click()
+            for package in ("foo", "world"):
+                row = page.get_by_role("row", name=re.compile(package))
+                row.get_by_text("running").wait_for()
+                row.get_by_role("link", name="Koji").wait_for()
+            photograph(page, "koji-mass-build")
+            answer = page.get_by_role("status", name="Answer")
+            for button, said in (
+                ("Pause", "submits nothing more until it is resumed"),
+                ("Resume", "submits again"),
+                ("Stop", None),
+                ("Stop it, really?", "the mass build stops"),
+            ):
+                page.get_by_role("button", name=re.compile(f"^{re.escape(button)}: ")).click()
+                if said is not None:
+                    answer.get_by_text(said).wait_for()
+            page.locator(".card-header").get_by_text(re.compile("^ended$")).wait_for()
+
+    try:
+        await look(served, looks)
+    finally:
+        served.hub.builder.seconds = 0.3
+    assert (await served.ended(request)).result == "cancelled"
+
+
+@pytest_twisted.ensureDeferred
 async def test_hub_down(served: ServedMaster) -> None:
     """A hub that does not answer shows within seconds, with since when and why."""
+    served.hub.builder.seconds = 600
+    running = await served.begin(build_of(served, "down"))
+    await until(lambda: served.text() != "")
 
     def looks(visit: Visit) -> None:
         with visit.page() as page:
@@ -276,6 +323,9 @@ async def test_hub_down(served: ServedMaster) -> None:
         await look(served, looks)
     finally:
         served.hub.online()
+        served.hub.builder.seconds = 0.3
+        await served.stop_build()
+        await served.ended(running)
 
 
 @pytest_twisted.ensureDeferred
@@ -285,7 +335,7 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
     given = {
         "overview": answers.overview(now),
         "history": answers.history(now),
-        "tasks": answers.tasks(now, 10_000, ("x86_64",)),
+        "tasks": answers.tasks(now, 10_000, ("x86_64",), hostile=True),
         "packages": {"packages": ["kernel", "x" * 200]},
         "package/hello": answers.package(now),
         "sources": answers.sources(now),
@@ -303,14 +353,14 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
         with visit.page() as page:
             page.route("**/plugins/koji/api/**", serve)
             visit.go(page, "/tasks")
-            page.get_by_text("10,000 tasks, 2,424 in trouble").wait_for()
+            page.get_by_text("10,000 tasks, 1,731 in trouble").wait_for()
             assert page.get_by_role("row").count() < 100
-            page.get_by_label("Package or NVR").fill("5009")
+            page.get_by_label("Package or NVR").fill("5010")
             page.get_by_text("<img src=x").wait_for()
             assert page.locator(".koji img, .koji a[href^=javascript]").count() == 0
             assert "broken into" not in page.title()
             begun = time.monotonic()
-            page.get_by_label("Package or NVR").fill("package-9999")
+            page.get_by_label("Package or NVR").fill("bash-9999")
             page.get_by_text("1 of 10,000 tasks").wait_for()
             assert time.monotonic() - begun < 5
             page.get_by_label("Package or NVR").fill("")
@@ -328,12 +378,11 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
                 ("/sources", "sources"),
                 ("/deliveries", "deliveries"),
                 ("/mass", "mass"),
-                ("/mass/17", "mass-build"),
             ):
                 visit.go(page, path)
                 page.get_by_text("Loading").wait_for(state="detached")
-                if name != "mass-build":
-                    photograph(page, f"koji-full-{name}")
+                photograph(page, f"koji-full-{name}")
+            page.get_by_role("link", name="mass-rebuild #3").click()
             page.get_by_text("2,400 of 2,400 packages").wait_for()
             page.get_by_label("State").select_option("failed")
             page.get_by_text("300 of 2,400 packages").wait_for()
@@ -341,6 +390,16 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
             page.unroute("**/plugins/koji/api/**")
             page.route("**/plugins/koji/api/**", lambda route: route.abort())
             page.get_by_text(re.compile("The master does not answer since")).first.wait_for()
+
+        # What the documentation shows: `make screenshots` copies them.
+        texts["tasks"] = json.dumps(answers.tasks(now))
+        with visit.page(viewport={"width": 1000, "height": 700}) as page:
+            page.route("**/plugins/koji/api/**", serve)
+            for path in ("", "/tasks", "/packages/hello", "/sources", "/deliveries", "/mass/17"):
+                visit.go(page, path)
+                page.get_by_text("Loading").wait_for(state="detached")
+                name = path.split("/")[1] if path else "overview"
+                page.screenshot(path=SCREENSHOTS / f"docs-{name}.png")
 
         with visit.page(viewport=PHONE) as page:
             page.route("**/plugins/koji/api/**", serve)

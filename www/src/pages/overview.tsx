@@ -1,5 +1,6 @@
 // Is Koji up, and how busy is it?
 import React, { useMemo } from "react";
+import { Link } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
 import { clock, count, duration, latency } from "../format";
@@ -38,6 +39,20 @@ export function OverviewPage() {
                   ))}
                 </ul>
               </div>
+            )}
+            {(overview.attention ?? []).length > 0 && (
+              <section className="card" aria-label="Needs a look">
+                <div className="card-header">
+                  <h2>Needs a look</h2>
+                </div>
+                <ul className="koji-plain koji-attention">
+                  {overview.attention?.map(({ page, text }, index) => (
+                    <li key={index}>
+                      <Link to={`/koji/${page}`}>{text}</Link>
+                    </li>
+                  ))}
+                </ul>
+              </section>
             )}
             {overview.hubs.length === 0 && (
               <p>
@@ -113,7 +128,7 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
               <Badge tone={hub.bus === "connected" ? "good" : "bad"}>{hub.bus}</Badge>
             </Fact>
           )}
-          <Fact name="Server">
+          <Fact name="Server" wide>
             <code>{hub.server}</code>
           </Fact>
         </dl>
@@ -142,9 +157,10 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
   );
 }
 
-function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+function Fact(props: { name: string; wide?: boolean; children: React.ReactNode }) {
+  const { name, wide, children } = props;
   return (
-    <div>
+    <div className={wide ? "koji-wide" : undefined}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
@@ -183,7 +199,7 @@ function Day({ hub }: { hub: string }) {
   }, [data]);
   if (data === null) return error === null ? null : <p className="koji-muted">{error}</p>;
   if (data.points.length < 2)
-    return <p className="koji-muted">The plot of the day begins with the next points.</p>;
+    return <p className="koji-muted">The plot of the last day starts in a few minutes.</p>;
   const last = data.points[data.points.length - 1];
   return (
     <div className="koji-charts">

@@ -104,7 +104,7 @@ export function Builds({ builds, now }: { builds: PackageBuild[]; now: number })
       )}
       <Table
         label="Builds"
-        columns={["Build", "Result", "NVR", "Started", "Took", "Why", "Links"]}
+        columns={["Build", "Result", "NVR", "Started", "Took", "Outcome", "Links"]}
         rows={builds.map((each) => {
           const result = resultName(each.results);
           return {

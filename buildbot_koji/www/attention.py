@@ -1,0 +1,76 @@
+"""What a person should look at, for the top of the page *Overview*. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.reporters.status import ReporterStatus
+from buildbot_koji.www.plain import text
+
+__all__ = ["attention"]
+
+GATE_PATIENCE = 3600.0
+"""Seconds that a Koji build may wait for the results of builders: they take their time."""
+
+MOST = 20
+
+
+def attention(
+    troubled: int,
+    sources: Sequence[SourceStatus],
+    reporters: Sequence[ReporterStatus],
+    cancellations: int,
+    now: float,
+) -> list[dict[str, str | None]]:
+    """Return what needs a look, each with the page that says more; the worst comes first.
+
+    Args:
+        troubled: how many watched task trees are in trouble.
+        sources: the master's change sources.
+        reporters: its reporters.
+        cancellations: how many tasks are still to be canceled.
+        now: the time, in seconds since the epoch.
+    """
+    found: list[tuple[str, str]] = []
+    if troubled:
+        found.append(("tasks", f"{_count(troubled, 'task')} in trouble"))
+    found += [
+        ("deliveries", f"{_count(each.dead, 'dead letter')} of {each.name}")
+        for each in reporters
+        if each.dead
+    ]
+    found += [("sources", said) for each in sources for said in _of_source(each)]
+    if cancellations:
+        found.append(("deliveries", f"{_count(cancellations, 'task')} to be canceled"))
+    for each in reporters:
+        tried = sum(1 for delivery in each.pending if delivery.attempts > 1)
+        if tried:
+            found.append(("deliveries", f"{_count(tried, 'delivery')} of {each.name} tried again"))
+        late = sum(1 for gate in each.gates if now - gate.since > GATE_PATIENCE)
+        if late:
+            found.append(
+                ("deliveries", f"{_count(late, 'build')} waiting for votes on {each.name}")
+            )
+    return [{"page": page, "text": text(said)} for page, said in found[:MOST]]
+
+
+def _of_source(source: SourceStatus) -> list[str]:
+    here = source.listener
+    if here is None:
+        return []
+    found = []
+    if here.state == "stale":
+        found.append(f"{source.name} is stale")
+    if here.state == "paused":
+        found.append(f"{source.name} is paused")
+    if here.unusable:
+        found.append(f"{_count(here.unusable, 'event')} of {source.name} put aside")
+    if here.bus is False:
+        found.append(f"{source.name} has lost its message bus")
+    return found
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"

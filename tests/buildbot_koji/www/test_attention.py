@@ -1,0 +1,58 @@
+"""What the overview says needs a look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot_koji.changes.status import ListenerStatus, SourceStatus
+from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent
+from buildbot_koji.reporters.status import OpenGate, ReporterStatus
+from buildbot_koji.www.attention import attention
+
+NOW = 1_000_000.0
+
+
+def source(name: str, state: str, unusable: int = 0, bus: bool | None = None) -> SourceStatus:
+    listener = ListenerStatus(state, None, 1.0, NOW, NOW, 0, 0, unusable, (), bus, None)
+    return SourceStatus(name, "fedora", listener)
+
+
+def reporter(dead: int = 0, pending: Any = (), gates: Any = ()) -> ReporterStatus:
+    return ReporterStatus(
+        "stable", "KojiTagReporter", "fedora", frozenset(), tuple(pending), dead, tuple(gates)
+    )
+
+
+def test_nothing() -> None:
+    """A master whose work goes well needs no look."""
+    gate = OpenGate("hello-1-1", 1, ("a",), ("b",), NOW - 60)
+    first = Delivery(1, "tag", "hello", {}, NOW).after(DeliveryEvent.STARTED)
+    elsewhere = SourceStatus("other", "fedora", None)
+    sources = [source("tags", "listening", bus=True), source("new", "unreachable"), elsewhere]
+    assert attention(0, sources, [reporter(pending=[first], gates=[gate])], 0, NOW) == []
+
+
+def test_worst_first() -> None:
+    """What failed comes before what is late; each leads to the page that says more."""
+    gate = OpenGate("hello-1-1", 1, ("a",), ("b",), NOW - 7200)
+    delivery = Delivery(1, "tag", "hello", {}, NOW)
+    for event in (DeliveryEvent.STARTED, DeliveryEvent.POSTPONED, DeliveryEvent.STARTED):
+        delivery = delivery.after(event)
+    sources = [source("tags", "paused", unusable=2), source("old", "stale", bus=False)]
+    found = attention(3, sources, [reporter(2, [delivery], [gate])], 1, NOW)
+    assert [(each["page"], each["text"]) for each in found] == [
+        ("tasks", "3 tasks in trouble"),
+        ("deliveries", "2 dead letters of stable"),
+        ("sources", "tags is paused"),
+        ("sources", "2 events of tags put aside"),
+        ("sources", "old is stale"),
+        ("sources", "old has lost its message bus"),
+        ("deliveries", "1 task to be canceled"),
+        ("deliveries", "1 delivery of stable tried again"),
+        ("deliveries", "1 build waiting for votes on stable"),
+    ]
+
+
+def test_many() -> None:
+    """The list is bounded."""
+    assert len(attention(0, [source(str(i), "paused") for i in range(99)], [], 0, NOW)) == 20
