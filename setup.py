@@ -123,6 +123,7 @@ setup(
             "KojiHub = buildbot_koji.hubs.koji_hub:KojiHub",
             "KojiPackages = buildbot_koji.mass.packages:KojiPackages",
         ],
+        "buildbot.worker": ["KojiPlace = buildbot_koji.place:KojiPlace"],
         "buildbot.www": ["koji = buildbot_koji.www:ep"],
         "console_scripts": ["buildbot-koji = buildbot_koji.__main__:main"],
         "buildbot.changes": [

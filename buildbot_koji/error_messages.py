@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from buildbot_koji.words import clock_time
 from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
 
-__all__ = ["explain", "one_line"]
+__all__ = ["explain", "one_line", "unreachable"]
 
 PLUGINS = {
     "buildContainer": "koji-containerbuild",
@@ -24,6 +25,17 @@ PLUGINS = {
 def one_line(error: BaseException) -> str:
     """Return the text of an error in one line."""
     return " ".join(str(error).split())
+
+
+def unreachable(error: BaseException, since: float, now: float) -> str:
+    """Return since when a hub has not answered, and why not, in one line.
+
+    Args:
+        error: why not.
+        since: since when, in seconds since the epoch.
+        now: the current time, in seconds since the epoch.
+    """
+    return f"the hub has not answered since {clock_time(since, now)}: {one_line(error)}"
 
 
 def explain(error: KojiException) -> str:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["CHANGE_SOURCE", "EVENT_KEY", "PACKAGE", "SOURCE"]
+__all__ = [
+    "CHANGE_SOURCE",
+    "EVENT_KEY",
+    "FAILED_ARCH",
+    "LOG_URL",
+    "PACKAGE",
+    "REASON",
+    "SOURCE",
+]
 
 SOURCE = "Koji"
 """The source that Buildbot shows for each property that these plugins set."""
@@ -15,3 +23,12 @@ CHANGE_SOURCE = "koji_change_source"
 
 PACKAGE = "koji_package"
 """The property of a build with the name of the package that its task builds."""
+
+REASON = "koji_reason"
+"""Why a step failed, in one line."""
+
+FAILED_ARCH = "koji_failed_arch"
+"""The architecture whose task failed first."""
+
+LOG_URL = "koji_log_url"
+"""The address of the log that says why a task failed."""

@@ -49,7 +49,7 @@ def main(request: dict[str, Any]) -> int:
     with ThreadPoolExecutor(request["at_once"]) as pool:
         fetching = [pool.submit(_fetch, directory, each, context) for each in request["files"]]
         failed = [trouble for trouble in (each.result() for each in fetching) if trouble]
-    print("\n".join(failed) or f"fetched {len(fetching)} files", flush=True)
+    print("\n".join(failed) or f"files fetched: {len(fetching)}", flush=True)
     return 1 if failed else 0
 
 

@@ -8,13 +8,24 @@ from typing import Any
 from buildbot_koji.hubs.builds import build_of_task
 from txkoji import Connection, Outcome, build_states, task_states
 
-__all__ = ["find_existing_build"]
+__all__ = ["find_existing_build", "find_taken_name"]
 
 _EXISTS = re.compile(r"Build already exists \(id=(\d+), state=COMPLETE\)")
 _IN_PROGRESS = re.compile(r"Build already in progress \(task (\d+)\)")
 
 _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 """The end of an SCM URL that names a commit, not a branch or tag."""
+
+
+async def find_taken_name(connection: Connection, outcome: Outcome) -> Any:
+    """Return the build whose NVR a failed task wanted to give its own; None without one.
+
+    Args:
+        connection: the hub.
+        outcome: the outcome of the task, a chain for one.
+    """
+    taken = _EXISTS.search(outcome.fault.text) if outcome.fault is not None else None
+    return None if taken is None else await connection.getBuild(int(taken[1]))
 
 
 async def find_existing_build(

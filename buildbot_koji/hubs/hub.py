@@ -16,6 +16,7 @@ from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.error_messages import one_line
+from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, SurveyResult
@@ -106,6 +107,7 @@ class Hub(service.SharedService):
     Attributes:
         connection: the :class:`txkoji.Connection`.
         watcher: the :class:`txkoji.TaskWatcher`.
+        builders: which architectures the builders of each channel have.
         cancellations: cancels tasks, also while the hub is unreachable.
         counts: counts how tasks ended.
         survey: asks what the pages show, and keeps the history of a day.
@@ -143,6 +145,7 @@ class Hub(service.SharedService):
         self._background = Background()
         self._receiver: Receiver | None = None
         self._connected: dict[str, bool] = {}
+        self.builders = ChannelBuilders(self.connection.call, reactor)
         self.followed_logs = 0
         self._builds: dict[int, WatchingBuild] = {}
         # When to forget the builds of tasks that are no longer watched.

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, ClassVar
+
+from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from txkoji import Call
+from txkoji import Call, Outcome, build_states
 from txkoji.exceptions import GenericError
 
 __all__ = ["KojiChainBuild"]
+
+
+_GLOB = re.compile(r"[*?\[]")
+"""What the hub takes for a pattern."""
+
+
+def _is_source(text: str) -> bool:
+    """Tell an SCM URL from an NVR."""
+    return "://" in text
 
 
 def levels(value: Any) -> str | None:
@@ -30,7 +45,11 @@ def levels(value: Any) -> str | None:
 
 
 class KojiChainBuild(PrioritizedTaskStep):
-    """Builds packages level by level, each level in a repo that contains the levels before it."""
+    """Builds packages level by level, each level in a repo that contains the levels before it.
+
+    A source that was built already, and whose build the chain can use, is not built again. Sets the
+    property ``koji_nvrs`` to all builds of the sources, new or not.
+    """
 
     name = "koji chain-build"
     activity: ClassVar[str] = "building the chain"
@@ -47,8 +66,12 @@ class KojiChainBuild(PrioritizedTaskStep):
     )
     channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 
-    async def prepare(self, hub: Hub) -> None:
-        """Check that later levels can use the builds of earlier ones."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._levels: list[list[str]] = []
+
+    async def prepare(self, hub: Hub) -> int | None:
+        """Check that later levels can use the builds of earlier ones, and find what is built."""
         target = await hub.connection.getBuildTarget(self.target, strict=True)
         parents = await hub.connection.getFullInheritance(target.build_tag)
         if target.dest_tag not in [target.build_tag, *(each.parent_id for each in parents)]:
@@ -57,7 +80,46 @@ class KojiChainBuild(PrioritizedTaskStep):
                 f" {target.build_tag_name} does not inherit its destination {target.dest_tag_name}"
             )
 
+        self._levels = [list(level) for level in self.sources]
+        for level in self._levels:
+            for number, source in enumerate(level):
+                level[number] = await self._built(hub, source, target.build_tag) or source
+        if any(map(_is_source, chain.from_iterable(self._levels))):
+            return None
+        self._set_builds(self._levels, ())
+        self.say(f"built already: {', '.join(chain.from_iterable(self._levels))}")
+        return int(results.SUCCESS)
+
+    async def _built(self, hub: Hub, source: str, tag: int) -> str | None:
+        """Return the newest complete build of exactly this source that a tag has, or inherits."""
+        if not _is_source(source):
+            return None
+        koji = hub.connection
+        found = await koji.listBuilds(
+            source=_GLOB.sub(r"[\g<0>]", source), state=build_states.COMPLETE
+        )
+        for build in sorted(found, key=lambda build: -int(build.build_id)):
+            if build.source != source:
+                continue
+            tagged = await koji.listTagged(tag, inherit=True, package=build.package_name)
+            if build.nvr in [each.nvr for each in tagged]:
+                await self.addURL(f"build {build.nvr}", build.url)
+                return str(build.nvr)
+        return None
+
     def hub_call(self) -> Call:
         """Return the call that submits the chain."""
-        sources = [list(level) for level in self.sources]
-        return Call("chainBuild", (sources, self.target, None, self.hub_priority, self.channel))
+        levels = self._levels
+        return Call("chainBuild", (levels, self.target, None, self.hub_priority, self.channel))
+
+    async def finished(self, hub: Hub, outcome: Outcome) -> None:
+        """Tell later steps of all builds."""
+        await super().finished(hub, outcome)
+        assert self.intent is not None
+        self._set_builds(self.intent.call.args[0], [build.nvr for build in outcome.builds])
+
+    def _set_builds(self, levels: Any, new: Sequence[str]) -> None:
+        wanted = {*chain.from_iterable(self.sources)}
+        # An NVR among the arguments is waited for, and is no build of this chain.
+        known = [nvr for nvr in chain.from_iterable(levels) if nvr not in wanted]
+        self.setProperty("koji_nvrs", [*known, *new], SOURCE)

@@ -26,6 +26,7 @@ from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.uploads import BLOCK, megabytes
 from buildbot_koji.steps.framework.worker import run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
+from buildbot_koji.words import counted, size_in_words
 from txkoji import RemoteFile, nvr, task_states
 from txkoji.exceptions import GenericError, TransferError
 from txkoji.retry import is_passing
@@ -58,7 +59,8 @@ class _Counter(LogLineObserver):
         """Count a downloaded file."""
         if line.endswith(" bytes"):
             self._done += 1
-            self._step.say(f"downloaded {self._done}/{self._total} files to the worker")
+            total = counted(self._total, "file")
+            self._step.say(f"downloaded {self._done}/{total} to the worker")
 
 
 class DownloadStep(KojiStep):
@@ -106,7 +108,7 @@ class DownloadStep(KojiStep):
         for file in files:
             file.local_path(Path())
         size = sum(file.size or 0 for file in files)
-        what = f"{len(files)} files, {size / 1e6:.1f} MB"
+        what = f"{counted(len(files), 'file')}, {size_in_words(size)}" if files else "no files"
         names = [file.name for file in files]
         if len(json.dumps(names)) <= LONGEST_PROPERTY:
             self.setProperty("koji_files", names, SOURCE)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IConfigLoader
 from buildbot.master import BuildMaster
-from buildbot.plugins import schedulers, util, worker
+from buildbot.plugins import schedulers, util
 from buildbot.process import results
 from buildbot.secrets.providers.base import SecretProviderBase
 from twisted.internet import reactor
@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.place import KojiPlace
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji.testing import FakeHub
@@ -75,8 +76,10 @@ class _Loader:
         secrets: dict[str, str],
         services: list[Any],
         database: str,
+        worker_class: Any,
         more: dict[str, Any],
     ) -> None:
+        self._worker_class = worker_class
         self._database = database
         self._more = more
         self._factory = factory
@@ -87,7 +90,7 @@ class _Loader:
         builder = util.BuilderConfig(name="any", workernames=["worker"], factory=self._factory)
         return MasterConfig.loadFromDict(
             {
-                "workers": [worker.LocalWorker("worker", missing_timeout=0)],
+                "workers": [self._worker_class("worker", missing_timeout=0)],
                 "builders": [builder],
                 # Buildbot refuses a builder without one.
                 "schedulers": [schedulers.Triggerable(name="workbench", builderNames=["any"])],
@@ -110,6 +113,7 @@ class Workbench:
         directory: the master's base directory.
         services: what else the master runs.
         database: the address of the master's database; by default SQLite in memory.
+        worker_class: the class of the worker; by default one that never rests.
         more: what else is in its configuration.
 
     Attributes:
@@ -130,12 +134,17 @@ class Workbench:
     lost_requests: set[str]
 
     def __init__(
-        self, directory: Path, *services: Any, database: str = "sqlite://", **more: Any
+        self,
+        directory: Path,
+        *services: Any,
+        database: str = "sqlite://",
+        worker_class: Any = KojiPlace,
+        **more: Any,
     ) -> None:
         self.directory = directory
         self.secrets: dict[str, str] = {}
         self._factory = util.BuildFactory()
-        loader = _Loader(self._factory, self.secrets, list(services), database, more)
+        loader = _Loader(self._factory, self.secrets, list(services), database, worker_class, more)
         self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
         self.master.config = loader.loadConfig()
 
@@ -184,18 +193,11 @@ class Workbench:
     async def leave_hub(self) -> None:
         """Forget the test's hub."""
         self.secrets.clear()
-        self.wake_worker()
         for service in list(self.master):
             if isinstance(service, Hub):
                 await service.disownServiceParent()
         await self.proxy.stop()
         await self.hub.stop()
-
-    def wake_worker(self) -> None:
-        """End the rest that Buildbot gives a worker after an exception."""
-        for each in self.master.workers.workers.values():
-            each.resetQuarantine()
-            each.stopQuarantineTimer()
 
     @property
     def worker_directory(self) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from tests.support import HubInMemory
 from txkoji.exceptions import ServerOffline
@@ -53,3 +55,29 @@ def test_outage_longer_than_the_deadline(method: str) -> None:
     assert "moving to another rack" in str(failure.value)
     assert site.hub.calls[method] == 0
     assert site.clock.getDelayedCalls() == []
+
+
+def test_an_outage_is_logged_once() -> None:
+    """The log says once that the hub does not answer, and why, and once that it does again."""
+    lines: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        lines.append(formatEvent(event))
+
+    site = HubInMemory(deadline=2 * OUTAGE)
+    site.hub.offline("moving to another rack")
+    globalLogPublisher.addObserver(observe)
+    try:
+        found = [ends(site.koji.call("getTag", "demo-candidate")) for _ in range(3)]
+        site.pass_time(OUTAGE)
+        assert site.koji.trouble_since is not None
+        site.hub.online()
+        site.pass_time(61)
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    assert all(found)
+    assert site.koji.trouble_since is None
+    began, ended = [line for line in lines if site.koji.url in line]
+    assert "does not answer: " in began
+    assert "moving to another rack" in began
+    assert re.search(r"answers again, after 6\d\d s$", ended)

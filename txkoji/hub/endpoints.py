@@ -39,7 +39,8 @@ class _WithoutDelay:
     """Connects without a word in the log, and lets what is written leave at once.
 
     The head and the body of a request are written one after the other: the kernel would hold back
-    the end of the body until the hub has acknowledged what came before.
+    the end of the body until the hub has acknowledged what came before. A factory makes one
+    connection, and would log its own start and end.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:

@@ -139,22 +139,16 @@ class Requester:
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
                     error.method = request.method
-                self._set_trouble(error if is_passing(error) else None, began)
                 failures += 1
                 broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
                 if broken and failures == 1 and request.repeatable:
                     # A kept connection that the front end had just closed: try a fresh one at once.
                     self.statistics.retries += 1
                     continue
+                self._set_trouble(error if is_passing(error) else None, began)
                 pause = self.pause_after(error, failures, start, write=not request.repeatable)
                 if pause is None or self._is_wrong_address(error, start, pause):
                     raise
-                self._log.info(
-                    "{method}: {error}; trying again in {pause:.1f} s",
-                    method=request.method,
-                    error=error,
-                    pause=pause,
-                )
             self.statistics.retries += 1
             await deferLater(self._reactor, pause, lambda: None)
 
@@ -198,10 +192,20 @@ class Requester:
         self.statistics.took(now - sent, now)
 
     def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
-        if trouble is None or self.trouble is None:
-            self.trouble_since = began if trouble is not None else None
+        """Keep why the hub is unreachable, or that it is not; log when that begins and ends."""
+        now = self._reactor.seconds()
+        if trouble is not None and self.trouble is None:
+            self.trouble_since = began
+            words = " ".join(str(trouble).split())
+            self._log.warn("{url} does not answer: {reason}", url=self._url, reason=words)
+        elif trouble is None and self.trouble is not None:
+            seconds = now - (now if self.trouble_since is None else self.trouble_since)
+            self.trouble_since = None
+            self._log.info(
+                "{url} answers again, after {seconds:.0f} s", url=self._url, seconds=seconds
+            )
         self.trouble = trouble
-        self.statistics.reached(trouble is None, self._reactor.seconds())
+        self.statistics.reached(trouble is None, now)
 
     def _is_wrong_address(self, error: KojiException, start: float, pause: float) -> bool:
         """Tell whether to give a hub up that has never answered and takes no connection."""

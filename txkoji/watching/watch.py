@@ -78,6 +78,11 @@ class Watch:
         return self.queue_places.get(self.task_id)
 
     @property
+    def usual_seconds(self) -> float | None:
+        """How many seconds builds of the task's package take on average, None if unknown."""
+        return self._average
+
+    @property
     def estimated_end(self) -> datetime.datetime | None:
         """When the watched task should end, an aware UTC datetime.
 

@@ -26,11 +26,13 @@ from buildbot_koji.durable.database import is_database_unreachable, until_stored
 from buildbot_koji.durable.once import IntentState, Once
 from buildbot_koji.durable.store import BuildData, data_name
 from buildbot_koji.durable.waiting import until_answered
-from buildbot_koji.error_messages import explain, one_line
+from buildbot_koji.error_messages import explain, unreachable
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
+from buildbot_koji.properties import REASON, SOURCE
 from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
 from txkoji.exceptions import KojiException, UnknownOutcome
+from txkoji.retry import is_passing
 
 __all__ = ["KojiStep"]
 
@@ -38,11 +40,16 @@ T = TypeVar("T")
 
 HUB_PATIENCE = 4 * 60 * 60.0
 
-WAITING = "waiting for the hub"
-"""The summary while the hub is unreachable."""
+WAITING = "waiting"
+"""What a step does while the hub is unreachable; the reason follows."""
+
+FAILED = (results.FAILURE, results.EXCEPTION, results.CANCELLED)
+"""The results of a build that is given a reason."""
 
 SUMMARY_LENGTH = 400
 """Characters; a fault may embed the output of another program."""
+
+NO_ANSWER = "the hub does not answer: "
 
 LINK_SIZE = 1000
 """Bytes of the text or the address of a link, or of the title of a log."""
@@ -57,6 +64,7 @@ class KojiStep(DeclaredStep):
         early_end: ends the work early; a subclass sets its limits there.
         began: when the step began, in seconds since the epoch.
         unreachable: why the hub could not be asked any longer; empty unless that ended the step.
+        hub: the hub, None until the step has it.
     """
 
     profile = argument(
@@ -91,12 +99,14 @@ class KojiStep(DeclaredStep):
         super().__init__(*args, **kwargs)
         self.early_end = EarlyEnd(self.timing)
         self._text = ""
+        self._properties_set: set[str] = set()
         self.began = 0.0
         self.unreachable = ""
         self._once: Once[Any] | None = None
         self._begun_before = False
         self._gave_up = False
         self._login_fails_since: float | None = None
+        self.hub: Hub | None = None
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
         self._links_size = 0
@@ -211,6 +221,7 @@ class KojiStep(DeclaredStep):
         self, propname: str, value: Any, source: str = "Step", runtime: bool | None = None
     ) -> None:
         """Set a property; a value that is too large for the database is cut."""
+        self._properties_set.add(propname)
         super().setProperty(propname, fit_property(value), source, runtime)
 
     @async_to_deferred
@@ -241,9 +252,17 @@ class KojiStep(DeclaredStep):
         return float(self.master.reactor.seconds())
 
     def say_error(self, words: str, error: BaseException) -> None:
-        """Set the summary to what the step waits for, and the error that makes it wait."""
-        self.say(f"{words}: {one_line(error)}")
+        """Set the summary to what the step waits for, and since when and why it has to."""
+        since = None if self.hub is None else self.hub.connection.trouble_since
+        self.say(f"{words}: {unreachable(error, since or self.now(), self.now())}")
         self._covered = ""
+
+    def _unreachable(self) -> str | None:
+        """Return since when and why the hub is unreachable, None if it is not."""
+        connection = None if self.hub is None else self.hub.connection
+        if connection is None or connection.trouble is None:
+            return None
+        return unreachable(connection.trouble, connection.trouble_since or self.now(), self.now())
 
     def _check_hub(self, hub: Hub) -> None:
         """Show that the hub is unreachable while a call is still being retried, or give it up."""
@@ -332,7 +351,12 @@ class KojiStep(DeclaredStep):
     # The run
 
     async def _run(self) -> int:
-        hub: Hub | None = None
+        result = await self._work_to_end()
+        if result in FAILED and REASON not in self._properties_set:
+            self.setProperty(REASON, self.getResultSummary()["build"], SOURCE)
+        return result
+
+    async def _work_to_end(self) -> int:
         try:
             self.take_rendered()
             complaints = self.complaints()
@@ -341,22 +365,28 @@ class KojiStep(DeclaredStep):
                 return results.EXCEPTION
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
-            hub = await get_hub(self.master, self.profile)
-            return await self._work_until_answered(hub)
+            self.hub = await get_hub(self.master, self.profile)
+            return await self._work_until_answered(self.hub)
         except UnknownOutcome as error:
             self.unreachable = explain(error)
-            await self.end_early(hub, Ending.UNREACHABLE)
+            await self.end_early(self.hub, Ending.UNREACHABLE)
             return results.EXCEPTION
         except KojiException as error:
-            self.say(explain(error))
+            trouble = self._unreachable() if is_passing(error) else None
+            self.say(trouble or explain(error))
             return results.EXCEPTION
         except CancelledError:
             ending = self.early_end.reason
             if ending is None:
                 raise
             self.early_end.stop_waking()
-            await self.end_early(hub, ending)
-            return ENDINGS[ending].result
+            trouble = self._unreachable() if ENDINGS[ending].is_limit else None
+            await self.end_early(self.hub, ending)
+            if trouble is None:
+                return ENDINGS[ending].result
+            # Not the package's fault: the work may have been done in time.
+            self.say(f"{trouble}; {self._text.replace(NO_ANSWER, '')}")
+            return results.EXCEPTION
 
     async def _work_until_answered(self, hub: Hub) -> int:
         checking = LoopingCall(self._check_hub, hub)

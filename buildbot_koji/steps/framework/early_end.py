@@ -34,17 +34,19 @@ class EndingRule:
         result: Buildbot's result.
         spares_critical: whether a critical section may finish first. The next attempt finds what a
             detached one began; no attempt comes after any other ending.
+        is_limit: whether a time limit is over, so that an unreachable hub may be the cause.
     """
 
     result: int
     spares_critical: bool = True
+    is_limit: bool = False
 
 
 ENDINGS: Mapping[Ending, EndingRule] = {
     Ending.STOPPED: EndingRule(results.CANCELLED),
     Ending.DETACHED: EndingRule(results.RETRY, spares_critical=False),
-    Ending.TIMED_OUT: EndingRule(results.FAILURE),
-    Ending.QUEUED_TOO_LONG: EndingRule(results.EXCEPTION),
+    Ending.TIMED_OUT: EndingRule(results.FAILURE, is_limit=True),
+    Ending.QUEUED_TOO_LONG: EndingRule(results.EXCEPTION, is_limit=True),
     Ending.UNREACHABLE: EndingRule(results.EXCEPTION),
 }
 
@@ -60,12 +62,16 @@ class StepTiming:
         retry: the pauses while the hub is unreachable.
         database_retry: the pauses while the master's database is unreachable.
         show_interval: how often the summary is checked for a hub that has become unreachable.
+        refresh: how often an estimate is updated.
+        last_refresh: the same near the estimated end, which is told in seconds.
     """
 
     cancel_limit: float = 30.0
     grace: float = 60.0
     wake_interval: float = 2.0
     show_interval: float = 5.0
+    refresh: float = 60.0
+    last_refresh: float = 10.0
     retry: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
     )

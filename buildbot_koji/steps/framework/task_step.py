@@ -14,9 +14,10 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.once import Intent, IntentState, Once
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import one_line
+from buildbot_koji.hubs.existing import find_taken_name
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import PACKAGE, SOURCE
-from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.base import NO_ANSWER, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
@@ -96,17 +97,26 @@ class KojiTaskStep(KojiStep):
         super().__init__(*args, **kwargs)
         self._intent: TaskIntent | None = None
 
+    @property
+    def intent(self) -> TaskIntent | None:
+        """What this attempt or an earlier one submitted, None before."""
+        return self._intent
+
     # What a subclass implements
 
     def hub_call(self) -> Call:
         """Return the call that submits the task; JSON must be able to hold its arguments."""
         raise NotImplementedError
 
-    async def prepare(self, hub: Hub) -> None:
+    async def prepare(self, hub: Hub) -> int | None:
         """Do what must be done before the task is submitted: an upload, for one.
 
         An attempt that finds the task of an earlier one skips it.
+
+        Returns:
+            None, or Buildbot's result if no task is needed.
         """
+        return None
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Read what the task left, in whatever state it ended: properties, files."""
@@ -121,7 +131,10 @@ class KojiTaskStep(KojiStep):
 
     def done_words(self, outcome: Outcome) -> str:
         """Return the result of a task that closed, in a few words."""
-        return f"built {outcome.nvr}" if outcome.nvr else f"task {outcome.tree.root.id} is done"
+        built = [build.nvr for build in outcome.builds] or [outcome.nvr]
+        if built[0] is None:
+            return f"task {outcome.tree.root.id} is done"
+        return f"built {', '.join(built)}"
 
     # The work
 
@@ -129,7 +142,9 @@ class KojiTaskStep(KojiStep):
         """Submit the task, or find that of an earlier attempt, and follow it to its end."""
         intent, state = self._intent or await self._find_earlier(), IntentState.IN_DOUBT
         if intent is None:
-            await self.prepare(hub)
+            result = await self.prepare(hub)
+            if result is not None:
+                return result
             self.say("submitting")
             intent, state = await self._begin(hub, self.hub_call(), self.began), IntentState.NEW
         else:
@@ -137,13 +152,14 @@ class KojiTaskStep(KojiStep):
             if intent.task_id is None:
                 self.say("looking for the task of an earlier attempt")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
-        for task_id in intent.earlier:
-            await self._link(hub, task_id)
+        for number, task_id in enumerate(intent.earlier, 1):
+            await self._link(hub, task_id, f"attempt {number}: ")
         following: TaskIntent | None = intent
         while following is not None:
             intent = await self._submit(hub, following, state)
             await self._show_task(hub, intent)
-            logs = LiveLogs(self, hub, self.live_logs, self.live_log_bytes)
+            attempt = len(intent.earlier) + 1
+            logs = LiveLogs(self, hub, self.live_logs, self.live_log_bytes, attempt)
             outcome = await self._follow(hub, intent, logs)
             found = await self._ask_outcome(partial(self.find_existing, hub, outcome))
             if isinstance(found, Outcome):
@@ -152,8 +168,18 @@ class KojiTaskStep(KojiStep):
                 result = results.WARNINGS if found.reason else results.SUCCESS
                 return await self._finish(hub, found, logs, result)
             following, state = await self._next(hub, intent, outcome, found), IntentState.NEW
-        self._say_outcome(outcome)
+        outcome = await self._ask_outcome(partial(self._name_existing, hub, outcome))
+        self._say_outcome(outcome, self._attempt(intent))
         return await self._finish(hub, outcome, logs, self._result_of(outcome))
+
+    async def _name_existing(self, hub: Hub, outcome: Outcome) -> Outcome:
+        """Say which build has the NVR already, where that made the task fail, and link it."""
+        build = await find_taken_name(hub.connection, outcome)
+        if build is None:
+            return outcome
+        await self.until_stored(lambda: self.addURL(f"build {build.nvr}", build.url))
+        reason = f"{build.nvr} is built already: choose another commit"
+        return replace(outcome, reason=reason)
 
     async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:
         await self.until_stored(lambda: show_outcome(self, hub, outcome, logs))
@@ -220,11 +246,18 @@ class KojiTaskStep(KojiStep):
         # Buildbot stores properties only at the end of the step.
         updates = self.master.data.updates
         await self.until_stored(lambda: updates.setBuildProperties(self.build.buildid, self.build))
-        await self._link(hub, intent.task_id)
+        attempt = f"attempt {len(intent.earlier) + 1}: " if intent.earlier else ""
+        await self._link(hub, intent.task_id, attempt)
 
-    async def _link(self, hub: Hub, task_id: int) -> None:
+    async def _link(self, hub: Hub, task_id: int, attempt: str) -> None:
         url = paths.task_url(hub.connection.weburl, task_id)
-        await self.until_stored(lambda: self.addURL(f"task {task_id}", url))
+        await self.until_stored(lambda: self.addURL(f"{attempt}task {task_id}", url))
+
+    def _attempt(self, intent: TaskIntent) -> str:
+        """Return which attempt at the task an intent is, in words; empty for the first."""
+        if not intent.earlier:
+            return ""
+        return f"attempt {len(intent.earlier) + 1} of {self.infra_retries + 1}"
 
     async def _follow(self, hub: Hub, intent: TaskIntent, logs: LiveLogs) -> Outcome:
         assert intent.task_id is not None
@@ -234,7 +267,8 @@ class KojiTaskStep(KojiStep):
         )
         watch = hub.watch(intent.task_id, self.build)
         watch.on_change(self._lift_queue_limit)
-        display = TaskDisplay(self, hub, watch, self.activity, logs)
+        attempt = self._attempt(intent)
+        display = TaskDisplay(self, hub, watch, self.activity, logs, attempt=attempt)
         display.begin()
         try:
             tree = await watch.done
@@ -267,8 +301,9 @@ class KojiTaskStep(KojiStep):
         if len(intent.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
             return None
         assert intent.task_id is not None
-        self.say(f"submitting again: {outcome.reason}")
         earlier = (*intent.earlier, intent.task_id)
+        attempt = self._attempt(replace(intent, earlier=earlier))
+        self.say(f"{attempt}: submitting again: {outcome.reason}")
         return await self._ask_outcome(
             lambda: self._begin(hub, intent.call, intent.began, earlier=earlier)
         )
@@ -277,15 +312,16 @@ class KojiTaskStep(KojiStep):
         faults = INFRASTRUCTURE_FAULTS if self.infra_faults is None else self.infra_faults
         return is_infrastructure(outcome.fault, faults)
 
-    def _say_outcome(self, outcome: Outcome) -> None:
+    def _say_outcome(self, outcome: Outcome, attempt: str) -> None:
         if outcome.tree.root.state == task_states.CLOSED:
-            self.say(self.done_words(outcome))
+            words = self.done_words(outcome)
         elif outcome.guilty is None:
-            self.say(outcome.reason)
+            words = outcome.reason
         elif self._is_infrastructure(outcome):
-            self.say(f"the build system failed: {outcome.reason}")
+            words = f"the build system failed: {outcome.reason}"
         else:
-            self.say(f"failed: {outcome.reason}")
+            words = f"failed: {outcome.reason}"
+        self.say(f"{words} ({attempt})" if attempt else words)
 
     # Early ends
 
@@ -320,4 +356,4 @@ class KojiTaskStep(KojiStep):
             return f"could not cancel {task}: {one_line(error)}{later}"
         if canceled:
             return f"canceled {task}"
-        return f"the hub does not answer: {task} is canceled as soon as it does"
+        return f"{NO_ANSWER}{task} is canceled as soon as it does"

@@ -17,6 +17,7 @@ from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
+from buildbot_koji.words import counted
 from txkoji import Call, Submission, TaskTree, Watch, paths, read_outcome, task_states
 from txkoji.exceptions import AuthError, HubFault
 from txkoji.retry import is_passing
@@ -209,13 +210,14 @@ class KojiTasksStep(KojiWriteStep):
         if not intents or hub is None:
             await super().end_early(hub, ending)
         elif ending is Ending.DETACHED:
-            self.say("left the tasks to the next attempt")
+            self.say(f"left {counted(len(intents), 'task')} to the next attempt")
         else:
             limit = self.timing.cancel_limit
             canceling = [hub.cancellations.cancel(each, limit) for each in intents]
             outcomes = await DeferredList(canceling, consumeErrors=True)
             why = f"{self.unreachable}; " if ending is Ending.UNREACHABLE else ""
-            self.say(f"{why}canceled the tasks{self._trouble(outcomes)}")
+            tasks = counted(len(intents), "task")
+            self.say(f"{why}canceled {tasks}{self._trouble(outcomes)}")
 
     def _intents(self) -> Iterator[TaskIntent]:
         """Yield what was submitted, and what may have been."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -15,9 +15,6 @@ from buildbot_koji.steps.view.progress import describe, link_name
 from txkoji import TaskTree, Watch, paths, task_states
 
 __all__ = ["TaskDisplay"]
-
-REFRESH = 60.0
-"""Seconds between two updates of an estimate."""
 
 
 class TaskDisplay:
@@ -29,11 +26,21 @@ class TaskDisplay:
         watch: the watch.
         activity: what the task does unless one of its children says more.
         logs: follows the tasks' logs.
+        attempt: which attempt at the build it is, in words; empty for the first.
     """
 
     _log = Logger()
 
-    def __init__(self, step: Any, hub: Hub, watch: Watch, activity: str, logs: LiveLogs) -> None:
+    def __init__(
+        self,
+        step: Any,
+        hub: Hub,
+        watch: Watch,
+        activity: str,
+        logs: LiveLogs,
+        *,
+        attempt: str = "",
+    ) -> None:
         self._step = step
         self._hub = hub
         self._watch = watch
@@ -41,20 +48,25 @@ class TaskDisplay:
         self._linked: set[int] = set()
         self._linking = False
         self._links: Deferred[None] | None = None
-        self._refreshing = LoopingCall(self._say)
-        self._refreshing.clock = hub.connection.reactor
+        self._prefix = f"{attempt}: " if attempt else ""
+        self._attempt = attempt.partition(" of ")[0]
+        self._refreshing: IDelayedCall | None = None
+        self._asking: Deferred[None] | None = None
         watch.on_task_change(logs.changed)
         watch.on_change(self._changed)
         watch.on_estimate(lambda _: self._say())
 
     def begin(self) -> None:
         """Start updating the estimate."""
-        self._refreshing.start(REFRESH, now=False)
+        self._refresh_in(self._step.timing.last_refresh)
 
     async def end(self) -> None:
         """Stop updating; wait for the links in flight."""
-        if self._refreshing.running:
-            self._refreshing.stop()
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            self._refreshing = None
+        if self._asking is not None:
+            self._asking.cancel()
         if self._links is not None:
             await self._links
 
@@ -65,21 +77,51 @@ class TaskDisplay:
         if not self._linking:
             self._linking = True
             self._links = Deferred.fromCoroutine(self._link_children())
-            self._links.addErrback(self._not_all_linked)
+            self._links.addErrback(self._unless_cancelled, "can't link the tasks of a build")
 
-    def _not_all_linked(self, failure: Failure) -> None:
-        # An interrupted step cancels the links that it waits for.
+    def _unless_cancelled(self, failure: Failure, words: str) -> None:
+        # An interrupted step cancels what it waits for.
         if not failure.check(CancelledError):
-            self._log.failure("can't link the tasks of a build", failure)
+            self._log.failure("{words}", failure, words=words)
 
     def _say(self) -> None:
         tree, end = self._watch.tree, self._watch.estimated_end
-        if tree is None or tree.is_final:
+        if tree is None or tree.is_final or self._hub.connection.trouble is not None:
+            # What the tasks are doing is unknown; the step says so.
             return
-        left = None if end is None else end.timestamp() - self._step.now()
-        self._step.say(
-            describe(tree, self._activity, places=self._watch.queue_places, seconds_left=left)
+        words = describe(
+            tree,
+            self._activity,
+            places=self._watch.queue_places,
+            missing=self._missing_builders(tree),
+            seconds_left=None if end is None else end.timestamp() - self._step.now(),
+            usual=self._watch.usual_seconds,
         )
+        self._step.say(f"{self._prefix}{words}")
+
+    def _missing_builders(self, tree: TaskTree) -> dict[int, str]:
+        found = {task.id: self._hub.builders.lacks(task) for task in _waiting(tree)}
+        return {task_id: arch for task_id, arch in found.items() if arch is not None}
+
+    def _refresh(self) -> None:
+        """Say again what goes by the clock, and ask again who could take what waits."""
+        self._say()
+        tree, end = self._watch.tree, self._watch.estimated_end
+        if tree is not None and self._asking is None and (waiting := _waiting(tree)):
+            self._asking = Deferred.fromCoroutine(self._hub.builders.read(waiting))
+            self._asking.addErrback(self._unless_cancelled, "can't read the builders of a channel")
+            self._asking.addCallback(self._asked)
+        timing = self._step.timing
+        left = None if end is None else end.timestamp() - self._step.now()
+        is_near = left is not None and -timing.refresh < left < 2 * timing.refresh
+        self._refresh_in(timing.last_refresh if is_near else timing.refresh)
+
+    def _refresh_in(self, seconds: float) -> None:
+        self._refreshing = self._hub.connection.reactor.callLater(seconds, self._refresh)
+
+    def _asked(self, _: None) -> None:
+        self._asking = None
+        self._say()
 
     async def _link_children(self) -> None:
         try:
@@ -87,10 +129,15 @@ class TaskDisplay:
                 for task in new:
                     self._linked.add(task.id)
                     url = paths.task_url(self._hub.connection.weburl, task.id)
-                    await self._step.addURL(link_name(task.method, task.get("arch"), task.id), url)
+                    name = link_name(task.method, task.get("arch"), task.id, self._attempt)
+                    await self._step.addURL(name, url)
         finally:
             self._linking = False
 
     def _not_linked(self) -> list[Any]:
         assert self._watch.tree is not None
         return [task for task in self._watch.tree.descendents() if task.id not in self._linked]
+
+
+def _waiting(tree: TaskTree) -> list[Any]:
+    return [task for task in tree.tasks() if task.state == task_states.FREE]

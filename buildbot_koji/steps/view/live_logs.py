@@ -193,10 +193,10 @@ class _Follower:
 
     async def _write(self, text: str) -> None:
         if text:
-            await (await self._opened()).addStdout(self._logs.clean(text))
+            await (await self._opened()).addContent(self._logs.clean(text))
 
     async def _note(self, text: str) -> None:
-        await (await self._opened()).addHeader(f"{text}\n")
+        await (await self._opened()).addContent(f"{text}\n")
 
     async def _opened(self) -> Any:
         if self._log is None:
@@ -212,12 +212,16 @@ class LiveLogs:
         hub: the hub.
         wanted: True for the default logs, False for none, or the names of logs.
         cap: how many bytes of each log are shown.
+        attempt: the number of the attempt at the build.
     """
 
     _log = Logger()
 
-    def __init__(self, step: Any, hub: Hub, wanted: bool | Sequence[str], cap: int) -> None:
+    def __init__(
+        self, step: Any, hub: Hub, wanted: bool | Sequence[str], cap: int, attempt: int = 1
+    ) -> None:
         self.hub = hub
+        self._attempt = attempt
         self.cap = cap
         self._step = step
         self._wanted = wanted
@@ -280,7 +284,9 @@ class LiveLogs:
 
     async def open(self, title: str, task: Any) -> Any:
         """Return a new log of the step."""
+        if self._attempt > 1:
+            title = f"{title} (attempt {self._attempt})"
         if title in self._step.logs:
-            # Another build of a chain, or a retry, has the same architecture.
+            # Another build of a chain has the same architecture.
             title = f"{title} (task {task.id})"
-        return await self._step.addLog(title)
+        return await self._step.addLog(title, "t")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from buildbot_koji.words import counted, duration
 from txkoji import QUEUE_LIMIT, TaskTree, task_states
 
 __all__ = ["about", "describe", "is_queued", "link_name"]
@@ -38,7 +39,9 @@ def describe(
     activity: str = "building",
     *,
     places: Mapping[int, int] | None = None,
+    missing: Mapping[int, str] | None = None,
     seconds_left: float | None = None,
+    usual: float | None = None,
 ) -> str:
     """Describe what a task is doing: ``building: x86_64 done, aarch64 building, about 5 min left``.
 
@@ -46,12 +49,15 @@ def describe(
         tree: the task and its descendants.
         activity: what the task does unless one of its children says more.
         places: how many tasks are ahead of a FREE one in its queue, by its id.
+        missing: the architecture that a FREE task waits for and no builder has, by its id.
         seconds_left: the seconds until the estimated end, None without an estimate.
+        usual: the seconds that such a task takes on average.
     """
-    places = places or {}
+    waits = {id_: _place(place) for id_, place in (places or {}).items()}
+    waits.update((id_, _no_builder(arch)) for id_, arch in (missing or {}).items())
     if is_queued(tree):
-        return f"waiting for a builder{_place(places.get(tree.root.id))}"
-    left = "" if seconds_left is None else about(seconds_left)
+        return f"waiting for a builder{_after(waits.get(tree.root.id), ': ')}"
+    left = "" if seconds_left is None else about(seconds_left, usual)
     children = tree.children.get(tree.root.id, ())
     active = [child for child in children if child.state in task_states.ACTIVE_GROUP]
     arches = tree.arches
@@ -59,44 +65,50 @@ def describe(
         task.state in task_states.ACTIVE_GROUP for task in arches.values()
     )
     if arches and works_for_arches:
-        words = ", ".join(f"{arch} {_arch_words(task, places)}" for arch, task in arches.items())
+        words = ", ".join(f"{arch} {_arch_words(task, waits)}" for arch, task in arches.items())
         return f"{activity}: {words}{left}"
     for child in active:
         if child.method in _ACTIVITIES:
-            return f"{_ACTIVITIES[child.method]}{_place(places.get(child.id))}{left}"
+            return f"{_ACTIVITIES[child.method]}{_after(waits.get(child.id), ': ')}{left}"
     return f"{activity}{left}"
 
 
-def _arch_words(task: Any, places: Mapping[int, int]) -> str:
-    place = places.get(task.id) if task.state == task_states.FREE else None
-    return _WORDS[task.state] + ("" if place is None else f" behind {_tasks(place)}")
+def _arch_words(task: Any, waits: Mapping[int, str]) -> str:
+    wait = waits.get(task.id) if task.state == task_states.FREE else None
+    return f"{_WORDS[task.state]}{_after(wait, ' (', ')')}"
 
 
-def _place(place: int | None) -> str:
-    return "" if place is None else f": {_tasks(place)} before it"
+def _after(words: str | None, before: str, end: str = "") -> str:
+    return f"{before}{words}{end}" if words else ""
 
 
-def _tasks(count: int) -> str:
-    if count == 1:
-        return "1 task"
-    return f"{count} or more tasks" if count >= QUEUE_LIMIT else f"{count} tasks"
+def _place(place: int) -> str:
+    if place == 0:
+        return "next in the queue"
+    more = " or more" if place >= QUEUE_LIMIT else ""
+    return f"{counted(place, 'task').replace(' ', f'{more} ', 1)} before it"
 
 
-def about(seconds: float) -> str:
-    """Return the time left in words, rounded so that it changes rarely."""
-    minutes = seconds / 60
-    if minutes < 1:
-        return ""
-    if minutes < 10:
-        words = f"{round(minutes)} min"
-    elif minutes < 90:
-        words = f"{5 * round(minutes / 5)} min"
-    else:
-        words = f"{round(minutes / 60)} h"
-    return f", about {words} left"
+def _no_builder(arch: str) -> str:
+    return "its channel has no builder" if arch == "noarch" else f"no builder for {arch}"
 
 
-def link_name(method: str, arch: str | None, task_id: int) -> str:
-    """Return the title of the link to a task."""
+def about(seconds: float, usual: float | None = None) -> str:
+    """Return the time left in words, rounded so that it changes rarely.
+
+    Args:
+        seconds: the time until the usual end; negative after it.
+        usual: how long such a task takes on average, in seconds.
+    """
+    if seconds >= 5:
+        return f", about {duration(seconds)} left"
+    # An average is exceeded half of the time: a tenth more is not worth a word.
+    if seconds < -max((usual or 0) / 10, 5):
+        return ", longer than usual" + (f", which is {duration(usual)}" if usual else "")
+    return ", about to end"
+
+
+def link_name(method: str, arch: str | None, task_id: int, attempt: str = "") -> str:
+    """Return the title of the link to a task; the attempt it belongs to stands first."""
     words = f"{method} {arch}" if method == "buildArch" and arch else method
-    return f"{words} (task {task_id})"
+    return f"{_after(attempt, '', ': ')}{words} (task {task_id})"

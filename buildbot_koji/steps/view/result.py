@@ -7,15 +7,22 @@ from typing import Any
 
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.properties import SOURCE
+from buildbot_koji.properties import FAILED_ARCH, LOG_URL, REASON, SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
-from txkoji import Outcome
+from buildbot_koji.words import counted
+from txkoji import Outcome, arch_of
 from txkoji.exceptions import KojiException
 
-__all__ = ["properties_of", "show_outcome"]
+__all__ = ["EXCERPT", "excerpt_of", "properties_of", "show_outcome"]
 
 TAIL_BYTES = 20_000
 """Bytes of a failed task's log that are shown."""
+
+EXCERPT_LINES = 30
+"""Lines of its end that the summary of a failure shows; Buildbot opens a log's last 40 lines."""
+
+EXCERPT = "summary"
+"""The log of that name Buildbot shows first, and opened."""
 
 LONGEST_PROPERTY = 60_000
 """Characters of JSON; a database may store no more in one value."""
@@ -37,6 +44,11 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
     if outcome.build is not None:
         found["koji_build_id"] = outcome.build.build_id
         found["koji_build_url"] = outcome.build.url
+    if outcome.reason:
+        found[REASON] = outcome.reason
+    if outcome.guilty is not None:
+        found[FAILED_ARCH] = arch_of(outcome.guilty)
+        found[LOG_URL] = outcome.log_url
     return {
         name: value
         for name, value in found.items()
@@ -62,24 +74,42 @@ async def show_outcome(step: Any, hub: Hub, outcome: Outcome, logs: LiveLogs) ->
     title = log_title(outcome.guilty, outcome.log)
     if outcome.log_url is not None:
         await step.addURL(title, outcome.log_url)
+    text = await _read_tail(hub, outcome.guilty, outcome.log)
     if not logs.shows(outcome.guilty.id, outcome.log):
-        await _show_tail(hub, outcome.guilty, outcome.log, logs)
+        await _add_log(await logs.open(title, outcome.guilty), logs.clean(text))
+    if EXCERPT not in step.logs:
+        excerpt = f"{outcome.reason}\n{excerpt_of(text, title)}"
+        await _add_log(await step.addLog(EXCERPT, "t"), logs.clean(excerpt))
 
 
-async def _show_tail(hub: Hub, task: Any, name: str, logs: LiveLogs) -> None:
+async def _add_log(log: Any, text: str) -> None:
+    await log.addContent(text)
+    await log.finish()
+
+
+async def _read_tail(hub: Hub, task: Any, name: str) -> str:
+    """Return the end of a task's log, or why it can't be read."""
     try:
         files = await hub.connection.call("listTaskOutput", task.id, stat=True)
         size = int(files.get(name, {}).get("st_size", 0))
         begin = max(size - TAIL_BYTES, 0)
         piece = await hub.connection.read_log(task.id, name, begin, max_bytes=TAIL_BYTES)
     except KojiException as error:
-        text = f"can't read the log: {one_line(error)}\n"
-    else:
-        text = piece.data.decode("utf-8", "replace")
-        if begin:
-            # The first line is incomplete: left out, unless it is all there is.
-            rest = text.partition("\n")[2]
-            text = f"... {begin} bytes left out ...\n{rest if rest.strip() else text}"
-    log = await logs.open(log_title(task, name), task)
-    await log.addStdout(logs.clean(text))
-    await log.finish()
+        return f"can't read the log: {one_line(error)}\n"
+    text: str = piece.data.decode("utf-8", "replace")
+    if begin:
+        # The first line is incomplete: left out, unless it is all there is.
+        rest = text.partition("\n")[2]
+        text = f"... {begin} bytes left out ...\n{rest if rest.strip() else text}"
+    return text
+
+
+def excerpt_of(text: str, title: str) -> str:
+    """Return the last lines of a log, with a line that says so; pure.
+
+    Args:
+        text: the log, or its end.
+        title: its title.
+    """
+    lines = text.splitlines()[-EXCERPT_LINES:]
+    return "\n".join([f"--- the last {counted(len(lines), 'line')} of {title} ---", *lines, ""])

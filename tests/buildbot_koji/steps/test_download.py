@@ -9,6 +9,7 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
+from buildbot_koji.words import size_in_words
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import poll, until
 
@@ -50,8 +51,8 @@ async def test_build(bench: Workbench, to: str) -> None:
     place = work(bench, directory) if to == "worker" else bench.directory / directory
     assert files_in(place) == expected
     assert sorted(ended.properties["koji_files"]) == sorted(expected)
-    size = sum(map(len, expected.values())) / 1e6
-    assert ended.text == f"downloaded 4 files, {size:.1f} MB"
+    size = sum(map(len, expected.values()))
+    assert ended.text == f"downloaded 4 files, {size_in_words(size)}"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ async def test_begin_during_maintenance(bench: Workbench, front: Front, page: st
     """A build that begins during maintenance waits, says why, and submits one task."""
     front.apache.change(page)
     request = await bench.begin(quick_build(bench))
-    await until(lambda: bench.text().startswith("waiting for the hub"))
+    await until(lambda: bench.text().startswith("waiting: the hub has not answered since "))
     assert REASONS[page] in bench.text()
     assert tasks(bench) == []
     front.apache.change("")
@@ -266,7 +266,7 @@ async def test_reason_while_a_call_is_retried(bench: Workbench, front: Front) ->
     front.apache.change(PAGE)
     source = SOURCE.format("hello", "main")
     request = await bench.begin(SlowBuild(bench.profile, target="demo", source=source))
-    await until(lambda: bench.text().startswith("waiting for the hub: "))
+    await until(lambda: bench.text().startswith("waiting: the hub has not answered since "))
     assert REASONS[PAGE] in bench.text()
     await bench.stop_build()
     ended = await bench.ended(request)

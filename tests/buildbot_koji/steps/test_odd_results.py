@@ -137,7 +137,6 @@ async def test_odd_replies(strict: Workbench) -> None:
     for number in range(BUILDS):
         answers = OddAnswers(TOLD[number % len(TOLD)], mutate)
         strict.hub.answer = answers
-        strict.wake_worker()
         package = "failarch" if number % 5 == 4 else "hello"
         source = SOURCE.format(package, number)
         step = steps.KojiBuild(strict.logging_in, target="demo", source=source)

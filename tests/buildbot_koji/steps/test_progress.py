@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from buildbot_koji.durable.store import data_name
 from buildbot_koji.steps.view.progress import about, describe, is_queued, link_name
+from buildbot_koji.words import clock_time, counted, size_in_words
 from txkoji.task import Task
 from txkoji.watching.watcher import TaskTree
 
@@ -59,6 +62,7 @@ def test_describe(task: TaskTree, words: str) -> None:
 
 def test_queue_places_and_estimates() -> None:
     """Who waits says behind how many; who has an estimate says how long it takes."""
+    assert describe(tree(FREE), places={1: 0}) == "waiting for a builder: next in the queue"
     assert describe(tree(FREE), places={1: 14}) == "waiting for a builder: 14 tasks before it"
     assert describe(tree(FREE), places={1: 1}) == "waiting for a builder: 1 task before it"
     assert describe(tree(FREE), places={1: 500}) == (
@@ -66,7 +70,7 @@ def test_queue_places_and_estimates() -> None:
     )
     arches = (("buildArch", "x86_64", CLOSED), ("buildArch", "aarch64", FREE))
     assert describe(tree(OPEN, *arches), places={3: 2}, seconds_left=720) == (
-        "building: x86_64 done, aarch64 waiting behind 2 tasks, about 10 min left"
+        "building: x86_64 done, aarch64 waiting (2 tasks before it), about 10 min left"
     )
     srpm = ("buildSRPMFromSCM", "noarch", FREE)
     assert describe(tree(OPEN, srpm), places={2: 3}, seconds_left=7300) == (
@@ -75,13 +79,41 @@ def test_queue_places_and_estimates() -> None:
     assert describe(tree(OPEN), "making an image") == "making an image"
 
 
+def test_missing_builders() -> None:
+    """Who waits for an architecture that no builder has says so, instead of a place in a queue."""
+    arches = (("buildArch", "x86_64", OPEN), ("buildArch", "sparc", FREE))
+    assert describe(tree(OPEN, *arches), places={3: 0}, missing={3: "sparc"}) == (
+        "building: x86_64 building, sparc waiting (no builder for sparc)"
+    )
+    assert describe(tree(FREE), missing={1: "noarch"}) == (
+        "waiting for a builder: its channel has no builder"
+    )
+
+
 def test_estimates_are_rough() -> None:
     """An estimate is as rough as one may know it, so that it seldom has to be said anew."""
     said = [about(seconds) for seconds in range(-300, 4 * 3600)]
-    assert said[0] == said[300] == ""
-    assert len(set(said)) <= 30
+    assert len(set(said)) <= 40
     assert about(4.2 * 60) == ", about 4 min left"
     assert about(58 * 60) == ", about 60 min left"
+    assert about(42) == ", about 40 s left"
+    assert about(0) == ", about to end"
+    assert about(-60, usual=480) == ", longer than usual, which is 8 min"
+    assert about(-47, usual=480) == ", about to end"
+    assert about(-60) == ", longer than usual"
+
+
+def test_numbers_of_things() -> None:
+    """One of something is singular, and none of it is no number."""
+    assert [counted(count, "file") for count in (0, 1, 2)] == ["no files", "1 file", "2 files"]
+    assert [size_in_words(size) for size in (512, 4_200_000)] == ["0.5 kB", "4.2 MB"]
+
+
+def test_time_of_another_day() -> None:
+    """A time of today has no date."""
+    noon = time.mktime((2026, 3, 4, 12, 5, 0, 0, 0, -1))
+    assert clock_time(noon, noon + 60) == "12:05"
+    assert clock_time(noon, noon + 86400) == "2026-03-04 12:05"
 
 
 def test_queue() -> None:
@@ -97,6 +129,7 @@ def test_links() -> None:
     assert link_name("buildArch", "x86_64", 7) == "buildArch x86_64 (task 7)"
     assert link_name("buildSRPMFromSCM", "noarch", 7) == "buildSRPMFromSCM (task 7)"
     assert link_name("buildArch", None, 7) == "buildArch (task 7)"
+    assert link_name("waitrepo", None, 7, "attempt 2") == "attempt 2: waitrepo (task 7)"
 
 
 def test_names_of_build_data() -> None:

@@ -54,7 +54,6 @@ async def test_files_that_are_not_there(bench: Workbench) -> None:
                 steps.KojiBuildSRPM(bench.logging_in, target="demo", srpm=pattern, files_on=place)
             )
             assert (ended.result, words in ended.text) == ("exception", True), ended.text
-            bench.wake_worker()
     assert not bench.hub.calls["build"]
 
 

@@ -85,7 +85,7 @@ async def test_stopped_tag(bench: Workbench) -> None:
     await bench.stop_build()
     ended = await bench.ended(request)
     [task_id] = ended.properties["koji_task_ids"]
-    assert (ended.result, ended.text) == ("cancelled", "canceled the tasks")
+    assert (ended.result, ended.text) == ("cancelled", "canceled 1 task")
     assert bench.hub.call("getTaskInfo", task_id)["state"] == 3
 
 

@@ -200,10 +200,25 @@ async def test_chain(bench: Workbench) -> None:
         "hello-1.0-main",
         "world-1.0-main",
     }
+    assert ended.text == "built hello-1.0-main, world-1.0-main"
+    assert ended.properties["koji_nvrs"] == ["hello-1.0-main", "world-1.0-main"]
+    again = await bench.build(step)
+    assert again.text == "built already: hello-1.0-main, world-1.0-main"
+    assert again.properties["koji_nvrs"] == ended.properties["koji_nvrs"]
+    further = [sources[0], [SOURCE.format("world", "2")]]
+    step = steps.KojiChainBuild(bench.profile, target="demo", sources=further)
+    ended = await bench.build(step)
+    assert ended.text == "built world-1.0-2"
+    assert ended.properties["koji_nvrs"] == ["hello-1.0-main", "world-1.0-2"]
+    assert request_of(bench, ended.properties)[1][0] == [["hello-1.0-main"], further[1]]
+    bench.hub.call("untagBuild", "demo-candidate", "hello-1.0-main")
+    ended = await bench.build(step)
+    assert ended.text == "failed: hello-1.0-main is built already: choose another commit"
+    assert "build hello-1.0-main" in ended.urls
     bench.hub.add_target("far", "demo-build", "demo-released")
     ended = await bench.build(steps.KojiChainBuild(bench.profile, target="far", sources=sources))
     assert "its build tag demo-build does not inherit its destination demo-released" in ended.text
-    assert bench.hub.calls["chainBuild"] == 1
+    assert bench.hub.calls["chainBuild"] == 3
 
 
 @pytest_twisted.ensureDeferred

@@ -31,9 +31,9 @@ from txkoji.testing.tables.state import Row
 
 
 class ImpatientBuild(KojiBuild):
-    """Waits for the hub no longer than a second when it is stopped."""
+    """Waits for the hub no longer than a second when it is stopped, and tells of trouble soon."""
 
-    timing = StepTiming(cancel_limit=1.0)
+    timing = StepTiming(cancel_limit=1.0, show_interval=0.2, refresh=0.5, last_refresh=0.5)
 
 
 def koji_build(
@@ -66,11 +66,6 @@ def log_of(bench: Workbench, task_id: int, name: str = "build.log") -> str:
     return data.decode()
 
 
-def plain(text: str, stream: str = "o") -> str:
-    """Return the lines of one stream of a Buildbot log, as they were written."""
-    return "".join(line[1:] + "\n" for line in text.splitlines() if line[:1] == stream)
-
-
 async def shown_logs(bench: Workbench) -> dict[str, str]:
     """Return the logs of the step that runs, by name, as far as they are in the database."""
     build = bench.running()
@@ -96,8 +91,8 @@ async def test_logs_are_live(bench: Workbench) -> None:
     assert ended.result == "success"
     for task in tasks(bench, "buildArch"):
         arch = task["label"]
-        assert plain(ended.logs[f"build.log {arch}"]) == log_of(bench, task["id"])
-    assert len(plain(early)) < len(plain(ended.logs["build.log x86_64"]))
+        assert ended.logs[f"build.log {arch}"] == log_of(bench, task["id"])
+    assert len(early) < len(ended.logs["build.log x86_64"])
 
 
 async def live_text(bench: Workbench, name: str) -> str:
@@ -116,9 +111,9 @@ async def test_log_of_a_task_that_is_restarted(bench: Workbench) -> None:
     assert ended.result == "success"
     text = ended.logs["build.log x86_64"]
     note = f"--- task {task['id']} was restarted: its log starts over ---"
-    before, after = text.split(f"h{note}\n")
-    assert plain(before)
-    assert plain(after) == log_of(bench, task["id"])
+    before, after = text.split(f"{note}\n")
+    assert before
+    assert after == log_of(bench, task["id"])
 
 
 @pytest_twisted.ensureDeferred
@@ -131,8 +126,8 @@ async def test_long_log_is_cut(bench: Workbench) -> None:
     [task] = tasks(bench, "buildArch")
     whole = log_of(bench, task["id"])
     shown = ended.logs["build.log x86_64"]
-    [left_out] = re.findall(r"^h\.\.\. (\d+) bytes left out \.\.\.$", shown, re.MULTILINE)
-    head, tail = (plain(part) for part in shown.split(f"h... {left_out} bytes left out ...\n"))
+    [left_out] = re.findall(r"^\.\.\. (\d+) bytes left out \.\.\.$", shown, re.MULTILINE)
+    head, tail = shown.split(f"... {left_out} bytes left out ...\n")
     assert whole.startswith(head.rstrip("\n"))
     assert whole.endswith(tail)
     assert len(head.rstrip("\n")) + int(left_out) + len(tail) == len(whole)
@@ -148,8 +143,57 @@ async def test_logs_are_not_wanted(bench: Workbench) -> None:
     assert bench.hub.calls["downloadTaskOutput"] == 0
     ended = await bench.build(koji_build(bench, "failarch", scratch=True, live_logs=False))
     assert ended.result == "failure"
-    assert list(ended.logs) == ["build.log x86_64"]
+    assert sorted(ended.logs) == ["build.log x86_64", "summary"]
     assert "error: Bad exit status from %build" in ended.logs["build.log x86_64"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_reason_of_a_failure(bench: Workbench) -> None:
+    """A failure is told by the log that Buildbot opens, and by properties."""
+    ended = await bench.build(koji_build(bench, "failarch", scratch=True))
+    reason, title, *lines = ended.logs["summary"].splitlines()
+    assert ended.text == f"failed: {reason}"
+    assert re.fullmatch(r"--- the last \d+ lines of build.log x86_64 ---", title)
+    assert ended.logs["build.log x86_64"].splitlines()[-len(lines) :] == lines
+    assert ended.properties["koji_reason"] == reason
+    assert ended.properties["koji_failed_arch"] == "x86_64"
+    assert ended.properties["koji_log_url"] == ended.urls["build.log x86_64"]
+    ended = await bench.build(koji_build(bench, target="nosuchtarget"))
+    assert ended.result == "failure"
+    assert ended.properties["koji_reason"] in ended.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_time_limit_in_an_outage(bench: Workbench) -> None:
+    """A time limit that expires while the hub is unreachable is no failure of the package."""
+    bench.hub.builder.seconds = 20
+    request = await bench.begin(koji_build(bench, step=ImpatientBuild, timeout=3))
+    await until_open(bench)
+    bench.hub.offline("moving to another rack")
+    await until(lambda: bench.text().startswith("waiting: the hub has not answered since "))
+    assert "moving to another rack" in bench.text()
+    ended = await bench.ended(request)
+    assert ended.result == "exception"
+    assert re.fullmatch(
+        r"the hub has not answered since \d\d:\d\d: .*moving to another rack.*;"
+        r" timed out after 3 s: task \d+ is canceled as soon as it does",
+        ended.text,
+    )
+    assert ended.properties["koji_reason"] == ended.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_architecture_without_a_builder(bench: Workbench) -> None:
+    """A task that no builder can take is told by the summary, not by a place in a queue."""
+    with bench.hub.state.transaction():
+        for host in bench.hub.state.rows("host"):
+            bench.hub.state.update("host", host["id"], arches="x86_64")
+    step = koji_build(bench, step=ImpatientBuild, scratch=True, arch_override="x86_64 sparc64")
+    request = await bench.begin(step)
+    await until(lambda: "sparc64 waiting (no builder for sparc64)" in bench.text())
+    await bench.stop_build()
+    assert (await bench.ended(request)).result == "cancelled"
+    assert bench.hub.calls["listHosts"] == 1
 
 
 @pytest_twisted.ensureDeferred
@@ -188,7 +232,7 @@ async def test_log_that_the_hub_refuses_once(
     ended = await bench.build(koji_build(bench, scratch=True, arch_override="x86_64"))
     assert ended.result == "success"
     [task] = tasks(bench, "buildArch")
-    assert plain(ended.logs["build.log x86_64"]) == log_of(bench, task["id"])
+    assert ended.logs["build.log x86_64"] == log_of(bench, task["id"])
 
 
 @pytest_twisted.ensureDeferred
@@ -220,9 +264,10 @@ async def test_build_system_fails(bench: Workbench) -> None:
     first, second = (task["id"] for task in tasks(bench))
     assert ended.result == "exception"
     assert ended.text.startswith("the build system failed: could not init mock buildroot")
-    assert {f"task {first}", f"task {second}"} <= ended.urls.keys()
+    assert ended.text.endswith(" (attempt 2 of 2)")
+    assert {f"task {first}", f"attempt 2: task {second}"} <= ended.urls.keys()
     assert ended.properties["koji_task_id"] == second
-    assert "root.log x86_64" in ended.logs
+    assert "root.log x86_64 (attempt 2)" in ended.logs
 
 
 @pytest_twisted.ensureDeferred
@@ -235,7 +280,7 @@ async def test_build_system_is_mended(bench: Workbench) -> None:
     ended = await bench.ended(request)
     assert (ended.result, len(tasks(bench))) == ("success", 2)
     assert ended.properties["koji_task_id"] == tasks(bench)[-1]["id"]
-    assert {f"task {task['id']}" for task in tasks(bench)} <= ended.urls.keys()
+    assert ended.text == f"built {ended.properties['koji_nvr']} (attempt 2 of 2)"
     [build] = bench.hub.call("listBuilds", "failroot")
     assert (build["state"], ended.properties["koji_nvr"]) == (1, build["nvr"])
 
@@ -262,7 +307,8 @@ async def test_restart_between_two_submissions(bench: Workbench) -> None:
     bench.lose_worker()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts, len(tasks(bench))) == ("exception", 2, 2)
-    assert {f"task {task['id']}" for task in tasks(bench)} <= ended.urls.keys()
+    names = {f"attempt {n}: task {task['id']}" for n, task in enumerate(tasks(bench), 1)}
+    assert names <= ended.urls.keys()
 
 
 @pytest_twisted.ensureDeferred
@@ -285,7 +331,8 @@ async def test_build_that_is_there(bench: Workbench) -> None:
     assert ended.result == "success"
     ended = await bench.build(koji_build(bench, existing="fail"))
     assert ended.result == "failure"
-    assert ended.text.startswith(f"failed: Build already exists (id={build['build_id']}")
+    assert ended.text == f"failed: {nvr} is built already: choose another commit"
+    assert ended.urls[f"build {nvr}"].endswith(f"buildID={build['build_id']}")
 
 
 @pytest_twisted.ensureDeferred
@@ -297,7 +344,8 @@ async def test_build_of_another_commit(bench: Workbench) -> None:
         bench.hub.state.update("build", build["id"], source="git+https://elsewhere/hello.git#1")
     ended = await bench.build(koji_build(bench))
     assert ended.result == "failure"
-    assert ended.text.startswith("failed: Build already exists")
+    assert ended.text == "failed: hello-1.0-main is built already: choose another commit"
+    assert ended.properties["koji_reason"] == ended.text.removeprefix("failed: ")
 
 
 @pytest_twisted.ensureDeferred

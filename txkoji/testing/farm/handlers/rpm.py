@@ -263,10 +263,12 @@ async def chain_build(builder: Builder, task: Row) -> None:
                 task, "build", [source, target_info, options], f"build {level},{number}"
             )
             for number, source in enumerate(sources)
+            if is_scm_url(source)
         ]
         await builder.wait(task, children)
         if level + 1 < len(levels):
-            nvrs = [
+            # What is no source is a build that the next level waits for.
+            nvrs = [source for source in sources if not is_scm_url(source)] + [
                 build_nvr(state, row)
                 for child in children
                 for row in state.rows("build", task_id=child)

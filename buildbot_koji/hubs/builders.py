@@ -1,0 +1,77 @@
+"""Which architectures of a channel have no builder: a task for one of them would wait forever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from txkoji.exceptions import KojiException
+
+__all__ = ["ChannelBuilders"]
+
+KEPT = 300.0
+"""Seconds until the hosts of a channel are read again."""
+
+
+class ChannelBuilders:
+    """The architectures that the enabled hosts of a hub's channels build for.
+
+    Args:
+        call: calls a hub method.
+        clock: an IReactorTime; says when an answer is old.
+    """
+
+    def __init__(self, call: Any, clock: Any) -> None:
+        self._call = call
+        self._clock = clock
+        self._arches: dict[Any, tuple[float, frozenset[str] | None]] = {}
+
+    def lacks(self, task: Any) -> str | None:
+        """Return the architecture of a task that no builder of its channel has.
+
+        Args:
+            task: a task; its ``arch`` says which hosts may take it.
+
+        Returns:
+            The architecture, ``noarch`` for a channel without builders; None if there is one, and
+            until the channel was read.
+        """
+        arch = task.get("arch")
+        _, arches = self._arches.get(task.get("channel_id"), (0.0, None))
+        return arch if arches is not None and arch not in arches else None
+
+    async def read(self, tasks: Iterable[Any]) -> None:
+        """Read the channels of some tasks, each once in five minutes, whoever asks.
+
+        A hub that does not answer is asked the next time.
+        """
+        for channel in {task.get("channel_id") for task in tasks}:
+            if not isinstance(channel, int) or not self._is_due(channel):
+                continue
+            # One question at a time, and none at once after a refusal.
+            self._arches[channel] = (self._clock.seconds(), self._arches.get(channel, _NONE)[1])
+            try:
+                hosts = await self._call("listHosts", channelID=channel, enabled=True)
+            except KojiException:
+                continue
+            self._arches[channel] = (self._clock.seconds(), _arches_of(hosts))
+
+    def _is_due(self, channel: int) -> bool:
+        known = self._arches.get(channel)
+        return known is None or bool(self._clock.seconds() - known[0] >= KEPT)
+
+
+_NONE = (0.0, None)
+
+
+def _arches_of(hosts: Any) -> frozenset[str] | None:
+    """Return the architectures of a list of hosts, None if it is no list."""
+    if not isinstance(hosts, list):
+        return None
+    found: set[str] = set()
+    for host in hosts:
+        arches = host.get("arches") if isinstance(host, dict) else None
+        if isinstance(arches, str):
+            # Any host takes a noarch task.
+            found |= {*arches.split(), "noarch"}
+    return frozenset(found)

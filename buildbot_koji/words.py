@@ -1,0 +1,46 @@
+"""Numbers, sizes and times in words. Pure."""
+
+from __future__ import annotations
+
+import datetime
+
+__all__ = ["clock_time", "counted", "duration", "size_in_words"]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something: ``no files``, ``1 file``, ``2 files``.
+
+    Args:
+        count: how many.
+        noun: what, in the singular; its plural ends in "s".
+    """
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def size_in_words(size: float) -> str:
+    """Return a number of bytes in the largest unit that shows it: ``12 kB``, ``3.4 MB``."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, rounded so that a time that runs down changes them rarely."""
+    if seconds < 55:
+        return f"{max(10 * round(seconds / 10), 5)} s"
+    minutes = seconds / 60
+    if minutes < 10:
+        return f"{round(minutes)} min"
+    if minutes < 90:
+        return f"{5 * round(minutes / 5)} min"
+    return f"{round(minutes / 60)} h"
+
+
+def clock_time(moment: float, now: float) -> str:
+    """Return when something happened: ``14:02``, or with its date if that is not today.
+
+    Args:
+        moment: the time, in seconds since the epoch.
+        now: the current time, in seconds since the epoch.
+    """
+    then = datetime.datetime.fromtimestamp(moment).astimezone()
+    today = datetime.datetime.fromtimestamp(now).astimezone().date()
+    return then.strftime("%H:%M" if then.date() == today else "%Y-%m-%d %H:%M")
