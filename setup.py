@@ -121,6 +121,8 @@ setup(
             "KojiChangeFilter = buildbot_koji.changes.change_filter:KojiChangeFilter",
             "KojiOrphanReleaser = buildbot_koji.durable.orphans:KojiOrphanReleaser",
             "KojiHub = buildbot_koji.hubs.koji_hub:KojiHub",
+            "KojiMessageFormatter = buildbot_koji.reporters.formatters:KojiMessageFormatter",
+            "KojiStatusFormatter = buildbot_koji.reporters.formatters:KojiStatusFormatter",
             "KojiPackages = buildbot_koji.mass.packages:KojiPackages",
         ],
         "buildbot.worker": ["KojiPlace = buildbot_koji.place:KojiPlace"],

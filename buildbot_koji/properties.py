@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "CHANGE_SOURCE",
     "EVENT_KEY",
+    "EXCERPT",
     "FAILED_ARCH",
     "LOG_URL",
     "PACKAGE",
@@ -32,3 +33,6 @@ FAILED_ARCH = "koji_failed_arch"
 
 LOG_URL = "koji_log_url"
 """The address of the log that says why a task failed."""
+
+EXCERPT = "summary"
+"""The log with the end of the failing log. Buildbot shows a log of that name first, and opened."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,19 +221,24 @@ class Workbench:
         """Run a build of some steps, with some properties, to the end of its request."""
         return await self.ended(await self.begin(*steps, **properties))
 
-    async def begin(self, *steps: Any, waited_for: bool = False, **properties: Any) -> int:
+    async def begin(
+        self,
+        *steps: Any,
+        waited_for: bool = False,
+        stamp: Mapping[str, Any] = BRANCH,
+        **properties: Any,
+    ) -> int:
         """Ask for a build, which another one may wait for; returns the id of its request."""
         self._factory.steps = [step.get_step_factory() for step in steps]
         data = self.master.data
         [builder] = await data.get(("builders",))
-        stamp = {**BRANCH, "codebase": "", "revision": None}
         _, requests = await data.updates.addBuildset(
             waited_for=waited_for,
             scheduler="workbench",
             reason="a test",
             builderids=[builder["builderid"]],
             properties={name: (value, "test") for name, value in properties.items()},
-            sourcestamps=[stamp],
+            sourcestamps=[{"codebase": "", "revision": None, **stamp}],
         )
         return int(requests[builder["builderid"]])
 

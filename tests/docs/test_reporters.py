@@ -35,7 +35,7 @@ def test_examples(tmp_path: Path) -> None:
     """All examples of the page together are a good configuration."""
     pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", TEXT)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     (tmp_path / "secrets").mkdir(mode=0o700)
     path = tmp_path / "master.cfg"
     path.write_text(BEGIN + "\n".join(map(textwrap.dedent, blocks)), encoding="utf-8")

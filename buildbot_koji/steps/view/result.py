@@ -7,22 +7,19 @@ from typing import Any
 
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.properties import FAILED_ARCH, LOG_URL, REASON, SOURCE
+from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON, SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
 from buildbot_koji.words import counted
 from txkoji import Outcome, arch_of
 from txkoji.exceptions import KojiException
 
-__all__ = ["EXCERPT", "excerpt_of", "properties_of", "show_outcome"]
+__all__ = ["excerpt_of", "properties_of", "show_outcome"]
 
 TAIL_BYTES = 20_000
 """Bytes of a failed task's log that are shown."""
 
 EXCERPT_LINES = 30
 """Lines of its end that the summary of a failure shows; Buildbot opens a log's last 40 lines."""
-
-EXCERPT = "summary"
-"""The log of that name Buildbot shows first, and opened."""
 
 LONGEST_PROPERTY = 60_000
 """Characters of JSON; a database may store no more in one value."""

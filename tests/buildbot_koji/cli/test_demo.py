@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,10 @@ async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
             [chain] = await pages.ended("chain")
             assert chain["koji_sidetag"].startswith("demo-build-side-")
 
+            await pages.force("build-update", "chain", ref="2")
+            again = (await pages.ended("chain", 2))[-1]
+            assert again["koji_nvrs"] == ["hello-1.0-2", "world-1.0-2"]
+
             tests = await pages.ended("tests", 3)
             assert sorted(each["koji_nvr"] for each in tests) == [
                 "foo-1.0-1",
@@ -231,10 +236,21 @@ async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
                 "hello-1.0-2.x86_64.rpm",
                 "world-1.0-2.x86_64.rpm",
             ]
+            # One build of the pushed commit, one of each tagged build, and no other.
+            made = (await pages.get("buildrequests"))["buildrequests"]
+            names = {
+                each["builderid"]: each["name"]
+                for each in (await pages.get("builders"))["builders"]
+            }
+            counts = Counter(names[each["builderid"]] for each in made)
+            assert counts == {"scratch": 1, "official": 1, "chain": 2, "tests": 3}
         finally:
             process.terminate()
             _, errors = await deferToThread(process.communicate)
     assert errors == ""
+    log = (base / "twistd.log").read_text()
+    factories = [line for line in log.splitlines() if "ing factory" in line]
+    assert [line for line in factories if "BuildbotSite" not in line] == []
     assert "Traceback" not in (base / "twistd.log").read_text()
 
 

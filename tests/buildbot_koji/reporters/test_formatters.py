@@ -1,0 +1,268 @@
+"""What Buildbot's own reporters send, to a mail server and web servers that note it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import reporters, steps, util
+from buildbot.reporters.generators.build import BuildStartEndStatusGenerator, BuildStatusGenerator
+from twisted.internet import defer, reactor
+from twisted.mail.smtp import ESMTP, IMessage, IMessageDelivery, SMTPFactory, User
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from buildbot_koji.reporters.formatters import one_line_of
+from tests.buildbot_koji.workbench import SOURCE, Workbench
+from tests.support import until
+from txkoji.exceptions import BuildError
+from txkoji.testing.farm.builder import Builder
+from txkoji.testing.farm.handlers.registry import HANDLERS
+from txkoji.testing.methods.output import task_directory
+from txkoji.testing.tables.state import Row
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+STAMP = {
+    "branch": "main",
+    "repository": "https://git.example.test/me/hello.git",
+    "project": "me/hello",
+    "revision": SHA,
+}
+
+
+@implementer(IMessage)
+class _Mail:
+    def __init__(self, mails: list[Any]) -> None:
+        self._mails = mails
+        self._lines: list[bytes] = []
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802
+        self._lines.append(line)
+
+    def eomReceived(self) -> Any:  # noqa: N802
+        self._mails.append(message_from_bytes(b"\n".join(self._lines), policy=policy.default))
+        return defer.succeed(None)
+
+    def connectionLost(self) -> None:  # noqa: N802
+        """Forget what did not come whole."""
+
+
+@implementer(IMessageDelivery)
+class _Mailbox:
+    """A mail server that takes everything.
+
+    Attributes:
+        mails: what came.
+    """
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+
+    def receivedHeader(self, *_: Any) -> bytes:  # noqa: N802
+        return b"Received: by the test"
+
+    def validateFrom(self, _helo: Any, origin: Any) -> Any:  # noqa: N802
+        return origin
+
+    def validateTo(self, _user: User) -> Any:  # noqa: N802
+        return lambda: _Mail(self.mails)
+
+
+class _Forge(Resource):
+    """A forge's web API that takes everything.
+
+    Attributes:
+        states: the states of commits: the path of each, and what came.
+    """
+
+    isLeaf = True  # noqa: N815
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: list[tuple[str, dict[str, Any]]] = []
+
+    def render_POST(self, request: Any) -> bytes:  # noqa: N802
+        self.states.append((request.path.decode(), json.load(request.content)))
+        request.setResponseCode(201)
+        return b"{}"
+
+    def render_GET(self, _request: Any) -> bytes:  # noqa: N802
+        return b'{"id": 7}'
+
+
+class Sinks:
+    """Where the reporters of a master send to."""
+
+    def __init__(self) -> None:
+        self.mailbox = _Mailbox()
+        self.forge = _Forge()
+        post = SMTPFactory()
+        post.protocol = ESMTP
+        post.buildProtocol = self._smtp  # type: ignore[method-assign]
+        site = Site(self.forge)
+        self._factories = post, site
+        self.ports = [
+            reactor.listenTCP(0, each, interface="127.0.0.1")  # type: ignore[attr-defined]
+            for each in self._factories
+        ]
+
+    def _smtp(self, _address: Any) -> Any:
+        protocol = ESMTP()
+        protocol.delivery = self.mailbox
+        protocol.factory = self._factories[0]
+        protocol.portal = None
+        return protocol
+
+    @property
+    def reporters(self) -> list[Any]:
+        """The reporters, as the documentation has them."""
+        smtp, web = (port.getHost().port for port in self.ports)
+        url = f"http://127.0.0.1:{web}"
+        mode = ("failing", "exception", "warnings")
+
+        def line() -> list[Any]:
+            formatter = util.KojiStatusFormatter()
+            return [
+                BuildStartEndStatusGenerator(start_formatter=formatter, end_formatter=formatter)
+            ]
+
+        return [
+            *(
+                reporters.MailNotifier(
+                    name=f"mail-{kind}",
+                    fromaddr="buildbot@example.test",
+                    extraRecipients=[f"{kind}@example.test"],
+                    sendToInterestedUsers=False,
+                    relayhost="127.0.0.1",
+                    smtpPort=smtp,
+                    useTls=False,
+                    generators=[
+                        BuildStatusGenerator(
+                            mode=mode,
+                            message_formatter=util.KojiMessageFormatter(message_type=kind),
+                        )
+                    ],
+                )
+                for kind in ("plain", "html")
+            ),
+            reporters.GitHubStatusPush("token", baseURL=url, generators=line()),
+            reporters.GitLabStatusPush("token", baseURL=url, generators=line()),
+            reporters.BitbucketStatusPush(
+                auth=("user", "password"), base_url=f"{url}/bitbucket", generators=line()
+            ),
+        ]
+
+    async def stop(self) -> None:
+        """Close the ports."""
+        for port in self.ports:
+            await port.stopListening()
+
+
+@pytest_twisted.async_yield_fixture
+async def sinks() -> AsyncIterator[Sinks]:
+    sinks = Sinks()
+    yield sinks
+    await sinks.stop()
+
+
+@pytest.mark.limit(60)
+@pytest.mark.filterwarnings("ignore:twisted.internet.ssl.Protocol:DeprecationWarning")
+@pytest_twisted.ensureDeferred
+async def test_reporters(
+    sinks: Sinks, tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure and an exception are mailed, and told to forges, with reason, links and log."""
+
+    async def fails(builder: Builder, task: Row) -> None:
+        path = f"{task_directory(task['id'])}/build.log"
+        builder.hub.files.write(path, b"make\nhello.c:1: <b>bad</b> & ugly\n")
+        raise BuildError("error building <i>package</i>; see build.log for more information")
+
+    monkeypatch.setitem(HANDLERS, "buildArch", fails)
+    directory = tmp_path / "master"
+    directory.mkdir()
+    bench = Workbench(directory, *sinks.reporters)
+    await bench.start()
+    try:
+        await bench.use_hub(empty_home)
+        source = SOURCE.format("hello", "main")
+        step = steps.KojiBuild(bench.profile, target="demo", source=source)
+        ended = await bench.ended(await bench.begin(step, stamp=STAMP))
+        assert ended.result == "failure"
+        await until(lambda: len(sinks.mailbox.mails) == 2 and len(sinks.forge.states) == 6)
+        mails = {each["To"].partition("@")[0]: each for each in sinks.mailbox.mails}
+        plain, page = (mails[kind].get_content() for kind in ("plain", "html"))
+        assert mails["plain"]["Subject"].startswith("any: hello-1.0-main: failure on ")
+        for url in (
+            ended.properties["koji_task_url"],
+            ended.properties["koji_build_url"],
+            ended.properties["koji_log_url"],
+        ):
+            assert url in plain
+            assert f"<a href='{url}'>" in page
+        assert "\nhello.c:1: <b>bad</b> & ugly\n" in plain
+        assert "hello.c:1: &lt;b&gt;bad&lt;/b&gt; &amp; ugly" in page
+        assert "error building &lt;i&gt;package" in page
+        assert "<b>" not in page
+        assert "<i>" not in page
+        told = sorted({each["description"] for _, each in sinks.forge.states})
+        assert told[0] == "building in Koji"
+        assert told[1].startswith("hello-1.0-main: failure on ")
+        assert len(told) == 2
+        assert len({path for path, _ in sinks.forge.states}) == 3
+
+        sinks.mailbox.mails.clear()
+        step = steps.KojiBuild("no such profile", target="demo", source=source)
+        ended = await bench.ended(await bench.begin(step, stamp=STAMP))
+        assert ended.result == "exception"
+        await until(lambda: len(sinks.mailbox.mails) == 2)
+        assert "no such profile" in sinks.mailbox.mails[0].get_content()
+    finally:
+        await bench.leave_hub()
+        await bench.stop()
+
+
+def build(results: int | None, state: str = "", **properties: Any) -> dict[str, Any]:
+    found = {name: (value, "Koji") for name, value in properties.items()}
+    complete = results is not None
+    return {
+        "results": results,
+        "complete": complete,
+        "started_at": 1,
+        "state_string": state,
+        "properties": found,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (build(None), "building in Koji"),
+        ({**build(None), "started_at": None}, "waiting to be built in Koji"),
+        (build(0, "built hello-1-1", koji_nvr="hello-1-1"), "built hello-1-1"),
+        (build(0, "tested", koji_nvr="hello-1-1"), "hello-1-1: tested"),
+        (build(0, "built a-1-1, b-1-1"), "built a-1-1, b-1-1"),
+        (
+            build(2, koji_nvr="hello-1-1", koji_reason="no\nspace", koji_failed_arch="s390x"),
+            "hello-1-1: failure on s390x: no space",
+        ),
+        (build(4, koji_reason="the hub has not answered"), "exception: the hub has not answered"),
+        ({"properties": {}}, "waiting to be built in Koji"),
+    ],
+)
+def test_line(given: dict[str, Any], line: str) -> None:
+    """One line says what became of a build, whatever it left."""
+    assert one_line_of(given) == line
+
+
+def test_length() -> None:
+    """What a forge would refuse is cut."""
+    formatter = util.KojiStatusFormatter(length=20)
+    told = formatter.format_message_for_build(None, build(2, koji_reason="x" * 500)).result
+    assert told["body"] == told["subject"] == "failure: xxxxxxxx..."
