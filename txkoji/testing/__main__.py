@@ -3,30 +3,65 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
 from txkoji.bus import Broker
-from txkoji.exceptions import ConfigurationError
+from txkoji.exceptions import ConfigurationError, HubFault
 from txkoji.testing.announcements.emission import broker_settings
 from txkoji.testing.core import KOJIADMIN
 from txkoji.testing.hub import FakeHub
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m txkoji.testing", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="the port; 0 picks a free one")
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the command line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _number(least: float, most: float, what: str) -> Callable[[str], float]:
+    """Return a reader of finite numbers in a range."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and least <= number <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return number
+
+    return read
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line, or end the program with one line that says what is wrong."""
+    parser = _Parser(prog="python -m txkoji.testing", description=__doc__)
+    parser.add_argument("--port", type=_port, default=0, help="the port; 0 picks a free one")
     parser.add_argument(
-        "--build-seconds", type=float, default=10.0, help="seconds per build (default: 10)"
+        "--build-seconds",
+        type=_number(0.0, 1e6, "a number of seconds from 0 to 1000000"),
+        default=10.0,
+        help="seconds per build (default: 10)",
     )
     parser.add_argument(
         "--capacity",
-        type=float,
+        type=_number(0.1, 1e6, "a capacity from 0.1 to 1000000"),
         help="capacity of the build host: an RPM build on one architecture weighs 1.5, and"
         " tasks beyond the capacity wait (default: no limit)",
     )
@@ -34,7 +69,31 @@ def _arguments() -> argparse.Namespace:
         "--profile-out",
         type=Path,
         metavar="FILE",
-        help="write a koji.conf with the profile 'fake', credentials included; implies --tls",
+        help="write a koji.conf; implies --tls. Certificates and keys go to FILE.certificates",
+    )
+    parser.add_argument(
+        "--profile-name",
+        default="fake",
+        metavar="NAME",
+        help="the name of the profile in that koji.conf (default: fake)",
+    )
+    parser.add_argument(
+        "--user",
+        action="append",
+        default=[],
+        metavar="USER",
+        help="log in as this user with the profile, by default kojiadmin; a new user has no"
+        " permissions. Repeat it for more profiles, which are named NAME-USER",
+    )
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="TAG", help="add a tag; may be repeated"
+    )
+    parser.add_argument(
+        "--package",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="list a package in the tags of the demonstration and each --tag; may be repeated",
     )
     parser.add_argument(
         "--state",
@@ -69,6 +128,28 @@ def _bus(arguments: argparse.Namespace) -> Broker | None:
     return broker_settings(arguments.bus, prefix)
 
 
+def _add_content(hub: FakeHub, arguments: argparse.Namespace) -> None:
+    """Add the users, tags and packages of the command line that the hub lacks."""
+    for user in arguments.user:
+        if hub.call("getUser", user) is None:
+            hub.call("createUser", user)
+    for tag in arguments.tag:
+        if hub.call("getTag", tag) is None:
+            hub.add_tag(tag)
+    for tag in ("demo-candidate", "demo-released", *arguments.tag):
+        for package in arguments.package:
+            if hub.call("getPackageConfig", tag, package) is None:
+                hub.add_package(tag, package)
+
+
+def _profiles(hub: FakeHub, arguments: argparse.Namespace) -> str:
+    """Return a koji.conf with a profile for each user."""
+    first, *more = arguments.user or [KOJIADMIN]
+    named = [(arguments.profile_name, first)]
+    named += [(f"{arguments.profile_name}-{user}", user) for user in more]
+    return "\n".join(hub.profile_text(name, user=user) for name, user in named)
+
+
 async def _serve(arguments: argparse.Namespace) -> int:
     try:
         hub = FakeHub(
@@ -87,15 +168,27 @@ async def _serve(arguments: argparse.Namespace) -> int:
         print(f"can't use the state file {arguments.state}: {error}", file=sys.stderr)
         return 1
     hub.add_demo_content(capacity=arguments.capacity)
+    try:
+        _add_content(hub, arguments)
+    except HubFault as fault:
+        print(fault.text, file=sys.stderr)
+        return 1
     if arguments.profile_out is not None:
-        hub.use_certificates_in(arguments.profile_out.absolute().parent)
+        try:
+            directory = arguments.profile_out.absolute()
+            directory = directory.with_name(f"{directory.name}.certificates")
+            directory.mkdir(mode=0o700, exist_ok=True)
+            hub.use_certificates_in(directory)
+        except OSError as error:
+            print(f"can't write {directory}: {error.strerror}", file=sys.stderr)
+            return 1
     try:
         await hub.start(arguments.port)
     except CannotListenError as error:
         print(f"can't listen on port {arguments.port}: {error.socketError}", file=sys.stderr)
         return 1
     if arguments.profile_out is not None:
-        arguments.profile_out.write_text(hub.profile_text(user=KOJIADMIN), encoding="utf-8")
+        arguments.profile_out.write_text(_profiles(hub, arguments), encoding="utf-8")
     stopping: Deferred[None] = Deferred()
     reactor.addSystemEventTrigger("before", "shutdown", stopping.callback, None)
     reactor.addSystemEventTrigger("before", "shutdown", hub.stop)
@@ -118,10 +211,10 @@ def main() -> int:
         status.append(2)
         reactor.stop()
 
-    arguments = _arguments()
+    given = arguments()
 
     def begin() -> None:
-        Deferred.fromCoroutine(_serve(arguments)).addCallback(end).addErrback(broken)
+        Deferred.fromCoroutine(_serve(given)).addCallback(end).addErrback(broken)
 
     reactor.callWhenRunning(begin)
     reactor.run()

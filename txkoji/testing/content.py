@@ -93,6 +93,13 @@ class Content:
         with self._hub.state.transaction():
             return insert_host(self._hub.state, name, arches, channels=channels, capacity=capacity)
 
+    def _limit(self, name: str, capacity: float) -> None:
+        state = self._hub.state
+        with state.transaction():
+            host = state.one("host", name=name)
+            if host is not None:
+                state.update("host", host["id"], capacity=capacity, limited=True)
+
     def add_tag(self, name: str, *, parent: str | None = None, arches: str = "") -> int:
         """Add a tag; returns its id."""
         return int(self.call("createTag", name, parent=parent, arches=arches))
@@ -135,11 +142,14 @@ class Content:
         :mod:`txkoji.testing.farm.handlers.failures` names. Maven and Windows builds are enabled.
 
         Args:
-            capacity: the capacity of the host, as :meth:`add_host` takes it.
+            capacity: the capacity of the host, as :meth:`add_host` takes it; a restored hub's
+                host gets it too.
         """
         hub = self._hub
         hub.allow_srpm_builds = hub.maven_enabled = hub.win_enabled = True
         if hub.saved.restored:
+            if capacity is not None:
+                self._limit("builder1", capacity)
             return
         self.add_user("alice", password="alice")
         channels = [row["name"] for row in hub.state.rows("channels")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 from pathlib import Path
 
 from cryptography import x509
@@ -148,8 +149,11 @@ class CertificateAuthority:
             builder = builder.add_extension(alternatives, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         path = self.directory / f"{stem}.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + _private(key))
+        # A new file: an earlier one may be readable by others, or a link.
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(certificate.public_bytes(serialization.Encoding.PEM) + _private(key))
         return path
 
 

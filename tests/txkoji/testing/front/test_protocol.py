@@ -7,6 +7,7 @@ session and its key are the embedded hub's where the recording had the real hub'
 from __future__ import annotations
 
 import ast
+import configparser
 import http.client
 import json
 import re
@@ -25,10 +26,12 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_twisted
 from koji import xmlrpcplus
+from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 
 from tests.support import DATA, PROCESS_LIMIT, until
 from txkoji.testing import FakeHub
+from txkoji.testing.__main__ import arguments
 
 pytestmark = pytest.mark.hub(tls=True, build_seconds=20, anonymous_user=None)
 
@@ -182,6 +185,72 @@ def test_alone(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=PROCESS_LIMIT)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_two_profiles_in_a_directory(tmp_path: Path) -> None:
+    """Hubs that write into one directory keep their authorities apart, and their keys private."""
+    state = tmp_path / "hub.sqlite"
+    stale = tmp_path / "a.conf.certificates"
+    stale.mkdir()
+    (stale / "alice.pem").write_text("readable by all")
+    options = ["--user", "alice", "--user", "bob", "--tag", "mine", "--package", "own"]
+    options += ["--profile-name", "site", "--state", str(state), "--capacity", "1.5"]
+    with (
+        run_hub("--profile-out", str(tmp_path / "a.conf"), *options) as first,
+        run_hub("--profile-out", str(tmp_path / "b.conf")) as second,
+    ):
+        for process in (first, second):
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("ready https://")
+        written = configparser.RawConfigParser()
+        written.read([tmp_path / "a.conf", tmp_path / "b.conf"])
+        assert written.sections() == ["site", "site-bob", "fake"]
+        authorities = {Path(written[name]["serverca"]).read_bytes() for name in ("site", "fake")}
+        assert len(authorities) == 2
+        keys = [Path(written[name]["cert"]) for name in written.sections()]
+        assert [key.stem for key in keys] == ["alice", "bob", "kojiadmin"]
+        assert {key.stat().st_mode & 0o777 for key in [*keys, state]} == {0o600}
+        for process in (first, second):
+            process.kill()
+    with run_hub(*options, "--capacity", "3") as again:
+        assert again.stdout is not None
+        assert again.stdout.readline().startswith("ready ")
+        again.send_signal(signal.SIGTERM)
+        _, errors = again.communicate(timeout=PROCESS_LIMIT)
+        assert errors == ""
+    hub = FakeHub(Clock(), state_file=state)
+    assert hub.call("getHost", "builder1")["capacity"] == 3.0
+    assert hub.call("getPackageConfig", "mine", "own")["owner_name"] == "kojiadmin"
+    assert hub.call("getUserPerms", "alice") == []
+    hub.saved.close()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "what"),
+    [
+        ("--port", "65536", "a port from 0 to 65535"),
+        ("--port", "-1", "a port from 0 to 65535"),
+        ("--build-seconds", "-1", "a number of seconds from 0 to 1000000"),
+        ("--build-seconds", "nan", "a number of seconds from 0 to 1000000"),
+        ("--capacity", "0", "a capacity from 0.1 to 1000000"),
+        ("--capacity", "inf", "a capacity from 0.1 to 1000000"),
+        ("--capacity", "much", "a capacity from 0.1 to 1000000"),
+    ],
+)
+def test_numbers_out_of_range(
+    option: str,
+    value: str,
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A numeric option that is out of range is refused in one line."""
+    monkeypatch.setattr(sys, "argv", ["hub", f"{option}={value}"])
+    with pytest.raises(SystemExit) as ended:
+        arguments()
+    assert ended.value.code == 2
+    expected = f"python -m txkoji.testing: argument {option}: {value!r} is not {what}\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_port_is_taken() -> None:

@@ -217,10 +217,11 @@ def test_profile_stays_good(tmp_path: Path) -> None:
     profile = tmp_path / "koji.conf"
     hub = HubProcess(tmp_path, "--profile-out", str(profile))
     hub.start()
-    before = profile.read_text(), (tmp_path / "serverca.crt").read_bytes()
+    authority = tmp_path / "koji.conf.certificates" / "serverca.crt"
+    before = profile.read_text(), authority.read_bytes()
     hub.kill()
     hub.start()
-    assert (profile.read_text(), (tmp_path / "serverca.crt").read_bytes()) == before
+    assert (profile.read_text(), authority.read_bytes()) == before
     hub.kill()
 
 
