@@ -25,6 +25,7 @@ help:
 venv: $(READY)
 
 $(READY): setup.py Makefile
+	@echo "Setting up $(VENV): Buildbot and the tools of the tests are downloaded, about two minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'

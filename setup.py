@@ -26,6 +26,9 @@ METRICS = ["prometheus-client>=0.20"]
 
 TEST = [
     *MASTER,
+    # Views that example_master.cfg, which `make demo` runs, shows where they are installed.
+    "buildbot-console-view>=4.3",
+    "buildbot-grid-view>=4.3",
     *METRICS,
     *OFFICIAL_CLIENT,
     # 7.10 is the first that measures subprocesses by itself.

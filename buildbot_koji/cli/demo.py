@@ -28,6 +28,8 @@ EXAMPLE = Path(__file__).parents[1] / "example_master.cfg"
 PROFILE = "demo"
 BUILDER = "official"
 FORCE_SCHEDULER = "build-package"
+CAPACITY = 4.0
+"""The weight of tasks that the hub's host takes: one build's architectures; others queue."""
 
 
 class DemoError(Exception):
@@ -121,7 +123,7 @@ class Demo:
             DemoError: the master did not start.
         """
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
-        self.hub.add_demo_content()
+        self.hub.add_demo_content(capacity=CAPACITY)
         settings = await self._use_bus()
         await self.hub.start()
         self._write_profile()
@@ -236,6 +238,7 @@ class Demo:
         for step in await data.get(("builds", build["buildid"], "steps")):
             for link in step["urls"]:
                 print(f"  {link['name']}: {link['url']}", file=out)
+        print("The pages and the hub end now, and these links with them.", file=out)
         out.flush()
         return bool(result == results.SUCCESS)
 
