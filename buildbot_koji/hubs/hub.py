@@ -19,7 +19,7 @@ from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
-from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, SurveyResult
+from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, Point, SurveyResult
 from txkoji import (
     Connection,
     Credential,
@@ -284,6 +284,15 @@ class Hub(service.SharedService):
         await self.broker_credentials.look_once()
         if self.survey.is_stale():
             await self._survey()
+            if not self.survey.history:
+                await self.survey.sample(*self._counted())
+
+    def history(self) -> list[Point]:
+        """Return the points of the last day and one of now, oldest first."""
+        return [*self.survey.history, self.survey.point(*self._counted())]
+
+    def _counted(self) -> tuple[int, int, int]:
+        return self.watcher.status().watched, self.counts.total, self.counts.failed
 
     async def _survey(self) -> None:
         roots = (watched.tree for watched in self.watcher.watched())
@@ -299,8 +308,7 @@ class Hub(service.SharedService):
         while True:
             await deferLater(self.connection.reactor, self.survey.interval, lambda: None)
             await self._survey()
-            watched = self.watcher.status().watched
-            await self.survey.sample(watched, self.counts.total, self.counts.failed)
+            await self.survey.sample(*self._counted())
 
     def _read_credentials(self) -> Awaitable[Sequence[Credential]]:
         return self.connection.credentials()

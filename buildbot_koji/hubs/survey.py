@@ -185,8 +185,8 @@ class HubSurvey:
         finally:
             self._is_asking = False
 
-    async def sample(self, watched: int, ended: int, failed: int) -> None:
-        """Add a point to the history, and store it.
+    def point(self, watched: int, ended: int, failed: int) -> Point:
+        """Return what the history would say now.
 
         Args:
             watched: how many tasks are watched.
@@ -194,11 +194,14 @@ class HubSurvey:
             failed: how many of those failed.
         """
         before_ended, before_failed = self._counted
-        self._counted = (ended, failed)
         free, running = self._totals
         now = round(self._clock.seconds())
-        point = (now, free, running, watched, ended - before_ended, failed - before_failed)
-        self._points = [*self._points, point][-POINTS:]
+        return (now, free, running, watched, ended - before_ended, failed - before_failed)
+
+    async def sample(self, watched: int, ended: int, failed: int) -> None:
+        """Add :meth:`point` to the history, and store it."""
+        self._points = [*self._points, self.point(watched, ended, failed)][-POINTS:]
+        self._counted = (ended, failed)
         while encoded_size(self._points) > MAX_VALUE:
             del self._points[0]
         if self._state is not None:

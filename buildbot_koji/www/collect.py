@@ -191,7 +191,7 @@ class Collector:
         return {
             "hub": text(name),
             "step": 300.0 if hub is None else hub.survey.interval,
-            "points": [] if hub is None else list(hub.survey.history),
+            "points": [] if hub is None else hub.history(),
         }
 
     async def packages(self, wanted: str) -> dict[str, Any]:

@@ -210,7 +210,9 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     await hub.survey.sample(1, 5, 2)
     await hub.survey.sample(1, 6, 2)
     points = (await served.ask("api/history?hub=hub-www")).json["points"]
+    *points, live = points
     assert [point[3:] for point in points] == [[1, 5, 2], [1, 1, 0]]
+    assert live[3] == 0
 
     served.hub.offline("maintenance until noon")
     assert (await served.press("api/sources/koji/poll")).code == 200
