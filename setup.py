@@ -156,6 +156,7 @@ setup(
             "KojiMove = buildbot_koji.steps.tag:KojiMove",
             "KojiOSBuild = buildbot_koji.steps.image:KojiOSBuild",
             "KojiPauseChanges = buildbot_koji.changes.switch:KojiPauseChanges",
+            "KojiPauseMassBuild = buildbot_koji.mass.switch:KojiPauseMassBuild",
             "KojiPromote = buildbot_koji.steps.tag:KojiPromote",
             "KojiRedelivery = buildbot_koji.reporters.redelivery:KojiRedelivery",
             "KojiRegenRepo = buildbot_koji.steps.repo:KojiRegenRepo",

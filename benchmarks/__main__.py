@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-BENCHMARKS = ("decoding", "calls", "files", "waiting", "watching", "bus", "changes")
+BENCHMARKS = ("decoding", "calls", "files", "waiting", "watching", "bus", "changes", "mass")
 
 
 def main() -> int:

@@ -30,6 +30,8 @@ BUILDER = "official"
 FORCE_SCHEDULER = "build-package"
 CAPACITY = 4.0
 """The weight of tasks that the hub's host takes: one build's architectures; others queue."""
+PACKAGES = 33
+"""Packages beside those of the embedded hub's demo content: 40 to rebuild."""
 
 
 class DemoError(Exception):
@@ -124,6 +126,8 @@ class Demo:
         """
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
         self.hub.add_demo_content(capacity=CAPACITY)
+        for number in range(1, PACKAGES + 1):
+            self.hub.add_package("demo-candidate", f"package-{number}", owner="alice")
         settings = await self._use_bus()
         await self.hub.start()
         self._write_profile()

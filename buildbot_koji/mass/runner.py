@@ -212,6 +212,11 @@ class MassRunner:
         self.wake()
 
     @property
+    def written(self) -> int:
+        """The bytes that were stored."""
+        return self._store.written
+
+    @property
     def is_unsaved(self) -> bool:
         """Whether something changed that is not stored yet."""
         return bool(self.plan.changed) or self._control_changed

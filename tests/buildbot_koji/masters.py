@@ -169,6 +169,12 @@ class MasterProcess:
             process.kill()
 
     @property
+    def pid(self) -> int:
+        """The master's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether the master runs."""
         return self._process is not None and self._process.poll() is None

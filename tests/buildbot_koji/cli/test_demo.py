@@ -87,7 +87,7 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         with urlopen(f"{url}api/v2/builders", timeout=PROCESS_LIMIT) as reply:
             builders = json.load(reply)["builders"]
         names = sorted(builder["name"] for builder in builders)
-        assert names == ["chain", "official", "scratch", "tests"]
+        assert names == ["chain", "official", "rebuild", "scratch", "tests"]
         assert any("/#/builders/" in line for line in lines)
         assert lines[2] == (
             "New builds are looked for now and then; no message bus: none was named with --bus\n"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_twisted
+from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import steps, util
 
 from buildbot_koji.mass import running
+from buildbot_koji.mass.registry import register
 from buildbot_koji.mass.runner import MassTiming
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
@@ -88,7 +91,7 @@ async def test_packages_are_built(bench: Workbench) -> None:
     assert [line["package"] for line in lines if line["state"] == "failed"] == ["failarch"]
     assert "failarch" in ended.logs["report.html"]
     assert len(ended.logs["packages"].splitlines()) == 31
-    [status] = [each for each in running(bench.master) if each.status()["hub"] == bench.profile]
+    status = running(bench.master)[-1]
     assert (status.status()["state"], status.status()["done"]) == ("ended", 31)
 
 
@@ -341,3 +344,27 @@ async def test_files(bench: Workbench) -> None:
     assert (ended.result, ended.text) == ("success", "1 of 1 done")
     ended = await bench.build(mass(bench, packages_file="lost"))
     assert ended.text == "the worker has no file lost, or can't read it"
+
+
+@pytest_twisted.ensureDeferred
+async def test_pause_step(bench: Workbench) -> None:
+    """The step that pauses mass builds says so if there is none."""
+    ended = await bench.build(steps.KojiPauseMassBuild("any", paused=util.Property("paused")))
+    assert (ended.result, ended.text) == ("failure", "no mass build of any runs on this master")
+    with capture_config_errors() as errors:
+        steps.KojiPauseMassBuild("any")
+    assert list(errors.errors) == ["KojiPauseMassBuild: paused is missing"]
+    paused: list[bool] = []
+    fake = SimpleNamespace(
+        id="fake",
+        has_ended=False,
+        status=lambda: {"builder": "any"},
+        pause=lambda: paused.append(True),
+        resume=lambda: paused.append(False),
+    )
+    register(bench.master, fake)
+    for wanted, text in ((True, "any is paused"), (False, "any resumes")):
+        ended = await bench.build(steps.KojiPauseMassBuild("any", paused=wanted))
+        assert (ended.result, ended.text) == ("success", text)
+    fake.has_ended = True
+    assert paused == [True, False]

@@ -1,0 +1,189 @@
+"""A mass build: what it costs the hub and the master, with kills of the master on the way.
+
+``KOJI_BENCH_PACKAGES`` says how many packages (2,000; 17,000 for the size of a distribution). The
+embedded hub is in this process, the master, with SQLite on disk, in one of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater, react
+
+from tests.buildbot_koji.masters import MasterProcess
+from txkoji.testing import FakeHub
+from txkoji.testing.core import KOJIADMIN
+
+PACKAGES = int(os.environ.get("KOJI_BENCH_PACKAGES", "2000"))
+AT_ONCE = 500
+KILLS = 3
+BUILD_SECONDS = 30.0
+
+CONFIG = """\
+import json, os, time
+from buildbot.plugins import schedulers, steps, util, worker
+from buildbot.util.service import BuildbotService
+from buildbot_koji.mass import running
+from twisted.internet.task import LoopingCall
+
+
+class Probe(BuildbotService):
+    # Records how long the reactor was busy with one thing, and what the mass build has written.
+    async def startService(self):
+        await super().startService()
+        self.stall, self.last, self.written = 0.0, time.monotonic(), time.monotonic()
+        LoopingCall(self.look).start(0.01)
+
+    def look(self):
+        now = time.monotonic()
+        self.stall, self.last = max(self.stall, now - self.last - 0.01), now
+        if now - self.written > 1:
+            self.written = now
+            found = [each.runner for each in running(self.master)]
+            stored = found[-1].written if found else 0
+            active = found[-1].plan.active if found else 0
+            with open(f"probe-{{os.getpid()}}", "w") as out:
+                json.dump([self.stall, stored, active, time.process_time()], out)
+            if not found:
+                # What a master does at its start is not counted.
+                self.stall = 0.0
+
+
+PACKAGES = json.load(open("packages.json"))
+BuildmasterConfig = {{
+    "workers": [worker.LocalWorker("local")],
+    "protocols": {{"null": {{}}}},
+    "builders": [util.BuilderConfig(name="mass", workernames=["local"], factory=util.BuildFactory([
+        steps.KojiMassBuild("fake", "demo", PACKAGES, at_once=AT_ONCE, background=True,
+                            source="git+https://git.example.test/rpms/{{package}}.git#main")]))],
+    "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["mass"])],
+    "services": [Probe(name="probe")],
+    "buildbotNetUsageData": None,
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "buildbotURL": "http://127.0.0.1:{port}/",
+    "db": {{"db_url": "sqlite:///state.sqlite"}},
+}}
+""".replace("AT_ONCE", str(AT_ONCE))
+
+
+class Meter:
+    """What the master's processes used, one after the other."""
+
+    def __init__(self, master: MasterProcess) -> None:
+        self._master = master
+        self.begun = 0.0
+        self.peak = 0.0
+        self.cpu = 0.0
+        self.stall = 0.0
+        self.written = 0.0
+        self._pid = 0
+
+    @property
+    def _status(self) -> str:
+        return Path(f"/proc/{self._pid}/status").read_text(encoding="utf-8")
+
+    def _megabytes(self, name: str) -> float:
+        line = next(line for line in self._status.splitlines() if line.startswith(name))
+        return int(line.split()[1]) / 1024
+
+    def begin(self) -> None:
+        """Note the memory of a master that has just started."""
+        self._pid = self._master.pid
+        self.begun = self._megabytes("VmRSS")
+
+    def end(self) -> None:
+        """Note what it has used, before it ends."""
+        self.peak = max(self.peak, self._megabytes("VmHWM") - self.begun)
+        stall, written, _, cpu = self.probe()
+        self.stall = max(self.stall, stall)
+        self.written += written
+        self.cpu += cpu
+
+    def probe(self) -> list[float]:
+        """Return what the master last recorded."""
+        path = self._master.directory / f"probe-{self._pid}"
+        try:
+            found: list[float] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return [0.0, 0.0, 0.0, 0.0]
+        return found
+
+
+async def _measure(directory: Path) -> list[tuple[str, str, float, str]]:
+    hub = FakeHub(reactor, build_seconds=BUILD_SECONDS, tls=True)
+    hub.add_demo_content()
+    names = [f"package-{number}" for number in range(PACKAGES)]
+    for name in names:
+        hub.add_package("demo-candidate", name)
+    certificates = directory / "hub"
+    certificates.mkdir()
+    hub.use_certificates_in(certificates)
+    await hub.start(0)
+    home = directory / "master"
+    home.mkdir()
+    master = MasterProcess(home, hub.profile_text(user=KOJIADMIN), CONFIG)
+    (home / "packages.json").write_text(json.dumps(names), encoding="utf-8")
+    await master.create()
+    await master.start()
+    meter = Meter(master)
+    meter.begin()
+    before = hub.requests
+    started = time.monotonic()
+    request = await master.force("mass")
+    attached: list[float] = []
+    for number in range(KILLS):
+        wanted = PACKAGES * (number + 1) // (KILLS + 2)
+        while hub.calls["build"] < wanted:
+            await deferLater(reactor, 0.5)
+        meter.end()
+        await master.end(signal.SIGKILL)
+        await master.start()
+        runs = time.monotonic()
+        meter.begin()
+        while not meter.probe()[2]:
+            await deferLater(reactor, 0.1)
+        attached.append(time.monotonic() - runs)
+    build = await master.ended(request)
+    took = time.monotonic() - started
+    meter.end()
+    tasks = hub.call("listTasks", {"method": "build"})
+    step = (await master.get(f"builds/{build['buildid']}/steps"))["steps"][-1]
+    print(step["state_string"], f"{len(tasks)} tasks", dict(hub.calls.most_common(12)))
+    await master.end(signal.SIGKILL)
+    await hub.stop()
+    name = f"mass build of {PACKAGES:,} packages, {AT_ONCE} at once, {KILLS} kills"
+    requests = hub.requests - before
+    return [
+        (f"{name}: time", "txkoji", took, "s"),
+        ("tasks too many", "txkoji", len(tasks) - PACKAGES, "tasks"),
+        ("requests a build", "txkoji", requests / PACKAGES, "requests"),
+        ("memory beyond the start", "txkoji", meter.peak, "MB"),
+        ("CPU of the master a build", "txkoji", meter.cpu / PACKAGES * 1000, "ms"),
+        ("longest stall of the reactor", "txkoji", meter.stall * 1000, "ms"),
+        ("written to the database", "txkoji", meter.written / took / 1000, "kB/s"),
+        ("running again after a kill", "txkoji", max(attached), "s"),
+    ]
+
+
+def run() -> list[tuple[str, str, float, str]]:
+    """Measure."""
+    rows: list[tuple[str, str, float, str]] = []
+
+    async def main(_: Any) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            rows.extend(await _measure(Path(directory)))
+
+    try:
+        react(lambda _: Deferred.fromCoroutine(main(_)))
+    except SystemExit as end:
+        if end.code:
+            raise
+    return rows
