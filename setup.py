@@ -43,6 +43,7 @@ TEST = [
     "pymysql[rsa]>=1.1",
     # With 9.2, pytest-xdist 3.8 does not keep the tests of a group together, and says nothing.
     "pytest>=8.2,<9.2",
+    "rich>=13",
     "pytest-asyncio>=0.24",
     "pytest-randomly>=3.16",
     "pytest-twisted>=1.14.3",
@@ -101,6 +102,8 @@ setup(
         "amqp1": ["python-qpid-proton>=0.39"],
         # For /plugins/koji/metrics only.
         "metrics": METRICS,
+        # For a live tree in a terminal.
+        "terminal": ["rich>=13"],
         "master": MASTER,
         "test": TEST,
         "dev": [

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import react
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
+from txkoji.exceptions import KojiException
+
+VERSION = version("buildbot-koji")
 PUSH = (
     "author=me&comments=mine&project=hello&revision=abc"
     "&repository=https://git.example.test/rpms/hello.git"
 )
 
 
+class _Mistake(Exception):
+    """What the user has to change; said in one line."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="buildbot-koji", description="Koji in Buildbot.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_demo(commands)
+    _add_doctor(commands)
+    _add_example(commands)
+    _add_init(commands)
+    _add_watch(commands)
+    _add_remote(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
     demo = commands.add_parser(
         "demo",
         help="a Buildbot master with an embedded Koji hub, on this machine",
@@ -40,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="a RabbitMQ for the hub's messages, such as amqp://guest:guest@127.0.0.1",
     )
+    demo.set_defaults(run=_demo)
+
+
+def _add_doctor(commands: Any) -> None:
     doctor = commands.add_parser(
         "doctor",
         help="what is wrong between this machine and a hub, and the remedy",
@@ -52,37 +77,61 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="check what this master.cfg names instead"
     )
     doctor.add_argument("--json", action="store_true", help="write one JSON value")
-    return parser
+    doctor.set_defaults(run=_doctor)
 
 
-def _doctor(parsed: argparse.Namespace) -> int:
-    if parsed.config is not None and not parsed.config.is_file():
-        print(f"there is no file {parsed.config}", file=sys.stderr)
-        return 2
-    try:
-        from buildbot_koji.cli.doctor.command import examine
-    except ModuleNotFoundError as error:
-        print(f"doctor needs {error.name}: pip install 'buildbot-koji[master]'", file=sys.stderr)
-        return 2
-    from twisted.internet.task import react
+def _add_example(commands: Any) -> None:
+    example = commands.add_parser("example", help="print a whole master.cfg to copy from")
+    example.set_defaults(run=_example)
 
-    status = [2]
 
-    async def run(reactor: Any) -> None:
-        status[0] = await examine(
-            reactor,
-            sys.stdout,
-            profile=parsed.profile,
-            config=parsed.config,
-            as_json_text=parsed.json,
+def _add_init(commands: Any) -> None:
+    init = commands.add_parser(
+        "init",
+        help="make a master that builds for a target",
+        description="Make a base directory with a master.cfg that runs, after asking the hub.",
+    )
+    init.add_argument("directory", type=Path, help="the base directory, new or empty")
+    init.add_argument("--profile", default="koji", help="the hub's profile (default: koji)")
+    init.add_argument("--target", required=True, help="the build target of the packages")
+    init.set_defaults(run=_init)
+
+
+def _add_watch(commands: Any) -> None:
+    watch = commands.add_parser(
+        "watch",
+        help="show a task and all below it until it ends",
+        description="Show a task and all below it until it ends: in a terminal as a live tree,"
+        " where rich is installed, else a line for each change. The exit status is 0 if it closed,"
+        " 1 if it failed or was canceled.",
+    )
+    watch.add_argument("what", help="the id of a task, the NVR of a build, or a page's address")
+    watch.add_argument("--profile", default="koji", help="the hub's profile (default: koji)")
+    watch.set_defaults(run=_watch)
+
+
+def _add_remote(commands: Any) -> None:
+    for name, words in {
+        "pause": "let a change source of a running master wait",
+        "resume": "let a paused change source go on",
+        "dead-letters": "list what a running master could not deliver",
+    }.items():
+        command = commands.add_parser(
+            name,
+            help=words,
+            description=f"{words[0].upper()}{words[1:]}, by its Koji pages. With --user, the"
+            " password is taken from the environment variable BUILDBOT_PASSWORD.",
         )
-
-    try:
-        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
-    except SystemExit as ended:
-        if ended.code:
-            return 2
-    return status[0]
+        if name == "dead-letters":
+            command.add_argument("reporter", nargs="?", help="one reporter (default: all)")
+            command.add_argument(
+                "--redeliver", action="store_true", help="try those of the reporter again"
+            )
+        else:
+            command.add_argument("source", help="the name of the change source")
+        command.add_argument("--url", required=True, help="the address of the master's web UI")
+        command.add_argument("--user", help="who logs in there")
+        command.set_defaults(run=_remote)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,14 +141,108 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: the command line without the program's name, by default the process's own.
     """
     parsed = _parser().parse_args(arguments)
-    if parsed.command == "doctor":
-        return _doctor(parsed)
     try:
-        from buildbot_koji.cli.demo import Demo, DemoError
+        return int(parsed.run(parsed))
     except ModuleNotFoundError as error:
-        print(f"the demo needs {error.name}: pip install 'buildbot-koji[master]'", file=sys.stderr)
-        return 1
+        if str(error.name).startswith(("buildbot_koji", "txkoji")):
+            raise
+        remedy = "pip install 'buildbot-koji[master]'"
+        print(f"{parsed.command} needs {error.name}: {remedy}", file=sys.stderr)
+    except (_Mistake, KojiException) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
+    """Run something in the reactor, and return its exit status."""
+    ended: list[int | BaseException] = []
+
+    async def run(reactor: Any) -> None:
+        try:
+            ended.append(await work(reactor))
+        except Exception as error:  # noqa: BLE001 - raised again where the command ends
+            ended.append(error)
+
+    try:
+        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    except SystemExit as stopped:
+        if not ended:
+            return int(stopped.code or 130)
+    if isinstance(ended[0], BaseException):
+        raise ended[0]
+    return ended[0]
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    if parsed.config is not None and not parsed.config.is_file():
+        raise _Mistake(f"there is no file {parsed.config}")
+    from buildbot_koji.cli.doctor.command import examine
+
+    return _in_reactor(
+        lambda reactor: examine(
+            reactor,
+            sys.stdout,
+            profile=parsed.profile,
+            config=parsed.config,
+            as_json_text=parsed.json,
+        )
+    )
+
+
+def _example(_: argparse.Namespace) -> int:
+    from buildbot_koji.cli.create import example
+
+    print(example(), end="")
+    return 0
+
+
+def _init(parsed: argparse.Namespace) -> int:
+    from buildbot_koji.cli.create import CantCreate, create
+
+    async def run(reactor: Any) -> int:
+        try:
+            await create(
+                reactor, parsed.directory, sys.stdout, profile=parsed.profile, target=parsed.target
+            )
+        except (CantCreate, OSError) as error:
+            raise _Mistake(str(error)) from error
+        return 0
+
+    return _in_reactor(run)
+
+
+def _watch(parsed: argparse.Namespace) -> int:
+    from buildbot_koji.cli.watch import watch
+
+    return _in_reactor(
+        lambda reactor: watch(reactor, parsed.what, sys.stdout, profile=parsed.profile)
+    )
+
+
+def _remote(parsed: argparse.Namespace) -> int:
+    from buildbot_koji.cli import remote
+
+    try:
+        master = remote.Master(parsed.url, parsed.user)
+        if parsed.command != "dead-letters":
+            print(master.act(remote.source_path(parsed.source, parsed.command)))
+            return 0
+        if parsed.redeliver:
+            if parsed.reporter is None:
+                raise _Mistake("--redeliver needs the name of the reporter")
+            print(master.act(remote.reporter_path(parsed.reporter, "redeliver"), ids=None))
+            return 0
+        return 1 if remote.dead_letters(master, sys.stdout, parsed.reporter) else 0
+    except remote.MasterRefused as error:
+        raise _Mistake(str(error)) from error
+
+
+def _demo(parsed: argparse.Namespace) -> int:
     from twisted.internet import reactor
+
+    from buildbot_koji.cli.demo import Demo, DemoError
 
     demo = Demo(reactor, directory=parsed.dir, build_seconds=parsed.build_seconds, bus=parsed.bus)
     try:

@@ -1,0 +1,86 @@
+"""``buildbot-koji example`` and ``buildbot-koji init``: a master to begin with."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted.internet.threads import deferToThread
+
+from txkoji import Connection
+
+__all__ = ["CantCreate", "create", "example"]
+
+
+class CantCreate(Exception):
+    """There can't be a master; the text says why."""
+
+
+def example() -> str:
+    """Return ``example_master.cfg``."""
+    path = Path(__file__).parents[1] / "example_master.cfg"
+    if not path.exists():
+        # In a clone, where it stands at the top.
+        path = Path(__file__).parents[2] / "example_master.cfg"
+    return path.read_text(encoding="utf-8")
+
+
+async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, target: str) -> None:
+    """Make a base directory with a ``master.cfg`` that runs, after asking the hub.
+
+    Args:
+        reactor: the reactor.
+        directory: the base directory, new or empty.
+        out: where it says what it does.
+        profile: the hub's profile.
+        target: the build target of the packages.
+
+    Raises:
+        CantCreate: the directory is in use, or the hub has no such target.
+        KojiException: the hub can't be reached, or the login does not work.
+    """
+    await deferToThread(_check_empty, directory)
+    koji = Connection(profile, reactor=reactor)
+    try:
+        if koji.settings.authtype != "noauth":
+            await koji.login()
+        found = await koji.getBuildTarget(target)
+        if found is None:
+            names = ", ".join(sorted(str(each.name) for each in await koji.getBuildTargets())[:20])
+            raise CantCreate(f"the hub has no target {target}; there are: {names}")
+    finally:
+        await koji.close()
+    values = {
+        "HUB": profile,
+        "TARGET": target,
+        "BUILD_TAG": found.build_tag_name,
+        "CANDIDATE_TAG": found.dest_tag_name,
+    }
+    await deferToThread(_write, directory, values)
+    print(f"{directory}/master.cfg builds for {target} of {profile}.", file=out)
+    print("Set GIT and SOURCE there; then:", file=out)
+    print(f"  buildbot checkconfig {directory}", file=out)
+    print(f"  buildbot-koji doctor --config {directory}/master.cfg", file=out)
+    print(f"  buildbot start {directory}", file=out)
+
+
+def _check_empty(directory: Path) -> None:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise CantCreate(f"{directory} is not empty: name a new directory")
+
+
+def _write(directory: Path, values: Mapping[str, str]) -> None:
+    text = example()
+    for name, value in values.items():
+        text = re.sub(rf'(?m)^{name} = "[^"]*"$', f"{name} = {json.dumps(value)}", text)
+    buildbot = Path(sys.executable).with_name("buildbot")
+    command = [str(buildbot), "create-master", str(directory)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if made.returncode:
+        raise CantCreate(f"buildbot create-master failed: {made.stderr.strip()[-300:]}")
+    (directory / "master.cfg").write_text(text, encoding="utf-8")

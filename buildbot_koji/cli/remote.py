@@ -1,0 +1,119 @@
+"""``buildbot-koji pause``, ``resume`` and ``dead-letters``: by the pages of a running master."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+from typing import Any, TextIO
+from urllib.parse import quote, urlsplit
+
+__all__ = ["Master", "MasterRefused", "dead_letters"]
+
+LIMIT = 30.0
+"""Seconds for an answer."""
+
+PASSWORD = "BUILDBOT_PASSWORD"  # noqa: S105 - the name of a variable
+"""The environment variable with the password: a command line can be seen by others."""
+
+
+class MasterRefused(Exception):
+    """The master can't be reached, or refused; the text says why."""
+
+
+class _Staying(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: that of the login leads to the address that people use."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Say no."""
+        return
+
+
+class Master:
+    """A running master, by its Koji pages.
+
+    Args:
+        url: the address of its web UI.
+        user: who logs in there, with the password of the environment; by default nobody.
+    """
+
+    def __init__(self, url: str, user: str | None = None) -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise MasterRefused(f"{url} is no http:// or https:// address of a master")
+        self._url = url.rstrip("/")
+        cookies = urllib.request.HTTPCookieProcessor(CookieJar())
+        self._opener = urllib.request.build_opener(cookies, _Staying())
+        if user is not None:
+            login = f"{user}:{os.environ.get(PASSWORD, '')}".encode()
+            given = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+            self._open(f"{self._url}/auth/login", None, given)
+
+    def read(self, path: str) -> Any:
+        """Return what is at a path below ``/plugins/koji/api/``."""
+        return json.loads(self._open(f"{self._url}/plugins/koji/api/{path}", None, {}))
+
+    def act(self, path: str, **options: Any) -> str:
+        """Do something; returns what was done, in words."""
+        headers = {"X-Requested-With": "buildbot-koji", "Content-Type": "application/json"}
+        body = json.dumps(options).encode()
+        answer = json.loads(self._open(f"{self._url}/plugins/koji/api/{path}", body, headers))
+        return str(answer.get("message", ""))
+
+    def _open(self, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked above
+        try:
+            with self._opener.open(request, timeout=LIMIT) as answer:
+                return bytes(answer.read(10_000_000))
+        except urllib.error.HTTPError as error:
+            with error:
+                text = error.read(10_000)
+            if error.code in {302, 303}:
+                return b""
+            raise MasterRefused(_reason(error.code, text)) from None
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise MasterRefused(f"no answer from {self._url}: {reason}") from None
+
+
+def _reason(status: int, text: bytes) -> str:
+    try:
+        told = str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        told = ""
+    if status == 404 and not told:
+        return 'the master has no Koji pages: c["www"]["plugins"] = {"koji": {}}'
+    if status in {401, 403}:
+        hint = f"log in with --user NAME, and the password in {PASSWORD}"
+        return f"{told or 'the master refuses'}: {hint}"
+    return told or f"the master answers with status {status}"
+
+
+def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> int:
+    """List dead letters; returns how many there are.
+
+    Args:
+        master: the master.
+        out: where the lines go.
+        reporter: the name of one reporter; by default all.
+    """
+    count = 0
+    for each in master.read("deliveries")["reporters"]:
+        if reporter is None or each["name"] == reporter:
+            for letter in each["dead"]:
+                count += 1
+                what = letter.get("nvr") or letter["what"]
+                print(f"{each['name']}  {letter['id']}  {what}: {letter['reason']}", file=out)
+    return count
+
+
+def source_path(name: str, action: str) -> str:
+    """Return the path of an action of a change source."""
+    return f"sources/{quote(name, safe='')}/{action}"
+
+
+def reporter_path(name: str, action: str) -> str:
+    """Return the path of an action of a reporter."""
+    return f"deliveries/{quote(name, safe='')}/{action}"

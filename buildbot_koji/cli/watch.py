@@ -1,0 +1,135 @@
+"""``buildbot-koji watch``: a task tree in the terminal, live, until it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TextIO
+
+from txkoji import Connection, TaskTree, TaskWatcher, UnknownTask, read_outcome, task_states
+from txkoji.exceptions import KojiException
+from txkoji.task import Task
+
+__all__ = ["NotFound", "watch"]
+
+MARKS = {"OPEN": "yellow", "CLOSED": "green", "FAILED": "red", "CANCELED": "magenta"}
+
+
+class NotFound(KojiException):
+    """There is nothing to watch under that name."""
+
+
+async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
+    """Show a task and all below it until it ends.
+
+    Args:
+        reactor: the reactor.
+        what: the id of a task, the NVR of a build, or the address of the page of either.
+        out: a terminal shows a live tree, where ``rich`` is installed; anything else a line for
+            each change.
+        profile: the hub's profile; an address finds its own.
+
+    Returns:
+        0 if the task closed, 1 if it failed or was canceled.
+
+    Raises:
+        NotFound: there is no such task or build, or no task made the build.
+        KojiException: the hub refused, or the profile can't be used.
+    """
+    connection = Connection.connect_from_web(what) if "://" in what else None
+    if "://" in what and connection is None:
+        raise NotFound(f"no profile's weburl is the start of {what}")
+    koji = connection or Connection(profile, reactor=reactor)
+    try:
+        task_id = await _task_of(koji, what)
+        watcher = TaskWatcher(koji, reactor, interval=koji.settings.poll_interval)
+        show = _live(out) or _Lines(out)
+        with show:
+            watched = watcher.watch(task_id, queue_place=True)
+            watched.on_change(show.update)
+            try:
+                tree = await watched.done
+            except UnknownTask as error:
+                raise NotFound(str(error)) from error
+            show.update(tree)
+        outcome = await read_outcome(koji, tree)
+        made = ", ".join(each.nvr for each in outcome.builds) or tree.root.method
+        state = tree.root.state_name
+        print(f"task {task_id} {state}: {outcome.reason or made}", file=out)
+        if outcome.log_url is not None:
+            print(f"see {outcome.log_url}", file=out)
+        return 0 if tree.root.state == task_states.CLOSED else 1
+    finally:
+        await koji.close()
+
+
+async def _task_of(koji: Connection, what: str) -> int:
+    if what.isdecimal():
+        return int(what)
+    found = await koji.from_web(what) if "://" in what else await koji.getBuild(what)
+    if isinstance(found, Task):
+        return found.id
+    task_id = getattr(found, "task_id", None)
+    if task_id is None:
+        raise NotFound(
+            f"no task made {what}" if found is not None else f"the hub has no task or build {what}"
+        )
+    return int(task_id)
+
+
+class _Lines:
+    """Shows each change as a line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._seen: dict[int, str] = {}
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update(self, tree: TaskTree) -> None:
+        """Write what changed."""
+        for task in tree.tasks():
+            if self._seen.get(task.id) != task.state_name:
+                self._seen[task.id] = task.state_name
+                now = time.strftime("%H:%M:%S")
+                print(f"{now} {task.id} {_words(task)}", file=self._out, flush=True)
+
+
+def _words(task: Any) -> str:
+    return f"{task.method} {task.arch or ''}".strip() + f": {task.state_name}"
+
+
+def _live(out: TextIO) -> Any:
+    """Return what shows a live tree, None where that can't be."""
+    try:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+        from rich.tree import Tree
+    except ModuleNotFoundError:
+        return None
+    console = Console(file=out)
+    if not console.is_terminal:
+        return None
+
+    def drawn(tree: TaskTree) -> Tree:
+        def label(task: Any) -> Text:
+            # Text, not markup: what a hub names is not ours.
+            return Text(f"{task.id} {_words(task)}", style=MARKS.get(task.state_name, "dim"))
+
+        def add(node: Tree, task_id: int) -> None:
+            for child in tree.children.get(task_id, ()):
+                add(node.add(label(child)), child.id)
+
+        root = Tree(label(tree.root))
+        add(root, tree.root.id)
+        return root
+
+    class _Tree(Live):
+        def update(self, tree: Any, **_: Any) -> None:  # type: ignore[override]
+            super().update(drawn(tree), refresh=True)
+
+    return _Tree(console=console, auto_refresh=False)

@@ -1,0 +1,164 @@
+"""The commands beside demo and doctor, each as its user runs it."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+
+from buildbot_koji.cli.create import CantCreate, create, example
+from buildbot_koji.cli.watch import NotFound, watch
+from tests.buildbot_koji.www.served import ServedMaster
+from tests.buildbot_koji.www.test_api import guarded, until_listening
+from tests.support import PROCESS_LIMIT, REPOSITORY
+from txkoji.testing import FakeHub
+
+__all__ = ["guarded"]
+
+Run = Callable[..., Any]
+
+
+async def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process."""
+    return await deferToThread(
+        subprocess.run,
+        [sys.executable, "-m", "buildbot_koji", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_LIMIT,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def at_home(hub: FakeHub, empty_home: Path) -> FakeHub:
+    """Give a hub that the profile ``fake`` names."""
+    (empty_home / ".koji").mkdir()
+    (empty_home / ".koji" / "config").write_text(hub.profile_text("fake"), encoding="utf-8")
+    return hub
+
+
+@pytest_twisted.ensureDeferred
+async def test_version_and_example() -> None:
+    """``--version`` names the distribution's version, ``example`` prints the file as it is."""
+    assert (await run("--version")).stdout == f"buildbot-koji {version('buildbot-koji')}\n"
+    text = (REPOSITORY / "example_master.cfg").read_text(encoding="utf-8")
+    assert (await run("example")).stdout == text == example()
+
+
+@pytest_twisted.ensureDeferred
+async def test_init(at_home: FakeHub, tmp_path: Path) -> None:
+    """It makes a master that checkconfig takes, asks the hub first, and overwrites nothing."""
+    directory = tmp_path / "master"
+    with pytest.raises(CantCreate, match="no target dmeo; there are: demo"):
+        await create(reactor, directory, io.StringIO(), profile="fake", target="dmeo")
+    assert not directory.exists()
+    out = io.StringIO()
+    await create(reactor, directory, out, profile="fake", target="demo")
+    assert f"buildbot start {directory}" in out.getvalue()
+    text = (directory / "master.cfg").read_text(encoding="utf-8")
+    assert 'HUB = "fake"\n' in text
+    assert 'CANDIDATE_TAG = "demo-candidate"\n' in text
+    checked = await deferToThread(
+        subprocess.run,
+        [str(Path(sys.executable).with_name("buildbot")), "checkconfig", str(directory)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.stdout == "Config file is good!\n", checked.stderr
+    again = await run("init", str(directory), "--profile", "fake", "--target", "demo")
+    assert (again.returncode, again.stderr) == (
+        2,
+        f"{directory} is not empty: name a new directory\n",
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_watch(at_home: FakeHub) -> None:
+    """A line for each change, and the outcome; a build, an address and an id name the same."""
+    source = "git+https://git.example.test/rpms/{}.git#1"
+    task_id = at_home.call("build", source.format("hello"), "demo")
+    out = io.StringIO()
+    assert await watch(reactor, str(task_id), out, profile="fake") == 0
+    assert f"task {task_id} CLOSED: hello-1.0-1\n" in out.getvalue()
+    assert "buildArch x86_64: CLOSED\n" in out.getvalue()
+    for what in ("hello-1.0-1", f"{at_home.weburl}/taskinfo?taskID={task_id}"):
+        out = io.StringIO()
+        assert await watch(reactor, what, out, profile="fake") == 0
+        assert f"task {task_id} CLOSED" in out.getvalue()
+    failing = at_home.call("build", source.format("failarch"), "demo")
+    out = io.StringIO()
+    assert await watch(reactor, str(failing), out, profile="fake") == 1
+    assert "FAILED: error building package" in out.getvalue()
+    assert "/build.log\n" in out.getvalue()
+    for nothing in ("99999", "nothing-1-1", "http://elsewhere.example.test/taskinfo?taskID=1"):
+        with pytest.raises(NotFound):
+            await watch(reactor, nothing, io.StringIO(), profile="fake")
+
+
+@pytest_twisted.ensureDeferred
+async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
+    """In a terminal the tree is drawn; what a hub names is no markup."""
+    pytest.importorskip("rich")
+    task_id = at_home.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        assert await watch(reactor, str(task_id), terminal, profile="fake") == 0
+        terminal.flush()
+        shown = (await deferToThread(os.read, ours, 100_000)).decode("utf-8", "replace")
+    os.close(ours)
+    assert "└──" in shown
+    assert f"{task_id} build noarch" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["watch", "1", "--profile", "nope"], "no Koji profile 'nope'"),
+        (["pause", "koji", "--url", "http://127.0.0.1:9"], "no answer from http://127.0.0.1:9"),
+        (["pause", "koji", "--url", "elsewhere"], "no http:// or https:// address"),
+        (["dead-letters", "--redeliver", "--url", "http://127.0.0.1:9"], "needs the name"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_mistakes(arguments: list[str], said: str) -> None:
+    """A user's mistake is one line."""
+    done = await run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_running_master(guarded: ServedMaster) -> None:
+    """Pause, resume and dead letters go by the master's pages, and obey its authorization."""
+    await until_listening(guarded)
+    url = guarded.url.removesuffix("plugins/koji/")
+    refused = await run("pause", "koji", "--url", url)
+    assert refused.returncode == 2
+    assert "you need to have role 'admins': log in with --user NAME" in refused.stderr
+    ann = {"BUILDBOT_PASSWORD": "ann's"}
+    paused = await run("pause", "koji", "--url", url, "--user", "ann", **ann)
+    assert (paused.returncode, paused.stdout) == (0, "koji is paused\n")
+    resumed = await run("resume", "koji", "--url", url, "--user", "ann", **ann)
+    assert resumed.returncode == 0
+    unknown = await run("pause", "other", "--url", url, "--user", "ann", **ann)
+    assert unknown.returncode == 2
+    assert "other" in unknown.stderr
+    wrong = await run("pause", "koji", "--url", url, "--user", "ann", BUILDBOT_PASSWORD="no")
+    assert wrong.returncode == 2
+    none = await run("dead-letters", "--url", url)
+    assert (none.returncode, none.stdout) == (0, "")
