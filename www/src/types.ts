@@ -129,9 +129,10 @@ export interface Source {
   since: Time;
   reason: Text;
   next_poll: Time;
-  lag: number | null;
+  polled_at: Time;
   held_back: number;
   bus: "connected" | "disconnected" | null;
+  bus_reason?: Text;
   last_changes: { at: Time; revision: Text; comments: string; url: Text }[];
   put_aside: { what: string; reason: string; since: Time; count: number }[];
   put_aside_count: number;

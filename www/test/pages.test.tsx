@@ -320,6 +320,19 @@ describe("a task's row", () => {
 });
 
 describe("the other pages", () => {
+  it("say why a source's bus is lost, and what was put aside", async () => {
+    const aside = { what: "event 812", reason: "no build has id 99", since: 1, count: 3 };
+    const values = { put_aside_count: 120, state: "stale" } as const;
+    const bus = { bus: "disconnected", bus_reason: "the broker refuses the password" } as const;
+    answers["sources"] = () =>
+      answer({ sources: [source({ ...values, put_aside: [aside], ...bus })] });
+    show("/koji/sources", <SourcesPage />);
+    expect(await screen.findByText(/the broker refuses the password/)).toBeTruthy();
+    expect(screen.getByText("stale")).toBeTruthy();
+    expect(screen.getByText("Put aside: 120 items that can’t become a change")).toBeTruthy();
+    expect(screen.getByRole("row", { name: /event 812 no build has id 99/ })).toBeTruthy();
+  });
+
   it("count tasks and those in trouble", async () => {
     const trees = [tree(), tree({ task_id: 2, trouble_level: 2 })];
     answers["tasks"] = () => answer({ now: 1, trees });

@@ -53,7 +53,7 @@ export const source = (values: Partial<Source> = {}): Source => ({
   since: 50,
   reason: null,
   next_poll: 160,
-  lag: 3,
+  polled_at: 97,
   held_back: 0,
   bus: null,
   last_changes: [],

@@ -190,7 +190,7 @@ def sources(now: float) -> dict[str, Any]:
         "since": now - 86400,
         "reason": None,
         "next_poll": now + 42,
-        "lag": 3.0,
+        "polled_at": now - 3,
         "held_back": 2,
         "bus": "connected",
         "last_changes": [
@@ -213,9 +213,10 @@ def sources(now: float) -> dict[str, Any]:
         "since": now - 700,
         "reason": "the hub does not answer: connection refused",
         "next_poll": now + 10,
-        "lag": 702.0,
+        "polled_at": now - 702,
         "held_back": 0,
         "bus": "disconnected",
+        "bus_reason": "the broker refuses the password",
         "put_aside": [
             {"what": "event 812", "reason": "no build has id 99", "since": now - 9000, "count": 3}
         ],

@@ -152,7 +152,7 @@ async def test_pages(served: ServedMaster) -> None:
     running = await served.begin(build_of(served, "other"))
     # The source RPM is there at once, the rest takes longer than the test.
     await until(lambda: len(served.hub.call("listTasks", {"method": "buildArch"})) > 3)
-    served.hub.builder.seconds = 600
+    served.hub.builder.seconds = 100
     await until(lambda: served.text().startswith("building"))
 
     def looks(visit: Visit) -> None:
@@ -253,7 +253,8 @@ async def test_buttons(served: ServedMaster) -> None:
 
             visit.go(page, "/deliveries")
             press(page, "Redeliver all: stable", "1 dead letter")
-            page.get_by_text("1 dead letter", exact=True).wait_for()
+            stable = page.get_by_role("region", name="Reporter stable")
+            stable.get_by_text("1 dead letter", exact=True).wait_for()
 
     await look(served, looks)
     assert len(pressed) == 7
@@ -262,7 +263,7 @@ async def test_buttons(served: ServedMaster) -> None:
 @pytest_twisted.ensureDeferred
 async def test_mass_build(served: ServedMaster) -> None:
     """A mass build shows how far it is, and is paused, resumed and, asked twice, stopped."""
-    served.hub.builder.seconds = 600
+    served.hub.builder.seconds = 100
     request = await served.begin(
         steps.KojiMassBuild(
             served.profile, "demo", ["foo", "world"], source=SOURCE.format("{package}", "x")
@@ -301,7 +302,7 @@ async def test_mass_build(served: ServedMaster) -> None:
 @pytest_twisted.ensureDeferred
 async def test_hub_down(served: ServedMaster) -> None:
     """A hub that does not answer shows within seconds, with since when and why."""
-    served.hub.builder.seconds = 600
+    served.hub.builder.seconds = 100
     running = await served.begin(build_of(served, "down"))
     await until(lambda: served.text() != "")
 

@@ -1,7 +1,7 @@
 // Do the change sources hear of new builds?
 import React from "react";
 import { usePolled } from "../api";
-import { count, duration } from "../format";
+import { count } from "../format";
 import { Action, Badge, Out, Page, Shown, Table, When, type Tone } from "../parts";
 import type { Source, Sources } from "../types";
 
@@ -99,8 +99,10 @@ export function SourceCard({
             </dd>
           </div>
           <div>
-            <dt>Lag</dt>
-            <dd>{source.lag === null ? "unknown" : duration(source.lag)}</dd>
+            <dt>Last poll</dt>
+            <dd>
+              <When at={source.polled_at} now={now} none="none yet" />
+            </dd>
           </div>
           <div>
             <dt>Held back</dt>
@@ -110,7 +112,8 @@ export function SourceCard({
             <div>
               <dt>Message bus</dt>
               <dd>
-                <Badge tone={source.bus === "connected" ? "good" : "bad"}>{source.bus}</Badge>
+                <Badge tone={source.bus === "connected" ? "good" : "bad"}>{source.bus}</Badge>{" "}
+                {source.bus === "disconnected" && source.bus_reason}
               </dd>
             </div>
           )}
