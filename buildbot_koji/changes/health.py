@@ -41,8 +41,8 @@ class Health:
         return had_trouble
 
     def failed(self, reason: str) -> bool:
-        """Record a failure; returns whether its reason is another than before."""
-        is_new, self.trouble = reason != self.trouble, reason
+        """Record a failure; returns whether the request before had not failed."""
+        is_new, self.trouble = self.trouble is None, reason
         return is_new
 
     def not_asked(self, now: float) -> None:
@@ -66,6 +66,10 @@ class Health:
             self.stale = self.silence(now) >= self._stale_after
         self.unusable = unusable
         return self.condition != before
+
+    def due_in(self, now: float) -> float | None:
+        """Return in how many seconds the silence is to be reported; None if it is."""
+        return None if self.stale else max(self._stale_after - self.silence(now), 0.0)
 
     def silence(self, now: float) -> float:
         """Return the seconds since the last answer."""

@@ -5,12 +5,12 @@ It has two inputs: polling (complete) and a bus (fast).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -28,12 +28,16 @@ from buildbot_koji.changes.set_aside import SetAside
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage, change_key
 from buildbot_koji.durable.claims import Claim, ClaimLost
+from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
-from txkoji import Cursor, Event
+from txkoji import Connection, Cursor, Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage, ServerOffline
 
 __all__ = ["Listener"]
+
+HEALTH_INTERVAL = 60.0
+"""Seconds between two looks at the health while the hub is silent; an answer ends the wait."""
 
 SHOWN_UNUSABLE = 50
 """Events that can't become changes, of those that the status names."""
@@ -99,11 +103,14 @@ class Listener:
         self._health = Health(options.stale_after, self._now())
         self._interruption = Interruption()
         self._alarm = Alarm(self._reactor, self._interruption)
+        self._health_alarm = Alarm(self._reactor, self._interruption)
+        self._reporting = DeferredLock()
+        self._connection: Connection | None = None
         self._lock = DeferredLock()
         self._feed: HubFeed | None = None
         self._hub: Hub | None = None
         self._url: str | None = None
-        self._running: Deferred[None] | None = None
+        self._running: list[Deferred[None]] = []
         self._store_not_before = 0.0
         self._is_paused = False
         self._polled_at: float | None = None
@@ -140,14 +147,14 @@ class Listener:
             state = "paused"
         elif health.stale:
             state = "stale"
-        elif health.trouble is not None:
+        elif self._trouble() is not None:
             state = "unreachable"
         else:
             state = "starting" if self._polled_at is None else "listening"
         receiver = self.receiver
         return ListenerStatus(
             state=state,
-            reason=health.trouble,
+            reason=self._trouble(),
             silence=health.silence(now),
             polled_at=self._polled_at,
             next_poll=self._schedule.next_at or None,
@@ -161,8 +168,10 @@ class Listener:
 
     def start(self) -> None:
         """Start, in the background."""
-        self._running = Deferred.fromCoroutine(self._run())
-        self._running.addErrback(self._ended)
+        self._go_on(self._run())
+
+    def _go_on(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        self._running.append(Deferred.fromCoroutine(work).addErrback(self._ended))
 
     def _ended(self, failure: Failure) -> None:
         if not (self._interruption.is_stopped and failure.check(Interrupted, CancelledError)):
@@ -176,11 +185,11 @@ class Listener:
         self._interruption.stop()
         if receiving is not None:
             await receiving
-        if self._running is not None:
-            try:
-                await self._running.addTimeout(self._limits.stop, self._reactor)
-            except DeferredTimeout:
-                self._log.warn("{name}: stopped while the database did not answer", name=self._name)
+        ended = DeferredList(self._running, fireOnOneErrback=True, consumeErrors=True)
+        try:
+            await ended.addTimeout(self._limits.stop, self._reactor)
+        except DeferredTimeout:
+            self._log.warn("{name}: stopped while the database did not answer", name=self._name)
 
     def wake(self) -> None:
         """Poll now."""
@@ -191,6 +200,8 @@ class Listener:
         # Buildbot activates change sources before the schedulers listen, under this lock.
         await self._under_master_lock(_nothing)
         await self._until_done(self._prepare)
+        # A poll may wait for an unreachable hub, and keep its silence from being reported.
+        self._go_on(self._watch_health())
         while True:
             await self._until_done(self._iterate)
             if not self._schedule.wanted:
@@ -222,7 +233,8 @@ class Listener:
 
     async def _prepare(self) -> None:
         """Connect to the hub, and read what was stored before."""
-        hub = await get_hub(self._master, self._options.profile)
+        hub = await self._interruption.wait(get_hub, self._master, self._options.profile)
+        self._connection = hub.connection
         self._hub, self._url = hub, hub.connection.url
         await self._recorder.load()
         state = self._recorder.state
@@ -254,7 +266,8 @@ class Listener:
         if self._schedule.take(self._now()):
             await self._locked(self._poll)
         await self._locked(self._store_when_quiet)
-        await self._locked(self._report_health)
+        await self._report_health()
+        self._health_alarm.ring()
         await self._locked(self._report_credentials)
 
     def _next_time(self) -> float:
@@ -485,14 +498,37 @@ class Listener:
             self._log.info("{name}: the hub answers again", name=self._name)
 
     def _report_trouble(self, error: KojiException) -> None:
-        """Log why a request failed, once while the reason is the same."""
+        """Log why a request failed, once until the hub answers."""
         # An offline hub refuses any call: which one it was does not matter.
         text = error.text if isinstance(error, ServerOffline) else str(error)
         words = " ".join(text.split())
         if self._health.failed(words):
             self._log.warn("{name}: {error}; trying again", name=self._name, error=words)
 
+    async def _watch_health(self) -> None:
+        while True:
+            await self._until_done(self._report_health)
+            due = self._health.due_in(self._now())
+            await self._health_alarm.sleep(HEALTH_INTERVAL if due is None else due)
+
     async def _report_health(self) -> None:
+        await self._interruption.wait(self._reporting.acquire)
+        before = self._health.stale, self._health.unusable
+        try:
+            await self._store_health()
+        except BaseException:
+            # The next report says it.
+            self._health.stale, self._health.unusable = before
+            raise
+        finally:
+            self._reporting.release()
+
+    def _trouble(self) -> str | None:
+        """Return why the hub does not answer, also while the first request still waits for it."""
+        trouble = None if self._connection is None else self._connection.trouble
+        return self._health.trouble or (None if trouble is None else one_line(trouble))
+
+    async def _store_health(self) -> None:
         now = self._now()
         if self._is_paused:
             self._health.not_asked(now)
@@ -504,7 +540,7 @@ class Listener:
             return
         condition, hub = self._health.condition, self._options.hub_name
         if condition == "stale":
-            words = f"no answer from {hub} for {silence:.0f} s: {self._health.trouble}"
+            words = f"no answer from {hub} for {silence:.0f} s: {self._trouble()}"
         elif condition == "unusable":
             reason = self._set_aside.reason
             if left_out:

@@ -93,6 +93,7 @@ class HeldChanges:
         self._storage = storage
         self._size = chunk
         self._first = self._last = 0
+        self._bounds = [0, 0]
         self._head: list[dict[str, Any]] = []
         self._tail: list[dict[str, Any]] = []
         self.keys: set[str] = set()
@@ -102,7 +103,7 @@ class HeldChanges:
 
     async def load(self) -> None:
         """Read what was held back before."""
-        self._first, self._last = await self._storage.get("held", [0, 0])
+        self._first, self._last = self._bounds = await self._storage.get("held", [0, 0])
         self.keys = set()
         self._head = self._tail = []
         for number in range(self._first, self._last + 1):
@@ -139,7 +140,6 @@ class HeldChanges:
         if not self._head and self._first < self._last:
             await self._next_head()
         if not self.keys:
-            # Use the same rows again: Buildbot deletes none.
             self._first = self._last = 0
             self._head = self._tail = []
         await self._write_bounds()
@@ -156,7 +156,11 @@ class HeldChanges:
         await self._storage.put(f"held-{number}", chunk)
 
     async def _write_bounds(self) -> None:
-        await self._storage.put("held", [self._first, self._last])
+        (first, last), self._bounds = self._bounds, [self._first, self._last]
+        await self._storage.put("held", self._bounds)
+        for number in range(first, last + 1):
+            if not self._first <= number <= self._last:
+                await self._storage.remove(f"held-{number}")
 
 
 def change_key(change: dict[str, Any]) -> str:

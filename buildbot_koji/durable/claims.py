@@ -13,7 +13,7 @@ from typing import Any
 
 from buildbot_koji.durable.store import MasterState
 
-__all__ = ["Claim", "ClaimLost", "has_change_source", "is_superseded"]
+__all__ = ["Claim", "ClaimLost", "has_change_source", "has_request", "is_superseded"]
 
 
 class ClaimLost(Exception):
@@ -87,6 +87,15 @@ async def has_change_source(master: Any, service_id: int) -> bool:
     """Return whether a change source is claimed by this master."""
     owner = await master.db.changesources.get_change_source_master(service_id)
     return bool(owner == master.masterid)
+
+
+async def has_request(master: Any, request_id: int) -> bool:
+    """Return whether a build request that this master runs is still claimed by it.
+
+    Whoever declares a master dead releases its requests, and another master runs them again.
+    """
+    request = await master.data.get(("buildrequests", request_id))
+    return request is None or request["claimed_by_masterid"] == master.masterid
 
 
 async def is_superseded(master: Any, build: Mapping[str, Any]) -> bool:

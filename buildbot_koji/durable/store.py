@@ -94,6 +94,16 @@ class MasterState:
     async def _write(self, key: str, value: Any) -> None:
         await self._master.db.state.setState(await self._object(), key, value)
 
+    async def remove(self, key: str) -> None:
+        """Delete a value, if there is one."""
+        table = self._master.db.model.object_state
+        row = (table.c.objectid == await self._object()) & (table.c.name == key)
+
+        def delete(connection: Any) -> None:
+            connection.execute(table.delete().where(row))
+
+        await self._master.db.pool.do_with_transaction(delete)
+
     async def _object(self) -> int:
         if self._object_id is None:
             get_object_id = self._master.db.state.getObjectId

@@ -85,7 +85,6 @@ class QueuedRequests:
             )
             await self._set_mark(last[0]["buildrequestid"] if last else 0)
             return
-        self._taken = {each for each in self._taken if each > mark}
         waiting = await self._master.data.get(
             ("buildrequests",),
             filters=[
@@ -95,6 +94,8 @@ class QueuedRequests:
             ],
             order=["buildrequestid"],
         )
+        known = {each["buildrequestid"] for each in waiting}
+        self._taken &= known | {each.build_id for each in self._outbox.pending()}
         for request in waiting:
             await self._take(request)
 

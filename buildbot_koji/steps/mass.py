@@ -663,7 +663,7 @@ class KojiMassBuild(KojiStep):
         flushing = Deferred.fromCoroutine(runner.flush())
         with suppress(DeferredTimeout):
             await flushing.addTimeout(self.timing.cancel_limit, self.master.reactor)
-        if ending is Ending.DETACHED:
+        if ending in (Ending.DETACHED, Ending.SUPERSEDED):
             self.say(f"left to the next attempt: {runner.plan.summary(None)}")
             return
         plan = runner.plan

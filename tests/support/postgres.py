@@ -60,6 +60,10 @@ class PostgreSQL:
     def start(self) -> None:
         """Make the cluster, and start it."""
         self._run("initdb", "--auth=trust", f"--username={USER}", "--no-sync")
+        self.resume()
+
+    def resume(self) -> None:
+        """Start it, with what it had when it was halted."""
         options = (
             f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
             " -c fsync=off"
@@ -67,7 +71,11 @@ class PostgreSQL:
         log = str(self._directory / "log")
         self._run("pg_ctl", "start", "--wait", "--silent", f"--log={log}", f"--options={options}")
 
+    def halt(self) -> None:
+        """End it at once, as a crash does."""
+        self._run("pg_ctl", "stop", "--mode=immediate", "--silent")
+
     def stop(self) -> None:
         """End it, and remove its files."""
-        self._run("pg_ctl", "stop", "--mode=immediate", "--silent")
+        self.halt()
         shutil.rmtree(self._directory)

@@ -40,6 +40,11 @@ from txkoji.history.unusable import UnusableItems
 __all__ = ["Checkpoint", "Cursor", "Interest", "Poller", "Round"]
 
 
+UNKNOWN_SINCE = 3600.0
+"""Seconds that the last round of an earlier process may be past, once the hub's clock was set back:
+what ended in that time is read again."""
+
+
 @dataclass(frozen=True)
 class Round:
     """The result of a round of the poll.
@@ -98,6 +103,7 @@ class Poller:
         )
         self._confirmation = Confirmation(scope, self._history, repos)
         self._details = Details(connection, batch, interest)
+        self._asked_at: float | None = None
 
     @returns_deferred
     async def baseline(self, since: float | None = None) -> Cursor:
@@ -143,8 +149,14 @@ class Poller:
             restored = await self._rebased(cursor)
             if restored.begin.event < cursor.begin.event:
                 return await self.round(restored, known=known)
+        now = self._client.reactor.seconds()
+        last = min(seconds(latest["ts"]) or 0.0, limit)
+        if int(latest["id"]) != cursor.begin.event and last < cursor.begin.time:
+            return await self.round(self._set_back(cursor, last, now), known=known)
+        self._asked_at = now
         self._history.settle()
-        read = max(seconds(latest["ts"]) or 0.0, _latest_time(found))
+        # The times of what was found lead, if the clock was set back since.
+        read = max(last, min(_latest_time(found), last + self._overlap))
         time = max(min(read, limit), cursor.checkpoints[-1].time)
         checkpoint = Checkpoint(int(latest["id"]), time)
         return Round(
@@ -168,6 +180,28 @@ class Poller:
         found = await self._call("getLastEvent", strict=False, before=time)
         start = Checkpoint(0 if found is None else int(found["id"]), time)
         return replace(cursor, checkpoints=(start,), names=start)
+
+    def _set_back(self, cursor: Cursor, last: float, now: float) -> Cursor:
+        """Return a cursor for a hub whose clock was set back: its times have started over.
+
+        Args:
+            cursor: where the last round ended.
+            last: the time of the hub's latest event.
+            now: our time.
+        """
+        if last < cursor.begin.time - self._overlap:
+            self._log.warn(
+                "{hub}: the clock was set back by {seconds:.0f} s or more: looking again at what"
+                " happened since",
+                hub=self._client.url,
+                seconds=cursor.begin.time - last,
+            )
+        # What ended before the latest event, and after the clock was set back.
+        since = UNKNOWN_SINCE if self._asked_at is None else max(now - self._asked_at, 0.0)
+        time = last - since - self._overlap
+        start = Checkpoint(cursor.begin.event, time)
+        names = Checkpoint(cursor.names.event, min(cursor.names.time, time))
+        return replace(cursor, floor=min(cursor.floor, time), checkpoints=(start,), names=names)
 
     async def _query(self, cursor: Cursor) -> tuple[bool, list[Event]]:
         """Return whether the tags were looked up again, and all events that the queries find."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -10,6 +11,7 @@ from buildbot.process import results
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
@@ -22,8 +24,9 @@ from buildbot_koji.database_values import (
     fit_property,
     fit_text,
 )
+from buildbot_koji.durable.claims import ClaimLost, has_request
 from buildbot_koji.durable.database import is_database_unreachable, until_stored
-from buildbot_koji.durable.once import IntentState, Once
+from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.store import BuildData, data_name
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, unreachable
@@ -34,7 +37,7 @@ from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, S
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing
 
-__all__ = ["KojiStep"]
+__all__ = ["SUPERSEDED", "KojiStep"]
 
 T = TypeVar("T")
 
@@ -45,6 +48,9 @@ WAITING = "waiting"
 
 FAILED = (results.FAILURE, results.EXCEPTION, results.CANCELLED)
 """The results of a build that is given a reason."""
+
+SUPERSEDED = "another master runs this build request: this one was frozen or without its database"
+"""The summary of a step whose build request is no longer this master's."""
 
 SUMMARY_LENGTH = 400
 """Characters; a fault may embed the output of another program."""
@@ -95,6 +101,8 @@ class KojiStep(DeclaredStep):
     master: Any
     build: Any
 
+    _log = Logger()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.early_end = EarlyEnd(self.timing)
@@ -139,6 +147,7 @@ class KojiStep(DeclaredStep):
         words = {
             Ending.STOPPED: f"stopped{begun}",
             Ending.DETACHED: "interrupted: the next attempt repeats it",
+            Ending.SUPERSEDED: SUPERSEDED,
             Ending.TIMED_OUT: f"timed out after {self.timeout} s",
             Ending.UNREACHABLE: self.unreachable,
         }
@@ -163,7 +172,22 @@ class KojiStep(DeclaredStep):
             A Deferred of the result: that of :meth:`work`; EXCEPTION if the hub or the
             configuration is at fault; after an early end the result of its :class:`EndingRule`.
         """
-        return self.early_end.run(self._run(), self.master.reactor)
+        return Deferred.fromCoroutine(self._run_and_finish_logs())
+
+    async def _run_and_finish_logs(self) -> int:
+        result = await self.early_end.run(self._run(), self.master.reactor)
+        if self.early_end.reason is not Ending.DETACHED:
+            # Buildbot makes a step an exception if its database is unreachable at this moment.
+            for each in list(self.logs.values()):
+                await self.until_stored(partial(self._finish_log, each))
+        return result
+
+    async def _finish_log(self, log: Any) -> None:
+        if log.finished:
+            # Buildbot marks it before it stores that.
+            await self.master.data.updates.finishLog(log.logid)
+        else:
+            await log.finish()
 
     @async_to_deferred
     async def startStep(self, remote: Any) -> int:
@@ -176,11 +200,13 @@ class KojiStep(DeclaredStep):
         except Exception as error:
             if not is_database_unreachable(error):
                 raise
-            # Buildbot would never end the build.
-            result = results.EXCEPTION if self.results is None else self.results
+            # Buildbot would never end the build. A step that had not begun is repeated.
+            result = results.RETRY if self.results is None else self.results
             self.results = result
-            updates = self.master.data.updates
-            await self.until_stored(lambda: updates.finishStep(self.stepid, result, False))
+            self.releaseLocks()
+            if self.stepid is not None and self.early_end.reason is not Ending.DETACHED:
+                updates = self.master.data.updates
+                await self.until_stored(lambda: updates.finishStep(self.stepid, result, False))
         return results.RETRY if self.early_end.reason is Ending.DETACHED else result
 
     def interrupt(self, reason: str | Failure) -> Deferred[None]:
@@ -230,7 +256,8 @@ class KojiStep(DeclaredStep):
         link = {"name": fit_text(name, LINK_SIZE), "url": fit_text(url, LINK_SIZE)}
         self._links_size += encoded_size(link) + len(", ")
         if self._links_size <= MAX_VALUE:
-            await super().addURL(**link)
+            add = super().addURL
+            await self.until_stored(lambda: add(**link))
 
     def addLog(self, name: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Add a log."""
@@ -289,6 +316,24 @@ class KojiStep(DeclaredStep):
         say = partial(self.say_error, words)
         return await until_answered(ask, self.master.reactor, self.timing.retry, say)
 
+    def once_of(self, action: OnceAction[T], intent: Intent) -> Once[T]:
+        """Return the action as one of this step: only the master that has the request does it."""
+
+        async def prepare() -> None:
+            await self.check_claim()
+            await action.prepare()
+
+        return Once(replace(action, prepare=prepare), intent, self.early_end.critical)
+
+    async def check_claim(self) -> None:
+        """Raise ClaimLost if another master runs the build request, or is about to."""
+        if await self._is_superseded():
+            raise ClaimLost
+
+    async def _is_superseded(self) -> bool:
+        request = self.build.requests[0].id
+        return not await self.until_stored(lambda: has_request(self.master, request))
+
     async def run_once(self, hub: Hub, once: Once[T], words: str) -> T:
         """Do something on the hub exactly once; wait while it is unreachable.
 
@@ -338,11 +383,13 @@ class KojiStep(DeclaredStep):
 
     async def store_attempt(self, value: bytes) -> None:
         """Store what the next attempt of the same build request must know."""
-        await self._build_data.put(self.build.buildid, data_name(str(self.name)), value)
+        name = data_name(str(self.name))
+        await self.until_stored(lambda: self._build_data.put(self.build.buildid, name, value))
 
     async def find_earlier_attempt(self) -> bytes | None:
         """Return what the newest earlier attempt of the same build request stored, or None."""
-        return await self._build_data.find_earlier(self.build.buildid, data_name(str(self.name)))
+        find, name = self._build_data.find_earlier, data_name(str(self.name))
+        return await self.until_stored(lambda: find(self.build.buildid, name))
 
     @property
     def _build_data(self) -> BuildData:
@@ -366,7 +413,8 @@ class KojiStep(DeclaredStep):
             self.began = self.now()
             self.early_end.limit(Ending.TIMED_OUT, self.timeout)
             self.hub = await get_hub(self.master, self.profile)
-            return await self._work_until_answered(self.hub)
+            work = partial(self._work_until_answered, self.hub)
+            return await self.until_stored(work)
         except UnknownOutcome as error:
             self.unreachable = explain(error)
             await self.end_early(self.hub, Ending.UNREACHABLE)
@@ -375,18 +423,33 @@ class KojiStep(DeclaredStep):
             trouble = self._unreachable() if is_passing(error) else None
             self.say(trouble or explain(error))
             return results.EXCEPTION
+        except ClaimLost:
+            return await self._end(self.hub, Ending.SUPERSEDED)
         except CancelledError:
             ending = self.early_end.reason
             if ending is None:
                 raise
             self.early_end.stop_waking()
+            if ending is not Ending.DETACHED and await self._is_superseded():
+                ending = Ending.SUPERSEDED
             trouble = self._unreachable() if ENDINGS[ending].is_limit else None
-            await self.end_early(self.hub, ending)
+            result = await self._end(self.hub, ending)
             if trouble is None:
-                return ENDINGS[ending].result
+                return result
             # Not the package's fault: the work may have been done in time.
             self.say(f"{trouble}; {self._text.replace(NO_ANSWER, '')}")
             return results.EXCEPTION
+
+    async def _end(self, hub: Hub | None, ending: Ending) -> int:
+        await self.end_early(hub, ending)
+        if ending is Ending.SUPERSEDED:
+            self._log.warn(
+                "{name} of build {id}: {words}",
+                name=self.name,
+                id=self.build.buildid,
+                words=self._text,
+            )
+        return ENDINGS[ending].result
 
     async def _work_until_answered(self, hub: Hub) -> int:
         checking = LoopingCall(self._check_hub, hub)

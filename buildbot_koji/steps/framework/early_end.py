@@ -21,6 +21,7 @@ class Ending(enum.Enum):
 
     STOPPED = "a user, or another builder's configuration, stopped the build"
     DETACHED = "the master stops or the worker is lost: the next attempt resumes"
+    SUPERSEDED = "another master runs the build request again: this one was declared dead"
     TIMED_OUT = "`timeout` is over"
     QUEUED_TOO_LONG = "`max_queue_time` is over"
     UNREACHABLE = "`hub_patience` is over"
@@ -45,6 +46,7 @@ class EndingRule:
 ENDINGS: Mapping[Ending, EndingRule] = {
     Ending.STOPPED: EndingRule(results.CANCELLED),
     Ending.DETACHED: EndingRule(results.RETRY, spares_critical=False),
+    Ending.SUPERSEDED: EndingRule(results.RETRY, spares_critical=False),
     Ending.TIMED_OUT: EndingRule(results.FAILURE, is_limit=True),
     Ending.QUEUED_TOO_LONG: EndingRule(results.EXCEPTION, is_limit=True),
     Ending.UNREACHABLE: EndingRule(results.EXCEPTION),

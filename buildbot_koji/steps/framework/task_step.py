@@ -11,13 +11,13 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.once import Intent, IntentState, Once
+from buildbot_koji.durable.once import Intent, IntentState
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.existing import find_taken_name
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import PACKAGE, SOURCE
-from buildbot_koji.steps.framework.base import NO_ANSWER, KojiStep
+from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
@@ -213,7 +213,7 @@ class KojiTaskStep(KojiStep):
                 self._intent = intent
             action = submit_once(hub, intent.call, intent.submission)
             stored = Intent(lambda found: self.save_intent(replace(intent, task_id=found)), state)
-            once = Once(action, stored, self.early_end.critical)
+            once = self.once_of(action, stored)
             task_id = await self.run_once(
                 hub, once, "looking for the task as soon as the hub answers"
             )
@@ -251,7 +251,7 @@ class KojiTaskStep(KojiStep):
 
     async def _link(self, hub: Hub, task_id: int, attempt: str) -> None:
         url = paths.task_url(hub.connection.weburl, task_id)
-        await self.until_stored(lambda: self.addURL(f"{attempt}task {task_id}", url))
+        await self.addURL(f"{attempt}task {task_id}", url)
 
     def _attempt(self, intent: TaskIntent) -> str:
         """Return which attempt at the task an intent is, in words; empty for the first."""
@@ -331,6 +331,9 @@ class KojiTaskStep(KojiStep):
         if ending is Ending.DETACHED:
             task_id = intent.task_id if intent is not None else None
             self.say(f"left task {task_id} to the next attempt" if task_id else "interrupted")
+        elif ending is Ending.SUPERSEDED:
+            task_id = intent.task_id if intent is not None else None
+            self.say(f"{SUPERSEDED}; left task {task_id} to it" if task_id else SUPERSEDED)
         elif ending is Ending.UNREACHABLE and not self.has_begun:
             await super().end_early(hub, ending)
         elif intent is None or hub is None:

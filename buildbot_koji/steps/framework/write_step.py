@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from buildbot.process import results
 from twisted.internet.defer import DeferredList
 
-from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
+from buildbot_koji.durable.once import Intent, IntentState, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import explain, one_line
 from buildbot_koji.hubs.hub import Hub
@@ -103,7 +103,7 @@ class KojiWriteStep(KojiStep):
             UnknownOutcome, TransportError, ProtocolError: as :meth:`run_once`.
         """
         action = replace(action, prepare=hub.log_in)
-        once = Once(action, self._intent(name), self.early_end.critical)
+        once = self.once_of(action, self._intent(name))
         return await self.run_once(
             hub, once, "checking whether it is done as soon as the hub answers"
         )
@@ -207,7 +207,7 @@ class KojiTasksStep(KojiWriteStep):
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Cancel the tasks on a stop and on an expired limit; leave them to a next attempt."""
         intents = list(self._intents())
-        if not intents or hub is None:
+        if not intents or hub is None or ending is Ending.SUPERSEDED:
             await super().end_early(hub, ending)
         elif ending is Ending.DETACHED:
             self.say(f"left {counted(len(intents), 'task')} to the next attempt")

