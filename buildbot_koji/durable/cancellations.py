@@ -32,6 +32,10 @@ STORED_TOGETHER = 50
 """How many tasks are canceled between two writes of what is still pending."""
 
 
+class PerhapsOthers(KojiException):
+    """The task that looks like ours may be somebody else's."""
+
+
 @attrs.frozen
 class PendingCancellation:
     """A task that is canceled as soon as the hub answers.
@@ -141,6 +145,11 @@ class Cancellations:
         task_id = intent.task_id
         if task_id is None:
             task_id = await self._connection.submissions.find(intent.call, intent.submission)
+            if task_id is not None and not self._connection.submissions.is_certain(task_id):
+                raise PerhapsOthers(
+                    f"task {task_id} is left alone: it carries no marker, and may be another"
+                    " program's; cancel it if it is yours"
+                )
         if task_id is not None:
             await self._connection.call("cancelTask", task_id)
         return task_id

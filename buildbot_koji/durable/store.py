@@ -14,7 +14,10 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.database_values import MAX_VALUE
 
-__all__ = ["BuildData", "MasterState", "data_name"]
+__all__ = ["SOURCE", "BuildData", "MasterState", "data_name"]
+
+SOURCE = "buildbot_koji"
+"""Who stores the build data of steps."""
 
 
 PARTS = "koji_parts"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import sqlalchemy
+from buildbot.util.twisted import async_to_deferred
 
 from buildbot_koji.durable.once import OnceAction
+from buildbot_koji.durable.store import SOURCE
 from txkoji import Call, Connection, Submission
 
-__all__ = ["TaskIntent", "submit_once"]
+__all__ = ["TaskIntent", "recorded_tasks", "submit_once"]
 
 
 class Submits(Protocol):
@@ -66,3 +70,46 @@ def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[
         look=lambda: submitter.find(call, submission),
         prepare=hub.log_in,
     )
+
+
+@async_to_deferred
+async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -> set[int]:
+    """Return which of some tasks a build has recorded as its own, on any master of the database.
+
+    Args:
+        master: the Buildbot master.
+        task_ids: the ids of the tasks.
+        since: builds that ended earlier are not looked at, in seconds since the epoch.
+    """
+    model = master.db.model
+    data, builds = model.build_data.c, model.builds.c
+    query = (
+        sqlalchemy.select(data.value)
+        .join_from(model.build_data, model.builds, data.buildid == builds.id)
+        .where(data.source == SOURCE)
+        .where(builds.complete_at.is_(None) | (builds.complete_at >= int(since)))
+    )
+
+    def read(connection: Any) -> list[bytes]:
+        return [bytes(row.value) for row in connection.execute(query)]
+
+    recorded: set[int] = set()
+    for value in await master.db.pool.do(read):
+        recorded |= _tasks_in(value)
+    return recorded & set(task_ids)
+
+
+def _tasks_in(stored: bytes) -> set[int]:
+    """Return the tasks that a step stored with its build: see TaskIntent and KojiWriteStep."""
+    try:
+        value = json.loads(stored)
+    except ValueError:
+        return set()
+    notes = [value, *value.values()] if isinstance(value, dict) else []
+    found = []
+    for note in notes:
+        if isinstance(note, dict):
+            earlier = note.get("earlier")
+            found += [note.get("task_id"), note.get("result")]
+            found += earlier if isinstance(earlier, list) else []
+    return {each for each in found if type(each) is int}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -15,6 +16,7 @@ from twisted.internet.task import deferLater
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.store import MasterState
+from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.counts import TaskCounts
@@ -323,6 +325,7 @@ class Hub(service.SharedService):
     async def startService(self) -> None:
         """Resume the cancellations that an earlier run of the master left, and start to listen."""
         await super().startService()
+        self.connection.submissions.recorded = partial(recorded_tasks, self.master)
         self.cancellations.start(self.master)
         name = f"hub {self.connection.profile}"
         self._background.run(self._sample(), f"{name}: keeping its history failed")

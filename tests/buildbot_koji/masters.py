@@ -157,6 +157,19 @@ class MasterProcess:
         self._process.send_signal(signal.SIGHUP)
         await poll(lambda: self.log.count(RECONFIGURED) > before)
 
+    def send(self, number: int) -> None:
+        """Send the master a signal that does not end it: freeze it, or let it resume."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def fetch(self, path: str) -> bytes:
+        """Return what the master serves at a path.
+
+        Raises:
+            OSError: it does not answer, or with an error (``urllib.error.HTTPError``).
+        """
+        return await deferToThread(_fetch, f"{self.url}{path}", None)
+
     async def end(self, number: int = signal.SIGTERM) -> int:
         """End the master by a signal; returns its exit status."""
         process, self._process = self._process, None

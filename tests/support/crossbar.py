@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -73,6 +74,11 @@ class Crossbar:
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+    def kill(self) -> None:
+        """Kill it, with its workers."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
         """End it."""

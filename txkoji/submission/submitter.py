@@ -6,7 +6,7 @@ before the call is sent again. How that task is recognised: :mod:`txkoji.submiss
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -81,11 +81,18 @@ class Submitter:
     Args:
         client: the hub.
         pauses: seconds before each look for a task whose submission may still be in flight.
+
+    Attributes:
+        recorded: returns which of some tasks other processes have recorded as theirs, given the
+            time of the submission in seconds since the epoch; None if nobody knows. It is asked
+            about tasks without a marker.
     """
 
     def __init__(self, client: HubClient, *, pauses: Sequence[float] = PAUSES) -> None:
         self._client = client
         self._pauses = pauses
+        self.recorded: Callable[[Collection[int], float], Awaitable[set[int]]] | None = None
+        self._uncertain: set[int] = set()
         # Which submission each task belongs to, by the submission's marker, and since when.
         self._owners: dict[int, tuple[str, float]] = {}
 
@@ -195,11 +202,24 @@ class Submitter:
                 # answered, a submission that the hub had begun to carry out is done.
                 await self._client.call("getLoggedInUser")
             is_marked = TASK_METHODS[call.method].marker is not None
-            for task_id in await self._candidates(call, submission):
+            candidates = await self._candidates(call, submission)
+            if candidates and self.recorded is not None and not is_marked:
+                others = await self.recorded(candidates, submission.submitted - CLOCKS_DIFFER)
+                candidates = [each for each in candidates if each not in others]
+            for task_id in candidates:
                 is_new = is_marked or task_id > submission.newest_task
                 if self._claim(task_id, submission, is_new=is_new):
+                    if not is_marked:
+                        self._uncertain.add(task_id)
                     return task_id
         return None
+
+    def is_certain(self, task_id: int) -> bool:
+        """Return False for a task that :meth:`find` recognised without a marker.
+
+        Another process may have submitted it: an equal request, as the same user, at the same time.
+        """
+        return task_id not in self._uncertain
 
     def claim(self, task_id: int, submission: Submission) -> bool:
         """Say that a task belongs to a submission, as an earlier process stored it.

@@ -27,6 +27,7 @@ from buildbot_koji.database_values import (
 from buildbot_koji.durable.claims import ClaimLost, has_request
 from buildbot_koji.durable.database import is_database_unreachable, until_stored
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
+from buildbot_koji.durable.store import SOURCE as STORED_BY
 from buildbot_koji.durable.store import BuildData, data_name
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, unreachable
@@ -393,7 +394,7 @@ class KojiStep(DeclaredStep):
 
     @property
     def _build_data(self) -> BuildData:
-        return BuildData(self.master, "buildbot_koji")
+        return BuildData(self.master, STORED_BY)
 
     # The run
 

@@ -212,12 +212,18 @@ class KojiTaskStep(KojiStep):
             if state is IntentState.IN_DOUBT:
                 self._intent = intent
             action = submit_once(hub, intent.call, intent.submission)
-            stored = Intent(lambda found: self.save_intent(replace(intent, task_id=found)), state)
+
+            def submitted(found: int | None) -> TaskIntent:
+                # Someone else's task is never canceled.
+                is_ours = found is None or hub.connection.submissions.is_certain(found)
+                return replace(intent, task_id=found, adopted=not is_ours)
+
+            stored = Intent(lambda found: self.save_intent(submitted(found)), state)
             once = self.once_of(action, stored)
             task_id = await self.run_once(
                 hub, once, "looking for the task as soon as the hub answers"
             )
-            return replace(intent, task_id=task_id)
+            return submitted(task_id)
         if not intent.adopted:
             hub.connection.submissions.claim(intent.task_id, intent.submission)
         with self.early_end.critical():

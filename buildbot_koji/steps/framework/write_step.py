@@ -206,7 +206,13 @@ class KojiTasksStep(KojiWriteStep):
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Cancel the tasks on a stop and on an expired limit; leave them to a next attempt."""
-        intents = list(self._intents())
+        submissions = None if hub is None else hub.connection.submissions
+        intents = [
+            each
+            for each in self._intents()
+            # Someone else's task is never canceled.
+            if submissions is None or each.task_id is None or submissions.is_certain(each.task_id)
+        ]
         if not intents or hub is None or ending is Ending.SUPERSEDED:
             await super().end_early(hub, ending)
         elif ending is Ending.DETACHED:

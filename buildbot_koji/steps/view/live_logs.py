@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
@@ -17,6 +17,8 @@ from txkoji.exceptions import KojiException
 from txkoji.retry import is_passing
 
 __all__ = ["LiveLogs", "LogText", "log_title"]
+
+T = TypeVar("T")
 
 INTERESTING: Mapping[str, Sequence[str]] = {
     "buildArch": ["build.log"],
@@ -193,10 +195,12 @@ class _Follower:
 
     async def _write(self, text: str) -> None:
         if text:
-            await (await self._opened()).addContent(self._logs.clean(text))
+            log, clean = await self._opened(), self._logs.clean(text)
+            await self._logs.until_stored(lambda: log.addContent(clean))
 
     async def _note(self, text: str) -> None:
-        await (await self._opened()).addContent(f"{text}\n")
+        log = await self._opened()
+        await self._logs.until_stored(lambda: log.addContent(f"{text}\n"))
 
     async def _opened(self) -> Any:
         if self._log is None:
@@ -289,4 +293,9 @@ class LiveLogs:
         if title in self._step.logs:
             # Another build of a chain has the same architecture.
             title = f"{title} (task {task.id})"
-        return await self._step.addLog(title, "t")
+        return await self.until_stored(lambda: self._step.addLog(title, "t"))
+
+    async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the master's database, and retry while it is unreachable."""
+        stored: T = await self._step.until_stored(write)
+        return stored

@@ -11,11 +11,14 @@ from typing import Any
 import mock
 import pytest
 import pytest_twisted
+from buildbot.interfaces import IRenderable
 from buildbot.plugins import schedulers, util
 from sqlalchemy.exc import DataError, OperationalError
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, globalLogPublisher
+from zope.interface import implementer
 
 from buildbot_koji.changes.options import SourceLimits
 from buildbot_koji.changes.storage import SourceStorage
@@ -651,3 +654,52 @@ async def test_stop_leaves_the_claim_of_others(site: Site) -> None:
     running, service_id = master.master, master.source.serviceid
     await master.source.disownServiceParent()
     assert await running.db.changesources.get_change_source_master(service_id) == other
+
+
+@implementer(IRenderable)
+class NeverKnown:
+    """A hub whose credentials a secret provider does not give."""
+
+    key = "never"
+
+    def connect(self, reactor: Any) -> Any:
+        raise NotImplementedError
+
+    def getRenderingFor(self, _: Any) -> Deferred[Any]:  # noqa: N802 - Buildbot's name
+        return Deferred()
+
+
+@pytest.mark.limit(20)
+@pytest_twisted.ensureDeferred
+async def test_reconfigured_while_it_starts(site: Site) -> None:
+    """A source that waits for its hub's credentials is replaced at once."""
+    master = await site.listen(koji())
+    await master.reconfigure(koji(profile=NeverKnown(), name="KojiChangeSource-fake"))
+    begun = reactor.seconds()
+    await master.reconfigure(koji(quiet_time=1))
+    assert reactor.seconds() - begun < SourceLimits().stop / 2
+    await site.polled()
+
+
+@pytest.mark.limit(40)
+@pytest_twisted.ensureDeferred
+async def test_short_outage(site: Site, logged: list[str]) -> None:
+    """A silence is reported while the first request still waits; one outage is few lines."""
+    master = await site.listen(koji(poll_interval=0.5, stale_after=1.5))
+    site.hub.offline("rack 7 moves")
+    begun = reactor.seconds()
+    [stale] = await master.until_changes(1)
+    assert reactor.seconds() - begun < 6
+    assert stale["comments"].endswith("rack 7 moves")
+    # Others ask, too.
+    hub = await get_hub(master.master, "fake")
+    asking = [hub.connection.getTag("demo-candidate") for _ in range(5)]
+    await deferLater(reactor, 3, lambda: None)
+    site.hub.online()
+    found = await master.until_changes(2)
+    assert [change["properties"]["koji_health"] for change in found] == ["stale", "well"]
+    for each in asking:
+        await each
+    outage = [line for line in logged if "rack 7" in line or "answers again" in line]
+    assert sum("does not answer: " in line for line in outage) == 1
+    assert len([line for line in outage if "Source" not in line]) == 2, outage

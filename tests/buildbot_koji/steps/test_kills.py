@@ -144,6 +144,9 @@ class Siege:
 
     async def check(self, koji: Connection) -> None:
         """Each request has one task, which has ended; its build ended likewise."""
+        # One that is known by what it is to do may be somebody else's: no stop cancels it.
+        while await koji.listTasks({"method": "runroot", "state": list(task_states.ACTIVE_GROUP)}):
+            await deferLater(reactor, 0.5)
         tasks: dict[str, list[Any]] = {}
         # A build carries a marker, a runroot is known by what it is to do.
         for method, parameter in (("build", "src"), ("runroot", "command")):

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from buildbot.process.results import RETRY
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import CancelledError, Deferred, fail
 
+from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.steps.build import KojiBuild
-from buildbot_koji.steps.framework.base import KojiStep
-from buildbot_koji.steps.framework.early_end import StepTiming
+from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
+from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import poll, until
 from txkoji import task_states
@@ -512,7 +514,18 @@ async def test_superseded_build(own_bench: Workbench) -> None:
     await own_bench.ended(newer)
 
 
-@pytest.mark.parametrize("write", ["addStepURL", "setBuildProperties", "finishStep"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        "startStep",
+        "addStepURL",
+        "setBuildData",
+        "setBuildProperties",
+        "finishLog",
+        "appendLog",
+        "finishStep",
+    ],
+)
 @pytest_twisted.ensureDeferred
 async def test_database_is_unreachable(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, write: str
@@ -521,7 +534,9 @@ async def test_database_is_unreachable(
     updates = bench.master.data.updates
     real = getattr(updates, write)
     failures = iter(range(2))
-    request = await bench.begin(koji_build(bench, scratch=True))
+    # A failure comes with a log.
+    package = "failarch" if write.endswith("Log") else "hello"
+    request = await bench.begin(koji_build(bench, package, scratch=True))
 
     def fail_twice(*args: Any, **kwargs: Any) -> Any:
         build = bench.running()
@@ -532,5 +547,55 @@ async def test_database_is_unreachable(
 
     monkeypatch.setattr(updates, write, fail_twice)
     ended = await bench.ended(request)
-    assert ended.result == "success"
+    assert ended.result == ("failure" if package == "failarch" else "success")
     assert next(failures, None) is None
+
+
+@pytest.mark.parametrize("heir", [None, 99])
+@pytest_twisted.ensureDeferred
+async def test_another_master_took_the_request(own_bench: Workbench, heir: int | None) -> None:
+    """A build whose request was released, or taken over, leaves its task to the next attempt."""
+    request, task_id = await begin_and_wait(own_bench)
+    requests = own_bench.master.db.buildrequests
+    await requests._unclaim_buildrequests_for_master([request], own_bench.master.masterid)
+    if heir is not None:
+        heir = await own_bench.master.db.masters.findMasterId("heir")
+        await requests._claim_buildrequests_for_master([request], 1, heir)
+    step = own_bench.running().currentStep
+    step.early_end.end(Ending.TIMED_OUT)
+    await until(lambda: step.results is not None)
+    assert step.results == RETRY
+    assert step.getResultSummary()["step"] == f"{SUPERSEDED}; left task {task_id} to it"
+    assert tasks(own_bench)[0]["state"] == task_states.OPEN
+
+
+class ImpatientRunroot(steps.KojiRunroot):  # type: ignore[misc]
+    """Waits for the hub no longer than a second when it is stopped."""
+
+    timing = StepTiming(cancel_limit=1.0)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_task_without_a_marker_is_not_canceled(bench: Workbench) -> None:
+    """A task that may be somebody else's is left alone by a stop."""
+    bench.hub.builder.seconds = 60
+    bench.lost_replies.add("runroot")
+    request = await bench.begin(
+        ImpatientRunroot(bench.profile, tag="demo-build", arch="x86_64", command=["ls"])
+    )
+    task = await until_open(bench, "runroot")
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    assert ended.result == "cancelled"
+    assert f"task {task['id']} is left alone: it carries no marker" in ended.text
+    assert tasks(bench, "runroot")[-1]["state"] == task_states.OPEN
+
+
+@pytest_twisted.ensureDeferred
+async def test_recorded_tasks(bench: Workbench) -> None:
+    """The tasks that builds have recorded are known to all masters of the database."""
+    await bench.ended(await bench.begin(koji_build(bench, scratch=True)))
+    task_id = tasks(bench)[-1]["id"]
+    now = bench.master.reactor.seconds()
+    assert await recorded_tasks(bench.master, [task_id, 10**6], now - 60) == {task_id}
+    assert await recorded_tasks(bench.master, [task_id], now + 60) == set()

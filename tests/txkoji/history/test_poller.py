@@ -10,6 +10,7 @@ import pytest
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.web.resource import Resource
 
 from txkoji import Connection, Profile
@@ -635,3 +636,41 @@ def test_old_hub() -> None:
     build = site.build("1")
     assert site.round() == [f"build:{build}:COMPLETE:"]
     assert site.round() == []
+
+
+class WrongClock:
+    """A clock that can be set back."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.behind = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def seconds(self) -> float:
+        return float(self._clock.seconds()) - self.behind
+
+
+def test_hub_whose_clock_is_set_back() -> None:
+    """What ends after the hub's clock was set back by an hour is found, once, with one warning."""
+    site = Site("build-complete", "tagged", tags=("demo-candidate",))
+    clock = site.hub.clock = WrongClock(site.clock)
+    site.pass_time(2 * OVERLAP)
+    site.tag(site.build("before"))
+    assert len(site.round()) == 2
+    for _ in range(3):
+        site.pass_time(OVERLAP)
+        assert site.round() == []
+    clock.behind = 3600
+    with capturedLogs() as logged:
+        found = []
+        for number in range(4):
+            site.pass_time(60)
+            build = site.build(f"after{number}")
+            if number:
+                site.tag(build)
+            found += site.round()
+    assert sorted(each.split(":")[0] for each in found) == ["build"] * 4 + ["tag"] * 3
+    warned = [each for each in logged if "set back" in str(each)]
+    assert len(warned) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -278,6 +278,22 @@ async def test_equal_requests_of_an_earlier_process(koji: Connection, hub: FakeH
     known, unknown = (hub.call("newRepo", "demo-build", user="carol") for _ in range(2))
     koji.claim(known, first)
     assert await koji.find_submitted(second, "newRepo", "demo-build") == unknown
+
+
+@pytest_twisted.ensureDeferred
+async def test_equal_requests_of_another_process(koji: Connection, hub: FakeHub) -> None:
+    """A task that another process has recorded is not taken; without a marker none is certain."""
+    begun = await koji.new_submission("newRepo", "demo-build")
+    other, ours = (hub.call("newRepo", "demo-build", user="carol") for _ in range(2))
+
+    async def recorded(tasks: Collection[int], since: float) -> set[int]:
+        assert since < begun.submitted
+        return {other} & set(tasks)
+
+    koji.submissions.recorded = recorded
+    assert await koji.find_submitted(begun, "newRepo", "demo-build") == ours
+    assert not koji.submissions.is_certain(ours)
+    assert koji.submissions.is_certain(other)
 
 
 @pytest_twisted.ensureDeferred

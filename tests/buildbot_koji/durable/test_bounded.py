@@ -1,0 +1,77 @@
+"""What a master keeps does not grow with its age."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest_twisted
+from twisted.internet.defer import succeed
+
+from buildbot_koji.changes.storage import HeldChanges
+from buildbot_koji.properties import EVENT_KEY
+from buildbot_koji.reporters.queued import QueuedRequests
+
+
+class Rows:
+    """A table of states."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Any] = {}
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        return self.rows.get(key, default)
+
+    async def put(self, key: str, value: Any) -> None:
+        self.rows[key] = value
+
+    async def remove(self, key: str) -> None:
+        self.rows.pop(key, None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_held_changes_leave_no_rows() -> None:
+    """A queue that never becomes empty has as many rows as it needs."""
+    storage: Any = Rows()
+    held = HeldChanges(storage, 1)
+    await held.load()
+    for number in range(50):
+        await held.append([{"properties": {EVENT_KEY: str(number)}}])
+        if number > 2:
+            await held.drop_first()
+    assert len(held) == 3
+    assert len(storage.rows) == 1 + 3
+    again = HeldChanges(storage, 1)
+    await again.load()
+    assert again.keys == {"47", "48", "49"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_requests_that_nobody_reports_are_forgotten() -> None:
+    """Of pending requests only those are remembered that still wait."""
+    waiting: list[dict[str, Any]] = []
+    rows = Rows()
+
+    def get(path: tuple[Any, ...], **_: Any) -> Any:
+        return succeed([] if path == ("masters",) else list(waiting))
+
+    state = SimpleNamespace(
+        getObjectId=lambda *_: succeed(1),
+        getState=lambda _, key, default: succeed(rows.rows.get(key, default)),
+        setState=lambda _, key, value: succeed(rows.rows.update({key: value})),
+    )
+    master = SimpleNamespace(
+        masterid=1, data=SimpleNamespace(get=get), db=SimpleNamespace(state=state)
+    )
+
+    async def wanted(_: Mapping[str, Any]) -> None:
+        return None
+
+    outbox: Any = SimpleNamespace(pending=list)
+    queued = QueuedRequests(master, "reporter", wanted, lambda *_: outbox)
+    await queued.look()
+    for number in range(1, 20):
+        waiting[:] = [{"buildrequestid": number}]
+        await queued.look()
+    assert queued._taken == {19}
