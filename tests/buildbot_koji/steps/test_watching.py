@@ -583,7 +583,7 @@ async def test_a_task_without_a_marker_is_not_canceled(bench: Workbench) -> None
     request = await bench.begin(
         ImpatientRunroot(bench.profile, tag="demo-build", arch="x86_64", command=["ls"])
     )
-    task = await until_open(bench, "runroot")
+    await until_open(bench, "runroot")
     await bench.stop_build()
     ended = await bench.ended(request)
     assert ended.result == "cancelled"
