@@ -137,13 +137,13 @@ export function Action(props: {
   }, [asked]);
 
   async function act(): Promise<void> {
+    say(null);
     if (confirm && !asked) {
       setAsked(true);
       return;
     }
     setAsked(false);
     setBusy(true);
-    say(null);
     try {
       say({ text: await post(path, body), bad: false });
     } catch (error) {

@@ -4,7 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { MemoryRouter, Route, Routes } from "react-router-dom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DeliveriesPage } from "../src/pages/deliveries";
-import { MassListPage, MassPage } from "../src/pages/mass";
+import { MassListPage, MassPage, Packages } from "../src/pages/mass";
 import { hubLine, OverviewPage } from "../src/pages/overview";
 import { PackagePage, PackagesPage } from "../src/pages/packages";
 import { SourcesPage } from "../src/pages/sources";
@@ -366,6 +366,29 @@ describe("the other pages", () => {
     expect(row.textContent).toContain("s390x: mock exited with status 1");
     const links = within(row).getAllByRole("link");
     expect(links.map((each) => each.textContent)).toEqual(["official #4", "Koji"]);
+  });
+
+  it("list the packages of a mass build, failures first", async () => {
+    const row = (name: string, state: "built" | "failed" | "running", owner: string) => ({
+      ...{ package: name, state, owner, reason: null, task_id: null, url: null },
+      ...{ log_url: null, nvr: null, arch: null, duration: null },
+    });
+    render(
+      <Packages
+        packages={[
+          row("zlib", "failed", "ann"),
+          row("bash", "built", "bob"),
+          row("gcc", "running", "ann"),
+          row("acl", "failed", "bob"),
+        ]}
+      />,
+    );
+    const names = () => screen.getAllByRole("rowheader").map((each) => each.textContent);
+    expect(names()).toEqual(["acl", "zlib", "gcc", "bash"]);
+    await userEvent.type(screen.getByRole("searchbox"), "Ann");
+    expect(names()).toEqual(["zlib", "gcc"]);
+    await userEvent.selectOptions(screen.getByLabelText("State"), "failed");
+    expect(names()).toEqual(["zlib"]);
   });
 
   it("say it when there is nothing", async () => {

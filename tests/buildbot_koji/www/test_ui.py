@@ -36,6 +36,7 @@ pytestmark = [
 PAGES = ("", "/tasks", "/packages", "/packages/hello", "/sources", "/deliveries", "/mass")
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1300, "height": 900}
+REFUSED = "You may not do that: you need to have role 'admins'"
 ADMIN = {"Authorization": "Basic " + base64.b64encode(b"admin:secret").decode()}
 
 
@@ -223,13 +224,16 @@ async def test_buttons(served: ServedMaster) -> None:
         pressed.append((name, answer))
 
     def looks(visit: Visit) -> None:
-        refused = "You may not do that: you need to have role 'admins'"
         with visit.page() as page:
             visit.go(page, "/sources")
-            press(page, "Pause: koji", refused)
-            press(page, "Poll now: koji", refused)
+            press(page, "Pause: koji", REFUSED)
+            press(page, "Poll now: koji", REFUSED)
             visit.go(page, "/deliveries")
-            press(page, "Redeliver all: stable", refused)
+            press(page, "Redeliver all: stable", REFUSED)
+            page.reload()
+            stable = page.get_by_role("region", name="Reporter stable")
+            stable.get_by_role("button", name=re.compile("^Redeliver: ")).click()
+            page.get_by_role("status").get_by_text(REFUSED).wait_for()
             photograph(page, "koji-refused")
 
         with visit.page() as page:
@@ -272,15 +276,22 @@ async def test_mass_build(served: ServedMaster) -> None:
 
     def looks(visit: Visit) -> None:
         with visit.page() as page:
-            page.request.get(f"{visit.url}auth/login", headers=ADMIN, max_redirects=0)
             visit.go(page, "/mass")
             page.get_by_role("link", name=re.compile(r"any #\d")).click()
+            answer = page.get_by_role("status", name="Answer")
+            page.get_by_role("button", name=re.compile("^Pause: ")).click()
+            answer.get_by_text(REFUSED).wait_for()
+            page.get_by_role("button", name=re.compile("^Stop: ")).click()
+            answer.get_by_text(REFUSED).wait_for(state="detached")
+            page.get_by_role("button", name=re.compile("^Stop it, really")).click()
+            answer.get_by_text(REFUSED).wait_for()
+
+            page.request.get(f"{visit.url}auth/login", headers=ADMIN, max_redirects=0)
             for package in ("foo", "world"):
                 row = page.get_by_role("row", name=re.compile(package))
                 row.get_by_text("running").wait_for()
                 row.get_by_role("link", name="Koji").wait_for()
             photograph(page, "koji-mass-build")
-            answer = page.get_by_role("status", name="Answer")
             for button, said in (
                 ("Pause", "submits nothing more until it is resumed"),
                 ("Resume", "submits again"),

@@ -13,15 +13,17 @@ const STATES: Record<Mass["state"], Tone> = {
   stopping: "waiting",
   ended: "good",
 };
+/** The states of a package, in the order in which they are listed. */
 const PACKAGES: Record<MassPackage["state"], Tone> = {
-  waiting: "waiting",
+  failed: "bad",
   held: "waiting",
   running: "busy",
+  waiting: "waiting",
   built: "good",
   adopted: "good",
-  failed: "bad",
   skipped: "off",
 };
+const ORDER = Object.keys(PACKAGES);
 const LINES = [
   { label: "done", color: "good" },
   { label: "failed", color: "bad" },
@@ -206,11 +208,16 @@ export function Packages({ packages }: { packages: MassPackage[] }) {
   const [state, setState] = useState("");
   const rows = useMemo(() => {
     const word = text.trim().toLowerCase();
-    return packages.filter(
-      (each) =>
-        (!state || each.state === state) &&
-        `${each.package} ${each.owner ?? ""} ${each.reason ?? ""}`.toLowerCase().includes(word),
-    );
+    return packages
+      .filter(
+        (each) =>
+          (!state || each.state === state) &&
+          `${each.package} ${each.owner ?? ""} ${each.reason ?? ""}`.toLowerCase().includes(word),
+      )
+      .sort(
+        (a, b) =>
+          ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.package < b.package ? -1 : 1),
+      );
   }, [packages, text, state]);
   return (
     <>
