@@ -307,6 +307,12 @@ class MassPlan:
                 chosen.append(package)
         return chosen
 
+    def put_back(self, chosen: Iterable[MassPackage]) -> None:
+        """Take back packages that were chosen, and that nothing has happened to."""
+        for package in chosen:
+            if package.state is PackageState.READY:
+                self._enqueue(package)
+
     def due(self) -> float | None:
         """Return when the next delayed package may be submitted, None if none is delayed."""
         return self._delayed[0][0] if self._delayed else None

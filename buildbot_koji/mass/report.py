@@ -144,7 +144,7 @@ def html_report(
     )
     regressed = [row for row in rows if row["regression"]]
     if regressed:
-        yield f"<h2>{len(regressed):,} regressions</h2>\n"
+        yield f"<h2>Regressions ({len(regressed):,})</h2>\n"
         yield from _table(regressed)
     for heading, counts in (
         ("Failures by reason", by_reason(packages)),

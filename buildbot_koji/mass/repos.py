@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
 from txkoji import RetryPolicy
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import AuthError, GenericError, HubFault
+from txkoji.retry import is_passing
 
 __all__ = ["RepoWaiter"]
 
@@ -60,7 +62,7 @@ class RepoWaiter:
         """Ask for a repo for the packages that are held, or look whether it is there.
 
         Raises:
-            KojiException: the hub is unreachable, or refused.
+            KojiException: the hub is unreachable, or refused the login.
         """
         if self._clock.seconds() < self.due:
             return
@@ -69,7 +71,15 @@ class RepoWaiter:
             self._waiting = list(plan.held.values())
             self._looks = 0
             self._event = await self._hub.connection.call("tagLastChangeEvent", self._tag)
-        if await self._has_repo():
+        try:
+            is_there = await self._has_repo()
+        except HubFault as fault:
+            if is_passing(fault) or isinstance(fault, AuthError):
+                raise
+            # A restored hub does not know the request; a policy may change.
+            is_there, self._request = False, None
+            self._trouble = f" ({one_line(fault)}); asking again"
+        if is_there:
             for package in self._waiting:
                 if package.index in plan.held:
                     plan.happened(package, PackageEvent.IN_REPO)

@@ -63,6 +63,9 @@ __all__ = ["MassHost", "MassOptions", "MassRunner", "MassTiming"]
 
 T = TypeVar("T")
 
+_SHUT_OUT = (AuthError, ActionNotAllowed, KojiLoginException)
+"""Refusals that are not about one package."""
+
 MAX_STEPS = 300
 """Moments of the progress over time that are kept."""
 
@@ -199,6 +202,7 @@ class MassRunner:
         self._flushed = 0.0
         self._idle_until = 0.0
         self._is_busy = False
+        self._failure: Failure | None = None
 
     def _now(self) -> float:
         return float(self._clock.seconds())
@@ -259,19 +263,28 @@ class MassRunner:
         control = await self._store.control()
         self.paused = bool(control.get("paused"))
         self.progress = [Step(*each) for each in control.get("progress") or ()]
+        for package in self.plan.packages:
+            if package.state is PackageState.RUNNING:
+                self._resume(package)
+        # The search takes some seconds: the submissions may still be in flight.
+        doubts = Deferred.fromCoroutine(self._find_doubtful())
         try:
-            for package in self.plan.packages:
-                if package.state is PackageState.RUNNING:
-                    self._resume(package)
-            await self._find_doubtful()
+            doubts.addCallbacks(lambda _: self.wake(), self._doubts_failed)
             while True:
                 await self._round()
+                if self._failure is not None:
+                    self._failure.raiseException()
                 if self.plan.is_over:
                     break
                 await self._wait()
             await self.flush()
         finally:
+            doubts.cancel()
             self.stop_watching()
+
+    def _doubts_failed(self, failure: Failure) -> None:
+        self._failure = failure
+        self.wake()
 
     async def _round(self) -> None:
         over, self._over = self._over, []
@@ -376,7 +389,11 @@ class MassRunner:
             await self._hub.log_in()
             return await self._hub.connection.submissions.begin(call)
 
-        first = await self._until_let_in(lambda: self._ask(begin))
+        try:
+            first = await self._until_let_in(lambda: self._ask(begin))
+        except BaseException:
+            self.plan.put_back(chosen)
+            raise
         begun = (first.newest_task, first.submitted, first.owner)
         for package in chosen:
             self.plan.happened(package, PackageEvent.STORED, begun=begun)
@@ -396,23 +413,30 @@ class MassRunner:
             await self._until_let_in(
                 lambda: once.run(
                     self._clock, self._timing.retry, self._say_trouble, gives_up=lambda: False
-                )
+                ),
+                may_refuse=True,
             )
-        except (KojiException, ValueError) as error:
-            reason = explain(error) if isinstance(error, KojiException) else str(error)
+        except (HubFault, ValueError) as error:
+            reason = explain(error) if isinstance(error, HubFault) else str(error)
             self.plan.happened(package, PackageEvent.REFUSED, reason=reason)
             self._note(package)
 
-    async def _until_let_in(self, do: Callable[[], Awaitable[T]]) -> T:
-        """Do something, and again while the hub refuses us.
+    async def _until_let_in(self, do: Callable[[], Awaitable[T]], *, may_refuse: bool = False) -> T:
+        """Do something, and again while the hub does not: a step that gave up would forget tasks.
 
-        Credentials and permissions may be renewed; a step that gave up would forget its tasks.
+        Credentials, permissions and proxies may be mended meanwhile.
+
+        Args:
+            do: what to do; it waits for a hub that is unreachable by itself.
+            may_refuse: whether a refusal that is about this very call is raised.
         """
         failures = 0
         while True:
             try:
                 return await do()
-            except (AuthError, ActionNotAllowed, KojiLoginException) as error:
+            except KojiException as error:
+                if may_refuse and isinstance(error, HubFault) and not isinstance(error, _SHUT_OUT):
+                    raise
                 failures += 1
                 self._say_trouble(error)
                 await deferLater(self._clock, self._timing.retry.pause(failures), lambda: None)
@@ -427,7 +451,8 @@ class MassRunner:
         for start in range(0, len(doubtful), self._timing.batch):
             batch = doubtful[start : start + self._timing.batch]
             await self._until_let_in(self._hub.log_in)
-            found = await self._ask(partial(self._find_each, batch))
+            find = partial(self._find_each, batch)
+            found = await self._until_let_in(partial(self._ask, find))
             for package, task_id in zip(batch, found, strict=True):
                 if task_id is not None:
                     self._accepted(package, task_id)
@@ -462,7 +487,8 @@ class MassRunner:
         if channel is None:
             return True
         if self._now() >= self._idle_until:
-            self._is_busy = await self._ask(partial(self._others_wait, channel))
+            look = partial(self._others_wait, channel)
+            self._is_busy = await self._until_let_in(partial(self._ask, look))
             self._idle_until = self._now() + self._timing.idle_interval
         return not self._is_busy
 
@@ -536,7 +562,20 @@ class MassRunner:
             raise
 
     async def _settle_closed(self, trees: Mapping[int, tuple[MassPackage, TaskTree]]) -> None:
-        answers = await self._ask(partial(self._read_builds, trees))
+        try:
+            answers = await self._until_let_in(
+                lambda: self._ask(partial(self._read_builds, trees)), may_refuse=True
+            )
+        except HubFault as fault:
+            # One odd build fails the whole request.
+            if len(trees) > 1:
+                for index, each in trees.items():
+                    await self._settle_closed({index: each})
+                return
+            self._log.warn(
+                "can't read what a task of a mass build made: {error}", error=one_line(fault)
+            )
+            answers = {}
         for index, (package, tree) in trees.items():
             nvr, build_id = answers.get(index, (None, None))
             self.plan.happened(
@@ -580,14 +619,19 @@ class MassRunner:
     async def _settle_failed(self, package: MassPackage, tree: TaskTree) -> None:
         connection = self._hub.connection
         try:
-            outcome = await self._ask(lambda: read_outcome(connection, tree))
+            outcome = await self._until_let_in(
+                lambda: self._ask(lambda: read_outcome(connection, tree)), may_refuse=True
+            )
             existing = None
             if self._options.adopts and outcome.fault is not None:
-                existing = await self._ask(
-                    lambda: find_existing_build(
-                        connection, outcome, package.source, self._options.target
-                    )
+                find = partial(
+                    find_existing_build,
+                    connection,
+                    outcome,
+                    package.source,
+                    self._options.target,
                 )
+                existing = await self._until_let_in(partial(self._ask, find), may_refuse=True)
         except HubFault as fault:
             self._failed(package, tree, one_line(fault))
             return

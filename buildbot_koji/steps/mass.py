@@ -415,7 +415,8 @@ class KojiMassBuild(KojiStep):
         named = [each.name for each in plan.packages if each.is_regression]
         if named:
             more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-            words += f"; {len(named)} regressions: {', '.join(named[:3])}{more}"
+            kind = "regression" if len(named) == 1 else "regressions"
+            words += f"; {len(named):,} {kind}: {', '.join(named[:3])}{more}"
         if left:
             self.say(f"stopped after too many failures: {words}; {left:,} were not started")
             return results.FAILURE
@@ -437,6 +438,9 @@ class KojiMassBuild(KojiStep):
         target = await connection.call("getBuildTarget", self.target)
         if target is None:
             raise BadPlan(f"the hub has no build target {self.target}")
+        channel = self.channel or "default"
+        if self.only_when_idle and await connection.call("getChannel", channel) is None:
+            raise BadPlan(f"the hub has no channel {channel}")
         order = await self._order(hub)
         dest_tag = target["dest_tag_name"]
         listed = await listed_packages(connection, dest_tag, order.names)

@@ -132,10 +132,11 @@ class MasterProcess:
     async def start(self) -> None:
         """Start the master; returns when it answers."""
         before = self.log.count(RUNNING)
-        self._spawn()
+        self.spawn()
         await poll(lambda: self._runs(before))
 
-    def _spawn(self) -> None:
+    def spawn(self) -> None:
+        """Start the master, and don't wait for it."""
         with (self.directory / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 [str(BUILDBOT), "start", "--nodaemon", str(self.directory)],

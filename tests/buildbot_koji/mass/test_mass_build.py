@@ -274,7 +274,7 @@ async def test_failures(bench: Workbench) -> None:
     previous = await bench.build(mass(bench, packages=["good"], scratch=True))
     ended = await bench.build(mass(bench, packages=["good"], source=other))
     assert ended.properties["koji_mass_regressions"] == ["good"]
-    assert ended.text == "1 of 1 done, 1 failed; 1 regressions: good"
+    assert ended.text == "1 of 1 done, 1 failed; 1 regression: good"
     ended = await bench.build(
         mass(bench, packages=names, only=["failed"], earlier=previous.properties["koji_mass_id"])
     )

@@ -7,6 +7,8 @@ By the name of the package, or of the image:
 - ``failbuilder``: the builder itself crashes there;
 - ``failhost``: the host goes silent there once; the task returns to FREE, and the retry works.
 
+A dash and anything may follow: ``failarch-2`` fails like ``failarch``.
+
 By the prefix of a source's revision: ``failcheckout`` can't be checked out, ``failsrpm``
 gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
 
@@ -33,6 +35,11 @@ TRACEBACK = """Traceback (most recent call last):
     self.session.host.setBuildRootState(self.id, 'BUILDING', task_id=self.task_id)
 AttributeError: 'NoneType' object has no attribute 'host'
 """
+
+
+def kind_of(name: str) -> str:
+    """Return the part of a package's name that says how it fails."""
+    return name.partition("-")[0]
 
 
 def is_first(builder: Builder, task: Row) -> bool:
@@ -71,16 +78,17 @@ async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> 
     files.write(path, f"Making the build root for {arch}\n".encode())
     if builder.hub.builders_mended:
         return
-    if name not in (ROOT, BUILDER, HOST) or not is_first(builder, task):
+    kind = kind_of(name)
+    if kind not in (ROOT, BUILDER, HOST) or not is_first(builder, task):
         return
     await builder.sleep(0.1)
-    if name == ROOT:
+    if kind == ROOT:
         files.append(path, b"Error: Unable to find a match: buildsys-build\n")
         raise BuildrootError(
             "could not init mock buildroot, mock exited with status 30;"
             " see root.log for more information"
         )
-    if name == BUILDER:
+    if kind == BUILDER:
         raise UnknownFault(TRACEBACK, code=1)
     if task["times_opened"] == 1:
         await builder.lose_host(task)
@@ -98,4 +106,4 @@ def make_repo(tag_name: str) -> None:
 
 def compiles(builder: Builder, task: Row, name: str) -> bool:
     """Tell whether a task's package builds."""
-    return name != ARCH or not is_first(builder, task)
+    return kind_of(name) != ARCH or not is_first(builder, task)
