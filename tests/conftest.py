@@ -58,7 +58,7 @@ def is_race_of_sqlalchemy(event: LogEvent) -> bool:
     SQLAlchemy 2.0 changes the list of a pool's listeners under the one that comes second; Buildbot
     logs that, and asks again.
     """
-    failure = event.get("log_failure")
+    failure = event.get("log_failure") or event.get("failure")
     return failure is not None and "deque mutated during iteration" in str(failure.value)
 
 

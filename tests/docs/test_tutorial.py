@@ -23,7 +23,7 @@ def test_the_tutorial(tmp_path: Path, empty_home: Path) -> None:
         ["bash", "-c", text],
         cwd=tmp_path,
         env=environment,
-        timeout=240,
+        timeout=280,
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -60,7 +60,8 @@ async def _read(client: HubClient, task_id: int, name: str, offset: int, size: i
     try:
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     except GenericError:
-        if name not in await client.call("listTaskOutput", task_id):
+        listed = await client.call("listTaskOutput", task_id)
+        if not isinstance(listed, (list, dict)) or name not in listed:
             return None
         # The builder may have uploaded it meanwhile.
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)

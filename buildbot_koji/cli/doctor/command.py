@@ -26,7 +26,7 @@ from buildbot_koji.cli.doctor.findings import (
     ok,
 )
 from buildbot_koji.cli.doctor.hub import check_hub
-from buildbot_koji.cli.doctor.wanted import Wanted, wanted_of
+from buildbot_koji.cli.doctor.wanted import HubNeeds, wanted_of
 from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection
 
@@ -57,7 +57,7 @@ async def examine(
     subjects = (
         _subjects_of(config, reactor)
         if config is not None
-        else _hub_subject(Wanted(profile or "koji"), reactor, None)
+        else _hub_subject(HubNeeds(profile or "koji"), reactor, None)
     )
     async for subject, findings in subjects:
         found.append((subject, findings))
@@ -92,7 +92,7 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, lis
 
 
 async def _hub_subject(
-    wanted: Wanted, reactor: Any, secrets: Any
+    wanted: HubNeeds, reactor: Any, secrets: Any
 ) -> AsyncIterator[tuple[str, list[Finding]]]:
     subject = f"hub {wanted.profile}"
     try:

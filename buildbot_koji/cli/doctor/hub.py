@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import answer_to, clock_difference, way_to
-from buildbot_koji.cli.doctor.wanted import Wanted
+from buildbot_koji.cli.doctor.wanted import HubNeeds
 from txkoji import Connection, build_states, paths, task_states
 from txkoji.exceptions import (
     ConfigurationError,
@@ -44,12 +44,12 @@ class _Examined:
     """
 
     connection: Connection
-    wanted: Wanted
+    wanted: HubNeeds
     is_reachable: bool = False
     user: Any = None
 
 
-async def check_hub(connect: Callable[[], Connection], wanted: Wanted) -> AsyncIterator[Finding]:
+async def check_hub(connect: Callable[[], Connection], wanted: HubNeeds) -> AsyncIterator[Finding]:
     """Check a hub.
 
     Args:

@@ -13,7 +13,7 @@ from buildbot_koji.arguments.plugins import DeclaredArguments
 from buildbot_koji.hubs.brokers import KojiBroker
 from txkoji import is_glob
 
-__all__ = ["Wanted", "wanted_of"]
+__all__ = ["HubNeeds", "wanted_of"]
 
 TAGS = ("tag", "tags", "from_tag", "to_tag", "basetag", "sidetag")
 TARGETS = ("target", "targets")
@@ -42,7 +42,7 @@ PLUGINS: Mapping[str, str] = {
 
 
 @attrs.define
-class Wanted:
+class HubNeeds:
     """What is wanted of one hub. Names with a glob or a property in them are left out.
 
     Attributes:
@@ -72,18 +72,18 @@ class Wanted:
     downloads: bool = False
 
 
-def wanted_of(config: Any) -> list[Wanted]:
+def wanted_of(config: Any) -> list[HubNeeds]:
     """Return what a configuration wants of each hub that it names.
 
     Args:
         config: Buildbot's MasterConfig.
     """
-    found: dict[str, Wanted] = {}
+    found: dict[str, HubNeeds] = {}
     for plugin, where in _plugins(config):
         hub = plugin.declared_values().get("profile")
         if hub is None or (is_renderable(hub) and not hasattr(hub, "complaints_about")):
             continue
-        wanted = found.setdefault(repr(hub), Wanted(hub))
+        wanted = found.setdefault(repr(hub), HubNeeds(hub))
         _add(wanted, plugin, where)
     return list(found.values())
 
@@ -104,7 +104,7 @@ def _plugins(config: Any) -> Iterator[tuple[Any, str]]:
                 yield step, f"builder {builder.name}"
 
 
-def _add(wanted: Wanted, plugin: Any, where: str) -> None:
+def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
     kind = type(plugin).__name__
     is_source = where.startswith("change source")
     wanted.logs_in |= not is_source and not kind.startswith(("KojiDownload", "KojiWaitRepo"))
