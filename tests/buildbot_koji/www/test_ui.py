@@ -342,7 +342,7 @@ async def test_hub_down(served: ServedMaster) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_large_and_hostile_answers(served: ServedMaster) -> None:
-    """Ten thousand tasks stay usable, hostile text is text, a master that is unreachable is one line."""
+    """Ten thousand tasks stay usable, hostile text is text, a lost master is one line."""
     now = time.time()
     given = {
         "overview": answers.overview(now),
