@@ -84,7 +84,7 @@ class Submitter:
 
     Attributes:
         recorded: returns which of some tasks other processes have recorded as theirs, given the
-            time of the submission in seconds since the epoch; None if nobody knows. It is asked
+            time of the submission in seconds since the epoch; None if unknown. It is asked
             about tasks without a marker.
     """
 
