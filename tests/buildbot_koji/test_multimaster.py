@@ -7,14 +7,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 import pytest
 import pytest_twisted
-from buildbot.process.results import CANCELLED, RETRY, SUCCESS
+from buildbot.process.results import RETRY, SUCCESS
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
@@ -314,71 +312,3 @@ async def scheduled(master: MasterProcess) -> int:
 
 async def has_scheduled(master: MasterProcess, count: int) -> bool:
     return await scheduled(master) >= count
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_master_is_frozen(cluster: Cluster) -> None:
-    """A master that wakes up after another one took over doubles nothing and cancels nothing."""
-    hub = cluster.hub
-    one = cluster.masters[0]
-    ids = await master_ids(cluster)
-    first = await poll(lambda: owner(one))
-    victim, survivor = ids[first], next(ids[each] for each in ids if each != first)
-    builds = [add_build(hub, f"a{number}", "candidate") for number in range(3)]
-    await until(lambda: len(cluster.tagged("gated")) == 3)
-    hub.builder.seconds = 3600
-    requests = [await one.force("limited", ref=ref, target="demo") for ref in ("l1", "l2")]
-    attempts = [await poll(lambda request=request: running(one, request)) for request in requests]
-    # Each of them has one; the survivor gets free for the other's.
-    frozen, other = sorted(attempts, key=lambda each: each["masterid"] != first)
-    hub.call("cancelTask", (await one.properties(other))["koji_task_id"])
-    hub.builder.seconds = 1
-    builds += [add_build(hub, f"b{len(builds)}.{n}", "candidate") for n in range(3)]
-    # Somewhere between a poll and a report.
-    await deferLater(reactor, 1)
-    victim.send(signal.SIGSTOP)
-    builds += [add_build(hub, f"c{len(builds)}.{n}", "candidate") for n in range(3)]
-    await poll(lambda: taken_over(survivor, first))
-    request = frozen["buildrequestid"]
-    again = await poll(lambda: next_attempt(survivor, request))
-    assert again["masterid"] != first
-    # Until the limit of its step is over, too.
-    await deferLater(reactor, max(LIMIT - (reactor.seconds() - frozen["started_at"]), 0) + 1)
-    victim.send(signal.SIGCONT)
-    builds += [add_build(hub, f"d{len(builds)}.{n}", "candidate") for n in range(3)]
-    await poll(lambda: "another master runs this build request" in victim.log)
-    await poll(lambda: "another master took over while this one was frozen" in victim.log)
-    [task] = [
-        each
-        for each in cluster.tasks("build")
-        if each["id"] == (await survivor.properties(again))["koji_task_id"]
-    ]
-    assert task["state"] in task_states.ACTIVE_GROUP
-    hub.call("cancelTask", task["id"])
-    for request in requests:
-        assert (await survivor.ended(request))["results"] == CANCELLED
-    await until(lambda: set(builds) <= set(cluster.tagged("gated")) & set(cluster.tagged("tested")))
-    await until(cluster.is_idle)
-    changes = (await survivor.get("changes?limit=1000"))["changes"]
-    events = Counter(change["properties"]["koji_event_key"][0] for change in changes)
-    assert set(events.values()) == {1}
-    assert len(events) == len(builds)
-    assert set(cluster.tagged("tested").values()) == {1}
-    assert set(cluster.tagged("gated").values()) == {1}
-    assert len(cluster.tasks("build")) == len(requests)
-    # It stands in line: when the other one dies, it takes over.
-    await survivor.end(signal.SIGKILL)
-    await poll(lambda: taken_over(victim, again["masterid"]))
-    late = add_build(hub, "late", "candidate")
-    await until(lambda: late in cluster.tagged("gated"))
-    # Buildbot does nothing any more without its router; the health says so.
-    cluster.router.kill()
-    await poll(lambda: says_that_the_router_is_lost(victim))
-
-
-async def says_that_the_router_is_lost(master: MasterProcess) -> bool:
-    try:
-        await master.fetch("plugins/koji/health")
-    except OSError as error:
-        return "router" in str(error.read()) if isinstance(error, HTTPError) else False
-    return False
