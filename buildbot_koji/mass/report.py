@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from buildbot_koji.mass.plan import MassPackage, PackageState
+from txkoji import paths
 
 __all__ = [
     "COLUMNS",
@@ -63,7 +64,7 @@ def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
         "log_url": package.log_url,
         "nvr": package.nvr,
         "task_id": task_id,
-        "url": None if task_id is None else f"{weburl}/taskinfo?taskID={task_id}",
+        "url": None if task_id is None else paths.task_url(weburl, task_id),
         "duration": package.duration,
         "regression": package.is_regression,
     }

@@ -604,7 +604,10 @@ class KojiMassBuild(KojiStep):
     async def at_once_now(self) -> int:
         """Return how many packages may be in Koji at the same time now."""
         found = checks.rendered(checks.positive, await self.build.render(self._at_once))
-        return found if checks.positive(found) is None else 0
+        if checks.positive(found) is None:
+            # A value that is none leaves the last one in force.
+            self.at_once = found
+        return int(self.at_once)
 
     async def note(self, lines: list[str]) -> None:
         """Add lines to the log."""
