@@ -1,16 +1,18 @@
-"""Data that this hub never holds: build roots, change logs, external repos, groups, notifications.
+"""Data that this hub never holds: build roots, change logs, groups of users, files in archives.
 
 Clients ask for them in passing, and get what a hub without any answers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import GenericError, ParameterError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.users import require_user
+from txkoji.testing.tables.lookups.builds import require_build_row
+from txkoji.testing.tables.lookups.tags import require_tag, tag_name
+from txkoji.testing.tables.lookups.users import held_permissions, require_user
 from txkoji.testing.tables.queries import apply_query_options
 
 
@@ -51,40 +53,10 @@ def get_changelog_entries(
     return apply_query_options([], queryOpts)
 
 
-@hub_method("listExternalRepos")
-def list_external_repos(
-    call: MethodCall, info: Any = None, url: Any = None, event: Any = None, queryOpts: Any = None
-) -> Any:
-    return apply_query_options([], queryOpts)
-
-
 @hub_method("getUserGroups")
 def get_user_groups(call: MethodCall, user: Any) -> list[Any]:
     require_user(call.state, user)
     return []
-
-
-@hub_method("getBuildNotifications")
-def get_build_notifications(call: MethodCall, userID: Any = None) -> list[Any]:
-    return []
-
-
-@hub_method("getBuildNotificationBlocks")
-def get_build_notification_blocks(call: MethodCall, userID: Any = None) -> list[Any]:
-    return []
-
-
-@hub_method("createNotification")
-def create_notification(
-    call: MethodCall, user_id: Any, package_id: Any, tag_id: Any, success_only: Any
-) -> None:
-    if call.user is None:
-        raise GenericError("Not logged-in")
-
-
-@hub_method("deleteNotification")
-def delete_notification(call: MethodCall, id: Any) -> None:
-    raise GenericError(f"No notification with ID {id} found")
 
 
 @hub_method("getGroupMembers")
@@ -92,6 +64,99 @@ def get_group_members(call: MethodCall, group: Any) -> None:
     raise GenericError(f"No such group: {group}")
 
 
-@hub_method("CGRefundBuild")
-def cg_refund_build(call: MethodCall, cg: Any, build_id: Any, token: Any, state: Any = 3) -> None:
-    raise GenericError(f"No such entry in table content_generator: {cg}")
+@hub_method("getBuildrootListing")
+def get_buildroot_listing(call: MethodCall, id: Any) -> list[Any]:
+    return []
+
+
+@hub_method("getArchiveFile")
+def get_archive_file(
+    call: MethodCall, archive_id: Any, filename: Any, strict: bool = False
+) -> None:
+    if strict:
+        raise GenericError(f"No such file: {filename} in archive#{archive_id}")
+
+
+@hub_method("getRPMFile")
+def get_rpm_file(call: MethodCall, rpmID: Any, filename: Any, strict: bool = False) -> Any:
+    if strict:
+        raise GenericError(f"No such file: {filename} in RPM: {rpmID}")
+    return None if type(rpmID) is int else {}
+
+
+@hub_method("buildReferences")
+def build_references(
+    call: MethodCall, build: Any, limit: Any = None, lazy: bool = False
+) -> dict[str, Any]:
+    row = require_build_row(call.state, build)
+    tags = [
+        {"id": listing["tag_id"], "name": tag_name(call.state, listing["tag_id"])}
+        for listing in call.state.active("tag_listing", None, build_id=row["id"])
+    ]
+    nothing: dict[str, Any] = {
+        "rpms": [],
+        "component_archives": [],
+        "archives": [],
+        "last_used": None,
+    }
+    return {"tags": tags, **nothing, "images": []}
+
+
+@hub_method("mergeScratch")
+def merge_scratch(call: MethodCall, task_id: Any) -> NoReturn:
+    call.require_permission("admin")
+    raise GenericError(f"task {task_id} is not a scratch build of an existing build")
+
+
+@hub_method("evalPolicy")
+def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
+    return next((str(each) for each in call.hub.denials if each.policy == name), "allow")
+
+
+@hub_method("repo.autoRequests", since=(1, 35))
+def repo_auto_requests(call: MethodCall) -> None:
+    call.require_permission("repo")
+
+
+@hub_method("repo.checkQueue", since=(1, 35))
+def repo_check_queue(call: MethodCall) -> None:
+    call.require_permission("repo")
+
+
+@hub_method("repo.getExternalRepoData", since=(1, 35))
+def repo_get_external_repo_data(call: MethodCall, erepo: Any) -> None:
+    return None
+
+
+@hub_method("repo.references", since=(1, 35))
+def repo_references(call: MethodCall, repo_id: Any) -> list[Any]:
+    return []
+
+
+@hub_method("getAllArches")
+def get_all_arches(call: MethodCall) -> list[str]:
+    hosts = call.state.rows("host", enabled=True)
+    return sorted({arch for host in hosts for arch in host["arches"].split()})
+
+
+@hub_method("checkTagAccess")
+def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list[Any]:
+    tag = require_tag(call.state, tag_id)
+    if tag["locked"]:
+        return [False, False, "tag is locked"]
+    user = call.user if user_id is None else require_user(call.state, user_id)
+    held = held_permissions(call.state, user["id"]) if user else set()
+    if tag["perm"] and tag["perm"] not in held:
+        return [False, "admin" in held, f"tag requires {tag['perm']} permission"]
+    return [True, False, ""]
+
+
+@hub_method("getRPMChecksums")
+def get_rpm_checksums(
+    call: MethodCall, rpm_id: Any, checksum_types: Any = None, cacheonly: bool = False
+) -> dict[str, Any]:
+    if type(rpm_id) is not int:
+        raise ParameterError(
+            f"Invalid type for value '{rpm_id}': {type(rpm_id)}, expected type {int}"
+        )
+    return {}

@@ -20,6 +20,7 @@ from txkoji.testing.tables.lookups.builds import (
     tagged_builds,
 )
 from txkoji.testing.tables.lookups.tags import require_tag
+from txkoji.testing.tables.lookups.values import integer
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -155,6 +156,30 @@ def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
         return None
     more = {key: row[key] for key in MORE_COLUMNS.get(row["btype"], ())}
     return {**archive_struct(call.state, row), **more}
+
+
+def _archive_of_type(call: MethodCall, archive_id: Any, strict: bool, btype: str) -> Any:
+    row = call.state.get("archiveinfo", integer(archive_id))
+    if row is None or row["btype"] != btype:
+        if strict:
+            raise GenericError(f"No such archive: {archive_id}")
+        return None
+    return {"archive_id": row["id"], **{key: row[key] for key in MORE_COLUMNS.get(btype, ())}}
+
+
+@hub_method("getImageArchive")
+def get_image_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
+    return _archive_of_type(call, archive_id, strict, "image")
+
+
+@hub_method("getMavenArchive")
+def get_maven_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
+    return _archive_of_type(call, archive_id, strict, "maven")
+
+
+@hub_method("getWinArchive")
+def get_win_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
+    return _archive_of_type(call, archive_id, strict, "win")
 
 
 @hub_method("listArchiveFiles")

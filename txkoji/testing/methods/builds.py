@@ -244,8 +244,6 @@ def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
     if row["owner_id"] != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("Cannot cancel build, not owner")
     if row["state"] != BUILD_STATES["BUILDING"]:
-        if strict:
-            raise GenericError(f"Cannot cancel build {row['id']}, it is not building")
         return False
     if row["task_id"] is not None:
         call.hub.builder.cancel(row["task_id"])

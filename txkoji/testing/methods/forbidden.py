@@ -10,31 +10,18 @@ from typing import Any, NoReturn
 from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import HubMethod, hub_method
-from txkoji.testing.tables.lookups.users import find_user
 
 BY_PERMISSION = {
     "admin": (
-        "addArchiveType", "addBType", "addExternalRPM", "addGroupMember", "addUserKrbPrincipal",
-        "addVolume", "applyVolumePolicy", "changeBuildVolume", "createExternalRepo",
-        "deleteExternalRepo", "dropGroupMember", "editExternalRepo", "editPermission", "editUser",
-        "grantCGAccess", "importRPM", "newGroup", "removeUserKrbPrincipal", "removeVolume",
-        "resetBuild", "revokeCGAccess", "scheduler.doRun", "setBuildOwner", "setBuildTimestamp",
-        "showOpts",
-    ),
-    "host": (
-        "disableChannel", "editChannel", "editHost", "enableChannel", "removeHostFromChannel",
-        "renameChannel", "restartHosts",
+        "addArchiveType", "addBType", "addExternalRPM", "addGroupMember",
+        "applyVolumePolicy", "changeBuildVolume", "dropGroupMember", "importArchive", "importRPM",
+        "newGroup", "removeVolume", "resetBuild", "scheduler.doRun", "setBuildOwner",
+        "setBuildTimestamp", "showOpts",
     ),
     "image-import": ("createImageBuild",),
     "maven-import": ("createMavenBuild",),
-    "repo": ("repo.setState",),
-    "tag": (
-        "addExternalRepoToTag", "editTag", "editTagExternalRepo", "groupListAdd", "groupListBlock",
-        "groupListRemove", "groupListUnblock", "groupPackageListAdd", "groupPackageListBlock",
-        "groupPackageListRemove", "groupPackageListUnblock", "groupReqListAdd", "groupReqListBlock",
-        "groupReqListRemove", "groupReqListUnblock", "removeExternalRepoFromTag", "snapshotTag",
-        "snapshotTagModify",
-    ),
+    "repo": ("repo.setExternalRepoData", "repo.setState", "repo.updateEndEvents"),
+    "tag": ("editTag", "snapshotTagModify"),
     "win-import": ("createWinBuild",),
 }  # fmt: skip
 """The methods that are refused for lack of a permission, by the permission."""
@@ -75,12 +62,7 @@ for _name in FOR_HOSTS:
     hub_method(f"host.{_name}", python_name=f"HostExports.{_name}")(_refuse_user)
 
 
-def _switch_user(call: MethodCall, username: Any) -> NoReturn:
-    if find_user(call.state, username) is None:
-        raise GenericError(f"No such user: {username}")
-    _refuse_without("admin")(call)
-    raise AssertionError
-
-
-hub_method("disableUser")(_switch_user)
-hub_method("enableUser")(_switch_user)
+@hub_method("addVolume")
+def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
+    call.require_permission("admin")
+    raise GenericError("please create the volume directory first")

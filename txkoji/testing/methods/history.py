@@ -168,6 +168,57 @@ _TABLES = {
         {"tag": ("tag_id",), "package": ("package_id",)},
         source="tag_packages",
     ),
+    "group_config": HistoryTable(
+        _same(
+            "tag_id",
+            "group_id",
+            "blocked",
+            "exported",
+            "display_name",
+            "is_default",
+            "uservisible",
+            "description",
+            "langonly",
+            "biarchonly",
+        ),
+        {"tag_id": ("tag.name", "tag"), "group_id": ("group.name", "groups")},
+        {"tag": ("tag_id",), "group": ("group_id",)},
+    ),
+    "group_package_listing": HistoryTable(
+        _same("tag_id", "group_id", "package", "type", "basearchonly", "requires", "blocked"),
+        {"tag_id": ("tag.name", "tag"), "group_id": ("group.name", "groups")},
+        {"tag": ("tag_id",), "group": ("group_id",)},
+    ),
+    "group_req_listing": HistoryTable(
+        _same("tag_id", "group_id", "req_id", "type", "is_metapkg", "blocked"),
+        {
+            "tag_id": ("tag.name", "tag"),
+            "group_id": ("group.name", "groups"),
+            "req_id": ("req.name", "groups"),
+        },
+        {"tag": ("tag_id",), "group": ("group_id", "req_id")},
+    ),
+    "cg_users": HistoryTable(
+        _same("cg_id", "user_id"),
+        {
+            "cg_id": ("content_generator.name", "content_generator"),
+            "user_id": ("user.name", "users"),
+        },
+        {"cg": ("cg_id",), "user": ("user_id",)},
+    ),
+    "external_repo_config": HistoryTable(
+        _same("external_repo_id", "url"),
+        {"external_repo_id": ("external_repo.name", "external_repo")},
+        {"external_repo": ("external_repo_id",)},
+    ),
+    "tag_external_repos": HistoryTable(
+        _same("tag_id", "external_repo_id", "priority", "merge_mode", "arches"),
+        {
+            "tag_id": ("tag.name", "tag"),
+            "external_repo_id": ("external_repo.name", "external_repo"),
+        },
+        {"tag": ("tag_id",), "external_repo": ("external_repo_id",)},
+    ),
     "user_perms": HistoryTable(
         {"user_id": "user_id", "perm_id": "permission_id"},
         {"user_id": ("user.name", "users"), "perm_id": ("permission.name", "permissions")},
@@ -175,15 +226,9 @@ _TABLES = {
     ),
 }
 _EMPTY_TABLES = {
-    "cg_users": {"cg", "user"},
-    "external_repo_config": {"external_repo"},
     "external_repo_data": {"external_repo"},
-    "group_config": {"tag", "group"},
-    "group_package_listing": {"tag", "group", "package"},
-    "group_req_listing": {"tag", "group"},
     "host_channels": {"host", "channel"},
     "host_config": {"host"},
-    "tag_external_repos": {"tag", "external_repo"},
     "user_groups": {"user", "group"},
 }
 """The tables whose history is always empty here, with the options that apply to them."""
@@ -222,7 +267,7 @@ def _id_of(call: MethodCall, option: str, value: Any) -> Any:
         return require_tag_id(state, value)
     if option == "xkey":
         return value
-    tables = {"permission": "permissions", "build_target": "build_target"}
+    tables = {"permission": "permissions", "cg": "content_generator", "group": "groups"}
     row: Row | None
     if option == "build":
         row = require_build_row(state, value)

@@ -8,6 +8,7 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.filters import Test, equals, has_arch, select
 from txkoji.testing.tables.lookups.hosts import (
@@ -16,7 +17,7 @@ from txkoji.testing.tables.lookups.hosts import (
     require_channel,
     require_host,
 )
-from txkoji.testing.tables.lookups.values import hub_error, time_text
+from txkoji.testing.tables.lookups.values import hub_error, integer, time_text
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -122,7 +123,43 @@ def add_host(
     call.require_permission("host")
     if call.state.one("host", name=hostname):
         raise GenericError(f"host already exists: {hostname}")
-    return int(insert_host(call.state, hostname, " ".join(arches))["id"])
+    if call.state.one("users", name=hostname) and not force:
+        raise GenericError(f"user {hostname} already exists and is not a host")
+    row = insert_host(call.state, hostname, " ".join(arches), channels=("default",))
+    if krb_principal:
+        call.state.update("users", row["user_id"], krb_principals=[krb_principal])
+    return int(row["id"])
+
+
+@hub_method("editHost")
+def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
+    call.require_permission("host")
+    row = require_host(call.state, hostInfo)
+    changes = {key: kw[key] for key in _HOST_SETTINGS if key in kw and kw[key] != row[key]}
+    if "capacity" in changes:
+        changes["capacity"] = _number(changes["capacity"])
+    if not changes:
+        return False
+    call.state.update("host", row["id"], **changes)
+    return True
+
+
+_HOST_SETTINGS = ("arches", "capacity", "description", "comment")
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise GenericError(f"Invalid capacity: {value}") from None
+
+
+@hub_method("restartHosts")
+def restart_hosts(call: MethodCall, priority: Any = 5, options: Any = None) -> int:
+    user = call.require_permission("host")
+    return make_task(
+        call, "restartHosts", [options or {}], owner=user["id"], priority=integer(priority)
+    )
 
 
 def _switch_host(call: MethodCall, name: str, enabled: bool) -> None:
@@ -170,7 +207,9 @@ def list_channels(
 def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
     call.require_permission("admin")
     if call.state.one("channels", name=channel_name):
-        raise GenericError(f"channel {channel_name} already exists (id=...)")
+        raise GenericError(
+            f"channel {channel_name} already exists (id={_id_of(call, channel_name)})"
+        )
     row = {"name": channel_name, "description": description, "enabled": True, "comment": None}
     return int(call.state.insert("channels", row)["id"])
 
@@ -184,6 +223,76 @@ def add_host_to_channel(
     if host is None:
         raise GenericError(f"host does not exist: {hostname}")
     channel = find_channel(call.state, channel_name)
+    if channel is None and create:
+        row = {"name": channel_name, "description": None, "enabled": True, "comment": None}
+        channel = call.state.insert("channels", row)
     if channel is None:
         raise GenericError(f"channel does not exist: {channel_name}")
-    call.state.insert("host_channels", {"host_id": host["id"], "channel_id": channel["id"]})
+    link = {"host_id": host["id"], "channel_id": channel["id"]}
+    if call.state.one("host_channels", **link):
+        raise GenericError(
+            f"host {hostname} is already subscribed to the {channel['name']} channel"
+        )
+    call.state.insert("host_channels", link)
+
+
+@hub_method("removeHostFromChannel")
+def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any) -> None:
+    call.require_permission("host")
+    host = find_host(call.state, hostname)
+    if host is None:
+        raise GenericError(f"host does not exist: {hostname}")
+    channel = _existing_channel(call, channel_name)
+    link = call.state.one("host_channels", host_id=host["id"], channel_id=channel["id"])
+    if link is None:
+        raise GenericError(f"host {hostname} is not subscribed to the {channel['name']} channel")
+    call.state.delete("host_channels", link["id"])
+
+
+def _existing_channel(call: MethodCall, info: Any) -> Row:
+    row = find_channel(call.state, info)
+    if row is None:
+        raise GenericError(f"channel does not exist: {info}")
+    return row
+
+
+def _id_of(call: MethodCall, channel_name: str) -> int:
+    return int(_existing_channel(call, channel_name)["id"])
+
+
+@hub_method("editChannel")
+def edit_channel(call: MethodCall, channelInfo: Any, **kw: Any) -> bool:
+    call.require_permission("host")
+    row = require_channel(call.state, channelInfo)
+    keys = ("name", "description", "comment")
+    changes = {key: kw[key] for key in keys if key in kw and kw[key] != row[key]}
+    if "name" in changes and call.state.one("channels", name=changes["name"]):
+        raise GenericError(
+            f"channel {changes['name']} already exists (id={_id_of(call, changes['name'])})"
+        )
+    if not changes:
+        return False
+    call.state.update("channels", row["id"], **changes)
+    return True
+
+
+@hub_method("renameChannel")
+def rename_channel(call: MethodCall, old: Any, new: Any) -> None:
+    edit_channel(call, old, name=new)
+
+
+def _switch_channel(call: MethodCall, name: Any, enabled: bool, comment: Any) -> None:
+    call.require_permission("host")
+    row = _existing_channel(call, name)
+    kept = row["comment"] if comment is None else comment
+    call.state.update("channels", row["id"], enabled=enabled, comment=kept)
+
+
+@hub_method("enableChannel")
+def enable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
+    _switch_channel(call, channelname, True, comment)
+
+
+@hub_method("disableChannel")
+def disable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
+    _switch_channel(call, channelname, False, comment)

@@ -147,6 +147,9 @@ def set_package(
     tag_id = require_tag_id(state, tag)
     row = find_package(state, package)
     if row is None:
+        if action == "update":
+            tag = state.row("tag", tag_id)["name"]
+            raise GenericError(f"cannot update: tag {tag} has no data for package {package}")
         if action != "add":
             raise GenericError(f"No such entry in table package: {package}")
         if owner is None:

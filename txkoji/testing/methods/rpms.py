@@ -46,9 +46,12 @@ def list_rpms(
     queryOpts: Any = None,
     draft: Any = None,
 ) -> Any:
+    # RPMs are in no build roots or images here.
+    nothing = imageID is not None or componentBuildrootID is not None
+    found = [] if nothing else select(call.state, "rpminfo", _RPM_FILTERS, locals())
     rows = [
         {**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"}
-        for row in select(call.state, "rpminfo", _RPM_FILTERS, locals())
+        for row in found
     ]
     return apply_query_options(rows, queryOpts)
 

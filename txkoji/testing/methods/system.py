@@ -82,12 +82,6 @@ def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> A
     return apply_query_options(rows, queryOpts)
 
 
-@hub_method("listCGs")
-def list_cgs(call: MethodCall) -> dict[str, Any]:
-    rows = call.state.rows("content_generator")
-    return {row["name"]: {"id": row["id"], "users": []} for row in rows}
-
-
 @hub_method("listVolumes")
 def list_volumes(call: MethodCall) -> list[dict[str, Any]]:
     return call.state.rows("volume")
@@ -146,8 +140,19 @@ def _plain_name(_: HubState, row: Row) -> str:
     return str(row["name"])
 
 
+def _file_name(_: HubState, row: Row) -> str:
+    return str(row["filename"])
+
+
+def _rpm_name(_: HubState, row: Row) -> str:
+    return f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}.rpm"
+
+
 _SEARCHED: dict[str, tuple[str, Callable[[HubState, Row], str]]] = {
     "build": ("build", build_nvr),
+    "maven": ("archiveinfo", _file_name),
+    "rpm": ("rpminfo", _rpm_name),
+    "win": ("archiveinfo", _file_name),
     "host": ("host", _plain_name),
     "package": ("package", _plain_name),
     "tag": ("tag", _plain_name),
@@ -170,6 +175,7 @@ def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: A
     else:
         found = glob(f"*{terms.strip('*%')}*").fullmatch
     table, name_of = _SEARCHED[type]
-    names = [(row["id"], name_of(call.state, row)) for row in call.state.rows(table)]
+    equal = {"btype": type} if table == "archiveinfo" else {}
+    names = [(row["id"], name_of(call.state, row)) for row in call.state.rows(table, **equal)]
     rows = [{"id": number, "name": name} for number, name in names if found(name)]
     return apply_query_options(rows, queryOpts)

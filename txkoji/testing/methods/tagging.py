@@ -119,10 +119,8 @@ def tag_build(
     if fromtag is not None:
         source = require_tag(call.state, fromtag)
         _check_access(call, source, force)
+        # Whether it has the build is the task's to find out.
         from_id = source["id"]
-        if listing_of(call.state, from_id, row["id"]) is None:
-            nvr = build_nvr(call.state, row)
-            raise TagError(f"build {nvr} not in tag {source['name']}")
     request = [found["id"], row["id"], force, from_id]
     return int(make_task(call, "tagBuild", request, priority=TAG_PRIORITY))
 

@@ -23,6 +23,7 @@ from txkoji.testing.tables.lookups.tags import (
     tag_order,
     tag_struct,
 )
+from txkoji.testing.tables.lookups.values import integer
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -97,6 +98,7 @@ def create_tag(
     extra: Any = None,
 ) -> int:
     user = call.require_permission("tag")
+    _check_maven(call, maven_support or maven_include_all)
     permission = call.state.one("permissions", name=perm) if isinstance(perm, str) else None
     return insert_tag(
         call,
@@ -110,6 +112,11 @@ def create_tag(
         maven_support=bool(maven_support),
         maven_include_all=bool(maven_include_all),
     )
+
+
+def _check_maven(call: MethodCall, wanted: Any) -> None:
+    if wanted and not call.hub.maven_enabled:
+        raise GenericError("Maven support not enabled")
 
 
 def insert_tag(
@@ -181,8 +188,15 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
     elif "perm" in kwargs:
         row = state.one("permissions", name=kwargs["perm"]) if kwargs["perm"] else None
         changes["perm_id"] = row["id"] if row else None
-    if "name" in kwargs:
+    _check_maven(call, kwargs.get("maven_support") or kwargs.get("maven_include_all"))
+    extra = tag_extra(state, tag["id"])
+    for key in kwargs.get("remove_extra") or []:
+        if key not in extra:
+            raise GenericError(f"Tag: {tag['name']} doesn't have extra: {key}")
+    if "name" in kwargs and kwargs["name"] != tag["name"]:
         check_name(kwargs["name"])
+        if state.one("tag", name=kwargs["name"]):
+            raise GenericError(f"Name {kwargs['name']} is already in use")
         state.update("tag", tag["id"], name=kwargs["name"])
     if any(config[key] != value for key, value in changes.items()):
         state.revoke("tag_config", config["id"], user["id"])
@@ -257,6 +271,10 @@ def get_inheritance_data(call: MethodCall, tag: Any, event: Any = None) -> list[
     return [_link_struct(call, link) for link in sorted(links, key=lambda row: row["priority"])]
 
 
+def _optional_integer(value: Any) -> int | None:
+    return None if value is None else integer(value)
+
+
 @hub_method("setInheritanceData")
 def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = False) -> None:
     user = call.require_permission("tag")
@@ -273,8 +291,8 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
         row = {
             "tag_id": tag_id,
             "parent_id": link["parent_id"],
-            "priority": link["priority"],
-            "maxdepth": link.get("maxdepth"),
+            "priority": integer(link["priority"]),
+            "maxdepth": _optional_integer(link.get("maxdepth")),
             "intransitive": bool(link.get("intransitive")),
             "noconfig": bool(link.get("noconfig")),
             "pkg_filter": link.get("pkg_filter") or "",
@@ -307,32 +325,3 @@ def get_full_inheritance(
         {**_link_struct(call, link), "currdepth": depth, "nextdepth": None, "filter": filters}
         for depth, _, link, filters in inherited_links(call.state, tag_id, event)
     ]
-
-
-@hub_method("getTagExternalRepos")
-def get_tag_external_repos(
-    call: MethodCall, tag_info: Any = None, repo_info: Any = None, event: Any = None
-) -> list[Any]:
-    if tag_info is not None:
-        require_tag(call.state, tag_info, event=event)
-    return []
-
-
-@hub_method("getExternalRepoList")
-def get_external_repo_list(call: MethodCall, tag_info: Any, event: Any = None) -> list[Any]:
-    require_tag(call.state, tag_info, event=event)
-    return []
-
-
-@hub_method("getTagGroups")
-def get_tag_groups(
-    call: MethodCall,
-    tag: Any,
-    event: Any = None,
-    inherit: bool = True,
-    incl_pkgs: bool = True,
-    incl_reqs: bool = True,
-    incl_blocked: bool = False,
-) -> list[Any]:
-    require_tag(call.state, tag, event=event)
-    return []

@@ -97,7 +97,85 @@ def create_user(
     call.require_permission("admin")
     if call.state.one("users", name=username):
         raise GenericError(f"user already exists: {username}")
-    return int(insert_user(call.state, username)["id"])
+    if krb_principal is not None:
+        _check_principal(call, krb_principal)
+    principals = [krb_principal] if krb_principal else []
+    row = insert_user(call.state, username, principals=principals)
+    call.state.update("users", row["id"], status=int(status or 0))
+    return int(row["id"])
+
+
+def _check_principal(call: MethodCall, principal: Any) -> None:
+    if not isinstance(principal, str) or "@" not in principal:
+        raise GenericError(f"Invalid Kerberos principal: {principal}")
+    if find_user(call.state, {"krb_principal": principal}):
+        raise GenericError(f"user already exists: {principal}")
+
+
+@hub_method("addUserKrbPrincipal")
+def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
+    call.require_permission("admin")
+    row = require_user(call.state, user)
+    _check_principal(call, krb_principal)
+    call.state.update("users", row["id"], krb_principals=[*row["krb_principals"], krb_principal])
+    return int(row["id"])
+
+
+@hub_method("removeUserKrbPrincipal")
+def remove_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
+    call.require_permission("admin")
+    row = require_user(call.state, user)
+    if krb_principal not in row["krb_principals"]:
+        raise GenericError(
+            f"could not dissociate {krb_principal} from {row['name']}: they are not associated"
+        )
+    kept = [each for each in row["krb_principals"] if each != krb_principal]
+    call.state.update("users", row["id"], krb_principals=kept)
+    return int(row["id"])
+
+
+@hub_method("editUser")
+def edit_user(
+    call: MethodCall, userInfo: Any, name: Any = None, krb_principal_mappings: Any = None
+) -> None:
+    call.require_permission("admin")
+    row = require_user(call.state, userInfo)
+    if name and name != row["name"]:
+        if call.state.one("users", name=name):
+            raise GenericError(f"Name {name} already in use by user")
+        call.state.update("users", row["id"], name=name)
+    for mapping in krb_principal_mappings or []:
+        if mapping.get("old"):
+            remove_user_krb_principal(call, row["id"], mapping["old"])
+        if mapping.get("new"):
+            add_user_krb_principal(call, row["id"], mapping["new"])
+
+
+def _switch_user(call: MethodCall, username: Any, status: int) -> None:
+    row = find_user(call.state, username)
+    if row is None:
+        raise GenericError(f"No such user: {username}")
+    call.require_permission("admin")
+    call.state.update("users", row["id"], status=status)
+
+
+@hub_method("disableUser")
+def disable_user(call: MethodCall, username: Any) -> None:
+    _switch_user(call, username, 1)
+
+
+@hub_method("enableUser")
+def enable_user(call: MethodCall, username: Any) -> None:
+    _switch_user(call, username, 0)
+
+
+@hub_method("editPermission")
+def edit_permission(call: MethodCall, permission: Any, description: Any) -> None:
+    call.require_permission("admin")
+    row = call.state.one("permissions", name=permission)
+    if row is None:
+        raise GenericError(f"No such entry in table permissions: {permission}")
+    call.state.update("permissions", row["id"], description=description)
 
 
 @hub_method("getPerms")

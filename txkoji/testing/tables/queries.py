@@ -79,6 +79,16 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+def _clause(clause: Any) -> list[Any]:
+    """Return field, operator and value of a condition; without an operator, the value decides."""
+    if not isinstance(clause, list) or len(clause) not in (2, 3):
+        raise ParameterError(f"Invalid clause: {clause}")
+    if len(clause) == 3:
+        return clause
+    name, value = clause
+    return [name, "IN" if isinstance(value, list) else "=", value]
+
+
 def query_by_clauses(
     rows: list[dict[str, Any]],
     clauses: list[list[Any]] | None,
@@ -89,7 +99,7 @@ def query_by_clauses(
 
     Args:
         rows: the rows, with all their fields.
-        clauses: conditions that all must hold: field, operator, value.
+        clauses: conditions that all must hold: field, operator (may be left out), value.
         fields: the fields to return.
         options: as ``queryOpts``.
 
@@ -98,6 +108,7 @@ def query_by_clauses(
     """
     if not isinstance(clauses or [], list):
         raise ParameterError(f"Invalid clause: {clauses}")
+    clauses = [_clause(each) for each in clauses or []]
     known = set(rows[0]) if rows else None
     names = sorted(known or ()) if fields == "**" else list(fields)
     for name, sign, wanted in clauses or []:
@@ -105,7 +116,8 @@ def query_by_clauses(
             raise ParameterError(f"Invalid field for query {name}")
         if str(sign).upper() not in _OPERATORS:
             raise ParameterError(f"Invalid operator: {sign}")
-        if isinstance(wanted, dict) or (name.endswith("_id") and not _is_id(sign, wanted)):
+        is_id = name == "id" or name.endswith("_id")
+        if isinstance(wanted, dict) or (is_id and not _is_id(sign, wanted)):
             raise hub_error("invalid input syntax for type integer")
         if sign.upper().endswith("IN") and not wanted:
             raise hub_error("syntax error at or near )")

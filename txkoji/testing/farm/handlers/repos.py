@@ -21,7 +21,7 @@ from txkoji.testing.methods.repos import (
     latest_repo,
 )
 from txkoji.testing.methods.tasks import CANCELED, FAILED
-from txkoji.testing.tables.lookups.builds import require_build_row
+from txkoji.testing.tables.lookups.builds import find_build_row
 from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.state import Row
@@ -108,7 +108,10 @@ def _wanted_event(call: MethodCall, tag_id: int, nvrs: list[str]) -> tuple[bool,
     """Return whether the builds are in the tag, and the first event of a repo with them."""
     low = default_min_event(call, tag_id)
     for nvr in nvrs:
-        row = require_build_row(call.state, nvr)
+        row = find_build_row(call.state, nvr)
+        if row is None:
+            # It may come yet.
+            return False, None
         events = [
             listing["create_event"]
             for parent, _ in tag_order(call.state, tag_id)

@@ -20,9 +20,12 @@ def find_user(state: HubState, info: Any) -> Row | None:
         return next(iter(state.rows("users")), None)
     if not isinstance(info, (int, str, dict)):
         raise GenericError(f"Invalid type for userInfo: {type(info)}")
-    row = row_by_info(state, "users", info)
-    if row is None and isinstance(info, str):
-        row = next((user for user in state.rows("users") if info in user["krb_principals"]), None)
+    by_principal = isinstance(info, dict) and "krb_principal" in info
+    row = None if by_principal else row_by_info(state, "users", info)
+    if row is None and (by_principal or isinstance(info, str)):
+        principal = info["krb_principal"] if isinstance(info, dict) else info
+        owners = (user for user in state.rows("users") if principal in user["krb_principals"])
+        row = next(owners, None)
     return row
 
 

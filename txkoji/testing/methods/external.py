@@ -1,0 +1,212 @@
+"""External repos: what they are, and the tags that use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
+from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import Row
+
+_MODES = ("koji", "simple", "bare")
+
+
+def _config(call: MethodCall, repo_id: int, event: int | None = None) -> Row | None:
+    rows = call.state.active("external_repo_config", event, external_repo_id=repo_id)
+    return next(iter(rows), None)
+
+
+def _find(call: MethodCall, info: Any, event: int | None = None) -> dict[str, Any] | None:
+    row = row_by_info(call.state, "external_repo", info)
+    config = _config(call, row["id"], event) if row else None
+    if row is None or config is None:
+        return None
+    return {"id": row["id"], "name": row["name"], "url": config["url"]}
+
+
+def _require(call: MethodCall, info: Any) -> dict[str, Any]:
+    return must(_find(call, info), f"No such repo: {info}")
+
+
+def _slashed(url: Any) -> str:
+    return str(url) if str(url).endswith("/") else f"{url}/"
+
+
+@hub_method("createExternalRepo")
+def create_external_repo(call: MethodCall, name: Any, url: Any) -> dict[str, Any]:
+    user = call.require_permission("admin")
+    if _find(call, name):
+        raise GenericError(f'An external repo named "{name}" already exists')
+    row = call.state.one("external_repo", name=name)
+    if row is None:
+        row = call.state.insert("external_repo", {"name": name})
+    config = {"external_repo_id": row["id"], "url": _slashed(url)}
+    call.state.insert_version("external_repo_config", config, user["id"])
+    return {"id": row["id"], "name": name, "url": _slashed(url)}
+
+
+@hub_method("listExternalRepos")
+def list_external_repos(
+    call: MethodCall, info: Any = None, url: Any = None, event: Any = None, queryOpts: Any = None
+) -> Any:
+    if info is not None:
+        found = _find(call, info, event)
+        rows = [found] if found else []
+    else:
+        ids = [row["id"] for row in call.state.rows("external_repo")]
+        rows = [row for row in (_find(call, number, event) for number in ids) if row]
+    return apply_query_options(
+        [row for row in rows if url is None or row["url"] == _slashed(url)], queryOpts
+    )
+
+
+@hub_method("getExternalRepo")
+def get_external_repo(call: MethodCall, info: Any, strict: bool = False, event: Any = None) -> Any:
+    row = _find(call, info, event)
+    if row is None and strict:
+        raise GenericError(f"No such repo: {info}")
+    return row
+
+
+@hub_method("editExternalRepo")
+def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any = None) -> None:
+    user = call.require_permission("admin")
+    repo = _require(call, info)
+    if name and name != repo["name"]:
+        if call.state.one("external_repo", name=name):
+            raise GenericError(f'An external repo named "{name}" already exists')
+        call.state.update("external_repo", repo["id"], name=name)
+    if url and _slashed(url) != repo["url"]:
+        config = _config(call, repo["id"])
+        assert config is not None
+        call.state.revoke("external_repo_config", config["id"], user["id"])
+        changed = {"external_repo_id": repo["id"], "url": _slashed(url)}
+        call.state.insert_version("external_repo_config", changed, user["id"])
+
+
+@hub_method("deleteExternalRepo")
+def delete_external_repo(call: MethodCall, info: Any) -> None:
+    user = call.require_permission("admin")
+    repo = _require(call, info)
+    for table in ("external_repo_config", "tag_external_repos"):
+        for row in call.state.active(table, None, external_repo_id=repo["id"]):
+            call.state.revoke(table, row["id"], user["id"])
+
+
+def _check_mode(merge_mode: Any) -> None:
+    if merge_mode not in _MODES:
+        raise GenericError(f"Invalid merge mode: {merge_mode}")
+
+
+@hub_method("addExternalRepoToTag")
+def add_external_repo_to_tag(
+    call: MethodCall,
+    tag_info: Any,
+    repo_info: Any,
+    priority: Any,
+    merge_mode: Any = "koji",
+    arches: Any = None,
+) -> None:
+    user = call.require_permission("tag")
+    _check_mode(merge_mode)
+    tag = require_tag(call.state, tag_info)
+    repo = _require(call, repo_info)
+    keys = {"tag_id": tag["id"], "external_repo_id": repo["id"]}
+    links = call.state.active("tag_external_repos", None, tag_id=tag["id"])
+    if any(link["external_repo_id"] == repo["id"] for link in links):
+        raise GenericError(
+            f"Tag {tag['name']} already associated with external repo {repo['name']}"
+        )
+    if any(link["priority"] == int(priority) for link in links):
+        raise GenericError(f"Tag {tag['name']} already has an external repo at priority {priority}")
+    link = {**keys, "priority": int(priority), "merge_mode": merge_mode, "arches": arches}
+    call.state.insert_version("tag_external_repos", link, user["id"])
+
+
+def _link(call: MethodCall, tag: dict[str, Any], repo: dict[str, Any]) -> Row:
+    keys = {"tag_id": tag["id"], "external_repo_id": repo["id"]}
+    return must(
+        next(iter(call.state.active("tag_external_repos", None, **keys)), None),
+        f"External repo {repo['name']} not associated with tag {tag['name']}",
+    )
+
+
+@hub_method("editTagExternalRepo")
+def edit_tag_external_repo(
+    call: MethodCall,
+    tag_info: Any,
+    repo_info: Any,
+    priority: Any = None,
+    merge_mode: Any = None,
+    arches: Any = None,
+) -> bool:
+    user = call.require_permission("tag")
+    link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
+    keys = ("tag_id", "external_repo_id", "priority", "merge_mode", "arches")
+    changed = {key: link[key] for key in keys}
+    if priority is not None:
+        changed["priority"] = int(priority)
+    if merge_mode is not None:
+        _check_mode(merge_mode)
+        changed["merge_mode"] = merge_mode
+    if arches is not None:
+        changed["arches"] = arches or None
+    if all(link[key] == value for key, value in changed.items()):
+        return False
+    call.state.revoke("tag_external_repos", link["id"], user["id"])
+    call.state.insert_version("tag_external_repos", changed, user["id"])
+    return True
+
+
+@hub_method("removeExternalRepoFromTag")
+def remove_external_repo_from_tag(call: MethodCall, tag_info: Any, repo_info: Any) -> None:
+    user = call.require_permission("tag")
+    link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
+    call.state.revoke("tag_external_repos", link["id"], user["id"])
+
+
+def _links(
+    call: MethodCall, tag_id: int | None, repo_id: int | None, event: int | None
+) -> list[dict[str, Any]]:
+    equal = {"tag_id": tag_id, "external_repo_id": repo_id}
+    given = {key: value for key, value in equal.items() if value is not None}
+    structs = []
+    for row in call.state.active("tag_external_repos", event, **given):
+        repo = _find(call, row["external_repo_id"], event)
+        if repo is None:
+            continue
+        keys = ("arches", "external_repo_id", "merge_mode", "priority", "tag_id")
+        structs.append(
+            {
+                **{key: row[key] for key in keys},
+                "external_repo_name": repo["name"],
+                "tag_name": tag_name(call.state, row["tag_id"]),
+                "url": repo["url"],
+            }
+        )
+    return sorted(structs, key=lambda struct: struct["priority"])
+
+
+@hub_method("getTagExternalRepos")
+def get_tag_external_repos(
+    call: MethodCall, tag_info: Any = None, repo_info: Any = None, event: Any = None
+) -> list[dict[str, Any]]:
+    tag = None if tag_info is None else require_tag(call.state, tag_info, event=event)
+    repo = None if repo_info is None else _require(call, repo_info)
+    return _links(call, tag["id"] if tag else None, repo["id"] if repo else None, event)
+
+
+@hub_method("getExternalRepoList")
+def get_external_repo_list(
+    call: MethodCall, tag_info: Any, event: Any = None
+) -> list[dict[str, Any]]:
+    tag = require_tag(call.state, tag_info, event=event)
+    found: dict[int, dict[str, Any]] = {}
+    for parent, _ in tag_order(call.state, tag["id"], event):
+        for link in _links(call, parent, None, event):
+            found.setdefault(link["external_repo_id"], link)
+    return list(found.values())

@@ -1,0 +1,268 @@
+"""Package groups of tags: their settings, packages and dependencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from txkoji.exceptions import GenericError
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.table import HubMethod, hub_method
+from txkoji.testing.tables.lookups.tags import require_tag_id, tag_name, tag_order
+from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.state import HubState, Row
+
+
+@dataclass(frozen=True)
+class _List:
+    """One of the three lists of a tag.
+
+    Attributes:
+        table: the table of the entries.
+        key: the column that, with the tag and the group, identifies an entry; None for the tag
+            and the group alone.
+        defaults: the settings of an entry, with the values of a new one.
+    """
+
+    table: str
+    key: str | None
+    defaults: dict[str, Any]
+
+
+_CONFIG = _List(
+    "group_config",
+    None,
+    {
+        "biarchonly": False,
+        "description": None,
+        "display_name": None,
+        "exported": True,
+        "is_default": None,
+        "langonly": None,
+        "uservisible": True,
+    },
+)
+_PACKAGES = _List(
+    "group_package_listing",
+    "package",
+    {"basearchonly": None, "requires": None, "type": "mandatory"},
+)
+_REQUIRED = _List("group_req_listing", "req_id", {"is_metapkg": False, "type": "mandatory"})
+
+
+def _group(state: HubState, info: Any) -> Row:
+    return must(row_by_info(state, "groups", info), f"No such entry in table groups: {info}")
+
+
+def _own(call: MethodCall, kind: _List, tag_id: int, group_id: int, item: Any) -> Row | None:
+    """Return a tag's own entry."""
+    keys = {"tag_id": tag_id, "group_id": group_id}
+    if kind.key is not None:
+        keys[kind.key] = item
+    return next(iter(call.state.active(kind.table, None, **keys)), None)
+
+
+def _what(state: HubState, kind: _List, group: Row, item: Any) -> str:
+    if kind is _CONFIG:
+        return f"group {group['name']}"
+    name = item if kind is _PACKAGES else state.row("groups", item)["name"]
+    sort = "package" if kind is _PACKAGES else "group requirement"
+    return f"{sort} {name} in group {group['name']}"
+
+
+def _target(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> tuple[int, int, Row, Any]:
+    """Return who asks (their id), the tag's id, the group and the key of the entry."""
+    user = call.require_permission("tag")
+    tag_id = require_tag_id(call.state, args[0])
+    group = _group(call.state, args[1])
+    item = args[2] if kind.key is not None else None
+    if kind is _REQUIRED:
+        item = _group(call.state, item)["id"]
+    return user["id"], tag_id, group, item
+
+
+def _store(
+    call: MethodCall, kind: _List, args: tuple[Any, ...], blocked: bool, force: bool, opts: Any
+) -> None:
+    user_id, tag_id, group, item = _target(call, kind, args)
+    row = _own(call, kind, tag_id, group["id"], item)
+    what = _what(call.state, kind, group, item)
+    if row is not None:
+        if row["blocked"] and not blocked and not force:
+            raise GenericError(f"{what} is blocked in tag {tag_name(call.state, tag_id)}")
+        if row["blocked"] == blocked and not opts:
+            return
+        call.state.revoke(kind.table, row["id"], user_id)
+    settings = {key: row[key] if row else value for key, value in kind.defaults.items()}
+    if kind is _CONFIG and row is None:
+        settings["display_name"] = group["name"]
+    settings.update({key: opts[key] for key in settings if key in opts})
+    entry = {"tag_id": tag_id, "group_id": group["id"], "blocked": blocked, **settings}
+    if kind.key is not None:
+        entry[kind.key] = item
+    call.state.insert_version(kind.table, entry, user_id)
+
+
+def _remove(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
+    user_id, tag_id, group, item = _target(call, kind, args)
+    row = _own(call, kind, tag_id, group["id"], item)
+    if row is None:
+        what = _what(call.state, kind, group, item)
+        raise GenericError(f"No {what} in tag {tag_name(call.state, tag_id)}")
+    call.state.revoke(kind.table, row["id"], user_id)
+    if kind is _CONFIG:
+        for other in (_PACKAGES, _REQUIRED):
+            for each in call.state.active(other.table, None, tag_id=tag_id, group_id=group["id"]):
+                call.state.revoke(other.table, each["id"], user_id)
+
+
+def _unblock(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
+    user_id, tag_id, group, item = _target(call, kind, args)
+    row = _own(call, kind, tag_id, group["id"], item)
+    if row is None or not row["blocked"]:
+        what = _what(call.state, kind, group, item)
+        raise GenericError(f"{what} is NOT blocked in tag {tag_name(call.state, tag_id)}")
+    call.state.revoke(kind.table, row["id"], user_id)
+
+
+@hub_method("groupListAdd")
+def group_list_add(
+    call: MethodCall,
+    taginfo: Any,
+    grpinfo: Any,
+    block: bool = False,
+    force: bool = False,
+    **opts: Any,
+) -> None:
+    call.require_permission("tag")
+    if isinstance(grpinfo, str) and call.state.one("groups", name=grpinfo) is None:
+        require_tag_id(call.state, taginfo)
+        call.state.insert("groups", {"name": grpinfo})
+    _store(call, _CONFIG, (taginfo, grpinfo), bool(block), force, opts)
+
+
+@hub_method("groupListRemove")
+def group_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, force: bool = False) -> None:
+    _remove(call, _CONFIG, (taginfo, grpinfo))
+
+
+@hub_method("groupPackageListAdd")
+def group_package_list_add(
+    call: MethodCall,
+    taginfo: Any,
+    grpinfo: Any,
+    pkg_name: Any,
+    block: bool = False,
+    force: bool = False,
+    **opts: Any,
+) -> None:
+    _store(call, _PACKAGES, (taginfo, grpinfo, pkg_name), bool(block), force, opts)
+
+
+@hub_method("groupReqListAdd")
+def group_req_list_add(
+    call: MethodCall,
+    taginfo: Any,
+    grpinfo: Any,
+    reqinfo: Any,
+    block: bool = False,
+    force: bool = False,
+    **opts: Any,
+) -> None:
+    _store(call, _REQUIRED, (taginfo, grpinfo, reqinfo), bool(block), force, opts)
+
+
+@hub_method("groupPackageListRemove")
+def group_package_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_name: Any) -> None:
+    _remove(call, _PACKAGES, (taginfo, grpinfo, pkg_name))
+
+
+@hub_method("groupReqListRemove")
+def group_req_list_remove(
+    call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any, force: Any = None
+) -> None:
+    _remove(call, _REQUIRED, (taginfo, grpinfo, reqinfo))
+
+
+def _blocking(kind: _List) -> tuple[HubMethod, HubMethod]:
+    """Return the methods that block and unblock an entry."""
+    if kind is _CONFIG:
+
+        def block_group(call: MethodCall, taginfo: Any, grpinfo: Any) -> None:
+            _store(call, kind, (taginfo, grpinfo), True, False, {})
+
+        def unblock_group(call: MethodCall, taginfo: Any, grpinfo: Any) -> None:
+            _unblock(call, kind, (taginfo, grpinfo))
+
+        return block_group, unblock_group
+    if kind is _PACKAGES:
+
+        def block_package(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_name: Any) -> None:
+            _store(call, kind, (taginfo, grpinfo, pkg_name), True, False, {})
+
+        def unblock_package(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_name: Any) -> None:
+            _unblock(call, kind, (taginfo, grpinfo, pkg_name))
+
+        return block_package, unblock_package
+
+    def block_req(call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any) -> None:
+        _store(call, kind, (taginfo, grpinfo, reqinfo), True, False, {})
+
+    def unblock_req(call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any) -> None:
+        _unblock(call, kind, (taginfo, grpinfo, reqinfo))
+
+    return block_req, unblock_req
+
+
+for _stem, _kind in (
+    ("groupList", _CONFIG),
+    ("groupPackageList", _PACKAGES),
+    ("groupReqList", _REQUIRED),
+):
+    _block, _unblocked = _blocking(_kind)
+    hub_method(f"{_stem}Block")(_block)
+    hub_method(f"{_stem}Unblock")(_unblocked)
+
+
+def _inherited(
+    call: MethodCall, kind: _List, tags: list[int], event: int | None, blocked: bool
+) -> list[Row]:
+    """Return the entries of tags, of equal ones that of the first tag."""
+    found: dict[Any, Row] = {}
+    for tag_id in tags:
+        for row in call.state.active(kind.table, event, tag_id=tag_id):
+            found.setdefault((row["group_id"], row[kind.key] if kind.key else None), row)
+    return [row for row in found.values() if blocked or not row["blocked"]]
+
+
+@hub_method("getTagGroups")
+def get_tag_groups(
+    call: MethodCall,
+    tag: Any,
+    event: Any = None,
+    inherit: bool = True,
+    incl_pkgs: bool = True,
+    incl_reqs: bool = True,
+    incl_blocked: bool = False,
+) -> list[dict[str, Any]]:
+    state = call.state
+    tag_id = require_tag_id(state, tag)
+    tags = [parent for parent, _ in tag_order(state, tag_id, event)] if inherit else [tag_id]
+    groups: dict[int, dict[str, Any]] = {}
+    for row in _inherited(call, _CONFIG, tags, event, incl_blocked):
+        struct = {key: row[key] for key in ("blocked", "group_id", "tag_id", *_CONFIG.defaults)}
+        name = state.row("groups", row["group_id"])["name"]
+        groups[row["group_id"]] = {**struct, "name": name, "packagelist": [], "grouplist": []}
+    if incl_pkgs:
+        for row in _inherited(call, _PACKAGES, tags, event, incl_blocked):
+            keys = ("blocked", "group_id", "package", "tag_id", *_PACKAGES.defaults)
+            if row["group_id"] in groups:
+                groups[row["group_id"]]["packagelist"].append({key: row[key] for key in keys})
+    if incl_reqs:
+        for row in _inherited(call, _REQUIRED, tags, event, incl_blocked):
+            keys = ("blocked", "group_id", "req_id", "tag_id", *_REQUIRED.defaults)
+            if row["group_id"] in groups and row["req_id"] in groups:
+                name = state.row("groups", row["req_id"])["name"]
+                entry = {**{key: row[key] for key in keys}, "name": name}
+                groups[row["group_id"]]["grouplist"].append(entry)
+    return list(groups.values())

@@ -1,0 +1,75 @@
+"""What the scheduler of a hub says about its runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.hosts import host_struct
+from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.lookups.values import hub_error
+from txkoji.testing.tables.queries import query_by_clauses
+
+_SINCE = (1, 35)
+_RUN_FIELDS = (
+    "id", "task_id", "method", "host_id", "host_name", "state", "active", "create_ts", "start_ts",
+    "completion_ts",
+)  # fmt: skip
+_LOG_FIELDS = ("id", "task_id", "host_id", "host_name", "msg_ts", "msg")
+_REFUSAL_FIELDS = ("id", "task_id", "host_id", "host_name", "by_host", "soft", "msg", "ts")
+
+
+def _runs(call: MethodCall) -> list[dict[str, Any]]:
+    """Return the runs of tasks; this hub knows only the last one of each."""
+    runs = []
+    for task in call.state.rows("task"):
+        host = call.state.get("host", task["host_id"]) if task["host_id"] is not None else None
+        if host is None:
+            continue
+        runs.append(
+            {
+                "id": task["id"],
+                "task_id": task["id"],
+                "method": task["method"],
+                "host_id": host["id"],
+                "host_name": host["name"],
+                "state": task["state"],
+                "active": task["completion_ts"] is None,
+                "create_ts": task["create_ts"],
+                "start_ts": task["start_ts"],
+                "completion_ts": task["completion_ts"],
+            }
+        )
+    return runs
+
+
+@hub_method("scheduler.getTaskRuns", since=_SINCE)
+def get_task_runs(
+    call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
+) -> Any:
+    return query_by_clauses(_runs(call), clauses, fields or _RUN_FIELDS, opts)
+
+
+@hub_method("scheduler.getLogMessages", since=_SINCE)
+def get_log_messages(
+    call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
+) -> Any:
+    keys = ("id", "task_id", "host_id", "host_name")
+    rows = [
+        {**{key: run[key] for key in keys}, "msg_ts": run["create_ts"], "msg": "Assigning task"}
+        for run in _runs(call)
+    ]
+    return query_by_clauses(rows, clauses, fields or _LOG_FIELDS, opts)
+
+
+@hub_method("scheduler.getTaskRefusals", since=_SINCE)
+def get_task_refusals(call: MethodCall, clauses: Any = None, fields: Any = None) -> Any:
+    return query_by_clauses([], clauses, fields or _REFUSAL_FIELDS, None)
+
+
+@hub_method("scheduler.getHostData", since=_SINCE)
+def get_host_data(call: MethodCall, hostID: Any = None) -> list[dict[str, Any]]:
+    if hostID is not None and type(hostID) is not int:
+        raise hub_error("invalid input syntax for type integer")
+    rows = call.state.rows("host") if hostID is None else call.state.rows("host", id=hostID)
+    return [{"host_id": host_struct(call, row)["id"], "data": {}} for row in rows]
