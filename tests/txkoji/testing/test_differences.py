@@ -200,7 +200,7 @@ def differs_no_more(row: dict[str, Any], ours: tuple[Any, ...]) -> bool:
 
 
 LEFT = {
-    ("saveFailedTree", "(20,)"): "the plugin is not imitated",
+    ("saveFailedTree", "(20,)"): "the embedded hub has no build roots",
 }
 """The calls that are still answered unlike, with reasons."""
 

@@ -160,3 +160,9 @@ def get_rpm_checksums(
             f"Invalid type for value '{rpm_id}': {type(rpm_id)}, expected type {int}"
         )
     return {}
+
+
+@hub_method("saveFailedTree", plugin="save_failed_tree")
+def save_failed_tree(call: MethodCall, buildrootID: Any, full: bool = False) -> NoReturn:
+    get_buildroot(call, buildrootID, strict=True)
+    raise AssertionError

@@ -20,7 +20,7 @@ from txkoji.testing.tables.lookups.builds import (
     tagged_builds,
 )
 from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.lookups.values import integer
+from txkoji.testing.tables.lookups.values import integer, row_by_id
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -149,7 +149,7 @@ def get_archive_type(
 
 @hub_method("getArchive")
 def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
-    row = call.state.get("archiveinfo", archive_id)
+    row = row_by_id(call.state, "archiveinfo", archive_id)
     if row is None:
         if strict:
             raise GenericError("query returned no rows")

@@ -6,6 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
@@ -39,6 +40,7 @@ def _slashed(url: Any) -> str:
 @hub_method("createExternalRepo")
 def create_external_repo(call: MethodCall, name: Any, url: Any) -> dict[str, Any]:
     user = call.require_permission("admin")
+    check_name(name)
     if _find(call, name):
         raise GenericError(f'An external repo named "{name}" already exists')
     row = call.state.one("external_repo", name=name)

@@ -13,53 +13,130 @@ from txkoji.testing.methods.table import HubMethod, hub_method
 
 BY_PERMISSION = {
     "admin": (
-        "addArchiveType", "addBType", "addExternalRPM", "addGroupMember",
-        "applyVolumePolicy", "changeBuildVolume", "dropGroupMember", "importArchive", "importRPM",
-        "newGroup", "removeVolume", "resetBuild", "scheduler.doRun", "setBuildOwner",
-        "setBuildTimestamp", "showOpts",
+        "addArchiveType(name, description, extensions, compression_type=None)",
+        "addBType(name)",
+        "addExternalRPM(rpminfo, external_repo, strict=True)",
+        "addGroupMember(group, user, strict=True)",
+        "applyVolumePolicy(build, strict=False)",
+        "changeBuildVolume(build, volume, strict=True)",
+        "dropGroupMember(group, user)",
+        "importArchive(filepath, buildinfo, type, typeInfo)",
+        "importRPM(path, basename)",
+        "newGroup(name)",
+        "removeVolume(volume)",
+        "resetBuild(build)",
+        "scheduler.doRun(force=False)",
+        "setBuildOwner(build, user)",
+        "setBuildTimestamp(build, ts)",
+        "showOpts(as_string=True)",
     ),
-    "image-import": ("createImageBuild",),
-    "maven-import": ("createMavenBuild",),
-    "repo": ("repo.setExternalRepoData", "repo.setState", "repo.updateEndEvents"),
-    "tag": ("editTag", "snapshotTagModify"),
-    "win-import": ("createWinBuild",),
-}  # fmt: skip
+    "image-import": ("createImageBuild(build_info)",),
+    "maven-import": ("createMavenBuild(build_info, maven_info)",),
+    "repo": (
+        "repo.setExternalRepoData(external_repo_id, data)",
+        "repo.setState(repo_id, state)",
+        "repo.updateEndEvents()",
+    ),
+    "tag": (
+        "editTag(tagInfo, name, arches, locked, permissionID, extra=None)",
+        (
+            "snapshotTagModify(src, dst, config=True, pkgs=True, builds=True, groups=True, "
+            "latest_only=True, inherit_builds=True, event=None, force=False, remove=False)"
+        ),
+    ),
+    "win-import": ("createWinBuild(build_info, win_info)",),
+}
 """The methods that are refused for lack of a permission, by the permission."""
 
 FOR_HOSTS = (
-    "assertPolicy", "checkPolicy", "closeTask", "completeBuild", "completeImageBuild",
-    "completeMavenBuild", "completeWinBuild", "createMavenBuild", "distRepoMove", "evalPolicy",
-    "failBuild", "failTask", "freeTasks", "getHost", "getHostTasks", "getID", "getLoadData",
-    "getTasks", "importArchive", "importImage", "importWrapperRPMs", "initBuild", "initImageBuild",
-    "initMavenBuild", "initWinBuild", "isEnabled", "moveBuildToScratch", "moveImageBuildToScratch",
-    "moveMavenBuildToScratch", "moveWinBuildToScratch", "newBuildRoot", "openTask", "refuseTask",
-    "repoDone", "repoInit", "setBuildRootList", "setBuildRootState", "setHostData",
-    "setTaskWeight", "subtask", "subtask2", "tagBuild", "tagNotification", "taskSetWait",
-    "taskWait", "taskWaitResults", "updateBuildRootList", "updateBuildrootArchives", "updateHost",
-    "updateMavenBuildRootList", "writeSignedRPM",
-)  # fmt: skip
+    "assertPolicy(name, data, default='deny')",
+    "checkPolicy(name, data, default='deny', strict=False)",
+    "closeTask(task_id, response)",
+    "completeBuild(task_id, build_id, srpm, rpms, brmap=None, logs=None)",
+    "completeImageBuild(task_id, build_id, results)",
+    "completeMavenBuild(task_id, build_id, maven_results, rpm_results)",
+    "completeWinBuild(task_id, build_id, results, rpm_results)",
+    "createMavenBuild(build_info, maven_info)",
+    "distRepoMove(repo_id, uploadpath, arch)",
+    "evalPolicy(name, data)",
+    "failBuild(task_id, build_id)",
+    "failTask(task_id, response)",
+    "freeTasks(tasks)",
+    "getHost()",
+    "getHostTasks()",
+    "getID()",
+    "getLoadData()",
+    "getTasks()",
+    "importArchive(filepath, buildinfo, type, typeInfo)",
+    "importImage(task_id, build_info, results)",
+    "importWrapperRPMs(task_id, build_id, rpm_results)",
+    "initBuild(data)",
+    "initImageBuild(task_id, build_info)",
+    "initMavenBuild(task_id, build_info, maven_info)",
+    "initWinBuild(task_id, build_info, win_info)",
+    "isEnabled()",
+    "moveBuildToScratch(task_id, srpm, rpms, logs=None)",
+    "moveImageBuildToScratch(task_id, results)",
+    "moveMavenBuildToScratch(task_id, results, rpm_results)",
+    "moveWinBuildToScratch(task_id, results, rpm_results)",
+    "newBuildRoot(repo, arch, task_id=None)",
+    "openTask(task_id)",
+    "refuseTask(task_id, soft=True, msg='')",
+    "repoDone(repo_id, data, expire=False, repo_json_updates=None)",
+    "repoInit(tag, task_id=None, event=None, opts=None)",
+    "setBuildRootList(brootid, rpmlist, task_id=None)",
+    "setBuildRootState(brootid, state, task_id=None)",
+    "setHostData(hostdata)",
+    "setTaskWeight(task_id, weight)",
+    "subtask(method, arglist, parent, **opts)",
+    "subtask2(_HostExports__parent, _HostExports__taskopts, _HostExports__method, *args, **opts)",
+    "tagBuild(task_id, tag, build, force=False, fromtag=None)",
+    (
+        "tagNotification(is_successful, tag_id, from_id, build_id, user_id, "
+        "ignore_success=False, failure_msg='')"
+    ),
+    "taskSetWait(parent, tasks)",
+    "taskWait(parent)",
+    "taskWaitResults(parent, tasks, canfail=None)",
+    "updateBuildRootList(brootid, rpmlist, task_id=None)",
+    "updateBuildrootArchives(brootid, task_id, archives, project=False)",
+    "updateHost(task_load, ready, data=None)",
+    (
+        "updateMavenBuildRootList(brootid, task_id, mavenlist, ignore=None, "
+        "project=False, ignore_unknown=False, extra_deps=None)"
+    ),
+    "writeSignedRPM(an_rpm, sigkey, force=False)",
+)
 """The methods that only builders may call, without their prefix ``host.``."""
 
 
 def _refuse_without(permission: str) -> HubMethod:
-    def refuse(call: MethodCall, *args: Any, **kwargs: Any) -> NoReturn:
+    def refuse(call: MethodCall) -> NoReturn:
         who = "user not logged in" if call.user is None else f"logged in as {call.user['name']}"
         raise ActionNotAllowed(f"{permission} permission required ({who})")
 
     return refuse
 
 
-def _refuse_user(call: MethodCall, *args: Any, **kwargs: Any) -> NoReturn:
+def _refuse_user(call: MethodCall) -> NoReturn:
     if call.user is None:
         raise AuthError("Not logged-in")
     raise AuthError(f"User {call.user['id']} is not a host")
 
 
-for _permission, _names in BY_PERMISSION.items():
-    for _name in _names:
-        hub_method(_name)(_refuse_without(_permission))
-for _name in FOR_HOSTS:
-    hub_method(f"host.{_name}", python_name=f"HostExports.{_name}")(_refuse_user)
+def _register(prefix: str, signature: str, python_name: str, refuse: HubMethod) -> None:
+    """Add a method to the table: Python itself checks the arguments before it refuses."""
+    name, parameters = signature.removesuffix(")").split("(", 1)
+    source = f"lambda {', '.join(filter(None, ('call', parameters)))}: refuse(call)"
+    method: HubMethod = eval(source, {"refuse": refuse})
+    hub_method(prefix + name, python_name=python_name.format(name))(method)
+
+
+for _permission, _signatures in BY_PERMISSION.items():
+    for _signature in _signatures:
+        _register("", _signature, "RootExports.{}", _refuse_without(_permission))
+for _signature in FOR_HOSTS:
+    _register("host.", _signature, "HostExports.{}", _refuse_user)
 
 
 @hub_method("addVolume")

@@ -7,6 +7,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
@@ -121,6 +122,7 @@ def add_host(
     call: MethodCall, hostname: str, arches: Any, krb_principal: Any = None, force: bool = False
 ) -> int:
     call.require_permission("host")
+    check_name(hostname)
     if call.state.one("host", name=hostname):
         raise GenericError(f"host already exists: {hostname}")
     if call.state.one("users", name=hostname) and not force:
@@ -206,6 +208,7 @@ def list_channels(
 @hub_method("addChannel")
 def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
     call.require_permission("admin")
+    check_name(channel_name)
     if call.state.one("channels", name=channel_name):
         raise GenericError(
             f"channel {channel_name} already exists (id={_id_of(call, channel_name)})"

@@ -10,6 +10,7 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.packages import require_package
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.users import require_user
+from txkoji.testing.tables.lookups.values import row_by_id
 from txkoji.testing.tables.state import Row
 
 _NOTIFICATIONS, _BLOCKS = "build_notifications", "build_notifications_block"
@@ -23,7 +24,7 @@ def _asker(call: MethodCall) -> Row:
 
 
 def _find(call: MethodCall, table: str, id: Any, strict: bool) -> Row | None:
-    row = call.state.get(table, id) if isinstance(id, int) else None
+    row = row_by_id(call.state, table, id)
     if row is None and strict:
         raise GenericError(f"No {_NAMES[table]} with ID {id} found")
     return row

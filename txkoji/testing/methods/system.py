@@ -13,7 +13,7 @@ from txkoji.testing.methods.dispatch import find_method
 from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
 from txkoji.testing.tables.filters import glob
 from txkoji.testing.tables.lookups.builds import build_nvr
-from txkoji.testing.tables.lookups.values import hub_error
+from txkoji.testing.tables.lookups.values import hub_error, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -89,8 +89,7 @@ def list_volumes(call: MethodCall) -> list[dict[str, Any]]:
 
 @hub_method("getVolume")
 def get_volume(call: MethodCall, volume: Any, strict: bool = False) -> Any:
-    by_name = isinstance(volume, str)
-    row = call.state.one("volume", name=volume) if by_name else call.state.get("volume", volume)
+    row = row_by_info(call.state, "volume", volume)
     if row is None and strict:
         raise GenericError(f"No such entry in table volume: {volume}")
     return row

@@ -7,6 +7,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.users import find_user, held_permissions, require_user
 from txkoji.testing.tables.queries import apply_query_options
@@ -95,6 +96,7 @@ def create_user(
     call: MethodCall, username: str, status: Any = None, krb_principal: Any = None
 ) -> int:
     call.require_permission("admin")
+    check_name(username)
     if call.state.one("users", name=username):
         raise GenericError(f"user already exists: {username}")
     if krb_principal is not None:

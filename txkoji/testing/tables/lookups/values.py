@@ -72,6 +72,17 @@ def must(found: Found | None, text: str) -> Found:
     return found
 
 
+def row_by_id(state: HubState, table: str, id: Any) -> Row | None:
+    """Return the row of an id that the hub hands to its database unchecked.
+
+    Raises:
+        UnknownFault: (1) the database can't compare the value with an integer.
+    """
+    if isinstance(id, (bool, str, list, dict)):
+        raise hub_error(f"invalid input syntax for type integer: {id!r}")
+    return None if id is None else state.get(table, id)
+
+
 def row_by_info(state: HubState, table: str, info: Any) -> Row | None:
     """Return the row of a table by its id, its name, or a struct with one of them.
 

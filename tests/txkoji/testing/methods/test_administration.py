@@ -1,0 +1,159 @@
+"""What administrators and scripts do on the embedded hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support import DATA
+from txkoji.exceptions import (
+    ActionNotAllowed,
+    AuthError,
+    GenericError,
+    HubFault,
+    ParameterError,
+    UnknownFault,
+)
+from txkoji.testing import FakeHub
+from txkoji.testing.methods.table import METHODS
+
+pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
+
+
+def test_no_method_is_unknown() -> None:
+    """Every method of a real hub is there."""
+    real = (DATA / "hub_methods.txt").read_text(encoding="utf-8").split()
+    assert set(real) - set(METHODS) <= {"multiCall", "system.multicall"}
+
+
+def test_forbidden_methods(hub: FakeHub) -> None:
+    """What stays out is refused for its permission, after its arguments were checked."""
+    hub.add_user("bob")
+    with pytest.raises(ActionNotAllowed, match=r"^.*admin permission required \(logged in as bob"):
+        hub.call("setBuildOwner", "hello-1-1", "bob", user="bob")
+    with pytest.raises(AuthError, match="is not a host"):
+        hub.call("host.closeTask", 1, {}, user="bob")
+    with pytest.raises(ParameterError, match="missing 2 required positional arguments: 'group'"):
+        hub.call("addGroupMember", user="bob")
+
+
+def test_principals(hub: FakeHub) -> None:
+    """A principal is kept from the start, can be added and removed, and finds its user."""
+    number = hub.call("createUser", "krb", 0, "krb@EXAMPLE.COM")
+    hub.call("addUserKrbPrincipal", "krb", "other@EXAMPLE.COM")
+    for wanted in ("krb@EXAMPLE.COM", {"krb_principal": "other@EXAMPLE.COM"}):
+        assert hub.call("getUser", wanted)["id"] == number
+    hub.call("editUser", "krb", "renamed", [{"old": "krb@EXAMPLE.COM", "new": "new@EXAMPLE.COM"}])
+    user = hub.call("getUser", "renamed")
+    assert user["krb_principals"] == ["other@EXAMPLE.COM", "new@EXAMPLE.COM"]
+    assert hub.call("getUser", {"krb_principal": "krb@EXAMPLE.COM"}) is None
+    hub.call("removeUserKrbPrincipal", "renamed", "new@EXAMPLE.COM")
+    with pytest.raises(GenericError, match="could not dissociate"):
+        hub.call("removeUserKrbPrincipal", "renamed", "new@EXAMPLE.COM")
+
+
+def test_task_by_its_digits(hub: FakeHub) -> None:
+    """A string of digits is the id of a task."""
+    task = hub.call("build", "git+https://git.example.test/rpms/hello.git#r1", "demo")
+    assert hub.call("getTaskInfo", str(task))["id"] == task
+
+
+def test_priority_as_text(hub: FakeHub) -> None:
+    """The priority of an inheritance is stored as a number, whatever type it came as."""
+    tag, parent = hub.add_tag("mine"), hub.call("getTagID", "demo-released")
+    link = {"parent_id": parent, "priority": "6", "maxdepth": "1", "intransitive": False}
+    hub.call("setInheritanceData", tag, [link])
+    [stored] = hub.call("getFullInheritance", "mine")
+    assert (stored["priority"], stored["maxdepth"]) == (6, 1)
+    with pytest.raises(ParameterError):
+        hub.call("setInheritanceData", tag, [{**link, "priority": "high"}])
+
+
+def test_groups(hub: FakeHub) -> None:
+    """A tag inherits groups with their packages and dependencies, and can block them."""
+    for group in ("build", "srpm-build"):
+        hub.call("groupListAdd", "demo-candidate", group)
+    for package in ("bash", "gcc"):
+        hub.call("groupPackageListAdd", "demo-candidate", "build", package)
+    hub.call("groupReqListAdd", "demo-candidate", "build", "srpm-build")
+    hub.call("groupPackageListBlock", "demo-build", "build", "gcc")
+
+    def listed(**options: Any) -> list[tuple[str, list[str], list[str]]]:
+        return [
+            (
+                group["name"],
+                [each["package"] for each in group["packagelist"]],
+                [each["name"] for each in group["grouplist"]],
+            )
+            for group in hub.call("getTagGroups", "demo-build", **options)
+        ]
+
+    assert listed() == [("build", ["bash"], ["srpm-build"]), ("srpm-build", [], [])]
+    assert listed(inherit=False) == []
+    hub.call("groupPackageListUnblock", "demo-build", "build", "gcc")
+    assert listed()[0][1] == ["bash", "gcc"]
+    hub.call("groupListBlock", "demo-build", "srpm-build")
+    assert [name for name, *_ in listed()] == ["build"]
+    hub.call("groupListRemove", "demo-candidate", "build")
+    assert listed() == []
+
+
+def test_external_repos(hub: FakeHub) -> None:
+    """External repos are listed by priority, also of a tag's parents."""
+    for name in ("one", "two"):
+        hub.call("createExternalRepo", name, f"http://example.test/{name}")
+    hub.call("addExternalRepoToTag", "demo-build", "one", 10)
+    hub.call("addExternalRepoToTag", "demo-candidate", "two", "5")
+    names = [repo["external_repo_name"] for repo in hub.call("getExternalRepoList", "demo-build")]
+    assert names == ["one", "two"]
+    with pytest.raises(GenericError, match="already associated"):
+        hub.call("addExternalRepoToTag", "demo-build", "one", 11)
+    hub.call("editExternalRepo", "two", url="http://example.test/2/")
+    assert hub.call("getExternalRepo", "two")["url"] == "http://example.test/2/"
+    hub.call("deleteExternalRepo", "two")
+    assert hub.call("getTagExternalRepos", "demo-candidate") == []
+
+
+def test_copies_of_tags(hub: FakeHub) -> None:
+    """A copy has the packages and groups, and is a tag of its own."""
+    hub.call("groupListAdd", "demo-candidate", "build")
+    hub.call("snapshotTag", "demo-candidate", "copy")
+    assert hub.call("checkTagPackage", "copy", "hello")
+    assert [group["name"] for group in hub.call("getTagGroups", "copy")] == ["build"]
+    hub.call("packageListBlock", "copy", "hello")
+    assert hub.call("checkTagPackage", "demo-candidate", "hello")
+
+
+def test_reserved_builds(hub: FakeHub) -> None:
+    """Who may use a content generator reserves a build, and gives it back with its token."""
+    data = {"name": "cg", "version": "1", "release": "1", "epoch": None}
+    hub.add_user("bob")
+    hub.call("grantCGAccess", "bob", "site", create=True)
+    with pytest.raises(ActionNotAllowed):
+        hub.call("CGInitBuild", "site", data)
+    reserved = hub.call("CGInitBuild", "site", data, user="bob")
+    assert hub.call("listCGs")["site"]["users"] == ["bob"]
+    with pytest.raises(GenericError, match="Token"):
+        hub.call("CGRefundBuild", "site", reserved["build_id"], "wrong", user="bob")
+    hub.call("CGRefundBuild", "site", reserved["build_id"], reserved["token"], user="bob")
+    assert hub.call("getBuild", reserved["build_id"])["state"] == 3
+
+
+@pytest.mark.parametrize("value", ["nosuch", True, [], {}])
+@pytest.mark.parametrize("method", ["getArchive", "getBuildNotification", "deleteNotification"])
+def test_ids_that_the_database_refuses(hub: FakeHub, method: str, value: Any) -> None:
+    """A value that is no number where an id goes to the database unchecked is fault 1."""
+    with pytest.raises(UnknownFault) as caught:
+        hub.call(method, value)
+    assert caught.value.code == 1
+
+
+@pytest.mark.parametrize("name", [None, 5, [], "bad name"])
+@pytest.mark.parametrize(
+    "call", [("createUser",), ("addChannel",), ("addHost", ["x86_64"]), ("createTag",)]
+)
+def test_names(hub: FakeHub, call: tuple[Any, ...], name: Any) -> None:
+    """Nothing gets a name that is no text, or has blanks."""
+    with pytest.raises(HubFault, match="does not match RegexNameInternal value"):
+        hub.call(call[0], name, *call[1:])
