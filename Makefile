@@ -53,6 +53,7 @@ lint: types
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
+	$(BIN)/interrogate --quiet txkoji buildbot_koji
 	$(BIN)/python .ci/prose.py
 	$(BIN)/towncrier build --draft >/dev/null
 

@@ -110,6 +110,7 @@ setup(
             *TEST,
             "codespell[toml]>=2.3",
             "import-linter>=2.5",
+            "interrogate>=1.7",
             "mypy>=1.13",
             "mypy-zope>=1.0.9",
             "nox>=2024.4.15",

@@ -69,6 +69,7 @@ async def iterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
     iterator = aiter(items)
 
     async def following() -> T:
+        """Return the next item."""
         return await anext(iterator)
 
     while True:

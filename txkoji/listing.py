@@ -74,6 +74,7 @@ async def pages(
         raise ValueError("pages are ordered and cut here: leave queryOpts out")
 
     def key_of(row: Any) -> tuple[Any, ...]:
+        """Return a row's key."""
         return tuple(row[name] for name in names)
 
     last, offset = None, 0

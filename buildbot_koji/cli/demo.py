@@ -225,6 +225,7 @@ class Demo:
         ended: Deferred[Any] = Deferred()
 
         def build_ended(_key: Any, message: Any) -> None:
+            """Tell whether the build has ended."""
             if not ended.called:
                 ended.callback(message)
 

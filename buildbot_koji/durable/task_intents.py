@@ -91,6 +91,7 @@ async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -
     )
 
     def read(connection: Any) -> list[bytes]:
+        """Read the rows, in a thread."""
         return [bytes(row.value) for row in connection.execute(query)]
 
     recorded: set[int] = set()

@@ -116,6 +116,7 @@ class RepoStep(KojiTasksStep):
         """
 
         async def ask() -> Any:
+            """Ask the hub for the repo."""
             await hub.log_in()
             # The call is idempotent: the hub returns the same request.
             return await hub.connection.call("repo.request", wanted.tag.id, **wanted.request)

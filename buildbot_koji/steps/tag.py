@@ -51,10 +51,12 @@ class _Untags(KojiWriteStep):
         """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
 
         async def do() -> bool:
+            """Promote the build."""
             await hub.connection.untagBuild(tag, build_id, force=force)
             return True
 
         async def look() -> bool | None:
+            """Return the build, None while it is a draft."""
             return None if await _is_in_tag(hub, tag, build_id) else True
 
         await self.once(hub, name, OnceAction(do, look))
@@ -86,6 +88,7 @@ class KojiTag(KojiTasksStep):
         }
 
         async def is_done(label: str) -> bool:
+            """Tell whether the hub has it so."""
             return not self.force and await _is_in_tag(hub, self.tag, builds[label])
 
         result = await self.run_tasks(hub, calls, is_done)
@@ -135,6 +138,7 @@ class KojiMove(_Untags, KojiTasksStep):
             )
 
         async def is_done(label: str) -> bool:
+            """Tell whether the hub has it so."""
             build = builds[label]
             in_target = await _is_in_tag(hub, self.to_tag, build)
             if not await _is_in_tag(hub, self.from_tag, build):
@@ -243,10 +247,12 @@ class KojiPromote(KojiWriteStep):
             return self.fail(f"{build.nvr} is not a draft build")
 
         async def do() -> int:
+            """Promote the build."""
             await hub.connection.promoteBuild(build.id, force=self.force)
             return int(build.id)
 
         async def look() -> int | None:
+            """Return the build, None while it is a draft."""
             found = await hub.connection.getBuild(build.id, strict=True)
             return None if found.draft else int(found.id)
 

@@ -90,6 +90,7 @@ class Publisher:
         transmission = _Transmission()
 
         async def publish(link: Link) -> None:
+            """Publish the message."""
             transmission.may_have_arrived = True
             await link.publish(
                 self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())
@@ -107,6 +108,7 @@ class Publisher:
         """
 
         async def nothing(_link: Link) -> None:
+            """Do nothing: there is no message yet."""
             pass
 
         await self._limited(_Transmission(), nothing)

@@ -43,6 +43,7 @@ async def rows_after(
         start = after
 
         async def at(offset: int, count: int, start: float = start) -> list[Any]:
+            """Read the rows from an offset on."""
             return await read(start, offset, count)
 
         rows, count = await _around_unreadable(at, 0, limit, unreadable)

@@ -66,6 +66,7 @@ async def check_broker(
     came: Deferred[None] = Deferred()
 
     def deliver(_: Any) -> None:
+        """Record that a message came."""
         if not came.called:
             came.callback(None)
 

@@ -321,6 +321,7 @@ class KojiStep(DeclaredStep):
         """Return the action as one of this step: only the master that has the request does it."""
 
         async def prepare() -> None:
+            """Prepare what is done once."""
             await self.check_claim()
             await action.prepare()
 
@@ -352,9 +353,11 @@ class KojiStep(DeclaredStep):
         """
 
         def say(error: KojiException) -> None:
+            """Show what is waited for."""
             self.say_error(words if once.state is IntentState.IN_DOUBT else WAITING, error)
 
         def gives_up() -> bool:
+            """Tell whether the patience is over."""
             return self._is_out_of_patience(hub, in_doubt=once.refusal is not None)
 
         self._once = once

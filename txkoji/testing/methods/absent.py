@@ -29,11 +29,13 @@ def list_buildroots(
     repoID: Any = None,
     queryOpts: Any = None,
 ) -> Any:
+    """Return build roots."""
     return apply_query_options([], queryOpts)
 
 
 @hub_method("getBuildroot")
 def get_buildroot(call: MethodCall, buildrootID: Any, strict: bool = False) -> None:
+    """Return a build root."""
     if strict:
         raise GenericError("query returned no rows")
 
@@ -50,22 +52,26 @@ def get_changelog_entries(
     queryOpts: Any = None,
     strict: bool = False,
 ) -> Any:
+    """Return the changelog of a build's source RPM."""
     return apply_query_options([], queryOpts)
 
 
 @hub_method("getUserGroups")
 def get_user_groups(call: MethodCall, user: Any) -> list[Any]:
+    """Return the groups of a user."""
     require_user(call.state, user)
     return []
 
 
 @hub_method("getGroupMembers")
 def get_group_members(call: MethodCall, group: Any) -> None:
+    """Return the members of a group."""
     raise GenericError(f"No such group: {group}")
 
 
 @hub_method("getBuildrootListing")
 def get_buildroot_listing(call: MethodCall, id: Any) -> list[Any]:
+    """Return the RPMs in a build root."""
     return []
 
 
@@ -73,12 +79,14 @@ def get_buildroot_listing(call: MethodCall, id: Any) -> list[Any]:
 def get_archive_file(
     call: MethodCall, archive_id: Any, filename: Any, strict: bool = False
 ) -> None:
+    """Return a file in an archive."""
     if strict:
         raise GenericError(f"No such file: {filename} in archive#{archive_id}")
 
 
 @hub_method("getRPMFile")
 def get_rpm_file(call: MethodCall, rpmID: Any, filename: Any, strict: bool = False) -> Any:
+    """Return a file of an RPM."""
     if strict:
         raise GenericError(f"No such file: {filename} in RPM: {rpmID}")
     return None if type(rpmID) is int else {}
@@ -88,6 +96,7 @@ def get_rpm_file(call: MethodCall, rpmID: Any, filename: Any, strict: bool = Fal
 def build_references(
     call: MethodCall, build: Any, limit: Any = None, lazy: bool = False
 ) -> dict[str, Any]:
+    """Return what refers to a build."""
     row = require_build_row(call.state, build)
     tags = [
         {"id": listing["tag_id"], "name": tag_name(call.state, listing["tag_id"])}
@@ -104,43 +113,51 @@ def build_references(
 
 @hub_method("mergeScratch")
 def merge_scratch(call: MethodCall, task_id: Any) -> NoReturn:
+    """Import a scratch build as a real one; return the build's id."""
     call.require_permission("admin")
     raise GenericError(f"task {task_id} is not a scratch build of an existing build")
 
 
 @hub_method("evalPolicy")
 def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
+    """Return what a policy says."""
     return next((str(each) for each in call.hub.denials if each.policy == name), "allow")
 
 
 @hub_method("repo.autoRequests", since=(1, 35))
 def repo_auto_requests(call: MethodCall) -> None:
+    """Ask for the repos that tags want by themselves."""
     call.require_permission("repo")
 
 
 @hub_method("repo.checkQueue", since=(1, 35))
 def repo_check_queue(call: MethodCall) -> None:
+    """Work on the queue of requests for repos."""
     call.require_permission("repo")
 
 
 @hub_method("repo.getExternalRepoData", since=(1, 35))
 def repo_get_external_repo_data(call: MethodCall, erepo: Any) -> None:
-    return None
+    """Return what is noted of an external repo."""
+    return
 
 
 @hub_method("repo.references", since=(1, 35))
 def repo_references(call: MethodCall, repo_id: Any) -> list[Any]:
+    """Return the build roots that use a repo (hub 1.35)."""
     return []
 
 
 @hub_method("getAllArches")
 def get_all_arches(call: MethodCall) -> list[str]:
+    """Return the architectures of all builders."""
     hosts = call.state.rows("host", enabled=True)
     return sorted({arch for host in hosts for arch in host["arches"].split()})
 
 
 @hub_method("checkTagAccess")
 def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list[Any]:
+    """Tell whether a user may tag into a tag, whether force helps, and why."""
     tag = require_tag(call.state, tag_id)
     if tag["locked"]:
         return [False, False, "tag is locked"]
@@ -155,6 +172,7 @@ def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list
 def get_rpm_checksums(
     call: MethodCall, rpm_id: Any, checksum_types: Any = None, cacheonly: bool = False
 ) -> dict[str, Any]:
+    """Return the checksums of an RPM's signed copies, by key and type."""
     if type(rpm_id) is not int:
         raise ParameterError(
             f"Invalid type for value '{rpm_id}': {type(rpm_id)}, expected type {int}"
@@ -164,5 +182,6 @@ def get_rpm_checksums(
 
 @hub_method("saveFailedTree", plugin="save_failed_tree")
 def save_failed_tree(call: MethodCall, buildrootID: Any, full: bool = False) -> NoReturn:
+    """Save the build root of a failed task (plugin save_failed_tree)."""
     get_buildroot(call, buildrootID, strict=True)
     raise AssertionError

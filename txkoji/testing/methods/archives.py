@@ -111,21 +111,25 @@ def _build_of_type(call: MethodCall, info: Any, strict: bool, btype: str, kind: 
 
 @hub_method("getMavenBuild")
 def get_maven_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
+    """Return the Maven side of a build."""
     return _build_of_type(call, buildInfo, strict, "maven", "maven")
 
 
 @hub_method("getWinBuild")
 def get_win_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
+    """Return the Windows side of a build."""
     return _build_of_type(call, buildInfo, strict, "win", "windows")
 
 
 @hub_method("getImageBuild")
 def get_image_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
+    """Return the image side of a build."""
     return _build_of_type(call, buildInfo, strict, "image", "image")
 
 
 @hub_method("getArchiveTypes")
 def get_archive_types(call: MethodCall) -> list[dict[str, Any]]:
+    """Return all types of archives."""
     return [dict(row) for row in call.state.rows("archivetypes")]
 
 
@@ -137,6 +141,7 @@ def get_archive_type(
     type_id: Any = None,
     strict: bool = False,
 ) -> Any:
+    """Return a type of archive."""
     for row in call.state.rows("archivetypes"):
         if row["name"] == type_name or row["id"] == type_id:
             return dict(row)
@@ -149,6 +154,7 @@ def get_archive_type(
 
 @hub_method("getArchive")
 def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
+    """Return an archive."""
     row = row_by_id(call.state, "archiveinfo", archive_id)
     if row is None:
         if strict:
@@ -169,16 +175,19 @@ def _archive_of_type(call: MethodCall, archive_id: Any, strict: bool, btype: str
 
 @hub_method("getImageArchive")
 def get_image_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
+    """Return the image side of an archive."""
     return _archive_of_type(call, archive_id, strict, "image")
 
 
 @hub_method("getMavenArchive")
 def get_maven_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
+    """Return the Maven side of an archive."""
     return _archive_of_type(call, archive_id, strict, "maven")
 
 
 @hub_method("getWinArchive")
 def get_win_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
+    """Return the Windows side of an archive."""
     return _archive_of_type(call, archive_id, strict, "win")
 
 
@@ -186,6 +195,7 @@ def get_win_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> 
 def list_archive_files(
     call: MethodCall, archive_id: Any, queryOpts: Any = None, strict: bool = False
 ) -> Any:
+    """Return the files in an archive."""
     get_archive(call, archive_id, strict)
     return apply_query_options([], queryOpts)
 
@@ -208,6 +218,7 @@ def list_archives(
     archiveID: Any = None,
     strict: bool = False,
 ) -> Any:
+    """Return archives."""
     equal = {
         "buildrootID": ("buildroot_id", buildrootID),
         "type": ("btype", type),
@@ -237,6 +248,7 @@ def list_archives(
 def get_latest_maven_archives(
     call: MethodCall, tag: Any, event: Any = None, inherit: bool = True
 ) -> list[Any]:
+    """Return the Maven archives of a tag's newest builds."""
     struct = require_tag(call.state, tag, event)
     found = tagged_builds(call.state, struct["id"], event=event, inherit=inherit, latest=True)
     return [
@@ -258,6 +270,7 @@ def list_tagged_archives(
     strict: bool = True,
     extra: bool = True,
 ) -> Any:
+    """Return the archives in a tag, and their builds."""
     builds = list_tagged(
         call,
         tag,

@@ -37,12 +37,14 @@ from txkoji.testing.tables.state import HubState, Row
 
 @hub_method("getBuild")
 def get_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
+    """Return a build."""
     row = (require_build_row if strict else find_build_row)(call.state, buildInfo)
     return build_struct(call.state, row) if row else None
 
 
 @hub_method("findBuildID")
 def find_build_id(call: MethodCall, X: Any, strict: bool = False) -> Any:
+    """Return the id of a build."""
     row = (require_build_row if strict else find_build_row)(call.state, X)
     return row["id"] if row else None
 
@@ -103,6 +105,7 @@ def list_builds(
     promotedAfter: Any = None,
     promoter: Any = None,
 ) -> Any:
+    """Return builds. Those of an unknown package are none."""
     rows = select(call.state, "build", _BUILD_FILTERS, locals())
     found = [
         {
@@ -116,6 +119,7 @@ def list_builds(
 
 @hub_method("getAverageBuildDuration")
 def get_average_build_duration(call: MethodCall, package: Any, age: Any = None) -> Any:
+    """Return how long the builds of a package take on average."""
     row = find_package(call.state, package)
     if row is None:
         return None
@@ -130,6 +134,7 @@ def get_average_build_duration(call: MethodCall, package: Any, age: Any = None) 
 
 @hub_method("getNextRelease")
 def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
+    """Return the release that comes after the newest build's."""
     package = find_package(call.state, build_info["name"])
     rows = call.state.rows("build", package_id=package["id"]) if package else []
     counted = (BUILD_STATES["BUILDING"], BUILD_STATES["COMPLETE"])
@@ -148,12 +153,14 @@ def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
 
 @hub_method("getBuildType")
 def get_build_type(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
+    """Return what a build has beside RPMs, by type."""
     row = (require_build_row if strict else find_build_row)(call.state, buildInfo)
     return build_types(call.state, row) if row else None
 
 
 @hub_method("getBuildLogs")
 def get_build_logs(call: MethodCall, build: Any) -> list[dict[str, Any]]:
+    """Return where the logs of an imported build are, relative to the top of kojifiles."""
     row = require_build_row(call.state, build)
     top = f"{build_directory(call, row)}/data/logs"
     logs = []
@@ -179,6 +186,7 @@ def create_empty_build(
     owner: Any = None,
     draft: bool = False,
 ) -> int:
+    """Make a build without content; return its id. Needs admin."""
     user = call.require_permission("admin")
     package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
     if call.state.one("build", package_id=package["id"], version=version, release=release):
@@ -237,6 +245,7 @@ def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | 
 
 @hub_method("cancelBuild")
 def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
+    """Cancel a build that is being made; tell whether it was."""
     user = call.require_login()
     row = (require_build_row if strict else find_build_row)(call.state, buildID)
     if row is None:
@@ -256,6 +265,7 @@ def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
 def delete_build(
     call: MethodCall, build: Any, strict: bool = True, min_ref_age: Any = 604800
 ) -> bool:
+    """Delete a build. Needs admin."""
     call.require_permission("admin")
     state = call.state
     row = require_build_row(state, build)
@@ -281,6 +291,7 @@ def delete_build(
 
 @hub_method("promoteBuild", since=(1, 34))
 def promote_build(call: MethodCall, build: Any, force: bool = False) -> Any:
+    """Make a draft build a regular one."""
     user = call.require_login()
     row = require_build_row(call.state, build)
     if not row["draft"]:

@@ -19,6 +19,7 @@ def build_container(
     priority: Any = None,
     channel: Any = "container-binary",
 ) -> int:
+    """Start a container build (plugin of OSBS); return the task's id."""
     require_type(src, str)
     return make_task(
         call,
@@ -37,6 +38,7 @@ def build_source_container(
     priority: Any = None,
     channel: Any = "container-source",
 ) -> int:
+    """Start the build of a source container (plugin of OSBS); return the task's id."""
     return make_task(
         call,
         "buildSourceContainer",

@@ -24,6 +24,7 @@ def _require(call: MethodCall, info: Any) -> Row:
 
 @hub_method("listCGs")
 def list_cgs(call: MethodCall) -> dict[str, Any]:
+    """Return the content generators and who may use them, by name."""
     result = {}
     for row in call.state.rows("content_generator"):
         grants = call.state.active("cg_users", None, cg_id=row["id"])
@@ -34,6 +35,7 @@ def list_cgs(call: MethodCall) -> dict[str, Any]:
 
 @hub_method("grantCGAccess")
 def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) -> None:
+    """Let a user import as a content generator."""
     granter = call.require_permission("admin")
     grantee = require_user(call.state, user)
     if create and isinstance(cg, str) and call.state.one("content_generator", name=cg) is None:
@@ -46,6 +48,7 @@ def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) 
 
 @hub_method("revokeCGAccess")
 def revoke_cg_access(call: MethodCall, user: Any, cg: Any) -> None:
+    """Let a user not import as a content generator."""
     revoker = call.require_permission("admin")
     grant = {"user_id": require_user(call.state, user)["id"], "cg_id": _require(call, cg)["id"]}
     for row in call.state.active("cg_users", None, **grant):
@@ -62,12 +65,14 @@ def _require_access(call: MethodCall, cg: Any) -> Row:
 
 @hub_method("CGImport")
 def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None) -> None:
+    """Import what a content generator made."""
     call.require_login()
     raise ActionNotAllowed("this hub imports no builds of content generators")
 
 
 @hub_method("CGInitBuild")
 def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
+    """Reserve an NVR for a content generator."""
     user = call.require_login()
     generator = _require_access(call, cg)
     name, version, release = (data[key] for key in ("name", "version", "release"))
@@ -93,6 +98,7 @@ def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
 
 @hub_method("CGRefundBuild")
 def cg_refund_build(call: MethodCall, cg: Any, build_id: Any, token: Any, state: Any = 3) -> None:
+    """Give up a reserved NVR."""
     generator = _require(call, cg)
     _require_access(call, cg)
     row = require_build_row(call.state, build_id)

@@ -39,6 +39,7 @@ def _slashed(url: Any) -> str:
 
 @hub_method("createExternalRepo")
 def create_external_repo(call: MethodCall, name: Any, url: Any) -> dict[str, Any]:
+    """Make an external repo."""
     user = call.require_permission("admin")
     check_name(name)
     if _find(call, name):
@@ -55,6 +56,7 @@ def create_external_repo(call: MethodCall, name: Any, url: Any) -> dict[str, Any
 def list_external_repos(
     call: MethodCall, info: Any = None, url: Any = None, event: Any = None, queryOpts: Any = None
 ) -> Any:
+    """Return external repos."""
     if info is not None:
         found = _find(call, info, event)
         rows = [found] if found else []
@@ -68,6 +70,7 @@ def list_external_repos(
 
 @hub_method("getExternalRepo")
 def get_external_repo(call: MethodCall, info: Any, strict: bool = False, event: Any = None) -> Any:
+    """Return an external repo."""
     row = _find(call, info, event)
     if row is None and strict:
         raise GenericError(f"No such repo: {info}")
@@ -76,6 +79,7 @@ def get_external_repo(call: MethodCall, info: Any, strict: bool = False, event: 
 
 @hub_method("editExternalRepo")
 def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any = None) -> None:
+    """Change an external repo."""
     user = call.require_permission("admin")
     repo = _require(call, info)
     if name and name != repo["name"]:
@@ -92,6 +96,7 @@ def edit_external_repo(call: MethodCall, info: Any, name: Any = None, url: Any =
 
 @hub_method("deleteExternalRepo")
 def delete_external_repo(call: MethodCall, info: Any) -> None:
+    """Delete an external repo."""
     user = call.require_permission("admin")
     repo = _require(call, info)
     for table in ("external_repo_config", "tag_external_repos"):
@@ -113,6 +118,7 @@ def add_external_repo_to_tag(
     merge_mode: Any = "koji",
     arches: Any = None,
 ) -> None:
+    """Give a tag an external repo."""
     user = call.require_permission("tag")
     _check_mode(merge_mode)
     tag = require_tag(call.state, tag_info)
@@ -146,6 +152,7 @@ def edit_tag_external_repo(
     merge_mode: Any = None,
     arches: Any = None,
 ) -> bool:
+    """Change an external repo of a tag."""
     user = call.require_permission("tag")
     link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
     keys = ("tag_id", "external_repo_id", "priority", "merge_mode", "arches")
@@ -166,6 +173,7 @@ def edit_tag_external_repo(
 
 @hub_method("removeExternalRepoFromTag")
 def remove_external_repo_from_tag(call: MethodCall, tag_info: Any, repo_info: Any) -> None:
+    """Take an external repo from a tag."""
     user = call.require_permission("tag")
     link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
     call.state.revoke("tag_external_repos", link["id"], user["id"])
@@ -197,6 +205,7 @@ def _links(
 def get_tag_external_repos(
     call: MethodCall, tag_info: Any = None, repo_info: Any = None, event: Any = None
 ) -> list[dict[str, Any]]:
+    """Return which tags have which external repos."""
     tag = None if tag_info is None else require_tag(call.state, tag_info, event=event)
     repo = None if repo_info is None else _require(call, repo_info)
     return _links(call, tag["id"] if tag else None, repo["id"] if repo else None, event)
@@ -206,6 +215,7 @@ def get_tag_external_repos(
 def get_external_repo_list(
     call: MethodCall, tag_info: Any, event: Any = None
 ) -> list[dict[str, Any]]:
+    """Return the external repos of a tag, inherited ones included."""
     tag = require_tag(call.state, tag_info, event=event)
     found: dict[int, dict[str, Any]] = {}
     for parent, _ in tag_order(call.state, tag["id"], event):

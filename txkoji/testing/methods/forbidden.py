@@ -141,5 +141,6 @@ for _signature in FOR_HOSTS:
 
 @hub_method("addVolume")
 def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
+    """Add a volume."""
     call.require_permission("admin")
     raise GenericError("please create the volume directory first")

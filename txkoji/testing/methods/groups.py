@@ -135,6 +135,7 @@ def group_list_add(
     force: bool = False,
     **opts: Any,
 ) -> None:
+    """Add a group to a tag."""
     call.require_permission("tag")
     if isinstance(grpinfo, str) and call.state.one("groups", name=grpinfo) is None:
         require_tag_id(call.state, taginfo)
@@ -145,6 +146,7 @@ def group_list_add(
 
 @hub_method("groupListRemove")
 def group_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, force: bool = False) -> None:
+    """Remove a group from a tag."""
     _remove(call, _CONFIG, (taginfo, grpinfo))
 
 
@@ -158,6 +160,7 @@ def group_package_list_add(
     force: bool = False,
     **opts: Any,
 ) -> None:
+    """Add a package to a group."""
     _store(call, _PACKAGES, (taginfo, grpinfo, pkg_name), bool(block), force, opts)
 
 
@@ -171,11 +174,13 @@ def group_req_list_add(
     force: bool = False,
     **opts: Any,
 ) -> None:
+    """Let a group need another."""
     _store(call, _REQUIRED, (taginfo, grpinfo, reqinfo), bool(block), force, opts)
 
 
 @hub_method("groupPackageListRemove")
 def group_package_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_name: Any) -> None:
+    """Remove a package from a group."""
     _remove(call, _PACKAGES, (taginfo, grpinfo, pkg_name))
 
 
@@ -183,6 +188,7 @@ def group_package_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_
 def group_req_list_remove(
     call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any, force: Any = None
 ) -> None:
+    """Let a group need another no longer."""
     _remove(call, _REQUIRED, (taginfo, grpinfo, reqinfo))
 
 
@@ -247,6 +253,7 @@ def get_tag_groups(
     incl_reqs: bool = True,
     incl_blocked: bool = False,
 ) -> list[dict[str, Any]]:
+    """Return the groups of packages in a tag."""
     state = call.state
     tag_id = require_tag_id(state, tag)
     tags = [parent for parent, _ in tag_order(state, tag_id, event)] if inherit else [tag_id]

@@ -27,6 +27,7 @@ def _event_struct(row: Row) -> dict[str, Any]:
 
 @hub_method("getLastEvent")
 def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) -> Any:
+    """Return the newest event."""
     rows = call.state.rows("events")
     if before is not None:
         limit = seconds_of(before)
@@ -40,6 +41,7 @@ def get_last_event(call: MethodCall, before: Any = None, strict: bool = True) ->
 
 @hub_method("getEvent")
 def get_event(call: MethodCall, id: Any, strict: bool = True) -> Any:
+    """Return an event: its id and its time."""
     row = call.state.get("events", integer(id))
     if row is None:
         if strict:
@@ -71,6 +73,7 @@ def _with_parents(call: MethodCall, tag: Any, inherit: bool) -> set[int]:
 def tag_last_change_event(
     call: MethodCall, tag: Any, before: Any = None, inherit: bool = True
 ) -> Any:
+    """Return the event of a tag's last change."""
     events = changes_of(call, _with_parents(call, tag, inherit))
     return max((event for event in events if before is None or event < before), default=None)
 
@@ -79,12 +82,14 @@ def tag_last_change_event(
 def tag_first_change_event(
     call: MethodCall, tag: Any, after: Any = None, inherit: bool = True
 ) -> Any:
+    """Return the event of a tag's first change."""
     events = changes_of(call, _with_parents(call, tag, inherit))
     return min((event for event in events if after is None or event > after), default=None)
 
 
 @hub_method("tagChangedSinceEvent")
 def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
+    """Tell whether tags have changed since an event."""
     if not isinstance(taglist, list):
         raise hub_error("invalid input syntax for type integer")
     return any(changed > event for changed in changes_of(call, set(taglist)))
@@ -236,6 +241,7 @@ _EMPTY_TABLES = {
 
 @hub_method("queryHistory")
 def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[str, Any]:
+    """Return what changed, by table."""
     wanted = tables or sorted([*_TABLES, *_EMPTY_TABLES])
     # A hub ignores unknown options: Koji's own client sends `pkg`.
     known = {option for table in _TABLES.values() for option in table.filters}

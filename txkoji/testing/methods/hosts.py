@@ -67,6 +67,7 @@ def insert_host(
 
 
 def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
+    """Return a builder as the hub's methods do."""
     keys = ("arches", "capacity", "comment", "description", "enabled", "id", "name", "ready")
     struct = {key: row[key] for key in (*keys, "update_ts", "user_id")}
     struct["task_load"] = call.hub.builder.load(row["id"])
@@ -75,6 +76,7 @@ def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
 
 @hub_method("getHost")
 def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
+    """Return a builder."""
     row = (require_host if strict else find_host)(call.state, hostInfo)
     return host_struct(call, row) if row else None
 
@@ -105,12 +107,14 @@ def list_hosts(
     userID: Any = None,
     queryOpts: Any = None,
 ) -> list[dict[str, Any]]:
+    """Return builders."""
     rows = select(call.state, "host", _HOST_FILTERS, locals())
     return [host_struct(call, row) for row in rows]
 
 
 @hub_method("getLastHostUpdate")
 def get_last_host_update(call: MethodCall, hostID: Any, ts: bool = False) -> Any:
+    """Return when a builder was last heard: text, or seconds with ts."""
     if type(hostID) is not int:
         raise hub_error("invalid input syntax for type integer")
     row = require_host(call.state, hostID)
@@ -121,6 +125,7 @@ def get_last_host_update(call: MethodCall, hostID: Any, ts: bool = False) -> Any
 def add_host(
     call: MethodCall, hostname: str, arches: Any, krb_principal: Any = None, force: bool = False
 ) -> int:
+    """Add a builder; return its id."""
     call.require_permission("host")
     check_name(hostname)
     if call.state.one("host", name=hostname):
@@ -135,6 +140,7 @@ def add_host(
 
 @hub_method("editHost")
 def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
+    """Change a builder."""
     call.require_permission("host")
     row = require_host(call.state, hostInfo)
     changes = {key: kw[key] for key in _HOST_SETTINGS if key in kw and kw[key] != row[key]}
@@ -158,6 +164,7 @@ def _number(value: Any) -> float:
 
 @hub_method("restartHosts")
 def restart_hosts(call: MethodCall, priority: Any = 5, options: Any = None) -> int:
+    """Start the restart of all builders; return the task's id."""
     user = call.require_permission("host")
     return make_task(
         call, "restartHosts", [options or {}], owner=user["id"], priority=integer(priority)
@@ -174,20 +181,24 @@ def _switch_host(call: MethodCall, name: str, enabled: bool) -> None:
 
 @hub_method("enableHost")
 def enable_host(call: MethodCall, hostname: str) -> None:
+    """Let a builder take tasks."""
     _switch_host(call, hostname, True)
 
 
 @hub_method("disableHost")
 def disable_host(call: MethodCall, hostname: str) -> None:
+    """Let a builder take no more tasks."""
     _switch_host(call, hostname, False)
 
 
 def channel_struct(row: Row) -> dict[str, Any]:
+    """Return a channel as the hub's methods do."""
     return {key: row[key] for key in ("comment", "description", "enabled", "id", "name")}
 
 
 @hub_method("getChannel")
 def get_channel(call: MethodCall, channelInfo: Any, strict: bool = False) -> Any:
+    """Return a channel."""
     row = (require_channel if strict else find_channel)(call.state, channelInfo)
     return channel_struct(row) if row else None
 
@@ -196,6 +207,7 @@ def get_channel(call: MethodCall, channelInfo: Any, strict: bool = False) -> Any
 def list_channels(
     call: MethodCall, hostID: Any = None, event: Any = None, enabled: Any = None
 ) -> list[dict[str, Any]]:
+    """Return channels."""
     rows = call.state.rows("channels")
     if hostID is not None:
         host = require_host(call.state, hostID)
@@ -207,6 +219,7 @@ def list_channels(
 
 @hub_method("addChannel")
 def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
+    """Add a channel; return its id."""
     call.require_permission("admin")
     check_name(channel_name)
     if call.state.one("channels", name=channel_name):
@@ -221,6 +234,7 @@ def add_channel(call: MethodCall, channel_name: str, description: Any = None) ->
 def add_host_to_channel(
     call: MethodCall, hostname: str, channel_name: str, create: bool = False, force: bool = False
 ) -> None:
+    """Put a builder into a channel."""
     call.require_permission("host")
     host = find_host(call.state, hostname)
     if host is None:
@@ -241,6 +255,7 @@ def add_host_to_channel(
 
 @hub_method("removeHostFromChannel")
 def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any) -> None:
+    """Take a builder from a channel."""
     call.require_permission("host")
     host = find_host(call.state, hostname)
     if host is None:
@@ -265,6 +280,7 @@ def _id_of(call: MethodCall, channel_name: str) -> int:
 
 @hub_method("editChannel")
 def edit_channel(call: MethodCall, channelInfo: Any, **kw: Any) -> bool:
+    """Change a channel."""
     call.require_permission("host")
     row = require_channel(call.state, channelInfo)
     keys = ("name", "description", "comment")
@@ -281,6 +297,7 @@ def edit_channel(call: MethodCall, channelInfo: Any, **kw: Any) -> bool:
 
 @hub_method("renameChannel")
 def rename_channel(call: MethodCall, old: Any, new: Any) -> None:
+    """Rename a channel. Prefer editChannel."""
     edit_channel(call, old, name=new)
 
 
@@ -293,9 +310,11 @@ def _switch_channel(call: MethodCall, name: Any, enabled: bool, comment: Any) ->
 
 @hub_method("enableChannel")
 def enable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
+    """Let a channel's tasks be taken."""
     _switch_channel(call, channelname, True, comment)
 
 
 @hub_method("disableChannel")
 def disable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
+    """Let a channel's tasks wait."""
     _switch_channel(call, channelname, False, comment)

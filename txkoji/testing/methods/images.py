@@ -26,6 +26,7 @@ def build_image(
     opts: Any = None,
     priority: Any = None,
 ) -> int:
+    """Start a livecd, livemedia or appliance image; return the task's id."""
     if img_type not in IMAGE_TYPES:
         raise GenericError(f"Unrecognized image type: {img_type}")
     call.require_permission(img_type)
@@ -52,6 +53,7 @@ def build_image_oz(
     opts: Any = None,
     priority: Any = None,
 ) -> int:
+    """Start a disk image; return the task's id."""
     call.require_permission("image")
     require_type(arches, list)
     return make_task(
@@ -65,6 +67,7 @@ def build_image_oz(
 
 @hub_method("buildImageIndirection", python_name="RootExports.buildImageIndirection")
 def build_image_indirection(call: MethodCall, opts: Any = None, priority: Any = None) -> int:
+    """Start an image that is made by a running one; return the task's id."""
     call.require_permission("image")
     return make_task(
         call,
@@ -103,6 +106,7 @@ def kiwi_build(
     version: Any = None,
     repo_releasever: Any = None,
 ) -> int:
+    """Start a KIWI image (plugin kiwi); return the task's id."""
     call.require_permission("image")
     for text in (desc_url, desc_path):
         require_type(text, str)
@@ -143,6 +147,7 @@ def osbuild_image(
     opts: Any = None,
     priority: Any = None,
 ) -> int:
+    """Start an image by osbuild (its plugin); return the task's id."""
     call.require_permission("image")
     for text in (name, version, distro, target):
         require_type(text, str)

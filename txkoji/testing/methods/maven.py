@@ -21,6 +21,7 @@ def _require_maven(call: MethodCall) -> None:
 
 @hub_method("mavenEnabled", python_name="RootExports.mavenEnabled")
 def maven_enabled(call: MethodCall) -> bool:
+    """Tell whether the hub takes Maven builds."""
     return call.hub.maven_enabled
 
 
@@ -33,6 +34,7 @@ def maven_build(
     priority: Any = None,
     channel: Any = "maven",
 ) -> int:
+    """Start a Maven build; return the task's id."""
     _require_maven(call)
     require_type(url, str)
     return make_task(
@@ -53,6 +55,7 @@ def chain_maven(
     priority: Any = None,
     channel: Any = "maven",
 ) -> int:
+    """Start Maven builds in the order of their dependencies; return the task's id."""
     _require_maven(call)
     require_type(builds, dict)
     return make_task(
@@ -74,6 +77,7 @@ def wrapper_rpm(
     channel: Any = "maven",
     opts: Any = None,
 ) -> int:
+    """Start the build of RPMs around a Maven build; return the task's id."""
     _require_maven(call)
     options = opts or {}
     struct = build_struct(call.state, require_build_row(call.state, build))

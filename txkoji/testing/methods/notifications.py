@@ -66,21 +66,25 @@ def _listed(call: MethodCall, table: str, user: Any) -> list[Row]:
 
 @hub_method("getBuildNotifications")
 def get_build_notifications(call: MethodCall, userID: Any = None) -> list[Row]:
+    """Return the mails that a user wants."""
     return _listed(call, _NOTIFICATIONS, userID)
 
 
 @hub_method("getBuildNotificationBlocks")
 def get_build_notification_blocks(call: MethodCall, userID: Any = None) -> list[Row]:
+    """Return the mails that a user does not want."""
     return _listed(call, _BLOCKS, userID)
 
 
 @hub_method("getBuildNotification")
 def get_build_notification(call: MethodCall, id: Any, strict: bool = False) -> Row | None:
+    """Return a wish for mails."""
     return _find(call, _NOTIFICATIONS, id, strict)
 
 
 @hub_method("getBuildNotificationBlock")
 def get_build_notification_block(call: MethodCall, id: Any, strict: bool = False) -> Row | None:
+    """Return a mail that a user does not want."""
     return _find(call, _BLOCKS, id, strict)
 
 
@@ -88,6 +92,7 @@ def get_build_notification_block(call: MethodCall, id: Any, strict: bool = False
 def create_notification(
     call: MethodCall, user_id: Any, package_id: Any, tag_id: Any, success_only: Any
 ) -> None:
+    """Ask for mails."""
     _asker(call)
     row = _checked(call, package_id, tag_id)
     # The hub knows no mail domain unless its administrator sets one.
@@ -100,6 +105,7 @@ def create_notification(
 def create_notification_block(
     call: MethodCall, user_id: Any, package_id: Any = None, tag_id: Any = None
 ) -> None:
+    """Ask for no mails."""
     _asker(call)
     _add(call, _BLOCKS, user_id, _checked(call, package_id, tag_id))
 
@@ -108,6 +114,7 @@ def create_notification_block(
 def update_notification(
     call: MethodCall, id: Any, package_id: Any, tag_id: Any, success_only: Any
 ) -> None:
+    """Change a wish for mails."""
     _asker(call)
     row = _own(call, _NOTIFICATIONS, id)
     changes = _checked(call, package_id, tag_id)
@@ -116,9 +123,11 @@ def update_notification(
 
 @hub_method("deleteNotification")
 def delete_notification(call: MethodCall, id: Any) -> None:
+    """Delete a wish for mails."""
     call.state.delete(_NOTIFICATIONS, _own(call, _NOTIFICATIONS, id)["id"])
 
 
 @hub_method("deleteNotificationBlock")
 def delete_notification_block(call: MethodCall, id: Any) -> None:
+    """Delete a wish for no mails."""
     call.state.delete(_BLOCKS, _own(call, _BLOCKS, id)["id"])

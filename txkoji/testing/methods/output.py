@@ -24,6 +24,7 @@ def list_task_output(
     all_volumes: bool = False,
     strict: bool = False,
 ) -> Any:
+    """Return the names of a task's files; with all_volumes, the volumes of each."""
     if strict and call.state.get("task", taskID) is None:
         raise GenericError("Task doesn't exist")
     directory = task_directory(int(taskID))
@@ -54,6 +55,7 @@ def download_task_output(
     size: Any = -1,
     volume: Any = None,
 ) -> str:
+    """Return a part of a task's file, base64."""
     if ".." in fileName:
         raise GenericError(f"Invalid file name: {fileName}")
     if volume is not None and call.state.one("volume", name=volume) is None:

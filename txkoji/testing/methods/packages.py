@@ -27,12 +27,14 @@ from txkoji.testing.tables.state import HubState, Row
 
 @hub_method("getPackage")
 def get_package(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
+    """Return a package."""
     row = (require_package if strict else find_package)(call.state, info)
     return {"id": row["id"], "name": row["name"]} if row else None
 
 
 @hub_method("getPackageID")
 def get_package_id(call: MethodCall, name: Any, strict: bool = False) -> Any:
+    """Return the id of a package."""
     row = find_package(call.state, name)
     if row is None and strict:
         raise GenericError(f"No such package name: {name}")
@@ -53,6 +55,7 @@ def list_packages(
     with_owners: bool = True,
     with_blocked: bool = True,
 ) -> Any:
+    """Return packages, and how they are listed."""
     state = call.state
     if tagID is None and userID is None and pkgID is None:
         names = [
@@ -85,6 +88,7 @@ def list_packages(
 
 @hub_method("listPackagesSimple")
 def list_packages_simple(call: MethodCall, prefix: Any = None, queryOpts: Any = None) -> Any:
+    """Return the names of packages."""
     return list_packages(call, prefix=prefix, queryOpts=queryOpts)
 
 
@@ -99,6 +103,7 @@ def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) 
 
 @hub_method("checkTagPackage")
 def check_tag_package(call: MethodCall, tag: Any, pkg: Any) -> bool:
+    """Tell whether a package is listed in a tag and not blocked."""
     if find_tag_id(call.state, tag) is None:
         return False
     entry = package_config(call, tag, pkg)
@@ -107,6 +112,7 @@ def check_tag_package(call: MethodCall, tag: Any, pkg: Any) -> bool:
 
 @hub_method("getPackageConfig")
 def get_package_config(call: MethodCall, tag: Any, pkg: Any, event: Any = None) -> Any:
+    """Return how a package is listed in a tag."""
     entry = package_config(call, tag, pkg, event)
     return package_struct(call.state, entry) if entry else None
 
@@ -206,6 +212,7 @@ def package_list_add(
     force: bool = False,
     update: bool = False,
 ) -> None:
+    """List a package in a tag."""
     user = _package_permission(call, force)
     action = "block" if block else "update" if update else "add"
     set_package(
@@ -223,12 +230,14 @@ def package_list_add(
 
 @hub_method("packageListBlock")
 def package_list_block(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+    """Block a package in a tag."""
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "block", blocked=True, force=force)
 
 
 @hub_method("packageListUnblock")
 def package_list_unblock(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+    """Unblock a package in a tag."""
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "unblock", blocked=False, force=force)
 
@@ -237,6 +246,7 @@ def package_list_unblock(call: MethodCall, taginfo: Any, pkginfo: Any, force: bo
 def package_list_set_owner(
     call: MethodCall, taginfo: Any, pkginfo: Any, owner: Any, force: bool = False
 ) -> None:
+    """Set the owner of a package in a tag."""
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "update", owner=owner, force=force)
 
@@ -245,12 +255,14 @@ def package_list_set_owner(
 def package_list_set_arches(
     call: MethodCall, taginfo: Any, pkginfo: Any, arches: Any, force: bool = False
 ) -> None:
+    """Set the extra architectures of a package in a tag."""
     user = _package_permission(call, force)
     set_package(call, user["id"], taginfo, pkginfo, "update", extra_arches=arches, force=force)
 
 
 @hub_method("packageListRemove")
 def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
+    """Take a package from a tag's list."""
     state = call.state
     tag_id = require_tag_id(state, taginfo)
     row = require_package(state, pkginfo)

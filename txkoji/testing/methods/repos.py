@@ -81,6 +81,7 @@ def get_repo(
     dist: bool = False,
     min_event: Any = None,
 ) -> Any:
+    """Return the newest ready repo of a tag."""
     tag_id = require_tag_id(call.state, tag)
     wanted = READY if state is None else state
     row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
@@ -89,6 +90,7 @@ def get_repo(
 
 @hub_method("repoInfo")
 def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
+    """Return a repo."""
     row = call.state.get("repo", integer(repo_id))
     if row is None:
         if strict:
@@ -99,6 +101,7 @@ def repo_info(call: MethodCall, repo_id: Any, strict: bool = False) -> Any:
 
 @hub_method("getActiveRepos")
 def get_active_repos(call: MethodCall) -> list[Any]:
+    """Return the repos that are not deleted."""
     rows = [row for row in call.state.rows("repo") if row["state"] in (INIT, READY, EXPIRED)]
     return [repo_struct(call.state, row) for row in rows]
 
@@ -107,6 +110,7 @@ def get_active_repos(call: MethodCall) -> list[Any]:
 def repo_get(
     call: MethodCall, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
 ) -> Any:
+    """Return the best ready repo of a tag (hub 1.35)."""
     tag_id = require_tag_id(call.state, tag)
     low = _min_event(call, tag_id, min_event)
     row = latest_repo(call, tag_id, min_event=low, at_event=at_event)
@@ -169,6 +173,7 @@ def repo_request(
     priority: Any = None,
     force: bool = False,
 ) -> dict[str, Any]:
+    """Ask for a repo: get one, or a place in the queue (hub 1.35)."""
     user = call.require_login()
     found = require_tag(call.state, tag)
     unknown = sorted(set(opts or {}) - set(_NO_OPTIONS))
@@ -211,6 +216,7 @@ DEFAULT_REQUEST_PRIORITY = 20
 
 @hub_method("repo.checkRequest", since=(1, 35))
 def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
+    """Return what became of a request for a repo (hub 1.35)."""
     row = call.state.get("repo_queue", integer(req_id))
     if row is None:
         raise GenericError("No such request")
@@ -230,6 +236,7 @@ def new_repo(
     debuginfo: bool = False,
     separate_src: bool = False,
 ) -> int:
+    """Start the making of a build repo; return the task's id. Prefer repo.request."""
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):
         call.require_permission("regen-repo")
     found = require_tag(call.state, tag)
@@ -244,6 +251,7 @@ _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id",
 
 @hub_method("repo.query", since=(1, 35))
 def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
+    """Return repos by conditions (hub 1.35)."""
     rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
     return query_by_clauses(rows, clauses, fields or _REPO_FIELDS, opts)
 
@@ -252,12 +260,14 @@ def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = N
 def repo_query_queue(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
+    """Return requests for repos by conditions (hub 1.35)."""
     rows = [request_struct(call.state, row) for row in call.state.rows("repo_queue")]
     return query_by_clauses(rows, clauses, fields or _REQUEST_FIELDS, opts)
 
 
 @hub_method("repo.setRequestPriority", since=(1, 35))
 def repo_set_request_priority(call: MethodCall, req_id: Any, priority: Any) -> None:
+    """Set the priority of a request for a repo. Needs admin."""
     call.require_permission("admin")
     # A hub updates whatever matches.
     for row in call.state.rows("repo_queue", id=req_id):
@@ -274,15 +284,18 @@ def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:
 
 @hub_method("repoExpire")
 def repo_expire(call: MethodCall, repo_id: Any) -> None:
+    """Mark a repo as expired."""
     _set_repo_state(call, repo_id, EXPIRED)
 
 
 @hub_method("repoDelete")
 def repo_delete(call: MethodCall, repo_id: Any) -> int:
+    """Delete a repo; return how many things refer to it."""
     _set_repo_state(call, repo_id, DELETED)
     return 0
 
 
 @hub_method("repoProblem")
 def repo_problem(call: MethodCall, repo_id: Any) -> None:
+    """Mark a repo as broken."""
     _set_repo_state(call, repo_id, PROBLEM)

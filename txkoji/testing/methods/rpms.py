@@ -47,6 +47,7 @@ def list_rpms(
     draft: Any = None,
 ) -> Any:
     # RPMs are in no build roots or images here.
+    """Return RPMs."""
     nothing = imageID is not None or componentBuildrootID is not None
     found = [] if nothing else select(call.state, "rpminfo", _RPM_FILTERS, locals())
     rows = [
@@ -58,6 +59,7 @@ def list_rpms(
 
 @hub_method("listBuildRPMs")
 def list_build_rpms(call: MethodCall, build: Any) -> Any:
+    """Return the RPMs of a build."""
     return list_rpms(call, buildID=require_build_row(call.state, build)["id"])
 
 
@@ -97,6 +99,7 @@ def require_rpm(call: MethodCall, info: Any) -> Row:
 
 @hub_method("getRPM")
 def get_rpm(call: MethodCall, rpminfo: Any, strict: bool = False, multi: bool = False) -> Any:
+    """Return an RPM."""
     row = (require_rpm if strict else find_rpm)(call, rpminfo)
     if row is None:
         return [] if multi else None
@@ -119,6 +122,7 @@ def get_rpm_headers(
     headers: Any = None,
     strict: bool = False,
 ) -> Any:
+    """Return headers of an RPM, by name."""
     if rpmID is not None:
         row = (require_rpm if strict else find_rpm)(call, rpmID)
         if row is None:
@@ -138,6 +142,7 @@ def get_rpm_headers(
 def get_rpm_deps(
     call: MethodCall, rpmID: Any, depType: Any = None, queryOpts: Any = None, strict: bool = False
 ) -> Any:
+    """Return what an RPM requires, provides, and so on."""
     row = (require_rpm if strict else find_rpm)(call, rpmID)
     if row is None:
         return []
@@ -156,5 +161,6 @@ def get_rpm_deps(
 @hub_method("listRPMFiles")
 def list_rpm_files(call: MethodCall, rpmID: Any, queryOpts: Any = None) -> Any:
     # The RPMs of the embedded builder hold no files.
+    """Return the files of an RPM."""
     find_rpm(call, rpmID)
     return apply_query_options([], queryOpts)

@@ -47,6 +47,7 @@ def _runs(call: MethodCall) -> list[dict[str, Any]]:
 def get_task_runs(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
+    """Return which builders had which tasks."""
     return query_by_clauses(_runs(call), clauses, fields or _RUN_FIELDS, opts)
 
 
@@ -54,6 +55,7 @@ def get_task_runs(
 def get_log_messages(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
+    """Return the scheduler's log."""
     keys = ("id", "task_id", "host_id", "host_name")
     rows = [
         {**{key: run[key] for key in keys}, "msg_ts": run["create_ts"], "msg": "Assigning task"}
@@ -64,11 +66,13 @@ def get_log_messages(
 
 @hub_method("scheduler.getTaskRefusals", since=_SINCE)
 def get_task_refusals(call: MethodCall, clauses: Any = None, fields: Any = None) -> Any:
+    """Return which builders refused which tasks, and why."""
     return query_by_clauses([], clauses, fields or _REFUSAL_FIELDS, None)
 
 
 @hub_method("scheduler.getHostData", since=_SINCE)
 def get_host_data(call: MethodCall, hostID: Any = None) -> list[dict[str, Any]]:
+    """Return what builders told the scheduler."""
     if hostID is not None and type(hostID) is not int:
         raise hub_error("invalid input syntax for type integer")
     rows = call.state.rows("host") if hostID is None else call.state.rows("host", id=hostID)

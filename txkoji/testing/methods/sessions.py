@@ -41,6 +41,7 @@ def login(
     renew: bool = False,
     exclusive: bool = False,
 ) -> Any:
+    """Log in with a password; return the session."""
     _require_no_session(call)
     row = call.state.one("users", name=user)
     if row is None or not row.get("password") or row["password"] != password:
@@ -56,6 +57,7 @@ def ssl_login(
     renew: bool = False,
     exclusive: Any = None,
 ) -> Any:
+    """Log in by certificate or ticket; return the session."""
     if call.principal is not None:
         row = _user_of_principal(call, call.principal)
         name, authtype = str(row["name"]), GSSAPI
@@ -82,6 +84,7 @@ def _user_of_principal(call: MethodCall, principal: str) -> Row:
 
 @hub_method("logout")
 def logout(call: MethodCall, session_id: Any = None) -> None:
+    """End the session."""
     if call.session is None:
         raise AuthError("Not logged in")
     session: HubSession | None = call.session
@@ -95,6 +98,7 @@ def logout(call: MethodCall, session_id: Any = None) -> None:
 
 @hub_method("subsession")
 def subsession(call: MethodCall) -> Any:
+    """Return a session below this one."""
     if call.session is None:
         raise AuthError("Not logged in")
     session = call.session
@@ -107,6 +111,7 @@ def subsession(call: MethodCall) -> Any:
 
 @hub_method("logoutChild")
 def logout_child(call: MethodCall, session_id: Any) -> None:
+    """End a session below this one."""
     if call.session is None:
         raise AuthError("Not logged in")
     for other in call.hub.sessions:
@@ -116,6 +121,7 @@ def logout_child(call: MethodCall, session_id: Any) -> None:
 
 @hub_method("exclusiveSession")
 def exclusive_session(call: MethodCall, force: bool = False) -> None:
+    """Make the session the only one of its user."""
     if call.session is None:
         return
     for other in call.hub.sessions:
@@ -128,6 +134,7 @@ def exclusive_session(call: MethodCall, force: bool = False) -> None:
 
 @hub_method("sharedSession")
 def shared_session(call: MethodCall) -> None:
+    """Let the user have other sessions again."""
     if call.session is None:
         return
     call.hub.sessions.update(call.session, exclusive=False)
@@ -135,6 +142,7 @@ def shared_session(call: MethodCall) -> None:
 
 @hub_method("showSession")
 def show_session(call: MethodCall) -> str:
+    """Return the session that is used, as text."""
     if call.session is None:
         return "session: not logged in (no session header or session args)"
     return f"session {call.session.id}: {_info(call.session, details=True)}"
@@ -168,6 +176,7 @@ def _info(session: HubSession, details: bool) -> dict[str, Any]:
 
 @hub_method("getSessionInfo")
 def get_session_info(call: MethodCall, details: bool = False, user_id: Any = None) -> Any:
+    """Return the session that is used."""
     if call.session is None or call.user is None:
         return None
     if user_id is None:
@@ -179,6 +188,7 @@ def get_session_info(call: MethodCall, details: bool = False, user_id: Any = Non
 
 @hub_method("getLoggedInUser")
 def get_logged_in_user(call: MethodCall) -> Any:
+    """Return who is logged in."""
     if call.user is None:
         return None
     user = call.user
@@ -195,9 +205,11 @@ def get_logged_in_user(call: MethodCall) -> Any:
 
 @hub_method("error")
 def error(call: MethodCall) -> None:
+    """Fail, for tests."""
     raise GenericError("test error")
 
 
 @hub_method("fault")
 def fault(call: MethodCall) -> None:
+    """Fail with a fault, for tests."""
     raise hub_error("test exception")

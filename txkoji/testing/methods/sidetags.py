@@ -18,6 +18,7 @@ from txkoji.testing.tables.state import Row
 def create_side_tag(
     call: MethodCall, basetag: Any, debuginfo: bool = False, suffix: Any = None
 ) -> dict[str, Any]:
+    """Make a side tag and a target for it (plugin sidetag)."""
     if suffix and suffix not in call.hub.sidetag_suffixes:
         raise GenericError(f"{suffix} suffix is not allowed for sidetag")
     user = call.require_login()
@@ -48,6 +49,7 @@ def _side_tags(call: MethodCall) -> list[Row]:
 
 @hub_method("removeSideTag", plugin="sidetag")
 def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
+    """Remove a side tag and its target (plugin sidetag)."""
     user = call.require_login()
     tag = require_tag(call.state, sidetag)
     extra = tag_extra(call.state, tag["id"])
@@ -69,6 +71,7 @@ def edit_side_tag(
     extra: Any = None,
     remove_extra: Any = None,
 ) -> None:
+    """Change a side tag (plugin sidetag)."""
     user = call.require_login()
     tag = require_tag(call.state, sidetag)
     own = tag_extra(call.state, tag["id"])
@@ -101,6 +104,7 @@ def edit_side_tag(
 def list_side_tags(
     call: MethodCall, basetag: Any = None, user: Any = None, queryOpts: Any = None
 ) -> list[dict[str, Any]]:
+    """Return side tags (plugin sidetag)."""
     wanted = require_user(call.state, user) if user is not None else None
     base = require_tag(call.state, basetag) if basetag is not None else None
     rows = []

@@ -44,6 +44,7 @@ def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> Non
 
 @hub_method("addRPMSig", python_name="RootExports.addRPMSig")
 def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
+    """Add a signature (a base64 header) to an RPM."""
     call.require_permission("sign")
     require_type(data, str)
     row = require_rpm(call, an_rpm)
@@ -61,6 +62,7 @@ def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
 def delete_rpm_sig(
     call: MethodCall, rpminfo: Any, sigkey: Any = None, all_sigs: bool = False
 ) -> None:
+    """Delete a signature of an RPM."""
     call.require_permission("admin")
     row = require_rpm(call, rpminfo)
     found = [
@@ -76,6 +78,7 @@ def delete_rpm_sig(
 
 @hub_method("writeSignedRPM", python_name="RootExports.writeSignedRPM")
 def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
+    """Write the signed copy of an RPM."""
     call.require_permission("sign")
     row = require_rpm(call, an_rpm)
     if not call.state.rows("rpmsigs", rpm_id=row["id"], sigkey=sigkey):
@@ -89,6 +92,7 @@ def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = F
 def query_rpm_sigs(
     call: MethodCall, rpm_id: Any = None, sigkey: Any = None, queryOpts: Any = None
 ) -> Any:
+    """Return the signatures of RPMs."""
     if rpm_id is None and sigkey is None:
         raise GenericError("rpm_id or sigkey must be specified")
     wanted = None

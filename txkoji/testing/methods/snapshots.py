@@ -37,6 +37,7 @@ def snapshot_tag(
     event: Any = None,
     force: bool = False,
 ) -> None:
+    """Copy a tag into a new one."""
     user = call.require_permission("tag")
     state = call.state
     if builds and not pkgs:

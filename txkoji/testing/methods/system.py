@@ -20,21 +20,25 @@ from txkoji.testing.tables.state import HubState, Row
 
 @hub_method("hello")
 def hello(call: MethodCall, *args: Any) -> str:
+    """Return a greeting."""
     return "Hello World"
 
 
 @hub_method("echo")
 def echo(call: MethodCall, *args: Any) -> list[Any]:
+    """Return the arguments."""
     return list(args)
 
 
 @hub_method("getAPIVersion")
 def get_api_version(call: MethodCall) -> int:
+    """Return the version of the API, which is 1."""
     return 1
 
 
 @hub_method("getKojiVersion")
 def get_koji_version(call: MethodCall) -> str:
+    """Return the hub's version (hub 1.23)."""
     return call.hub.version
 
 
@@ -45,6 +49,7 @@ def _present(call: MethodCall) -> dict[str, HubMethod]:
 
 @hub_method("_listapi")
 def list_api(call: MethodCall) -> list[dict[str, Any]]:
+    """Return each method with its arguments."""
     api = []
     for name, function in _present(call).items():
         parameters = list(inspect.signature(function).parameters.values())[1:]
@@ -61,21 +66,25 @@ def list_api(call: MethodCall) -> list[dict[str, Any]]:
 
 @hub_method("system.listMethods")
 def list_methods(call: MethodCall) -> list[str]:
+    """Return the names of all methods."""
     return sorted(_present(call))
 
 
 @hub_method("system.methodSignature")
 def method_signature(call: MethodCall, method: str) -> str:
+    """Return the arguments of a method."""
     return "signatures not supported"
 
 
 @hub_method("system.methodHelp")
 def method_help(call: MethodCall, method: str) -> str:
+    """Return what a method says of itself."""
     return f"{method}{inspect.signature(find_method(call, method))}"
 
 
 @hub_method("listBTypes")
 def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> Any:
+    """Return the types of builds."""
     rows = [{"id": row["id"], "name": row["name"]} for row in call.state.rows("btype")]
     wanted = {key: query[key] for key in ("id", "name") if query and key in query}
     rows = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
@@ -84,11 +93,13 @@ def list_btypes(call: MethodCall, query: Any = None, queryOpts: Any = None) -> A
 
 @hub_method("listVolumes")
 def list_volumes(call: MethodCall) -> list[dict[str, Any]]:
+    """Return all volumes."""
     return call.state.rows("volume")
 
 
 @hub_method("getVolume")
 def get_volume(call: MethodCall, volume: Any, strict: bool = False) -> Any:
+    """Return a volume."""
     row = row_by_info(call.state, "volume", volume)
     if row is None and strict:
         raise GenericError(f"No such entry in table volume: {volume}")
@@ -110,17 +121,20 @@ def _filtered(rows: list[Any], options: dict[str, Any]) -> list[Any]:
 
 @hub_method("count")
 def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
+    """Return how long the list of a method is."""
     return len(_listed(call, methodName, args, kw))
 
 
 @hub_method("filterResults", python_name="filterResults")
 def filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
+    """Return a part of a method's list, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
     return _filtered(_listed(call, methodName, args, kw), options)
 
 
 @hub_method("countAndFilterResults", python_name="countAndFilterResults")
 def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
+    """Return the length of a method's list and a part of it, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
     rows = _listed(call, methodName, args, kw)
     return [len(rows), _filtered(rows, options)]
@@ -163,6 +177,7 @@ _SEARCHED: dict[str, tuple[str, Callable[[HubState, Row], str]]] = {
 
 @hub_method("search")
 def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: Any = None) -> Any:
+    """Search by name: matchType is glob, regexp or exact."""
     if type not in _SEARCHED:
         raise GenericError(f"No such search type: {type}")
     if matchType == "regexp":

@@ -46,6 +46,7 @@ def list_tagged(
     extra: bool = False,
     draft: Any = None,
 ) -> Any:
+    """Return the builds in a tag."""
     struct = (require_tag if strict else find_tag)(call.state, tag, event)
     if struct is None:
         return []
@@ -85,6 +86,7 @@ def get_latest_builds(
     type: Any = None,
     draft: Any = None,
 ) -> Any:
+    """Return the newest build of each package in a tag, inherited ones included."""
     _check_tag_name(call, tag)
     return list_tagged(
         call,
@@ -121,6 +123,7 @@ def list_tagged_rpms(
     extra: bool = True,
     draft: Any = None,
 ) -> Any:
+    """Return the RPMs in a tag, and their builds."""
     builds = list_tagged(
         call,
         tag,
@@ -164,6 +167,7 @@ def get_latest_rpms(
     type: Any = None,
     draft: Any = None,
 ) -> Any:
+    """Return the RPMs of a tag's newest builds, and those builds."""
     _check_tag_name(call, tag)
     return list_tagged_rpms(
         call,
@@ -184,6 +188,7 @@ def get_latest_rpms(
 def untagged_builds(
     call: MethodCall, name: Any = None, queryOpts: Any = None, draft: Any = None
 ) -> Any:
+    """Return the builds in no tag."""
     tagged = {row["build_id"] for row in call.state.active("tag_listing")}
     rows = []
     for row in call.state.rows("build", state=BUILD_STATES["COMPLETE"]):

@@ -113,6 +113,7 @@ def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[
 def tag_build(
     call: MethodCall, tag: Any, build: Any, force: bool = False, fromtag: Any = None
 ) -> int:
+    """Start the tagging of a build; return the task's id."""
     call.require_login()
     found, row = _checked(call, tag, build, force)
     from_id = None
@@ -127,6 +128,7 @@ def tag_build(
 
 @hub_method("moveBuild", python_name="RootExports.moveBuild")
 def move_build(call: MethodCall, tag1: Any, tag2: Any, build: Any, force: bool = False) -> int:
+    """Start the move of a build; return the task's id."""
     return int(tag_build(call, tag2, build, force, fromtag=tag1))
 
 
@@ -134,6 +136,7 @@ def move_build(call: MethodCall, tag1: Any, tag2: Any, build: Any, force: bool =
 def move_all_builds(
     call: MethodCall, tag1: Any, tag2: Any, package: Any, force: bool = False
 ) -> list[int]:
+    """Start the move of a package's builds; return the tasks' ids."""
     call.require_login()
     source = require_tag(call.state, tag1)
     row = require_package(call.state, package)
@@ -150,6 +153,7 @@ def move_all_builds(
 def untag_build(
     call: MethodCall, tag: Any, build: Any, strict: bool = True, force: bool = False
 ) -> None:
+    """Take a build out of a tag."""
     user = call.require_login()
     row = require_build_row(call.state, build)
     found = require_tag(call.state, tag)
@@ -163,6 +167,7 @@ def untag_build(
 def tag_build_bypass(
     call: MethodCall, tag: Any, build: Any, force: bool = False, notify: bool = False
 ) -> None:
+    """Tag a build at once, without a task. Needs the permission tag."""
     user = call.require_permission("tag")
     found, row = _checked(call, tag, build, force)
     tag_build_row(call.state, found["id"], row, user["id"], force=force)
@@ -177,12 +182,14 @@ def untag_build_bypass(
     force: bool = False,
     notify: bool = False,
 ) -> None:
+    """Untag a build without policy. Needs the permission tag."""
     call.require_permission("tag")
     untag_build(call, tag, build, strict, force)
 
 
 @hub_method("massTag", python_name="RootExports.massTag", since=(1, 30))
 def mass_tag(call: MethodCall, tag: Any, builds: Any) -> None:
+    """Tag many builds at once, unchecked. Needs the permission tag."""
     user = call.require_permission("tag")
     found = require_tag(call.state, tag)
     if not isinstance(builds, list):

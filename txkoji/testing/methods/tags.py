@@ -32,6 +32,7 @@ from txkoji.testing.tables.state import Row
 def get_tag(
     call: MethodCall, tagInfo: Any, strict: bool = False, event: Any = None, blocked: bool = False
 ) -> Any:
+    """Return a tag."""
     tag = (require_tag if strict else find_tag)(call.state, tagInfo, event)
     if tag is None:
         return None
@@ -41,6 +42,7 @@ def get_tag(
 
 @hub_method("getTagID")
 def get_tag_id(call: MethodCall, info: Any, strict: bool = False, create: bool = False) -> Any:
+    """Return the id of a tag."""
     return (require_tag_id if strict else find_tag_id)(call.state, info)
 
 
@@ -53,6 +55,7 @@ def list_tags(
     queryOpts: Any = None,
     pattern: Any = None,
 ) -> Any:
+    """Return tags: all, or those of a build or package."""
     state = call.state
     wanted: set[int] | None = None
     entries: dict[int, Row] = {}
@@ -97,6 +100,7 @@ def create_tag(
     maven_include_all: bool = False,
     extra: Any = None,
 ) -> int:
+    """Make a tag; return its id."""
     user = call.require_permission("tag")
     _check_maven(call, maven_support or maven_include_all)
     permission = call.state.one("permissions", name=perm) if isinstance(perm, str) else None
@@ -173,6 +177,7 @@ def link_tags(call: MethodCall, user_id: int, child: int, parent: int, priority:
 
 @hub_method("editTag2")
 def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
+    """Change a tag: what is named."""
     user = call.require_permission("tag")
     state = call.state
     tag = require_tag(state, tagInfo)
@@ -225,6 +230,7 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
 
 @hub_method("deleteTag")
 def delete_tag(call: MethodCall, tagInfo: Any) -> None:
+    """Delete a tag."""
     user = call.require_permission("tag")
     drop_tag(call, user["id"], tagInfo)
 
@@ -241,6 +247,7 @@ def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
 
 @hub_method("getBuildConfig")
 def get_build_config(call: MethodCall, tag: Any, event: Any = None) -> Any:
+    """Return what a build in a tag is configured with, inherited."""
     struct = get_tag(call, tag, strict=True, event=event)
     own_arches = bool(struct["arches"])
     origin: dict[str, Any] = {"extra": {}, "arches": None}
@@ -266,6 +273,7 @@ def _link_struct(call: MethodCall, link: Row) -> dict[str, Any]:
 
 @hub_method("getInheritanceData")
 def get_inheritance_data(call: MethodCall, tag: Any, event: Any = None) -> list[dict[str, Any]]:
+    """Return a tag's own parents."""
     tag_id = require_tag_id(call.state, tag)
     links = call.state.active("tag_inheritance", event, tag_id=tag_id)
     return [_link_struct(call, link) for link in sorted(links, key=lambda row: row["priority"])]
@@ -277,6 +285,7 @@ def _optional_integer(value: Any) -> int | None:
 
 @hub_method("setInheritanceData")
 def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = False) -> None:
+    """Change a tag's parents."""
     user = call.require_permission("tag")
     tag_id = require_tag_id(call.state, tag)
     changed = {link["parent_id"] for link in data}
@@ -318,6 +327,7 @@ def get_full_inheritance(
     call: MethodCall, tag: Any, event: Any = None, reverse: bool = False, **kwargs: Any
 ) -> list[dict[str, Any]]:
     # A hub checks names only.
+    """Return all that a tag inherits from, in order."""
     tag_id = tag if type(tag) is int else require_tag_id(call.state, tag)
     if reverse:
         return list(_descendants(call, tag_id, event, 1))

@@ -18,6 +18,7 @@ from txkoji.testing.tables.queries import apply_query_options
 
 @hub_method("getBuildTarget")
 def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: bool = False) -> Any:
+    """Return a build target."""
     return (require_target if strict else find_target)(call.state, info, event)
 
 
@@ -30,6 +31,7 @@ def get_build_targets(
     destTagID: Any = None,
     queryOpts: Any = None,
 ) -> Any:
+    """Return build targets."""
     state = call.state
     rows = []
     build_tag = require_tag_id(state, buildTagID) if buildTagID is not None else None
@@ -48,6 +50,7 @@ def get_build_targets(
 
 @hub_method("createBuildTarget")
 def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: Any) -> None:
+    """Make a build target."""
     user = call.require_permission("target")
     insert_target(call, user["id"], name, build_tag, dest_tag)
 
@@ -74,6 +77,7 @@ def insert_target(call: MethodCall, user_id: int, name: str, build_tag: Any, des
 def edit_build_target(
     call: MethodCall, buildTargetInfo: Any, name: str, build_tag: Any, dest_tag: Any
 ) -> None:
+    """Change a build target."""
     user = call.require_permission("target")
     state = call.state
     target = require_target(state, buildTargetInfo)
@@ -95,6 +99,7 @@ def edit_build_target(
 
 @hub_method("deleteBuildTarget")
 def delete_build_target(call: MethodCall, buildTargetInfo: Any) -> None:
+    """Delete a build target."""
     user = call.require_permission("target")
     drop_target(call, user["id"], buildTargetInfo)
 

@@ -137,6 +137,7 @@ def build(
     priority: Any = None,
     channel: Any = None,
 ) -> int:
+    """Start the build of a package; return the task's id. See Connection.submit."""
     call.require_login()
     require_type(src, str)
     if opts is None:
@@ -154,6 +155,7 @@ def chain_build(
     priority: Any = None,
     channel: Any = None,
 ) -> int:
+    """Start builds one level after the other; return the task's id."""
     call.require_login()
     require_type(srcs, list)
     absolute = absolute_priority(call, priority)
@@ -164,6 +166,7 @@ def chain_build(
 
 @hub_method("makeTask", python_name="RootExports.makeTask")
 def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -> int:
+    """Make a task of any kind; return its id. Needs admin."""
     call.require_permission("admin")
     if "owner" in opts:
         raise ActionNotAllowed("The owner option is not allowed here")
@@ -182,6 +185,7 @@ def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -
 
 @hub_method("resubmitTask", python_name="RootExports.resubmitTask")
 def resubmit_task(call: MethodCall, taskID: int) -> int:
+    """Start a failed or canceled top-level task again; return the new task's id."""
     user = call.require_login()
     row = _task(call, taskID, f"No such task: {taskID!r}")
     if row["state"] not in (CANCELED, FAILED):
@@ -215,6 +219,7 @@ def _may_cancel(call: MethodCall, row: Row) -> None:
 
 @hub_method("cancelTask", python_name="RootExports.cancelTask")
 def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
+    """Cancel a task, and those below it."""
     row = _task(call, task_id, f"No such task: {task_id!r}")
     _may_cancel(call, row)
     call.hub.builder.cancel(row["id"], recurse=recurse)
@@ -222,6 +227,7 @@ def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
 
 @hub_method("cancelTaskFull", python_name="RootExports.cancelTaskFull")
 def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> None:
+    """Cancel a top-level task and all below it. Needs admin."""
     call.require_permission("admin")
     row = _task(call, task_id)
     if strict and row["parent"] is not None:
@@ -231,6 +237,7 @@ def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> Non
 
 @hub_method("cancelTaskChildren", python_name="RootExports.cancelTaskChildren")
 def cancel_task_children(call: MethodCall, task_id: Any) -> None:
+    """Cancel what is below a task."""
     row = _task(call, task_id, f"No such task: {task_id!r}")
     _may_cancel(call, row)
     for child in call.hub.task_children(row["id"]):
@@ -239,6 +246,7 @@ def cancel_task_children(call: MethodCall, task_id: Any) -> None:
 
 @hub_method("setTaskPriority", python_name="RootExports.setTaskPriority")
 def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bool = True) -> None:
+    """Set a task's priority, absolute: lower is sooner. Needs admin."""
     call.require_permission("admin")
     row = _task(call, task_id, f"No such task: {task_id!r}")
     if row["state"] in FINISHED:
@@ -254,6 +262,7 @@ def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bo
 def assign_task(
     call: MethodCall, task_id: Any, host: Any, force: bool = False, override: bool = False
 ) -> bool:
+    """Assign a task to a builder. Needs admin."""
     call.require_permission("admin")
     row = _task(call, task_id)
     host_row = require_host(call.state, host)
@@ -265,6 +274,7 @@ def assign_task(
 
 @hub_method("freeTask", python_name="RootExports.freeTask")
 def free_task(call: MethodCall, task_id: Any) -> None:
+    """Give an assigned or open task back to the queue. Needs admin."""
     call.require_permission("admin")
     row = _task(call, task_id)
     if row["state"] in FINISHED:
@@ -280,6 +290,7 @@ def free_task(call: MethodCall, task_id: Any) -> None:
 def get_task_info(
     call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
 ) -> Any:
+    """Return a task, its request included."""
     if isinstance(task_id, list):
         return [_info(call, each, request, strict) for each in task_id]
     return _info(call, task_id, request, strict)
@@ -298,6 +309,7 @@ def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
 def get_task_children(
     call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
 ) -> Any:
+    """Return the tasks right below one."""
     number = integer(task_id)
     if strict:
         _task(call, number)
@@ -306,6 +318,7 @@ def get_task_children(
 
 @hub_method("getTaskDescendents", python_name="RootExports.getTaskDescendents")
 def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) -> dict[str, Any]:
+    """Return all tasks below one, the older first."""
     tree: dict[str, Any] = {}
     waiting = [integer(task_id)]
     while waiting:
@@ -318,16 +331,19 @@ def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) 
 
 @hub_method("getTaskRequest", python_name="RootExports.getTaskRequest")
 def get_task_request(call: MethodCall, taskId: Any) -> Any:
+    """Return the arguments of a task."""
     return _task(call, taskId)["request"]
 
 
 @hub_method("taskFinished", python_name="RootExports.taskFinished")
 def task_finished(call: MethodCall, taskId: Any) -> bool:
+    """Tell whether a task is closed, failed or canceled."""
     return _task(call, taskId)["state"] in FINISHED
 
 
 @hub_method("getTaskResult", python_name="RootExports.getTaskResult")
 def get_task_result(call: MethodCall, taskId: Any, raise_fault: bool = True) -> Any:
+    """Return a closed task's result; fail with a failed task's own fault."""
     row = _task(call, taskId, "No such task")
     if row["state"] == CANCELED:
         raise GenericError(f"Task {taskId} is canceled")
@@ -416,6 +432,7 @@ def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
 
 @hub_method("listTasks", python_name="RootExports.listTasks")
 def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any:
+    """Return tasks, their requests and results decoded."""
     opts = opts or {}
     for name in ("arch", "not_arch", "state", "not_state"):
         if opts.get(name) is not None and not isinstance(opts[name], list):

@@ -43,6 +43,7 @@ def insert_user(
 
 
 def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
+    """Return a user as the hub's methods do."""
     struct = {key: row[key] for key in ("id", "name", "status", "usertype")}
     if principals:
         struct["krb_principals"] = list(row["krb_principals"])
@@ -57,6 +58,7 @@ def get_user(
     krb_princs: bool = True,
     groups: bool = False,
 ) -> Any:
+    """Return a user; without arguments, who is logged in."""
     if userInfo is None:
         if call.user is None:
             raise GenericError("not logged in")
@@ -79,6 +81,7 @@ def list_users(
     perm: Any = None,
     inherited_perm: bool = False,
 ) -> Any:
+    """Return users."""
     if perm is not None and call.state.one("permissions", name=perm) is None:
         raise GenericError(f"No such entry in table permissions: {perm}")
     rows = [
@@ -95,6 +98,7 @@ def list_users(
 def create_user(
     call: MethodCall, username: str, status: Any = None, krb_principal: Any = None
 ) -> int:
+    """Make a user; return the id."""
     call.require_permission("admin")
     check_name(username)
     if call.state.one("users", name=username):
@@ -116,6 +120,7 @@ def _check_principal(call: MethodCall, principal: Any) -> None:
 
 @hub_method("addUserKrbPrincipal")
 def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
+    """Give a user a Kerberos principal; return the user's id."""
     call.require_permission("admin")
     row = require_user(call.state, user)
     _check_principal(call, krb_principal)
@@ -125,6 +130,7 @@ def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> i
 
 @hub_method("removeUserKrbPrincipal")
 def remove_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
+    """Take a Kerberos principal from a user; return the user's id."""
     call.require_permission("admin")
     row = require_user(call.state, user)
     if krb_principal not in row["krb_principals"]:
@@ -140,6 +146,7 @@ def remove_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -
 def edit_user(
     call: MethodCall, userInfo: Any, name: Any = None, krb_principal_mappings: Any = None
 ) -> None:
+    """Change a user."""
     call.require_permission("admin")
     row = require_user(call.state, userInfo)
     if name and name != row["name"]:
@@ -163,16 +170,19 @@ def _switch_user(call: MethodCall, username: Any, status: int) -> None:
 
 @hub_method("disableUser")
 def disable_user(call: MethodCall, username: Any) -> None:
+    """Let a user not log in."""
     _switch_user(call, username, 1)
 
 
 @hub_method("enableUser")
 def enable_user(call: MethodCall, username: Any) -> None:
+    """Let a user log in again."""
     _switch_user(call, username, 0)
 
 
 @hub_method("editPermission")
 def edit_permission(call: MethodCall, permission: Any, description: Any) -> None:
+    """Describe a permission."""
     call.require_permission("admin")
     row = call.state.one("permissions", name=permission)
     if row is None:
@@ -182,23 +192,27 @@ def edit_permission(call: MethodCall, permission: Any, description: Any) -> None
 
 @hub_method("getPerms")
 def get_perms(call: MethodCall) -> list[str]:
+    """Return the permissions of who is logged in."""
     return sorted(held_permissions(call.state, call.user["id"])) if call.user else []
 
 
 @hub_method("getUserPerms")
 def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = True) -> list[str]:
+    """Return the permissions of a user."""
     user = call.user if userID is None else require_user(call.state, userID)
     return sorted(held_permissions(call.state, user["id"])) if user else []
 
 
 @hub_method("getUserPermsInheritance")
 def get_user_perms_inheritance(call: MethodCall, userID: Any) -> dict[str, list[None]]:
+    """Return where a user has each permission from."""
     user = require_user(call.state, userID)
     return {name: [None] for name in sorted(held_permissions(call.state, user["id"]))}
 
 
 @hub_method("hasPerm")
 def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
+    """Tell whether who is logged in has a permission."""
     if strict and call.state.one("permissions", name=perm) is None:
         raise GenericError(f"No such permission {perm} defined")
     # Unlike elsewhere, `admin` does not imply the permission.
@@ -207,6 +221,7 @@ def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
 
 @hub_method("getAllPerms")
 def get_all_perms(call: MethodCall) -> list[dict[str, Any]]:
+    """Return all permissions that there are."""
     return [
         {"description": row["description"], "id": row["id"], "name": row["name"]}
         for row in call.state.rows("permissions")
@@ -217,6 +232,7 @@ def get_all_perms(call: MethodCall) -> list[dict[str, Any]]:
 def grant_permission(
     call: MethodCall, userinfo: Any, permission: Any, create: bool = False, description: Any = None
 ) -> None:
+    """Give a user a permission."""
     granter = call.require_permission("admin")
     user = require_user(call.state, userinfo)
     row = call.state.one("permissions", name=permission)
@@ -232,6 +248,7 @@ def grant_permission(
 
 @hub_method("revokePermission")
 def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
+    """Take a permission from a user."""
     revoker = call.require_permission("admin")
     user = require_user(call.state, userinfo)
     row = call.state.one("permissions", name=permission)

@@ -13,6 +13,7 @@ from txkoji.testing.tables.lookups.targets import require_target
 
 @hub_method("winEnabled", python_name="RootExports.winEnabled")
 def win_enabled(call: MethodCall) -> bool:
+    """Tell whether the hub takes Windows builds."""
     return call.hub.win_enabled
 
 
@@ -26,6 +27,7 @@ def win_build(
     priority: Any = None,
     channel: Any = "vm",
 ) -> int:
+    """Start a build on Windows; return the task's id."""
     call.require_login()
     if not call.hub.win_enabled:
         raise GenericError("Windows support not enabled")

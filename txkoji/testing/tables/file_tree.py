@@ -94,10 +94,12 @@ class DiskFileTree(FileTree):
 
     @override
     def write(self, path: str, data: bytes) -> None:
+        """Write a whole file."""
         self.write_at(path, 0, data, truncate=True)
 
     @override
     def write_at(self, path: str, offset: int, data: bytes, *, truncate: bool = False) -> None:
+        """Write a part of a file."""
         full = self._directory / path
         full.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(full, os.O_RDWR | os.O_CREAT, 0o644)
@@ -112,35 +114,43 @@ class DiskFileTree(FileTree):
 
     @override
     def append(self, path: str, data: bytes) -> None:
+        """Append to a file."""
         self.write_at(path, self.size(path) if self.exists(path) else 0, data)
 
     @override
     def copy(self, source: str, destination: str) -> None:
+        """Copy a file."""
         self.write(destination, self.read(source))
 
     @override
     def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
+        """Return the bytes of a file."""
         with (self._directory / path).open("rb") as file:
             file.seek(offset)
             return file.read(size)
 
     @override
     def size(self, path: str) -> int:
+        """Return the size of a file in bytes."""
         return (self._directory / path).stat().st_size
 
     @override
     def modified(self, path: str) -> float:
+        """Return when a file was written, in seconds since the epoch."""
         return (self._directory / path).stat().st_mtime
 
     @override
     def exists(self, path: str) -> bool:
+        """Tell whether there is such a file."""
         return (self._directory / path).is_file()
 
     @override
     def walk(self, directory: str) -> Iterator[str]:
+        """Yield the paths of all files below a directory."""
         top = self._directory / directory
         yield from sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file())
 
     @override
     def remove(self, path: str) -> None:
+        """Remove a file."""
         (self._directory / path).unlink()
