@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from buildbot_koji.words import clock_time
 from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
 
-__all__ = ["explain", "one_line", "unreachable"]
+__all__ = ["explain", "one_line", "unreachable", "with_remedy"]
 
 PLUGINS = {
     "buildContainer": "koji-containerbuild",
@@ -20,6 +22,25 @@ PLUGINS = {
     "saveFailedTree": "save_failed_tree",
 }
 """The hub plugin that adds a method."""
+
+
+_NOT_LISTED = re.compile(
+    r"[Pp]ackage (?:\([a-z]{1,20}\) )?([^\s()]{1,250}) not in list for(?: tag)? ([^\s()]{1,250})"
+)
+"""What hubs say of a package that is not listed in a tag."""
+
+
+def with_remedy(text: str) -> str:
+    """Return what a hub or a task said, with the command that helps where there is one.
+
+    Args:
+        text: one line.
+    """
+    found = _NOT_LISTED.search(text)
+    if found is None or "koji add-pkg" in text:
+        return text
+    package, tag = found.groups()
+    return f"{text}: koji add-pkg --owner OWNER {tag} {package}"
 
 
 def one_line(error: BaseException) -> str:
@@ -53,4 +74,4 @@ def explain(error: KojiException) -> str:
         return f"the hub has no {method}: it is older than this method, or a plugin is missing"
     if isinstance(error, ActionNotAllowed):
         return f"the hub does not allow it: {one_line(error)}"
-    return one_line(error)
+    return with_remedy(one_line(error))

@@ -41,6 +41,7 @@ class Profile:
         user: the name for a login by password, or None.
         password: the password for it, or None. It is left out of the repr.
         cert: the client certificate with its key, or None.
+        cert_name: what messages call ``cert``, where its path means nothing to a reader; or None.
         serverca: the CA file that the hub's certificate is checked with; None for the system's.
         no_ssl_verify: don't check the hub's certificate.
         principal: the Kerberos principal, or None.
@@ -63,6 +64,7 @@ class Profile:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     cert: str | None = None
+    cert_name: str | None = field(default=None, compare=False)
     serverca: str | None = None
     no_ssl_verify: bool = False
     principal: str | None = None

@@ -6,9 +6,10 @@ message ("must be ..."), or None.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,6 +52,37 @@ def is_renderable(value: Any, *, depth: int = 0) -> bool:
         value = list(value.values())
     within = isinstance(value, (list, tuple)) and depth < MAX_DEPTH
     return within and any(is_renderable(each, depth=depth + 1) for each in value)
+
+
+_PLACEHOLDER = re.compile(r"%\((?:prop|src|secret|kw|worker):[^()]{1,200}\)s")
+
+
+def literal_placeholder(value: Any, *, depth: int = 0) -> str | None:
+    """Return the first ``%(prop:...)s`` in the plain strings of a value, which nothing renders."""
+    if isinstance(value, str):
+        found = _PLACEHOLDER.search(value)
+        return None if found is None else found[0]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, (list, tuple)) or depth >= MAX_DEPTH:
+        return None
+    inside = (literal_placeholder(each, depth=depth + 1) for each in value)
+    return next((each for each in inside if each is not None), None)
+
+
+ALIKE = 0.7
+"""How like a name a misspelled one must be to be taken for it, from 0 to 1."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelled one is most like, None if it is like none."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=ALIKE)), None)
+
+
+def did_you_mean(name: Any, known: Iterable[str], before: str = ": ") -> str:
+    """Return the end of a message about a name that is not known; empty if it is like none."""
+    meant = nearest(name, known) if isinstance(name, str) else None
+    return "" if meant is None else f"{before}did you mean {meant}?"
 
 
 def words(value: Any) -> list[Any]:
@@ -128,8 +160,13 @@ def strings(value: Any) -> str | None:
 def one_of(*words: str) -> Check:
     """Make a check for one of some strings."""
     wanted = f"must be {' or '.join(repr(word) for word in words)}"
-    # A renderable, compared with a string, is yet another renderable, and true.
-    return lambda value: None if isinstance(value, str) and value in words else wanted
+
+    def check(value: Any) -> str | None:
+        # A renderable, compared with a string, is yet another renderable, and true.
+        good = isinstance(value, str) and value in words
+        return None if good else f"{wanted}{did_you_mean(value, words)}"
+
+    return check
 
 
 def several_of(*words: str) -> Check:
@@ -137,9 +174,16 @@ def several_of(*words: str) -> Check:
 
     def check(value: Any) -> str | None:
         good = texts(value) is None and not set(value) - set(words)
-        return None if good else f"must be a list out of {', '.join(words)}"
+        if good:
+            return None
+        odd = next((each for each in _listed(value) if each not in words), None)
+        return f"must be a list out of {', '.join(words)}{did_you_mean(odd, words)}"
 
     return check
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def regex(value: Any) -> str | None:
@@ -311,10 +355,12 @@ def source(value: Any) -> str | None:
         return complaint
     scheme, separator, _ = value.partition("://")
     if not separator:
-        uploaded = value.endswith(".src.rpm") and not value.startswith("/")
+        is_rpm = value.endswith(".src.rpm")
+        if is_rpm and ("/" not in value or value.startswith(("/", ".", "~"))):
+            return "is a file of this machine: use KojiBuildSRPM, which uploads it"
         return (
             None
-            if uploaded
+            if is_rpm
             else "must be an SCM URL such as git+https://host/path.git#ref, or the hub's path of an"
             " uploaded .src.rpm"
         )

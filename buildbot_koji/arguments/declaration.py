@@ -12,7 +12,15 @@ from typing import Any, Literal
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.checks import Check, is_renderable
 
-__all__ = ["Argument", "argument", "described", "documentation", "mistakes", "signature"]
+__all__ = [
+    "Argument",
+    "argument",
+    "described",
+    "documentation",
+    "from_renderable",
+    "mistakes",
+    "signature",
+]
 
 LONGEST_VALUE = 200
 """Characters of a value that a message shows."""
@@ -51,6 +59,9 @@ class Argument:
 
     def complaint(self, value: Any) -> str | None:
         """Return what is wrong with a value that is not None, or None."""
+        literal = checks.literal_placeholder(value)
+        if literal is not None:
+            return f"holds {literal}, which a plain string keeps as it is{self._instead()}"
         is_later = is_renderable(value)
         if is_later and self.renderable is True:
             return None
@@ -58,6 +69,11 @@ class Argument:
         if found is not None and is_later and not self.renderable:
             return "can't be a renderable: it is evaluated without a build"
         return found
+
+    def _instead(self) -> str:
+        return (
+            ": use util.Interpolate" if self.renderable else ": there is no build to take it from"
+        )
 
     def is_given(self, value: Any) -> bool:
         """Tell whether a value is surely another than the default."""
@@ -119,6 +135,22 @@ def mistakes(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> li
     found = [*_missing(arguments, values), *wrong_values(arguments, values)]
     # How values go together matters once each is good by itself.
     return found or [*_excluded(arguments, values), *_unmet(arguments, values)]
+
+
+def from_renderable(complaint: str, given: Mapping[str, Any]) -> str:
+    """Return a complaint about a rendered value, with the renderable that it comes from.
+
+    Args:
+        complaint: a line of :func:`mistakes`.
+        given: the renderables that the configuration gives, by the names of the arguments.
+    """
+    for name, value in given.items():
+        shown = _shortened(repr(value))
+        if complaint.startswith(f"{name} is missing"):
+            return f"{name} is missing: {shown} renders to nothing"
+        if complaint.startswith(f"{name}="):
+            return f"{complaint} (it comes from {shown})"
+    return complaint
 
 
 def _missing(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> Iterator[str]:

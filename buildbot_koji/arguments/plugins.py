@@ -14,7 +14,6 @@ docstring, and the reference pages in ``docs/``. Each kind of plugin has a paren
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -23,18 +22,20 @@ from buildbot.config.errors import error as config_error
 from buildbot.process.buildstep import BuildStep
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.checks import is_renderable
 from buildbot_koji.arguments.declaration import (
     Argument,
     documentation,
+    from_renderable,
     mistakes,
     signature,
     wrong_values,
 )
+from buildbot_koji.arguments.places import Place, place_in_config
+from txkoji import profiles
+from txkoji.exceptions import ConfigurationError, ProfileNotFound
 
 __all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredStep"]
-
-ALIKE = 0.7
-"""How like an argument a misspelled one must be to be taken for it, from 0 to 1."""
 
 
 class DeclaredArguments:
@@ -105,9 +106,42 @@ class DeclaredArguments:
         """
         return ()
 
+    def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterable[str]:
+        """Return what is wrong with good values on this machine, or beside other plugins.
+
+        That is checked while Buildbot loads a configuration, and only then. A subclass may know
+        more.
+
+        Args:
+            values: the arguments by their names.
+            place: the line that makes the plugin.
+        """
+        profile = values.get("profile")
+        if isinstance(profile, str) and "profile" in self.arguments:
+            try:
+                profiles.load(profile)
+            except ProfileNotFound as error:
+                yield f"{error}{checks.did_you_mean(profile, profiles.names(), '; ')}"
+            except ConfigurationError as error:
+                yield str(error)
+
     def _report(self, complaints: Iterable[str]) -> None:
+        place = None
         for complaint in complaints:
-            config_error(f"{type(self).__name__}: {complaint}")
+            place = place or place_in_config()
+            where = "" if place is None else f"{place}: "
+            config_error(f"{where}{type(self).__name__}: {complaint}")
+
+    def _check(self, values: Mapping[str, Any]) -> None:
+        """Report each mistake in values, and in the files that they name."""
+        complaints = self.complaints_about(values)
+        self._report(complaints)
+        place = None if complaints else place_in_config()
+        if place is not None:
+            # All plugins of a hub name the same profile: once is enough.
+            self._report(
+                each for each in self.complaints_at_load(values, place) if place.note(each) is None
+            )
 
     def _take(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -125,8 +159,8 @@ class DeclaredArguments:
         for name in unknown:
             value = given.pop(name)
             known = [*self.arguments, *self.passed_on]
-            meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=ALIKE)), None)
-            hint = f": did you mean {meant}?" if meant else ""
+            meant = checks.nearest(name, known)
+            hint = checks.did_you_mean(name, known)
             self._report([f"{name} is not an argument of {plugin}{hint}"])
             if meant is not None and meant in self.arguments:
                 # It must not be reported as missing, too.
@@ -159,8 +193,9 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         values, others = self._take(args, kwargs)
         for name, value in values.items():
             setattr(self, name, value)
+        self._unrendered = values
         super().__init__(**others)
-        self._report(self.complaints())
+        self._check(values)
 
     def declared_values(self) -> Mapping[str, Any]:
         """Return the values of all arguments, rendered or not."""
@@ -173,7 +208,13 @@ class DeclaredStep(DeclaredArguments, BuildStep):
 
     def complaints(self) -> list[str]:
         """Return one line for each mistake in the arguments that are known by now."""
-        return self.complaints_about({name: getattr(self, name) for name in self.arguments})
+        found = self.complaints_about({name: getattr(self, name) for name in self.arguments})
+        given = {
+            name: value
+            for name, value in self._unrendered.items()
+            if is_renderable(value) and not self.arguments[name].secret
+        }
+        return [from_renderable(each, given) for each in found]
 
     def hub_options(self) -> dict[str, Any]:
         """Return the options of a hub call, without those that have the hub's own defaults."""
@@ -214,7 +255,7 @@ class DeclaredService(DeclaredArguments):
 
     def checkConfig(self, *_args: Any, **values: Any) -> None:
         """Check the arguments; each mistake is a line of ``buildbot checkconfig``."""
-        self._report(self.complaints_about(values))
+        self._check(values)
 
 
 class DeclaredObject(DeclaredArguments):
@@ -222,7 +263,7 @@ class DeclaredObject(DeclaredArguments):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._values, others = self._take(args, kwargs)
-        self._report(self.complaints_about(self._values))
+        self._check(self._values)
         super().__init__(**others)
 
     def declared_values(self) -> Mapping[str, Any]:

@@ -33,8 +33,11 @@ def _events(value: Any) -> str | None:
     if complaint is not None:
         return complaint
     unknown = [each for each in value if not any(matches(name, [each]) for name in EVENT_NAMES)]
-    known = f"there are {', '.join(EVENT_NAMES)}"
-    return f"names no event: there is no {unknown[0]!r}; {known}" if unknown else None
+    if not unknown:
+        return None
+    meant = checks.did_you_mean(unknown[0], EVENT_NAMES)
+    known = f"; there are {', '.join(EVENT_NAMES)}"
+    return f"names no event: there is no {unknown[0]!r}{meant or known}"
 
 
 class KojiChangeFilter(DeclaredObject, ChangeFilter):

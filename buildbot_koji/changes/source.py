@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.changes.listener import Listener
 from buildbot_koji.changes.options import SourceLimits, SourceOptions
@@ -36,7 +37,9 @@ def _events(value: Any) -> str | None:
         return complaint
     unknown = sorted(set(value) - set(EVENT_NAMES))
     if unknown:
-        return f"names no event: there is no {unknown[0]!r}; there are {', '.join(EVENT_NAMES)}"
+        meant = checks.did_you_mean(unknown[0], EVENT_NAMES)
+        known = f"; there are {', '.join(EVENT_NAMES)}"
+        return f"names no event: there is no {unknown[0]!r}{meant or known}"
     return None if value else "must name at least one event"
 
 
@@ -175,6 +178,17 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     def default_name(self, values: Mapping[str, Any]) -> str:
         """Return the name of a source that is given none."""
         return f"KojiChangeSource-{profile_name(values['profile'])}"
+
+    def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
+        """Also find a second source of the same name, which Buildbot would silently drop."""
+        yield from super().complaints_at_load(values, place)
+        name = self.declared_values()["name"]
+        first = place.note(("change source", name))
+        if first is not None:
+            yield (
+                f"name={name!r} is that of the source in {first}: Buildbot keeps one of them; give"
+                " each its own name"
+            )
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what the events require, and what is wrong with the times."""

@@ -20,7 +20,9 @@ from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
+from buildbot_koji.hubs import keytabs
 from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.hub import NamedHub
 from txkoji import Connection, profiles
@@ -31,9 +33,6 @@ __all__ = ["KojiHub", "RenderedHub", "check_hub", "profile_name"]
 
 _WAYS = {"kerberos": ("keytab", "principal"), "password": ("password", "user"), "ssl": ("cert",)}
 """The ``authtype`` of each way to log in, and the arguments that belong to it."""
-
-KEYTAB_MAGIC = b"\x05"
-"""How every keytab begins (MIT Kerberos: the keytab file format)."""
 
 _SALT = secrets.token_bytes(16)
 """Makes the names of two hubs differ when a secret does, and tells nobody what the secret is."""
@@ -89,6 +88,24 @@ class KojiHub(DeclaredObject):
         if len(ways) > 1:
             yield f"{' and '.join(ways)} exclude each other: choose one way to log in"
 
+    def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
+        """Also read the keytab and the certificate that are given as files."""
+        yield from super().complaints_at_load(values, place)
+        principal = values["principal"]
+        for name in ("keytab", "cert"):
+            value = values[name]
+            if isinstance(value, str):
+                try:
+                    data = _content(name, value) or Path(value).read_bytes()
+                except BrokenConfiguration as error:
+                    yield str(error)
+                except OSError as error:
+                    yield f"{name}: can't read {value}: {error.strerror}"
+                else:
+                    if name == "keytab":
+                        known = principal if isinstance(principal, str) else None
+                        yield from _complaints_about_keytab(value, data, known)
+
     def __repr__(self) -> str:
         return f"KojiHub({self.profile!r})"
 
@@ -134,6 +151,9 @@ class RenderedHub:
     def __repr__(self) -> str:
         return f"RenderedHub({self._values['profile']!r})"
 
+    def _shown(self) -> str:
+        return f"util.KojiHub({self._values['profile']!r})"
+
     def connect(self, reactor: Any) -> Connection:
         """Return a new connection, not logged in.
 
@@ -156,6 +176,8 @@ class RenderedHub:
             path.touch(mode=0o600)
             path.write_bytes(data)
             given[name] = str(path)
+        if "cert" in files:
+            given["cert_name"] = f"the certificate text of {self._shown()}"
         ways = [way for way, names in _WAYS.items() if given.keys() & set(names)]
         authtype = ways[0] if ways else found.authtype
         connection = Connection(
@@ -193,9 +215,22 @@ def _content(name: str, value: str) -> bytes | None:
             data = base64.b64decode("".join(value.split()), validate=True)
         except binascii.Error:
             data = b""
-        if data.startswith(KEYTAB_MAGIC):
+        if data.startswith(keytabs.MAGIC):
             return data
     kinds = {"cert": "PEM text", "keytab": "a keytab in base64"}
     raise BrokenConfiguration(
         f"{name} of util.KojiHub is neither an absolute path nor {kinds[name]}"
     )
+
+
+def _complaints_about_keytab(value: str, data: bytes, principal: str | None) -> Iterator[str]:
+    where = value if value.startswith("/") else "its text"
+    found = keytabs.principals(data)
+    if found is None:
+        yield f"keytab: {where} is no keytab that Kerberos can read: check it with klist -k"
+    elif principal is not None and not {principal, principal.partition("@")[0]} & {
+        *found,
+        *(each.partition("@")[0] for each in found if "@" not in principal),
+    }:
+        known = ", ".join(sorted(found)) or "nobody"
+        yield f"keytab: {where} has no key of the principal {principal}; it has keys of {known}"

@@ -293,13 +293,15 @@ class Backlog:
         if not names:
             del self._under_way[delivery.build_id]
         dead = delivery.state is DeliveryState.DEAD
-        words = "gave up {delivery} of build {id}: {said}" if dead else "build {id}: {said}"
+        subject = delivery.content.get("build")
+        words = "gave up {delivery} of build {id}{nvr}: {said}" if dead else "build {id}: {said}"
         self._log.emit(
             LogLevel.error if dead else LogLevel.info,
             "{name}: " + words,
             name=self._reporter,
             delivery=delivery.name,
             id=delivery.build_id,
+            nvr=f" ({subject})" if isinstance(subject, str) else "",
             said=delivery.said,
         )
         if dead or key in self._revived:

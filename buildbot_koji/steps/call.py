@@ -110,7 +110,16 @@ class KojiCall(KojiWriteStep):
         return results.SUCCESS
 
     async def _call(self, hub: Hub) -> Any:
-        return await hub.connection.call(self.method, *self.args, **self.kwargs)
+        try:
+            return await hub.connection.call(self.method, *self.args, **self.kwargs)
+        except HubFault as fault:
+            if fault.unknown_method is None:
+                raise
+            known = await hub.connection.call("system.listMethods")
+            meant = checks.did_you_mean(self.method, [each for each in known or () if each])
+            if not meant:
+                raise
+            raise KojiException(f"the hub has no {self.method}{meant}") from fault
 
     async def _wrapped(self, hub: Hub) -> list[Any]:
         # The result may be None, which a stored result may not.

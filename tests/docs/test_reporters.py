@@ -31,12 +31,15 @@ c = BuildmasterConfig = {
 """
 
 
-def test_examples(tmp_path: Path) -> None:
+def test_examples(tmp_path: Path, empty_home: Path) -> None:
     """All examples of the page together are a good configuration."""
     pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", TEXT)
     assert len(blocks) == 6
     (tmp_path / "secrets").mkdir(mode=0o700)
+    (empty_home / ".koji").mkdir()
+    profile = "[koji]\nserver = https://koji.example.test/kojihub\n"
+    (empty_home / ".koji" / "config").write_text(profile, encoding="utf-8")
     path = tmp_path / "master.cfg"
     path.write_text(BEGIN + "\n".join(map(textwrap.dedent, blocks)), encoding="utf-8")
     buildbot = Path(sys.executable).with_name("buildbot")

@@ -35,7 +35,7 @@ class Credential:
 
 
 def certificate_credential(
-    path: str, setting: str, owner: str, *, key: str | None = None
+    path: str, setting: str, owner: str, *, key: str | None = None, shown: str | None = None
 ) -> Credential:
     """Read when a client certificate expires; see :func:`txkoji.hub.tls.read_client_certificate`.
 
@@ -44,11 +44,12 @@ def certificate_credential(
         setting: the setting that names the file, for messages.
         owner: whose setting that is.
         key: the file with the key, where ``path`` does not hold it.
+        shown: what messages call ``path``, by default its own name.
     """
     try:
-        read = read_client_certificate(path, setting, owner, key=key)
+        read = read_client_certificate(path, setting, owner, key=key, shown=shown)
     except BrokenConfiguration as error:
-        return Credential("certificate", path, problem=str(error))
+        return Credential("certificate", shown or path, problem=str(error))
     return Credential("certificate", read.subject, expires=read.not_after.timestamp())
 
 
@@ -68,9 +69,9 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
         # A profile that only reads names nothing to log in with.
         return [] if profile.authtype is None else [Credential(kind, "", problem=str(error))]
     if way.certificate is not None:
-        return [
-            certificate_credential(way.certificate, "cert", f"the Koji profile {profile.name!r}")
-        ]
+        owner = f"the Koji profile {profile.name!r}"
+        read = certificate_credential(way.certificate, "cert", owner, shown=profile.cert_name)
+        return [read]
     if way.kerberos is None:
         return []
     reading = deferToThreadPool(reactor, reactor.getThreadPool(), _ticket, way.kerberos)

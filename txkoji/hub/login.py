@@ -127,7 +127,9 @@ class Authenticator:
         certificate = None
         if way.certificate is not None:
             owner = f"the Koji profile {self._profile.name!r}"
-            certificate = read_client_certificate(way.certificate, "cert", owner)
+            certificate = read_client_certificate(
+                way.certificate, "cert", owner, shown=self._profile.cert_name
+            )
             way = replace(way, description=certificate.words(self._reactor.seconds()))
         await self._show_certificate(certificate)
         return way

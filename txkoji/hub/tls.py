@@ -44,7 +44,7 @@ class ClientCertificate:
     """A client certificate, as it was read from its file.
 
     Attributes:
-        path: the file.
+        path: the file, as messages call it.
         subject: whom it is for (RFC 4514).
         not_before: when it becomes valid, an aware UTC datetime.
         not_after: when it expires, an aware UTC datetime.
@@ -74,7 +74,7 @@ class ClientCertificate:
 
 
 def read_client_certificate(
-    path: str, setting: str, owner: str, *, key: str | None = None
+    path: str, setting: str, owner: str, *, key: str | None = None, shown: str | None = None
 ) -> ClientCertificate:
     """Read a client certificate and its key.
 
@@ -83,6 +83,7 @@ def read_client_certificate(
         setting: the setting that names the file, for messages.
         owner: whose setting that is: "the Koji profile 'koji'".
         key: a PEM file with the key, where ``path`` does not hold it.
+        shown: what messages call ``path``, by default its own name.
 
     Raises:
         BrokenConfiguration: a file can't be used; the text says which and why.
@@ -97,14 +98,16 @@ def read_client_certificate(
         return load_pem_private_key(data, None)
 
     # Not Twisted's PrivateCertificate: pyOpenSSL deprecates the objects that it hands on.
-    certificate, *chain = _read(path, setting, owner, certificates)
-    private = _read(key or path, setting if key is None else "key", owner, key_of)
+    certificate, *chain = _read(path, setting, owner, certificates, shown)
+    of_key = ("key", owner, key_of) if key else (setting, owner, key_of, shown)
+    private = _read(key or path, *of_key)
     if private.public_key() != certificate.public_key():
         raise BrokenConfiguration(
-            f"can't use {path}, {setting} of {owner}: its private key is of another certificate"
+            f"can't use {shown or path}, {setting} of {owner}: its private key is of another"
+            " certificate"
         )
     return ClientCertificate(
-        path,
+        shown or path,
         certificate.subject.rfc4514_string(),
         _utc(certificate, "not_valid_before"),
         _utc(certificate, "not_valid_after"),
@@ -252,7 +255,9 @@ class _UnusableFile(ValueError):
     """Says what is wrong with a file, in a few words."""
 
 
-def _read(path: str, setting: str, owner: str, load: Callable[[bytes], T]) -> T:
+def _read(
+    path: str, setting: str, owner: str, load: Callable[[bytes], T], shown: str | None = None
+) -> T:
     try:
         return load(Path(path).read_bytes())
     except OSError as problem:
@@ -263,7 +268,7 @@ def _read(path: str, setting: str, owner: str, load: Callable[[bytes], T]) -> T:
         words = str(problem)
     except ValueError as problem:
         words = f"it is not a PEM file that fits ({type(problem).__name__})"
-    raise BrokenConfiguration(f"can't read {path}, {setting} of {owner}: {words}")
+    raise BrokenConfiguration(f"can't read {shown or path}, {setting} of {owner}: {words}")
 
 
 def reasons(problem: BaseException) -> list[BaseException]:

@@ -13,7 +13,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.once import Intent, IntentState
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
-from buildbot_koji.error_messages import one_line
+from buildbot_koji.error_messages import one_line, with_remedy
 from buildbot_koji.hubs.existing import find_taken_name
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import PACKAGE, SOURCE
@@ -322,11 +322,11 @@ class KojiTaskStep(KojiStep):
         if outcome.tree.root.state == task_states.CLOSED:
             words = self.done_words(outcome)
         elif outcome.guilty is None:
-            words = outcome.reason
+            words = with_remedy(outcome.reason)
         elif self._is_infrastructure(outcome):
             words = f"the build system failed: {outcome.reason}"
         else:
-            words = f"failed: {outcome.reason}"
+            words = f"failed: {with_remedy(outcome.reason)}"
         self.say(f"{words} ({attempt})" if attempt else words)
 
     # Early ends

@@ -12,7 +12,7 @@ from twisted.internet.defer import DeferredList
 
 from buildbot_koji.durable.once import Intent, IntentState, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
-from buildbot_koji.error_messages import explain, one_line
+from buildbot_koji.error_messages import explain, one_line, with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
@@ -198,7 +198,7 @@ class KojiTasksStep(KojiWriteStep):
         for label, tree in zip(self._tasks, trees, strict=True):
             if tree.root.state != task_states.CLOSED:
                 outcome = await read_outcome(hub.connection, tree)
-                reasons.append(f"{label}: {outcome.reason}")
+                reasons.append(f"{label}: {with_remedy(outcome.reason)}")
         if reasons:
             self.say(f"failed: {'; '.join(reasons)}")
             return results.FAILURE

@@ -29,20 +29,34 @@ def mistakes(**options: Any) -> list[str]:
     return list(errors.errors)
 
 
+@pytest.fixture
+def at_home(empty_home: Path) -> Path:
+    """Give a machine with the profile ``koji``."""
+    (empty_home / ".koji").mkdir()
+    server = "server = https://koji.example.test/kojihub\n"
+    text = f"[koji]\n{server}[demo]\n{server}"
+    (empty_home / ".koji" / "config").write_text(text, encoding="utf-8")
+    return empty_home
+
+
 def checkconfig(path: Path) -> subprocess.CompletedProcess[str]:
     buildbot = Path(sys.executable).with_name("buildbot")
     return subprocess.run(
-        [str(buildbot), "checkconfig", str(path)], capture_output=True, text=True, check=False
+        [str(buildbot), "checkconfig", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=path.parent,
     )
 
 
-def test_example_is_good() -> None:
+def test_example_is_good(at_home: Path) -> None:
     """Buildbot accepts the example configuration."""
     done = checkconfig(EXAMPLE)
     assert (done.returncode, done.stdout) == (0, "Config file is good!\n"), done.stderr
 
 
-def test_checkconfig_names_the_mistakes(tmp_path: Path) -> None:
+def test_checkconfig_names_the_mistakes(at_home: Path, tmp_path: Path) -> None:
     """A mistake in a step's arguments is one line of checkconfig, without a traceback."""
     path = tmp_path / "master.cfg"
     path.write_text(EXAMPLE.read_text().replace('"timeout": 6 * 60 * 60', '"timeout": "six hours"'))
@@ -51,6 +65,66 @@ def test_checkconfig_names_the_mistakes(tmp_path: Path) -> None:
     words = "KojiBuild: timeout='six hours' must be a number of seconds greater than 0"
     assert words in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
+
+
+MISTAKES = """from buildbot.plugins import changes, reporters, steps, util, worker
+import shared
+nowhere = util.KojiHub("koij")
+typed = util.KojiHub("koji", pasword="x", user="u")
+keytab = util.KojiHub("koji", keytab="/nowhere/me.keytab", principal="me@EXAMPLE.TEST")
+other = util.KojiHub("koji", keytab=shared.KEYTAB, principal="you@EXAMPLE.TEST")
+c = BuildmasterConfig = {"protocols": {"null": {}}, "workers": [worker.LocalWorker("w")]}
+c["change_source"] = [
+    changes.KojiChangeSource("koji", tags=["a"]),
+    changes.KojiChangeSource("koji", tags=["b"]),
+]
+f = util.KojiChangeFilter(event=["tagged"])
+g = util.KojiChangeFilter(events=["taged"])
+steps.KojiTag("koij", tag="x", builds="a-1-1")
+steps.KojiTag("koij", tag="x", builds="a-1-1")
+steps.KojiTag("koji", tag="%(prop:branch)s", builds="a-1-1")
+reporters.KojiTagReporter(profile="koji", on_succes={"tag": "good"})
+c["builders"] = [util.BuilderConfig("b", workernames=["w"], factory=shared.factory())]
+"""
+
+SHARED = """import base64, struct
+from buildbot.plugins import steps, util
+def part(text):
+    return struct.pack(">H", len(text)) + text.encode()
+entry = struct.pack(">H", 1) + part("EXAMPLE.TEST") + part("me") + bytes(20)
+KEYTAB = base64.b64encode(b"\\x05\\x02" + struct.pack(">i", len(entry)) + entry).decode()
+def factory():
+    return util.BuildFactory([steps.KojiBuild("koji", target="t", source="hello.src.rpm")])
+"""
+
+
+def test_checkconfig_names_file_and_line(at_home: Path) -> None:
+    """Each mistake is one line with its place and what was meant, said once; no traceback."""
+    path = at_home / "master.cfg"
+    path.write_text(MISTAKES, encoding="utf-8")
+    (at_home / "shared.py").write_text(SHARED, encoding="utf-8")
+    done = checkconfig(path)
+    said = [line.strip() for line in done.stderr.splitlines()]
+    expected = [
+        ("master.cfg:3: KojiHub: no Koji profile 'koij' in ", "did you mean koji?"),
+        ("master.cfg:4: KojiHub: pasword is not an argument", "did you mean password?"),
+        ("master.cfg:5: KojiHub: keytab: can't read /nowhere/me.keytab: No such file", ""),
+        (
+            "master.cfg:6: KojiHub: keytab: its text has no key of the principal you@EXAMPLE.TEST",
+            "it has keys of me@EXAMPLE.TEST",
+        ),
+        ("master.cfg:10: KojiChangeSource: name='KojiChangeSource-koji' is that of", ":9:"),
+        ("master.cfg:12: KojiChangeFilter: event is not an argument", "did you mean events?"),
+        ("master.cfg:13: KojiChangeFilter: events=['taged']", "did you mean tagged?"),
+        ("master.cfg:16: KojiTag: tag='%(prop:branch)s' holds", "use util.Interpolate"),
+        ("master.cfg:17: KojiTagReporter: on_succes is not an arg", "did you mean on_success?"),
+        ("shared.py:8: KojiBuild: source='hello.src.rpm'", "use KojiBuildSRPM"),
+    ]
+    for start, end in expected:
+        matching = [line for line in said if start in line and end in line]
+        assert len(matching) == 1, (start, said)
+    assert sum("Koji" in line and "Error" not in line for line in said) == len(expected), said
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -85,7 +159,12 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"source": "git+https://host/a.git"}, "names no revision: append #ref"),
         ({"source": "git+https://host/a.git#"}, "names no revision: append #ref"),
         ({"source": "hg+https://host/a#x"}, "has the scheme hg+https, which Koji does not build"),
-        ({"source": "/tmp/a.src.rpm"}, "must be an SCM URL such as git+https://"),
+        ({"source": "/tmp/a.src.rpm"}, "is a file of this machine: use KojiBuildSRPM"),
+        ({"source": "hello-1-1.src.rpm"}, "is a file of this machine: use KojiBuildSRPM"),
+        ({"on_stop": "cancle"}, "must be 'cancel' or 'leave': did you mean cancel?"),
+        ({"target": "f%(prop:release)s"}, "holds %(prop:release)s, which a plain string keeps"),
+        ({"arch_override": ["%(prop:a)s"], "scratch": True}, "use util.Interpolate"),
+        ({"profile": "%(prop:hub)s"}, "as it is: "),
         ({"source": "hello"}, "must be an SCM URL such as git+https://"),
         ({"scratch": "no"}, "scratch='no' must be True or False"),
         ({"scratch": True, "draft": True}, "scratch and draft exclude each other"),

@@ -11,13 +11,15 @@ import pytest
 import pytest_twisted
 from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import steps, util
+from buildbot.process.properties import Properties
+from twisted.internet import reactor
 
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from txkoji import Call, task_states
-from txkoji.exceptions import BrokenConfiguration
+from txkoji.exceptions import BrokenConfiguration, KojiException
 
 PASSWORD = "correct horse"
 KEYTAB = base64.encodebytes(b"\x05\x02" + bytes(100)).decode()
@@ -159,3 +161,20 @@ def test_mistakes(arguments: dict[str, Any], words: str) -> None:
     [complaint] = errors.errors
     assert complaint.startswith(f"KojiHub: {words}")
     assert "12345" not in complaint
+
+
+@pytest_twisted.ensureDeferred
+async def test_certificate_text_is_named(empty_home: Path) -> None:
+    """An error of a certificate that is given as text names it, and no temporary file."""
+    (empty_home / ".koji").mkdir()
+    profile = "[fake]\nserver = https://koji.example.test/kojihub\n"
+    (empty_home / ".koji" / "config").write_text(profile, encoding="utf-8")
+    text = "-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"
+    connection = (await util.KojiHub("fake", cert=text).getRenderingFor(Properties())).connect(
+        reactor
+    )
+    with pytest.raises(KojiException) as refused:
+        await connection.login()
+    await connection.close()
+    assert "the certificate text of util.KojiHub('fake')" in str(refused.value)
+    assert "/cert" not in str(refused.value)

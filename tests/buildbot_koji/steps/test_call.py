@@ -39,7 +39,10 @@ async def test_rendered_value_that_cannot_be_sent(bench: Workbench) -> None:
     before = bench.hub.calls["getTag"]
     ended = await bench.build(call, tag="de\0mo")
     assert ended.result == "exception"
-    assert ended.text == "args=['de\\x00mo'] holds the character U+0000, which XML can't hold"
+    assert ended.text == (
+        "args=['de\\x00mo'] holds the character U+0000, which XML can't hold (it comes from"
+        " [Property(tag)])"
+    )
     assert bench.hub.calls["getTag"] == before
 
 
@@ -51,6 +54,24 @@ async def test_refused_call(bench: Workbench) -> None:
     assert ended.text == (
         "failed: the hub has no noSuchMethod: it is older than this method, or a plugin is missing"
     )
+
+
+@pytest_twisted.ensureDeferred
+async def test_misspelt_method(bench: Workbench) -> None:
+    """The hub's own method that is most like it is named."""
+    ended = await bench.build(steps.KojiCall(bench.profile, method="getBulidTarget", args=["demo"]))
+    assert "the hub has no getBulidTarget: did you mean getBuildTarget?" in ended.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_property_that_is_not_set(bench: Workbench) -> None:
+    """A required argument that renders to nothing is named with its property."""
+    step = steps.KojiTag(bench.profile, tag=util.Property("nope"), builds="hello-1.0-1")
+    ended = await bench.build(step)
+    assert ended.text == "tag is missing: Property(nope) renders to nothing"
+    step = steps.KojiTag(bench.profile, tag=util.Interpolate("%(prop:no)s"), builds="hello-1.0-1")
+    ended = await bench.build(step)
+    assert ended.text.startswith("tag='' must be a name or an id (it comes from ")
 
 
 async def call_twice(bench: Workbench, tag: str, *, repeatable: bool) -> Ended:

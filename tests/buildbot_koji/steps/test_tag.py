@@ -38,7 +38,10 @@ async def test_tag_that_the_hub_refuses(bench: Workbench) -> None:
     bench.hub.add_tag("elsewhere")
     ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds=nvr))
     assert ended.result == "failure"
-    assert ended.text == "failed: tagBuild: Package hello not in list for elsewhere"
+    assert ended.text == (
+        "failed: tagBuild: Package hello not in list for elsewhere:"
+        " koji add-pkg --owner OWNER elsewhere hello"
+    )
     ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds="no-such-1"))
     assert (ended.result, ended.text) == ("failure", "failed: the hub has no build no-such-1")
 

@@ -1,0 +1,56 @@
+"""Where a configuration makes a plugin, while Buildbot loads it."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+import attrs
+from buildbot.config.master import loadConfigDict
+
+__all__ = ["Place", "place_in_config"]
+
+_LIBRARIES = ("attr", "buildbot", "buildbot_koji", "twisted", "txkoji")
+"""The packages whose code stands between a line of a configuration and a plugin."""
+
+_NOTES = "__buildbot_koji__"
+"""The name in the namespace of a ``master.cfg`` for what is to be said once in one loading."""
+
+
+@attrs.frozen
+class Place:
+    """A line of a configuration that Buildbot is loading.
+
+    Attributes:
+        file: the file, which may be a module that ``master.cfg`` imports.
+        line: the line in it.
+        notes: a dictionary that lives for as long as this loading.
+    """
+
+    file: str
+    line: int
+    notes: dict[Any, Place]
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    def note(self, what: Any) -> Place | None:
+        """Note something, and return where it was noted first; None if that is here."""
+        first = self.notes.setdefault(what, self)
+        return None if first is self else first
+
+
+def place_in_config() -> Place | None:
+    """Return the line of the configuration that is being run, None if none is being loaded."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as inspect does it, without files
+    innermost = outermost = None
+    while frame is not None and frame.f_code is not loadConfigDict.__code__:
+        # The code of a master.cfg has no name.
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in _LIBRARIES:
+            innermost, outermost = innermost or frame, frame
+        frame = frame.f_back
+    if frame is None or innermost is None or outermost is None:
+        return None
+    notes = outermost.f_globals.setdefault(_NOTES, {})
+    return Place(innermost.f_code.co_filename, innermost.f_lineno, notes)

@@ -1,0 +1,55 @@
+"""Read which principals a keytab has keys of. Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+__all__ = ["MAGIC", "principals"]
+
+MAGIC = b"\x05"
+"""How every keytab begins (MIT Kerberos: the keytab file format)."""
+
+_VERSION = b"\x05\x02"
+
+
+def principals(data: bytes) -> set[str] | None:
+    """Return the principals whose keys a keytab holds, ``name@REALM`` each.
+
+    Args:
+        data: the content of the file.
+
+    Returns:
+        None if it is no keytab of the version that Kerberos writes since 1995, or is broken.
+    """
+    if not data.startswith(_VERSION):
+        return None
+    try:
+        return set(_read(data))
+    except (struct.error, UnicodeDecodeError):
+        return None
+
+
+def _read(data: bytes) -> Iterator[str]:
+    at = len(_VERSION)
+    while at < len(data):
+        (size,) = struct.unpack_from(">i", data, at)
+        at += 4
+        if size == 0:
+            return
+        # A negative size is that of a hole, which a removed key left.
+        if size > 0:
+            yield _principal(data[at : at + size])
+        at += abs(size)
+
+
+def _principal(entry: bytes) -> str:
+    (count,) = struct.unpack_from(">H", entry)
+    at, parts = 2, []
+    for _ in range(count + 1):
+        (size,) = struct.unpack_from(">H", entry, at)
+        part = struct.unpack_from(f"{size}s", entry, at + 2)[0]
+        parts.append(part.decode())
+        at += 2 + size
+    realm, *names = parts
+    return f"{'/'.join(names)}@{realm}"

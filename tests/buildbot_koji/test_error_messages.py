@@ -1,0 +1,26 @@
+"""What hubs say, with what to do about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildbot_koji.error_messages import with_remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "command"),
+    [
+        ("tagBuild: Package hello not in list for f44", "f44 hello"),
+        ("BuildError: package hello not in list for tag f44-candidate", "f44-candidate hello"),
+        ("BuildError: package (image) box not in list for tag images", "images box"),
+    ],
+)
+def test_package_is_not_listed(said: str, command: str) -> None:
+    """The command that lists the package follows, once."""
+    assert with_remedy(said) == f"{said}: koji add-pkg --owner OWNER {command}"
+    assert with_remedy(with_remedy(said)) == with_remedy(said)
+
+
+def test_anything_else() -> None:
+    """Other texts stay as they are."""
+    assert with_remedy("error building package") == "error building package"
