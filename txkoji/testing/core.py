@@ -19,6 +19,19 @@ from txkoji.testing.tables.state import HubState, Row
 KOJIADMIN = "kojiadmin"
 
 
+INDEXES = {
+    "archiveinfo": ("build_id",),
+    "build": ("package_id", "task_id"),
+    "build_type": ("build_id",),
+    "package": ("name",),
+    "rpminfo": ("build_id",),
+    "rpmsigs": ("rpm_id",),
+    "tag_listing": ("build_id", "tag_id"),
+    "tag_packages": ("package_id", "tag_id"),
+    "task": ("parent",),
+}
+"""The columns that rows of large tables are found by, the most selective one first."""
+
 Answer = Callable[[str, list[Any], Callable[[], Any]], Any]
 
 
@@ -137,7 +150,9 @@ class HubCore:
         self.calls: Counter[str] = Counter()
         self.sessions = HubSessions(header_auth=self.release >= (1, 31))
         self.state = HubState(self.now)
-        self.state.add_index("task", "parent")
+        for table, columns in INDEXES.items():
+            for column in columns:
+                self.state.add_index(table, column)
         self.files = (
             FileTree(self.now)
             if state_file is None

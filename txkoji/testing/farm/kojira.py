@@ -5,7 +5,7 @@ from __future__ import annotations
 from txkoji.testing.core import HubCore
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.history import TAG_TABLES, changes_of
+from txkoji.testing.methods.history import TAG_TABLES, last_change
 from txkoji.testing.methods.repos import INIT, READY, REPO_PRIORITY
 from txkoji.testing.methods.tasks import CLOSED, FINISHED, make_task
 from txkoji.testing.methods.users import insert_user
@@ -95,7 +95,7 @@ class Kojira:
         }
         for tag_id in sorted(self._automatic()):
             order = {tag for tag, _ in tag_order(state, tag_id)}
-            changed = max(changes_of(call, order), default=0)
+            changed = last_change(call, order) or 0
             repos = state.rows("repo", tag_id=tag_id, dist=False)
             newest = max(
                 (row["create_event"] for row in repos if row["state"] in (INIT, READY)), default=0

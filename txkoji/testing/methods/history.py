@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ def get_event(call: MethodCall, id: Any, strict: bool = True) -> Any:
     return _event_struct(row)
 
 
-def changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
+def _changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
     """Return the events at which any of the tags changed."""
     events = set()
     for table in TAG_TABLES:
@@ -60,6 +61,12 @@ def changes_of(call: MethodCall, tag_ids: set[int]) -> set[int]:
                 if row["revoke_event"] is not None:
                     events.add(row["revoke_event"])
     return events
+
+
+def last_change(call: MethodCall, tag_ids: Iterable[int]) -> int | None:
+    """Return the last event at which any of the tags changed, or None."""
+    events = [call.state.last_change(table, tag) for tag in tag_ids for table in TAG_TABLES]
+    return max(events, default=0) or None
 
 
 def _with_parents(call: MethodCall, tag: Any, inherit: bool) -> set[int]:
@@ -74,8 +81,10 @@ def tag_last_change_event(
     call: MethodCall, tag: Any, before: Any = None, inherit: bool = True
 ) -> Any:
     """Return the event of a tag's last change."""
-    events = changes_of(call, _with_parents(call, tag, inherit))
-    return max((event for event in events if before is None or event < before), default=None)
+    tags = _with_parents(call, tag, inherit)
+    if before is None:
+        return last_change(call, tags)
+    return max((event for event in _changes_of(call, tags) if event < before), default=None)
 
 
 @hub_method("tagFirstChangeEvent")
@@ -83,7 +92,7 @@ def tag_first_change_event(
     call: MethodCall, tag: Any, after: Any = None, inherit: bool = True
 ) -> Any:
     """Return the event of a tag's first change."""
-    events = changes_of(call, _with_parents(call, tag, inherit))
+    events = _changes_of(call, _with_parents(call, tag, inherit))
     return min((event for event in events if after is None or event > after), default=None)
 
 
@@ -92,7 +101,8 @@ def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
     """Tell whether tags have changed since an event."""
     if not isinstance(taglist, list):
         raise hub_error("invalid input syntax for type integer")
-    return any(changed > event for changed in changes_of(call, set(taglist)))
+    changed = last_change(call, set(taglist))
+    return changed is not None and changed > event
 
 
 # What changed

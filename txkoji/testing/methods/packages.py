@@ -98,7 +98,7 @@ def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) 
     row = find_package(call.state, package)
     if row is None or tag_id is None:
         return None
-    return package_entries(call.state, tag_id, event).get(row["id"])
+    return package_entries(call.state, tag_id, event, package_id=row["id"]).get(row["id"])
 
 
 @hub_method("checkTagPackage")

@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.history import changes_of
+from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.tables.lookups.repos import repo_struct
@@ -34,7 +34,6 @@ def insert_repo(
 ) -> Row:
     """Store a new repo of a tag, as of this transaction's event."""
     tags = {parent for parent, _ in tag_order(call.state, tag_id)}
-    changes = changes_of(call, tags)
     now = call.hub.now()
     return call.state.insert(
         "repo",
@@ -47,7 +46,7 @@ def insert_repo(
             "dist": dist,
             "opts": None if dist else dict(_NO_OPTIONS),
             "task_id": task_id,
-            "begin_event": max(changes, default=None),
+            "begin_event": last_change(call, tags),
             "end_event": None,
         },
     )
@@ -121,7 +120,7 @@ def _min_event(call: MethodCall, tag_id: int, min_event: Any) -> int | None:
     if min_event != "last":
         return None if min_event is None else int(min_event)
     tags = {parent for parent, _ in tag_order(call.state, tag_id)}
-    return max(changes_of(call, tags), default=None)
+    return last_change(call, tags)
 
 
 def default_min_event(call: MethodCall, tag_id: int) -> int | None:
@@ -130,10 +129,9 @@ def default_min_event(call: MethodCall, tag_id: int) -> int | None:
     A change younger than an hour does not count, so that a busy tag is not regenerated each time.
     """
     last = _min_event(call, tag_id, "last")
-    old = [row["id"] for row in call.state.rows("events") if row["ts"] <= call.hub.now() - 3600]
     if last is None:
         return None
-    return min(last, max(old, default=0))
+    return min(last, call.state.last_event(call.hub.now() - 3600))
 
 
 def request_struct(state: HubState, row: Row) -> dict[str, Any]:

@@ -6,6 +6,7 @@ It does not know what the rows mean: hub methods do.
 
 from __future__ import annotations
 
+import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,30 +43,34 @@ class HubState:
         self.before_commit: Callable[[], None] | None = None
         self.listeners: list[Callable[[Any], None]] = []
         self._change_hooks: dict[str, Callable[[], None]] = {}
+        self._indexed: dict[str, list[str]] = defaultdict(list)
+        self._last_changes: dict[tuple[str, int], int] = {}
         self._indexes: dict[tuple[str, str], dict[Any, dict[int, Row]]] = {}
         self.depth = 0
 
     def add_index(self, table: str, column: str) -> None:
-        """Index a column that never changes, for :meth:`rows`; the table must be empty."""
+        """Index a column that never changes, for :meth:`rows`; the table must be empty.
+
+        Of several columns of a table, the one that was added first is used first.
+        """
+        self._indexed[table].append(column)
         self._indexes[table, column] = defaultdict(dict)
 
     def _put(self, table: str, row: Row) -> None:
         self._tables[table][row["id"]] = row
-        for (indexed, column), index in self._indexes.items():
-            if indexed == table:
-                index[row[column]][row["id"]] = row
+        for column in self._indexed.get(table, ()):
+            self._indexes[table, column][row[column]][row["id"]] = row
 
     def _drop(self, table: str, id: int) -> Row:
         row = self._tables[table].pop(id)
-        for (indexed, column), index in self._indexes.items():
-            if indexed == table:
-                del index[row[column]][id]
+        for column in self._indexed.get(table, ()):
+            del self._indexes[table, column][row[column]][id]
         return row
 
     def _candidates(self, table: str, equal: dict[str, Any]) -> Iterable[Row]:
-        for column, value in equal.items():
-            if (table, column) in self._indexes:
-                return self._indexes[table, column].get(value, {}).values()
+        for column in self._indexed.get(table, ()):
+            if column in equal:
+                return self._indexes[table, column].get(equal[column], {}).values()
         return self._tables[table].values()
 
     # Reading
@@ -117,6 +122,10 @@ class HubState:
                 self._sequences[key] = value
             else:
                 self._put(table, value)
+                if "revoke_event" in value and "tag_id" in value:
+                    event = max(value["create_event"], value["revoke_event"] or 0)
+                    key = table, value["tag_id"]
+                    self._last_changes[key] = max(event, self._last_changes.get(key, 0))
 
     def changes(self) -> list[Record]:
         """Return the rows and sequences that were written since the last call."""
@@ -195,11 +204,43 @@ class HubState:
         """Store a row of a versioned table, created by this transaction's event."""
         event = self.event()
         versioned = {"create_event": event, "creator_id": user_id}
+        self._note_change(table, row, event)
         return self.insert(table, {**row, **versioned, "revoke_event": None, "revoker_id": None})
 
     def revoke(self, table: str, id: int, user_id: int | None) -> Row:
         """Revoke a row of a versioned table at this transaction's event."""
-        return self.update(table, id, revoke_event=self.event(), revoker_id=user_id)
+        event = self.event()
+        self._note_change(table, self.row(table, id), event)
+        return self.update(table, id, revoke_event=event, revoker_id=user_id)
+
+    def _note_change(self, table: str, row: Row, event: int) -> None:
+        if "tag_id" not in row:
+            return
+        key = table, row["tag_id"]
+        before = self._last_changes.get(key, 0)
+        self._last_changes[key] = event
+        self._log(lambda: self._last_changes.update({key: before}))
+
+    def last_change(self, table: str, tag_id: int) -> int:
+        """Return the last event at which a versioned table changed for a tag; 0 for none."""
+        return self._last_changes.get((table, tag_id), 0)
+
+    def last_event(self, before: float) -> int:
+        """Return the id of the last event that is not younger than a time; 0 for none."""
+        events = self._tables["events"]
+
+        def existing(number: int) -> int:
+            # A rollback leaves gaps.
+            while number and number not in events:
+                number -= 1
+            return number
+
+        def seconds(number: int) -> float:
+            found = existing(number)
+            return float(events[found]["ts"]) if found else 0.0
+
+        numbers = range(1, self._sequences["events"] + 1)
+        return existing(bisect.bisect_right(numbers, before, key=seconds))
 
     def touch(self) -> None:
         """Mark this transaction as one that wrote, though no row changed."""

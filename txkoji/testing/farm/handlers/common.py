@@ -102,7 +102,8 @@ async def find_repo(
 def check_listed(call: MethodCall, dest_tag: int, name: str) -> None:
     """Fail if the destination tag does not list a package."""
     package = find_package(call.state, name)
-    entries = package_entries(call.state, dest_tag)
+    number = package["id"] if package else 0
+    entries = package_entries(call.state, dest_tag, package_id=number)
     entry = entries.get(package["id"]) if package else None
     tag = call.state.row("tag", dest_tag)
     if entry is None:

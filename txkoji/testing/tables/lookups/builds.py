@@ -9,7 +9,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
 from txkoji.testing.tables.lookups.values import hub_error, must, rounded, time_text
-from txkoji.testing.tables.state import HubState, Row, in_force
+from txkoji.testing.tables.state import HubState, Row
 
 BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
 
@@ -160,12 +160,18 @@ def tagged_builds(
     Tag by tag along the inheritance, the latest tagging first; only COMPLETE builds whose package
     is listed and not blocked. ``latest`` keeps the first build of each package, or the first N.
     """
-    entries = package_entries(state, tag_id, event)
+    row = state.one("package", name=package) if package is not None else None
+    if package is not None and row is None:
+        return []
+    entries = package_entries(state, tag_id, event, package_id=row["id"] if row else None)
     order = tag_order(state, tag_id, event) if inherit else [(tag_id, [])]
     by_tag: dict[int, list[Row]] = {tag: [] for tag, _ in order}
-    for listing in state.rows("tag_listing"):
-        if listing["tag_id"] in by_tag and in_force(listing, event):
-            by_tag[listing["tag_id"]].append(listing)
+    for tag, listings in by_tag.items():
+        if row is None:
+            listings += state.active("tag_listing", event, tag_id=tag)
+        else:
+            for each in state.rows("build", package_id=row["id"]):
+                listings += state.active("tag_listing", event, build_id=each["id"], tag_id=tag)
     keep = int(latest or 0)
     found: list[tuple[Row, Row]] = []
     count: dict[int, int] = {}

@@ -10,16 +10,19 @@ from txkoji.testing.tables.state import HubState, Row
 
 
 def package_entries(
-    state: HubState, tag_id: int, event: int | None = None, *, inherit: bool = True
+    state: HubState,
+    tag_id: int,
+    event: int | None = None,
+    *,
+    inherit: bool = True,
+    package_id: int | None = None,
 ) -> dict[int, Row]:
-    """Return the package entries that a tag has: nearest first, by package id."""
+    """Return the package entries that a tag has, by package id; perhaps of one package only."""
     order = tag_order(state, tag_id, event) if inherit else [(tag_id, [])]
     entries: dict[int, Row] = {}
-    by_tag: dict[int, list[Row]] = {}
-    for row in state.active("tag_packages", event):
-        by_tag.setdefault(row["tag_id"], []).append(row)
+    one = {} if package_id is None else {"package_id": package_id}
     for tag, filters in order:
-        for row in by_tag.get(tag, ()):
+        for row in state.active("tag_packages", event, tag_id=tag, **one):
             if row["package_id"] in entries:
                 continue
             if filters and not passes_filters(filters, package_name(state, row["package_id"])):

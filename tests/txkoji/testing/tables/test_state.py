@@ -1,0 +1,48 @@
+"""The tables of the embedded hub: what is found fast is what is there."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from twisted.internet.task import Clock
+
+from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.hub(on_clock=True)
+
+
+def test_last_change_of_a_tag(hub: FakeHub, clock: Clock) -> None:
+    """The last change follows writes, and a rollback takes it back."""
+    before = hub.call("tagLastChangeEvent", "demo-build")
+
+    def add(fails: bool) -> None:
+        with hub.state.transaction():
+            hub.add_package("demo-candidate", f"package-{fails}")
+            if fails:
+                raise ZeroDivisionError
+
+    with contextlib.suppress(ZeroDivisionError):
+        add(True)
+    assert hub.call("tagLastChangeEvent", "demo-build") == before
+    assert hub.call("getPackage", "package-True") is None
+    add(False)
+    after = hub.call("tagLastChangeEvent", "demo-build")
+    assert after > before
+    assert hub.call("tagChangedSinceEvent", before, [hub.call("getTagID", "demo-candidate")])
+    assert hub.call("tagLastChangeEvent", "demo-build", before=after) == before
+
+
+def test_last_event_before_a_time(hub: FakeHub, clock: Clock) -> None:
+    """The last event that is old enough is found, also beside the gaps of rollbacks."""
+    assert hub.state.last_event(clock.seconds() - 1) == 0
+    for number in range(20):
+        clock.advance(10)
+        with contextlib.suppress(ZeroDivisionError), hub.state.transaction():
+            hub.state.event()
+            if number % 3:
+                raise ZeroDivisionError
+    rows = hub.state.rows("events")
+    for limit in {row["ts"] for row in rows} | {clock.seconds() - 55.0}:
+        expected = max(row["id"] for row in rows if row["ts"] <= limit)
+        assert hub.state.last_event(limit) == expected
