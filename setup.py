@@ -147,6 +147,7 @@ setup(
             "KojiCall = buildbot_koji.steps.call:KojiCall",
             "KojiCancel = buildbot_koji.steps.call:KojiCancel",
             "KojiChainBuild = buildbot_koji.steps.chain:KojiChainBuild",
+            "KojiCompareTags = buildbot_koji.steps.mass_tag:KojiCompareTags",
             "KojiContainerBuild = buildbot_koji.steps.container:KojiContainerBuild",
             "KojiCreateSideTag = buildbot_koji.steps.sidetag:KojiCreateSideTag",
             "KojiDistRepo = buildbot_koji.steps.distrepo:KojiDistRepo",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
-__all__ = ["NVR", "NVRA", "parse", "parse_rpm"]
+__all__ = ["NVR", "NVRA", "compare_evr", "compare_versions", "parse", "parse_rpm"]
 
 _DRAFT = re.compile(r",draft_([0-9]{1,18})\Z")
 _EPOCH = re.compile(r"(?:([0-9]{1,18}):)?([^:]+)\Z")
+_SEGMENT = re.compile(r"[0-9]+|[A-Za-z]+|[~^]")
 
 
 @dataclass(frozen=True)
@@ -104,3 +106,47 @@ def parse_rpm(text: object) -> NVRA | None:
     stem, _, arch = file.removesuffix(".rpm").rpartition(".")
     nvr = parse(stem)
     return NVRA(nvr, arch) if nvr is not None and arch and "-" not in arch else None
+
+
+def compare_versions(one: str, two: str) -> int:
+    """Compare two versions, or two releases, as RPM does.
+
+    Args:
+        one: a version.
+        two: another version.
+
+    Returns:
+        1 if the first is newer, -1 if it is older, 0 if RPM holds them equal.
+    """
+    # The empty segment stands for the end of a version.
+    for a, b in zip_longest(_SEGMENT.findall(one), _SEGMENT.findall(two), fillvalue=""):
+        left, right = _order(a), _order(b)
+        if left != right:
+            return 1 if left > right else -1
+    return 0
+
+
+def _order(segment: str) -> tuple[int, int, str]:
+    """Return what a segment of a version sorts by."""
+    if segment.isdigit():
+        # By length first: a number may have more digits than Python converts.
+        digits = segment.lstrip("0")
+        return 4, len(digits), digits
+    # A tilde is older than the end of the version; a caret is newer, but older than all else.
+    return (("~", "", "^").index(segment), 0, "") if segment in ("~", "", "^") else (3, 0, segment)
+
+
+def compare_evr(one: NVR, two: NVR) -> int:
+    """Compare the epochs, versions and releases of two builds as RPM does; names don't matter.
+
+    A draft build compares like the build that it is promoted to.
+
+    Returns:
+        1 if the first is newer, -1 if it is older, 0 if RPM holds them equal.
+    """
+    epochs = one.epoch or 0, two.epoch or 0
+    if epochs[0] != epochs[1]:
+        return 1 if epochs[0] > epochs[1] else -1
+    return compare_versions(one.version, two.version) or compare_versions(
+        one.target_release, two.target_release
+    )

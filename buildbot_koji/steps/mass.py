@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
@@ -23,7 +22,6 @@ from twisted.internet.threads import deferToThreadPool
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.database_values import clean_text
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import one_line
@@ -61,6 +59,7 @@ from buildbot_koji.steps.build import KojiBuild
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.priority import BACKGROUND_PRIORITY
+from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.worker import run_on_worker
 from txkoji import Call
 from txkoji.exceptions import GenericError
@@ -71,9 +70,6 @@ T = TypeVar("T")
 
 PACKAGES = ("packages", "packages_file", "levels", "requires")
 """The arguments that name packages."""
-
-LOG_PART = 50_000
-"""Characters of a report that are written at once."""
 
 ROWS_AT_ONCE = 200
 """Packages of a report that are rendered before the reactor's next iteration."""
@@ -628,9 +624,9 @@ class KojiMassBuild(KojiStep):
                 await self._pause()
         head = {"summary": self._text, "target": self.target, **self._facts(plan)}
         title = f"Mass build for {self.target}"
-        await self._write("report.html", "h", html_report(title, self._text, packages, rows))
-        await self._write("report.json", "t", json_report(head, rows))
-        await self._write("report.csv", "t", csv_report(rows))
+        await write_report(self, "report.html", "h", html_report(title, self._text, packages, rows))
+        await write_report(self, "report.json", "t", json_report(head, rows))
+        await write_report(self, "report.csv", "t", csv_report(rows))
 
     def _facts(self, plan: MassPlan) -> dict[str, Any]:
         counts = plan.counts
@@ -643,21 +639,6 @@ class KojiMassBuild(KojiStep):
             "failed_packages": [e.name for e in plan.packages if e.state is PackageState.FAILED],
             "regressions": [e.name for e in plan.packages if e.is_regression],
         }
-
-    async def _write(self, name: str, kind: str, parts: Iterable[str]) -> None:
-        log = await self.until_stored(lambda: self.addLog(name, type=kind))
-        waiting: list[str] = []
-        size = 0
-        for part in parts:
-            waiting.append(part)
-            size += len(part)
-            if size >= LOG_PART:
-                text = clean_text("".join(waiting))
-                await self.until_stored(partial(log.addContent, text))
-                await self._pause()
-                waiting, size = [], 0
-        await self.until_stored(partial(log.addContent, clean_text("".join(waiting))))
-        await self.until_stored(log.finish)
 
     # Early ends
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txkoji.nvr import NVR, NVRA, parse, parse_rpm
+from txkoji.nvr import NVR, NVRA, compare_evr, compare_versions, parse, parse_rpm
 
 WORDS = st.text(
     st.characters(blacklist_characters="-:@/.", blacklist_categories=["Cs"]), min_size=1
@@ -102,3 +102,58 @@ def test_any_text(text: str) -> None:
     assert found is None or parse(str(found)) == NVR(found.name, found.version, found.release)
     rpm = parse_rpm(text)
     assert rpm is None or parse_rpm(str(rpm)) is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "order"),
+    [
+        ("1.0", "1.0", 0),
+        ("1.0", "2.0", -1),
+        ("2.0.1", "2.0", 1),
+        ("2.0.1a", "2.0.1", 1),
+        ("5.5p1", "5.5p2", -1),
+        ("5.5p10", "5.5p1", 1),
+        ("10xyz", "10.1xyz", -1),
+        ("xyz10", "xyz10.1", -1),
+        ("xyz.4", "8", -1),
+        ("5.5p2", "5.6p1", -1),
+        ("6.5p1", "5.6p1", 1),
+        ("6.0.rc1", "6.0", 1),
+        ("10b2", "10a1", 1),
+        ("10a2", "10b2", -1),
+        ("1.0aa", "1.0a", 1),
+        ("10.0001", "10.1", 0),
+        ("10.0001", "10.0039", -1),
+        ("4.999.9", "5.0", -1),
+        ("20101121", "20101122", -1),
+        ("2_0", "2.0", 0),
+        ("a+", "a_", 0),
+        ("+_", "_+", 0),
+        ("1.0~rc1", "1.0", -1),
+        ("1.0~rc1", "1.0~rc2", -1),
+        ("1.0~rc1~git123", "1.0~rc1", -1),
+        ("1.0^", "1.0", 1),
+        ("1.0^git1", "1.0^git2", -1),
+        ("1.0^git1", "1.01", -1),
+        ("1.0^20160101", "1.0.1", -1),
+        ("1.0^20160101^git1", "1.0^20160102", -1),
+        ("1.0~rc1^git1", "1.0~rc1", 1),
+        ("1.0^git1~pre", "1.0^git1", -1),
+        ("1.0^git1~pre", "1.0", 1),
+        ("1" * 5000, "1" * 5001, -1),
+        ("1.0\N{GREEK SMALL LETTER ALPHA}", "1.0", 0),
+    ],
+)
+def test_versions_compare_as_in_rpm(one: str, two: str, order: int) -> None:
+    """Versions are ordered as in RPM's own table of tests."""
+    assert compare_versions(one, two) == order
+    assert compare_versions(two, one) == -order
+
+
+def test_builds_compare_by_epoch_version_and_release() -> None:
+    """The epoch counts first, none as 0; a draft is what it is promoted to."""
+    old, new = NVR("a", "9", "1"), NVR("a", "1", "1", 1)
+    assert (compare_evr(old, new), compare_evr(new, old)) == (-1, 1)
+    assert compare_evr(old, NVR("a", "9", "1", 0)) == 0
+    assert compare_evr(old, NVR("a", "9", "2")) == -1
+    assert compare_evr(old, NVR("a", "9", "1,draft_7")) == 0

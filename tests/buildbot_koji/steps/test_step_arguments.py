@@ -259,6 +259,9 @@ GOOD: dict[str, list[dict[str, Any]]] = {
             "description_path": "a",
         },
     ],
+    "KojiCompareTags": [
+        {**COMMON, "tag": "f44", "other": 7, "inherit": False, "warn_if_different": True}
+    ],
     "KojiMassBuild": [
         {
             **MASS,

@@ -1,0 +1,137 @@
+"""What differs between the builds of two tags. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from txkoji.nvr import NVR, compare_evr
+
+__all__ = [
+    "KINDS",
+    "Difference",
+    "TaggedBuild",
+    "compare_tags",
+    "latest_builds",
+    "line_of",
+    "names_of",
+    "read_build",
+    "row_of",
+    "summary_of",
+]
+
+KINDS = ("missing", "older", "newer", "extra")
+"""How a package of a tag may differ from that of another tag."""
+
+
+@dataclass(frozen=True)
+class TaggedBuild:
+    """A build in a tag.
+
+    Attributes:
+        id: the build's id.
+        nvr: its name, version, release and epoch; the name is that of the package.
+    """
+
+    id: int
+    nvr: NVR
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A package whose latest builds in two tags differ.
+
+    Attributes:
+        package: the name of the package.
+        kind: one of :data:`KINDS`: what the tag has, seen from the other tag.
+        build: the build in the tag, None if it is missing.
+        other: the build in the other tag, None if the tag's is extra.
+    """
+
+    package: str
+    kind: str
+    build: NVR | None
+    other: NVR | None
+
+
+def read_build(row: Any) -> TaggedBuild | None:
+    """Read a row of the hub's ``listTagged``, None if it is no build."""
+    if not isinstance(row, Mapping):
+        return None
+    number, epoch = row.get("build_id"), row.get("epoch")
+    words = [row.get(key) for key in ("package_name", "version", "release")]
+    if type(number) is not int or not all(isinstance(each, str) and each for each in words):
+        return None
+    name, version, release = map(str, words)
+    return TaggedBuild(number, NVR(name, version, release, epoch if type(epoch) is int else None))
+
+
+def latest_builds(rows: Any) -> dict[str, TaggedBuild]:
+    """Return the latest build of each package in what ``listTagged`` answered, latest first."""
+    found: dict[str, TaggedBuild] = {}
+    for row in rows if isinstance(rows, list) else ():
+        build = read_build(row)
+        if build is not None:
+            found.setdefault(build.nvr.name, build)
+    return found
+
+
+def compare_tags(
+    builds: Mapping[str, TaggedBuild], others: Mapping[str, TaggedBuild]
+) -> Iterator[Difference | None]:
+    """Compare the latest builds of a tag with those of another one, by the names of packages.
+
+    Args:
+        builds: the builds in the tag.
+        others: the builds in the tag to compare with.
+
+    Returns:
+        For each package in one of the tags, in the order of names, how it differs; None if both
+        tags have the same epoch, version and release.
+    """
+    for package in sorted({*builds, *others}):
+        build, other = builds.get(package), others.get(package)
+        if build is None or other is None:
+            yield Difference(
+                package,
+                "missing" if build is None else "extra",
+                None if build is None else build.nvr,
+                None if other is None else other.nvr,
+            )
+            continue
+        order = 0 if build.id == other.id else compare_evr(build.nvr, other.nvr)
+        kind = "older" if order < 0 else "newer"
+        yield Difference(package, kind, build.nvr, other.nvr) if order else None
+
+
+def line_of(difference: Difference) -> str:
+    """Return a difference as a line of a log."""
+    here, there = difference.build, difference.other
+    words = (
+        f"{here or there}" if here is None or there is None else f"{here}, the other has {there}"
+    )
+    return f"{difference.kind:8}{words}\n"
+
+
+def row_of(difference: Difference) -> dict[str, Any]:
+    """Return a difference as JSON holds it."""
+    nvrs = {"build": difference.build, "other": difference.other}
+    texts = {name: None if nvr is None else str(nvr) for name, nvr in nvrs.items()}
+    return {"package": difference.package, "kind": difference.kind, **texts}
+
+
+def summary_of(counts: Mapping[str, int]) -> str:
+    """Return how many packages differ, in words."""
+    return (
+        ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind]) or "no difference"
+    )
+
+
+def names_of(differences: Iterable[Difference], limit: int) -> dict[str, list[str]]:
+    """Return the names of the packages of each kind, at most ``limit`` each."""
+    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for each in differences:
+        if len(found[each.kind]) < limit:
+            found[each.kind].append(each.package)
+    return found
