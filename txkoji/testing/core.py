@@ -112,7 +112,8 @@ class HubCore:
         allow_srpm_builds: accept source RPMs for real (non-scratch) builds from everyone.
         allow_repo_id_builds: accept ``repo_id`` from everyone.
         keep_srpms: let ``buildArch`` return the source RPM that it was asked to keep.
-        builders_mended: builders are healthy: ``failroot``, ``failbuilder`` and ``failhost`` build.
+        builders_mended: builders are healthy: the packages that fail by them build, as does
+            ``failroot``.
         maven_enabled: accept Maven builds.
         win_enabled: accept Windows builds.
         noarch_packages: the packages that are built once, for noarch.

@@ -25,6 +25,7 @@ from tests.support import poll, until
 from txkoji import task_states
 from txkoji.exceptions import BuildError, GenericError
 from txkoji.testing.farm.builder import Builder
+from txkoji.testing.farm.handlers.failures import TROUBLES
 from txkoji.testing.farm.handlers.registry import HANDLERS
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
@@ -270,6 +271,17 @@ async def test_build_system_fails(bench: Workbench) -> None:
     assert {f"task {first}", f"attempt 2: task {second}"} <= ended.urls.keys()
     assert ended.properties["koji_task_id"] == second
     assert "root.log x86_64 (attempt 2)" in ended.logs
+
+
+@pytest_twisted.ensureDeferred
+async def test_builder_in_trouble(bench: Workbench) -> None:
+    """Faults of a builder's housekeeping and network are the build system's: one more try."""
+    for count, (package, words) in enumerate(TROUBLES.items(), 1):
+        ended = await bench.build(koji_build(bench, package, scratch=True))
+        assert (ended.result, len(tasks(bench))) == ("exception", 2 * count), ended.text
+        assert ended.text.startswith(f"the build system failed: {words[:30]}")
+        assert ended.text.endswith(" (attempt 2 of 2)")
+        assert tasks(bench)[-1]["state"] == task_states.FAILED
 
 
 @pytest_twisted.ensureDeferred

@@ -5,15 +5,16 @@ By the name of the package, or of the image:
 - ``failarch``: it does not build on its first architecture;
 - ``failroot``: its build root can't be initialised there: an infrastructure fault;
 - ``failbuilder``: the builder itself crashes there;
-- ``failhost``: the host goes silent there once; the task returns to FREE, and the retry works.
+- ``failhost``: the host goes silent there once; the task returns to FREE, and the retry works;
+- ``failmount``, ``failrepodir``, ``failrpmlist``, ``failread``, ``failserver``: the builder's
+  housekeeping or network fails there, with a fault of :data:`TROUBLES`.
 
 A dash and anything may follow: ``failarch-2`` fails like ``failarch``.
 
 By the prefix of a source's revision: ``failcheckout`` can't be checked out, ``failsrpm``
 gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
 
-``FakeHub.builders_mended`` turns off the infrastructure faults: ``failroot``, ``failbuilder`` and
-``failhost``.
+``FakeHub.builders_mended`` turns off the infrastructure faults: all of these but ``failarch``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,20 @@ from txkoji.testing.tables.state import Row
 
 ARCH, ROOT, BUILDER, HOST = "failarch", "failroot", "failbuilder", "failhost"
 REPO = "failrepo"
+
+TROUBLES = {
+    "failmount": "umount failed (exit code 32) for /var/lib/mock/demo",
+    "failrepodir": "Repo directory missing: /mnt/koji/repos/demo-build/1",
+    "failrpmlist": "Can't get list of installed rpms",
+    "failread": (
+        "HTTPSConnectionPool(host='koji.example.com', port=443):"
+        " Read timed out. (read timeout=43200)"
+    ),
+    "failserver": (
+        "500 Server Error: Internal Server Error for url: https://koji.example.com/kojifiles/x"
+    ),
+}
+"""Texts of the generic faults (1000) of a builder's housekeeping and network, by package."""
 
 TRACEBACK = """Traceback (most recent call last):
   File "/usr/lib/python3.12/site-packages/koji/daemon.py", line 1512, in runTask
@@ -72,6 +87,7 @@ async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> 
 
     Raises:
         BuildrootError: the build root can't be made.
+        GenericError: the builder's housekeeping or network failed.
         UnknownFault: (1) the builder crashed.
     """
     files, path = builder.hub.files, f"{task_directory(task['id'])}/root.log"
@@ -79,9 +95,11 @@ async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> 
     if builder.hub.builders_mended:
         return
     kind = kind_of(name)
-    if kind not in (ROOT, BUILDER, HOST) or not is_first(builder, task):
+    if kind not in (ROOT, BUILDER, HOST, *TROUBLES) or not is_first(builder, task):
         return
     await builder.sleep(0.1)
+    if kind in TROUBLES:
+        raise GenericError(TROUBLES[kind])
     if kind == ROOT:
         files.append(path, b"Error: Unable to find a match: buildsys-build\n")
         raise BuildrootError(
