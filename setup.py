@@ -157,6 +157,7 @@ setup(
             "KojiImageBuild = buildbot_koji.steps.image:KojiImageBuild",
             "KojiKiwiBuild = buildbot_koji.steps.image:KojiKiwiBuild",
             "KojiMassBuild = buildbot_koji.steps.mass:KojiMassBuild",
+            "KojiMassTag = buildbot_koji.steps.mass_tag:KojiMassTag",
             "KojiMavenBuild = buildbot_koji.steps.maven:KojiMavenBuild",
             "KojiMove = buildbot_koji.steps.tag:KojiMove",
             "KojiOSBuild = buildbot_koji.steps.image:KojiOSBuild",

@@ -16,6 +16,7 @@ __all__ = [
     "latest_builds",
     "line_of",
     "names_of",
+    "plan_tagging",
     "read_build",
     "row_of",
     "summary_of",
@@ -135,3 +136,32 @@ def names_of(differences: Iterable[Difference], limit: int) -> dict[str, list[st
         if len(found[each.kind]) < limit:
             found[each.kind].append(each.package)
     return found
+
+
+def plan_tagging(
+    builds: Iterable[TaggedBuild], target: Iterable[TaggedBuild]
+) -> Iterator[tuple[TaggedBuild, str]]:
+    """Tell of each build why it need not be tagged.
+
+    Args:
+        builds: the builds to tag.
+        target: all builds in the tag that they go to.
+
+    Returns:
+        Each build with the reason, which is empty for a build that is to be tagged.
+    """
+    newest: dict[str, NVR] = {}
+    there = set()
+    for each in target:
+        there.add(each.id)
+        found = newest.setdefault(each.nvr.name, each.nvr)
+        if compare_evr(each.nvr, found) > 0:
+            newest[each.nvr.name] = each.nvr
+    for build in builds:
+        other = newest.get(build.nvr.name)
+        if build.id in there:
+            yield build, "already tagged"
+        elif other is not None and compare_evr(other, build.nvr) > 0:
+            yield build, f"{other} is newer"
+        else:
+            yield build, ""

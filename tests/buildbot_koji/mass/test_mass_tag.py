@@ -8,8 +8,9 @@ from typing import Any
 import pytest_twisted
 from buildbot.plugins import steps
 
-from buildbot_koji.mass.comparison import compare_tags, latest_builds
+from buildbot_koji.mass.comparison import compare_tags, latest_builds, plan_tagging
 from tests.buildbot_koji.workbench import Workbench
+from tests.support import until
 
 
 def row(build_id: int, name: str, version: str, epoch: int | None = None) -> dict[str, Any]:
@@ -64,3 +65,108 @@ async def test_tags_are_compared(bench: Workbench) -> None:
     ended = await bench.build(steps.KojiCompareTags(bench.profile, tag="nowhere", other="demo"))
     assert ended.result == "failure"
     assert "nowhere" in ended.text
+
+
+def tagged(bench: Workbench) -> set[str]:
+    """Return the NVRs in the tag that builds go to."""
+    return {build["nvr"] for build in bench.hub.call("listTagged", "demo-released")}
+
+
+@pytest_twisted.ensureDeferred
+async def test_builds_are_tagged(bench: Workbench) -> None:
+    """What is new is tagged, by tasks or without; a second run finds all tagged already."""
+    nvrs = {await bench.built("hello"), await bench.built("world")}
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    dry = await bench.build(steps.KojiMassTag(bench.profile, **tags, dry_run=True))
+    assert dry.text == "would tag 2 builds with demo-released, skipped 0"
+    assert tagged(bench) == set()
+    ended = await bench.build(steps.KojiMassTag(bench.profile, **tags))
+    assert (ended.result, ended.text) == (
+        "success",
+        "tagged 2 builds with demo-released, skipped 0",
+    )
+    assert (tagged(bench), ended.properties["koji_mass_tagged"]) == (nvrs, 2)
+    for nvr in nvrs:
+        bench.hub.call("untagBuildBypass", "demo-released", nvr)
+    ended = await bench.build(steps.KojiMassTag(bench.profile, **tags, bypass=True))
+    assert (ended.text, tagged(bench)) == (
+        "tagged 2 builds with demo-released, skipped 0",
+        nvrs,
+    )
+    again = await bench.build(steps.KojiMassTag(bench.profile, **tags))
+    assert again.text == "tagged 0 builds with demo-released, skipped 2"
+    assert "hello-1.0-main: skipped: already tagged" in again.logs["builds"]
+
+
+def test_what_is_newer_stays() -> None:
+    """A build is not tagged over a newer one of its package, wherever that stands in the tag."""
+    there = latest_builds([row(1, "a", "1"), row(2, "b", "3")]).values()
+    wanted = latest_builds([row(1, "a", "1"), row(3, "b", "2"), row(4, "c", "1")]).values()
+    assert [reason for _, reason in plan_tagging(wanted, there)] == [
+        "already tagged",
+        "b-3-1 is newer",
+        "",
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_tagging_resumes(bench: Workbench) -> None:
+    """An attempt after a lost worker finds the tasks of the first, and starts none."""
+    nvrs = {await bench.built("hello"), await bench.built("world")}
+    bench.hub.builder.seconds = 6.0
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    before = bench.hub.calls["tagBuild"]
+    request = await bench.begin(step)
+    await until(lambda: bench.hub.calls["tagBuild"] == before + 2)
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts, tagged(bench)) == ("success", 2, nvrs)
+    assert bench.hub.calls["tagBuild"] == before + 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_refused_builds(bench: Workbench) -> None:
+    """A build that the hub refuses doesn't stop the others, and the log says why."""
+    nvrs = [await bench.built("hello"), await bench.built("world")]
+    bench.hub.call("packageListBlock", "demo-released", "hello")
+    for bypass in (False, True):
+        ended = await bench.build(
+            steps.KojiMassTag(
+                bench.profile, from_tag="demo-candidate", to_tag="demo-released", bypass=bypass
+            )
+        )
+        assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 1)
+        assert f"{nvrs[0]}: failed: " in ended.logs["builds"]
+        assert "blocked" in ended.logs["builds"]
+        assert tagged(bench) == {nvrs[1]}
+
+
+@pytest_twisted.ensureDeferred
+async def test_unknown_mass_build(bench: Workbench) -> None:
+    """A mass build that there is none of tags nothing."""
+    ended = await bench.build(
+        steps.KojiMassTag(
+            bench.profile, from_tag="demo-candidate", to_tag="demo-released", mass=4711
+        )
+    )
+    assert (ended.result, ended.text) == (
+        "failure",
+        "failed: mass build 4711 made nothing, or there is none of that id",
+    )
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_mass_build_made(bench: Workbench) -> None:
+    """Only what the mass build made is tagged."""
+    await bench.built("world")
+    source = "git+https://git.example.test/rpms/{package}.git#main"
+    ended = await bench.build(
+        steps.KojiMassBuild(bench.profile, "demo", packages=["hello"], source=source)
+    )
+    number = ended.properties["koji_mass_id"]
+    ended = await bench.build(
+        steps.KojiMassTag(
+            bench.profile, from_tag="demo-candidate", to_tag="demo-released", mass=number
+        )
+    )
+    assert (ended.result, tagged(bench)) == ("success", {"hello-1.0-main"})

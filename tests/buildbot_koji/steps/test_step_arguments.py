@@ -262,6 +262,17 @@ GOOD: dict[str, list[dict[str, Any]]] = {
     "KojiCompareTags": [
         {**COMMON, "tag": "f44", "other": 7, "inherit": False, "warn_if_different": True}
     ],
+    "KojiMassTag": [
+        {
+            **COMMON,
+            "from_tag": "f44-rebuild",
+            "to_tag": "f44",
+            "mass": 7,
+            "mass_name": "rebuild",
+            "bypass": True,
+            "dry_run": True,
+        }
+    ],
     "KojiMassBuild": [
         {
             **MASS,
