@@ -213,8 +213,9 @@ class KojiMassTag(KojiWriteStep):
 
         It may be repeated: a request whose reply was lost is not sent again for what it did.
         """
-        there = {each.id for each in await self._tagged(hub)}
+        # The tasks first: one that ends between the two reads has tagged its build by the second.
         tasks = {} if self.bypass else await self._tasks(hub)
+        there = {each.id for each in await self._tagged(hub)}
         wanted = [each.id for each in builds if each.id not in there]
         todo = [each for each in wanted if each not in tasks]
         tasks = {each: tasks[each] for each in wanted if each in tasks}
