@@ -84,6 +84,7 @@ async def test_build_that_succeeds(hub: FakeHub, master: MasterProcess) -> None:
     assert {name: value for name, value in properties.items() if name.startswith("koji_")} == {
         "koji_task_id": task["id"],
         "koji_task_url": f"{page}{task['id']}",
+        "koji_package": "hello",
         "koji_nvr": "hello-1.0-main",
         "koji_arches": dict.fromkeys(["x86_64", "aarch64", "ppc64le"], "CLOSED"),
         "koji_rpms": [
@@ -158,7 +159,8 @@ async def test_hub_refuses(hub: FakeHub, master: MasterProcess) -> None:
     build = await master.ended(await master.force("scratch", ref=""))
     assert (await master.step(build))["state_string"] == (
         "source='git+https://git.example.test/rpms/hello.git#' names no revision: append #ref,"
-        " a branch, tag or commit"
+        " a branch, tag or commit (it comes from"
+        " Interpolate('git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s'))"
     )
     assert all(task["state"] != task_states.OPEN for task in build_tasks(hub))
 
