@@ -26,9 +26,13 @@ from txkoji import RetryPolicy
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing, was_not_carried_out
 
-__all__ = ["Intent", "IntentEvent", "IntentState", "Once", "OnceAction"]
+__all__ = ["Intent", "IntentEvent", "IntentState", "Once", "OnceAction", "Unsearchable"]
 
 T = TypeVar("T")
+
+
+class Unsearchable(KojiException):
+    """Nothing on a hub shows the effect of an action: asking again would not help."""
 
 
 class IntentState(enum.Enum):
@@ -68,7 +72,8 @@ class OnceAction(Generic[T]):
 
     Attributes:
         do: does it; returns a result that JSON can hold and that is not None.
-        look: searches the hub for the effect of an earlier ``do``; returns its result, or None.
+        look: searches the hub for the effect of an earlier ``do``; returns its result, or None;
+            fails with :class:`Unsearchable` where that can't be found out.
         prepare: runs before each try: a login, for one.
     """
 
@@ -189,7 +194,7 @@ class Once(Generic[T]):
             await self._action.prepare()
             return await self._action.look()
         except KojiException as error:
-            if is_passing(error):
+            if is_passing(error) or isinstance(error, Unsearchable):
                 raise
             # Not even a fault tells whether the earlier call was carried out.
             self.refusal = error

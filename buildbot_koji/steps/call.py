@@ -11,7 +11,7 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.once import OnceAction
+from buildbot_koji.durable.once import OnceAction, Unsearchable
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
@@ -127,7 +127,7 @@ class KojiCall(KojiWriteStep):
 
     async def _look(self) -> None:
         if not self.repeatable:
-            raise KojiException(
+            raise Unsearchable(
                 f"it is unknown whether an earlier {self.method} arrived at the hub: check the hub,"
                 " then rebuild, or set repeatable"
             )
