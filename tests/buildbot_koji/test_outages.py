@@ -114,7 +114,7 @@ async def test_database_goes_away_and_master_is_killed_in_its_start(tmp_path: Pa
             # Claimed already, and not yet "running": Buildbot itself never releases these.
             before = master.log.count("starting build <Build build")
             running = master.log.count("BuildMaster is running")
-            master._spawn()
+            master.spawn()
             await poll(lambda: master.log.count("starting build <Build build") > before)  # noqa: B023
             await deferLater(reactor, chance.uniform(0, 0.3))
             await master.end(signal.SIGKILL)
