@@ -23,9 +23,6 @@ from txkoji.testing import FakeHub
 
 pytestmark = [*postgres.marks, *crossbar.marks, pytest.mark.limit(600)]
 
-LIMIT = 24
-"""Seconds that a build of the builder ``limited`` may take."""
-
 CONFIG = """\
 from buildbot.data import masters
 from buildbot.plugins import changes, reporters, schedulers, steps, util, worker
@@ -59,13 +56,11 @@ class Success(BuildStep):
 
 SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
 BUILD = steps.KojiBuild("fake", target="demo", source=util.Interpolate(SOURCE))
-LIMITED = steps.KojiBuild("fake", target="demo", source=util.Interpolate(SOURCE), timeout=LIMIT)
 BuildmasterConfig = {{
     "multiMaster": True,
     "mq": {{"type": "wamp", "router_url": "ROUTER", "realm": "buildbot"}},
     "db": {{"db_url": "DATABASE"}},
-    "workers": [worker.LocalWorker("NAME-" + name)
-                for name in ("test", "more", "build", "limited")],
+    "workers": [worker.LocalWorker("NAME-" + name) for name in ("test", "more", "build")],
     "protocols": {{"null": {{}}}},
     "change_source": [
         changes.KojiChangeSource("fake", name="koji", tags=["candidate"], poll_interval=1,
@@ -76,7 +71,7 @@ BuildmasterConfig = {{
             name="candidates", builderNames=["test", "more"],
             change_filter=util.KojiChangeFilter(tags=["candidate"])),
         schedulers.ForceScheduler(
-            name="force", builderNames=["build", "limited", "test"],
+            name="force", builderNames=["build", "test"],
             codebases=[util.CodebaseParameter("", hide=True)],
             properties=[util.StringParameter(name=name, default="")
                         for name in ("package", "ref", "koji_build_id")]),
@@ -87,8 +82,6 @@ BuildmasterConfig = {{
           for name in ("test", "more")],
         util.BuilderConfig(name="build", workernames=["NAME-build"], collapseRequests=False,
                            factory=util.BuildFactory([BUILD])),
-        util.BuilderConfig(name="limited", workernames=["NAME-limited"], collapseRequests=False,
-                           factory=util.BuildFactory([LIMITED])),
     ],
     "services": [
         Heartbeat(),
@@ -100,7 +93,7 @@ BuildmasterConfig = {{
                                   on_success={{"tag": "gated"}}),
     ],
     "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1", "plugins": {{"koji": {{}}}}}},
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
     "buildbotURL": "http://127.0.0.1:{port}/",
 }}
 """
@@ -127,7 +120,6 @@ class Cluster:
         for name in ("one", "two"):
             text = (
                 CONFIG.replace("NAME", name)
-                .replace("LIMIT)", f"{LIMIT})")
                 .replace("ROUTER", self.router.url)
                 .replace("DATABASE", self.database.url)
             )
@@ -239,7 +231,8 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
         request = await one.force("test", koji_build_id=str(late))
         build = await one.ended(request)
         if build["masterid"] == first:
-            late = add_build(hub, f"late{request}")
+            break
+        late = add_build(hub, f"late{request}")
     await until(lambda: late in cluster.tagged("tested"))
     # These are anywhere between their requests and their reports when it happens.
     before = await scheduled(one)

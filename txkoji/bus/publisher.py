@@ -109,7 +109,6 @@ class Publisher:
 
         async def nothing(_link: Link) -> None:
             """Do nothing: there is no message yet."""
-            pass
 
         await self._limited(_Transmission(), nothing)
 
