@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from buildbot.process.results import FAILURE, SUCCESS
-from buildbot.util.twisted import async_to_deferred
-
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.arguments.plugins import DeclaredStep
 from buildbot_koji.changes.source import KojiChangeSource
 from buildbot_koji.changes.storage import SourceStorage
 
-__all__ = ["KojiPauseChanges", "UnknownSource", "pause_source", "paused_sources"]
-
-
-class UnknownSource(Exception):
-    """The database has no change source of that name; the text says so."""
+__all__ = ["KojiPauseChanges", "pause_source", "paused_sources"]
 
 
 async def pause_source(master: Any, name: str, paused: bool) -> str:
@@ -33,11 +26,11 @@ async def pause_source(master: Any, name: str, paused: bool) -> str:
         What was done, in words.
 
     Raises:
-        UnknownSource: there is no change source of that name.
+        NotThere: there is no change source of that name.
     """
     known = await master.data.get(("changesources",))
     if name not in [each["name"] for each in known]:
-        raise UnknownSource(f"there is no change source {name}: check the name")
+        raise NotThere(f"there is no change source {name}: check the name")
     await SourceStorage(master, name).set_paused(paused)
     here = master.change_svc.namedServices.get(name)
     if isinstance(here, KojiChangeSource):
@@ -50,7 +43,7 @@ async def paused_sources(master: Any, names: Iterable[str]) -> set[str]:
     return {name for name in names if await SourceStorage(master, name).is_paused()}
 
 
-class KojiPauseChanges(DeclaredStep):
+class KojiPauseChanges(PauseStep):
     """Pauses a ``KojiChangeSource``, or resumes it.
 
     What happens on the hub meanwhile is not lost: it becomes changes when the source resumes. The
@@ -60,35 +53,8 @@ class KojiPauseChanges(DeclaredStep):
     name = "koji pause changes"
 
     source = argument(checks.text, "the name of the change source", required=True, positional=True)
-    paused = argument(
-        checks.flag,
-        "True to pause it, False to resume it; usually the property of a ``BooleanParameter``",
-        required=True,
-        positional=True,
-    )
+    paused = PAUSED
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._words = "interrupted"
-        super().__init__(*args, **kwargs)
-
-    def getResultSummary(self) -> dict[str, str]:
-        """Return what was done, for the step and for the build."""
-        return {"step": self._words, "build": self._words}
-
-    @async_to_deferred
-    async def run(self) -> int:
+    async def press(self) -> str:
         """Turn the switch."""
-        if self.paused is None:
-            # A util.Property renders False as None, by default.
-            self.paused = False
-        complaints = self.complaints()
-        if complaints:
-            self._words = complaints[0]
-            return FAILURE
-        assert self.master is not None
-        try:
-            self._words = await pause_source(self.master, self.source, self.paused)
-        except UnknownSource as error:
-            self._words = str(error)
-            return FAILURE
-        return SUCCESS
+        return await pause_source(self.master, self.source, bool(self.paused))

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from buildbot.process.results import FAILURE, SUCCESS
-from buildbot.util.twisted import async_to_deferred
-
 from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.buttons import ButtonStep, NotThere
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.arguments.plugins import DeclaredStep
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.reporters.backlog import MOST_DEAD, dead_letters
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 
-__all__ = ["KojiRedelivery", "UnknownReporter", "dead_letters_of", "redeliver"]
-
-
-class UnknownReporter(Exception):
-    """This master has no reporter of that name; the text says which it has."""
+__all__ = ["KojiRedelivery", "dead_letters_of", "redeliver"]
 
 
 async def dead_letters_of(master: Any, reporter: str, newest: int = MOST_DEAD) -> list[Delivery]:
@@ -31,14 +24,14 @@ async def dead_letters_of(master: Any, reporter: str, newest: int = MOST_DEAD) -
         newest: how many of each master, the newest ones.
 
     Raises:
-        UnknownReporter: this master has no such reporter, nor does the database.
+        NotThere: this master has no such reporter, nor does the database.
     """
     letters = await dead_letters(master, reporter, newest)
     services = master.config.services
     reporters = [name for name, each in services.items() if isinstance(each, KojiReporter)]
     if not letters and reporter not in reporters:
         known = f": it has {', '.join(sorted(reporters))}" if reporters else ""
-        raise UnknownReporter(f"this master has no reporter {reporter}{known}")
+        raise NotThere(f"this master has no reporter {reporter}{known}")
     return letters
 
 
@@ -58,33 +51,17 @@ def redeliver(master: Any, reporter: str, letters: Collection[Delivery]) -> str:
     return some.format(reporter)
 
 
-class KojiRedelivery(DeclaredStep):
+class KojiRedelivery(ButtonStep):
     """Lists the dead letters of a reporter, on all masters, and retries them."""
 
     name = "redelivery"
 
     reporter = argument(checks.text, "the name of the reporter", required=True, positional=True)
 
-    master: Any
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._text = ""
-
-    @async_to_deferred
-    async def run(self) -> int:
+    async def press(self) -> str:
         """List them, and have all masters retry them."""
-        try:
-            letters = await dead_letters_of(self.master, self.reporter)
-        except UnknownReporter as error:
-            self._text = f"failed: {error}"
-            return int(FAILURE)
+        letters = await dead_letters_of(self.master, self.reporter)
         if letters:
             lines = [f"{each.name} of build {each.build_id}: {each.said}\n" for each in letters]
             await self.addCompleteLog("dead letters", "".join(lines))
-        self._text = redeliver(self.master, self.reporter, letters)
-        return int(SUCCESS)
-
-    def getResultSummary(self) -> dict[str, str]:
-        """Return their number."""
-        return {"step": self._text, "build": self._text}
+        return redeliver(self.master, self.reporter, letters)

@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 
+from buildbot_koji.arguments.buttons import NotThere
 from buildbot_koji.changes.source import KojiChangeSource
-from buildbot_koji.changes.switch import UnknownSource, pause_source
+from buildbot_koji.changes.switch import pause_source
 from buildbot_koji.mass.registry import running
-from buildbot_koji.reporters.redelivery import UnknownReporter, dead_letters_of, redeliver
+from buildbot_koji.reporters.redelivery import dead_letters_of, redeliver
 from buildbot_koji.www.deliveries import delivery_id
 
 __all__ = ["Action", "ActionRefused", "Actions"]
@@ -69,7 +70,7 @@ class Actions:
     async def _pause(self, name: str, paused: bool, _: Mapping[str, Any]) -> str:
         try:
             return await pause_source(self._master, name, paused)
-        except UnknownSource as error:
+        except NotThere as error:
             raise ActionRefused(str(error), code=404) from error
 
     async def _poll(self, name: str, _: Mapping[str, Any]) -> str:
@@ -89,7 +90,7 @@ class Actions:
             raise ActionRefused("ids must be a list of texts, or null for all", code=400)
         try:
             letters = await dead_letters_of(self._master, name)
-        except UnknownReporter as error:
+        except NotThere as error:
             raise ActionRefused(str(error), code=404) from error
         chosen = [each for each in letters if ids is None or delivery_id(each) in ids]
         return redeliver(self._master, name, chosen)

@@ -350,7 +350,10 @@ async def test_files(bench: Workbench) -> None:
 async def test_pause_step(bench: Workbench) -> None:
     """The step that pauses mass builds says so if there is none."""
     ended = await bench.build(steps.KojiPauseMassBuild("any", paused=util.Property("paused")))
-    assert (ended.result, ended.text) == ("failure", "no mass build of any runs on this master")
+    assert (ended.result, ended.text) == (
+        "failure",
+        "failed: no mass build of any runs on this master",
+    )
     with capture_config_errors() as errors:
         steps.KojiPauseMassBuild("any")
     assert list(errors.errors) == ["KojiPauseMassBuild: paused is missing"]

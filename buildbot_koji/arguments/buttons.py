@@ -1,0 +1,76 @@
+"""Steps that are buttons on Buildbot's pages: they work on the master, not on a hub or a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot.process.results import FAILURE, SUCCESS
+from buildbot.util.twisted import async_to_deferred
+
+from buildbot_koji.arguments import checks
+from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.plugins import DeclaredStep
+
+__all__ = ["PAUSED", "ButtonStep", "NotThere", "PauseStep"]
+
+PAUSED = argument(
+    checks.flag,
+    "True to pause, False to resume; usually the property of a ``BooleanParameter``",
+    required=True,
+    positional=True,
+)
+
+
+class NotThere(Exception):
+    """What a button works on does not exist; the text says so."""
+
+
+class ButtonStep(DeclaredStep):
+    """Does something on the master, and says it in the summary of step and build."""
+
+    master: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._words = "interrupted"
+        super().__init__(*args, **kwargs)
+
+    def getResultSummary(self) -> dict[str, str]:
+        """Return what was done, for the step and for the build."""
+        return {"step": self._words, "build": self._words}
+
+    async def press(self) -> str:
+        """Do it; returns what was done, in words.
+
+        Raises:
+            NotThere: what it works on does not exist.
+        """
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Prepare the rendered arguments. A subclass may."""
+
+    @async_to_deferred
+    async def run(self) -> int:
+        """Check the arguments, and do it."""
+        self.prepare()
+        complaints = self.complaints()
+        if complaints:
+            self._words = complaints[0]
+            return int(FAILURE)
+        try:
+            self._words = await self.press()
+        except NotThere as error:
+            self._words = f"failed: {error}"
+            return int(FAILURE)
+        return int(SUCCESS)
+
+
+class PauseStep(ButtonStep):
+    """Pauses something, or resumes it. A subclass declares :data:`PAUSED`, after what it pauses."""
+
+    paused: bool | None
+
+    def prepare(self) -> None:
+        """Take a property that is False: Buildbot renders it as None."""
+        if self.paused is None:
+            self.paused = False
