@@ -22,7 +22,7 @@ from txkoji.exceptions import (
     KojiException,
     ProfileNotFound,
 )
-from txkoji.files import logs
+from txkoji.files import logs, outputs
 from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
 from txkoji.files.logs import LogPiece
 from txkoji.files.uploads import Progress, new_directory, upload
@@ -578,6 +578,24 @@ class Connection(HubMethods):
             HubFault, TransportError: as for any read.
         """
         return await logs.read_log(self.client, task_id, name, offset, tail, max_bytes)
+
+    @returns_deferred
+    async def log_size(self, task_id: int, name: str) -> int | None:
+        """Ask how long a task's log is by now.
+
+        Args:
+            task_id: the task.
+            name: the log's name, as ``listTaskOutput`` tells it.
+
+        Returns:
+            A Deferred of its size in bytes; None if there is no such log, or the hub's answer does
+            not tell.
+
+        Raises:
+            HubFault, TransportError: as for any read.
+        """
+        found = await self.client.call("listTaskOutput", task_id, stat=True)
+        return outputs.size_of(found, name)
 
     # Session
 

@@ -18,6 +18,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from txkoji import paths, task_states
 from txkoji.exceptions import HTTPStatusError, KojiException, TransferError
+from txkoji.files import outputs
 from txkoji.files.part import RPM, PartFile, TooMuch
 from txkoji.files.uploads import Progress
 from txkoji.hub.client import HubClient
@@ -83,14 +84,14 @@ async def files_of_task(
     if task is None:
         raise TransferError(f"{client.url} has no task {task_id}")
     files = []
-    for name, volumes in sorted(found.items()):
+    for name, sizes in outputs.volumes(found).items():
         # The same file may lie on several volumes.
-        volume = min(volumes, key=lambda volume: (volume != paths.DEFAULT_VOLUME, volume))
+        volume, size = next(iter(sizes.items()))
         files.append(
             RemoteFile(
                 name,
                 paths.task_output_url(base, task_id, name, volume=volume),
-                int(volumes[volume]["st_size"]),
+                size,
                 (RPM, "") if name.endswith(".rpm") else None,
                 grows=task.state in task_states.ACTIVE_GROUP,
             )

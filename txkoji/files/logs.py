@@ -11,6 +11,7 @@ import binascii
 from dataclasses import dataclass, field
 
 from txkoji.exceptions import GenericError, NotXMLRPC
+from txkoji.files import outputs
 from txkoji.hub.client import HubClient
 
 __all__ = ["LogPiece", "read_log"]
@@ -61,7 +62,7 @@ async def _read(client: HubClient, task_id: int, name: str, offset: int, size: i
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     except GenericError:
         listed = await client.call("listTaskOutput", task_id)
-        if not isinstance(listed, (list, dict)) or name not in listed:
+        if name not in outputs.names(listed):
             return None
         # The builder may have uploaded it meanwhile.
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)

@@ -177,8 +177,7 @@ class _Follower:
 
     async def _show_tail(self) -> None:
         connection = self._logs.hub.connection
-        files = await connection.call("listTaskOutput", self._task.id, stat=True)
-        size = int(files.get(self._name, {}).get("st_size", 0))
+        size = await connection.log_size(self._task.id, self._name) or 0
         begin = max(self._piece.offset, size - self._logs.cap // 2)
         left_out = begin - self._piece.offset
         if left_out > 0:

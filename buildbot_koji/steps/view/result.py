@@ -87,8 +87,7 @@ async def _add_log(log: Any, text: str) -> None:
 async def _read_tail(hub: Hub, task: Any, name: str) -> str:
     """Return the end of a task's log, or why it can't be read."""
     try:
-        files = await hub.connection.call("listTaskOutput", task.id, stat=True)
-        size = int(files.get(name, {}).get("st_size", 0))
+        size = await hub.connection.log_size(task.id, name) or 0
         begin = max(size - TAIL_BYTES, 0)
         piece = await hub.connection.read_log(task.id, name, begin, max_bytes=TAIL_BYTES)
     except KojiException as error:

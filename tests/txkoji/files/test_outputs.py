@@ -1,0 +1,70 @@
+"""What ``listTaskOutput`` answers is read by one module, whatever it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import REPOSITORY
+from txkoji.files import outputs
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=9,
+)
+
+
+@given(VALUES)
+def test_any_answer(answer: Any) -> None:
+    """Any value of JSON is read, and gives names, sizes and volumes of the right types."""
+    assert all(isinstance(each, str) for each in outputs.names(answer))
+    for name in ("build.log", *outputs.names(answer)):
+        size = outputs.size_of(answer, name)
+        assert size is None or size >= 0
+    for sizes in outputs.volumes(answer).values():
+        assert sizes
+        assert all(size is None or size >= 0 for size in sizes.values())
+
+
+@pytest.mark.parametrize(
+    "stat",
+    [None, "text", [], 7, {}, {"st_size": None}, {"st_size": "many"}, {"st_size": -1},
+     {"st_size": True}, {"st_size": "9" * 99}, {"st_size": 1.5}],
+)  # fmt: skip
+def test_odd_file(stat: Any) -> None:
+    """A file whose size is no size has none; its neighbours have theirs."""
+    answer = {"a.log": stat, "b.log": {"st_size": "3000000000"}}
+    assert outputs.size_of(answer, "a.log") is None
+    assert outputs.size_of(answer, "b.log") == 3_000_000_000
+    assert outputs.size_of(answer, "c.log") is None
+
+
+def test_volumes() -> None:
+    """The default volume comes first; what is on no volume, or has no name, is left out."""
+    on_two = {"elsewhere": {"st_size": "1"}, "DEFAULT": {"st_size": "2"}}
+    found = outputs.volumes({"b": on_two, "a": {"DEFAULT": None}, "": on_two, "c": {}, "d": "x"})
+    assert list(found) == ["a", "b"]
+    assert list(found["b"].items()) == [("DEFAULT", 2), ("elsewhere", 1)]
+    assert found["a"] == {"DEFAULT": None}
+
+
+def test_nothing_else_reads_it() -> None:
+    """No other module takes the answer apart by itself."""
+    askers = {
+        str(path.relative_to(REPOSITORY))
+        for package in ("txkoji", "buildbot_koji")
+        for path in (REPOSITORY / package).rglob("*.py")
+        if "testing" not in path.parts and 'call("listTaskOutput"' in path.read_text("utf-8")
+    }
+    assert askers == {
+        "txkoji/connection.py",
+        "txkoji/files/downloads.py",
+        "txkoji/files/logs.py",
+        "txkoji/watching/outcomes.py",  # names alone, which it reads as it reads all lists
+    }
