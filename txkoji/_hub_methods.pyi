@@ -232,15 +232,15 @@ class HubMethodsHost:
 class HubMethodsRepo:
     """The methods ``repo.*``."""
     def autoRequests(self) -> Deferred[None]:
-        """Ask for the repos that tags want by themselves."""
+        """Request the repos of tags that are regenerated automatically."""
     def checkQueue(self) -> Deferred[None]:
-        """Work on the queue of requests for repos."""
+        """Process the queue of repo requests."""
     def checkRequest(self, req_id: int) -> Deferred[RepoAnswer]:
-        """Return what became of a request for a repo (hub 1.35)."""
+        """Return the state of a repo request (hub 1.35)."""
     def get(self, tag: Info, min_event: int | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None) -> Deferred[Repo | None]:
         """Return the best ready repo of a tag (hub 1.35)."""
     def getExternalRepoData(self, erepo: Info) -> Deferred[Any]:
-        """Return what is noted of an external repo."""
+        """Return the data that are stored about an external repo."""
     @overload
     def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, *, opts: CountOnly) -> Deferred[int]:
         """Return repos by conditions (hub 1.35)."""
@@ -256,22 +256,22 @@ class HubMethodsRepo:
     def references(self, repo_id: int) -> Deferred[list[Any]]:
         """Return the build roots that use a repo (hub 1.35)."""
     def request(self, tag: Info, min_event: int | str | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None, priority: int | None = None, force: bool = False) -> Deferred[RepoAnswer]:
-        """Ask for a repo: get one, or a place in the queue (hub 1.35)."""
+        """Request a repo: get an existing one, or a place in the queue (hub 1.35)."""
     def setExternalRepoData(self, external_repo_id: int, data: Any) -> Deferred[None]:
-        """Note something of an external repo."""
+        """Store data about an external repo."""
     def setRequestPriority(self, req_id: int, priority: int) -> Deferred[None]:
         """Set the priority of a request for a repo. Needs admin."""
     def setState(self, repo_id: int, state: int) -> Deferred[None]:
         """Set the state of a repo. Needs admin."""
     def updateEndEvents(self) -> Deferred[None]:
-        """Note which repos are no longer up to date."""
+        """Record which repos are outdated."""
 
 class HubMethodsScheduler:
     """The methods ``scheduler.*``."""
     def doRun(self, force: bool = False) -> Deferred[bool]:
-        """Let the scheduler run now."""
+        """Run the scheduler now."""
     def getHostData(self, hostID: int | None = None) -> Deferred[Any]:
-        """Return what builders told the scheduler."""
+        """Return the data that builders reported to the scheduler."""
     @overload
     def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Deferred[int]:
         """Return the scheduler's log."""
@@ -315,7 +315,7 @@ class HubMethods:
     def CGInitBuild(self, cg: Info, data: Mapping[str, Any]) -> Deferred[CGReservation]:
         """Reserve an NVR for a content generator."""
     def CGRefundBuild(self, cg: Info, build_id: int, token: str, state: int = 3) -> Deferred[None]:
-        """Give up a reserved NVR."""
+        """Release a reserved NVR."""
     def addArchiveType(self, name: str, description: str, extensions: str, compression_type: str | None = None) -> Deferred[None]:
         """Add a type of archive."""
     def addBType(self, name: str) -> Deferred[None]:
@@ -323,19 +323,19 @@ class HubMethods:
     def addChannel(self, channel_name: str, description: str | None = None) -> Deferred[int]:
         """Add a channel; return its id."""
     def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> Deferred[RPM]:
-        """Note an RPM of an external repo."""
+        """Record an RPM of an external repo."""
     def addExternalRepoToTag(self, tag_info: Info, repo_info: Info, priority: int, merge_mode: str = 'koji', arches: str | None = None) -> Deferred[None]:
-        """Give a tag an external repo."""
+        """Add an external repo to a tag."""
     def addGroupMember(self, group: Info, user: Info, strict: bool = True) -> Deferred[None]:
         """Add a user to a group."""
     def addHost(self, hostname: str, arches: str | Sequence[str], krb_principal: str | None = None, force: bool = False) -> Deferred[int]:
         """Add a builder; return its id."""
     def addHostToChannel(self, hostname: Info, channel_name: str, create: bool = False, force: bool = False) -> Deferred[None]:
-        """Put a builder into a channel."""
+        """Add a builder to a channel."""
     def addRPMSig(self, an_rpm: Info, data: str) -> Deferred[None]:
         """Add a signature (a base64 header) to an RPM."""
     def addUserKrbPrincipal(self, user: Info, krb_principal: str) -> Deferred[int]:
-        """Give a user a Kerberos principal; return the user's id."""
+        """Add a Kerberos principal to a user; return the user's id."""
     def addVolume(self, name: str, strict: bool = True) -> Deferred[NameAndId]:
         """Add a volume."""
     def applyVolumePolicy(self, build: BuildInfo, strict: bool = False) -> Deferred[None]:
@@ -371,7 +371,7 @@ class HubMethods:
     def changeBuildVolume(self, build: BuildInfo, volume: Info, strict: bool = True) -> Deferred[None]:
         """Move a build's files to another volume."""
     def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> Deferred[list[Any]]:
-        """Tell whether a user may tag into a tag, whether force helps, and why."""
+        """Return whether a user may tag into a tag, whether force helps, and the reason."""
     def checkTagPackage(self, tag: Info, pkg: Info) -> Deferred[bool]:
         """Tell whether a package is listed in a tag and not blocked."""
     def checkUpload(self, path: str, name: str, verify: str | None = None, tail: int | None = None, volume: str | None = None) -> Deferred[UploadState | None]:
@@ -391,9 +391,9 @@ class HubMethods:
     def createMavenBuild(self, build_info: Mapping[str, Any], maven_info: Mapping[str, Any]) -> Deferred[None]:
         """Make a Maven build without content."""
     def createNotification(self, user_id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Deferred[None]:
-        """Ask for mails."""
+        """Create a build notification."""
     def createNotificationBlock(self, user_id: int, package_id: int | None = None, tag_id: int | None = None) -> Deferred[None]:
-        """Ask for no mails."""
+        """Create a notification block."""
     def createSideTag(self, basetag: Info, debuginfo: bool = False, suffix: str | None = None) -> Deferred[SideTagMade]:
         """Make a side tag and a target for it (plugin sidetag)."""
     def createTag(self, name: str, parent: Info | None = None, arches: str | None = None, perm: Info | None = None, locked: bool = False, maven_support: bool = False, maven_include_all: bool = False, extra: Mapping[str, Any] | None = None) -> Deferred[int]:
@@ -409,21 +409,21 @@ class HubMethods:
     def deleteExternalRepo(self, info: Info) -> Deferred[None]:
         """Delete an external repo."""
     def deleteNotification(self, id: int) -> Deferred[None]:
-        """Delete a wish for mails."""
+        """Delete a build notification."""
     def deleteNotificationBlock(self, id: int) -> Deferred[None]:
-        """Delete a wish for no mails."""
+        """Delete a notification block."""
     def deleteRPMSig(self, rpminfo: Info, sigkey: str | None = None, all_sigs: bool = False) -> Deferred[None]:
         """Delete a signature of an RPM."""
     def deleteTag(self, tagInfo: Info) -> Deferred[None]:
         """Delete a tag."""
     def disableChannel(self, channelname: Info, comment: str | None = None) -> Deferred[None]:
-        """Let a channel's tasks wait."""
+        """Disable a channel: its tasks wait."""
     def disableHost(self, hostname: Info) -> Deferred[None]:
-        """Let a builder take no more tasks."""
+        """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> Deferred[None]:
-        """Let a user not log in."""
+        """Block a user from logging in."""
     def distRepo(self, tag: Info, keys: Sequence[str], **task_opts: Any) -> Deferred[int]:
-        """Start the making of a signed repo; return the task's id."""
+        """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> Deferred[str]:
         """Return a part of a task's file, base64."""
     def dropGroupMember(self, group: Info, user: Info) -> Deferred[None]:
@@ -451,17 +451,17 @@ class HubMethods:
     def editUser(self, userInfo: Info, name: str | None = None, krb_principal_mappings: Sequence[Mapping[str, Any]] | None = None) -> Deferred[None]:
         """Change a user."""
     def enableChannel(self, channelname: Info, comment: str | None = None) -> Deferred[None]:
-        """Let a channel's tasks be taken."""
+        """Enable a channel."""
     def enableHost(self, hostname: Info) -> Deferred[None]:
-        """Let a builder take tasks."""
+        """Enable a builder: it takes tasks."""
     def enableUser(self, username: Info) -> Deferred[None]:
-        """Let a user log in again."""
+        """Allow a user to log in again."""
     def error(self) -> Deferred[None]:
-        """Fail, for tests."""
+        """Raise an error, for tests."""
     def evalPolicy(self, name: str, data: Mapping[str, Any]) -> Deferred[str]:
         """Return what a policy says."""
     def fault(self) -> Deferred[None]:
-        """Fail with a fault, for tests."""
+        """Raise a fault, for tests."""
     def filterResults(self, methodName: str, *args: Any, **kw: Any) -> Deferred[Any]:
         """Return a part of a method's list, by filterOpts."""
     @overload
@@ -471,7 +471,7 @@ class HubMethods:
     def findBuildID(self, X: BuildInfo, strict: bool = False) -> Deferred[int | None]:
         ...
     def freeTask(self, task_id: int) -> Deferred[None]:
-        """Give an assigned or open task back to the queue. Needs admin."""
+        """Free an assigned or open task: it returns to the queue. Needs admin."""
     def getAPIVersion(self) -> Deferred[int]:
         """Return the version of the API, which is 1."""
     def getActiveRepos(self) -> Deferred[list[Repo]]:
@@ -520,20 +520,20 @@ class HubMethods:
         """Return where the logs of an imported build are, relative to the top of kojifiles."""
     @overload
     def getBuildNotification(self, id: int, strict: Literal[True]) -> Deferred[BuildNotification]:
-        """Return a wish for mails."""
+        """Return a build notification."""
     @overload
     def getBuildNotification(self, id: int, strict: bool = False) -> Deferred[BuildNotification | None]:
         ...
     @overload
     def getBuildNotificationBlock(self, id: int, strict: Literal[True]) -> Deferred[BuildNotification]:
-        """Return a mail that a user does not want."""
+        """Return a notification block."""
     @overload
     def getBuildNotificationBlock(self, id: int, strict: bool = False) -> Deferred[BuildNotification | None]:
         ...
     def getBuildNotificationBlocks(self, userID: Info | None = None) -> Deferred[list[BuildNotification]]:
-        """Return the mails that a user does not want."""
+        """Return the notification blocks of a user."""
     def getBuildNotifications(self, userID: Info | None = None) -> Deferred[list[BuildNotification]]:
-        """Return the mails that a user wants."""
+        """Return the build notifications of a user."""
     @overload
     def getBuildTarget(self, info: Info, event: int | None = None, *, strict: Literal[True]) -> Deferred[BuildTarget]:
         """Return a build target."""
@@ -548,7 +548,7 @@ class HubMethods:
         ...
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Deferred[dict[str, Any]]:
-        """Return what a build has beside RPMs, by type."""
+        """Return a build's types, with the details of each."""
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[dict[str, Any] | None]:
         ...
@@ -760,9 +760,9 @@ class HubMethods:
     def getWinBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[WinBuild | None]:
         ...
     def grantCGAccess(self, user: Info, cg: Info, create: bool = False) -> Deferred[None]:
-        """Let a user import as a content generator."""
+        """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> Deferred[None]:
-        """Give a user a permission."""
+        """Grant a permission to a user."""
     def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Deferred[None]:
         """Add a group to a tag."""
     def groupListBlock(self, taginfo: Info, grpinfo: Info) -> Deferred[None]:
@@ -780,13 +780,13 @@ class HubMethods:
     def groupPackageListUnblock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Deferred[None]:
         """Unblock a package in a group."""
     def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Deferred[None]:
-        """Let a group need another."""
+        """Make a group require another."""
     def groupReqListBlock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Deferred[None]:
-        """Block what a group needs."""
+        """Block a required group."""
     def groupReqListRemove(self, taginfo: Info, grpinfo: Info, reqinfo: Info, force: bool | None = None) -> Deferred[None]:
-        """Let a group need another no longer."""
+        """Remove a required group from a group."""
     def groupReqListUnblock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Deferred[None]:
-        """Unblock what a group needs."""
+        """Unblock a required group."""
     def hasPerm(self, perm: str, strict: bool = False) -> Deferred[bool]:
         """Tell whether who is logged in has a permission."""
     def hello(self, *args: Any) -> Deferred[str]:
@@ -923,7 +923,7 @@ class HubMethods:
     def newGroup(self, name: str) -> Deferred[int]:
         """Make a group of users; return its id."""
     def newRepo(self, tag: Info, event: int | None = None, src: bool = False, debuginfo: bool = False, separate_src: bool = False) -> Deferred[int]:
-        """Start the making of a build repo; return the task's id. Prefer repo.request."""
+        """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
     def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Sequence[str], opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
         """Start an image by osbuild (its plugin); return the task's id."""
     def packageListAdd(self, taginfo: Info, pkginfo: Info, owner: Info | None = None, block: bool | None = None, extra_arches: str | None = None, force: bool = False, update: bool = False) -> Deferred[None]:
@@ -931,7 +931,7 @@ class HubMethods:
     def packageListBlock(self, taginfo: Info, pkginfo: Info, force: bool = False) -> Deferred[None]:
         """Block a package in a tag."""
     def packageListRemove(self, taginfo: Info, pkginfo: Info, force: bool = False) -> Deferred[None]:
-        """Take a package from a tag's list."""
+        """Remove a package from a tag's list."""
     def packageListSetArches(self, taginfo: Info, pkginfo: Info, arches: str | None, force: bool = False) -> Deferred[None]:
         """Set the extra architectures of a package in a tag."""
     def packageListSetOwner(self, taginfo: Info, pkginfo: Info, owner: Info, force: bool = False) -> Deferred[None]:
@@ -949,13 +949,13 @@ class HubMethods:
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[RPMSignature]]:
         ...
     def removeExternalRepoFromTag(self, tag_info: Info, repo_info: Info) -> Deferred[None]:
-        """Take an external repo from a tag."""
+        """Remove an external repo from a tag."""
     def removeHostFromChannel(self, hostname: Info, channel_name: str) -> Deferred[None]:
-        """Take a builder from a channel."""
+        """Remove a builder from a channel."""
     def removeSideTag(self, sidetag: Info) -> Deferred[None]:
         """Remove a side tag and its target (plugin sidetag)."""
     def removeUserKrbPrincipal(self, user: Info, krb_principal: str) -> Deferred[int]:
-        """Take a Kerberos principal from a user; return the user's id."""
+        """Remove a Kerberos principal from a user; return the user's id."""
     def removeVolume(self, volume: Info) -> Deferred[None]:
         """Remove a volume."""
     def renameChannel(self, old: str, new: str) -> Deferred[None]:
@@ -973,15 +973,15 @@ class HubMethods:
     def repoProblem(self, repo_id: int) -> Deferred[None]:
         """Mark a repo as broken."""
     def resetBuild(self, build: BuildInfo) -> Deferred[None]:
-        """Take all away from a build that failed or was canceled. Needs admin."""
+        """Reset a failed or canceled build to an empty one. Needs admin."""
     def restartHosts(self, priority: int = 5, options: Mapping[str, Any] | None = None) -> Deferred[int]:
         """Start the restart of all builders; return the task's id."""
     def resubmitTask(self, taskID: int) -> Deferred[int]:
         """Start a failed or canceled top-level task again; return the new task's id."""
     def revokeCGAccess(self, user: Info, cg: Info) -> Deferred[None]:
-        """Let a user not import as a content generator."""
+        """Stop a user from importing as a content generator."""
     def revokePermission(self, userinfo: Info, permission: Info) -> Deferred[None]:
-        """Take a permission from a user."""
+        """Revoke a permission from a user."""
     def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, **opts: Any) -> Deferred[int]:
         """Run a command in a build root (plugin runroot); return the task's id."""
     def saveFailedTree(self, buildrootID: int, full: bool = False) -> Deferred[int]:
@@ -993,7 +993,7 @@ class HubMethods:
     def search(self, terms: str, type: str, matchType: str, queryOpts: QueryOptions | None = None) -> Deferred[list[NameAndId]]:
         ...
     def setBuildOwner(self, build: BuildInfo, user: Info) -> Deferred[None]:
-        """Give a build to another user."""
+        """Change the owner of a build."""
     def setBuildTimestamp(self, build: BuildInfo, ts: float | str) -> Deferred[None]:
         """Set when a build was completed."""
     def setInheritanceData(self, tag: Info, data: Mapping[str, Any] | Sequence[Mapping[str, Any]], clear: bool = False) -> Deferred[None]:
@@ -1021,7 +1021,7 @@ class HubMethods:
     def taskFinished(self, taskId: int) -> Deferred[bool]:
         """Tell whether a task is closed, failed or canceled."""
     def untagBuild(self, tag: Info | None, build: BuildInfo, strict: bool = True, force: bool = False) -> Deferred[None]:
-        """Take a build out of a tag."""
+        """Untag a build."""
     def untagBuildBypass(self, tag: Info, build: BuildInfo, strict: bool = True, force: bool = False, notify: bool = False) -> Deferred[None]:
         """Untag a build without policy. Needs the permission tag."""
     @overload
@@ -1031,7 +1031,7 @@ class HubMethods:
     def untaggedBuilds(self, name: str | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Deferred[list[UntaggedBuild]]:
         ...
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Deferred[None]:
-        """Change a wish for mails."""
+        """Change a build notification."""
     def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> Deferred[bool]:
         """Upload a piece of a file, base64. See Connection.upload."""
     def winBuild(self, vm: str, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'vm') -> Deferred[int]:
@@ -1151,15 +1151,15 @@ class AwaitedMethodsHost:
 class AwaitedMethodsRepo:
     """The methods ``repo.*``."""
     def autoRequests(self) -> Future[None]:
-        """Ask for the repos that tags want by themselves."""
+        """Request the repos of tags that are regenerated automatically."""
     def checkQueue(self) -> Future[None]:
-        """Work on the queue of requests for repos."""
+        """Process the queue of repo requests."""
     def checkRequest(self, req_id: int) -> Future[RepoAnswer]:
-        """Return what became of a request for a repo (hub 1.35)."""
+        """Return the state of a repo request (hub 1.35)."""
     def get(self, tag: Info, min_event: int | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None) -> Future[Repo | None]:
         """Return the best ready repo of a tag (hub 1.35)."""
     def getExternalRepoData(self, erepo: Info) -> Future[Any]:
-        """Return what is noted of an external repo."""
+        """Return the data that are stored about an external repo."""
     @overload
     def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
         """Return repos by conditions (hub 1.35)."""
@@ -1175,22 +1175,22 @@ class AwaitedMethodsRepo:
     def references(self, repo_id: int) -> Future[list[Any]]:
         """Return the build roots that use a repo (hub 1.35)."""
     def request(self, tag: Info, min_event: int | str | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None, priority: int | None = None, force: bool = False) -> Future[RepoAnswer]:
-        """Ask for a repo: get one, or a place in the queue (hub 1.35)."""
+        """Request a repo: get an existing one, or a place in the queue (hub 1.35)."""
     def setExternalRepoData(self, external_repo_id: int, data: Any) -> Future[None]:
-        """Note something of an external repo."""
+        """Store data about an external repo."""
     def setRequestPriority(self, req_id: int, priority: int) -> Future[None]:
         """Set the priority of a request for a repo. Needs admin."""
     def setState(self, repo_id: int, state: int) -> Future[None]:
         """Set the state of a repo. Needs admin."""
     def updateEndEvents(self) -> Future[None]:
-        """Note which repos are no longer up to date."""
+        """Record which repos are outdated."""
 
 class AwaitedMethodsScheduler:
     """The methods ``scheduler.*``."""
     def doRun(self, force: bool = False) -> Future[bool]:
-        """Let the scheduler run now."""
+        """Run the scheduler now."""
     def getHostData(self, hostID: int | None = None) -> Future[Any]:
-        """Return what builders told the scheduler."""
+        """Return the data that builders reported to the scheduler."""
     @overload
     def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
         """Return the scheduler's log."""
@@ -1234,7 +1234,7 @@ class AwaitedMethods:
     def CGInitBuild(self, cg: Info, data: Mapping[str, Any]) -> Future[CGReservation]:
         """Reserve an NVR for a content generator."""
     def CGRefundBuild(self, cg: Info, build_id: int, token: str, state: int = 3) -> Future[None]:
-        """Give up a reserved NVR."""
+        """Release a reserved NVR."""
     def addArchiveType(self, name: str, description: str, extensions: str, compression_type: str | None = None) -> Future[None]:
         """Add a type of archive."""
     def addBType(self, name: str) -> Future[None]:
@@ -1242,19 +1242,19 @@ class AwaitedMethods:
     def addChannel(self, channel_name: str, description: str | None = None) -> Future[int]:
         """Add a channel; return its id."""
     def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> Future[RPM]:
-        """Note an RPM of an external repo."""
+        """Record an RPM of an external repo."""
     def addExternalRepoToTag(self, tag_info: Info, repo_info: Info, priority: int, merge_mode: str = 'koji', arches: str | None = None) -> Future[None]:
-        """Give a tag an external repo."""
+        """Add an external repo to a tag."""
     def addGroupMember(self, group: Info, user: Info, strict: bool = True) -> Future[None]:
         """Add a user to a group."""
     def addHost(self, hostname: str, arches: str | Sequence[str], krb_principal: str | None = None, force: bool = False) -> Future[int]:
         """Add a builder; return its id."""
     def addHostToChannel(self, hostname: Info, channel_name: str, create: bool = False, force: bool = False) -> Future[None]:
-        """Put a builder into a channel."""
+        """Add a builder to a channel."""
     def addRPMSig(self, an_rpm: Info, data: str) -> Future[None]:
         """Add a signature (a base64 header) to an RPM."""
     def addUserKrbPrincipal(self, user: Info, krb_principal: str) -> Future[int]:
-        """Give a user a Kerberos principal; return the user's id."""
+        """Add a Kerberos principal to a user; return the user's id."""
     def addVolume(self, name: str, strict: bool = True) -> Future[NameAndId]:
         """Add a volume."""
     def applyVolumePolicy(self, build: BuildInfo, strict: bool = False) -> Future[None]:
@@ -1290,7 +1290,7 @@ class AwaitedMethods:
     def changeBuildVolume(self, build: BuildInfo, volume: Info, strict: bool = True) -> Future[None]:
         """Move a build's files to another volume."""
     def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> Future[list[Any]]:
-        """Tell whether a user may tag into a tag, whether force helps, and why."""
+        """Return whether a user may tag into a tag, whether force helps, and the reason."""
     def checkTagPackage(self, tag: Info, pkg: Info) -> Future[bool]:
         """Tell whether a package is listed in a tag and not blocked."""
     def checkUpload(self, path: str, name: str, verify: str | None = None, tail: int | None = None, volume: str | None = None) -> Future[UploadState | None]:
@@ -1310,9 +1310,9 @@ class AwaitedMethods:
     def createMavenBuild(self, build_info: Mapping[str, Any], maven_info: Mapping[str, Any]) -> Future[None]:
         """Make a Maven build without content."""
     def createNotification(self, user_id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Future[None]:
-        """Ask for mails."""
+        """Create a build notification."""
     def createNotificationBlock(self, user_id: int, package_id: int | None = None, tag_id: int | None = None) -> Future[None]:
-        """Ask for no mails."""
+        """Create a notification block."""
     def createSideTag(self, basetag: Info, debuginfo: bool = False, suffix: str | None = None) -> Future[SideTagMade]:
         """Make a side tag and a target for it (plugin sidetag)."""
     def createTag(self, name: str, parent: Info | None = None, arches: str | None = None, perm: Info | None = None, locked: bool = False, maven_support: bool = False, maven_include_all: bool = False, extra: Mapping[str, Any] | None = None) -> Future[int]:
@@ -1328,21 +1328,21 @@ class AwaitedMethods:
     def deleteExternalRepo(self, info: Info) -> Future[None]:
         """Delete an external repo."""
     def deleteNotification(self, id: int) -> Future[None]:
-        """Delete a wish for mails."""
+        """Delete a build notification."""
     def deleteNotificationBlock(self, id: int) -> Future[None]:
-        """Delete a wish for no mails."""
+        """Delete a notification block."""
     def deleteRPMSig(self, rpminfo: Info, sigkey: str | None = None, all_sigs: bool = False) -> Future[None]:
         """Delete a signature of an RPM."""
     def deleteTag(self, tagInfo: Info) -> Future[None]:
         """Delete a tag."""
     def disableChannel(self, channelname: Info, comment: str | None = None) -> Future[None]:
-        """Let a channel's tasks wait."""
+        """Disable a channel: its tasks wait."""
     def disableHost(self, hostname: Info) -> Future[None]:
-        """Let a builder take no more tasks."""
+        """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> Future[None]:
-        """Let a user not log in."""
+        """Block a user from logging in."""
     def distRepo(self, tag: Info, keys: Sequence[str], **task_opts: Any) -> Future[int]:
-        """Start the making of a signed repo; return the task's id."""
+        """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> Future[str]:
         """Return a part of a task's file, base64."""
     def dropGroupMember(self, group: Info, user: Info) -> Future[None]:
@@ -1370,17 +1370,17 @@ class AwaitedMethods:
     def editUser(self, userInfo: Info, name: str | None = None, krb_principal_mappings: Sequence[Mapping[str, Any]] | None = None) -> Future[None]:
         """Change a user."""
     def enableChannel(self, channelname: Info, comment: str | None = None) -> Future[None]:
-        """Let a channel's tasks be taken."""
+        """Enable a channel."""
     def enableHost(self, hostname: Info) -> Future[None]:
-        """Let a builder take tasks."""
+        """Enable a builder: it takes tasks."""
     def enableUser(self, username: Info) -> Future[None]:
-        """Let a user log in again."""
+        """Allow a user to log in again."""
     def error(self) -> Future[None]:
-        """Fail, for tests."""
+        """Raise an error, for tests."""
     def evalPolicy(self, name: str, data: Mapping[str, Any]) -> Future[str]:
         """Return what a policy says."""
     def fault(self) -> Future[None]:
-        """Fail with a fault, for tests."""
+        """Raise a fault, for tests."""
     def filterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[Any]:
         """Return a part of a method's list, by filterOpts."""
     @overload
@@ -1390,7 +1390,7 @@ class AwaitedMethods:
     def findBuildID(self, X: BuildInfo, strict: bool = False) -> Future[int | None]:
         ...
     def freeTask(self, task_id: int) -> Future[None]:
-        """Give an assigned or open task back to the queue. Needs admin."""
+        """Free an assigned or open task: it returns to the queue. Needs admin."""
     def getAPIVersion(self) -> Future[int]:
         """Return the version of the API, which is 1."""
     def getActiveRepos(self) -> Future[list[Repo]]:
@@ -1439,20 +1439,20 @@ class AwaitedMethods:
         """Return where the logs of an imported build are, relative to the top of kojifiles."""
     @overload
     def getBuildNotification(self, id: int, strict: Literal[True]) -> Future[BuildNotification]:
-        """Return a wish for mails."""
+        """Return a build notification."""
     @overload
     def getBuildNotification(self, id: int, strict: bool = False) -> Future[BuildNotification | None]:
         ...
     @overload
     def getBuildNotificationBlock(self, id: int, strict: Literal[True]) -> Future[BuildNotification]:
-        """Return a mail that a user does not want."""
+        """Return a notification block."""
     @overload
     def getBuildNotificationBlock(self, id: int, strict: bool = False) -> Future[BuildNotification | None]:
         ...
     def getBuildNotificationBlocks(self, userID: Info | None = None) -> Future[list[BuildNotification]]:
-        """Return the mails that a user does not want."""
+        """Return the notification blocks of a user."""
     def getBuildNotifications(self, userID: Info | None = None) -> Future[list[BuildNotification]]:
-        """Return the mails that a user wants."""
+        """Return the build notifications of a user."""
     @overload
     def getBuildTarget(self, info: Info, event: int | None = None, *, strict: Literal[True]) -> Future[BuildTarget]:
         """Return a build target."""
@@ -1467,7 +1467,7 @@ class AwaitedMethods:
         ...
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[dict[str, Any]]:
-        """Return what a build has beside RPMs, by type."""
+        """Return a build's types, with the details of each."""
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Future[dict[str, Any] | None]:
         ...
@@ -1679,9 +1679,9 @@ class AwaitedMethods:
     def getWinBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[WinBuild | None]:
         ...
     def grantCGAccess(self, user: Info, cg: Info, create: bool = False) -> Future[None]:
-        """Let a user import as a content generator."""
+        """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> Future[None]:
-        """Give a user a permission."""
+        """Grant a permission to a user."""
     def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
         """Add a group to a tag."""
     def groupListBlock(self, taginfo: Info, grpinfo: Info) -> Future[None]:
@@ -1699,13 +1699,13 @@ class AwaitedMethods:
     def groupPackageListUnblock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Future[None]:
         """Unblock a package in a group."""
     def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
-        """Let a group need another."""
+        """Make a group require another."""
     def groupReqListBlock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Future[None]:
-        """Block what a group needs."""
+        """Block a required group."""
     def groupReqListRemove(self, taginfo: Info, grpinfo: Info, reqinfo: Info, force: bool | None = None) -> Future[None]:
-        """Let a group need another no longer."""
+        """Remove a required group from a group."""
     def groupReqListUnblock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Future[None]:
-        """Unblock what a group needs."""
+        """Unblock a required group."""
     def hasPerm(self, perm: str, strict: bool = False) -> Future[bool]:
         """Tell whether who is logged in has a permission."""
     def hello(self, *args: Any) -> Future[str]:
@@ -1842,7 +1842,7 @@ class AwaitedMethods:
     def newGroup(self, name: str) -> Future[int]:
         """Make a group of users; return its id."""
     def newRepo(self, tag: Info, event: int | None = None, src: bool = False, debuginfo: bool = False, separate_src: bool = False) -> Future[int]:
-        """Start the making of a build repo; return the task's id. Prefer repo.request."""
+        """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
     def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Sequence[str], opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
         """Start an image by osbuild (its plugin); return the task's id."""
     def packageListAdd(self, taginfo: Info, pkginfo: Info, owner: Info | None = None, block: bool | None = None, extra_arches: str | None = None, force: bool = False, update: bool = False) -> Future[None]:
@@ -1850,7 +1850,7 @@ class AwaitedMethods:
     def packageListBlock(self, taginfo: Info, pkginfo: Info, force: bool = False) -> Future[None]:
         """Block a package in a tag."""
     def packageListRemove(self, taginfo: Info, pkginfo: Info, force: bool = False) -> Future[None]:
-        """Take a package from a tag's list."""
+        """Remove a package from a tag's list."""
     def packageListSetArches(self, taginfo: Info, pkginfo: Info, arches: str | None, force: bool = False) -> Future[None]:
         """Set the extra architectures of a package in a tag."""
     def packageListSetOwner(self, taginfo: Info, pkginfo: Info, owner: Info, force: bool = False) -> Future[None]:
@@ -1868,13 +1868,13 @@ class AwaitedMethods:
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> Future[list[RPMSignature]]:
         ...
     def removeExternalRepoFromTag(self, tag_info: Info, repo_info: Info) -> Future[None]:
-        """Take an external repo from a tag."""
+        """Remove an external repo from a tag."""
     def removeHostFromChannel(self, hostname: Info, channel_name: str) -> Future[None]:
-        """Take a builder from a channel."""
+        """Remove a builder from a channel."""
     def removeSideTag(self, sidetag: Info) -> Future[None]:
         """Remove a side tag and its target (plugin sidetag)."""
     def removeUserKrbPrincipal(self, user: Info, krb_principal: str) -> Future[int]:
-        """Take a Kerberos principal from a user; return the user's id."""
+        """Remove a Kerberos principal from a user; return the user's id."""
     def removeVolume(self, volume: Info) -> Future[None]:
         """Remove a volume."""
     def renameChannel(self, old: str, new: str) -> Future[None]:
@@ -1892,15 +1892,15 @@ class AwaitedMethods:
     def repoProblem(self, repo_id: int) -> Future[None]:
         """Mark a repo as broken."""
     def resetBuild(self, build: BuildInfo) -> Future[None]:
-        """Take all away from a build that failed or was canceled. Needs admin."""
+        """Reset a failed or canceled build to an empty one. Needs admin."""
     def restartHosts(self, priority: int = 5, options: Mapping[str, Any] | None = None) -> Future[int]:
         """Start the restart of all builders; return the task's id."""
     def resubmitTask(self, taskID: int) -> Future[int]:
         """Start a failed or canceled top-level task again; return the new task's id."""
     def revokeCGAccess(self, user: Info, cg: Info) -> Future[None]:
-        """Let a user not import as a content generator."""
+        """Stop a user from importing as a content generator."""
     def revokePermission(self, userinfo: Info, permission: Info) -> Future[None]:
-        """Take a permission from a user."""
+        """Revoke a permission from a user."""
     def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, **opts: Any) -> Future[int]:
         """Run a command in a build root (plugin runroot); return the task's id."""
     def saveFailedTree(self, buildrootID: int, full: bool = False) -> Future[int]:
@@ -1912,7 +1912,7 @@ class AwaitedMethods:
     def search(self, terms: str, type: str, matchType: str, queryOpts: QueryOptions | None = None) -> Future[list[NameAndId]]:
         ...
     def setBuildOwner(self, build: BuildInfo, user: Info) -> Future[None]:
-        """Give a build to another user."""
+        """Change the owner of a build."""
     def setBuildTimestamp(self, build: BuildInfo, ts: float | str) -> Future[None]:
         """Set when a build was completed."""
     def setInheritanceData(self, tag: Info, data: Mapping[str, Any] | Sequence[Mapping[str, Any]], clear: bool = False) -> Future[None]:
@@ -1940,7 +1940,7 @@ class AwaitedMethods:
     def taskFinished(self, taskId: int) -> Future[bool]:
         """Tell whether a task is closed, failed or canceled."""
     def untagBuild(self, tag: Info | None, build: BuildInfo, strict: bool = True, force: bool = False) -> Future[None]:
-        """Take a build out of a tag."""
+        """Untag a build."""
     def untagBuildBypass(self, tag: Info, build: BuildInfo, strict: bool = True, force: bool = False, notify: bool = False) -> Future[None]:
         """Untag a build without policy. Needs the permission tag."""
     @overload
@@ -1950,7 +1950,7 @@ class AwaitedMethods:
     def untaggedBuilds(self, name: str | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Future[list[UntaggedBuild]]:
         ...
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Future[None]:
-        """Change a wish for mails."""
+        """Change a build notification."""
     def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> Future[bool]:
         """Upload a piece of a file, base64. See Connection.upload."""
     def winBuild(self, vm: str, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'vm') -> Future[int]:
@@ -2070,15 +2070,15 @@ class CollectedMethodsHost:
 class CollectedMethodsRepo:
     """The methods ``repo.*``."""
     def autoRequests(self) -> None:
-        """Ask for the repos that tags want by themselves."""
+        """Request the repos of tags that are regenerated automatically."""
     def checkQueue(self) -> None:
-        """Work on the queue of requests for repos."""
+        """Process the queue of repo requests."""
     def checkRequest(self, req_id: int) -> None:
-        """Return what became of a request for a repo (hub 1.35)."""
+        """Return the state of a repo request (hub 1.35)."""
     def get(self, tag: Info, min_event: int | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None) -> None:
         """Return the best ready repo of a tag (hub 1.35)."""
     def getExternalRepoData(self, erepo: Info) -> None:
-        """Return what is noted of an external repo."""
+        """Return the data that are stored about an external repo."""
     def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> None:
         """Return repos by conditions (hub 1.35)."""
     def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> None:
@@ -2086,22 +2086,22 @@ class CollectedMethodsRepo:
     def references(self, repo_id: int) -> None:
         """Return the build roots that use a repo (hub 1.35)."""
     def request(self, tag: Info, min_event: int | str | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None, priority: int | None = None, force: bool = False) -> None:
-        """Ask for a repo: get one, or a place in the queue (hub 1.35)."""
+        """Request a repo: get an existing one, or a place in the queue (hub 1.35)."""
     def setExternalRepoData(self, external_repo_id: int, data: Any) -> None:
-        """Note something of an external repo."""
+        """Store data about an external repo."""
     def setRequestPriority(self, req_id: int, priority: int) -> None:
         """Set the priority of a request for a repo. Needs admin."""
     def setState(self, repo_id: int, state: int) -> None:
         """Set the state of a repo. Needs admin."""
     def updateEndEvents(self) -> None:
-        """Note which repos are no longer up to date."""
+        """Record which repos are outdated."""
 
 class CollectedMethodsScheduler:
     """The methods ``scheduler.*``."""
     def doRun(self, force: bool = False) -> None:
-        """Let the scheduler run now."""
+        """Run the scheduler now."""
     def getHostData(self, hostID: int | None = None) -> None:
-        """Return what builders told the scheduler."""
+        """Return the data that builders reported to the scheduler."""
     def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> None:
         """Return the scheduler's log."""
     def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None) -> None:
@@ -2137,7 +2137,7 @@ class CollectedMethods:
     def CGInitBuild(self, cg: Info, data: Mapping[str, Any]) -> None:
         """Reserve an NVR for a content generator."""
     def CGRefundBuild(self, cg: Info, build_id: int, token: str, state: int = 3) -> None:
-        """Give up a reserved NVR."""
+        """Release a reserved NVR."""
     def addArchiveType(self, name: str, description: str, extensions: str, compression_type: str | None = None) -> None:
         """Add a type of archive."""
     def addBType(self, name: str) -> None:
@@ -2145,19 +2145,19 @@ class CollectedMethods:
     def addChannel(self, channel_name: str, description: str | None = None) -> None:
         """Add a channel; return its id."""
     def addExternalRPM(self, rpminfo: Mapping[str, Any], external_repo: Info, strict: bool = True) -> None:
-        """Note an RPM of an external repo."""
+        """Record an RPM of an external repo."""
     def addExternalRepoToTag(self, tag_info: Info, repo_info: Info, priority: int, merge_mode: str = 'koji', arches: str | None = None) -> None:
-        """Give a tag an external repo."""
+        """Add an external repo to a tag."""
     def addGroupMember(self, group: Info, user: Info, strict: bool = True) -> None:
         """Add a user to a group."""
     def addHost(self, hostname: str, arches: str | Sequence[str], krb_principal: str | None = None, force: bool = False) -> None:
         """Add a builder; return its id."""
     def addHostToChannel(self, hostname: Info, channel_name: str, create: bool = False, force: bool = False) -> None:
-        """Put a builder into a channel."""
+        """Add a builder to a channel."""
     def addRPMSig(self, an_rpm: Info, data: str) -> None:
         """Add a signature (a base64 header) to an RPM."""
     def addUserKrbPrincipal(self, user: Info, krb_principal: str) -> None:
-        """Give a user a Kerberos principal; return the user's id."""
+        """Add a Kerberos principal to a user; return the user's id."""
     def addVolume(self, name: str, strict: bool = True) -> None:
         """Add a volume."""
     def applyVolumePolicy(self, build: BuildInfo, strict: bool = False) -> None:
@@ -2193,7 +2193,7 @@ class CollectedMethods:
     def changeBuildVolume(self, build: BuildInfo, volume: Info, strict: bool = True) -> None:
         """Move a build's files to another volume."""
     def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> None:
-        """Tell whether a user may tag into a tag, whether force helps, and why."""
+        """Return whether a user may tag into a tag, whether force helps, and the reason."""
     def checkTagPackage(self, tag: Info, pkg: Info) -> None:
         """Tell whether a package is listed in a tag and not blocked."""
     def checkUpload(self, path: str, name: str, verify: str | None = None, tail: int | None = None, volume: str | None = None) -> None:
@@ -2213,9 +2213,9 @@ class CollectedMethods:
     def createMavenBuild(self, build_info: Mapping[str, Any], maven_info: Mapping[str, Any]) -> None:
         """Make a Maven build without content."""
     def createNotification(self, user_id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> None:
-        """Ask for mails."""
+        """Create a build notification."""
     def createNotificationBlock(self, user_id: int, package_id: int | None = None, tag_id: int | None = None) -> None:
-        """Ask for no mails."""
+        """Create a notification block."""
     def createSideTag(self, basetag: Info, debuginfo: bool = False, suffix: str | None = None) -> None:
         """Make a side tag and a target for it (plugin sidetag)."""
     def createTag(self, name: str, parent: Info | None = None, arches: str | None = None, perm: Info | None = None, locked: bool = False, maven_support: bool = False, maven_include_all: bool = False, extra: Mapping[str, Any] | None = None) -> None:
@@ -2231,21 +2231,21 @@ class CollectedMethods:
     def deleteExternalRepo(self, info: Info) -> None:
         """Delete an external repo."""
     def deleteNotification(self, id: int) -> None:
-        """Delete a wish for mails."""
+        """Delete a build notification."""
     def deleteNotificationBlock(self, id: int) -> None:
-        """Delete a wish for no mails."""
+        """Delete a notification block."""
     def deleteRPMSig(self, rpminfo: Info, sigkey: str | None = None, all_sigs: bool = False) -> None:
         """Delete a signature of an RPM."""
     def deleteTag(self, tagInfo: Info) -> None:
         """Delete a tag."""
     def disableChannel(self, channelname: Info, comment: str | None = None) -> None:
-        """Let a channel's tasks wait."""
+        """Disable a channel: its tasks wait."""
     def disableHost(self, hostname: Info) -> None:
-        """Let a builder take no more tasks."""
+        """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> None:
-        """Let a user not log in."""
+        """Block a user from logging in."""
     def distRepo(self, tag: Info, keys: Sequence[str], **task_opts: Any) -> None:
-        """Start the making of a signed repo; return the task's id."""
+        """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> None:
         """Return a part of a task's file, base64."""
     def dropGroupMember(self, group: Info, user: Info) -> None:
@@ -2273,23 +2273,23 @@ class CollectedMethods:
     def editUser(self, userInfo: Info, name: str | None = None, krb_principal_mappings: Sequence[Mapping[str, Any]] | None = None) -> None:
         """Change a user."""
     def enableChannel(self, channelname: Info, comment: str | None = None) -> None:
-        """Let a channel's tasks be taken."""
+        """Enable a channel."""
     def enableHost(self, hostname: Info) -> None:
-        """Let a builder take tasks."""
+        """Enable a builder: it takes tasks."""
     def enableUser(self, username: Info) -> None:
-        """Let a user log in again."""
+        """Allow a user to log in again."""
     def error(self) -> None:
-        """Fail, for tests."""
+        """Raise an error, for tests."""
     def evalPolicy(self, name: str, data: Mapping[str, Any]) -> None:
         """Return what a policy says."""
     def fault(self) -> None:
-        """Fail with a fault, for tests."""
+        """Raise a fault, for tests."""
     def filterResults(self, methodName: str, *args: Any, **kw: Any) -> None:
         """Return a part of a method's list, by filterOpts."""
     def findBuildID(self, X: BuildInfo, strict: bool = False) -> None:
         """Return the id of a build."""
     def freeTask(self, task_id: int) -> None:
-        """Give an assigned or open task back to the queue. Needs admin."""
+        """Free an assigned or open task: it returns to the queue. Needs admin."""
     def getAPIVersion(self) -> None:
         """Return the version of the API, which is 1."""
     def getActiveRepos(self) -> None:
@@ -2319,19 +2319,19 @@ class CollectedMethods:
     def getBuildLogs(self, build: BuildInfo) -> None:
         """Return where the logs of an imported build are, relative to the top of kojifiles."""
     def getBuildNotification(self, id: int, strict: bool = False) -> None:
-        """Return a wish for mails."""
+        """Return a build notification."""
     def getBuildNotificationBlock(self, id: int, strict: bool = False) -> None:
-        """Return a mail that a user does not want."""
+        """Return a notification block."""
     def getBuildNotificationBlocks(self, userID: Info | None = None) -> None:
-        """Return the mails that a user does not want."""
+        """Return the notification blocks of a user."""
     def getBuildNotifications(self, userID: Info | None = None) -> None:
-        """Return the mails that a user wants."""
+        """Return the build notifications of a user."""
     def getBuildTarget(self, info: Info, event: int | None = None, strict: bool = False) -> None:
         """Return a build target."""
     def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return build targets."""
     def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> None:
-        """Return what a build has beside RPMs, by type."""
+        """Return a build's types, with the details of each."""
     def getBuildroot(self, buildrootID: int, strict: bool = False) -> None:
         """Return a build root."""
     def getBuildrootListing(self, id: int) -> None:
@@ -2445,9 +2445,9 @@ class CollectedMethods:
     def getWinBuild(self, buildInfo: BuildInfo, strict: bool = False) -> None:
         """Return the Windows side of a build."""
     def grantCGAccess(self, user: Info, cg: Info, create: bool = False) -> None:
-        """Let a user import as a content generator."""
+        """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> None:
-        """Give a user a permission."""
+        """Grant a permission to a user."""
     def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> None:
         """Add a group to a tag."""
     def groupListBlock(self, taginfo: Info, grpinfo: Info) -> None:
@@ -2465,13 +2465,13 @@ class CollectedMethods:
     def groupPackageListUnblock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> None:
         """Unblock a package in a group."""
     def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> None:
-        """Let a group need another."""
+        """Make a group require another."""
     def groupReqListBlock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> None:
-        """Block what a group needs."""
+        """Block a required group."""
     def groupReqListRemove(self, taginfo: Info, grpinfo: Info, reqinfo: Info, force: bool | None = None) -> None:
-        """Let a group need another no longer."""
+        """Remove a required group from a group."""
     def groupReqListUnblock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> None:
-        """Unblock what a group needs."""
+        """Unblock a required group."""
     def hasPerm(self, perm: str, strict: bool = False) -> None:
         """Tell whether who is logged in has a permission."""
     def hello(self, *args: Any) -> None:
@@ -2549,7 +2549,7 @@ class CollectedMethods:
     def newGroup(self, name: str) -> None:
         """Make a group of users; return its id."""
     def newRepo(self, tag: Info, event: int | None = None, src: bool = False, debuginfo: bool = False, separate_src: bool = False) -> None:
-        """Start the making of a build repo; return the task's id. Prefer repo.request."""
+        """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
     def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Sequence[str], opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
         """Start an image by osbuild (its plugin); return the task's id."""
     def packageListAdd(self, taginfo: Info, pkginfo: Info, owner: Info | None = None, block: bool | None = None, extra_arches: str | None = None, force: bool = False, update: bool = False) -> None:
@@ -2557,7 +2557,7 @@ class CollectedMethods:
     def packageListBlock(self, taginfo: Info, pkginfo: Info, force: bool = False) -> None:
         """Block a package in a tag."""
     def packageListRemove(self, taginfo: Info, pkginfo: Info, force: bool = False) -> None:
-        """Take a package from a tag's list."""
+        """Remove a package from a tag's list."""
     def packageListSetArches(self, taginfo: Info, pkginfo: Info, arches: str | None, force: bool = False) -> None:
         """Set the extra architectures of a package in a tag."""
     def packageListSetOwner(self, taginfo: Info, pkginfo: Info, owner: Info, force: bool = False) -> None:
@@ -2571,13 +2571,13 @@ class CollectedMethods:
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return the signatures of RPMs."""
     def removeExternalRepoFromTag(self, tag_info: Info, repo_info: Info) -> None:
-        """Take an external repo from a tag."""
+        """Remove an external repo from a tag."""
     def removeHostFromChannel(self, hostname: Info, channel_name: str) -> None:
-        """Take a builder from a channel."""
+        """Remove a builder from a channel."""
     def removeSideTag(self, sidetag: Info) -> None:
         """Remove a side tag and its target (plugin sidetag)."""
     def removeUserKrbPrincipal(self, user: Info, krb_principal: str) -> None:
-        """Take a Kerberos principal from a user; return the user's id."""
+        """Remove a Kerberos principal from a user; return the user's id."""
     def removeVolume(self, volume: Info) -> None:
         """Remove a volume."""
     def renameChannel(self, old: str, new: str) -> None:
@@ -2591,15 +2591,15 @@ class CollectedMethods:
     def repoProblem(self, repo_id: int) -> None:
         """Mark a repo as broken."""
     def resetBuild(self, build: BuildInfo) -> None:
-        """Take all away from a build that failed or was canceled. Needs admin."""
+        """Reset a failed or canceled build to an empty one. Needs admin."""
     def restartHosts(self, priority: int = 5, options: Mapping[str, Any] | None = None) -> None:
         """Start the restart of all builders; return the task's id."""
     def resubmitTask(self, taskID: int) -> None:
         """Start a failed or canceled top-level task again; return the new task's id."""
     def revokeCGAccess(self, user: Info, cg: Info) -> None:
-        """Let a user not import as a content generator."""
+        """Stop a user from importing as a content generator."""
     def revokePermission(self, userinfo: Info, permission: Info) -> None:
-        """Take a permission from a user."""
+        """Revoke a permission from a user."""
     def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, **opts: Any) -> None:
         """Run a command in a build root (plugin runroot); return the task's id."""
     def saveFailedTree(self, buildrootID: int, full: bool = False) -> None:
@@ -2607,7 +2607,7 @@ class CollectedMethods:
     def search(self, terms: str, type: str, matchType: str, queryOpts: QueryOptions | None = None) -> None:
         """Search by name: matchType is glob, regexp or exact."""
     def setBuildOwner(self, build: BuildInfo, user: Info) -> None:
-        """Give a build to another user."""
+        """Change the owner of a build."""
     def setBuildTimestamp(self, build: BuildInfo, ts: float | str) -> None:
         """Set when a build was completed."""
     def setInheritanceData(self, tag: Info, data: Mapping[str, Any] | Sequence[Mapping[str, Any]], clear: bool = False) -> None:
@@ -2635,13 +2635,13 @@ class CollectedMethods:
     def taskFinished(self, taskId: int) -> None:
         """Tell whether a task is closed, failed or canceled."""
     def untagBuild(self, tag: Info | None, build: BuildInfo, strict: bool = True, force: bool = False) -> None:
-        """Take a build out of a tag."""
+        """Untag a build."""
     def untagBuildBypass(self, tag: Info, build: BuildInfo, strict: bool = True, force: bool = False, notify: bool = False) -> None:
         """Untag a build without policy. Needs the permission tag."""
     def untaggedBuilds(self, name: str | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> None:
         """Return the builds in no tag."""
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> None:
-        """Change a wish for mails."""
+        """Change a build notification."""
     def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> None:
         """Upload a piece of a file, base64. See Connection.upload."""
     def winBuild(self, vm: str, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'vm') -> None:

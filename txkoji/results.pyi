@@ -156,7 +156,7 @@ class LoggedInUser(User):
     def __getitem__(self, key: Literal["krb_principal"]) -> str | None: ...
 
 class Permission(dict[str, Any]):
-    """A permission."""
+    """A permission that users can hold."""
 
     id: int
     name: str
@@ -202,7 +202,7 @@ class SessionInfo(dict[str, Any]):
     def __getitem__(self, key: Literal["renew_ts"]) -> float | None: ...
 
 class BuildNotification(dict[str, Any]):
-    """A wish for mails, or for none."""
+    """A build notification, or a notification block."""
 
     id: int
     user_id: int
@@ -382,7 +382,7 @@ class Repo(dict[str, Any]):
     def __getitem__(self, key: Literal["opts", "custom_opts"]) -> dict[str, Any] | None: ...
 
 class RepoRequest(dict[str, Any]):
-    """A place in the queue for a repo."""
+    """A repo request."""
 
     id: int
     tag_id: int

@@ -126,19 +126,19 @@ def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
 
 @hub_method("repo.autoRequests", since=(1, 35))
 def repo_auto_requests(call: MethodCall) -> None:
-    """Ask for the repos that tags want by themselves."""
+    """Request the repos of tags that are regenerated automatically."""
     call.require_permission("repo")
 
 
 @hub_method("repo.checkQueue", since=(1, 35))
 def repo_check_queue(call: MethodCall) -> None:
-    """Work on the queue of requests for repos."""
+    """Process the queue of repo requests."""
     call.require_permission("repo")
 
 
 @hub_method("repo.getExternalRepoData", since=(1, 35))
 def repo_get_external_repo_data(call: MethodCall, erepo: Any) -> None:
-    """Return what is noted of an external repo."""
+    """Return the data that are stored about an external repo."""
     return
 
 
@@ -157,7 +157,7 @@ def get_all_arches(call: MethodCall) -> list[str]:
 
 @hub_method("checkTagAccess")
 def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list[Any]:
-    """Tell whether a user may tag into a tag, whether force helps, and why."""
+    """Return whether a user may tag into a tag, whether force helps, and the reason."""
     tag = require_tag(call.state, tag_id)
     if tag["locked"]:
         return [False, False, "tag is locked"]

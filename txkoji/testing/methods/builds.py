@@ -153,7 +153,7 @@ def get_next_release(call: MethodCall, build_info: Any, incr: int = 1) -> str:
 
 @hub_method("getBuildType")
 def get_build_type(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    """Return what a build has beside RPMs, by type."""
+    """Return a build's types, with the details of each."""
     row = (require_build_row if strict else find_build_row)(call.state, buildInfo)
     return build_types(call.state, row) if row else None
 

@@ -35,7 +35,7 @@ def list_cgs(call: MethodCall) -> dict[str, Any]:
 
 @hub_method("grantCGAccess")
 def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) -> None:
-    """Let a user import as a content generator."""
+    """Allow a user to import as a content generator."""
     granter = call.require_permission("admin")
     grantee = require_user(call.state, user)
     if create and isinstance(cg, str) and call.state.one("content_generator", name=cg) is None:
@@ -48,7 +48,7 @@ def grant_cg_access(call: MethodCall, user: Any, cg: Any, create: bool = False) 
 
 @hub_method("revokeCGAccess")
 def revoke_cg_access(call: MethodCall, user: Any, cg: Any) -> None:
-    """Let a user not import as a content generator."""
+    """Stop a user from importing as a content generator."""
     revoker = call.require_permission("admin")
     grant = {"user_id": require_user(call.state, user)["id"], "cg_id": _require(call, cg)["id"]}
     for row in call.state.active("cg_users", None, **grant):
@@ -98,7 +98,7 @@ def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
 
 @hub_method("CGRefundBuild")
 def cg_refund_build(call: MethodCall, cg: Any, build_id: Any, token: Any, state: Any = 3) -> None:
-    """Give up a reserved NVR."""
+    """Release a reserved NVR."""
     generator = _require(call, cg)
     _require_access(call, cg)
     row = require_build_row(call.state, build_id)

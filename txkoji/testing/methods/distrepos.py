@@ -16,7 +16,7 @@ from txkoji.testing.tables.lookups.values import hub_error, require_type
 
 @hub_method("distRepo", python_name="RootExports.distRepo")
 def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
-    """Start the making of a signed repo; return the task's id."""
+    """Start a distRepo task, which makes a signed repo; return its id."""
     if "arch" not in task_opts:
         raise hub_error("<class 'KeyError'>: 'arch'")
     user = call.require_login()

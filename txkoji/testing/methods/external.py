@@ -118,7 +118,7 @@ def add_external_repo_to_tag(
     merge_mode: Any = "koji",
     arches: Any = None,
 ) -> None:
-    """Give a tag an external repo."""
+    """Add an external repo to a tag."""
     user = call.require_permission("tag")
     _check_mode(merge_mode)
     tag = require_tag(call.state, tag_info)
@@ -173,7 +173,7 @@ def edit_tag_external_repo(
 
 @hub_method("removeExternalRepoFromTag")
 def remove_external_repo_from_tag(call: MethodCall, tag_info: Any, repo_info: Any) -> None:
-    """Take an external repo from a tag."""
+    """Remove an external repo from a tag."""
     user = call.require_permission("tag")
     link = _link(call, require_tag(call.state, tag_info), _require(call, repo_info))
     call.state.revoke("tag_external_repos", link["id"], user["id"])

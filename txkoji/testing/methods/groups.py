@@ -174,7 +174,7 @@ def group_req_list_add(
     force: bool = False,
     **opts: Any,
 ) -> None:
-    """Let a group need another."""
+    """Make a group require another."""
     _store(call, _REQUIRED, (taginfo, grpinfo, reqinfo), bool(block), force, opts)
 
 
@@ -188,7 +188,7 @@ def group_package_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_
 def group_req_list_remove(
     call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any, force: Any = None
 ) -> None:
-    """Let a group need another no longer."""
+    """Remove a required group from a group."""
     _remove(call, _REQUIRED, (taginfo, grpinfo, reqinfo))
 
 

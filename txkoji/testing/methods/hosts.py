@@ -181,13 +181,13 @@ def _switch_host(call: MethodCall, name: str, enabled: bool) -> None:
 
 @hub_method("enableHost")
 def enable_host(call: MethodCall, hostname: str) -> None:
-    """Let a builder take tasks."""
+    """Enable a builder: it takes tasks."""
     _switch_host(call, hostname, True)
 
 
 @hub_method("disableHost")
 def disable_host(call: MethodCall, hostname: str) -> None:
-    """Let a builder take no more tasks."""
+    """Disable a builder: it takes no more tasks."""
     _switch_host(call, hostname, False)
 
 
@@ -234,7 +234,7 @@ def add_channel(call: MethodCall, channel_name: str, description: Any = None) ->
 def add_host_to_channel(
     call: MethodCall, hostname: str, channel_name: str, create: bool = False, force: bool = False
 ) -> None:
-    """Put a builder into a channel."""
+    """Add a builder to a channel."""
     call.require_permission("host")
     host = find_host(call.state, hostname)
     if host is None:
@@ -255,7 +255,7 @@ def add_host_to_channel(
 
 @hub_method("removeHostFromChannel")
 def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any) -> None:
-    """Take a builder from a channel."""
+    """Remove a builder from a channel."""
     call.require_permission("host")
     host = find_host(call.state, hostname)
     if host is None:
@@ -310,11 +310,11 @@ def _switch_channel(call: MethodCall, name: Any, enabled: bool, comment: Any) ->
 
 @hub_method("enableChannel")
 def enable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
-    """Let a channel's tasks be taken."""
+    """Enable a channel."""
     _switch_channel(call, channelname, True, comment)
 
 
 @hub_method("disableChannel")
 def disable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
-    """Let a channel's tasks wait."""
+    """Disable a channel: its tasks wait."""
     _switch_channel(call, channelname, False, comment)

@@ -66,25 +66,25 @@ def _listed(call: MethodCall, table: str, user: Any) -> list[Row]:
 
 @hub_method("getBuildNotifications")
 def get_build_notifications(call: MethodCall, userID: Any = None) -> list[Row]:
-    """Return the mails that a user wants."""
+    """Return the build notifications of a user."""
     return _listed(call, _NOTIFICATIONS, userID)
 
 
 @hub_method("getBuildNotificationBlocks")
 def get_build_notification_blocks(call: MethodCall, userID: Any = None) -> list[Row]:
-    """Return the mails that a user does not want."""
+    """Return the notification blocks of a user."""
     return _listed(call, _BLOCKS, userID)
 
 
 @hub_method("getBuildNotification")
 def get_build_notification(call: MethodCall, id: Any, strict: bool = False) -> Row | None:
-    """Return a wish for mails."""
+    """Return a build notification."""
     return _find(call, _NOTIFICATIONS, id, strict)
 
 
 @hub_method("getBuildNotificationBlock")
 def get_build_notification_block(call: MethodCall, id: Any, strict: bool = False) -> Row | None:
-    """Return a mail that a user does not want."""
+    """Return a notification block."""
     return _find(call, _BLOCKS, id, strict)
 
 
@@ -92,7 +92,7 @@ def get_build_notification_block(call: MethodCall, id: Any, strict: bool = False
 def create_notification(
     call: MethodCall, user_id: Any, package_id: Any, tag_id: Any, success_only: Any
 ) -> None:
-    """Ask for mails."""
+    """Create a build notification."""
     _asker(call)
     row = _checked(call, package_id, tag_id)
     # The hub knows no mail domain unless its administrator sets one.
@@ -105,7 +105,7 @@ def create_notification(
 def create_notification_block(
     call: MethodCall, user_id: Any, package_id: Any = None, tag_id: Any = None
 ) -> None:
-    """Ask for no mails."""
+    """Create a notification block."""
     _asker(call)
     _add(call, _BLOCKS, user_id, _checked(call, package_id, tag_id))
 
@@ -114,7 +114,7 @@ def create_notification_block(
 def update_notification(
     call: MethodCall, id: Any, package_id: Any, tag_id: Any, success_only: Any
 ) -> None:
-    """Change a wish for mails."""
+    """Change a build notification."""
     _asker(call)
     row = _own(call, _NOTIFICATIONS, id)
     changes = _checked(call, package_id, tag_id)
@@ -123,11 +123,11 @@ def update_notification(
 
 @hub_method("deleteNotification")
 def delete_notification(call: MethodCall, id: Any) -> None:
-    """Delete a wish for mails."""
+    """Delete a build notification."""
     call.state.delete(_NOTIFICATIONS, _own(call, _NOTIFICATIONS, id)["id"])
 
 
 @hub_method("deleteNotificationBlock")
 def delete_notification_block(call: MethodCall, id: Any) -> None:
-    """Delete a wish for no mails."""
+    """Delete a notification block."""
     call.state.delete(_BLOCKS, _own(call, _BLOCKS, id)["id"])

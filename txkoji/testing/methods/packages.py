@@ -262,7 +262,7 @@ def package_list_set_arches(
 
 @hub_method("packageListRemove")
 def package_list_remove(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
-    """Take a package from a tag's list."""
+    """Remove a package from a tag's list."""
     state = call.state
     tag_id = require_tag_id(state, taginfo)
     row = require_package(state, pkginfo)

@@ -171,7 +171,7 @@ def repo_request(
     priority: Any = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Ask for a repo: get one, or a place in the queue (hub 1.35)."""
+    """Request a repo: get an existing one, or a place in the queue (hub 1.35)."""
     user = call.require_login()
     found = require_tag(call.state, tag)
     unknown = sorted(set(opts or {}) - set(_NO_OPTIONS))
@@ -214,7 +214,7 @@ DEFAULT_REQUEST_PRIORITY = 20
 
 @hub_method("repo.checkRequest", since=(1, 35))
 def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
-    """Return what became of a request for a repo (hub 1.35)."""
+    """Return the state of a repo request (hub 1.35)."""
     row = call.state.get("repo_queue", integer(req_id))
     if row is None:
         raise GenericError("No such request")
@@ -234,7 +234,7 @@ def new_repo(
     debuginfo: bool = False,
     separate_src: bool = False,
 ) -> int:
-    """Start the making of a build repo; return the task's id. Prefer repo.request."""
+    """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):
         call.require_permission("regen-repo")
     found = require_tag(call.state, tag)

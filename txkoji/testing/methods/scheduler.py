@@ -72,7 +72,7 @@ def get_task_refusals(call: MethodCall, clauses: Any = None, fields: Any = None)
 
 @hub_method("scheduler.getHostData", since=_SINCE)
 def get_host_data(call: MethodCall, hostID: Any = None) -> list[dict[str, Any]]:
-    """Return what builders told the scheduler."""
+    """Return the data that builders reported to the scheduler."""
     if hostID is not None and type(hostID) is not int:
         raise hub_error("invalid input syntax for type integer")
     rows = call.state.rows("host") if hostID is None else call.state.rows("host", id=hostID)

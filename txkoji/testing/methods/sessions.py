@@ -205,11 +205,11 @@ def get_logged_in_user(call: MethodCall) -> Any:
 
 @hub_method("error")
 def error(call: MethodCall) -> None:
-    """Fail, for tests."""
+    """Raise an error, for tests."""
     raise GenericError("test error")
 
 
 @hub_method("fault")
 def fault(call: MethodCall) -> None:
-    """Fail with a fault, for tests."""
+    """Raise a fault, for tests."""
     raise hub_error("test exception")

@@ -153,7 +153,7 @@ def move_all_builds(
 def untag_build(
     call: MethodCall, tag: Any, build: Any, strict: bool = True, force: bool = False
 ) -> None:
-    """Take a build out of a tag."""
+    """Untag a build."""
     user = call.require_login()
     row = require_build_row(call.state, build)
     found = require_tag(call.state, tag)

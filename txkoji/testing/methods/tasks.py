@@ -274,7 +274,7 @@ def assign_task(
 
 @hub_method("freeTask", python_name="RootExports.freeTask")
 def free_task(call: MethodCall, task_id: Any) -> None:
-    """Give an assigned or open task back to the queue. Needs admin."""
+    """Free an assigned or open task: it returns to the queue. Needs admin."""
     call.require_permission("admin")
     row = _task(call, task_id)
     if row["state"] in FINISHED:

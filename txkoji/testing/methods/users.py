@@ -120,7 +120,7 @@ def _check_principal(call: MethodCall, principal: Any) -> None:
 
 @hub_method("addUserKrbPrincipal")
 def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
-    """Give a user a Kerberos principal; return the user's id."""
+    """Add a Kerberos principal to a user; return the user's id."""
     call.require_permission("admin")
     row = require_user(call.state, user)
     _check_principal(call, krb_principal)
@@ -130,7 +130,7 @@ def add_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> i
 
 @hub_method("removeUserKrbPrincipal")
 def remove_user_krb_principal(call: MethodCall, user: Any, krb_principal: Any) -> int:
-    """Take a Kerberos principal from a user; return the user's id."""
+    """Remove a Kerberos principal from a user; return the user's id."""
     call.require_permission("admin")
     row = require_user(call.state, user)
     if krb_principal not in row["krb_principals"]:
@@ -170,13 +170,13 @@ def _switch_user(call: MethodCall, username: Any, status: int) -> None:
 
 @hub_method("disableUser")
 def disable_user(call: MethodCall, username: Any) -> None:
-    """Let a user not log in."""
+    """Block a user from logging in."""
     _switch_user(call, username, 1)
 
 
 @hub_method("enableUser")
 def enable_user(call: MethodCall, username: Any) -> None:
-    """Let a user log in again."""
+    """Allow a user to log in again."""
     _switch_user(call, username, 0)
 
 
@@ -232,7 +232,7 @@ def get_all_perms(call: MethodCall) -> list[dict[str, Any]]:
 def grant_permission(
     call: MethodCall, userinfo: Any, permission: Any, create: bool = False, description: Any = None
 ) -> None:
-    """Give a user a permission."""
+    """Grant a permission to a user."""
     granter = call.require_permission("admin")
     user = require_user(call.state, userinfo)
     row = call.state.one("permissions", name=permission)
@@ -248,7 +248,7 @@ def grant_permission(
 
 @hub_method("revokePermission")
 def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
-    """Take a permission from a user."""
+    """Revoke a permission from a user."""
     revoker = call.require_permission("admin")
     user = require_user(call.state, userinfo)
     row = call.state.one("permissions", name=permission)
