@@ -17,7 +17,7 @@ help:
 	@echo "make lint      formatting, lint, types, layers, spelling, news"
 	@echo "make format    format the code"
 	@echo "make api       write the typed stubs of the hub's methods"
-	@echo "make docs      write the reference tables, and build the site in build/site"
+	@echo "make docs      write the reference tables, and build the site in build/site; test its links and code"
 	@echo "make www       build the Koji pages of Buildbot's web UI (needs node and npm)"
 	@echo "make bench     measure, beside Koji's official client"
 	@echo "make soak      the long counts of the tests"
@@ -72,6 +72,8 @@ api: venv
 docs: venv
 	$(BIN)/python docs/reference.py
 	$(BIN)/sphinx-build -q -n -W --keep-going docs build/site
+	$(BIN)/python docs/links.py build/site
+	$(BIN)/python -m pytest -q -p no:randomly tests/docs/test_pages.py
 
 # The built files are committed: only who changes www/ needs node.
 www/node_modules: www/package-lock.json

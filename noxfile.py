@@ -95,6 +95,13 @@ def docs(session: nox.Session) -> None:
     session.run("towncrier", "build", "--draft")
 
 
+@nox.session
+def linkcheck(session: nox.Session) -> None:
+    """Ask every address that the pages name whether it is there; needs the network."""
+    session.install("-e", ".[dev]")
+    session.run("sphinx-build", "-q", "-b", "linkcheck", "docs", "build/linkcheck")
+
+
 @nox.session(python=PYTHONS)
 def package(session: nox.Session) -> None:
     """Build wheel and sdist, install them where nothing else is, and use them from there."""

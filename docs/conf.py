@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: ``make site``."""
+"""How Sphinx builds the site: ``make docs``."""
 
 from importlib.metadata import version as version_of
 
@@ -9,7 +9,6 @@ release = version = version_of("buildbot-koji")
 
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.doctest",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",

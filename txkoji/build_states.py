@@ -27,8 +27,9 @@ CANCELED = BuildStates.CANCELED
 
 
 def to_str(number: int) -> str:
-    """Return the name of a state: ``to_str(1) == 'COMPLETE'``.
+    """Return the name of a state.
 
-    A number that no state has gives ``(unknown state 999)``.
+    >>> to_str(1), to_str(999)
+    ('COMPLETE', '(unknown state 999)')
     """
     return state_name(BuildStates, number)

@@ -75,6 +75,13 @@ def parse(text: object) -> NVR | None:
 
     Returns:
         The parts, or None where the value is not an NVR.
+
+    >>> parse("python3-requests-2.32.3-1.fc44")
+    NVR(name='python3-requests', version='2.32.3', release='1.fc44', epoch=None)
+    >>> parse("bash-1:5.2-1").epoch, parse("bash-5.2-1,draft_7").draft_id
+    (1, 7)
+    >>> parse("bash") is None
+    True
     """
     if not isinstance(text, str):
         return None
@@ -99,6 +106,10 @@ def parse_rpm(text: object) -> NVRA | None:
 
     Returns:
         The parts, or None where the value is not the name of an RPM.
+
+    >>> found = parse_rpm("https://koji.example.com/bash-5.2-1.fc44.x86_64.rpm")
+    >>> found.nvr.name, found.arch
+    ('bash', 'x86_64')
     """
     if not isinstance(text, str):
         return None
@@ -117,6 +128,9 @@ def compare_versions(one: str, two: str) -> int:
 
     Returns:
         1 if the first is newer, -1 if it is older, 0 if RPM holds them equal.
+
+    >>> compare_versions("1.10", "1.9"), compare_versions("2.0~rc1", "2.0")
+    (1, -1)
     """
     # The empty segment stands for the end of a version.
     for a, b in zip_longest(_SEGMENT.findall(one), _SEGMENT.findall(two), fillvalue=""):
@@ -143,6 +157,9 @@ def compare_evr(one: NVR, two: NVR) -> int:
 
     Returns:
         1 if the first is newer, -1 if it is older, 0 if RPM holds them equal.
+
+    >>> compare_evr(parse("bash-5.2-1"), parse("bash-1:5.1-1"))
+    -1
     """
     epochs = one.epoch or 0, two.epoch or 0
     if epochs[0] != epochs[1]:

@@ -33,7 +33,11 @@ def _page(weburl: str, page: str, key: str, value: int | str) -> str:
 
 
 def task_url(weburl: str, task_id: int) -> str:
-    """Return the address of a task's page."""
+    """Return the address of a task's page.
+
+    >>> task_url("https://koji.example.com/koji", 7)
+    'https://koji.example.com/koji/taskinfo?taskID=7'
+    """
     return _page(weburl, "taskinfo", "taskID", task_id)
 
 
@@ -62,7 +66,11 @@ def _volume(volume: str | None) -> str:
 
 
 def task_output_path(task_id: int, name: str, *, volume: str | None = None) -> str:
-    """Return the path of a task's output file below the top directory."""
+    """Return the path of a task's output file below the top directory.
+
+    >>> task_output_path(104711, "build.log")
+    'work/tasks/4711/104711/build.log'
+    """
     return f"{_volume(volume)}work/tasks/{task_id % 10000}/{task_id}/{name}"
 
 
@@ -91,6 +99,9 @@ def rpm_path(
         arch: the architecture of the RPM.
         volume: the volume of the build.
         key: the id of a key: the path of the copy that it has signed.
+
+    >>> rpm_path("bash", "5.2", "1", "bash-5.2-1.x86_64.rpm", "x86_64", key="6D9F90A6")
+    'packages/bash/5.2/1/data/signed/6d9f90a6/x86_64/bash-5.2-1.x86_64.rpm'
     """
     directory = build_directory(name, version, release, volume=volume)
     return f"{directory}/{f'data/signed/{key.lower()}/' if key else ''}{arch}/{rpm}"
@@ -119,6 +130,9 @@ def url_of(topurl: str, path: str) -> str:
     """Return the address of a path below the top directory, each part percent-encoded.
 
     Versions hold ``+``, ``~`` and ``^``; a slash separates parts.
+
+    >>> url_of("https://kojipkgs.example.com", "packages/gcc/14.2^1/1")
+    'https://kojipkgs.example.com/packages/gcc/14.2%5E1/1'
     """
     return f"{topurl.rstrip('/')}/{quote(path, safe='/~')}"
 
@@ -167,6 +181,9 @@ def parse_web_url(url: str) -> tuple[str, int | str] | None:
     Returns:
         The hub method that reads the object, and its argument; None for white space in the URL, an
         unknown page or a malformed id.
+
+    >>> parse_web_url("https://koji.example.com/koji/buildinfo?buildID=7")
+    ('getBuild', 7)
     """
     if any(character.isspace() for character in url):
         return None

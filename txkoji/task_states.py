@@ -46,8 +46,9 @@ DONE_GROUP = (CLOSED, CANCELED, FAILED)
 
 
 def to_str(number: int) -> str:
-    """Return the name of a state: ``to_str(0) == 'FREE'``.
+    """Return the name of a state.
 
-    A number that no state has gives ``(unknown state 999)``.
+    >>> to_str(0), to_str(999)
+    ('FREE', '(unknown state 999)')
     """
     return state_name(TaskStates, number)

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
-import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
-from buildbot.config.errors import capture_config_errors
 
 from buildbot_koji.arguments.declaration import described
+from tests.docs.scripts import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "steps.rst").read_text(encoding="utf-8")
 
 
-def load_script() -> Any:
-    """Return the script that writes the tables."""
-    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-reference = load_script()
+reference = load("reference")
 PLUGINS = reference.plugins()
 
 
@@ -72,11 +59,3 @@ def test_signatures_and_docstrings(name: str) -> None:
         assert not one.meaning.endswith(".")
     names = re.findall(r"^    (\w+): ", listed, re.MULTILINE)
     assert names == [*plugin.arguments, *(["others"] if plugin.passed_on else [])]
-
-
-def test_example() -> None:
-    """Buildbot accepts the steps of the example."""
-    [example] = re.findall(r"::\n\n((?:(?:    .*)?\n)+)", PAGE)[:1]
-    with capture_config_errors() as errors:
-        exec(textwrap.dedent(example), {})
-    assert list(errors.errors) == []

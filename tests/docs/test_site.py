@@ -1,0 +1,41 @@
+"""The site as a reader has it: it is built without a warning, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.scripts import load
+from tests.support import REPOSITORY
+
+pytestmark = [pytest.mark.limit(300), pytest.mark.xdist_group("site")]
+
+links = load("links")
+
+
+def test_links_lead_somewhere(site: Path, tmp_path: Path) -> None:
+    """Each link to a page, an anchor, a picture or a download finds it; a broken one is named."""
+    assert list(links.broken(site)) == []
+    assert sum(len(page.targets) for page in links.pages(site).values()) > 1000
+    (tmp_path / "index.html").write_text('<a id="here"></a><a href="#her">x</a><img src="a.png">')
+    assert list(links.broken(tmp_path)) == [
+        "index.html: #her leads nowhere",
+        "index.html: a.png leads nowhere",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source", sorted((REPOSITORY / "docs").glob("*.rst")), ids=lambda path: path.stem
+)
+def test_markup_is_whole(site: Path, source: Path) -> None:
+    """Each table of a source is one on its page, and no markup is left in the text."""
+    page = site / f"{source.stem}.html"
+    text = source.read_text(encoding="utf-8")
+    rulers = re.findall(r"^=+(?: +=+)+$", text, re.MULTILINE)
+    expected = text.count(".. list-table::") + (len(rulers) + 2) // 3
+    assert links.Page(page).tables >= expected
+    body = page.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
+    prose = re.sub(r"<(pre|code)\b.*?</\1>", "", body, flags=re.DOTALL)
+    assert not re.search(r"``|:\w+:`|\|\||`_\b", prose)
