@@ -227,15 +227,16 @@ class Collector:
         return {"packages": packages}
 
     async def health(self) -> dict[str, Any]:
-        """Return whether the master is healthy, and why not."""
+        """Return whether the master is healthy, why not, and what may become a reason."""
+        hubs, now = [hub.status() for hub in self.hubs()], self._now()
         found = health.reasons(
-            [hub.status() for hub in self.hubs()],
+            hubs,
             self._sources(),
-            self._now(),
+            now,
             router=router_trouble(self._master),
             database=await database_trouble(self._master),
         )
-        return {"ok": not found, "reasons": found}
+        return {"ok": not found, "reasons": found, "warnings": health.warnings(hubs, now)}
 
     async def snapshot(self) -> Snapshot:
         """Return what the metrics are made of."""

@@ -11,7 +11,7 @@ from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.hubs.hub import HubStatus
 from buildbot_koji.www.plain import LONG, text
 
-__all__ = ["UNREACHABLE_AFTER", "reasons"]
+__all__ = ["UNREACHABLE_AFTER", "reasons", "warnings"]
 
 UNREACHABLE_AFTER = 300.0
 """Seconds for which a hub may be unreachable."""
@@ -47,4 +47,19 @@ def reasons(
         here = source.listener
         if here is not None and here.state == "stale":
             found.append(f"{source.name} has heard nothing for {here.silence:.0f} s: {here.reason}")
+    return [text(each, LONG) or "" for each in found]
+
+
+def warnings(hubs: Sequence[HubStatus], now: float) -> list[str]:
+    """Return which hubs are unreachable, at once: most outages end before a person must act.
+
+    Args:
+        hubs: the hubs that a master uses.
+        now: the time, in seconds since the epoch.
+    """
+    found = []
+    for hub in hubs:
+        if hub.trouble is not None:
+            since = hub.requests.changed_at or now
+            found.append(f"{hub.profile} has not answered for {now - since:.0f} s: {hub.trouble}")
     return [text(each, LONG) or "" for each in found]

@@ -20,6 +20,9 @@ from txkoji.retry import RetryPolicy, is_passing
 
 __all__ = ["Limits", "Request", "Requester"]
 
+SLOWEST_UPLOAD = 50_000.0
+"""Bytes a second: a body that is longer on its way is no silence of the hub."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -34,6 +37,8 @@ class Limits:
             as the system lets it have.
         first_deadline: the deadline as long as the hub has never answered and takes no connection;
             None for none but ``deadline``.
+        silence: seconds after which a hub that has answered nothing while a request is in flight
+            counts as unreachable; the request itself is waited for until its own limits.
     """
 
     deadline: float = 120.0
@@ -41,6 +46,7 @@ class Limits:
     max_reply_bytes: int = DEFAULT_MAX_BYTES
     at_once: int = 10
     first_deadline: float | None = 5.0
+    silence: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,38 @@ class Request:
         )
 
 
+class _Silence:
+    """Notices that nothing is answered while a request waits for its reply.
+
+    Args:
+        requester: whose request it is.
+        request: the request.
+        sent: when it was sent.
+    """
+
+    def __init__(self, requester: Requester, request: Request, sent: float) -> None:
+        self._requester = requester
+        self._request = request
+        self._sent = sent
+        self._patience = requester.limits.silence + len(request.body) / SLOWEST_UPLOAD
+        self._timer = requester.reactor.callLater(self._patience, self._look)
+
+    def _look(self) -> None:
+        requester = self._requester
+        heard, now = requester.heard_at, requester.reactor.seconds()
+        # A hub that answers others meanwhile is only slow with this one.
+        left = 0.0 if heard is None else heard + self._patience - now
+        if left > 0:
+            self._timer = requester.reactor.callLater(left, self._look)
+            return
+        requester.silent(self._request, now - self._sent, self._sent)
+
+    def end(self) -> None:
+        """Stop looking: the reply has begun, or the attempt is over."""
+        if self._timer.active():
+            self._timer.cancel()
+
+
 class Requester:
     """Sends requests to one hub, each until it is answered or its deadline is over.
 
@@ -85,10 +123,13 @@ class Requester:
         retry: how long to wait between attempts.
 
     Attributes:
-        trouble: why the hub is unreachable, None if the last attempt was answered.
+        trouble: why the hub is unreachable, None if the last attempt was answered. A hub that takes
+            requests and answers none is unreachable, too.
         statistics: counts the requests.
         trouble_since: when the first of the attempts began that were not answered since, by the
             reactor's clock; None if the last attempt was answered.
+        heard_at: when the hub last began to answer, by the reactor's clock, or None.
+        reactor: the reactor.
     """
 
     _log = Logger()
@@ -98,7 +139,7 @@ class Requester:
     ) -> None:
         self._url = url
         self._transport = transport
-        self._reactor = reactor
+        self.reactor = reactor
         self.limits = limits
         self._retry = retry
         self.trouble: KojiException | None = None
@@ -106,6 +147,7 @@ class Requester:
         self.trouble_since: float | None = None
         self._slots = DeferredSemaphore(limits.at_once)
         self._was_answered = False
+        self.heard_at: float | None = None
 
     async def send(self, request: Request, *, queued: bool = False) -> Any:
         """Send a request until it is answered; returns the plain result.
@@ -122,16 +164,16 @@ class Requester:
         """
         query = f"?{request.query}" if request.query else ""
         url = f"{self._url}{request.path}{query}"
-        start = self._reactor.seconds()
+        start = self.reactor.seconds()
         failures = 0
         while True:
-            began = self._reactor.seconds()
+            began = self.reactor.seconds()
             try:
                 if not queued:
                     return await self._attempt(url, request, start)
                 await self._slots.acquire()
                 try:
-                    asked, began = began, self._reactor.seconds()
+                    asked, began = began, self.reactor.seconds()
                     start += began - asked
                     return await self._attempt(url, request, start)
                 finally:
@@ -150,27 +192,36 @@ class Requester:
                 if pause is None or self._is_wrong_address(error, start, pause):
                     raise
             self.statistics.retries += 1
-            await deferLater(self._reactor, pause, lambda: None)
+            await deferLater(self.reactor, pause, lambda: None)
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
         """Send a request once; the reply must be whole before the deadline."""
         limits = self.limits
-        sent = self._reactor.seconds()
+        sent = self.reactor.seconds()
         self.statistics.sent(sent)
-        left = max(start + limits.deadline - self._reactor.seconds(), 0.1)
+        left = max(start + limits.deadline - self.reactor.seconds(), 0.1)
+        silence = _Silence(self, request, sent)
+
+        def hear(headers: Headers) -> None:
+            """Take the headers of the reply: the hub answers."""
+            self.heard_at = self.reactor.seconds()
+            silence.end()
+            if request.on_headers is not None:
+                request.on_headers(headers)
+
         attempt = Deferred.fromCoroutine(
             self._transport.post(
                 url,
                 request.body,
                 request.headers,
-                on_headers=request.on_headers,
+                on_headers=hear,
                 timeout=min(limits.request_timeout, left),
                 max_bytes=limits.max_reply_bytes,
             )
         )
         try:
             # A little later than the limits inside, which say more of what went wrong.
-            result = await attempt.addTimeout(left + 0.05, self._reactor)
+            result = await attempt.addTimeout(left + 0.05, self.reactor)
         except HubFault as fault:
             self._was_answered = True
             if not is_passing(fault):
@@ -182,18 +233,20 @@ class Requester:
                 f" {limits.deadline:g} s",
                 url=self._url,
             ) from error
+        finally:
+            silence.end()
         self._was_answered = True
         self._count_answer(sent)
         self._set_trouble(None)
         return result
 
     def _count_answer(self, sent: float) -> None:
-        now = self._reactor.seconds()
+        now = self.reactor.seconds()
         self.statistics.took(now - sent, now)
 
     def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
         """Keep why the hub is unreachable, or that it is not; log when that begins and ends."""
-        now = self._reactor.seconds()
+        now = self.reactor.seconds()
         if trouble is not None and self.trouble is None:
             self.trouble_since = began
             words = " ".join(str(trouble).split())
@@ -205,7 +258,14 @@ class Requester:
                 "{url} answers again, after {seconds:.0f} s", url=self._url, seconds=seconds
             )
         self.trouble = trouble
-        self.statistics.reached(trouble is None, now)
+        since = now if trouble is None or began is None else began
+        self.statistics.reached(trouble is None, since)
+
+    def silent(self, request: Request, seconds: float, sent: float) -> None:
+        """Record that a request, and every other one meanwhile, has had no answer."""
+        if self.trouble is None:
+            words = f"no answer to {request.method} within {seconds:.0f} s"
+            self._set_trouble(RequestTimeout(words, url=self._url), sent)
 
     def _is_wrong_address(self, error: KojiException, start: float, pause: float) -> bool:
         """Tell whether to give a hub up that has never answered and takes no connection."""
@@ -214,7 +274,7 @@ class Requester:
             return False
         if not isinstance(error, ConnectionFailed) or error.may_have_arrived:
             return False
-        return bool(self._reactor.seconds() - start + pause >= limit)
+        return bool(self.reactor.seconds() - start + pause >= limit)
 
     async def receive(self, url: str, offset: int, sink: Sink) -> None:
         """Receive a file from an offset on, in one attempt.
@@ -244,7 +304,7 @@ class Requester:
         return self._retry.wait(
             error,
             failures=failures,
-            elapsed=self._reactor.seconds() - since,
+            elapsed=self.reactor.seconds() - since,
             deadline=self.limits.deadline,
             write=write,
         )

@@ -63,10 +63,10 @@ class RequestStatistics:
         self.latency_sum += self.latency
         self.latencies[bisect.bisect_left(LATENCY_BOUNDS, self.latency)] += 1
 
-    def reached(self, is_reachable: bool, now: float) -> None:
-        """Record whether the hub is reachable after an attempt."""
+    def reached(self, is_reachable: bool, since: float) -> None:
+        """Record whether the hub is reachable, and since when, in seconds since the epoch."""
         if is_reachable is not self._is_reachable:
-            self._is_reachable, self.changed_at = is_reachable, now
+            self._is_reachable, self.changed_at = is_reachable, since
 
     def logged_in(self, now: float) -> None:
         """Count a login or a renewal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import poll, until
+from tests.support.fault_proxy import Fate
 from tests.support.secret_net import SecretNet
 from txkoji import Call, Submission
 from txkoji.gathering import gather
@@ -102,7 +104,7 @@ async def test_pages(served: ServedMaster) -> None:
         ("tagging", "KojiTagReporter"),
     ]
 
-    assert (await served.ask("health")).json == {"ok": True, "reasons": []}
+    assert (await served.ask("health")).json == {"ok": True, "reasons": [], "warnings": []}
     await served.ended(request)
     assert (await served.ask("api/packages?q=HEL")).json == {"packages": ["hello"]}
     assert (await served.ask("api/packages?q=other")).json == {"packages": []}
@@ -229,6 +231,23 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     assert "maintenance until noon" in shown["reason"]
     assert shown["since"] >= shown["last_heard"]
     served.hub.online()
+
+    # A hub that takes requests and answers none is noticed by the request that waits longest.
+    assert (await served.press("api/sources/koji/poll")).code == 200
+    await until(lambda: hub.connection.trouble is None)
+    began = served.master.reactor.seconds()
+    hub.connection.client.limits = replace(hub.connection.client.limits, silence=0.3)
+    served.proxy.decide = lambda _: Fate.STALL
+    request = await served.begin(steps.KojiCall(profile=served.profile, method="getAPIVersion"))
+    await poll(is_unreachable)
+    shown = await state()
+    assert began <= shown["since"] < began + 5
+    assert shown["reason"].startswith("no answer to ")
+    health = (await served.ask("health")).json
+    assert (health["ok"], "no answer to" in health["warnings"][0]) == (True, True)
+    await until(lambda: "has not answered since" in served.text())
+    await served.stop_build()
+    await served.ended(request)
 
     await hub.disownServiceParent()
     again = await get_hub(served.master, served.profile)

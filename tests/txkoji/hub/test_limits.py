@@ -11,7 +11,10 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import Clock, LoopingCall
+from twisted.internet.testing import StringTransport
+from twisted.web._newclient import Response
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
@@ -66,6 +69,29 @@ async def test_own_limit() -> None:
     for call in calls:
         call.addErrback(lambda failure: failure.trap(CancelledError))
         call.cancel()
+
+
+def test_silent_hub() -> None:
+    """A hub that takes requests and answers none is unreachable in seconds; a slow call is not."""
+    agent, clock = SilentAgent(), Clock()
+    clock.advance(1000)
+    profile = Profile(name="t", server="http://hub.test/kojihub")
+    koji = Connection(profile, reactor=clock, agent=agent)
+    slow, other = koji.call("listTagged", "f44"), koji.call("getTag", "f44")
+    for each in (slow, other):
+        each.addErrback(lambda failure: failure.trap(CancelledError, KojiException))
+    clock.advance(6)
+    answer = Response(
+        (b"HTTP", 1, 1), 200, b"OK", Headers({"Content-Type": ["text/xml"]}), StringTransport()
+    )
+    agent.requests[1].callback(answer)
+    clock.advance(6)
+    assert koji.trouble is None
+    clock.advance(4.1)
+    assert (koji.trouble_since, koji.statistics.changed_at) == (1000, 1000)
+    assert str(koji.trouble) == "no answer to listTagged within 16 s"
+    slow.cancel()
+    other.cancel()
 
 
 class Dripping(Protocol):
