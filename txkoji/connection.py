@@ -209,7 +209,7 @@ class Connection(HubMethods):
         method: str,
         /,
         *args: Any,
-        page_size: int = 500,
+        page_size: int | None = None,
         key: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
@@ -222,7 +222,8 @@ class Connection(HubMethods):
             method: a method that returns a list, such as those in
                 :data:`txkoji.listing.PAGED`.
             args: its positional arguments.
-            page_size: rows in a request, 2 or more.
+            page_size: rows in a request, 2 or more. By default 500, or 5,000 of a method without
+                ``queryOpts``, such as ``listTagged``: the hub makes its whole list for each page.
             key: the member, or members, that number the rows of another method. Rows with the same
                 key count as one.
             kwargs: its named arguments, except ``queryOpts``.

@@ -11,6 +11,12 @@ from txkoji._rich_base import HubConnection
 
 __all__ = ["PAGED", "Paging", "pages"]
 
+PAGE_SIZE = 500
+"""Rows in a request."""
+
+WHOLE_LIST_PAGE_SIZE = 5000
+"""The same where the hub makes the whole list for each page: fewer requests spare it work."""
+
 
 @dataclass(frozen=True)
 class Paging:
@@ -56,7 +62,7 @@ async def pages(
     kwargs: Mapping[str, Any],
     *,
     key: str | Sequence[str] | None,
-    size: int,
+    size: int | None,
 ) -> AsyncIterator[Any]:
     """Read a list in pages, ordered by the ids of its rows; see ``Connection.pages``.
 
@@ -68,6 +74,8 @@ async def pages(
     names = paging.key if key is None else (key,) if isinstance(key, str) else tuple(key)
     if not names:
         raise ValueError(f"the rows of {method} have no known key: name one, as in key='id'")
+    if size is None:
+        size = PAGE_SIZE if paging.has_options else WHOLE_LIST_PAGE_SIZE
     if size < 2:
         raise ValueError(f"a page has two rows or more, not {size}")
     if "queryOpts" in kwargs:

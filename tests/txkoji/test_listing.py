@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 
+from tests.support import HubInMemory
 from txkoji import Connection, TaskWatcher
 from txkoji.build import Build
+from txkoji.exceptions import ServerOffline
 from txkoji.listing import PAGED, pages
 from txkoji.task import Task
 from txkoji.testing import FakeHub
@@ -108,3 +111,81 @@ async def test_mistakes(koji: Connection) -> None:
         await anext(koji.pages("listTags", page_size=1))
     with pytest.raises(ValueError, match="leave queryOpts out"):
         await anext(koji.pages("listTags", queryOpts={"limit": 1}))
+
+
+class Reader:
+    """A program that reads 35 builds in pages of ten, from a hub in memory that answers at once.
+
+    Args:
+        meanwhile: called with the hub after the fifteenth row; True ends the program.
+    """
+
+    def __init__(self, meanwhile: Callable[[FakeHub], object]) -> None:
+        self.site = HubInMemory()
+        self.hub = self.site.hub
+        state = self.hub.state
+        build = self.hub.call("createEmptyBuild", "hello", "1", "0", None)
+        like = {name: each for name, each in state.row("build", build).items() if name != "id"}
+        for number in range(1, 35):
+            state.insert("build", {**like, "release": str(number)})
+        self.releases: list[int] = []
+        self.meanwhile = meanwhile
+        self.running = Deferred.fromCoroutine(self._run())
+
+    async def _run(self) -> str:
+        async for build in self.site.koji.pages("listBuilds", "hello", page_size=10):
+            self.releases.append(int(build.release))
+            if len(self.releases) == 15 and self.meanwhile(self.hub):
+                return "stopped"
+        return "read"
+
+
+def test_hub_fails_midway() -> None:
+    """An outage in the middle makes the list late, each row once; one that lasts is a failure."""
+    late, failed = Reader(FakeHub.offline), Reader(FakeHub.offline)
+    late.site.pass_time(20)
+    assert late.releases == list(range(19))
+    late.hub.online()
+    late.site.pass_time(60)
+    assert late.releases == list(range(35))
+    assert late.running.result == "read"
+
+    failed.site.pass_time(300, step=5)
+    assert failed.releases == list(range(19))
+    failed.running.addErrback(lambda failure: failure.trap(ServerOffline))
+    assert failed.running.result is ServerOffline
+
+
+def test_a_list_that_is_left() -> None:
+    """After a ``break`` nothing more is asked."""
+    reader = Reader(lambda _: True)
+    assert reader.running.result == "stopped"
+    reader.site.pass_time(30)
+    assert reader.hub.calls["listBuilds"] == 2
+
+
+def test_a_list_that_is_canceled() -> None:
+    """Canceling what reads the list cancels the request."""
+    listing = Listing([])
+    request: Deferred[Any] = Deferred()
+    listing.call = lambda *_args, **_kwargs: request  # type: ignore[method-assign]
+    reading = Deferred.fromCoroutine(read(listing, 10))
+    reading.cancel()
+    reading.addErrback(lambda failure: failure.trap(CancelledError))
+    assert reading.result is CancelledError
+    assert request.called
+
+
+def test_pages_of_a_method_without_options() -> None:
+    """Where the hub makes the whole list each time, it is asked for larger pages."""
+    site, sizes = HubInMemory(), []
+    call = site.koji.call
+    site.koji.call = lambda *args, **kwargs: (  # type: ignore[method-assign]
+        sizes.append((kwargs.get("queryOpts") or kwargs.get("filterOpts"))["limit"])
+        or call(*args, **kwargs)
+    )
+    for method in ("listTags", "listChannels"):
+        reading = Deferred.fromCoroutine(anext(site.koji.pages(method)))
+        site.pass_time(2)
+        assert reading.result is not None
+    assert sizes == [500, 5000]

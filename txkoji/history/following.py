@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from txkoji._deferreds import returns_deferred
@@ -13,10 +15,15 @@ from txkoji.history.cursor import Checkpoint, Cursor
 from txkoji.history.events import Event, TagUntag
 from txkoji.history.hub import RichHub
 from txkoji.history.interest import Interest
-from txkoji.history.poller import Poller
+from txkoji.history.poller import Poller, Round
 from txkoji.retry import RetryPolicy
 
 __all__ = ["Follower", "tagged_since"]
+
+PORTION = 100
+"""Events whose details are read, and kept, at a time."""
+
+_T = TypeVar("_T")
 
 
 class Follower:
@@ -64,30 +71,38 @@ class Follower:
         return {"cursor": self._cursor.to_json(), "known": dict(self._known)}
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        failures = 0
         while True:
-            try:
-                if self._cursor is None:
-                    self._cursor = await self._poller.baseline(self._since)
-                found = await self._poller.round(self._cursor, known=self._known.__contains__)
-                events = await self._poller.complete(found.events)
-            except Exception as error:
-                if not is_passing_trouble(error):
-                    raise
-                failures += 1
-                await self._pause(self._retry.pause(failures))
-                continue
-            failures = 0
+            found = await self._retried(self._round)
             latest = found.cursor.checkpoints[-1].time
-            for event in events:
-                # Known before it is handled: the state that the program stores then has it.
-                self._known[str(event.key)] = min(event.when or latest, latest)
-                yield event
+            for some in _portions(found.events):
+                for event in await self._retried(partial(self._poller.complete, some)):
+                    # Known before it is handled: the state that the program stores then has it.
+                    self._known[str(event.key)] = min(event.when or latest, latest)
+                    yield event
             self._cursor = found.cursor
             self._known = {
                 key: when for key, when in self._known.items() if when >= found.cursor.horizon
             }
             await self._pause(self._interval)
+
+    @returns_deferred
+    async def _round(self) -> Round:
+        if self._cursor is None:
+            self._cursor = await self._poller.baseline(self._since)
+        return await self._poller.round(self._cursor, known=self._known.__contains__)
+
+    @returns_deferred
+    async def _retried(self, read: Callable[[], Deferred[_T]]) -> _T:
+        """Return what a read gives, once the hub is reachable."""
+        failures = 0
+        while True:
+            try:
+                return await read()
+            except Exception as error:
+                if not is_passing_trouble(error):
+                    raise
+            failures += 1
+            await self._pause(self._retry.pause(failures))
 
     @returns_deferred
     async def _pause(self, seconds: float) -> None:
@@ -105,6 +120,16 @@ async def tagged_since(
     poller = Poller(connection, interest)
     cursor = Cursor(floor=start.time, checkpoints=(start,), names=start)
     found = await poller.round(cursor, known=lambda _: False)
-    for each in await poller.complete(found.events):
-        if isinstance(each, TagUntag):
-            yield each
+    for some in _portions(found.events):
+        for each in await poller.complete(some):
+            if isinstance(each, TagUntag):
+                yield each
+
+
+def _portions(events: list[Event]) -> Iterator[list[Event]]:
+    """Take a list apart, oldest first: only a portion has its details in memory."""
+    events.reverse()
+    while events:
+        portion = events[-PORTION:]
+        del events[-PORTION:]
+        yield portion[::-1]

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from tests.txkoji.history.test_poller import MaintenancePage, Site
 from txkoji import Interest
 from txkoji.exceptions import GenericError
+from txkoji.history.following import PORTION
 
 TAGGED = Interest(frozenset({"tagged", "untagged"}), tags=("demo-candidate",))
 
@@ -19,20 +20,30 @@ TAGGED = Interest(frozenset({"tagged", "untagged"}), tags=("demo-candidate",))
 class Program:
     """A program that follows a hub, and stores how far it has come after each event."""
 
-    def __init__(self, site: Site, stored: str = "null", stop_after: int | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        stored: str = "null",
+        stop_after: int | None = None,
+        at_stop: Callable[[], None] = lambda: None,
+        *,
+        ends: bool = True,
+    ) -> None:
         self.stored = stored
         self.seen: list[str] = []
         state = json.loads(stored)
         self.follower = site.koji.follow(TAGGED, state=state, interval=30)
-        self.running = Deferred.fromCoroutine(self._run(stop_after))
+        self.running = Deferred.fromCoroutine(self._run(stop_after, at_stop, ends))
 
-    async def _run(self, stop_after: int | None) -> None:
+    async def _run(self, stop_after: int | None, at_stop: Callable[[], None], ends: bool) -> None:
         async for event in self.follower:
             assert event.build is not None
             self.seen.append(f"{event.name} {event.build.nvr}")
             self.stored = json.dumps(self.follower.state)
-            if stop_after is not None and len(self.seen) >= stop_after:
-                return
+            if len(self.seen) == stop_after:
+                at_stop()
+                if ends:
+                    return
 
 
 def test_each_event_once_over_restarts() -> None:
@@ -72,6 +83,47 @@ def test_an_outage_makes_it_late() -> None:
     served.resource = hub
     site.pass_time(400)
     assert program.seen == ["tagged hello-1.0-1"]
+
+
+def tag_many(site: Site, count: int) -> None:
+    """Tag builds, without the hub's checks, which slow down with each build."""
+    state = site.hub.state
+    build = site.hub.call("createEmptyBuild", "hello", "2", "0", None)
+    like = {name: each for name, each in state.row("build", build).items() if name != "id"}
+    tag_id = site.hub.call("getTag", "demo-candidate")["id"]
+    for number in range(count):
+        with state.transaction():
+            row = state.insert("build", {**like, "version": "3", "release": str(number)})
+            state.insert_version("tag_listing", {"tag_id": tag_id, "build_id": row["id"]}, 1)
+
+
+@pytest.mark.parametrize("meanwhile", ["outage", "end"])
+def test_many_events(meanwhile: str) -> None:
+    """Of many events in a round, a portion has its details at a time; each is given once.
+
+    The hub becomes unreachable, or the program ends, in the middle of them.
+    """
+    site = Site()
+    served = site.agent._serverFactory
+    hub = served.resource
+    asked: list[int] = []
+
+    def look() -> None:
+        asked.append(site.hub.calls["getBuild"])
+        if meanwhile == "outage":
+            served.resource = MaintenancePage()
+
+    program = Program(site, stop_after=PORTION, at_stop=look, ends=meanwhile == "end")
+    site.pass_time(2)
+    tag_many(site, 3 * PORTION)
+    site.pass_time(60)
+    assert len(program.seen) == PORTION
+    served.resource = hub
+    later = program if meanwhile == "outage" else Program(site, program.stored)
+    site.pass_time(150)
+    seen = program.seen if later is program else program.seen + later.seen
+    assert seen == [f"tagged hello-3-{number}" for number in range(3 * PORTION)]
+    assert site.hub.calls["getBuild"] == 3 * asked[0]
 
 
 def collected(site: Site, start: Callable[[], Any]) -> list[Any]:
