@@ -30,7 +30,7 @@ $(READY): setup.py Makefile
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	# Without its dependencies: see OFFICIAL_CLIENT in setup.py.
-	$(BIN)/python -m pip install --quiet --no-deps 'koji>=1.36'
+	$(BIN)/python -m pip install --quiet --no-deps 'koji>=1.36' 'requests-gssapi>=1.3'
 	touch $@
 
 demo: venv

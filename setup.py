@@ -13,8 +13,8 @@ MASTER = [
 DOCS = ["furo>=2024.8", "sphinx>=7.4", "sphinx-copybutton>=0.5"]
 
 # Koji's official client comes from PyPI too, but `make venv` installs it by itself and
-# without its dependencies: one of them, requests-gssapi, needs a compiler and the Kerberos
-# headers, which the tests don't. What else the client imports is named here.
+# without its dependencies: one of them, gssapi, needs a compiler and the Kerberos headers, which
+# most tests don't. What else the client imports is named here.
 OFFICIAL_CLIENT = [
     "defusedxml>=0.7",
     "python-dateutil>=2.8",

@@ -9,6 +9,9 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from txkoji.testing import FakeHub
 
 APACHE = shutil.which("apache2", path="/usr/sbin:/usr/bin")
 HTPASSWD = shutil.which("htpasswd")
@@ -25,6 +28,7 @@ ServerRoot "{directory}"
 PidFile "{directory}/httpd.pid"
 ErrorLog "{directory}/error.log"
 LogLevel info
+CustomLog "{directory}/access.log" "%>s %{{Range}}i %U"
 DefaultRuntimeDir "{directory}"
 Mutex file:{directory}
 ServerName 127.0.0.1
@@ -52,6 +56,7 @@ Listen 127.0.0.1:{proxy_port}
     <Location /kojihub/ssllogin>
         {login}
     </Location>
+    {files}
     ProxyPass / {hub}/
     ProxyTimeout 60
 </VirtualHost>
@@ -63,6 +68,14 @@ Listen 127.0.0.1:{proxy_port}
         {proxy_login}
     </Proxy>
 </VirtualHost>
+"""
+
+_FILES = """
+    Alias /kojifiles "{directory}"
+    <Directory "{directory}">
+        Require all granted
+    </Directory>
+    ProxyPass /kojifiles !
 """
 
 BY_CERTIFICATE = """
@@ -115,6 +128,7 @@ class Apache:
         protocol: what ``SSLProtocol`` says.
         login: what stands in the location of ``ssllogin``.
         password: of the user ``proxy`` of the forward proxy; None for a proxy for everyone.
+        files: the directory that it serves as ``/kojifiles``; None to ask the hub for them.
         max_requests: what ``MaxKeepAliveRequests`` says.
         keep_alive_timeout: what ``KeepAliveTimeout`` says, seconds.
     """
@@ -126,12 +140,23 @@ class Apache:
     protocol: str = "-all +TLSv1.2 +TLSv1.3"
     login: str = BY_CERTIFICATE
     password: str | None = None
+    files: Path | None = None
     max_requests: int = 100
     keep_alive_timeout: int = 5
     maintenance: str = ""
     port: int = 0
     proxy_port: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @classmethod
+    def before(cls, hub: FakeHub, directory: Path, **settings: Any) -> Apache:
+        """Start in front of a hub without TLS, which then believes what the front end says."""
+        hub.trusts_front_end = True
+        directory.mkdir(exist_ok=True)
+        server, authority = hub.authority.server("127.0.0.1"), hub.authority.certificate_path
+        front = cls(directory, hub.url.removesuffix("/kojihub"), server, authority, **settings)
+        front.start()
+        return front
 
     @property
     def url(self) -> str:
@@ -158,9 +183,10 @@ class Apache:
             self.port, self.proxy_port = one.getsockname()[1], other.getsockname()[1]
         # The workers run as another user.
         self.directory.chmod(0o755)
-        for parent in self.directory.parents:
-            if parent.is_relative_to("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o011)
+        for directory in (self.directory, self.files or self.directory):
+            for parent in directory.parents:
+                if parent.is_relative_to("/tmp"):
+                    parent.chmod(parent.stat().st_mode | 0o011)
         if self.password is not None:
             assert HTPASSWD is not None
             subprocess.run(
@@ -215,6 +241,7 @@ class Apache:
             authority=self.authority,
             maintenance=self.maintenance,
             login=self.login,
+            files="" if self.files is None else _FILES.format(directory=self.files),
             hub=self.hub,
             proxy_login=proxy_login,
         )

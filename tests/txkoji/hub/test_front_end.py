@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.threads import deferToThread
 
-from tests.official_client.conftest import CLIENT
 from tests.support import apache
 from tests.support import kdc as kdcs
 from tests.support.apache import BY_TICKET, Apache
@@ -35,30 +32,13 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 Start = Callable[..., Apache]
 
 
-@pytest.fixture
-def hub(hub: FakeHub) -> FakeHub:
-    """Give a hub that believes the front end."""
-    hub.trusts_front_end = True
-    return hub
-
-
 @pytest_twisted.async_yield_fixture
 async def start(hub: FakeHub, tmp_path: Path) -> AsyncIterator[Start]:
     """Start Apache httpd before the hub."""
     started: list[Apache] = []
 
     def make(**settings: Any) -> Apache:
-        directory = tmp_path / f"apache-{len(started)}"
-        directory.mkdir()
-        server = hub.authority.server("127.0.0.1")
-        front = Apache(
-            directory,
-            hub.url.removesuffix("/kojihub"),
-            server,
-            hub.authority.certificate_path,
-            **settings,
-        )
-        front.start()
+        front = Apache.before(hub, tmp_path / f"apache-{len(started)}", **settings)
         started.append(front)
         return front
 
@@ -95,22 +75,6 @@ async def test_login_by_certificate(hub: FakeHub, start: Start, protocol: str) -
     await koji.login()
     assert (await koji.getLoggedInUser()).name == "alice"
     await koji.close()
-
-
-@pytest_twisted.ensureDeferred
-async def test_official_client(hub: FakeHub, start: Start, tmp_path: Path) -> None:
-    """Koji's own client logs in the same way through the same front end."""
-    front = start()
-    wanted = profile(hub, front)
-    config = tmp_path / "koji.conf"
-    config.write_text(
-        f"[t]\nserver = {wanted.server}\nauthtype = ssl\ncert = {wanted.cert}\n"
-        f"serverca = {wanted.serverca}\n"
-    )
-    command = [str(CLIENT), "-c", str(config), "-p", "t", "moshimoshi"]
-    done = await deferToThread(subprocess.run, command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "alice" in done.stdout
 
 
 @pytest_twisted.ensureDeferred
