@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
 __all__ = ["Alarm", "Interrupted", "Interruption"]
+
+T = TypeVar("T")
 
 
 class Interrupted(Exception):
@@ -44,6 +46,18 @@ class Interruption:
             raise
         finally:
             self._waits.discard(waited)
+
+    async def locked(self, lock: DeferredLock, function: Callable[[], Awaitable[T]]) -> T:
+        """Await a function while holding a lock.
+
+        Raises:
+            Interrupted: it was stopped before it got the lock.
+        """
+        await self.wait(lock.acquire)
+        try:
+            return await function()
+        finally:
+            lock.release()
 
     def stop(self) -> None:
         """End all waits."""

@@ -189,7 +189,7 @@ async def test_quiet_time(site: BusSite) -> None:
         site.build()
         await deferLater(reactor, 0.3)
     run = master.source._running
-    await until(lambda: run.pending == 3)
+    await until(lambda: run.status().pending == 3)
     assert await master.changes() == []
     await master.until_changes(3)
     assert run.polls == polls

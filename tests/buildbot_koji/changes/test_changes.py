@@ -483,7 +483,7 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
         for _ in range(2):
             await site.polled()
             found = await master.until_changes(3)
-        assert master.source._running.set_aside == 1
+        assert master.source.status().listener.unusable == 1
     assert [change["revision"] for change in found][:2] == [first, last]
     assert (found[2]["category"], found[2]["properties"]["koji_health"]) == (
         "koji-health",
@@ -497,7 +497,7 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
     found = await master.until_changes(5)
     assert [change["revision"] for change in found][3] == bad
     assert found[4]["properties"]["koji_health"] == "well"
-    assert master.source._running.set_aside == 0
+    assert master.source.status().listener.unusable == 0
 
 
 @pytest_twisted.ensureDeferred
@@ -582,7 +582,7 @@ async def test_database_that_is_unreachable(site: Site, logged_failures: list[An
     with mock.patch.object(updates, "addChange", down):
         master.source.wake()
         await until(lambda: down.called and logged_failures)
-        assert master.source._running.set_aside == 0
+        assert master.source.status().listener.unusable == 0
     logged_failures.clear()
     [change] = await master.until_changes(1)
     assert change["revision"] == nvr

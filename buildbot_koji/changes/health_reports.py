@@ -1,0 +1,174 @@
+"""Reports in the log and as changes: the hub is silent, events are unusable, credentials expire."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import DeferredLock
+from twisted.logger import Logger
+
+from buildbot_koji.changes.health import Health, health_change
+from buildbot_koji.changes.intake import EventIntake
+from buildbot_koji.changes.interruption import Alarm, Interruption
+from buildbot_koji.changes.options import SourceOptions
+from buildbot_koji.error_messages import one_line
+from buildbot_koji.hubs.hub import Hub
+from txkoji.exceptions import KojiException, ServerOffline
+
+__all__ = ["HealthReports"]
+
+INTERVAL = 60.0
+"""Seconds between two looks at the health while the hub is silent; an answer ends the wait."""
+
+
+class HealthReports:
+    """What a change source says of its own health, each once.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+        options: its arguments.
+        intake: the events, and the recorder that stores the reports.
+        interruption: ends the waits.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        master: Any,
+        name: str,
+        options: SourceOptions,
+        intake: EventIntake,
+        interruption: Interruption,
+    ) -> None:
+        self._master = master
+        self._name = name
+        self._hub_name = options.hub_name
+        self._intake = intake
+        self._interruption = interruption
+        self._health = Health(options.stale_after, self._now())
+        self._alarm = Alarm(master.reactor, interruption)
+        self._reporting = DeferredLock()
+        self._hub: Hub | None = None
+
+    def load(self, hub: Hub) -> None:
+        """Continue with what was reported before; the intake has read it."""
+        self._hub = hub
+        state = self._intake.recorder.state
+        self._health.stale, self._health.unusable = state.stale, state.unusable
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the hub was reported as silent, and not yet as answering again."""
+        return self._health.stale
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the hub answered."""
+        return self._health.silence(self._now())
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the hub does not answer, also while the first request still waits for it."""
+        trouble = None if self._hub is None else self._hub.connection.trouble
+        return self._health.trouble or (None if trouble is None else one_line(trouble))
+
+    def answered(self) -> None:
+        """Record an answer of the hub; log it if the request before had failed."""
+        if self._health.succeeded(self._now()):
+            self._log.info("{name}: the hub answers again", name=self._name)
+
+    def failed(self, error: KojiException) -> None:
+        """Log why a request failed, once until the hub answers."""
+        # An offline hub refuses any call: which one it was does not matter.
+        text = error.text if isinstance(error, ServerOffline) else str(error)
+        words = " ".join(text.split())
+        if self._health.failed(words):
+            self._log.warn("{name}: {error}; trying again", name=self._name, error=words)
+
+    async def watch(self, until_done: Callable[[Callable[[], Awaitable[None]]], Any]) -> None:
+        """Report the silence when it is due: a poll may wait for an unreachable hub meanwhile.
+
+        Args:
+            until_done: retries a function until it succeeds.
+        """
+        while True:
+            await until_done(self.report)
+            due = self._health.due_in(self._now())
+            await self._alarm.sleep(INTERVAL if due is None else due)
+
+    def look_again(self) -> None:
+        """End the sleep of :meth:`watch`: the health was just reported, so plan anew."""
+        self._alarm.ring()
+
+    async def report(self) -> None:
+        """Log and store the condition if it changed."""
+        await self._interruption.locked(self._reporting, self._report)
+
+    async def _report(self) -> None:
+        health, before = self._health, (self._health.stale, self._health.unusable)
+        try:
+            await self._store_condition()
+        except BaseException:
+            # The next report says it.
+            health.stale, health.unusable = before
+            raise
+
+    async def _store_condition(self) -> None:
+        health, now, unusable = self._health, self._now(), self._intake.unusable
+        if self._intake.is_paused:
+            health.not_asked(now)
+        was_stale = health.stale
+        if not health.changed(now, unusable=unusable > 0):
+            return
+        words = self._words(was_stale, unusable)
+        log = self._log.info if health.condition == "well" else self._log.warn
+        log("{name}: {words}", name=self._name, words=words)
+        await self._add_change(health.condition, words, unusable)
+        state = self._intake.recorder.state
+        state.stale, state.unusable = health.stale, health.unusable
+        await self._intake.recorder.save()
+
+    def _words(self, was_stale: bool, unusable: int) -> str:
+        hub = self._hub_name
+        if self._health.condition == "stale":
+            return f"no answer from {hub} for {self.silence:.0f} s: {self.trouble}"
+        if self._health.condition == "unusable":
+            reason = self._intake.unusable_reason
+            return f"events of {hub} that can't become changes: {unusable}, the last one: {reason}"
+        return f"{hub} answers again" if was_stale else f"all events of {hub} are usable"
+
+    async def report_credentials(self) -> None:
+        """Make a change when a credential begins to run out, and when it is replaced."""
+        if self._hub is None or not self._hub.knows_credentials:
+            return
+        trouble, state = self._hub.credential_trouble, self._intake.recorder.state
+        found = "" if trouble is None else f"{trouble.kind} {trouble.name}: {trouble.state}"
+        if found == state.credentials:
+            return
+        if trouble is None:
+            await self._add_change(
+                "credentials-well", f"the credentials for {self._hub_name} are good"
+            )
+        else:
+            await self._add_change("credentials", trouble.message)
+        state.credentials = found
+        await self._intake.recorder.save()
+
+    async def _add_change(self, condition: str, words: str, unusable: int = 0) -> None:
+        change = health_change(
+            self._name,
+            self._hub_name,
+            condition=condition,
+            words=words,
+            unusable=unusable,
+            now=self._now(),
+        )
+        await self._interruption.locked(
+            self._master.initLock, lambda: self._intake.recorder.add_health(change)
+        )
+
+    def _now(self) -> float:
+        return float(self._master.reactor.seconds())

@@ -1,0 +1,294 @@
+"""Makes changes of the events that the hub reports: reads, collects, converts and stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from twisted.logger import Logger
+
+from buildbot_koji.changes.conversion import ChangeConverter
+from buildbot_koji.changes.feed import HubFeed
+from buildbot_koji.changes.interruption import Interrupted, Interruption
+from buildbot_koji.changes.options import SourceLimits, SourceOptions
+from buildbot_koji.changes.pacing import PendingEvents
+from buildbot_koji.changes.passing import is_passing
+from buildbot_koji.changes.recorder import ChangeRecorder
+from buildbot_koji.changes.set_aside import SetAside
+from buildbot_koji.changes.storage import SourceStorage, change_key
+from buildbot_koji.durable.claims import Claim
+from txkoji import Connection, Cursor, Event
+from txkoji.bus import BusMessage
+
+__all__ = ["EventIntake"]
+
+LONGEST_REASON = 300
+"""Characters of an error in the log: a database repeats the statement."""
+
+
+class EventIntake:
+    """The events of one source, from the hub to stored changes.
+
+    The cursor that is stored never passes an event that has not become a change. Only one of its
+    methods may run at a time; the caller holds a lock. Changes are stored under the master's own
+    lock, so that schedulers don't start or stop meanwhile.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+        options: its arguments.
+        limits: its pauses and limits.
+        claim: the claim to the source.
+        storage: what the source keeps in the database.
+        interruption: ends the waits for the hub and the master's lock.
+        announced: the last change that an earlier source of this master announced.
+
+    Attributes:
+        recorder: stores the changes.
+        pending: the events that wait for the quiet time to pass.
+        set_aside: the events that can't become changes.
+        is_paused: whether the source was paused when that was last read.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        master: Any,
+        name: str,
+        options: SourceOptions,
+        limits: SourceLimits,
+        *,
+        claim: Claim,
+        storage: SourceStorage,
+        interruption: Interruption,
+        announced: int,
+    ) -> None:
+        self._master = master
+        self._name = name
+        self._options = options
+        self._limits = limits
+        self._storage = storage
+        self._interruption = interruption
+        self._converter = ChangeConverter(name, options)
+        self._loaded_feed: HubFeed | None = None
+        self._saved: tuple[Cursor, int | None] | None = None
+        self.recorder = ChangeRecorder(
+            master,
+            name,
+            storage,
+            claim,
+            limits,
+            options.max_changes_per_hour,
+            refused=lambda change, error: self._put_aside(change_key(change), error),
+            announced=announced,
+        )
+        self.pending = PendingEvents(options.quiet_time, limits.longest_quiet)
+        self.set_aside = SetAside()
+        self.is_paused = False
+
+    async def load(self, connection: Connection) -> None:
+        """Take the claim, and read what was stored before.
+
+        Args:
+            connection: the hub.
+        """
+        await self.recorder.load()
+        stored = self.recorder.state.cursor
+        cursor = None if stored is None else Cursor.from_json(stored)
+        if cursor is not None:
+            self._saved = (cursor, self.recorder.counted)
+            await self.recorder.read_back(cursor.horizon)
+        self._loaded_feed = HubFeed(
+            connection,
+            self._name,
+            self._options,
+            wanted=self._converter.may_fit,
+            interruption=self._interruption,
+            cursor=cursor,
+        )
+
+    @property
+    def _feed(self) -> HubFeed:
+        assert self._loaded_feed is not None, "load() comes first"
+        return self._loaded_feed
+
+    @property
+    def unusable(self) -> int:
+        """How many events and records of the hub can't become changes."""
+        left_out = 0 if self._loaded_feed is None else len(self._loaded_feed.left_out)
+        return len(self.set_aside) + left_out
+
+    @property
+    def unusable_reason(self) -> str:
+        """Why the last of those can't."""
+        left_out = None if self._loaded_feed is None else self._loaded_feed.left_out
+        return ": ".join(list(left_out.items())[-1]) if left_out else self.set_aside.reason
+
+    @property
+    def next_time(self) -> float | None:
+        """When :meth:`store` has something to do, in seconds since the epoch; None for never."""
+        if self.is_paused:
+            return None
+        times = (self.pending.ready_at, self.recorder.releases_at)
+        return min((time for time in times if time is not None), default=None)
+
+    async def read_pause(self) -> bool:
+        """Return whether the source is paused; another master may have done it."""
+        is_paused = await self._storage.is_paused()
+        if is_paused != self.is_paused:
+            self.is_paused = is_paused
+            words = "is paused" if is_paused else "resumes"
+            self._log.info("{name} {words}", name=self._name, words=words)
+        return is_paused
+
+    # From the hub
+
+    async def poll(self) -> None:
+        """Add what happened since the last poll to the pending events.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused; the cursor stays where it is.
+        """
+        if self._feed.cursor is None:
+            await self._feed.start_now(self._options.start_time(self._now()))
+            await self._save()
+        self.pending.add(await self._feed.poll(self._is_known), self._now())
+
+    async def retry_set_aside(self) -> None:
+        """Make events pending again that could not become changes: the hub may correct them."""
+        for event in self.set_aside.first(self._limits.batch):
+            key = str(event.key)
+            try:
+                again = await self._feed.read_again(event)
+            except Interrupted:
+                raise
+            except Exception as error:  # noqa: BLE001 - it must not stop the others
+                if is_passing(error):
+                    return
+                self._put_aside(key, error)
+                continue
+            if again is None:
+                self.set_aside.discard(key)
+            else:
+                self.pending.add([again], self._now())
+
+    def read(self, message: BusMessage) -> Event | None:
+        """Return the event that a bus message reports; None if it is about something else.
+
+        Raises:
+            MalformedMessage: the message is not what its sender documents.
+        """
+        return self._feed.read(message)
+
+    async def look(self, reported: Event) -> bool:
+        """Add what the hub knows of a reported event to the pending events.
+
+        Returns:
+            Whether the hub was asked: otherwise the next poll finds the event.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused.
+        """
+        if self.is_paused or self._feed.cursor is None:
+            return False
+        found = await self._feed.look(reported)
+        news = [event for event in found if not self._is_known(str(event.key))]
+        self.pending.add(news, self._now())
+        return True
+
+    def _is_known(self, key: str) -> bool:
+        return key in self.pending or key in self.set_aside or self.recorder.knows(key)
+
+    def _now(self) -> float:
+        return float(self._master.reactor.seconds())
+
+    # To the database
+
+    async def store(self) -> None:
+        """Make changes of the pending events, and of held-back changes as the limit allows.
+
+        Raises:
+            KojiException: the hub is unreachable, or refused; the events stay pending.
+        """
+        lock = self._master.initLock
+        while self.pending and not self.is_paused:
+            events = await self._feed.complete(
+                self.pending.first(self._limits.batch),
+                lambda event, error: self._put_aside(str(event.key), error),
+            )
+            await self._interruption.locked(lock, partial(self._record, events))
+        while self.recorder.may_release(self._now()) and not self.is_paused:
+            await self._interruption.locked(lock, self._release)
+        await self._save()
+
+    async def _record(self, events: Sequence[Event]) -> None:
+        if await self.read_pause():
+            # They stay pending.
+            return
+        changes = []
+        for event in events:
+            key = str(event.key)
+            try:
+                change = self._converter.convert(event)
+            except Exception as error:  # noqa: BLE001 - it must not stop the others
+                self._put_aside(key, error)
+                continue
+            if change is None:
+                self.recorder.dismiss(key, event.when or 0.0, self._now())
+                self._done_with(key)
+            else:
+                changes.append((key, change))
+        done = await self.recorder.record(
+            [change for _, change in changes],
+            self._now(),
+            lambda: not self._interruption.is_stopped,
+        )
+        for key, _ in changes[:done]:
+            if key in self.pending:
+                self._done_with(key)
+
+    async def _release(self) -> None:
+        if not await self.read_pause():
+            await self.recorder.release(self._limits.batch, self._now())
+
+    def _done_with(self, key: str) -> None:
+        self.pending.discard(key)
+        if self.set_aside.discard(key):
+            self._log.info("{name}: the event {key} is usable now", name=self._name, key=key)
+
+    def _put_aside(self, key: str, error: Exception) -> None:
+        """Set an event aside that can't become a change, and log each reason once."""
+        reason = " ".join(f"{type(error).__name__}: {error}"[:LONGEST_REASON].split())
+        if self.set_aside.add(key, self.pending.get(key), reason, self._now()):
+            self._log.warn(
+                "{name}: the event {key} can't become a change: {reason}",
+                name=self._name,
+                key=key,
+                reason=reason,
+            )
+        self.pending.discard(key)
+
+    async def _save(self) -> None:
+        """Write the state if it changed and no event is pending."""
+        cursor = self._feed.cursor
+        if cursor is None or self.pending:
+            return
+        resume_at = self._resume_at(cursor)
+        saved = (resume_at, self.recorder.counted)
+        if saved != self._saved:
+            self.recorder.state.cursor = resume_at.to_json()
+            await self.recorder.save()
+            self._saved = saved
+        # No later poll reports an event before the cursor, except in tags that are found later:
+        # of those, none was stored.
+        self.recorder.forget(cursor.begin.time)
+
+    def _resume_at(self, cursor: Cursor) -> Cursor:
+        """Return where to continue after a restart: no event that is set aside lies before it."""
+        if self.set_aside and self._saved is not None:
+            before, _ = self._saved
+            if cursor.begin.time - before.begin.time < self._limits.set_aside:
+                return before
+        return cursor
