@@ -16,16 +16,13 @@ from buildbot_koji.changes.pacing import HourlyLimit
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.storage import HeldChanges, SourceState, SourceStorage, change_key
 from buildbot_koji.changes.stored import Announcements, StoredChanges
-from buildbot_koji.durable.claims import Claim
+from buildbot_koji.durable.claims import CLAIM_AGE, Claim
 from buildbot_koji.properties import EVENT_KEY
 
 __all__ = ["ChangeRecorder"]
 
 UNDATED = ("koji-build-deleted", "koji-build-promoted")
 """Events whose message may come at any time afterwards, where the hub can't list them."""
-
-CLAIM_AGE = 1.0
-"""Seconds for which a check of the claim counts within a batch: the master may freeze there too."""
 
 
 class ChangeRecorder:

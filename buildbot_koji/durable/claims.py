@@ -9,15 +9,34 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from buildbot_koji.durable.store import MasterState
 
-__all__ = ["Claim", "ClaimLost", "has_change_source", "has_request", "is_superseded"]
+__all__ = [
+    "CLAIM_AGE",
+    "Claim",
+    "ClaimLost",
+    "Supersedable",
+    "has_change_source",
+    "has_request",
+    "is_superseded",
+]
+
+CLAIM_AGE = 1.0
+"""Seconds for which a check of a claim counts within a batch: the master may freeze there too."""
 
 
 class ClaimLost(Exception):
     """Another master has taken over."""
+
+
+@runtime_checkable
+class Supersedable(Protocol):
+    """Work for a build request that can end because another master does it."""
+
+    def supersede(self) -> None:
+        """End the work, and leave what it has begun to the other master."""
 
 
 async def _always() -> bool:

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
+from buildbot_koji.durable.claims import Supersedable, has_request
 from buildbot_koji.durable.masters import gone_masters
 
 __all__ = ["KojiOrphanReleaser"]
@@ -31,7 +32,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     the master was running. This service releases them at the start.
 
     A master that was frozen for so long is declared dead too. When it wakes up, its schedulers
-    stand by if another master has taken them over: Buildbot itself would run both.
+    stand by if another master has taken them over: Buildbot itself would run both. Its Koji steps
+    end, and leave their tasks to the builds that other masters run for the same requests.
 
     Put one among the ``services`` of each master.
     """
@@ -75,8 +77,15 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:
-        """Let schedulers stand by that another master has: this one was declared dead."""
+        """Let go of what another master has taken over: this one was declared dead."""
         del message
+        for builder in self.master.botmaster.builders.values():
+            for build in builder.building:
+                step = build.currentStep
+                if isinstance(step, Supersedable) and not await has_request(
+                    self.master, build.requests[0].id
+                ):
+                    step.supersede()
         for scheduler in self.master.scheduler_manager:
             if not getattr(scheduler, "active", False):
                 continue

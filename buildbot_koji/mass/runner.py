@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from buildbot_koji.durable.claims import CLAIM_AGE
 from buildbot_koji.durable.once import Intent, IntentState, Once
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.durable.waiting import until_answered
@@ -136,6 +137,9 @@ class MassHost(Protocol):
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""
         ...
+
+    async def check_claim(self, *, max_age: float = 0.0) -> None:
+        """Raise ClaimLost if another master runs the mass build; see ``KojiStep``."""
 
     async def at_once_now(self) -> int:
         """Return how many packages may be on the hub at once, as it is now."""
@@ -259,6 +263,7 @@ class MassRunner:
 
         Raises:
             KojiException: only what no other attempt would do better.
+        ClaimLost: another master runs it.
         """
         control = await self._store.control()
         self.paused = bool(control.get("paused"))
@@ -329,7 +334,12 @@ class MassRunner:
                 timer.cancel()
 
     async def flush(self) -> None:
-        """Store what changed, and write what was logged."""
+        """Store what changed, and write what was logged.
+
+        Raises:
+            ClaimLost: another master stores its own progress.
+        """
+        await self._host.check_claim()
         self._flushed = self._now()
         lines, self._lines = self._lines, []
         await self._host.until_stored(
@@ -408,7 +418,16 @@ class MassRunner:
             # Until it is stored the task is found by its marker.
             self._accepted(package, task_id)
 
-        once = Once(action, Intent(save, IntentState.STORED), self._host.critical)
+        async def prepare() -> None:
+            # A successor has found that this one was not submitted, and does it.
+            await self._host.check_claim(max_age=CLAIM_AGE)
+            await action.prepare()
+
+        once = Once(
+            replace(action, prepare=prepare),
+            Intent(save, IntentState.STORED),
+            self._host.critical,
+        )
         try:
             await self._until_let_in(
                 lambda: once.run(

@@ -22,6 +22,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import one_line
@@ -56,7 +57,7 @@ from buildbot_koji.mass.status import MassStatus
 from buildbot_koji.mass.stored import MassStore, packages_of
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.build import KojiBuild
-from buildbot_koji.steps.framework.base import KojiStep
+from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.priority import BACKGROUND_PRIORITY
 from buildbot_koji.steps.framework.reports import write_report
@@ -286,7 +287,7 @@ class KojiMassBuild(KojiStep):
         self._status: MassStatus | None = None
         self._root = self._builder_id = 0
         self._header: dict[str, Any] = {}
-        self._log: Any = None
+        self._package_log: Any = None
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Complain of packages that are not given, or none."""
@@ -312,6 +313,7 @@ class KojiMassBuild(KojiStep):
                 self.say(one_line(error))
                 return results.FAILURE
             header, packages = found
+            await self.check_claim()
             await self.until_stored(lambda: store.save_plan(header, packages))
         self._header, packages = found
         return await self._run_plan(hub, store, packages)
@@ -384,8 +386,8 @@ class KojiMassBuild(KojiStep):
             self.build.stopBuild,
         )
         register(self.master, self._status)
-        if self._log is None:
-            self._log = await self.addLog("packages")
+        if self._package_log is None:
+            self._package_log = await self.addLog("packages")
         self.setProperty("koji_mass_id", self._root, SOURCE)
         try:
             await runner.run()
@@ -607,7 +609,7 @@ class KojiMassBuild(KojiStep):
 
     async def note(self, lines: list[str]) -> None:
         """Add lines to the log."""
-        await self._log.addStdout("\n".join([*lines, ""]))
+        await self._package_log.addStdout("\n".join([*lines, ""]))
 
     # What is left behind
 
@@ -648,10 +650,13 @@ class KojiMassBuild(KojiStep):
         if runner is None or hub is None:
             await super().end_early(hub, ending)
             return
+        if ending is Ending.SUPERSEDED:
+            self.say(f"{SUPERSEDED}; left to it: {runner.plan.summary(None)}")
+            return
         flushing = Deferred.fromCoroutine(runner.flush())
-        with suppress(DeferredTimeout):
+        with suppress(DeferredTimeout, ClaimLost):
             await flushing.addTimeout(self.timing.cancel_limit, self.master.reactor)
-        if ending in (Ending.DETACHED, Ending.SUPERSEDED):
+        if ending is Ending.DETACHED:
             self.say(f"left to the next attempt: {runner.plan.summary(None)}")
             return
         plan = runner.plan

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.process.results import RETRY, SUCCESS
+from buildbot.process.results import CANCELLED, RETRY, SUCCESS
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
@@ -305,3 +305,56 @@ async def scheduled(master: MasterProcess) -> int:
 
 async def has_scheduled(master: MasterProcess, count: int) -> bool:
     return await scheduled(master) >= count
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_master_is_frozen(cluster: Cluster) -> None:
+    """A master that wakes up after another one took over doubles nothing and cancels nothing."""
+    hub = cluster.hub
+    one = cluster.masters[0]
+    ids = await master_ids(cluster)
+    first = await poll(lambda: owner(one))
+    victim, survivor = ids[first], next(ids[each] for each in ids if each != first)
+    builds = [add_build(hub, f"a{number}", "candidate") for number in range(3)]
+    await until(lambda: len(cluster.tagged("gated")) == 3)
+    await until(cluster.is_idle)
+    # What waits for a builder then waits for long, too.
+    hub.builder.seconds = 1e6
+    requests = [await one.force("build", ref=ref, target="demo") for ref in ("l1", "l2")]
+    attempts = [await poll(lambda request=request: running(one, request)) for request in requests]
+    # Each of them has one; the survivor gets free for the other's.
+    frozen, other = sorted(attempts, key=lambda each: each["masterid"] != first)
+    hub.call("cancelTask", (await one.properties(other))["koji_task_id"])
+    hub.builder.seconds = 1
+    # These are anywhere between their polls and their reports when it happens.
+    before = await scheduled(one)
+    builds += [add_build(hub, f"b{number}", "candidate") for number in range(3)]
+    await poll(lambda: has_scheduled(one, before + 2))
+    victim.send(signal.SIGSTOP)
+    builds += [add_build(hub, f"c{number}", "candidate") for number in range(3)]
+    await poll(lambda: taken_over(survivor, first))
+    again = await poll(lambda: next_attempt(survivor, frozen["buildrequestid"]))
+    assert again["masterid"] != first
+    victim.send(signal.SIGCONT)
+    builds += [add_build(hub, f"d{number}", "candidate") for number in range(3)]
+    await poll(lambda: "another master runs this build request" in victim.log)
+    await poll(lambda: "another master took over while this one was frozen" in victim.log)
+    task_id = (await survivor.properties(again))["koji_task_id"]
+    assert hub.call("getTaskInfo", task_id)["state"] in task_states.ACTIVE_GROUP
+    hub.call("cancelTask", task_id)
+    for request in requests:
+        assert (await survivor.ended(request))["results"] == CANCELLED
+    await until(lambda: set(builds) <= set(cluster.tagged("gated")) & set(cluster.tagged("tested")))
+    await until(cluster.is_idle)
+    changes = (await survivor.get("changes?limit=1000"))["changes"]
+    events = Counter(change["properties"]["koji_event_key"][0] for change in changes)
+    assert set(events.values()) == {1}
+    assert len(events) == len(builds)
+    assert set(cluster.tagged("tested").values()) == {1}
+    assert set(cluster.tagged("gated").values()) == {1}
+    assert len(cluster.tasks("build")) == len(requests)
+    # It stands in line: when the other one dies, it takes over.
+    await survivor.end(signal.SIGKILL)
+    await poll(lambda: taken_over(victim, again["masterid"]))
+    late = add_build(hub, "late", "candidate")
+    await until(lambda: late in cluster.tagged("gated"))

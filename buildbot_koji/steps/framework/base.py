@@ -110,6 +110,7 @@ class KojiStep(DeclaredStep):
         self._text = ""
         self._properties_set: set[str] = set()
         self.began = 0.0
+        self._claim_checked_at = float("-inf")
         self.unreachable = ""
         self._once: Once[Any] | None = None
         self._begun_before = False
@@ -327,10 +328,25 @@ class KojiStep(DeclaredStep):
 
         return Once(replace(action, prepare=prepare), intent, self.early_end.critical)
 
-    async def check_claim(self) -> None:
-        """Raise ClaimLost if another master runs the build request, or is about to."""
+    async def check_claim(self, *, max_age: float = 0.0) -> None:
+        """Return if this master still has the build request.
+
+        Args:
+            max_age: for how many seconds an earlier check counts.
+
+        Raises:
+            ClaimLost: another master runs the build request, or is about to.
+        """
+        now = self.now()
+        if 0 <= now - self._claim_checked_at < max_age:
+            return
         if await self._is_superseded():
             raise ClaimLost
+        self._claim_checked_at = now
+
+    def supersede(self) -> None:
+        """End the step: another master runs the build request."""
+        self.early_end.end(Ending.SUPERSEDED)
 
     async def _is_superseded(self) -> bool:
         request = self.build.requests[0].id

@@ -12,10 +12,14 @@ import pytest
 import pytest_twisted
 from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import steps, util
+from buildbot.process.results import RETRY
 
+from buildbot_koji.durable.store import BuildData
 from buildbot_koji.mass import running
 from buildbot_koji.mass.registry import register
 from buildbot_koji.mass.runner import MassTiming
+from buildbot_koji.steps.framework.base import SUPERSEDED
+from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
@@ -314,6 +318,34 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     await until(lambda: status().status()["running"] == 12 - done)
     ended = await bench.ended(request)
     assert (ended.result, ended.text, ended.attempts) == ("success", "12 of 12 done", 2)
+
+
+@pytest.mark.parametrize("ends", ["a task", "by a stop of the master"])
+@pytest_twisted.ensureDeferred
+async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
+    """A mass build that a master resumes after a freeze submits and stores nothing any more."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    bench.hub.builder.seconds = 5
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: len(sources(bench.hub)) == 2)
+    db = bench.master.db
+    await db.buildrequests._unclaim_buildrequests_for_master([request], bench.master.masterid)
+    heir = await db.masters.findMasterId("heir")
+    await db.buildrequests._claim_buildrequests_for_master([request], 1, heir)
+    build = bench.running()
+    step, stored = build.currentStep, BuildData(bench.master, "buildbot_koji")
+    before = await stored.get_all(build.buildid)
+    if ends == "a task":
+        task_id = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})[0]["id"]
+        bench.hub.call("cancelTask", task_id)
+    else:
+        step.early_end.end(Ending.DETACHED)
+    await until(lambda: step.results is not None)
+    assert step.results == RETRY
+    assert await stored.get_all(build.buildid) == before
+    assert len(sources(bench.hub)) == 2
+    if ends == "a task":
+        assert step.getResultSummary()["step"].startswith(f"{SUPERSEDED}; left to it: ")
 
 
 @pytest_twisted.ensureDeferred
