@@ -36,6 +36,8 @@ TEST = [
     # Below import-linter; the tests look for import circles with it.
     "grimp>=3.9",
     "hypothesis>=6.100",
+    # What many editors show of a package.
+    "jedi>=0.19.2",
     "mock>=5.1",
     "psycopg2-binary>=2.9",
     "pika>=1.3",

@@ -239,11 +239,12 @@ def _definitions(same: list[Method], *, wrap: str | None) -> Iterator[str]:
             for method in same
             for signature, result in _overloads(method)
         ]
-    for number, (arguments, result) in enumerate(forms):
+    for arguments, result in forms:
         if len(forms) > 1:
             yield "    @overload"
         yield f"    def {same[0].name}({', '.join(['self', *arguments])}) -> {result}:"
-        yield f'        """{same[0].doc}"""' if number == 0 else "        ..."
+        # An editor may show any of the overloads.
+        yield f'        """{same[0].doc}"""'
 
 
 def _class(name: str, doc: str, table: list[Method], *, wrap: str | None) -> Iterator[str]:
@@ -281,67 +282,6 @@ Info: TypeAlias = int | str | Mapping[str, Any]
 BuildInfo: TypeAlias = int | str | Mapping[str, Any]
 """What names a build: its id, its NVR, or a struct with name, version and release."""
 
-
-class CountOnly(TypedDict):
-    """Asks for the length of a list."""
-
-    countOnly: Literal[True]
-
-
-class QueryOptions(TypedDict, total=False):
-    """How a list is counted, ordered and cut."""
-
-    countOnly: bool
-    order: str
-    offset: int
-    limit: int
-    asList: bool
-    rowlock: bool
-    group: str
-
-
-class BuildOptions(TypedDict, total=False):
-    """The options of a build."""
-
-    scratch: bool
-    skip_tag: bool
-    draft: bool
-    arch_override: str | None
-    repo_id: int | None
-    wait_repo: bool
-    wait_builds: Sequence[str]
-    fail_fast: bool
-    rebuild_srpm: bool
-    noprio: bool
-    custom_user_metadata: Mapping[str, Any]
-
-
-class TaskOptions(TypedDict, total=False):
-    """Which tasks are listed."""
-
-    arch: Sequence[str]
-    not_arch: Sequence[str]
-    state: Sequence[int]
-    not_state: Sequence[int]
-    owner: int | Sequence[int] | None
-    not_owner: int | Sequence[int] | None
-    host_id: int | Sequence[int] | None
-    not_host_id: int | Sequence[int] | None
-    channel_id: int | Sequence[int] | None
-    not_channel_id: int | Sequence[int] | None
-    parent: int | Sequence[int] | None
-    not_parent: int | Sequence[int] | None
-    method: str
-    createdBefore: float | str
-    createdAfter: float | str
-    startedBefore: float | str
-    startedAfter: float | str
-    completeBefore: float | str
-    completeAfter: float | str
-    completedBefore: float | str
-    completedAfter: float | str
-    decode: bool
-
 '''
 
 
@@ -355,11 +295,12 @@ def methods_stub() -> str:
         "from asyncio import Future",
         "from collections.abc import Mapping, Sequence",
         "from datetime import timedelta",
-        "from typing import Any, Literal, TypeAlias, TypedDict, overload",
+        "from typing import Any, Literal, TypeAlias, overload",
         "",
         "from twisted.internet.defer import Deferred",
         "",
         *(f"from txkoji.{module} import {name}" for name, module in RICH.items()),
+        "from txkoji.options import BuildOptions, CountOnly, QueryOptions, TaskOptions",
         "from txkoji.results import (",
         *(f"    {name}," for name in ours),
         ")",
@@ -436,6 +377,17 @@ def methods_page() -> str:
         "here; of a :class:`txkoji.aio.AioConnection`, a Future. A method of a plugin that is not",
         'here is called by its name: ``koji.call("ourPlugin", 1)``. Members of structs are',
         'attributes and items: ``tag.name``, ``tag["name"]``.',
+        "",
+        "Options are written in the call, or in a variable that says what they are: a type checker",
+        "takes no plain ``dict`` for them, since it can't look for misspelt keys there. An editor",
+        "completes the keys of :mod:`txkoji.options`.",
+        "",
+        ".. code-block:: python",
+        "",
+        "   from txkoji.options import QueryOptions",
+        "",
+        '   newest: QueryOptions = {"limit": 3, "order": "-build_id"}',
+        '   builds = await koji.listBuilds("hello", queryOpts=newest)',
         "",
     ]
     for method in methods():

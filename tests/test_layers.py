@@ -30,6 +30,7 @@ PUBLIC_MODULES = {
     "txkoji.messages",
     "txkoji.multicall",
     "txkoji.nvr",
+    "txkoji.options",
     "txkoji.package",
     "txkoji.paths",
     "txkoji.profiles",

@@ -6,7 +6,7 @@ Written by ``make api`` from the tables in ``api/``.
 from asyncio import Future
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias, TypedDict, overload
+from typing import Any, Literal, TypeAlias, overload
 
 from twisted.internet.defer import Deferred
 
@@ -14,6 +14,7 @@ from txkoji.build import Build
 from txkoji.channel import Channel
 from txkoji.package import Package
 from txkoji.task import Task
+from txkoji.options import BuildOptions, CountOnly, QueryOptions, TaskOptions
 from txkoji.results import (
     Archive,
     ArchiveFile,
@@ -23,16 +24,20 @@ from txkoji.results import (
     BuildNotification,
     BuildTarget,
     Buildroot,
+    BuildrootRPM,
     CGReservation,
     ChangelogEntry,
+    ContentGenerator,
     Event,
     ExternalRepo,
     FullInheritance,
     Host,
+    ImageArchive,
     ImageBuild,
     Inheritance,
     ListedPackage,
     LoggedInUser,
+    MavenArchive,
     MavenBuild,
     NameAndId,
     PackageGroup,
@@ -54,6 +59,7 @@ from txkoji.results import (
     UntaggedBuild,
     UploadState,
     User,
+    WinArchive,
     WinBuild,
 )
 
@@ -61,67 +67,6 @@ Info: TypeAlias = int | str | Mapping[str, Any]
 """What names a tag, user, package and so on: its id, its name, or a struct with one of them."""
 BuildInfo: TypeAlias = int | str | Mapping[str, Any]
 """What names a build: its id, its NVR, or a struct with name, version and release."""
-
-
-class CountOnly(TypedDict):
-    """Asks for the length of a list."""
-
-    countOnly: Literal[True]
-
-
-class QueryOptions(TypedDict, total=False):
-    """How a list is counted, ordered and cut."""
-
-    countOnly: bool
-    order: str
-    offset: int
-    limit: int
-    asList: bool
-    rowlock: bool
-    group: str
-
-
-class BuildOptions(TypedDict, total=False):
-    """The options of a build."""
-
-    scratch: bool
-    skip_tag: bool
-    draft: bool
-    arch_override: str | None
-    repo_id: int | None
-    wait_repo: bool
-    wait_builds: Sequence[str]
-    fail_fast: bool
-    rebuild_srpm: bool
-    noprio: bool
-    custom_user_metadata: Mapping[str, Any]
-
-
-class TaskOptions(TypedDict, total=False):
-    """Which tasks are listed."""
-
-    arch: Sequence[str]
-    not_arch: Sequence[str]
-    state: Sequence[int]
-    not_state: Sequence[int]
-    owner: int | Sequence[int] | None
-    not_owner: int | Sequence[int] | None
-    host_id: int | Sequence[int] | None
-    not_host_id: int | Sequence[int] | None
-    channel_id: int | Sequence[int] | None
-    not_channel_id: int | Sequence[int] | None
-    parent: int | Sequence[int] | None
-    not_parent: int | Sequence[int] | None
-    method: str
-    createdBefore: float | str
-    createdAfter: float | str
-    startedBefore: float | str
-    startedAfter: float | str
-    completeBefore: float | str
-    completeAfter: float | str
-    completedBefore: float | str
-    completedAfter: float | str
-    decode: bool
 
 
 class HubMethodsHost:
@@ -246,13 +191,13 @@ class HubMethodsRepo:
         """Return repos by conditions (hub 1.35)."""
     @overload
     def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[Repo]]:
-        ...
+        """Return repos by conditions (hub 1.35)."""
     @overload
     def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Deferred[int]:
         """Return requests for repos by conditions (hub 1.35)."""
     @overload
     def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[RepoRequest]]:
-        ...
+        """Return requests for repos by conditions (hub 1.35)."""
     def references(self, repo_id: int) -> Deferred[list[Any]]:
         """Return the build roots that use a repo (hub 1.35)."""
     def request(self, tag: Info, min_event: int | str | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None, priority: int | None = None, force: bool = False) -> Deferred[RepoAnswer]:
@@ -277,7 +222,7 @@ class HubMethodsScheduler:
         """Return the scheduler's log."""
     @overload
     def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[dict[str, Any]]]:
-        ...
+        """Return the scheduler's log."""
     def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None) -> Deferred[list[dict[str, Any]]]:
         """Return which builders refused which tasks, and why."""
     @overload
@@ -285,7 +230,7 @@ class HubMethodsScheduler:
         """Return which builders had which tasks."""
     @overload
     def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[dict[str, Any]]]:
-        ...
+        """Return which builders had which tasks."""
 
 class HubMethodsSystem:
     """The methods ``system.*``."""
@@ -370,7 +315,7 @@ class HubMethods:
         """Start Maven builds in the order of their dependencies; return the task's id."""
     def changeBuildVolume(self, build: BuildInfo, volume: Info, strict: bool = True) -> Deferred[None]:
         """Move a build's files to another volume."""
-    def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> Deferred[list[Any]]:
+    def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> Deferred[tuple[bool, bool, str]]:
         """Return whether a user may tag into a tag, whether force helps, and the reason."""
     def checkTagPackage(self, tag: Info, pkg: Info) -> Deferred[bool]:
         """Tell whether a package is listed in a tag and not blocked."""
@@ -378,7 +323,7 @@ class HubMethods:
         """Return how much of an uploaded file is there."""
     def count(self, methodName: str, *args: Any, **kw: Any) -> Deferred[int]:
         """Return how long the list of a method is."""
-    def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> Deferred[list[Any]]:
+    def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> Deferred[tuple[int, list[Any]]]:
         """Return the length of a method's list and a part of it, by filterOpts."""
     def createBuildTarget(self, name: str, build_tag: Info, dest_tag: Info) -> Deferred[None]:
         """Make a build target."""
@@ -469,7 +414,7 @@ class HubMethods:
         """Return the id of a build."""
     @overload
     def findBuildID(self, X: BuildInfo, strict: bool = False) -> Deferred[int | None]:
-        ...
+        """Return the id of a build."""
     def freeTask(self, task_id: int) -> Deferred[None]:
         """Free an assigned or open task: it returns to the queue. Needs admin."""
     def getAPIVersion(self) -> Deferred[int]:
@@ -485,19 +430,19 @@ class HubMethods:
         """Return an archive."""
     @overload
     def getArchive(self, archive_id: int, strict: bool = False) -> Deferred[Archive | None]:
-        ...
+        """Return an archive."""
     @overload
     def getArchiveFile(self, archive_id: int, filename: str, strict: Literal[True]) -> Deferred[ArchiveFile]:
         """Return a file in an archive."""
     @overload
     def getArchiveFile(self, archive_id: int, filename: str, strict: bool = False) -> Deferred[ArchiveFile | None]:
-        ...
+        """Return a file in an archive."""
     @overload
     def getArchiveType(self, filename: str | None = None, type_name: str | None = None, type_id: int | None = None, *, strict: Literal[True]) -> Deferred[ArchiveType]:
         """Return a type of archive."""
     @overload
     def getArchiveType(self, filename: str | None = None, type_name: str | None = None, type_id: int | None = None, strict: bool = False) -> Deferred[ArchiveType | None]:
-        ...
+        """Return a type of archive."""
     def getArchiveTypes(self) -> Deferred[list[ArchiveType]]:
         """Return all types of archives."""
     def getAverageBuildDuration(self, package: Info, age: int | None = None) -> Deferred[timedelta | None]:
@@ -507,13 +452,13 @@ class HubMethods:
         """Return a build."""
     @overload
     def getBuild(self, *, build_id: BuildInfo, strict: Literal[True]) -> Deferred[Build]:
-        ...
+        """Return a build."""
     @overload
     def getBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[Build | None]:
-        ...
+        """Return a build."""
     @overload
     def getBuild(self, *, build_id: BuildInfo, strict: bool = False) -> Deferred[Build | None]:
-        ...
+        """Return a build."""
     def getBuildConfig(self, tag: Info, event: int | None = None) -> Deferred[BuildConfig]:
         """Return what a build in a tag is configured with, inherited."""
     def getBuildLogs(self, build: BuildInfo) -> Deferred[list[BuildLog]]:
@@ -523,13 +468,13 @@ class HubMethods:
         """Return a build notification."""
     @overload
     def getBuildNotification(self, id: int, strict: bool = False) -> Deferred[BuildNotification | None]:
-        ...
+        """Return a build notification."""
     @overload
     def getBuildNotificationBlock(self, id: int, strict: Literal[True]) -> Deferred[BuildNotification]:
         """Return a notification block."""
     @overload
     def getBuildNotificationBlock(self, id: int, strict: bool = False) -> Deferred[BuildNotification | None]:
-        ...
+        """Return a notification block."""
     def getBuildNotificationBlocks(self, userID: Info | None = None) -> Deferred[list[BuildNotification]]:
         """Return the notification blocks of a user."""
     def getBuildNotifications(self, userID: Info | None = None) -> Deferred[list[BuildNotification]]:
@@ -539,57 +484,57 @@ class HubMethods:
         """Return a build target."""
     @overload
     def getBuildTarget(self, info: Info, event: int | None = None, strict: bool = False) -> Deferred[BuildTarget | None]:
-        ...
+        """Return a build target."""
     @overload
     def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return build targets."""
     @overload
     def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[BuildTarget]]:
-        ...
+        """Return build targets."""
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Deferred[dict[str, Any]]:
         """Return a build's types, with the details of each."""
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[dict[str, Any] | None]:
-        ...
+        """Return a build's types, with the details of each."""
     @overload
     def getBuildroot(self, buildrootID: int, strict: Literal[True]) -> Deferred[Buildroot]:
         """Return a build root."""
     @overload
     def getBuildroot(self, buildrootID: int, strict: bool = False) -> Deferred[Buildroot | None]:
-        ...
-    def getBuildrootListing(self, id: int) -> Deferred[list[dict[str, Any]]]:
+        """Return a build root."""
+    def getBuildrootListing(self, id: int) -> Deferred[list[BuildrootRPM]]:
         """Return the RPMs in a build root."""
     @overload
     def getChangelogEntries(self, buildID: BuildInfo | None = None, taskID: int | None = None, filepath: str | None = None, author: str | None = None, before: float | str | None = None, after: float | str | None = None, *, queryOpts: CountOnly, strict: bool = False) -> Deferred[int]:
         """Return the changelog of a build's source RPM."""
     @overload
     def getChangelogEntries(self, buildID: BuildInfo | None = None, taskID: int | None = None, filepath: str | None = None, author: str | None = None, before: float | str | None = None, after: float | str | None = None, queryOpts: QueryOptions | None = None, strict: bool = False) -> Deferred[list[ChangelogEntry]]:
-        ...
+        """Return the changelog of a build's source RPM."""
     @overload
     def getChannel(self, channelInfo: Info, strict: Literal[True]) -> Deferred[Channel]:
         """Return a channel."""
     @overload
     def getChannel(self, *, channel_id: Info, strict: Literal[True]) -> Deferred[Channel]:
-        ...
+        """Return a channel."""
     @overload
     def getChannel(self, channelInfo: Info, strict: bool = False) -> Deferred[Channel | None]:
-        ...
+        """Return a channel."""
     @overload
     def getChannel(self, *, channel_id: Info, strict: bool = False) -> Deferred[Channel | None]:
-        ...
+        """Return a channel."""
     @overload
     def getEvent(self, id: int, strict: Literal[True] = True) -> Deferred[Event]:
         """Return an event: its id and its time."""
     @overload
     def getEvent(self, id: int, *, strict: bool) -> Deferred[Event | None]:
-        ...
+        """Return an event: its id and its time."""
     @overload
     def getExternalRepo(self, info: Info, strict: Literal[True], event: int | None = None) -> Deferred[ExternalRepo]:
         """Return an external repo."""
     @overload
     def getExternalRepo(self, info: Info, strict: bool = False, event: int | None = None) -> Deferred[ExternalRepo | None]:
-        ...
+        """Return an external repo."""
     def getExternalRepoList(self, tag_info: Info, event: int | None = None) -> Deferred[list[TagExternalRepo]]:
         """Return the external repos of a tag, inherited ones included."""
     def getFullInheritance(self, tag: Info, event: int | None = None, reverse: bool = False, **kwargs: Any) -> Deferred[list[FullInheritance]]:
@@ -601,19 +546,19 @@ class HubMethods:
         """Return a builder."""
     @overload
     def getHost(self, hostInfo: Info, strict: bool = False, event: int | None = None) -> Deferred[Host | None]:
-        ...
+        """Return a builder."""
     @overload
-    def getImageArchive(self, archive_id: int, strict: Literal[True]) -> Deferred[dict[str, Any]]:
+    def getImageArchive(self, archive_id: int, strict: Literal[True]) -> Deferred[ImageArchive]:
         """Return the image side of an archive."""
     @overload
-    def getImageArchive(self, archive_id: int, strict: bool = False) -> Deferred[dict[str, Any] | None]:
-        ...
+    def getImageArchive(self, archive_id: int, strict: bool = False) -> Deferred[ImageArchive | None]:
+        """Return the image side of an archive."""
     @overload
     def getImageBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Deferred[ImageBuild]:
         """Return the image side of a build."""
     @overload
     def getImageBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[ImageBuild | None]:
-        ...
+        """Return the image side of a build."""
     def getInheritanceData(self, tag: Info, event: int | None = None) -> Deferred[list[Inheritance]]:
         """Return a tag's own parents."""
     def getKojiVersion(self) -> Deferred[str]:
@@ -623,8 +568,12 @@ class HubMethods:
         """Return the newest event."""
     @overload
     def getLastEvent(self, before: float | None = None, *, strict: bool) -> Deferred[Event | None]:
-        ...
-    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> Deferred[Any]:
+        """Return the newest event."""
+    @overload
+    def getLastHostUpdate(self, hostID: Info, ts: Literal[False] = False) -> Deferred[str | None]:
+        """Return when a builder was last heard: text, or seconds with ts."""
+    @overload
+    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> Deferred[float | None]:
         """Return when a builder was last heard: text, or seconds with ts."""
     def getLatestBuilds(self, tag: Info, event: int | None = None, package: str | None = None, type: str | None = None, draft: bool | None = None) -> Deferred[list[Build]]:
         """Return the newest build of each package in a tag, inherited ones included."""
@@ -635,17 +584,17 @@ class HubMethods:
     def getLoggedInUser(self) -> Deferred[LoggedInUser | None]:
         """Return who is logged in."""
     @overload
-    def getMavenArchive(self, archive_id: int, strict: Literal[True]) -> Deferred[dict[str, Any]]:
+    def getMavenArchive(self, archive_id: int, strict: Literal[True]) -> Deferred[MavenArchive]:
         """Return the Maven side of an archive."""
     @overload
-    def getMavenArchive(self, archive_id: int, strict: bool = False) -> Deferred[dict[str, Any] | None]:
-        ...
+    def getMavenArchive(self, archive_id: int, strict: bool = False) -> Deferred[MavenArchive | None]:
+        """Return the Maven side of an archive."""
     @overload
     def getMavenBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Deferred[MavenBuild]:
         """Return the Maven side of a build."""
     @overload
     def getMavenBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[MavenBuild | None]:
-        ...
+        """Return the Maven side of a build."""
     def getNextRelease(self, build_info: Mapping[str, Any], incr: int = 1) -> Deferred[str]:
         """Return the release that comes after the newest build's."""
     @overload
@@ -653,13 +602,13 @@ class HubMethods:
         """Return a package."""
     @overload
     def getPackage(self, *, name: Info, strict: Literal[True], create: bool = False) -> Deferred[Package]:
-        ...
+        """Return a package."""
     @overload
     def getPackage(self, info: Info, strict: bool = False, create: bool = False) -> Deferred[Package | None]:
-        ...
+        """Return a package."""
     @overload
     def getPackage(self, *, name: Info, strict: bool = False, create: bool = False) -> Deferred[Package | None]:
-        ...
+        """Return a package."""
     def getPackageConfig(self, tag: Info, pkg: Info, event: int | None = None) -> Deferred[ListedPackage | None]:
         """Return how a package is listed in a tag."""
     @overload
@@ -667,7 +616,7 @@ class HubMethods:
         """Return the id of a package."""
     @overload
     def getPackageID(self, name: str, strict: bool = False) -> Deferred[int | None]:
-        ...
+        """Return the id of a package."""
     def getPerms(self) -> Deferred[list[str]]:
         """Return the permissions of who is logged in."""
     @overload
@@ -675,7 +624,7 @@ class HubMethods:
         """Return an RPM."""
     @overload
     def getRPM(self, rpminfo: Info, strict: bool = False, multi: bool = False) -> Deferred[RPM | None]:
-        ...
+        """Return an RPM."""
     def getRPMChecksums(self, rpm_id: int, checksum_types: Sequence[str] | None = None, cacheonly: bool = False) -> Deferred[dict[str, dict[str, str]]]:
         """Return the checksums of an RPM's signed copies, by key and type."""
     @overload
@@ -683,13 +632,13 @@ class HubMethods:
         """Return what an RPM requires, provides, and so on."""
     @overload
     def getRPMDeps(self, rpmID: Info, depType: int | None = None, queryOpts: QueryOptions | None = None, strict: bool = False) -> Deferred[list[RPMDependency]]:
-        ...
+        """Return what an RPM requires, provides, and so on."""
     @overload
     def getRPMFile(self, rpmID: Info, filename: str, strict: Literal[True]) -> Deferred[RPMFile]:
         """Return a file of an RPM."""
     @overload
     def getRPMFile(self, rpmID: Info, filename: str, strict: bool = False) -> Deferred[RPMFile | None]:
-        ...
+        """Return a file of an RPM."""
     def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Sequence[str] | None = None, strict: bool = False) -> Deferred[dict[str, Any]]:
         """Return headers of an RPM, by name."""
     def getRepo(self, tag: Info, state: int | None = None, event: int | None = None, dist: bool = False, min_event: int | None = None) -> Deferred[Repo | None]:
@@ -701,7 +650,7 @@ class HubMethods:
         """Return a tag."""
     @overload
     def getTag(self, tagInfo: Info, strict: bool = False, event: int | str | None = None, blocked: bool = False) -> Deferred[Tag | None]:
-        ...
+        """Return a tag."""
     def getTagExternalRepos(self, tag_info: Info | None = None, repo_info: Info | None = None, event: int | None = None) -> Deferred[list[TagExternalRepo]]:
         """Return which tags have which external repos."""
     def getTagGroups(self, tag: Info, event: int | None = None, inherit: bool = True, incl_pkgs: bool = True, incl_reqs: bool = True, incl_blocked: bool = False) -> Deferred[list[PackageGroup]]:
@@ -711,7 +660,7 @@ class HubMethods:
         """Return the id of a tag."""
     @overload
     def getTagID(self, info: Info, strict: bool = False, create: bool = False) -> Deferred[int | None]:
-        ...
+        """Return the id of a tag."""
     def getTaskChildren(self, task_id: int, request: bool = False, strict: bool = False) -> Deferred[list[Task]]:
         """Return the tasks right below one."""
     def getTaskDescendents(self, task_id: int, request: bool = False) -> Deferred[list[Task]]:
@@ -721,10 +670,10 @@ class HubMethods:
         """Return a task, its request included."""
     @overload
     def getTaskInfo(self, task_id: int, request: bool = False, strict: bool = False) -> Deferred[Task | None]:
-        ...
+        """Return a task, its request included."""
     @overload
     def getTaskInfo(self, task_id: Sequence[int], request: bool = False, strict: bool = False) -> Deferred[list[Task | None]]:
-        ...
+        """Return a task, its request included."""
     def getTaskRequest(self, taskId: int) -> Deferred[list[Any]]:
         """Return the arguments of a task."""
     def getTaskResult(self, taskId: int, raise_fault: bool = True) -> Deferred[Any]:
@@ -734,7 +683,7 @@ class HubMethods:
         """Return a user; without arguments, who is logged in."""
     @overload
     def getUser(self, userInfo: Info | None = None, strict: bool = False, krb_princs: bool = True, groups: bool = False) -> Deferred[User | None]:
-        ...
+        """Return a user; without arguments, who is logged in."""
     def getUserGroups(self, user: Info) -> Deferred[list[NameAndId]]:
         """Return the groups of a user."""
     def getUserPerms(self, userID: Info | None = None, with_groups: bool = True) -> Deferred[list[str]]:
@@ -746,19 +695,19 @@ class HubMethods:
         """Return a volume."""
     @overload
     def getVolume(self, volume: Info, strict: bool = False) -> Deferred[NameAndId | None]:
-        ...
+        """Return a volume."""
     @overload
-    def getWinArchive(self, archive_id: int, strict: Literal[True]) -> Deferred[dict[str, Any]]:
+    def getWinArchive(self, archive_id: int, strict: Literal[True]) -> Deferred[WinArchive]:
         """Return the Windows side of an archive."""
     @overload
-    def getWinArchive(self, archive_id: int, strict: bool = False) -> Deferred[dict[str, Any] | None]:
-        ...
+    def getWinArchive(self, archive_id: int, strict: bool = False) -> Deferred[WinArchive | None]:
+        """Return the Windows side of an archive."""
     @overload
     def getWinBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Deferred[WinBuild]:
         """Return the Windows side of a build."""
     @overload
     def getWinBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Deferred[WinBuild | None]:
-        ...
+        """Return the Windows side of a build."""
     def grantCGAccess(self, user: Info, cg: Info, create: bool = False) -> Deferred[None]:
         """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> Deferred[None]:
@@ -802,19 +751,19 @@ class HubMethods:
         """Return the files in an archive."""
     @overload
     def listArchiveFiles(self, archive_id: int, queryOpts: QueryOptions | None = None, strict: bool = False) -> Deferred[list[ArchiveFile]]:
-        ...
+        """Return the files in an archive."""
     @overload
     def listArchives(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, type: str | None = None, filename: str | None = None, size: int | None = None, checksum: str | None = None, checksum_type: int | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, imageID: int | None = None, archiveID: int | None = None, strict: bool = False) -> Deferred[int]:
         """Return archives."""
     @overload
     def listArchives(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, type: str | None = None, filename: str | None = None, size: int | None = None, checksum: str | None = None, checksum_type: int | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, imageID: int | None = None, archiveID: int | None = None, strict: bool = False) -> Deferred[list[Archive]]:
-        ...
+        """Return archives."""
     @overload
     def listBTypes(self, query: Mapping[str, Any] | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return the types of builds."""
     @overload
     def listBTypes(self, query: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[NameAndId]]:
-        ...
+        """Return the types of builds."""
     def listBuildRPMs(self, build: BuildInfo) -> Deferred[list[RPM]]:
         """Return the RPMs of a build."""
     @overload
@@ -822,17 +771,17 @@ class HubMethods:
         """Return build roots."""
     @overload
     def listBuildroots(self, hostID: int | None = None, tagID: int | None = None, state: int | Sequence[int] | None = None, rpmID: int | None = None, archiveID: int | None = None, taskID: int | None = None, buildrootID: int | None = None, repoID: int | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[Buildroot]]:
-        ...
+        """Return build roots."""
     @overload
     def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[int]:
         """Return builds. Those of an unknown package are none."""
     @overload
     def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[list[Build]]:
-        ...
+        """Return builds. Those of an unknown package are none."""
     @overload
     def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[list[Build]]:
-        ...
-    def listCGs(self) -> Deferred[dict[str, Any]]:
+        """Return builds. Those of an unknown package are none."""
+    def listCGs(self) -> Deferred[dict[str, ContentGenerator]]:
         """Return the content generators and who may use them, by name."""
     def listChannels(self, hostID: Info | None = None, event: int | None = None, enabled: bool | None = None) -> Deferred[list[Channel]]:
         """Return channels."""
@@ -841,43 +790,43 @@ class HubMethods:
         """Return external repos."""
     @overload
     def listExternalRepos(self, info: Info | None = None, url: str | None = None, event: int | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[ExternalRepo]]:
-        ...
+        """Return external repos."""
     @overload
     def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return builders."""
     @overload
     def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[Host]]:
-        ...
+        """Return builders."""
     @overload
     def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, *, queryOpts: CountOnly, with_owners: bool = True, with_blocked: bool = True) -> Deferred[int]:
         """Return packages, and how they are listed."""
     @overload
     def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, queryOpts: QueryOptions | None = None, with_owners: bool = True, with_blocked: bool = True) -> Deferred[list[ListedPackage]]:
-        ...
+        """Return packages, and how they are listed."""
     @overload
     def listPackagesSimple(self, prefix: str | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return the names of packages."""
     @overload
     def listPackagesSimple(self, prefix: str | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[PackageName]]:
-        ...
+        """Return the names of packages."""
     @overload
     def listRPMFiles(self, rpmID: Info, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return the files of an RPM."""
     @overload
     def listRPMFiles(self, rpmID: Info, queryOpts: QueryOptions | None = None) -> Deferred[list[RPMFile]]:
-        ...
+        """Return the files of an RPM."""
     @overload
     def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Deferred[int]:
         """Return RPMs."""
     @overload
     def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Deferred[list[RPM]]:
-        ...
+        """Return RPMs."""
     @overload
     def listSideTags(self, basetag: Info | None = None, user: Info | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return side tags (plugin sidetag)."""
     @overload
     def listSideTags(self, basetag: Info | None = None, user: Info | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[SideTag]]:
-        ...
+        """Return side tags (plugin sidetag)."""
     def listTagged(self, tag: Info, event: int | None = None, inherit: bool = False, prefix: str | None = None, latest: bool | int = False, package: str | None = None, owner: str | None = None, type: str | None = None, strict: bool = True, extra: bool = False, draft: bool | None = None) -> Deferred[list[Build]]:
         """Return the builds in a tag."""
     def listTaggedArchives(self, tag: Info, event: int | None = None, inherit: bool = False, latest: bool | int = False, package: str | None = None, type: str | None = None, strict: bool = True, extra: bool = True) -> Deferred[tuple[list[Archive], list[TaggedBuild]]]:
@@ -889,21 +838,25 @@ class HubMethods:
         """Return tags: all, or those of a build or package."""
     @overload
     def listTags(self, build: BuildInfo | None = None, package: Info | None = None, perms: bool = True, queryOpts: QueryOptions | None = None, pattern: str | None = None) -> Deferred[list[Tag]]:
-        ...
-    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Deferred[Any]:
-        """Return the names of a task's files; with all_volumes, the volumes of each."""
+        """Return tags: all, or those of a build or package."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[False] = False, all_volumes: Literal[False] = False, strict: bool = False) -> Deferred[list[str]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Deferred[dict[str, Any]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     @overload
     def listTasks(self, opts: TaskOptions | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return tasks, their requests and results decoded."""
     @overload
     def listTasks(self, opts: TaskOptions | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[Task]]:
-        ...
+        """Return tasks, their requests and results decoded."""
     @overload
     def listUsers(self, userType: int | None = 0, prefix: str | None = None, *, queryOpts: CountOnly, perm: Info | None = None, inherited_perm: bool = False) -> Deferred[int]:
         """Return users."""
     @overload
     def listUsers(self, userType: int | None = 0, prefix: str | None = None, queryOpts: QueryOptions | None = None, perm: Info | None = None, inherited_perm: bool = False) -> Deferred[list[User]]:
-        ...
+        """Return users."""
     def listVolumes(self) -> Deferred[list[NameAndId]]:
         """Return all volumes."""
     def makeTask(self, method: str, arglist: Sequence[Any], **opts: Any) -> Deferred[int]:
@@ -947,7 +900,7 @@ class HubMethods:
         """Return the signatures of RPMs."""
     @overload
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[RPMSignature]]:
-        ...
+        """Return the signatures of RPMs."""
     def removeExternalRepoFromTag(self, tag_info: Info, repo_info: Info) -> Deferred[None]:
         """Remove an external repo from a tag."""
     def removeHostFromChannel(self, hostname: Info, channel_name: str) -> Deferred[None]:
@@ -969,7 +922,7 @@ class HubMethods:
         """Return a repo."""
     @overload
     def repoInfo(self, repo_id: int, strict: bool = False) -> Deferred[Repo | None]:
-        ...
+        """Return a repo."""
     def repoProblem(self, repo_id: int) -> Deferred[None]:
         """Mark a repo as broken."""
     def resetBuild(self, build: BuildInfo) -> Deferred[None]:
@@ -991,7 +944,7 @@ class HubMethods:
         """Search by name: matchType is glob, regexp or exact."""
     @overload
     def search(self, terms: str, type: str, matchType: str, queryOpts: QueryOptions | None = None) -> Deferred[list[NameAndId]]:
-        ...
+        """Search by name: matchType is glob, regexp or exact."""
     def setBuildOwner(self, build: BuildInfo, user: Info) -> Deferred[None]:
         """Change the owner of a build."""
     def setBuildTimestamp(self, build: BuildInfo, ts: float | str) -> Deferred[None]:
@@ -1029,7 +982,7 @@ class HubMethods:
         """Return the builds in no tag."""
     @overload
     def untaggedBuilds(self, name: str | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Deferred[list[UntaggedBuild]]:
-        ...
+        """Return the builds in no tag."""
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Deferred[None]:
         """Change a build notification."""
     def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> Deferred[bool]:
@@ -1165,13 +1118,13 @@ class AwaitedMethodsRepo:
         """Return repos by conditions (hub 1.35)."""
     @overload
     def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[Repo]]:
-        ...
+        """Return repos by conditions (hub 1.35)."""
     @overload
     def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
         """Return requests for repos by conditions (hub 1.35)."""
     @overload
     def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[RepoRequest]]:
-        ...
+        """Return requests for repos by conditions (hub 1.35)."""
     def references(self, repo_id: int) -> Future[list[Any]]:
         """Return the build roots that use a repo (hub 1.35)."""
     def request(self, tag: Info, min_event: int | str | None = None, at_event: int | None = None, opts: Mapping[str, Any] | None = None, priority: int | None = None, force: bool = False) -> Future[RepoAnswer]:
@@ -1196,7 +1149,7 @@ class AwaitedMethodsScheduler:
         """Return the scheduler's log."""
     @overload
     def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
-        ...
+        """Return the scheduler's log."""
     def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None) -> Future[list[dict[str, Any]]]:
         """Return which builders refused which tasks, and why."""
     @overload
@@ -1204,7 +1157,7 @@ class AwaitedMethodsScheduler:
         """Return which builders had which tasks."""
     @overload
     def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
-        ...
+        """Return which builders had which tasks."""
 
 class AwaitedMethodsSystem:
     """The methods ``system.*``."""
@@ -1289,7 +1242,7 @@ class AwaitedMethods:
         """Start Maven builds in the order of their dependencies; return the task's id."""
     def changeBuildVolume(self, build: BuildInfo, volume: Info, strict: bool = True) -> Future[None]:
         """Move a build's files to another volume."""
-    def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> Future[list[Any]]:
+    def checkTagAccess(self, tag_id: Info, user_id: Info | None = None) -> Future[tuple[bool, bool, str]]:
         """Return whether a user may tag into a tag, whether force helps, and the reason."""
     def checkTagPackage(self, tag: Info, pkg: Info) -> Future[bool]:
         """Tell whether a package is listed in a tag and not blocked."""
@@ -1297,7 +1250,7 @@ class AwaitedMethods:
         """Return how much of an uploaded file is there."""
     def count(self, methodName: str, *args: Any, **kw: Any) -> Future[int]:
         """Return how long the list of a method is."""
-    def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[list[Any]]:
+    def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[tuple[int, list[Any]]]:
         """Return the length of a method's list and a part of it, by filterOpts."""
     def createBuildTarget(self, name: str, build_tag: Info, dest_tag: Info) -> Future[None]:
         """Make a build target."""
@@ -1388,7 +1341,7 @@ class AwaitedMethods:
         """Return the id of a build."""
     @overload
     def findBuildID(self, X: BuildInfo, strict: bool = False) -> Future[int | None]:
-        ...
+        """Return the id of a build."""
     def freeTask(self, task_id: int) -> Future[None]:
         """Free an assigned or open task: it returns to the queue. Needs admin."""
     def getAPIVersion(self) -> Future[int]:
@@ -1404,19 +1357,19 @@ class AwaitedMethods:
         """Return an archive."""
     @overload
     def getArchive(self, archive_id: int, strict: bool = False) -> Future[Archive | None]:
-        ...
+        """Return an archive."""
     @overload
     def getArchiveFile(self, archive_id: int, filename: str, strict: Literal[True]) -> Future[ArchiveFile]:
         """Return a file in an archive."""
     @overload
     def getArchiveFile(self, archive_id: int, filename: str, strict: bool = False) -> Future[ArchiveFile | None]:
-        ...
+        """Return a file in an archive."""
     @overload
     def getArchiveType(self, filename: str | None = None, type_name: str | None = None, type_id: int | None = None, *, strict: Literal[True]) -> Future[ArchiveType]:
         """Return a type of archive."""
     @overload
     def getArchiveType(self, filename: str | None = None, type_name: str | None = None, type_id: int | None = None, strict: bool = False) -> Future[ArchiveType | None]:
-        ...
+        """Return a type of archive."""
     def getArchiveTypes(self) -> Future[list[ArchiveType]]:
         """Return all types of archives."""
     def getAverageBuildDuration(self, package: Info, age: int | None = None) -> Future[timedelta | None]:
@@ -1426,13 +1379,13 @@ class AwaitedMethods:
         """Return a build."""
     @overload
     def getBuild(self, *, build_id: BuildInfo, strict: Literal[True]) -> Future[Build]:
-        ...
+        """Return a build."""
     @overload
     def getBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[Build | None]:
-        ...
+        """Return a build."""
     @overload
     def getBuild(self, *, build_id: BuildInfo, strict: bool = False) -> Future[Build | None]:
-        ...
+        """Return a build."""
     def getBuildConfig(self, tag: Info, event: int | None = None) -> Future[BuildConfig]:
         """Return what a build in a tag is configured with, inherited."""
     def getBuildLogs(self, build: BuildInfo) -> Future[list[BuildLog]]:
@@ -1442,13 +1395,13 @@ class AwaitedMethods:
         """Return a build notification."""
     @overload
     def getBuildNotification(self, id: int, strict: bool = False) -> Future[BuildNotification | None]:
-        ...
+        """Return a build notification."""
     @overload
     def getBuildNotificationBlock(self, id: int, strict: Literal[True]) -> Future[BuildNotification]:
         """Return a notification block."""
     @overload
     def getBuildNotificationBlock(self, id: int, strict: bool = False) -> Future[BuildNotification | None]:
-        ...
+        """Return a notification block."""
     def getBuildNotificationBlocks(self, userID: Info | None = None) -> Future[list[BuildNotification]]:
         """Return the notification blocks of a user."""
     def getBuildNotifications(self, userID: Info | None = None) -> Future[list[BuildNotification]]:
@@ -1458,57 +1411,57 @@ class AwaitedMethods:
         """Return a build target."""
     @overload
     def getBuildTarget(self, info: Info, event: int | None = None, strict: bool = False) -> Future[BuildTarget | None]:
-        ...
+        """Return a build target."""
     @overload
     def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
         """Return build targets."""
     @overload
     def getBuildTargets(self, info: Info | None = None, event: int | None = None, buildTagID: Info | None = None, destTagID: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[BuildTarget]]:
-        ...
+        """Return build targets."""
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[dict[str, Any]]:
         """Return a build's types, with the details of each."""
     @overload
     def getBuildType(self, buildInfo: BuildInfo, strict: bool = False) -> Future[dict[str, Any] | None]:
-        ...
+        """Return a build's types, with the details of each."""
     @overload
     def getBuildroot(self, buildrootID: int, strict: Literal[True]) -> Future[Buildroot]:
         """Return a build root."""
     @overload
     def getBuildroot(self, buildrootID: int, strict: bool = False) -> Future[Buildroot | None]:
-        ...
-    def getBuildrootListing(self, id: int) -> Future[list[dict[str, Any]]]:
+        """Return a build root."""
+    def getBuildrootListing(self, id: int) -> Future[list[BuildrootRPM]]:
         """Return the RPMs in a build root."""
     @overload
     def getChangelogEntries(self, buildID: BuildInfo | None = None, taskID: int | None = None, filepath: str | None = None, author: str | None = None, before: float | str | None = None, after: float | str | None = None, *, queryOpts: CountOnly, strict: bool = False) -> Future[int]:
         """Return the changelog of a build's source RPM."""
     @overload
     def getChangelogEntries(self, buildID: BuildInfo | None = None, taskID: int | None = None, filepath: str | None = None, author: str | None = None, before: float | str | None = None, after: float | str | None = None, queryOpts: QueryOptions | None = None, strict: bool = False) -> Future[list[ChangelogEntry]]:
-        ...
+        """Return the changelog of a build's source RPM."""
     @overload
     def getChannel(self, channelInfo: Info, strict: Literal[True]) -> Future[Channel]:
         """Return a channel."""
     @overload
     def getChannel(self, *, channel_id: Info, strict: Literal[True]) -> Future[Channel]:
-        ...
+        """Return a channel."""
     @overload
     def getChannel(self, channelInfo: Info, strict: bool = False) -> Future[Channel | None]:
-        ...
+        """Return a channel."""
     @overload
     def getChannel(self, *, channel_id: Info, strict: bool = False) -> Future[Channel | None]:
-        ...
+        """Return a channel."""
     @overload
     def getEvent(self, id: int, strict: Literal[True] = True) -> Future[Event]:
         """Return an event: its id and its time."""
     @overload
     def getEvent(self, id: int, *, strict: bool) -> Future[Event | None]:
-        ...
+        """Return an event: its id and its time."""
     @overload
     def getExternalRepo(self, info: Info, strict: Literal[True], event: int | None = None) -> Future[ExternalRepo]:
         """Return an external repo."""
     @overload
     def getExternalRepo(self, info: Info, strict: bool = False, event: int | None = None) -> Future[ExternalRepo | None]:
-        ...
+        """Return an external repo."""
     def getExternalRepoList(self, tag_info: Info, event: int | None = None) -> Future[list[TagExternalRepo]]:
         """Return the external repos of a tag, inherited ones included."""
     def getFullInheritance(self, tag: Info, event: int | None = None, reverse: bool = False, **kwargs: Any) -> Future[list[FullInheritance]]:
@@ -1520,19 +1473,19 @@ class AwaitedMethods:
         """Return a builder."""
     @overload
     def getHost(self, hostInfo: Info, strict: bool = False, event: int | None = None) -> Future[Host | None]:
-        ...
+        """Return a builder."""
     @overload
-    def getImageArchive(self, archive_id: int, strict: Literal[True]) -> Future[dict[str, Any]]:
+    def getImageArchive(self, archive_id: int, strict: Literal[True]) -> Future[ImageArchive]:
         """Return the image side of an archive."""
     @overload
-    def getImageArchive(self, archive_id: int, strict: bool = False) -> Future[dict[str, Any] | None]:
-        ...
+    def getImageArchive(self, archive_id: int, strict: bool = False) -> Future[ImageArchive | None]:
+        """Return the image side of an archive."""
     @overload
     def getImageBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[ImageBuild]:
         """Return the image side of a build."""
     @overload
     def getImageBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[ImageBuild | None]:
-        ...
+        """Return the image side of a build."""
     def getInheritanceData(self, tag: Info, event: int | None = None) -> Future[list[Inheritance]]:
         """Return a tag's own parents."""
     def getKojiVersion(self) -> Future[str]:
@@ -1542,8 +1495,12 @@ class AwaitedMethods:
         """Return the newest event."""
     @overload
     def getLastEvent(self, before: float | None = None, *, strict: bool) -> Future[Event | None]:
-        ...
-    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> Future[Any]:
+        """Return the newest event."""
+    @overload
+    def getLastHostUpdate(self, hostID: Info, ts: Literal[False] = False) -> Future[str | None]:
+        """Return when a builder was last heard: text, or seconds with ts."""
+    @overload
+    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> Future[float | None]:
         """Return when a builder was last heard: text, or seconds with ts."""
     def getLatestBuilds(self, tag: Info, event: int | None = None, package: str | None = None, type: str | None = None, draft: bool | None = None) -> Future[list[Build]]:
         """Return the newest build of each package in a tag, inherited ones included."""
@@ -1554,17 +1511,17 @@ class AwaitedMethods:
     def getLoggedInUser(self) -> Future[LoggedInUser | None]:
         """Return who is logged in."""
     @overload
-    def getMavenArchive(self, archive_id: int, strict: Literal[True]) -> Future[dict[str, Any]]:
+    def getMavenArchive(self, archive_id: int, strict: Literal[True]) -> Future[MavenArchive]:
         """Return the Maven side of an archive."""
     @overload
-    def getMavenArchive(self, archive_id: int, strict: bool = False) -> Future[dict[str, Any] | None]:
-        ...
+    def getMavenArchive(self, archive_id: int, strict: bool = False) -> Future[MavenArchive | None]:
+        """Return the Maven side of an archive."""
     @overload
     def getMavenBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[MavenBuild]:
         """Return the Maven side of a build."""
     @overload
     def getMavenBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[MavenBuild | None]:
-        ...
+        """Return the Maven side of a build."""
     def getNextRelease(self, build_info: Mapping[str, Any], incr: int = 1) -> Future[str]:
         """Return the release that comes after the newest build's."""
     @overload
@@ -1572,13 +1529,13 @@ class AwaitedMethods:
         """Return a package."""
     @overload
     def getPackage(self, *, name: Info, strict: Literal[True], create: bool = False) -> Future[Package]:
-        ...
+        """Return a package."""
     @overload
     def getPackage(self, info: Info, strict: bool = False, create: bool = False) -> Future[Package | None]:
-        ...
+        """Return a package."""
     @overload
     def getPackage(self, *, name: Info, strict: bool = False, create: bool = False) -> Future[Package | None]:
-        ...
+        """Return a package."""
     def getPackageConfig(self, tag: Info, pkg: Info, event: int | None = None) -> Future[ListedPackage | None]:
         """Return how a package is listed in a tag."""
     @overload
@@ -1586,7 +1543,7 @@ class AwaitedMethods:
         """Return the id of a package."""
     @overload
     def getPackageID(self, name: str, strict: bool = False) -> Future[int | None]:
-        ...
+        """Return the id of a package."""
     def getPerms(self) -> Future[list[str]]:
         """Return the permissions of who is logged in."""
     @overload
@@ -1594,7 +1551,7 @@ class AwaitedMethods:
         """Return an RPM."""
     @overload
     def getRPM(self, rpminfo: Info, strict: bool = False, multi: bool = False) -> Future[RPM | None]:
-        ...
+        """Return an RPM."""
     def getRPMChecksums(self, rpm_id: int, checksum_types: Sequence[str] | None = None, cacheonly: bool = False) -> Future[dict[str, dict[str, str]]]:
         """Return the checksums of an RPM's signed copies, by key and type."""
     @overload
@@ -1602,13 +1559,13 @@ class AwaitedMethods:
         """Return what an RPM requires, provides, and so on."""
     @overload
     def getRPMDeps(self, rpmID: Info, depType: int | None = None, queryOpts: QueryOptions | None = None, strict: bool = False) -> Future[list[RPMDependency]]:
-        ...
+        """Return what an RPM requires, provides, and so on."""
     @overload
     def getRPMFile(self, rpmID: Info, filename: str, strict: Literal[True]) -> Future[RPMFile]:
         """Return a file of an RPM."""
     @overload
     def getRPMFile(self, rpmID: Info, filename: str, strict: bool = False) -> Future[RPMFile | None]:
-        ...
+        """Return a file of an RPM."""
     def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Sequence[str] | None = None, strict: bool = False) -> Future[dict[str, Any]]:
         """Return headers of an RPM, by name."""
     def getRepo(self, tag: Info, state: int | None = None, event: int | None = None, dist: bool = False, min_event: int | None = None) -> Future[Repo | None]:
@@ -1620,7 +1577,7 @@ class AwaitedMethods:
         """Return a tag."""
     @overload
     def getTag(self, tagInfo: Info, strict: bool = False, event: int | str | None = None, blocked: bool = False) -> Future[Tag | None]:
-        ...
+        """Return a tag."""
     def getTagExternalRepos(self, tag_info: Info | None = None, repo_info: Info | None = None, event: int | None = None) -> Future[list[TagExternalRepo]]:
         """Return which tags have which external repos."""
     def getTagGroups(self, tag: Info, event: int | None = None, inherit: bool = True, incl_pkgs: bool = True, incl_reqs: bool = True, incl_blocked: bool = False) -> Future[list[PackageGroup]]:
@@ -1630,7 +1587,7 @@ class AwaitedMethods:
         """Return the id of a tag."""
     @overload
     def getTagID(self, info: Info, strict: bool = False, create: bool = False) -> Future[int | None]:
-        ...
+        """Return the id of a tag."""
     def getTaskChildren(self, task_id: int, request: bool = False, strict: bool = False) -> Future[list[Task]]:
         """Return the tasks right below one."""
     def getTaskDescendents(self, task_id: int, request: bool = False) -> Future[list[Task]]:
@@ -1640,10 +1597,10 @@ class AwaitedMethods:
         """Return a task, its request included."""
     @overload
     def getTaskInfo(self, task_id: int, request: bool = False, strict: bool = False) -> Future[Task | None]:
-        ...
+        """Return a task, its request included."""
     @overload
     def getTaskInfo(self, task_id: Sequence[int], request: bool = False, strict: bool = False) -> Future[list[Task | None]]:
-        ...
+        """Return a task, its request included."""
     def getTaskRequest(self, taskId: int) -> Future[list[Any]]:
         """Return the arguments of a task."""
     def getTaskResult(self, taskId: int, raise_fault: bool = True) -> Future[Any]:
@@ -1653,7 +1610,7 @@ class AwaitedMethods:
         """Return a user; without arguments, who is logged in."""
     @overload
     def getUser(self, userInfo: Info | None = None, strict: bool = False, krb_princs: bool = True, groups: bool = False) -> Future[User | None]:
-        ...
+        """Return a user; without arguments, who is logged in."""
     def getUserGroups(self, user: Info) -> Future[list[NameAndId]]:
         """Return the groups of a user."""
     def getUserPerms(self, userID: Info | None = None, with_groups: bool = True) -> Future[list[str]]:
@@ -1665,19 +1622,19 @@ class AwaitedMethods:
         """Return a volume."""
     @overload
     def getVolume(self, volume: Info, strict: bool = False) -> Future[NameAndId | None]:
-        ...
+        """Return a volume."""
     @overload
-    def getWinArchive(self, archive_id: int, strict: Literal[True]) -> Future[dict[str, Any]]:
+    def getWinArchive(self, archive_id: int, strict: Literal[True]) -> Future[WinArchive]:
         """Return the Windows side of an archive."""
     @overload
-    def getWinArchive(self, archive_id: int, strict: bool = False) -> Future[dict[str, Any] | None]:
-        ...
+    def getWinArchive(self, archive_id: int, strict: bool = False) -> Future[WinArchive | None]:
+        """Return the Windows side of an archive."""
     @overload
     def getWinBuild(self, buildInfo: BuildInfo, strict: Literal[True]) -> Future[WinBuild]:
         """Return the Windows side of a build."""
     @overload
     def getWinBuild(self, buildInfo: BuildInfo, strict: bool = False) -> Future[WinBuild | None]:
-        ...
+        """Return the Windows side of a build."""
     def grantCGAccess(self, user: Info, cg: Info, create: bool = False) -> Future[None]:
         """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> Future[None]:
@@ -1721,19 +1678,19 @@ class AwaitedMethods:
         """Return the files in an archive."""
     @overload
     def listArchiveFiles(self, archive_id: int, queryOpts: QueryOptions | None = None, strict: bool = False) -> Future[list[ArchiveFile]]:
-        ...
+        """Return the files in an archive."""
     @overload
     def listArchives(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, type: str | None = None, filename: str | None = None, size: int | None = None, checksum: str | None = None, checksum_type: int | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, imageID: int | None = None, archiveID: int | None = None, strict: bool = False) -> Future[int]:
         """Return archives."""
     @overload
     def listArchives(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, type: str | None = None, filename: str | None = None, size: int | None = None, checksum: str | None = None, checksum_type: int | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, imageID: int | None = None, archiveID: int | None = None, strict: bool = False) -> Future[list[Archive]]:
-        ...
+        """Return archives."""
     @overload
     def listBTypes(self, query: Mapping[str, Any] | None = None, *, queryOpts: CountOnly) -> Future[int]:
         """Return the types of builds."""
     @overload
     def listBTypes(self, query: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None) -> Future[list[NameAndId]]:
-        ...
+        """Return the types of builds."""
     def listBuildRPMs(self, build: BuildInfo) -> Future[list[RPM]]:
         """Return the RPMs of a build."""
     @overload
@@ -1741,17 +1698,17 @@ class AwaitedMethods:
         """Return build roots."""
     @overload
     def listBuildroots(self, hostID: int | None = None, tagID: int | None = None, state: int | Sequence[int] | None = None, rpmID: int | None = None, archiveID: int | None = None, taskID: int | None = None, buildrootID: int | None = None, repoID: int | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Buildroot]]:
-        ...
+        """Return build roots."""
     @overload
     def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[int]:
         """Return builds. Those of an unknown package are none."""
     @overload
     def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
-        ...
+        """Return builds. Those of an unknown package are none."""
     @overload
     def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
-        ...
-    def listCGs(self) -> Future[dict[str, Any]]:
+        """Return builds. Those of an unknown package are none."""
+    def listCGs(self) -> Future[dict[str, ContentGenerator]]:
         """Return the content generators and who may use them, by name."""
     def listChannels(self, hostID: Info | None = None, event: int | None = None, enabled: bool | None = None) -> Future[list[Channel]]:
         """Return channels."""
@@ -1760,43 +1717,43 @@ class AwaitedMethods:
         """Return external repos."""
     @overload
     def listExternalRepos(self, info: Info | None = None, url: str | None = None, event: int | None = None, queryOpts: QueryOptions | None = None) -> Future[list[ExternalRepo]]:
-        ...
+        """Return external repos."""
     @overload
     def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
         """Return builders."""
     @overload
     def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Host]]:
-        ...
+        """Return builders."""
     @overload
     def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, *, queryOpts: CountOnly, with_owners: bool = True, with_blocked: bool = True) -> Future[int]:
         """Return packages, and how they are listed."""
     @overload
     def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, queryOpts: QueryOptions | None = None, with_owners: bool = True, with_blocked: bool = True) -> Future[list[ListedPackage]]:
-        ...
+        """Return packages, and how they are listed."""
     @overload
     def listPackagesSimple(self, prefix: str | None = None, *, queryOpts: CountOnly) -> Future[int]:
         """Return the names of packages."""
     @overload
     def listPackagesSimple(self, prefix: str | None = None, queryOpts: QueryOptions | None = None) -> Future[list[PackageName]]:
-        ...
+        """Return the names of packages."""
     @overload
     def listRPMFiles(self, rpmID: Info, *, queryOpts: CountOnly) -> Future[int]:
         """Return the files of an RPM."""
     @overload
     def listRPMFiles(self, rpmID: Info, queryOpts: QueryOptions | None = None) -> Future[list[RPMFile]]:
-        ...
+        """Return the files of an RPM."""
     @overload
     def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Future[int]:
         """Return RPMs."""
     @overload
     def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Future[list[RPM]]:
-        ...
+        """Return RPMs."""
     @overload
     def listSideTags(self, basetag: Info | None = None, user: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
         """Return side tags (plugin sidetag)."""
     @overload
     def listSideTags(self, basetag: Info | None = None, user: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[SideTag]]:
-        ...
+        """Return side tags (plugin sidetag)."""
     def listTagged(self, tag: Info, event: int | None = None, inherit: bool = False, prefix: str | None = None, latest: bool | int = False, package: str | None = None, owner: str | None = None, type: str | None = None, strict: bool = True, extra: bool = False, draft: bool | None = None) -> Future[list[Build]]:
         """Return the builds in a tag."""
     def listTaggedArchives(self, tag: Info, event: int | None = None, inherit: bool = False, latest: bool | int = False, package: str | None = None, type: str | None = None, strict: bool = True, extra: bool = True) -> Future[tuple[list[Archive], list[TaggedBuild]]]:
@@ -1808,21 +1765,25 @@ class AwaitedMethods:
         """Return tags: all, or those of a build or package."""
     @overload
     def listTags(self, build: BuildInfo | None = None, package: Info | None = None, perms: bool = True, queryOpts: QueryOptions | None = None, pattern: str | None = None) -> Future[list[Tag]]:
-        ...
-    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Future[Any]:
-        """Return the names of a task's files; with all_volumes, the volumes of each."""
+        """Return tags: all, or those of a build or package."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[False] = False, all_volumes: Literal[False] = False, strict: bool = False) -> Future[list[str]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> Future[dict[str, Any]]:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     @overload
     def listTasks(self, opts: TaskOptions | None = None, *, queryOpts: CountOnly) -> Future[int]:
         """Return tasks, their requests and results decoded."""
     @overload
     def listTasks(self, opts: TaskOptions | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Task]]:
-        ...
+        """Return tasks, their requests and results decoded."""
     @overload
     def listUsers(self, userType: int | None = 0, prefix: str | None = None, *, queryOpts: CountOnly, perm: Info | None = None, inherited_perm: bool = False) -> Future[int]:
         """Return users."""
     @overload
     def listUsers(self, userType: int | None = 0, prefix: str | None = None, queryOpts: QueryOptions | None = None, perm: Info | None = None, inherited_perm: bool = False) -> Future[list[User]]:
-        ...
+        """Return users."""
     def listVolumes(self) -> Future[list[NameAndId]]:
         """Return all volumes."""
     def makeTask(self, method: str, arglist: Sequence[Any], **opts: Any) -> Future[int]:
@@ -1866,7 +1827,7 @@ class AwaitedMethods:
         """Return the signatures of RPMs."""
     @overload
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> Future[list[RPMSignature]]:
-        ...
+        """Return the signatures of RPMs."""
     def removeExternalRepoFromTag(self, tag_info: Info, repo_info: Info) -> Future[None]:
         """Remove an external repo from a tag."""
     def removeHostFromChannel(self, hostname: Info, channel_name: str) -> Future[None]:
@@ -1888,7 +1849,7 @@ class AwaitedMethods:
         """Return a repo."""
     @overload
     def repoInfo(self, repo_id: int, strict: bool = False) -> Future[Repo | None]:
-        ...
+        """Return a repo."""
     def repoProblem(self, repo_id: int) -> Future[None]:
         """Mark a repo as broken."""
     def resetBuild(self, build: BuildInfo) -> Future[None]:
@@ -1910,7 +1871,7 @@ class AwaitedMethods:
         """Search by name: matchType is glob, regexp or exact."""
     @overload
     def search(self, terms: str, type: str, matchType: str, queryOpts: QueryOptions | None = None) -> Future[list[NameAndId]]:
-        ...
+        """Search by name: matchType is glob, regexp or exact."""
     def setBuildOwner(self, build: BuildInfo, user: Info) -> Future[None]:
         """Change the owner of a build."""
     def setBuildTimestamp(self, build: BuildInfo, ts: float | str) -> Future[None]:
@@ -1948,7 +1909,7 @@ class AwaitedMethods:
         """Return the builds in no tag."""
     @overload
     def untaggedBuilds(self, name: str | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Future[list[UntaggedBuild]]:
-        ...
+        """Return the builds in no tag."""
     def updateNotification(self, id: int, package_id: int | None, tag_id: int | None, success_only: bool) -> Future[None]:
         """Change a build notification."""
     def uploadFile(self, path: str, name: str, size: int, md5sum: str, offset: int, data: str, volume: str | None = None, checksum: str | None = None) -> Future[bool]:
@@ -2313,7 +2274,7 @@ class CollectedMethods:
         """Return a build."""
     @overload
     def getBuild(self, *, build_id: BuildInfo, strict: bool = False) -> None:
-        ...
+        """Return a build."""
     def getBuildConfig(self, tag: Info, event: int | None = None) -> None:
         """Return what a build in a tag is configured with, inherited."""
     def getBuildLogs(self, build: BuildInfo) -> None:
@@ -2343,7 +2304,7 @@ class CollectedMethods:
         """Return a channel."""
     @overload
     def getChannel(self, *, channel_id: Info, strict: bool = False) -> None:
-        ...
+        """Return a channel."""
     def getEvent(self, id: int, strict: bool = True) -> None:
         """Return an event: its id and its time."""
     def getExternalRepo(self, info: Info, strict: bool = False, event: int | None = None) -> None:
@@ -2366,6 +2327,10 @@ class CollectedMethods:
         """Return the hub's version (hub 1.23)."""
     def getLastEvent(self, before: float | None = None, strict: bool = True) -> None:
         """Return the newest event."""
+    @overload
+    def getLastHostUpdate(self, hostID: Info, ts: Literal[False] = False) -> None:
+        """Return when a builder was last heard: text, or seconds with ts."""
+    @overload
     def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> None:
         """Return when a builder was last heard: text, or seconds with ts."""
     def getLatestBuilds(self, tag: Info, event: int | None = None, package: str | None = None, type: str | None = None, draft: bool | None = None) -> None:
@@ -2387,7 +2352,7 @@ class CollectedMethods:
         """Return a package."""
     @overload
     def getPackage(self, *, name: Info, strict: bool = False, create: bool = False) -> None:
-        ...
+        """Return a package."""
     def getPackageConfig(self, tag: Info, pkg: Info, event: int | None = None) -> None:
         """Return how a package is listed in a tag."""
     def getPackageID(self, name: str, strict: bool = False) -> None:
@@ -2425,7 +2390,7 @@ class CollectedMethods:
         """Return a task, its request included."""
     @overload
     def getTaskInfo(self, task_id: Sequence[int], request: bool = False, strict: bool = False) -> None:
-        ...
+        """Return a task, its request included."""
     def getTaskRequest(self, taskId: int) -> None:
         """Return the arguments of a task."""
     def getTaskResult(self, taskId: int, raise_fault: bool = True) -> None:
@@ -2497,7 +2462,7 @@ class CollectedMethods:
         """Return builds. Those of an unknown package are none."""
     @overload
     def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> None:
-        ...
+        """Return builds. Those of an unknown package are none."""
     def listCGs(self) -> None:
         """Return the content generators and who may use them, by name."""
     def listChannels(self, hostID: Info | None = None, event: int | None = None, enabled: bool | None = None) -> None:
@@ -2524,8 +2489,12 @@ class CollectedMethods:
         """Return the RPMs in a tag, and their builds."""
     def listTags(self, build: BuildInfo | None = None, package: Info | None = None, perms: bool = True, queryOpts: QueryOptions | None = None, pattern: str | None = None) -> None:
         """Return tags: all, or those of a build or package."""
+    @overload
+    def listTaskOutput(self, taskID: int, stat: Literal[False] = False, all_volumes: Literal[False] = False, strict: bool = False) -> None:
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
+    @overload
     def listTaskOutput(self, taskID: int, stat: bool = False, all_volumes: bool = False, strict: bool = False) -> None:
-        """Return the names of a task's files; with all_volumes, the volumes of each."""
+        """Return the names of a task's files; with stat their details, with all_volumes the volumes of each, by name."""
     def listTasks(self, opts: TaskOptions | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return tasks, their requests and results decoded."""
     def listUsers(self, userType: int | None = 0, prefix: str | None = None, queryOpts: QueryOptions | None = None, perm: Info | None = None, inherited_perm: bool = False) -> None:

@@ -16,16 +16,20 @@ __all__ = [
     "BuildNotification",
     "BuildTarget",
     "Buildroot",
+    "BuildrootRPM",
     "CGReservation",
     "ChangelogEntry",
+    "ContentGenerator",
     "Event",
     "ExternalRepo",
     "FullInheritance",
     "Host",
+    "ImageArchive",
     "ImageBuild",
     "Inheritance",
     "ListedPackage",
     "LoggedInUser",
+    "MavenArchive",
     "MavenBuild",
     "NameAndId",
     "PackageGroup",
@@ -47,7 +51,8 @@ __all__ = [
     "UntaggedBuild",
     "UploadState",
     "User",
+    "WinArchive",
     "WinBuild",
 ]
 
-Archive = ArchiveFile = ArchiveType = BuildConfig = BuildLog = BuildNotification = BuildTarget = Buildroot = CGReservation = ChangelogEntry = Event = ExternalRepo = FullInheritance = Host = ImageBuild = Inheritance = ListedPackage = LoggedInUser = MavenBuild = NameAndId = PackageGroup = PackageName = Permission = RPM = RPMDependency = RPMFile = RPMSignature = Repo = RepoAnswer = RepoRequest = SessionInfo = SideTag = SideTagMade = Tag = TagExternalRepo = TaggedBuild = UntaggedBuild = UploadState = User = WinBuild = Munch
+Archive = ArchiveFile = ArchiveType = BuildConfig = BuildLog = BuildNotification = BuildTarget = Buildroot = BuildrootRPM = CGReservation = ChangelogEntry = ContentGenerator = Event = ExternalRepo = FullInheritance = Host = ImageArchive = ImageBuild = Inheritance = ListedPackage = LoggedInUser = MavenArchive = MavenBuild = NameAndId = PackageGroup = PackageName = Permission = RPM = RPMDependency = RPMFile = RPMSignature = Repo = RepoAnswer = RepoRequest = SessionInfo = SideTag = SideTagMade = Tag = TagExternalRepo = TaggedBuild = UntaggedBuild = UploadState = User = WinArchive = WinBuild = Munch

@@ -648,6 +648,74 @@ class Archive(dict[str, Any]):
     @overload
     def __getitem__(self, key: Literal["metadata_only"]) -> bool: ...
 
+class MavenArchive(dict[str, Any]):
+    """The Maven side of an archive."""
+
+    archive_id: int
+    group_id: str
+    artifact_id: str
+    version: str
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["archive_id"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["group_id", "artifact_id", "version"]) -> str: ...
+
+class WinArchive(dict[str, Any]):
+    """The Windows side of an archive."""
+
+    archive_id: int
+    relpath: str
+    platforms: str
+    flags: str | None
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["archive_id"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["relpath", "platforms"]) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["flags"]) -> str | None: ...
+
+class ImageArchive(dict[str, Any]):
+    """The image side of an archive."""
+
+    archive_id: int
+    arch: str
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["archive_id"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["arch"]) -> str: ...
+
+class ContentGenerator(dict[str, Any]):
+    """What imports builds that it made elsewhere."""
+
+    id: int
+    users: list[str]
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["id"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["users"]) -> list[str]: ...
+
+class BuildrootRPM(dict[str, Any]):
+    """An RPM in a build root."""
+
+    id: int
+    build_id: int | None
+    name: str
+    version: str
+    release: str
+    epoch: int | None
+    arch: str
+    is_update: bool
+    external_repo_id: int
+    external_repo_name: str
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["id", "external_repo_id"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["build_id", "epoch"]) -> int | None: ...
+    @overload
+    def __getitem__(self, key: Literal["name", "version", "release", "arch", "external_repo_name"]) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["is_update"]) -> bool: ...
+
 class ArchiveFile(dict[str, Any]):
     """A file in an archive."""
 

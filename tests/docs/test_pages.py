@@ -23,6 +23,7 @@ from buildbot_koji.__main__ import _parser as command_line
 from tests.docs.tutorial import PAGE as TUTORIAL
 from tests.docs.tutorial import blocks
 from tests.support import REPOSITORY
+from txkoji import Connection
 from txkoji.testing import FakeHub
 
 # Buildbot is older than the Twisted that it runs on.
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 PAGES = sorted((REPOSITORY / "docs").glob("*.rst"))
 PROFILES = ("koji", "fedora", "ours", "fake", "demo")
-PROGRAMS = {"embedded_hub.rst", "howto_tests_with_a_hub.rst"}
+PROGRAMS = {"embedded_hub.rst", "howto_tests_with_a_hub.rst", "hub_methods.rst"}
 """The pages whose code is no configuration; below, it runs."""
 
 
@@ -119,6 +120,14 @@ async def test_the_embedded_hub() -> None:
     await eval(compile(text, "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
     assert names["hub"].call("getTaskInfo", names["task_id"])["method"] == "build"
     await names["hub"].stop()
+
+
+async def test_options_in_a_variable(koji: Connection) -> None:
+    """The call with annotated options works."""
+    [text] = code_of(REPOSITORY / "docs" / "hub_methods.rst", "python")
+    names: dict[str, Any] = {"koji": koji}
+    await eval(compile(text, "page", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    assert names["builds"] == []
 
 
 async def test_a_test_with_a_hub(empty_home: Path) -> None:

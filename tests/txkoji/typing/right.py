@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from txkoji import Connection, estimates, read_outcome
 from txkoji.build import Build
 from txkoji.channel import Channel
+from txkoji.options import BuildOptions, QueryOptions, TaskOptions
 from txkoji.package import Package
 from txkoji.results import RPM, Event, Repo, Tag, TaggedBuild, User
 from txkoji.task import Task
@@ -56,6 +57,22 @@ async def lists_and_numbers(koji: Connection) -> None:
     number = await koji.listTasks({"state": [0, 1, 4]}, queryOpts={"countOnly": True})
     tasks: list[Task] = await koji.listTasks({"method": "build"}, {"order": "-id", "limit": 9})
     print(number, tasks)
+
+
+async def options(koji: Connection) -> None:
+    """Options in variables that say what they are."""
+    newest: QueryOptions = {"limit": 3, "order": "-build_id"}
+    newest["offset"] = 3
+    builds: list[Build] = await koji.listBuilds("bash", queryOpts=newest)
+    failed: TaskOptions = {"method": "build", "state": [5]}
+    tasks: list[Task] = await koji.listTasks(failed, newest)
+    scratch: BuildOptions = {"scratch": True}
+    task_id: int = await koji.build("git+https://x/y#z", "f44", scratch)
+    names: list[str] = await koji.listTaskOutput(task_id)
+    details: dict[str, Any] = await koji.listTaskOutput(task_id, stat=True)
+    heard: float | None = await koji.getLastHostUpdate("builder1", ts=True)
+    allowed, with_force, reason = await koji.checkTagAccess("f44")
+    print(builds, tasks, names, details, heard, allowed, with_force, reason.upper())
 
 
 async def dotted(koji: Connection) -> None:

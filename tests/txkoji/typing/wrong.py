@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from txkoji import Connection
+from txkoji.options import QueryOptions
 
 
 async def methods(koji: Connection) -> None:
@@ -27,6 +28,10 @@ async def arguments(koji: Connection) -> None:
     await koji.build("x", "f44", {"scratsh": True})  # wrong
     await koji.listBuilds("bash", queryOpts={"limt": 3})  # wrong
     await koji.listTasks({"state": 1})  # wrong
+    unknown = {"limit": 3, "order": "-build_id"}
+    await koji.listBuilds("bash", queryOpts=unknown)  # wrong
+    misspelt: QueryOptions = {"limt": 3}  # wrong
+    await koji.listBuilds("bash", queryOpts=misspelt)
     await koji.chainBuild(7, "f44")  # wrong
     koji.MultiCall().getTag("f44", evnt=3)  # wrong
 
@@ -39,4 +44,6 @@ async def results(koji: Connection) -> None:
     print((await koji.getBuild("x-1-1")).nvr)  # wrong
     seconds: float = await koji.getAverageBuildDuration("bash")  # wrong
     number: int = await koji.listBuilds("bash")  # wrong
+    (await koji.listTaskOutput(7)).keys()  # wrong
+    print((await koji.listCGs())["osbs"].user)  # wrong
     print(seconds, number, koji.getTag("f44").name)  # wrong
