@@ -51,6 +51,12 @@ def _add_demo(commands: Any) -> None:
     )
     demo.add_argument("--once", action="store_true", help="run one build, print it, and end")
     demo.add_argument(
+        "--idle",
+        action="store_true",
+        help="begin without a past and without work (default: a day of builds, two commits and a"
+        " rebuild of all packages)",
+    )
+    demo.add_argument(
         "--package", default="hello", help="what --once builds; failarch fails (default: hello)"
     )
     demo.add_argument(
@@ -244,7 +250,13 @@ def _demo(parsed: argparse.Namespace) -> int:
 
     from buildbot_koji.cli.demo import Demo, DemoError
 
-    demo = Demo(reactor, directory=parsed.dir, build_seconds=parsed.build_seconds, bus=parsed.bus)
+    demo = Demo(
+        reactor,
+        directory=parsed.dir,
+        build_seconds=parsed.build_seconds,
+        bus=parsed.bus,
+        lively=not (parsed.once or parsed.idle),
+    )
     try:
         directory = demo.prepare()
     except DemoError as error:
@@ -287,6 +299,11 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
         print("The hub tells of new builds by a message bus.")
     else:
         print(f"New builds are looked for now and then; no message bus: {demo.no_bus}")
+    if not parsed.idle:
+        print(
+            "Two commits and a rebuild of all packages are at work. What Koji does for this master:"
+        )
+        print(f"  {demo.url}#/koji")
     print(f"To build something, open {await demo.build_page()},")
     print('press "Build a package", then "Start Build". The package failarch does not build.')
     print('The builder "chain" has the button "Build an update": two packages in a side tag.')

@@ -18,6 +18,9 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from buildbot_koji.cli.demo_past import day_of_tasks, live_a_day, uneven
+from buildbot_koji.durable.store import MasterState
+from buildbot_koji.hubs.survey import HISTORY_CLASS
 from txkoji.bus import AMQP
 from txkoji.exceptions import BusError, ConfigurationError
 from txkoji.testing import FakeHub, broker_settings
@@ -28,10 +31,16 @@ EXAMPLE = Path(__file__).parents[1] / "example_master.cfg"
 PROFILE = "demo"
 BUILDER = "official"
 FORCE_SCHEDULER = "build-package"
-CAPACITY = 4.0
-"""The weight of tasks that the hub's host takes: one build's architectures; others queue."""
-PACKAGES = 33
+REBUILD = "rebuild"
+REBUILD_SCHEDULER = "rebuild-all"
+CAPACITY = 8.0
+"""The weight of tasks that the hub's host takes: a rebuild's twenty ``build`` tasks at once, which
+only wait, and some of their architectures; others queue."""
+PACKAGES = tuple(f"package-{number}" for number in range(1, 34))
 """Packages beside those of the embedded hub's demo content: 40 to rebuild."""
+PUSHED = ("hello", "failarch")
+"""The packages of the commits that a lively demonstration begins with."""
+GIT = "https://git.example.test/rpms"
 
 
 class DemoError(Exception):
@@ -65,6 +74,8 @@ class Demo:
             is removed at the end.
         build_seconds: how long a Koji build takes.
         bus: a broker for the hub's messages, such as ``amqp://guest:guest@127.0.0.1``, or None.
+        lively: the hub has a day of builds behind it, and the master begins with some work: two
+            commits and a rebuild of all packages.
 
     Attributes:
         no_bus: why there is no message bus, in words; None where there is one.
@@ -81,6 +92,7 @@ class Demo:
         directory: Path | None = None,
         build_seconds: float = 10.0,
         bus: str | None = None,
+        lively: bool = False,
     ) -> None:
         self._reactor = reactor
         self._keep = directory is not None
@@ -88,6 +100,7 @@ class Demo:
         self._services = AsyncMultiService()
         self._stopping = False
         self._bus = bus
+        self._lively = lively
         self.no_bus: str | None = "none was named with --bus"
         self.directory = Path()
         self.url = ""
@@ -126,8 +139,12 @@ class Demo:
         """
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
         self.hub.add_demo_content(capacity=CAPACITY)
-        for number in range(1, PACKAGES + 1):
-            self.hub.add_package("demo-candidate", f"package-{number}", owner="alice")
+        for package in PACKAGES:
+            self.hub.add_package("demo-candidate", package, owner="alice")
+        if self._lively:
+            self.hub.builder.pace = uneven
+            names = ("hello", "world", "foo", *PACKAGES)
+            live_a_day(self.hub, names, f"git+{GIT}/%s.git#%s", "demo")
         settings = await self._use_bus()
         await self.hub.start()
         self._write_profile()
@@ -145,6 +162,24 @@ class Demo:
         await turn
         if self._stopping:
             raise DemoError(f"the master did not start: see {self.directory}/twistd.log")
+        if self._lively:
+            await self._begin_work()
+
+    async def _begin_work(self) -> None:
+        """Push two commits, and rebuild all packages."""
+        for package in PUSHED:
+            await self.master.data.updates.addChange(
+                author="alice",
+                comments="Fix what was reported",
+                project=package,
+                repository=f"{GIT}/{package}.git",
+                branch="main",
+                revision="f00d1e",
+            )
+        found = await self.master.data.get(("builders",), fields=["name", "builderid"])
+        builder = next(each["builderid"] for each in found if each["name"] == REBUILD)
+        arguments = {"builderid": builder, "owner": "alice"}
+        await self.master.data.control("force", arguments, ("forceschedulers", REBUILD_SCHEDULER))
 
     async def _use_bus(self) -> AMQP | None:
         """Let the hub publish to the broker that was named, if it is there."""
@@ -185,6 +220,10 @@ class Demo:
         master.config = loader.loadConfig()
         await master.db.setup(check_version=False)
         await master.db.model.upgrade()
+        if self._lively:
+            state = MasterState(master, f"{master.name} {PROFILE}", HISTORY_CLASS)
+            points = [[*point, 0, 0, 0] for point in day_of_tasks(self.hub)]
+            await state.put("day", points)
         await master.db.pool.stop()
 
     @async_to_deferred

@@ -5,6 +5,7 @@ One request each five minutes, a few more at the start, and while someone looks 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ DAY = 24 * 3600.0
 MOST_CHANNELS = 12
 """Channels that are asked about in a round."""
 
+MOST_ARCHES = 20
+"""Architectures of a channel that are shown."""
+
 HISTORY_CLASS = "buildbot_koji.hubs"
 """The class under which Buildbot files the history."""
 
@@ -51,6 +55,7 @@ class ChannelLoad:
         capacity: the capacity of its enabled hosts.
         hosts: how many they are.
         ours: our watched tasks in it.
+        arches: how many of the hosts build for each architecture.
     """
 
     name: str
@@ -59,6 +64,7 @@ class ChannelLoad:
     capacity: float
     hosts: int
     ours: int
+    arches: Mapping[str, int] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -70,12 +76,14 @@ class SurveyResult:
         plugins: the plugins that we know, of those that it has; None before the first answer.
         user: who we are there, None if nobody.
         channels: the queues of the channels that we use.
+        hosts: the names of their hosts, by id.
     """
 
     version: str | None = None
     plugins: tuple[str, ...] | None = None
     user: str | None = None
     channels: tuple[ChannelLoad, ...] = ()
+    hosts: Mapping[int, str] = attrs.field(factory=dict)
 
 
 def loads(
@@ -95,8 +103,39 @@ def loads(
         hosts = [each for each in hosts if isinstance(each, Mapping)] if _is_list(hosts) else []
         capacity = sum(_number(each.get("capacity")) for each in hosts)
         count = ours.get(channel, 0)
-        found.append(ChannelLoad(name, _count(free), _count(running), capacity, len(hosts), count))
+        arches = Counter(arch for each in hosts for arch in _words(each.get("arches")))
+        found.append(
+            ChannelLoad(
+                name,
+                _count(free),
+                _count(running),
+                capacity,
+                len(hosts),
+                count,
+                dict(arches.most_common(MOST_ARCHES)),
+            )
+        )
     return tuple(found)
+
+
+def host_names(answers: Sequence[Any]) -> dict[int, str]:
+    """Return the names of hosts, by id. Pure, and total.
+
+    Args:
+        answers: the same as for :func:`loads`.
+    """
+    hosts = (each for answer in answers[2::3] if _is_list(answer) for each in answer)
+    return {
+        each["id"]: each["name"]
+        for each in hosts
+        if isinstance(each, Mapping)
+        and isinstance(each.get("id"), int)
+        and isinstance(each.get("name"), str)
+    }
+
+
+def _words(value: Any) -> list[str]:
+    return value[:1000].split() if isinstance(value, str) else []
 
 
 def _is_list(value: Any) -> bool:
@@ -249,4 +288,6 @@ class HubSurvey:
         answers = await self._connection.client.send_all(calls)
         self._totals = (_count(answers[0]), _count(answers[1]))
         named = [(channel, self._names.get(channel, f"channel {channel}")) for channel in wanted]
-        self.result = attrs.evolve(self.result, channels=loads(named, answers[2:], ours))
+        self.result = attrs.evolve(
+            self.result, channels=loads(named, answers[2:], ours), hosts=host_names(answers[2:])
+        )

@@ -122,7 +122,13 @@ class MassOptions:
 
 
 class MassHost(Protocol):
-    """The step that a mass build runs in."""
+    """The step that a mass build runs in.
+
+    Attributes:
+        build: its Buildbot build.
+    """
+
+    build: Any
 
     def say(self, text: str) -> None:
         """Set the summary."""
@@ -530,7 +536,7 @@ class MassRunner:
 
     def _watch(self, package: MassPackage) -> None:
         assert package.task_id is not None
-        watch = self._hub.watcher.watch(package.task_id)
+        watch = self._hub.watch(package.task_id, self._host.build)
         self._watches[package.index] = watch
         # A canceled watch is this attempt's end.
         watch.done.addCallbacks(

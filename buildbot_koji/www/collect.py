@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -30,6 +31,9 @@ CHANGES_READ = 100
 
 LETTERS = 50
 """Dead letters, and builds with pending deliveries, that are read of each master."""
+
+FIRST_LOOK = 2.0
+"""Seconds that the first look at a page waits for what a hub says of itself."""
 
 PORTION = 1000
 """Task trees that are looked at per reactor iteration."""
@@ -84,9 +88,15 @@ class Collector:
         """Return what *Overview* shows."""
         now = self._now()
         masters = await self._master.data.get(("masters",))
+        first: list[Deferred[Any]] = []
         for hub in self.hubs():
             # Shown the next time that the page asks.
-            self._background.run(hub.refresh(), f"asking {hub.connection.profile} failed")
+            asked = self._background.run(hub.refresh(), f"asking {hub.connection.profile} failed")
+            if hub.survey.result.plugins is None and hub.connection.trouble is None:
+                first.append(asked)
+        if first:
+            # The first look shall find something.
+            await _at_most(FIRST_LOOK, DeferredList(first), self._master.reactor)
         hubs = [hub.status() for hub in self.hubs()]
         return {
             "master": text(self._master.name),
@@ -130,7 +140,7 @@ class Collector:
         for count, (task, build) in enumerate(hub.watched(), 1):
             builder_id = None if build is None else await self._builder_id(build.builder)
             try:
-                key, body, is_new = trees.get(task, build, builder_id, now)
+                key, body, is_new = trees.get(task, build, builder_id, now, status.survey.hosts)
             except Exception:  # noqa: BLE001 - one odd task must not hide the others
                 self._log.failure("can't show task {task_id}", task_id=task.task_id)
                 continue
@@ -249,3 +259,11 @@ class Collector:
             sources=self._sources(),
             reporters=[each.status() for each in reporters(self._master)],
         )
+
+
+async def _at_most(seconds: float, done: Deferred[Any], reactor: Any) -> None:
+    """Wait until something is done, or a time is over; what is not done goes on."""
+    limit: Deferred[Any] = deferLater(reactor, seconds, lambda: None)
+    await DeferredList([done, limit], fireOnOneCallback=True)
+    limit.addErrback(lambda failure: failure.trap(CancelledError))
+    limit.cancel()

@@ -60,6 +60,7 @@ def hub_json(status: HubStatus, now: float) -> dict[str, Any]:
                 "capacity": number(each.capacity),
                 "hosts": each.hosts,
                 "ours": each.ours,
+                "arches": {text(arch): count for arch, count in each.arches.items()},
             }
             for each in survey.channels
         ],

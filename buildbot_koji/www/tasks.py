@@ -9,7 +9,7 @@ import attrs
 
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.www.plain import LONG, encoded, link, number, text
-from txkoji import WatchedTask, paths, task_states
+from txkoji import TaskTree, WatchedTask, paths, task_states
 
 __all__ = ["Trees", "by_trouble", "tree_json"]
 
@@ -30,6 +30,7 @@ def tree_json(
     weburl: str,
     topurl: str | None,
     now: float,
+    hosts: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
     """Return what the page shows of a watched task and the tasks below it.
 
@@ -43,6 +44,7 @@ def tree_json(
         weburl: the address of its pages.
         topurl: the address of its files.
         now: the time, in seconds since the epoch.
+        hosts: the names of the hub's hosts, by id.
     """
     found: dict[str, Any] = {
         "hub": hub,
@@ -76,8 +78,8 @@ def tree_json(
         started=started,
         queue_position=_place(task),
         arches=[
-            _arch_json(arch, each, weburl, topurl)
-            for arch, each in list(task.tree.arches.items())[:MOST_ARCHES]
+            _arch_json(arch, each, weburl, topurl, hosts or {})
+            for arch, each in _parts(task.tree)[:MOST_ARCHES]
         ],
     )
     found["trouble_level"], found["trouble"] = _trouble(_facts(task, found), now)
@@ -128,7 +130,12 @@ class Trees:
         self._made: dict[int, tuple[Any, _Facts, tuple[Any, ...], dict[str, Any], bytes]] = {}
 
     def get(
-        self, task: WatchedTask, build: WatchingBuild | None, builder_id: int | None, now: float
+        self,
+        task: WatchedTask,
+        build: WatchingBuild | None,
+        builder_id: int | None,
+        now: float,
+        hosts: Mapping[int, str] | None = None,
     ) -> tuple[tuple[Any, ...], bytes, bool]:
         """Return the key that sorts a tree, its JSON, and whether it was made anew.
 
@@ -137,13 +144,16 @@ class Trees:
             build: the build whose step watches it.
             builder_id: the id of that build's builder.
             now: the time, in seconds since the epoch.
+            hosts: the names of the hub's hosts, by id; one answer of the hub is one object.
         """
         records = None if task.tree is None else task.tree.records
-        others = (task.usual, dict(task.places), build, builder_id)
+        others = (task.usual, dict(task.places), build, builder_id, id(hosts))
         known = self._made.get(task.task_id)
         is_new = known is None or known[0] is not records or known[2] != others
         if known is None or is_new:
-            found = tree_json(task, build, builder_id, self._hub, self._weburl, self._topurl, now)
+            found = tree_json(
+                task, build, builder_id, self._hub, self._weburl, self._topurl, now, hosts
+            )
             facts, body = _facts(task, found), encoded(found)
         else:
             _, facts, _, found, body = known
@@ -173,12 +183,23 @@ def _state(task: Any) -> str:
     return str(task_states.to_str(task.state))
 
 
+def _parts(tree: TaskTree) -> list[tuple[str | None, Any]]:
+    """Return the task of each architecture, or those that come before and after them."""
+    arches: list[tuple[str | None, Any]] = list(tree.arches.items())
+    if arches:
+        return arches
+    active = task_states.ACTIVE_GROUP
+    return [(None, each) for each in tree.descendents() if each.get("state") in active]
+
+
 def _place(task: WatchedTask) -> int | None:
     """Return the place of the task, or of the first task below it that waits."""
     return min(task.places.values(), default=None)
 
 
-def _arch_json(arch: str, task: Any, weburl: str, topurl: str | None) -> dict[str, Any]:
+def _arch_json(
+    arch: str | None, task: Any, weburl: str, topurl: str | None, hosts: Mapping[int, str]
+) -> dict[str, Any]:
     is_running = task.state in (task_states.OPEN, task_states.CLOSED, task_states.FAILED)
     log = paths.task_output_url(topurl, task.id, "build.log") if topurl and is_running else None
     return {
@@ -186,14 +207,14 @@ def _arch_json(arch: str, task: Any, weburl: str, topurl: str | None) -> dict[st
         "method": text(task.get("method")),
         "state": _state(task),
         "task_id": task.id,
-        "host": None,
+        "host": text(hosts.get(task.get("host_id"))),
         "url": link(paths.task_url(weburl, task.id)),
         "log_url": link(log),
     }
 
 
 def _trouble(facts: _Facts, now: float) -> tuple[int, str | None]:
-    """Return how bad it is, and in words that change with the minutes only."""
+    """Return how bad it is, and in words that seldom change: the page itself counts the time."""
     if facts.failed:
         return 2, text(f"failed on {', '.join(facts.failed)}", LONG)
     if facts.waiting_since is not None and now - facts.waiting_since > STUCK_AFTER:
@@ -201,9 +222,5 @@ def _trouble(facts: _Facts, now: float) -> tuple[int, str | None]:
     if facts.started is not None and facts.usual:
         elapsed = now - facts.started
         if elapsed > SLOW * facts.usual:
-            return 1, f"usual {_minutes(facts.usual)}, now {_minutes(elapsed)}"
+            return 1, "takes longer than usual"
     return 0, None
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.web.resource import Resource
 
 from txkoji._deferreds import returns_deferred
@@ -51,7 +53,8 @@ class FakeHub(HubCore):
             settings' ``topic_prefix`` is the site's: ``koji``, ``org.fedoraproject.prod``.
 
     Attributes:
-        builder: runs the tasks; ``builder.seconds`` is the time of a build.
+        builder: runs the tasks; ``builder.seconds`` is the time of a build, ``builder.pace`` says
+            which packages and architectures take longer.
         call: runs a hub method synchronously: :meth:`txkoji.testing.content.Content.call`.
         add_user, add_host, add_tag, add_target, add_package, add_repo, sign_rpm: add content, see
             :class:`txkoji.testing.content.Content`.
@@ -178,6 +181,31 @@ class FakeHub(HubCore):
             user: log in as this user, by certificate, where the hub has TLS.
         """
         return self._front.profile_text(name, user)
+
+    # Time
+
+    @contextmanager
+    def past(self, begin: float) -> Iterator[Clock]:
+        """Let the hub live at an earlier time: what it does there becomes its history.
+
+        For a hub that is not started. Whatever still runs at the end is finished, later than the
+        block asked for.
+
+        Args:
+            begin: the time, in seconds since the epoch.
+
+        Yields:
+            The clock to advance.
+        """
+        present, clock = self.clock, Clock()
+        clock.advance(begin)
+        self.clock = clock
+        try:
+            yield clock
+            while waiting := clock.getDelayedCalls():
+                clock.advance(max(min(each.getTime() for each in waiting) - clock.seconds(), 0.0))
+        finally:
+            self.clock = present
 
     # Switches
 

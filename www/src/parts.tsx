@@ -95,7 +95,7 @@ export function Progress({ elapsed, usual }: { elapsed: number | null; usual: nu
       >
         <div style={{ width: `${percent}%` }} />
       </div>
-      <small>{long ? `${text}: longer than usual` : text}</small>
+      <small>{text}</small>
     </div>
   );
 }

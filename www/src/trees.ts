@@ -35,7 +35,7 @@ export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
       if (
         filter.state === "trouble"
           ? !tree.trouble_level
-          : filter.state && tree.state !== filter.state
+          : filter.state && (isWaiting(tree) ? "FREE" : tree.state) !== filter.state
       )
         return false;
       const text =
@@ -48,6 +48,13 @@ export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
         (a.started ?? a.since ?? Infinity) - (b.started ?? b.since ?? Infinity) ||
         a.task_id - b.task_id,
     );
+}
+
+/** Tell whether a tree, or all that is left of it, waits for a builder. */
+export function isWaiting({ state, arches }: Tree): boolean {
+  const waits = (each: TaskState) => each === "FREE" || each === "ASSIGNED";
+  const left = arches.filter((each) => waits(each.state) || each.state === "OPEN");
+  return state === "FREE" || (left.length > 0 && left.every((each) => waits(each.state)));
 }
 
 /** Return how long a tree has been building, in seconds, or null before it does. */

@@ -11,6 +11,8 @@ export interface Channel {
   capacity: number;
   hosts: number;
   ours: number;
+  /** How many of the hosts build for each architecture. */
+  arches: Record<string, number>;
 }
 
 export interface Credential {
@@ -47,7 +49,7 @@ export interface Overview {
   masters: { name: string; active: boolean }[];
   now: number;
   hubs: Hub[];
-  health: { ok: boolean; reasons: string[] };
+  health: { ok: boolean; reasons: string[]; warnings: string[] };
   /** What a person should look at, worst first. */
   attention?: { page: string; text: string }[];
 }
@@ -62,7 +64,7 @@ export interface History {
 }
 
 export interface Arch {
-  arch: string;
+  arch: Text;
   method: string;
   state: TaskState;
   task_id: number;

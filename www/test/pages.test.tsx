@@ -1,5 +1,5 @@
 import React from "react";
-import { act, render, screen, within } from "@testing-library/react";
+import { act, cleanup, render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { MemoryRouter, Route, Routes } from "react-router-dom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -48,6 +48,8 @@ const overview = (...hubs: ReturnType<typeof hub>[]) => ({
   health: { ok: true, reasons: [] },
 });
 
+const DEFAULT = { name: "default", free: 0, open: 0, capacity: 8, hosts: 3, ours: 0 };
+
 describe("the overview", () => {
   it("says since when and why a hub does not answer", () => {
     const at = new Date(2026, 10, 26, 14, 2).getTime() / 1000;
@@ -65,7 +67,10 @@ describe("the overview", () => {
         overview(
           hub({
             credentials: [{ ...credential, state: "warning", message: "expires in 9 days" }],
-            channels: [{ name: "sparc", free: 2, open: 0, capacity: 0, hosts: 0, ours: 2 }],
+            channels: [
+              { name: "sparc", free: 2, open: 0, capacity: 0, hosts: 0, ours: 2, arches: {} },
+              { ...DEFAULT, arches: { x86_64: 3, aarch64: 1 } },
+            ],
           }),
         ),
       );
@@ -76,6 +81,7 @@ describe("the overview", () => {
     expect(within(card).getByText(/expires in 9 days/)).toBeTruthy();
     const row = within(card).getByRole("row", { name: /sparc/ });
     expect(within(row).getByText("no host")).toBeTruthy();
+    expect(within(card).getByText("3 (x86_64, aarch64 1)")).toBeTruthy();
   });
 
   it("leads to what a person should look at", async () => {
@@ -309,12 +315,19 @@ describe("a task's row", () => {
     expect(screen.getByText("s390x waiting")).toBeTruthy();
     expect(container.querySelector("a[href^=javascript]")).toBeNull();
     expect(screen.getByRole("progressbar").getAttribute("aria-valuenow")).toBe("100");
-    expect(screen.getByText("usual 8 min, now 11 min: longer than usual")).toBeTruthy();
+    expect(screen.getByText("usual 8 min, now 11 min")).toBeTruthy();
   });
 
   it("says the place in the queue", () => {
     row({ state: "FREE", started: null, elapsed: null, queue_position: 7, since: 80 });
     expect(screen.getByText("place 7 in the queue")).toBeTruthy();
+    cleanup();
+    const srpm = { arch: null, method: "buildSRPMFromSCM", host: null, log_url: null, url: null };
+    row({ arches: [{ ...srpm, task_id: 9, state: "FREE" }] });
+    expect(screen.getByText("buildSRPMFromSCM waiting")).toBeTruthy();
+    expect(screen.getByText("waiting for a builder")).toBeTruthy();
+    cleanup();
+    row({ state: "FREE", started: null, elapsed: null, queue_position: 7, since: 80 });
     expect(screen.getByText(/asked/).textContent).toBe("waiting, asked 10 min ago; usual 8 min");
   });
 });

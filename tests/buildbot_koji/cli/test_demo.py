@@ -74,7 +74,7 @@ def test_once_with_a_failure(temporary: dict[str, str]) -> None:
 
 
 def test_until_interrupted(temporary: dict[str, str]) -> None:
-    """The demo says where its pages are, serves them, and ends cleanly at Ctrl-C."""
+    """The demo says where its pages are, which show work and a day before, and ends at Ctrl-C."""
     # What runs the tests may ignore the signal, and its children would inherit that.
     command = ["env", "--default-signal=INT", *COMMAND]
     with start(command, temporary) as process:
@@ -92,10 +92,29 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         assert lines[2] == (
             "New builds are looked for now and then; no message bus: none was named with --bus\n"
         )
+        pages = f"{url}plugins/koji/api/"
+        [hub] = fetched(f"{pages}overview")["hubs"]
+        [channel] = hub["channels"]
+        assert channel["arches"].keys() == {"x86_64", "aarch64", "ppc64le", "noarch"}
+        assert sum(point[2] > 0 for point in fetched(f"{pages}history?hub=demo")["points"]) > 5
+        while not is_lively(trees := fetched(f"{pages}tasks")["trees"]):
+            time.sleep(0.5)
+        assert {each["builder"] for each in trees} >= {"rebuild"}
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         killing.cancel()
     assert (process.returncode, errors) == (0, "")
+
+
+def fetched(url: str) -> Any:
+    return json.loads(_fetch(url))
+
+
+def is_lively(trees: list[dict[str, Any]]) -> bool:
+    """Tell whether something builds on a named host, and something waits, with an estimate."""
+    arches = [arch for tree in trees if tree["usual"] for arch in tree["arches"]]
+    builds = any(each["state"] == "OPEN" and each["host"] == "builder1" for each in arches)
+    return builds and any(each["state"] == "FREE" for each in arches)
 
 
 def first_lines(process: subprocess.Popen[str]) -> list[str]:
@@ -202,7 +221,7 @@ def _fetch(url: str, body: bytes | None = None, kind: str | None = None) -> byte
 async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
     """A push is built, a build is tested with its RPMs, an update is built in a side tag."""
     base = tmp_path / "base"
-    command = [*COMMAND, "--build-seconds", "0.3", "--dir", str(base)]
+    command = [*COMMAND, "--idle", "--build-seconds", "0.3", "--dir", str(base)]
     process = await deferToThread(start, command, temporary)
     with process:
         try:

@@ -45,11 +45,11 @@ def overview(now: float) -> dict[str, Any]:
         "watched": 31,
         "watch_delay": 2.0,
         "channels": [
-            {"name": n, "free": f, "open": o, "capacity": c, "hosts": h, "ours": u}
-            for n, f, o, c, h, u in (
-                ("default", 112, 64, 70.5, 34, 24),
-                ("createrepo", 3, 4, 8.0, 4, 1),
-                ("sparc", 2, 0, 0.0, 0, 2),
+            {"name": n, "free": f, "open": o, "capacity": c, "hosts": h, "ours": u, "arches": a}
+            for n, f, o, c, h, u, a in (
+                ("default", 112, 64, 70.5, 34, 24, {"x86_64": 22, "aarch64": 8, "s390x": 4}),
+                ("createrepo", 3, 4, 8.0, 4, 1, {"x86_64": 4}),
+                ("sparc", 2, 0, 0.0, 0, 2, {}),
             )
         ],
         "bus": "connected",
@@ -80,7 +80,7 @@ def overview(now: float) -> dict[str, Any]:
         ],
         "now": now,
         "hubs": [down, up],
-        "health": {"ok": False, "reasons": ["the hub centos does not answer"]},
+        "health": {"ok": False, "reasons": ["the hub centos does not answer"], "warnings": []},
         "attention": [
             {"page": "tasks", "text": "2 tasks are in trouble"},
             {"page": "deliveries", "text": "2 dead letters of stable"},
@@ -138,7 +138,7 @@ def tasks(
                         "method": "buildArch",
                         "state": states[(i // 2 + j) % 2 if not failed else int(j != i % 3)],
                         "task_id": 10 * (5000 + i) + j,
-                        "host": None,
+                        "host": "buildhw-01.example.test",
                         "url": SCRIPT_LINK if evil else "https://koji.example.test/koji/taskinfo",
                         "log_url": "https://koji.example.test/work/build.log" if j == 0 else None,
                     }

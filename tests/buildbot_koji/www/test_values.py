@@ -137,5 +137,5 @@ def test_trouble_first() -> None:
     failing, slow, *_ = trees
     assert failing["trouble"] == "failed on s390x"
     assert (slow["label"], slow["queue_position"]) == ("hello", 7)
-    assert slow["trouble"] == "usual 2 min, now 7 min"
+    assert slow["trouble"] == "takes longer than usual"
     assert failing["arches"][0]["log_url"].startswith("https://koji.example.test/files/work/tasks/")

@@ -46,6 +46,10 @@ class Builder:
         hub: the hub.
         handlers: what to run for each task method.
         seconds: how long one ``build`` takes, in seconds; its subtasks take shares of it.
+
+    Attributes:
+        pace: how many times longer than others a package compiles on an architecture; called with
+            both names, and the id of the task.
     """
 
     _log = Logger()
@@ -53,6 +57,7 @@ class Builder:
     def __init__(self, hub: HubCore, handlers: dict[str, Handler], seconds: float) -> None:
         self.hub = hub
         self.seconds = seconds
+        self.pace: Callable[[str, str, int], float] = lambda _package, _arch, _task_id: 1.0
         self._handlers = handlers
         self._delayed: set[IDelayedCall] = set()
         self._running: dict[int, Deferred[Any]] = {}

@@ -167,6 +167,14 @@ function Fact(props: { name: string; wide?: boolean; children: React.ReactNode }
   );
 }
 
+/** Say how many hosts a channel has, and for which architectures: "3 (x86_64 2, aarch64 1)". */
+function hostsText({ hosts, arches }: Channel): string {
+  const each = Object.entries(arches).map(([arch, count]) =>
+    count === hosts ? arch : `${arch} ${count}`,
+  );
+  return each.length ? `${hosts} (${each.join(", ")})` : `${hosts}`;
+}
+
 function Channels({ channels }: { channels: Channel[] }) {
   return (
     <Table
@@ -179,7 +187,7 @@ function Channels({ channels }: { channels: Channel[] }) {
           each.free,
           each.open,
           each.ours,
-          each.hosts === 0 ? <Badge tone="bad">no host</Badge> : each.hosts,
+          each.hosts === 0 ? <Badge tone="bad">no host</Badge> : hostsText(each),
           Math.round(each.capacity * 10) / 10,
         ],
       }))}

@@ -5,7 +5,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
 import { count } from "../format";
 import { Badge, BuildLink, Out, Page, Progress, Shown, When } from "../parts";
-import { chosen, elapsed, STATE_TEXT, STATE_TONE } from "../trees";
+import { chosen, elapsed, isWaiting, STATE_TEXT, STATE_TONE } from "../trees";
 import type { Tasks, Tree } from "../types";
 
 const ROW = 64;
@@ -166,7 +166,7 @@ function Rows({ rows, now }: { rows: Tree[]; now: number }) {
 }
 
 export function Row({ tree, now }: { tree: Tree; now: number }) {
-  const waiting = tree.state === "FREE" || tree.state === "ASSIGNED";
+  const free = tree.state === "FREE" || tree.state === "ASSIGNED";
   return (
     <>
       <div role="cell">
@@ -203,8 +203,12 @@ export function Row({ tree, now }: { tree: Tree; now: number }) {
         ))}
       </div>
       <div role="cell">
-        {tree.queue_position !== null && <div>place {tree.queue_position} in the queue</div>}
-        {waiting ? (
+        {tree.queue_position !== null ? (
+          <div>place {tree.queue_position} in the queue</div>
+        ) : (
+          !free && isWaiting(tree) && <div>waiting for a builder</div>
+        )}
+        {free ? (
           <small>
             waiting, asked <When at={tree.since} now={now} none="at an unknown time" />
             {tree.usual !== null && <Usual seconds={tree.usual} />}

@@ -231,6 +231,7 @@ async def build_arch(builder: Builder, task: Row) -> dict[str, Any]:
     fails = not failures.compiles(builder, task, name)
     # A failing architecture fails while the others still compile.
     share = ARCH_SHARE / 2 if fails else ARCH_SHARE
+    share *= builder.pace(name, arch, task["id"])
     await write_log(builder, path, f"Building for target {arch}", f"compiling {name}", share)
     if fails:
         builder.hub.files.append(path, b"error: Bad exit status from %build\n")
