@@ -6,8 +6,12 @@ over some of the tests.
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import os
 import re
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -20,6 +24,9 @@ nox.options.error_on_missing_interpreters = False
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 SETS = ["lowest", "newest-twisted", "latest"]
+
+BUILDER = ["build==1.6.1", "setuptools==84.2.1"]
+"""What builds wheel and sdist: the wheel names its version."""
 
 FLOORS = """
 from importlib.metadata import requires
@@ -105,10 +112,9 @@ def linkcheck(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def package(session: nox.Session) -> None:
     """Build wheel and sdist, install them where nothing else is, and use them from there."""
-    session.install("build", "check-wheel-contents", "twine")
+    session.install(*BUILDER, "check-wheel-contents", "twine")
     dist = Path(session.create_tmp()).absolute() / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    _build(session, dist)
+    _build(session, dist, Path())
     [wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
     # What is built of the sdist is what is built of the clone.
     session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist / "of"), str(sdist))
@@ -133,13 +139,35 @@ def package(session: nox.Session) -> None:
 
 
 @nox.session
+def build(session: nox.Session) -> None:
+    """Build wheel and sdist of the last commit in ``dist``: the same bytes whoever builds them.
+
+    They depend on the commit, and on the versions of Python and of ``BUILDER`` alone.
+    """
+    session.install(*BUILDER, "check-wheel-contents", "twine")
+    _build(session, Path("dist"), _snapshot(session, "once"))
+    again = Path(session.create_tmp()) / "dist"
+    _build(session, again, _snapshot(session, "twice"))
+    for each in again.iterdir():
+        if each.read_bytes() != Path("dist", each.name).read_bytes():
+            session.error(f"a second build of {each.name} differs")
+        session.log(f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}")
+
+
+@nox.session
 def release(session: nox.Session) -> None:
     """Make a release: ``nox -s release -- 1.0.0``; it ends with a tag to push and files to publish.
 
-    The changelog is made of the fragments; the files are the same whoever builds them again.
+    The changelog is made of the fragments.
     """
     [version] = session.posargs
-    session.install("build", "check-wheel-contents", "towncrier", "twine")
+    if not re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", version):
+        session.error(f"{version} is no version such as 1.0.0 or 1.0.0rc1")
+    if _git(session, "status", "--porcelain"):
+        session.error("commit or stash what git status names first")
+    if _git(session, "tag", "--list", f"v{version}"):
+        session.error(f"v{version} is there already")
+    session.install("towncrier")
     for path, pattern in (
         ("setup.py", r'(?<=version=")[^"]+'),
         ("buildbot_koji/www/VERSION", r"(?m)^.+$"),
@@ -147,23 +175,64 @@ def release(session: nox.Session) -> None:
         text = Path(path).read_text(encoding="utf-8")
         Path(path).write_text(re.sub(pattern, version, text, count=1), encoding="utf-8")
     session.run("towncrier", "build", "--yes", "--version", version)
-    session.run("git", "commit", "--all", "--message", f"Release {version}", external=True)
-    session.run("git", "tag", "--annotate", f"v{version}", "--message", version, external=True)
-    _build(session, Path("dist"))
+    _git(session, "commit", "--all", "--message", f"Release {version}")
+    _git(session, "tag", "--annotate", f"v{version}", "--message", version)
+    build(session)
     session.log(f"now: git push --follow-tags; the workflow publishes v{version}, attested")
 
 
-def _build(session: nox.Session, dist: Path) -> None:
+def _git(session: nox.Session, *arguments: str) -> str:
+    """Run git; returns what it prints."""
+    return str(session.run("git", *arguments, external=True, silent=True)).strip()
+
+
+def _snapshot(session: nox.Session, name: str) -> Path:
+    """Write the files of the last commit, with the modes that git knows, to a new directory."""
+    place = Path(session.create_tmp()).absolute() / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    archive = place.with_suffix(".tar")
+    _git(session, "-c", "tar.umask=0022", "archive", "--output", str(archive), "HEAD")
+    with tarfile.open(archive) as files:
+        files.extractall(place, filter="tar")
+    return place
+
+
+def _build(session: nox.Session, dist: Path, source: Path) -> None:
     """Build wheel and sdist, and check them."""
-    # The time of the last commit, in place of the present: a second build gives the same bytes.
-    time = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
-    environment = {"SOURCE_DATE_EPOCH": str(time).strip()}
-    session.run("python", "-m", "build", "--outdir", str(dist), env=environment)
-    built = [str(each) for each in dist.iterdir() if each.suffix in {".whl", ".gz"}]
-    session.run("twine", "check", "--strict", *built)
+    # The time of the last commit, in place of the present.
+    time = _git(session, "log", "-1", "--format=%ct")
+    os.umask(0o022)
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run(
+        *("python", "-m", "build", "--no-isolation", "--outdir", str(dist.absolute()), str(source)),
+        env={"SOURCE_DATE_EPOCH": time},
+        silent=True,
+    )
+    [wheel], [sdist] = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    _repack(sdist, int(time))
+    session.run("twine", "check", "--strict", str(wheel), str(sdist))
     # W009: the two packages are one distribution on purpose.
-    wheels = [each for each in built if each.endswith(".whl")]
-    session.run("check-wheel-contents", "--ignore", "W009", *wheels)
+    session.run("check-wheel-contents", "--ignore", "W009", str(wheel))
+
+
+def _repack(sdist: Path, time: int) -> None:
+    """Write an sdist without what differs between machines: owners, times, order, gzip's header."""
+    with tarfile.open(sdist) as old:
+        members = sorted(old, key=lambda member: member.name)
+        contents = [old.extractfile(member) if member.isfile() else None for member in members]
+        with (
+            sdist.with_suffix(".new").open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=time) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new,
+        ):
+            for member, content in zip(members, contents, strict=True):
+                member.uid = member.gid = 0
+                member.uname = member.gname = "root"
+                member.mtime = time
+                member.pax_headers = {}
+                new.addfile(member, content)
+    sdist.with_suffix(".new").replace(sdist)
 
 
 def _make(session: nox.Session, target: str) -> None:
