@@ -51,6 +51,7 @@ TEST = [
     "pytest-twisted>=1.14.3",
     "pytest-xdist>=3.6",
     "treq>=24.9",
+    "trove-classifiers",
 ]
 
 setup(

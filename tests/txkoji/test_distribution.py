@@ -9,6 +9,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from trove_classifiers import classifiers
+
 import txkoji
 from tests.support import REPOSITORY
 
@@ -16,6 +18,16 @@ from tests.support import REPOSITORY
 def test_version() -> None:
     """The package has the version of the distribution."""
     assert txkoji.__version__ == metadata.version("buildbot-koji")
+
+
+def test_classifiers() -> None:
+    """PyPI knows every classifier; the Pythons are those that it asks for."""
+    metadata_of = metadata.metadata("buildbot-koji")
+    found = set(metadata_of.get_all("Classifier") or ())
+    assert found - classifiers == set()
+    assert metadata_of["Requires-Python"] == ">=3.10"
+    assert "Programming Language :: Python :: 3.10" in found
+    assert "Programming Language :: Python :: 3.9" not in found
 
 
 def last_line(place: Path, module: str) -> str:
