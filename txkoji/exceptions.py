@@ -414,13 +414,24 @@ class HTTPStatusError(TransportError):
 
     Attributes:
         status: the HTTP status code.
+        moved: whether it redirects to the same path at the same host, such as from http to https.
+        retry_after: seconds to wait before another request, as the front end asks for; 0 for none.
     """
 
     def __init__(
-        self, message: str, *, status: int, url: str = "", may_have_arrived: bool = True
+        self,
+        message: str,
+        *,
+        status: int,
+        url: str = "",
+        may_have_arrived: bool = True,
+        moved: bool = False,
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(message, url=url, may_have_arrived=may_have_arrived)
         self.status = status
+        self.moved = moved
+        self.retry_after = retry_after
 
 
 class UnknownOutcome(TransportError):

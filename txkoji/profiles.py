@@ -6,6 +6,7 @@ The places, their order and the keys are those of Koji's own client. It knows no
 from __future__ import annotations
 
 import configparser
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -17,9 +18,16 @@ import idna
 
 from txkoji.exceptions import BrokenConfiguration, ProfileNotFound
 
-__all__ = ["Profile", "load", "names", "searched_paths", "usable_url"]
+__all__ = ["Profile", "load", "names", "searched_paths", "usable_host", "usable_url"]
 
 _USER_INFORMATION = re.compile(r"//\S*@")
+
+_IN_QUERY = "/%:@!$&'()*+,;=~-._?"
+
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
+"""A part of a host name: an empty or longer one is no question that a resolver takes."""
+
+MAX_NUMBER = 2**31 - 1
 
 SYSTEM = Path("/etc")
 """Where the system's configuration is: ``koji.conf.d`` and ``koji.conf``."""
@@ -86,20 +94,21 @@ def searched_paths(
         system: the directory of the system's own two.
     """
     if config is not None:
-        user = [Path(config).expanduser()]
+        user = [_expanded(config)]
     else:
-        user = [Path("~/.koji/config.d").expanduser(), Path("~/.koji/config").expanduser()]
+        user = [_expanded("~/.koji/config.d"), _expanded("~/.koji/config")]
     return [system / "koji.conf.d", system / "koji.conf", *user]
 
 
 def _files(config: str | os.PathLike[str] | None, system: Path) -> list[Path]:
     files: list[Path] = []
     for path in searched_paths(config, system=system):
-        if path.is_dir():
+        # Unlike Path's methods these take a home that another user closed for one that is empty.
+        if os.path.isdir(path):  # noqa: PTH112
             files += sorted(path.glob("*.conf"))
-        elif path.exists():
+        elif os.path.exists(path):  # noqa: PTH110
             files.append(path)
-        elif config is not None and path == Path(config).expanduser():
+        elif config is not None and path == _expanded(config):
             raise BrokenConfiguration(f"there is no configuration file {path}")
     return files
 
@@ -175,10 +184,15 @@ def load(
 
     def number(key: str) -> int | None:
         text = value(key)
+        if text is None:
+            return None
         try:
-            return None if text is None else int(text)
+            found = int(text)
         except ValueError:
-            raise broken(key, f"is not a whole number: {text!r}") from None
+            raise broken(key, f"is not a whole number: {text[:40]!r}") from None
+        if not 0 <= found <= MAX_NUMBER:
+            raise broken(key, f"is not a number from 0 to {MAX_NUMBER}: {text[:40]!r}")
+        return found
 
     def flag(key: str) -> bool:
         text = value(key)
@@ -222,25 +236,53 @@ def load(
         keytab=value("keytab"),
         ccache=value("ccache"),
         proxyuser=value("proxyuser"),
-        timeout=max(number("timeout") or Profile.timeout, 1),
-        poll_interval=max(number("poll_interval") or Profile.poll_interval, 1),
+        timeout=number("timeout") or Profile.timeout,
+        poll_interval=number("poll_interval") or Profile.poll_interval,
         settings={key: str(section.get(key, raw=True)) for key in section if key not in SECRETS},
     )
 
 
 def _path(given: str | None, value: str | None, default: str) -> str | None:
     if value:
-        return str(Path(value).expanduser())
-    path = Path(default).expanduser()
+        return str(_expanded(value))
+    path = _expanded(default)
     # A key that is there and empty means none, not the default.
-    return str(path) if given is None and path.exists() else None
+    return str(path) if given is None and os.path.exists(path) else None  # noqa: PTH110
 
 
-def usable_url(text: str) -> str:
+def _expanded(path: str | os.PathLike[str]) -> Path:
+    """Expand a leading ``~``; a path with one of an unknown user stays, as for Koji's client."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def usable_host(host: str) -> str:
+    """Return a host name as it can be looked up: in ASCII; an address as it is.
+
+    Args:
+        host: a host name, or an IP address without brackets.
+
+    Raises:
+        ValueError: there can be no such host; the text says why.
+    """
+    if ":" in host:
+        ipaddress.ip_address(host.partition("%")[0])
+        return host
+    try:
+        name = host if host.isascii() else idna.encode(host).decode("ascii")
+    except idna.IDNAError as error:
+        raise ValueError(f"an impossible host name: {error}") from None
+    labels = name.removesuffix(".").split(".")
+    if len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(f"an impossible host name: {name[:80]!r}")
+    return name
+
+
+def usable_url(text: str, *, query: bool = False) -> str:
     """Return an address as it can be requested: the scheme in lower case, no trailing slash.
 
     Args:
         text: an http or https address.
+        query: whether it may have a query, which is kept.
 
     Raises:
         ValueError: it is no such address; the text says why, and shows no user information.
@@ -258,15 +300,15 @@ def usable_url(text: str) -> str:
         raise ValueError(f"{shown!r} is no http:// or https:// address")
     if parts.username is not None:
         raise ValueError(f"{shown!r} holds a user or password: leave them out")
-    if parts.query or parts.fragment:
+    if (parts.query and not query) or parts.fragment:
         raise ValueError(f"{shown!r} has a query or a fragment: leave them out")
-    host = parts.hostname
     try:
-        host = host if host.isascii() else idna.encode(host).decode("ascii")
-    except idna.IDNAError as error:
-        raise ValueError(f"{shown!r} has an impossible host name: {error}") from None
+        host = usable_host(parts.hostname)
+    except ValueError as error:
+        raise ValueError(f"{shown[:300]!r} has {error}") from None
     netloc = f"[{host}]" if ":" in host else host
     if port is not None:
         netloc = f"{netloc}:{port}"
     path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
-    return f"{parts.scheme}://{netloc}{path}".rstrip("/")
+    address = f"{parts.scheme}://{netloc}{path}".rstrip("/")
+    return f"{address}?{quote(parts.query, safe=_IN_QUERY)}" if parts.query else address

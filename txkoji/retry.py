@@ -26,13 +26,14 @@ def is_passing(error: BaseException) -> bool:
     """Tell whether an error is transient: whether the hub is unreachable now.
 
     This is the one place that decides it. Final are only a fault of the hub, a TLS error, a
-    permanent redirect, and a status that calls the request wrong (400, 401, 403, 404 and the
-    like). Everything else is trouble of the network or of the front end, and passes: no
-    connection, a truncated reply, an HTML page with status 200 (maintenance, a login portal, a
-    proxy's error), the statuses 408, 425, 429 and 5xx, and a hub that says it is offline.
+    redirect that is permanent or leads to the same path at the same host, and a status that calls
+    the request wrong (400, 401, 403, 404 and the like). Everything else is trouble of the network
+    or of the front end, and passes: no connection, a truncated reply, an HTML page with status 200
+    (maintenance, a login portal, a proxy's error), the statuses 408, 425, 429 and 5xx, and a hub
+    that says it is offline.
     """
     if isinstance(error, HTTPStatusError):
-        return not _is_answer(error.status)
+        return not (error.moved or _is_answer(error.status))
     if isinstance(error, (TLSError, ReplyTooLarge)):
         return False
     return isinstance(error, (TransportError, ProtocolError, ServerOffline))
@@ -89,6 +90,8 @@ class RetryPolicy:
         if not is_passing(error) or (write and not was_not_carried_out(error)):
             return None
         pause = self.pause(failures)
+        if isinstance(error, HTTPStatusError):
+            pause = max(pause, error.retry_after)
         return pause if elapsed + pause < deadline else None
 
     def pause(self, failures: int) -> float:

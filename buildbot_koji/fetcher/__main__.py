@@ -120,6 +120,9 @@ def _copy(reply: Any, part: PartFile, have: int) -> None:
     resumes = reply.status == http.client.PARTIAL_CONTENT
     if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         raise http.client.HTTPException("another part than it was asked for came")
+    kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind == "text/html" and part.target.suffix not in (".html", ".htm"):
+        raise http.client.HTTPException("a web page came instead of the file")
     part.begin(have if resumes else 0)
     while piece := reply.read(PIECE):
         part.write(piece)

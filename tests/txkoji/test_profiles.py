@@ -161,15 +161,47 @@ def test_keytab_is_not_shown(system: Path, user: Path) -> None:
 
 
 def test_poll_interval(system: Path, user: Path) -> None:
-    """Seconds between two looks at a task are the profile's, and at least one."""
+    """Seconds between two looks at a task are the profile's; 0 stands for the default."""
     write(system / "koji.conf", "[a]\nserver = http://k\npoll_interval = 30\n")
     write(
         user / "config",
-        "[b]\nserver = http://k\npoll_interval = 0\n[c]\nserver = http://k\npoll_interval = -5\n",
+        "[b]\nserver = http://k\npoll_interval = 0\n",
     )
     assert profiles.load("a", system=system).poll_interval == 30
     assert profiles.load("b", system=system).poll_interval == 6
-    assert profiles.load("c", system=system).poll_interval == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("timeout = -5", "timeout .* from 0 to 2147483647: '-5'"),
+        ("poll_interval = -1", "poll_interval .* from 0 to 2147483647: '-1'"),
+        (f"timeout = 1{'0' * 400}", "timeout .* from 0 to 2147483647"),
+        ("max_retries = -1", "max_retries .* from 0 to 2147483647: '-1'"),
+        ("server = https://koji..example.com/", "impossible host name: 'koji..example.com'"),
+        (f"server = https://{'a' * 64}.example.com/", "impossible host name"),
+        ("topurl = https://a%%20b/", "topurl .* impossible host name"),
+    ],
+)
+def test_impossible_values(system: Path, user: Path, line: str, words: str) -> None:
+    """A number or a host that can't be meant is refused with the profile, not at the first call."""
+    server = "" if line.startswith("server") else "server = http://k\n"
+    write(user / "config", f"[k]\n{server}{line}\n")
+    with pytest.raises(BrokenConfiguration, match=words):
+        profiles.load("k", system=system)
+
+
+def test_home_of_nobody(
+    system: Path, user: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home of an unknown user stays as it is; a home that can't be read is an empty one."""
+    path = write(tmp_path / "k.conf", "[k]\nserver = http://k\ncert = ~nosuch/a\n")
+    assert profiles.load("k", config=path, system=system).cert == "~nosuch/a"
+    # Any error but "there is none" will do: root may read everything.
+    monkeypatch.setenv("HOME", "/" + "x" * 5000)
+    with pytest.raises(ProfileNotFound, match="no profile is configured"):
+        profiles.load("k", system=system)
+    assert profiles.load("k", config=path, system=system).serverca is None
 
 
 def test_secrets_are_not_settings(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ certificate; the connection sends the call.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from txkoji.exceptions import KojiLoginException
@@ -55,7 +55,8 @@ def way_to_log_in(profile: Profile) -> Login:
         KojiLoginException: the profile asks for none, or for one that can't work; the text says
             what to do.
     """
-    certificate = profile.cert if profile.cert and Path(profile.cert).is_file() else None
+    # Not Path.is_file: a directory that another user closed has no certificate for us.
+    certificate = profile.cert if profile.cert and os.path.isfile(profile.cert) else None  # noqa: PTH113
     if profile.authtype == "noauth":
         raise KojiLoginException(
             f"the Koji profile {profile.name!r} says authtype = noauth: set authtype to log in"

@@ -16,6 +16,7 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the
 )
 
 from txkoji.exceptions import BrokenConfiguration
+from txkoji.profiles import usable_host
 
 __all__ = ["Proxy", "proxy_for"]
 
@@ -62,30 +63,32 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | Non
 
 
 def _is_exempt(host: str, port: int | None, settings: Mapping[str, str]) -> bool:
-    name = f"{host}:{port}" if port else host
-    if proxy_bypass_environment(name, dict(settings)) or proxy_bypass_environment(
-        host, dict(settings)
-    ):
+    names = [host, f"{host}:{port}"] if port else [host]
+    if any(proxy_bypass_environment(name, dict(settings)) for name in names):
         return True
+    entries = [each for each in settings.get("no", "").replace(" ", "").split(",") if each]
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    for entry in settings.get("no", "").split(","):
-        try:
-            if address in ipaddress.ip_network(entry.strip(), strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
+    return any(address in network for network in map(_network, entries) if network is not None)
+
+
+def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
+    except ValueError:
+        return None
 
 
 def _read(text: str, variable: str) -> Proxy:
-    parts = urlsplit(text if "://" in text else f"http://{text}")
+    text = text.strip()
     try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise BrokenConfiguration(f"{variable} in the environment has no usable port") from None
+        # The parser's own words may quote a password.
+        raise BrokenConfiguration(f"{variable} in the environment is no usable address") from None
     if parts.scheme not in ("http", "https"):
         raise BrokenConfiguration(
             f"{variable} in the environment names a {parts.scheme} proxy: only http and https"
@@ -93,8 +96,14 @@ def _read(text: str, variable: str) -> Proxy:
         )
     if not parts.hostname:
         raise BrokenConfiguration(f"{variable} in the environment names no host")
+    try:
+        host = usable_host(parts.hostname)
+    except ValueError as error:
+        raise BrokenConfiguration(f"{variable} in the environment has {error}") from None
     credentials = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        credentials = f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
-    return Proxy(parts.scheme, parts.hostname, port, credentials)
+        # A variable that is not UTF-8 holds surrogates.
+        encoded = base64.b64encode(pair.encode("utf-8", "surrogateescape"))
+        credentials = f"Basic {encoded.decode('ascii')}"
+    return Proxy(parts.scheme, host, port, credentials)

@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from OpenSSL import SSL
 from service_identity import VerificationError
@@ -19,7 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web._newclient import RequestNotSent
+from twisted.web._newclient import BadHeaders, ParseError, RequestNotSent
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
@@ -45,7 +45,7 @@ from txkoji.hub.endpoints import CONNECT_TIMEOUT, Endpoints
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.tls import ClientCertificate, reasons, tls_words
 from txkoji.hub.xmlrpc import ResponseDecoder
-from txkoji.profiles import Profile
+from txkoji.profiles import Profile, usable_url
 
 __all__ = ["Transport"]
 
@@ -55,6 +55,12 @@ so that no write is sent on a connection that is about to close."""
 
 CONNECTIONS = 20
 """Idle connections kept open to one hub: more than the hub has processes gain nothing."""
+
+MAX_REDIRECTS = 5
+"""Redirects from a file's address, which lead to a mirror or from http to https."""
+
+MAX_RETRY_AFTER = 600.0
+"""Seconds that a front end may ask us to wait."""
 
 PACE_BYTES = 64 * 1024
 """A download that receives fewer bytes than this within a deadline is given up."""
@@ -180,11 +186,8 @@ class _Reply(Protocol):
     def _close(self) -> None:
         if self._timer.active():
             self._timer.cancel()
-        transport = self.transport
-        if transport is not None:
-            # The rest of an unwanted reply must not be read to its end.
-            abort = getattr(transport, "abortConnection", None) or transport.loseConnection
-            abort()
+        if self.transport is not None:
+            _abort(self.transport)
 
 
 class _Agents:
@@ -340,17 +343,28 @@ class Transport:
         Raises:
             TransportError: the request or its reply was lost; the sink has what arrived.
             TruncatedReply: the connection broke within the file; the sink has what arrived.
+            NotXMLRPC: a web page came in the place of a file that is none; the sink is untouched.
         """
         fields = {"Range": [f"bytes={offset}-"]} if offset else {}
         response = await self._request(b"GET", url, fields, None, timeout)
+        for _ in range(MAX_REDIRECTS):
+            target = _redirected(response, url)
+            if target is None:
+                break
+            response.deliverBody(_Discard())
+            url = target
+            response = await self._request(b"GET", url, fields, None, timeout)
+        shown = _shown(url)
         if response.code == 206:
             begin = _range_start(response)
             if begin != offset:
                 response.deliverBody(_Discard())
-                raise TransportError(f"{url} sent another part than it was asked for", url=url)
+                raise TransportError(f"{shown} sent another part than it was asked for", url=shown)
             sink.begin(offset)
         else:
-            _refuse_status(response, url)
+            _refuse_status(response, shown, "topurl")
+            if not shown.endswith((".html", ".htm")):
+                _refuse_page(response, shown, "the file")
             sink.begin(0)
         await self._receive(response, sink, url, timeout, pace)
 
@@ -438,41 +452,74 @@ def _range_start(response: IResponse) -> int | None:
 _STATUS_REMEDIES = {
     401: "the front end asks for a login",
     403: "the front end forbids it",
-    404: "there is nothing at that address: check 'server' of the profile",
-    405: "that address takes no calls: check 'server' of the profile",
+    404: "there is nothing at that address: check '{setting}' of the profile",
+    405: "that address takes no calls: check '{setting}' of the profile",
+    408: "the request took too long to arrive",
     413: "the request is too large: send less at a time",
+    429: "too many requests",
 }
 
 
-def _refuse_status(response: IResponse, url: str) -> None:
+def _refuse_status(response: IResponse, url: str, setting: str = "server") -> None:
     """Refuse any status but 200; the body, a web page, is not read."""
     status = response.code
     if status == 200:
         return
+    moved = False
     if 300 <= status < 400:
-        remedy = "it redirects: set 'server' of the profile to the final address"
+        target = _location(response, url) or ""
+        here, there = urlsplit(url), urlsplit(target)
+        moved = target != url and (here.hostname, here.path) == (there.hostname, there.path)
+        # Another address may hold a session or a token.
+        final = _shown(target) if moved else "the final address"
+        remedy = f"it redirects: set '{{setting}}' of the profile to {final}"
     else:
         remedy = _STATUS_REMEDIES.get(status) or (
             "the hub or what stands before it is in trouble" if status >= 500 else "it was refused"
         )
     response.deliverBody(_Discard())
     raise HTTPStatusError(
-        f"{url} answered with HTTP status {status}: {remedy}",
+        f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}",
         status=status,
         url=url,
         # A proxy that answers 502 to 504 may have forwarded the request; a hub that answers 5xx
         # may have started it. Below 500 the request was rejected.
         may_have_arrived=status >= 500 or status == 408,
+        moved=moved,
+        retry_after=_retry_after(response),
     )
 
 
-def _refuse_page(response: IResponse, url: str) -> None:
+def _location(response: IResponse, url: str) -> str | None:
+    """Return where a response redirects to, None for nowhere that can be requested."""
+    values = response.headers.getRawHeaders(b"Location") or [b""]
+    try:
+        return usable_url(urljoin(url, values[0].decode("ascii")), query=True)
+    except ValueError:
+        return None
+
+
+def _redirected(response: IResponse, url: str) -> str | None:
+    """Return where the response to a GET leads; never from https to http."""
+    target = _location(response, url) if response.code in (301, 302, 303, 307, 308) else None
+    if target is None or (url.startswith("https:") and not target.startswith("https:")):
+        return None
+    return target
+
+
+def _retry_after(response: IResponse) -> float:
+    """Return the seconds that ``Retry-After`` asks for; a date there counts as none."""
+    value = (response.headers.getRawHeaders(b"Retry-After") or [b""])[0].strip()
+    return min(float(value), MAX_RETRY_AFTER) if re.fullmatch(rb"[0-9]{1,9}", value) else 0.0
+
+
+def _refuse_page(response: IResponse, url: str, wanted: str = "a hub's reply") -> None:
     """Refuse a web page with status 200: only a front end sends one."""
     kinds = response.headers.getRawHeaders(b"Content-Type") or [b""]
     if kinds[0].partition(b";")[0].strip().lower() in (b"text/html", b"application/xhtml+xml"):
         response.deliverBody(_Discard())
         raise NotXMLRPC(
-            f"{url} answered with a web page instead of a hub's reply: a maintenance page, a login"
+            f"{url} answered with a web page instead of {wanted}: a maintenance page, a login"
             " portal or a proxy?"
         )
 
@@ -482,7 +529,18 @@ class _Discard(Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         if self.transport is not None:
-            self.transport.loseConnection()
+            _abort(self.transport)
+
+
+def _abort(transport: Any) -> None:
+    """Close the connection of an unwanted reply, whose rest must not be read to its end.
+
+    A reply's protocol gets a stand-in for the transport, which can't abort. Over TLS
+    ``loseConnection`` waits for the peer's part, and reads on for as long as it sends.
+    """
+    real = getattr(transport, "_producer", None) or transport
+    abort = getattr(real, "abortConnection", None) or transport.loseConnection
+    abort()
 
 
 def _in_plain_words(problem: Exception, url: str, certificate: str | None) -> BaseException:
@@ -523,6 +581,11 @@ def _in_plain_words(problem: Exception, url: str, certificate: str | None) -> Ba
             return ConnectionFailed(
                 f"can't connect to {host}: {reason}", url=url, may_have_arrived=False
             )
+    if any(isinstance(reason, (ParseError, BadHeaders)) for reason in reasons(problem)):
+        return ConnectionFailed(
+            f"{host} answered with something that is not HTTP: check 'server' of the profile",
+            url=url,
+        )
     if isinstance(problem, (ResponseFailed, error.ConnectionLost, error.ConnectionDone)):
         return ConnectionFailed(f"the connection to {host} broke before the hub answered", url=url)
     if isinstance(problem, (error.ConnectionClosed, OSError)):

@@ -49,6 +49,17 @@ MAX_TOKEN = 64 * 1024
 
 STARSTAR = "__starstar"
 
+_TRUNCATED = {
+    expat.errors.codes[words]
+    for words in (
+        expat.errors.XML_ERROR_NO_ELEMENTS,
+        expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+        expat.errors.XML_ERROR_PARTIAL_CHAR,
+        expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    )
+}
+"""expat's errors at the end of a document that only lacks its rest."""
+
 
 # Encoding
 
@@ -410,7 +421,8 @@ class ResponseDecoder:
         try:
             step()
         except expat.ExpatError as error:
-            if at_end and not self._document.ended and self._begin.lstrip()[:1] in (b"", b"<"):
+            begun = self._begin.lstrip()[:1] in (b"", b"<")
+            if at_end and error.code in _TRUNCATED and not self._document.ended and begun:
                 raise TruncatedReply(
                     f"the hub's reply ends in the middle, after {self._size:,} bytes"
                 ) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from requests.utils import should_bypass_proxies
 from twisted.internet import reactor
 
 from tests.support import apache
@@ -57,7 +58,47 @@ def test_choice(url: str, proxies: dict[str, str], expected: str | None) -> None
     assert (None if found is None else str(found)) == expected
 
 
-@pytest.mark.parametrize("value", ["socks5://p:1080", "http://", "http://p:port", "ftp://u:w@p"])
+@pytest.mark.parametrize("host", ["koji.example.com", "10.1.2.3", "koji"])
+@pytest.mark.parametrize("port", ["", ":8443"])
+def test_exemptions(host: str, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_PROXY exempts what it exempts for the library of Koji's own client."""
+    entries = (
+        "*|foo, *| * |.example.com|example.com|*.example.com|KOJI.EXAMPLE.COM|.koji"
+        "|koji.example.com:8443|koji:443|10.0.0.0/8|10.1.2.3|10.1.2.3:8443|10.0.0.0/99"
+        "|, ,|koji.example.com other|koji,|."
+    )
+    url = f"https://{host}{port}/kojihub"
+    unlike = []
+    for entry in entries.split("|"):
+        found = proxy_for(url, {"https": "http://p", "no": entry})
+        if (found is None) != should_bypass_proxies(url, entry):
+            unlike.append(entry)
+    # The address with its port is meant, though requests does not see it.
+    assert unlike == (["10.1.2.3:8443"] if (host, port) == ("10.1.2.3", ":8443") else [])
+
+
+@pytest.mark.parametrize(
+    ("entry", "direct"),
+    [("::1", True), ("[::1]", True), ("::/8", True), ("[::]/8", True), ("fd00::/8", False)],
+)
+def test_exempt_address(entry: str, direct: bool) -> None:
+    """Addresses of IPv6 and their networks are exempt with brackets and without."""
+    found = proxy_for("https://[::1]/kojihub", {"https": "http://p", "no": entry})
+    assert (found is None) == direct
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "socks5://p:1080",
+        "http://",
+        "http://p:port",
+        "ftp://u:w@p",
+        "http://u:w@[::1",
+        "http://u:w@p..q",
+        "http://u:w@p:99999",
+    ],
+)
 def test_unusable_proxy(value: str) -> None:
     """A proxy that can't be used is said with the variable's name, and without its password."""
     with pytest.raises(BrokenConfiguration, match="https_proxy in the environment") as caught:
@@ -71,6 +112,10 @@ def test_credentials_are_hidden() -> None:
     assert found is not None
     assert found.credentials == "Basic bWVAeDpzM2NyZXQ="
     assert "s3cret" not in repr(found) + str(found)
+    # A variable that is not UTF-8 comes with surrogates; white space around it is none of it.
+    odd = proxy_for(HUB, {"https": " http://me:\udcff@pröxy:1 "})
+    assert odd is not None
+    assert (odd.host, odd.credentials) == ("xn--prxy-6qa", "Basic bWU6/w==")
     assert found.credentials not in repr(found)
 
 

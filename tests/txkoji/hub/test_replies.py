@@ -1,0 +1,173 @@
+"""What a front end may answer instead of a hub: each reply has its meaning, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from txkoji import Connection, Profile
+from txkoji.exceptions import HTTPStatusError, KojiException, NotXMLRPC
+from txkoji.files.downloads import RemoteFile
+from txkoji.retry import RetryPolicy, is_passing
+from txkoji.testing.front.certificates import CertificateAuthority, ServerContextFactory
+
+HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 17\r\n\r\n<html>out</html>\n"
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
+ENDLESS = b"HTTP/1.1 503 No\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+PIECE = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+
+
+class Peer(Protocol):
+    """Answers each request with the next reply of its factory."""
+
+    factory: Any
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        self._received = b""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        self._received += data
+        if self._received.endswith((b"</methodCall>\n", b"\r\n\r\n")):
+            self.factory.requests.append(self._received)
+            self._received = b""
+            replies = self.factory.replies
+            reply = replies.pop(0) if len(replies) > 1 else replies[0]
+            self.transport.write(reply)
+            if reply == ENDLESS:
+                self.transport.registerProducer(self, False)
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self.transport.write(PIECE)
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """End of the connection."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802
+        if not self.factory.lost.called:
+            self.factory.lost.callback(None)
+
+
+class FrontEnd(Factory):
+    """A server that says what it is told to.
+
+    Attributes:
+        replies: what it answers, the last one for ever.
+        requests: what it was asked.
+        lost: fires when the first connection ends.
+    """
+
+    noisy = False
+    protocol = Peer  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.replies: list[bytes] = []
+        self.requests: list[bytes] = []
+        self.lost: Deferred[None] = Deferred()
+        self.port: Any = None
+
+    def connection(self, scheme: str = "http", **settings: Any) -> Connection:
+        base = f"{scheme}://127.0.0.1:{self.port.getHost().port}"
+        profile = Profile(name="t", server=f"{base}/kojihub", topurl=f"{base}/files", **settings)
+        return Connection(profile, reactor=reactor, deadline=0.5)
+
+
+@pytest_twisted.async_yield_fixture
+async def front() -> AsyncIterator[FrontEnd]:
+    front = FrontEnd()
+    front.port = reactor.listenTCP(0, front, interface="127.0.0.1")
+    yield front
+    await front.port.stopListening()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "passes"),
+    [
+        (b"SSH-2.0-OpenSSH_9\r\n", "not HTTP: check 'server'", True),
+        (b"HTTP/1.1 abc\r\n\r\n", "not HTTP", True),
+        (REDIRECT % b"https://127.0.0.1/kojihub", "profile to https://127.0.0.1/kojihub$", False),
+        (REDIRECT % b"https://127.0.0.1/login?token=unseen", "to the final address$", True),
+        (REDIRECT % b"http://[", "to the final address$", True),
+        (b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", "too many requests", True),
+        (
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Length: 63\r\n\r\n"
+                b"<methodResponse><params><param><value>&#0;</value></param></par"
+            ),
+            "reference to invalid character number",
+            True,
+        ),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_odd_answers(front: FrontEnd, reply: bytes, words: str, passes: bool) -> None:
+    """An answer that is no hub's is named, and is waited out unless it can't pass."""
+    front.replies = [reply]
+    koji = front.connection()
+    with pytest.raises(KojiException, match=words) as caught:
+        await koji.getKojiVersion()
+    assert is_passing(caught.value) == passes
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_endless_page(tmp_path: Path) -> None:
+    """The connection of a page that does not end is cut at once, over TLS too."""
+    authority = CertificateAuthority(tmp_path)
+    context = ServerContextFactory(authority.server("127.0.0.1"), authority.certificate_path)
+    front = FrontEnd()
+    front.replies = [ENDLESS]
+    front.port = reactor.listenSSL(0, front, context, interface="127.0.0.1")
+    koji = front.connection("https", serverca=str(authority.certificate_path))
+    with pytest.raises(HTTPStatusError, match="status 503"):
+        await koji.getKojiVersion()
+    await front.lost.addTimeout(5, reactor)
+    await koji.close()
+    await front.port.stopListening()
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(b"7", 7.0), (b"99999", 600.0), (b"Wed", 1.0)])
+@pytest_twisted.ensureDeferred
+async def test_retry_after(front: FrontEnd, asked: bytes, wait: float) -> None:
+    """A front end that asks for a pause gets it, within reason."""
+    front.replies = [b"HTTP/1.1 503 X\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n" % asked]
+    koji = front.connection()
+    with pytest.raises(HTTPStatusError) as caught:
+        await koji.getKojiVersion()
+    policy = RetryPolicy(first=1.0, jitter=0.0)
+    times = {"failures": 1, "elapsed": 0.0, "deadline": 1000.0, "write": False}
+    assert policy.wait(caught.value, **times) == wait  # type: ignore[arg-type]
+    await koji.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_download_by_redirects(front: FrontEnd, tmp_path: Path) -> None:
+    """A file is followed to where it is; a page instead of it is waited out, and harms no part."""
+    front.replies = [
+        HTML,
+        REDIRECT % b"/mirror/a.rpm?signature=1",
+        b"HTTP/1.1 206 X\r\nContent-Range: bytes 2-4/5\r\nContent-Length: 3\r\n\r\ncde",
+    ]
+    koji = front.connection()
+    koji.client._requester._retry = RetryPolicy(first=0.01)
+    (tmp_path / ".a.rpm.part").write_bytes(b"ab")
+    base = f"{koji.client.profile.topurl}/a.rpm"
+    [path] = await koji.download([RemoteFile("a.rpm", base, 5)], tmp_path)
+    assert path.read_bytes() == b"abcde"
+    assert front.requests[2].startswith(b"GET /mirror/a.rpm?signature=1 ")
+    assert all(b"range: bytes=2-\r\n" in request.lower() for request in front.requests)
+    front.replies = [HTML]
+    with pytest.raises(NotXMLRPC, match="a web page instead of the file"):
+        await koji.download([RemoteFile("b.log", base)], tmp_path)
+    assert not (tmp_path / ".b.log.part").exists()
+    front.replies = [REDIRECT % b"/again"]
+    with pytest.raises(HTTPStatusError, match="set 'topurl'"):
+        await koji.download([RemoteFile("b.log", base)], tmp_path)
+    await koji.close()
