@@ -1,0 +1,113 @@
+"""Troubleshooting explains what our code says, in the words that it says it in."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from tests.support import REPOSITORY
+
+EXPLAINED = {
+    "BadPlan",
+    "BrokenConfiguration",
+    "BrokerUnreachable",
+    "ForbiddenXML",
+    "HTTPStatusError",
+    "ImportError",
+    "KDCUnreachable",
+    "KojiLoginException",
+    "MessageNotTaken",
+    "PerhapsOthers",
+    "ProfileNotFound",
+    "Refused",
+    "ReplyTooLarge",
+    "RequestTimeout",
+    "TransferError",
+    "TruncatedReply",
+    "UnknownOutcome",
+    "Unsearchable",
+    "_Never",
+    "warn",
+}
+"""What someone may have to look up at night; a mistake in a program or a command is not."""
+
+SELF_EXPLAINING = {
+    "... of the Koji profile ... ...",
+    "... within ... s",
+    "...: ...; trying again",
+    "publishing to the broker ... was stopped",
+}
+
+PAGE = (REPOSITORY / "docs" / "troubleshooting.rst").read_text(encoding="utf-8")
+
+
+def text_of(node: ast.AST) -> str:
+    """Return the text of an expression, with ``...`` for what differs."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"\{\w+[^}]*\}", "...", node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            part.value if isinstance(part, ast.Constant) else "..." for part in node.values
+        )
+    return ""
+
+
+@cache
+def nodes() -> list[tuple[bool, ast.AST]]:
+    """Return the syntax of both packages, and whether it is not the embedded hub's."""
+    return [
+        ("testing" not in path.parts, node)
+        for package in ("txkoji", "buildbot_koji")
+        for path in sorted((REPOSITORY / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+
+
+def messages() -> Iterator[str]:
+    """Give the messages that need an explanation."""
+    for is_ours, node in nodes():
+        if is_ours:
+            call = node.exc if isinstance(node, ast.Raise) else node
+            if not isinstance(call, ast.Call) or not call.args:
+                continue
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func
+            name = name.id if isinstance(name, ast.Name) else name
+            text = text_of(call.args[0])
+            # Others are what another message is made of.
+            if name in EXPLAINED and len(re.sub(r"\W|\.\.\.", "", text)) > 10:
+                yield text
+
+
+def explanations() -> list[str]:
+    """Return the messages in the left column of the tables."""
+    found = re.findall(r"^   (?:\* - |  - |    )(?:\| )?``(.+)``$", PAGE, re.MULTILINE)
+    return [each for each in found if not each.startswith("util.")]
+
+
+def matches(explained: str, message: str) -> bool:
+    """Tell whether a message is one that the page explains: the fixed words, in their order."""
+    words = [re.escape(part.strip()) for part in explained.split("...") if part.strip(" :;,")]
+    return re.search(".*".join(words), message, re.DOTALL) is not None
+
+
+def test_each_message_is_explained() -> None:
+    """Each message that may be looked up at night is on the page."""
+    explained = explanations()
+    said = list(dict.fromkeys(messages()))
+    missing = [
+        each
+        for each in said
+        if each not in SELF_EXPLAINING and not any(matches(words, each) for words in explained)
+    ]
+    assert missing == []
+    assert len(said) > 110
+
+
+def test_each_explained_message_exists() -> None:
+    """Nothing on the page is said otherwise today. The hub's own words are the embedded hub's."""
+    known = {text for _, node in nodes() if len(text := text_of(node)) > 10}
+    stale = [each for each in explanations() if not any(matches(each, text) for text in known)]
+    assert stale == []
+    assert len(explanations()) > 110
