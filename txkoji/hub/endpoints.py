@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import error
@@ -170,6 +171,15 @@ class _Tunnel:
         )
 
 
+def _stamp(path: str | None) -> tuple[int, int, int] | None:
+    """Return what changes with a file, None for no file."""
+    try:
+        found = None if path is None else Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return None if found is None else (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 @implementer(IAgentEndpointFactory)
 class Endpoints:
     """Connects to a hub and to its files.
@@ -187,11 +197,18 @@ class Endpoints:
         self._profile = profile
         self._certificate = certificate
         self._policy: TLSPolicy | None = None
+        self._stamp: tuple[int, int, int] | None = None
         # An Agent asks for one with each request; making one costs a tenth of a call.
         self._endpoints: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 - Twisted's name
         """Return the endpoint that leads to an address."""
+        # A file of authorities that changed, or was put right, counts from the next request.
+        stamp = _stamp(self._profile.serverca)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._policy = None
+            self._endpoints.clear()
         key = (uri.scheme, uri.host, uri.port)
         if key not in self._endpoints:
             self._endpoints[key] = self._make(uri)

@@ -5,7 +5,10 @@ Files are read whenever a connection is made, so that a renewed certificate is u
 
 from __future__ import annotations
 
+import base64
 import datetime
+import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,11 +93,13 @@ def read_client_certificate(
     """
 
     def certificates(data: bytes) -> list[x509.Certificate]:
-        return x509.load_pem_x509_certificates(data)
+        if b"CERTIFICATE-----" not in data:
+            raise _UnusableFile("it holds no certificate in PEM format")
+        return x509.load_pem_x509_certificates(_TRUSTED.sub(_plain_certificate, data))
 
     def key_of(data: bytes) -> Any:
         if b"PRIVATE KEY-----" not in data:
-            raise _UnusableFile("it holds no private key")
+            raise _UnusableFile("it holds no private key in PEM format")
         return load_pem_private_key(data, None)
 
     # Not Twisted's PrivateCertificate: pyOpenSSL deprecates the objects that it hands on.
@@ -113,6 +118,24 @@ def read_client_certificate(
         _utc(certificate, "not_valid_after"),
         {"privateKey": private, "certificate": certificate, "extraCertChain": chain},
     )
+
+
+_TRUSTED = re.compile(
+    rb"-----BEGIN TRUSTED CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END TRUSTED CERTIFICATE-----"
+)
+
+
+def _plain_certificate(found: re.Match[bytes]) -> bytes:
+    """Return a certificate of OpenSSL's own kind without what follows it: whom it is trusted for.
+
+    The cryptography library does not know that kind.
+    """
+    data = base64.b64decode(b"".join(found[1].split()))
+    # The length of its outermost ASN.1 sequence.
+    more = data[1] & 0x7F if data[1] & 0x80 else 0
+    length = int.from_bytes(data[2 : 2 + more], "big") if more else data[1]
+    der = data[: 2 + more + length]
+    return ssl.DER_cert_to_PEM_cert(der).encode("ascii")
 
 
 def _utc(certificate: x509.Certificate, name: str) -> datetime.datetime:
@@ -176,7 +199,7 @@ def read_authority(path: str, setting: str, owner: str, **options: Any) -> Trust
 
     def check(data: bytes) -> TrustRoot:
         if b"CERTIFICATE-----" not in data:
-            raise _UnusableFile("it holds no certificate")
+            raise _UnusableFile("it holds no certificate in PEM format")
         try:
             trust._addCACertsToContext(SSL.Context(SSL.TLS_METHOD))  # noqa: SLF001 - interface
         except SSL.Error:
@@ -266,8 +289,8 @@ def _read(
         words = "its private key has a pass phrase; give it one without (openssl pkey)"
     except _UnusableFile as problem:
         words = str(problem)
-    except ValueError as problem:
-        words = f"it is not a PEM file that fits ({type(problem).__name__})"
+    except (ValueError, IndexError):
+        words = "a certificate or key in it is broken"
     raise BrokenConfiguration(f"can't read {shown or path}, {setting} of {owner}: {words}")
 
 
@@ -304,6 +327,8 @@ def tls_words(problem: BaseException, *, authority: str, client: str | None = No
         if client is None:
             return f"it wants a client certificate ({words})"
         return f"it refuses {client}"
+    if "wrong version number" in words or "record layer failure" in words:
+        return "it does not speak TLS there: is the address http:// or the port another?"
     if "expired" in words:
         return "a certificate has expired"
     return words or "the TLS handshake failed"

@@ -548,6 +548,12 @@ def _in_plain_words(problem: Exception, url: str, certificate: str | None) -> Ba
     address = url if proxy is None else f"{proxy} (for {url})"
     host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)
     for reason in reasons(problem):
+        if isinstance(reason, SSL.Error) and "internal error" in str(reason):
+            return ConnectionFailed(
+                f"{host} broke the TLS handshake off: it is in trouble itself (internal error)",
+                url=url,
+                may_have_arrived=False,
+            )
         if isinstance(reason, (SSL.Error, VerificationError)):
             return TLSError(
                 f"no secure connection to {urlsplit(url).hostname}:"

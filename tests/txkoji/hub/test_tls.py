@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 import pytest_twisted
 from cryptography.hazmat.primitives import serialization
 from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
 
 from tests.support.hubs import Connect
 from txkoji import Connection, Profile, profiles
-from txkoji.exceptions import BrokenConfiguration, KojiLoginException, TLSError
+from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, KojiLoginException, TLSError
 from txkoji.testing import FakeHub
 from txkoji.testing.front.certificates import CertificateAuthority
 
@@ -190,3 +192,64 @@ async def test_many_writes_at_once(connect: Connect, hub: FakeHub) -> None:
     ids = [await each for each in submitted]
     assert len(set(ids)) == 20
     assert all([(await each).name == "demo-build" for each in reads])
+
+
+@pytest_twisted.ensureDeferred
+async def test_authority_that_is_replaced(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
+    """A ``serverca`` that was put right counts from the next request, without a restart."""
+    other = tmp_path / "other"
+    other.mkdir()
+    path = tmp_path / "ca.pem"
+    path.write_bytes(CertificateAuthority(other).certificate_path.read_bytes())
+    koji = connect(serverca=str(path), cert=None)
+    with pytest.raises(TLSError):
+        await koji.getKojiVersion()
+    path.write_bytes(hub.authority.certificate_path.read_bytes() + b"# renewed\n")
+    assert await koji.getKojiVersion()
+
+
+@pytest_twisted.ensureDeferred
+async def test_trusted_certificate(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
+    """A client certificate of OpenSSL's own kind is what it is for Koji's own client."""
+    pem = hub.certificate("alice").read_text(encoding="ascii")
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    place = pem.index(begin), pem.index(end) + len(end)
+    # What follows the certificate proper says whom it is trusted for: nobody in particular.
+    data = ssl.PEM_cert_to_DER_cert(pem[place[0] : place[1]]) + b"\x30\x00"
+    trusted = ssl.DER_cert_to_PEM_cert(data).replace("CERTIFICATE", "TRUSTED CERTIFICATE")
+    path = tmp_path / "trusted.pem"
+    path.write_text(trusted + pem[: place[0]] + pem[place[1] :], encoding="ascii")
+    assert await connect(cert=str(path)).login()
+    for content, words in (
+        (trusted, "no private key"),
+        (trusted.replace("MII", "M!I") + pem[place[1] :], "is broken"),
+        ("\ufeff", "no certificate in PEM format"),
+    ):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(BrokenConfiguration, match=words):
+            await connect(cert=str(path)).login()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (b"HTTP/1.1 400 Bad\r\n\r\n", TLSError, "does not speak TLS"),
+        (bytes([21, 3, 3, 0, 2, 2, 80]), ConnectionFailed, "in trouble itself"),
+        (bytes([21, 3, 3, 0, 2, 2, 40]), TLSError, "handshake failure"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_broken_handshake(answer: bytes, kind: type[Exception], words: str) -> None:
+    """A refusal of TLS is final; an internal error of the other side passes."""
+    factory = Factory()
+    factory.noisy = False
+    peer = Protocol()
+    peer.dataReceived = lambda _: peer.transport.write(answer)  # type: ignore[method-assign]
+    factory.buildProtocol = lambda _: peer  # type: ignore[method-assign]
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    profile = Profile(name="t", server=f"https://127.0.0.1:{port.getHost().port}/kojihub")
+    koji = Connection(profile, reactor=reactor, deadline=0.5)
+    with pytest.raises(kind, match=words):
+        await koji.getKojiVersion()
+    await koji.close()
+    await port.stopListening()
