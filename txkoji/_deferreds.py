@@ -1,4 +1,4 @@
-"""How an ``async def`` inside becomes a Deferred outside: one decorator."""
+"""A decorator that turns an ``async def`` into a function that returns a Deferred."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The version of these files, unless another distribution has overwritten some of them.
 
-The package imports this before anything that may be the other distribution's by now.
+The package imports this first: any other module may be the other distribution's by now.
 """
 
 from __future__ import annotations

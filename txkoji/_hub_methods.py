@@ -13,7 +13,7 @@ __all__ = ["AwaitedMethods", "CollectedMethods", "HubMethods"]
 
 
 class HubMethod:
-    """A method of the hub, to be called; an attribute of it is a method with a dot in its name.
+    """A callable hub method; its attributes are the methods with a dot in their names.
 
     Args:
         call: takes the method's name and the arguments.
@@ -39,7 +39,7 @@ class HubMethod:
 
 
 class HubMethods:
-    """What has each hub method as an attribute, and calls it by ``call``."""
+    """An object with each hub method as an attribute, which calls it through ``call``."""
 
     call: Callable[..., Any]
 
@@ -50,8 +50,8 @@ class HubMethods:
 
 
 class CollectedMethods(HubMethods):
-    """The same, whose calls are collected and have no result yet."""
+    """The same for a multicall: calls are collected and return nothing yet."""
 
 
 class AwaitedMethods(HubMethods):
-    """The same, whose calls give Futures; see :mod:`txkoji.aio`."""
+    """The same for asyncio: calls return Futures; see :mod:`txkoji.aio`."""

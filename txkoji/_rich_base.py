@@ -21,10 +21,10 @@ class HubConnection(Protocol):
 
 
 class RichObject(Munch):
-    """A struct from a hub that can ask further.
+    """A struct from a hub that can ask the hub for more.
 
     Attributes:
-        connection: the connection that it came over. It is no item of the struct.
+        connection: the connection that it came over. It is not an item of the struct.
     """
 
     # A slot keeps the connection out of the items; Munch would store it as one.
@@ -57,7 +57,7 @@ class RichObject(Munch):
 
 
 def make(kind: type[RichObject], struct: dict[str, Any], connection: HubConnection) -> Any:
-    """Make a rich object of a struct, cheaply: a listing has twenty thousand."""
+    """Make a rich object of a struct. Cheap: a listing has twenty thousand structs."""
     built = kind.__new__(kind)
     dict.update(built, struct)
     object.__setattr__(built, "connection", connection)

@@ -1,4 +1,4 @@
-"""How the number of a state becomes its name, whatever a hub sends."""
+"""The name of a state by its number, whatever a hub sends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["state_name"]
 
 
 def state_name(states: type[IntEnum], number: Any) -> str:
-    """Return the name of a state; ``(unknown state 999)`` where no state has the number."""
+    """Return the name of a state, or ``(unknown state 999)``."""
     try:
         return states(number).name
     except ValueError:

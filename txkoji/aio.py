@@ -7,8 +7,8 @@
         async for task in koji.pages("listTasks", {"state": [0]}):
             ...
 
-A Deferred can't be awaited in a coroutine of asyncio; here each method gives a Future. A task of
-asyncio that is cancelled cancels the call, and a call that is cancelled cancels its Future.
+An asyncio coroutine can't await a Deferred; here each method returns a Future. Cancelling an
+asyncio task cancels the call, and cancelling the call cancels its Future.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ T = TypeVar("T")
 def future(deferred: Deferred[T]) -> asyncio.Future[T]:
     """Return the Future of a Deferred, in the running loop.
 
-    Cancelling the Future cancels the Deferred. Where the Deferred was cancelled, so is the Future.
+    Cancelling either cancels the other.
     """
     made: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
@@ -65,7 +65,7 @@ def future(deferred: Deferred[T]) -> asyncio.Future[T]:
 
 
 async def iterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Iterate, in a coroutine of asyncio, over what awaits Deferreds to give the next item."""
+    """Iterate, in an asyncio coroutine, over an iterator that awaits Deferreds."""
     iterator = aiter(items)
 
     async def following() -> T:
@@ -81,13 +81,12 @@ async def iterate(items: AsyncIterator[T]) -> AsyncIterator[T]:
 
 
 class AioConnection(AwaitedMethods):
-    """A :class:`txkoji.Connection` whose methods give Futures.
+    """A :class:`txkoji.Connection` whose methods return Futures.
 
-    What it does not have itself is called on the connection: ``await
-    future(koji.connection.upload(path))``.
+    Call methods that it lacks on the connection: ``await future(koji.connection.upload(path))``.
 
     Attributes:
-        connection: the connection itself, whose methods give Deferreds.
+        connection: the connection itself, whose methods return Deferreds.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -115,21 +114,21 @@ class AioConnection(AwaitedMethods):
 
 
 class _LoopReactor(AsyncioSelectorReactor):
-    """A reactor for one connection on a loop that is not its own.
+    """A reactor for one connection, on a loop that someone else runs.
 
-    The loop of one test is not that of the next, and the program may never want the global one.
+    Each test may have a loop of its own, and the program may not want the global reactor.
     """
 
     def crash(self) -> None:
-        """End the reactor alone: by default the loop would stop, too."""
+        """End only the reactor: the default would also stop the loop."""
         PosixReactorBase.crash(self)
 
     def end(self) -> None:
-        """Stop the threads, and take back all that the loop would still wait for."""
+        """Stop the threads, and remove from the loop everything that it still waits for."""
         self.fireSystemEvent("shutdown")
         for call in self.getDelayedCalls():
             call.cancel()  # pyright: ignore[reportAttributeAccessIssue]
-        # Twisted never closes what wakes a reactor up: it expects one for the whole process.
+        # Twisted never closes its waker: it expects one reactor for the whole process.
         for waker in list(self._internalReaders):
             self.removeReader(waker)
             waker.connectionLost(Failure(ConnectionDone()))
@@ -143,7 +142,7 @@ async def connect(
     config: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> AsyncIterator[AioConnection]:
-    """Open a connection on the running loop; it is closed at the end.
+    """Open a connection on the running loop, and close it at the end.
 
     Args:
         profile: as for :class:`txkoji.Connection`.
@@ -157,7 +156,7 @@ async def connect(
         ConfigurationError: (a ValueError) no file has the profile, or it can't be used.
     """
     reactor = _LoopReactor(asyncio.get_running_loop())
-    # The loop runs already, so nothing else starts the threads that resolve names.
+    # The loop already runs, so nothing else starts the threads that resolve names.
     reactor.startRunning(installSignalHandlers=False)
     try:
         connection = Connection(profile, config=config, reactor=reactor, **options)

@@ -18,7 +18,7 @@ _GIT_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class Build(RichObject):
-    """A build, as ``getBuild``, ``listBuilds``, ``listTagged`` and the like answer it."""
+    """A build, as ``getBuild``, ``listBuilds``, ``listTagged`` and the like return it."""
 
     # `listBuilds` gives no `id`, listings of tags no `*_ts` and no `source`.
     id: int
@@ -62,18 +62,18 @@ class Build(RichObject):
 
     @property
     def started(self) -> datetime.datetime | None:
-        """When the build began, an aware UTC datetime; the creation where no start is noted."""
+        """When the build started, or else was created, an aware UTC datetime."""
         began = moment(self.get("start_ts"), self.get("start_time"))
         return began or moment(self.get("creation_ts"), self.get("creation_time"))
 
     @property
     def completed(self) -> datetime.datetime | None:
-        """When the build ended, an aware UTC datetime; None while it goes on."""
+        """When the build ended, an aware UTC datetime; None while it runs."""
         return moment(self.get("completion_ts"), self.get("completion_time"))
 
     @property
     def duration(self) -> datetime.timedelta | None:
-        """How long the build took, or has taken so far; None before its start."""
+        """How long the build took, or has taken so far; None before it starts."""
         began = self.started
         if began is None:
             return None
@@ -95,9 +95,9 @@ class Build(RichObject):
 
     @property
     def gitbuildhash(self) -> str | None:
-        """The Git commit that the build was made of, None where its source names none.
+        """The Git commit that was built, None if the source names none.
 
-        It is a branch or a tag (``origin/master``) where the hub knows no more.
+        It is a branch or tag (``origin/master``) if the hub knows no more.
         """
         original = _struct(_struct(self.get("extra")).get("source")).get("original_url")
         sources = [each for each in (self.get("source"), original) if isinstance(each, str)]
@@ -110,8 +110,8 @@ class Build(RichObject):
         """Estimate when the build ends.
 
         Returns:
-            A Deferred of an aware UTC datetime: when it ended, for one that did; else its start and
-            the average duration of its package's builds; None where the hub knows no average.
+            A Deferred of an aware UTC datetime: when the build ended; if it still runs, its start
+            plus the average duration of its package's builds; None if the hub knows no average.
         """
         if self.completed is not None:
             return self.completed

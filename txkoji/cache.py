@@ -1,4 +1,4 @@
-"""Names that hardly ever change, kept on disk: users and tags by their ids."""
+"""A cache on disk of names that rarely change: users and tags by their ids."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Cache:
 
     They are kept under ``$XDG_CACHE_HOME/txkoji`` or ``~/.cache/txkoji``.
 
-    A file is written whole or not at all, and read and written in a thread. A cache that can't be
-    read or written costs a call to the hub and nothing else.
+    Files are written atomically, and read and written in a thread. If the cache can't be read or
+    written, the hub is asked.
 
     Args:
         connection: a :class:`txkoji.Connection`.
-        directory: where the names of all profiles are kept, instead.
+        directory: keep the names of all profiles here instead.
     """
 
     def __init__(
@@ -60,39 +60,39 @@ class Cache:
         """Return the path of the file that keeps a name.
 
         Args:
-            kind: ``user``, ``tag`` or another word of the caller's.
-            key: the id, or what else the hub knows the object by.
+            kind: ``user``, ``tag`` or any other word.
+            key: the id, or whatever the hub looks the object up by.
         """
         return str(self.directory / f"{quote(kind, safe='')}-{quote(str(key), safe='')}.json")
 
     def get_name(self, kind: str, key: int | str) -> str | None:
-        """Return a name that is kept, else None. This reads a file; see :meth:`filename`."""
+        """Return a cached name, or None. Reads a file; see :meth:`filename`."""
         return _read(Path(self.filename(kind, key)))
 
     def put_name(self, kind: str, key: int | str, name: str) -> None:
-        """Keep a name. This writes a file; see :meth:`filename`."""
+        """Cache a name. Writes a file; see :meth:`filename`."""
         _write(Path(self.filename(kind, key)), name)
 
     @returns_deferred
     async def user_name(self, user_id: int | str) -> str | None:
-        """Return a Deferred of the name of a user, None where the hub has no such user."""
+        """Return a Deferred of the name of a user, None if the hub has no such user."""
         return await self.get_or_load_name("user", user_id, "getUser")
 
     @returns_deferred
     async def tag_name(self, tag_id: int | str) -> str | None:
-        """Return a Deferred of the name of a tag, None where the hub has no such tag."""
+        """Return a Deferred of the name of a tag, None if the hub has no such tag."""
         return await self.get_or_load_name("tag", tag_id, "getTag")
 
     @returns_deferred
     async def get_or_load_name(
         self, kind: str, key: int | str, method: str | Callable[[Any], Deferred[Any]]
     ) -> str | None:
-        """Return a Deferred of a name that is kept; one that is not, is asked for and kept.
+        """Return a Deferred of a name, from the cache or else from the hub.
 
         Args:
             kind: see :meth:`filename`.
-            key: the id, or what else the hub knows the object by.
-            method: the hub method that gives the object, or ``connection.getUser`` and the like.
+            key: the id, or whatever the hub looks the object up by.
+            method: the hub method that returns the object, or ``connection.getUser`` and the like.
 
         Raises:
             HubFault, TransportError: as for any read.

@@ -11,7 +11,7 @@ __all__ = ["Channel"]
 
 
 class Channel(RichObject):
-    """A channel, as ``getChannel`` and ``listChannels`` answer it."""
+    """A channel, as ``getChannel`` and ``listChannels`` return it."""
 
     id: int
     name: str
@@ -36,8 +36,8 @@ class Channel(RichObject):
         """List the channel's tasks.
 
         Args:
-            kwargs: options of ``listTasks``. Without ``state=[...]``, tasks of all states, which
-                on a hub of some years are millions; ``queryOpts={"limit": 100}``.
+            kwargs: options of ``listTasks``. Without ``state=[...]`` it lists tasks in all states:
+                millions on an old hub, so give ``queryOpts={"limit": 100}``.
 
         Returns:
             A Deferred of a list of :class:`txkoji.task.Task`, by priority and then by creation.

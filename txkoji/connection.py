@@ -1,4 +1,4 @@
-"""The facade: a profile in, Deferreds of rich objects out."""
+"""The facade: takes a profile, returns Deferreds of rich objects."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["Connection"]
 
 
 class HubProxy:
-    """What calls a hub as :class:`twisted.web.xmlrpc.Proxy` does; the results are plain.
+    """Calls a hub like :class:`twisted.web.xmlrpc.Proxy`; the results are plain.
 
     Args:
         client: the hub's client.
@@ -70,25 +70,25 @@ class Connection(HubMethods):
     arguments are Koji's. Type checkers know the methods of Koji and its plugins, and what they
     return (:mod:`txkoji.results`); any other is called with :meth:`call`. Structs are
     :class:`munch.Munch`; builds, tasks, packages and channels are rich objects. A Deferred fails
-    with a :class:`txkoji.exceptions.KojiException`; cancelling it gives up the request. No
+    with a :class:`txkoji.exceptions.KojiException`; cancelling it abandons the request. No
     connection is opened before the first call.
 
     Args:
         profile: the name of a profile in Koji's configuration files, or a Profile.
         reactor: the reactor; by default Twisted's global one.
         deadline: seconds that a call may take, retries included.
-        first_deadline: the same as long as the hub has never answered and takes no connection: a
-            wrong address is reported soon. None to wait for the whole ``deadline``, as a service
-            does that may start before the hub.
+        first_deadline: the same while the hub has never answered and takes no connection, so that a
+            wrong address is reported soon. None to wait for the whole ``deadline``: for a service
+            that may start before the hub.
         request_timeout: seconds until one reply begins, and between two pieces of it; by default
             the profile's ``timeout``.
         max_reply_bytes: the largest reply that is accepted.
-        at_once: requests outside of the session that are in flight at a time; the others wait in
-            order, and that wait counts for no deadline.
-        anonymous_reads: send reads outside of the session, in parallel; False for a site that
-            does not let anonymous callers read.
-        batching: let look-ups of single objects (``getTaskInfo(7)``) that are made in one
-            reactor iteration travel together, at most 100 in a request.
+        at_once: requests outside of the session that are in flight at a time; the others queue,
+            which counts for no deadline.
+        anonymous_reads: send reads outside of the session, in parallel. False for a site that
+            forbids anonymous reads.
+        batching: send look-ups of single objects (``getTaskInfo(7)``) that are made in one reactor
+            iteration together, up to 100 in a request.
         retry: how long to wait between attempts.
         agent: sends the requests; by default an Agent of its own.
         config: a configuration file or directory to read instead of the user's own.
@@ -153,14 +153,14 @@ class Connection(HubMethods):
 
     @property
     def statistics(self) -> RequestStatistics:
-        """Counts of the requests so far, to be read only."""
+        """Counts of the requests so far; read-only."""
         return self.client.statistics
 
     @property
     def trouble_since(self) -> float | None:
-        """When the first of the attempts began that were not answered since, None for none.
+        """Since when no attempt was answered, None if the last one was.
 
-        In seconds since the epoch, by the reactor's clock.
+        It is the start of the first of them, in seconds since the epoch by the reactor's clock.
         """
         return self.client.trouble_since
 
@@ -173,20 +173,20 @@ class Connection(HubMethods):
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a hub method.
 
-        A read is sent again, until the deadline, when the network, the front end or an offline hub
-        is the reason that it failed. A write is sent again only when it is certain that the hub did
-        not carry it out, or where doing it twice does the same (``cancelTask``).
+        A read that fails because of the network, the front end or an offline hub is retried until
+        the deadline. A write is retried only if the hub certainly did not carry it out, or if doing
+        it twice does the same (``cancelTask``).
 
         Args:
-            method: the method's name, also one that the hub's plugins add.
+            method: the method's name; the hub's plugins may add methods.
             args: its positional arguments.
             kwargs: its named arguments.
 
         Returns:
-            A Deferred of the result, rich where the method is one of those.
+            A Deferred of the result, rich for some methods.
 
         Raises:
-            HubFault: the hub refused; the class tells why.
+            HubFault: the hub refused; the class says why.
             TransportError: the hub could not be reached, or not in time.
             ProtocolError: what came back is not a hub's reply.
             ValueError: an argument can't be sent.
@@ -201,7 +201,7 @@ class Connection(HubMethods):
         return rich.convert(method, result, self)
 
     def MultiCall(self) -> multicall.MultiCall:  # noqa: N802 - a promised name
-        """Return a multicall: calls that are collected, and sent together."""
+        """Return a multicall, which collects calls and sends them together."""
         return multicall.MultiCall(self.client, self)
 
     def pages(
@@ -213,10 +213,10 @@ class Connection(HubMethods):
         key: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        """Iterate over a list of any length, of which only a page is in memory.
+        """Iterate over a list of any length, with only one page in memory.
 
         ``async for build in koji.pages("listBuilds", packageID=7)``. The rows come in the order of
-        their ids, each once, also when rows are added or removed meanwhile.
+        their ids, each once, even if rows are added or removed meanwhile.
 
         Args:
             method: a method that returns a list, such as those in
@@ -224,12 +224,12 @@ class Connection(HubMethods):
             args: its positional arguments.
             page_size: rows in a request, 2 or more. By default 500, or 5,000 of a method without
                 ``queryOpts``, such as ``listTagged``: the hub makes its whole list for each page.
-            key: the member, or members, that number the rows of another method. Rows with the same
-                key count as one.
+            key: the member, or members, that number the rows of a method that is not in ``PAGED``.
+                Rows with the same key count as one.
             kwargs: its named arguments, except ``queryOpts``.
 
         Returns:
-            An asynchronous iterator over the rows, rich where the method's are.
+            An asynchronous iterator over the rows, which are rich for some methods.
 
         Raises:
             HubFault, TransportError: (while iterating) as for any read.
@@ -238,13 +238,12 @@ class Connection(HubMethods):
         return listing.pages(self, method, args, kwargs, key=key, size=page_size)
 
     def follow(self, interest: Interest, **options: Any) -> Follower:
-        """Iterate over what happens on the hub from now on, without an end.
+        """Iterate, without end, over what happens on the hub from now on.
 
         Args:
             interest: what to look for.
-            options: ``state`` to resume where an earlier iteration was, ``since`` to begin
-                earlier, ``interval`` between two looks; see
-                :class:`txkoji.history.following.Follower`.
+            options: ``state`` to resume an earlier iteration, ``since`` to begin earlier,
+                ``interval`` between two polls; see :class:`txkoji.history.following.Follower`.
 
         Returns:
             A follower: ``async for event in follower``, with ``follower.state`` to store.
@@ -258,7 +257,7 @@ class Connection(HubMethods):
 
         Args:
             tag: the tag's name.
-            event_id: an id of the hub's event; ``getLastEvent`` gives the newest.
+            event_id: the id of one of the hub's events; ``getLastEvent`` returns the newest.
             inherited: also in the tags that this one inherits from.
 
         Returns:
@@ -272,7 +271,7 @@ class Connection(HubMethods):
 
     @returns_deferred
     async def credentials(self) -> list[Credential]:
-        """Read what the profile logs in with, and when that expires.
+        """Return what the profile logs in with, and when that expires.
 
         A keytab is tried at the KDC; the hub is not asked.
 
@@ -285,7 +284,7 @@ class Connection(HubMethods):
 
     @returns_deferred
     async def new_submission(self, method: str, /, *args: Any, **kwargs: Any) -> Submission:
-        """Start a submission: return what must be stored before anything is submitted.
+        """Start a submission: return what to store before submitting.
 
         Args:
             method: a hub method that makes a task, such as ``build``.
@@ -307,26 +306,25 @@ class Connection(HubMethods):
     ) -> int:
         """Submit a task exactly once, whatever happens to the request or to the reply.
 
-        Where the outcome is unknown, the hub is asked for the task before it is submitted again.
-        The task of ``build`` is known by a marker in its ``custom_user_metadata``, that of
-        ``makeTask`` by its label; any other by its owner, its request, and by being newer than the
-        submission. Of equal requests that this Connection submits, each gets a task of its own;
-        equal requests that another process submits as the same user at the same time look like
-        ours.
+        If the outcome is unknown, the hub is searched for the task before it is submitted again.
+        The task of ``build`` is recognised by a marker in its ``custom_user_metadata``, that of
+        ``makeTask`` by its label; any other by its owner, its request, and because it is newer than
+        the submission. Equal requests of this Connection each get a task of their own; equal
+        requests that another process submits as the same user at the same time look like ours.
 
         Args:
             method: a hub method that makes a task.
             args: its positional arguments.
-            submission: what :meth:`new_submission` gave for this call; by default it is asked for
-                now. One that may have been submitted before: see :meth:`find_submitted` first.
+            submission: what :meth:`new_submission` returned for this call; by default a new one. If
+                it may have been submitted before, call :meth:`find_submitted` first.
             kwargs: its named arguments.
 
         Returns:
             A Deferred of the id of the task.
 
         Raises:
-            HubFault: the hub refused; nothing was submitted. But RetryError: it was submitted, and
-                the task can't be found.
+            HubFault: the hub refused; nothing was submitted. Except RetryError: it was submitted,
+                and the task can't be found.
             UnknownOutcome: the hub could not be asked whether it has the task.
             TransportError: the hub could not be reached; it did not get the request.
             ValueError: the method is none that makes a task, or an argument can't be sent.
@@ -337,9 +335,9 @@ class Connection(HubMethods):
     async def find_submitted(
         self, submission: Submission, method: str, /, *args: Any, **kwargs: Any
     ) -> int | None:
-        """Look for the task of a submission whose outcome is unknown.
+        """Find the task of a submission whose outcome is unknown.
 
-        Looks again after some seconds before it gives up: the submission may still be in flight.
+        It looks again after some seconds before it gives up: the submission may still be in flight.
 
         Args:
             submission: what was stored before the submission.
@@ -348,7 +346,7 @@ class Connection(HubMethods):
             kwargs: its named arguments.
 
         Returns:
-            A Deferred of the id of the task, None where the hub has none.
+            A Deferred of the id of the task, None if the hub has none.
 
         Raises:
             ValueError: the method is none that makes a task.
@@ -359,10 +357,10 @@ class Connection(HubMethods):
     def claim(self, task_id: int, submission: Submission) -> None:
         """Record that a task belongs to a submission, as an earlier process stored it.
 
-        No other submission of an equal request takes it then; see :meth:`find_submitted`.
+        Then no other submission of an equal request takes it; see :meth:`find_submitted`.
 
         Args:
-            task_id: what :meth:`submit` gave in the earlier process.
+            task_id: what :meth:`submit` returned in the earlier process.
             submission: what was stored before.
         """
         self.submissions.claim(task_id, submission)
@@ -377,26 +375,26 @@ class Connection(HubMethods):
         directory: str | None = None,
         progress: Callable[[Progress], Any] | None = None,
     ) -> str:
-        """Upload a file, such as a source RPM that is to be built.
+        """Upload a file, such as a source RPM to build.
 
-        The file is read in a thread and sent in pieces of 1 MiB; each piece, and in the end the
-        whole, is compared with what the hub says that it has (adler32).
+        The file is read in a thread and sent in pieces of 1 MiB; each piece, and the whole at the
+        end, is compared with the hub's checksum (adler32).
 
         Args:
             path: the file.
-            directory: where it goes below the hub's work directory; by default a new directory that
-                no other upload has. Naming that of an interrupted upload resumes it, if
-                what is there is a prefix of the same file.
+            directory: where it goes below the hub's work directory; by default a new directory.
+                Naming that of an interrupted upload resumes it, if what is there is a prefix of the
+                same file.
             progress: called with a :class:`txkoji.files.uploads.Progress` after each piece.
 
         Returns:
-            A Deferred of the path to give to ``build``.
+            A Deferred of the path to pass to ``build``.
 
         Raises:
             TransferError: the file can't be read, changed meanwhile, or arrived corrupted.
             KojiLoginException: nobody is logged in.
             HubFault: the hub refused: the directory is another user's.
-            TransportError: the hub could not be reached; what has arrived there stays.
+            TransportError: the hub could not be reached; what has arrived stays there.
         """
         place = directory or new_directory(self.reactor.seconds())
         return await upload(self.client, Path(path), place.strip("/"), progress)
@@ -412,9 +410,9 @@ class Connection(HubMethods):
     ) -> list[Path]:
         """Download the files that a task left: RPMs, logs, images.
 
-        What comes is written straight to disk. A download that breaks resumes where it stopped; so
-        does one of an earlier run. A file has its name only when it is whole: before, it is a
-        hidden ``.name.part``. Sizes are compared with the hub's.
+        Data go straight to disk. An interrupted download resumes where it stopped, also in another
+        run. A file gets its name once it is complete; until then it is a hidden ``.name.part``.
+        Sizes are compared with the hub's.
 
         Args:
             task_id: the task.
@@ -447,8 +445,7 @@ class Connection(HubMethods):
     ) -> list[Path]:
         """Download the RPMs and archives of a build.
 
-        As :meth:`download_task`. Beside the size, the digest that the hub has of each RPM and
-        archive is compared with the file's.
+        Like :meth:`download_task`; also compares the digest of each RPM and archive with the hub's.
 
         Args:
             build: its id or its NVR.
@@ -471,7 +468,7 @@ class Connection(HubMethods):
 
     @returns_deferred
     async def files_of_task(self, task_id: int, *, topurl: str | None = None) -> list[RemoteFile]:
-        """List the files that a task left, on all volumes, to be downloaded by :meth:`download`.
+        """List the files that a task left, on all volumes, for :meth:`download`.
 
         Args:
             task_id: the task.
@@ -494,7 +491,7 @@ class Connection(HubMethods):
         or_unsigned: bool = False,
         topurl: str | None = None,
     ) -> list[RemoteFile]:
-        """List the RPMs and archives of a build, to be downloaded by :meth:`download`.
+        """List the RPMs and archives of a build, for :meth:`download`.
 
         Args:
             build: its id or its NVR.
@@ -503,7 +500,8 @@ class Connection(HubMethods):
             types: what to list: ``rpm``, or types of archives such as ``maven`` or ``image``; by
                 default everything.
             key: list the copies of RPMs that this key has signed.
-            or_unsigned: list an RPM that the key has not signed unsigned, instead of failing.
+            or_unsigned: list the unsigned copy of an RPM that the key has not signed, instead of
+                failing.
             topurl: where the hub's files are, by default what the profile says.
 
         Raises:
@@ -560,19 +558,19 @@ class Connection(HubMethods):
     ) -> LogPiece:
         """Read a piece of a task's log, which may still grow.
 
-        To follow a log, ask again with the ``offset`` and the ``tail`` of the piece before. The
-        tail distinguishes a log that was truncated from one that grew, however long it is by now;
-        without it only one shorter than the offset is recognized.
+        To follow a log, ask again with the ``offset`` and the ``tail`` of the previous piece. The
+        tail distinguishes a truncated log from one that grew, whatever its length; without it, only
+        a log shorter than the offset counts as truncated.
 
         Args:
             task_id: the task.
-            name: the log's name, as ``listTaskOutput`` tells it.
-            offset: where the piece begins, in bytes.
-            tail: the last bytes of the piece before.
+            name: the log's name, as ``listTaskOutput`` returns it.
+            offset: where the piece starts, in bytes.
+            tail: the last bytes of the previous piece.
             max_bytes: how much is read at most.
 
         Returns:
-            A Deferred of a :class:`txkoji.files.logs.LogPiece`, an empty one where there is nothing
+            A Deferred of a :class:`txkoji.files.logs.LogPiece`, an empty one if there is nothing
             more, or no such log (yet).
 
         Raises:
@@ -582,15 +580,14 @@ class Connection(HubMethods):
 
     @returns_deferred
     async def log_size(self, task_id: int, name: str) -> int | None:
-        """Ask how long a task's log is by now.
+        """Return the size of a task's log.
 
         Args:
             task_id: the task.
-            name: the log's name, as ``listTaskOutput`` tells it.
+            name: the log's name, as ``listTaskOutput`` returns it.
 
         Returns:
-            A Deferred of its size in bytes; None if there is no such log, or the hub's answer does
-            not tell.
+            A Deferred of its size in bytes; None if there is no such log or the hub does not say.
 
         Raises:
             HubFault, TransportError: as for any read.
@@ -604,8 +601,8 @@ class Connection(HubMethods):
     def session_id(self) -> int | None:
         """The id of the session, None while not logged in.
 
-        Setting it, :attr:`session_key` and :attr:`callnum` takes over a session that a login
-        elsewhere made; setting it to None forgets the session.
+        Set it, :attr:`session_key` and :attr:`callnum` to take over a session from a login
+        elsewhere; set it to None to forget the session.
         """
         return self.client.session.id if self.client.session else None
 
@@ -647,12 +644,12 @@ class Connection(HubMethods):
 
     @property
     def serverca(self) -> str | None:
-        """The profile's file or directory of authorities, None for the system's."""
+        """The profile's file or directory of CAs, None for the system's."""
         return self.settings.serverca
 
     @property
     def trustRoot(self) -> Any:  # noqa: N802 - Twisted's name
-        """The authorities that the hub's certificate is checked with, as Twisted takes them.
+        """The CAs that the hub's certificate is checked with, as Twisted takes them.
 
         Raises:
             BrokenConfiguration: ``serverca`` can't be read.
@@ -680,23 +677,22 @@ class Connection(HubMethods):
 
     @returns_deferred
     async def logout(self) -> None:
-        """End the session, where there is one. Calls may be made afterwards, anonymous ones.
+        """End the session, if there is one; anonymous calls still work.
 
         Raises:
-            TransportError: the hub could not be reached; the session is forgotten here all the
-                same.
+            TransportError: the hub could not be reached; the session is forgotten here anyway.
         """
         await self.client.logout()
 
     @returns_deferred
     async def close(self) -> None:
-        """Close the connections that are kept open. Calls may be made again afterwards."""
+        """Close the idle connections; calls still work."""
         await self.client.close()
 
     # Profiles and pages
 
     def lookup(self, profile: str, setting: str) -> str | None:
-        """Return a setting of a profile as text, None where it or the profile is not there.
+        """Return a setting of a profile as text, None without the setting or the profile.
 
         Raises:
             BrokenConfiguration: a configuration file can't be read.
@@ -714,7 +710,7 @@ class Connection(HubMethods):
             url: the address of a page of kojiweb.
 
         Returns:
-            A connection, or None where no profile has that host.
+            A connection, or None if no profile has that host.
 
         Raises:
             BrokenConfiguration: a configuration file can't be read.
@@ -726,7 +722,7 @@ class Connection(HubMethods):
             try:
                 profile = profiles.load(name)
             except ConfigurationError:
-                # Another profile's fault is no reason to refuse this page.
+                # A broken profile must not hide the others.
                 continue
             have = urlsplit(profile.weburl)
             path = have.path.rstrip("/") + "/"
@@ -737,7 +733,7 @@ class Connection(HubMethods):
 
     @returns_deferred
     async def from_web(self, url: str) -> Any:
-        """Read what a page of kojiweb shows.
+        """Return the object that a page of kojiweb shows.
 
         Args:
             url: the address of a page of a build, task, package, tag, user, channel, host, target,
@@ -745,7 +741,7 @@ class Connection(HubMethods):
 
         Returns:
             A Deferred of the object; None for another page, a malformed id, or white space in the
-            URL, and for what the hub does not have.
+            URL, and if the hub has no such object.
         """
         found = paths.parse_web_url(url)
         if found is None:

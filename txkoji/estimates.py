@@ -1,4 +1,4 @@
-"""How long builds take, from how long they took."""
+"""Estimate how long builds take from how long earlier ones took."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 class EstimateSource(HubConnection, Protocol):
-    """What estimates are asked through: a :class:`txkoji.Connection`."""
+    """The part of a :class:`txkoji.Connection` that estimates use."""
 
     def MultiCall(self) -> Any:  # noqa: N802 - a promised name
         """Return a multicall."""
@@ -29,10 +29,10 @@ class EstimateSource(HubConnection, Protocol):
 async def average_build_duration(
     connection: HubConnection, package: str
 ) -> datetime.timedelta | None:
-    """Say how long a package's builds take on average.
+    """Return how long a package's builds take on average.
 
-    The hub averages all builds that it made. Those of content generators it only imports: for a
-    container (a package ``bash-container``) it is the average of the last builds.
+    The hub averages the builds that it made itself. It only imports the builds of content
+    generators, so for a container (a package ``bash-container``) this averages its last builds.
 
     Args:
         connection: a :class:`txkoji.Connection`.
@@ -50,9 +50,9 @@ async def average_build_duration(
 async def average_build_durations(
     connection: EstimateSource, packages: Iterable[str]
 ) -> list[datetime.timedelta | None]:
-    """Say how long the builds of many packages take; see :func:`average_build_duration`.
+    """Return how long the builds of many packages take; see :func:`average_build_duration`.
 
-    All but containers are asked about in one multicall.
+    One multicall asks about all packages except containers.
 
     Args:
         connection: a :class:`txkoji.Connection`.

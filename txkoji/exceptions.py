@@ -30,7 +30,7 @@
     │   │   ├── LiveMediaError      1022
     │   │   └── NameValidationError 1024
     │   └── UnknownFault             any other code: 1 is an error of the hub's own Python
-    ├── KojiLoginException           no session could be had
+    ├── KojiLoginException           the login failed
     │   └── KDCUnreachable               (a TransportError, too)
     ├── TransportError               a request or its reply was lost
     │   ├── ConnectionFailed
@@ -54,14 +54,13 @@
     ├── ConfigurationError           a profile that can't be used (also a ValueError)
     │   ├── ProfileNotFound
     │   └── BrokenConfiguration
-    └── TaskError                    a task ended otherwise than CLOSED
+    └── TaskError                    a task FAILED or was CANCELED
         ├── TaskFailed
         └── TaskCanceled
 
-The numbers and parents of the hub's faults are Koji's own.
-A fault says that the hub understood the call and refused it; a :class:`TransportError` or
-:class:`ProtocolError` says that the hub's answer is unknown: that distinguishes an infrastructure
-problem from a package that does not build.
+The numbers and parents of the hub's faults are Koji's own. A fault means that the hub understood
+the call and refused it. A :class:`TransportError` or :class:`ProtocolError` means that the hub's
+answer is unknown. That distinguishes an infrastructure problem from a package that does not build.
 """
 
 from __future__ import annotations
@@ -141,7 +140,7 @@ class HubFault(KojiException):
     Attributes:
         code: the fault code, an int.
         text: the hub's own words, possibly empty.
-        method: the hub method that was called, or None where that is not known.
+        method: the hub method that was called, or None if unknown.
     """
 
     code: int = 0
@@ -157,13 +156,13 @@ class HubFault(KojiException):
 
     @property
     def unknown_method(self) -> str | None:
-        """The method that the hub, an older one perhaps, does not have; None for other faults."""
+        """The method that the hub lacks, perhaps because it is older; None for other faults."""
         found = _UNKNOWN_METHOD.search(self.text)
         return found.group(1) if found else None
 
     @property
     def is_unknown_argument(self) -> bool:
-        """Whether the hub, an older one perhaps, does not have an argument of the method."""
+        """Whether the hub lacks an argument of the method, perhaps because it is older."""
         return "got an unexpected keyword argument" in self.text
 
     def __str__(self) -> str:
@@ -175,19 +174,19 @@ class HubFault(KojiException):
 
 
 class GenericError(HubFault):
-    """The hub's plain refusal, and the parent of its more telling ones."""
+    """The hub's generic refusal, and the parent of the more specific ones."""
 
     code = 1000
 
 
 class LockError(GenericError):
-    """Another transaction holds what this one needs."""
+    """Another transaction holds a lock that this one needs."""
 
     code = 1001
 
 
 class AuthError(GenericError):
-    """The session, or what was offered to get one, is not accepted."""
+    """The hub does not accept the session, or the credentials for a new one."""
 
     code = 1002
 
@@ -217,7 +216,7 @@ class AuthLockError(AuthError):
 
 
 class AuthExpired(AuthError):
-    """The session is over its time and must be renewed."""
+    """The session has expired and must be renewed."""
 
     code = 1007
 
@@ -229,25 +228,25 @@ class SequenceError(AuthError):
 
 
 class RetryError(AuthError):
-    """The call was carried out before; its result is lost."""
+    """The call was already carried out; its result is lost."""
 
     code = 1009
 
 
 class PreBuildError(BuildError):
-    """Something before the build itself failed."""
+    """A step before the build itself failed."""
 
     code = 1010
 
 
 class PostBuildError(BuildError):
-    """Something after the build itself failed."""
+    """A step after the build itself failed."""
 
     code = 1011
 
 
 class BuildrootError(BuildError):
-    """The build root could not be made."""
+    """The build root could not be set up."""
 
     code = 1012
 
@@ -313,13 +312,13 @@ class LiveMediaError(GenericError):
 
 
 class GSSAPIAuthError(AuthError):
-    """Kerberos did not log the user in."""
+    """The login with Kerberos failed."""
 
     code = 1023
 
 
 class NameValidationError(GenericError):
-    """A name has characters that the hub does not take."""
+    """A name has characters that the hub does not accept."""
 
     code = 1024
 
@@ -367,24 +366,24 @@ def fault_from(code: int, text: str, *, method: str | None = None) -> HubFault:
     Args:
         code: the fault code that the hub sent.
         text: the fault text that the hub sent, possibly empty.
-        method: the method that was called, where known.
+        method: the method that was called, if known.
 
     Returns:
-        An instance of the class of that code, of :class:`UnknownFault` for any other.
+        An instance of the class for that code, or of :class:`UnknownFault`.
     """
     return FAULT_CLASSES.get(code, UnknownFault)(text, code=code, method=method)
 
 
 class KojiLoginException(KojiException):
-    """No session could be had. The message says what was tried and what to do."""
+    """The login failed. The message says what was tried and what to do."""
 
 
 class TransportError(KojiException):
-    """The request did not get to the hub, or no whole reply came back.
+    """The request did not reach the hub, or no complete reply came back.
 
     Attributes:
-        url: where the request went, without anything secret.
-        may_have_arrived: False only where it is certain that the hub did not get the request.
+        url: where the request went, without secrets.
+        may_have_arrived: False only if the hub certainly did not get the request.
     """
 
     def __init__(self, message: str, *, url: str = "", may_have_arrived: bool = True) -> None:
@@ -402,7 +401,7 @@ class RequestTimeout(TransportError):
 
 
 class TLSError(TransportError):
-    """The two sides did not agree on a secure connection. Sending again would not help."""
+    """No secure connection could be negotiated. A retry would not help."""
 
 
 class KDCUnreachable(KojiLoginException, TransportError):
@@ -435,7 +434,7 @@ class HTTPStatusError(TransportError):
 
 
 class UnknownOutcome(TransportError):
-    """Whether the hub has the task that was submitted could not be found out in time."""
+    """It could not be determined in time whether the hub has the submitted task."""
 
 
 class ProtocolError(KojiException):
@@ -443,7 +442,7 @@ class ProtocolError(KojiException):
 
 
 class NotXMLRPC(ProtocolError):
-    """The reply is not an XML-RPC response: a web page, say, or broken XML."""
+    """The reply is not an XML-RPC response, but a web page or broken XML."""
 
 
 class UnreadableReply(NotXMLRPC):
@@ -463,19 +462,19 @@ class ForbiddenXML(ProtocolError):
 
 
 class ReplyTooDeep(ForbiddenXML, UnreadableReply):
-    """A value in the hub's reply nests absurdly."""
+    """A value in the hub's reply is nested too deeply."""
 
 
 class TransferError(KojiException):
-    """A file did not get to the hub, or from it, whole."""
+    """A file did not get to or from the hub intact."""
 
 
 class BusError(KojiException):
     """A message broker can't be used.
 
     Attributes:
-        may_have_arrived: for a message that was to be published: False only where it is certain
-            that the broker does not have it.
+        may_have_arrived: for a message to publish: False only if the broker certainly does not have
+            it.
     """
 
     def __init__(self, message: str, *, may_have_arrived: bool = False) -> None:
@@ -488,7 +487,7 @@ class BrokerUnreachable(BusError):
 
 
 class BrokerRefusal(BusError):
-    """The broker answered, and said no: to the login, the queue, the exchange or the address."""
+    """The broker refused the login, the queue, the exchange or the address."""
 
 
 class MessageNotTaken(BusError):
@@ -496,7 +495,7 @@ class MessageNotTaken(BusError):
 
 
 class MalformedMessage(KojiException):
-    """A message of a bus has not the form that its sender gives it; it can never be used."""
+    """A bus message does not have its sender's documented form; it is permanently unusable."""
 
 
 class ConfigurationError(KojiException, ValueError):
@@ -512,7 +511,7 @@ class BrokenConfiguration(ConfigurationError):
 
 
 class TaskError(KojiException):
-    """A task ended otherwise than CLOSED.
+    """A task ended FAILED or CANCELED.
 
     Attributes:
         task_id: the task, an int.

@@ -22,7 +22,7 @@ async def gather(
         Their results, in order.
 
     Raises:
-        Exception: what the first of them, in order, failed with. The others are waited for.
+        Exception: what the first of them, in order, failed with. It waits for the others too.
     """
     started = [
         each if isinstance(each, Deferred) else Deferred.fromCoroutine(each) for each in awaited

@@ -1,4 +1,4 @@
-"""Lists of any length, a page at a time: what ``Connection.pages`` does."""
+"""Read lists of any length page by page, for ``Connection.pages``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Paging:
 
     Attributes:
         key: the members that number the rows, by which they are ordered.
-        has_options: the method takes ``queryOpts``; any other is called by ``filterResults``, for
-            which the hub makes the whole list each time.
+        has_options: the method takes ``queryOpts``. Any other is called through ``filterResults``,
+            for which the hub makes the whole list each time.
     """
 
     key: tuple[str, ...]
@@ -66,14 +66,14 @@ async def pages(
 ) -> AsyncIterator[Any]:
     """Read a list in pages, ordered by the ids of its rows; see ``Connection.pages``.
 
-    Each page begins with the last row of the one before. Where another row is there, rows have gone
-    meanwhile and moved the rest: earlier rows are read again until a known one is found. Rows that
-    are added come last, since their ids are higher.
+    Each page begins with the last row of the previous one. If another row is there, rows were
+    removed meanwhile and the rest moved: earlier rows are read again until a known one is found.
+    Rows that are added come last, since their ids are higher.
     """
     paging = PAGED.get(method) or Paging((), has_options=False)
     names = paging.key if key is None else (key,) if isinstance(key, str) else tuple(key)
     if not names:
-        raise ValueError(f"the rows of {method} have no known key: name one, as in key='id'")
+        raise ValueError(f"the rows of {method} have no known key: name one, such as key='id'")
     if size is None:
         size = PAGE_SIZE if paging.has_options else WHOLE_LIST_PAGE_SIZE
     if size < 2:

@@ -1,4 +1,4 @@
-"""Explicit multicalls: calls collected, sent together, each with a result of its own."""
+"""Explicit multicalls: collect calls, send them together, get a result for each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ __all__ = ["MultiCall", "MultiCallResults"]
 
 
 class MultiCallResults:
-    """The results of the calls, in their order; one of a call that failed raises its exception.
+    """The results of the calls, in their order; a failed call's raises its exception.
 
-    ``results[i]`` is one result. Iterating gives each, any number of times; after an exception,
-    the iterator resumes with the next call when it is asked again. ``next(results)`` goes through
-    them once.
+    ``results[i]`` is one result. Iterating gives each, any number of times; after an exception, the
+    iterator resumes with the next call when it is asked again. ``next(results)`` yields each once.
 
     Attributes:
         calls: the calls (:class:`txkoji.Call`).
@@ -62,7 +61,7 @@ class MultiCall(CollectedMethods):
 
     Args:
         client: sends them.
-        connection: what rich results ask further.
+        connection: the connection of rich results.
 
     Attributes:
         calls: the calls (:class:`txkoji.Call`) that are not sent yet.
@@ -84,8 +83,8 @@ class MultiCall(CollectedMethods):
         """Send the calls.
 
         Returns:
-            A Deferred of the results. It fails as a plain call does when a whole request fails; a
-            call that fails by itself shows when its result is asked for.
+            A Deferred of the results. It fails like a plain call if a whole request fails. If only
+            one call fails, accessing its result raises.
         """
         calls, self.calls = self.calls, []
         return self._send(calls)

@@ -1,4 +1,4 @@
-"""The names of builds and RPMs: text in, a frozen value out. Pure.
+"""Parse and compare the names of builds and RPMs. Pure.
 
 A build is named ``name-version-release`` (an NVR), an RPM ``name-version-release.arch`` (an NVRA).
 Only the name may hold a dash, so both are read from the right.
@@ -25,7 +25,7 @@ class NVR:
         name: the package's name.
         version: the version.
         release: the release, of a draft build with the suffix ``,draft_<build id>``.
-        epoch: the epoch, None where the text names none.
+        epoch: the epoch, None if the text names none.
     """
 
     name: str
@@ -74,7 +74,7 @@ def parse(text: object) -> NVR | None:
         text: any value.
 
     Returns:
-        The parts, or None where the value is not an NVR.
+        The parts, or None if the value is not an NVR.
 
     >>> parse("python3-requests-2.32.3-1.fc44")
     NVR(name='python3-requests', version='2.32.3', release='1.fc44', epoch=None)
@@ -105,7 +105,7 @@ def parse_rpm(text: object) -> NVRA | None:
             followed by ``@`` and the external repository that the RPM is from.
 
     Returns:
-        The parts, or None where the value is not the name of an RPM.
+        The parts, or None if the value is not the name of an RPM.
 
     >>> found = parse_rpm("https://koji.example.com/bash-5.2-1.fc44.x86_64.rpm")
     >>> found.nvr.name, found.arch

@@ -9,7 +9,7 @@ __all__ = ["Package"]
 
 
 class Package(RichObject):
-    """A package, as ``getPackage`` answers it."""
+    """A package, as ``getPackage`` returns it."""
 
     id: int
     name: str

@@ -1,6 +1,6 @@
-"""Koji profiles: configuration files in, a frozen :class:`Profile` out.
+"""Koji profiles: read configuration files into a frozen :class:`Profile`.
 
-The places, their order and the keys are those of Koji's own client. It knows nothing of hubs.
+The places, their order and the keys are those of Koji's own client.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Profile:
         user: the name for a login by password, or None.
         password: the password for it, or None. It is left out of the repr.
         cert: the client certificate with its key, or None.
-        cert_name: what messages call ``cert``, where its path means nothing to a reader; or None.
+        cert_name: what messages call ``cert`` if its path means nothing to the reader, or None.
         serverca: the CA file that the hub's certificate is checked with; None for the system's.
         no_ssl_verify: don't check the hub's certificate.
         principal: the Kerberos principal, or None.
         keytab: the keytab for it, or None. It is left out of the repr.
         ccache: the credential cache to use instead of the process's own, or None. Left out of the
             repr.
-        proxyuser: log in as this user, where the hub lets ours do that, or None.
+        proxyuser: act as this user, if the hub allows it, or None.
         timeout: seconds that a hub may take over one request. The default is 120, where Koji's own
             client waits for 12 hours.
         poll_interval: seconds between two looks at a watched task.
@@ -160,8 +160,8 @@ def load(
         system: the directory of the system's own.
 
     Raises:
-        ProfileNotFound: no file has the profile, or it names no server. The text says where was
-            looked and which profiles there are.
+        ProfileNotFound: no file has the profile, or it names no server. The text says where it
+            looked and which profiles exist.
         BrokenConfiguration: a file can't be read or parsed, or a value is of the wrong kind.
     """
     parser = _read(config, system)
@@ -213,7 +213,7 @@ def load(
     topurl = url("topurl", value("topurl"))
     if topurl is None and (pkgurl := url("pkgurl", value("pkgurl"))):
         topurl = pkgurl.removesuffix("/packages")
-    # What only Koji's own client uses must be right all the same: a mistake is said here as there.
+    # Settings that only Koji's own client uses are checked too: it reports such mistakes as well.
     for key in ("max_retries", "retry_interval", "offline_retry_interval", "upload_blocksize"):
         number(key)
     for key in ("anon_retry", "offline_retry", "use_fast_upload"):
@@ -230,7 +230,7 @@ def load(
         serverca=_path(
             section.get("serverca", raw=True), value("serverca"), "~/.koji/serverca.crt"
         ),
-        # Koji's own client takes any text for true here, "False" too; we take it as it is meant.
+        # Koji's own client takes any text as true here, "False" too; we read it as meant.
         no_ssl_verify=flag("no_ssl_verify"),
         principal=value("principal"),
         keytab=value("keytab"),
@@ -285,7 +285,7 @@ def usable_url(text: str, *, query: bool = False) -> str:
         query: whether it may have a query, which is kept.
 
     Raises:
-        ValueError: it is no such address; the text says why, and shows no user information.
+        ValueError: it is no such address; the text says why, without user or password.
     """
     shown = _USER_INFORMATION.sub("//***@", text)
     if any(character.isspace() or ord(character) < 32 for character in text):

@@ -1,6 +1,6 @@
 """What may be retried, when, and for how long. Pure: time comes in as numbers.
 
-Koji's own client sends again after any HTTP error, 401 and 404 too, 31 times at a constant pace.
+Koji's own client retries after any HTTP error, 401 and 404 too, 31 times at a constant pace.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether an error is transient: whether the hub is unreachable now.
+    """Return whether an error is transient: whether the hub is unreachable now.
 
     This is the one place that decides it. Final are only a fault of the hub, a TLS error, a
     redirect that is permanent or leads to the same path at the same host, and a status that calls
@@ -44,7 +44,7 @@ def _is_answer(status: int) -> bool:
 
 
 def was_not_carried_out(error: BaseException) -> bool:
-    """Tell whether the hub certainly did nothing, so that even a write may be sent again."""
+    """Return whether the hub certainly did nothing, so that even a write may be retried."""
     if isinstance(error, TransportError):
         return not error.may_have_arrived
     return isinstance(error, ServerOffline)
@@ -72,7 +72,7 @@ class RetryPolicy:
     def wait(
         self, error: BaseException, *, failures: int, elapsed: float, deadline: float, write: bool
     ) -> float | None:
-        """Decide what to do after a failed attempt.
+        """Return how long to wait after a failed attempt.
 
         Args:
             error: what the attempt failed with.

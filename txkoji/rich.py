@@ -1,4 +1,4 @@
-"""Which hub methods answer with rich objects: one table for calls and multicalls."""
+"""Which hub methods return rich objects: one table for calls and multicalls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _below(result: Any, connection: HubConnection) -> Any:
     if not isinstance(result, dict):
         return result
     found = {task["id"]: task for tasks in result.values() for task in tasks}
-    # A task is made by its parent: its id is the higher one.
+    # A parent makes its children, so their ids are higher than its own.
     return [make(Task, found[task_id], connection) for task_id in sorted(found)]
 
 
@@ -65,16 +65,13 @@ _FIRST_ARGUMENTS = {
     "getPackage": "name",
     "listBuilds": "package",
 }
-"""Names that programs give the first argument of a method by, beside the hub's own."""
+"""Keywords that programs use for the first argument of a method, besides the hub's own."""
 
 _ASK_FOR_REQUEST = frozenset({"getTaskInfo", "getTaskChildren", "getTaskDescendents"})
 
 
 def prepare(call: Call) -> Call:
-    """Return a call as it travels.
-
-    Tasks are always asked for with their requests.
-    """
+    """Return a call as it is sent: tasks are always asked for with their requests."""
     args, kwargs = tuple(call.args), dict(call.kwargs)
     alias = _FIRST_ARGUMENTS.get(call.method)
     if alias in kwargs and not args:
@@ -96,7 +93,7 @@ def prepare(call: Call) -> Call:
 
 
 def convert(method: str, result: Any, connection: HubConnection) -> Any:
-    """Return a method's result, rich where the table has the method."""
+    """Return a method's result, rich if the table has the method."""
     conversion = CONVERSIONS.get(method)
     if conversion is None:
         return result
@@ -106,9 +103,9 @@ def convert(method: str, result: Any, connection: HubConnection) -> Any:
 
 
 def is_empty_result(method: str, fault: HubFault) -> bool:
-    """Tell whether a fault only says that there is nothing: ``listBuilds`` of an unknown package.
+    """Return whether a fault means "no results": ``listBuilds`` of an unknown package.
 
-    Hubs before 1.27 took ids only and refused a name with a text of this kind.
+    Hubs before 1.27 took only ids and refused a name with such a text.
     """
     return (
         method == "listBuilds"

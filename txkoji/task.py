@@ -19,7 +19,7 @@ class NoDescendentsError(KojiException):
 
 
 class Task(TaskInfo, RichObject):
-    """A task, as ``getTaskInfo``, ``listTasks`` and the like answer it, its request included."""
+    """A task, as ``getTaskInfo``, ``listTasks`` and the like return it, with its request."""
 
     @property
     def url(self) -> str:
@@ -49,7 +49,7 @@ class Task(TaskInfo, RichObject):
         return [
             task
             for task in await self.connection.call("getTaskDescendents", self.id)
-            # A hub whose tasks go in a circle has the task below itself.
+            # On a hub with tasks that are each other's parents, a task would be below itself.
             if task.id != self.id
             and (method is None or task.method == method)
             and (state is None or task.state == state)
@@ -78,8 +78,8 @@ class Task(TaskInfo, RichObject):
             method: the method.
 
         Returns:
-            A Deferred of an aware UTC datetime: when the last started of them should end, an open
-            one before one that has ended; None where there is no estimate.
+            A Deferred of an aware UTC datetime: when the one that started last should end,
+            preferring an open one; None without an estimate.
 
         Raises:
             NoDescendentsError: no such task has started.
@@ -98,9 +98,9 @@ class Task(TaskInfo, RichObject):
         """Estimate when the task ends.
 
         Returns:
-            A Deferred of an aware UTC datetime: when it ended, for one that did; None where there
-            is no estimate or the task has not begun. A ``build`` begins with its first
-            ``buildArch``: its source RPM and its repo may take any time.
+            A Deferred of an aware UTC datetime: when the task ended or should end; None if it has
+            not started or there is no estimate. A ``build`` counts from its first ``buildArch``:
+            its source RPM and its repo may take any time.
         """
         if self.completed is not None:
             return self.completed

@@ -1,6 +1,7 @@
-"""What a task's struct says: its times, its state and its request by names. Pure.
+"""What a task's struct says: its times, state and parameters.
 
-A task of a watched tree is one of these; :class:`txkoji.task.Task` adds what asks the hub.
+Pure. The tasks of a watched tree are of this class; :class:`txkoji.task.Task` adds the methods that
+ask the hub.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class TaskParams(Munch):
 
 
 class TaskInfo(Munch):
-    """A task as ``getTaskInfo`` answers it, its request included."""
+    """A task as ``getTaskInfo`` returns it, with its request."""
 
     id: int
     method: str
@@ -95,17 +96,17 @@ class TaskInfo(Munch):
 
     @property
     def created(self) -> datetime.datetime | None:
-        """When the task was made, an aware UTC datetime."""
+        """When the task was created, an aware UTC datetime."""
         return moment(self.get("create_ts"), self.get("create_time"))
 
     @property
     def started(self) -> datetime.datetime | None:
-        """When a builder took the task up (the last time), an aware UTC datetime, or None."""
+        """When a builder (last) started the task, an aware UTC datetime, or None."""
         return moment(self.get("start_ts"), self.get("start_time"))
 
     @property
     def completed(self) -> datetime.datetime | None:
-        """When the task ended, an aware UTC datetime; None while it goes on."""
+        """When the task ended, an aware UTC datetime; None before."""
         return moment(self.get("completion_ts"), self.get("completion_time"))
 
     @property
@@ -123,9 +124,9 @@ class TaskInfo(Munch):
 
     @property
     def params(self) -> TaskParams | None:
-        """The task's parameters by their names; None where the request was not asked for.
+        """The task's parameters by name; None if the struct has no request.
 
-        The parameters of an unknown method have their positions for names (``'0'``, ``'1'``).
+        The parameters of an unknown method are named by position (``'0'``, ``'1'``).
         """
         request = self.get("request")
         if not isinstance(request, list):
@@ -156,7 +157,7 @@ class TaskInfo(Munch):
         return options if isinstance(options, dict) else {}
 
     def _first(self, *names: str) -> Any:
-        # An indirection image has all its parameters among its options.
+        # An indirection image has all its parameters in its options.
         params = self._options if self.get("method") == "indirectionimage" else self._params
         return next((params[name] for name in names if params.get(name) is not None), None)
 
@@ -167,9 +168,9 @@ class TaskInfo(Munch):
 
     @property
     def target(self) -> str | None:
-        """The name of the build target, None for a task that has none.
+        """The name of the build target, None without one.
 
-        Some tasks carry the id or the struct of a target: the id is given as text.
+        For tasks that hold the id or the struct of a target, it is the id as text.
         """
         return _name(self._first("target", "build_target", "target_info"))
 
@@ -180,7 +181,7 @@ class TaskInfo(Munch):
 
     @property
     def named_tag_id(self) -> int | None:
-        """The id of that tag where the task was given nothing but the id, else None."""
+        """The id of that tag if the task names it only by id, else None."""
         return self._tag_info if isinstance(self._tag_info, int) else None
 
     @property
@@ -189,7 +190,7 @@ class TaskInfo(Munch):
 
     @property
     def build_id(self) -> int | None:
-        """The id of the build that the task tags or tells of, or None."""
+        """The id of the build that the task tags or reports, or None."""
         value = self._first(*_BUILDS)
         if isinstance(value, dict):
             value = value.get("build_id", value.get("id"))
@@ -199,15 +200,15 @@ class TaskInfo(Munch):
     def arch(self) -> str | None:
         """The architecture that the task works for, such as that of a ``buildArch``.
 
-        For a task of no architecture it is the hub's column: ``noarch``, or which hosts may take
-        the task. None where the struct has no such column.
+        For a task without an architecture it is the hub's column: ``noarch``, or which hosts may
+        take the task. None if the struct lacks the column.
         """
         asked = self._first("arch")
         return asked if isinstance(asked, str) else self.get("arch")
 
     @property
     def arches(self) -> list[str]:
-        """The architectures that the task was told to build for; empty for those of the tag."""
+        """The architectures that the task was asked to build for; empty for those of the tag."""
         value = self._first("arches") or self._options.get("arch_override") or self._first("arch")
         if isinstance(value, str):
             return value.split()
@@ -215,9 +216,9 @@ class TaskInfo(Munch):
 
     @property
     def package(self) -> str | None:
-        """The name of the package that is built, as the source tells it, or None.
+        """The name of the package that is built, derived from the source, or None.
 
-        A container is built of a repository ``bash`` as the package ``bash-container``.
+        A container from a repository ``bash`` is the package ``bash-container``.
         """
         build = self._first(*_BUILDS)
         if isinstance(build, dict):
@@ -225,7 +226,7 @@ class TaskInfo(Munch):
         source = self._first(*_SOURCES, "name", "spec_url")
         task_info = self._first("task_info")
         if isinstance(task_info, list) and task_info:
-            # A virtual machine is named after what it builds for nobody: the source is inside.
+            # The name is that of a virtual machine; what it builds is in here.
             source = task_info[0]
         found = _package_of(source) if isinstance(source, str) else None
         if found is not None and self.get("method") == "buildContainer":
@@ -234,7 +235,7 @@ class TaskInfo(Munch):
 
 
 def _package_of(source: str) -> str | None:
-    """Return the name of the package that a source is of.
+    """Return the name of the package that a source builds.
 
     ``git://host/ceph?src#ref`` is the directory ``src`` of the repository ``ceph``, while other
     systems, and ``git://host/rpms/?bash``, have one directory for each package.

@@ -105,7 +105,7 @@ async def test_each_method(koji: Connection, hub: FakeHub) -> None:
 
 async def test_mistakes(koji: Connection) -> None:
     """What can't be paged is refused with what to do."""
-    with pytest.raises(ValueError, match="name one, as in key='id'"):
+    with pytest.raises(ValueError, match="name one, such as key='id'"):
         await anext(koji.pages("ourPlugin"))
     with pytest.raises(ValueError, match="two rows or more, not 1"):
         await anext(koji.pages("listTags", page_size=1))
