@@ -1,7 +1,7 @@
 """Ways to log in to a hub.
 
-Each way is a method name, arguments and a path below the endpoint. The transport shows the client
-certificate; the connection sends the call.
+Each way is a method name, arguments and a path below the endpoint. The transport presents the
+client certificate; the client sends the call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Login", "way_to_log_in"]
 
 
 SSL_PATH = "/ssllogin"
-"""Where the front end asks for a certificate or a ticket, and only there."""
+"""The only path at which the front end asks for a certificate or a ticket."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Login:
         args: its positional arguments. Left out of the repr: a password may be among them.
         kwargs: its named arguments.
         path: what is appended to the endpoint's path.
-        certificate: the file of the client certificate to show, where the way needs one.
-        kerberos: gets the token that the request carries, where the way needs one.
+        certificate: the file of the client certificate to present, if the way needs one.
+        kerberos: gets the token that the request carries, if the way needs one.
     """
 
     description: str

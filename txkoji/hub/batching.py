@@ -1,8 +1,8 @@
 """Many calls in one request: explicit multicalls, and look-ups of one reactor iteration.
 
 A program that looks up a thousand tasks at once costs its hub ten requests instead of a thousand,
-and no line of it changes. Only look-ups of a single object go this way: a call that is heavy for
-the hub would hold up all the others of its request.
+without a change. Only look-ups of a single object are batched: a heavy call would hold up all the
+others of its request.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ __all__ = ["Batcher", "batches", "multicall", "results_of"]
 
 MAX_CALLS = 100
 MAX_BYTES = 2 << 20
-"""Half of the 4 MiB that a hub takes in one request."""
+"""Half of the 4 MiB that a hub accepts in one request."""
 
 Sending = Coroutine[Deferred[Any], Any, list[Any]]
 
 
 def batches(weighed: Iterable[tuple[Call, int]]) -> Iterator[list[Call]]:
-    """Cut calls into requests of at most 100, each well under what a hub takes.
+    """Split calls into requests of at most 100, each well below a hub's limit.
 
     Args:
-        weighed: the calls, each with the bytes that it takes.
+        weighed: the calls, each with its size in bytes.
     """
     batch: list[Call] = []
     size = 0
@@ -60,7 +60,7 @@ def results_of(batch: Sequence[Call], reply: Any) -> list[Any]:
         For each call its plain result, or the exception that it failed with.
 
     Raises:
-        NotXMLRPC: the reply is none to this batch.
+        NotXMLRPC: the reply does not fit this batch.
     """
     if not isinstance(reply, list) or len(reply) != len(batch):
         raise NotXMLRPC("the hub answered a multiCall with another number of results")
@@ -77,12 +77,12 @@ def _result(method: str, entry: Any) -> Any:
 
 
 class Batcher:
-    """Gathers the look-ups of one reactor iteration.
+    """Collects the look-ups of one reactor iteration.
 
     Args:
-        clock: ends the iteration.
-        send_one: sends a call that travels alone, given with its encoded form.
-        send_batch: sends several in one request; gives a result or an exception for each.
+        clock: schedules the end of the iteration.
+        send_one: sends a single call, which is passed with its encoded form.
+        send_batch: sends several in one request; returns a result or an exception for each.
     """
 
     def __init__(
@@ -94,18 +94,18 @@ class Batcher:
         self._clock = clock
         self._send_one = send_one
         self._send_batch = send_batch
-        # The calls to send, and each as it would travel alone.
+        # The calls to send, each with its encoded form.
         self._waiting: dict[Deferred[Any], tuple[Call, bytes]] = {}
 
     def add(self, call: Call) -> Deferred[Any]:
-        """Make a look-up at the end of this iteration.
+        """Send a look-up at the end of this iteration.
 
         Returns:
             A Deferred of the plain result, or of the call's own exception. Cancelling it before the
-            end of the iteration takes the call back; afterwards, it gives up the answer.
+            end of the iteration withdraws the call; afterwards, it discards the answer.
 
         Raises:
-            ValueError: an argument can't be sent. The other look-ups are not touched by that.
+            ValueError: an argument can't be sent. The other look-ups are unaffected.
         """
         body = call.encode()
         if not self._waiting:
@@ -137,7 +137,7 @@ class Batcher:
 
     def _answer(self, outcomes: list[Any], answers: list[Deferred[Any]]) -> None:
         for answer, outcome in zip(answers, outcomes, strict=True):
-            # One that was cancelled meanwhile has its answer.
+            # A cancelled one has been answered already.
             if answer.called:
                 continue
             if isinstance(outcome, Exception):

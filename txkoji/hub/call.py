@@ -1,4 +1,4 @@
-"""A call of a hub method: one frozen value from where it is made to where it is encoded. Pure."""
+"""A call of a hub method: one frozen value from the caller to the encoder. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Call:
 
     @classmethod
     def of(cls, method: str, /, *args: Any, **kwargs: Any) -> Call:
-        """Make a call as it is written: ``Call.of("getTag", "f44", strict=True)``."""
+        """Make a call the way it is written: ``Call.of("getTag", "f44", strict=True)``."""
         return cls(method, args, kwargs)
 
     @property
@@ -54,25 +54,25 @@ class Call:
         )
 
     def encode(self) -> bytes:
-        """Return the body of the request that carries the call alone.
+        """Return the body of a request with this one call.
 
         Raises:
-            ValueError: an argument can't travel; see :func:`txkoji.hub.xmlrpc.encode_call`.
+            ValueError: an argument can't be encoded; see :func:`txkoji.hub.xmlrpc.encode_call`.
         """
         return encode_call(self.method, self.args, self.kwargs)
 
     def multicall_entry(self) -> dict[str, Any]:
-        """Return the struct that carries the call inside a ``multiCall``."""
+        """Return the struct for the call inside a ``multiCall``."""
         params = list(self.args)
         if self.kwargs:
             params.append({**self.kwargs, STARSTAR: True})
         return {"methodName": self.method, "params": params}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the call as values that JSON holds, if its arguments are such values."""
+        """Return the call as a JSON value, if its arguments are JSON values."""
         return {"method": self.method, "args": list(self.args), "kwargs": dict(self.kwargs)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Call:
-        """Make a call of what :meth:`to_json` gave."""
+        """Return the call that :meth:`to_json` stored."""
         return cls(stored["method"], tuple(stored["args"]), dict(stored["kwargs"]))

@@ -27,14 +27,16 @@ __all__ = ["HubClient"]
 
 
 class HubClient:
-    """Talks to one hub. Results are plain: structs are :class:`munch.Munch`, nothing is richer.
+    """Talks to one hub.
+
+    Results are plain: structs are :class:`munch.Munch`, never richer objects.
 
     Args:
         profile: where the hub is and how to log in.
         reactor: the reactor.
         limits: how long a call may take, and how large its reply may be.
         anonymous_reads: send reads outside of the session, in parallel.
-        batching: let look-ups of one reactor iteration travel together.
+        batching: send look-ups of one reactor iteration together.
         retry: how long to wait between attempts.
         agent: sends the requests, instead of an Agent of our own.
 
@@ -88,14 +90,14 @@ class HubClient:
 
     @property
     def statistics(self) -> RequestStatistics:
-        """Counts of the requests so far, to be read only."""
+        """Counts of the requests so far; read-only."""
         return self._requester.statistics
 
     @property
     def trouble_since(self) -> float | None:
-        """When the first of the attempts began that were not answered since, None for none.
+        """Since when no attempt was answered, None if the last one was.
 
-        In seconds since the epoch, by the reactor's clock.
+        It is the start of the first of them, in seconds since the epoch by the reactor's clock.
         """
         return self._requester.trouble_since
 
@@ -109,16 +111,16 @@ class HubClient:
     async def send(self, call: Call, number: CallNumber | None = None) -> Any:
         """Send a call and return its plain result.
 
-        A read is sent again, until the deadline, when the network, the front end or an offline hub
-        is the reason that it failed. A write is sent again only when it is certain that the hub did
-        not carry it out, or where doing it twice does the same (``cancelTask``).
+        A read that fails because of the network, the front end or an offline hub is retried until
+        the deadline. A write is retried only if the hub certainly did not carry it out, or if doing
+        it twice does the same (``cancelTask``).
 
         Args:
             call: the call.
-            number: the call number of a write that is sent again: that of the first time.
+            number: the call number of a write that is retried: that of its first attempt.
 
         Raises:
-            HubFault: the hub refused; the class tells why.
+            HubFault: the hub refused; the class says why.
             TransportError: the hub could not be reached, or not in time.
             ProtocolError: what came back is not a hub's reply.
             ValueError: an argument can't be sent.
@@ -128,17 +130,17 @@ class HubClient:
         return await self._send(call, call.encode(), number)
 
     def batcher(self) -> Batcher:
-        """Return what lets any reads of one reactor iteration travel together, light or not."""
+        """Return a batcher for any reads of one reactor iteration, light or not."""
         return Batcher(self.reactor, self._send, self._send_batch)
 
     async def send_all(self, calls: Sequence[Call]) -> list[Any]:
-        """Send calls in as few requests as a hub takes; each request is one transaction there.
+        """Send calls in as few requests as a hub accepts; each request is one transaction there.
 
         Returns:
             For each call its plain result, or the exception that it failed with.
 
         Raises:
-            KojiException: a request as a whole failed, as a plain call does.
+            KojiException: a whole request failed, like a plain call.
         """
         results: list[Any] = []
         for batch in batches([(call, len(call.encode())) for call in calls]):
@@ -158,7 +160,7 @@ class HubClient:
     async def _route(
         self, request: Request, *, outside: bool, number: CallNumber | None = None
     ) -> Any:
-        """Send a request inside the session, where there is one and it need not stay outside."""
+        """Send a request inside the session, if there is one and the call belongs there."""
         if self.session is None or (outside and self._anonymous_reads):
             return await self._requester.send(request, queued=True)
         return await self._through_session(self.session, request, number)
@@ -166,7 +168,7 @@ class HubClient:
     async def _through_session(
         self, session: Session, request: Request, number: CallNumber | None = None
     ) -> Any:
-        """Send a request when it is its turn in the session; renew a session that ran out."""
+        """Send a request when it is its turn in the session; renew an expired session."""
         await session.queue.acquire()
         try:
             try:
@@ -176,8 +178,8 @@ class HubClient:
                     await self._renew(session, fault)
                 elif not (request.repeatable and isinstance(fault, RetryError)):
                     raise
-            # The hub refused the call before it looked at it: even a write may be sent again. Or it
-            # was done and its reply was lost: asked once more, the hub gives the same reply.
+            # Either the hub refused the call without looking at it, so even a write may be retried;
+            # or it was done and its reply lost, and the hub repeats that reply.
             return await self._in_session(session, request, number)
         finally:
             session.queue.release()
@@ -185,7 +187,7 @@ class HubClient:
     async def _in_session(
         self, session: Session, request: Request, number: CallNumber | None = None
     ) -> Any:
-        """Send a request of a session, whose queue is held."""
+        """Send a request of a session; the caller holds its queue."""
         callnum = session.take_callnum(number or CallNumber())
         return await self._requester.send(
             request.carried(session.query(callnum), session.headers(callnum))
@@ -194,7 +196,7 @@ class HubClient:
     # Files
 
     async def send_chunk(self, query: str, chunk: bytes) -> Any:
-        """Send a piece of a file, and return what the hub says of it.
+        """Send a piece of a file, and return the hub's answer.
 
         A piece may be sent again: it goes to the same place.
 
@@ -224,7 +226,7 @@ class HubClient:
         await self._requester.receive(url, offset, sink)
 
     def pause_after(self, error: KojiException, failures: int, since: float) -> float | None:
-        """Return the seconds until a transfer is tried again, None to give up.
+        """Return the seconds until a transfer is retried, None to give up.
 
         Args:
             error: what the last attempt failed with.
@@ -265,11 +267,10 @@ class HubClient:
 
     @returns_deferred
     async def logout(self) -> None:
-        """End the session, where there is one. Anonymous calls may be made afterwards.
+        """End the session, if there is one; anonymous calls still work.
 
         Raises:
-            TransportError: the hub could not be reached; the session is forgotten here all the
-                same.
+            TransportError: the hub could not be reached; the session is forgotten here anyway.
         """
         session, self.session = self.session, None
         if session is None:
@@ -279,12 +280,12 @@ class HubClient:
             request = Request("logout", encode_call("logout"), repeatable=True)
             await self._in_session(session, request)
         except AuthError:
-            # It had run out: that is what was wanted.
+            # It had expired: as good as a logout.
             return
         finally:
             session.queue.release()
 
     @returns_deferred
     async def close(self) -> None:
-        """Close the connections that are kept open. Calls may be made again afterwards."""
+        """Close the idle connections; calls still work."""
         await self._transport.close()

@@ -1,4 +1,4 @@
-"""What we log in with, and when it runs out."""
+"""What we log in with, and when it expires."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Credential:
 
     Attributes:
         kind: ``certificate``, ``keytab`` or ``ticket``.
-        name: whom it is for, or its file; nothing secret.
+        name: its owner, or its file; nothing secret.
         expires: when it expires, in seconds since the epoch; None if it does not, or that is
             unknown.
         problem: why it can't be used now, in one line; None if it can.
@@ -37,13 +37,13 @@ class Credential:
 def certificate_credential(
     path: str, setting: str, owner: str, *, key: str | None = None, shown: str | None = None
 ) -> Credential:
-    """Read when a client certificate expires; see :func:`txkoji.hub.tls.read_client_certificate`.
+    """Return the credential for a client certificate.
 
     Args:
         path: the PEM file.
         setting: the setting that names the file, for messages.
         owner: whose setting that is.
-        key: the file with the key, where ``path`` does not hold it.
+        key: the file with the key, if ``path`` does not hold it.
         shown: what messages call ``path``, by default its own name.
     """
     try:
@@ -58,7 +58,7 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
 
     Args:
         profile: the profile.
-        reactor: runs what blocks in its thread pool: a keytab is tried at the KDC.
+        reactor: its thread pool runs what blocks: a keytab is tried at the KDC.
     """
     if profile.authtype == "noauth":
         return []
@@ -66,7 +66,7 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
         way = way_to_log_in(profile)
     except KojiLoginException as error:
         kind = "certificate" if profile.authtype == "ssl" else "ticket"
-        # A profile that only reads names nothing to log in with.
+        # A profile that only reads needs no credentials.
         return [] if profile.authtype is None else [Credential(kind, "", problem=str(error))]
     if way.certificate is not None:
         owner = f"the Koji profile {profile.name!r}"

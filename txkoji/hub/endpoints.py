@@ -1,4 +1,4 @@
-"""Where a hub's connections lead: straight or by a proxy, with the TLS that a profile wants."""
+"""Endpoints of a hub's connections: direct or through a proxy, with the profile's TLS settings."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ MAX_PROXY_ANSWER = 16 * 1024
 
 @implementer(IStreamClientEndpoint)
 class _WithoutDelay:
-    """Connects without a word in the log, and lets what is written leave at once.
+    """Connects without log lines, and sets TCP_NODELAY.
 
-    The head and the body of a request are written one after the other: the kernel would hold back
-    the end of the body until the hub has acknowledged what came before. A factory makes one
-    connection, and would log its own start and end.
+    The head and the body of a request are written one after the other: the kernel would delay the
+    end of the body until the hub has acknowledged the start. Each factory makes one connection, and
+    would log its own start and stop.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
@@ -59,7 +59,7 @@ class _WithoutDelay:
 
 
 class _TunnelProtocol(Protocol):
-    """Asks a proxy for a tunnel (RFC 9110, 9.3.6), and is a pipe for the inner protocol then."""
+    """Asks a proxy for a tunnel (RFC 9110, 9.3.6), then is a pipe for the inner protocol."""
 
     def __init__(self, factory: IProtocolFactory, proxy: Proxy, target: bytes) -> None:
         self.opened: Deferred[IProtocol] = Deferred(lambda _: self._abort())
@@ -149,7 +149,7 @@ class _TunnelFactory(Factory):
 
 @implementer(IStreamClientEndpoint)
 class _Tunnel:
-    """Connects to a host through a proxy that tunnels."""
+    """Connects to a host through a proxy's tunnel."""
 
     def __init__(
         self, endpoint: IStreamClientEndpoint, proxy: Proxy, target: bytes, clock: Any
@@ -187,7 +187,7 @@ class Endpoints:
     Args:
         reactor: the reactor.
         profile: the TLS settings.
-        certificate: the client certificate to show; None for none.
+        certificate: the client certificate to present, or None.
     """
 
     def __init__(

@@ -18,8 +18,8 @@ __all__ = ["Exchange", "Kerberos"]
 SPNEGO = "1.3.6.1.5.5.2"
 """The OID of SPNEGO, by which HTTP's Negotiate (RFC 4559) selects Kerberos."""
 
-# SPNEGO replaces Kerberos' error codes by numbers of its own, which differ from run to run: only
-# the texts, of MIT's library and of Heimdal's, tell one error from another.
+# SPNEGO replaces Kerberos' error codes with numbers of its own, which differ from run to run: only
+# the texts of MIT's and Heimdal's libraries distinguish the errors.
 _UNREACHABLE = re.compile(
     r"cannot contact any KDC|cannot resolve network address for KDC|unable to reach any KDC"
     r"|service is not available that is required",
@@ -43,11 +43,11 @@ class Exchange:
     def check(self, answer: bytes) -> None:
         """Check the hub's answer to the token, which proves that it holds the service's key.
 
-        A hub may leave the answer out: TLS has proved its identity by then, and Koji's own client
-        never checks it.
+        A hub may omit the answer: TLS has already proved its identity, and Koji's own client never
+        checks it.
 
         Raises:
-            KojiLoginException: the answer is not that service's.
+            KojiLoginException: the answer is not from that service.
         """
         import gssapi
 
@@ -72,7 +72,7 @@ class Kerberos:
     in the memory of this process.
 
     Attributes:
-        principal: the client's principal; None for the one of the credential cache or the keytab.
+        principal: the client's principal; None for that of the credential cache or the keytab.
         keytab: the path of a keytab with its key, or None. It is left out of the repr.
         ccache: the credential cache to use instead of the process's own, or None.
     """
@@ -92,7 +92,7 @@ class Kerberos:
             host: the name of the hub's host; the service is ``HTTP/host``.
 
         Returns:
-            The token to send, and the means to check the answer.
+            The exchange, with the token to send.
 
         Raises:
             KDCUnreachable: no KDC answers.
@@ -126,7 +126,7 @@ class Kerberos:
     def lifetime(self) -> float | None:
         """Return for how many seconds our ticket is valid. Blocks while it asks the KDC.
 
-        A keytab is tried at the KDC, whatever tickets it has given before.
+        A keytab is tried at the KDC, even if we have tickets from it.
 
         Returns:
             Seconds; None for a ticket that never expires.

@@ -1,4 +1,4 @@
-"""Log in to a hub, and renew a session that has run out."""
+"""Log in to a hub, and renew an expired session."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ from txkoji.profiles import Profile
 __all__ = ["Authenticator"]
 
 Send = Callable[[Request], Awaitable[Any]]
-"""Sends a request: on its own, or inside the session that it renews."""
+"""Sends a request, outside of a session or inside the one that it renews."""
 
 
 class _NegotiateAnswer:
-    """What a hub answers to a login by ticket, in a header of its reply (RFC 4559).
+    """A hub's answer to a login with a ticket, in a header of its reply (RFC 4559).
 
     Attributes:
-        token: the answer; None where the hub gave none.
+        token: the answer; None if the hub gave none.
     """
 
     def __init__(self) -> None:
         self.token: bytes | None = None
 
     def take(self, headers: Headers) -> None:
-        """Look at the headers of the reply."""
-        # A header may hold any bytes: it is read as such.
+        """Read the headers of the reply."""
+        # A header may hold any bytes.
         for value in headers.getRawHeaders(b"WWW-Authenticate") or []:
             scheme, _, encoded = value.partition(b" ")
             if scheme.lower() == b"negotiate" and encoded.strip():
                 try:
                     self.token = base64.b64decode(encoded)
                 except binascii.Error:
-                    # The check of an empty answer says that it is none of the service.
+                    # Checking the empty answer then says that it is not from the service.
                     self.token = b""
 
 
@@ -65,7 +65,7 @@ class Authenticator:
         profile: says how to log in.
         reactor: runs what may block in a thread.
         timeout: seconds that a Kerberos KDC may take.
-        show_certificate: lets the requests that follow show a client certificate, or none.
+        show_certificate: makes later requests present a client certificate, or none.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Authenticator:
         """Return a new session.
 
         Args:
-            send: sends a request on its own.
+            send: sends a request outside of a session.
 
         Raises:
             KojiLoginException: it did not work; the text says what was tried and what to do.
@@ -93,17 +93,17 @@ class Authenticator:
         return Session(*await self._log_in(await self._way(), send))
 
     async def renew(self, session: Session, fault: HubFault, send: Send, send_inside: Send) -> None:
-        """Let a session that has run out continue, under its own id where the hub does that.
+        """Renew an expired session, under the same id if the hub supports that.
 
         Args:
-            session: the session; it takes what the hub gives.
-            fault: what the hub said of the session.
-            send: sends a request on its own.
+            session: the session, which is updated.
+            fault: the hub's fault about the session.
+            send: sends a request outside of a session.
             send_inside: sends a request inside the session.
 
         Raises:
             KojiLoginException: as for :meth:`log_in`.
-            TransportError: the hub could not be reached; a call that waits for this was not sent.
+            TransportError: the hub could not be reached; the call that waits for this was not sent.
         """
         try:
             way = await self._way()
@@ -111,18 +111,18 @@ class Authenticator:
                 try:
                     reply = await self._log_in(way.renewal(), send_inside)
                 except KojiLoginException:
-                    # A hub before 1.32 can't renew, and none can renew a session that was closed.
+                    # Hubs before 1.32 can't renew, and none can renew a closed session.
                     reply = await self._log_in(way, send)
             else:
                 reply = await self._log_in(way, send)
         except TransportError as error:
-            # The login failed: the call that waits for it did not get to the hub.
+            # The login failed: the call that waits for it did not reach the hub.
             error.may_have_arrived = False
             raise
         session.renewed(*reply)
 
     async def _way(self) -> Login:
-        """Choose how to log in, and show the client certificate if that is how."""
+        """Choose how to log in, and present the client certificate if that needs it."""
         way = way_to_log_in(self._profile)
         certificate = None
         if way.certificate is not None:
@@ -171,7 +171,7 @@ class Authenticator:
         return number, key, bool(given.get("header-auth"))
 
     async def _negotiate(self, kerberos: Kerberos) -> Exchange:
-        """Begin a login by ticket (RFC 4559). A slow KDC blocks only a thread."""
+        """Begin a login with a ticket (RFC 4559); a slow KDC blocks only a thread."""
         host = urlsplit(self._profile.server).hostname or ""
         getting = deferToThreadPool(
             self._reactor, self._reactor.getThreadPool(), kerberos.begin, host

@@ -1,7 +1,7 @@
-"""The table of hub methods: which only read, which write, which are about the session.
+"""The table of hub methods: which only read, which write, which are about the session. Data.
 
-Data. The names are those of Koji's hub (1.36) and its plugins. What the table does not know counts
-as a write: a plugin's method may do anything.
+It has the methods of Koji's hub (1.36) and its plugins. An unknown method counts as a write: a
+plugin's method may do anything.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Kind(Enum):
     """What a method does to the hub."""
 
     READ = "read"
-    """Changes nothing: may be sent anonymously, in parallel, and again."""
+    """Changes nothing: may be sent anonymously, in parallel, and retried."""
     WRITE = "write"
-    """Changes something: one at a time, with a call number, never again blindly."""
+    """Changes something: sent one at a time, with a call number, never retried blindly."""
     SESSION = "session"
-    """Is about the session itself: sent inside it."""
+    """Concerns the session itself: sent inside it."""
 
 
 SESSION_METHODS = frozenset(
@@ -200,7 +200,7 @@ SESSION_READS = frozenset(
         "showSession",
     ]
 )
-"""Methods about the session that change nothing: they may be sent again."""
+"""Methods about the session that change nothing: they may be retried."""
 
 IDEMPOTENT_WRITES = frozenset(
     [
@@ -210,7 +210,7 @@ IDEMPOTENT_WRITES = frozenset(
         "setTaskPriority",
     ]
 )
-"""Writes that do the same, and answer the same, when they are done twice: they may be repeated."""
+"""Idempotent writes, which also give the same answer again: they may be retried."""
 
 POINT_LOOKUPS = frozenset(
     [
@@ -230,7 +230,7 @@ POINT_LOOKUPS = frozenset(
         "taskFinished",
     ]
 )
-"""Reads of one row by its key: so light that many may travel together."""
+"""Reads of one row by its key: so light that many may be batched."""
 
 
 def kind(method: str) -> Kind:

@@ -26,10 +26,11 @@ class Proxy:
     """A forward proxy.
 
     Attributes:
-        scheme: how it is spoken to, ``http`` or ``https``.
+        scheme: how to talk to it, ``http`` or ``https``.
         host: its host.
         port: its port.
-        credentials: the value of ``Proxy-Authorization``, None for none. It appears in no text.
+        credentials: the value of ``Proxy-Authorization``, or None. Left out of the repr and of
+            messages.
     """
 
     scheme: str
@@ -46,8 +47,8 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | Non
 
     Args:
         url: the address.
-        proxies: the proxies by scheme, and under ``no`` the hosts that need none; by default what
-            the environment says.
+        proxies: the proxies by scheme, and under ``no`` the hosts that need none; by default those
+            of the environment.
 
     Raises:
         BrokenConfiguration: the environment names a proxy that can't be used.

@@ -1,4 +1,4 @@
-"""Read what a hub answered into the types that a caller relies on. Total: any value may come in."""
+"""Check that a hub's answer has the type that the caller relies on. Any value may come in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from txkoji.exceptions import ProtocolError
 __all__ = ["a_struct", "an_id", "structs"]
 
 QUOTED = 80
-"""Characters of an odd answer that a message shows."""
+"""How many characters of an odd answer a message shows."""
 
 
 def an_id(value: Any, method: str) -> int:

@@ -1,4 +1,4 @@
-"""One request to a hub, sent until it gets there: attempts, pauses, the deadline."""
+"""One request to a hub, retried until it is answered: attempts, pauses, the deadline."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Limits:
 
     Attributes:
         deadline: seconds that a call and its retries may take in all.
-        request_timeout: seconds until one reply begins, and that nothing may come inside it.
-        max_reply_bytes: the largest reply that is taken.
-        at_once: requests outside of a session that are in flight at a time; the others wait in
-            order. A hub has some hundred processes for everybody, and this process as many sockets
-            as the system lets it have.
-        first_deadline: the deadline as long as the hub has never answered and takes no connection;
-            None for none but ``deadline``.
+        request_timeout: seconds until a reply begins, and between two pieces of it.
+        max_reply_bytes: the largest reply that is accepted.
+        at_once: requests outside of a session that are in flight at a time; the others queue. A hub
+            has some hundred processes for all its users, and this process a limited number of
+            sockets.
+        first_deadline: the deadline while the hub has never answered and takes no connection; None
+            for ``deadline``.
         silence: seconds after which a hub that has answered nothing while a request is in flight
             counts as unreachable; the request itself is waited for until its own limits.
     """
@@ -51,7 +51,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent to a hub, apart from the session that carries it.
+    """A request to a hub, without what a session adds to it.
 
     Attributes:
         method: the hub method, for messages.
@@ -60,7 +60,7 @@ class Request:
         path: what is appended to the endpoint's path.
         query: the query string; it may hold a session.
         headers: further headers; they may hold a session.
-        on_headers: is given the headers of the reply.
+        on_headers: called with the headers of the reply.
     """
 
     method: str
@@ -113,20 +113,20 @@ class _Silence:
 
 
 class Requester:
-    """Sends requests to one hub, each until it is answered or its deadline is over.
+    """Sends requests to one hub, each until it is answered or its deadline expires.
 
     Args:
         url: the hub's endpoint.
         transport: sends one attempt.
-        reactor: for pauses.
-        limits: how long and how much.
+        reactor: times the pauses.
+        limits: the limits of time and size.
         retry: how long to wait between attempts.
 
     Attributes:
         trouble: why the hub is unreachable, None if the last attempt was answered. A hub that takes
             requests and answers none is unreachable, too.
         statistics: counts the requests.
-        trouble_since: when the first of the attempts began that were not answered since, by the
+        trouble_since: since when no attempt was answered (the start of the first of them), by the
             reactor's clock; None if the last attempt was answered.
         heard_at: when the hub last began to answer, by the reactor's clock, or None.
         reactor: the reactor.
@@ -154,13 +154,13 @@ class Requester:
 
         Args:
             request: the request.
-            queued: wait for one of the slots that limit how many requests are in flight. That wait
-                counts for no deadline. A session has a queue of its own instead.
+            queued: wait for one of the slots that limit the requests in flight; that wait counts
+                for no deadline. A session has its own queue instead.
 
         Raises:
             HubFault: the hub refused.
-            TransportError: the request or its reply was lost, until the deadline.
-            ProtocolError: what came back is no hub's reply.
+            TransportError: the request or its reply was lost until the deadline expired.
+            ProtocolError: what came back is not a hub's reply.
         """
         query = f"?{request.query}" if request.query else ""
         url = f"{self._url}{request.path}{query}"
@@ -184,7 +184,7 @@ class Requester:
                 failures += 1
                 broken = isinstance(error, ConnectionFailed) and error.may_have_arrived
                 if broken and failures == 1 and request.repeatable:
-                    # A kept connection that the front end had just closed: try a fresh one at once.
+                    # The front end had just closed an idle connection: try a fresh one at once.
                     self.statistics.retries += 1
                     continue
                 self._set_trouble(error if is_passing(error) else None, began)
@@ -195,7 +195,7 @@ class Requester:
             await deferLater(self.reactor, pause, lambda: None)
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
-        """Send a request once; the reply must be whole before the deadline."""
+        """Send a request once; the reply must be complete before the deadline."""
         limits = self.limits
         sent = self.reactor.seconds()
         self.statistics.sent(sent)
@@ -220,7 +220,7 @@ class Requester:
             )
         )
         try:
-            # A little later than the limits inside, which say more of what went wrong.
+            # A little later than the inner limits, whose errors say more.
             result = await attempt.addTimeout(left + 0.05, self.reactor)
         except HubFault as fault:
             self._was_answered = True
@@ -245,7 +245,7 @@ class Requester:
         self.statistics.took(now - sent, now)
 
     def _set_trouble(self, trouble: KojiException | None, began: float | None = None) -> None:
-        """Keep why the hub is unreachable, or that it is not; log when that begins and ends."""
+        """Set why the hub is unreachable, None if it is not; log when that begins and ends."""
         now = self.reactor.seconds()
         if trouble is not None and self.trouble is None:
             self.trouble_since = began
@@ -268,7 +268,7 @@ class Requester:
             self._set_trouble(RequestTimeout(words, url=self._url), sent)
 
     def _is_wrong_address(self, error: KojiException, start: float, pause: float) -> bool:
-        """Tell whether to give a hub up that has never answered and takes no connection."""
+        """Return whether to give up on a hub that has never answered and takes no connection."""
         limit = self.limits.first_deadline
         if limit is None or self._was_answered:
             return False

@@ -1,9 +1,8 @@
-"""A fast parser for the one XML shape in which a hub writes its replies.
+"""A fast parser for the exact XML in which a hub writes its replies. Pure.
 
-Python's marshaller, which every hub uses, writes each value in the same way to the last line feed.
-What has exactly that shape is read here by regular expressions, several times as fast as an XML
-parser does it. At the first thing that has not, an XML parser goes on from there: the
-scanner tells what it has read, and which elements are open. Pure.
+Every hub uses Python's marshaller, which writes each value in the same way, to the last line feed.
+Regular expressions read that several times as fast as an XML parser. At the first deviation an XML
+parser takes over: the scanner says what it has read and which elements are open.
 """
 
 from __future__ import annotations
@@ -17,15 +16,16 @@ HEAD = "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
 TAIL = "</param>\n</params>\n</methodResponse>\n"
 
 LIMIT = 64 * 1024
-"""Characters of an incomplete value. Each new piece makes the scanner start over at its beginning;
-beyond this limit an XML parser, which does not start over, is faster."""
+"""Characters of an incomplete value. At each new piece the scanner rereads it from its start;
+beyond this limit an XML parser, which does not, is faster.
+"""
 
-# Without what needs an XML parser: markup, references, line ends to be normalized, and what XML
-# does not allow.
+# Excludes what needs an XML parser: markup, references, line ends to normalize, and characters that
+# XML forbids.
 _PLAIN = r"[^<>&\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]*"
 _TEXT = rf"{_PLAIN}(?:&(?:amp|lt|gt);{_PLAIN})*"
-# A value of an array or of the reply itself, or a whole member of a struct; what opens or closes a
-# container; what ends the reply; anything else. The marshaller writes no line feed after a nil.
+# A value of an array or of the reply itself, or a whole member of a struct; the start or end of a
+# container; the end of the reply; anything else. The marshaller writes no line feed after a nil.
 _TOKEN = (
     rf"(?:<member>\n<name>({_PLAIN})</name>\n)?<value>(?:(?:"
     rf"<string>({_TEXT})</string>"
@@ -54,7 +54,7 @@ class _Keys(dict[str, str]):
 
 
 class Scanner:
-    """Reads a reply as it arrives, as long as it has the usual shape.
+    """Reads a reply as it arrives, while it has the usual shape.
 
     Args:
         struct: the class that structs become.
@@ -66,16 +66,16 @@ class Scanner:
         self._struct = struct
         self._max_depth = max_depth
         self._keys = _Keys()
-        # The containers that are open: what is in them so far, and which member of the enclosing
-        # struct they are. The first holds the value of the reply.
+        # The open containers: their content so far, and which member of the enclosing struct they
+        # are. The first holds the value of the reply.
         self._stack: list[tuple[Any, str | None]] = []
         self._bytes = b""
         self._text = ""
 
     def feed(self, data: bytes) -> bool:
-        """Take the next bytes; returns whether the shape is the usual one so far.
+        """Take the next bytes; returns whether the shape is still the usual one.
 
-        Once it is not, what the scanner has not read is :attr:`rest`.
+        Once it is not, :attr:`rest` has the bytes that the scanner has not read.
         """
         if self.done or b"\n" not in data:
             self._bytes += data
@@ -118,8 +118,8 @@ class Scanner:
     def _scan(self, text: str) -> int:
         """Read as far as possible; returns the position of the first unread character.
 
-        One function for all tokens, with its state in local variables: a call for each of the half
-        million values of a large reply would cost as much as reading them does.
+        One function reads all tokens, with its state in local variables: a call for each of the
+        half million values of a large reply would double the cost.
         """
         stack = self._stack
         keys = self._keys

@@ -1,6 +1,6 @@
-"""A session with a hub: its id, key and call number, and the queue in which its calls wait.
+"""A session with a hub: its id, key and call number, and the queue of its calls.
 
-It knows what a request of a session carries; it sends nothing.
+It knows what a request of a session carries, and sends nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ __all__ = ["CallNumber", "Session", "has_run_out"]
 
 
 def has_run_out(error: KojiException) -> bool:
-    """Tell whether an error means that a session has expired or was closed.
+    """Return whether an error means that a session has expired or was closed.
 
-    An expired session gives fault 1007. One that an admin's clean-up removed, after a day of
-    inactivity, gives fault 1002, as does a wrong key.
+    An expired session gives fault 1007. A session that the hub's clean-up removed after a day of
+    inactivity gives fault 1002, as does a wrong key.
     """
     if isinstance(error, AuthExpired):
         return True
@@ -28,9 +28,9 @@ def has_run_out(error: KojiException) -> bool:
 
 @dataclass
 class CallNumber:
-    """The call number of one write; each repetition of that write carries it again.
+    """The call number of one write; each retry of the write carries the same one.
 
-    A hub that checks call numbers carries out such a write once, however often and late its copies
+    A hub that checks call numbers carries out the write once, however often and late copies of it
     arrive: it answers a copy with RetryError.
 
     Attributes:
@@ -45,8 +45,8 @@ class CallNumber:
 class Session:
     """One session.
 
-    A hub lets the calls of one session wait for each other, and refuses a call number that is
-    lower than one it has stored: so calls go one at a time, in order, through :attr:`queue`.
+    A hub runs the calls of one session one after the other, and refuses a call number that is lower
+    than one it has stored: so calls go one at a time, in order, through :attr:`queue`.
 
     Args:
         id: the session's number.
@@ -54,9 +54,9 @@ class Session:
         headers: carry the session in headers (hubs since 1.31), not in the URL.
 
     Attributes:
-        callnum: the number of the next call. It continues after a renewal under the same id,
-            because the hub remembers it.
-        user_id: the user's id, None until the hub was asked for it.
+        callnum: the number of the next call. It is kept in a renewal under the same id, because the
+            hub remembers it.
+        user_id: the user's id, None until the hub was asked.
         queue: the lock that a call of this session holds while it is in flight.
     """
 
@@ -74,15 +74,15 @@ class Session:
     def renewed(self, id: int, key: str, headers: bool) -> None:  # noqa: A002 - Koji's name
         """Update the session with the result of another login.
 
-        Under the same id the hub goes on counting, and so do its call numbers here; Koji's own
-        client starts again and is refused. A new id is a new session.
+        Under the same id the hub continues its count of calls, and so must we; Koji's own client
+        restarts it and is refused. A new id is a new session.
         """
         if id != self.id:
             self.callnum = 0
         self.id, self.key, self._headers = id, key, headers
 
     def take_callnum(self, number: CallNumber) -> int:
-        """Return the number that a write was first sent with, or else the next one."""
+        """Return the number of a write's first attempt, or else the next one."""
         if number.session_id != self.id:
             number.session_id, number.callnum = self.id, self.callnum
             self.callnum += 1

@@ -15,7 +15,7 @@ RATE_WINDOW = 60.0
 
 
 class RequestStatistics:
-    """What happened to the requests to one hub so far.
+    """Counts of the requests to one hub so far.
 
     Attributes:
         requests: attempts that were sent.

@@ -1,6 +1,6 @@
-"""TLS: which options a profile asks for, certificates from files, and failures in plain words.
+"""TLS: the options of a profile, certificates from files, and failures in plain words.
 
-Files are read whenever a connection is made, so that a renewed certificate is used from then on.
+Files are read for each new connection, so that a renewed certificate is used at once.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ClientCertificate:
-    """A client certificate, as it was read from its file.
+    """A client certificate that was read from its file.
 
     Attributes:
         path: the file, as messages call it.
-        subject: whom it is for (RFC 4514).
+        subject: its subject (RFC 4514).
         not_before: when it becomes valid, an aware UTC datetime.
         not_after: when it expires, an aware UTC datetime.
         options: arguments for Twisted's CertificateOptions, the private key among them.
@@ -82,10 +82,10 @@ def read_client_certificate(
     """Read a client certificate and its key.
 
     Args:
-        path: a PEM file with the certificate, further ones of its chain, and the key.
+        path: a PEM file with the certificate, its chain, and the key.
         setting: the setting that names the file, for messages.
         owner: whose setting that is: "the Koji profile 'koji'".
-        key: a PEM file with the key, where ``path`` does not hold it.
+        key: a PEM file with the key, if ``path`` does not hold it.
         shown: what messages call ``path``, by default its own name.
 
     Raises:
@@ -102,7 +102,7 @@ def read_client_certificate(
             raise _UnusableFile("it holds no private key in PEM format")
         return load_pem_private_key(data, None)
 
-    # Not Twisted's PrivateCertificate: pyOpenSSL deprecates the objects that it hands on.
+    # Not Twisted's PrivateCertificate: it uses objects that pyOpenSSL deprecates.
     certificate, *chain = _read(path, setting, owner, certificates, shown)
     of_key = ("key", owner, key_of) if key else (setting, owner, key_of, shown)
     private = _read(key or path, *of_key)
@@ -149,11 +149,11 @@ def _utc(certificate: x509.Certificate, name: str) -> datetime.datetime:
 
 @implementer(IOpenSSLTrustRoot)
 class TrustRoot:
-    """The authorities that a hub's certificate is checked with, as OpenSSL itself reads them.
+    """The CAs that a hub's certificate is checked with, as OpenSSL itself reads them.
 
     Args:
         path: a file of PEM certificates, of any of OpenSSL's three kinds, or a hashed directory;
-            None for the system's authorities.
+            None for the system's CAs.
         ask_after_handshake: let the hub ask for a client certificate after the handshake, too.
     """
 
@@ -173,10 +173,10 @@ class TrustRoot:
 
 
 def _ask_after_handshake(context: SSL.Context) -> None:
-    """Offer a hub to ask for the client certificate after the handshake (RFC 8446, 4.2.6).
+    """Offer post-handshake client authentication (RFC 8446, 4.2.6).
 
-    With TLS 1.3, Koji's documented Apache configuration asks for it only when it sees that the
-    request is a login. A client that did not offer this gets 403.
+    With TLS 1.3, Koji's documented Apache configuration asks for the client certificate only when
+    it sees that the request is a login. A client that did not offer this gets 403.
     """
     # pyOpenSSL has the function, but no method for it.
     library: Any = SSL
@@ -184,7 +184,7 @@ def _ask_after_handshake(context: SSL.Context) -> None:
 
 
 def read_authority(path: str, setting: str, owner: str, **options: Any) -> TrustRoot:
-    """Read the certificates of an authority.
+    """Return the CAs in a file or directory.
 
     Args:
         path: a file or directory, see :class:`TrustRoot`.
@@ -216,7 +216,7 @@ def read_authority(path: str, setting: str, owner: str, **options: Any) -> Trust
 
 
 def trust_root(profile: Profile, *, ask_after_handshake: bool = False) -> TrustRoot:
-    """Return the authorities of a profile, or the system's where it names none.
+    """Return the CAs of a profile, or the system's if it names none.
 
     Raises:
         BrokenConfiguration: ``serverca`` can't be read.
@@ -231,7 +231,7 @@ def trust_root(profile: Profile, *, ask_after_handshake: bool = False) -> TrustR
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _Unverified:
-    """TLS without a check of the hub's certificate, for a profile that says so."""
+    """TLS without verification of the hub's certificate, for a profile that asks for it."""
 
     def __init__(self, options: CertificateOptions, host: bytes, *, client: bool) -> None:
         self._context = options.getContext()
@@ -250,7 +250,7 @@ class _Unverified:
 
 @implementer(IPolicyForHTTPS)
 class TLSPolicy:
-    """TLS as a profile wants it: its CA or the system's, and perhaps a client certificate."""
+    """The TLS settings of a profile: its CA or the system's, and perhaps a client certificate."""
 
     def __init__(self, profile: Profile, certificate: ClientCertificate | None) -> None:
         self._client = {} if certificate is None else certificate.options
@@ -262,7 +262,7 @@ class TLSPolicy:
         hostname: bytes,
         port: int,
     ) -> Any:
-        """Return what makes the TLS side of a connection to a host."""
+        """Return the factory of the TLS connections to a host."""
         if not self._verify:
             return _Unverified(
                 CertificateOptions(**self._client), hostname, client=bool(self._client)
@@ -275,7 +275,7 @@ class TLSPolicy:
 
 
 class _UnusableFile(ValueError):
-    """Says what is wrong with a file, in a few words."""
+    """Why a file is unusable, in a few words."""
 
 
 def _read(
@@ -295,7 +295,7 @@ def _read(
 
 
 def reasons(problem: BaseException) -> list[BaseException]:
-    """Return an error and the ones that Twisted wrapped in it."""
+    """Return an error and those that Twisted wrapped in it."""
     found = [problem]
     for failure in getattr(problem, "reasons", None) or []:
         found += reasons(failure.value)
@@ -303,22 +303,22 @@ def reasons(problem: BaseException) -> list[BaseException]:
 
 
 _REFUSALS = ("certificate", "unknown ca", "access denied")
-"""Words of the TLS alerts by which a server refuses a client certificate (RFC 8446, 6.2)."""
+"""Words in the TLS alerts with which a server refuses a client certificate (RFC 8446, 6.2)."""
 
 
 def tls_words(problem: BaseException, *, authority: str, client: str | None = None) -> str:
-    """Say what went wrong with TLS.
+    """Return what went wrong with TLS, in words.
 
     Args:
         problem: an error of pyOpenSSL or service_identity.
-        authority: the setting that names the file of the other side's authority.
-        client: the client certificate that was shown, in words; None where none was.
+        authority: the setting that names the file of the other side's CA.
+        client: the client certificate that was presented, in words, or None.
     """
     if isinstance(problem, VerificationError):
         return "its certificate is for another host name"
     words = " ".join(str(part) for item in problem.args for part in _flatten(item) if part)
     if "certificate verify failed" in words or "CERTIFICATE_VERIFY_FAILED" in words:
-        # OpenSSL tells which of the two only to a callback that is Twisted's.
+        # OpenSSL says which of the two only to a callback, and that is Twisted's.
         return (
             f"its certificate is signed by a CA that neither {authority} nor the system trusts,"
             " or has expired"

@@ -1,7 +1,7 @@
 """Bytes to a hub and back: connection pool, TLS, time limits, errors in plain words.
 
-The only module that touches HTTP. It stands on Twisted's Agent itself: on the path of every call
-the layers above it (treq's among them) cost more than the call does.
+The only module that touches HTTP. It uses Twisted's Agent directly: for each call the layers above
+it (such as treq) cost more than the call does.
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ from txkoji.profiles import Profile, usable_url
 __all__ = ["Transport"]
 
 KEPT_SECONDS = 4
-"""Seconds that an idle connection is kept: less than the 5 after which Apache closes it by default,
-so that no write is sent on a connection that is about to close."""
+"""Seconds that an idle connection is kept: less than Apache's default of 5, so that no write is
+sent on a connection that is about to close.
+"""
 
 CONNECTIONS = 20
-"""Idle connections kept open to one hub: more than the hub has processes gain nothing."""
+"""Idle connections kept open to one hub: more than the hub has processes are of no use."""
 
 MAX_REDIRECTS = 5
 """Redirects from a file's address, which lead to a mirror or from http to https."""
@@ -102,7 +103,7 @@ class Sink(typing.Protocol):
 
 
 class _Reply(Protocol):
-    """Feeds the body of a reply to its decoder, with limits on how slowly it may arrive.
+    """Feeds the body of a reply to its decoder, and limits how slowly it may arrive.
 
     Args:
         decoder: receives the body.
@@ -191,7 +192,7 @@ class _Reply(Protocol):
 
 
 class _Agents:
-    """Sends requests, directly or through a proxy, all with the same client certificate or none."""
+    """Sends requests, directly or through a proxy, with one client certificate or none."""
 
     def __init__(
         self, reactor: Any, profile: Profile, certificate: ClientCertificate | None
@@ -221,9 +222,9 @@ class _Agents:
         return agent.request(method, url.encode("ascii"), headers, body)
 
     def _follows_another(self) -> bool:
-        """Tell whether a request comes so soon after another that its connection is worth keeping.
+        """Return whether a request follows another so soon that its connection is worth keeping.
 
-        The connection of a single call is not kept: a program that makes one call and ends, or a
+        The connection of a single call is not kept, so a program that makes one call and ends, or a
         trial TestCase, has nothing to close and no timer in the reactor.
         """
         last, self._last_request = self._last_request, self._reactor.seconds()
@@ -268,8 +269,8 @@ class Transport:
         """Present a client certificate to the hub's host, starting with the next request.
 
         Args:
-            certificate: the certificate, None for none. One that was shown before is forgotten, and
-                its connections are closed.
+            certificate: the certificate, None for none. An earlier one is forgotten, and its
+                connections are closed.
         """
         previous, self._certificate = self._certificate, certificate
         if previous is not None and previous != certificate and previous in self._agents:
@@ -431,7 +432,7 @@ class Transport:
 
 
 def _is_cancelled(problem: Exception) -> bool:
-    """Tell whether a request failed because its caller canceled it."""
+    """Return whether a request failed because its caller canceled it."""
     if isinstance(problem, ResponseFailed):
         return any(reason.check(CancelledError) for reason in problem.reasons)
     return isinstance(problem, error.ConnectingCancelledError)

@@ -1,8 +1,8 @@
-"""The hub's XML-RPC dialect: calls encoded, replies decoded as they arrive.
+"""The hub's XML-RPC dialect: encodes calls, decodes replies as they arrive.
 
-Pure: bytes in, values out. It knows neither sockets nor what a method means.
-The dialect is that of Koji's hub: integers beyond 32 bits travel as ``<i8>``, None as ``<nil/>``,
-times as text, and named arguments as one more struct that holds ``__starstar``.
+Pure: bytes in, values out; no sockets, no meaning of methods. In the dialect of Koji's hub integers
+beyond 32 bits are ``<i8>``, None is ``<nil/>``, times are text, and named arguments are one more
+struct with the key ``__starstar``.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from txkoji.hub.scanner import Scanner
 __all__ = ["ResponseDecoder", "decode_call", "decode_response", "encode_call"]
 
 DEFAULT_MAX_BYTES = 1 << 30
-"""A reply larger than this is refused; the largest known ones (whole-tag listings) are a tenth."""
+"""A larger reply is refused; the largest known ones (whole-tag listings) are a tenth of this."""
 
 MAX_DEPTH = 200
-"""Containers inside each other. No hub nests a tenth as deep; a reply that does means harm."""
+"""Levels of nested containers. No real hub nests a tenth as deep; a deeper reply is an attack."""
 
 MAX_ELEMENTS = 5 * MAX_DEPTH + 10
-"""Elements inside each other: a container, its members or data, and its values."""
+"""Levels of nested elements: a container, its members or data, and its values."""
 
 PIECE = 64 * 1024
-"""Bytes that the XML parser gets at a time, at least, except for the last ones."""
+"""The XML parser gets at least so many bytes at a time, except at the end."""
 
 MAX_TOKEN = 64 * 1024
 """Bytes of a tag, a comment or an instruction."""
@@ -79,8 +79,8 @@ def encode_call(
         The body of the HTTP request, UTF-8.
 
     Raises:
-        ValueError: an argument can't travel: an integer beyond 64 bits, a mapping with a key that
-            is not a str, a character that XML can't hold, another type. The text names it.
+        ValueError: an argument can't be encoded: an integer beyond 64 bits, a mapping with a key
+            that is not a str, a character that XML can't hold, another type. The text names it.
     """
     params = list(args)
     if kwargs:
@@ -105,7 +105,7 @@ def _escape(text: str) -> str:
         code = ord(character)
         if code in _ILLEGAL or 0xD800 <= code <= 0xDFFF:
             raise ValueError(f"XML can't hold the character U+{code:04X} in {text[:40]!r}")
-    # A carriage return would come out as a line feed; as a reference it arrives as it is.
+    # A literal carriage return would become a line feed; a reference stays one.
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\r", "&#13;")
 
@@ -133,7 +133,7 @@ def _encode(value: Any, out: list[str], depth: int) -> None:
         text = base64.encodebytes(value).decode("ascii")
         out.append(f"<value><base64>\n{text}</base64></value>\n")
     elif isinstance(value, datetime.datetime):
-        # The hub writes and reads times as text; without a zone it would take its own.
+        # The hub writes and reads times as text, and assumes its own zone if there is none.
         moment = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
         out.append(f"<value><string>{moment.astimezone(datetime.timezone.utc)}</string></value>\n")
     elif isinstance(value, Mapping):
@@ -189,7 +189,7 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 
 
 class _Document:
-    """The values of an XML-RPC document, built by expat's events. Not recursive.
+    """The values of an XML-RPC document, built from expat's events without recursion.
 
     Args:
         root: the root element.
@@ -209,17 +209,17 @@ class _Document:
         self._values: Any = []
         self._key: str | None = None
         self._stack: list[tuple[Any, str | None]] = []
-        # The name of the member whose value comes next.
+        # The name of the member whose value is next.
         self._name: str | None = None
         self._text: list[str] = []
         self._typed = True
-        # One object for each key, however often it comes: a listing repeats 27 keys 20,000 times.
+        # One object for each distinct key: a listing repeats 27 keys 20,000 times.
         self._keys: dict[str, str] = {}
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._fed = 0
         # Changelogs and faults hold whatever a program wrote: bytes that are not UTF-8, and
-        # characters that XML forbids. A hub sends them on as they are.
+        # characters that XML forbids. A hub passes them on unchanged.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
@@ -238,7 +238,7 @@ class _Document:
                 raise NotXMLRPC(f"expected <{self.root}>, got <{tag[:40]}>")
             self._begun = True
         self._depth += 1
-        # expat keeps each open element, known or not, and so does the memory.
+        # expat keeps each open element, known or not, in memory.
         if self._depth > MAX_ELEMENTS:
             raise _too_deep()
         if tag in ("struct", "array"):
@@ -302,7 +302,7 @@ class _Document:
     def feed(self, data: bytes, final: bool = False) -> None:
         """Take the next bytes.
 
-        Small pieces are gathered: expat scans an open token from its start with each of them.
+        Small pieces are collected: expat rescans an open token from its start at each of them.
         """
         self._pieces.append(data)
         self._waiting += len(data)
@@ -315,7 +315,8 @@ class _Document:
         data = text.encode("utf-8")
         self._fed += len(data)
         self.parser.Parse(data, final)
-        # Text comes in parts. What is long and has no end is a comment, a tag or an instruction.
+        # expat hands text over in parts. Only a comment, a tag or an instruction stays open for
+        # long.
         if not final and self._fed - self.parser.CurrentByteIndex > MAX_TOKEN:
             raise ForbiddenXML(
                 f"the reply holds markup of more than {MAX_TOKEN:,} bytes, which no Koji hub sends:"
@@ -345,10 +346,10 @@ def _half_a_member() -> UnreadableReply:
 
 
 class ResponseDecoder:
-    """Decodes one reply of a hub, as its bytes come.
+    """Decodes one reply of a hub as its bytes arrive.
 
     Args:
-        max_bytes: the largest reply, in bytes, that is taken.
+        max_bytes: the largest reply, in bytes, that is accepted.
         struct: the class that structs become: dict or a subclass of it.
     """
 
@@ -368,10 +369,10 @@ class ResponseDecoder:
         """Take the next bytes of the reply.
 
         Raises:
-            ReplyTooLarge: more than ``max_bytes`` have come.
-            ForbiddenXML: the reply declares a document type, or nests absurdly.
+            ReplyTooLarge: more than ``max_bytes`` have arrived.
+            ForbiddenXML: the reply declares a document type, or is nested too deeply.
             NotXMLRPC: the reply is not an XML-RPC response: a web page, broken XML.
-            UnreadableReply: it is the hub's, and holds a value that can't be read.
+            UnreadableReply: the hub's reply holds a value that can't be read.
         """
         self._size += len(data)
         if self._size > self._max_bytes:
@@ -396,7 +397,7 @@ class ResponseDecoder:
         Raises:
             HubFault: the reply is a fault; its class is that of the fault's code.
             TruncatedReply: the reply ends in the middle, or is empty.
-            NotXMLRPC: the reply is whole but not an XML-RPC response.
+            NotXMLRPC: the reply is complete but not an XML-RPC response.
         """
         if self._scanner is not None:
             if self._scanner.done:
@@ -438,7 +439,7 @@ class ResponseDecoder:
 
 
 def decode_response(data: bytes) -> Any:
-    """Decode a whole reply, or a stored task result. Raises as :class:`ResponseDecoder` does."""
+    """Decode a complete reply, or a stored task result. Raises as :class:`ResponseDecoder` does."""
     decoder = ResponseDecoder()
     decoder.feed(data)
     return decoder.close()

@@ -1,8 +1,8 @@
-"""The hub methods that make a task, and how the task of a call is recognised. Pure, and data.
+"""The hub methods that make a task, and how the task of a call is recognised. Pure data.
 
-A call whose reply was lost may have made a task. Where the hub keeps free data with a task the
-call carries a marker there, and the task is known by it. Elsewhere the task is known by what it is
-to do: the request that the hub made of the call's arguments.
+A call whose reply was lost may have made a task. If the hub stores free-form data with that kind of
+task, the call carries a marker there. Otherwise the task is recognised by its request, which the
+hub made of the call's arguments.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from txkoji.hub.xmlrpc import STARSTAR
 __all__ = ["KEY", "TASK_METHODS", "TaskMethod", "arguments_of", "surplus", "with_marker"]
 
 KEY = "submission_marker"
-"""Where the marker stands in ``custom_user_metadata``, which Koji keeps for its users."""
+"""The key of the marker in ``custom_user_metadata``, which Koji keeps for its users."""
 
 REST = "**"
-"""In the list of what a request holds: all arguments that have no place of their own in it."""
+"""In the list of a request's parts: a struct of all arguments that are not listed."""
 
 METADATA = "custom_user_metadata"
 LABEL = "label"
 
 ELSEWHERE = frozenset(["priority", "channel", "img_type"])
-"""Parameters that a task has in other columns than its request."""
+"""Parameters that a task has in columns of their own, not in its request."""
 
 TELLING = frozenset(["scratch"])
 """What no hub puts into a request by itself."""
@@ -62,12 +62,12 @@ def _method(task: str, parameters: str, request: str, **more: Any) -> TaskMethod
 
 
 TASK_METHODS: dict[str, TaskMethod] = {
-    # Recorded: what stands in custom_user_metadata comes back with the task, and its build.
+    # Recorded: custom_user_metadata comes back with the task and its build.
     "build": _method(
         "build", "src target opts priority channel", "src target opts", marker=METADATA
     ),
-    # Of the structs of options below no recording shows that a builder takes a key that it does not
-    # know (that of container builds checks them against a schema): they stay as they are given.
+    # No recording shows that builders accept unknown keys in the options below (that of container
+    # builds checks them against a schema), so no marker goes there.
     "chainBuild": _method("chainbuild", "srcs target opts priority channel", "srcs target opts"),
     "mavenBuild": _method("maven", "url target opts priority channel", "url target opts"),
     "chainMaven": _method(
@@ -142,14 +142,14 @@ TASK_METHODS: dict[str, TaskMethod] = {
     ),
     "restartHosts": _method("restartHosts", "priority options", "options"),
     "saveFailedTree": _method("saveFailedTree", "buildrootID full", "buildrootID full"),
-    # Recorded: the label comes back with the task, and a task that is nobody's child has none.
+    # Recorded: the label comes back with the task, and no task without a parent has one of its own.
     "makeTask": _method("method", "method arglist", "", marker=LABEL),
-    # Its task is a copy of another: method and request are that one's.
+    # Its task is a copy of another, with the same method and request.
     "resubmitTask": _method("taskID", "taskID", ""),
 }
-"""How each hub method makes its task (facts of Koji 1.36 and its plugins).
+"""How each hub method makes its task, in Koji 1.36 and its plugins.
 
-``moveAllBuilds`` makes any number of tasks: it is not here.
+Not ``moveAllBuilds``, which makes any number of tasks.
 """
 
 
@@ -160,7 +160,7 @@ def arguments_of(call: Call) -> dict[str, Any]:
 
 
 def with_marker(call: Call, marker: str) -> Call:
-    """Return a call with the marker among its arguments, where its method takes one."""
+    """Return a call with the marker in its arguments, if its method takes one."""
     entry = TASK_METHODS[call.method]
     if entry.marker == LABEL:
         return replace(call, kwargs={LABEL: marker, **call.kwargs})
@@ -180,21 +180,21 @@ def surplus(
     task: Mapping[str, Any],
     others: Mapping[str, Any],
 ) -> int | None:
-    """Tell how well a task fits a call.
+    """Return how well a task fits a call.
 
     Args:
         method: the hub method.
-        arguments: the call's arguments by their names, the marker among them.
+        arguments: the call's arguments by name, including the marker.
         task: a task, with its request.
-        others: what the hub says of what arguments name, by the arguments' names.
+        others: the objects on the hub that arguments refer to, by argument name.
 
     Returns:
-        How many values the request has that the call did not give: the hub may put some in. None
-        for a task that another call made.
+        How many values the request has that the call did not pass: the hub may add some. None if
+        another call made the task.
     """
     entry = TASK_METHODS[method]
     if not isinstance(task["request"], list):
-        # A request that can't be read is of no call that we made.
+        # An unreadable request is not ours.
         return None
     if entry.marker == LABEL:
         fits = task.get(LABEL) == arguments[LABEL]
@@ -215,7 +215,7 @@ def surplus(
 
 
 def _held(entry: TaskMethod, request: Sequence[Any]) -> dict[str, Any]:
-    """Return what a request holds, by the names of the hub method's parameters."""
+    """Return the arguments in a request, by the names of the hub method's parameters."""
     values = list(request)
     last = values[-1] if values else None
     flagged = isinstance(last, dict) and last.get(STARSTAR)
@@ -228,7 +228,7 @@ def _held(entry: TaskMethod, request: Sequence[Any]) -> dict[str, Any]:
         elif name is not None:
             held[name] = value
     if REST in entry.request:
-        # Newer hubs gather what was named in one more struct.
+        # Newer hubs put named arguments into one more struct.
         held.update(further.pop("opts", None) or {})
     return {**held, **further}
 
@@ -240,7 +240,7 @@ def _marker(arguments: Mapping[str, Any]) -> Any:
 
 
 def _same(ours: Any, theirs: Any, other: Any) -> bool:
-    """Compare an argument with what the request has; it may have another name for the object."""
+    """Return whether an argument equals the request's, which may name the object otherwise."""
     if other is not None or isinstance(theirs, dict):
         return bool((_identities(ours) | _identities(other)) & _identities(theirs)) or _plain(
             ours
@@ -260,7 +260,7 @@ def _identities(value: Any) -> set[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without what says nothing: a hub may leave that out, or put it in."""
+    """Return a value without empty members: a hub may drop or add them."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items() if _plain(each)} or None
     if isinstance(value, (list, tuple)):

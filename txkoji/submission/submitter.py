@@ -1,7 +1,7 @@
 """Submit a task once, whatever happens to the reply.
 
-Where the outcome of a call is unknown, the hub is asked for the task that the call would have made
-before the call is sent again. How that task is recognised: :mod:`txkoji.submission.recognition`.
+If the outcome of a call is unknown, the hub is searched for the task of the call before the call is
+sent again. :mod:`txkoji.submission.recognition` recognises that task.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ A_MOMENT = 0.001
 
 @dataclass(frozen=True)
 class Submission:
-    """What must be known of a submission to find its task, also in another process.
+    """What finds the task of a submission, also in another process.
 
-    Every field is plain: ``Submission(**dataclasses.asdict(submission))``, by way of JSON too, is
-    the same submission.
+    Every field is plain: ``Submission(**dataclasses.asdict(submission))`` is the same submission,
+    also after a round trip through JSON.
 
     Attributes:
         marker: unique to this submission.
         submitted: when it was made, in seconds since the epoch, by our clock.
-        newest_task: the id of the newest task that the hub had by then.
-        owner: the id of the user who submits; None where nobody was logged in.
+        newest_task: the id of the newest task on the hub at that time.
+        owner: the id of the user who submits; None if nobody was logged in.
         newest_created: when that newest task was created, in seconds since the epoch by the hub's
-            clock; None where that is not known. Another time shows that the hub was restored from a
-            backup and uses the id again.
+            clock; None if unknown. A different time shows that the hub was restored from a backup
+            and reuses the id.
     """
 
     marker: str
@@ -73,9 +73,9 @@ class Submission:
 class Submitter:
     """Submits tasks to one hub, each exactly once.
 
-    The task of ``build`` is known by a marker in its ``custom_user_metadata``, that of ``makeTask``
-    by its label; any other by its owner, its request, and by being newer than the submission. Of
-    equal requests that one Submitter submits, each gets a task of its own; equal requests that
+    The task of ``build`` is recognised by a marker in its ``custom_user_metadata``, that of
+    ``makeTask`` by its label; any other by its owner, its request, and because it is newer than the
+    submission. Equal requests of one Submitter each get a task of their own; equal requests that
     another process submits as the same user at the same time look like ours.
 
     Args:
@@ -83,9 +83,9 @@ class Submitter:
         pauses: seconds before each look for a task whose submission may still be in flight.
 
     Attributes:
-        recorded: returns which of some tasks other processes have recorded as theirs, given the
-            time of the submission in seconds since the epoch; None if unknown. It is asked
-            about tasks without a marker.
+        recorded: called with ids of tasks without a marker and the time of the submission (seconds
+            since the epoch); returns which of them other processes have recorded as theirs. None if
+            no one records that.
     """
 
     def __init__(self, client: HubClient, *, pauses: Sequence[float] = PAUSES) -> None:
@@ -93,7 +93,7 @@ class Submitter:
         self._pauses = pauses
         self.recorded: Callable[[Collection[int], float], Awaitable[set[int]]] | None = None
         self._uncertain: set[int] = set()
-        # Which submission each task belongs to, by the submission's marker, and since when.
+        # For each task the marker of its submission, and since when it is claimed.
         self._owners: dict[int, tuple[str, float]] = {}
 
     @returns_deferred
@@ -125,19 +125,19 @@ class Submitter:
     async def submit(self, call: Call, submission: Submission | None = None) -> int:
         """Submit a task exactly once, whatever happens to the request or to the reply.
 
-        Where the outcome is unknown, the hub is asked for the task before it is submitted again.
+        If the outcome is unknown, the hub is searched for the task before it is submitted again.
 
         Args:
             call: a call of a hub method that makes a task.
-            submission: what :meth:`begin` gave for this call; by default a new one. For one that
-                may have been submitted before, see :meth:`find` first.
+            submission: what :meth:`begin` returned for this call; by default a new one. If it may
+                have been submitted before, call :meth:`find` first.
 
         Returns:
             A Deferred of the id of the task.
 
         Raises:
-            HubFault: the hub refused; nothing was submitted. But RetryError: it was submitted, and
-                the task can't be found.
+            HubFault: the hub refused; nothing was submitted. Except RetryError: it was submitted,
+                and the task can't be found.
             UnknownOutcome: the hub could not be asked whether it has the task.
             TransportError: the hub could not be reached; it did not get the request.
             ValueError: the method is none that makes a task, or an argument can't be sent.
@@ -179,16 +179,16 @@ class Submitter:
 
     @returns_deferred
     async def find(self, call: Call, submission: Submission) -> int | None:
-        """Look for the task of a submission whose outcome is unknown.
+        """Find the task of a submission whose outcome is unknown.
 
-        Looks again after some seconds before it gives up: the submission may still be in flight.
+        It looks again after some seconds before it gives up: the submission may still be in flight.
 
         Args:
             call: what was called.
             submission: what was stored before the call.
 
         Returns:
-            A Deferred of the id of the task, None where the hub has none.
+            A Deferred of the id of the task, None if the hub has none.
 
         Raises:
             ValueError: the method is none that makes a task.
@@ -198,7 +198,7 @@ class Submitter:
         for pause in self._pauses:
             await deferLater(self._client.reactor, pause, lambda: None)
             if self._client.session is not None:
-                # A hub lets the calls of one session wait for each other: once this one is
+                # A hub runs the calls of one session one after the other: once this one is
                 # answered, a submission that the hub had begun to carry out is done.
                 await self._client.call("getLoggedInUser")
             is_marked = TASK_METHODS[call.method].marker is not None
@@ -222,23 +222,23 @@ class Submitter:
         return task_id not in self._uncertain
 
     def claim(self, task_id: int, submission: Submission) -> bool:
-        """Say that a task belongs to a submission, as an earlier process stored it.
+        """Record that a task belongs to a submission, as an earlier process stored it.
 
-        No other submission of an equal request takes the task then.
+        Then no other submission of an equal request takes the task.
 
         Args:
             task_id: the task.
             submission: what was stored before the call.
 
         Returns:
-            False where the task belongs to another submission.
+            False if the task belongs to another submission.
         """
         return self._claim(task_id, submission, is_new=False)
 
     def _claim(self, task_id: int, submission: Submission, *, is_new: bool) -> bool:
-        """Claim a task; one that is newer than the submission takes no heed of older claims.
+        """Claim a task; if it is newer than the submission, earlier claims don't count.
 
-        Those are of a task that a hub had under the same id before it was restored from a backup.
+        They are for a task that had the same id before the hub was restored from a backup.
         """
         owner, since = self._owners.get(task_id, ("", 0.0))
         if not owner or (is_new and since < submission.submitted):
@@ -294,7 +294,7 @@ class Submitter:
             offset += PAGE
 
     async def _was_restored(self, submission: Submission) -> bool:
-        """Tell whether the hub lost tasks since a submission began, as after a restored backup."""
+        """Return whether the hub lost tasks since a submission began: a backup was restored."""
         if not submission.newest_task:
             return False
         newest = await self._client.call("getTaskInfo", submission.newest_task)
@@ -330,6 +330,6 @@ def _may_be_done(error: KojiException, *, again: bool) -> bool:
     if isinstance(error, TransportError):
         return error.may_have_arrived
     if isinstance(error, SequenceError):
-        # Another write of the session was done since the number was sent for the first time.
+        # Another write of the session was carried out after this number was first sent.
         return again
     return isinstance(error, (ProtocolError, RetryError))
