@@ -56,7 +56,7 @@ async def read_log(
 
 
 async def _read(client: HubClient, task_id: int, name: str, offset: int, size: int) -> bytes | None:
-    """Read a part of a task's file; None where there is no such file."""
+    """Read a part of a task's file; None if there is no such file."""
     arguments = {"offset": offset, "size": size}
     try:
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)

@@ -11,7 +11,7 @@ from txkoji.paths import DEFAULT_VOLUME
 __all__ = ["names", "size_of", "volumes"]
 
 MAX_DIGITS = 18
-"""A file of more bytes there is not; Python would take its time over millions of digits."""
+"""No file is larger; Python takes seconds to convert millions of digits."""
 
 
 def names(answer: Any) -> list[str]:

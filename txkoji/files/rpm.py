@@ -31,7 +31,7 @@ def payload_hash(path: Path) -> str:
         The digest in hex: what Koji calls the RPM's ``payloadhash``.
 
     Raises:
-        ValueError: it is no RPM file, or its content is not what its digest says.
+        ValueError: it is no RPM file, or its content does not match its digest.
         OSError: it can't be read.
     """
     with path.open("rb") as file:
@@ -48,7 +48,7 @@ def payload_hash(path: Path) -> str:
         while piece := file.read(PIECE):
             content.update(piece)
     if content.digest() != digest:
-        raise ValueError("its content is not what it says that it is")
+        raise ValueError("its content does not match its digest")
     return digest.hex()
 
 

@@ -1,7 +1,7 @@
 """Upload files to a hub in verified chunks, resuming where an earlier upload stopped.
 
 A hub keeps an upload below its work directory, in a directory that belongs to the first user who
-puts something there. ``build`` takes the path of an uploaded source RPM for its source.
+uploads to it. ``build`` takes the path of an uploaded source RPM for its source.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CHUNK = 1 << 20
 """Bytes in one request: what Koji's own client sends."""
 
 ATTEMPTS = 5
-"""How often a chunk is sent that arrives corrupted."""
+"""How often a chunk that arrives corrupted is sent."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Progress:
 
 
 def new_directory(now: float) -> str:
-    """Return a directory for an upload that no other has, as Koji's own client names them.
+    """Return a new directory for an upload, named as Koji's own client does.
 
     Args:
         now: seconds since the epoch.
@@ -102,7 +102,7 @@ def _identity(file: BinaryIO) -> tuple[int, int]:
 
 
 class _InThread:
-    """Runs what blocks on the disk in a thread."""
+    """Runs blocking disk operations in a thread."""
 
     def __init__(self, client: HubClient) -> None:
         self._reactor = client.reactor
@@ -129,8 +129,8 @@ class _Upload:
         begin = await self._what_is_there(size)
         if begin < size or not size:
             await self._send_from(begin, size)
-        # The hub has verified each chunk; reading the whole file again is only worth it if
-        # something on the way was seen to corrupt one.
+        # The hub has verified each chunk; the whole file is only worth rereading if a chunk was
+        # seen to arrive corrupted.
         verify = "adler32" if self.doubtful else None
         there = await self._check(verify)
         wanted = await self._sum(size) if self.doubtful else ""
@@ -146,7 +146,7 @@ class _Upload:
         while True:
             if not chunk and size:
                 raise TransferError(f"{self.path} became shorter while it was uploaded")
-            # The next piece is read while this one is under way; the file stays open until then.
+            # The next piece is read while this one is in flight; the file stays open until then.
             reading = self._read()
             try:
                 await self._send(chunk, offset)
@@ -209,7 +209,7 @@ class _Upload:
             "offset": offset,
         }
         if offset == 0:
-            # The hub has another file there, or the same chunk whose reply was lost.
+            # The hub has another file there, or this chunk, whose reply was lost.
             query["overwrite"] = 1
         wanted = {"size": len(chunk), "hexdigest": _hex(zlib.adler32(chunk))}
         for _ in range(ATTEMPTS):

@@ -88,7 +88,7 @@ class Details:
 
 
 def _rpm_names(found: Any) -> tuple[str, ...]:
-    """Return the names of RPMs; one without a usable name is no RPM that anybody could use."""
+    """Return the names of RPMs; one without a usable name is of no use."""
     names = []
     for rpm in found if isinstance(found, list) else ():
         parts = [

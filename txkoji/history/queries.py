@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAX_CLOCK_SKEW = 86400.0
-"""Seconds by which the clocks of hub and master may differ: a later time is no hub's time."""
+"""Seconds by which the clocks of hub and master may differ: a later time is not plausible."""
 
 MAX_RESERVATION = 2 * 86400.0
 """Seconds that a reserved build may take: Koji fails it then."""

@@ -52,7 +52,7 @@ class RecordReader:
     Args:
         hub: the hub.
         unusable: called with what a record is, and why it can't be used.
-        usable: called with what each other record is; None where no one needs to know.
+        usable: called with what each other record is; None if no one needs to know.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class UnusableItems:
         url: the address of the hub, for the log.
 
     Attributes:
-        reasons: why each of the last 1000 items that are still left out is, by what it is.
+        reasons: why each of the last 1000 left-out items is left out, by its description.
         count: how many items were ever left out.
     """
 

@@ -90,7 +90,7 @@ def excerpt(text: str) -> str:
 def is_infrastructure(
     error: BaseException | None, faults: Iterable[int | str] = INFRASTRUCTURE_FAULTS
 ) -> bool:
-    """Tell whether a failure is the build system's rather than the package's.
+    """Return whether a failure is the build system's rather than the package's.
 
     Args:
         error: the fault of a failed task, or whatever else ended it; None for none.

@@ -21,10 +21,10 @@ from txkoji.watching.task_tree import ARCH_METHODS, TaskTree
 __all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]
 
 LOGS = ("build.log", "root.log", "checkout.log", "runroot.log", "mock_output.log", "state.log")
-"""The logs that say why a task failed, the most telling one first (those of Koji's builders)."""
+"""The logs of Koji's builders that say why a task failed, the most specific first."""
 
 _TELLS_NOTHING = re.compile(r"(hw_info|installed_pkgs|mock_config|dnf.*|.*\.log-ts)\.log")
-"""Logs that hold no reason: what was there, and when lines of other logs were written."""
+"""Logs that hold no reason: lists of packages, and times of other logs' lines."""
 
 _SRPM_METHODS = ("buildSRPMFromSCM", "rebuildSRPM")
 
@@ -38,7 +38,7 @@ _WITHOUT_RESULT = frozenset(
 
 
 class OutcomeSource(Protocol):
-    """What an outcome is read through: a :class:`txkoji.Connection`."""
+    """The part of a :class:`txkoji.Connection` that outcomes use."""
 
     topurl: str | None
     weburl: str
@@ -65,7 +65,7 @@ class Outcome:
         build: the :class:`txkoji.build.Build` that the task made, the first of several; None for a
             scratch build and for one that failed before it had a name on the hub.
         nvr: name-version-release of the build, of a scratch build too, or None.
-        builds: all builds that the task made: a chain makes several, and so may a container. If one
+        builds: all builds that the task made: a chain makes several, a container may. If one
             task has several builds, because its builder restarted, the COMPLETE ones count.
         tags: the names of the tags that the builds are in.
         rpms: the file names of the RPMs that were made: those of complete builds, else those that
@@ -119,7 +119,7 @@ def guilty_task(tree: TaskTree) -> TaskInfo | None:
 
 
 def reason_of(text: str) -> str:
-    """Return the line of a fault's text that says most, without a struct at its end.
+    """Return the most specific line of a fault's text, without a struct at its end.
 
     The text of a fault with code 1 is a Python traceback, whose last line names the error.
     """
@@ -191,7 +191,7 @@ async def read_outcome(connection: OutcomeSource, tree: TaskTree) -> Outcome:
 
 
 async def _fault(connection: OutcomeSource, task_id: int) -> HubFault | None:
-    # A fault that comes as one may be the hub's own: it is offline, say.
+    # A fault in place of a result may be the hub's own: it is offline, for instance.
     result = await connection.call("getTaskResult", task_id, raise_fault=False)
     if isinstance(result, dict) and isinstance(result.get("faultCode"), int):
         return fault_from(result["faultCode"], str(result.get("faultString") or ""))
@@ -205,7 +205,7 @@ def _log_url(connection: OutcomeSource, task_id: int, log: str) -> str:
 
 
 async def _what_was_made(connection: OutcomeSource, tree: TaskTree) -> dict[str, Any]:
-    """Return the part of an outcome that a failed task has, too."""
+    """Return the part of an outcome that failed tasks have as well."""
     result = None
     if tree.root.state == task_states.CLOSED and tree.root.method not in _WITHOUT_RESULT:
         result = await connection.call("getTaskResult", tree.root.id)
@@ -240,7 +240,7 @@ async def _builds(connection: OutcomeSource, tree: TaskTree, result: Any) -> lis
     builds: list[Any] = []
     for task_id in makers:
         found = _usable(await connection.call("listBuilds", taskID=task_id))
-        # A builder that restarted left the build of its first run behind, BUILDING for ever.
+        # A builder that restarted left the build of its first run behind, BUILDING forever.
         builds += [build for build in found if build.state == build_states.COMPLETE] or found
     if not builds:
         # A build of a content generator does not name the task in its own row.
@@ -306,7 +306,7 @@ def _names_of(results: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def _container_builds(result: Any) -> Iterator[int]:
-    # Their ids are texts.
+    # Their ids are text.
     found = result.get("koji_builds")
     ids = map(integer, found if isinstance(found, list) else ())
     yield from (build_id for build_id in ids if build_id is not None)

@@ -58,7 +58,7 @@ class ChannelQueues:
         """Read the queues of the FREE ones among the tasks, if it is time to.
 
         Returns:
-            A Deferred that tells whether any was read.
+            A Deferred of whether any was read.
 
         Raises:
             KojiException: a request failed.

@@ -85,7 +85,7 @@ _STARTED = frozenset(map(int, (task_states.OPEN, task_states.CLOSED, task_states
 
 
 def is_task(row: Any) -> bool:
-    """Return whether a row of a hub has what a watcher can't do without."""
+    """Return whether a hub's row has the columns that a watcher requires."""
     if not isinstance(row, Mapping) or type(row.get("id")) is not int:
         return False
     state, parent, method = row.get("state"), row.get("parent"), row.get("method")
@@ -101,7 +101,7 @@ def record_of(struct: Mapping[str, Any], old: TaskRecord | None = None) -> TaskR
     """Return the record of a task.
 
     Args:
-        struct: what ``getTaskInfo`` or ``listTasks`` (decoded) answered; see :func:`is_task`.
+        struct: what ``getTaskInfo`` or ``listTasks`` (decoded) returned; see :func:`is_task`.
         old: the task's record so far, None for a new task. The request of a task never changes: it
             is taken over.
 
@@ -119,19 +119,19 @@ def record_of(struct: Mapping[str, Any], old: TaskRecord | None = None) -> TaskR
 
 
 def info_of(record: TaskRecord) -> TaskInfo:
-    """Return a task as ``getTaskInfo`` answers it."""
+    """Return a task as ``getTaskInfo`` returns it."""
     info = TaskInfo(zip(COLUMNS, record, strict=True))
     info["request"] = _unpacked(record[_REQUEST])
     return info
 
 
 def is_final(record: TaskRecord) -> bool:
-    """Tell whether the task is CLOSED, FAILED or CANCELED."""
+    """Return whether the task is CLOSED, FAILED or CANCELED."""
     return record[STATE] in _DONE
 
 
 def has_started(record: TaskRecord) -> bool:
-    """Tell whether a builder ever took the task up, even if the task is FREE again."""
+    """Return whether a builder ever started the task, even if it is FREE again."""
     return record[STATE] in _STARTED or record[START] is not None
 
 
@@ -145,9 +145,9 @@ def _timestamp(text: Any) -> float | None:
 
 
 def _shared(value: Any) -> Any:
-    """Return one object for a text that thousands of tasks have in common, such as a method.
+    """Return one shared object for a text that thousands of tasks have in common, such as a method.
 
-    No column but the request holds a list or a struct.
+    Only the request holds a list or a struct.
     """
     if type(value) is str:
         return sys.intern(value)
@@ -155,7 +155,7 @@ def _shared(value: Any) -> Any:
 
 
 def _packed(request: Any) -> Any:
-    """Return a request as JSON; as it is if it holds what JSON does not."""
+    """Return a request as JSON, or unchanged if JSON can't hold it."""
     try:
         return json.dumps(request, ensure_ascii=False, separators=(",", ":"))
     except TypeError:

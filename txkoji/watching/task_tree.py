@@ -61,7 +61,7 @@ class TaskTree:
     """A task and all below it, as they were at one look.
 
     It keeps slim records; a task is made each time that it is asked for. Tasks hold what
-    ``getTaskInfo`` answers, the request included, but no result.
+    ``getTaskInfo`` returns, with the request, but no result.
 
     Args:
         root: the watched task.
@@ -158,7 +158,7 @@ def arch_of(task: Any) -> str | None:
 
 
 def may_have_children(record: TaskRecord) -> bool:
-    """Tell whether there may be tasks below a task: not before it starts, nor for some methods."""
+    """Return whether a task may have children: not before it starts, nor for some methods."""
     return record[METHOD] not in _CHILDLESS_METHODS and has_started(record)
 
 
@@ -178,7 +178,7 @@ class TaskChange:
         task: the task as it is now.
         old_state: its state before, None for a task that was not seen before.
         new_state: its state now.
-        restarted: whether a builder took it up again since: its logs start over.
+        restarted: whether a builder has started it again since: its logs start over.
     """
 
     task: TaskInfo
@@ -218,7 +218,7 @@ def _change(old: TaskRecord | None, new: TaskRecord) -> TaskChange | None:
         return None
     if old is None:
         return TaskChange(info_of(new), None, new[STATE])
-    # A task that goes back to FREE keeps its old start until it is taken up again.
+    # A task that goes back to FREE keeps its old start until it starts again.
     restarted = (
         old[START] is not None
         and new[STATE] not in (task_states.FREE, task_states.ASSIGNED)

@@ -1,17 +1,16 @@
 """Reads many task trees with a handful of requests. It knows no clock and keeps nothing.
 
-A look starts from what the look before it found, and asks only for what can have changed:
+A look starts from the result of the previous one, and asks only for what may have changed:
 
-- the roots, by their ids;
-- of each active task, its active children: short rows, and no results;
-- of each task whose active children are others than before, or that has ended since, all children
-  once.
+- the roots, by their ids; - of each active task, its active children: short rows, and no results; -
+of each task whose active children are not those of before, or that has ended since, all children
+once.
 
 A task that has ended gets no new children and never changes: a subtree of ended tasks is not asked
 for again.
 
-A task that breaks the hub's answer, because of something in its row, does not hide the others of
-its request: the request is cut until the task is found, and from then on it is asked for alone.
+A task whose row breaks the hub's answer does not hide the others of its request: the request is
+split until the task is found, which is then asked for alone.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ WHOLE_BATCH = 200
 """Tasks whose children are listed in one request with requests and results, which are large."""
 
 PROBES = 30
-"""How often one look cuts requests that are refused: enough to find three tasks among 500."""
+"""How often one look splits refused requests: enough to find three tasks among 500."""
 
 PORTION = 100
 """Trees, or tasks with their children, that are handled in one reactor iteration."""
@@ -53,7 +52,7 @@ RECORDS = 1000
 T = TypeVar("T")
 
 Refusals = dict[tuple[str, int], KojiException]
-"""What the hub said to a question about a task."""
+"""The hub's error for a question about a task."""
 
 Rest = Callable[[], Awaitable[None]]
 
@@ -92,7 +91,7 @@ async def read_trees(
         known: for the id of each root the records that were read last, None at the first look.
         rest: returns an awaitable of a later reactor iteration.
         refused: what the hub could not answer when it was last asked. It is updated.
-        probes: how often a refused request is cut to find the task that breaks it.
+        probes: how often a refused request is split to find the task that breaks it.
 
     Returns:
         For each id its tree's records: the same object if nothing in it changed; None if the hub
@@ -151,7 +150,7 @@ class _Look:
                     self._take(row)
         if self._missing and self._missing == self._known.keys():
             raise self._refused[_ROOT, min(self._missing)]
-        # Everything below a task that is looked at for the first time, or that has ended since.
+        # Everything below a task that is read for the first time, or that has ended since.
         whole = [
             task_id
             for task_id in sorted(self._known.keys() - self._unknown - self._missing)
@@ -174,7 +173,7 @@ class _Look:
         parents = set()
         async for task_id in self._portioned(list(self._records), RECORDS):
             if task_id in ended:
-                # Its orphans: it was canceled alone.
+                # It may have been canceled alone: its children continue.
                 children = self._children.get(task_id, ())
                 if not all(self._is_final(child) for child in children):
                     parents.add(task_id)
@@ -216,7 +215,7 @@ class _Look:
         return below
 
     async def _read_piecemeal(self, parents: list[int]) -> None:
-        """Do without the results of children, one of which breaks the answer."""
+        """Read children without their results, one of which breaks the answer."""
         gone: set[int] = set()
         async for parent, rows in self._list(_ACTIVE_CHILDREN, parents, state=_ACTIVE, decode=True):
             known = self._children.get(parent, ())
@@ -228,7 +227,7 @@ class _Look:
                 self._take(row)
 
     def _set_children(self, parent: int, rows: list[Any]) -> None:
-        """Keep the records of a parent's children, and those that were known."""
+        """Keep the records of a parent's children, also of those that were known before."""
         found = {self._take(row)[ID] for row in rows}
         children = found.union(self._children.get(parent, ()))
         if children:
@@ -320,7 +319,7 @@ class _Look:
         return record
 
     async def trees(self) -> dict[int, TreeRecords | None]:
-        """Put together what was read."""
+        """Return the trees, assembled from what was read."""
         read = [task_id for task_id in self._known if task_id not in self._missing]
         return {task_id: self._tree(task_id) async for task_id in self._portioned(read)}
 
@@ -340,6 +339,6 @@ class _Look:
 
 
 def _batches(ids: list[int], size: int) -> Iterator[list[int]]:
-    """Cut ids into requests, the last ones first."""
+    """Split ids into requests, the last ones first."""
     for start in reversed(range(0, len(ids), size)):
         yield ids[start : start + size]

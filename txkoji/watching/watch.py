@@ -1,4 +1,4 @@
-"""One watched task, for whoever watches it: the tree, callbacks, the end, the estimate."""
+"""One watched task: its tree, callbacks, its end, the estimate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Watch:
             of its channel are before it.
     """
 
-    # No dict and no list each: the garbage collector would visit them all.
+    # No dict and no list each: the garbage collector would visit all of them.
     __slots__ = (
         "_average",
         "_callbacks",
@@ -109,7 +109,7 @@ class Watch:
         return max(starts)[1] if starts else None
 
     def on_change(self, callback: Callable[[TaskTree], Any]) -> None:
-        """Call back with the tree whenever a task in it changed; at the first look too."""
+        """Call back with the tree at the first look, and whenever a task in it changed."""
         self._callbacks = (*self._callbacks, callback)
 
     def on_task_change(self, callback: Callable[[TaskChange], Any]) -> None:
@@ -130,7 +130,7 @@ class Watch:
         self._stop(self)
 
     def update(self, records: TreeRecords) -> None:
-        """Take the records that a look read. For the watcher."""
+        """Take the records that a look read. Called by the watcher."""
         old, self.records = self.records, records
         if old is records or (old is not None and states_of(old) == states_of(records)):
             return
@@ -140,13 +140,13 @@ class Watch:
         self._call(self._callbacks, TaskTree.of_records(records))
 
     def estimate(self, average: float | None, places: Mapping[int, int]) -> None:
-        """Take how many seconds the task should take, and places in queues. For the watcher."""
+        """Take the usual duration, in seconds, and places in queues. Called by the watcher."""
         if (average, places) != (self._average, self.queue_places):
             self._average, self.queue_places = average, places
             self._call(self._estimate_callbacks, self)
 
     def silence(self) -> None:
-        """Make no more callbacks. For the watcher."""
+        """Make no more callbacks. Called by the watcher."""
         self._is_silent = True
         self._callbacks = self._task_callbacks = self._estimate_callbacks = ()
 
@@ -161,7 +161,7 @@ class Watch:
 
 
 class _End(Deferred[TaskTree]):
-    """The end of a watched task. It needs no bound method of its own to be cancelled."""
+    """The end of a watched task, which can be cancelled without a bound method of its own."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__(_stop)

@@ -67,10 +67,10 @@ class WatchedTask:
 
     Attributes:
         task_id: the task.
-        tree: the tree that was read last, None before the first.
+        tree: the last tree that was read, None before the first.
         begun: when the first watch began, in seconds since the epoch.
         changed: when a change was last seen.
-        usual: how many seconds it should take, None where that is not known.
+        usual: how many seconds it should take, None if unknown.
         places: for each FREE task of the tree whose place is known, by its id, how many tasks of
             its channel are before it.
     """
@@ -152,9 +152,9 @@ class TaskWatcher:
         self._durations = AverageDurations(self._client, clock)
         self._queues = ChannelQueues(self._client, clock)
         self._watched: dict[int, _Watched] = {}
-        # When each task is due. A pair that is not what the task itself says is out of date.
+        # When each task is due. A pair that differs from the task's own `due` is outdated.
         self._dues: list[tuple[float, int]] = []
-        # Tasks to read once more, whatever is being read now.
+        # Tasks to read again, even if they are being read now.
         self._hinted: dict[int, None] = {}
         self._root_of: dict[int, int] = {}
         self._refused: Refusals = {}
@@ -402,7 +402,7 @@ class TaskWatcher:
             known,
             self._yield_to_reactor,
             self._refused,
-            # More requests find out nothing in an outage.
+            # In an outage further requests are pointless.
             probes=PROBES if self._trouble is None else 0,
         )
         for question, task_id in self._refused.keys() - before:
@@ -432,7 +432,7 @@ class TaskWatcher:
         async for task_id, watched in portioned(
             list(due.items()), self._yield_to_reactor, TOLD_AT_ONCE
         ):
-            # It may have been stopped meanwhile, and even be watched anew.
+            # It may have been stopped meanwhile, and even be watched again.
             if self._watched.get(task_id) is watched:
                 records = trees.get(task_id, watched.records)
                 if records is not watched.records or (records is None and task_id in trees):
@@ -484,7 +484,7 @@ class TaskWatcher:
         try:
             await asking
         except KojiException as error:
-            # Watching works without; in an outage the next look says so.
+            # Watching works without them; the next look reports an outage.
             self._log.debug("no {what} of Koji tasks: {error}", what=what, error=error)
 
     def _estimate_one(self, watched: _Watched, watch: Watch) -> None:

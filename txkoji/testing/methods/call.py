@@ -62,7 +62,7 @@ class MethodCall:
         return self.user
 
     def has_permission(self, permission: str) -> bool:
-        """Tell whether the user holds a permission; ``admin`` implies every one."""
+        """Return whether the user holds a permission; ``admin`` implies every one."""
         held = self.permissions
         return permission in held or "admin" in held
 

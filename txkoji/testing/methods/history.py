@@ -98,7 +98,7 @@ def tag_first_change_event(
 
 @hub_method("tagChangedSinceEvent")
 def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
-    """Tell whether tags have changed since an event."""
+    """Return whether tags have changed since an event."""
     if not isinstance(taglist, list):
         raise hub_error("invalid input syntax for type integer")
     changed = last_change(call, set(taglist))
@@ -331,7 +331,7 @@ def _selected(
 
 
 def _in_time(state: HubState, row: Row, kwargs: dict[str, Any]) -> bool:
-    """Tell whether a row was created or revoked in the requested time."""
+    """Return whether a row was created or revoked in the requested time."""
     events = [row["create_event"]]
     if row["revoke_event"] is not None:
         events.append(row["revoke_event"])

@@ -21,7 +21,7 @@ def _require_maven(call: MethodCall) -> None:
 
 @hub_method("mavenEnabled", python_name="RootExports.mavenEnabled")
 def maven_enabled(call: MethodCall) -> bool:
-    """Tell whether the hub takes Maven builds."""
+    """Return whether the hub takes Maven builds."""
     return call.hub.maven_enabled
 
 

@@ -103,7 +103,7 @@ def package_config(call: MethodCall, tag: Any, package: Any, event: Any = None) 
 
 @hub_method("checkTagPackage")
 def check_tag_package(call: MethodCall, tag: Any, pkg: Any) -> bool:
-    """Tell whether a package is listed in a tag and not blocked."""
+    """Return whether a package is listed in a tag and not blocked."""
     if find_tag_id(call.state, tag) is None:
         return False
     entry = package_config(call, tag, pkg)

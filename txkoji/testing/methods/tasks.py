@@ -337,7 +337,7 @@ def get_task_request(call: MethodCall, taskId: Any) -> Any:
 
 @hub_method("taskFinished", python_name="RootExports.taskFinished")
 def task_finished(call: MethodCall, taskId: Any) -> bool:
-    """Tell whether a task is closed, failed or canceled."""
+    """Return whether a task is closed, failed or canceled."""
     return _task(call, taskId)["state"] in FINISHED
 
 

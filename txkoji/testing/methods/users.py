@@ -212,7 +212,7 @@ def get_user_perms_inheritance(call: MethodCall, userID: Any) -> dict[str, list[
 
 @hub_method("hasPerm")
 def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
-    """Tell whether who is logged in has a permission."""
+    """Return whether who is logged in has a permission."""
     if strict and call.state.one("permissions", name=perm) is None:
         raise GenericError(f"No such permission {perm} defined")
     # Unlike elsewhere, `admin` does not imply the permission.

@@ -13,7 +13,7 @@ from txkoji.testing.tables.lookups.targets import require_target
 
 @hub_method("winEnabled", python_name="RootExports.winEnabled")
 def win_enabled(call: MethodCall) -> bool:
-    """Tell whether the hub takes Windows builds."""
+    """Return whether the hub takes Windows builds."""
     return call.hub.win_enabled
 
 

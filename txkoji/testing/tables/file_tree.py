@@ -63,7 +63,7 @@ class FileTree:
         return self._modified[path]
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is a file (not a directory) at the path."""
+        """Return whether there is a file (not a directory) at the path."""
         return path in self._content
 
     def walk(self, directory: str) -> Iterator[str]:
@@ -141,7 +141,7 @@ class DiskFileTree(FileTree):
 
     @override
     def exists(self, path: str) -> bool:
-        """Tell whether there is such a file."""
+        """Return whether there is such a file."""
         return (self._directory / path).is_file()
 
     @override

@@ -320,7 +320,7 @@ class HubState:
 
 
 def in_force(row: Row, event: int | None = None) -> bool:
-    """Tell whether a row of a versioned table is active, now or at an event."""
+    """Return whether a row of a versioned table is active, now or at an event."""
     revoked = row["revoke_event"]
     if event is None:
         return revoked is None

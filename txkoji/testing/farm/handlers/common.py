@@ -38,7 +38,7 @@ def call_of(builder: Builder, task: Row) -> MethodCall:
 
 
 def is_scm_url(source: str) -> bool:
-    """Tell whether a source is an SCM URL; anything else is an uploaded file."""
+    """Return whether a source is an SCM URL; anything else is an uploaded file."""
     return _SCM.match(source) is not None
 
 

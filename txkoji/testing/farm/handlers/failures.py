@@ -58,7 +58,7 @@ def kind_of(name: str) -> str:
 
 
 def is_first(builder: Builder, task: Row) -> bool:
-    """Tell whether a task is the first child of its kind, or has no siblings."""
+    """Return whether a task is the first child of its kind, or has no siblings."""
     if task["parent"] is None:
         return True
     siblings = builder.hub.task_children(task["parent"])
@@ -123,5 +123,5 @@ def make_repo(tag_name: str) -> None:
 
 
 def compiles(builder: Builder, task: Row, name: str) -> bool:
-    """Tell whether a task's package builds."""
+    """Return whether a task's package builds."""
     return kind_of(name) != ARCH or not is_first(builder, task)

@@ -29,7 +29,7 @@ async def tag_build(builder: Builder, task: Row) -> None:
 
 
 def _tagged_since(builder: Builder, task: Row, tag_id: int, build_id: int) -> bool:
-    """Tell whether a restarted task had tagged the build before."""
+    """Return whether a restarted task had tagged the build before."""
     listing = listing_of(builder.hub.state, tag_id, build_id)
     if task["times_opened"] < 2 or listing is None or listing["creator_id"] != task["owner"]:
         return False

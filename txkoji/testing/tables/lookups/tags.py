@@ -107,5 +107,5 @@ def tag_order(
 
 
 def passes_filters(filters: Iterable[str], package: str) -> bool:
-    """Tell whether a package name passes the filters of an inheritance chain."""
+    """Return whether a package name passes the filters of an inheritance chain."""
     return all(re.match(pattern, package) for pattern in filters)
