@@ -45,7 +45,7 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 
 def is_renderable(value: Any, *, depth: int = 0) -> bool:
-    """Tell whether Buildbot computes the value, or a part of it, later."""
+    """Return whether Buildbot computes the value, or a part of it, later."""
     if IRenderable.providedBy(value):
         return True
     if isinstance(value, Mapping):

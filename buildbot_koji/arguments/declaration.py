@@ -76,19 +76,19 @@ class Argument:
         )
 
     def is_given(self, value: Any) -> bool:
-        """Tell whether a value is surely another than the default."""
+        """Return whether a value is surely another than the default."""
         if is_renderable(value):
             # A flag may turn out to be False; anything else counts as given.
             return self.check is not checks.flag
         return value is not None and bool(value != self.default)
 
     def is_on(self, value: Any) -> bool:
-        """Tell whether a value surely is something: neither the default, nor False, nor empty."""
+        """Return whether a value surely is something: neither the default, nor False, nor empty."""
         is_empty = isinstance(value, (str, list, tuple, Mapping)) and not value
         return self.is_given(value) and value is not False and not is_empty
 
     def may_be_on(self, value: Any) -> bool:
-        """Tell whether a value is something, or may be when it is rendered."""
+        """Return whether a value is something, or may be when it is rendered."""
         return is_renderable(value) or self.is_on(value)
 
 

@@ -78,7 +78,7 @@ class Demo:
             commits and a rebuild of all packages.
 
     Attributes:
-        no_bus: why there is no message bus, in words; None where there is one.
+        no_bus: why there is no message bus, in words; None if there is one.
         url: the address of Buildbot's pages.
         hub: the :class:`txkoji.testing.FakeHub`.
         master: the BuildMaster, once started.
@@ -264,7 +264,7 @@ class Demo:
         ended: Deferred[Any] = Deferred()
 
         def build_ended(_key: Any, message: Any) -> None:
-            """Tell whether the build has ended."""
+            """Return whether the build has ended."""
             if not ended.called:
                 ended.callback(message)
 

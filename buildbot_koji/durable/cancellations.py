@@ -296,5 +296,5 @@ def _row_key(number: int) -> str:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Tell whether the hub answered that it does not cancel a task."""
+    """Return whether the hub answered that it does not cancel a task."""
     return isinstance(error, HubFault) and not is_passing(error)

@@ -15,7 +15,7 @@ _DRAFT = re.compile(r",draft_(\d+)$")
 
 
 def is_draft_name(build: Any) -> bool:
-    """Tell whether an NVR is that of a draft, which the build loses when it is promoted."""
+    """Return whether an NVR is that of a draft, which the build loses when it is promoted."""
     return isinstance(build, str) and _DRAFT.search(build) is not None
 
 

@@ -198,7 +198,7 @@ class HubSurvey:
         self._points = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
 
     def is_stale(self) -> bool:
-        """Tell whether to ask again for someone who looks."""
+        """Return whether to ask again for someone who looks."""
         return not self._is_asking and self._clock.seconds() - self._asked_at >= LIVELY
 
     async def ask(self, ours: Iterable[int]) -> None:

@@ -86,7 +86,7 @@ class PackageQuery:
     complaints: list[str] = field(default_factory=list)
 
     def takes(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether a row of ``listPackages`` is meant."""
+        """Return whether a row of ``listPackages`` is meant."""
         name = row["package_name"]
         return (
             (self.blocked or not row.get("blocked"))

@@ -507,7 +507,7 @@ class MassRunner:
     # The queue
 
     async def _is_idle(self) -> bool:
-        """Tell whether nobody else's task waits in the channel; looks now and then."""
+        """Return whether nobody else's task waits in the channel; looks now and then."""
         channel = self._options.idle_channel
         if channel is None:
             return True

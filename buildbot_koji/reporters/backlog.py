@@ -137,7 +137,7 @@ class Backlog:
 
     @classmethod
     async def exists(cls, master: Any, reporter: str, master_id: int) -> bool:
-        """Tell whether a reporter ever ran on a master."""
+        """Return whether a reporter ever ran on a master."""
         return await MasterState(master, reporter, CLASS).get(_key(master_id)) is not None
 
     async def load(self) -> None:

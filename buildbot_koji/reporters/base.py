@@ -243,7 +243,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         return await self.deliveries(detailed)
 
     def reports(self, builder: Mapping[str, Any]) -> bool:
-        """Tell whether the arguments include a builder."""
+        """Return whether the arguments include a builder."""
         chosen = self._options.get("builders")
         return chosen is None or builder["name"] in chosen
 

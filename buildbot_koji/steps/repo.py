@@ -281,7 +281,7 @@ class KojiWaitRepo(RepoStep):
         return ""
 
     async def _is_it(self, hub: Hub, repo: Any, wanted: Wanted) -> bool:
-        """Tell whether a repo meets the requirements, by its contents."""
+        """Return whether a repo meets the requirements, by its contents."""
         if repo is None:
             return False
         if wanted.at_event is not None and repo.create_event != wanted.at_event:

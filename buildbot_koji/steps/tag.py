@@ -20,7 +20,7 @@ __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
 
 
 async def _is_in_tag(hub: Hub, tag: Any, build_id: int) -> bool:
-    """Tell whether a build is tagged directly, not by inheritance."""
+    """Return whether a build is tagged directly, not by inheritance."""
     tags = await hub.connection.listTags(build=build_id)
     return any(tag in (each.name, each.id) for each in tags)
 
@@ -88,7 +88,7 @@ class KojiTag(KojiTasksStep):
         }
 
         async def is_done(label: str) -> bool:
-            """Tell whether the hub has it so."""
+            """Return whether the hub has it so."""
             return not self.force and await _is_in_tag(hub, self.tag, builds[label])
 
         result = await self.run_tasks(hub, calls, is_done)
@@ -138,7 +138,7 @@ class KojiMove(_Untags, KojiTasksStep):
             )
 
         async def is_done(label: str) -> bool:
-            """Tell whether the hub has it so."""
+            """Return whether the hub has it so."""
             build = builds[label]
             in_target = await _is_in_tag(hub, self.to_tag, build)
             if not await _is_in_tag(hub, self.from_tag, build):

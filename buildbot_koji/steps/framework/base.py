@@ -373,7 +373,7 @@ class KojiStep(DeclaredStep):
             self.say_error(words if once.state is IntentState.IN_DOUBT else WAITING, error)
 
         def gives_up() -> bool:
-            """Tell whether the patience is over."""
+            """Return whether the patience is over."""
             return self._is_out_of_patience(hub, in_doubt=once.refusal is not None)
 
         self._once = once

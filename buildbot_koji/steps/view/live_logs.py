@@ -277,7 +277,7 @@ class LiveLogs:
             follower.done.cancel()
 
     def shows(self, task_id: int, name: str) -> bool:
-        """Tell whether a log of a task is shown."""
+        """Return whether a log of a task is shown."""
         follower = self._followers.get((task_id, name))
         return follower is not None and follower.has_text
 

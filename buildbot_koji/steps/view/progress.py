@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def is_queued(tree: TaskTree) -> bool:
-    """Tell whether the root task waits for a builder."""
+    """Return whether the root task waits for a builder."""
     return tree.root.state in (task_states.FREE, task_states.ASSIGNED)
 
 
