@@ -307,7 +307,7 @@ class Connection(HubMethods):
         """Submit a task exactly once, whatever happens to the request or to the reply.
 
         If the outcome is unknown, the hub is searched for the task before it is submitted again.
-        The task of ``build`` is recognised by a marker in its ``custom_user_metadata``, that of
+        The task of ``build`` is recognized by a marker in its ``custom_user_metadata``, that of
         ``makeTask`` by its label; any other by its owner, its request, and because it is newer than
         the submission. Equal requests of this Connection each get a task of their own; equal
         requests that another process submits as the same user at the same time look like ours.

@@ -72,7 +72,7 @@ class Publisher:
             topic: what it is about; ``topic_prefix`` of the settings is prepended.
             body: the body; text is sent as UTF-8.
             headers: strings, whole numbers, booleans and None by name.
-            message_id: its id, by which receivers recognise a second copy; by default a new UUID.
+            message_id: its id, by which receivers recognize a second copy; by default a new UUID.
 
         Returns:
             A Deferred that fires when the broker has confirmed the message. On AMQP 0-9-1 the

@@ -3,7 +3,7 @@
 Koji numbers what happens to its tags (events), and records when builds and tasks end. A round asks
 for everything after a checkpoint. A transaction draws its event id, and its time, before it
 commits; so a checkpoint is settled only when it is older than the longest transaction is likely to
-take (``overlap``), and events that were reported before are recognised by their keys.
+take (``overlap``), and events that were reported before are recognized by their keys.
 """
 
 from __future__ import annotations

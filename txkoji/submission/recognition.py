@@ -1,7 +1,7 @@
-"""The hub methods that make a task, and how the task of a call is recognised. Pure data.
+"""The hub methods that make a task, and how the task of a call is recognized. Pure data.
 
 A call whose reply was lost may have made a task. If the hub stores free-form data with that kind of
-task, the call carries a marker there. Otherwise the task is recognised by its request, which the
+task, the call carries a marker there. Otherwise the task is recognized by its request, which the
 hub made of the call's arguments.
 """
 
@@ -42,7 +42,7 @@ class TaskMethod:
         request: which of them the task's request holds, in its order. None stands for what the hub
             puts in; :data:`REST` for a struct of all further ones.
         marker: where the task carries a marker: :data:`METADATA` among its ``opts``, as its
-            :data:`LABEL`, or nowhere: then it is recognised by its request.
+            :data:`LABEL`, or nowhere: then it is recognized by its request.
         aliases: the hub method that looks up what a parameter names, where the request may have
             another name for it than the call.
         replaced: parameters that the hub replaces by something of its own.

@@ -1,7 +1,7 @@
 """Submit a task once, whatever happens to the reply.
 
 If the outcome of a call is unknown, the hub is searched for the task of the call before the call is
-sent again. :mod:`txkoji.submission.recognition` recognises that task.
+sent again. :mod:`txkoji.submission.recognition` recognizes that task.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Submission:
 class Submitter:
     """Submits tasks to one hub, each exactly once.
 
-    The task of ``build`` is recognised by a marker in its ``custom_user_metadata``, that of
+    The task of ``build`` is recognized by a marker in its ``custom_user_metadata``, that of
     ``makeTask`` by its label; any other by its owner, its request, and because it is newer than the
     submission. Equal requests of one Submitter each get a task of their own; equal requests that
     another process submits as the same user at the same time look like ours.
@@ -215,7 +215,7 @@ class Submitter:
         return None
 
     def is_certain(self, task_id: int) -> bool:
-        """Return False for a task that :meth:`find` recognised without a marker.
+        """Return False for a task that :meth:`find` recognized without a marker.
 
         Another process may have submitted it: an equal request, as the same user, at the same time.
         """

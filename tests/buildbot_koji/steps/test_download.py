@@ -135,7 +135,7 @@ async def test_file_that_is_not_what_the_hub_says(bench: Workbench) -> None:
     ended = await bench.build(step)
     assert ended.result == "failure"
     assert ended.text.startswith("failed: on the worker: http://")
-    assert ended.text.endswith(f"/{path}: its content is not what it says that it is")
+    assert ended.text.endswith(f"/{path}: its content does not match its digest")
     assert set(files_in(work(bench, "broken"))) == {
         f"{nvr}.{arch}.rpm" for arch in ("aarch64", "ppc64le", "src")
     }

@@ -187,7 +187,7 @@ async def test_lost_once(
 ) -> None:
     """A lost request is sent again; a task whose id was lost is found, not made again.
 
-    However it is recognised, and though an equal task was there before.
+    However it is recognized, and though an equal task was there before.
     """
     add_build(hub)
     hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-1")
