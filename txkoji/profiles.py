@@ -246,7 +246,7 @@ def _path(given: str | None, value: str | None, default: str) -> str | None:
     if value:
         return str(_expanded(value))
     path = _expanded(default)
-    # A key that is there and empty means none, not the default.
+    # An empty key means none, not the default.
     return str(path) if given is None and os.path.exists(path) else None  # noqa: PTH110
 
 
@@ -278,7 +278,7 @@ def usable_host(host: str) -> str:
 
 
 def usable_url(text: str, *, query: bool = False) -> str:
-    """Return an address as it can be requested: the scheme in lower case, no trailing slash.
+    """Return an address normalized: the scheme in lower case, no trailing slash.
 
     Args:
         text: an http or https address.

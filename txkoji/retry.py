@@ -25,10 +25,10 @@ __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
 def is_passing(error: BaseException) -> bool:
     """Return whether an error is transient: whether the hub is unreachable now.
 
-    This is the one place that decides it. Final are only a fault of the hub, a TLS error, a
-    redirect that is permanent or leads to the same path at the same host, and a status that calls
-    the request wrong (400, 401, 403, 404 and the like). Everything else is trouble of the network
-    or of the front end, and passes: no connection, a truncated reply, an HTML page with status 200
+    Only this function decides it. Permanent are only a fault of the hub, a TLS error, a redirect
+    that is permanent or leads to the same path at the same host, and a status that blames the
+    request (400, 401, 403, 404 and the like). Everything else is trouble of the network or the
+    front end, and passes: no connection, a truncated reply, an HTML page with status 200
     (maintenance, a login portal, a proxy's error), the statuses 408, 425, 429 and 5xx, and a hub
     that says it is offline.
     """

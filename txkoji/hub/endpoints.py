@@ -198,7 +198,7 @@ class Endpoints:
         self._certificate = certificate
         self._policy: TLSPolicy | None = None
         self._stamp: tuple[int, int, int] | None = None
-        # An Agent asks for one with each request; making one costs a tenth of a call.
+        # An Agent asks for one at each request; making one costs a tenth of a call.
         self._endpoints: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 - Twisted's name
