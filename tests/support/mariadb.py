@@ -90,7 +90,7 @@ class MariaDB:
                 **quiet,
             )
         self._wait_for(socket)
-        self._say(
+        self.say(
             "CREATE DATABASE buildbot CHARACTER SET utf8mb4;"
             "CREATE USER buildbot@127.0.0.1 IDENTIFIED BY 'buildbot';"
             "GRANT ALL ON buildbot.* TO buildbot@127.0.0.1;"
@@ -104,7 +104,8 @@ class MariaDB:
             assert time.monotonic() < limit, "mariadbd did not start"
             time.sleep(0.1)
 
-    def _say(self, statements: str) -> None:
+    def say(self, statements: str) -> None:
+        """Run SQL as its administrator."""
         socket = self._directory / "socket"
         command = [str(CLIENT), "--no-defaults", f"--socket={socket}", "--user=root"]
         subprocess.run(command, input=statements.encode(), check=True)

@@ -32,6 +32,7 @@ from txkoji.bus.base import (
     CLOSE_TIMEOUT,
     BusMessage,
     Link,
+    QueueState,
     ReceivedMessage,
     Settlement,
     text_or_bytes,
@@ -221,6 +222,13 @@ class _PikaLink(Link):
         except PIKA_ERRORS as problem:
             raise self._described(problem) from None
         Deferred.fromCoroutine(self._receive(messages, deliver)).addErrback(self._fail)
+
+    async def look(self) -> QueueState:
+        try:
+            found = await self._channel.queue_declare(self._settings.queue, passive=True)
+        except PIKA_ERRORS as problem:
+            raise self._described(problem) from None
+        return QueueState(found.method.message_count, found.method.consumer_count)
 
     async def _declare(self, queue: str | None) -> None:
         settings = self._settings

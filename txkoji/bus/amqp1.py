@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from txkoji.bus.base import BusMessage, Link, ReceivedMessage, Settlement, text_or_bytes
+from txkoji.bus.base import BusMessage, Link, QueueState, ReceivedMessage, Settlement, text_or_bytes
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP1
 from txkoji.bus.topics import dialect_of, topic_of
@@ -245,6 +245,14 @@ class _ProtonLink(Link):
         await self._wait_for(receiver.name)
         receiver.flow(prefetch)
         self._engine.pump()
+
+    async def look(self) -> QueueState:
+        # Under another name: a durable subscription would be made, or taken from its owner.
+        receiver = self._session.receiver(f"look-{uuid4()}")
+        receiver.source.address = self._settings.address
+        receiver.open()
+        await self._wait_for(receiver.name)
+        return QueueState()
 
     async def publish(
         self, topic: str, body: str | bytes, headers: Mapping[str, Any], message_id: str

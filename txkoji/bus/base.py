@@ -129,6 +129,19 @@ class ReceivedMessage:
     settle: Callable[[Settlement], None]
 
 
+@dataclass(frozen=True)
+class QueueState:
+    """What a broker says of the place to receive from.
+
+    Attributes:
+        messages: how many messages wait there, None if the broker does not say.
+        receivers: how many receivers it has, likewise.
+    """
+
+    messages: int | None = None
+    receivers: int | None = None
+
+
 class Link(abc.ABC):
     """One connection to a broker, from its first byte to its last. It is used once.
 
@@ -160,6 +173,14 @@ class Link(abc.ABC):
 
         Raises:
             BusError: the broker refuses.
+        """
+
+    @abc.abstractmethod
+    async def look(self) -> QueueState:
+        """Look at the place to receive from; nothing is made, and no message is taken.
+
+        Raises:
+            BusError: it is not there, or the broker refuses.
         """
 
     @abc.abstractmethod

@@ -8,32 +8,24 @@ from datetime import datetime, timezone
 from typing import Any
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
-from txkoji.bus import AMQP, Broker
+from buildbot_koji.cli.doctor.network import way_to
+from txkoji.bus import AMQP1, Broker
 from txkoji.exceptions import BusError, ConfigurationError
 
 __all__ = ["check_broker"]
 
-LISTEN = 3.0
-"""Seconds to wait for a message."""
-
 WARN_DAYS = 14
 
 
-async def check_broker(
-    settings: Broker, reactor: Any, listen: float = LISTEN
-) -> AsyncIterator[Finding]:
-    """Check a broker: the login, the queue, and whether a message comes.
-
-    A message that comes is not acknowledged: the broker gives it to the master again.
+async def check_broker(settings: Broker, reactor: Any) -> AsyncIterator[Finding]:
+    """Check a broker: the way there, the login, the queue. No message is taken.
 
     Args:
         settings: the broker and what to receive from it.
         reactor: the reactor.
-        listen: seconds to wait for a message.
     """
     credential = settings.credential
     if credential is not None:
@@ -51,9 +43,13 @@ async def check_broker(
     except ConfigurationError as problem:
         yield error("queue", str(problem), "name what to receive in the configuration")
         return
-    if isinstance(settings, AMQP):
-        # Neither declared nor bound here: it is looked at alone.
-        settings = attrs.evolve(settings, passive=True, routing_keys=())
+    if isinstance(settings, AMQP1) and settings.client_id is not None:
+        # A broker drops the connection that has the same id: the master's.
+        settings = attrs.evolve(settings, client_id=f"{settings.client_id}-doctor")
+    for finding in await deferToThread(lambda: list(way_to(settings.url))):
+        yield finding
+        if finding.level == "error":
+            return
     link = settings.link(reactor)
     try:
         await link.open()
@@ -63,15 +59,8 @@ async def check_broker(
         )
         return
     yield ok("broker", f"{settings.host} accepts the login")
-    came: Deferred[None] = Deferred()
-
-    def deliver(_: Any) -> None:
-        """Record that a message came."""
-        if not came.called:
-            came.callback(None)
-
     try:
-        await link.subscribe(1, deliver)
+        state = await link.look()
     except BusError as problem:
         yield warning(
             "queue",
@@ -79,13 +68,7 @@ async def check_broker(
             "the change source makes its queue when it starts; else check name and rights",
         )
     else:
-        limit = deferLater(reactor, listen, lambda: None)
-        await DeferredList([came, limit], fireOnOneCallback=True)
-        if came.called:
-            yield ok("queue", "a message was seen, and left there")
-        else:
-            yield ok("queue", f"is there; no message within {listen:g} s")
-        limit.addErrback(lambda failure: failure.trap(CancelledError))
-        limit.cancel()
+        counts = f": {state.messages} message(s) wait, {state.receivers} receiver(s)"
+        yield ok("queue", "is there" + ("" if state.messages is None else counts))
     finally:
         await link.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +41,7 @@ async def examine(
     profile: str | None = None,
     config: Path | None = None,
     as_json_text: bool = False,
+    now: Callable[[], float] = time.time,
 ) -> int:
     """Check a hub, or all that a configuration names; nothing is changed anywhere.
 
@@ -49,15 +51,16 @@ async def examine(
         profile: the name of the hub's profile.
         config: a ``master.cfg`` to check in place of a profile.
         as_json_text: write one JSON value instead of lines.
+        now: returns this machine's time, in seconds since the epoch.
 
     Returns:
         0 if all is well, 1 if there are warnings, 2 if something does not work.
     """
     found: list[tuple[str, list[Finding]]] = []
     subjects = (
-        _subjects_of(config, reactor)
+        _subjects_of(config, reactor, now)
         if config is not None
-        else _hub_subject(HubNeeds(profile or "koji"), reactor, None)
+        else _hub_subject(HubNeeds(profile or "koji"), reactor, None, now)
     )
     async for subject, findings in subjects:
         found.append((subject, findings))
@@ -68,7 +71,9 @@ async def examine(
     return exit_status(found)
 
 
-async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, list[Finding]]]:
+async def _subjects_of(
+    path: Path, reactor: Any, now: Callable[[], float]
+) -> AsyncIterator[tuple[str, list[Finding]]]:
     try:
         config = FileLoader(str(path.parent), path.name).loadConfig()
     except ConfigErrors as problem:
@@ -86,13 +91,13 @@ async def _subjects_of(path: Path, reactor: Any) -> AsyncIterator[tuple[str, lis
     secrets = SecretManager()
     secrets.services = list(config.secretsProviders)
     for wanted in all_wanted:
-        async for subject in _hub_subject(wanted, reactor, secrets):
+        async for subject in _hub_subject(wanted, reactor, secrets, now):
             yield subject
     yield "database", list(await check_database(str(config.db.db_url), path.parent))
 
 
 async def _hub_subject(
-    wanted: HubNeeds, reactor: Any, secrets: Any
+    wanted: HubNeeds, reactor: Any, secrets: Any, now: Callable[[], float]
 ) -> AsyncIterator[tuple[str, list[Finding]]]:
     subject = f"hub {wanted.profile}"
     try:
@@ -105,7 +110,7 @@ async def _hub_subject(
         if isinstance(hub, NamedHub)
         else partial(Connection, hub, reactor=reactor)
     )
-    yield subject, [each async for each in check_hub(connect, wanted)]
+    yield subject, [each async for each in check_hub(connect, wanted, now)]
     for broker in wanted.brokers:
         settings = await _rendered(broker, reactor, secrets)
         yield f"broker {settings.host}", [each async for each in check_broker(settings, reactor)]

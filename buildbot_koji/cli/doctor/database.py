@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
+from buildbot.db.enginestrategy import create_engine
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
@@ -37,22 +40,82 @@ def _look(url: str, directory: Path) -> list[Finding]:
             remedy = "buildbot create-master and buildbot upgrade-master make it"
             return [warning("database", f"{path} is not there yet", remedy)]
         return [ok("database", "SQLite, for one master")]
-    if kind == "mysql" and parsed.query.get("charset") != "utf8mb4":
-        remedy = "end db_url with ?charset=utf8mb4"
-        return [warning("database", "MySQL without charset=utf8mb4 refuses some names", remedy)]
-    engine = sqlalchemy.create_engine(parsed)
+    return [*_of_address(kind, parsed), *_of_server(kind, url, directory)]
+
+
+def _of_address(kind: str, url: sqlalchemy.URL) -> Iterator[Finding]:
+    if kind == "mysql" and str(url.query.get("storage_engine")).lower() != "innodb":
+        yield warning(
+            "database",
+            "Buildbot makes MyISAM tables unless told otherwise: they have no transactions",
+            "end db_url with ?storage_engine=InnoDB before the tables are made",
+        )
+
+
+def _of_server(kind: str, url: str, directory: Path) -> Iterator[Finding]:
+    engine = None
     try:
+        # Buildbot's: it takes options from the address that drivers refuse.
+        engine = create_engine(url, basedir=str(directory))
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT 1"))
-            if kind == "mysql":
-                row = connection.execute(sqlalchemy.text("SELECT @@max_allowed_packet")).scalar()
-                if int(row or 0) < 4 * TEXT_BYTES:
-                    remedy = "max_allowed_packet=16M in the server's configuration"
-                    return [error("database", f"max_allowed_packet is {row} bytes", remedy)]
+            found = list(SERVER_CHECKS.get(kind, _nothing)(connection))
     except sqlalchemy.exc.SQLAlchemyError as problem:
         # Its own text may hold the address, with the password.
         reason = str(getattr(problem, "orig", None) or type(problem).__name__)
-        return [error("database", reason, "db_url, and the rights of its user")]
+        yield error("database", reason, "db_url, and the rights of its user")
+    except ImportError as problem:
+        yield error("database", f"the driver {problem.name} is missing", "pip install it")
+    except (TypeError, ValueError) as problem:
+        yield error("database", f"db_url: {problem}", "see Buildbot's manual on db_url")
+    else:
+        yield from found
+        if not found:
+            yield ok("database", f"{kind} answers")
     finally:
-        engine.dispose()
-    return [ok("database", f"{kind} answers")]
+        if engine is not None:
+            engine.dispose()
+
+
+def _nothing(_: sqlalchemy.Connection) -> Iterator[Finding]:
+    return iter(())
+
+
+def _mysql(connection: sqlalchemy.Connection) -> Iterator[Finding]:
+    size = int(_value(connection, "SELECT @@max_allowed_packet") or 0)
+    if size < 4 * TEXT_BYTES:
+        yield error(
+            "database",
+            f"max_allowed_packet is {size} bytes: long texts of Koji's are refused",
+            "max_allowed_packet=16M in the server's configuration",
+        )
+    others = connection.execute(
+        sqlalchemy.text(
+            "SELECT DISTINCT character_set_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = 'build_properties'"
+            " AND character_set_name NOT LIKE 'utf8%'"
+        )
+    ).scalars()
+    if odd := ", ".join(map(str, others)):
+        yield error(
+            "database",
+            f"the tables hold {odd}, not UTF-8: some names are refused",
+            "ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4, table by table, on a copy first",
+        )
+
+
+def _postgresql(connection: sqlalchemy.Connection) -> Iterator[Finding]:
+    encoding = _value(connection, "SHOW server_encoding")
+    if encoding != "UTF8":
+        yield error(
+            "database",
+            f"its encoding is {encoding}, not UTF8: some names are refused",
+            "createdb --encoding=UTF8 --template=template0, and move the data there",
+        )
+
+
+def _value(connection: sqlalchemy.Connection, query: str) -> Any:
+    return connection.execute(sqlalchemy.text(query)).scalar()
+
+
+SERVER_CHECKS = {"mysql": _mysql, "postgresql": _postgresql}

@@ -41,20 +41,25 @@ class _Examined:
         wanted: what is wanted of it.
         is_reachable: it answers as a hub does.
         user: who we are, None until the login.
+        now: returns this machine's time, in seconds since the epoch.
     """
 
     connection: Connection
     wanted: HubNeeds
+    now: Callable[[], float]
     is_reachable: bool = False
     user: Any = None
 
 
-async def check_hub(connect: Callable[[], Connection], wanted: HubNeeds) -> AsyncIterator[Finding]:
+async def check_hub(
+    connect: Callable[[], Connection], wanted: HubNeeds, now: Callable[[], float] = time.time
+) -> AsyncIterator[Finding]:
     """Check a hub.
 
     Args:
         connect: makes the connection.
         wanted: what is wanted of the hub.
+        now: returns this machine's time, in seconds since the epoch.
     """
     try:
         connection = connect()
@@ -62,7 +67,7 @@ async def check_hub(connect: Callable[[], Connection], wanted: HubNeeds) -> Asyn
         yield error("profile", str(problem), "write it into one of the files that are named")
         return
     yield ok("profile", f"{connection.profile}: {connection.url}")
-    examined = _Examined(connection, wanted)
+    examined = _Examined(connection, wanted, now)
     try:
         for check in CHECKS:
             try:
@@ -92,7 +97,7 @@ async def _reachable(examined: _Examined) -> AsyncIterator[Finding]:
     try:
         await koji.getAPIVersion()
     except TLSError as problem:
-        yield error("hub", str(problem), "'serverca' of the profile must name the CA of the hub")
+        yield error("hub", str(problem), _tls_remedy(str(problem)))
     except NotXMLRPC as problem:
         yield error(
             "hub",
@@ -108,12 +113,20 @@ async def _reachable(examined: _Examined) -> AsyncIterator[Finding]:
         yield ok("hub", f"answers in {(time.monotonic() - began) * 1000:.0f} ms")
 
 
+def _tls_remedy(text: str) -> str:
+    if "another host name" in text:
+        return "'server' of the profile must be a name that its certificate has"
+    if "client certificate" in text:
+        return "'cert' of the profile must name one that the hub's administrators gave you"
+    return "'serverca' of the profile must name the CA of the hub"
+
+
 async def _clock(examined: _Examined) -> AsyncIterator[Finding]:
     try:
         _, headers = await deferToThread(answer_to, examined.connection.url)
     except OSError:
         return
-    difference = clock_difference(headers, time.time())
+    difference = clock_difference(headers, examined.now())
     if difference is None:
         return
     if abs(difference) > MAX_CLOCK_DIFFERENCE:
@@ -154,7 +167,7 @@ async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
             yield error(each.kind, each.problem, "the login can't work before that is right")
         elif each.expires is not None:
             ends = datetime.fromtimestamp(each.expires, timezone.utc)
-            days = int((each.expires - time.time()) // 86400)
+            days = int((each.expires - examined.now()) // 86400)
             if days < 0:
                 yield error(each.kind, f"{each.name} expired on {ends:%Y-%m-%d}", "get a new one")
             elif days < WARN_DAYS and each.kind != "ticket":

@@ -23,9 +23,12 @@ LIMIT = 10.0
 WARN_DAYS = 14
 DAY = 86400.0
 
+PORTS = {"http": 80, "https": 443, "amqp": 5672, "amqps": 5671}
+TLS_SCHEMES = ("https", "amqps")
+
 
 def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
-    """Check the way to a server; ends with the first thing that does not work.
+    """Check the way to a hub or a broker; ends with the first thing that does not work.
 
     Whether the server's certificate is accepted is not looked at: the client decides that.
 
@@ -35,9 +38,10 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
-    port = port or (443 if parts.scheme == "https" else 80)
+    port = port or PORTS[parts.scheme]
     what = host
-    proxy = urllib.request.getproxies_environment().get(parts.scheme)
+    of_brokers = parts.scheme.startswith("amqp")
+    proxy = None if of_brokers else urllib.request.getproxies_environment().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
         # Not the whole address: a password may be in it.
         named = urlsplit(proxy if "//" in proxy else f"//{proxy}")
@@ -50,7 +54,7 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
         yield error(
             "DNS",
             f"{host} has no address: {problem}",
-            "check the name in 'server' of the profile (or of the proxy), and this machine's DNS",
+            "check the name in the address (or that of the proxy), and this machine's DNS",
         )
         return
     yield ok("DNS", f"{host} is {', '.join(sorted({str(each[4][0]) for each in found})[:4])}")
@@ -60,16 +64,16 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
         yield error(
             "TCP",
             f"{what} takes no connection at port {port}: {problem}",
-            "is the hub up, the port right, and open in the firewalls between?",
+            "is the server up, the port right, and open in the firewalls between?",
         )
         return
     with connection:
         yield ok("TCP", f"{what} listens at port {port}")
-        if parts.scheme == "https" and what == host:
-            yield from _certificate(connection, host)
+        if parts.scheme in TLS_SCHEMES and what == host:
+            yield from _certificate(connection, host, parts.scheme)
 
 
-def _certificate(connection: socket.socket, host: str) -> Iterator[Finding]:
+def _certificate(connection: socket.socket, host: str, scheme: str) -> Iterator[Finding]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -82,7 +86,7 @@ def _certificate(connection: socket.socket, host: str) -> Iterator[Finding]:
         yield error(
             "TLS",
             f"no TLS with {host}: {problem}",
-            "is it an https server at all? A proxy or load balancer may end the handshake",
+            f"is it an {scheme} server at all? A proxy or load balancer may end the handshake",
         )
         return
     ends = certificate.not_valid_after_utc
@@ -91,13 +95,13 @@ def _certificate(connection: socket.socket, host: str) -> Iterator[Finding]:
         yield error(
             "TLS",
             f"the certificate of {host} expired on {ends:%Y-%m-%d}",
-            "the hub's administrators have to renew it",
+            "the server's administrators have to renew it",
         )
     elif days < WARN_DAYS:
         yield warning(
             "TLS",
             f"the certificate of {host} expires in {days} days",
-            "tell the hub's administrators",
+            "tell the server's administrators",
         )
     else:
         yield ok("TLS", f"{version}; the certificate of {host} is valid until {ends:%Y-%m-%d}")

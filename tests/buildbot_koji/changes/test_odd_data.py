@@ -21,12 +21,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
+from buildbot_koji.cli.doctor.database import check_database
 from tests.buildbot_koji.inprocess import Site, koji
 from tests.support import mariadb, postgres, until
 from tests.support.odd import JSON_VALUES, Mutator
 from txkoji import EVENT_NAMES
 from txkoji.bus import AMQP, BusMessage
-from txkoji.bus.base import Link, ReceivedMessage, Settlement
+from txkoji.bus.base import Link, QueueState, ReceivedMessage, Settlement
 from txkoji.testing import FakeHub
 from txkoji.testing.announcements.fedora import fedora_message
 from txkoji.testing.announcements.messages import Announcement
@@ -157,6 +158,10 @@ class CannedLink(Link):
     async def subscribe(self, _: int, deliver: Callable[[ReceivedMessage], None]) -> None:
         """Start to receive."""
         self._deliver = deliver
+
+    async def look(self) -> QueueState:
+        """Look at the queue."""
+        return QueueState()
 
     async def publish(self, *_: Any) -> None:
         """Publish nothing."""
@@ -432,6 +437,18 @@ async def test_other_databases(server: type[Any], site: OddSite) -> None:
         await site.hear_oddly(400)
         await site.check()
         site.check_log()
+        # The doctor says so, and what a stricter one would refuse.
+        address = database.url
+        assert [each.level for each in await check_database(address, Path())] == ["ok"]
+        if isinstance(database, mariadb.MariaDB):
+            database.say(
+                "SET GLOBAL max_allowed_packet = 65536;"
+                "ALTER TABLE buildbot.build_properties CONVERT TO CHARACTER SET latin1"
+            )
+            bad = await check_database(address, Path())
+            assert [each.level for each in bad] == ["error", "error"]
+            assert "max_allowed_packet is 65536 bytes" in bad[0].text
+            assert "latin1, not UTF-8" in bad[1].text
     finally:
         await site.master.stop()
         await deferToThread(database.stop)

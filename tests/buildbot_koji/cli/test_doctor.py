@@ -7,19 +7,23 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.threads import deferToThread
+from twisted.web import server, static
 
 from buildbot_koji.cli.doctor.command import examine
-from tests.support import PROCESS_LIMIT
+from tests.support import PROCESS_LIMIT, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from txkoji.bus import AMQP, Publisher, Receiver, ReceiverState
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(tls=True, anonymous_user=None, build_seconds=0.1)
@@ -57,6 +61,8 @@ class Site:
     hub: FakeHub
     home: Path
     monkeypatch: pytest.MonkeyPatch
+    ahead: float = 0.0
+    ports: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         (self.home / ".koji").mkdir()
@@ -78,6 +84,23 @@ class Site:
         line = "" if value is None else f"{key} = {value}\n"
         self.profile.write_text(f"{text}{line}", encoding="utf-8")
 
+    def serve(self, *, interface: str = "127.0.0.1", days: float | None = None) -> str:
+        """Serve a file without parts on a port, with TLS if the certificate's days are given."""
+        resource = static.Data(b"0123456789", "application/octet-stream")
+        resource.isLeaf = True
+        site = server.Site(resource)
+        if days is None:
+            port = reactor.listenTCP(0, site, interface=interface)
+        else:
+            authority = self.hub.authority
+            authority.days_valid = days
+            pem = str(authority.server("127.0.0.1"))
+            context = DefaultOpenSSLContextFactory(pem, pem)
+            port = reactor.listenSSL(0, site, context, interface=interface)
+        self.ports.append(port)
+        scheme = "http" if days is None else "https"
+        return f"{scheme}://{interface}:{port.getHost().port}"
+
     async def doctor(self, *, profile_only: bool = False) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit status and all findings."""
         path = self.home / "master.cfg"
@@ -86,6 +109,7 @@ class Site:
         status = await examine(
             reactor,
             out,
+            now=lambda: time.time() + self.ahead,
             profile="fake",
             config=None if profile_only else path,
             as_json_text=True,
@@ -94,10 +118,15 @@ class Site:
         return status, [each for subject in subjects for each in subject["findings"]]
 
 
-@pytest.fixture
-def site(hub: FakeHub, empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+@pytest_twisted.async_yield_fixture
+async def site(
+    hub: FakeHub, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Site]:
     """Give a good setup."""
-    return Site(hub, empty_home, monkeypatch)
+    made = Site(hub, empty_home, monkeypatch)
+    yield made
+    for port in made.ports:
+        await port.stopListening()
 
 
 def _bad_certificate(site: Site) -> None:
@@ -154,6 +183,22 @@ def _value(key: str, value: str) -> Callable[[Site], None]:
     return lambda site: site.values.update({key: value})
 
 
+def _certificate(days: float) -> Callable[[Site], None]:
+    def plant(site: Site) -> None:
+        site.hub.authority.days_valid = days
+        site.profile.write_text(site.hub.profile_text("fake", user="alice"), encoding="utf-8")
+
+    return plant
+
+
+def _server(**options: Any) -> Callable[[Site], None]:
+    return lambda site: site.set("server", f"{site.serve(**options)}/kojihub")
+
+
+def _ahead(site: Site) -> None:
+    site.ahead = 3600.0
+
+
 def _proxy(site: Site) -> None:
     site.monkeypatch.setenv("HTTPS_PROXY", "http://me:planted-secret@127.0.0.1:9")
 
@@ -196,7 +241,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "error",
         "TCP",
         "no connection at port 9",
-        "is the hub up",
+        "is the server up",
     ),
     "dead proxy": (_proxy, "error", "TCP", "the proxy 127.0.0.1:9", "firewalls"),
     "plain http port": (
@@ -205,6 +250,49 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "TLS",
         "no TLS with",
         "https server at all",
+    ),
+    "expired server certificate": (
+        _server(days=-2),
+        "error",
+        "TLS",
+        "the certificate of 127.0.0.1 expired on ",
+        "the server's administrators have to renew it",
+    ),
+    "server certificate runs out": (
+        _server(days=5.5),
+        "warning",
+        "TLS",
+        "expires in 5 days",
+        "tell the server's administrators",
+    ),
+    "wrong host name": (
+        _server(days=30, interface="127.0.0.2"),
+        "error",
+        "hub",
+        "for another host name",
+        "a name that its certificate has",
+    ),
+    "expired client certificate": (
+        _certificate(-2),
+        "error",
+        "certificate",
+        "expired on ",
+        "get a new one",
+    ),
+    "client certificate runs out": (
+        _certificate(5.5),
+        "warning",
+        "certificate",
+        "expires in 5 days",
+        "get a new one",
+    ),
+    "clock": (_ahead, "warning", "clock", "s behind this machine's", "NTP"),
+    "no Range": (
+        lambda site: site.set("topurl", site.serve()),
+        "warning",
+        "kojifiles",
+        "does not give parts of files",
+        "answer Range",
     ),
     "unknown CA": (_unknown_ca, "error", "hub", "certificate", "serverca"),
     "no hub there": (
@@ -331,12 +419,19 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "onnection",
         "db_url",
     ),
-    "mysql charset": (
-        _value("db", "mysql+pymysql://127.0.0.1/x"),
+    "mysql without transactions": (
+        _value("db", "mysql+pymysql://127.0.0.1:9/x"),
         "warning",
         "database",
-        "utf8mb4",
-        "charset=utf8mb4",
+        "MyISAM",
+        "storage_engine=InnoDB",
+    ),
+    "mysql charset": (
+        _value("db", "mysql+pymysql://127.0.0.1:9/x?charset=utf8mb4"),
+        "error",
+        "database",
+        "Buildbot requires charset=utf8",
+        "db_url",
     ),
     "broken configuration": (
         _value("step", "steps.KojiBuild(),"),
@@ -376,7 +471,7 @@ async def test_a_good_setup(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_planted_fault(site: Site, name: str) -> None:
     """It is found, named, and has a remedy; no secret is shown."""
-    if name in {"wrong topurl", "no topurl"}:
+    if name in {"wrong topurl", "no topurl", "no Range"}:
         await build(site.hub)
     plant, level, check, text, remedy = FAULTS[name]
     if name == "plain http port":
@@ -411,11 +506,44 @@ async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
     [queue] = [each for each in found if each["check"] == "queue"]
     assert (status, queue["level"]) == (1, "warning")
     assert "nowhere" in queue["text"]
-    site.values["bus"] = bus.format("wrong-planted-secret", "nowhere")
+    at = bus.format(PASSWORD, "nowhere")
+    for broken, check, text in [
+        (bus.format("wrong-planted-secret", "nowhere"), "broker", "ACCESS_REFUSED"),
+        (at.replace(broker.url, f"{broker.url}/elsewhere"), "broker", "vhost elsewhere not found"),
+        (at.replace(broker.url, "amqp://127.0.0.1:9"), "TCP", "no connection at port 9"),
+        (at.replace(broker.url, "amqp://broker.invalid"), "DNS", "broker.invalid has no address"),
+        (at.replace(broker.url, broker.tls_url), "broker", "CA"),
+        (at.replace(broker.url, f"amqps://127.0.0.1:{broker.port}"), "TLS", "an amqps server"),
+    ]:
+        site.values["bus"] = broken
+        status, found = await site.doctor()
+        [refused] = [each for each in found if each["level"] != "ok"]
+        assert (status, refused["level"], refused["check"]) == (2, "error", check)
+        assert text in f"{refused['text']} {refused['remedy']}"
+        assert "planted-secret" not in json.dumps(found)
+
+    # A message that waits is counted, and stays as it was.
+    settings = AMQP(
+        broker.url, user=USER, password=PASSWORD, allow_insecure_login=True,
+        queue="doctor-there", routing_keys=["koji.#"],
+    )  # fmt: skip
+    got: list[Any] = []
+    receiver = Receiver(settings, got.append, reactor=reactor)
+    receiver.start()
+    await until(lambda: receiver.state is ReceiverState.READY)
+    await receiver.stop()
+    publisher = Publisher(settings, reactor=reactor)
+    await publisher.publish("koji.test", "{}")
+    await publisher.stop()
+    site.values["bus"] = bus.format(PASSWORD, "there")
     status, found = await site.doctor()
-    [refused] = [each for each in found if each["check"] == "broker"]
-    assert (status, refused["level"]) == (2, "error")
-    assert "planted-secret" not in json.dumps(found)
+    [queue] = [each for each in found if each["check"] == "queue"]
+    assert (status, queue["text"]) == (0, "is there: 1 message(s) wait, 0 receiver(s)")
+    again = Receiver(settings, got.append, reactor=reactor)
+    again.start()
+    await until(lambda: bool(got))
+    await again.stop()
+    assert got[0].redelivered is False
 
 
 @pytest_twisted.ensureDeferred
