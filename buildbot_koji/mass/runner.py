@@ -83,8 +83,10 @@ class MassTiming:
         progress_interval: seconds between two moments of the progress over time.
         infra_retry: the pauses before a package is submitted again.
         retry: the pauses while the hub is unreachable.
+        cancel_limit: seconds that the hub has to answer a cancellation before it is put off.
     """
 
+    cancel_limit: float = 10.0
     tick: float = 5.0
     store_interval: float = 2.0
     batch: int = 25
@@ -109,6 +111,7 @@ class MassOptions:
         adopts: whether an existing build of the same source is taken for the package's.
         infra_retries: how often a package is submitted again after failures of the build system.
         infra_faults: what counts as a failure of the build system, None for the usual faults.
+        max_queue_time: seconds that a task may wait for a builder, None for any time.
         idle_channel: the channel in which no task of others may wait, None if any may.
     """
 
@@ -118,6 +121,7 @@ class MassOptions:
     adopts: bool = True
     infra_retries: int = 2
     infra_faults: Any = None
+    max_queue_time: float | None = None
     idle_channel: str | None = None
 
 
@@ -206,6 +210,7 @@ class MassRunner:
         self.at_once = 0
         self._control_changed = False
         self._watches: dict[int, Watch] = {}
+        self._overdue: set[int] = set()
         self._over: list[tuple[MassPackage, TaskTree | None]] = []
         self._wake: Deferred[None] | None = None
         self._lines: list[str] = []
@@ -269,7 +274,7 @@ class MassRunner:
 
         Raises:
             KojiException: only what no other attempt would do better.
-        ClaimLost: another master runs it.
+            ClaimLost: another master runs it.
         """
         control = await self._store.control()
         self.paused = bool(control.get("paused"))
@@ -301,6 +306,7 @@ class MassRunner:
         over, self._over = self._over, []
         if over:
             await self._settle(over)
+        await self._cancel_overdue()
         if self._repos is not None and self.plan.held:
             look = partial(self._repos.look, self.plan)
             await self._until_let_in(lambda: self._ask(look))
@@ -386,17 +392,16 @@ class MassRunner:
     def intents(self) -> list[TaskIntent]:
         """Return what is on the hub by now, or may be, and was started by this mass build."""
         return [
-            TaskIntent(
-                self._options.call(each),
-                self.submission_of(each),
-                self.started,
-                each.task_id,
-            )
+            self._intent_of(each)
             for each in self.plan.packages
             if each.state in (PackageState.SUBMITTING, PackageState.RUNNING)
             and not each.is_foreign
             and each.begun is not None
         ]
+
+    def _intent_of(self, package: MassPackage) -> TaskIntent:
+        call, submission = self._options.call(package), self.submission_of(package)
+        return TaskIntent(call, submission, self.started, package.task_id)
 
     async def _submit_all(self, chosen: list[MassPackage]) -> None:
         call = self._options.call(chosen[0])
@@ -553,6 +558,41 @@ class MassRunner:
         if not failure.check(CancelledError):
             self._ended_watch(package, None)
 
+    async def _cancel_overdue(self) -> None:
+        """Cancel the tasks that no builder took in time; each then ends as a canceled one."""
+        limit = self._options.max_queue_time
+        if limit is None:
+            return
+        overdue = [
+            index
+            for index, watch in self._watches.items()
+            if index not in self._overdue
+            and watch.tree is not None
+            and watch.tree.is_queued
+            and self._waited(self.plan.packages[index]) > limit
+        ]
+        self._overdue.update(overdue)
+        canceling = [
+            self._hub.cancellations.cancel(
+                self._intent_of(self.plan.packages[index]), self._timing.cancel_limit
+            )
+            for index in overdue
+        ]
+        # A refusal is about one task, which goes on waiting; what gets no answer is retried.
+        outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
+        for is_good, failure in outcomes:
+            if not is_good:
+                self._log.warn(
+                    "can't cancel a task that waits for a builder: {error}",
+                    error=one_line(failure.value),
+                )
+
+    def _waited(self, package: MassPackage) -> float:
+        """Return how long ago a task of this mass build was submitted."""
+        if package.is_foreign or package.since is None:
+            return 0.0
+        return self._now() - package.since
+
     def _ended_watch(self, package: MassPackage, tree: TaskTree | None) -> None:
         self._watches.pop(package.index, None)
         self._over.append((package, tree))
@@ -643,6 +683,10 @@ class MassRunner:
 
     async def _settle_failed(self, package: MassPackage, tree: TaskTree) -> None:
         connection = self._hub.connection
+        if package.index in self._overdue and tree.root.state == task_states.CANCELED:
+            limit = duration_in_words(self._options.max_queue_time or 0)
+            self._failed(package, tree, f"no builder took it in {limit}")
+            return
         try:
             outcome = await self._until_let_in(
                 lambda: self._ask(lambda: read_outcome(connection, tree)), may_refuse=True

@@ -9,34 +9,17 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.builds import is_draft_name, named_build
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
+from buildbot_koji.steps.framework.priority import PrioritizedStep, PrioritizedTaskStep
 from txkoji import Call, Outcome
 
-__all__ = ["KojiBuild"]
+__all__ = ["KojiBuild", "PackageBuildStep"]
 
 
-class KojiBuild(PrioritizedTaskStep):
-    """Builds a package in Koji.
+class PackageBuildStep(PrioritizedStep):
+    """Builds packages, with the options that ``koji build`` of Koji's client has."""
 
-    Sets the properties ``koji_task_id``, ``koji_task_url`` and ``koji_nvr``, and ``koji_build_id``
-    and ``koji_build_url`` except for a scratch build.
-    """
+    target: Any
 
-    name = "koji build"
-
-    target = argument(
-        checks.text,
-        "the name of the build target",
-        required_unless=("repo_id",),
-        positional=True,
-    )
-    source = argument(
-        checks.source,
-        "an SCM URL with a revision (``git+https://host/path.git#ref``), or the hub's path of an"
-        " uploaded source RPM",
-        required=True,
-        positional=True,
-    )
     scratch = argument(
         checks.flag, "build without importing the result", default=False, option="scratch"
     )
@@ -82,21 +65,12 @@ class KojiBuild(PrioritizedTaskStep):
     )
     channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 
-    existing = argument(
-        checks.one_of("adopt", "fail"),
-        "what to do if the hub already has a build of this NVR, complete or in progress:"
-        ' ``"adopt"`` it if it is of the same commit (with a warning if it is not in the'
-        ' target\'s tag), or ``"fail"``. An adopted task that someone else started is never'
-        " canceled",
-        default="adopt",
-    )
-
-    async def prepare(self, hub: Hub) -> None:
+    async def name_builds(self, hub: Hub) -> None:
         """Name the builds to wait for as the hub does: a draft loses its NVR when promoted."""
-        await super().prepare(hub)
         if self.wait_builds is not None:
+            connection = hub.connection
             self.wait_builds = [
-                (await named_build(hub.connection, each)).nvr if is_draft_name(each) else each
+                (await named_build(connection, each)).nvr if is_draft_name(each) else each
                 for each in self.wait_builds
             ]
 
@@ -107,11 +81,52 @@ class KojiBuild(PrioritizedTaskStep):
             options["arch_override"] = " ".join(self.arch_override)
         return options
 
+    def build_call(self, source: str) -> Call:
+        """Return the call that submits a build of a source."""
+        return Call(
+            "build", (source, self.target, self.hub_options(), self.hub_priority, self.channel)
+        )
+
+
+class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
+    """Builds a package in Koji.
+
+    Sets the properties ``koji_task_id``, ``koji_task_url`` and ``koji_nvr``, and ``koji_build_id``
+    and ``koji_build_url`` except for a scratch build.
+    """
+
+    name = "koji build"
+
+    target = argument(
+        checks.text,
+        "the name of the build target",
+        required_unless=("repo_id",),
+        positional=True,
+    )
+    source = argument(
+        checks.source,
+        "an SCM URL with a revision (``git+https://host/path.git#ref``), or the hub's path of an"
+        " uploaded source RPM",
+        required=True,
+        positional=True,
+    )
+    existing = argument(
+        checks.one_of("adopt", "fail"),
+        "what to do if the hub already has a build of this NVR, complete or in progress:"
+        ' ``"adopt"`` it if it is of the same commit (with a warning if it is not in the'
+        ' target\'s tag), or ``"fail"``. An adopted task that someone else started is never'
+        " canceled",
+        default="adopt",
+    )
+
+    async def prepare(self, hub: Hub) -> None:
+        """Name the builds to wait for."""
+        await super().prepare(hub)
+        await self.name_builds(hub)
+
     def hub_call(self) -> Call:
         """Return the call that submits the build."""
-        return Call(
-            "build", (self.source, self.target, self.hub_options(), self.hub_priority, self.channel)
-        )
+        return self.build_call(self.source)
 
     async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
         """Find the build of the same source that has the NVR already, or its task."""

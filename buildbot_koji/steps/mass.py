@@ -56,10 +56,9 @@ from buildbot_koji.mass.runner import MassOptions, MassRunner, MassTiming
 from buildbot_koji.mass.status import MassStatus
 from buildbot_koji.mass.stored import MassStore, packages_of
 from buildbot_koji.properties import SOURCE
-from buildbot_koji.steps.build import KojiBuild
-from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
+from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
+from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
-from buildbot_koji.steps.framework.priority import BACKGROUND_PRIORITY
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.worker import run_on_worker
 from txkoji import Call
@@ -132,12 +131,7 @@ def _since(value: Any) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _build(name: str) -> Any:
-    """Return an argument of ``KojiBuild``."""
-    return KojiBuild.arguments[name]
-
-
-class KojiMassBuild(KojiStep):
+class KojiMassBuild(PackageBuildStep):
     """Builds any number of packages in Koji, in one step.
 
     It resumes where it was after a restart or a kill of the master, on another master too: no
@@ -248,17 +242,6 @@ class KojiMassBuild(KojiStep):
         default=False,
     )
 
-    scratch = _build("scratch")
-    draft = _build("draft")
-    skip_tag = _build("skip_tag")
-    arch_override = _build("arch_override")
-    repo_id = _build("repo_id")
-    wait_repo = _build("wait_repo")
-    fail_fast = _build("fail_fast")
-    custom_user_metadata = _build("custom_user_metadata")
-    channel = _build("channel")
-    priority = _build("priority")
-    background = _build("background")
     existing = argument(
         checks.one_of("adopt", "fail"),
         "what to do if the hub already has a build of a package's NVR, complete or in progress:"
@@ -271,7 +254,11 @@ class KojiMassBuild(KojiStep):
         " one before",
         default=2,
     )
-    infra_faults = _build("infra_faults")
+    infra_faults = KojiBuild.arguments["infra_faults"]
+    max_queue_time = argument(
+        checks.seconds,
+        "seconds that a task may wait for a builder; then it is canceled, and its package failed",
+    )
     on_stop = argument(
         checks.one_of("cancel", "leave"),
         'what to do with the tasks if the build is stopped or ``timeout`` expires: ``"cancel"`` or'
@@ -341,6 +328,7 @@ class KojiMassBuild(KojiStep):
     async def _run_plan(self, hub: Hub, store: MassStore, packages: list[MassPackage]) -> int:
         header = self._header
         self.began = header["began"]
+        self.wait_builds = header.get("wait_builds")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         holds = not (self.scratch or self.skip_tag or self.repo_id)
         stop_after = self.stop_after_failures
@@ -360,6 +348,7 @@ class KojiMassBuild(KojiStep):
             adopts=self.existing == "adopt",
             infra_retries=self.infra_retries,
             infra_faults=self.infra_faults,
+            max_queue_time=self.max_queue_time,
             idle_channel=(self.channel or "default") if self.only_when_idle else None,
         )
         runner = MassRunner(
@@ -399,11 +388,7 @@ class KojiMassBuild(KojiStep):
         return result
 
     def _hub_call(self, package: MassPackage) -> Call:
-        options = self.hub_options()
-        if isinstance(self.arch_override, (list, tuple)):
-            options["arch_override"] = " ".join(self.arch_override)
-        priority = BACKGROUND_PRIORITY if self.background else self.priority
-        return Call("build", (package.source, self.target, options, priority, self.channel))
+        return self.build_call(package.source)
 
     def _result(self, plan: MassPlan) -> int:
         failed = plan.counts[PackageState.FAILED]
@@ -439,6 +424,10 @@ class KojiMassBuild(KojiStep):
         channel = self.channel or "default"
         if self.only_when_idle and await connection.call("getChannel", channel) is None:
             raise BadPlan(f"the hub has no channel {channel}")
+        try:
+            await self.name_builds(hub)
+        except GenericError as error:
+            raise BadPlan(f"wait_builds: {one_line(error)}") from error
         order = await self._order(hub)
         dest_tag = target["dest_tag_name"]
         listed = await listed_packages(connection, dest_tag, order.names)
@@ -466,6 +455,7 @@ class KojiMassBuild(KojiStep):
             "began": self.began,
             "build_tag": target["build_tag"],
             "build_tag_name": target["build_tag_name"],
+            "wait_builds": self.wait_builds,
         }
         return header, packages
 

@@ -124,6 +124,11 @@ class TaskTree:
         return states_of(self.records)
 
     @property
+    def is_queued(self) -> bool:
+        """Whether the watched task waits for a builder."""
+        return self.records[0][STATE] in (task_states.FREE, task_states.ASSIGNED)
+
+    @property
     def is_final(self) -> bool:
         """Whether the watched task is CLOSED, FAILED or CANCELED."""
         return is_final(self.records[0])

@@ -1,19 +1,20 @@
-"""The base class of the steps whose task has a priority."""
+"""The base classes of the steps whose tasks have a priority."""
 
 from __future__ import annotations
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
 
-__all__ = ["PrioritizedTaskStep"]
+__all__ = ["PrioritizedStep", "PrioritizedTaskStep"]
 
 BACKGROUND_PRIORITY = 5
 """The priority that ``--background`` of Koji's own client requests."""
 
 
-class PrioritizedTaskStep(KojiTaskStep):
-    """Submits a Koji task with a priority."""
+class PrioritizedStep(KojiStep):
+    """Submits tasks with a priority."""
 
     priority = argument(
         checks.integer,
@@ -31,3 +32,7 @@ class PrioritizedTaskStep(KojiTaskStep):
     def hub_priority(self) -> int | None:
         """The priority argument of the hub call."""
         return BACKGROUND_PRIORITY if self.background else self.priority
+
+
+class PrioritizedTaskStep(PrioritizedStep, KojiTaskStep):
+    """Submits a Koji task with a priority, and follows it."""

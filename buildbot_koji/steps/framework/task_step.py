@@ -21,7 +21,6 @@ from buildbot_koji.steps.framework.base import NO_ANSWER, SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.view.display import TaskDisplay
 from buildbot_koji.steps.view.live_logs import LiveLogs
-from buildbot_koji.steps.view.progress import is_queued
 from buildbot_koji.steps.view.result import show_outcome
 from txkoji import (
     INFRASTRUCTURE_FAULTS,
@@ -290,7 +289,7 @@ class KojiTaskStep(KojiStep):
         return outcome
 
     def _lift_queue_limit(self, tree: TaskTree) -> None:
-        if not is_queued(tree):
+        if not tree.is_queued:
             self.early_end.lift_limit(Ending.QUEUED_TOO_LONG)
 
     async def _ask_outcome(self, ask: Callable[[], Awaitable[T]]) -> T:

@@ -8,7 +8,7 @@ from typing import Any
 from buildbot_koji.words import counted, duration
 from txkoji import QUEUE_LIMIT, TaskTree, task_states
 
-__all__ = ["about", "describe", "is_queued", "link_name"]
+__all__ = ["about", "describe", "link_name"]
 
 _ACTIVITIES = {
     "waitrepo": "waiting for the repo",
@@ -27,11 +27,6 @@ _WORDS = {
     task_states.CANCELED: "canceled",
 }
 """What the task of an architecture is doing, by its state."""
-
-
-def is_queued(tree: TaskTree) -> bool:
-    """Return whether the root task waits for a builder."""
-    return tree.root.state in (task_states.FREE, task_states.ASSIGNED)
 
 
 def describe(
@@ -55,7 +50,7 @@ def describe(
     """
     waits = {id_: _place(place) for id_, place in (places or {}).items()}
     waits.update((id_, _no_builder(arch)) for id_, arch in (missing or {}).items())
-    if is_queued(tree):
+    if tree.is_queued:
         return f"waiting for a builder{_after(waits.get(tree.root.id), ': ')}"
     left = "" if seconds_left is None else about(seconds_left, usual)
     children = tree.children.get(tree.root.id, ())

@@ -23,7 +23,7 @@ from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
-from txkoji import RetryPolicy
+from txkoji import RetryPolicy, task_states
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/{package}.git#main"
@@ -361,6 +361,19 @@ async def test_only_when_idle(bench: Workbench) -> None:
     bench.hub.call("enableHost", "builder1")
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("success", "1 of 1 done")
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_builder(bench: Workbench) -> None:
+    """A task that no builder takes in time is canceled, and its package failed."""
+    names = add_packages(bench.hub, "late-1", "late-2")
+    bench.hub.call("disableHost", "builder1")
+    ended = await bench.build(mass(bench, packages=names, max_queue_time=0.2))
+    assert (ended.result, ended.text) == ("failure", "2 of 2 done, 2 failed")
+    assert "late-1: failed (task " in ended.logs["packages"]
+    assert ended.logs["packages"].count(": no builder took it in ") == 2
+    tasks = bench.hub.call("listTasks", {"method": "build"})
+    assert {task["state"] for task in tasks} == {task_states.CANCELED}
 
 
 @pytest_twisted.ensureDeferred

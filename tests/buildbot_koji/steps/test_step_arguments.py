@@ -280,6 +280,9 @@ GOOD: dict[str, list[dict[str, Any]]] = {
             "files_on": "master",
             "scratch": True,
             "arch_override": ["x86_64"],
+            "wait_builds": ["bash-5-1"],
+            "rebuild_srpm": True,
+            "max_queue_time": 3600,
             "background": True,
         },
         {
@@ -624,3 +627,9 @@ def test_checks(check: Any, good: list[Any], bad: list[Any]) -> None:
     """Checks take what they should, and say of the rest what it must be."""
     assert [value for value in good if check(value) is not None] == []
     assert [value for value in bad if not re.match("must ", check(value) or "")] == []
+
+
+def test_mass_builds_have_the_options_of_a_build() -> None:
+    """What ``KojiBuild`` takes ``KojiMassBuild`` takes, but for the logs of thousands of tasks."""
+    missing = set(steps.KojiBuild.arguments) - set(steps.KojiMassBuild.arguments)
+    assert missing == {"live_logs", "live_log_bytes"}
