@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,3 +163,45 @@ def test_builds_compare_by_epoch_version_and_release() -> None:
     assert compare_evr(old, NVR("a", "9", "1", 0)) == 0
     assert compare_evr(old, NVR("a", "9", "2")) == -1
     assert compare_evr(old, NVR("a", "9", "1,draft_7")) == 0
+
+
+def test_versions_compare_as_rpm_compares_them(tmp_path: Path) -> None:
+    """RPM itself orders thousands of odd versions alike."""
+    if shutil.which("rpm") is None:
+        pytest.skip("apt-get install rpm")
+    random = Random(7)
+    parts = [
+        "0",
+        "1",
+        "01",
+        "10",
+        "9",
+        "20240101",
+        "a",
+        "b",
+        "rc",
+        "Z",
+        ".",
+        "..",
+        "_",
+        "~",
+        "^",
+        "+",
+    ]
+    versions = ["".join(random.choices(parts, k=random.randint(1, 5))) for _ in range(4000)]
+    pairs = list(zip(versions, [*versions[1:], versions[0]], strict=True))
+    pairs += [
+        (each, f"{each}{more}") for each in versions[:300] for more in ("~rc", "^git", ".0", "a")
+    ]
+    (tmp_path / "pairs").write_text("".join(f"{one} {two}\n" for one, two in pairs))
+    program = (
+        f"for line in io.lines('{tmp_path}/pairs') do"
+        " local one, two = line:match('([^ ]+) ([^ ]+)') print(rpm.vercmp(one, two)) end"
+    )
+    done = subprocess.run(
+        ["rpm", "--eval", f"%{{lua: {program}}}"], capture_output=True, text=True, check=True
+    )
+    # They come without anything between them.
+    theirs = [int(each) for each in re.findall("-1|0|1", done.stdout)]
+    ours = [compare_versions(one, two) for one, two in pairs]
+    assert [each for each in zip(pairs, ours, theirs, strict=True) if each[1] != each[2]] == []
