@@ -2,13 +2,18 @@
 
 ``KOJI_BENCH_PACKAGES`` says how many packages (2,000; 17,000 for the size of a distribution). The
 embedded hub is in this process, the master, with SQLite on disk, in one of its own.
+
+The peer is a loop over Koji's official client, with fewer packages: ``koji build --nowait`` for
+each, then one ``koji watch-task`` for all of them. Nothing kills the loop: it would forget all.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +22,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
+from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.buildbot_koji.masters import MasterProcess
 from txkoji.testing import FakeHub
@@ -25,6 +31,7 @@ from txkoji.testing.core import KOJIADMIN
 PACKAGES = int(os.environ.get("KOJI_BENCH_PACKAGES", "2000"))
 AT_ONCE = 500
 KILLS = 3
+LOOP_PACKAGES = 100
 BUILD_SECONDS = 30.0
 
 CONFIG = """\
@@ -121,16 +128,64 @@ class Meter:
         return found
 
 
-async def _measure(directory: Path) -> list[tuple[str, str, float, str]]:
+LOOP = """\
+set -e
+while read package; do
+    "$@" build --nowait --background demo \
+        "git+https://git.example.test/rpms/$package.git#main"
+done < packages | sed -n 's/^Created task: //p' > tasks
+"$@" watch-task --quiet $(cat tasks)
+"""
+
+
+async def _start_hub(directory: Path, packages: int) -> tuple[FakeHub, list[str]]:
+    """Start a hub with so many packages in the directory; returns it and their names."""
     hub = FakeHub(reactor, build_seconds=BUILD_SECONDS, tls=True)
     hub.add_demo_content()
-    names = [f"package-{number}" for number in range(PACKAGES)]
+    names = [f"package-{number}" for number in range(packages)]
     for name in names:
         hub.add_package("demo-candidate", name)
     certificates = directory / "hub"
     certificates.mkdir()
     hub.use_certificates_in(certificates)
     await hub.start(0)
+    return hub, names
+
+
+async def _loop(directory: Path) -> list[tuple[str, str, float, str]]:
+    """Build some packages with a loop over Koji's official client."""
+    hub, names = await _start_hub(directory, LOOP_PACKAGES)
+    (directory / "packages").write_text("\n".join([*names, ""]), encoding="utf-8")
+    (directory / "koji.conf").write_text(hub.profile_text(user=KOJIADMIN), encoding="utf-8")
+    client = Path(sys.executable).with_name("koji")
+    before, cpu_before = hub.requests, _cpu_of_children()
+    started = time.monotonic()
+    output, errors, status = await getProcessOutputAndValue(
+        "/bin/sh",
+        ["-c", LOOP, "sh", str(client), "--config", "koji.conf", "--profile", "fake"],
+        env={"PATH": os.environ["PATH"], "HOME": str(directory), "LANG": "C.UTF-8"},
+        path=str(directory),
+        reactor=reactor,
+    )
+    took = time.monotonic() - started
+    assert not status, (status, output[-1000:], errors[-1000:])
+    requests, cpu = hub.requests - before, _cpu_of_children() - cpu_before
+    await hub.stop()
+    return [
+        (f"{LOOP_PACKAGES} packages, no kill: time", "koji", took, "s"),
+        ("requests a build", "koji", requests / LOOP_PACKAGES, "requests"),
+        ("CPU a build", "koji", cpu / LOOP_PACKAGES * 1000, "ms"),
+    ]
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def _measure(directory: Path, packages: int, kills: int) -> list[tuple[str, str, float, str]]:
+    """Build packages in one step of a master that is killed now and then."""
+    hub, names = await _start_hub(directory, packages)
     home = directory / "master"
     home.mkdir()
     master = MasterProcess(home, hub.profile_text(user=KOJIADMIN), CONFIG)
@@ -143,8 +198,8 @@ async def _measure(directory: Path) -> list[tuple[str, str, float, str]]:
     started = time.monotonic()
     request = await master.force("mass")
     attached: list[float] = []
-    for number in range(KILLS):
-        wanted = PACKAGES * (number + 1) // (KILLS + 2)
+    for number in range(kills):
+        wanted = packages * (number + 1) // (kills + 2)
         while hub.calls["build"] < wanted:
             await deferLater(reactor, 0.5)
         meter.end()
@@ -163,14 +218,20 @@ async def _measure(directory: Path) -> list[tuple[str, str, float, str]]:
     print(step["state_string"], f"{len(tasks)} tasks", dict(hub.calls.most_common(12)))
     await master.end(signal.SIGKILL)
     await hub.stop()
-    name = f"mass build of {PACKAGES:,} packages, {AT_ONCE} at once, {KILLS} kills"
+    name = f"mass build of {packages:,} packages, {AT_ONCE} at once, {kills} kills"
     requests = hub.requests - before
+    if not kills:
+        return [
+            (f"{packages} packages, no kill: time", "txkoji", took, "s"),
+            ("requests a build", "txkoji", requests / packages, "requests"),
+            ("CPU a build", "txkoji", meter.cpu / packages * 1000, "ms"),
+        ]
     return [
         (f"{name}: time", "txkoji", took, "s"),
-        ("tasks too many", "txkoji", len(tasks) - PACKAGES, "tasks"),
-        ("requests a build", "txkoji", requests / PACKAGES, "requests"),
+        ("tasks too many", "txkoji", len(tasks) - packages, "tasks"),
+        ("requests a build", "txkoji", requests / packages, "requests"),
         ("memory beyond the start", "txkoji", meter.peak, "MB"),
-        ("CPU of the master a build", "txkoji", meter.cpu / PACKAGES * 1000, "ms"),
+        ("CPU of the master a build", "txkoji", meter.cpu / packages * 1000, "ms"),
         ("longest stall of the reactor at the start", "txkoji", meter.first * 1000, "ms"),
         ("longest stall of the reactor later", "txkoji", meter.stall * 1000, "ms"),
         ("written to the database", "txkoji", meter.written / took / 1000, "kB/s"),
@@ -184,7 +245,11 @@ def run() -> list[tuple[str, str, float, str]]:
 
     async def main(_: Any) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            rows.extend(await _measure(Path(directory)))
+            rows.extend(await _measure(Path(directory), PACKAGES, KILLS))
+        with tempfile.TemporaryDirectory() as directory:
+            rows.extend(await _measure(Path(directory), LOOP_PACKAGES, 0))
+        with tempfile.TemporaryDirectory() as directory:
+            rows.extend(await _loop(Path(directory)))
 
     try:
         react(lambda _: Deferred.fromCoroutine(main(_)))
