@@ -7,9 +7,12 @@ number of watched tasks, so that all of them together cost the hub about the sam
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
-__all__ = ["Situation", "WatchSchedule"]
+__all__ = ["DueTasks", "Situation", "WatchSchedule"]
 
 SECONDS_PER_TASK = 0.014
 """What each watched task adds to the interval of all: a thousand are read every 14 s.
@@ -135,3 +138,66 @@ class WatchSchedule:
             return False
         margin = max(NEAR_THE_END, NEAR_SHARE * situation.estimated)
         return abs(now - (situation.started + situation.estimated)) < margin
+
+
+class DueTasks:
+    """When each watched task is due, and which ones a hint makes due at once."""
+
+    def __init__(self) -> None:
+        self._due: dict[int, float] = {}
+        # A pair that differs from `_due` is outdated.
+        self._heap: list[tuple[float, int]] = []
+        # In the order of the hints.
+        self._hinted: dict[int, None] = {}
+
+    @property
+    def is_hinted(self) -> bool:
+        """Whether a hint waits for the next look."""
+        return bool(self._hinted)
+
+    @property
+    def earliest(self) -> float | None:
+        """When the most overdue task was or is due, also of those that are being read."""
+        return min(self._due.values(), default=None)
+
+    def plan(self, task_id: int, due: float) -> None:
+        """Set when a task is due."""
+        self._due[task_id] = due
+        heapq.heappush(self._heap, (due, task_id))
+
+    def hurry(self, due: float) -> None:
+        """Make every task due at this time, or earlier."""
+        for task_id, planned in list(self._due.items()):
+            self.plan(task_id, min(planned, due))
+
+    def hint(self, task_ids: Iterable[int]) -> None:
+        """Let the next look read tasks, even if they are being read now."""
+        self._hinted.update(dict.fromkeys(task_ids))
+
+    def discard(self, task_id: int) -> None:
+        """Forget a task."""
+        del self._due[task_id]
+        self._hinted.pop(task_id, None)
+        if not self._due:
+            self._heap.clear()
+
+    def first(self) -> float:
+        """Return when the first task is due; all that were taken must be set again."""
+        while self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0]
+
+    def take(self, now: float, soon: float, count: int) -> list[int]:
+        """Return the tasks to read: hinted ones, due ones, and those that are due soon.
+
+        Args:
+            now: the time.
+            soon: tasks that are due until then are read along with others.
+            count: how many tasks at most.
+        """
+        taken = dict.fromkeys(islice(self._hinted, count))
+        for task_id in taken:
+            del self._hinted[task_id]
+        while len(taken) < min(count, len(self._due)) and self.first() <= (soon if taken else now):
+            taken[heapq.heappop(self._heap)[1]] = None
+        return list(taken)

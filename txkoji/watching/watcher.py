@@ -7,7 +7,6 @@ it early, an outage makes it late, and neither makes it wrong.
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from txkoji.hub.client import HubClient
 from txkoji.watching.durations import AverageDurations, package_with_average
 from txkoji.watching.queues import ChannelQueues
 from txkoji.watching.records import ID, START, TreeRecords, info_of, is_final
-from txkoji.watching.schedule import Situation, WatchSchedule
+from txkoji.watching.schedule import DueTasks, Situation, WatchSchedule
 from txkoji.watching.task_tree import TaskChange, TaskTree
 from txkoji.watching.tree_reader import PROBES, Refusals, portioned, read_trees
 from txkoji.watching.watch import Watch
@@ -108,17 +107,16 @@ class _Watched:
         watches: the watches.
         begun: when the first watch began, in seconds since the epoch.
         changed: when a change was last seen.
-        due: when the tree is to be read.
     """
 
-    __slots__ = ("begun", "changed", "due", "package", "records", "task_id", "watches")
+    __slots__ = ("begun", "changed", "package", "records", "task_id", "watches")
 
     def __init__(self, task_id: int, now: float) -> None:
         self.task_id = task_id
         self.records: TreeRecords | None = None
         self.package: str | None = None
         self.watches: list[Watch] = []
-        self.begun = self.changed = self.due = now
+        self.begun = self.changed = now
 
 
 class TaskWatcher:
@@ -152,10 +150,7 @@ class TaskWatcher:
         self._durations = AverageDurations(self._client, clock)
         self._queues = ChannelQueues(self._client, clock)
         self._watched: dict[int, _Watched] = {}
-        # When each task is due. A pair that differs from the task's own `due` is outdated.
-        self._dues: list[tuple[float, int]] = []
-        # Tasks to read again, even if they are being read now.
-        self._hinted: dict[int, None] = {}
+        self._due = DueTasks()
         self._root_of: dict[int, int] = {}
         self._refused: Refusals = {}
         self._newcomers: list[Watch] = []
@@ -188,7 +183,7 @@ class TaskWatcher:
         watched = self._watched.get(task_id)
         if watched is None:
             watched = self._watched[task_id] = _Watched(task_id, self._clock.seconds())
-            heapq.heappush(self._dues, (watched.due, task_id))
+            self._due.plan(task_id, watched.begun)
         watched.watches.append(watch)
         if watched.records is not None:
             self._newcomers.append(watch)
@@ -214,7 +209,7 @@ class TaskWatcher:
             for root in (known, self._root_of.get(known, known))
             if root in self._watched
         }
-        self._hinted.update(dict.fromkeys(roots))
+        self._due.hint(roots)
         if roots:
             self._plan_soon()
         return bool(roots)
@@ -230,15 +225,13 @@ class TaskWatcher:
         self._hints_expected = expected
         if not expected:
             # Messages may have been lost.
-            eager = self._clock.seconds() + self._schedule.eager(len(self._watched))
-            for watched in self._watched.values():
-                self._set_due(watched, min(watched.due, eager))
+            self._due.hurry(self._clock.seconds() + self._schedule.eager(len(self._watched)))
             if self._watched:
-                self._plan(max(self._next_due(), self._rested))
+                self._plan(max(self._due.first(), self._rested))
 
     def status(self) -> WatcherStatus:
         """Return how many tasks are watched, and how late the watcher is."""
-        due = min((watched.due for watched in self._watched.values()), default=None)
+        due = self._due.earliest
         delay = None if due is None else max(self._clock.seconds() - due, 0.0)
         return WatcherStatus(len(self._watched), delay, self._trouble)
 
@@ -278,9 +271,7 @@ class TaskWatcher:
 
     def _forget(self, watched: _Watched) -> None:
         del self._watched[watched.task_id]
-        self._hinted.pop(watched.task_id, None)
-        if not self._watched:
-            self._dues.clear()
+        self._due.discard(watched.task_id)
         for record in (watched.records or ())[1:]:
             if self._root_of.get(record[ID]) == watched.task_id:
                 del self._root_of[record[ID]]
@@ -335,38 +326,21 @@ class TaskWatcher:
         self._rested = now + gap
         self._looked_at = {}
         if self._watched:
-            hurried = self._newcomers or self._hinted
-            due = now if hurried else max(self._next_due(), self._resumed)
+            hurried = self._newcomers or self._due.is_hinted
+            due = now if hurried else max(self._due.first(), self._resumed)
             self._plan(max(due, self._rested))
 
     def _set_due(self, watched: _Watched, due: float) -> None:
+        """Plan a task, unless it was stopped meanwhile, or stopped and watched again."""
         if self._watched.get(watched.task_id) is watched:
-            watched.due = due
-            heapq.heappush(self._dues, (due, watched.task_id))
-
-    def _next_due(self) -> float:
-        """Return when the first of the watched tasks is due."""
-        while True:
-            due, task_id = self._dues[0]
-            if task_id in self._watched and self._watched[task_id].due == due:
-                return due
-            heapq.heappop(self._dues)
+            self._due.plan(watched.task_id, due)
 
     def _take_due(self) -> dict[int, _Watched]:
-        """Return the trees that this look reads: hinted ones, due ones, and soon due ones."""
+        """Return the trees that this look reads."""
         now = self._clock.seconds()
-        hinted = list(self._hinted)[:TREES_AT_ONCE]
-        for task_id in hinted:
-            del self._hinted[task_id]
-        chosen = {task_id: self._watched[task_id] for task_id in hinted}
         soon = now + self._schedule.early(len(self._watched))
-        while len(chosen) < min(TREES_AT_ONCE, len(self._watched)):
-            due = self._next_due()
-            if due > (soon if chosen else now):
-                break
-            _, task_id = heapq.heappop(self._dues)
-            chosen[task_id] = self._watched[task_id]
-        return chosen
+        taken = self._due.take(now, soon, TREES_AT_ONCE)
+        return {task_id: self._watched[task_id] for task_id in taken}
 
     def _next_look(self, watched: _Watched, chance: float) -> float:
         situation = Situation(

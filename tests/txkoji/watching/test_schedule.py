@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from txkoji.watching.schedule import CALM_LIMIT, Situation, WatchSchedule
+from txkoji.watching.schedule import CALM_LIMIT, DueTasks, Situation, WatchSchedule
 
 SCHEDULE = WatchSchedule(6.0)
 HOUR = 3600.0
@@ -71,3 +71,28 @@ def test_gap() -> None:
     assert SCHEDULE.gap(10_000, 1) == pytest.approx(3)
     assert SCHEDULE.gap(10_000, 1500) == pytest.approx(5.25)
     assert WatchSchedule(0.1).gap(1, 1) == pytest.approx(0.025)
+
+
+def test_due_tasks() -> None:
+    """A look reads hinted tasks, then due ones, and along with them those that are due soon."""
+    due = DueTasks()
+    for task_id, when in ((1, 10.0), (2, 20.0), (3, 30.0), (4, 40.0)):
+        due.plan(task_id, when)
+    assert due.take(5, 25, 9) == []
+    assert due.take(10, 25, 9) == [1, 2]
+    assert (due.earliest, due.first()) == (10.0, 30.0)
+    due.plan(1, 50.0)
+    due.plan(2, 60.0)
+    due.hint([2])
+    assert due.is_hinted
+    assert due.take(11, 35, 2) == [2, 3]
+    assert not due.is_hinted
+    # A task that is stopped, and one that is planned anew, leave nothing behind.
+    due.plan(3, 70.0)
+    due.discard(4)
+    assert due.first() == 50.0
+    due.hurry(45.0)
+    assert due.take(45, 45, 2) == [1, 2]
+    for task_id in (1, 2, 3):
+        due.discard(task_id)
+    assert due.earliest is None
