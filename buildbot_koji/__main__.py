@@ -73,7 +73,7 @@ def _add_demo(commands: Any) -> None:
 def _add_doctor(commands: Any) -> None:
     doctor = commands.add_parser(
         "doctor",
-        help="what is wrong between this machine and a hub, and the remedy",
+        help="find out what is wrong between this machine and a hub, and what to do",
         description="Check a hub, or all that a master.cfg names: the way there, the login, tags,"
         " targets, packages, channels, files, brokers, the database. Nothing is changed anywhere."
         " The exit status is 0 if all is well, 1 for warnings, 2 for errors.",
@@ -118,8 +118,8 @@ def _add_watch(commands: Any) -> None:
 
 def _add_remote(commands: Any) -> None:
     for name, words in {
-        "pause": "let a change source of a running master wait",
-        "resume": "let a paused change source go on",
+        "pause": "pause a change source of a running master",
+        "resume": "resume a paused change source",
         "dead-letters": "list what a running master could not deliver",
     }.items():
         command = commands.add_parser(
@@ -131,7 +131,7 @@ def _add_remote(commands: Any) -> None:
         if name == "dead-letters":
             command.add_argument("reporter", nargs="?", help="one reporter (default: all)")
             command.add_argument(
-                "--redeliver", action="store_true", help="try those of the reporter again"
+                "--redeliver", action="store_true", help="retry those of the reporter"
             )
         else:
             command.add_argument("source", help="the name of the change source")
@@ -162,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
-    """Run something in the reactor, and return its exit status."""
+    """Run a coroutine function in the reactor, and return its exit status."""
     ended: list[int | BaseException] = []
 
     async def run(reactor: Any) -> None:
@@ -296,9 +296,9 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
     print(f"Buildbot runs at   {demo.url}")
     print(f"an embedded hub at {demo.hub.url}")
     if demo.no_bus is None:
-        print("The hub tells of new builds by a message bus.")
+        print("The hub reports new builds on a message bus.")
     else:
-        print(f"New builds are looked for now and then; no message bus: {demo.no_bus}")
+        print(f"No message bus, so the change source only polls: {demo.no_bus}")
     if not parsed.idle:
         print(
             "Two commits and a rebuild of all packages are at work. What Koji does for this master:"

@@ -1,4 +1,4 @@
-"""Values from a hub as the master's database takes them. Pure, and total: nothing here raises."""
+"""Make values from a hub fit the master's database. Pure; nothing here raises."""
 
 from __future__ import annotations
 

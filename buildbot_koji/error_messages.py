@@ -31,7 +31,7 @@ _NOT_LISTED = re.compile(
 
 
 def with_remedy(text: str) -> str:
-    """Return what a hub or a task said, with the command that helps where there is one.
+    """Return the message of a hub or a task, with the command that helps if there is one.
 
     Args:
         text: one line.

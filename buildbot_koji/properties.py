@@ -1,4 +1,4 @@
-"""The names of Buildbot properties, and of their source, that more than one part relies on."""
+"""The names of Buildbot properties, and of their source, that several modules share."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ class Background:
         self._is_stopped = False
 
     def run(self, work: Coroutine[Any, Any, None], trouble: str) -> Deferred[None]:
-        """Run a coroutine; after a stop, none.
+        """Run a coroutine; does nothing after :meth:`stop`.
 
         Args:
             work: the coroutine.
             trouble: the log line if it fails.
 
         Returns:
-            A Deferred that fires when it has ended, however it did.
+            A Deferred that fires when it has ended, even if it failed.
         """
         running = Deferred.fromCoroutine(work)
         self._work.add(running)

@@ -33,7 +33,7 @@ STORED_TOGETHER = 50
 
 
 class PerhapsOthers(KojiException):
-    """The task that looks like ours may be somebody else's."""
+    """The task that looks like ours may be someone else's."""
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class Cancellations:
 
     A cancellation that the hub does not answer is stored in the master's database and retried until
     the hub accepts or refuses it, also after a restart of the master. A refused login or connection
-    says nothing about the task: it is retried, too.
+    says nothing about the task, so it is retried too.
 
     Args:
         name: distinguishes the hub from others.
@@ -86,10 +86,10 @@ class Cancellations:
         self._pending: dict[str, TaskIntent] = {}
         self._shown: dict[str, PendingCancellation] = {}
         self._work: Deferred[None] | None = None
-        # How many rows are stored, and the number of the last change that is.
+        # How many rows are stored, and the number of the last stored change.
         self._rows = self._changes = self._stored = 0
         self._storing = DeferredLock()
-        # The stored form of what is pending, and how many bytes it takes.
+        # The stored form of each pending cancellation, and its size in bytes.
         self._texts: dict[str, tuple[str, int]] = {}
         self._trouble = ""
 
@@ -251,7 +251,7 @@ class Cancellations:
         self._trouble = said
 
     async def _store(self) -> None:
-        """Store what is pending, in rows that every database takes; calls at a time share it."""
+        """Store what is pending, in rows for any database; concurrent calls share a write."""
         assert self._state is not None
         self._changes += 1
         wanted = self._changes
@@ -296,5 +296,5 @@ def _row_key(number: int) -> str:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Return whether the hub answered that it does not cancel a task."""
+    """Return whether the hub refused to cancel a task."""
     return isinstance(error, HubFault) and not is_passing(error)

@@ -2,7 +2,7 @@
 
 A master that was frozen (a suspended virtual machine, a database that was unreachable) for longer
 than Buildbot's expiry is declared dead, and a peer takes over. Buildbot never tells the frozen one,
-and never looks at a claim again: whoever stores or sends something looks here first.
+and never looks at a claim again: check the claim before you store or send something.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.Progra
 
 
 def is_database_unreachable(error: BaseException) -> bool:
-    """Return whether an error of the database passes."""
+    """Return whether an error of the database is transient."""
     return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
 
 

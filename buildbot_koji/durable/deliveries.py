@@ -33,7 +33,7 @@ class DeliveryState(enum.Enum):
 
 
 class DeliveryEvent(enum.Enum):
-    """What happens to a delivery."""
+    """What can happen to a delivery."""
 
     STARTED = "an attempt begins"
     ACCEPTED = "the peer accepted it; its outcome is asynchronous"

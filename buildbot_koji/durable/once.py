@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Unsearchable(KojiException):
-    """Nothing on a hub shows the effect of an action: asking again would not help."""
+    """Nothing on the hub shows the effect of an action, so searching again would not help."""
 
 
 class IntentState(enum.Enum):
@@ -45,7 +45,7 @@ class IntentState(enum.Enum):
 
 
 class IntentEvent(enum.Enum):
-    """What happens to an action."""
+    """What can happen to an action."""
 
     SAVED = "the intent was stored"
     LOST = "a call went out and its reply did not arrive"
@@ -73,8 +73,8 @@ class OnceAction(Generic[T]):
     Attributes:
         do: does it; returns a result that JSON can hold and that is not None.
         look: searches the hub for the effect of an earlier ``do``; returns its result, or None;
-            fails with :class:`Unsearchable` where that can't be found out.
-        prepare: runs before each try: a login, for one.
+            fails with :class:`Unsearchable` if the hub can't tell.
+        prepare: runs before each attempt: a login, for instance.
     """
 
     do: Callable[[], Awaitable[T]]
@@ -84,10 +84,10 @@ class OnceAction(Generic[T]):
 
 @dataclass(frozen=True)
 class Intent:
-    """What is known of an action when an attempt begins, and how to store more.
+    """What is known of an action when an attempt begins, and how to store its progress.
 
     Attributes:
-        save: stores the intent where it is given None, else the result.
+        save: stores the result, or the intent if called with None.
         state: NEW, or for an action that an earlier attempt stored IN_DOUBT or DONE.
         result: the result of an action that is DONE.
     """
@@ -103,8 +103,8 @@ class Once(Generic[T]):
     Args:
         action: what to do.
         intent: what is known of it.
-        critical: entered around the call and the storing of its result: what is interrupted there
-            leaves something on the hub that no one keeps track of.
+        critical: entered around the call and the storing of its result: an interruption there would
+            leave something on the hub that no attempt knows.
 
     Attributes:
         state: how far it has come.
@@ -133,18 +133,18 @@ class Once(Generic[T]):
         *,
         gives_up: Callable[[], bool] = lambda: True,
     ) -> T:
-        """Do it. Wait for a hub that is unreachable, without a limit while the outcome is unknown.
+        """Do it; wait while the hub is unreachable, without limit while the outcome is unknown.
 
         Args:
             clock: an IReactorTime.
-            policy: how long to pause between two tries.
+            policy: how long to pause between two attempts.
             say: called before each pause with the error that says why the hub is unreachable.
-            gives_up: tells whether to wait no longer for a hub that did not get the call, or that
-                refuses to be searched for its effect.
+            gives_up: returns whether to stop waiting for a hub that did not get the call, or that
+                refuses the search for its effect.
 
         Raises:
             HubFault: the hub refused.
-            UnknownOutcome: the hub may have the call, and refuses to be searched for its effect.
+            UnknownOutcome: the hub may have the call, and refuses the search for its effect.
             TransportError, ProtocolError: the hub is unreachable, and did not get the call.
         """
         return await until_answered(
@@ -160,7 +160,7 @@ class Once(Generic[T]):
         return self.state is IntentState.STORED or self.refusal is not None
 
     async def attempt(self) -> T:
-        """Try once; raises like :meth:`run`, and also where the outcome is unknown."""
+        """Try once; raises like :meth:`run`, and also if the outcome is unknown."""
         if self.state is IntentState.DONE:
             done: T = self._result
             return done

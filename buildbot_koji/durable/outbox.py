@@ -1,7 +1,7 @@
 """Sends stored deliveries to a hub or broker, however long that is unreachable.
 
-It moves deliveries through their states and decides when to retry; storing and sending are behind
-two small interfaces.
+It moves deliveries through their states and decides when to retry. Two small interfaces store and
+send.
 """
 
 from __future__ import annotations
@@ -255,6 +255,6 @@ class _DeliveryAttempt:
         self.delivery = self.delivery.after(event, said=said)
 
     async def remember(self, notes: Mapping[str, Any]) -> None:
-        """Store what the next attempt must know."""
+        """Store notes for the next attempt."""
         self.delivery = replace(self.delivery, notes=dict(notes))
         await self._save(self.delivery)

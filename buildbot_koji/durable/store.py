@@ -1,6 +1,6 @@
 """What survives a crash: values in the master's table of states, and data attached to builds.
 
-The one place that reaches into Buildbot's database for them.
+Only this module accesses Buildbot's database for them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ SOURCE = "buildbot_koji"
 
 
 PARTS = "koji_parts"
-"""The key of a struct that stands for a value in several rows: it has their set and their number.
+"""The key of a struct that represents a value in several rows: it holds their set and their number.
 
-The rows of a new value belong to the other of two sets, so that a crash leaves the old value whole.
+A new value is written to the other one of two sets of rows, so that a crash leaves the old value
+intact.
 """
 
 PART_SIZE = MAX_VALUE // 2 - 10
-"""Characters of a part: each may need an escape where it is encoded once more."""
+"""Characters of a part; encoding it again may escape each."""
 
 
 class MasterState:

@@ -1,4 +1,4 @@
-"""What is known of a task, from before its submission on: stored, and enough to find it again."""
+"""What is stored about a task, before it is submitted, to find it again."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class TaskIntent:
     """A submission, and its task as soon as that is known.
 
     Attributes:
-        call: the call, stored because a later attempt can't repeat one that names an upload.
+        call: the call; a later attempt can't make it anew if it names an upload.
         submission: finds the task on the hub.
         began: when the step began, in seconds since the epoch.
-        task_id: the task, None until the hub has told it.
+        task_id: the task, None until the hub has returned it.
         adopted: whether someone else started the task.
-        earlier: this step's earlier tasks, which the build system failed.
+        earlier: this step's earlier tasks, which the build system caused to fail.
     """
 
     call: Call
@@ -79,7 +79,7 @@ async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -
     Args:
         master: the Buildbot master.
         task_ids: the ids of the tasks.
-        since: builds that ended earlier are not looked at, in seconds since the epoch.
+        since: skip builds that ended before this, in seconds since the epoch.
     """
     model = master.db.model
     data, builds = model.build_data.c, model.builds.c

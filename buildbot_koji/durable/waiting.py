@@ -1,4 +1,4 @@
-"""The one loop that waits out a hub that is unreachable."""
+"""The loop that waits for an unreachable hub."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ async def until_answered(
 ) -> T:
     """Ask the hub until it answers.
 
-    Cancelling the wait ends it, whether it is asking or pausing.
+    It can be cancelled at any time.
 
     Args:
-        ask: the question, which may be asked any number of times.
+        ask: asks the hub; must be safe to repeat.
         clock: an IReactorTime.
         policy: how long to pause after each failure.
         say: called before each pause with the error that says why the hub is unreachable.
-        gives_up: tells, while the hub is unreachable, whether to raise instead of pausing.
+        gives_up: returns, while the hub is unreachable, whether to raise instead of pausing.
 
     Returns:
         The answer.

@@ -23,7 +23,7 @@ def archive() -> bytes:
     """Return the zipapp: ``python3 fetch.pyz`` runs it, with the request on its standard input."""
     members = {
         "__main__.py": Path(__file__).with_name("__main__.py").read_bytes(),
-        # Only the module's name is the same: the packages' own __init__ need Twisted.
+        # Empty packages: their real __init__ modules need Twisted.
         "txkoji/__init__.py": b"",
         "txkoji/files/__init__.py": b"",
         "txkoji/files/part.py": Path(part.__file__).read_bytes(),
@@ -32,6 +32,6 @@ def archive() -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as packed:
         for name, text in members.items():
-            # Without a time of its own, so that the same modules give the same archive.
+            # A fixed time, so that the same modules give the same archive.
             packed.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return content.getvalue()

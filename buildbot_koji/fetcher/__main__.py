@@ -30,13 +30,13 @@ HOPELESS = (401, 403, 404, 410)
 
 
 def main(request: dict[str, Any]) -> int:
-    """Fetch files, and print what was fetched or why not.
+    """Fetch files, and print which were fetched or why not.
 
     Args:
         request: ``directory``, where they go; ``files``, each with its ``name``, ``url``, ``size``
             or None, and ``digest``, a kind and hex digits, or None; ``certificates``, the PEM text
-            of authorities to trust instead of the system's, or None; ``verify``, whether
-            certificates are verified; ``at_once``, how many files are under way at the same time.
+            of CAs to trust instead of the system's, or None; ``verify``, whether certificates are
+            verified; ``at_once``, how many files are in flight at the same time.
 
     Returns:
         The exit status.
@@ -66,7 +66,7 @@ def _fetch(directory: Path, file: dict[str, Any], context: ssl.SSLContext) -> st
         part.prepare()
         trouble = _receive(part, file["url"], context) or part.trouble()
         if trouble and part.resumed:
-            # An earlier fetch may have left a part of another file: start again from nothing.
+            # An earlier fetch may have left a part of another file: start over.
             part.discard()
             trouble = _receive(part, file["url"], context) or part.trouble()
         if trouble:
@@ -97,7 +97,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext) -> str:
                 _copy(reply, part, have)
         except urllib.error.HTTPError as error:
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                # There is nothing after what is there: the comparison tells whether it is all.
+                # Nothing is left to fetch: the verification decides whether it is complete.
                 return ""
             trouble = f"HTTP {error.code} {error.reason}"
             if error.code in HOPELESS:
@@ -116,7 +116,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext) -> str:
 
 
 def _copy(reply: Any, part: PartFile, have: int) -> None:
-    """Write a reply to its file; a server may send all of it where a part was asked for."""
+    """Write a reply to its file; a server may send the whole file instead of the requested part."""
     resumes = reply.status == http.client.PARTIAL_CONTENT
     if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         raise http.client.HTTPException("another part than it was asked for came")
@@ -129,6 +129,6 @@ def _copy(reply: Any, part: PartFile, have: int) -> None:
 
 
 if __name__ == "__main__":
-    # Everything is imported by now.
+    # All modules are imported by now.
     Path(sys.argv[0]).unlink()
     sys.exit(main(json.load(sys.stdin)))

@@ -26,7 +26,7 @@ def _any_text(value: Any) -> str | None:
 
 @implementer(IRenderable)
 class KojiBroker(DeclaredObject, ComparableMixin):
-    """A broker and what to do with it. Rendered, it is its settings for :mod:`txkoji.bus`."""
+    """A broker and how to use it; rendered, its settings for :mod:`txkoji.bus`."""
 
     compare_attrs: ClassVar[tuple[str, ...]] = ("_values",)
     settings: ClassVar[type[Broker]]
@@ -76,14 +76,14 @@ class KojiBroker(DeclaredObject, ComparableMixin):
     )
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return what the settings refuse, and the library that is not installed."""
+        """Return what is wrong with the settings, and a missing library."""
         try:
             self._sample(values).require_extra()
         except ConfigurationError as error:
             yield str(error)
 
     def _sample(self, values: Mapping[str, Any]) -> Broker:
-        """Return the settings with something in place of what is rendered later."""
+        """Return the settings with placeholders for what is rendered later."""
         known: dict[str, Any] = {
             name: "rendered later" if checks.is_renderable(value) else value
             for name, value in values.items()
@@ -91,11 +91,11 @@ class KojiBroker(DeclaredObject, ComparableMixin):
         return self.settings(**known)
 
     def __repr__(self) -> str:
-        # Not the other arguments: a password may be among them.
+        # Not the other arguments, which may include a password.
         return f"{type(self).__name__}({self._values['url']!r})"
 
     def receiving_complaint(self) -> str | None:
-        """Return what is wrong with it for one who wants to receive, or None; for checkconfig."""
+        """Return why one can't receive from it, or None; for checkconfig."""
         try:
             self._sample(self._values).check_receiving()
         except ConfigurationError as error:

@@ -27,7 +27,7 @@ class ChannelBuilders:
         self._arches: dict[Any, tuple[float, frozenset[str] | None]] = {}
 
     def lacks(self, task: Any) -> str | None:
-        """Return the architecture of a task that no builder of its channel has.
+        """Return the architecture of a task if no builder of its channel has it.
 
         Args:
             task: a task; its ``arch`` says which hosts may take it.
@@ -41,14 +41,14 @@ class ChannelBuilders:
         return arch if arches is not None and arch not in arches else None
 
     async def read(self, tasks: Iterable[Any]) -> None:
-        """Read the channels of some tasks, each once in five minutes, whoever asks.
+        """Read the channels of some tasks, each at most once in five minutes.
 
-        A hub that does not answer is asked the next time.
+        If the hub does not answer, the next call asks again.
         """
         for channel in {task.get("channel_id") for task in tasks}:
             if not isinstance(channel, int) or not self._is_due(channel):
                 continue
-            # One question at a time, and none at once after a refusal.
+            # One request at a time, and none right after a refusal.
             self._arches[channel] = (self._clock.seconds(), self._arches.get(channel, _NONE)[1])
             try:
                 hosts = await self._call("listHosts", channelID=channel, enabled=True)

@@ -1,4 +1,4 @@
-"""Find a build by what users and properties call it."""
+"""Find a build by the name or id that users and properties give it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _DRAFT = re.compile(r",draft_(\d+)$")
 
 
 def is_draft_name(build: Any) -> bool:
-    """Return whether an NVR is that of a draft, which the build loses when it is promoted."""
+    """Return whether an NVR is that of a draft; promotion changes it."""
     return isinstance(build, str) and _DRAFT.search(build) is not None
 
 
 async def _find_build(connection: Connection, build: int | str) -> Any:
     if isinstance(build, str) and build.isdecimal():
-        # A form gives text, and no NVR is a number.
+        # A form returns text, and no NVR is a number.
         build = int(build)
     found = await connection.getBuild(build)
-    # The id in the NVR of a draft stays when it is promoted.
+    # Promotion keeps the build's id, which is in the NVR of a draft.
     draft = _DRAFT.search(build) if isinstance(build, str) else None
     if found is None and draft is not None and isinstance(build, str):
         found = await connection.getBuild(int(draft[1]))
@@ -34,7 +34,7 @@ async def _find_build(connection: Connection, build: int | str) -> Any:
 
 
 async def named_build(connection: Connection, build: int | str) -> Any:
-    """Return a build; a draft that was promoted since is found by its old NVR.
+    """Return a build; a draft that was promoted since is also found by its old NVR.
 
     Args:
         connection: the hub.

@@ -17,7 +17,7 @@ FAILURE_KINDS = ("failed", "infrastructure")
 
 
 class TaskCounts:
-    """What became of the tasks that the steps of this master followed.
+    """How the tasks ended that the steps of this master followed.
 
     Attributes:
         ended: how many tasks ended, by kind: ``succeeded``, ``failed`` (the package),
@@ -47,7 +47,7 @@ class TaskCounts:
 
         Args:
             tree: the task and all below it.
-            infrastructure: whether the build system is why it failed.
+            infrastructure: whether it failed because of the build system.
         """
         state = tree.root.state
         if state == task_states.CLOSED:

@@ -1,4 +1,4 @@
-"""Credentials that run out: read at the start and once a day, reported in time."""
+"""Credentials that expire: read at the start and once a day, reported in time."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from txkoji import Credential
 __all__ = ["CredentialStatus", "CredentialWatch", "judged", "worst"]
 
 WARN_BEFORE = 14 * 24 * 3600.0
-"""Seconds before its end at which a credential is reported."""
+"""Seconds before it expires at which a credential is reported."""
 
 DAY = 24 * 3600.0
 
 START_AFTER = 10.0
-"""Seconds after the start of a master at which they are read: it has enough to do before."""
+"""Seconds after the start of a master at which they are read: a starting master is busy."""
 
 STATES = ("ok", "warning", "expired", "broken")
 """From good to bad."""
 
 UNREACHABLE = ("Cannot contact any KDC", "Cannot find KDC", "Network is unreachable")
-"""What Kerberos says when nothing is wrong with the keytab."""
+"""Kerberos errors for which the keytab is not to blame."""
 
 
 @attrs.frozen
 class CredentialStatus:
-    """A credential, judged.
+    """A credential and its state.
 
     Attributes:
         kind: ``certificate``, ``keytab``, ``ticket`` or ``broker certificate``.
-        name: whom it is for.
+        name: its owner.
         expires: when it expires, in seconds since the epoch, or None.
         state: one of :data:`STATES`.
         message: what to do, in one line; empty for ``ok``.
@@ -75,13 +75,13 @@ def judged(credential: Credential, now: float, kind: str | None = None) -> Crede
 
 
 def worst(credentials: Sequence[CredentialStatus]) -> CredentialStatus | None:
-    """Return the credential that is in the worst state, None if all are good. Pure."""
+    """Return the credential in the worst state, None if all are good. Pure."""
     bad = [each for each in credentials if each.state != "ok"]
     return max(bad, key=lambda each: STATES.index(each.state), default=None)
 
 
 class CredentialWatch:
-    """Reads credentials at the start and once a day, and logs each that begins to run out.
+    """Reads credentials at the start and once a day, and logs each that is about to expire.
 
     Args:
         read: reads them.
@@ -110,7 +110,7 @@ class CredentialWatch:
         return self._was_read
 
     def status(self) -> list[CredentialStatus]:
-        """Return the credentials that were read last, judged now."""
+        """Return the credentials that were last read, with their states now."""
         now = self._clock.seconds()
         return [judged(each, now, self._kind) for each in self._found]
 
@@ -122,7 +122,7 @@ class CredentialWatch:
             await deferLater(self._clock, DAY, lambda: None)
 
     async def look_once(self) -> None:
-        """Read them now, unless they were read."""
+        """Read them now, unless they have been read."""
         if not self._was_read:
             await self.look()
 

@@ -1,4 +1,4 @@
-"""Find the existing build, or the build in progress, that a failed task can be replaced by."""
+"""Find the existing build, or the build in progress, that can replace a failed task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 
 
 async def find_taken_name(connection: Connection, outcome: Outcome) -> Any:
-    """Return the build whose NVR a failed task wanted to give its own; None without one.
+    """Return the build whose NVR a failed task tried to use, or None.
 
     Args:
         connection: the hub.

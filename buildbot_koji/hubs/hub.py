@@ -81,11 +81,11 @@ class HubStatus:
         trouble: why the hub is unreachable, in one line; None if the last attempt was answered.
         is_logged_in: whether there is a session.
         bus: whether a bus that reports its tasks is connected, None without one.
-        survey: what the hub said of itself and of its queues.
+        survey: what the hub last reported about itself and its queues.
         credentials: what we log in with.
-        counts: counts how tasks ended; it goes on counting.
+        counts: how tasks ended; a live counter.
         watcher: how the watcher is doing.
-        requests: counts the requests; it goes on counting.
+        requests: the requests; a live counter.
     """
 
     profile: str
@@ -112,16 +112,16 @@ class Hub(service.SharedService):
         builders: which architectures the builders of each channel have.
         cancellations: cancels tasks, also while the hub is unreachable.
         counts: counts how tasks ended.
-        survey: asks what the pages show, and keeps the history of a day.
+        survey: asks the hub what the pages show, and keeps the history of a day.
         credentials: reads what we log in with.
-        followed_logs: how many logs of tasks are followed: the more, the less often each is read.
+        followed_logs: how many task logs are followed; the more, the less often each is read.
 
     Args:
         profile: the name of a profile, or a :class:`NamedHub`.
         reactor: the master's.
 
     Raises:
-        ConfigurationError: the profile can't be used; the next plugin that asks reads it again.
+        ConfigurationError: the profile can't be used; the next plugin that asks rereads it.
     """
 
     def __init__(self, profile: str | NamedHub, reactor: Any) -> None:
@@ -133,7 +133,7 @@ class Hub(service.SharedService):
         )
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
-        # The key of a hub with credentials is another one in each run of the master.
+        # The key of a hub with credentials differs in each run of the master.
         lasting = profile if isinstance(profile, str) else getattr(profile, "identity", profile.key)
         self.cancellations = Cancellations(f"koji-hub-{lasting}", self.connection, self.log_in)
         self.counts = TaskCounts()
@@ -163,7 +163,7 @@ class Hub(service.SharedService):
     async def log_in(self) -> None:
         """Make sure that writes can be sent.
 
-        A hub that was unreachable is asked something harmless first: a write to it may be lost.
+        A hub that was unreachable first gets a harmless call: a write to it may be lost.
 
         Raises:
             KojiLoginException: the hub refuses the login.
@@ -225,7 +225,7 @@ class Hub(service.SharedService):
 
         Args:
             event: what the message reports; anything but the state of a task is ignored.
-            who: who listens to the bus.
+            who: the listener.
         """
         # The bus may have been connected before this hub was used.
         self.bus_changed(who, True)
@@ -238,7 +238,7 @@ class Hub(service.SharedService):
         While one is connected, the watcher polls calmly.
 
         Args:
-            who: who listens to it.
+            who: the listener.
             is_connected: whether it is connected; None if nobody listens any more.
         """
         if is_connected is None:
@@ -248,10 +248,10 @@ class Hub(service.SharedService):
         self.watcher.expect_hints(any(self._connected.values()))
 
     def use_broker(self, who: str, broker: Broker | None) -> None:
-        """Record which broker is listened to for this hub: its certificate may run out.
+        """Record which broker is listened to for this hub: its certificate may expire.
 
         Args:
-            who: who listens to it.
+            who: the listener.
             broker: its settings; None if nobody listens any more.
         """
         if broker is None:
@@ -264,7 +264,7 @@ class Hub(service.SharedService):
 
     @property
     def credential_trouble(self) -> CredentialStatus | None:
-        """The credential that is in the worst state; None if all are good, or none was read yet."""
+        """The credential in the worst state; None if all are good, or before they are read."""
         return worst([*self.credentials.status(), *self.broker_credentials.status()])
 
     @property
@@ -281,7 +281,7 @@ class Hub(service.SharedService):
     # What the pages show
 
     async def refresh(self) -> None:
-        """Ask the hub again, if someone looks and the last answer is old."""
+        """Ask the hub again if the last answer is old; called while someone looks at a page."""
         await self.credentials.look_once()
         await self.broker_credentials.look_once()
         if self.survey.is_stale():

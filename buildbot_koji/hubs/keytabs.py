@@ -1,4 +1,4 @@
-"""Read which principals a keytab has keys of. Pure."""
+"""List the principals in a keytab. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 __all__ = ["MAGIC", "principals"]
 
 MAGIC = b"\x05"
-"""How every keytab begins (MIT Kerberos: the keytab file format)."""
+"""The first bytes of every keytab (MIT Kerberos: the keytab file format)."""
 
 _VERSION = b"\x05\x02"
 
@@ -20,7 +20,7 @@ def principals(data: bytes) -> set[str] | None:
         data: the content of the file.
 
     Returns:
-        None if it is no keytab of the version that Kerberos writes since 1995, or is broken.
+        The principals; None if it is broken, or not a keytab of the version in use since 1995.
     """
     if not data.startswith(_VERSION):
         return None
@@ -37,7 +37,7 @@ def _read(data: bytes) -> Iterator[str]:
         at += 4
         if size == 0:
             return
-        # A negative size is that of a hole, which a removed key left.
+        # A negative size marks the hole that a removed key left.
         if size > 0:
             yield _principal(data[at : at + size])
         at += abs(size)

@@ -1,4 +1,4 @@
-"""``util.KojiHub``: a hub and who logs in there, named once in a configuration."""
+"""``util.KojiHub``: a hub and the user who logs in there, declared once in a configuration."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WAYS = {"kerberos": ("keytab", "principal"), "password": ("password", "user"), 
 """The ``authtype`` of each way to log in, and the arguments that belong to it."""
 
 _SALT = secrets.token_bytes(16)
-"""Makes the names of two hubs differ when a secret does, and tells nobody what the secret is."""
+"""Makes the keys of two hubs differ if a secret does, without revealing the secret."""
 
 
 @implementer(IRenderable)
@@ -83,7 +83,7 @@ class KojiHub(DeclaredObject):
         self.profile = self._values["profile"]
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """Return what is wrong where there is more than one way to log in."""
+        """Return what is wrong if there is more than one way to log in."""
         ways = [names[0] for names in _WAYS.values() if any(values[each] for each in names)]
         if len(ways) > 1:
             yield f"{' and '.join(ways)} exclude each other: choose one way to log in"
@@ -118,7 +118,7 @@ class KojiHub(DeclaredObject):
                 values[name] = await properties.render(value)
             except KeyError as error:
                 return RenderedHub(self._values, [f"{name} of {self!r}: {error.args[0]}"])
-        # The broker is not checked again: rendered, it is its settings.
+        # The broker is not checked again: rendering it gives its settings.
         known = {**values, "bus": self._values["bus"]}
         return RenderedHub(values, [f"{self!r}: {each}" for each in self.complaints_about(known)])
 
@@ -128,12 +128,12 @@ class RenderedHub:
 
     Args:
         values: the arguments of :class:`KojiHub`.
-        complaints: why it can't be used; empty where it can.
+        complaints: why it can't be used; empty if it can.
 
     Attributes:
-        key: tells this hub and user from others. Nothing secret can be read from it.
-        identity: tells this hub and user from others over restarts, whatever the credentials are;
-            what is stored for the hub goes by it.
+        key: distinguishes this hub and user from others. It reveals nothing secret.
+        identity: the same across restarts, whatever the credentials; stored values for the hub are
+            keyed by it.
         bus: the settings of the broker that reports its tasks, or None.
     """
 
@@ -200,12 +200,12 @@ def check_hub(value: Any) -> str | None:
 
 
 def profile_name(hub: Any) -> str:
-    """Return the name of the profile of what :func:`check_hub` accepts."""
+    """Return the profile's name of a value that :func:`check_hub` accepts."""
     return str(hub.profile if isinstance(hub, KojiHub) else hub)
 
 
 def _content(name: str, value: str) -> bytes | None:
-    """Return the content of a file that is given in place of its path, None for a path."""
+    """Return the content of a file that is given instead of its path, None for a path."""
     if value.startswith("/"):
         return None
     if name == "cert" and "-----BEGIN" in value:

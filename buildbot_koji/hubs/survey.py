@@ -1,6 +1,7 @@
-"""What a hub says of itself and of its queues, asked seldom; and the history of a day.
+"""What a hub reports about itself and its queues, and the history of a day.
 
-One request each five minutes, a few more at the start, and while someone looks at the page.
+It takes one request every five minutes, a few more at the start, and more while someone looks at
+the page.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class ChannelLoad:
         free: its tasks that wait.
         open: its tasks that run.
         capacity: the capacity of its enabled hosts.
-        hosts: how many they are.
-        ours: our watched tasks in it.
+        hosts: how many enabled hosts it has.
+        ours: how many of its tasks we watch.
         arches: how many of the hosts build for each architecture.
     """
 
@@ -69,11 +70,11 @@ class ChannelLoad:
 
 @attrs.frozen
 class SurveyResult:
-    """What a hub said last.
+    """What a hub last reported.
 
     Attributes:
-        version: its version, None if it does not say.
-        plugins: the plugins that we know, of those that it has; None before the first answer.
+        version: its version, None if unknown.
+        plugins: those of its plugins that we know; None before the first answer.
         user: who we are there, None if nobody.
         channels: the queues of the channels that we use.
         hosts: the names of their hosts, by id.
@@ -94,7 +95,7 @@ def loads(
     Args:
         channels: their ids and names.
         answers: for each channel the number of FREE tasks, of OPEN ones, and its hosts; a fault or
-            an odd answer counts as none.
+            an unusable answer counts as none.
         ours: how many of our tasks are in a channel, by its id.
     """
     found = []
@@ -190,7 +191,7 @@ class HubSurvey:
         """Read the history of an earlier run.
 
         Args:
-            state: where it is kept.
+            state: where it is stored.
         """
         self._state = state
         stored = await state.get("day", [])
@@ -198,7 +199,7 @@ class HubSurvey:
         self._points = [tuple(each) for each in stored if len(each) == 6 and each[0] >= oldest]
 
     def is_stale(self) -> bool:
-        """Return whether to ask again for someone who looks."""
+        """Return whether the last answer is too old for someone who looks at a page."""
         return not self._is_asking and self._clock.seconds() - self._asked_at >= LIVELY
 
     async def ask(self, ours: Iterable[int]) -> None:
@@ -225,7 +226,7 @@ class HubSurvey:
             self._is_asking = False
 
     def point(self, watched: int, ended: int, failed: int) -> Point:
-        """Return what the history would say now.
+        """Return the current point of the history.
 
         Args:
             watched: how many tasks are watched.
@@ -247,7 +248,7 @@ class HubSurvey:
             await self._state.put("day", self._points)
 
     async def _introduce(self) -> None:
-        """Ask what seldom changes: the version, the plugins, the channels, who we are."""
+        """Ask for what rarely changes: the version, the plugins, the channels, who we are."""
         calls = [Call("getKojiVersion"), Call("system.listMethods"), Call("listChannels")]
         version, methods, channels = await self._connection.client.send_all(calls)
         known = set(methods) if _is_list(methods) else set()
