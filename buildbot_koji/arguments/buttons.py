@@ -1,4 +1,4 @@
-"""Steps that are buttons on Buildbot's pages: they work on the master, not on a hub or a worker."""
+"""Steps that serve as buttons on Buildbot's pages: they work on the master alone."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PAUSED = argument(
 
 
 class NotThere(Exception):
-    """What a button works on does not exist; the text says so."""
+    """The object that a button works on does not exist; the text names it."""
 
 
 class ButtonStep(DeclaredStep):
-    """Does something on the master, and says it in the summary of step and build."""
+    """Does something on the master, and reports it in the summary of step and build."""
 
     master: Any
 
@@ -39,15 +39,15 @@ class ButtonStep(DeclaredStep):
         return {"step": self._words, "build": self._words}
 
     async def press(self) -> str:
-        """Do it; returns what was done, in words.
+        """Do it, and return what was done, in words.
 
         Raises:
-            NotThere: what it works on does not exist.
+            NotThere: the object that it works on does not exist.
         """
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Prepare the rendered arguments. A subclass may."""
+        """Prepare the rendered arguments. A subclass may override it."""
 
     @async_to_deferred
     async def run(self) -> int:
@@ -66,11 +66,14 @@ class ButtonStep(DeclaredStep):
 
 
 class PauseStep(ButtonStep):
-    """Pauses something, or resumes it. A subclass declares :data:`PAUSED`, after what it pauses."""
+    """Pauses something, or resumes it.
+
+    A subclass declares :data:`PAUSED` after the argument that says what.
+    """
 
     paused: bool | None
 
     def prepare(self) -> None:
-        """Take a property that is False: Buildbot renders it as None."""
+        """Read a False property, which Buildbot renders as None."""
         if self.paused is None:
             self.paused = False

@@ -1,4 +1,4 @@
-"""What the arguments of a plugin may be: pure checks, each of one value.
+"""Checks of the arguments of a plugin, each of one value. Pure.
 
 A check takes a value and returns what is wrong with it, a phrase that follows the value in a
 message ("must be ..."), or None.
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from buildbot.interfaces import IRenderable
 
 Check = Callable[[Any], "str | None"]
-"""Takes a value, returns what is wrong with it ("must be ...") or None."""
+"""A check: takes a value, returns what is wrong with it ("must be ...") or None."""
 
 SCM_SCHEMES = (
     "git",
@@ -34,18 +34,18 @@ SCM_SCHEMES = (
 """The schemes of the SCM URLs that Koji builds from."""
 
 MAX_DEPTH = 100
-"""Containers inside each other; half of what the encoder of calls takes."""
+"""Levels of nested containers; half of what the encoder of calls accepts."""
 
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,20})(\.[0-9]{1,20})?\s*")
 
 _NVR = re.compile(r"[^\s/#]*-[^\s/#]*-[^\s/#]*")
-"""A name, version and release; the slash of an SCM URL is in none of them."""
+"""A name, version and release, none of which holds the slash of an SCM URL."""
 
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def is_renderable(value: Any, *, depth: int = 0) -> bool:
-    """Return whether Buildbot computes the value, or a part of it, later."""
+    """Return whether Buildbot renders the value, or a part of it, later."""
     if IRenderable.providedBy(value):
         return True
     if isinstance(value, Mapping):
@@ -71,16 +71,16 @@ def literal_placeholder(value: Any, *, depth: int = 0) -> str | None:
 
 
 ALIKE = 0.7
-"""How like a name a misspelled one must be to be taken for it, from 0 to 1."""
+"""The least similarity, 0 to 1, between a misspelt name and a suggestion."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a misspelled one is most like, None if it is like none."""
+    """Return the known name closest to a misspelt one, None if none is close."""
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=ALIKE)), None)
 
 
 def did_you_mean(name: Any, known: Iterable[str], before: str = ": ") -> str:
-    """Return the end of a message about a name that is not known; empty if it is like none."""
+    """Return a suggestion to append to a message about an unknown name, empty without one."""
     meant = nearest(name, known) if isinstance(name, str) else None
     return "" if meant is None else f"{before}did you mean {meant}?"
 
@@ -94,7 +94,7 @@ def words(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-# What can travel to a hub
+# What can be sent to a hub
 
 
 def unsendable(value: Any, *others: type, depth: int = 0) -> str | None:
@@ -102,8 +102,8 @@ def unsendable(value: Any, *others: type, depth: int = 0) -> str | None:
 
     Args:
         value: the value.
-        others: types beside JSON's that are good, too.
-        depth: how many containers are around it.
+        others: types that are accepted besides JSON's.
+        depth: how many containers enclose it.
     """
     if depth > MAX_DEPTH:
         return f"nests deeper than {MAX_DEPTH} levels"
@@ -162,7 +162,7 @@ def one_of(*words: str) -> Check:
     wanted = f"must be {' or '.join(repr(word) for word in words)}"
 
     def check(value: Any) -> str | None:
-        # A renderable, compared with a string, is yet another renderable, and true.
+        # A renderable compared with a string is another renderable, which is true.
         good = isinstance(value, str) and value in words
         return None if good else f"{wanted}{did_you_mean(value, words)}"
 
@@ -282,22 +282,22 @@ def pause(value: Any) -> str | None:
 
 
 def json_list(value: Any) -> str | None:
-    """Check for a list that a hub takes."""
+    """Check for a list that can be sent to a hub."""
     return unsendable(value) if isinstance(value, (list, tuple)) else "must be a list"
 
 
 def json_struct(value: Any) -> str | None:
-    """Check for a dictionary that a hub takes."""
+    """Check for a dictionary that can be sent to a hub."""
     mapping = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     return unsendable(value) if mapping else "must be a dictionary whose keys are strings"
 
 
 def function(value: Any) -> str | None:
-    """Check for a function, or anything that can be called."""
+    """Check for a callable."""
     return None if callable(value) else "must be a function"
 
 
-# Koji's own things
+# Koji's objects
 
 
 def name_or_id(value: Any) -> str | None:
@@ -349,7 +349,7 @@ def faults(value: Any) -> str | None:
 
 
 def source(value: Any) -> str | None:
-    """Check for what Koji builds from: an SCM URL, or the path of an uploaded source RPM."""
+    """Check for a source: an SCM URL, or the path of an uploaded source RPM."""
     complaint = text(value)
     if complaint is not None:
         return complaint
@@ -397,14 +397,13 @@ _NUMERIC: Mapping[Check, Callable[[Any], Any]] = {
 
 
 def rendered(check: Check, value: Any) -> Any:
-    """Return a rendered value with the numbers that it has as text.
+    """Return a rendered value, with numbers that it holds as text converted.
 
-    A text field of a ForceScheduler, and a property that is set from the output of a command, give
-    text.
+    A text field of a ForceScheduler is text, as is a property that is set from a command's output.
 
     Args:
         check: what the value may be.
-        value: what a renderable gave.
+        value: what a renderable was rendered to.
     """
     convert = _NUMERIC.get(check)
     return value if convert is None else convert(value)

@@ -1,4 +1,4 @@
-"""The declaration of an argument, and what follows from it: checks, documentation, a signature."""
+"""The declaration of an argument, and what is derived from it: checks, docs, a signature."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ LONGEST_VALUE = 200
 
 @dataclass(frozen=True)
 class Argument:
-    """What a plugin takes.
+    """An argument of a plugin.
 
     Attributes:
-        check: what it may be.
+        check: checks its value.
         meaning: what it means, in a few words without a full stop.
-        default: its value where it is not given.
+        default: its value if it is not given.
         required: whether it must be given.
         required_unless: it must be given unless one of these is.
-        excludes: arguments that can't be given together with it. One of two needs to say so.
-        requires: arguments of which one must be given together with it.
+        excludes: arguments that can't be given together with it; it is enough if one of the two
+            says so.
+        requires: arguments of which at least one must be given with it.
         positional: whether it may be given without its name.
-        renderable: whether it may be a renderable. With ``"parts"`` only what is inside of it may
-            be, and ``check`` sees to that. None: as the kind of plugin has it.
+        renderable: whether it may be a renderable. With ``"parts"`` only its parts may be, and
+            ``check`` checks that. None for the default of the kind of plugin.
         secret: whether messages must not show its value.
-        option: the name by which the hub knows it, where it is one of a call's options.
+        option: the hub's name for it, if it is one of a call's options.
     """
 
     check: Check
@@ -76,19 +77,19 @@ class Argument:
         )
 
     def is_given(self, value: Any) -> bool:
-        """Return whether a value is surely another than the default."""
+        """Return whether a value certainly differs from the default."""
         if is_renderable(value):
-            # A flag may turn out to be False; anything else counts as given.
+            # A renderable flag may turn out to be False; anything else counts as given.
             return self.check is not checks.flag
         return value is not None and bool(value != self.default)
 
     def is_on(self, value: Any) -> bool:
-        """Return whether a value surely is something: neither the default, nor False, nor empty."""
+        """Return whether a value is certainly set: neither the default, nor False, nor empty."""
         is_empty = isinstance(value, (str, list, tuple, Mapping)) and not value
         return self.is_given(value) and value is not False and not is_empty
 
     def may_be_on(self, value: Any) -> bool:
-        """Return whether a value is something, or may be when it is rendered."""
+        """Return whether a value is set, or may be once rendered."""
         return is_renderable(value) or self.is_on(value)
 
 
@@ -126,19 +127,19 @@ def argument(
 
 
 def mistakes(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -> list[str]:
-    """Return one line for each mistake that the declarations know of.
+    """Return one line for each mistake that the declarations reveal.
 
     Args:
         arguments: the declarations, by the names of the arguments.
         values: the values; None is "not given".
     """
     found = [*_missing(arguments, values), *wrong_values(arguments, values)]
-    # How values go together matters once each is good by itself.
+    # Combinations are only checked once each value is valid by itself.
     return found or [*_excluded(arguments, values), *_unmet(arguments, values)]
 
 
 def from_renderable(complaint: str, given: Mapping[str, Any]) -> str:
-    """Return a complaint about a rendered value, with the renderable that it comes from.
+    """Return a complaint about a rendered value, with the renderable behind it.
 
     Args:
         complaint: a line of :func:`mistakes`.
@@ -215,7 +216,7 @@ def _listed(names: Sequence[str], word: str) -> str:
 
 
 def described(arguments: Mapping[str, Argument], name: str) -> str:
-    """Return what an argument is, what goes with it and what it is by default, in sentences."""
+    """Return, in sentences, what an argument means, excludes and requires, and its default."""
     one = arguments[name]
     sentences = [f"{one.meaning}."]
     if one.required:
@@ -246,9 +247,9 @@ def documentation(docstring: str | None, arguments: Mapping[str, Argument], othe
     """Return a class's docstring with its arguments.
 
     Args:
-        docstring: what the class itself says.
+        docstring: the class's own docstring.
         arguments: the declarations, by the names of the arguments.
-        others: what further arguments are, empty where there are none.
+        others: what further arguments are, empty without any.
     """
     text = inspect.cleandoc(docstring or "").rstrip()
     lines = [f"    {name}: {described(arguments, name)}" for name in arguments]

@@ -1,4 +1,4 @@
-"""Where a configuration makes a plugin, while Buildbot loads it."""
+"""Find the line of a configuration that makes a plugin, while Buildbot loads it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from buildbot.config.master import loadConfigDict
 __all__ = ["Place", "place_in_config"]
 
 _LIBRARIES = ("attr", "buildbot", "buildbot_koji", "twisted", "txkoji")
-"""The packages whose code stands between a line of a configuration and a plugin."""
+"""The packages whose frames lie between a line of a configuration and a plugin."""
 
 _NOTES = "__buildbot_koji__"
-"""The name in the namespace of a ``master.cfg`` for what is to be said once in one loading."""
+"""The name, in the namespace of a ``master.cfg``, of the notes about one load of it."""
 
 
 @attrs.frozen
@@ -25,7 +25,7 @@ class Place:
     Attributes:
         file: the file, which may be a module that ``master.cfg`` imports.
         line: the line in it.
-        notes: a dictionary that lives for as long as this loading.
+        notes: a dictionary that lives as long as this load.
     """
 
     file: str
@@ -36,13 +36,13 @@ class Place:
         return f"{self.file}:{self.line}"
 
     def note(self, what: Any) -> Place | None:
-        """Note something, and return where it was noted first; None if that is here."""
+        """Note something, and return where it was first noted, None if that is here."""
         first = self.notes.setdefault(what, self)
         return None if first is self else first
 
 
 def place_in_config() -> Place | None:
-    """Return the line of the configuration that is being run, None if none is being loaded."""
+    """Return the line of the configuration that Buildbot is loading, None if it loads none."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as inspect does it, without files
     innermost = outermost = None
     while frame is not None and frame.f_code is not loadConfigDict.__code__:

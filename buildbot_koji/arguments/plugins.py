@@ -1,4 +1,4 @@
-"""The parents of plugins whose arguments are declared, once, in the body of the class.
+"""The base classes of plugins, whose arguments are declared once, in the body of the class.
 
 A class says what it takes::
 
@@ -6,8 +6,8 @@ A class says what it takes::
         tag = argument(checks.text, "the tag", required=True)
         force = argument(checks.flag, "also against the tag's rules", default=False)
 
-From that come the checks of ``buildbot checkconfig``, the signature, the list of arguments in the
-docstring, and the reference pages in ``docs/``. Each kind of plugin has a parent:
+The checks of ``buildbot checkconfig``, the signature, the list of arguments in the docstring, and
+the reference pages in ``docs/`` are derived from that. Each kind of plugin has a base class:
 :class:`DeclaredStep`, :class:`DeclaredService` (change sources, reporters) and
 :class:`DeclaredObject` (what ``buildbot.plugins.util`` offers).
 """
@@ -39,12 +39,12 @@ __all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredSt
 
 
 class DeclaredArguments:
-    """Gives a class the arguments that its body and those of its parents declare.
+    """Gives a class the arguments that it and its base classes declare.
 
     Attributes:
-        arguments: all of them, those of the parents first.
-        withdrawn: the names of parents' arguments that a class does not take.
-        renders: whether an argument may be a renderable where its declaration does not say.
+        arguments: all of them, those of the base classes first.
+        withdrawn: the names of inherited arguments that a class does not take.
+        renders: whether an argument may be a renderable if its declaration does not say.
         passed_on: the names of the arguments that Buildbot's own class takes.
         passed_on_help: what these are, in a few words.
     """
@@ -88,7 +88,7 @@ class DeclaredArguments:
     def _take_declarations(
         cls, own: Mapping[str, Argument], inherited: Mapping[str, Argument]
     ) -> None:
-        """Do what a kind of plugin does with the arguments that a class declares."""
+        """Process the arguments that a class declares, as the kind of plugin requires."""
 
     def complaints_about(self, values: Mapping[str, Any]) -> list[str]:
         """Return one line for each mistake.
@@ -99,22 +99,21 @@ class DeclaredArguments:
         return mistakes(self.arguments, values) or list(self.check_together(values))
 
     def check_together(self, values: Mapping[str, Any]) -> Iterable[str]:
-        """Return what is wrong with values that are good one by one. A subclass may know something.
+        """Return what is wrong with the combination of valid values. A subclass may override it.
 
         Args:
-            values: the arguments by their names; what can be a renderable may be one.
+            values: the arguments by name; those that may be renderables may not be rendered yet.
         """
         return ()
 
     def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterable[str]:
-        """Return what is wrong with good values on this machine, or beside other plugins.
+        """Return what is wrong with valid values on this machine, or next to other plugins.
 
-        That is checked while Buildbot loads a configuration, and only then. A subclass may know
-        more.
+        It is called only while Buildbot loads a configuration. A subclass may add to it.
 
         Args:
             values: the arguments by their names.
-            place: the line that makes the plugin.
+            place: the line of the configuration that makes the plugin.
         """
         profile = values.get("profile")
         if isinstance(profile, str) and "profile" in self.arguments:
@@ -133,7 +132,7 @@ class DeclaredArguments:
             config_error(f"{where}{type(self).__name__}: {complaint}")
 
     def _check(self, values: Mapping[str, Any]) -> None:
-        """Report each mistake in values, and in the files that they name."""
+        """Report each mistake in the values and in the files that they name."""
         complaints = self.complaints_about(values)
         self._report(complaints)
         place = None if complaints else place_in_config()
@@ -146,7 +145,7 @@ class DeclaredArguments:
     def _take(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the values of all arguments, and what is passed on; the rest is reported."""
+        """Return the values of all arguments, and those to pass on to Buildbot; report others."""
         plugin = type(self).__name__
         positional = [name for name, each in self.arguments.items() if each.positional]
         given = dict(zip(positional, args, strict=False))
@@ -163,14 +162,14 @@ class DeclaredArguments:
             hint = checks.did_you_mean(name, known)
             self._report([f"{name} is not an argument of {plugin}{hint}"])
             if meant is not None and meant in self.arguments:
-                # It must not be reported as missing, too.
+                # Don't report it as missing as well.
                 given.setdefault(meant, value)
         values = {name: given.pop(name, each.default) for name, each in self.arguments.items()}
         return values, given
 
 
 class DeclaredStep(DeclaredArguments, BuildStep):
-    """A build step whose arguments are declared. Each becomes an attribute, and is rendered."""
+    """A build step whose arguments are declared; each is an attribute and is rendered."""
 
     renders: ClassVar[bool] = True
     passed_on: ClassVar[Collection[str]] = frozenset(BuildStep._params_names)  # noqa: SLF001
@@ -185,7 +184,7 @@ class DeclaredStep(DeclaredArguments, BuildStep):
             if name not in inherited and hasattr(cls, name):
                 raise TypeError(f"{cls.__name__}: its parents have another {name!r}")
             setattr(cls, name, each.default)
-        # Buildbot itself puts the renderables of all parents together.
+        # Buildbot itself merges the renderables of all base classes.
         rendered = [name for name, each in own.items() if each.renderable]
         cls.renderables = (*vars(cls).get("renderables", ()), *rendered)
 
@@ -202,12 +201,12 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         return {name: getattr(self, name) for name in self.arguments}
 
     def take_rendered(self) -> None:
-        """Take the values that Buildbot rendered: numbers may be text."""
+        """Convert the values that Buildbot rendered: numbers may be text."""
         for name, each in self.arguments.items():
             setattr(self, name, checks.rendered(each.check, getattr(self, name)))
 
     def complaints(self) -> list[str]:
-        """Return one line for each mistake in the arguments that are known by now."""
+        """Return one line for each mistake in the arguments that are rendered by now."""
         found = self.complaints_about({name: getattr(self, name) for name in self.arguments})
         given = {
             name: value
@@ -217,7 +216,7 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         return [from_renderable(each, given) for each in found]
 
     def hub_options(self) -> dict[str, Any]:
-        """Return the options of a hub call, without those that have the hub's own defaults."""
+        """Return the options of a hub call, without those that equal the hub's defaults."""
         return {
             each.option: getattr(self, name)
             for name, each in self.arguments.items()
@@ -226,10 +225,10 @@ class DeclaredStep(DeclaredArguments, BuildStep):
 
 
 class DeclaredService(DeclaredArguments):
-    """A service of Buildbot's whose arguments are declared, ``name`` among them.
+    """A Buildbot service whose arguments are declared, including ``name``.
 
-    It stands before Buildbot's class among the parents. Buildbot gives the values of all arguments
-    but ``name`` to ``reconfigService``, by their names, the defaults included.
+    List it before Buildbot's class among the bases. Buildbot passes the values of all arguments
+    except ``name`` to ``reconfigService``, by name, including the defaults.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -250,7 +249,7 @@ class DeclaredService(DeclaredArguments):
         return self._given
 
     def default_name(self, values: Mapping[str, Any]) -> str:
-        """Return the name of a service that is given none."""
+        """Return the name of a service without the argument ``name``."""
         return type(self).__name__
 
     def checkConfig(self, *_args: Any, **values: Any) -> None:
@@ -259,7 +258,7 @@ class DeclaredService(DeclaredArguments):
 
 
 class DeclaredObject(DeclaredArguments):
-    """An object of ``master.cfg`` whose arguments are declared. It keeps their values."""
+    """An object of ``master.cfg`` whose arguments are declared and kept."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._values, others = self._take(args, kwargs)

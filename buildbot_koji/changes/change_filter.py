@@ -1,4 +1,4 @@
-"""A change filter that speaks of Koji's things."""
+"""A change filter in Koji's terms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PROPERTIES = {
     "sources": "koji_change_source",
     "hubs": "koji_hub",
 }
-"""The property that each argument is about."""
+"""The property that each argument filters by."""
 
 
 def _events(value: Any) -> str | None:
@@ -56,7 +56,7 @@ class KojiChangeFilter(DeclaredObject, ChangeFilter):
     targets = argument(checks.texts, "names of build targets")
     packages = argument(checks.texts, "names of packages")
     owners = argument(checks.texts, "names of the owners of builds and tasks")
-    users = argument(checks.texts, "names of those who did it")
+    users = argument(checks.texts, "names of the users who did it")
     methods = argument(checks.texts, "methods of tasks")
     build_types = argument(checks.texts, "types of builds, where the change source asks for them")
     scratch = argument(checks.flag, "only tasks that are (True) or are not (False) scratch builds")

@@ -34,7 +34,7 @@ class HubFeed:
         cursor: where the source continues; None for a first run.
 
     Attributes:
-        cursor: everything before it was given; None until :meth:`start_now`.
+        cursor: everything before it was returned; None until :meth:`start_now`.
     """
 
     _log = Logger()
@@ -77,7 +77,7 @@ class HubFeed:
         """Return what happened since the cursor, and advance it.
 
         Args:
-            known: returns whether the event with a key need not be given again.
+            known: returns whether the event with a key need not be returned again.
 
         Raises:
             KojiException: the hub is unreachable, or refused; the cursor stays where it is.
@@ -106,7 +106,7 @@ class HubFeed:
         return list(await self._wait(self._poller.look, reported, self.cursor))
 
     async def read_again(self, event: Event) -> Event | None:
-        """Return what the hub says now of an event that was given before; None if it is gone.
+        """Return the current state of an event on the hub; None if it is gone.
 
         Raises:
             KojiException: the hub is unreachable, or refused.

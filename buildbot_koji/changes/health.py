@@ -20,8 +20,8 @@ class Health:
         now: the time, in seconds.
 
     Attributes:
-        stale: whether the silence was reported and the end of it was not.
-        unusable: the same of events that can't become changes.
+        stale: whether the silence was reported, and its end was not.
+        unusable: the same for events that can't become changes.
         trouble: why the last request failed; None if it succeeded.
     """
 
@@ -34,14 +34,14 @@ class Health:
         self.trouble: str | None = None
 
     def succeeded(self, now: float) -> bool:
-        """Record an answer; returns whether the request before had failed."""
+        """Record an answer; returns whether the previous request had failed."""
         had_trouble, self.trouble = self.trouble is not None, None
         self._answered_at = now
         self._recovered = True
         return had_trouble
 
     def failed(self, reason: str) -> bool:
-        """Record a failure; returns whether the request before had not failed."""
+        """Record a failure; returns whether the previous request had succeeded."""
         is_new, self.trouble = self.trouble is None, reason
         return is_new
 

@@ -32,7 +32,7 @@ class PollSchedule:
         self.wanted = False
 
     def take(self, now: float) -> bool:
-        """Return whether a poll is due; if so, the caller polls and says how that went."""
+        """Return whether a poll is due; the caller then polls and reports the result."""
         if not self.wanted and now < self.next_at:
             return False
         self.wanted = False
@@ -50,7 +50,7 @@ class PollSchedule:
 
 
 class PendingEvents:
-    """Events that are to become changes once nothing has happened for the quiet time.
+    """Events that become changes once nothing has happened for the quiet time.
 
     Args:
         quiet_time: seconds without another event; 0 for at once.
@@ -70,7 +70,7 @@ class PendingEvents:
         return key in self._events
 
     def add(self, events: Iterable[Event], now: float) -> None:
-        """Add events; one with a key that is there replaces the old one."""
+        """Add events; one with a known key replaces the earlier one."""
         for event in events:
             if not self._events:
                 self._first_at = now
@@ -82,7 +82,7 @@ class PendingEvents:
         return self._events.get(key)
 
     def first(self, count: int) -> list[Event]:
-        """Return the events that have been there longest, at most so many."""
+        """Return the oldest events, at most so many."""
         return [event for event, _ in zip(self._events.values(), range(count), strict=False)]
 
     def discard(self, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Which failures of storing a change pass. Pure."""
+"""Which failures to store a change are transient. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["is_passing"]
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether trouble with the hub or the database is to be waited out.
+    """Return whether an error is transient trouble with the hub or the database.
 
-    Everything else is the trouble of the one event or message: it would fail again.
+    Any other error is due to the one event or message, and would happen again.
     """
     if isinstance(error, ClaimLost) or is_database_unreachable(error):
         # A lost claim: the event is good, and another master stores it.

@@ -1,7 +1,7 @@
 """Stores changes, each exactly once, and no more than the hourly limit.
 
 The database knows what was stored: the keys of recent changes are read back at the start, and an
-event that is older than those is looked up by itself.
+older event is looked up individually.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from buildbot_koji.properties import EVENT_KEY
 __all__ = ["ChangeRecorder"]
 
 UNDATED = ("koji-build-deleted", "koji-build-promoted")
-"""Events whose message may come at any time afterwards, where the hub can't list them."""
+"""Events that the hub may be unable to list, so that their message may come at any later time."""
 
 
 class ChangeRecorder:
@@ -199,7 +199,7 @@ class ChangeRecorder:
         except Exception as error:
             if is_passing(error):
                 raise
-            # It may be stored all the same: Buildbot announces a change after that.
+            # It may be stored nevertheless: Buildbot announces a change after storing it.
             self._in_doubt.add(key)
             self._refused(change, error)
         else:
@@ -211,7 +211,7 @@ class ChangeRecorder:
             return
         if not (may_be_stored or self._is_older(change)) or not await self._stored.has(change):
             await self._claim.check(max_age=CLAIM_AGE)
-            # Buildbot changes the properties that it is given.
+            # Buildbot modifies the properties that it gets.
             given = {**change, "properties": dict(change["properties"]), "files": []}
             number = await self._master.data.updates.addChange(**given)
             self._announcements.made(number)

@@ -1,4 +1,4 @@
-"""Events that can't become changes: kept apart, so that their neighbours can. Pure."""
+"""Events that can't become changes, kept apart so that others can. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The change source: its arguments, and its life among Buildbot's services."""
+"""The change source: its arguments, and its life as a Buildbot service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["KojiChangeSource"]
 TAG_EVENTS = frozenset({"tagged", "untagged", "package-listed", "repo-done"})
 
 NEEDS_BUS = frozenset({"build-deleted", "rpm-signed"})
-"""Koji keeps no time of these: only a message tells of them."""
+"""Koji keeps no time of these: only a message reports them."""
 
 
 def _events(value: Any) -> str | None:
@@ -53,7 +53,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     """Makes changes of what happens on a Koji hub, each exactly once.
 
     It polls the hub, with a cursor that misses nothing; a bus makes it fast. In a cluster of
-    masters, one of them has it.
+    masters, one of them runs it.
 
     """
 
@@ -215,7 +215,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:
         """Take another configuration, in one turn."""
         await super().reconfigServiceWithSibling(sibling)
-        # Buildbot compares with the arguments of the first configuration for ever otherwise.
+        # Otherwise Buildbot always compares with the arguments of the first configuration.
         self._config_args = sibling._config_args  # noqa: SLF001 - of our own class
         self._config_kwargs = sibling._config_kwargs  # noqa: SLF001 - likewise
 
@@ -232,7 +232,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
 
     @async_to_deferred
     async def activate(self) -> None:
-        """Begin to listen, in the background."""
+        """Start listening, in the background."""
         options = SourceOptions(hub_name=profile_name(self._options["profile"]), **self._options)
         listener = self._running = Listener(
             self.master,
@@ -247,7 +247,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
 
     @async_to_deferred
     async def deactivate(self) -> None:
-        """Stop listening; returns when nothing is stored any more."""
+        """Stop listening; fires when the last change is stored."""
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
@@ -261,7 +261,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
 
     @async_to_deferred
     async def _unclaimService(self) -> None:  # type: ignore[override]  # nobody uses the result
-        """Release the claim, unless another master has it meanwhile."""
+        """Release the claim, unless another master has taken it."""
         if await self._has_claim():
             await super()._unclaimService()
 

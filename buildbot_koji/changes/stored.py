@@ -61,7 +61,7 @@ class StoredChanges:
 
 
 class Announcements:
-    """Sees to it that the schedulers see every change, also after a crash.
+    """Makes sure that the schedulers see every change, also after a crash.
 
     Args:
         master: the Buildbot master.
@@ -117,7 +117,7 @@ class Announcements:
 def _taken(
     connection: sqlalchemy.Connection, model: Any, changes: Sequence[dict[str, Any]]
 ) -> set[int]:
-    """Return the numbers of those changes that a scheduler classified, or had built."""
+    """Return the numbers of those changes that a scheduler classified or built."""
     classified, asked = model.scheduler_changes.c.changeid, model.buildset_sourcestamps.c
     taken: set[int] = set()
     for start in range(0, len(changes), PORTION):

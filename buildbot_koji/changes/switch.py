@@ -56,5 +56,5 @@ class KojiPauseChanges(PauseStep):
     paused = PAUSED
 
     async def press(self) -> str:
-        """Turn the switch."""
+        """Pause or resume the source."""
         return await pause_source(self.master, self.source, bool(self.paused))
