@@ -1,4 +1,4 @@
-"""``buildbot-koji example`` and ``buildbot-koji init``: a master to begin with."""
+"""``buildbot-koji example`` and ``buildbot-koji init``: a master to start with."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["CantCreate", "create", "example"]
 
 
 class CantCreate(Exception):
-    """There can't be a master; the text says why."""
+    """The master can't be created; the text says why."""
 
 
 def example() -> str:
     """Return ``example_master.cfg``."""
     path = Path(__file__).parents[1] / "example_master.cfg"
     if not path.exists():
-        # In a clone, where it stands at the top.
+        # In a clone it is at the top.
         path = Path(__file__).parents[2] / "example_master.cfg"
     return path.read_text(encoding="utf-8")
 
 
 async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, target: str) -> None:
-    """Make a base directory with a ``master.cfg`` that runs, after asking the hub.
+    """Create a base directory with a working ``master.cfg``, after asking the hub.
 
     Args:
         reactor: the reactor.
         directory: the base directory, new or empty.
-        out: where it says what it does.
+        out: where to print what it does.
         profile: the hub's profile.
         target: the build target of the packages.
 

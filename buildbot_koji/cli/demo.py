@@ -44,12 +44,12 @@ GIT = "https://git.example.test/rpms"
 
 
 class DemoError(Exception):
-    """The demonstration can't begin; the text says why, in one line."""
+    """The demonstration can't start; the text says why, in one line."""
 
 
 @implementer(IConfigLoader)
 class _OnFreePort:
-    """Load the example with another port for its pages, as its own may be taken here."""
+    """Load the example with a free port for its pages: its own may be taken here."""
 
     def __init__(self, directory: Path, port: int, url: str) -> None:
         self._loader = FileLoader(str(directory), "master.cfg")
@@ -64,9 +64,9 @@ class _OnFreePort:
 
 
 class Demo:
-    """A master that runs the example configuration, with a hub to talk to.
+    """A master that runs the example configuration, with an embedded hub.
 
-    Changes the environment's ``HOME``: the hub's profile is where every profile is looked for.
+    Changes the environment's ``HOME``, where Koji profiles are looked for.
 
     Args:
         reactor: the reactor; the master needs the global one.
@@ -123,7 +123,7 @@ class Demo:
         except OSError as error:
             raise DemoError(f"can't use {self.directory}: {error.strerror}") from error
         if used:
-            # Each demo has a new hub: builds of an earlier one would link to nothing.
+            # Each demo has a new hub: links in an earlier demo's builds would be dead.
             raise DemoError(f"{self.directory} is not empty: name a new directory")
         return self.directory
 
@@ -156,7 +156,7 @@ class Demo:
         await self._services.startService()
         self.master = BuildMaster(str(self.directory), reactor=self._reactor, config_loader=loader)
         await self.master.setServiceParent(self._services)
-        # A master that can't start stops the reactor, and tells nobody but its log.
+        # A master that can't start stops the reactor, and only its log says why.
         turn: Deferred[None] = Deferred()
         self._reactor.callLater(0, turn.callback, None)
         await turn
@@ -182,7 +182,7 @@ class Demo:
         await self.master.data.control("force", arguments, ("forceschedulers", REBUILD_SCHEDULER))
 
     async def _use_bus(self) -> AMQP | None:
-        """Let the hub publish to the broker that was named, if it is there."""
+        """Let the hub publish to the named broker, if it is reachable."""
         if self._bus is None:
             return None
         try:
@@ -200,7 +200,7 @@ class Demo:
         path = self.directory / "master.cfg"
         shutil.copyfile(EXAMPLE, path)
         if bus is not None:
-            # Nothing of the demo stays on the broker.
+            # The demo leaves nothing on the broker.
             words = (
                 f"BUS = util.KojiAMQP({bus.url!r}, user={bus.user!r}, password={bus.password!r},"
                 " allow_insecure_login=True, queue='buildbot-koji-demo', routing_keys=['koji.#'],"
@@ -246,12 +246,12 @@ class Demo:
 
     @async_to_deferred
     async def build_page(self) -> str:
-        """Return a Deferred of the address of the page on which a build can be asked for."""
+        """Return a Deferred of the address of the page on which to start a build."""
         return f"{self.url}#/builders/{await self._builder_id()}"
 
     @async_to_deferred
     async def build_once(self, package: str, out: TextIO) -> bool:
-        """Ask for a build as the button on the page does, wait for it, and print what came of it.
+        """Start a build as the button on the page does, wait for it, and print its outcome.
 
         Args:
             package: the package.

@@ -1,4 +1,4 @@
-"""``buildbot-koji pause``, ``resume`` and ``dead-letters``: by the pages of a running master."""
+"""``buildbot-koji pause``, ``resume`` and ``dead-letters``: through a running master's pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = 30.0
 """Seconds for an answer."""
 
 PASSWORD = "BUILDBOT_PASSWORD"  # noqa: S105 - the name of a variable
-"""The environment variable with the password: a command line can be seen by others."""
+"""The environment variable with the password: other users can see a command line."""
 
 
 class MasterRefused(Exception):
@@ -25,15 +25,15 @@ class MasterRefused(Exception):
 
 
 class _Staying(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: that of the login leads to the address that people use."""
+    """Follows no redirect: the login redirects to the address that people use."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Say no."""
+        """Follow no redirect."""
         return
 
 
 class Master:
-    """A running master, by its Koji pages.
+    """A running master, reached through its Koji pages.
 
     Args:
         url: the address of its web UI.
@@ -56,7 +56,7 @@ class Master:
         return json.loads(self._open(f"{self._url}/plugins/koji/api/{path}", None, {}))
 
     def act(self, path: str, **options: Any) -> str:
-        """Do something; returns what was done, in words."""
+        """Run an action; returns what was done, in words."""
         headers = {"X-Requested-With": "buildbot-koji", "Content-Type": "application/json"}
         body = json.dumps(options).encode()
         answer = json.loads(self._open(f"{self._url}/plugins/koji/api/{path}", body, headers))

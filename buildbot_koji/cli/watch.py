@@ -23,7 +23,7 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
 
     Args:
         reactor: the reactor.
-        what: the id of a task, the NVR of a build, or the address of the page of either.
+        what: the id of a task, the NVR of a build, or the address of either one's page.
         out: a terminal shows a live tree, where ``rich`` is installed; anything else a line for
             each change.
         profile: the hub's profile; an address finds its own.
@@ -103,7 +103,7 @@ def _words(task: Any) -> str:
 
 
 def _live(out: TextIO) -> Any:
-    """Return what shows a live tree, None where that can't be."""
+    """Return what shows a live tree, None if ``out`` can't."""
     try:
         from rich.console import Console
         from rich.live import Live
@@ -117,7 +117,7 @@ def _live(out: TextIO) -> Any:
 
     def drawn(tree: TaskTree) -> Tree:
         def label(task: Any) -> Text:
-            # Text, not markup: what a hub names is not ours.
+            # Text, not markup: the names come from a hub.
             return Text(f"{task.id} {_words(task)}", style=MARKS.get(task.state_name, "dim"))
 
         def add(node: Tree, task_id: int) -> None:

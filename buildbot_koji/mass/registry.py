@@ -31,7 +31,7 @@ class RunningMassBuild(Protocol):
         ...
 
     def pause(self) -> None:
-        """Submit nothing more until :meth:`resume`; what runs goes on."""
+        """Submit nothing more until :meth:`resume`; running tasks continue."""
 
     def resume(self) -> None:
         """Submit again."""

@@ -599,7 +599,7 @@ class MassRunner:
         self.wake()
 
     def stop_watching(self) -> None:
-        """End the watches; the tasks go on."""
+        """End the watches; the tasks continue."""
         watches, self._watches = self._watches, {}
         for watch in watches.values():
             watch.stop()

@@ -42,7 +42,7 @@ class MassStatus:
     is_stopping: bool = False
 
     def pause(self) -> None:
-        """Submit nothing more until :meth:`resume`; what runs goes on."""
+        """Submit nothing more until :meth:`resume`; running tasks continue."""
         self.runner.set_paused(True)
 
     def resume(self) -> None:

@@ -13,7 +13,7 @@ __all__ = ["KojiPauseMassBuild"]
 class KojiPauseMassBuild(PauseStep):
     """Pauses the mass builds of a builder that run on this master, or resumes them.
 
-    A paused mass build submits nothing; what runs goes on. It stays paused over a restart.
+    A paused mass build submits nothing; running tasks continue. It stays paused over a restart.
     """
 
     name = "koji pause mass build"

@@ -73,7 +73,7 @@ class DeliveryRecords:
 
 
 WantedDeliveries = Callable[[Mapping[str, Any]], Awaitable[Sequence[Delivery] | None]]
-"""Returns what is to be delivered about a build, None if that is not known yet."""
+"""Returns what to deliver about a build, None if unknown yet."""
 
 
 class Backlog:
@@ -83,7 +83,7 @@ class Backlog:
         master: the master that this runs in.
         reporter: the reporter's name.
         master_id: the master that ran the builds.
-        wanted: says what is to be delivered about a build.
+        wanted: returns what to deliver about a build.
         outbox: makes the outbox, of a store and a callback for settled deliveries.
         lost: called once if another master takes the builds over; the backlog is to be stopped.
     """

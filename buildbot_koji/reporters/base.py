@@ -1,4 +1,4 @@
-"""The base class of the reporters: it takes up builds and holds their outboxes."""
+"""The base class of the reporters, which take up builds and hold outboxes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:
-        """Apply the arguments of the new configuration, and remember them as ours."""
+        """Apply the arguments of the new configuration, and remember them."""
         await super().reconfigServiceWithSibling(sibling)
         # Buildbot compares the next configuration with these; it would miss a change back.
         config = sibling.getConfigDict()
@@ -118,18 +118,18 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     @property
     def sender(self) -> Sender:
-        """What sends the deliveries."""
+        """The sender of the deliveries."""
         raise NotImplementedError
 
     async def deliveries(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
-        """Return what is to be delivered about a build, None if that is not known yet."""
+        """Return what to deliver about a build, None if unknown yet."""
         raise NotImplementedError
 
     async def look(self) -> None:
-        """Look for anything else that is left to report."""
+        """Look for anything else to report."""
 
     def gates(self) -> Sequence[OpenGate]:
-        """Return the Koji builds that wait for results."""
+        """Return the Koji builds that wait for test results."""
         return ()
 
     def status(self) -> ReporterStatus:
@@ -231,8 +231,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             await self._backlogs[build["masterid"]].take(build)
 
     async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
-        """Return what is to be delivered about a build, None if that is not known yet."""
-        # The next attempt of the same build request has the result.
+        """Return what to deliver about a build, None if unknown yet."""
+        # The next attempt at the same build request will have the result.
         if build["results"] == RETRY or await is_superseded(self.master, build):
             return []
         builder = await self.master.data.get(("builders", build["builderid"]))

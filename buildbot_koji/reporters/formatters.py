@@ -1,4 +1,4 @@
-"""What Buildbot's own reporters say of a build that used Koji: mails, and states of commits."""
+"""Formatters for Buildbot's own reporters: mails and commit states of builds that used Koji."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUBJECT_CHARACTERS = 200
 
 
 class _KojiFormatter(DeclaredObject, MessageFormatterBase):
-    """Reads what the Koji steps of a build left."""
+    """Reads the properties and logs of a build's Koji steps."""
 
     compare_attrs: ClassVar[Sequence[str]] = ("_values",)
 
@@ -97,7 +97,7 @@ class KojiStatusFormatter(_KojiFormatter):
 
 
 def one_line_of(build: Mapping[str, Any]) -> str:
-    """Return what became of a build, or what it is doing, in one line; pure.
+    """Return the outcome of a build, or what it is doing, in one line; pure.
 
     Args:
         build: a build, or a build request, as Buildbot's generators give it.

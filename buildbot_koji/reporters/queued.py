@@ -26,12 +26,12 @@ KEY = "queued"
 
 
 class QueuedRequests:
-    """Delivers what a reporter says about pending build requests, each once.
+    """Delivers a reporter's messages about pending build requests, each once.
 
     Args:
         master: the master that this runs in.
         reporter: the reporter's name.
-        wanted: returns what is to be delivered about a pending request, or None.
+        wanted: returns what to deliver about a pending request, or None.
         outbox: makes the outbox, of a store and a callback for settled deliveries.
     """
 

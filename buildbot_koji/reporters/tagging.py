@@ -137,7 +137,7 @@ class KojiTagReporter(KojiReporter):
     )
     on_success = argument(
         action,
-        'what is done at success: ``{"tag": NAME}``, ``{"untag": NAME}``, or both to move the'
+        'what to do on success: ``{"tag": NAME}``, ``{"untag": NAME}``, or both to move the'
         " build. The names may be renderables",
         required_unless=("on_warnings", "on_failure", "on_exception", "on_cancelled"),
         renderable="parts",
@@ -167,7 +167,7 @@ class KojiTagReporter(KojiReporter):
         requires=("requires",),
     )
     force = argument(
-        checks.flag, "tag in spite of the hub's policy; for Koji's administrators", default=False
+        checks.flag, "override the hub's policy; for Koji's administrators", default=False
     )
 
     _log = Logger()
@@ -365,7 +365,7 @@ class TagSender:
         self._hub = hub
 
     async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
-        """Move the Koji build to where it should be; a task that does it is followed later."""
+        """Tag or untag the Koji build; a task that does it is followed later."""
         if "mistake" in delivery.content:
             raise Refused(delivery.content["mistake"])
         with mapped_errors():
@@ -392,7 +392,7 @@ class TagSender:
         kwargs = {"force": True} if delivery.content["force"] else {}
         call = Call(planned.method, [*planned.tags, build.id], kwargs)
         if call.method == "untagBuild":
-            # Without a task. It is idempotent unless it is strict.
+            # Without a task. It is idempotent unless strict.
             await koji.call(call.method, *call.args, strict=False, **kwargs)
             return said
         submission = await koji.submissions.begin(call)

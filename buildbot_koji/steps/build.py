@@ -129,7 +129,7 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
         return self.build_call(self.source)
 
     async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
-        """Find the build of the same source that has the NVR already, or its task."""
+        """Find the build of the same source that already has the NVR, or its task."""
         if self.existing == "fail":
             return None
         target = None if self.skip_tag else self.target

@@ -42,7 +42,7 @@ OF_SESSIONS = frozenset(
 """Methods that would change the session that all plugins share."""
 
 TYPES_OF_CALLS = (bytes, datetime)
-"""What a call takes beside JSON: it is not stored."""
+"""What a call takes besides JSON values: it is not stored."""
 
 
 def _method(value: Any) -> str | None:
@@ -65,8 +65,9 @@ def _named(value: Any) -> str | None:
 class KojiCall(KojiWriteStep):
     """Calls a method of the hub, and stores its result in a property and a log.
 
-    A later attempt of the build request repeats a call that only reads. If it can't know whether a
-    call that changes something arrived, it fails and says so, unless ``repeatable`` is set.
+    A later attempt of the build request repeats a call that only reads. If it can't determine
+    whether a call that changes something arrived, it fails and says so, unless ``repeatable`` is
+    set.
     """
 
     name = "koji call"
@@ -78,7 +79,7 @@ class KojiCall(KojiWriteStep):
         checks.text, "the property to store the result in", default="koji_call_result"
     )
     login = argument(
-        checks.flag, "log in first; by default for all methods but those known to only read"
+        checks.flag, "log in first; by default for all methods except those known to only read"
     )
     repeatable = argument(
         checks.flag, "the call may be made twice, though it changes something", default=False
@@ -92,7 +93,7 @@ class KojiCall(KojiWriteStep):
             await hub.log_in()
         if kind is Kind.WRITE:
             if not self.repeatable:
-                # It can't be looked for: no error page of a front end may leave it in doubt.
+                # It can't be searched for, so no front end's error page may leave it in doubt.
                 await hub.connection.getAPIVersion()
             action = OnceAction(lambda: self._wrapped(hub), self._look)
             result = (await self.once(hub, "call", action))[0]
@@ -122,7 +123,7 @@ class KojiCall(KojiWriteStep):
             raise KojiException(f"the hub has no {self.method}{meant}") from fault
 
     async def _wrapped(self, hub: Hub) -> list[Any]:
-        # The result may be None, which a stored result may not.
+        # The result may be None, but a stored result may not.
         return [json.loads(json.dumps(await self._call(hub), default=str))]
 
     async def _look(self) -> None:

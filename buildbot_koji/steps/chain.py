@@ -21,7 +21,7 @@ __all__ = ["KojiChainBuild"]
 
 
 _GLOB = re.compile(r"[*?\[]")
-"""What the hub takes for a pattern."""
+"""What the hub takes as a pattern."""
 
 
 def _is_source(text: str) -> bool:
@@ -47,7 +47,7 @@ def levels(value: Any) -> str | None:
 class KojiChainBuild(PrioritizedTaskStep):
     """Builds packages level by level, each level in a repo that contains the levels before it.
 
-    A source that was built already, and whose build the chain can use, is not built again. Sets the
+    A source whose build the chain can already use is not built again. Sets the
     property ``koji_nvrs`` to all builds of the sources, new or not.
     """
 
@@ -71,7 +71,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         self._levels: list[list[str]] = []
 
     async def prepare(self, hub: Hub) -> int | None:
-        """Check that later levels can use the builds of earlier ones, and find what is built."""
+        """Check that later levels can use earlier ones' builds, and find what is already built."""
         target = await hub.connection.getBuildTarget(self.target, strict=True)
         parents = await hub.connection.getFullInheritance(target.build_tag)
         if target.dest_tag not in [target.build_tag, *(each.parent_id for each in parents)]:
@@ -91,7 +91,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         return int(results.SUCCESS)
 
     async def _built(self, hub: Hub, source: str, tag: int) -> str | None:
-        """Return the newest complete build of exactly this source that a tag has, or inherits."""
+        """Return the newest complete build of exactly this source in a tag or its parents."""
         if not _is_source(source):
             return None
         koji = hub.connection
@@ -113,13 +113,13 @@ class KojiChainBuild(PrioritizedTaskStep):
         return Call("chainBuild", (levels, self.target, None, self.hub_priority, self.channel))
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
-        """Tell later steps of all builds."""
+        """Set the property with all builds."""
         await super().finished(hub, outcome)
         assert self.intent is not None
         self._set_builds(self.intent.call.args[0], [build.nvr for build in outcome.builds])
 
     def _set_builds(self, levels: Any, new: Sequence[str]) -> None:
         wanted = {*chain.from_iterable(self.sources)}
-        # An NVR among the arguments is waited for, and is no build of this chain.
+        # An NVR among the arguments is waited for; this chain does not build it.
         known = [nvr for nvr in chain.from_iterable(levels) if nvr not in wanted]
         self.setProperty("koji_nvrs", [*known, *new], SOURCE)

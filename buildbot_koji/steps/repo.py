@@ -161,7 +161,7 @@ class RepoStep(KojiTasksStep):
         return f": see task {task_id}"
 
     async def _pause(self, looks: int) -> None:
-        """Wait before the next look, after so many in a row."""
+        """Wait before the next look, after so many looks in a row."""
         await deferLater(self.master.reactor, self.polling.pause(looks), lambda: None)
 
     async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
@@ -281,7 +281,7 @@ class KojiWaitRepo(RepoStep):
         return ""
 
     async def _is_it(self, hub: Hub, repo: Any, wanted: Wanted) -> bool:
-        """Return whether a repo meets the requirements, by its contents."""
+        """Return whether a repo's contents meet the requirements."""
         if repo is None:
             return False
         if wanted.at_event is not None and repo.create_event != wanted.at_event:

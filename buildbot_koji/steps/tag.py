@@ -26,17 +26,17 @@ async def _is_in_tag(hub: Hub, tag: Any, build_id: int) -> bool:
 
 
 async def _ids(hub: Hub, builds: Iterable[Any]) -> dict[str, int]:
-    """Return the ids of builds, by the names that the user knows them by.
+    """Return the ids of builds that are named by NVR or id.
 
     Raises:
         GenericError: the hub has no such build.
     """
-    # Ids, because a draft loses its NVR when it is promoted.
+    # Ids, because promotion changes the NVR of a draft.
     return {str(build): (await named_build(hub.connection, build)).id for build in builds}
 
 
 def _no_builds(values: Mapping[str, Any], *flags: str) -> Iterator[str]:
-    """Complain of what must be builds unless a flag makes packages of them."""
+    """Return what is wrong with builds, unless a flag says that they are packages."""
     builds = values["builds"]
     if all(values[name] is False for name in flags) and not checks.is_renderable(builds):
         complaint = checks.builds(builds)
@@ -88,7 +88,7 @@ class KojiTag(KojiTasksStep):
         }
 
         async def is_done(label: str) -> bool:
-            """Return whether the hub has it so."""
+            """Return whether a build is where it should be."""
             return not self.force and await _is_in_tag(hub, self.tag, builds[label])
 
         result = await self.run_tasks(hub, calls, is_done)
@@ -138,13 +138,13 @@ class KojiMove(_Untags, KojiTasksStep):
             )
 
         async def is_done(label: str) -> bool:
-            """Return whether the hub has it so."""
+            """Return whether a build is where it should be."""
             build = builds[label]
             in_target = await _is_in_tag(hub, self.to_tag, build)
             if not await _is_in_tag(hub, self.from_tag, build):
                 return in_target
             if in_target and not self.force:
-                # The task of moveBuild would fail and leave it in both tags.
+                # A task of moveBuild would fail and leave it in both tags.
                 await self.untag(hub, f"untag {label}", self.from_tag, build, force=False)
                 return True
             return False
@@ -159,7 +159,7 @@ class KojiMove(_Untags, KojiTasksStep):
             return checks.words(self.builds)
         found = self.noted("packages").get("builds")
         if found is None:
-            # Oldest first, like the hub's own moveAllBuilds: the newest must end up as the latest.
+            # Oldest first, like the hub's moveAllBuilds: the newest must become the latest.
             found = [
                 build.nvr
                 for package in checks.words(self.builds)

@@ -70,7 +70,7 @@ class KojiStep(DeclaredStep):
     Attributes:
         early_end: ends the work early; a subclass sets its limits there.
         began: when the step began, in seconds since the epoch.
-        unreachable: why the hub could not be asked any longer; empty unless that ended the step.
+        unreachable: why the hub was unreachable when that ended the step, else empty.
         hub: the hub, None until the step has it.
     """
 
@@ -93,7 +93,7 @@ class KojiStep(DeclaredStep):
         default=HUB_PATIENCE,
     )
 
-    # The steps that follow need what this one does.
+    # The following steps need this one's result.
     haltOnFailure = True
 
     timing: ClassVar[StepTiming] = StepTiming()
@@ -179,7 +179,7 @@ class KojiStep(DeclaredStep):
     async def _run_and_finish_logs(self) -> int:
         result = await self.early_end.run(self._run(), self.master.reactor)
         if self.early_end.reason is not Ending.DETACHED:
-            # Buildbot makes a step an exception if its database is unreachable at this moment.
+            # If the database is unreachable now, Buildbot makes the step an exception.
             for each in list(self.logs.values()):
                 await self.until_stored(partial(self._finish_log, each))
         return result
@@ -219,7 +219,7 @@ class KojiStep(DeclaredStep):
         try:
             await super().interrupt(reason)
         finally:
-            # Only this ends run(): without it the build, and a stopping master, would hang.
+            # Only this ends run(): otherwise the build, and a stopping master, would hang.
             detaches = self._is_detaching(reason)
             self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
 
@@ -306,11 +306,11 @@ class KojiStep(DeclaredStep):
             self.early_end.end(Ending.UNREACHABLE)
 
     async def ask(self, ask: Callable[[], Awaitable[T]], words: str) -> T:
-        """Ask the hub something that may be asked twice; wait while it is unreachable.
+        """Ask the hub something that is safe to repeat; wait while it is unreachable.
 
         Args:
             ask: asks it.
-            words: what the summary says meanwhile; the error follows.
+            words: the summary meanwhile; the error follows.
 
         Raises:
             KojiException: the hub refused.
@@ -319,7 +319,7 @@ class KojiStep(DeclaredStep):
         return await until_answered(ask, self.master.reactor, self.timing.retry, say)
 
     def once_of(self, action: OnceAction[T], intent: Intent) -> Once[T]:
-        """Return the action as one of this step: only the master that has the request does it."""
+        """Return the action such that only the master that runs the request does it."""
 
         async def prepare() -> None:
             """Prepare what is done once."""
@@ -358,12 +358,11 @@ class KojiStep(DeclaredStep):
         Args:
             hub: the hub.
             once: the action.
-            words: what the summary says while the outcome is unknown; the error follows.
+            words: the summary while the outcome is unknown; the error follows.
 
         Raises:
             HubFault: the hub refused.
-            UnknownOutcome: ``hub_patience`` is over, and the hub refuses to be asked for the
-                outcome.
+            UnknownOutcome: ``hub_patience`` is over, and the hub refuses to say what happened.
             TransportError, ProtocolError: ``hub_patience`` is over, and the hub did not get the
                 call.
         """
@@ -373,7 +372,7 @@ class KojiStep(DeclaredStep):
             self.say_error(words if once.state is IntentState.IN_DOUBT else WAITING, error)
 
         def gives_up() -> bool:
-            """Return whether the patience is over."""
+            """Return whether ``hub_patience`` is over."""
             return self._is_out_of_patience(hub, in_doubt=once.refusal is not None)
 
         self._once = once
@@ -392,7 +391,7 @@ class KojiStep(DeclaredStep):
             return False
         now, since = self.now(), hub.connection.trouble_since
         if since is None:
-            # It is the login that fails, for want of a Kerberos KDC.
+            # The login fails because no Kerberos KDC answers.
             since = self._login_fails_since = self._login_fails_since or now
         return bool(now - since >= self.hub_patience)
 

@@ -65,7 +65,7 @@ class StepTiming:
         database_retry: the pauses while the master's database is unreachable.
         show_interval: how often the summary is checked for a hub that has become unreachable.
         refresh: how often an estimate is updated.
-        last_refresh: the same near the estimated end, which is told in seconds.
+        last_refresh: the same near the estimated end, which is shown in seconds.
     """
 
     cancel_limit: float = 30.0
@@ -148,7 +148,7 @@ class EarlyEnd:
         self._work.cancel()
 
     def stop_waking(self) -> None:
-        """Cancel no more: the work has ended, or cleans up."""
+        """Stop cancelling: the work has ended, or is cleaning up."""
         if self._waking is not None and self._waking.active():
             self._waking.cancel()
 
@@ -156,7 +156,7 @@ class EarlyEnd:
     def critical(self) -> Iterator[None]:
         """Let the body finish, within ``cancel_limit``, before an early end takes effect.
 
-        For calls that would otherwise leave something on the hub that no attempt knows.
+        For calls whose interruption would leave something on the hub that no attempt knows.
         """
         self._critical_sections += 1
         try:
@@ -182,7 +182,7 @@ class EarlyEnd:
         if seconds is None:
             return
         taken = 0.0 if since is None else float(self._clock.seconds()) - since
-        # The work may have finished while the master was down: look before it is ended.
+        # The work may have finished while the master was down: check before ending it.
         left = max(seconds - taken, min(seconds, self._timing.grace))
         self._limits[ending] = self._clock.callLater(left, self.end, ending)
 

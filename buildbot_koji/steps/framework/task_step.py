@@ -1,4 +1,4 @@
-"""The step that submits a Koji task, watches it, and takes the task's outcome as its own."""
+"""The step that submits a Koji task, watches it, and ends with the task's outcome."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _RESULT_OF_STATE: dict[int, int] = {
 class KojiTaskStep(KojiStep):
     """Submits a Koji task and follows it. The base class of the steps that do.
 
-    A subclass says in :meth:`hub_call` which call submits the task. It may prepare something first
-    (:meth:`prepare`), read what the task left (:meth:`finished`), and name what the task is doing
-    (``activity``) and its success (:meth:`done_words`).
+    A subclass returns in :meth:`hub_call` the call that submits the task. It may prepare something
+    first (:meth:`prepare`), read the task's results (:meth:`finished`), and describe what the task
+    is doing (``activity``) and its success (:meth:`done_words`).
     """
 
-    # A build that was adopted with a defect is to show as such.
+    # A build that was adopted with a defect must show that.
     warnOnWarnings = True
 
     activity: ClassVar[str] = "building"
@@ -108,7 +108,7 @@ class KojiTaskStep(KojiStep):
         raise NotImplementedError
 
     async def prepare(self, hub: Hub) -> int | None:
-        """Do what must be done before the task is submitted: an upload, for one.
+        """Do what must precede the submission: an upload, for instance.
 
         An attempt that finds the task of an earlier one skips it.
 
@@ -118,7 +118,7 @@ class KojiTaskStep(KojiStep):
         return None
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
-        """Read what the task left, in whatever state it ended: properties, files."""
+        """Read the task's results, in whatever state it ended."""
 
     async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
         """Find the build, or the task, that kept a failed task from making its build.
@@ -172,7 +172,7 @@ class KojiTaskStep(KojiStep):
         return await self._finish(hub, outcome, logs, self._result_of(outcome))
 
     async def _name_existing(self, hub: Hub, outcome: Outcome) -> Outcome:
-        """Say which build has the NVR already, where that made the task fail, and link it."""
+        """If the task failed because a build already has the NVR, name and link that build."""
         build = await find_taken_name(hub.connection, outcome)
         if build is None:
             return outcome
@@ -204,7 +204,7 @@ class KojiTaskStep(KojiStep):
 
         Args:
             hub: the hub.
-            intent: what is to be submitted, or was.
+            intent: what to submit, or what was submitted.
             state: IN_DOUBT if an earlier attempt may have submitted it.
         """
         if intent.task_id is None:
@@ -235,7 +235,7 @@ class KojiTaskStep(KojiStep):
         return None if stored is None else TaskIntent.from_json(stored)
 
     async def save_intent(self, intent: TaskIntent) -> None:
-        """Store an intent for the next attempt, and for a stop."""
+        """Store an intent for the next attempt and for a stop."""
         if intent.task_id is not None:
             self._intent = intent
         await self.store_attempt(intent.to_json())
@@ -331,7 +331,7 @@ class KojiTaskStep(KojiStep):
     # Early ends
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
-        """Cancel the task on a stop and on an expired limit; leave it to a next attempt."""
+        """Cancel the task on a stop or an expired limit; otherwise leave it to the next attempt."""
         intent = self._intent
         if ending is Ending.DETACHED:
             task_id = intent.task_id if intent is not None else None

@@ -1,4 +1,4 @@
-"""Steps that change something on the hub by calls, each made once, also over a restart."""
+"""Steps that change something on the hub by calls, each made exactly once, also over a restart."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["KojiTasksStep", "KojiWriteStep"]
 T = TypeVar("T")
 
 STEP = "the step itself"
-"""The note that holds when the first attempt began."""
+"""The note with the start of the first attempt."""
 
 NO_TASK = 0
-"""The result of a task that was not needed: its purpose was achieved already."""
+"""The result for a task that was not needed."""
 
 
 class KojiWriteStep(KojiStep):
@@ -74,7 +74,7 @@ class KojiWriteStep(KojiStep):
         return self._notes.get(name, {})
 
     async def note(self, name: str, **facts: Any) -> None:
-        """Store facts about a call for a later attempt, beside those that are stored already."""
+        """Store more facts about a call for a later attempt."""
         self._notes[STEP] = {"began": self.began}
         self._notes[name] = {**self.noted(name), **facts}
         await self.store_attempt(json.dumps(self._notes).encode())
@@ -140,7 +140,7 @@ class KojiTasksStep(KojiWriteStep):
         Args:
             hub: the hub.
             calls: the call that submits each task, by a label: the NVR that it is about.
-            is_done: tells by the label whether a task's purpose is achieved already.
+            is_done: returns, by the label, whether a task is no longer needed.
 
         Returns:
             SUCCESS, or FAILURE with the reasons in the summary.
@@ -205,7 +205,7 @@ class KojiTasksStep(KojiWriteStep):
         return results.SUCCESS
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
-        """Cancel the tasks on a stop and on an expired limit; leave them to a next attempt."""
+        """Cancel the tasks on a stop or an expired limit; else leave them to the next attempt."""
         submissions = None if hub is None else hub.connection.submissions
         intents = [
             each

@@ -71,7 +71,7 @@ class TaskDisplay:
             await self._links
 
     def _changed(self, tree: TaskTree) -> None:
-        # The place in the queue costs the hub a request: ask only for a task that waits.
+        # The place in the queue costs a request: only ask while the task waits.
         self._watch.wants_queue_place = any(task.state == task_states.FREE for task in tree.tasks())
         self._say()
         if not self._linking:
@@ -80,14 +80,14 @@ class TaskDisplay:
             self._links.addErrback(self._unless_cancelled, "can't link the tasks of a build")
 
     def _unless_cancelled(self, failure: Failure, words: str) -> None:
-        # An interrupted step cancels what it waits for.
+        # An interrupted step cancels what it awaits.
         if not failure.check(CancelledError):
             self._log.failure("{words}", failure, words=words)
 
     def _say(self) -> None:
         tree, end = self._watch.tree, self._watch.estimated_end
         if tree is None or tree.is_final or self._hub.connection.trouble is not None:
-            # What the tasks are doing is unknown; the step says so.
+            # The state of the tasks is unknown; the step says so.
             return
         words = describe(
             tree,
@@ -104,7 +104,7 @@ class TaskDisplay:
         return {task_id: arch for task_id, arch in found.items() if arch is not None}
 
     def _refresh(self) -> None:
-        """Say again what goes by the clock, and ask again who could take what waits."""
+        """Update times in the summary, and check again which builders could take waiting tasks."""
         self._say()
         tree, end = self._watch.tree, self._watch.estimated_end
         if tree is not None and self._asking is None and (waiting := _waiting(tree)):

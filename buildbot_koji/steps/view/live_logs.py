@@ -29,10 +29,10 @@ INTERESTING: Mapping[str, Sequence[str]] = {
 """The logs that are followed by default, by the method of the task."""
 
 LOOKS = 2
-"""Watcher intervals between two reads of a log: writing it costs the master more than reading."""
+"""Watcher intervals between two reads of a log: writing costs the master more than reading."""
 
 HUB_SHARE = 0.2
-"""Seconds between two reads, over all logs of a hub that are followed."""
+"""Seconds between two reads of any of the followed logs of a hub."""
 
 READ_BYTES = 1 << 18
 """Bytes that are read, and written, at a time."""
@@ -116,7 +116,7 @@ class _Follower:
             last = False
             while not last:
                 await self._wait()
-                # The builder writes the whole log before it ends the task.
+                # The builder uploads the whole log before it ends the task.
                 last = self._ended
                 if last or self._text.room:
                     await self._look()
@@ -152,7 +152,7 @@ class _Follower:
             except KojiException as error:
                 if self._ended and not is_passing(error):
                     raise
-                # The next look, if there is one, reads on.
+                # The next look, if any, continues.
                 return
             if piece.restarted:
                 await self._write(self._text.end())

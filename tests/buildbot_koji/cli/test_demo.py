@@ -90,7 +90,7 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         assert names == ["chain", "official", "rebuild", "scratch", "tests"]
         assert any("/#/builders/" in line for line in lines)
         assert lines[2] == (
-            "New builds are looked for now and then; no message bus: none was named with --bus\n"
+            "No message bus, so the change source only polls: none was named with --bus\n"
         )
         pages = f"{url}plugins/koji/api/"
         [hub] = fetched(f"{pages}overview")["hubs"]
@@ -153,7 +153,7 @@ def test_bus(broker: RabbitMQ, temporary: dict[str, str], tmp_path: Path) -> Non
     """``--bus`` names a broker, by which the master hears of new builds at once."""
     address = broker.url.replace("//", f"//{brokers.USER}:{brokers.PASSWORD}@")
     said, log = with_bus(address, tmp_path / "base", temporary)
-    assert said == "The hub tells of new builds by a message bus.\n"
+    assert said == "The hub reports new builds on a message bus.\n"
     assert f"listening to the message bus {broker.url}" in log
     assert "Traceback" not in log
 
