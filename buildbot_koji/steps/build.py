@@ -66,7 +66,7 @@ class PackageBuildStep(PrioritizedStep):
     channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 
     async def name_builds(self, hub: Hub) -> None:
-        """Name the builds to wait for as the hub does: a draft loses its NVR when promoted."""
+        """Look up the NVRs of builds to wait for: promotion changes the NVR of a draft."""
         if self.wait_builds is not None:
             connection = hub.connection
             self.wait_builds = [
