@@ -23,13 +23,16 @@ from buildbot_koji.changes.pacing import PollSchedule
 from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
-from buildbot_koji.durable.claims import Claim, ClaimLost
+from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage
 
 __all__ = ["Listener"]
+
+SCHEDULERS_INTERVAL = 0.5
+"""Seconds between two looks whether the schedulers are active."""
 
 SHOWN_UNUSABLE = 50
 """Events that can't become changes, of those that the status names."""
@@ -166,6 +169,7 @@ class Listener:
     async def _run(self) -> None:
         # Buildbot activates change sources before the schedulers listen, under this lock.
         await self._interruption.locked(self._master.initLock, _nothing)
+        await self._until_done(self._wait_for_schedulers)
         await self._until_done(self._prepare)
         self._spawn(self._health.watch(self._until_done))
         while True:
@@ -196,6 +200,15 @@ class Listener:
                 return
             failures += 1
             await self._interruption.wait(deferLater, self._reactor, self._retry.pause(failures))
+
+    async def _wait_for_schedulers(self) -> None:
+        """Wait until the schedulers are active, too: they see no change that was made before.
+
+        Who takes over from another master may get the schedulers later than the source.
+        """
+        limit = self._now() + self._limits.schedulers
+        while self._now() < limit and not await schedulers_are_claimed(self._master):
+            await self._interruption.wait(deferLater, self._reactor, SCHEDULERS_INTERVAL)
 
     async def _prepare(self) -> None:
         """Connect to the hub, and read what was stored before."""

@@ -62,6 +62,8 @@ class SourceLimits:
         batch: changes stored before the schedulers get their turn: a third of a second on SQLite.
         longest_quiet: how many times ``quiet_time`` the first event of a flood waits at most.
         stop: how long a stop waits for a change that is being stored.
+        schedulers: how long to wait for schedulers that no master has: as long as Buildbot takes to
+            look for such, twice.
         settled: how long the schedulers may take to see a change, in a flood too: they take some
             20 a second on SQLite, one after the other.
         set_aside: how far back a restart looks for events that could not become changes.
@@ -72,6 +74,7 @@ class SourceLimits:
     batch: int = 20
     longest_quiet: int = 10
     stop: float = 10.0
+    schedulers: float = 600.0
     settled: float = 600.0
     set_aside: float = 86400.0
     chunk: int = MAX_VALUE

@@ -20,7 +20,9 @@ __all__ = [
     "Supersedable",
     "has_change_source",
     "has_request",
+    "has_scheduler",
     "is_superseded",
+    "schedulers_are_claimed",
 ]
 
 CLAIM_AGE = 1.0
@@ -106,6 +108,23 @@ async def has_change_source(master: Any, service_id: int) -> bool:
     """Return whether a change source is claimed by this master."""
     owner = await master.db.changesources.get_change_source_master(service_id)
     return bool(owner == master.masterid)
+
+
+async def has_scheduler(master: Any, service_id: int) -> bool:
+    """Return whether a scheduler is claimed by this master."""
+    found = await master.db.schedulers.getScheduler(service_id)
+    return bool(found is not None and found.masterid == master.masterid)
+
+
+async def schedulers_are_claimed(master: Any) -> bool:
+    """Return whether each scheduler of this master's configuration is active on some master."""
+    for scheduler in master.scheduler_manager:
+        if scheduler.serviceid is None:
+            return False
+        found = await master.db.schedulers.getScheduler(scheduler.serviceid)
+        if found is not None and found.masterid is None:
+            return False
+    return True
 
 
 async def has_request(master: Any, request_id: int) -> bool:

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
-from buildbot_koji.durable.claims import Supersedable, has_request
+from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
 from buildbot_koji.durable.masters import gone_masters
 
 __all__ = ["KojiOrphanReleaser"]
+
+
+GUARD_INTERVAL = 5.0
+"""Seconds between two looks for schedulers that a reconfiguration added."""
+
+
+class _Guarded:
+    """A scheduler's ``gotChange``, as long as this master has the scheduler."""
+
+    def __init__(self, master: Any, scheduler: Any, schedule: Callable[..., Any]) -> None:
+        self._master = master
+        self._scheduler = scheduler
+        self._schedule = schedule
+
+    @async_to_deferred
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Schedule a change, unless another master does."""
+        if await has_scheduler(self._master, self._scheduler.serviceid):
+            return await maybeDeferred(self._schedule, *args, **kwargs)
+        return None
 
 
 class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
@@ -32,8 +53,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     the master was running. This service releases them at the start.
 
     A master that was frozen for so long is declared dead too. When it wakes up, its schedulers
-    stand by if another master has taken them over: Buildbot itself would run both. Its Koji steps
-    end, and leave their tasks to the builds that other masters run for the same requests.
+    schedule no change and stand by if another master has taken them over: Buildbot itself would
+    run both. Its Koji steps end, and leave their tasks to the builds that other masters run for the
+    same requests.
 
     Put one among the ``services`` of each master.
     """
@@ -44,6 +66,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     _log = Logger()
     _consumers: tuple[Any, ...] = ()
+    _guarding: LoopingCall | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,10 +84,15 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         )
         await self._release_own()
         await self._release_all()
+        self._guarding = LoopingCall(self._guard_schedulers)
+        self._guarding.clock = self.master.reactor
+        self._guarding.start(GUARD_INTERVAL)
 
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop watching for dead masters."""
+        if self._guarding is not None and self._guarding.running:
+            self._guarding.stop()
         consumers, self._consumers = self._consumers, ()
         for consumer in consumers:
             await maybeDeferred(consumer.stopConsuming)
@@ -74,6 +102,16 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _stopped(self, _: Any, message: Mapping[str, Any]) -> None:
         del message
         await self._release_all()
+
+    def _guard_schedulers(self) -> None:
+        """Let each scheduler check its claim before it schedules a change.
+
+        The changes of a successor reach a master that wakes up before its own next heartbeat.
+        """
+        for scheduler in self.master.scheduler_manager:
+            schedule = getattr(scheduler, "gotChange", None)
+            if schedule is not None and not isinstance(schedule, _Guarded):
+                scheduler.gotChange = _Guarded(self.master, scheduler, schedule)
 
     @async_to_deferred
     async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:
@@ -89,8 +127,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         for scheduler in self.master.scheduler_manager:
             if not getattr(scheduler, "active", False):
                 continue
-            found = await self.master.db.schedulers.getScheduler(scheduler.serviceid)
-            if found is not None and found.masterid == self.master.masterid:
+            if await has_scheduler(self.master, scheduler.serviceid):
                 continue
             scheduler.active = False
             await maybeDeferred(scheduler.deactivate)

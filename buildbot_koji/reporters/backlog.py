@@ -86,6 +86,7 @@ class Backlog:
         wanted: returns what to deliver about a build.
         outbox: makes the outbox, of a store and a callback for settled deliveries.
         lost: called once if another master takes the builds over; the backlog is to be stopped.
+        late: called when a build could not be taken up: the next look retries it.
     """
 
     _log = Logger()
@@ -98,7 +99,9 @@ class Backlog:
         wanted: WantedDeliveries,
         outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
         lost: Callable[[], object],
+        late: Callable[[], object],
     ) -> None:
+        self._late = late
         self._master = master
         self._reporter = reporter
         self._master_id = master_id
@@ -256,6 +259,7 @@ class Backlog:
                 name=self._reporter,
                 id=build["buildid"],
             )
+            self._late()
         finally:
             self._lock.release()
 

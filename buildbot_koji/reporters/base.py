@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from buildbot.process.properties import Properties
@@ -10,7 +11,7 @@ from buildbot.process.results import RETRY
 from buildbot.reporters import utils
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -32,6 +33,9 @@ __all__ = ["REDELIVER", "KojiReporter", "properties_of"]
 
 LOOK_INTERVAL = 300.0
 """Seconds between two looks for builds whose events were missed."""
+
+LOOK_AGAIN = RetryPolicy(first=2.0, ceiling=LOOK_INTERVAL)
+"""The pauses until the next look while something is known to be left."""
 
 RETRY_FOR = 3 * 24 * 3600.0
 """Seconds for which a delivery is retried: an outage over a weekend loses nothing."""
@@ -79,6 +83,9 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         self._backlogs: dict[int, Backlog] = {}
         self._consumers: list[Any] = []
         self._looking: LoopingCall | None = None
+        self._next_look: Any = None
+        self._late_looks = 0
+        self._is_late = False
         self.background = Background(ClaimLost)
 
     # Configuration
@@ -173,6 +180,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             await maybeDeferred(consumer.stopConsuming)
         if self._looking is not None and self._looking.running:
             self._looking.stop()
+        if self._next_look is not None and self._next_look.active():
+            self._next_look.cancel()
         self.background.stop()
         for backlog in self._backlogs.values():
             backlog.stop()
@@ -199,6 +208,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             self._wanted,
             self.make_outbox,
             lost=lambda: self._lost(master_id, backlog),
+            late=self._look_again,
         )
         await backlog.load()
         return backlog
@@ -213,6 +223,19 @@ class KojiReporter(DeclaredService, service.BuildbotService):
                 name=self.name,
                 id=master_id,
             )
+        if master_id == self.master.masterid:
+            # It is alive, or it would not have noticed.
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Look in a few seconds, later if that has not helped."""
+        self._is_late = True
+        if self._looking is None or not self._looking.running:
+            return
+        if self._next_look is None or not self._next_look.active():
+            self._late_looks += 1
+            pause = LOOK_AGAIN.pause(self._late_looks)
+            self._next_look = self.master.reactor.callLater(pause, self._look)
 
     # Events
 
@@ -265,10 +288,21 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         )
 
     async def _look_at_all(self) -> None:
-        await self._adopt()
-        for backlog in list(self._backlogs.values()):
-            await backlog.look()
-        await self.look()
+        self._is_late = False
+        try:
+            await self._adopt()
+            for backlog in list(self._backlogs.values()):
+                # One that another master took over does not keep the others waiting.
+                with suppress(ClaimLost):
+                    await backlog.look()
+            await self.look()
+        except CancelledError:
+            raise
+        except Exception:
+            self._look_again()
+            raise
+        if not self._is_late:
+            self._late_looks = 0
 
     async def _adopt(self) -> None:
         """Report for dead masters, and stop reporting for those that are back."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from buildbot.www.plugin import Application
 
+from buildbot_koji.www.last_words import answer_after_router_loss
 from buildbot_koji.www.resource import koji_pages
 
 __all__ = ["KojiApplication", "ep"]
@@ -25,6 +26,7 @@ class KojiApplication(Application):
         if self._served is not master:
             self._served = master
             self.resource = koji_pages(master, str(self.static_dir))
+            answer_after_router_loss(master)
 
 
 ep = KojiApplication("buildbot_koji.www", "Koji")

@@ -7,6 +7,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
+from buildbot_koji.www.last_words import ROUTER_LOST
+
 __all__ = ["database_trouble", "router_trouble"]
 
 DATABASE_PATIENCE = 5.0
@@ -23,9 +25,9 @@ def router_trouble(master: Any) -> str | None:
         return None
     session = master.wamp.service
     if session is None:
-        return "the master has not joined its message router yet"
+        return "the master has not joined its message router: restart it once that answers"
     if not session.is_attached():
-        return "the master has lost its message router: restart it"
+        return ROUTER_LOST
     return None
 
 

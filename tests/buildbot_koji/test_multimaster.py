@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 import pytest_twisted
@@ -15,13 +17,19 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
-from tests.buildbot_koji.masters import MasterProcess
+from tests.buildbot_koji.masters import SQLITE, MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
 from tests.support import crossbar, poll, postgres, until
+from tests.support.cables import Cable
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
-pytestmark = [*postgres.marks, *crossbar.marks, pytest.mark.limit(600)]
+pytestmark = [
+    *postgres.marks,
+    *crossbar.marks,
+    pytest.mark.limit(600),
+    pytest.mark.xdist_group("router"),
+]
 
 CONFIG = """\
 from buildbot.data import masters
@@ -102,11 +110,11 @@ BuildmasterConfig = {{
 class Cluster:
     """A hub, a database, a router and two masters."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, router: crossbar.Crossbar) -> None:
         self.directory = directory
+        self.router = router
         self.hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
         self.database = postgres.PostgreSQL()
-        self.router = crossbar.Crossbar()
         self.masters: list[MasterProcess] = []
 
     async def start(self) -> None:
@@ -115,7 +123,6 @@ class Cluster:
             self.hub.add_tag(tag)
             self.hub.add_package(tag, "hello")
         await self.hub.start()
-        await self.router.start()
         await deferToThread(self.database.start)
         for name in ("one", "two"):
             text = (
@@ -131,11 +138,12 @@ class Cluster:
         for master in self.masters:
             await master.create()
         await gatherResults(Deferred.fromCoroutine(master.start()) for master in self.masters)
+        # What happens before the source has its cursor becomes no change.
+        await until(lambda: self.hub.calls["queryHistory"])
 
     async def stop(self) -> None:
         for master in self.masters:
             await master.end(signal.SIGKILL)
-        await self.router.stop()
         await deferToThread(self.database.stop)
         await self.hub.stop()
 
@@ -159,9 +167,18 @@ class Cluster:
             self.hub.call(change, host["name"])
 
 
+@pytest_twisted.async_yield_fixture(scope="module")
+async def router() -> AsyncIterator[crossbar.Crossbar]:
+    """Yield a router for all: it takes long to start."""
+    router = crossbar.Crossbar()
+    await router.start()
+    yield router
+    await router.stop()
+
+
 @pytest_twisted.async_yield_fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path)
+async def cluster(tmp_path: Path, router: crossbar.Crossbar) -> AsyncIterator[Cluster]:
+    cluster = Cluster(tmp_path, router)
     try:
         await cluster.start()
         yield cluster
@@ -303,6 +320,10 @@ async def scheduled(master: MasterProcess) -> int:
     return len((await master.get("buildrequests"))["buildrequests"])
 
 
+async def has_built(master: MasterProcess, builds: list[int]) -> bool:
+    return set(builds) <= set(await results_of(master))
+
+
 async def has_scheduled(master: MasterProcess, count: int) -> bool:
     return await scheduled(master) >= count
 
@@ -331,8 +352,11 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     builds += [add_build(hub, f"b{number}", "candidate") for number in range(3)]
     await poll(lambda: has_scheduled(one, before + 2))
     victim.send(signal.SIGSTOP)
-    builds += [add_build(hub, f"c{number}", "candidate") for number in range(3)]
+    missed = [add_build(hub, f"c{number}", "candidate") for number in range(3)]
     await poll(lambda: taken_over(survivor, first))
+    # Their announcements reach the frozen master as soon as it wakes up.
+    await poll(lambda: has_built(survivor, missed))
+    builds += missed
     again = await poll(lambda: next_attempt(survivor, frozen["buildrequestid"]))
     assert again["masterid"] != first
     victim.send(signal.SIGCONT)
@@ -352,9 +376,58 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     assert len(events) == len(builds)
     assert set(cluster.tagged("tested").values()) == {1}
     assert set(cluster.tagged("gated").values()) == {1}
+    results = await results_of(survivor)
+    assert all(len(results[each]) == 1 for each in missed)
     assert len(cluster.tasks("build")) == len(requests)
     # It stands in line: when the other one dies, it takes over.
     await survivor.end(signal.SIGKILL)
     await poll(lambda: taken_over(victim, again["masterid"]))
     late = add_build(hub, "late", "candidate")
     await until(lambda: late in cluster.tagged("gated"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_router_is_lost(tmp_path: Path, router: crossbar.Crossbar) -> None:
+    """A master without its router says so until it is restarted; then it misses nothing."""
+    hub, cable = FakeHub(reactor, anonymous_user="kojiadmin"), Cable(router.port)
+    port = cable.start()
+    hub.add_demo_content()
+    hub.add_tag("candidate")
+    hub.add_package("candidate", "hello")
+    await hub.start()
+    url = router.url.replace(str(router.port), str(port))
+    text = CONFIG.replace("NAME", "one").replace("ROUTER", url).replace("DATABASE", SQLITE)
+    text = text.replace('interface=127.0.0.1"', 'interface=127.0.0.1", "plugins": {{"koji": {{}}}}')
+    master = MasterProcess(tmp_path / "one", hub.profile_text(), text)
+    try:
+        await master.create()
+        await master.start()
+        await until(lambda: hub.calls["queryHistory"])
+        builds = [add_build(hub, "a", "candidate")]
+        await poll(lambda: has_scheduled(master, 2))
+        await cable.stop()
+        # Buildbot closes its web server after this.
+        await poll(lambda: "BuildMaster is stopped" in master.log)
+        words = "the master has lost its message router: restart it"
+        await poll(lambda: words in master.log)
+        for path in ("plugins/koji/health", ""):
+            with pytest.raises(HTTPError, match="503") as refused:
+                await master.fetch(path)
+            assert json.loads(refused.value.read())["reasons"] == [words]
+        builds.append(add_build(hub, "b", "candidate"))
+        await master.end()
+        cable.start(port)
+        await master.start()
+        await poll(lambda: has_scheduled(master, 4))
+        await poll(lambda: is_healthy(master))
+        changes = (await master.get("changes"))["changes"]
+        found = [change["properties"]["koji_build_id"][0] for change in changes]
+        assert sorted(found) == builds
+    finally:
+        await master.end(signal.SIGKILL)
+        await cable.stop()
+        await hub.stop()
+
+
+async def is_healthy(master: MasterProcess) -> bool:
+    return bool(json.loads(await master.fetch("plugins/koji/health"))["ok"])

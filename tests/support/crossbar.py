@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -28,21 +27,25 @@ marks = [
 
 
 class Crossbar:
-    """A router for anyone, with the realm ``buildbot``."""
+    """A router for anyone, with the realm ``buildbot``.
+
+    Attributes:
+        port: where it listens.
+    """
 
     def __init__(self) -> None:
-        self._port = free_port()
+        self.port = free_port()
         self._directory = Path(tempfile.mkdtemp(prefix="crossbar-"))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Where masters find it."""
-        return f"ws://127.0.0.1:{self._port}/ws"
+        return f"ws://127.0.0.1:{self.port}/ws"
 
     async def start(self) -> None:
         """Start it; returns when it listens."""
-        endpoint = {"type": "tcp", "port": self._port, "interface": "127.0.0.1"}
+        endpoint = {"type": "tcp", "port": self.port, "interface": "127.0.0.1"}
         anyone = {
             "match": "prefix",
             "uri": "",
@@ -68,17 +71,11 @@ class Crossbar:
                 [str(PROGRAM), "start", "--cbdir", str(self._directory)],
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
             )
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0
-
-    def kill(self) -> None:
-        """Kill it, with its workers."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     async def stop(self) -> None:
         """End it."""

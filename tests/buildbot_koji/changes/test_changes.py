@@ -635,6 +635,24 @@ async def test_claim_lost(site: Site, logged: list[str]) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_schedulers_come_later(site: Site) -> None:
+    """A source that takes over before the schedulers do makes no change that none of them sees."""
+    master = await site.listen(koji())
+    await site.polled()
+    schedulers, mine = master.master.db.schedulers, master.master.masterid
+    [scheduler] = master.master.scheduler_manager
+    await schedulers.setSchedulerMaster(scheduler.serviceid, None)
+    await master.source.deactivate()
+    site.build()
+    before = site.hub.calls["getLastEvent"]
+    await master.source.activate()
+    await deferLater(reactor, 1, lambda: None)
+    assert site.hub.calls["getLastEvent"] == before
+    await schedulers.setSchedulerMaster(scheduler.serviceid, mine)
+    await master.until_changes(1)
+
+
+@pytest_twisted.ensureDeferred
 async def test_claim_of_the_same_master(site: Site) -> None:
     """A second process under the same master's name fences off the first."""
     master = await site.listen(koji())

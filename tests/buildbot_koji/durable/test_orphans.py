@@ -136,7 +136,11 @@ async def test_frozen(peers: Peers) -> None:
     await master.data.updates.masterStopped(name=master.name, masterid=master.masterid)
     await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, None)
     await master.db.schedulers.setSchedulerMaster(scheduler.serviceid, peers.other)
-    # Its heartbeat, when it wakes up.
+    # The announcements of the other one come before its own heartbeat when it wakes up.
+    master.service_manager.namedServices["koji-orphan-releaser"]._guard_schedulers()
+    await master.data.updates.addChange(author="a", files=[], revision="0", project="p")
+    await until(lambda: not scheduler._change_consumption_lock.locked)
+    assert await peers._master.scheduled() == []
     await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
     await until(lambda: not scheduler.active)
     await master.data.updates.addChange(author="a", files=[], revision="1", project="p")
