@@ -99,8 +99,11 @@ setup(
         "service-identity>=24.2",
     ],
     extras_require={
-        # 1.8.0 was withdrawn.
-        "gssapi": ["gssapi>=1.8.1"],
+        # 1.8.0 was withdrawn; 1.9 is the first that can be built for Python 3.13.
+        "gssapi": [
+            'gssapi>=1.8.1; python_version < "3.13"',
+            'gssapi>=1.9; python_version >= "3.13"',
+        ],
         "amqp": ["pika>=1.3"],
         "amqp1": ["python-qpid-proton>=0.39"],
         # For /plugins/koji/metrics only.

@@ -578,7 +578,7 @@ class MassRunner:
             )
             for index in overdue
         ]
-        # A refusal is about one task, which goes on waiting; what gets no answer is retried.
+        # A refusal is about one task, which still waits; what gets no answer is retried.
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
         for is_good, failure in outcomes:
             if not is_good:

@@ -13,6 +13,9 @@ __all__ = ["PAGE", "Unreadable", "rows_after", "rows_by_offset"]
 PAGE = 250
 """Rows in one reply: about 400 kB of the largest."""
 
+LARGEST_PAGE = 8
+"""How many times as large the pages of a long listing get."""
+
 Unreadable = Callable[[Any, Exception], None]
 """Called with the record before an unreadable one, if there is one, and the error."""
 
@@ -68,17 +71,19 @@ async def rows_by_offset(
 
     Args:
         read: called with an offset and a number of rows; returns the rows there.
-        page: how many rows to read at a time.
+        page: how many rows to read at first; each full page is followed by a larger one.
         unreadable: called for each row that can't be read.
     """
     rows: list[Any] = []
-    offset = 0
+    offset, limit = 0, page
     while True:
-        found, count = await _around_unreadable(read, offset, page, unreadable)
+        found, count = await _around_unreadable(read, offset, limit, unreadable)
         rows += found
         offset += count
-        if count < page:
+        if count < limit:
             return rows
+        # The hub sorts the whole listing for each request: a long one is read in fewer.
+        limit = min(2 * limit, LARGEST_PAGE * page)
 
 
 async def _around_unreadable(

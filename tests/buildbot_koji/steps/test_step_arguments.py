@@ -630,6 +630,6 @@ def test_checks(check: Any, good: list[Any], bad: list[Any]) -> None:
 
 
 def test_mass_builds_have_the_options_of_a_build() -> None:
-    """What ``KojiBuild`` takes ``KojiMassBuild`` takes, but for the logs of thousands of tasks."""
+    """What ``KojiBuild`` takes ``KojiMassBuild`` takes, except the logs of thousands of tasks."""
     missing = set(steps.KojiBuild.arguments) - set(steps.KojiMassBuild.arguments)
     assert missing == {"live_logs", "live_log_bytes"}

@@ -13,6 +13,7 @@ from tests.txkoji.history.test_poller import MaintenancePage, Site
 from txkoji import Interest
 from txkoji.exceptions import GenericError
 from txkoji.history.following import PORTION
+from txkoji.history.paging import rows_by_offset
 
 TAGGED = Interest(frozenset({"tagged", "untagged"}), tags=("demo-candidate",))
 
@@ -150,6 +151,18 @@ def test_tagged_since() -> None:
         ("tag", "hello-1.0-1"),
         ("untag", "hello-1.0-0"),
     ]
+
+
+async def test_a_long_listing_takes_few_requests() -> None:
+    """A hub sorts the whole listing for each page: pages get larger."""
+    asked = []
+
+    async def read(offset: int, limit: int) -> list[int]:
+        asked.append((offset, limit))
+        return list(range(offset, min(offset + limit, 2000)))
+
+    assert await rows_by_offset(read, 100, lambda *_: None) == list(range(2000))
+    assert asked == [(0, 100), (100, 200), (300, 400), (700, 800), (1500, 800)]
 
 
 def test_no_such_tag() -> None:
