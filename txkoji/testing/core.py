@@ -111,7 +111,6 @@ class HubCore:
         proxy_users: the users who may log in as others.
         allow_srpm_builds: accept source RPMs for real (non-scratch) builds from everyone.
         allow_repo_id_builds: accept ``repo_id`` from everyone.
-        keep_srpms: let ``buildArch`` return the source RPM that it was asked to keep.
         builders_mended: builders are healthy: the packages that fail by them build, as does
             ``failroot``.
         maven_enabled: accept Maven builds.
@@ -142,7 +141,6 @@ class HubCore:
         self.proxy_users: set[str] = set()
         self.allow_srpm_builds = False
         self.allow_repo_id_builds = False
-        self.keep_srpms = False
         self.builders_mended = False
         self.maven_enabled = False
         self.win_enabled = False

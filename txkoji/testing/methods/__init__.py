@@ -3,6 +3,7 @@
 from txkoji.testing.methods import (  # noqa: F401 - each fills the table
     absent,
     archives,
+    buildroots,
     builds,
     containers,
     content_generators,

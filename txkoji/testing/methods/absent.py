@@ -1,4 +1,4 @@
-"""Data that this hub never holds: build roots, change logs, groups of users, files in archives.
+"""Data that this hub never holds: change logs, groups of users, files in archives.
 
 Clients ask for them in passing, and get what a hub without any answers.
 """
@@ -10,34 +10,11 @@ from typing import Any, NoReturn
 from txkoji.exceptions import GenericError, ParameterError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.builds import require_build_row
+from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name
 from txkoji.testing.tables.lookups.users import held_permissions, require_user
+from txkoji.testing.tables.lookups.values import row_by_id
 from txkoji.testing.tables.queries import apply_query_options
-
-
-@hub_method("listBuildroots")
-def list_buildroots(
-    call: MethodCall,
-    hostID: Any = None,
-    tagID: Any = None,
-    state: Any = None,
-    rpmID: Any = None,
-    archiveID: Any = None,
-    taskID: Any = None,
-    buildrootID: Any = None,
-    repoID: Any = None,
-    queryOpts: Any = None,
-) -> Any:
-    """Return build roots."""
-    return apply_query_options([], queryOpts)
-
-
-@hub_method("getBuildroot")
-def get_buildroot(call: MethodCall, buildrootID: Any, strict: bool = False) -> None:
-    """Return a build root."""
-    if strict:
-        raise GenericError("query returned no rows")
 
 
 @hub_method("getChangelogEntries")
@@ -53,6 +30,12 @@ def get_changelog_entries(
     strict: bool = False,
 ) -> Any:
     """Return the changelog of a build's source RPM."""
+    if buildID:
+        (require_build_row if strict else find_build_row)(call.state, buildID)
+    elif not taskID:
+        raise GenericError("either buildID or taskID and filepath must be specified")
+    elif not filepath:
+        raise GenericError("filepath must be specified with taskID")
     return apply_query_options([], queryOpts)
 
 
@@ -69,19 +52,15 @@ def get_group_members(call: MethodCall, group: Any) -> None:
     raise GenericError(f"No such group: {group}")
 
 
-@hub_method("getBuildrootListing")
-def get_buildroot_listing(call: MethodCall, id: Any) -> list[Any]:
-    """Return the RPMs in a build root."""
-    return []
-
-
 @hub_method("getArchiveFile")
 def get_archive_file(
     call: MethodCall, archive_id: Any, filename: Any, strict: bool = False
 ) -> None:
     """Return a file in an archive."""
+    found = row_by_id(call.state, "archiveinfo", archive_id)
     if strict:
-        raise GenericError(f"No such file: {filename} in archive#{archive_id}")
+        missing = f"No such archive: {archive_id}" if found is None else f"No such file: {filename}"
+        raise GenericError(f"{missing} in archive#{archive_id}" if found else missing)
 
 
 @hub_method("getRPMFile")
@@ -118,10 +97,30 @@ def merge_scratch(call: MethodCall, task_id: Any) -> NoReturn:
     raise GenericError(f"task {task_id} is not a scratch build of an existing build")
 
 
+_POLICIES = frozenset(
+    (
+        "build_from_repo_id",
+        "build_from_srpm",
+        "build_rpm",
+        "cg_import",
+        "channel",
+        "draft_promotion",
+        "package_list",
+        "priority",
+        "vm",
+        "volume",
+    )
+)
+"""The policies that a hub has by default."""
+
+
 @hub_method("evalPolicy")
 def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
     """Return what a policy says."""
-    return next((str(each) for each in call.hub.denials if each.policy == name), "allow")
+    denials = [str(each) for each in call.hub.denials if each.policy == name]
+    if name not in _POLICIES and not denials:
+        raise GenericError(f"no such policy: {name}")
+    return denials[0] if denials else "allow"
 
 
 @hub_method("repo.autoRequests", since=(1, 35))
@@ -178,10 +177,3 @@ def get_rpm_checksums(
             f"Invalid type for value '{rpm_id}': {type(rpm_id)}, expected type {int}"
         )
     return {}
-
-
-@hub_method("saveFailedTree", plugin="save_failed_tree")
-def save_failed_tree(call: MethodCall, buildrootID: Any, full: bool = False) -> NoReturn:
-    """Save the build root of a failed task (plugin save_failed_tree)."""
-    get_buildroot(call, buildrootID, strict=True)
-    raise AssertionError

@@ -10,7 +10,7 @@ from txkoji.testing.methods.tasks import absolute_priority, make_task
 from txkoji.testing.tables.lookups.values import require_type
 
 
-@hub_method("buildContainer", python_name="buildContainer", plugin="containerbuild")
+@hub_method("buildContainer", plugin="containerbuild")
 def build_container(
     call: MethodCall,
     src: Any,
@@ -30,7 +30,7 @@ def build_container(
     )
 
 
-@hub_method("buildSourceContainer", python_name="buildSourceContainer", plugin="containerbuild")
+@hub_method("buildSourceContainer", plugin="containerbuild")
 def build_source_container(
     call: MethodCall,
     target: Any,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, GenericError
+from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError
 from txkoji.testing.methods.builds import change_build_state, insert_build
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
@@ -56,10 +56,11 @@ def revoke_cg_access(call: MethodCall, user: Any, cg: Any) -> None:
 
 
 def _require_access(call: MethodCall, cg: Any) -> Row:
-    user = call.require_login()
     row = _require(call, cg)
-    if not call.state.active("cg_users", None, cg_id=row["id"], user_id=user["id"]):
-        raise ActionNotAllowed(f"User {user['name']} is not allowed to use content generator {cg}")
+    if call.user is None:
+        raise AuthError("Not logged-in")
+    if not call.state.active("cg_users", None, cg_id=row["id"], user_id=call.user["id"]):
+        raise AuthError(f"Content generator access required ({row['name']})")
     return row
 
 
@@ -73,8 +74,8 @@ def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None
 @hub_method("CGInitBuild")
 def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
     """Reserve an NVR for a content generator."""
-    user = call.require_login()
     generator = _require_access(call, cg)
+    user = call.require_login()
     name, version, release = (data[key] for key in ("name", "version", "release"))
     package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
     key = {"package_id": package["id"], "version": version, "release": release}
@@ -99,8 +100,7 @@ def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
 @hub_method("CGRefundBuild")
 def cg_refund_build(call: MethodCall, cg: Any, build_id: Any, token: Any, state: Any = 3) -> None:
     """Release a reserved NVR."""
-    generator = _require(call, cg)
-    _require_access(call, cg)
+    generator = _require_access(call, cg)
     row = require_build_row(call.state, build_id)
     if row["state"] != BUILD_STATES["BUILDING"] or row["cg_id"] != generator["id"]:
         raise GenericError(f"Build ID {build_id} is not in BUILDING state")

@@ -61,19 +61,26 @@ def _run(call: MethodCall, name: str, params: list[Any]) -> Any:
     except TypeError as error:
         # Only the call itself is on the traceback: the arguments did not fit.
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:
-            raise exceptions.ParameterError(_without_call(str(error))) from error
+            text = _arity_text(function.__qualname__, str(error))
+            raise exceptions.ParameterError(text) from error
         raise
 
 
-def _without_call(text: str) -> str:
-    """Take our own first argument out of Python's count of positional arguments."""
-    if " positional argument" not in text or " given" not in text:
+def _arity_text(name: str, text: str) -> str:
+    """Take our own first argument out of Python's count of the arguments of a hub's function.
+
+    A method of a hub's class has one more as well.
+    """
+    if "." in name or " given" not in text:
         return text
-
-    def one_less(match: re.Match[str]) -> str:
-        return str(int(match.group()) - 1)
-
-    return re.sub(r"\b\d+\b", one_less, text)
+    text = re.sub(r"\b\d+\b", lambda found: str(int(found.group()) - 1), text)
+    for wrong, right in (
+        ("takes 0 positional argument ", "takes 0 positional arguments "),
+        ("takes 1 positional arguments ", "takes 1 positional argument "),
+        (" 1 were given", " 1 was given"),
+    ):
+        text = text.replace(wrong, right)
+    return text
 
 
 def run_multicall(call: MethodCall, calls: list[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
 from txkoji.testing.tables.lookups.values import hub_error, require_type
 
 
-@hub_method("distRepo", python_name="RootExports.distRepo")
+@hub_method("distRepo")
 def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
     """Start a distRepo task, which makes a signed repo; return its id."""
     if "arch" not in task_opts:

@@ -14,7 +14,7 @@ from txkoji.testing.tables.lookups.values import require_type
 IMAGE_TYPES = ("livecd", "appliance", "livemedia")
 
 
-@hub_method("buildImage", python_name="RootExports.buildImage")
+@hub_method("buildImage")
 def build_image(
     call: MethodCall,
     name: Any,
@@ -42,7 +42,7 @@ def build_image(
     )
 
 
-@hub_method("buildImageOz", python_name="RootExports.buildImageOz")
+@hub_method("buildImageOz")
 def build_image_oz(
     call: MethodCall,
     name: Any,
@@ -65,7 +65,7 @@ def build_image_oz(
     )
 
 
-@hub_method("buildImageIndirection", python_name="RootExports.buildImageIndirection")
+@hub_method("buildImageIndirection")
 def build_image_indirection(call: MethodCall, opts: Any = None, priority: Any = None) -> int:
     """Start an image that is made by a running one; return the task's id."""
     call.require_permission("image")
@@ -85,7 +85,7 @@ def _words(arches: Any) -> str:
     return " ".join(words)
 
 
-@hub_method("kiwiBuild", python_name="kiwiBuild", plugin="kiwi")
+@hub_method("kiwiBuild", plugin="kiwi")
 def kiwi_build(
     call: MethodCall,
     target: Any,
@@ -135,7 +135,7 @@ def kiwi_build(
     )
 
 
-@hub_method("osbuildImage", python_name="osbuildImage", plugin="osbuild")
+@hub_method("osbuildImage", plugin="osbuild")
 def osbuild_image(
     call: MethodCall,
     name: Any,

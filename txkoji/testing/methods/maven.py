@@ -19,13 +19,13 @@ def _require_maven(call: MethodCall) -> None:
         raise GenericError("Maven support not enabled")
 
 
-@hub_method("mavenEnabled", python_name="RootExports.mavenEnabled")
+@hub_method("mavenEnabled")
 def maven_enabled(call: MethodCall) -> bool:
     """Return whether the hub takes Maven builds."""
     return call.hub.maven_enabled
 
 
-@hub_method("mavenBuild", python_name="RootExports.mavenBuild")
+@hub_method("mavenBuild")
 def maven_build(
     call: MethodCall,
     url: Any,
@@ -46,7 +46,7 @@ def maven_build(
     )
 
 
-@hub_method("chainMaven", python_name="RootExports.chainMaven")
+@hub_method("chainMaven")
 def chain_maven(
     call: MethodCall,
     builds: Any,
@@ -67,7 +67,7 @@ def chain_maven(
     )
 
 
-@hub_method("wrapperRPM", python_name="RootExports.wrapperRPM")
+@hub_method("wrapperRPM")
 def wrapper_rpm(
     call: MethodCall,
     build: Any,

@@ -46,7 +46,7 @@ def list_task_output(
     return output
 
 
-@hub_method("downloadTaskOutput", python_name="RootExports.downloadTaskOutput")
+@hub_method("downloadTaskOutput")
 def download_task_output(
     call: MethodCall,
     taskID: Any,

@@ -15,7 +15,7 @@ from txkoji.testing.tables.lookups.tags import (
     require_tag_id,
     tag_order,
 )
-from txkoji.testing.tables.lookups.values import integer, rounded, time_text
+from txkoji.testing.tables.lookups.values import integer, must, rounded, row_by_id, time_text
 from txkoji.testing.tables.queries import query_by_clauses
 from txkoji.testing.tables.state import HubState, Row
 
@@ -71,7 +71,7 @@ def latest_repo(
     return max(rows, key=lambda row: (row["create_event"], row["id"]), default=None)
 
 
-@hub_method("getRepo", python_name="RootExports.getRepo")
+@hub_method("getRepo")
 def get_repo(
     call: MethodCall,
     tag: Any,
@@ -225,7 +225,7 @@ def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
     return result
 
 
-@hub_method("newRepo", python_name="RootExports.newRepo")
+@hub_method("newRepo")
 def new_repo(
     call: MethodCall,
     tag: Any,
@@ -268,15 +268,13 @@ def repo_set_request_priority(call: MethodCall, req_id: Any, priority: Any) -> N
     """Set the priority of a request for a repo. Needs admin."""
     call.require_permission("admin")
     # A hub updates whatever matches.
-    for row in call.state.rows("repo_queue", id=req_id):
+    for row in call.state.rows("repo_queue", id=integer(req_id)):
         call.state.update("repo_queue", row["id"], priority=priority, update_ts=call.hub.now())
 
 
 def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:
     call.require_permission("repo")
-    row = call.state.get("repo", repo_id)
-    if row is None:
-        raise GenericError("query returned no rows")
+    row = must(row_by_id(call.state, "repo", repo_id), "query returned no rows")
     call.state.update("repo", row["id"], state=state, state_ts=call.hub.now())
 
 

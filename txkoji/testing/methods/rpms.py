@@ -60,7 +60,8 @@ def list_rpms(
 @hub_method("listBuildRPMs")
 def list_build_rpms(call: MethodCall, build: Any) -> Any:
     """Return the RPMs of a build."""
-    return list_rpms(call, buildID=require_build_row(call.state, build)["id"])
+    build_id = build if isinstance(build, int) else require_build_row(call.state, build)["id"]
+    return list_rpms(call, buildID=build_id)
 
 
 def find_rpm(call: MethodCall, info: Any) -> Row | None:

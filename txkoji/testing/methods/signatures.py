@@ -42,7 +42,7 @@ def add_signature(call: MethodCall, row: Row, sigkey: str, header: bytes) -> Non
     state.announce(lambda: messages.rpm_signed(state, row, sigkey, sighash))
 
 
-@hub_method("addRPMSig", python_name="RootExports.addRPMSig")
+@hub_method("addRPMSig")
 def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
     """Add a signature (a base64 header) to an RPM."""
     call.require_permission("sign")
@@ -58,7 +58,7 @@ def add_rpm_sig(call: MethodCall, an_rpm: Any, data: Any) -> None:
     add_signature(call, row, sigkey or "", header)
 
 
-@hub_method("deleteRPMSig", python_name="RootExports.deleteRPMSig")
+@hub_method("deleteRPMSig")
 def delete_rpm_sig(
     call: MethodCall, rpminfo: Any, sigkey: Any = None, all_sigs: bool = False
 ) -> None:
@@ -76,7 +76,7 @@ def delete_rpm_sig(
         call.state.delete("rpmsigs", each["id"])
 
 
-@hub_method("writeSignedRPM", python_name="RootExports.writeSignedRPM")
+@hub_method("writeSignedRPM")
 def write_signed_rpm(call: MethodCall, an_rpm: Any, sigkey: Any, force: bool = False) -> None:
     """Write the signed copy of an RPM."""
     call.require_permission("sign")

@@ -125,14 +125,14 @@ def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
     return len(_listed(call, methodName, args, kw))
 
 
-@hub_method("filterResults", python_name="filterResults")
+@hub_method("filterResults")
 def filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return a part of a method's list, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
     return _filtered(_listed(call, methodName, args, kw), options)
 
 
-@hub_method("countAndFilterResults", python_name="countAndFilterResults")
+@hub_method("countAndFilterResults")
 def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return the length of a method's list and a part of it, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}

@@ -8,6 +8,7 @@ marshal, or raises a :class:`txkoji.exceptions.HubFault`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,59 @@ NEW_PARAMETERS: dict[str, Version] = {
 }
 """The parameters that older hubs lack, with the version that introduced them."""
 
+_FUNCTIONS = """
+    addArchiveType addBType addChannel addExternalRepoToTag addGroupMember addHostToChannel
+    addVolume buildReferences createBuildTarget createExternalRepo createTag deleteBuild
+    deleteBuildTarget deleteExternalRepo deleteTag disableChannel dropGroupMember editBuildTarget
+    editChannel editExternalRepo editHost editPermission editTagExternalRepo editUser enableChannel
+    findBuildID getActiveRepos getAllArches getArchive getArchiveFile getArchiveType getArchiveTypes
+    getBuild getBuildLogs getBuildTarget getBuildTargets getBuildType getBuildroot getChannel
+    getExternalRepo getExternalRepoList getGroupMembers getHost getImageArchive getImageBuild
+    getMavenArchive getMavenBuild getNextRelease getRPM getTag getTagExternalRepos getTagID getUser
+    getWinArchive getWinBuild grantCGAccess grantPermission listArchiveFiles listArchives listBTypes
+    listCGs listChannels listRPMs listTags listVolumes newGroup queryHistory queryRPMSigs
+    removeExternalRepoFromTag removeHostFromChannel removeVolume renameChannel repoInfo resetBuild
+    revokeCGAccess revokePermission tagChangedSinceEvent tagFirstChangeEvent tagLastChangeEvent
+    """
+"""The methods that are functions on a hub, with their names in Python's style."""
+
+_FUNCTION_NAMES = {
+    "editTag": "old_edit_tag",
+    "editTag2": "edit_tag",
+    "getPackage": "lookup_package",
+    "getTagGroups": "readTagGroups",
+    "listExternalRepos": "get_external_repos",
+    **{
+        f"{method}{action.title()}": f"{function}_{action}"
+        for method, function in (
+            ("groupList", "grplist"),
+            ("groupPackageList", "grp_pkg"),
+            ("groupReqList", "grp_req"),
+            ("packageList", "pkglist"),
+        )
+        for action in ("add", "remove", "block", "unblock")
+    },
+    "packageListSetArches": "pkglist_setarches",
+    "packageListSetOwner": "pkglist_setowner",
+}
+"""The methods that are functions of other names."""
+
+
+def _python_name(name: str) -> str:
+    """Return the name of a method in the text of fault 1019: a function's, or a class's method's.
+
+    For example "get_tag() missing 1 required positional argument: 'tagInfo'".
+    """
+    if name in _FUNCTION_NAMES:
+        return _FUNCTION_NAMES[name]
+    family, _, method = name.rpartition(".")
+    if family == "host":
+        return f"HostExports.{method}"
+    if family or name in _FUNCTIONS.split():
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=RPM)(?=S)|(?<=CG)(?=A)", "_", method).lower()
+    return f"RootExports.{name}"
+
+
 _DRAFT_KEYS = frozenset(("draft", "promoter_id", "promoter_name", "promotion_time", "promotion_ts"))
 _DRAFTS_SINCE: Version = (1, 34)
 
@@ -58,7 +112,6 @@ def as_before_drafts(release: Version, value: Any) -> Any:
 def hub_method(
     name: str,
     *,
-    python_name: str | None = None,
     plugin: str | None = None,
     since: Version | None = None,
 ) -> Callable[[HubMethod], HubMethod]:
@@ -68,13 +121,10 @@ def hub_method(
         name: the name that clients call.
         plugin: the hub plugin that provides it; by default the hub itself does.
         since: the version of the hub that introduced it.
-        python_name: the name of the hub's own function, which shows in the text of fault 1019
-            ("get_tag() missing 1 required positional argument: 'tagInfo'"); by default the
-            decorated function's own.
     """
 
     def register(function: HubMethod) -> HubMethod:
-        function.__qualname__ = python_name or function.__name__
+        function.__qualname__ = name if plugin else _python_name(name)
         METHODS[name] = function
         if plugin is not None:
             PLUGIN_OF[name] = plugin

@@ -109,7 +109,7 @@ def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[
     return found, row
 
 
-@hub_method("tagBuild", python_name="RootExports.tagBuild")
+@hub_method("tagBuild")
 def tag_build(
     call: MethodCall, tag: Any, build: Any, force: bool = False, fromtag: Any = None
 ) -> int:
@@ -126,13 +126,13 @@ def tag_build(
     return int(make_task(call, "tagBuild", request, priority=TAG_PRIORITY))
 
 
-@hub_method("moveBuild", python_name="RootExports.moveBuild")
+@hub_method("moveBuild")
 def move_build(call: MethodCall, tag1: Any, tag2: Any, build: Any, force: bool = False) -> int:
     """Start the move of a build; return the task's id."""
     return int(tag_build(call, tag2, build, force, fromtag=tag1))
 
 
-@hub_method("moveAllBuilds", python_name="RootExports.moveAllBuilds")
+@hub_method("moveAllBuilds")
 def move_all_builds(
     call: MethodCall, tag1: Any, tag2: Any, package: Any, force: bool = False
 ) -> list[int]:
@@ -149,7 +149,7 @@ def move_all_builds(
     return [tag_build(call, tag2, build["id"], force, fromtag=tag1) for build in oldest_first]
 
 
-@hub_method("untagBuild", python_name="RootExports.untagBuild")
+@hub_method("untagBuild")
 def untag_build(
     call: MethodCall, tag: Any, build: Any, strict: bool = True, force: bool = False
 ) -> None:
@@ -163,7 +163,7 @@ def untag_build(
     untag_build_row(call.state, found["id"], row, user["id"], strict=strict, force=force or None)
 
 
-@hub_method("tagBuildBypass", python_name="RootExports.tagBuildBypass")
+@hub_method("tagBuildBypass")
 def tag_build_bypass(
     call: MethodCall, tag: Any, build: Any, force: bool = False, notify: bool = False
 ) -> None:
@@ -173,7 +173,7 @@ def tag_build_bypass(
     tag_build_row(call.state, found["id"], row, user["id"], force=force)
 
 
-@hub_method("untagBuildBypass", python_name="RootExports.untagBuildBypass")
+@hub_method("untagBuildBypass")
 def untag_build_bypass(
     call: MethodCall,
     tag: Any,
@@ -187,7 +187,7 @@ def untag_build_bypass(
     untag_build(call, tag, build, strict, force)
 
 
-@hub_method("massTag", python_name="RootExports.massTag", since=(1, 30))
+@hub_method("massTag", since=(1, 30))
 def mass_tag(call: MethodCall, tag: Any, builds: Any) -> None:
     """Tag many builds at once, unchecked. Needs the permission tag."""
     user = call.require_permission("tag")

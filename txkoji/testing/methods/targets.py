@@ -19,6 +19,11 @@ from txkoji.testing.tables.queries import apply_query_options
 @hub_method("getBuildTarget")
 def get_build_target(call: MethodCall, info: Any, event: Any = None, strict: bool = False) -> Any:
     """Return a build target."""
+    if not info:
+        # A hub asks for every target then, and finds more than one.
+        if strict:
+            raise GenericError(f"No such build target: {info}")
+        return None
     return (require_target if strict else find_target)(call.state, info, event)
 
 

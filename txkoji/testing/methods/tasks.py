@@ -128,7 +128,7 @@ def absolute_priority(call: MethodCall, relative: Any) -> int | None:
     return DEFAULT_PRIORITY + int(relative)
 
 
-@hub_method("build", python_name="RootExports.build")
+@hub_method("build")
 def build(
     call: MethodCall,
     src: Any,
@@ -146,7 +146,7 @@ def build(
     return make_task(call, "build", [src, target, opts], priority=absolute, channel=channel)
 
 
-@hub_method("chainBuild", python_name="RootExports.chainBuild")
+@hub_method("chainBuild")
 def chain_build(
     call: MethodCall,
     srcs: Any,
@@ -164,7 +164,7 @@ def chain_build(
     )
 
 
-@hub_method("makeTask", python_name="RootExports.makeTask")
+@hub_method("makeTask")
 def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -> int:
     """Make a task of any kind; return its id. Needs admin."""
     call.require_permission("admin")
@@ -183,7 +183,7 @@ def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -
     )
 
 
-@hub_method("resubmitTask", python_name="RootExports.resubmitTask")
+@hub_method("resubmitTask")
 def resubmit_task(call: MethodCall, taskID: int) -> int:
     """Start a failed or canceled top-level task again; return the new task's id."""
     user = call.require_login()
@@ -217,7 +217,7 @@ def _may_cancel(call: MethodCall, row: Row) -> None:
         raise ActionNotAllowed("Cannot cancel task, not owner")
 
 
-@hub_method("cancelTask", python_name="RootExports.cancelTask")
+@hub_method("cancelTask")
 def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
     """Cancel a task, and those below it."""
     row = _task(call, task_id, f"No such task: {task_id!r}")
@@ -225,7 +225,7 @@ def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
     call.hub.builder.cancel(row["id"], recurse=recurse)
 
 
-@hub_method("cancelTaskFull", python_name="RootExports.cancelTaskFull")
+@hub_method("cancelTaskFull")
 def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> None:
     """Cancel a top-level task and all below it. Needs admin."""
     call.require_permission("admin")
@@ -235,7 +235,7 @@ def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> Non
     call.hub.builder.cancel(row["id"])
 
 
-@hub_method("cancelTaskChildren", python_name="RootExports.cancelTaskChildren")
+@hub_method("cancelTaskChildren")
 def cancel_task_children(call: MethodCall, task_id: Any) -> None:
     """Cancel what is below a task."""
     row = _task(call, task_id, f"No such task: {task_id!r}")
@@ -244,7 +244,7 @@ def cancel_task_children(call: MethodCall, task_id: Any) -> None:
         call.hub.builder.cancel(child["id"])
 
 
-@hub_method("setTaskPriority", python_name="RootExports.setTaskPriority")
+@hub_method("setTaskPriority")
 def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bool = True) -> None:
     """Set a task's priority, absolute: lower is sooner. Needs admin."""
     call.require_permission("admin")
@@ -258,7 +258,7 @@ def set_task_priority(call: MethodCall, task_id: Any, priority: Any, recurse: bo
                 call.state.update("task", child["id"], priority=priority)
 
 
-@hub_method("assignTask", python_name="RootExports.assignTask")
+@hub_method("assignTask")
 def assign_task(
     call: MethodCall, task_id: Any, host: Any, force: bool = False, override: bool = False
 ) -> bool:
@@ -272,7 +272,7 @@ def assign_task(
     return True
 
 
-@hub_method("freeTask", python_name="RootExports.freeTask")
+@hub_method("freeTask")
 def free_task(call: MethodCall, task_id: Any) -> None:
     """Free an assigned or open task: it returns to the queue. Needs admin."""
     call.require_permission("admin")
@@ -286,7 +286,7 @@ def free_task(call: MethodCall, task_id: Any) -> None:
 # Read
 
 
-@hub_method("getTaskInfo", python_name="RootExports.getTaskInfo")
+@hub_method("getTaskInfo")
 def get_task_info(
     call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
 ) -> Any:
@@ -305,7 +305,7 @@ def _info(call: MethodCall, task_id: Any, request: bool, strict: bool) -> Any:
     return task_struct(row, request)
 
 
-@hub_method("getTaskChildren", python_name="RootExports.getTaskChildren")
+@hub_method("getTaskChildren")
 def get_task_children(
     call: MethodCall, task_id: Any, request: bool = False, strict: bool = False
 ) -> Any:
@@ -316,7 +316,7 @@ def get_task_children(
     return [task_struct(row, request) for row in call.hub.task_children(number)]
 
 
-@hub_method("getTaskDescendents", python_name="RootExports.getTaskDescendents")
+@hub_method("getTaskDescendents")
 def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) -> dict[str, Any]:
     """Return all tasks below one, the older first."""
     tree: dict[str, Any] = {}
@@ -329,19 +329,19 @@ def get_task_descendents(call: MethodCall, task_id: Any, request: bool = False) 
     return tree
 
 
-@hub_method("getTaskRequest", python_name="RootExports.getTaskRequest")
+@hub_method("getTaskRequest")
 def get_task_request(call: MethodCall, taskId: Any) -> Any:
     """Return the arguments of a task."""
     return _task(call, taskId)["request"]
 
 
-@hub_method("taskFinished", python_name="RootExports.taskFinished")
+@hub_method("taskFinished")
 def task_finished(call: MethodCall, taskId: Any) -> bool:
     """Return whether a task is closed, failed or canceled."""
     return _task(call, taskId)["state"] in FINISHED
 
 
-@hub_method("getTaskResult", python_name="RootExports.getTaskResult")
+@hub_method("getTaskResult")
 def get_task_result(call: MethodCall, taskId: Any, raise_fault: bool = True) -> Any:
     """Return a closed task's result; fail with a failed task's own fault."""
     row = _task(call, taskId, "No such task")
@@ -430,7 +430,7 @@ def _candidates(call: MethodCall, opts: dict[str, Any]) -> list[Row]:
     return [row for parent in wanted for row in call.hub.task_children(parent)]
 
 
-@hub_method("listTasks", python_name="RootExports.listTasks")
+@hub_method("listTasks")
 def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any:
     """Return tasks, their requests and results decoded."""
     opts = opts or {}

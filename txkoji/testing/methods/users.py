@@ -9,7 +9,13 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.users import find_user, held_permissions, require_user
+from txkoji.testing.tables.lookups.users import (
+    find_user,
+    held_permissions,
+    require_permission_row,
+    require_user,
+)
+from txkoji.testing.tables.lookups.values import row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -82,8 +88,8 @@ def list_users(
     inherited_perm: bool = False,
 ) -> Any:
     """Return users."""
-    if perm is not None and call.state.one("permissions", name=perm) is None:
-        raise GenericError(f"No such entry in table permissions: {perm}")
+    if perm is not None:
+        perm = require_permission_row(call.state, perm)["name"]
     rows = [
         user_struct(row)
         for row in call.state.rows("users")
@@ -184,9 +190,7 @@ def enable_user(call: MethodCall, username: Any) -> None:
 def edit_permission(call: MethodCall, permission: Any, description: Any) -> None:
     """Describe a permission."""
     call.require_permission("admin")
-    row = call.state.one("permissions", name=permission)
-    if row is None:
-        raise GenericError(f"No such entry in table permissions: {permission}")
+    row = require_permission_row(call.state, permission)
     call.state.update("permissions", row["id"], description=description)
 
 
@@ -235,11 +239,10 @@ def grant_permission(
     """Grant a permission to a user."""
     granter = call.require_permission("admin")
     user = require_user(call.state, userinfo)
-    row = call.state.one("permissions", name=permission)
-    if row is None:
-        if not create:
-            raise GenericError(f"No such entry in table permissions: {permission}")
-        row = call.state.insert("permissions", {"name": permission, "description": description})
+    if create and row_by_info(call.state, "permissions", permission) is None:
+        check_name(permission)
+        call.state.insert("permissions", {"name": permission, "description": description})
+    row = require_permission_row(call.state, permission)
     grant = {"user_id": user["id"], "permission_id": row["id"]}
     if call.state.active("user_perms", None, **grant):
         raise GenericError(f"user {user['name']} already has permission: {permission}")
@@ -251,9 +254,8 @@ def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     """Revoke a permission from a user."""
     revoker = call.require_permission("admin")
     user = require_user(call.state, userinfo)
-    row = call.state.one("permissions", name=permission)
-    held = call.state.active("user_perms", None, user_id=user["id"]) if row else []
-    grants = [grant for grant in held if row and grant["permission_id"] == row["id"]]
+    row = require_permission_row(call.state, permission)
+    grants = call.state.active("user_perms", None, user_id=user["id"], permission_id=row["id"])
     if not grants:
         raise GenericError(f"user {user['name']} does not have permission: {permission}")
     call.state.revoke("user_perms", grants[0]["id"], revoker["id"])

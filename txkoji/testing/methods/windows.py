@@ -11,13 +11,13 @@ from txkoji.testing.methods.tasks import absolute_priority, make_task
 from txkoji.testing.tables.lookups.targets import require_target
 
 
-@hub_method("winEnabled", python_name="RootExports.winEnabled")
+@hub_method("winEnabled")
 def win_enabled(call: MethodCall) -> bool:
     """Return whether the hub takes Windows builds."""
     return call.hub.win_enabled
 
 
-@hub_method("winBuild", python_name="RootExports.winBuild")
+@hub_method("winBuild")
 def win_build(
     call: MethodCall,
     vm: Any,

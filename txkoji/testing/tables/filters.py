@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from txkoji.testing.tables.lookups.values import seconds_of
+from txkoji.testing.tables.lookups.values import hub_error, seconds_of
 from txkoji.testing.tables.state import HubState, Row
 
 Test = Callable[[Row], bool]
@@ -37,8 +37,15 @@ def select(
 
 
 def equals(column: str) -> Filter:
-    """Ask for rows with the value in a column."""
-    return lambda _, wanted: lambda row: row[column] == wanted
+    """Ask for rows with the value in a column; a database refuses other types for numbers."""
+    is_number = column in ("id", "state") or column.endswith("_id")
+
+    def make(_: HubState, wanted: Any) -> Test:
+        if is_number and isinstance(wanted, (bool, str, list, dict)):
+            raise hub_error(f"invalid input syntax for type integer: {wanted!r}")
+        return lambda row: bool(row[column] == wanted)
+
+    return make
 
 
 def refers(column: str, find: Callable[[HubState, Any], Row | None]) -> Filter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 
 from tests.support import DATA
 from txkoji.exceptions import (
@@ -13,6 +14,7 @@ from txkoji.exceptions import (
     GenericError,
     HubFault,
     ParameterError,
+    PreBuildError,
     UnknownFault,
 )
 from txkoji.testing import FakeHub
@@ -125,12 +127,102 @@ def test_copies_of_tags(hub: FakeHub) -> None:
     assert hub.call("checkTagPackage", "demo-candidate", "hello")
 
 
+NOT_GIVEN = [
+    (("getTag",), "get_tag() missing 1 required positional argument: 'tagInfo'"),
+    (("getTag", *"12345"), "get_tag() takes from 1 to 4 positional arguments but 5 were given"),
+    (("getAllArches", 1), "get_all_arches() takes 0 positional arguments but 1 was given"),
+    (("getPerms", 1), "RootExports.getPerms() takes 1 positional argument but 2 were given"),
+    (("groupListBlock", 1), "grplist_block() missing 1 required positional argument: 'grpinfo'"),
+    (("removeSideTag",), "removeSideTag() missing 1 required positional argument: 'sidetag'"),
+    (("host.getID", 1), "HostExports.getID() takes 1 positional argument but 2 were given"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), NOT_GIVEN, ids=[text for _, text in NOT_GIVEN])
+def test_number_of_arguments(hub: FakeHub, call: tuple[Any, ...], text: str) -> None:
+    """Arguments that don't fit are refused by the real name of the function or method."""
+    with pytest.raises(ParameterError) as caught:
+        hub.call(*call)
+    assert caught.value.text == text
+
+
+REFUSED = [
+    (None, ("getBuildTarget", None, False, True), 1000, "No such build target: None"),
+    (None, ("CGInitBuild", "nosuch", {}), 1000, "No such entry in table content_generator: nosuch"),
+    (None, ("evalPolicy", "nosuch", {}), 1000, "no such policy: nosuch"),
+    (None, ("getBuildroot", "nosuch"), 1, "invalid input syntax for type integer: 'nosuch'"),
+    (None, ("getBuildroot", 99, True), 1000, "No such buildroot: 99"),
+    (None, ("getChangelogEntries",), 1000, "either buildID or taskID and filepath"),
+    (None, ("getChangelogEntries", "nosuch"), 1000, "invalid format: nosuch"),
+    (None, ("importArchive", "a", {}, "maven", {}), 1004, "maven-import permission required"),
+    (None, ("importArchive", "a", {}, "x", {}), 1000, "unsupported archive type: x"),
+    (None, ("listUsers", 0, None, None, []), 1019, "Invalid name or id value: []"),
+    ("kojiadmin", ("grantPermission", "bob", None), 1019, "Invalid name or id value: None"),
+    ("kojiadmin", ("revokePermission", "bob", "x"), 1000, "No such entry in table permissions: x"),
+    ("kojiadmin", ("repoExpire", "x"), 1, "invalid input syntax for type integer: 'x'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("user", "call", "code", "text"), REFUSED, ids=[str(r[1]) for r in REFUSED]
+)
+def test_refused(
+    hub: FakeHub, user: str | None, call: tuple[Any, ...], code: int, text: str
+) -> None:
+    """Look-ups of one table are refused alike, whichever method makes them."""
+    hub.add_user("bob")
+    with pytest.raises(HubFault) as caught:
+        hub.call(*call, user=user)
+    assert caught.value.code == code
+    assert caught.value.text.startswith(text)
+
+
+def test_ids_that_are_unknown(hub: FakeHub) -> None:
+    """An id of no build has no RPMs, and nothing names no target."""
+    assert hub.call("listBuildRPMs", 99) == []
+    assert hub.call("getBuildTarget", []) is None
+
+
+def test_build_roots(hub: FakeHub, clock: Clock) -> None:
+    """A build's RPMs know their build roots; the ones of failed tasks can be saved."""
+    hub.add_user("bob")
+    for package in ("good", "failarch"):
+        hub.add_package("demo-candidate", package)
+        source = f"git+https://git.example.test/rpms/{package}.git#r1"
+        hub.call("build", source, "demo", user="bob")
+    clock.pump([0.5] * 80)
+
+    rpms = hub.call("listBuildRPMs", "good-1.0-r1")
+    roots = [hub.call("getBuildroot", rpm["buildroot_id"], True) for rpm in rpms]
+    assert [root["arch"] for root in roots] == [
+        rpm["arch"].replace("src", "noarch") for rpm in rpms
+    ]
+    assert {(root["tag_name"], root["state"]) for root in roots} == {("demo-build", 3)}
+    assert hub.call("listBuildroots", taskID=roots[1]["task_id"]) == [roots[1]]
+    names = set(hub.call("listTaskOutput", roots[1]["task_id"]))
+    logs = ("build", "root", "state", "mock_output", "mock_config", "hw_info", "installed_pkgs")
+    assert names == {
+        *(f"{log}.log" for log in logs),
+        "good-1.0-r1.src.rpm",
+        f"good-1.0-r1.{roots[1]['arch']}.rpm",
+    }
+
+    with pytest.raises(PreBuildError, match=f"^.*Task {roots[1]['task_id']} has not failed"):
+        hub.call("saveFailedTree", roots[1]["id"], user="bob")
+    [failed] = hub.call("listTasks", {"method": "buildArch", "state": [5]})
+    [root] = hub.call("listBuildroots", taskID=failed["id"])
+    with pytest.raises(ActionNotAllowed, match="Only owner of failed task"):
+        hub.call("saveFailedTree", root["id"], user=None)
+    task = hub.call("saveFailedTree", root["id"], user="bob")
+    assert hub.call("getTaskRequest", task) == [root["id"], False]
+
+
 def test_reserved_builds(hub: FakeHub) -> None:
     """Who may use a content generator reserves a build, and gives it back with its token."""
     data = {"name": "cg", "version": "1", "release": "1", "epoch": None}
     hub.add_user("bob")
     hub.call("grantCGAccess", "bob", "site", create=True)
-    with pytest.raises(ActionNotAllowed):
+    with pytest.raises(AuthError, match=r"Content generator access required \(site\)"):
         hub.call("CGInitBuild", "site", data)
     reserved = hub.call("CGInitBuild", "site", data, user="bob")
     assert hub.call("listCGs")["site"]["users"] == ["bob"]

@@ -10,6 +10,7 @@ from txkoji import nvr
 from txkoji.exceptions import ActionNotAllowed, BuildError, BuildrootError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.farm.builder import Builder
+from txkoji.testing.methods.buildroots import insert_buildroot
 from txkoji.testing.methods.builds import (
     add_build_type,
     change_build_state,
@@ -232,6 +233,20 @@ def put_file(builder: Builder, task: Row, name: str, data: bytes) -> str:
     path = f"{task_directory(task['id'])}/{name}"
     builder.hub.files.write(path, data)
     return path.removeprefix("work/")
+
+
+MOCK_LOGS = ("root.log", "state.log", "mock_output.log", "mock_config.log")
+"""The logs of each build root."""
+
+
+def new_build_root(builder: Builder, task: Row, arch: str) -> int:
+    """Make the build root of a task, with its logs; returns its id."""
+    for log in MOCK_LOGS:
+        put_file(builder, task, log, f"{log} of the build root for {arch}\n".encode())
+    options = task["request"][-1]
+    repo_id = options.get("repo_id") if isinstance(options, dict) else None
+    with builder.hub.state.transaction():
+        return insert_buildroot(builder.hub.state, task, arch, repo_id)
 
 
 def move_to_scratch(call: MethodCall, task: Row, number: int, paths: list[str]) -> None:

@@ -9,6 +9,7 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import (
+    MOCK_LOGS,
     arches_of,
     begin_build,
     call_of,
@@ -17,6 +18,7 @@ from txkoji.testing.farm.handlers.common import (
     find_repo,
     is_scm_url,
     move_to_scratch,
+    new_build_root,
     nvr_of,
     parse_source,
     put_file,
@@ -35,6 +37,9 @@ from txkoji.testing.tables.state import Row
 
 SRPM_SHARE = 0.2
 ARCH_SHARE = 0.6
+
+ARCH_LOGS = ("hw_info.log", "installed_pkgs.log")
+"""The logs of a build for an architecture that mock writes at its end."""
 
 
 @handler("build")
@@ -132,9 +137,10 @@ def _import(
     logs = {arch: result["logs"] for arch, result in zip(arches, results, strict=True)}
     with state.transaction():
         change_build_state(state, row, BUILD_STATES["COMPLETE"], completion_ts=call.hub.now())
-        import_rpm(call, row, srpm["srpm"], None)
-        for path in binaries:
-            import_rpm(call, row, path, source)
+        import_rpm(call, row, srpm["srpm"], None, srpm["brootid"])
+        for result in results:
+            for path in result["rpms"]:
+                import_rpm(call, row, path, source, result["brootid"])
         for arch, paths in logs.items():
             for path in paths:
                 name = path.rpartition("/")[2]
@@ -142,7 +148,9 @@ def _import(
         state.announce(lambda: messages.build_imported(state, row, srpm["srpm"], binaries, logs))
 
 
-def import_rpm(call: MethodCall, row: Row, path: str, source: str | None) -> None:
+def import_rpm(
+    call: MethodCall, row: Row, path: str, source: str | None, buildroot_id: int | None = None
+) -> None:
     """Copy an RPM to its build's directory and insert its row.
 
     Args:
@@ -150,6 +158,7 @@ def import_rpm(call: MethodCall, row: Row, path: str, source: str | None) -> Non
         row: the build.
         path: the RPM's path below ``work``.
         source: the file name of its source RPM; None for a source RPM.
+        buildroot_id: the build root that it was built in.
     """
     files, state = call.hub.files, call.state
     file = path.rpartition("/")[2]
@@ -169,7 +178,7 @@ def import_rpm(call: MethodCall, row: Row, path: str, source: str | None) -> Non
             "payloadhash": rpms.payload_hash(data),
             "size": len(data),
             "buildtime": tags["BUILDTIME"],
-            "buildroot_id": None,
+            "buildroot_id": buildroot_id,
             "external_repo_id": 0,
             "metadata_only": False,
             "extra": None,
@@ -215,8 +224,10 @@ def _store_srpm(
     )
     builder.hub.files.write(f"{directory}/{file}", data)
     relative = directory.removeprefix("work/")
-    logs = [f"{relative}/build.log"]
-    return {"srpm": f"{relative}/{file}", "logs": logs, "brootid": None}
+    root_id = new_build_root(builder, task, "noarch")
+    names = ("build.log", *MOCK_LOGS)
+    logs = [f"{relative}/{each}" for each in names]
+    return {"srpm": f"{relative}/{file}", "logs": logs, "brootid": root_id}
 
 
 @handler("buildArch")
@@ -226,6 +237,7 @@ async def build_arch(builder: Builder, task: Row) -> dict[str, Any]:
     name, version, release = nvr_of(srpm)
     directory = task_directory(task["id"])
     relative = directory.removeprefix("work/")
+    root_id = new_build_root(builder, task, arch)
     await failures.make_build_root(builder, task, name, arch)
     path = f"{directory}/build.log"
     fails = not failures.compiles(builder, task, name)
@@ -242,9 +254,15 @@ async def build_arch(builder: Builder, task: Row) -> dict[str, Any]:
     file = f"{name}-{version}-{release}.{arch}.rpm"
     data = rpms.make_rpm(name, version, release, arch, buildtime=int(builder.hub.now()))
     builder.hub.files.write(f"{directory}/{file}", data)
-    logs = [f"{relative}/build.log", f"{relative}/root.log"]
-    kept = [srpm] if keep_srpm and builder.hub.keep_srpms else []
-    return {"rpms": [f"{relative}/{file}"], "srpms": kept, "logs": logs, "brootid": None}
+    kept = []
+    if keep_srpm:
+        source = srpm.rpartition("/")[2]
+        builder.hub.files.copy(f"work/{srpm}", f"{directory}/{source}")
+        kept = [f"{relative}/{source}"]
+    for log in ARCH_LOGS:
+        put_file(builder, task, log, f"{log} of {arch}\n".encode())
+    logs = [f"{relative}/{each}" for each in ("build.log", *MOCK_LOGS, *ARCH_LOGS)]
+    return {"rpms": [f"{relative}/{file}"], "srpms": kept, "logs": logs, "brootid": root_id}
 
 
 @handler("chainbuild")

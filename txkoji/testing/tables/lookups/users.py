@@ -45,3 +45,10 @@ def held_permissions(state: HubState, user_id: int) -> set[str]:
     names = {row["id"]: row["name"] for row in state.rows("permissions")}
     grants = state.active("user_perms", None, user_id=user_id)
     return {names[grant["permission_id"]] for grant in grants}
+
+
+def require_permission_row(state: HubState, info: Any) -> Row:
+    """Find a permission by id, name or struct, or refuse."""
+    return must(
+        row_by_info(state, "permissions", info), f"No such entry in table permissions: {info}"
+    )
