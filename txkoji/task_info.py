@@ -176,7 +176,10 @@ class TaskInfo(Munch):
 
     @property
     def tag(self) -> str | None:
-        """The name (or id, as text) of the tag that the task works on, or None."""
+        """The name (or id, as text) of the tag that the task works on, or None.
+
+        A task that works for a target has none.
+        """
         return _name(self._tag_info)
 
     @property
@@ -186,6 +189,8 @@ class TaskInfo(Munch):
 
     @property
     def _tag_info(self) -> Any:
+        if self.target is not None:
+            return None
         return self._first("tag", "tag_id", "tag_info", "build_tag", "root")
 
     @property
@@ -198,13 +203,12 @@ class TaskInfo(Munch):
 
     @property
     def arch(self) -> str | None:
-        """The architecture that the task works for, such as that of a ``buildArch``.
+        """The architecture that the task was asked for, as a ``buildArch`` is, else None.
 
-        For a task without an architecture it is the hub's column: ``noarch``, or which hosts may
-        take the task. None if the struct lacks the column.
+        ``task["arch"]`` is the hub's column: which hosts may take the task.
         """
         asked = self._first("arch")
-        return asked if isinstance(asked, str) else self.get("arch")
+        return asked if isinstance(asked, str) else None
 
     @property
     def arches(self) -> list[str]:

@@ -108,13 +108,20 @@ async def test_task(bench: Workbench) -> None:
     )
     ended = await bench.build(step, koji_task_id=task_id)
     assert ended.result == "success", ended.logs
+    mock = ("hw_info", "installed_pkgs", "mock_config", "mock_output", "state")
     assert set(files_in(work(bench, "task"))) == {
         "build.x86_64.log",
         "hello-1.0-main.x86_64.rpm",
         "root.x86_64.log",
+        *(f"{name}.x86_64.log" for name in mock),
     }
     step = steps.KojiDownloadTask(
-        bench.profile, task_id=task_id, all=True, dirpertask=True, filter="log$", skip="root"
+        bench.profile,
+        task_id=task_id,
+        all=True,
+        dirpertask=True,
+        filter="log$",
+        skip="root|_|state",
     )
     ended = await bench.build(step)
     assert ended.result == "success", ended.logs
