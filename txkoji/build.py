@@ -10,6 +10,7 @@ from txkoji import estimates, paths
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
 from txkoji._times import moment
+from txkoji._values import integer
 from txkoji.task import Task
 
 __all__ = ["Build"]
@@ -53,7 +54,7 @@ class Build(RichObject):
     @property
     def _id(self) -> int:
         # listBuilds gives `build_id` alone.
-        return int(self.get("build_id") or self["id"])
+        return integer(self.get("build_id")) or int(self["id"])
 
     @property
     def url(self) -> str:
@@ -88,10 +89,10 @@ class Build(RichObject):
 
         Builds of content generators may have it in ``extra.container_koji_task_id`` only.
         """
-        own = self.get("task_id")
+        own = integer(self.get("task_id"))
         if own is None:
-            own = _struct(self.get("extra")).get("container_koji_task_id")
-        return None if own is None else int(own)
+            own = integer(_struct(self.get("extra")).get("container_koji_task_id"))
+        return own
 
     @property
     def gitbuildhash(self) -> str | None:

@@ -14,6 +14,7 @@ from munch import Munch
 
 from txkoji import nvr, task_states
 from txkoji._times import moment
+from txkoji._values import integer, text
 
 __all__ = ["TaskInfo"]
 
@@ -199,7 +200,7 @@ class TaskInfo(Munch):
         value = self._first(*_BUILDS)
         if isinstance(value, dict):
             value = value.get("build_id", value.get("id"))
-        return value if isinstance(value, int) else None
+        return integer(value)
 
     @property
     def arch(self) -> str | None:
@@ -226,7 +227,7 @@ class TaskInfo(Munch):
         """
         build = self._first(*_BUILDS)
         if isinstance(build, dict):
-            return build.get("package_name") or build.get("name")
+            return text(build.get("package_name")) or text(build.get("name"))
         source = self._first(*_SOURCES, "name", "spec_url")
         task_info = self._first("task_info")
         if isinstance(task_info, list) and task_info:

@@ -16,6 +16,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred, succeed
 
 from tests.support import until
+from tests.support.odd import VALUES
 from txkoji import Call, Connection, build_states, estimates, task_states
 from txkoji._rich_base import make
 from txkoji.build import Build
@@ -177,6 +178,66 @@ def test_times() -> None:
     waiting = Task(id=1, create_ts=10.0, start_ts=None, completion_ts=None)
     assert (waiting.started, waiting.completed, waiting.duration) == (None, None, None)
     assert Task(id=1, start_ts=20.0).duration > datetime.timedelta(days=365)
+
+
+ODD_BUILD = {
+    "id": 5,
+    "build_id": 5,
+    "package_name": "a",
+    "owner_name": "me",
+    "state": 1,
+    "task_id": 5,
+    "source": "git://x/a#1",
+    "creation_ts": 1.0,
+    "creation_time": "2020-01-01 00:00:00",
+    "start_ts": 1.0,
+    "start_time": "2020-01-01",
+    "completion_ts": 5.0,
+    "completion_time": "x",
+    "extra": {"source": {"original_url": "git://x/a#1"}, "container_koji_task_id": "7"},
+}
+
+ODD_TASK = {
+    "id": 5,
+    "parent": 4,
+    "state": 2,
+    "method": "build",
+    "host_id": 1,
+    "channel_id": 1,
+    "create_ts": 1.0,
+    "start_ts": 1.0,
+    "completion_ts": 5.0,
+    "create_time": "2020-01-01",
+    "start_time": "2020-01-01",
+    "completion_time": "2020-01-01",
+    "arch": "noarch",
+    "label": "",
+    "request": ["git://x/a#1", "demo", {"scratch": True, "arch_override": "x86_64"}],
+}
+
+
+@pytest.mark.parametrize(("kind", "struct"), [(Build, ODD_BUILD), (Task, ODD_TASK)])
+def test_properties_of_odd_structs(kind: Any, struct: dict[str, Any]) -> None:
+    """Whatever a hub says in one column, each property has a value or is None."""
+
+    class Hub:
+        weburl = "https://koji.example.com/koji"
+
+    names = [name for name in dir(kind) if isinstance(getattr(kind, name), property)]
+    places: list[tuple[Any, ...]] = [(key,) for key in struct if key not in ("id", "state")]
+    places += [("extra", key) for key in struct.get("extra", {})]
+    places += [("request", number) for number in range(len(struct.get("request", ())))]
+    for *path, last in places:
+        for value in VALUES:
+            odd = copy.deepcopy(struct)
+            inner: Any = odd
+            for key in path:
+                inner = inner[key]
+            inner[last] = value
+            found = make(kind, odd, Hub)  # type: ignore[arg-type]
+            read = {name: getattr(found, name) for name in names}
+            assert isinstance(read.get("task_id", 0), (int, type(None)))
+            assert isinstance(read.get("package"), (str, type(None)))
 
 
 def test_states() -> None:

@@ -7,7 +7,6 @@ truncates its logs, or removes them.
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 
 from txkoji.exceptions import GenericError, NotXMLRPC
@@ -67,6 +66,6 @@ async def _read(client: HubClient, task_id: int, name: str, offset: int, size: i
         # The builder may have uploaded it meanwhile.
         text = await client.call("downloadTaskOutput", task_id, name, **arguments)
     try:
-        return base64.b64decode(text)
-    except (TypeError, binascii.Error) as error:
+        return base64.b64decode(text)[:size]
+    except (TypeError, ValueError) as error:
         raise NotXMLRPC(f"{client.url} sent a part of {name} that is not base64") from error

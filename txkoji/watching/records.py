@@ -137,10 +137,7 @@ def has_started(record: TaskRecord) -> bool:
 
 def _timestamp(text: Any) -> float | None:
     """Return the seconds since the epoch of a time that a hub writes as text."""
-    try:
-        read = moment(None, text)
-    except (AttributeError, OverflowError, TypeError, ValueError):
-        return None
+    read = moment(None, text)
     return None if read is None else read.timestamp()
 
 

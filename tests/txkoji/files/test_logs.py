@@ -9,7 +9,7 @@ import pytest
 import pytest_twisted
 
 from txkoji import Connection
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import GenericError, NotXMLRPC
 from txkoji.files.logs import LogPiece
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.output import task_directory
@@ -102,6 +102,21 @@ async def test_offset_alone(koji: Connection, hub: FakeHub) -> None:
     hub.files.remove(PATH)
     piece = await koji.read_log(TASK, "build.log", 8)
     assert piece == LogPiece(b"", 0, restarted=True)
+
+
+@pytest.mark.parametrize("answer", ["ä", "abc", None, 7, [], {}])
+@pytest_twisted.ensureDeferred
+async def test_part_that_is_not_base64(koji: Connection, hub: FakeHub, answer: Any) -> None:
+    """What is no part of a log is said; more than was asked for is cut."""
+
+    def odd(name: str, _: list[Any], run: Any) -> Any:
+        return answer if name == "downloadTaskOutput" else run()
+
+    hub.answer = odd
+    with pytest.raises(NotXMLRPC, match="a part of build.log that is not base64"):
+        await koji.read_log(TASK, "build.log")
+    answer = "YWJjZGVm"
+    assert (await koji.read_log(TASK, "build.log", max_bytes=3)).data == b"abc"
 
 
 @pytest_twisted.ensureDeferred
