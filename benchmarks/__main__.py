@@ -8,7 +8,17 @@ import os
 import platform
 import sys
 
-BENCHMARKS = ("decoding", "calls", "files", "waiting", "watching", "bus", "changes", "mass")
+BENCHMARKS = (
+    "decoding",
+    "calls",
+    "connections",
+    "files",
+    "waiting",
+    "watching",
+    "bus",
+    "changes",
+    "mass",
+)
 
 
 def main() -> int:
