@@ -204,10 +204,12 @@ class Submitter:
             is_marked = TASK_METHODS[call.method].marker is not None
             candidates = await self._candidates(call, submission)
             if candidates and self.recorded is not None and not is_marked:
-                others = await self.recorded(candidates, submission.submitted - CLOCKS_DIFFER)
-                candidates = [each for each in candidates if each not in others]
-            for task_id in candidates:
+                since = submission.submitted - CLOCKS_DIFFER
+                others = await self.recorded(list(candidates), since)
+                candidates = {each: candidates[each] for each in candidates if each not in others}
+            for task_id, created in candidates.items():
                 is_new = is_marked or task_id > submission.newest_task
+                self._drop_claim_before(task_id, created)
                 if self._claim(task_id, submission, is_new=is_new):
                     if not is_marked:
                         self._uncertain.add(task_id)
@@ -248,8 +250,17 @@ class Submitter:
             del self._owners[next(iter(self._owners))]
         return owner == submission.marker
 
-    async def _candidates(self, call: Call, submission: Submission) -> list[int]:
-        """Return the tasks that may be a submission's, the most likely one first."""
+    def _drop_claim_before(self, task_id: int, created: float | None) -> None:
+        """Forget a claim that is older than the task: a restored hub uses the id again."""
+        _, since = self._owners.get(task_id, ("", 0.0))
+        if created is not None and since < created - CLOCKS_DIFFER:
+            self._owners.pop(task_id, None)
+
+    async def _candidates(self, call: Call, submission: Submission) -> dict[int, float | None]:
+        """Return the tasks that may be a submission's, the most likely one first.
+
+        Each comes with when it was made, in seconds since the epoch by the hub's clock.
+        """
         entry = TASK_METHODS[call.method]
         arguments = arguments_of(with_marker(call, submission.marker))
         wanted: dict[str, Any] = {
@@ -259,7 +270,7 @@ class Submitter:
         if call.method == "resubmitTask":
             original = await self._client.call("getTaskInfo", arguments["taskID"], request=True)
             if original is None:
-                return []
+                return {}
             original = a_struct(original, "getTaskInfo", "method", "request")
             wanted["method"] = original["method"]
             arguments = {**arguments, "request": original["request"]}
@@ -280,6 +291,7 @@ class Submitter:
             marked = entry.marker is not None
             wanted["createdAfter"] = submission.submitted - (DAY if marked else CLOCKS_DIFFER)
         found: list[tuple[int, int]] = []
+        created: dict[int, float | None] = {}
         offset = 0
         while True:
             page = {"order": "-id", "limit": PAGE, "offset": offset}
@@ -289,8 +301,9 @@ class Submitter:
                 more = surplus(call.method, arguments, task, others)
                 if more is not None and task["id"] > oldest:
                     found.append((more, int(task["id"])))
+                    created[int(task["id"])] = _created(task)
             if len(tasks) < PAGE or tasks[-1]["id"] <= oldest:
-                return [task_id for _, task_id in sorted(found)]
+                return {task_id: created[task_id] for _, task_id in sorted(found)}
             offset += PAGE
 
     async def _was_restored(self, submission: Submission) -> bool:

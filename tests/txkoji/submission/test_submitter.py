@@ -397,6 +397,21 @@ async def test_restored_hub_without_the_task(koji: Connection, hub: FakeHub) -> 
 
 
 @pytest_twisted.ensureDeferred
+async def test_id_that_a_restored_hub_uses_again(koji: Connection, hub: FakeHub) -> None:
+    """An unmarked task is found under an id that another task had before the restore."""
+    first = await koji.submit("newRepo", "demo-build")
+    owners = koji.submissions._owners
+    owners[first] = owners[first][0], owners[first][1] - 3600
+    later = await koji.submit("newRepo", "demo-candidate")
+    begun = await koji.new_submission("newRepo", "demo-build")
+    assert begun.newest_task == later
+    hub.state.rewind("task", first - 1)
+    again = await koji.newRepo("demo-build")
+    assert again == first
+    assert await koji.find_submitted(begun, "newRepo", "demo-build") == first
+
+
+@pytest_twisted.ensureDeferred
 async def test_control_character_in_the_newest_task(koji: Connection, hub: FakeHub) -> None:
     """Another user's task whose result holds a control character is in nobody's way."""
     other = hub.call("build", f"{SOURCE}other", "demo", {"scratch": True})
