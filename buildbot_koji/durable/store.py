@@ -10,6 +10,7 @@ import re
 import zlib
 from typing import Any
 
+import sqlalchemy
 from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.database_values import MAX_VALUE
@@ -103,7 +104,7 @@ class MasterState:
         table = self._master.db.model.object_state
         row = (table.c.objectid == await self._object()) & (table.c.name == key)
 
-        def delete(connection: Any) -> None:
+        def delete(connection: sqlalchemy.Connection) -> None:
             """Delete the row, in a thread."""
             connection.execute(table.delete().where(row))
 

@@ -90,7 +90,7 @@ async def recorded_tasks(master: Any, task_ids: Collection[int], since: float) -
         .where(builds.complete_at.is_(None) | (builds.complete_at >= int(since)))
     )
 
-    def read(connection: Any) -> list[bytes]:
+    def read(connection: sqlalchemy.Connection) -> list[bytes]:
         """Read the rows, in a thread."""
         return [bytes(row.value) for row in connection.execute(query)]
 
