@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from buildbot.process import results
 from buildbot.util.twisted import async_to_deferred
@@ -16,25 +16,17 @@ from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.arguments.plugins import DeclaredStep
-from buildbot_koji.database_values import (
-    MAX_VALUE,
-    clean_text,
-    encoded_size,
-    fit_property,
-    fit_text,
-)
+from buildbot_koji.database_values import clean_text
 from buildbot_koji.durable.claims import ClaimLost, has_request
-from buildbot_koji.durable.database import is_database_unreachable, until_stored
+from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
-from buildbot_koji.durable.store import SOURCE as STORED_BY
-from buildbot_koji.durable.store import BuildData, data_name
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, unreachable
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.properties import REASON, SOURCE
-from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
+from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending
+from buildbot_koji.steps.framework.storing_step import StoringStep
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing
 
@@ -58,11 +50,8 @@ SUMMARY_LENGTH = 400
 
 NO_ANSWER = "the hub does not answer: "
 
-LINK_SIZE = 1000
-"""Bytes of the text or the address of a link, or of the title of a log."""
 
-
-class KojiStep(DeclaredStep):
+class KojiStep(StoringStep):
     """Works with a Koji hub. The base class of all steps.
 
     A subclass declares its arguments and implements :meth:`work`.
@@ -96,19 +85,12 @@ class KojiStep(DeclaredStep):
     # The following steps need this one's result.
     haltOnFailure = True
 
-    timing: ClassVar[StepTiming] = StepTiming()
-    """The pauses and limits that users don't set."""
-
-    master: Any
-    build: Any
-
     _log = Logger()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.early_end = EarlyEnd(self.timing)
         self._text = ""
-        self._properties_set: set[str] = set()
         self.began = 0.0
         self._claim_checked_at = float("-inf")
         self.unreachable = ""
@@ -119,7 +101,6 @@ class KojiStep(DeclaredStep):
         self.hub: Hub | None = None
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
-        self._links_size = 0
 
     async def work(self, hub: Hub) -> int:
         """Do the step's work. A subclass implements it.
@@ -242,28 +223,6 @@ class KojiStep(DeclaredStep):
         text = self._text or results.statusToString(self.results)
         # Buildbot itself puts "failed" or "build successful" before the build's summary.
         return {"step": text, "build": text.removeprefix("failed: ")}
-
-    # What comes from a hub, as the master's database takes it
-
-    def setProperty(
-        self, propname: str, value: Any, source: str = "Step", runtime: bool | None = None
-    ) -> None:
-        """Set a property; a value that is too large for the database is cut."""
-        self._properties_set.add(propname)
-        super().setProperty(propname, fit_property(value), source, runtime)
-
-    @async_to_deferred
-    async def addURL(self, name: str, url: str) -> None:
-        """Add a link, unless the step has as many as the database takes."""
-        link = {"name": fit_text(name, LINK_SIZE), "url": fit_text(url, LINK_SIZE)}
-        self._links_size += encoded_size(link) + len(", ")
-        if self._links_size <= MAX_VALUE:
-            add = super().addURL
-            await self.until_stored(lambda: add(**link))
-
-    def addLog(self, name: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Add a log."""
-        return super().addLog(fit_text(name, LINK_SIZE), *args, **kwargs)
 
     # For subclasses
 
@@ -395,30 +354,11 @@ class KojiStep(DeclaredStep):
             since = self._login_fails_since = self._login_fails_since or now
         return bool(now - since >= self.hub_patience)
 
-    async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write to the master's database, and retry while it is unreachable."""
-        policy = self.timing.database_retry
-        return await until_stored(write, self.master.reactor, policy, str(self.name))
-
-    async def store_attempt(self, value: bytes) -> None:
-        """Store what the next attempt of the same build request must know."""
-        name = data_name(str(self.name))
-        await self.until_stored(lambda: self._build_data.put(self.build.buildid, name, value))
-
-    async def find_earlier_attempt(self) -> bytes | None:
-        """Return what the newest earlier attempt of the same build request stored, or None."""
-        find, name = self._build_data.find_earlier, data_name(str(self.name))
-        return await self.until_stored(lambda: find(self.build.buildid, name))
-
-    @property
-    def _build_data(self) -> BuildData:
-        return BuildData(self.master, STORED_BY)
-
     # The run
 
     async def _run(self) -> int:
         result = await self._work_to_end()
-        if result in FAILED and REASON not in self._properties_set:
+        if result in FAILED and REASON not in self.properties_set:
             self.setProperty(REASON, self.getResultSummary()["build"], SOURCE)
         return result
 
