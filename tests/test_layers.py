@@ -103,7 +103,7 @@ def test_public_names_exist(module: str) -> None:
 
 
 def test_no_class_name_twice() -> None:
-    """Two classes never share a name: what is said of one is said of no other."""
+    """Two classes never share a name."""
     places: dict[str, list[str]] = defaultdict(list)
     for package in PACKAGES:
         for path, tree in sources(package):

@@ -1,4 +1,4 @@
-"""A real Buildbot master in the tests' own process, on a clock that can be put forward."""
+"""A real Buildbot master in the tests' own process, on a clock that can be advanced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EMPTY: list[bytes] = []
 
 
 class ForwardReactor:
-    """The reactor, whose time may be ahead of the real one."""
+    """The reactor, with a clock that may be ahead of the real one."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -181,7 +181,7 @@ class Master:
         return found
 
     async def until_scheduled(self, changes: list[int]) -> None:
-        """Wait until builds were asked for of so many changes; they must be these, by their ids."""
+        """Wait until builds were requested for so many changes; check their ids."""
 
         async def enough() -> bool:
             return len(await self.scheduled()) >= len(changes)
@@ -190,7 +190,7 @@ class Master:
         assert await self.scheduled() == changes
 
     async def scheduled(self) -> list[int]:
-        """Return the changes that builds were asked for, by their ids."""
+        """Return the changes that builds were requested for, by id."""
         found = []
         for each in await self.master.data.get(("buildsets",)):
             for stamp in each["sourcestamps"]:
@@ -222,7 +222,7 @@ class Site:
         return self.master
 
     async def polled(self, name: str | None = None) -> None:
-        """Let a source poll once more, and wait for it."""
+        """Let a source poll again, and wait for it."""
         sources = self.master.master.change_svc.namedServices
         run = sources[name or self.master.sources[0].name]._running
         before = run.polls
@@ -254,6 +254,6 @@ class Site:
 
 
 def koji(**options: Any) -> Any:
-    """Return a change source that polls only when it is told to."""
+    """Return a change source that polls only on request."""
     given = {"profile": "fake", "tags": ["demo-candidate"], "poll_interval": 600}
     return changes.KojiChangeSource(**{**given, "stale_after": 9000, **options})

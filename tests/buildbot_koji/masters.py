@@ -220,7 +220,7 @@ class MasterProcess:
         raise AssertionError(f"{path} never came whole")
 
     async def control(self, path: str, method: str, **parameters: Any) -> Any:
-        """Press a button; returns what the master says, None where that did not come whole."""
+        """Press a button; returns the master's answer, None if it was cut off."""
         request = {"id": 1, "jsonrpc": "2.0", "method": method, "params": parameters}
         body = json.dumps(request).encode()
         try:

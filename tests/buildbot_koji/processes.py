@@ -1,4 +1,4 @@
-"""What stands around a master, in processes of their own: a hub, a worker, a slow line."""
+"""What surrounds a master, in processes of their own: a hub, a worker, a slow line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HubProcess:
         return (self.directory / "koji.conf").read_text(encoding="utf-8")
 
     async def start(self) -> None:
-        """Start it, with what it knew before; returns when it answers."""
+        """Start it with its stored state; returns when it answers."""
         self._spawn()
         assert self._process is not None
         assert self._process.stdout is not None
@@ -86,7 +86,7 @@ class WorkerProcess:
         await deferToThread(subprocess.run, command, check=True, capture_output=True)
 
     async def start(self) -> None:
-        """Start it; it connects by and by."""
+        """Start it; it connects later."""
         self._spawn()
 
     def _spawn(self) -> None:
@@ -131,7 +131,7 @@ class _SlowToClient(portforward.ProxyServer):
 
 
 class SlowLine(portforward.ProxyFactory):
-    """A long line to a hub: every byte is late, so that a kill finds many calls under way.
+    """A slow line to a hub: every byte is delayed, so that a kill hits many calls in flight.
 
     Args:
         port: the hub's port.

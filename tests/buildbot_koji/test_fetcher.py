@@ -92,7 +92,7 @@ async def test_part_of_a_longer_file(fetch: Fetch, hub: FakeHub, tmp_path: Path)
 
 @pytest_twisted.ensureDeferred
 async def test_part_that_is_a_link(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
-    """A part that is a symbolic link is removed: what it points at stays as it is."""
+    """A part that is a symbolic link is removed; its target is untouched."""
     precious = tmp_path / "precious"
     precious.write_bytes(b"mine")
     directory = tmp_path / "d"

@@ -212,7 +212,7 @@ async def test_task_is_canceled_in_koji(hub: FakeHub, master: MasterProcess) -> 
 
 @pytest_twisted.ensureDeferred
 async def test_time_limits(hub: FakeHub, master: MasterProcess) -> None:
-    """A task over its time limit, or in the queue for too long, is canceled, and it is said."""
+    """A task over its time limit, or in the queue for too long, is canceled, with the reason."""
     hub.builder.seconds = 60
     build = await master.ended(await master.force("short"))
     [task] = build_tasks(hub)
@@ -272,7 +272,7 @@ def build_tasks_of(hub: FakeHub) -> list[Any]:
 
 @pytest_twisted.ensureDeferred
 async def test_session_runs_out_between_builds(hub: FakeHub, master: MasterProcess) -> None:
-    """A master that runs for longer than a session lasts goes on submitting."""
+    """A master that outlives its session keeps submitting."""
     for name, lose in (("hello", hub.sessions.expire_all), ("world", hub.sessions.forget_all)):
         build = await master.ended(await master.force("scratch", package=name))
         assert build["results"] == SUCCESS

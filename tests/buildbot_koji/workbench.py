@@ -257,7 +257,7 @@ class Workbench:
         await self.running().stopBuild("enough")
 
     def lose_worker(self) -> None:
-        """Let the build that runs lose its worker: it is built anew, as after a restart."""
+        """Let the running build lose its worker: it is built again, as after a restart."""
         self.running().lostRemote()
 
     async def ended(self, request: int) -> Ended:

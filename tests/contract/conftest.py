@@ -218,7 +218,7 @@ async def tested_hub(
 
 @pytest_twisted.async_yield_fixture
 async def subject(tested_hub: Subject) -> AsyncIterator[Subject]:
-    """The hub, over a connection of the test's own, with nobody logged in."""
+    """The hub, over the test's own connection, not logged in."""
     mine = tested_hub.again()
     yield mine
     await mine.koji.close()

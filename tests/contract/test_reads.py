@@ -148,7 +148,7 @@ async def test_long_multicall(koji: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_multicall_in_a_multicall(koji: Connection) -> None:
-    """A multicall inside a multicall is one call: carried out or refused, the others go on."""
+    """A multicall inside a multicall is one call: even if refused, the others are carried out."""
     multicall = koji.MultiCall()
     multicall.multiCall([{"methodName": "echo", "params": [0]}])
     multicall.echo(1)

@@ -153,7 +153,7 @@ async def test_unknown_target(writer: Subject) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_result_of_an_unfinished_task(writer: Subject) -> None:
-    """A task that goes on has no result yet: a fault that says so."""
+    """A running task has no result yet: a fault says so."""
     task_id = await writer.build()
     with pytest.raises(GenericError, match=f"Task {task_id} is not finished"):
         await writer.koji.getTaskResult(task_id)

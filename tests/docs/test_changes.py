@@ -108,7 +108,7 @@ async def test_dependants(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_pause(site: Site) -> None:
-    """The button pauses the source, and lets it go on."""
+    """The button pauses the source, and resumes it."""
     master = await run(site, "pause", koji(name="koji"))
     [builder] = await master.master.data.get(("builders",))
 

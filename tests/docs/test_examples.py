@@ -27,7 +27,7 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 
 @pytest_twisted.async_fixture
 async def hub(hub: FakeHub, empty_home: Path) -> FakeHub:
-    """Give a hub that the profile ``koji`` names, with a build and a task that goes on."""
+    """Give a hub that the profile ``koji`` names, with a build and a running task."""
     text = hub.profile_text("koji").replace("noauth", "password")
     (empty_home / ".koji").mkdir()
     (empty_home / ".koji" / "config").write_text(

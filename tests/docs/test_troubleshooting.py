@@ -106,7 +106,7 @@ def test_each_message_is_explained() -> None:
 
 
 def test_each_explained_message_exists() -> None:
-    """Nothing on the page is said otherwise today. The hub's own words are the embedded hub's."""
+    """Every message on the page exists in the code; the hub's own are the embedded hub's."""
     known = {text for _, node in nodes() if len(text := text_of(node)) > 10}
     stale = [each for each in explanations() if not any(matches(each, text) for text in known)]
     assert stale == []

@@ -35,7 +35,7 @@ FILES = ("*.log", "*.log.*", "output", "state.sqlite*")
 
 
 class SecretNet:
-    """Hears what is said, and knows what may not be said.
+    """Searches everything that is said for secrets.
 
     Attributes:
         keys: session keys.
@@ -84,7 +84,7 @@ class SecretNet:
 
     @contextmanager
     def spread(self) -> Iterator[None]:
-        """Learn all secrets, and hear all that is said, inside."""
+        """Learn all secrets and observe all output inside."""
         with pytest.MonkeyPatch.context() as patch:
             for kind in (Profile, Broker):
                 _after(patch, kind, "__init__", self._credentials)

@@ -191,7 +191,7 @@ def refused(_agent: Any, *_args: Any) -> Any:
 
 @pytest.mark.parametrize(("first", "seconds"), [(5.0, 5), (None, 120)])
 def test_hub_that_never_answered(first: float | None, seconds: int) -> None:
-    """A hub that takes no connection is given up soon if it never answered, unless told not to."""
+    """A hub that takes no connection and never answered is given up soon, unless disabled."""
     clock = Clock()
     agent = mock.Mock(request=mock.Mock(side_effect=refused))
     profile = Profile(name="gone", server="http://hub.test/kojihub")
@@ -240,7 +240,7 @@ async def test_connection_of_one_call_is_not_kept(
 
 
 class Canned(Protocol):
-    """Answers whatever comes with fixed bytes, and closes unless told not to."""
+    """Answers everything with fixed bytes, and closes by default."""
 
     answer = b""
     close = True

@@ -103,7 +103,7 @@ def test_any_value(value: object) -> None:
 
 @given(st.text(alphabet="ab1:-.@,/"))
 def test_any_text(text: str) -> None:
-    """What is recognized reads the same once more."""
+    """Parsing the text of a parsed name gives the same name."""
     found = parse(text)
     assert found is None or parse(str(found)) == NVR(found.name, found.version, found.release)
     rpm = parse_rpm(text)

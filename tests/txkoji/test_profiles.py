@@ -79,7 +79,7 @@ def test_defaults(system: Path, user: Path) -> None:
 
 
 def test_certificates_in_their_usual_place(system: Path, user: Path) -> None:
-    """``~/.koji/client.crt`` and ``serverca.crt`` are used where they are and nothing is said."""
+    """``~/.koji/client.crt`` and ``serverca.crt`` are used by default if they exist."""
     write(system / "koji.conf", "[k]\nserver = https://k\n[none]\nserver = https://k\ncert =\n")
     write(user / "client.crt", "x")
     write(user / "serverca.crt", "x")
@@ -194,7 +194,7 @@ def test_impossible_values(system: Path, user: Path, line: str, words: str) -> N
 def test_home_of_nobody(
     system: Path, user: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The home of an unknown user stays as it is; a home that can't be read is an empty one."""
+    """An unknown user's ``~`` is kept; an unreadable home counts as empty."""
     path = write(tmp_path / "k.conf", "[k]\nserver = http://k\ncert = ~nosuch/a\n")
     assert profiles.load("k", config=path, system=system).cert == "~nosuch/a"
     # Any error but "there is none" will do: root may read everything.

@@ -170,7 +170,7 @@ def test_tag_task() -> None:
 
 
 def test_times() -> None:
-    """Times are aware datetimes in UTC; a duration goes on until the end."""
+    """Times are aware datetimes in UTC; a duration grows until the end."""
     done = Task(id=1, create_ts=10.0, start_ts=20.0, completion_ts=80.5, state=2)
     assert done.created == datetime.datetime(1970, 1, 1, 0, 0, 10, tzinfo=UTC)
     assert done.duration == datetime.timedelta(seconds=60.5)

@@ -23,7 +23,7 @@ GOOD: dict[str, Any] = {
 
 
 def mistakes(**options: Any) -> list[str]:
-    """Return what a configuration with this step is told."""
+    """Return what checkconfig says of a configuration with this step."""
     with capture_config_errors() as errors:
         steps.KojiBuild(**{**GOOD, **options})
     return list(errors.errors)
@@ -99,7 +99,7 @@ def factory():
 
 
 def test_checkconfig_names_file_and_line(at_home: Path) -> None:
-    """Each mistake is one line with its place and what was meant, said once; no traceback."""
+    """Each mistake is reported once, in one line with its place and a suggestion; no traceback."""
     path = at_home / "master.cfg"
     path.write_text(MISTAKES, encoding="utf-8")
     (at_home / "shared.py").write_text(SHARED, encoding="utf-8")
@@ -144,7 +144,7 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
     ],
 )
 def test_good_arguments(options: dict[str, Any]) -> None:
-    """Every option of Koji's build is taken, as it is or as a renderable."""
+    """Every option of Koji's build is accepted, plain or as a renderable."""
     assert mistakes(**options) == []
 
 
@@ -197,13 +197,13 @@ def test_unknown_argument() -> None:
 
 
 def test_renderables_inside_of_values() -> None:
-    """A renderable counts wherever it stands in a value."""
+    """A renderable is recognized anywhere in a value."""
     assert checks.is_renderable(["a", {"b": (util.Property("c"),)}])
     assert not checks.is_renderable(["a", {"b": ("c",)}])
 
 
 def reporter_mistakes(**options: Any) -> list[str]:
-    """Return what a configuration with this reporter is told."""
+    """Return what checkconfig says of a configuration with this reporter."""
     good: dict[str, Any] = {"profile": "koji", "on_success": {"tag": "f44"}}
     with capture_config_errors() as errors:
         reporters.KojiTagReporter(**{**good, **options})
@@ -221,12 +221,12 @@ def reporter_mistakes(**options: Any) -> list[str]:
     ],
 )
 def test_good_reporters(options: dict[str, Any]) -> None:
-    """What the reporter's documentation shows is taken."""
+    """The examples of the reporter's documentation are accepted."""
     assert reporter_mistakes(**options) == []
 
 
 def test_reporter_without_names() -> None:
-    """An argument that is given by its place is a mistake in one line."""
+    """A positional argument is a mistake in one line."""
     with capture_config_errors() as errors:
         reporters.KojiTagReporter("koji", profile="koji", on_success={"tag": "f44"})
     assert list(errors.errors) == ["KojiTagReporter: give all arguments by their names"]

@@ -1,4 +1,4 @@
-"""What follows from a declaration, for each kind of plugin; and what all of ours refuse."""
+"""What is derived from a declaration, for each kind of plugin; and what all of ours refuse."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Filter(DeclaredObject, ChangeFilter):
 
 
 def mistakes(plugin: Any, *args: Any, **arguments: Any) -> list[str]:
-    """Return what a configuration with this plugin is told."""
+    """Return what checkconfig says of a configuration with this plugin."""
     with capture_config_errors() as errors:
         plugin(*args, **arguments)
     return list(errors.errors)
@@ -95,7 +95,7 @@ def test_step(arguments: dict[str, Any], expected: list[str]) -> None:
 
 
 def test_step_has_its_arguments() -> None:
-    """A step has its arguments for attributes, Buildbot renders them, and calls take options."""
+    """A step has its arguments as attributes, Buildbot renders them, and calls get the options."""
     step = Step("a", either=7, name="mine")
     assert (step.first, step.either, step.right, step.name) == ("a", 7, None, "mine")
     assert step.hub_options() == {"hub_either": 7}
@@ -113,7 +113,7 @@ def test_step_has_its_arguments() -> None:
 
 
 def test_names_that_clash() -> None:
-    """An argument can't take the name of something of Buildbot's, nor refer to nothing."""
+    """An argument can't have the name of a Buildbot attribute, nor refer to an undeclared one."""
     with pytest.raises(TypeError, match="its parents have another 'run'"):
         type("Bad", (DeclaredStep,), {"run": argument(checks.text, "x")})
     with pytest.raises(TypeError, match=r"Bad\.a names b, which is not declared"):
@@ -142,7 +142,7 @@ def test_service() -> None:
 
 
 def test_object() -> None:
-    """An object keeps its values, and passes on what is its parent's. Secrets are not shown."""
+    """An object keeps its values, passes its base class's arguments on, and hides secrets."""
     assert mistakes(Filter, word="a", project="b") == []
     assert mistakes(Filter, word=b"secret") == ["Filter: word must be a non-empty string"]
     assert mistakes(Filter, projects="b") == [
@@ -176,7 +176,7 @@ def test_misspelled_arguments(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["profile", "user", "password", "keytab"])
 def test_no_value_of_a_secret_is_shown(name: str) -> None:
-    """What may be secret is in no message, wherever it stands."""
+    """No message shows what may be secret, wherever it is given."""
     given = {"profile": "koji", name: b"hunter2"}
     for line in mistakes(util.KojiHub, **given):
         assert ("hunter2" in line) == (name == "profile")
@@ -198,7 +198,7 @@ GOOD: dict[Any, dict[str, Any]] = {
 
 @pytest.mark.parametrize("plugin", GOOD, ids=lambda plugin: plugin.__name__)
 def test_renderables_that_nobody_renders(plugin: Any) -> None:
-    """An argument that is evaluated without a build can't be a renderable, nor hold one."""
+    """An argument that is evaluated without a build can't be or hold a renderable."""
     assert mistakes(plugin, **GOOD[plugin]) == []
     for name, one in plugin.arguments.items():
         for value in (util.Property("p"), util.Secret("s"), [util.Interpolate("x")]):
@@ -238,7 +238,7 @@ def test_renderables_that_nobody_renders(plugin: Any) -> None:
     ids=["build", "call"],
 )
 def test_values_that_cannot_be_sent(step: Any, words: list[tuple[dict[str, Any], str]]) -> None:
-    """A value that can't travel to a hub is refused, with the name of its argument."""
+    """A value that can't be sent to a hub is refused, with the name of its argument."""
     for given, expected in words:
         [name] = given
         [line] = mistakes(step, **given)
@@ -247,7 +247,7 @@ def test_values_that_cannot_be_sent(step: Any, words: list[tuple[dict[str, Any],
 
 
 def test_values_that_nest_too_deep() -> None:
-    """A value that holds itself is refused, too."""
+    """A value that contains itself is refused too."""
     loop: list[Any] = []
     loop.append(loop)
     assert mistakes(steps.KojiCall, "koji", method="getTag", args=loop) == [

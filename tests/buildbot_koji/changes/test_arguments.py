@@ -82,13 +82,13 @@ def test_bad_arguments(options: dict[str, Any], words: str) -> None:
 
 
 def test_options() -> None:
-    """What the source takes is what its listener is given."""
+    """The listener gets every argument of the source."""
     given = {each.name for each in dataclasses.fields(SourceOptions)} - {"hub_name"}
     assert given | {"name"} == changes.KojiChangeSource.arguments.keys()
 
 
 def test_name() -> None:
-    """A source has a name of its own, made of its profile's where none is given."""
+    """A source without a name is named after its profile."""
     assert changes.KojiChangeSource(**GOOD).name == "KojiChangeSource-koji"
     assert changes.KojiChangeSource(**GOOD, name="other").name == "other"
     hub = util.KojiHub("koji", principal="ci@EXAMPLE.TEST", keytab=util.Secret("keytab"))
@@ -151,18 +151,18 @@ TASK = change(event="task-failed", task_method="build", scratch=True, target="f4
     ],
 )
 def test_filter(options: dict[str, Any], tagged: bool, task: bool) -> None:
-    """A filter lets through what fits all of its words, Koji's and Buildbot's."""
+    """A filter passes changes that match all its arguments, Koji's and Buildbot's."""
     found = util.KojiChangeFilter(**options)
     assert (found.filter_change(TAGGED), found.filter_change(TASK)) == (tagged, task)
 
 
 def test_filter_of_other_changes() -> None:
-    """A change of anything else than a hub's events does not come through, nor one about health."""
+    """Only changes of a hub's events pass: no others, and no reports of health."""
     assert not util.KojiChangeFilter().filter_change(change(health="stale"))
 
 
 def test_filters_are_compared() -> None:
-    """Buildbot can tell whether a filter is another after a reconfiguration."""
+    """Buildbot detects whether a reconfiguration changed a filter."""
     assert util.KojiChangeFilter(tags=["a"]) == util.KojiChangeFilter(tags=["a"])
     assert util.KojiChangeFilter(tags=["a"]) != util.KojiChangeFilter(tags=["b"])
     assert repr(util.KojiChangeFilter(tags=["a"], project="x")) == (

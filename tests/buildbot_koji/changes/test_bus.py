@@ -108,7 +108,7 @@ async def test_messages_of_both_dialects(site: BusSite) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_event_of_the_bus_alone(site: BusSite) -> None:
-    """A deletion, which has no time on the hub, comes by the bus, once however often sent."""
+    """A deletion, for which the hub has no time, arrives by the bus, once if sent often."""
     master = await site.listen(koji(bus=site.bus, events=["build-deleted"], tags=[]))
     messages: list[Any] = []
     site.hub.on_message(messages.append)
@@ -131,7 +131,7 @@ async def test_event_of_the_bus_alone(site: BusSite) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_poison(site: BusSite, logged: list[str]) -> None:
-    """An unreadable message is rejected and counted, and a wrong one makes no change."""
+    """An unreadable message is rejected and counted, and a false one makes no change."""
     master = await site.listen(koji(bus=site.bus, tags=["demo-*"]))
     receiver = master.source._running.receiver
     messages: list[Any] = []

@@ -213,7 +213,7 @@ async def test_filter_that_fails(site: Site, logged_failures: list[Any]) -> None
 
 @pytest_twisted.ensureDeferred
 async def test_restart(site: Site) -> None:
-    """Events of the time when the master was down are found at its start; none comes twice."""
+    """Events while the master was down are found at its start, none twice."""
     master = await site.listen(koji())
     first = site.build()
     await site.polled()
@@ -251,7 +251,7 @@ async def test_cursor_of_before(site: Site) -> None:
 async def test_announced_again(site: Site) -> None:
     """A change that was stored before the master died is announced to the schedulers at its start.
 
-    However much the source has written meanwhile: schedulers may be late.
+    It does not matter how much the source has written since: schedulers may be late.
     """
     deaf = schedulers.AnyBranchScheduler(
         name="all", builderNames=["test"], change_filter=util.ChangeFilter(project="nothing")
@@ -409,7 +409,7 @@ async def test_pause(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_reconfiguration(site: Site) -> None:
-    """A reconfiguration takes effect without a gap, and so does the return to the first one."""
+    """A reconfiguration takes effect without a gap, as does the return to the first one."""
     master = await site.listen(koji())
     for tag in ("demo-released", "demo-candidate", "demo-released"):
         await master.reconfigure(koji(tags=[tag]))
@@ -442,7 +442,7 @@ async def test_values_fit_the_columns(site: Site) -> None:
 @pytest.mark.parametrize("event", ["tagged", "build-complete"])
 @pytest_twisted.ensureDeferred
 async def test_odd_builds(site: Site, event: str) -> None:
-    """Builds whose ``extra`` no schema promised become changes, and hide no other build."""
+    """Builds with anything in ``extra`` become changes, and hide no other build."""
     master = await site.listen(koji(events=[event], ignore_marker=True, packages=["hello"]))
     odd = [
         {"extra": []},
@@ -502,7 +502,7 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_record_that_is_left_out(site: Site) -> None:
-    """A record that can't be read is shown in the health, and becomes a change when it can."""
+    """An unreadable record is reported as health, and becomes a change once it is readable."""
     master = await site.listen(koji(events=["build-complete"]))
     client = (await get_hub(master.master, "fake")).connection.client
     client.limits = replace(client.limits, max_reply_bytes=100_000)
@@ -676,7 +676,7 @@ async def test_stop_leaves_the_claim_of_others(site: Site) -> None:
 
 @implementer(IRenderable)
 class NeverKnown:
-    """A hub whose credentials a secret provider does not give."""
+    """A hub whose credentials no secret provider has."""
 
     key = "never"
 

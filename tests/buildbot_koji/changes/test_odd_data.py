@@ -1,4 +1,4 @@
-"""Whatever a hub and a bus say, a real master stores the changes of all good events, each once."""
+"""Whatever hub and bus send, a real master stores a change for each good event, once."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ LOOKED_UP = ("getBuild", "getTaskInfo", "listBuildRPMs", "getBuildType", "getUse
 
 
 class OddAnswers:
-    """Adds odd records to a hub's listings, and answers oddly what is asked about those.
+    """Adds odd records to a hub's listings, and gives odd answers about them.
 
     Args:
         mutate: changes the records.
@@ -185,7 +185,7 @@ class CannedLink(Link):
 
 
 class CannedBroker(AMQP):
-    """Settings of a broker that is not there."""
+    """Settings of a broker that does not exist."""
 
     made: list[CannedLink] = []  # noqa: RUF012 - of all
 
@@ -216,7 +216,7 @@ class OddSite(Site):
         self.warnings: Counter[str] = Counter()
 
     async def begin(self, database: str | None, share: int) -> None:
-        """Let the hub have one of each record, and start the master.
+        """Create one of each record on the hub, and start the master.
 
         Args:
             database: the address of the master's database; None for SQLite.
@@ -258,7 +258,7 @@ class OddSite(Site):
             )
 
     def close_observer(self) -> None:
-        """Look at the log no longer."""
+        """Stop observing the log."""
         globalLogPublisher.removeObserver(self._observe)
 
     def _observe(self, event: LogEvent) -> None:
@@ -266,7 +266,7 @@ class OddSite(Site):
             self.warnings[event["log_format"].format(**event)] += 1
 
     def _learn(self) -> None:
-        """Ask the hub what it says of its records, to have templates of all replies."""
+        """Query the hub about its records, for templates of all replies."""
         call = self.call
         for tag in TAGS:
             tag_id = call("getTag", tag)["id"]
@@ -291,7 +291,7 @@ class OddSite(Site):
             self.answers.is_on = is_on
 
     async def good(self, package: str = "hello") -> None:
-        """Let happen one of each event, and note what is to become a change."""
+        """Trigger one of each event, and note which must become changes."""
         call = self.call
         nvr = self.build(package)
         self.expected[("build-complete", nvr)] += 1
@@ -337,13 +337,13 @@ class OddSite(Site):
         assert not link.settled[Settlement.RELEASED]
 
     async def poll_oddly(self, rounds: int) -> None:
-        """Let good things happen, and poll a hub that adds odd records to its replies."""
+        """Trigger good events, and poll a hub that adds odd records to its replies."""
         for _ in range(rounds):
             await self.good()
             await self.polled()
 
     async def hear_oddly(self, count: int) -> None:
-        """Let good things happen of which the bus tells, among odd messages."""
+        """Trigger good events that the bus reports among odd messages."""
         chosen = random.Random(SEED)
         polls = self.master.source._running.polls
         while count > 0:
@@ -401,7 +401,7 @@ async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[OddSite]:
 
 @pytest_twisted.ensureDeferred
 async def test_odd_replies(site: OddSite) -> None:
-    """What a hub says of some of its records hides none of the others."""
+    """Odd answers about some records hide none of the others."""
     await site.begin(None, SHARE)
     await site.poll_oddly(ROUNDS)
     assert site.mutate.count >= TOTAL - MESSAGES
@@ -411,7 +411,7 @@ async def test_odd_replies(site: OddSite) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_odd_messages(site: OddSite) -> None:
-    """What a bus says makes no change of nothing, and hides no message that is true."""
+    """Odd messages make no changes, and hide no true message."""
     await site.begin(None, 0)
     await site.hear_oddly(MESSAGES)
     await site.check()
@@ -427,7 +427,7 @@ async def test_odd_messages(site: OddSite) -> None:
 )
 @pytest_twisted.ensureDeferred
 async def test_other_databases(server: type[Any], site: OddSite) -> None:
-    """The other databases of Buildbot, which are stricter than SQLite, take all of it too."""
+    """Buildbot's other databases, which are stricter than SQLite, accept all of it too."""
     database = server()
     await deferToThread(database.start)
     try:

@@ -38,7 +38,7 @@ def test_polls() -> None:
 
 
 def test_pending_events() -> None:
-    """Events are ready when nothing came for the quiet time, or the first waited long enough."""
+    """Events are ready after the quiet time, or when the first has waited long enough."""
     pending = PendingEvents(60, longest=10)
     assert pending.ready_at is None
     for now in range(0, 1000, 50):
@@ -85,7 +85,7 @@ def test_health() -> None:
 
 
 def test_alarm() -> None:
-    """A sleep ends in time, when it is told to, and when everything stops."""
+    """A sleep ends after its time, when it is woken, and when everything stops."""
     clock, interruption = Clock(), Interruption()
     alarm = Alarm(clock, interruption)
     ended: list[str] = []

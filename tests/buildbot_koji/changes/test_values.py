@@ -1,4 +1,4 @@
-"""Whatever a hub says becomes values that the master's database takes."""
+"""Whatever a hub sends becomes values that the master's database accepts."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def change(event: Event) -> dict[str, Any]:
     ],
 )
 def test_odd_extra(struct: dict[str, Any]) -> None:
-    """A build whose ``extra`` no schema promised becomes a change, and matches no marker."""
+    """A build with anything in ``extra`` becomes a change, and matches no marker."""
     event = tagged(**struct)
     selection = Selection(ignore_marker=True)
     assert selection.may_fit(event)
@@ -87,7 +87,7 @@ def test_odd_extra(struct: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("when", [32503680000.0, -1.0, float("nan"), float("inf"), None])
 def test_odd_time(when: Any) -> None:
-    """A time that PostgreSQL's column can't hold is none."""
+    """A time that PostgreSQL's column can't hold is dropped."""
     assert change(tagged(when=when))["when_timestamp"] is None
 
 
@@ -118,7 +118,7 @@ def test_properties(properties: dict[str, Any], size: int) -> None:
 
 @given(JSON)
 def test_any_value(value: Any) -> None:
-    """No value breaks the readers, wherever it stands."""
+    """No value breaks the readers, in any field."""
     when = database_time(value)
     assert when is None or 0 <= when < 2**31
     assert len(fit_text(value, 10).encode()) <= 10

@@ -1,4 +1,4 @@
-"""The commands beside demo and doctor, each as its user runs it."""
+"""The commands other than demo and doctor, each as its user runs it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def at_home(hub: FakeHub, empty_home: Path) -> FakeHub:
 
 @pytest_twisted.ensureDeferred
 async def test_version_and_example() -> None:
-    """``--version`` names the distribution's version, ``example`` prints the file as it is."""
+    """``--version`` names the distribution's version, ``example`` prints the file verbatim."""
     assert (await run("--version")).stdout == f"buildbot-koji {version('buildbot-koji')}\n"
     text = (REPOSITORY / "example_master.cfg").read_text(encoding="utf-8")
     assert (await run("example")).stdout == text == example()
@@ -60,7 +60,7 @@ async def test_version_and_example() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_init(at_home: FakeHub, tmp_path: Path) -> None:
-    """It makes a master that checkconfig takes, asks the hub first, and overwrites nothing."""
+    """It creates a master that checkconfig accepts, asks the hub first, and overwrites nothing."""
     directory = tmp_path / "master"
     with pytest.raises(CantCreate, match="no target dmeo; there are: demo"):
         await create(reactor, directory, io.StringIO(), profile="fake", target="dmeo")
@@ -111,7 +111,7 @@ async def test_watch(at_home: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
-    """In a terminal the tree is drawn; what a hub names is no markup."""
+    """In a terminal the tree is drawn, and names from the hub are not markup."""
     pytest.importorskip("rich")
     task_id = at_home.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
     ours, theirs = pty.openpty()
@@ -144,7 +144,7 @@ async def test_mistakes(arguments: list[str], said: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_running_master(guarded: ServedMaster) -> None:
-    """Pause, resume and dead letters go by the master's pages, and obey its authorization."""
+    """Pause, resume and dead letters use the master's pages, and obey its authorization."""
     await until_listening(guarded)
     url = guarded.url.removesuffix("plugins/koji/")
     refused = await run("pause", "koji", "--url", url)

@@ -55,7 +55,7 @@ def start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[s
 
 
 def test_once(temporary: dict[str, str]) -> None:
-    """``--once`` builds by itself, prints the result and its links, and exits 0."""
+    """``--once`` runs a build, prints the result and its links, and exits 0."""
     done = demo(temporary, "--once", "--build-seconds", "1")
     assert (done.returncode, done.stderr) == (0, "")
     result, page, *links = done.stdout.splitlines()
@@ -74,7 +74,7 @@ def test_once_with_a_failure(temporary: dict[str, str]) -> None:
 
 
 def test_until_interrupted(temporary: dict[str, str]) -> None:
-    """The demo says where its pages are, which show work and a day before, and ends at Ctrl-C."""
+    """The demo prints the address of its pages, which show work and a past day, until Ctrl-C."""
     # What runs the tests may ignore the signal, and its children would inherit that.
     command = ["env", "--default-signal=INT", *COMMAND]
     with start(command, temporary) as process:
@@ -150,7 +150,7 @@ def with_bus(address: str, base: Path, environment: dict[str, str]) -> tuple[str
 @pytest.mark.xdist_group("broker")
 @pytest.mark.skipif(not brokers.SERVER.exists(), reason="apt-get install rabbitmq-server")
 def test_bus(broker: RabbitMQ, temporary: dict[str, str], tmp_path: Path) -> None:
-    """``--bus`` names a broker, by which the master hears of new builds at once."""
+    """``--bus`` names a broker, through which the master hears of new builds at once."""
     address = broker.url.replace("//", f"//{brokers.USER}:{brokers.PASSWORD}@")
     said, log = with_bus(address, tmp_path / "base", temporary)
     assert said == "The hub reports new builds on a message bus.\n"
@@ -159,7 +159,7 @@ def test_bus(broker: RabbitMQ, temporary: dict[str, str], tmp_path: Path) -> Non
 
 
 def test_bus_that_is_not_there(temporary: dict[str, str], tmp_path: Path) -> None:
-    """Where no broker is, the demo says so and goes without."""
+    """Without a reachable broker the demo says so, and runs without one."""
     said, log = with_bus("amqp://guest:guest@127.0.0.1:1", tmp_path / "base", temporary)
     assert said.endswith(
         "no message bus: nothing listens at amqp://127.0.0.1:1: is the broker up?\n"
@@ -178,7 +178,7 @@ class Pages:
         return json.loads(await deferToThread(_fetch, f"{self.url}api/v2/{path}"))
 
     async def push(self, package: str, revision: str) -> None:
-        """Tell of a push, as a git server does."""
+        """Report a push, as a git server does."""
         fields = {
             "author": "alice",
             "comments": "a change",

@@ -445,7 +445,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
 
 
 async def build(hub: FakeHub) -> None:
-    """Let the hub have a build, whose files can be looked for."""
+    """Create a build on the hub, whose files can be checked."""
     from txkoji import Connection, TaskWatcher
 
     task_id = hub.call("build", "git+https://git.example.test/rpms/hello.git#1", "demo")
@@ -456,7 +456,7 @@ async def build(hub: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_good_setup(site: Site) -> None:
-    """Nothing wrong is said, and much is looked at."""
+    """It checks much and finds nothing wrong."""
     await build(site.hub)
     status, found = await site.doctor()
     assert [each for each in found if each["level"] != "ok"] == []
@@ -470,7 +470,7 @@ async def test_a_good_setup(site: Site) -> None:
 @pytest.mark.parametrize("name", sorted(FAULTS))
 @pytest_twisted.ensureDeferred
 async def test_planted_fault(site: Site, name: str) -> None:
-    """It is found, named, and has a remedy; no secret is shown."""
+    """It is found, named and has a remedy; no secret is shown."""
     if name in {"wrong topurl", "no topurl", "no Range"}:
         await build(site.hub)
     plant, level, check, text, remedy = FAULTS[name]

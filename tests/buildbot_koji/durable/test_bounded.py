@@ -1,4 +1,4 @@
-"""What a master keeps does not grow with its age."""
+"""What a master stores does not grow with its age."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_held_changes_leave_no_rows() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_requests_that_nobody_reports_are_forgotten() -> None:
-    """Of pending requests only those are remembered that still wait."""
+    """Only pending requests that still wait are remembered."""
     waiting: list[dict[str, Any]] = []
     rows = Rows()
 

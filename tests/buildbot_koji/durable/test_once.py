@@ -1,4 +1,4 @@
-"""Actions that are done once, and the wait for an unreachable hub, on a clock of the test."""
+"""Actions that are done once, and the wait for an unreachable hub, on the test's clock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ POLICY = RetryPolicy(first=10.0, ceiling=40.0, jitter=0.0)
 
 
 class Hub:
-    """A hub and the database of a master: what they have, and what they answer."""
+    """A hub and a master's database: their content, and their answers."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -139,7 +139,7 @@ def test_stored_result() -> None:
 
 @pytest.mark.parametrize("carried_out", [True, False])
 def test_earlier_attempt(*, carried_out: bool) -> None:
-    """An intent without a result is looked for before the call is made."""
+    """The effect of an intent without a result is searched for before the call is made."""
     hub = Hub()
     hub.known = (IntentState.IN_DOUBT, None)
     hub.done = [7] if carried_out else []
@@ -149,7 +149,7 @@ def test_earlier_attempt(*, carried_out: bool) -> None:
 
 @pytest.mark.parametrize("carried_out", [True, False])
 def test_lost_reply(*, carried_out: bool) -> None:
-    """After a lost reply the effect is looked for, as soon as the hub answers."""
+    """After a lost reply the effect is searched for, as soon as the hub answers."""
     hub = Hub()
     hub.replies = [lost(hub, carried_out=carried_out)]
     hub.look_replies = [failing(ServerOffline("offline"))]
@@ -247,7 +247,7 @@ def test_cancelled_call() -> None:
 
 
 def test_until_answered() -> None:
-    """The pauses are the policy's; what the hub answers is returned, also an error."""
+    """The pauses are the policy's; an answer is returned, and an error of the hub is raised."""
     clock = Clock()
     errors: list[KojiException] = [
         RequestTimeout("1"),

@@ -125,7 +125,7 @@ class Other:
 
 
 def test_delivered() -> None:
-    """What arrives at once is stored as delivered, with what the other side said."""
+    """What arrives at once is stored as delivered, with the peer's words."""
     other = Other()
     other.outbox.add(delivery())
     assert other.saved == [(1, DeliveryState.DELIVERED)]
@@ -135,7 +135,7 @@ def test_delivered() -> None:
 
 
 def test_followed() -> None:
-    """What is taken is stored with its notes before it is followed to its end."""
+    """An accepted delivery is stored with its notes before it is followed to its end."""
     other = Other()
     end: Deferred[str] = Deferred()
     other.answer = lambda _: Accepted({"task_id": 7})
@@ -148,7 +148,7 @@ def test_followed() -> None:
 
 
 def test_followed_after_a_restart() -> None:
-    """What was taken before a restart is not sent again."""
+    """A delivery accepted before a restart is not sent again."""
     other = Other()
     other.outbox.add(delivery(state=DeliveryState.SENT, notes={"task_id": 7}))
     assert other.sent == []
@@ -189,7 +189,7 @@ def test_order() -> None:
 
 
 def test_no_stampede() -> None:
-    """Never more than some deliveries are handed over at a time."""
+    """Only a few deliveries are sent at a time."""
     other = Other()
     waiting: list[Deferred[str]] = []
 
@@ -207,7 +207,7 @@ def test_no_stampede() -> None:
 
 
 def test_refused(logged_failures: list[LogEvent]) -> None:
-    """What the other side refuses is dead at once, with the reason, and holds up nothing."""
+    """A refused delivery is dead at once, with the reason, and holds up nothing."""
     other = Other()
     other.answer = lambda delivery: Refused("tag is locked") if delivery.build_id == 1 else "there"
     other.outbox.add(delivery(1, "a"))
@@ -220,7 +220,7 @@ def test_refused(logged_failures: list[LogEvent]) -> None:
 
 
 def test_given_up() -> None:
-    """What can't be delivered for as long as it is tried is dead, with its notes kept."""
+    """A delivery that fails for the whole retry time is dead, and keeps its notes."""
     other = Other()
     other.retry_for = HOUR
     other.answer = lambda _: Postponed("the broker is unreachable")
@@ -235,7 +235,7 @@ def test_given_up() -> None:
 
 
 def test_database_is_away(logged_failures: list[LogEvent]) -> None:
-    """An outcome that can't be stored is stored later, and not sent again for that."""
+    """An outcome that can't be stored is stored later, without sending again."""
     other = Other()
 
     def locked(_: Delivery) -> None:
@@ -267,7 +267,7 @@ def test_stop() -> None:
 
 
 def test_stop_with_words_of_its_own() -> None:
-    """What a cancelled attempt fails with in a stop is no outcome."""
+    """The error of an attempt that a stop cancelled is not an outcome."""
     other = Other()
     other.answer = lambda _: Deferred(lambda waiting: waiting.errback(OSError("cancelled")))
     other.outbox.add(delivery())
@@ -276,7 +276,7 @@ def test_stop_with_words_of_its_own() -> None:
 
 
 def test_mistake_of_ours(logged_failures: list[LogEvent]) -> None:
-    """An error in the sender is logged with its traceback, and the other deliveries go on."""
+    """An error in the sender is logged with its traceback; other deliveries continue."""
     other = Other()
     other.answer = lambda delivery: KeyError("x") if delivery.build_id == 1 else "there"
     other.outbox.add(delivery(1, "a"))

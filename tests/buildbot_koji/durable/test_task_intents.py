@@ -1,4 +1,4 @@
-"""What is stored of a submission."""
+"""What is stored about a submission."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORED_BY_1_0 = (
 
 
 def test_stored_form() -> None:
-    """The stored form has what earlier versions stored, which gives the same intent."""
+    """The stored form is that of earlier versions, and gives the same intent."""
     stored, earlier = json.loads(INTENT.to_json()), json.loads(STORED_BY_1_0)
     assert stored["submission"].pop("newest_created") is None
     assert stored == earlier

@@ -1,4 +1,4 @@
-"""Brokers in ``master.cfg``: what checkconfig says, and what they become."""
+"""Brokers in ``master.cfg``: their checks, and how they are rendered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytest.importorskip("proton", reason="pip install 'buildbot-koji[amqp1]'")
 
 
 def mistakes(kind: Any, *args: Any, **arguments: Any) -> list[str]:
-    """Return what a configuration with this broker is told."""
+    """Return what checkconfig says of a configuration with this broker."""
     with capture_config_errors() as errors:
         kind(*args, **arguments)
     return list(errors.errors)
@@ -48,14 +48,14 @@ def test_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_receiving() -> None:
-    """Who receives asks whether it is said what."""
+    """A receiver checks that the settings say what to receive."""
     login = {"user": "koji", "password": "secret"}
     assert util.KojiAMQP(URL, **login).receiving_complaint() is not None
     assert util.KojiAMQP1(URL, address="koji", **login).receiving_complaint() is None
 
 
 def test_reconfiguration() -> None:
-    """Two that say the same are the same: a reconfiguration does not break the connection."""
+    """Equal settings compare equal, so a reconfiguration keeps the connection."""
     login = {"user": "koji", "password": "secret"}
     assert util.KojiAMQP(URL, **login) == util.KojiAMQP(URL, **login)
     assert util.KojiAMQP(URL, **login) != util.KojiAMQP(URL, queue="koji", **login)
@@ -64,7 +64,7 @@ def test_reconfiguration() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_rendered() -> None:
-    """Rendered, it is the settings, with the secrets."""
+    """It renders to the settings, with the secrets."""
     properties = Properties(who="koji", word="secret")
     broker = util.KojiAMQP(
         URL, user=util.Property("who"), password=util.Property("word"), queue="koji"

@@ -1,4 +1,4 @@
-"""Credentials that run out are reported in time."""
+"""Credentials that are about to expire are reported in time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def renew(site: Site, days: float) -> str:
 
 @pytest_twisted.ensureDeferred
 async def test_certificate(site: Site) -> None:
-    """One line in the log and one change say it, again after a restart nothing does."""
+    """One line in the log and one change report it; a restart does not repeat them."""
     lines: list[str] = []
 
     def observe(event: LogEvent) -> None:

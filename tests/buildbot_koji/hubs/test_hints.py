@@ -1,4 +1,4 @@
-"""A message bus wakes the watcher of steps, a real broker."""
+"""A message bus on a real broker wakes the watcher of steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POLL_INTERVAL = 30
 async def test_seen_within_a_second(
     broker: RabbitMQ, tmp_path: Path, empty_home: Path, listener: str
 ) -> None:
-    """Whoever has the bus, a step sees each change of its task within a second."""
+    """Whoever listens to the bus, a step sees each change of its task within a second."""
     prefix = f"koji-{uuid.uuid4()}"
     login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True}
     bus = util.KojiAMQP(broker.url, queue=prefix, routing_keys=[f"{prefix}.#"], **login)
@@ -60,7 +60,7 @@ async def test_seen_within_a_second(
     assert seen[task_states.CLOSED] - completed < 1.5
     assert hub.connection.statistics.requests - before < 60
 
-    # A bus that is lost, or that nobody listens to any more, leaves the watcher to its polls.
+    # A bus that is lost, or no longer listened to, leaves the watcher to its polls.
     hub.bus_changed("koji" if listener == "source" else "", None)
     assert hub.status().bus is None
     await served.stop()

@@ -68,7 +68,7 @@ async def test_keytab_from_a_secret(bench: Workbench, kdc: KDC, content: bool) -
 
 @pytest_twisted.ensureDeferred
 async def test_keytab_that_no_longer_works(bench: Workbench, kdc: KDC) -> None:
-    """A keytab is tried at the KDC, whatever tickets it has given; its path is not shown."""
+    """A keytab is tried at the KDC, even if we have tickets from it; its path is not shown."""
     path = kdc.keytab(ROBOT, "robot-old.keytab")
     hub = await get_hub(
         bench.master, util.KojiHub(bench.profile, principal=ROBOT, keytab=str(path))

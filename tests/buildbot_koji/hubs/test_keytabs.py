@@ -1,4 +1,4 @@
-"""Which principals a keytab has keys of."""
+"""The principals in a keytab."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _keytab(*entries: bytes) -> bytes:
 
 
 def test_principals() -> None:
-    """Keys of one principal count once, holes are skipped, what is no keytab is None."""
+    """Each principal is listed once, holes are skipped, anything but a keytab gives None."""
     me, host = _entry("A.TEST", "me"), _entry("A.TEST", "host", "a.test")
     hole = struct.pack(">i", -7) + bytes(7)
     assert principals(_keytab(me, me, host) + hole) == {"me@A.TEST", "host/a.test@A.TEST"}
@@ -32,5 +32,5 @@ def test_principals() -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes(data: bytes) -> None:
-    """Nothing that stands in a file makes it fail."""
+    """No content of a file makes it fail."""
     assert principals(b"\x05\x02" + data) is None or principals(b"\x05\x02" + data) is not None

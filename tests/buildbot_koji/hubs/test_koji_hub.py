@@ -26,14 +26,14 @@ KEYTAB = base64.encodebytes(b"\x05\x02" + bytes(100)).decode()
 
 
 def call(bench: Workbench, **credentials: Any) -> Any:
-    """Make a step that needs somebody to be logged in."""
+    """Make a step that requires a login."""
     hub = util.KojiHub(bench.profile, **credentials)
     return steps.KojiCall(hub, method="getLoggedInUser", login=True)
 
 
 @pytest_twisted.ensureDeferred
 async def test_password_from_a_secret(bench: Workbench) -> None:
-    """A secret logs in, once for as long as it stays the same, and is nowhere to be seen."""
+    """A secret logs in, once while it stays the same, and is shown nowhere."""
     bench.hub.add_user("robot", password=PASSWORD)
     bench.secrets["koji"] = PASSWORD
     for _ in range(2):
@@ -55,7 +55,7 @@ async def test_password_from_a_secret(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_services_take_it_too(bench: Workbench) -> None:
-    """What is no step asks for the hub with the same object, and shares the session."""
+    """Services use the same object, and share the session."""
     bench.hub.add_user("robot", password=PASSWORD)
     bench.secrets["koji"] = PASSWORD
     named = util.KojiHub(bench.profile, user="robot", password=util.Secret("koji"))
@@ -71,7 +71,7 @@ async def test_services_take_it_too(bench: Workbench) -> None:
 async def test_pending_cancellation_outlives_the_password(
     shared_workbench: Workbench, empty_home: Path
 ) -> None:
-    """A cancellation that waits for the hub resumes after a restart, with whatever password."""
+    """A pending cancellation resumes after a restart, even with another password."""
     bench = shared_workbench
     await bench.use_hub(empty_home, build_seconds=60)
     bench.hub.add_user("robot", password=PASSWORD)
@@ -112,7 +112,7 @@ async def test_secret_that_is_not_there(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_contents_of_files(bench: Workbench) -> None:
-    """A keytab may be a secret itself: it is in a file of the master's alone while it is used."""
+    """A keytab may be a secret itself: it is in a file for the master alone while it is used."""
     bench.secrets["keytab"] = KEYTAB
     hub = await get_hub(
         bench.master,
@@ -131,7 +131,7 @@ async def test_contents_of_files(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_values_that_are_neither_path_nor_content(bench: Workbench) -> None:
-    """What is neither a path nor a file's content is said without showing it."""
+    """A value that is neither a path nor a file's content is reported without showing it."""
     for name, value in {"keytab": "etc/robot.keytab", "cert": "robot.pem"}.items():
         with pytest.raises(BrokenConfiguration, match="neither an absolute path nor") as caught:
             await get_hub(bench.master, util.KojiHub(bench.profile, **{name: value}))
@@ -165,7 +165,7 @@ def test_mistakes(arguments: dict[str, Any], words: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_certificate_text_is_named(empty_home: Path) -> None:
-    """An error of a certificate that is given as text names it, and no temporary file."""
+    """An error in a certificate given as text names the argument, not a temporary file."""
     (empty_home / ".koji").mkdir()
     profile = "[fake]\nserver = https://koji.example.test/kojihub\n"
     (empty_home / ".koji" / "config").write_text(profile, encoding="utf-8")

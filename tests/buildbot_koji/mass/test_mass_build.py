@@ -185,7 +185,7 @@ async def test_order(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_next_attempt_resumes(bench: Workbench) -> None:
-    """The next attempt follows the tasks of the first, one without a reply too, and submits all."""
+    """The next attempt follows the first one's tasks, even after a lost reply, and goes on."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(40)))
     request = await bench.begin(mass(bench, packages=names, at_once=10))
     await until(lambda: len(sources(bench.hub)) >= 12)
@@ -200,7 +200,7 @@ async def test_next_attempt_resumes(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_stop(bench: Workbench) -> None:
-    """A stop cancels what runs, and says what is left; a later build makes what is missing."""
+    """A stop cancels running tasks and says what is left; a later build builds the rest."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(20)))
     bench.hub.build_seconds = 2.0
     request = await bench.begin(mass(bench, packages=names, at_once=5))
@@ -219,7 +219,7 @@ async def test_stop(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_what_need_not_be_built(bench: Workbench) -> None:
-    """Builds that are new enough or there already are adopted, and what is to be skipped is."""
+    """Existing and new enough builds are adopted, and excluded packages are skipped."""
     names = add_packages(bench.hub, "new", "other", "unwanted")
     await bench.built("new", ref="earlier")
     await bench.built("other")
@@ -290,7 +290,7 @@ async def test_failures(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_changed_while_it_runs(bench: Workbench) -> None:
-    """A paused build submits nothing, also in the next attempt; ``at_once`` is looked at anew."""
+    """A paused build submits nothing, also in the next attempt; ``at_once`` is evaluated again."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(12)))
     bench.hub.build_seconds = 0.6
     numbers = [2]
@@ -323,7 +323,7 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
 @pytest.mark.parametrize("ends", ["a task", "by a stop of the master"])
 @pytest_twisted.ensureDeferred
 async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
-    """A mass build that a master resumes after a freeze submits and stores nothing any more."""
+    """A mass build on a master that was frozen and replaced submits and stores nothing."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
     bench.hub.builder.seconds = 5
     request = await bench.begin(mass(bench, packages=names, at_once=2))

@@ -143,7 +143,7 @@ async def test_refused_builds(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_unknown_mass_build(bench: Workbench) -> None:
-    """A mass build that there is none of tags nothing."""
+    """An unknown mass build tags nothing."""
     ended = await bench.build(
         steps.KojiMassTag(
             bench.profile, from_tag="demo-candidate", to_tag="demo-released", mass=4711

@@ -196,7 +196,7 @@ def drive(coroutine: Any) -> Any:
 
 
 def test_stored_plan_resumes() -> None:
-    """At any moment, what is stored gives a plan that goes on: only what changed is written."""
+    """The stored plan can be resumed at any moment, and only changes are written."""
     chance = random.Random(1)
     made = [
         MassPackage(
@@ -250,7 +250,7 @@ def test_time_left() -> None:
 
 
 def test_reports_hold_anything() -> None:
-    """Names and reasons from outside are neither markup nor formulas."""
+    """Names and reasons from outside are never markup or formulas."""
     [package] = packages(())
     package.state, package.reason = PackageState.FAILED, '=cmd() <script> "x" ü'
     package.log_url, package.was_built = "javascript:alert(1)", True

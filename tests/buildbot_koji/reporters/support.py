@@ -1,4 +1,4 @@
-"""A master whose builds end as they are told, and what its reporters store."""
+"""A master whose builds end as the test says, and what its reporters store."""
 
 from __future__ import annotations
 

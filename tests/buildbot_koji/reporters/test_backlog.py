@@ -1,4 +1,4 @@
-"""What a reporter finds left to do, in a real master whose builds are rows of the database."""
+"""What a reporter finds to do, in a real master whose builds are rows of the database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 
 class Ledger(KojiReporter):
-    """Writes down each build that ends well."""
+    """Records each successful build."""
 
     written: ClassVar[list[int]] = []
     refusing = False
@@ -103,7 +103,7 @@ class House:
         return int(build_id)
 
     async def finish(self, build_id: int, result: int = SUCCESS, *, tell: bool = False) -> None:
-        """End a build; those who wait for the event hear of it only if they are told."""
+        """End a build; sends the event only if asked to."""
         db = self.master.db
         build = await db.builds.getBuild(build_id)
         request = await db.buildrequests.getBuildRequest(build.buildrequestid)
@@ -124,7 +124,7 @@ class House:
         await self.ledger._look_at_all()
 
     async def state(self, master_id: int | None = None) -> dict[str, Any]:
-        """Return what is stored of where the ledger is."""
+        """Return the stored position of the ledger."""
         object_id = await self.master.db.state.getObjectId("ledger", backlog.CLASS)
         key = f"master-{master_id or self.master.masterid}"
         found: dict[str, Any] = await self.master.db.state.getState(object_id, key)
@@ -148,7 +148,7 @@ async def written(count: int) -> list[int]:
 
 @pytest_twisted.ensureDeferred
 async def test_first_start(house: House) -> None:
-    """The first start of all begins with what ends from then on, also if it runs already."""
+    """The very first start reports builds that end from then on, also those already running."""
     await house.start(ledger=False)
     await house.build()
     begun = await house.build(result=None)
@@ -164,7 +164,7 @@ async def test_first_start(house: House) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_event_that_did_not_come(house: House) -> None:
-    """A build whose end nobody heard of is found at the next look, and once only."""
+    """A build whose end event was lost is found at the next look, once."""
     await house.start()
     build = await house.build()
     await house.look()
@@ -189,7 +189,7 @@ async def test_ended_before_the_start(house: House) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_unknown_builder(house: House) -> None:
-    """A builder that the master does not have is said, for what is misspelled is never heard of."""
+    """A builder that the master lacks is logged: it may be misspelled."""
     with capturedLogs() as events:
         house.shell.more = {"services": [Ledger(name="ledger", builders=["test", "tset"])]}
         await house.shell.start()
@@ -199,7 +199,7 @@ async def test_unknown_builder(house: House) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_mark(house: House) -> None:
-    """The mark follows the builds; of those below it only what is not settled is stored."""
+    """The mark follows the builds; below it, only unsettled ones are stored."""
     await house.start()
     long = await house.build(result=None)
     for _ in range(5):
@@ -238,7 +238,7 @@ async def test_database_is_away(house: House, logged_failures: list[Any]) -> Non
 
 @pytest_twisted.ensureDeferred
 async def test_revived_before_a_crash(house: House) -> None:
-    """A dead letter that is to be tried again is, also if the master dies before that."""
+    """A revived dead letter is retried, even if the master dies first."""
     Ledger.refusing = True
     await house.start()
     build = await house.build(tell=True)
@@ -258,7 +258,7 @@ async def test_revived_before_a_crash(house: House) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_redelivery(house: House) -> None:
-    """Who asks for another reporter's dead letters does not get these."""
+    """A request for another reporter's dead letters does not return these."""
     Ledger.refusing = True
     await house.start()
     build = await house.build(tell=True)
@@ -312,7 +312,7 @@ async def test_master_that_is_gone(house: House) -> None:
 @pytest.mark.limit(30)
 @pytest_twisted.ensureDeferred
 async def test_another_master_took_over(house: House, logged_failures: list[Any]) -> None:
-    """A reporter that was frozen while another one reported its builds sends nothing of them."""
+    """A reporter that was frozen while another one reported its builds does not report them."""
     await house.start()
     mine = house.master.masterid
     state = house.ledger._backlogs[mine]._state

@@ -190,7 +190,7 @@ async def test_amqp1(hub: FakeHub, master: MasterProcess, listener: Listener) ->
 async def test_messages(
     hub: FakeHub, master: MasterProcess, broker: RabbitMQ, listener: Listener
 ) -> None:
-    """Each build gives a message at its beginning and at its end, in Fedora CI's form."""
+    """Each build sends a message at its start and at its end, in Fedora CI's form."""
     ends = Listener(broker, f"{master.directory.name}-ends", "koji-build.test.complete")
     errors = Listener(broker, f"{master.directory.name}-errors", "koji-build.test.error")
     await ends.start()
@@ -245,7 +245,7 @@ async def test_messages(
 async def test_broker_is_away(
     hub: FakeHub, master: MasterProcess, listener: Listener, broker: RabbitMQ
 ) -> None:
-    """Over an outage of the broker, a kill, a stop and a reconfiguration every message arrives."""
+    """Each message arrives, despite a broker outage, a kill, a stop and a reconfiguration."""
     koji_build = await built(hub, "1")
     builds = [await run(master, "plain", koji_build["build_id"])]
     await deferToThread(broker.kill)
@@ -311,7 +311,7 @@ async def both(master: MasterProcess, build: dict[str, Any]) -> bool:
 
 
 def mistakes(**options: Any) -> list[str]:
-    """Return what a configuration with this reporter is told."""
+    """Return what checkconfig says of a configuration with this reporter."""
     good: dict[str, Any] = {
         "profile": "koji",
         "bus": util.KojiAMQP("amqps://host", user="me", password=util.Secret("broker")),
@@ -334,7 +334,7 @@ def mistakes(**options: Any) -> list[str]:
     ],
 )
 def test_good_arguments(options: dict[str, Any]) -> None:
-    """What the reporter's documentation shows is taken."""
+    """The examples of the reporter's documentation are accepted."""
     assert mistakes(**options) == []
 
 
@@ -395,5 +395,5 @@ def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     ],
 )
 def test_states(complete: bool, result: int | None, state: str) -> None:
-    """What came to no result is an error of the test system, not of the package."""
+    """A build without a result is an error of the test system, not of the package."""
     assert ci_schema.state_of({"complete": complete, "results": result}) == state

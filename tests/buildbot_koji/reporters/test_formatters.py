@@ -1,4 +1,4 @@
-"""What Buildbot's own reporters send, to a mail server and web servers that note it."""
+"""What Buildbot's own reporters send, to a mail server and web servers that record it."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ async def sinks() -> AsyncIterator[Sinks]:
 async def test_reporters(
     sinks: Sinks, tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure and an exception are mailed, and told to forges, with reason, links and log."""
+    """A failure and an exception are mailed and sent to forges, with reason, links and log."""
 
     async def fails(builder: Builder, task: Row) -> None:
         path = f"{task_directory(task['id'])}/build.log"
@@ -257,7 +257,7 @@ def build(results: int | None, state: str = "", **properties: Any) -> dict[str, 
     ],
 )
 def test_line(given: dict[str, Any], line: str) -> None:
-    """One line says what became of a build, whatever it left."""
+    """One line gives the outcome of a build, whatever properties it has."""
     assert one_line_of(given) == line
 
 

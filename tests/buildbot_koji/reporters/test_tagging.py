@@ -47,7 +47,7 @@ def hub(hub: FakeHub) -> FakeHub:
 
 @pytest_twisted.async_yield_fixture
 async def make_master(tmp_path: Path) -> AsyncIterator[Callable[[str, str], MasterProcess]]:
-    """Give what makes a master, which is ended whatever becomes of the test."""
+    """Give a function that makes a master, which always ends with the test."""
     made: list[MasterProcess] = []
 
     def make(profile: str, text: str) -> MasterProcess:
@@ -96,7 +96,7 @@ def tag_tasks(hub: FakeHub) -> list[dict[str, Any]]:
     ],
 )
 def test_plan(wanted: dict[str, str], tags: list[str], does: TagCall | str) -> None:
-    """A build gets to where it should be by the one call that is missing, or by none."""
+    """One call, or none, brings a build to where it should be."""
     assert plan(wanted, tags) == does
 
 
@@ -108,7 +108,7 @@ def test_move_from_where_it_is_not() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_results(hub: FakeHub, master: MasterProcess) -> None:
-    """The result says what is done, once, and the build's data and the log say what was done."""
+    """The result decides what is done, once; the build's data and the log say what was done."""
     moved, tagged, there, untagged, alone = (
         add_build(hub, release, "candidate") for release in "abcde"
     )
@@ -166,7 +166,7 @@ async def test_gate(hub: FakeHub, master: MasterProcess) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
-    """What the hub refuses is a dead letter, said in the log, and can be tried again."""
+    """A refused delivery is a dead letter, is logged, and can be retried."""
     build_id = add_build(hub, "a", "candidate")
     hub.call("editTag2", "tested", locked=True)
     build = await run(master, "plain", build_id)
@@ -188,7 +188,7 @@ async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_hub_is_away(hub: FakeHub, master: MasterProcess) -> None:
-    """Over an outage, a kill, a stop and two reconfigurations, each build is tagged once."""
+    """Each build is tagged once, despite an outage, a kill, a stop and two reconfigurations."""
     before = add_build(hub, "a", "candidate")
     hub.offline()
     build = await run(master, "plain", before)

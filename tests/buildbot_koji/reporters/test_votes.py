@@ -1,4 +1,4 @@
-"""Which Koji build a Buildbot build is about, and what the builders say of it."""
+"""Which Koji build a Buildbot build is about, and the builders' votes on it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ async def test_result_of_a_read(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_named_arguments_and_no_result(bench: Workbench) -> None:
-    """Named arguments are Koji's; nothing is a result too."""
+    """Named arguments are Koji's; None is a result too."""
     arguments = {"taginfo": "demo-released", "pkginfo": "bash", "owner": "kojiadmin"}
     ended = await bench.build(
         steps.KojiCall(bench.profile, method="packageListAdd", kwargs=arguments)
@@ -40,7 +40,7 @@ async def test_named_arguments_and_no_result(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_rendered_value_that_cannot_be_sent(bench: Workbench) -> None:
-    """A property that can't travel to a hub ends the step in one line, before any call."""
+    """A property that can't be sent to a hub ends the step in one line, before any call."""
     call = steps.KojiCall(bench.profile, method="getTag", args=[util.Property("tag")])
     before = bench.hub.calls["getTag"]
     ended = await bench.build(call, tag="de\0mo")
@@ -64,7 +64,7 @@ async def test_refused_call(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_misspelt_method(bench: Workbench) -> None:
-    """The hub's own method that is most like it is named."""
+    """The closest method of the hub is suggested."""
     ended = await bench.build(steps.KojiCall(bench.profile, method="getBulidTarget", args=["demo"]))
     assert "the hub has no getBulidTarget: did you mean getBuildTarget?" in ended.text
 
@@ -112,7 +112,7 @@ async def test_call_that_may_be_repeated(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_cancel(bench: Workbench) -> None:
-    """Tasks and builds are canceled; what has ended, or is refused, does not keep it from that."""
+    """Tasks and builds are canceled, even if others have ended or are refused."""
     bench.hub.builder.seconds = 1000.0
     first = bench.hub.call("build", SOURCE.format("hello", "1"), "demo")
     second = bench.hub.call("build", SOURCE.format("hello", "2"), "demo")
@@ -141,7 +141,7 @@ async def test_cancel_build(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_cancel_what_has_ended(bench: Workbench) -> None:
-    """What has ended is not said to be canceled; ids may be text, as a form gives them."""
+    """An ended task is not reported as canceled; ids may be text, as a form gives them."""
     nvr = await bench.built()
     build = bench.hub.call("getBuild", nvr)
     tasks = util.Property("task_id")

@@ -1,4 +1,4 @@
-"""What a step says of a task tree while it goes on."""
+"""What a step says of a running task tree."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_describe(task: TaskTree, words: str) -> None:
 
 
 def test_queue_places_and_estimates() -> None:
-    """Who waits says behind how many; who has an estimate says how long it takes."""
+    """A waiting task shows how many are ahead; with an estimate, the time left is shown."""
     assert describe(tree(FREE), places={1: 0}) == "waiting for a builder: next in the queue"
     assert describe(tree(FREE), places={1: 14}) == "waiting for a builder: 14 tasks before it"
     assert describe(tree(FREE), places={1: 1}) == "waiting for a builder: 1 task before it"
@@ -80,7 +80,7 @@ def test_queue_places_and_estimates() -> None:
 
 
 def test_missing_builders() -> None:
-    """Who waits for an architecture that no builder has says so, instead of a place in a queue."""
+    """A task for an architecture without a builder shows that, instead of a place in a queue."""
     arches = (("buildArch", "x86_64", OPEN), ("buildArch", "sparc", FREE))
     assert describe(tree(OPEN, *arches), places={3: 0}, missing={3: "sparc"}) == (
         "building: x86_64 building, sparc waiting (no builder for sparc)"
@@ -91,7 +91,7 @@ def test_missing_builders() -> None:
 
 
 def test_estimates_are_rough() -> None:
-    """An estimate is as rough as one may know it, so that it seldom has to be said anew."""
+    """Estimates are rounded, so that they rarely change."""
     said = [about(seconds) for seconds in range(-300, 4 * 3600)]
     assert len(set(said)) <= 40
     assert about(4.2 * 60) == ", about 4 min left"

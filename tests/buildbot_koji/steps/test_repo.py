@@ -32,7 +32,7 @@ def holds(bench: Workbench, repo_id: int, nvr: str) -> bool:
 
 @pytest_twisted.ensureDeferred
 async def test_repo_is_requested(bench: Workbench) -> None:
-    """A hub that makes repos on request is asked for one with the builds, and that once."""
+    """A hub that makes repos on request gets one request for a repo with the builds."""
     nvr = await bench.built()
     step = WaitRepo(bench.profile, target="demo", builds=nvr)
     ended = await bench.build(step)
@@ -76,7 +76,7 @@ async def test_build_that_no_repo_will_hold(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_repo_that_appears(bench: Workbench) -> None:
-    """A hub that shall not be asked is looked at until it has the repo."""
+    """With ``request=False`` the step polls the hub until it has the repo."""
     nvr = await bench.built()
     step = WaitRepo(bench.profile, tag="demo-build", builds=nvr, request=False)
     request = await bench.begin(step)
@@ -88,7 +88,7 @@ async def test_repo_that_appears(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_hub_without_requests(bench: Workbench) -> None:
-    """A hub that is older than requests makes its repos of itself, and is waited for."""
+    """An older hub without requests makes its repos itself; the step waits for one."""
     bench.hub.version = "1.34.0"
     nvr = await bench.built()
     ended = await bench.build(WaitRepo(bench.profile, tag="demo-build", builds=nvr))

@@ -437,7 +437,7 @@ GOOD: dict[str, list[dict[str, Any]]] = {
 
 
 def mistakes(name: str, arguments: dict[str, Any]) -> list[str]:
-    """Return what a configuration with this step is told."""
+    """Return what checkconfig says of a configuration with this step."""
     with capture_config_errors() as errors:
         getattr(steps, name)(**arguments)
     return list(errors.errors)
@@ -445,7 +445,7 @@ def mistakes(name: str, arguments: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_good_arguments(name: str) -> None:
-    """Every argument of a step is taken, as it is and as a renderable."""
+    """Every argument of a step is accepted, plain and as a renderable."""
     given: set[str] = set()
     for arguments in GOOD[name]:
         assert mistakes(name, arguments) == []

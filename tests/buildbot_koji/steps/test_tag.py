@@ -217,7 +217,7 @@ async def test_untag_of_which_the_reply_is_lost(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_promote(bench: Workbench) -> None:
-    """A draft is promoted, and its new NVR told; one that is promoted already is done."""
+    """A draft is promoted, and its new NVR is set; a promoted one is skipped."""
     draft = await bench.built(draft=True)
     assert ",draft_" in draft
     for _ in range(2):

@@ -34,7 +34,7 @@ from txkoji.testing.tables.state import Row
 
 
 class ImpatientBuild(KojiBuild):
-    """Waits for the hub no longer than a second when it is stopped, and tells of trouble soon."""
+    """Waits for the hub at most a second when stopped, and shows trouble soon."""
 
     timing = StepTiming(cancel_limit=1.0, show_interval=0.2, refresh=0.5, last_refresh=0.5)
 
@@ -152,7 +152,7 @@ async def test_logs_are_not_wanted(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_reason_of_a_failure(bench: Workbench) -> None:
-    """A failure is told by the log that Buildbot opens, and by properties."""
+    """The log that Buildbot opens and the properties give the reason of a failure."""
     ended = await bench.build(koji_build(bench, "failarch", scratch=True))
     reason, title, *lines = ended.logs["summary"].splitlines()
     assert ended.text == f"failed: {reason}"
@@ -187,7 +187,7 @@ async def test_time_limit_in_an_outage(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_architecture_without_a_builder(bench: Workbench) -> None:
-    """A task that no builder can take is told by the summary, not by a place in a queue."""
+    """The summary says that no builder can take a task, instead of a place in a queue."""
     with bench.hub.state.transaction():
         for host in bench.hub.state.rows("host"):
             bench.hub.state.update("host", host["id"], arches="x86_64")
@@ -219,7 +219,7 @@ async def test_tail_that_is_one_line(bench: Workbench, monkeypatch: pytest.Monke
 async def test_log_that_the_hub_refuses_once(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A log that can't be read once is followed all the same."""
+    """A log that can't be read once is still followed."""
     method = METHODS["downloadTaskOutput"]
     refusals = iter([True, True])
 
@@ -381,7 +381,7 @@ async def test_build_in_progress(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_stop_that_leaves_the_task(bench: Workbench) -> None:
-    """With on_stop="leave" a stopped build lets its task go on."""
+    """With on_stop="leave" a stopped build leaves its task running."""
     bench.hub.builder.seconds = 2
     request = await bench.begin(koji_build(bench, scratch=True, on_stop="leave"))
     task = await until_open(bench)
@@ -441,7 +441,7 @@ async def test_place_in_the_queue(bench: Workbench) -> None:
 
 
 class StubbornStep(KojiStep):
-    """Waits for ever, and takes the first cancellation for something else."""
+    """Waits forever, and swallows the first cancellation."""
 
     name = "stubborn"
     timing = StepTiming(wake_interval=0.2)
@@ -589,7 +589,7 @@ class ImpatientRunroot(steps.KojiRunroot):  # type: ignore[misc]
 
 @pytest_twisted.ensureDeferred
 async def test_a_task_without_a_marker_is_not_canceled(bench: Workbench) -> None:
-    """A task that may be somebody else's is left alone by a stop."""
+    """A stop does not cancel a task that may be someone else's."""
     bench.hub.builder.seconds = 60
     bench.lost_replies.add("runroot")
     request = await bench.begin(

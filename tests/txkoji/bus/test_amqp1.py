@@ -35,7 +35,7 @@ def message(number: int, **fields: Any) -> Any:
 
 @pytest_twisted.ensureDeferred
 async def test_durable_subscription(broker: Broker) -> None:
-    """What is sent while nobody listens comes later, where the subscription has a name."""
+    """With a durable subscription, messages sent while nothing listens arrive later."""
     url = broker.start()
     lasting = settings(url, client_id="buildbot", subscription="koji")
     got: list[BusMessage] = []

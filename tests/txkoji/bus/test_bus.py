@@ -252,7 +252,7 @@ async def test_message_of_no_use(bus: Bus, warnings: list[str]) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_handler_that_fails(bus: Bus, warnings: list[str]) -> None:
-    """A message whose handler fails is tried again, before any other; the trouble is said once."""
+    """A message whose handler fails is retried before any other; the trouble is logged once."""
     got: list[str | bytes] = []
     tries: Counter[str | bytes] = Counter()
 
@@ -392,7 +392,7 @@ class Silence(Protocol):
 
 @pytest_twisted.async_yield_fixture
 async def silent_port() -> AsyncIterator[int]:
-    """A port where nobody ever answers."""
+    """A port where nothing ever answers."""
     factory = Factory.forProtocol(Silence)
     factory.noisy = False
     factory.connections = []
@@ -432,7 +432,7 @@ class WebServer(Protocol):
 
 @pytest_twisted.ensureDeferred
 async def test_something_else_answers(bus: Bus) -> None:
-    """What is no broker is said in one line, without a traceback, and tried again."""
+    """A peer that is no broker is reported in one line, without a traceback, and retried."""
     factory = Factory.forProtocol(WebServer)
     factory.noisy = False
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
@@ -525,7 +525,7 @@ async def test_password_and_tls(bus: Bus) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_unknown_authority(bus: Bus) -> None:
-    """A broker whose certificate nobody vouches for gets no password."""
+    """A broker with an untrusted certificate gets no password."""
     publisher = bus.publisher(bus.settings(url=bus.broker.tls_url))
     with pytest.raises(BrokerRefusal, match="neither ca nor the system trusts") as caught:
         await publisher.publish("build.tag", "1")
@@ -534,7 +534,7 @@ async def test_unknown_authority(bus: Bus) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_certificate_that_is_not_there(bus: Bus) -> None:
-    """A file that can't be read is said, with its name and its argument."""
+    """An unreadable file is reported with its name and its argument."""
     settings = evolve(by_certificate(bus, "bob"), certificate="/nowhere/bob.pem")
     receiver = bus.receiver(lambda _: None, settings)
     receiver.start()
@@ -546,7 +546,7 @@ async def test_certificate_that_is_not_there(bus: Bus) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_nothing_listens(bus: Bus) -> None:
-    """A broker that is down is said to be down, once, however often it is tried."""
+    """A broker that is down is reported once, however often it is retried."""
     receiver = bus.receiver(lambda _: None, bus.settings(url="amqp://127.0.0.1:1"))
     receiver.start()
     assert (
@@ -601,7 +601,7 @@ async def test_queue_that_is_taken_away(broker: RabbitMQ) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_nobody_takes_it(broker: RabbitMQ) -> None:
-    """A message that no queue takes is an error, unless that is said to be fine."""
+    """A message that no queue takes is an error, unless ``mandatory=False``."""
     bus = Bus(broker, "amqp")
     settings = bus.amqp(topic_prefix="nobody")
     with pytest.raises(MessageNotTaken, match=r"routing key 'nobody.build.tag'") as caught:
@@ -752,7 +752,7 @@ async def test_fedora(broker: RabbitMQ) -> None:
 
 
 def test_missing_extra(broker: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the library of a protocol it is said how to get it."""
+    """Without a protocol's library, the error says how to install it."""
     for protocol, library in (("amqp", "pika"), ("amqp1", "proton")):
         monkeypatch.setitem(__import__("sys").modules, library, None)
         settings = Bus(broker, protocol).settings()

@@ -111,7 +111,7 @@ async def test_broker_killed_twice(broker: RabbitMQ) -> None:
 @pytest.mark.parametrize("protocol", HUNG)
 @pytest_twisted.ensureDeferred
 async def test_broker_that_hangs(broker: RabbitMQ, protocol: str) -> None:
-    """A broker that hangs is noticed by its silence; when it goes on, so does everything."""
+    """A hanging broker is detected by its silence; when it resumes, so does everything."""
     name = f"hang-{uuid.uuid4()}"
     login = {"user": USER, "password": PASSWORD, "allow_insecure_login": True, "heartbeat": 2}
     settings: Broker = AMQP(

@@ -97,7 +97,7 @@ async def test_build(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_log_that_grows(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
-    """A log of a task that goes on may be longer by the time that it is read."""
+    """The log of a running task may have grown by the time it is read."""
     hub.builder.seconds = 60
     task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
     path = f"{task_directory(task_id)}/build.log"
@@ -138,7 +138,7 @@ async def test_file_on_two_volumes(koji: Connection, hub: FakeHub, tmp_path: Pat
 
 @pytest_twisted.ensureDeferred
 async def test_going_on(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
-    """What an earlier download left is gone on with."""
+    """A part that an earlier download left is resumed."""
     file = remote(hub)
     (tmp_path / ".big.part").write_bytes(BIG[:1_000_001])
     [path] = await fetch(koji, file, tmp_path)
@@ -202,7 +202,7 @@ async def test_broken_network(connect: Connect, hub: FakeHub, tmp_path: Path, fa
 
 @pytest_twisted.ensureDeferred
 async def test_file_that_is_not_there(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
-    """A file that is gone is said at once, and leaves nothing behind."""
+    """A missing file is reported at once, and leaves nothing behind."""
     file = RemoteFile("x", f"{hub.topurl}/work/absent", 10)
     with pytest.raises(HTTPStatusError, match="404"):
         await fetch(koji, file, tmp_path)
@@ -239,7 +239,7 @@ def test_names_that_stay_inside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"x" * 200, make_rpm("a", "1", "1", "noarch")[:150]])
 def test_what_is_no_rpm(tmp_path: Path, data: bytes) -> None:
-    """What is no RPM, or only a piece of one, is said to be that."""
+    """A file that is no RPM, or only part of one, is reported as such."""
     path = tmp_path / "x"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"no RPM file|no digest"):
@@ -258,7 +258,7 @@ async def test_two_files_of_one_name(koji: Connection, hub: FakeHub, tmp_path: P
 
 @pytest_twisted.ensureDeferred
 async def test_archives_of_one_name(koji: Connection, hub: FakeHub) -> None:
-    """Archives of one name are told apart by their paths below the build's directory."""
+    """Archives of the same name are distinguished by their paths below the build's directory."""
     archive = {
         "btype": "maven", "filename": "app.jar", "size": 3, "checksum": "00", "checksum_type": 1,
         "version": "1", "artifact_id": "app",

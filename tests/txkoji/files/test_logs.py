@@ -1,4 +1,4 @@
-"""Logs are read while they grow, and known when they begin anew."""
+"""Logs are read while they grow, and a truncated one is detected."""
 
 from __future__ import annotations
 

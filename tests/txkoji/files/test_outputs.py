@@ -55,7 +55,7 @@ def test_volumes() -> None:
 
 
 def test_nothing_else_reads_it() -> None:
-    """No other module takes the answer apart by itself."""
+    """No other module parses the answer."""
     askers = {
         str(path.relative_to(REPOSITORY))
         for package in ("txkoji", "buildbot_koji")

@@ -75,7 +75,7 @@ def on_hub(hub: FakeHub, place: str) -> bytes:
 
 @pytest_twisted.ensureDeferred
 async def test_file(koji: Connection, hub: FakeHub, path: Path, content: bytes) -> None:
-    """A file arrives whole, in pieces of 1 MiB, in a directory of its own; progress is told."""
+    """A file arrives complete, in pieces of 1 MiB, in its own directory; progress is reported."""
     steps: list[Progress] = []
     place = await koji.upload(path, progress=steps.append)
     assert re.fullmatch(r"cli-build/\d+\.\d+\.[a-zA-Z]{8}/hello-1-1\.src\.rpm", place)
@@ -178,7 +178,7 @@ async def test_broken_network(
 async def test_network_that_changes_everything(
     connect: Callable[..., Connection], hub: FakeHub, path: Path
 ) -> None:
-    """A piece that never arrives as it is ends the upload, and it is said where."""
+    """A piece that keeps arriving corrupted ends the upload; the error says which."""
 
     def decide(request: bytes) -> Fate:
         return Fate.CORRUPT if b"application/octet-stream" in request else Fate.PASS
@@ -220,7 +220,7 @@ def test_directories() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_pipe(koji: Connection, tmp_path: Path) -> None:
-    """A pipe is refused at once: nobody waits for somebody to write into it."""
+    """A pipe is refused at once, without waiting for a writer."""
     os.mkfifo(tmp_path / "pipe.src.rpm")
     with pytest.raises(TransferError, match="it is no regular file"):
         await koji.upload(tmp_path / "pipe.src.rpm")

@@ -80,7 +80,7 @@ async def test_it_can_be_turned_off(hub: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_hub_is_offline(koji: Connection, hub: FakeHub) -> None:
-    """Where the whole request fails, all its callers are told why."""
+    """If the whole request fails, all its callers get the error."""
     hub.offline("closed")
     koji.deadline = 0.1
     calls = [koji.getTag("demo-build") for _ in range(3)]

@@ -134,7 +134,7 @@ async def test_no_ticket(connect: Connect, tmp_path: Path) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_ticket_over_its_time(connect: Connect, kdc: KDC, alice: Path) -> None:
-    """A ticket over its time is said to be that."""
+    """An expired ticket is reported as expired."""
     cache = kdc.ticket(ALICE, alice, "short", life="1s")
     # The life of a ticket is counted in whole seconds by the clock.
     await deferLater(reactor, 2.1)
@@ -219,7 +219,7 @@ async def test_answer_of_the_hub(connect: Connect, hub: FakeHub, alice: Path) ->
 
 @pytest_twisted.ensureDeferred
 async def test_proxy_user(connect: Connect, hub: FakeHub, alice: Path) -> None:
-    """Who may log others in does so; who may not is told."""
+    """A user who may act as others does; another gets an error."""
     koji = connect(principal=ALICE, keytab=str(alice), proxyuser="carol")
     assert "alice is not authorized to login other users" in await refused(koji)
     hub.proxy_users.add("alice")
@@ -236,7 +236,7 @@ async def test_plain_http(connect: Connect) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_kdc_is_slow(connect: Connect, alice: Path) -> None:
-    """A KDC that does not answer blocks nothing, and is said after the time limit."""
+    """A KDC that does not answer blocks nothing, and is reported after the time limit."""
     import gssapi
 
     released = threading.Event()

@@ -138,7 +138,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest_twisted.ensureDeferred
 async def test_dripping_reply(serve: Serve) -> None:
-    """A deadline holds against a hub that sends a byte now and then, for ever."""
+    """The deadline holds even against a hub that sends a byte now and then forever."""
     koji = Connection(Profile(name="t", server=serve(Dripping)), reactor=reactor, deadline=0.5)
     with pytest.raises(RequestTimeout, match=r"did not finish its reply to getTag within 0\.5 s"):
         await koji.call("getTag", "f44", event=3)

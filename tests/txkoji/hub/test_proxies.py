@@ -100,7 +100,7 @@ def test_exempt_address(entry: str, direct: bool) -> None:
     ],
 )
 def test_unusable_proxy(value: str) -> None:
-    """A proxy that can't be used is said with the variable's name, and without its password."""
+    """An unusable proxy is reported with the variable's name, without its password."""
     with pytest.raises(BrokenConfiguration, match="https_proxy in the environment") as caught:
         proxy_for(HUB, {"https": value})
     assert "u:w" not in str(caught.value)
@@ -176,7 +176,7 @@ async def test_http_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.Mo
 async def test_proxy_that_wants_a_login(
     hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a password the proxy refuses: it is named, and what to do is said at once."""
+    """Without a password the proxy refuses: the error names it and says at once what to do."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.proxy_port}")
     koji = connection(hub)
     with pytest.raises(HTTPStatusError, match=r"the proxy http://127.*407: it asks for a login"):

@@ -56,7 +56,7 @@ class Peer(Protocol):
 
 
 class FrontEnd(Factory):
-    """A server that says what it is told to.
+    """A server with canned replies.
 
     Attributes:
         replies: what it answers, the last one for ever.

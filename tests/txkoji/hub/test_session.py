@@ -100,7 +100,7 @@ async def test_password_is_found_out(connect: Callable[..., Connection]) -> None
 
 @pytest_twisted.ensureDeferred
 async def test_session_over_its_time(koji: Connection, hub: FakeHub, log: list[str]) -> None:
-    """A session over its time is renewed, its numbers go on, and the write is done once."""
+    """An expired session is renewed, its numbers continue, and the write is done once."""
     await koji.build(SOURCE.format(1), "demo")
     before, key, number = koji.session_id, koji.session_key, koji.callnum
     hub.sessions.expire_all()

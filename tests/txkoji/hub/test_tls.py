@@ -70,7 +70,7 @@ async def test_no_check(connect: Connect) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
-    """A certificate for another name is refused, and it is said that the name is the trouble."""
+    """A certificate for another name is refused, and the error blames the name."""
     hub_port = hub.url.split(":")[2].split("/")[0]
     koji = connect(server=f"https://localhost.localdomain:{hub_port}/kojihub")
     koji.client._transport._agent = _agent_to(koji, int(hub_port))
@@ -80,7 +80,7 @@ async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_expired_certificate(tmp_path: Path) -> None:
-    """A hub whose certificate has expired is refused, and it is said that this is the reason."""
+    """A hub with an expired certificate is refused, and the error says why."""
     hub = FakeHub(reactor, tls=True)
     hub.authority.days_valid = -1
     await hub.start()
@@ -157,7 +157,7 @@ async def test_file_that_is_no_pem(connect: Connect, tmp_path: Path, key: str) -
 
 @pytest_twisted.ensureDeferred
 async def test_authority_that_is_not_there(connect: Connect, tmp_path: Path) -> None:
-    """A ``serverca`` that is not there is said, and not replaced by the system's authorities."""
+    """A missing ``serverca`` is an error, and not replaced by the system's CAs."""
     koji = connect(serverca=str(tmp_path / "absent.crt"))
     with pytest.raises(BrokenConfiguration, match="No such file or directory"):
         await koji.getKojiVersion()
@@ -165,7 +165,7 @@ async def test_authority_that_is_not_there(connect: Connect, tmp_path: Path) -> 
 
 @pytest_twisted.ensureDeferred
 async def test_key_with_a_pass_phrase(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
-    """Nobody is there to type a pass phrase: it is said that the key must have none."""
+    """No one can type a pass phrase: the error says that the key must have none."""
     pem = hub.certificate("alice").read_bytes()
     key = serialization.load_pem_private_key(pem, None)
     secret = key.private_bytes(

@@ -191,7 +191,7 @@ def test_unreadable_reply(value: bytes) -> None:
 
 
 def test_reply_too_large() -> None:
-    """A reply over the limit is refused as soon as it is over, not when it ends."""
+    """A reply is refused as soon as it exceeds the limit, not at its end."""
     decoder = ResponseDecoder(max_bytes=1000)
     decoder.feed(HEAD)
     with pytest.raises(ReplyTooLarge, match="1,000 bytes"):
@@ -258,7 +258,7 @@ def test_long_text_in_small_pieces() -> None:
 
 
 def test_unusual_end_of_a_large_struct() -> None:
-    """What was read before the XML became unusual is taken over as it is, not copied."""
+    """What was read before the XML became unusual is reused, not copied."""
     members = b"".join(
         b"<member>\n<name>m%d</name>\n<value><int>%d</int></value>\n</member>\n" % (n, n)
         for n in range(1000)

@@ -1,4 +1,4 @@
-"""Which task a call made is told by the marker or the request; the table names all such methods."""
+"""The marker or the request identify the task of a call; the table has all such methods."""
 
 from __future__ import annotations
 

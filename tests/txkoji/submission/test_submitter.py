@@ -204,7 +204,7 @@ async def test_lost_once(
 async def test_late_once(
     koji: Connection, hub: FakeHub, agent: LossyAgent, call: tuple[Any, ...]
 ) -> None:
-    """A request that arrives when nobody expects it any more counts: the hub knows the number."""
+    """A request that arrives very late is harmless: the hub knows its number."""
     add_build(hub)
     hub.call("tagBuildBypass", "demo-candidate", "hello-1.0-1")
     agent.method, agent.loses = call[0], ["late"]
@@ -413,7 +413,7 @@ async def test_id_that_a_restored_hub_uses_again(koji: Connection, hub: FakeHub)
 
 @pytest_twisted.ensureDeferred
 async def test_control_character_in_the_newest_task(koji: Connection, hub: FakeHub) -> None:
-    """Another user's task whose result holds a control character is in nobody's way."""
+    """Another user's task with a control character in its result does no harm."""
     other = hub.call("build", f"{SOURCE}other", "demo", {"scratch": True})
     hub.state.update("task", other, state=int(task_states.CLOSED), result="red \x1b[31mtext")
     [newest] = await koji.listTasks({}, {"order": "-id", "limit": 1})
