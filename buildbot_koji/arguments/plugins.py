@@ -19,7 +19,9 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from buildbot.config.errors import error as config_error
+from buildbot.interfaces import IRenderable
 from buildbot.process.buildstep import BuildStep
+from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.checks import is_renderable
@@ -168,8 +170,26 @@ class DeclaredArguments:
         return values, given
 
 
+LARGE = 200
+"""Members of a constant from which on Buildbot's rendering of it, one by one, is avoided."""
+
+
+@implementer(IRenderable)
+class _Constant:
+    """A large value that renders to itself at once."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def getRenderingFor(self, properties: Any) -> Any:
+        """Return the value."""
+        return self.value
+
+
 class DeclaredStep(DeclaredArguments, BuildStep):
     """A build step whose arguments are declared; each is an attribute and is rendered."""
+
+    _is_template = False
 
     renders: ClassVar[bool] = True
     passed_on: ClassVar[Collection[str]] = frozenset(BuildStep._params_names)  # noqa: SLF001
@@ -188,13 +208,30 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         rendered = [name for name, each in own.items() if each.renderable]
         cls.renderables = (*vars(cls).get("renderables", ()), *rendered)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Mark the step of a configuration: it is the template of those of its builds."""
+        self = super().__new__(cls, *args, **kwargs)
+        # Buildbot makes the steps of a build without this method.
+        self._is_template = True
+        return self
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         values, others = self._take(args, kwargs)
         for name, value in values.items():
             setattr(self, name, value)
         self._unrendered = values
+        self._constants: dict[str, _Constant] = {}
         super().__init__(**others)
-        self._check(values)
+        if self._is_template:
+            # The step of a build checks what its arguments are rendered to.
+            self._check(values)
+            return
+        for name, each in self.arguments.items():
+            value = values[name] if each.renderable else None
+            large = isinstance(value, (list, tuple, Mapping)) and len(value) >= LARGE
+            if large and not is_renderable(value):
+                self._constants[name] = _Constant(value)
+                setattr(self, name, self._constants[name])
 
     def declared_values(self) -> Mapping[str, Any]:
         """Return the values of all arguments, rendered or not."""
@@ -207,7 +244,9 @@ class DeclaredStep(DeclaredArguments, BuildStep):
 
     def complaints(self) -> list[str]:
         """Return one line for each mistake in the arguments that are rendered by now."""
-        found = self.complaints_about({name: getattr(self, name) for name in self.arguments})
+        values = {name: getattr(self, name) for name in self.arguments}
+        # They were checked when the configuration was loaded.
+        found = self.complaints_about({**values, **self._constants})
         given = {
             name: value
             for name, value in self._unrendered.items()

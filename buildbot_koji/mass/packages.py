@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -239,7 +239,7 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
 
 def make_packages(
     order: MassOrder,
-    source_of: Callable[[str], str | None],
+    sources: Mapping[str, str],
     listed: Mapping[str, Mapping[str, Any]],
     *,
     must_be_listed: bool,
@@ -251,7 +251,7 @@ def make_packages(
 
     Args:
         order: what was asked for.
-        source_of: returns what a package is built from, None if that is unknown.
+        sources: what packages are built from; those whose source is unknown are absent, or empty.
         listed: what the destination tag says of the packages.
         must_be_listed: whether it must list them: it need not for a scratch build.
         tag: the name of that tag.
@@ -284,12 +284,14 @@ def make_packages(
         elif must_be_listed and row is not None and row.get("blocked"):
             unusable[name] = f"blocked in {tag}"
         else:
-            source = source_of(name)
-            complaint = "no source" if source is None else checks.source(source)
-            if complaint is None:
-                package.source = source or ""
+            source = sources.get(name)
+            complaint = checks.source(source) if source else None
+            if not source:
+                unusable[name] = "no source"
+            elif complaint is not None:
+                unusable[name] = f"source {complaint}"
             else:
-                unusable[name] = complaint if source is None else f"source {complaint}"
+                package.source = source
         if name in unusable:
             package.state, package.reason = PackageState.SKIPPED, unusable[name]
     if not skip_unknown:

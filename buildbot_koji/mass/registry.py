@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 __all__ = ["RunningMassBuild", "register", "running"]
@@ -26,8 +27,8 @@ class RunningMassBuild(Protocol):
         """Return its progress, as ``GET api/mass`` gives it."""
         ...
 
-    def package_rows(self) -> list[dict[str, Any]]:
-        """Return its packages, as ``GET api/mass/ID/packages`` gives them."""
+    def package_rows(self) -> Iterable[dict[str, Any]]:
+        """Yield its packages, as ``GET api/mass/ID/packages`` gives them."""
         ...
 
     def pause(self) -> None:

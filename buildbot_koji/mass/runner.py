@@ -67,6 +67,9 @@ T = TypeVar("T")
 _SHUT_OUT = (AuthError, ActionNotAllowed, KojiLoginException)
 """Refusals that are not about one package."""
 
+RESUMED_AT_ONCE = 20
+"""Tasks of an earlier attempt that are followed again per reactor iteration."""
+
 MAX_STEPS = 300
 """Moments of the progress over time that are kept."""
 
@@ -279,12 +282,10 @@ class MassRunner:
         control = await self._store.control()
         self.paused = bool(control.get("paused"))
         self.progress = [Step(*each) for each in control.get("progress") or ()]
-        for package in self.plan.packages:
-            if package.state is PackageState.RUNNING:
-                self._resume(package)
         # The search takes some seconds: the submissions may still be in flight.
         doubts = Deferred.fromCoroutine(self._find_doubtful())
         try:
+            await self._resume_running()
             doubts.addCallbacks(lambda _: self.wake(), self._doubts_failed)
             while True:
                 await self._round()
@@ -489,6 +490,14 @@ class MassRunner:
         for package in doubtful:
             if package.state is PackageState.SUBMITTING:
                 await self._submit(package)
+
+    async def _resume_running(self) -> None:
+        """Follow all tasks that an earlier attempt submitted."""
+        running = [each for each in self.plan.packages if each.state is PackageState.RUNNING]
+        for place, package in enumerate(running):
+            self._resume(package)
+            if place % RESUMED_AT_ONCE == RESUMED_AT_ONCE - 1:
+                await deferLater(self._clock, 0, lambda: None)
 
     def _resume(self, package: MassPackage) -> None:
         """Follow a task that an earlier attempt submitted."""

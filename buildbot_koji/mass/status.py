@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,6 @@ class MassStatus:
             "failures_by_owner": [list(each) for each in by_owner(plan.packages)],
         }
 
-    def package_rows(self) -> list[dict[str, Any]]:
-        """Return the packages, as ``GET api/mass/ID/packages`` gives them."""
-        return [package_row(each, self.weburl) for each in self.runner.plan.packages]
+    def package_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the packages, as ``GET api/mass/ID/packages`` gives them."""
+        return (package_row(each, self.weburl) for each in self.runner.plan.packages)

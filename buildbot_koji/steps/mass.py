@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
@@ -325,6 +326,11 @@ class KojiMassBuild(PackageBuildStep):
     def _pause(self) -> Deferred[None]:
         return deferLater(self.master.reactor, 0, lambda: None)
 
+    def _in_thread(self, make: Callable[[], T]) -> Deferred[T]:
+        """Compute something that takes long and touches nothing that others have."""
+        reactor = self.master.reactor
+        return deferToThreadPool(reactor, reactor.getThreadPool(), make)
+
     async def _run_plan(self, hub: Hub, store: MassStore, packages: list[MassPackage]) -> int:
         header = self._header
         self.began = header["began"]
@@ -332,11 +338,8 @@ class KojiMassBuild(PackageBuildStep):
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         holds = not (self.scratch or self.skip_tag or self.repo_id)
         stop_after = self.stop_after_failures
-        plan = MassPlan(
-            packages,
-            holds=holds,
-            stop_after=None if stop_after is None else _number_of(stop_after, len(packages)),
-        )
+        most = None if stop_after is None else _number_of(stop_after, len(packages))
+        plan = await self._in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
         clock = self.master.reactor
         repos = None
         if holds and header["build_tag"] is not None:
@@ -431,20 +434,29 @@ class KojiMassBuild(PackageBuildStep):
         order = await self._order(hub)
         dest_tag = target["dest_tag_name"]
         listed = await listed_packages(connection, dest_tag, order.names)
-        sources: Callable[[str], str | None] = self._source_of
+        must_be_listed = not (self.scratch or self.skip_tag)
         if self.source_tag is not None:
             if await connection.call("getTag", self.source_tag) is None:
                 raise BadPlan(f"the hub has no tag {self.source_tag}")
-            sources = (await sources_in_tag(connection, self.source_tag, order.names)).get
-        packages = make_packages(
+            sources = await sources_in_tag(connection, self.source_tag, order.names)
+        else:
+            sources = {}
+            for place, name in enumerate(order.names):
+                if name not in order.skip and (name in listed or not must_be_listed):
+                    sources[name] = self._source_of(name)
+                if not place % ROWS_AT_ONCE:
+                    await self._pause()
+        make = partial(
+            make_packages,
             order,
             sources,
             listed,
-            must_be_listed=not (self.scratch or self.skip_tag),
+            must_be_listed=must_be_listed,
             tag=dest_tag,
             limit=self.max_packages,
             skip_unknown=self.skip_unknown,
         )
+        packages = await self._in_thread(make)
         if self.since is not None:
             await self._adopt(hub, dest_tag, packages)
         built = await self._built_earlier()
@@ -459,14 +471,14 @@ class KojiMassBuild(PackageBuildStep):
         }
         return header, packages
 
-    def _source_of(self, name: str) -> str | None:
+    def _source_of(self, name: str) -> str:
         if isinstance(self.source, str):
             return self.source.replace("{package}", name)
         try:
             found = self.source(name)
         except Exception as error:
             raise BadPlan(f"source({name!r}) failed: {type(error).__name__}: {error}") from error
-        return found if isinstance(found, str) else None
+        return found if isinstance(found, str) else ""
 
     async def _order(self, hub: Hub) -> MassOrder:
         requires = {name: list(needed) for name, needed in (self.requires or {}).items()}
@@ -498,10 +510,8 @@ class KojiMassBuild(PackageBuildStep):
 
     async def _names_in_file(self, path: str) -> list[str]:
         if self.files_on == "master":
-            reactor = self.master.reactor
-            file = Path(self.master.basedir, path)
             try:
-                text = await deferToThreadPool(reactor, reactor.getThreadPool(), file.read_text)
+                text = await self._in_thread(Path(self.master.basedir, path).read_text)
             except (OSError, ValueError) as error:
                 raise BadPlan(f"can't read {path} on the master: {error}") from error
         else:

@@ -21,7 +21,7 @@ from buildbot_koji.www import attention, deliveries, health, overview, sources
 from buildbot_koji.www.masters import database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
 from buildbot_koji.www.packages import builds_of_package, package_names
-from buildbot_koji.www.plain import bounded, text
+from buildbot_koji.www.plain import bounded, encoded, text
 from buildbot_koji.www.tasks import Trees
 
 __all__ = ["Collector", "change_sources", "reporters"]
@@ -37,6 +37,9 @@ FIRST_LOOK = 2.0
 
 PORTION = 1000
 """Task trees that are looked at per reactor iteration."""
+
+PACKAGE_PORTION = 200
+"""Packages of a mass build that are rendered per reactor iteration."""
 
 COSTLY_PORTION = 20
 """Task trees that are rendered anew per reactor iteration: each takes 0.7 ms."""
@@ -224,17 +227,17 @@ class Collector:
         found = reversed(running(self._master))
         return {"mass_builds": [bounded(each.status()) for each in found]}
 
-    async def mass_packages(self, name: str) -> dict[str, Any] | None:
-        """Return the packages of a mass build; None if there is none of that id."""
+    async def mass_packages(self, name: str) -> bytes | None:
+        """Return the packages of a mass build as JSON; None if there is none of that id."""
         found = next((each for each in running(self._master) if each.id == name), None)
         if found is None:
             return None
-        packages: list[Any] = []
+        packages: list[bytes] = []
         for row in found.package_rows():
-            packages.append(bounded(row))
-            if len(packages) % PORTION == 0:
+            packages.append(encoded(bounded(row)))
+            if len(packages) % PACKAGE_PORTION == 0:
                 await deferLater(self._master.reactor, 0, lambda: None)
-        return {"packages": packages}
+        return b'{"packages":[%b]}' % b",".join(packages)
 
     async def health(self) -> dict[str, Any]:
         """Return whether the master is healthy, why not, and what may become a reason."""

@@ -633,3 +633,24 @@ def test_mass_builds_have_the_options_of_a_build() -> None:
     """What ``KojiBuild`` takes ``KojiMassBuild`` takes, except the logs of thousands of tasks."""
     missing = set(steps.KojiBuild.arguments) - set(steps.KojiMassBuild.arguments)
     assert missing == {"live_logs", "live_log_bytes"}
+
+
+def test_large_constants() -> None:
+    """A long list without a renderable is not rendered, nor checked again, in each build."""
+    names = [f"package-{number}" for number in range(500)]
+    given = {**MASS, "packages": names, "requires": {"package-1": [util.Property("other")]}}
+    given["skip"] = dict.fromkeys(names, "obsolete")
+    # What Buildbot does for each build.
+    step = steps.KojiMassBuild(**given)._factory.buildStep()
+    assert step.packages.getRenderingFor(None) is names
+    assert step.skip.getRenderingFor(None) is given["skip"]
+    assert step.requires is given["requires"]
+    rendered = {"packages": names, "skip": given["skip"], "requires": {"package-1": ["bad name/"]}}
+    for name, value in rendered.items():
+        setattr(step, name, value)
+    step.take_rendered()
+    assert step.declared_values()["packages"] is names
+    assert step.complaints() == []
+    step.requires = {"package-1": "package-2"}
+    [complaint] = step.complaints()
+    assert complaint.startswith("requires={'package-1': 'package-2'} must be")
