@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import hypothesis
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
-from tests.support import hubs, limits
+from tests.support import garbage, hubs, limits
 from tests.support.brokers import RabbitMQ
 from tests.support.secret_net import SecretNet
 
@@ -27,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give every test a time limit, and a hub if it asks for one."""
     config.pluginmanager.register(limits)
     config.pluginmanager.register(hubs)
+    config.pluginmanager.register(garbage)
 
 
 @pytest.hookimpl(trylast=True)
@@ -77,7 +77,7 @@ def logged_failures() -> Iterator[list[LogEvent]]:
 
     globalLogPublisher.addObserver(observe)
     yield events
-    gc.collect()
+    garbage.collect()
     globalLogPublisher.removeObserver(observe)
     assert not events, [event.get("log_failure") or event for event in events]
 
