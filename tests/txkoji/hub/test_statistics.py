@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
@@ -14,9 +16,11 @@ from txkoji.testing import FakeHub
 
 @pytest.mark.parametrize("tls", [False, True])
 @pytest_twisted.ensureDeferred
-async def test_counts_and_quiet(tls: bool) -> None:
+async def test_counts_and_quiet(tls: bool, tmp_path: Path) -> None:
     """Answers, faults and retries are counted; no line says that a connection comes or goes."""
     hub = FakeHub(reactor, tls=tls, anonymous_user=None)
+    # They outlive the hub, as a real one's do.
+    hub.use_certificates_in(tmp_path)
     await hub.start()
     lines: list[str] = []
 
