@@ -203,9 +203,10 @@ class Endpoints:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 - Twisted's name
         """Return the endpoint that leads to an address."""
-        # A file of authorities that changed, or was put right, counts from the next request.
+        # A file of authorities that changed, or was put right, counts from the next request. One
+        # that is away for the moment in which it is replaced does not.
         stamp = _stamp(self._profile.serverca)
-        if stamp != self._stamp:
+        if stamp is not None and stamp != self._stamp:
             self._stamp = stamp
             self._policy = None
             self._endpoints.clear()

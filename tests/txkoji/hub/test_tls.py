@@ -196,7 +196,7 @@ async def test_many_writes_at_once(connect: Connect, hub: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_authority_that_is_replaced(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
-    """A ``serverca`` that was put right counts from the next request, without a restart."""
+    """A ``serverca`` that was put right counts from the next request; one that is away does not."""
     other = tmp_path / "other"
     other.mkdir()
     path = tmp_path / "ca.pem"
@@ -205,6 +205,8 @@ async def test_authority_that_is_replaced(connect: Connect, hub: FakeHub, tmp_pa
     with pytest.raises(TLSError):
         await koji.getKojiVersion()
     path.write_bytes(hub.authority.certificate_path.read_bytes() + b"# renewed\n")
+    assert await koji.getKojiVersion()
+    path.unlink()
     assert await koji.getKojiVersion()
 
 
