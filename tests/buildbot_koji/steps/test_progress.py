@@ -7,7 +7,7 @@ import time
 import pytest
 
 from buildbot_koji.durable.store import data_name
-from buildbot_koji.steps.view.progress import about, describe, is_queued, link_name
+from buildbot_koji.steps.view.progress import about, describe, link_name
 from buildbot_koji.words import clock_time, counted, size_in_words
 from txkoji.task import Task
 from txkoji.watching.watcher import TaskTree
@@ -118,10 +118,10 @@ def test_time_of_another_day() -> None:
 
 def test_queue() -> None:
     """A task is queued until a builder opened it."""
-    assert is_queued(tree(FREE))
-    assert is_queued(tree(ASSIGNED))
-    assert not is_queued(tree(OPEN))
-    assert not is_queued(tree(CANCELED))
+    assert tree(FREE).is_queued
+    assert tree(ASSIGNED).is_queued
+    assert not tree(OPEN).is_queued
+    assert not tree(CANCELED).is_queued
 
 
 def test_links() -> None:
