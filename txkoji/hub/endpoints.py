@@ -203,8 +203,8 @@ class Endpoints:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 - Twisted's name
         """Return the endpoint that leads to an address."""
-        # A file of authorities that changed, or was put right, counts from the next request. One
-        # that is away for the moment in which it is replaced does not.
+        # A file of authorities that changed, or was put right, counts from the next request; one
+        # that is missing while it is replaced does not.
         stamp = _stamp(self._profile.serverca)
         if stamp is not None and stamp != self._stamp:
             self._stamp = stamp

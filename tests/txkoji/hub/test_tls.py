@@ -196,7 +196,7 @@ async def test_many_writes_at_once(connect: Connect, hub: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_authority_that_is_replaced(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
-    """A ``serverca`` that was put right counts from the next request; one that is away does not."""
+    """A ``serverca`` that was put right counts from the next request; a missing one does not."""
     other = tmp_path / "other"
     other.mkdir()
     path = tmp_path / "ca.pem"
