@@ -93,7 +93,7 @@ class _Facts:
     Attributes:
         failed: the architectures that failed.
         waiting_since: since when the task waits for a builder, None if it does not.
-        started: when it started, None if it has not.
+        started: when it started, None if it has not, or if what is left waits for builders.
         usual: how many seconds it should take, or None.
     """
 
@@ -108,10 +108,15 @@ def _facts(task: WatchedTask, found: Mapping[str, Any]) -> _Facts:
         return _Facts()
     root = task.tree.root
     is_free = root.state == task_states.FREE
+    states = {each.state for _, each in _parts(task.tree)}
+    # The hub's queue is long: that is no trouble of the task.
+    waits = task_states.OPEN not in states and bool(
+        states & {task_states.FREE, task_states.ASSIGNED}
+    )
     return _Facts(
         tuple(each["arch"] for each in found["arches"] if each["state"] in ("FAILED", "CANCELED")),
         number(root.get("create_ts")) if is_free else None,
-        found["started"] if root.state == task_states.OPEN else None,
+        found["started"] if root.state == task_states.OPEN and not waits else None,
         found["usual"],
     )
 

@@ -138,4 +138,8 @@ def test_trouble_first() -> None:
     assert failing["trouble"] == "failed on s390x"
     assert (slow["label"], slow["queue_position"]) == ("hello", 7)
     assert slow["trouble"] == "takes longer than usual"
+    queued = task(9, parent=2, method="buildArch", state=int(task_states.FREE), request=src)
+    tree = TaskTree(task(2, request=src), {2: [queued]})
+    waiting = shown(WatchedTask(2, tree, NOW, NOW - 9, 100.0, {2: 7}))
+    assert waiting["trouble"] is None
     assert failing["arches"][0]["log_url"].startswith("https://koji.example.test/files/work/tasks/")
