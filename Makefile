@@ -1,5 +1,8 @@
 # Everything here needs Python (>= 3.10, with venv) and make, and sets itself up in .venv.
 
+# Each process of the tests, and each master, would compile everything again.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

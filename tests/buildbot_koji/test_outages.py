@@ -123,7 +123,6 @@ async def test_database_goes_away_and_master_is_killed_in_its_start(tmp_path: Pa
         await check(master, hub, requests)
         [source] = (await master.get("changesources"))["changesources"]
         assert source["master"] is not None
-        await until(lambda: "koji: listening" in master.log or True)
         ended = hub.state.rows("task", method="build")
         assert all(task["state"] in task_states.DONE_GROUP for task in ended)
     finally:
