@@ -137,7 +137,7 @@ def with_bus(address: str, base: Path, environment: dict[str, str]) -> tuple[str
         said = first_lines(process)[2]
         log = base / "twistd.log"
         while "listening to the message bus" not in log.read_text() and process.poll() is None:
-            if "no message bus" in said:
+            if "No message bus" in said:
                 break
             time.sleep(0.1)
         process.terminate()
@@ -162,7 +162,8 @@ def test_bus_that_is_not_there(temporary: dict[str, str], tmp_path: Path) -> Non
     """Without a reachable broker the demo says so, and runs without one."""
     said, log = with_bus("amqp://guest:guest@127.0.0.1:1", tmp_path / "base", temporary)
     assert said.endswith(
-        "no message bus: nothing listens at amqp://127.0.0.1:1: is the broker up?\n"
+        "No message bus, so the change source only polls:"
+        " nothing listens at amqp://127.0.0.1:1: is the broker up?\n"
     )
     assert "BuildMaster is running" in log
 
