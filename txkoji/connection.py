@@ -29,7 +29,6 @@ from txkoji.files.uploads import Progress, new_directory, upload
 from txkoji.history.events import TagUntag
 from txkoji.history.following import Follower, tagged_since
 from txkoji.history.interest import Interest
-from txkoji.hub import shapes
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.credentials import Credential, credentials_of
@@ -199,7 +198,6 @@ class Connection(HubMethods):
             if rich.is_empty_result(method, fault):
                 return []
             raise
-        shapes.check(call, result)
         return rich.convert(method, result, self)
 
     def MultiCall(self) -> multicall.MultiCall:  # noqa: N802 - a promised name

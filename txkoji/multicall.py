@@ -11,8 +11,6 @@ from txkoji import rich
 from txkoji._deferreds import returns_deferred
 from txkoji._hub_methods import CollectedMethods
 from txkoji._rich_base import HubConnection
-from txkoji.exceptions import ProtocolError
-from txkoji.hub import shapes
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 
@@ -91,20 +89,15 @@ class MultiCall(CollectedMethods):
         calls, self.calls = self.calls, []
         return self._send(calls)
 
-    def _converted(self, call: Call, result: Any) -> Any:
-        try:
-            shapes.check(call, result)
-        except ProtocolError as error:
-            return error
-        return rich.convert(call.method, result, self._connection)
-
     @returns_deferred
     async def _send(self, calls: list[Call]) -> MultiCallResults:
         outcomes = await self._client.send_all(calls)
         return MultiCallResults(
             calls,
             [
-                outcome if isinstance(outcome, Exception) else self._converted(call, outcome)
+                outcome
+                if isinstance(outcome, Exception)
+                else rich.convert(call.method, outcome, self._connection)
                 for call, outcome in zip(calls, outcomes, strict=True)
             ],
         )

@@ -17,7 +17,6 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
 from txkoji import paths, task_states
-from txkoji._values import integer, text
 from txkoji.exceptions import HTTPStatusError, KojiException, TransferError
 from txkoji.files import outputs
 from txkoji.files.part import RPM, PartFile, TooMuch
@@ -30,7 +29,7 @@ __all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
 NOT_SATISFIABLE = 416
 """The HTTP status of a request for what is after the end of a file (RFC 9110, 15.5.17)."""
 
-CHECKSUM_TYPES: dict[int | None, str] = {0: "md5", 1: "sha1", 2: "sha256"}
+CHECKSUM_TYPES = {0: "md5", 1: "sha1", 2: "sha256"}
 """Koji's numbers (CHECKSUM_TYPES)."""
 
 
@@ -81,7 +80,7 @@ async def files_of_task(
     """
     base = topurl or _topurl(client)
     found = await client.call("listTaskOutput", task_id, stat=True, all_volumes=True)
-    task = await client.checked("getTaskInfo", task_id)
+    task = await client.call("getTaskInfo", task_id)
     if task is None:
         raise TransferError(f"{client.url} has no task {task_id}")
     files = []
@@ -127,17 +126,17 @@ async def files_of_build(
             is not signed.
     """
     base = topurl or _topurl(client)
-    info = await client.checked("getBuild", build)
+    info = await client.call("getBuild", build)
     if info is None:
         raise TransferError(f"{client.url} has no build {build!r}")
     place = (info.name, info.version, info.release)
     volume = info.get("volume_name")
     files = []
-    rpms = await client.checked("listRPMs", buildID=info.id) if _wanted("rpm", types) else []
+    rpms = await client.call("listRPMs", buildID=info.id) if _wanted("rpm", types) else []
     for each in rpms:
         if arches is not None and each.arch not in arches:
             continue
-        name = f"{each.name}-{each.version}-{each.release}.{each.arch}.rpm"
+        name = f"{each.nvr}.{each.arch}.rpm"
         signed = key
         if key is not None and not await client.call("queryRPMSigs", rpm_id=each.id, sigkey=key):
             if not or_unsigned:
@@ -145,21 +144,20 @@ async def files_of_build(
             signed = None
         path = paths.rpm_path(*place, name, each.arch, volume=volume, key=signed)
         # A signature makes the file longer, but leaves the signed content as it is.
-        size = outputs.whole(each.get("size")) if signed is None else None
+        size = int(each.size) if signed is None else None
         # What RPM 6 has there ("sha256::...") is no digest of the file's content.
-        digits = each.get("payloadhash")
+        digits = each.payloadhash
         digest = (RPM, digits) if isinstance(digits, str) and "::" not in digits else None
         files.append(RemoteFile(name, paths.url_of(base, path), size, digest))
     if arches is not None and types is None:
         return files
     directory = paths.build_directory(*place, volume=volume)
     for kind in await _archive_types(client, info.id, types):
-        for each in await client.checked("listArchives", buildID=info.id, type=kind):
+        for each in await client.call("listArchives", buildID=info.id, type=kind):
             url = paths.url_of(base, paths.archive_path(directory, each))
-            kind_of_digest = CHECKSUM_TYPES.get(integer(each.get("checksum_type")))
-            checksum = text(each.get("checksum"))
-            digest = None if not (kind_of_digest and checksum) else (kind_of_digest, checksum)
-            files.append(RemoteFile(each.filename, url, outputs.whole(each.get("size")), digest))
+            kind_of_digest = CHECKSUM_TYPES.get(each.checksum_type)
+            digest = None if kind_of_digest is None else (kind_of_digest, each.checksum)
+            files.append(RemoteFile(each.filename, url, int(each.size), digest))
     return _with_names_of_their_own(files, paths.url_of(base, directory))
 
 
@@ -183,7 +181,7 @@ async def _archive_types(
 ) -> list[str]:
     if types is not None:
         return [kind for kind in types if kind != "rpm"]
-    archives = await client.checked("listArchives", buildID=build_id)
+    archives = await client.call("listArchives", buildID=build_id)
     return sorted({each.btype for each in archives})
 
 

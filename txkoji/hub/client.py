@@ -10,7 +10,6 @@ from twisted.web.iweb import IAgent
 
 from txkoji._deferreds import returns_deferred
 from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
-from txkoji.hub import shapes
 from txkoji.hub.batching import Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
 from txkoji.hub.login import Authenticator
@@ -108,12 +107,6 @@ class HubClient:
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a hub method; see :meth:`send`."""
         return await self.send(Call(method, args, kwargs))
-
-    async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method, and check its result; see :func:`txkoji.hub.shapes.check`."""
-        result = await self.call(method, *args, **kwargs)
-        shapes.check(Call(method, args, kwargs), result)
-        return result
 
     async def send(self, call: Call, number: CallNumber | None = None) -> Any:
         """Send a call and return its plain result.

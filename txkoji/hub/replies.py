@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import ProtocolError
 
-__all__ = ["a_struct", "an_id", "odd", "structs"]
+__all__ = ["a_struct", "an_id", "structs"]
 
 QUOTED = 80
 """How many characters of an odd answer a message shows."""
@@ -19,7 +19,7 @@ def an_id(value: Any, method: str) -> int:
         ProtocolError: it is something else.
     """
     if type(value) is not int or value <= 0:
-        raise odd(value, method, "an id")
+        raise _odd(value, method, "an id")
     return value
 
 
@@ -31,7 +31,7 @@ def a_struct(value: Any, method: str, *names: str) -> dict[str, Any]:
     """
     if not isinstance(value, dict) or any(name not in value for name in names):
         wanted = f"a struct with {', '.join(names)}" if names else "a struct"
-        raise odd(value, method, wanted)
+        raise _odd(value, method, wanted)
     return value
 
 
@@ -42,12 +42,11 @@ def structs(value: Any, method: str, *names: str) -> list[dict[str, Any]]:
         ProtocolError: it is something else, or one lacks a member.
     """
     if not isinstance(value, list):
-        raise odd(value, method, "a list")
+        raise _odd(value, method, "a list")
     return [a_struct(each, method, *names) for each in value]
 
 
-def odd(value: Any, method: str, wanted: str) -> ProtocolError:
-    """Return the error that says what a hub answered instead of what it should."""
+def _odd(value: Any, method: str, wanted: str) -> ProtocolError:
     text = repr(value)
     shown = text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
     return ProtocolError(f"the hub answered {method} with {shown} instead of {wanted}")

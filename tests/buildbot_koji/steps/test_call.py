@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest_twisted
 from buildbot.plugins import steps, util
 
-from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import SOURCE, Ended, Workbench
 from tests.support import until
-from txkoji import RetryPolicy
-
-CHAIN = [[SOURCE.format("world", "1")], [SOURCE.format("foo", "1")]]
 
 
 @pytest_twisted.ensureDeferred
@@ -152,38 +146,3 @@ async def test_cancel_what_has_ended(bench: Workbench) -> None:
     step = steps.KojiDownloadTask(bench.profile, task_id=tasks, to="master", directory="rpms")
     ended = await bench.build(step, task_id=str(build["task_id"]))
     assert ended.result == "success", ended.text
-
-
-QUICK = StepTiming(
-    cancel_limit=1.0, retry=RetryPolicy(first=0.1, factor=1.0, ceiling=0.1, jitter=0.0)
-)
-
-ODD: tuple[tuple[str, Any, Any, dict[str, Any]], ...] = (
-    ("getBuild", [], steps.KojiTag, {"tag": "demo-released", "builds": "hello-1.0-main"}),
-    ("getBuild", {}, steps.KojiCancel, {"builds": "hello-1.0-main"}),
-    ("getBuild", [], steps.KojiDownloadBuild, {"build_name": "hello-1.0-main"}),
-    ("getBuildTarget", None, steps.KojiChainBuild, {"target": "demo", "sources": CHAIN}),
-    ("getBuildConfig", None, steps.KojiDistRepo, {"tag": "demo-candidate", "keys": []}),
-    ("listSideTags", "text", steps.KojiCreateSideTag, {"basetag": "demo-build"}),
-)
-"""Answers of no hub, and steps that get them."""
-
-
-@pytest_twisted.ensureDeferred
-async def test_answers_of_no_hub(bench: Workbench) -> None:
-    """A step that is answered as no hub does asks again, and never ends in a traceback."""
-    await bench.built()
-    for method, answer, kind, arguments in ODD:
-        answers = [answer]
-
-        def odd(
-            name: str, _: list[Any], run: Any, method: str = method, answers: list[Any] = answers
-        ) -> Any:
-            result = run()
-            return answers.pop() if name == method and answers else result
-
-        bench.hub.answer = odd
-        quick = type(kind.__name__, (kind,), {"timing": QUICK})
-        ended = await bench.build(quick(bench.logging_in, **arguments))
-        assert answers == []
-        assert "err.text" not in ended.logs, (method, ended.logs["err.text"])
