@@ -113,7 +113,7 @@ async def test_part_that_is_not_base64(koji: Connection, hub: FakeHub, answer: A
         return answer if name == "downloadTaskOutput" else run()
 
     hub.answer = odd
-    with pytest.raises(NotXMLRPC, match="a part of build.log that is not base64"):
+    with pytest.raises(NotXMLRPC, match=r"a part of build\.log that is not base64"):
         await koji.read_log(TASK, "build.log")
     answer = "YWJjZGVm"
     assert (await koji.read_log(TASK, "build.log", max_bytes=3)).data == b"abc"
