@@ -17,12 +17,13 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from txkoji.exceptions import ConnectionFailed, HTTPStatusError
+from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.tls import ClientCertificate, TLSPolicy
 from txkoji.profiles import Profile
@@ -190,6 +191,8 @@ class Endpoints:
         certificate: the client certificate to present, or None.
     """
 
+    _log = Logger()
+
     def __init__(
         self, reactor: Any, profile: Profile, certificate: ClientCertificate | None
     ) -> None:
@@ -203,17 +206,34 @@ class Endpoints:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 - Twisted's name
         """Return the endpoint that leads to an address."""
-        # A file of authorities that changed, or was put right, counts from the next request; one
-        # that is missing while it is replaced does not.
-        stamp = _stamp(self._profile.serverca)
-        if stamp is not None and stamp != self._stamp:
-            self._stamp = stamp
-            self._policy = None
-            self._endpoints.clear()
+        if uri.scheme == b"https":
+            self._read_policy()
         key = (uri.scheme, uri.host, uri.port)
         if key not in self._endpoints:
             self._endpoints[key] = self._make(uri)
         return self._endpoints[key]
+
+    def _read_policy(self) -> TLSPolicy:
+        """Return the TLS settings, read again if the file of the authorities changed.
+
+        While that file is missing or half written, what was read before still counts.
+
+        Raises:
+            BrokenConfiguration: it can't be used, and nothing was read before.
+        """
+        stamp = _stamp(self._profile.serverca)
+        if self._policy is not None and stamp in (None, self._stamp):
+            return self._policy
+        self._stamp = stamp
+        try:
+            self._policy = TLSPolicy(self._profile, self._certificate)
+        except BrokenConfiguration as error:
+            if self._policy is None:
+                raise
+            self._log.warn("{error}; what was read before still counts", error=error)
+        else:
+            self._endpoints.clear()
+        return self._policy
 
     def _make(self, uri: URI) -> IStreamClientEndpoint:
         proxy = proxy_for(uri.toBytes().decode("ascii"))
@@ -227,9 +247,7 @@ class Endpoints:
             host = b"[%s]" % uri.host if b":" in uri.host else uri.host
             target = b"%s:%d" % (host, uri.port)
             endpoint = _Tunnel(self.to_proxy(proxy), proxy, target, self._reactor)
-        if self._policy is None:
-            self._policy = TLSPolicy(self._profile, self._certificate)
-        creator = self._policy.creatorForNetloc(uri.host, uri.port)
+        creator = self._read_policy().creatorForNetloc(uri.host, uri.port)
         return _WithoutDelay(wrapClientTLS(creator, endpoint))
 
     def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:

@@ -196,7 +196,7 @@ async def test_many_writes_at_once(connect: Connect, hub: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_authority_that_is_replaced(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
-    """A ``serverca`` that was put right counts from the next request; a missing one does not."""
+    """A ``serverca`` that was put right counts from the next request; a broken one does not."""
     other = tmp_path / "other"
     other.mkdir()
     path = tmp_path / "ca.pem"
@@ -207,6 +207,8 @@ async def test_authority_that_is_replaced(connect: Connect, hub: FakeHub, tmp_pa
     path.write_bytes(hub.authority.certificate_path.read_bytes() + b"# renewed\n")
     assert await koji.getKojiVersion()
     path.unlink()
+    assert await koji.getKojiVersion()
+    path.write_bytes(b"-----BEGIN CERTIFICATE-----\nhalf written")
     assert await koji.getKojiVersion()
 
 
