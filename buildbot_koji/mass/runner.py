@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -20,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from buildbot_koji.durable.claims import CLAIM_AGE
-from buildbot_koji.durable.once import Intent, IntentState, Once
+from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, one_line
@@ -143,8 +142,10 @@ class MassHost(Protocol):
     def say_error(self, words: str, error: BaseException) -> None:
         """Set the summary to what it waits for, and the error that makes it wait."""
 
-    def critical(self) -> AbstractContextManager[None]:
-        """Let the body finish before an early end takes effect."""
+    def once_of(
+        self, action: OnceAction[int], intent: Intent, *, max_age: float = 0.0
+    ) -> Once[int]:
+        """Return the action such that only the master that runs the mass build does it."""
         ...
 
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
@@ -430,16 +431,8 @@ class MassRunner:
             # Until it is stored the task is found by its marker.
             self._accepted(package, task_id)
 
-        async def prepare() -> None:
-            # A successor has found that this one was not submitted, and does it.
-            await self._host.check_claim(max_age=CLAIM_AGE)
-            await action.prepare()
-
-        once = Once(
-            replace(action, prepare=prepare),
-            Intent(save, IntentState.STORED),
-            self._host.critical,
-        )
+        # A successor finds that this one was not submitted, and submits it.
+        once = self._host.once_of(action, Intent(save, IntentState.STORED), max_age=CLAIM_AGE)
         try:
             await self._until_let_in(
                 lambda: once.run(
@@ -596,6 +589,13 @@ class MassRunner:
                     error=one_line(failure.value),
                 )
 
+    def _was_overdue(self, package: MassPackage, tree: TaskTree) -> bool:
+        """Return whether a task was canceled because no builder took it; before a restart too."""
+        root, limit = tree.root, self._options.max_queue_time
+        if limit is None or package.is_foreign or root.state != task_states.CANCELED:
+            return False
+        return root.get("start_ts") is None and (_duration(tree) or 0.0) >= limit
+
     def _waited(self, package: MassPackage) -> float:
         """Return how long ago a task of this mass build was submitted."""
         if package.is_foreign or package.since is None:
@@ -692,7 +692,7 @@ class MassRunner:
 
     async def _settle_failed(self, package: MassPackage, tree: TaskTree) -> None:
         connection = self._hub.connection
-        if package.index in self._overdue and tree.root.state == task_states.CANCELED:
+        if self._was_overdue(package, tree):
             limit = duration_in_words(self._options.max_queue_time or 0)
             self._failed(package, tree, f"no builder took it in {limit}")
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -594,10 +594,6 @@ class KojiMassBuild(PackageBuildStep):
         return [each for each in ids if each < self._root]
 
     # For the runner
-
-    def critical(self) -> AbstractContextManager[None]:
-        """Let the body finish before an early end takes effect."""
-        return self.early_end.critical()
 
     async def at_once_now(self) -> int:
         """Return how many packages may be in Koji at the same time now."""

@@ -277,12 +277,18 @@ class KojiStep(StoringStep):
         say = partial(self.say_error, words)
         return await until_answered(ask, self.master.reactor, self.timing.retry, say)
 
-    def once_of(self, action: OnceAction[T], intent: Intent) -> Once[T]:
-        """Return the action such that only the master that runs the request does it."""
+    def once_of(self, action: OnceAction[T], intent: Intent, *, max_age: float = 0.0) -> Once[T]:
+        """Return the action such that only the master that runs the request does it.
+
+        Args:
+            action: what to do.
+            intent: what is known of it.
+            max_age: for how many seconds an earlier check of the request's claim counts.
+        """
 
         async def prepare() -> None:
             """Prepare what is done once."""
-            await self.check_claim()
+            await self.check_claim(max_age=max_age)
             await action.prepare()
 
         return Once(replace(action, prepare=prepare), intent, self.early_end.critical)
