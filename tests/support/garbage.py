@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 import itertools
 
+import pytest
+
 TESTS = 50
 """How many tests there are between full collections."""
 
@@ -20,6 +22,13 @@ def pytest_collection_finish() -> None:
     """Leave out what there is before the first test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Collect all garbage after the last test, while a failure in it is still that test's."""
+    if nextitem is None:
+        gc.unfreeze()
 
 
 def collect() -> None:
