@@ -9,8 +9,8 @@ from typing import Any
 
 from buildbot.www.plugin import Application
 
-from buildbot_koji.www.last_words import answer_after_router_loss
 from buildbot_koji.www.resource import koji_pages
+from buildbot_koji.www.router_loss import answer_after_router_loss
 
 __all__ = ["KojiApplication", "ep"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
-from buildbot_koji.www.last_words import ROUTER_LOST
+from buildbot_koji.www.router_loss import ROUTER_LOST
 
 __all__ = ["database_trouble", "router_trouble"]
 
