@@ -1,7 +1,7 @@
 // Do the change sources hear of new builds?
 import React from "react";
 import { usePolled } from "../api";
-import { count } from "../format";
+import { clock, count } from "../format";
 import { Action, Badge, Out, Page, Shown, Table, When, type Tone } from "../parts";
 import type { Source, Sources } from "../types";
 
@@ -52,11 +52,7 @@ export function SourceCard({
         <h2>{source.name}</h2>
         <Badge tone={TONES[source.state] ?? "off"}>{source.state}</Badge>
         <span>
-          {source.since !== null && (
-            <>
-              since <When at={source.since} now={now} />
-            </>
-          )}
+          {source.since !== null && `since ${clock(source.since, now)}`}
           {source.reason !== null && `: ${source.reason}`}
         </span>
       </div>
