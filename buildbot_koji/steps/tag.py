@@ -51,12 +51,12 @@ class _Untags(KojiWriteStep):
         """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
 
         async def do() -> bool:
-            """Promote the build."""
+            """Untag the build."""
             await hub.connection.untagBuild(tag, build_id, force=force)
             return True
 
         async def look() -> bool | None:
-            """Return the build, None while it is a draft."""
+            """Return True if the build is not in the tag, else None."""
             return None if await _is_in_tag(hub, tag, build_id) else True
 
         await self.once(hub, name, OnceAction(do, look))
@@ -88,7 +88,7 @@ class KojiTag(KojiTasksStep):
         }
 
         async def is_done(label: str) -> bool:
-            """Return whether a build is where it should be."""
+            """Return whether a build need not be tagged."""
             return not self.force and await _is_in_tag(hub, self.tag, builds[label])
 
         result = await self.run_tasks(hub, calls, is_done)
@@ -252,7 +252,7 @@ class KojiPromote(KojiWriteStep):
             return int(build.id)
 
         async def look() -> int | None:
-            """Return the build, None while it is a draft."""
+            """Return the build's id, None while it is a draft."""
             found = await hub.connection.getBuild(build.id, strict=True)
             return None if found.draft else int(found.id)
 

@@ -229,7 +229,8 @@ def _held(entry: TaskMethod, request: Sequence[Any]) -> dict[str, Any]:
             held[name] = value
     if REST in entry.request:
         # Newer hubs put named arguments into one more struct.
-        held.update(further.pop("opts", None) or {})
+        more = further.pop("opts", None)
+        held.update(more if isinstance(more, dict) else {})
     return {**held, **further}
 
 
@@ -255,7 +256,8 @@ def _same(ours: Any, theirs: Any, other: Any) -> bool:
 
 def _identities(value: Any) -> set[Any]:
     if isinstance(value, dict):
-        return {value.get(key) for key in ("id", "build_id", "name", "nvr")} - {None}
+        named = [value.get(key) for key in ("id", "build_id", "name", "nvr")]
+        return {each for each in named if isinstance(each, (int, str))}
     return {value} if isinstance(value, (int, str)) else set()
 
 

@@ -287,7 +287,7 @@ class KojiStep(StoringStep):
         """
 
         async def prepare() -> None:
-            """Prepare what is done once."""
+            """Check the claim, then prepare the action."""
             await self.check_claim(max_age=max_age)
             await action.prepare()
 

@@ -125,6 +125,20 @@ def test_named_parts_of_a_request() -> None:
     assert fits("runroot", ("f44", "x86_64", ["ls", "-l"]), request, mounts=["/a"]) == 0
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [None, 7, "x", [], ["x"], {}, {"id": []}, {"name": {}}, {"opts": "x", "__starstar": True}],
+)
+@pytest.mark.parametrize("others", [{}, {"tag": TAG, "build": {"id": []}}])
+def test_odd_requests(odd: Any, others: dict[str, Any]) -> None:
+    """A request that holds anything at all is only not the call's."""
+    for request in [odd], [odd] * 4, ["f45", odd], ["f45", "x86_64", "rm", odd]:
+        assert fits("newRepo", ("f44",), request, src=True) is None
+        assert fits("runroot", ("f44", "x86_64", "ls"), request) is None
+        assert fits("tagBuild", ("f44-build", "hello-1.0-1"), request, others=others) is None
+        assert fits("build", ("git+https://x#1", "f44"), request) is None
+
+
 def test_label() -> None:
     """A task that was made directly carries the marker as its label, where it has no other."""
     call = with_marker(Call("makeTask", ("sleep", [1])), "m")
