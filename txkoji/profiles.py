@@ -126,11 +126,24 @@ def _read(config: str | os.PathLike[str] | None, system: Path) -> configparser.C
         except UnicodeDecodeError as error:
             raise BrokenConfiguration(f"the Koji configuration {path} is not UTF-8") from error
         except configparser.Error as error:
-            words = " ".join(str(error).split())
+            # The parser's own words quote the line, which may hold a password.
             raise BrokenConfiguration(
-                f"the Koji configuration {path} can't be parsed: {words}"
-            ) from error
+                f"the Koji configuration {path} can't be parsed: {_what_is_wrong(error)}"
+            ) from None
     return parser
+
+
+def _what_is_wrong(error: configparser.Error) -> str:
+    """Return why a file can't be parsed, and where, without a value of it."""
+    lines = [number for number, _ in getattr(error, "errors", [])]
+    where = f"line {lines[0] if lines else getattr(error, 'lineno', '?')}"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"{where} begins the section {error.section!r} once more"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"{where} gives {error.option} of {error.section!r} once more"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"{where} comes before any [section]"
+    return f"{where} is no 'key = value'"
 
 
 def names(config: str | os.PathLike[str] | None = None, *, system: Path = SYSTEM) -> list[str]:
@@ -179,8 +192,9 @@ def load(
         try:
             # A key that is left empty is not given, as for Koji's own client.
             return section.get(key) or None
-        except configparser.InterpolationError as error:
-            raise broken(key, "can't be read: a literal % must be written %%") from error
+        except configparser.InterpolationError:
+            # Its own words quote the value.
+            raise broken(key, "can't be read: a literal % must be written %%") from None
 
     def number(key: str) -> int | None:
         text = value(key)

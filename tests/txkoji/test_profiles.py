@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -122,9 +123,12 @@ def test_nothing_is_configured(system: Path, user: Path) -> None:
         ("[k]\nserver = http://k\ntimeout = soon\n", "timeout of the Koji profile 'k' is not a w"),
         ("[k]\nserver = http://k\npoll_interval = x\n", "poll_interval of the Koji profile 'k'"),
         ("[k]\nserver = http://k\nno_ssl_verify = perhaps\n", "no_ssl_verify of the Koji profile"),
+        ("[k]\nserver = http://k\npassword = %Hunter2\n", "a literal % must be written %%"),
         ("[k]\nserver = http://k/%41\n", "a literal % must be written %%"),
-        ("server = http://k\n", "can't be parsed: File contains no section headers"),
-        ("[k]\nserver = http://k\n[k]\n", "can't be parsed: While reading from"),
+        ("password = Hunter2\n", "can't be parsed: line 1 comes before any [section]"),
+        ("[k]\nserver = http://k\n[k]\n", "can't be parsed: line 3 begins the section 'k' once"),
+        ("[k]\npassword=1\npassword=Hunter2\n", "line 3 gives password of 'k' once more"),
+        ("[k]\nserver = http://k\npassword Hunter2\n", "line 3 is no 'key = value'"),
     ],
 )
 def test_broken_profile(system: Path, user: Path, text: str, words: str) -> None:
@@ -134,6 +138,7 @@ def test_broken_profile(system: Path, user: Path, text: str, words: str) -> None
         profiles.load("k", system=system)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "Hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_file_that_is_not_text(system: Path, user: Path) -> None:
