@@ -168,6 +168,11 @@ class _Api(_Answering):
 
     async def _get(self, request: Any) -> None:
         path = [each.decode(errors="replace") for each in request.postpath if each]
+        try:
+            await self._allow(request, path, "GET")
+        except Error as error:
+            self._refuse(request, error)
+            return
         wanted = {
             name.decode(errors="replace"): values[0].decode(errors="replace")
             for name, values in request.args.items()
@@ -230,8 +235,7 @@ class _Api(_Answering):
             options = _body(request)
             message = await action.do(options)
         except Error as error:
-            words = (error.message or b"").decode(errors="replace")
-            self._reply(request, 403, {"message": words})
+            self._refuse(request, error)
         except ActionRefused as error:
             self._reply(request, error.code, {"message": str(error)})
         else:
@@ -241,6 +245,9 @@ class _Api(_Answering):
     async def _allow(self, request: Any, path: list[str], action: str) -> None:
         # Buildbot's authorization does not cover what plugins serve.
         await self._master.www.assertUserAllowed(request, ("koji", *path), action, {})
+
+    def _refuse(self, request: Any, error: Error) -> None:
+        self._reply(request, 403, {"message": (error.message or b"").decode(errors="replace")})
 
 
 def _cross_site(request: Any, own: str) -> str | None:

@@ -280,15 +280,24 @@ async def test_other_masters(served: ServedMaster) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_permission(guarded: ServedMaster) -> None:
-    """Buildbot's own rules say who may press a button; everybody may look."""
+    """Buildbot's own rules say who may press a button, and who may look."""
     await until_listening(guarded)
     path = "api/sources/koji/pause"
     for user in (None, "bob"):
         cookie = {} if user is None else await guarded.log_in(user, f"{user}'s")
         refused = await guarded.press(path, **cookie)
         assert (refused.code, refused.json["message"]) == (403, "you need to have role 'admins'")
-    assert (await guarded.press(path, **await guarded.log_in("ann", "ann's"))).code == 200
+    ann = await guarded.log_in("ann", "ann's")
+    assert (await guarded.press(path, **ann)).code == 200
     assert (await guarded.ask("api/overview")).code == 200
+
+    authz = guarded.master.www.authz
+    authz.allowRules = [util.AnyEndpointMatcher(role="admins")]
+    authz.setMaster(guarded.master)
+    refused = await guarded.ask("api/overview")
+    assert (refused.code, refused.json["message"]) == (403, "you need to have role 'admins'")
+    assert (await guarded.ask("api/overview", **ann)).code == 200
+    assert (await guarded.ask("health")).code == 200
 
 
 @pytest_twisted.ensureDeferred
