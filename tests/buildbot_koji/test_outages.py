@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -16,13 +17,17 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.support import poll, postgres, until
+from tests.support import mariadb, poll, postgres, until
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
 SOAK = bool(os.environ.get("KOJI_TEST_SOAK"))
 
-pytestmark = [*postgres.marks, pytest.mark.limit(7200 if SOAK else 300)]
+pytestmark = pytest.mark.limit(7200 if SOAK else 300)
+
+DATABASES = [pytest.param(postgres.PostgreSQL, marks=postgres.marks, id="postgresql")]
+if SOAK:
+    DATABASES.append(pytest.param(mariadb.MariaDB, marks=mariadb.marks, id="mariadb"))
 
 BUILDS = 6
 OUTAGE = 15.0
@@ -72,8 +77,11 @@ async def check(master: MasterProcess, hub: FakeHub, requests: dict[int, int]) -
     assert set(submitted(hub).values()) == {1}
 
 
+@pytest.mark.parametrize("server", DATABASES)
 @pytest_twisted.ensureDeferred
-async def test_database_goes_away_and_master_is_killed_in_its_start(tmp_path: Path) -> None:
+async def test_database_goes_away_and_master_is_killed_in_its_start(
+    tmp_path: Path, server: Any
+) -> None:
     """Builds that conclude meanwhile end with the results of their tasks; no claim is left."""
     seed = int(os.environ.get("KOJI_TEST_SEED", 0)) or Random().randrange(1, 1_000_000)
     print(f"KOJI_TEST_SEED={seed}")
@@ -81,7 +89,7 @@ async def test_database_goes_away_and_master_is_killed_in_its_start(tmp_path: Pa
     hub = FakeHub(reactor, build_seconds=3600, anonymous_user="kojiadmin")
     hub.add_demo_content()
     await hub.start()
-    database = postgres.PostgreSQL()
+    database = server()
     await deferToThread(database.start)
     text = CONFIG.replace("DATABASE", database.url)
     master = MasterProcess(tmp_path / "master", hub.profile_text(), text, database.url)

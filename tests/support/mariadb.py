@@ -58,27 +58,38 @@ class MariaDB:
 
     def start(self) -> None:
         """Make the server's files, and start it; returns when it answers."""
-        data, socket = self._directory / "data", self._directory / "socket"
-        common = {"stdin": subprocess.DEVNULL, "cwd": self._directory}
         with (self._directory / "log").open("wb") as log:
-            quiet = {**common, "stdout": log, "stderr": log}
             subprocess.run(
                 self._command(
                     INSTALLER,
                     "--no-defaults",
-                    f"--datadir={data}",
+                    f"--datadir={self._directory / 'data'}",
                     "--auth-root-authentication-method=normal",
                     "--skip-test-db",
                     f"--user={self._account.pw_name}",
                 ),
                 check=True,
-                **quiet,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
             )
+        self.resume()
+        self.say(
+            "CREATE DATABASE buildbot CHARACTER SET utf8mb4;"
+            "CREATE USER buildbot@127.0.0.1 IDENTIFIED BY 'buildbot';"
+            "GRANT ALL ON buildbot.* TO buildbot@127.0.0.1;"
+        )
+
+    def resume(self) -> None:
+        """Start it, with what it had when it was halted; returns when it answers."""
+        socket = self._directory / "socket"
+        with (self._directory / "log").open("ab") as log:
             self._server = subprocess.Popen(
                 self._command(
                     SERVER,
                     "--no-defaults",
-                    f"--datadir={data}",
+                    f"--datadir={self._directory / 'data'}",
                     f"--socket={socket}",
                     f"--pid-file={self._directory / 'pid'}",
                     f"--port={self._port}",
@@ -87,14 +98,19 @@ class MariaDB:
                     "--innodb-buffer-pool-size=32M",
                     "--skip-log-bin",
                 ),
-                **quiet,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
             )
         self._wait_for(socket)
-        self.say(
-            "CREATE DATABASE buildbot CHARACTER SET utf8mb4;"
-            "CREATE USER buildbot@127.0.0.1 IDENTIFIED BY 'buildbot';"
-            "GRANT ALL ON buildbot.* TO buildbot@127.0.0.1;"
-        )
+
+    def halt(self) -> None:
+        """End it at once, as a crash does."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+        (self._directory / "socket").unlink(missing_ok=True)
 
     def _wait_for(self, socket: Path) -> None:
         assert self._server is not None
@@ -112,7 +128,5 @@ class MariaDB:
 
     def stop(self) -> None:
         """End it, and remove its files."""
-        if self._server is not None:
-            self._server.kill()
-            self._server.wait()
+        self.halt()
         shutil.rmtree(self._directory)
