@@ -26,7 +26,8 @@ from txkoji.history.poller import Poller
 from txkoji.history.tags import is_glob, matches
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
-from txkoji.hub.credentials import Credential
+from txkoji.hub.credentials import Credential, login_problem
+from txkoji.hub.keytabs import keytab_problem
 from txkoji.hub.methods import Kind
 from txkoji.hub.requests import Limits
 from txkoji.hub.statistics import LATENCY_BOUNDS, RequestStatistics
@@ -91,6 +92,8 @@ __all__ = [
     "arch_of",
     "is_glob",
     "is_infrastructure",
+    "keytab_problem",
+    "login_problem",
     "matches",
     "read_outcome",
     "reason_of",

@@ -50,6 +50,8 @@ class Profile:
         password: the password for it, or None. It is left out of the repr.
         cert: the client certificate with its key, or None.
         cert_name: what messages call ``cert`` if its path means nothing to the reader, or None.
+        credentials_of: what messages call the owner of ``cert`` and ``keytab`` if that is not the
+            profile, or None.
         serverca: the CA file that the hub's certificate is checked with; None for the system's.
         no_ssl_verify: don't check the hub's certificate.
         principal: the Kerberos principal, or None.
@@ -73,6 +75,7 @@ class Profile:
     password: str | None = field(default=None, repr=False)
     cert: str | None = None
     cert_name: str | None = field(default=None, compare=False)
+    credentials_of: str | None = field(default=None, compare=False)
     serverca: str | None = None
     no_ssl_verify: bool = False
     principal: str | None = None

@@ -88,6 +88,14 @@ def did_you_mean(name: Any, known: Iterable[str], before: str = ": ") -> str:
     return "" if meant is None else f"{before}did you mean {meant}?"
 
 
+def did_you_mean_any(name: str, known: Iterable[str]) -> str:
+    """Return the same with up to three names close to a misspelt one, closest first."""
+    *others, last = difflib.get_close_matches(name, list(known), n=3, cutoff=ALIKE) or [""]
+    if not last:
+        return ""
+    return f": did you mean {' or '.join(filter(None, [', '.join(others), last]))}?"
+
+
 def words(value: Any) -> list[Any]:
     """Return the parts of a value that may be a list, or one string with spaces between them."""
     if value is None:

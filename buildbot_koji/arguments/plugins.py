@@ -34,7 +34,7 @@ from buildbot_koji.arguments.declaration import (
     wrong_values,
 )
 from buildbot_koji.arguments.places import Place, place_in_config
-from txkoji import profiles
+from txkoji import login_problem, profiles
 from txkoji.exceptions import ConfigurationError, ProfileNotFound
 
 __all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredStep"]
@@ -82,6 +82,11 @@ class DeclaredArguments:
             cls.arguments, others=bool(cls.passed_on)
         )
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether the plugin logs in to the hub of its argument ``profile``."""
+        return False
+
     def declared_values(self) -> Mapping[str, Any]:
         """Return the values of all arguments as the configuration gives them, defaults included."""
         raise NotImplementedError
@@ -120,11 +125,15 @@ class DeclaredArguments:
         profile = values.get("profile")
         if isinstance(profile, str) and "profile" in self.arguments:
             try:
-                profiles.load(profile)
+                loaded = profiles.load(profile)
             except ProfileNotFound as error:
                 yield f"{error}{checks.did_you_mean(profile, profiles.names(), '; ')}"
             except ConfigurationError as error:
                 yield str(error)
+            else:
+                problem = login_problem(loaded) if self.logs_in else None
+                if problem is not None:
+                    yield problem
 
     def _report(self, complaints: Iterable[str]) -> None:
         place = None

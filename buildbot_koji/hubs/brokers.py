@@ -199,6 +199,9 @@ def check_broker(value: Any) -> str | None:
 def check_receiving_broker(value: Any) -> str | None:
     """Check for a broker whose settings name what to receive."""
     complaint = check_broker(value)
-    if complaint is None and (missing := value.receiving_complaint()) is not None:
+    if complaint is not None or value.complaints_about(value.declared_values()):
+        # Its own mistakes are reported where it is made.
+        return complaint
+    if (missing := value.receiving_complaint()) is not None:
         return f"can't be received from: {missing}"
     return complaint

@@ -22,10 +22,9 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
-from buildbot_koji.hubs import keytabs
 from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.hub import NamedHub
-from txkoji import Connection, profiles
+from txkoji import Connection, Profile, keytab_problem, login_problem, profiles
 from txkoji.bus import Broker
 from txkoji.exceptions import BrokenConfiguration
 
@@ -33,6 +32,9 @@ __all__ = ["KojiHub", "RenderedHub", "check_hub", "profile_name"]
 
 _WAYS = {"kerberos": ("keytab", "principal"), "password": ("password", "user"), "ssl": ("cert",)}
 """The ``authtype`` of each way to log in, and the arguments that belong to it."""
+
+_KEYTAB = b"\x05"
+"""The first bytes of every keytab (MIT Kerberos: the keytab file format)."""
 
 _SALT = secrets.token_bytes(16)
 """Makes the keys of two hubs differ if a secret does, without revealing the secret."""
@@ -82,6 +84,12 @@ class KojiHub(DeclaredObject):
         super().__init__(*args, **kwargs)
         self.profile = self._values["profile"]
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether the profile's own way to log in is used."""
+        ours = (name for names in _WAYS.values() for name in names)
+        return all(self._values[name] is None for name in ours)
+
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong if there is more than one way to log in."""
         ways = [names[0] for names in _WAYS.values() if any(values[each] for each in names)]
@@ -104,7 +112,15 @@ class KojiHub(DeclaredObject):
                 else:
                     if name == "keytab":
                         known = principal if isinstance(principal, str) else None
-                        yield from _complaints_about_keytab(value, data, known)
+                        problem = keytab_problem(data, known)
+                        where = value if value.startswith("/") else "its text"
+                        if problem is not None:
+                            yield f"keytab: {where} {problem}"
+                    elif value.startswith("/"):
+                        made = Profile(str(self.profile), "https://", authtype="ssl", cert=value)
+                        problem = login_problem(replace(made, credentials_of=repr(self)))
+                        if problem is not None:
+                            yield f"cert: {problem}"
 
     def __repr__(self) -> str:
         return f"KojiHub({self.profile!r})"
@@ -179,6 +195,8 @@ class RenderedHub:
         if "cert" in files:
             given["cert_name"] = f"the certificate text of {self._shown()}"
         ways = [way for way, names in _WAYS.items() if given.keys() & set(names)]
+        if ways:
+            given["credentials_of"] = self._shown()
         authtype = ways[0] if ways else found.authtype
         connection = Connection(
             replace(found, authtype=authtype, **given),
@@ -215,22 +233,9 @@ def _content(name: str, value: str) -> bytes | None:
             data = base64.b64decode("".join(value.split()), validate=True)
         except binascii.Error:
             data = b""
-        if data.startswith(keytabs.MAGIC):
+        if data.startswith(_KEYTAB):
             return data
     kinds = {"cert": "PEM text", "keytab": "a keytab in base64"}
     raise BrokenConfiguration(
         f"{name} of util.KojiHub is neither an absolute path nor {kinds[name]}"
     )
-
-
-def _complaints_about_keytab(value: str, data: bytes, principal: str | None) -> Iterator[str]:
-    where = value if value.startswith("/") else "its text"
-    found = keytabs.principals(data)
-    if found is None:
-        yield f"keytab: {where} is no keytab that Kerberos can read: check it with klist -k"
-    elif principal is not None and not {principal, principal.partition("@")[0]} & {
-        *found,
-        *(each.partition("@")[0] for each in found if "@" not in principal),
-    }:
-        known = ", ".join(sorted(found)) or "nobody"
-        yield f"keytab: {where} has no key of the principal {principal}; it has keys of {known}"

@@ -77,6 +77,11 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     _log = Logger()
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether the reporter writes to the hub of its ``profile``, as most do."""
+        return True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._options: dict[str, Any] = {}

@@ -48,6 +48,11 @@ class KojiCIMessages(KojiReporter):
 
     """
 
+    @property
+    def logs_in(self) -> bool:
+        """No: the hub is only asked."""
+        return False
+
     profile = argument(
         check_hub,
         "the profile of the hub, which is asked what the build is; or a ``util.KojiHub``",

@@ -72,6 +72,11 @@ class KojiCall(KojiWriteStep):
 
     name = "koji call"
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether the method may be one that changes something."""
+        return bool(self.login or Call(str(self.method)).kind is not Kind.READ)
+
     method = argument(_method, "the method, such as ``getBuildTarget``", required=True)
     args = argument(_positional, "the positional arguments of the method", default=())
     kwargs = argument(_named, "the named arguments of the method", default={})
@@ -117,7 +122,7 @@ class KojiCall(KojiWriteStep):
             if fault.unknown_method is None:
                 raise
             known = await hub.connection.call("system.listMethods")
-            meant = checks.did_you_mean(self.method, [each for each in known or () if each])
+            meant = checks.did_you_mean_any(self.method, [str(each) for each in known or ()])
             if not meant:
                 raise
             raise KojiException(f"the hub has no {self.method}{meant}") from fault

@@ -85,6 +85,11 @@ class DownloadStep(KojiStep):
     topurl = argument(checks.text, "the URL of the hub's files; by default that of the profile")
     python = argument(checks.text, "the Python interpreter of the worker", default="python3")
 
+    @property
+    def logs_in(self) -> bool:
+        """No: files are public."""
+        return False
+
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the place for the files."""
         on_master = isinstance(values["to"], str) and values["to"] == "master"

@@ -208,6 +208,11 @@ class KojiWaitRepo(RepoStep):
         default=True,
     )
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether the repo is requested."""
+        return bool(self.request)
+
     async def change(self, hub: Hub) -> int:
         """Wait for the repo."""
         wanted = await self._wanted(hub)

@@ -100,7 +100,8 @@ def _by_password(profile: Profile) -> Login:
 
 def _by_kerberos(profile: Profile) -> Login:
     _want_https(profile, "a Kerberos ticket")
-    kerberos = Kerberos(profile.principal, profile.keytab, profile.ccache)
+    owner = profile.credentials_of or "the profile"
+    kerberos = Kerberos(profile.principal, profile.keytab, profile.ccache, owner)
     return Login(
         str(kerberos),
         "sslLogin",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
@@ -10,10 +11,11 @@ from twisted.internet.threads import deferToThreadPool
 from txkoji.exceptions import BrokenConfiguration, KojiLoginException
 from txkoji.hub.auth import way_to_log_in
 from txkoji.hub.kerberos import Kerberos
+from txkoji.hub.keytabs import keytab_problem
 from txkoji.hub.tls import read_client_certificate
 from txkoji.profiles import Profile
 
-__all__ = ["Credential", "certificate_credential", "credentials_of"]
+__all__ = ["Credential", "certificate_credential", "credentials_of", "login_problem"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
         # A profile that only reads needs no credentials.
         return [] if profile.authtype is None else [Credential(kind, "", problem=str(error))]
     if way.certificate is not None:
-        owner = f"the Koji profile {profile.name!r}"
+        owner = profile.credentials_of or f"the Koji profile {profile.name!r}"
         read = certificate_credential(way.certificate, "cert", owner, shown=profile.cert_name)
         return [read]
     if way.kerberos is None:
@@ -82,6 +84,42 @@ async def credentials_of(profile: Profile, reactor: Any) -> list[Credential]:
     # A keytab gets new tickets for as long as its key is valid.
     expires = None if lifetime is None or kind == "keytab" else reactor.seconds() + lifetime
     return [Credential(kind, way.kerberos.principal or "", expires, problem)]
+
+
+def login_problem(profile: Profile) -> str | None:
+    """Return why a login with a profile can't work, as far as its settings and files tell, or None.
+
+    Neither the hub nor a KDC is asked. A certificate that expired is no problem of the settings:
+    its ``Credential`` has the date.
+
+    Args:
+        profile: the profile. One that leaves the way to log in open has no problem.
+    """
+    if profile.authtype in (None, "noauth"):
+        return None
+    try:
+        way = way_to_log_in(profile)
+    except KojiLoginException as error:
+        return str(error)
+    if way.certificate is not None:
+        owner = profile.credentials_of or f"the Koji profile {profile.name!r}"
+        return certificate_credential(
+            way.certificate, "cert", owner, shown=profile.cert_name
+        ).problem
+    if way.kerberos is not None and way.kerberos.keytab is not None:
+        return _keytab_problem(way.kerberos.keytab, profile)
+    return None
+
+
+def _keytab_problem(path: str, profile: Profile) -> str | None:
+    # Not its path: it may be that of a secret.
+    what = f"the keytab of {profile.credentials_of or f'the Koji profile {profile.name!r}'}"
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        return f"can't read {what}: {error.strerror}"
+    problem = keytab_problem(data, profile.principal)
+    return None if problem is None else f"{what} {problem}"
 
 
 def _ticket(kerberos: Kerberos) -> tuple[float | None, str | None]:

@@ -75,11 +75,13 @@ class Kerberos:
         principal: the client's principal; None for that of the credential cache or the keytab.
         keytab: the path of a keytab with its key, or None. It is left out of the repr.
         ccache: the credential cache to use instead of the process's own, or None.
+        owner: what messages call the owner of principal and keytab.
     """
 
     principal: str | None = None
     keytab: str | None = field(default=None, repr=False)
     ccache: str | None = field(default=None, repr=False)
+    owner: str = "the profile"
 
     def __str__(self) -> str:
         who = f" of {self.principal}" if self.principal else ""
@@ -178,5 +180,5 @@ class Kerberos:
 
     def _remedy(self) -> str:
         if self.keytab is not None:
-            return "check principal and keytab of the profile, and /etc/krb5.conf"
+            return f"check principal and keytab of {self.owner}, and /etc/krb5.conf"
         return "run kinit, or set principal and keytab in the profile"

@@ -107,7 +107,7 @@ def _plugins(config: Any) -> Iterator[tuple[Any, str]]:
 def _add(wanted: HubNeeds, plugin: Any, where: str) -> None:
     kind = type(plugin).__name__
     is_source = where.startswith("change source")
-    wanted.logs_in |= not is_source and not kind.startswith(("KojiDownload", "KojiWaitRepo"))
+    wanted.logs_in |= plugin.logs_in
     wanted.downloads |= kind.startswith("KojiDownload")
     known = {TAGS: wanted.tags, TARGETS: wanted.targets, CHANNELS: wanted.channels}
     for names, into in known.items():

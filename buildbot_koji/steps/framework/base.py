@@ -102,6 +102,11 @@ class KojiStep(StoringStep):
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether the step logs in; one that only reads does not."""
+        return True
+
     async def work(self, hub: Hub) -> int:
         """Do the step's work. A subclass implements it.
 

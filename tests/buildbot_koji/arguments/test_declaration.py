@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from buildbot.plugins import reporters, steps, util
 
 from buildbot_koji.arguments import checks
 from tests.support import REPOSITORY
+from txkoji.testing.front.certificates import CertificateAuthority
 
 EXAMPLE = REPOSITORY / "example_master.cfg"
 GOOD: dict[str, Any] = {
@@ -20,6 +22,14 @@ GOOD: dict[str, Any] = {
     "target": "f44",
     "source": "git+https://host/hello.git#main",
 }
+
+
+def _part(text: str) -> bytes:
+    return struct.pack(">H", len(text)) + text.encode()
+
+
+_ENTRY = struct.pack(">H", 1) + _part("EXAMPLE.TEST") + _part("robot") + bytes(20)
+KEYTAB = b"\x05\x02" + struct.pack(">i", len(_ENTRY)) + _ENTRY
 
 
 def mistakes(**options: Any) -> list[str]:
@@ -34,7 +44,19 @@ def at_home(empty_home: Path) -> Path:
     """Give a machine with the profile ``koji``."""
     (empty_home / ".koji").mkdir()
     server = "server = https://koji.example.test/kojihub\n"
-    text = f"[koji]\n{server}[demo]\n{server}"
+    authority = CertificateAuthority(empty_home)
+    authority.days_valid = -2
+    (empty_home / "robot.keytab").write_bytes(KEYTAB)
+    keytab = f"{server}authtype = kerberos\nkeytab = {empty_home}/"
+    text = (
+        f"[koji]\n{server}[demo]\n{server}"
+        f"[gone]\n{server}authtype = ssl\ncert = /nowhere/me.pem\n"
+        f"[old]\n{server}authtype = ssl\ncert = {authority.client('robot')}\n"
+        f"[lost]\n{keytab}lost.keytab\n"
+        f"[you]\n{keytab}robot.keytab\nprincipal = you@EXAMPLE.TEST\n"
+        f"[robot]\n{keytab}robot.keytab\nprincipal = robot@EXAMPLE.TEST\n"
+        f"[half]\n{server}authtype = password\nuser = me\n"
+    )
     (empty_home / ".koji" / "config").write_text(text, encoding="utf-8")
     return empty_home
 
@@ -84,6 +106,11 @@ steps.KojiTag("koij", tag="x", builds="a-1-1")
 steps.KojiTag("koij", tag="x", builds="a-1-1")
 steps.KojiTag("koji", tag="%(prop:branch)s", builds="a-1-1")
 reporters.KojiTagReporter(profile="koji", on_succes={"tag": "good"})
+for profile in ("gone", "gone", "old", "lost", "you", "half", "robot", "koji"):
+    steps.KojiTag(profile, tag="x", builds="a-1-1")
+    steps.KojiCall(profile, method="getBuild")
+    steps.KojiDownloadBuild(profile, build_name="a-1-1")
+f = changes.KojiChangeSource("koji", tags=["c"], name="c", bus=util.KojiAMQP("host", queue="q"))
 c["builders"] = [util.BuilderConfig("b", workernames=["w"], factory=shared.factory())]
 """
 
@@ -118,6 +145,11 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
         ("master.cfg:13: KojiChangeFilter: events=['taged']", "did you mean tagged?"),
         ("master.cfg:16: KojiTag: tag='%(prop:branch)s' holds", "use util.Interpolate"),
         ("master.cfg:17: KojiTagReporter: on_succes is not an arg", "did you mean on_success?"),
+        ("master.cfg:19: KojiTag: no client certificate at /nowhere/me.pem", "profile 'gone'"),
+        ("master.cfg:19: KojiTag: can't read the keytab of the Koji profile 'lost'", "No such"),
+        ("master.cfg:19: KojiTag: the keytab of the Koji profile 'you'", "robot@EXAMPLE.TEST"),
+        ("master.cfg:19: KojiTag: a login by password needs password", "profile 'half'"),
+        ("master.cfg:22: KojiAMQP: url='host' must be amqps://host:port", ""),
         ("shared.py:8: KojiBuild: source='hello.src.rpm'", "use KojiBuildSRPM"),
     ]
     for start, end in expected:

@@ -58,9 +58,12 @@ async def test_refused_call(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_misspelt_method(bench: Workbench) -> None:
-    """The closest method of the hub is suggested."""
+    """The closest methods of the hub are suggested."""
     ended = await bench.build(steps.KojiCall(bench.profile, method="getBulidTarget", args=["demo"]))
-    assert "the hub has no getBulidTarget: did you mean getBuildTarget?" in ended.text
+    assert (
+        "the hub has no getBulidTarget: did you mean getBuildTarget, getBuildTargets or"
+        in ended.text
+    )
 
 
 @pytest_twisted.ensureDeferred

@@ -1,14 +1,11 @@
-"""List the principals in a keytab. Pure."""
+"""List the principals in a keytab, and tell whether ours is one. Pure."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 
-__all__ = ["MAGIC", "principals"]
-
-MAGIC = b"\x05"
-"""The first bytes of every keytab (MIT Kerberos: the keytab file format)."""
+__all__ = ["keytab_problem", "principals"]
 
 _VERSION = b"\x05\x02"
 
@@ -28,6 +25,25 @@ def principals(data: bytes) -> set[str] | None:
         return set(_read(data))
     except (struct.error, UnicodeDecodeError):
         return None
+
+
+def keytab_problem(data: bytes, principal: str | None) -> str | None:
+    """Return why a keytab can't be used, as the rest of a sentence that names it; None if it can.
+
+    Args:
+        data: the content of the file.
+        principal: the principal that logs in, with or without a realm; None for any in it.
+    """
+    found = principals(data)
+    if found is None:
+        return "is no keytab that Kerberos can read: check it with klist -k"
+    if principal is None:
+        return None if found else "has no key"
+    without = {each.partition("@")[0] for each in found}
+    if principal in found or ("@" not in principal and principal in without):
+        return None
+    known = ", ".join(sorted(found)) or "nobody"
+    return f"has no key of the principal {principal}; it has keys of {known}"
 
 
 def _read(data: bytes) -> Iterator[str]:
