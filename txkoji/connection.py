@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.web.iweb import IAgent
 
 from txkoji import listing, multicall, paths, profiles, rich
 from txkoji._deferreds import returns_deferred
 from txkoji._hub_methods import HubMethods
+from txkoji._interfaces import HTTPAgent
 from txkoji.cache import Cache
 from txkoji.exceptions import (
     ConfigurationError,
@@ -110,7 +110,7 @@ class Connection(HubMethods):
         anonymous_reads: bool = True,
         batching: bool = True,
         retry: RetryPolicy | None = None,
-        agent: IAgent | None = None,
+        agent: HTTPAgent | None = None,
         config: str | os.PathLike[str] | None = None,
     ) -> None:
         if reactor is None:

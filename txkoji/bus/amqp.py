@@ -132,6 +132,8 @@ class _Connection(TwistedProtocolConnection):
         reason: why it ended or is about to, as an exception; else None.
     """
 
+    _impl: Any
+
     def __init__(
         self, parameters: ConnectionParameters, reactor: Any, close_timeout: float
     ) -> None:
@@ -144,8 +146,9 @@ class _Connection(TwistedProtocolConnection):
 
     def makeConnection(self, transport: Any) -> None:  # noqa: N802 - Twisted's name
         transport.setTcpNoDelay(True)
-        self._own_transport = _ImpatientTransport(transport, self._clock, self._close_timeout)
-        super().makeConnection(self._own_transport)
+        own: Any = _ImpatientTransport(transport, self._clock, self._close_timeout)
+        self._own_transport = own
+        super().makeConnection(own)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         try:
@@ -299,7 +302,7 @@ class _PikaLink(Link):
 
     async def close(self) -> None:
         assert self._connection is not None
-        closing = self._connection.close()
+        closing: Any = self._connection.close()
         if closing is not None:
             await closing
 

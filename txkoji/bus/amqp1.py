@@ -92,6 +92,8 @@ class _Engine(Protocol):
         on_end: called with the reason when the connection has ended.
     """
 
+    transport: Any
+
     def __init__(
         self,
         settings: AMQP1,
@@ -124,8 +126,7 @@ class _Engine(Protocol):
         self._engine.bind(self.connection)
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        assert self.transport is not None
-        self.transport.setTcpNoDelay(True)  # type: ignore[attr-defined]
+        self.transport.setTcpNoDelay(True)
         self.connection.open()
         self.pump()
 
@@ -151,7 +152,7 @@ class _Engine(Protocol):
     def abort(self) -> None:
         """Drop the connection."""
         if self.transport is not None and not self._has_ended:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+            self.transport.abortConnection()
 
     def pump(self) -> None:
         """Dispatch the engine's events and write its pending output."""
@@ -184,7 +185,6 @@ class _Engine(Protocol):
 
     def _write(self) -> bool:
         """Write all pending output; return whether there was any."""
-        assert self.transport is not None
         found = False
         while (pending := self._engine.pending()) > 0:
             found = True

@@ -9,7 +9,6 @@ from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import optionsForClientTLS, platformTrust
 
@@ -47,10 +46,14 @@ async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> None:
         raise plain_error(problem, settings) from None
 
 
-def _endpoint(settings: Broker, reactor: Any) -> IStreamClientEndpoint:
-    plain = HostnameEndpoint(reactor, settings.host, settings.port)
-    if not settings.has_tls:
-        return plain
+def _endpoint(settings: Broker, reactor: Any) -> Any:
+    endpoint: Any = HostnameEndpoint(reactor, settings.host, settings.port)
+    if settings.has_tls:
+        endpoint = wrapClientTLS(_tls_options(settings), endpoint)
+    return endpoint
+
+
+def _tls_options(settings: Broker) -> Any:
     owner = f"the broker {settings.url}"
     trust: Any = platformTrust()
     if settings.ca is not None:
@@ -60,9 +63,7 @@ def _endpoint(settings: Broker, reactor: Any) -> IStreamClientEndpoint:
         client = read_client_certificate(
             settings.certificate, "certificate", owner, key=settings.key
         ).options
-    creator = optionsForClientTLS(settings.host, trustRoot=trust, extraCertificateOptions=client)
-    secured: IStreamClientEndpoint = wrapClientTLS(creator, plain)
-    return secured
+    return optionsForClientTLS(settings.host, trustRoot=trust, extraCertificateOptions=client)
 
 
 def plain_error(problem: BaseException, settings: Broker) -> BusError:

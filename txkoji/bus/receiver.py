@@ -12,10 +12,10 @@ from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
+from txkoji._interfaces import Timer
 from txkoji.bus.base import (
     CLOSE_TIMEOUT,
     BusMessage,
@@ -264,7 +264,7 @@ class Receiver:
         """Wait; :meth:`stop` ends the wait."""
         over: Deferred[None] = Deferred()
         self._pauses.add(over)
-        timer: IDelayedCall = self._reactor.callLater(seconds, over.callback, None)
+        timer: Timer = self._reactor.callLater(seconds, over.callback, None)
         try:
             await over
         finally:

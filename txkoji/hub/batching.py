@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from txkoji._interfaces import Clock
 from txkoji.exceptions import NotXMLRPC, fault_from
 from txkoji.hub.call import Call
 
@@ -87,7 +87,7 @@ class Batcher:
 
     def __init__(
         self,
-        clock: IReactorTime,
+        clock: Clock,
         send_one: Callable[[Call, bytes], Coroutine[Deferred[Any], Any, Any]],
         send_batch: Callable[[Sequence[Call]], Sending],
     ) -> None:

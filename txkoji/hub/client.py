@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.logger import Logger
-from twisted.web.iweb import IAgent
 
 from txkoji._deferreds import returns_deferred
+from txkoji._interfaces import HTTPAgent
 from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
 from txkoji.hub.batching import Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
@@ -55,7 +55,7 @@ class HubClient:
         anonymous_reads: bool = True,
         batching: bool = True,
         retry: RetryPolicy | None = None,
-        agent: IAgent | None = None,
+        agent: HTTPAgent | None = None,
     ) -> None:
         self.profile = profile
         self.url = profile.server

@@ -9,12 +9,7 @@ from typing import Any
 from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import (
-    IAddress,
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import IAddress, IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
@@ -23,6 +18,7 @@ from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from txkoji._interfaces import Endpoint
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
 from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.tls import ClientCertificate, TLSPolicy
@@ -45,24 +41,26 @@ class _WithoutDelay:
     would log its own start and stop.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
+    def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
         def connected(protocol: Any) -> Any:
             protocol.transport.setTcpNoDelay(True)
             return protocol
 
         # Twisted would log the start and the stop of the factory of each connection.
         with contextlib.suppress(AttributeError):
-            protocolFactory.noisy = False  # type: ignore[attr-defined]  # only classes have it
+            protocolFactory.noisy = False  # only classes have it
         return self._endpoint.connect(protocolFactory).addCallback(connected)
 
 
 class _TunnelProtocol(Protocol):
     """Asks a proxy for a tunnel (RFC 9110, 9.3.6), then is a pipe for the inner protocol."""
 
-    def __init__(self, factory: IProtocolFactory, proxy: Proxy, target: bytes) -> None:
+    transport: Any
+
+    def __init__(self, factory: Any, proxy: Proxy, target: bytes) -> None:
         self.opened: Deferred[IProtocol] = Deferred(lambda _: self._abort())
         self._factory = factory
         self._proxy = proxy
@@ -74,7 +72,6 @@ class _TunnelProtocol(Protocol):
         lines = [b"CONNECT %s HTTP/1.1" % self._target, b"Host: %s" % self._target]
         if self._proxy.credentials is not None:
             lines.append(b"Proxy-Authorization: %s" % self._proxy.credentials.encode("ascii"))
-        assert self.transport is not None
         self.transport.write(b"\r\n".join([*lines, b"", b""]))
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
@@ -114,7 +111,6 @@ class _TunnelProtocol(Protocol):
             self.opened.errback(problem)
 
     def _pipe(self, rest: bytes) -> None:
-        assert self.transport is not None
         self._inner = self._factory.buildProtocol(self.transport.getPeer())
         self._inner.makeConnection(self.transport)
         if rest:
@@ -133,9 +129,8 @@ class _TunnelProtocol(Protocol):
             )
 
     def _abort(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.abortConnection()
+        if self.transport is not None:
+            self.transport.abortConnection()
 
 
 class _TunnelFactory(Factory):
@@ -152,15 +147,13 @@ class _TunnelFactory(Factory):
 class _Tunnel:
     """Connects to a host through a proxy's tunnel."""
 
-    def __init__(
-        self, endpoint: IStreamClientEndpoint, proxy: Proxy, target: bytes, clock: Any
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, proxy: Proxy, target: bytes, clock: Any) -> None:
         self._endpoint = endpoint
         self._proxy = proxy
         self._target = target
         self._clock = clock
 
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
+    def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
         protocol = _TunnelProtocol(protocolFactory, self._proxy, self._target)
         connecting = self._endpoint.connect(_TunnelFactory(protocol))
 
@@ -202,9 +195,9 @@ class Endpoints:
         self._policy: TLSPolicy | None = None
         self._stamp: tuple[int, int, int] | None = None
         # An Agent asks for one at each request; making one costs a tenth of a call.
-        self._endpoints: dict[tuple[bytes, bytes, int], IStreamClientEndpoint] = {}
+        self._endpoints: dict[tuple[bytes, bytes, int], Endpoint] = {}
 
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 - Twisted's name
+    def endpointForURI(self, uri: URI) -> Endpoint:  # noqa: N802 - Twisted's name
         """Return the endpoint that leads to an address."""
         if uri.scheme == b"https":
             self._read_policy()
@@ -235,27 +228,28 @@ class Endpoints:
             self._endpoints.clear()
         return self._policy
 
-    def _make(self, uri: URI) -> IStreamClientEndpoint:
+    def _make(self, uri: URI) -> Endpoint:
         proxy = proxy_for(uri.toBytes().decode("ascii"))
         if uri.scheme != b"https":
             if proxy is not None:
                 return self.to_proxy(proxy)
             return _WithoutDelay(self._plain(uri.host, uri.port))
         if proxy is None:
-            endpoint = self._plain(uri.host, uri.port)
+            endpoint: Any = self._plain(uri.host, uri.port)
         else:
             host = b"[%s]" % uri.host if b":" in uri.host else uri.host
             target = b"%s:%d" % (host, uri.port)
             endpoint = _Tunnel(self.to_proxy(proxy), proxy, target, self._reactor)
         creator = self._read_policy().creatorForNetloc(uri.host, uri.port)
-        return _WithoutDelay(wrapClientTLS(creator, endpoint))
+        endpoint = wrapClientTLS(creator, endpoint)
+        return _WithoutDelay(endpoint)
 
-    def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
+    def to_proxy(self, proxy: Proxy) -> Endpoint:
         """Return an endpoint that connects to a proxy."""
-        endpoint = self._plain(proxy.host.encode("ascii"), proxy.port)
+        endpoint: Any = self._plain(proxy.host.encode("ascii"), proxy.port)
         if proxy.scheme == "https":
             endpoint = wrapClientTLS(optionsForClientTLS(proxy.host), endpoint)
         return _WithoutDelay(endpoint)
 
-    def _plain(self, host: bytes, port: int) -> IStreamClientEndpoint:
+    def _plain(self, host: bytes, port: int) -> Endpoint:
         return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)

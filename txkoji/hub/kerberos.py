@@ -49,13 +49,13 @@ class Exchange:
         Raises:
             KojiLoginException: the answer is not from that service.
         """
-        import gssapi
+        from gssapi.raw.misc import GSSError
 
         try:
             self._context.step(answer)
             # A failed step may show only in the context's state.
             complete = self._context.complete
-        except gssapi.exceptions.GSSError:
+        except GSSError:
             complete = False
         if not complete:
             raise KojiLoginException(
@@ -102,6 +102,7 @@ class Kerberos:
         """
         try:
             import gssapi
+            from gssapi.raw.misc import GSSError
         except ImportError as error:
             raise KojiLoginException(
                 "a login by Kerberos needs the package gssapi: pip install 'buildbot-koji[gssapi]'"
@@ -116,7 +117,7 @@ class Kerberos:
                 name=service, creds=credentials, mech=mechanism, usage="initiate"
             )
             token = context.step()
-        except gssapi.exceptions.GSSError as error:
+        except GSSError as error:
             reason = self._reason(error)
             words = f"no ticket for HTTP/{host} with {self}: {reason}"
             if _UNREACHABLE.search(reason):
@@ -138,6 +139,7 @@ class Kerberos:
         """
         try:
             import gssapi
+            from gssapi.raw.misc import GSSError
         except ImportError as error:
             raise KojiLoginException(
                 "a login by Kerberos needs the package gssapi: pip install 'buildbot-koji[gssapi]'"
@@ -150,7 +152,7 @@ class Kerberos:
                 name=self._name(gssapi), usage="initiate", store=store or None
             )
             left = credentials.lifetime
-        except gssapi.exceptions.GSSError as error:
+        except GSSError as error:
             raise KojiLoginException(
                 f"no ticket with {self}: {self._reason(error)}; {self._remedy()}"
             ) from None
@@ -161,7 +163,7 @@ class Kerberos:
             return None
         return gssapi.Name(self.principal, gssapi.NameType.kerberos_principal)
 
-    def _store(self) -> dict[str, str]:
+    def _store(self) -> dict[str | bytes, str | bytes]:
         if self.keytab is None:
             return {} if self.ccache is None else {"ccache": self.ccache}
         # One cache per identity, so that a ticket is requested once in its lifetime.

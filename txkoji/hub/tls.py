@@ -104,8 +104,10 @@ def read_client_certificate(
 
     # Not Twisted's PrivateCertificate: it uses objects that pyOpenSSL deprecates.
     certificate, *chain = _read(path, setting, owner, certificates, shown)
-    of_key = ("key", owner, key_of) if key else (setting, owner, key_of, shown)
-    private = _read(key or path, *of_key)
+    if key:
+        private = _read(key, "key", owner, key_of)
+    else:
+        private = _read(path, setting, owner, key_of, shown)
     if private.public_key() != certificate.public_key():
         raise BrokenConfiguration(
             f"can't use {shown or path}, {setting} of {owner}: its private key is of another"
@@ -255,7 +257,7 @@ class TLSPolicy:
     def __init__(self, profile: Profile, certificate: ClientCertificate | None) -> None:
         self._client = {} if certificate is None else certificate.options
         self._verify = profile.serverca is not None or not profile.no_ssl_verify
-        self._trust = trust_root(profile, ask_after_handshake=certificate is not None)
+        self._trust: Any = trust_root(profile, ask_after_handshake=certificate is not None)
 
     def creatorForNetloc(  # noqa: N802 - Twisted's name
         self,

@@ -16,7 +16,6 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web._newclient import BadHeaders, ParseError, RequestNotSent
@@ -29,9 +28,10 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from txkoji._interfaces import HTTPAgent, Response
 from txkoji.exceptions import (
     ConnectionFailed,
     HTTPStatusError,
@@ -75,7 +75,7 @@ class _Body:
         self._body = body
         self.length = len(body)
 
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:  # noqa: N802 - Twisted's name
+    def startProducing(self, consumer: Any) -> Deferred[None]:  # noqa: N802 - Twisted's name
         consumer.write(self._body)
         return succeed(None)
 
@@ -206,15 +206,15 @@ class _Agents:
         self._pool_of_none = HTTPConnectionPool(reactor, persistent=False)
         self._last_request: float | None = None
         self._endpoints = Endpoints(reactor, profile, certificate)
-        self._agents: dict[tuple[Proxy | None, bool], IAgent] = {}
+        self._agents: dict[tuple[Proxy | None, bool], HTTPAgent] = {}
 
     def request(
         self,
         method: bytes,
         url: str,
         headers: Headers,
-        body: IBodyProducer | None,
-    ) -> Deferred[IResponse]:
+        body: _Body | None,
+    ) -> Deferred[Response]:
         proxy = proxy_for(url) if url.startswith("http:") else None
         if proxy is not None and proxy.credentials is not None:
             headers.setRawHeaders("Proxy-Authorization", [proxy.credentials])
@@ -227,20 +227,21 @@ class _Agents:
         The connection of a single call is not kept, so a program that makes one call and ends, or a
         trial TestCase, has nothing to close and no timer in the reactor.
         """
-        last, self._last_request = self._last_request, self._reactor.seconds()
-        return last is not None and self._last_request - last <= KEPT_SECONDS
+        last, now = self._last_request, self._reactor.seconds()
+        self._last_request = now
+        return last is not None and now - last <= KEPT_SECONDS
 
-    def _agent(self, proxy: Proxy | None, *, keep: bool) -> IAgent:
+    def _agent(self, proxy: Proxy | None, *, keep: bool) -> HTTPAgent:
         key = (proxy, keep)
         if key not in self._agents:
             pool = self._pool if keep else self._pool_of_none
             if proxy is None:
-                agent: IAgent = Agent.usingEndpointFactory(
+                self._agents[key] = Agent.usingEndpointFactory(
                     self._reactor, self._endpoints, pool=pool
                 )
             else:
-                agent = ProxyAgent(self._endpoints.to_proxy(proxy), self._reactor, pool)
-            self._agents[key] = agent
+                endpoint = self._endpoints.to_proxy(proxy)
+                self._agents[key] = ProxyAgent(endpoint, self._reactor, pool)
         return self._agents[key]
 
     def close(self) -> Deferred[None]:
@@ -257,7 +258,7 @@ class Transport:
         agent: sends the requests; by default agents of our own with a pool.
     """
 
-    def __init__(self, reactor: Any, profile: Profile, *, agent: IAgent | None = None) -> None:
+    def __init__(self, reactor: Any, profile: Profile, *, agent: HTTPAgent | None = None) -> None:
         self._reactor = reactor
         self._profile = profile
         self._agent = agent
@@ -283,8 +284,8 @@ class Transport:
         return self._certificate if same else None
 
     def _send(
-        self, method: bytes, url: str, headers: Headers, body: IBodyProducer | None
-    ) -> Deferred[IResponse]:
+        self, method: bytes, url: str, headers: Headers, body: _Body | None
+    ) -> Deferred[Response]:
         if self._agent is not None:
             return self._agent.request(method, url.encode("ascii"), headers, body)
         certificate = self._shown_to(url)
@@ -374,9 +375,9 @@ class Transport:
         method: bytes,
         url: str,
         fields: dict[str, list[str]],
-        body: IBodyProducer | None,
+        body: _Body | None,
         timeout: float,
-    ) -> IResponse:
+    ) -> Response:
         """Send a request; returns when the response headers have arrived."""
         shown = _shown(url)
         headers = Headers({"User-Agent": ["koji/1"], **fields})
@@ -409,7 +410,7 @@ class Transport:
 
     async def _receive(
         self,
-        response: IResponse,
+        response: Response,
         sink: Any,
         url: str,
         timeout: float,
@@ -443,7 +444,7 @@ def _shown(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _range_start(response: IResponse) -> int | None:
+def _range_start(response: Response) -> int | None:
     """Return the offset of the part that a 206 response holds, None if it is unreadable."""
     values = response.headers.getRawHeaders(b"Content-Range") or [b""]
     found = re.match(rb"bytes ([0-9]{1,18})-", values[0])
@@ -461,7 +462,7 @@ _STATUS_REMEDIES = {
 }
 
 
-def _refuse_status(response: IResponse, url: str, setting: str = "server") -> None:
+def _refuse_status(response: Response, url: str, setting: str = "server") -> None:
     """Refuse any status but 200; the body, a web page, is not read."""
     status = response.code
     if status == 200:
@@ -491,7 +492,7 @@ def _refuse_status(response: IResponse, url: str, setting: str = "server") -> No
     )
 
 
-def _location(response: IResponse, url: str) -> str | None:
+def _location(response: Response, url: str) -> str | None:
     """Return where a response redirects to, None for nowhere that can be requested."""
     values = response.headers.getRawHeaders(b"Location") or [b""]
     try:
@@ -500,7 +501,7 @@ def _location(response: IResponse, url: str) -> str | None:
         return None
 
 
-def _redirected(response: IResponse, url: str) -> str | None:
+def _redirected(response: Response, url: str) -> str | None:
     """Return where the response to a GET leads; never from https to http."""
     target = _location(response, url) if response.code in (301, 302, 303, 307, 308) else None
     if target is None or (url.startswith("https:") and not target.startswith("https:")):
@@ -508,13 +509,13 @@ def _redirected(response: IResponse, url: str) -> str | None:
     return target
 
 
-def _retry_after(response: IResponse) -> float:
+def _retry_after(response: Response) -> float:
     """Return the seconds that ``Retry-After`` asks for; a date there counts as none."""
     value = (response.headers.getRawHeaders(b"Retry-After") or [b""])[0].strip()
     return min(float(value), MAX_RETRY_AFTER) if re.fullmatch(rb"[0-9]{1,9}", value) else 0.0
 
 
-def _refuse_page(response: IResponse, url: str, wanted: str = "a hub's reply") -> None:
+def _refuse_page(response: Response, url: str, wanted: str = "a hub's reply") -> None:
     """Refuse a web page with status 200: only a front end sends one."""
     kinds = response.headers.getRawHeaders(b"Content-Type") or [b""]
     if kinds[0].partition(b";")[0].strip().lower() in (b"text/html", b"application/xhtml+xml"):

@@ -8,9 +8,9 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from twisted.internet import reactor
+from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
@@ -19,6 +19,8 @@ from txkoji.exceptions import ConfigurationError, HubFault
 from txkoji.testing.announcements.emission import broker_settings
 from txkoji.testing.core import KOJIADMIN
 from txkoji.testing.hub import FakeHub
+
+reactor: Any = installed_reactor
 
 
 class _Parser(argparse.ArgumentParser):
@@ -174,9 +176,9 @@ async def _serve(arguments: argparse.Namespace) -> int:
         print(fault.text, file=sys.stderr)
         return 1
     if arguments.profile_out is not None:
+        directory = arguments.profile_out.absolute()
+        directory = directory.with_name(f"{directory.name}.certificates")
         try:
-            directory = arguments.profile_out.absolute()
-            directory = directory.with_name(f"{directory.name}.certificates")
             directory.mkdir(mode=0o700, exist_ok=True)
             hub.use_certificates_in(directory)
         except OSError as error:

@@ -52,6 +52,7 @@ class TaskRunner(Protocol):
 
     def load(self, host_id: int) -> float:
         """Return the total weight of a host's tasks."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class HubCore:
         sessions: the sessions.
         files: the file tree.
         saved: the state file.
-        builder: runs the tasks; set once the hub is put together.
+        runner: runs the tasks; set once the hub is put together.
         requests: how many HTTP requests came.
         calls: how often each method was called.
         version_header: send the version in a header of each reply, as hubs do since 1.35.
@@ -121,7 +122,7 @@ class HubCore:
         sqlite3.Error: the state file is not one, or another hub uses it.
     """
 
-    builder: TaskRunner
+    runner: TaskRunner
 
     def __init__(self, clock: Any, *, version: str, state_file: Path | None) -> None:
         self.clock = clock

@@ -85,7 +85,7 @@ class FakeHub(HubCore):
         super().__init__(reactor, version=version, state_file=state_file)
         self.anonymous_user = anonymous_user
         self.keytab = keytab
-        self.builder = Builder(self, HANDLERS, build_seconds)
+        self.runner = self.builder = Builder(self, HANDLERS, build_seconds)
         self._kojira = Kojira(self, self.builder)
         self._announcer = Announcer(self.state, reactor, bus, bus_dialect)
         self._front = FrontEnd(self, reactor, host=host, tls=tls)
@@ -202,8 +202,9 @@ class FakeHub(HubCore):
         self.clock = clock
         try:
             yield clock
-            while waiting := clock.getDelayedCalls():
-                clock.advance(max(min(each.getTime() for each in waiting) - clock.seconds(), 0.0))
+            while clock.calls:
+                first = min(each.getTime() for each in clock.calls)
+                clock.advance(max(first - clock.seconds(), 0.0))
         finally:
             self.clock = present
 

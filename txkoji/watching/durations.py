@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twisted.internet.interfaces import IReactorTime
-
 from txkoji._deferreds import returns_deferred
+from txkoji._interfaces import Clock
 from txkoji.exceptions import HubFault, ServerOffline
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
@@ -42,7 +41,7 @@ class AverageDurations:
     """How many are asked for in one request: each is a computation on the hub."""
 
     def __init__(
-        self, client: HubClient, clock: IReactorTime, *, time_to_live: float = 6 * 3600.0
+        self, client: HubClient, clock: Clock, *, time_to_live: float = 6 * 3600.0
     ) -> None:
         self._client = client
         self._clock = clock

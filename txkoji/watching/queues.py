@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twisted.internet.interfaces import IReactorTime
-
 from txkoji import task_states
 from txkoji._deferreds import returns_deferred
+from txkoji._interfaces import Clock
 from txkoji.hub.client import HubClient
 from txkoji.watching.records import CHANNEL, ID, STATE, TaskRecord
 
@@ -29,7 +28,7 @@ class ChannelQueues:
         interval: seconds until a queue is read again.
     """
 
-    def __init__(self, client: HubClient, clock: IReactorTime, *, interval: float = 60.0) -> None:
+    def __init__(self, client: HubClient, clock: Clock, *, interval: float = 60.0) -> None:
         self._client = client
         self._clock = clock
         self._interval = interval

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txkoji._interfaces import Clock, Timer
 from txkoji.exceptions import KojiException
 from txkoji.hub.client import HubClient
 from txkoji.watching.durations import AverageDurations, package_with_average
@@ -58,6 +58,7 @@ class WatchedHub(Protocol):
     @property
     def client(self) -> HubClient:
         """What the watcher sends its requests through."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class TaskWatcher:
     def __init__(
         self,
         connection: WatchedHub,
-        clock: IReactorTime,
+        clock: Clock,
         *,
         interval: float = 5.0,
         chance: Callable[[], float] = random.random,
@@ -156,7 +157,7 @@ class TaskWatcher:
         self._newcomers: list[Watch] = []
         self._look: Deferred[None] | None = None
         self._looked_at: dict[int, _Watched] = {}
-        self._next: IDelayedCall | None = None
+        self._next: Timer | None = None
         self._rested = 0.0
         # When to look again after a failure.
         self._resumed = 0.0
@@ -397,7 +398,8 @@ class TaskWatcher:
         await self._estimate([watched for watched in due.values() if watched.watches])
 
     def _yield_to_reactor(self) -> Deferred[None]:
-        return deferLater(self._clock, 0)
+        clock: Any = self._clock
+        return deferLater(clock, 0)
 
     async def _tell_all(
         self, due: dict[int, _Watched], trees: dict[int, TreeRecords | None]

@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txkoji._interfaces import Timer
 from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.testing.core import HubCore
 from txkoji.testing.farm.scheduler import Scheduler
@@ -59,7 +59,7 @@ class Builder:
         self.seconds = seconds
         self.pace: Callable[[str, str, int], float] = lambda _package, _arch, _task_id: 1.0
         self._handlers = handlers
-        self._delayed: set[IDelayedCall] = set()
+        self._delayed: set[Timer] = set()
         self._running: dict[int, Deferred[Any]] = {}
         self._waiting: dict[int, list[Deferred[Any]]] = {}
         self._stopped = False

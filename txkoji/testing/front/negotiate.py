@@ -20,6 +20,7 @@ def accept(authorization: str | None, keytab: Path) -> tuple[str, bytes] | None:
     if scheme != "Negotiate":
         return None
     import gssapi
+    from gssapi.raw.misc import GSSError
 
     try:
         credentials = gssapi.Credentials(usage="accept", store={"keytab": str(keytab)})
@@ -27,6 +28,6 @@ def accept(authorization: str | None, keytab: Path) -> tuple[str, bytes] | None:
         answer = context.step(base64.b64decode(encoded))
         # GSSAPI may report an error of the first step only here.
         complete = context.complete
-    except (gssapi.exceptions.GSSError, binascii.Error):
+    except (GSSError, binascii.Error):
         return None
     return (str(context.initiator_name), bytes(answer or b"")) if complete else None

@@ -71,9 +71,13 @@ class FrontEnd:
     def resource(self) -> Resource:
         """Return the root resource of the hub's web server, for use without a port."""
         root = Resource()
-        root.putChild(b"kojihub", HubResource(self._hub))
-        root.putChild(b"kojifiles", FilesResource(self._hub))
-        root.putChild(b"koji", PagesResource(self._hub))
+        children: dict[bytes, Any] = {
+            b"kojihub": HubResource(self._hub),
+            b"kojifiles": FilesResource(self._hub),
+            b"koji": PagesResource(self._hub),
+        }
+        for name, child in children.items():
+            root.putChild(name, child)
         return root
 
     def start(self, port: int) -> None:
@@ -89,7 +93,7 @@ class FrontEnd:
         server = self.authority.server(self.host)
         context = ServerContextFactory(server, self.authority.certificate_path)
         self._port = self._reactor.listenSSL(port, site, context, interface=self.host)
-        files = Resource()
+        files: Any = Resource()
         files.putChild(b"kojifiles", FilesResource(self._hub))
         number = self._hub.saved.recall("files_port") or 0
         self._files_port = self._reactor.listenTCP(

@@ -255,7 +255,7 @@ def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
     if row["state"] != BUILD_STATES["BUILDING"]:
         return False
     if row["task_id"] is not None:
-        call.hub.builder.cancel(row["task_id"])
+        call.hub.runner.cancel(row["task_id"])
     if row["state"] == BUILD_STATES["BUILDING"]:
         change_build_state(call.state, row, BUILD_STATES["CANCELED"], completion_ts=call.hub.now())
     return True

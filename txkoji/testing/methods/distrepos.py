@@ -31,7 +31,7 @@ def dist_repo(call: MethodCall, tag: Any, keys: Any, **task_opts: Any) -> int:
     if tag_extra(state, found["id"]).get("distrepo.cancel_others"):
         for other in state.rows("task", method="distRepo"):
             if other["state"] not in FINISHED and other["request"][0] == found["name"]:
-                call.hub.builder.cancel(other["id"])
+                call.hub.runner.cancel(other["id"])
     repo = insert_repo(call, found["id"], dist=True)
     request = [found["name"], repo["id"], keys, task_opts]
     task_id = make_task(call, "distRepo", request, channel="createrepo", priority=REPO_PRIORITY)

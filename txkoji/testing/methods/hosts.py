@@ -70,7 +70,7 @@ def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
     """Return a builder as the hub's methods do."""
     keys = ("arches", "capacity", "comment", "description", "enabled", "id", "name", "ready")
     struct = {key: row[key] for key in (*keys, "update_ts", "user_id")}
-    struct["task_load"] = call.hub.builder.load(row["id"])
+    struct["task_load"] = call.hub.runner.load(row["id"])
     return struct
 
 

@@ -94,7 +94,7 @@ def require_rpm(call: MethodCall, info: Any) -> Row:
     elif isinstance(info, str) and (found := nvr.parse_rpm(info)) is not None:
         name, version, release = found.nvr.name, found.nvr.version, found.nvr.release
         asked = {"release": release, "version": version, "name": name, "epoch": ""}
-        asked.update(arch=found.arch, src=found.arch == "src")
+        asked |= {"arch": found.arch, "src": found.arch == "src"}
     return must(find_rpm(call, info), f"No such rpm: {asked!r}")
 
 

@@ -107,7 +107,7 @@ def make_task(
     task_id = int(row["id"])
     options = {} if channel_option is None else {"channel": channel_option}
     state.announce(lambda: messages.task_created(row, options))
-    state.on_commit(lambda: call.hub.builder.wake(task_id))
+    state.on_commit(lambda: call.hub.runner.wake(task_id))
     return task_id
 
 
@@ -222,7 +222,7 @@ def cancel_task(call: MethodCall, task_id: Any, recurse: bool = True) -> None:
     """Cancel a task, and those below it."""
     row = _task(call, task_id, f"No such task: {task_id!r}")
     _may_cancel(call, row)
-    call.hub.builder.cancel(row["id"], recurse=recurse)
+    call.hub.runner.cancel(row["id"], recurse=recurse)
 
 
 @hub_method("cancelTaskFull")
@@ -232,7 +232,7 @@ def cancel_task_full(call: MethodCall, task_id: Any, strict: bool = True) -> Non
     row = _task(call, task_id)
     if strict and row["parent"] is not None:
         raise GenericError(f"Task {task_id} is not top-level (parent={row['parent']})")
-    call.hub.builder.cancel(row["id"])
+    call.hub.runner.cancel(row["id"])
 
 
 @hub_method("cancelTaskChildren")
@@ -241,7 +241,7 @@ def cancel_task_children(call: MethodCall, task_id: Any) -> None:
     row = _task(call, task_id, f"No such task: {task_id!r}")
     _may_cancel(call, row)
     for child in call.hub.task_children(row["id"]):
-        call.hub.builder.cancel(child["id"])
+        call.hub.runner.cancel(child["id"])
 
 
 @hub_method("setTaskPriority")
@@ -268,7 +268,7 @@ def assign_task(
     host_row = require_host(call.state, host)
     if row["state"] != FREE:
         return False
-    call.hub.builder.assign(row["id"], host_row)
+    call.hub.runner.assign(row["id"], host_row)
     return True
 
 
@@ -280,7 +280,7 @@ def free_task(call: MethodCall, task_id: Any) -> None:
     if row["state"] in FINISHED:
         state = task_states.to_str(row["state"])
         raise GenericError(f"Cannot free task {task_id}, state is {state}")
-    call.hub.builder.free(row["id"])
+    call.hub.runner.free(row["id"])
 
 
 # Read

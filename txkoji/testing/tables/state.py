@@ -285,6 +285,7 @@ class HubState:
         a rollback too because sequences keep their numbers, then the commit hooks.
         """
         mark = len(self._undo)
+        hooks: list[Callable[[], None]] = []
         self.depth += 1
         try:
             yield
@@ -300,9 +301,8 @@ class HubState:
                 hooks, self._commit_hooks = self._commit_hooks, []
                 if self.before_commit is not None:
                     self.before_commit()
-        if not self.depth:
-            for hook in hooks:
-                hook()
+        for hook in hooks:
+            hook()
 
     def _log(self, undo: Callable[[], object]) -> None:
         if self.depth:
