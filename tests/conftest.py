@@ -17,6 +17,9 @@ from tests.support.secret_net import SecretNet
 # What an earlier test's hub gave may be said by a later test.
 NET = SecretNet()
 
+LONGEST_ID = 60
+"""Characters of a parameter that are seen in the id of a test."""
+
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -27,6 +30,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(limits)
     config.pluginmanager.register(hubs)
     config.pluginmanager.register(garbage)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a parameter that is a long text by its start: each process sends its ids to the first.
+
+    Returns:
+        None where the value may be named by all of itself.
+    """
+    if isinstance(val, str | bytes) and len(val) > LONGEST_ID:
+        return f"{val[:LONGEST_ID]!a}..."
+    return None
 
 
 @pytest.hookimpl(trylast=True)
