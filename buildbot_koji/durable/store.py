@@ -15,7 +15,7 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.database_values import MAX_VALUE
 
-__all__ = ["SOURCE", "BuildData", "MasterState", "data_name"]
+__all__ = ["SOURCE", "BuildData", "BuildRows", "MasterState", "data_name"]
 
 SOURCE = "buildbot_koji"
 """Who stores the build data of steps."""
@@ -155,6 +155,14 @@ class BuildData:
         """Store bytes with a build, replacing what is there under the same name."""
         await self._data.updates.setBuildData(build_id, name, value, self._source)
 
+    async def first_build(self, build_id: int) -> int:
+        """Return the first build of the same build request; the build itself if it is unknown."""
+        build = await self._data.get(("builds", build_id))
+        if build is None:
+            return build_id
+        builds = await self._data.get(("buildrequests", build["buildrequestid"], "builds"))
+        return min(int(each["buildid"]) for each in builds)
+
     async def find_earlier(self, build_id: int, name: str) -> bytes | None:
         """Return what the newest earlier build of the same build request stored, or None.
 
@@ -169,6 +177,36 @@ class BuildData:
             if found is not None:
                 return found
         return None
+
+
+class BuildRows:
+    """Values of any kind that are stored with one build, each in a compressed row.
+
+    Args:
+        data: the data of Buildbot's builds.
+        build_id: the build.
+        name: distinguishes the rows from those of others with the same build.
+
+    Attributes:
+        written: the bytes that were written.
+    """
+
+    def __init__(self, data: BuildData, build_id: int, name: str) -> None:
+        self._data = data
+        self._build_id = build_id
+        self._name = name
+        self.written = 0
+
+    async def get(self, row: str) -> Any:
+        """Return the value of a row, None if it was never stored."""
+        found = await self._data.get(self._build_id, data_name(f"{self._name} {row}"))
+        return None if found is None else json.loads(zlib.decompress(found))
+
+    async def put(self, row: str, value: Any) -> None:
+        """Store a value that JSON can hold in a row."""
+        packed = zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
+        await self._data.put(self._build_id, data_name(f"{self._name} {row}"), packed)
+        self.written += len(packed)
 
 
 def data_name(text: str) -> str:

@@ -470,16 +470,17 @@ class MassRunner:
         self._watch(package)
 
     async def _find_doubtful(self) -> None:
-        """Look for the tasks of the batch that an earlier attempt had stored and maybe sent."""
+        """Look for the tasks that an earlier attempt had stored and maybe sent: all at once."""
         doubtful = [each for each in self.plan.packages if each.state is PackageState.SUBMITTING]
-        for start in range(0, len(doubtful), self._timing.batch):
-            batch = doubtful[start : start + self._timing.batch]
-            await self._until_let_in(self._hub.log_in)
-            find = partial(self._find_each, batch)
-            found = await self._until_let_in(partial(self._ask, find))
-            for package, task_id in zip(batch, found, strict=True):
-                if task_id is not None:
-                    self._accepted(package, task_id)
+        if not doubtful:
+            return
+        await self._until_let_in(self._hub.log_in)
+        wanted = [(self._options.call(each), self.submission_of(each)) for each in doubtful]
+        find = partial(self._hub.connection.submissions.find_all, wanted)
+        found = await self._until_let_in(partial(self._ask, find))
+        for package, task_id in zip(doubtful, found, strict=True):
+            if task_id is not None:
+                self._accepted(package, task_id)
         for package in doubtful:
             if package.state is PackageState.SUBMITTING:
                 await self._submit(package)
@@ -498,18 +499,6 @@ class MassRunner:
         if not package.is_foreign:
             self._hub.connection.submissions.claim(package.task_id, self.submission_of(package))
         self._watch(package)
-
-    async def _find_each(self, batch: list[MassPackage]) -> list[int | None]:
-        find = self._hub.connection.submissions.find
-        found = await DeferredList(
-            [find(self._options.call(each), self.submission_of(each)) for each in batch],
-            consumeErrors=True,
-        )
-        for is_good, result in found:
-            if not is_good:
-                assert isinstance(result, Failure)
-                raise result.value
-        return [result for _, result in found]
 
     # The queue
 

@@ -7,14 +7,12 @@ are written in which something changed.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from buildbot_koji.durable.store import BuildData, data_name
+from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.mass.plan import MassPackage, PackageState, Step
 
 __all__ = ["MassStore", "packages_of", "progress_row"]
@@ -49,32 +47,27 @@ class MassStore:
     """The stored form of one mass build.
 
     Args:
-        data: the data of Buildbot's builds.
-        build_id: the first build of the build request.
-        name: the step's name.
+        rows: the rows of the step, which are with the first build of the build request.
         pause: yields to the reactor.
-
-    Attributes:
-        written: the bytes that were written.
     """
 
-    def __init__(
-        self, data: BuildData, build_id: int, name: str, pause: Callable[[], Deferred[None]]
-    ) -> None:
-        self._data = data
-        self._build_id = build_id
-        self._name = name
+    def __init__(self, rows: BuildRows, pause: Callable[[], Deferred[None]]) -> None:
+        self._rows = rows
         self._pause = pause
-        self.written = 0
+
+    @property
+    def written(self) -> int:
+        """The bytes that were written."""
+        return self._rows.written
 
     async def load(self) -> tuple[dict[str, Any], list[MassPackage]] | None:
         """Return the header and the packages; None if no plan was stored as a whole."""
-        header = await self._get("header")
+        header = await self._rows.get("header")
         if header is None:
             return None
         packages: list[MassPackage] = []
         for start in range(0, header["total"], PLAN_ROW):
-            for row in await self._get(f"plan {start}") or ():
+            for row in await self._rows.get(f"plan {start}") or ():
                 name, source, owner, requires, *more = row
                 packages.append(
                     MassPackage(len(packages), name, source, owner, tuple(requires), *more)
@@ -82,7 +75,7 @@ class MassStore:
             await self._pause()
         for start in range(0, len(packages), STATE_ROW):
             for package, facts in zip(
-                packages[start:], await self._get(f"state {start}") or (), strict=False
+                packages[start:], await self._rows.get(f"state {start}") or (), strict=False
             ):
                 _apply(package, facts)
             await self._pause()
@@ -95,10 +88,10 @@ class MassStore:
                 [each.name, each.source, each.owner, each.requires, each.level, each.was_built]
                 for each in packages[start : start + PLAN_ROW]
             ]
-            await self._put(f"plan {start}", rows)
+            await self._rows.put(f"plan {start}", rows)
             await self._pause()
         await self.save_packages(packages, {each.index for each in packages if each.is_final})
-        await self._put("header", {**header, "total": len(packages)})
+        await self._rows.put("header", {**header, "total": len(packages)})
 
     async def save_packages(self, packages: Sequence[MassPackage], changed: set[int]) -> None:
         """Store the rows of the packages that changed, and take those off ``changed``."""
@@ -108,28 +101,19 @@ class MassStore:
             # What changes during the write is written again.
             changed.difference_update(row)
             try:
-                await self._put(f"state {start}", [_facts(packages[each]) for each in row])
+                await self._rows.put(f"state {start}", [_facts(packages[each]) for each in row])
             except BaseException:
                 changed.update(row)
                 raise
 
     async def save_control(self, control: Mapping[str, Any]) -> None:
         """Store what users have asked for, and the progress over time."""
-        await self._put("control", control)
+        await self._rows.put("control", control)
 
     async def control(self) -> dict[str, Any]:
         """Return what :meth:`save_control` stored last, an empty dictionary if nothing."""
-        found: dict[str, Any] = await self._get("control") or {}
+        found: dict[str, Any] = await self._rows.get("control") or {}
         return found
-
-    async def _get(self, row: str) -> Any:
-        found = await self._data.get(self._build_id, data_name(f"{self._name} {row}"))
-        return None if found is None else json.loads(zlib.decompress(found))
-
-    async def _put(self, row: str, value: Any) -> None:
-        packed = zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
-        await self._data.put(self._build_id, data_name(f"{self._name} {row}"), packed)
-        self.written += len(packed)
 
 
 def _facts(package: MassPackage) -> list[Any] | None:

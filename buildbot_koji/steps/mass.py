@@ -24,7 +24,7 @@ from twisted.internet.threads import deferToThreadPool
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.store import BuildData
+from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
@@ -273,7 +273,7 @@ class KojiMassBuild(PackageBuildStep):
         self._at_once = self.at_once
         self.runner: MassRunner | None = None
         self._status: MassStatus | None = None
-        self._root = self._builder_id = 0
+        self._root = 0
         self._header: dict[str, Any] = {}
         self._package_log: Any = None
 
@@ -308,20 +308,10 @@ class KojiMassBuild(PackageBuildStep):
 
     async def _open_store(self, build_id: int) -> MassStore:
         """Return the store of the mass build that a build is an attempt of."""
-        data = self.master.data
-
-        async def first_build() -> int:
-            build = await data.get(("builds", build_id))
-            if build is None:
-                return build_id
-            self._builder_id = int(build["builderid"])
-            builds = await data.get(("buildrequests", build["buildrequestid"], "builds"))
-            return min(int(each["buildid"]) for each in builds)
-
-        root = await self.until_stored(first_build)
+        root = await self.until_stored(lambda: self._build_data.first_build(build_id))
         if build_id == self.build.buildid:
             self._root = root
-        return MassStore(BuildData(self.master, "buildbot_koji"), root, str(self.name), self._pause)
+        return MassStore(BuildRows(self._build_data, root, str(self.name)), self._pause)
 
     def _pause(self) -> Deferred[None]:
         return deferLater(self.master.reactor, 0, lambda: None)
@@ -372,7 +362,7 @@ class KojiMassBuild(PackageBuildStep):
             hub.connection.profile,
             hub.connection.weburl,
             self.build.builder.name,
-            self._builder_id,
+            await self.build.builder.getBuilderId(),
             self.build.number,
             runner,
             self.build.stopBuild,

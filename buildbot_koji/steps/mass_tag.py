@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,8 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.store import BuildData
-from buildbot_koji.error_messages import explain, one_line
+from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
@@ -30,21 +30,18 @@ from buildbot_koji.mass.comparison import (
 )
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.stored import MassStore, packages_of
+from buildbot_koji.mass.tagging import MassTagger, not_tagged
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
-from txkoji import task_states
-from txkoji.exceptions import GenericError, HubFault
+from txkoji.exceptions import GenericError
 
 __all__ = ["KojiCompareTags", "KojiMassTag"]
 
 ROWS_AT_ONCE = 500
 """Packages that are compared before the reactor's next iteration."""
-
-TAGGED_AT_ONCE = 200
-"""Builds that are tagged before the next ones."""
 
 NAMES = 100
 """Names of packages of each kind that the property has."""
@@ -117,8 +114,8 @@ class KojiMassTag(KojiWriteStep):
     """Tags the latest builds in a tag, or what a mass build made, with another tag.
 
     A build is skipped if it is tagged already, or if the other tag has a newer one of its package.
-    It resumes after a restart or a kill of the master: every attempt looks at the tag and at the
-    tasks in progress first. The log ``builds`` says the outcome of each build. Sets the properties
+    It resumes after a restart or a kill of the master, and sends nothing twice: what may have been
+    sent is looked for first. The log ``builds`` says the outcome of each build. Sets the properties
     ``koji_mass_tagged`` and ``koji_mass_untagged``: the number of builds that were tagged, and that
     could not be; with ``dry_run`` the number that would be tagged, and 0.
     """
@@ -156,31 +153,31 @@ class KojiMassTag(KojiWriteStep):
         if only is not None:
             builds = [each for each in builds if each.id in only]
         builds.reverse()
-        plan = list(plan_tagging(builds, await self._tagged(hub)))
+        root = await self.until_stored(lambda: self._build_data.first_build(self.build.buildid))
+        stored = BuildRows(self._build_data, root, str(self.name))
+        tagger = MassTagger(hub, self.to_tag, stored, self, bypass=bool(self.bypass))
+        await tagger.load()
+        begun = {each for part in tagger.parts for each in part.builds}
+        rest = [each for each in builds if each.id not in begun]
+        plan = list(plan_tagging(rest, await tagger.tagged()))
         todo = [build for build, reason in plan if not reason]
         lines = [f"{build.nvr}: skipped: {reason}\n" for build, reason in plan if reason]
+        skipped = len(plan) - len(todo)
         if only is not None and (gone := len(only - {each.id for each in builds})):
             lines.append(f"{gone:,} builds of the mass build are not in {self.from_tag}\n")
         if self.dry_run:
             lines += [f"{each.nvr}: would be tagged\n" for each in todo]
-            return await self._ended(lines, len(todo), 0, "would tag", len(plan) - len(todo))
-        failed: dict[int, str] = {}
-        if todo:
+            return await self._ended(lines, len(todo), 0, "would tag", skipped)
+        if todo or begun:
             self.began_before()
             await hub.log_in()
-        for start in range(0, len(todo), TAGGED_AT_ONCE):
-            self.say(f"tagging: {start:,} of {len(todo):,} done")
-            part = todo[start : start + TAGGED_AT_ONCE]
-            tag = partial(self._tag, hub, part)
-            failed.update(await self.ask(tag, "waiting to look at the tag again"))
-        there = {each.id for each in await self._tagged(hub)} if todo else set()
-        missing = [each for each in todo if each.id not in there]
-        lines += [f"{each.nvr}: tagged\n" for each in todo if each.id in there]
-        lines += [
-            f"{each.nvr}: failed: {failed.get(each.id, 'untagged meanwhile')}\n" for each in missing
-        ]
-        tagged = len(todo) - len(missing)
-        return await self._ended(lines, tagged, len(missing), "tagged", len(plan) - len(todo))
+        await tagger.tag(todo)
+        there = {each.id for each in await tagger.tagged()} if tagger.parts else set()
+        failed = not_tagged(tagger.parts, there)
+        nvrs = {build: nvr for part in tagger.parts for build, nvr in part.builds.items()}
+        lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in failed]
+        lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in failed.items()]
+        return await self._ended(lines, len(nvrs) - len(failed), len(failed), "tagged", skipped)
 
     async def _ended(
         self, lines: Iterable[str], tagged: int, failed: int, verb: str, skipped: int
@@ -196,65 +193,8 @@ class KojiMassTag(KojiWriteStep):
 
     async def _made(self) -> set[int]:
         """Return the ids of the builds that the mass build made or adopted."""
-        data = BuildData(self.master, "buildbot_koji")
         pause = partial(deferLater, self.master.reactor, 0, lambda: None)
-        store = MassStore(data, self.mass, self.mass_name, pause)
+        store = MassStore(BuildRows(self._build_data, self.mass, self.mass_name), pause)
         packages = packages_of(await self.until_stored(store.load))
         states = (PackageState.BUILT, PackageState.ADOPTED)
         return {each.build_id for each in packages if each.state in states and each.build_id}
-
-    async def _tagged(self, hub: Hub) -> list[TaggedBuild]:
-        """Return all builds in the tag itself."""
-        rows = await hub.connection.call("listTagged", self.to_tag)
-        return [each for each in map(read_build, rows) if each is not None]
-
-    async def _tag(self, hub: Hub, builds: list[TaggedBuild]) -> dict[int, str]:
-        """Tag builds unless they are tagged meanwhile; returns why some could not be, by ids.
-
-        It may be repeated: a request whose reply was lost is not sent again for what it did.
-        """
-        # The tasks first: one that ends between the two reads has tagged its build by the second.
-        tasks = {} if self.bypass else await self._tasks(hub)
-        there = {each.id for each in await self._tagged(hub)}
-        wanted = [each.id for each in builds if each.id not in there]
-        todo = [each for each in wanted if each not in tasks]
-        tasks = {each: tasks[each] for each in wanted if each in tasks}
-        failed: dict[int, str] = {}
-        await self.check_claim()
-        multicall = hub.connection.MultiCall()
-        for build in todo:
-            multicall.call("tagBuildBypass" if self.bypass else "tagBuild", self.to_tag, build)
-        with self.early_end.critical():
-            answers: Iterator[Any] = iter(await multicall() if todo else ())
-        for build in todo:
-            try:
-                answer = next(answers)
-            except HubFault as fault:
-                failed[build] = one_line(fault)
-                continue
-            if type(answer) is int:
-                tasks[build] = answer
-        watches = {build: hub.watch(task, self.build) for build, task in tasks.items()}
-        try:
-            for build, watch in watches.items():
-                tree = await watch.done
-                if tree.root.state != task_states.CLOSED:
-                    failed[build] = f"task {tasks[build]} did not succeed"
-        finally:
-            for watch in watches.values():
-                watch.stop()
-        return failed
-
-    async def _tasks(self, hub: Hub) -> dict[int, int]:
-        """Return the tasks in progress that tag builds with the tag, by the builds' ids."""
-        tag = await hub.connection.getTag(self.to_tag, strict=True)
-        states = [task_states.FREE, task_states.OPEN, task_states.ASSIGNED]
-        found = {}
-        rows = await hub.connection.call(
-            "listTasks", {"method": "tagBuild", "state": states, "decode": True}
-        )
-        for row in rows:
-            request = row.get("request")
-            if isinstance(request, list) and len(request) > 1 and request[0] in (tag.id, tag.name):
-                found[request[1]] = row["id"]
-        return found

@@ -7,7 +7,7 @@ sent again. :mod:`txkoji.submission.recognition` recognizes that task.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from txkoji.exceptions import (
     TransportError,
     UnknownOutcome,
 )
+from txkoji.gathering import gather
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.replies import a_struct, an_id, structs
@@ -31,6 +32,10 @@ from txkoji.submission.recognition import TASK_METHODS, arguments_of, surplus, w
 __all__ = ["Submission", "Submitter"]
 
 PAGE = 50
+"""Tasks of one request."""
+
+MAX_PAGE = 500
+"""Tasks of one request that looks for many."""
 
 PAUSES = (0.0, 2.0, 8.0)
 """Seconds before each look for a task whose submission may still be in flight."""
@@ -68,6 +73,35 @@ class Submission:
     newest_task: int
     owner: int | None = None
     newest_created: float | None = None
+
+
+@dataclass(frozen=True)
+class _Search:
+    """How to search the hub for the task of a submission.
+
+    Attributes:
+        method: the hub method.
+        arguments: the call's arguments by name, including the marker.
+        others: the objects on the hub that arguments refer to, by argument name.
+        filter: what the hub is asked for.
+        oldest: the task is newer than this one.
+    """
+
+    method: str
+    arguments: Mapping[str, Any]
+    others: Mapping[str, Any]
+    filter: Mapping[str, Any]
+    oldest: int
+
+    def candidates(self, tasks: Sequence[Any]) -> dict[int, float | None]:
+        """Return the tasks that fit, the most likely ones first, and when each was made."""
+        found = []
+        for task in tasks:
+            if task["id"] > self.oldest:
+                more = surplus(self.method, self.arguments, task, self.others)
+                if more is not None:
+                    found.append((more, int(task["id"]), _created(task)))
+        return {task_id: created for _, task_id, created in sorted(found, key=_likely)}
 
 
 class Submitter:
@@ -194,26 +228,50 @@ class Submitter:
             ValueError: the method is none that makes a task.
             HubFault, TransportError: as for any read.
         """
-        _check(call.method)
+        [found] = await self.find_all([(call, submission)])
+        return found
+
+    @returns_deferred
+    async def find_all(self, wanted: Sequence[tuple[Call, Submission]]) -> list[int | None]:
+        """Find the tasks of submissions, like :meth:`find`, with one look at the hub for all.
+
+        Args:
+            wanted: what was called, each with what was stored before the call.
+
+        Returns:
+            A Deferred of the id of each task, None for those that the hub does not have.
+        """
+        for call, _ in wanted:
+            _check(call.method)
+        found: dict[int, int] = {}
         for pause in self._pauses:
+            missing = [place for place in range(len(wanted)) if place not in found]
+            if not missing:
+                break
             await deferLater(self._client.reactor, pause, lambda: None)
             if self._client.session is not None:
                 # A hub runs the calls of one session one after the other: once this one is
                 # answered, a submission that the hub had begun to carry out is done.
                 await self._client.call("getLoggedInUser")
-            is_marked = TASK_METHODS[call.method].marker is not None
-            candidates = await self._candidates(call, submission)
-            if candidates and self.recorded is not None and not is_marked:
-                since = submission.submitted - CLOCKS_DIFFER
-                others = await self.recorded(list(candidates), since)
-                candidates = {each: candidates[each] for each in candidates if each not in others}
-            for task_id, created in candidates.items():
-                is_new = is_marked or task_id > submission.newest_task
-                self._drop_claim_before(task_id, created)
-                if self._claim(task_id, submission, is_new=is_new):
-                    if not is_marked:
-                        self._uncertain.add(task_id)
-                    return task_id
+            candidates = await self._candidates([wanted[place] for place in missing])
+            for place, tasks in zip(missing, candidates, strict=True):
+                task_id = self._first_unclaimed(*wanted[place], tasks)
+                if task_id is not None:
+                    found[place] = task_id
+        return [found.get(place) for place in range(len(wanted))]
+
+    def _first_unclaimed(
+        self, call: Call, submission: Submission, candidates: Mapping[int, float | None]
+    ) -> int | None:
+        """Claim the most likely task that no other submission has."""
+        is_marked = _is_marked(call)
+        for task_id, created in candidates.items():
+            is_new = is_marked or task_id > submission.newest_task
+            self._drop_claim_before(task_id, created)
+            if self._claim(task_id, submission, is_new=is_new):
+                if not is_marked:
+                    self._uncertain.add(task_id)
+                return task_id
         return None
 
     def is_certain(self, task_id: int) -> bool:
@@ -256,11 +314,57 @@ class Submitter:
         if created is not None and since < created - CLOCKS_DIFFER:
             self._owners.pop(task_id, None)
 
-    async def _candidates(self, call: Call, submission: Submission) -> dict[int, float | None]:
-        """Return the tasks that may be a submission's, the most likely one first.
+    async def _candidates(
+        self, wanted: Sequence[tuple[Call, Submission]]
+    ) -> list[dict[int, float | None]]:
+        """Return the tasks that may be those of submissions, the most likely ones first.
 
         Each comes with when it was made, in seconds since the epoch by the hub's clock.
         """
+        restored = await self._restored({submission for _, submission in wanted})
+        searches = await gather([self._search(*each, restored) for each in wanted])
+        found: list[dict[int, float | None]] = [{} for _ in wanted]
+        together: dict[str, list[int]] = {}
+        for place, search in enumerate(searches):
+            if search is not None:
+                together.setdefault(repr(sorted(search.filter.items())), []).append(place)
+        for places in together.values():
+            one = searches[places[0]]
+            oldest = min(searches[place].oldest for place in places)
+            tasks = await self._list(one.filter, oldest, max(PAGE, min(len(places), MAX_PAGE)))
+            for place in places:
+                search = searches[place]
+                found[place] = search.candidates(tasks)
+                if len(places) > 1:
+                    # Each may be compared with all.
+                    await deferLater(self._client.reactor, 0, lambda: None)
+        await self._drop_recorded(wanted, found)
+        return found
+
+    async def _drop_recorded(
+        self,
+        wanted: Sequence[tuple[Call, Submission]],
+        found: Sequence[dict[int, float | None]],
+    ) -> None:
+        """Drop tasks without a marker that other processes have recorded."""
+        unmarked = [
+            (submission.submitted, tasks)
+            for (call, submission), tasks in zip(wanted, found, strict=True)
+            if tasks and not _is_marked(call)
+        ]
+        if not unmarked or self.recorded is None:
+            return
+        since = min(submitted for submitted, _ in unmarked) - CLOCKS_DIFFER
+        ids = {task_id for _, tasks in unmarked for task_id in tasks}
+        others = await self.recorded(list(ids), since)
+        for _, tasks in unmarked:
+            for task_id in others.intersection(tasks):
+                del tasks[task_id]
+
+    async def _search(
+        self, call: Call, submission: Submission, restored: Collection[Submission]
+    ) -> _Search | None:
+        """Return how to search for the task of a submission; None if there can be none."""
         entry = TASK_METHODS[call.method]
         arguments = arguments_of(with_marker(call, submission.marker))
         wanted: dict[str, Any] = {
@@ -270,7 +374,7 @@ class Submitter:
         if call.method == "resubmitTask":
             original = await self._client.call("getTaskInfo", arguments["taskID"], request=True)
             if original is None:
-                return {}
+                return None
             original = a_struct(original, "getTaskInfo", "method", "request")
             wanted["method"] = original["method"]
             arguments = {**arguments, "request": original["request"]}
@@ -278,33 +382,41 @@ class Submitter:
             wanted["owner"] = submission.owner
         if "parent" not in arguments:
             wanted["parent"] = None
-        others = {
-            name: await self._client.call(look_up, arguments[name])
+        named = {
+            name: look_up
             for name, look_up in entry.aliases.items()
             if isinstance(arguments.get(name), (int, str))
         }
+        answers = await gather(
+            [self._client.call(look_up, arguments[name]) for name, look_up in named.items()]
+        )
         oldest = submission.newest_task
-        if await self._was_restored(submission):
+        if submission in restored:
             # A hub restored from a backup reuses ids: go by time, and by the marker, which is
             # unique.
             oldest = 0
-            marked = entry.marker is not None
+            marked = _is_marked(call)
             wanted["createdAfter"] = submission.submitted - (DAY if marked else CLOCKS_DIFFER)
-        found: list[tuple[int, int]] = []
-        created: dict[int, float | None] = {}
-        offset = 0
+        others = dict(zip(named, answers, strict=True))
+        return _Search(call.method, arguments, others, wanted, oldest)
+
+    async def _list(self, wanted: Mapping[str, Any], oldest: int, size: int) -> list[Any]:
+        """Return the tasks newer than ``oldest``, the newest first."""
+        listed: list[Any] = []
         while True:
-            page = {"order": "-id", "limit": PAGE, "offset": offset}
-            reply = await self._client.call("listTasks", wanted, page)
+            page = {"order": "-id", "limit": size, "offset": len(listed)}
+            reply = await self._client.call("listTasks", dict(wanted), page)
             tasks = structs(reply, "listTasks", "id", "request")
-            for task in tasks:
-                more = surplus(call.method, arguments, task, others)
-                if more is not None and task["id"] > oldest:
-                    found.append((more, int(task["id"])))
-                    created[int(task["id"])] = _created(task)
-            if len(tasks) < PAGE or tasks[-1]["id"] <= oldest:
-                return {task_id: created[task_id] for _, task_id in sorted(found)}
-            offset += PAGE
+            listed += tasks
+            if len(tasks) < size or tasks[-1]["id"] <= oldest:
+                return listed
+
+    async def _restored(self, submissions: Collection[Submission]) -> set[Submission]:
+        """Return the submissions since which the hub lost tasks: a backup was restored."""
+        asked = list({replace(each, marker="") for each in submissions})
+        answers = await gather([self._was_restored(each) for each in asked])
+        lost = {each for each, is_lost in zip(asked, answers, strict=True) if is_lost}
+        return {each for each in submissions if replace(each, marker="") in lost}
 
     async def _was_restored(self, submission: Submission) -> bool:
         """Return whether the hub lost tasks since a submission began: a backup was restored."""
@@ -331,6 +443,14 @@ class Submitter:
 def _created(task: Mapping[str, Any]) -> float | None:
     created = task.get("create_ts")
     return float(created) if isinstance(created, (int, float)) else None
+
+
+def _likely(candidate: tuple[int, int, float | None]) -> tuple[int, int]:
+    return candidate[:2]
+
+
+def _is_marked(call: Call) -> bool:
+    return TASK_METHODS[call.method].marker is not None
 
 
 def _check(method: str) -> None:

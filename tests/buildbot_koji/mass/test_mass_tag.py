@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import pytest_twisted
 from buildbot.plugins import steps
 
+from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass.comparison import compare_tags, latest_builds, plan_tagging
+from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
+from tests.support.fault_proxy import Fate
+from txkoji import RetryPolicy
+from txkoji.submission.submitter import Submitter
 
 
 def row(build_id: int, name: str, version: str, epoch: int | None = None) -> dict[str, Any]:
@@ -111,16 +117,43 @@ def test_what_is_newer_stays() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_tagging_resumes(bench: Workbench) -> None:
-    """An attempt after a lost worker finds the tasks of the first, and starts none."""
-    nvrs = {await bench.built("hello"), await bench.built("world")}
+    """An attempt after a lost worker finds the tasks of the first, one that failed too."""
+    for name in ("hello", "world"):
+        await bench.built(name)
     bench.hub.builder.seconds = 6.0
     step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
     before = bench.hub.calls["tagBuild"]
     request = await bench.begin(step)
     await until(lambda: bench.hub.calls["tagBuild"] == before + 2)
+    [lost, _] = bench.hub.call("listTasks", {"method": "tagBuild", "owner": 1, "parent": None})
+    bench.hub.call("cancelTask", lost["id"])
     bench.lose_worker()
     ended = await bench.ended(request)
-    assert (ended.result, ended.attempts, tagged(bench)) == ("success", 2, nvrs)
+    assert (ended.result, ended.attempts, len(tagged(bench))) == ("failure", 2, 1)
+    assert f": failed: task {lost['id']}: " in ended.logs["builds"]
+    assert ended.text.startswith("failed: tagged 1 builds with demo-released, skipped 0, could not")
+    assert bench.hub.calls["tagBuild"] == before + 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_lost_request(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that the hub never got is sent again, a reply that was lost is not asked again."""
+    timing = StepTiming(retry=RetryPolicy(first=0.1))
+    monkeypatch.setattr(steps.KojiMassTag, "timing", timing)
+    nvrs = {await bench.built("hello"), await bench.built("world")}
+    hub = await get_hub(bench.master, bench.profile)
+    hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0, 0.05))
+    fates = [Fate.RESET_BEFORE, Fate.RESET_AFTER]
+
+    def decide(data: bytes) -> Fate:
+        return fates.pop(0) if fates and b"<string>tagBuild</string>" in data else Fate.PASS
+
+    bench.proxy.decide = decide
+    before = bench.hub.calls["tagBuild"]
+    ended = await bench.build(
+        steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    )
+    assert (ended.result, tagged(bench), fates) == ("success", nvrs, [])
     assert bench.hub.calls["tagBuild"] == before + 2
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import succeed
 
+from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.mass.plan import (
     FINAL,
     TRANSITIONS,
@@ -210,7 +211,7 @@ def test_stored_plan_resumes() -> None:
         for index in range(700)
     ]
     data = Data()
-    store = MassStore(data, 7, "mass", lambda: succeed(None))  # type: ignore[arg-type]
+    store = MassStore(BuildRows(data, 7, "mass"), lambda: succeed(None))  # type: ignore[arg-type]
     assert drive(store.load()) is None
     drive(store.save_plan({"run": "abc"}, made))
     plan = MassPlan(made)

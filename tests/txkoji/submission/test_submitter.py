@@ -19,7 +19,7 @@ from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from tests.support.hubs import Connect
-from txkoji import Connection, Profile, task_states
+from txkoji import Call, Connection, Profile, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
 from txkoji.submission.submitter import PAGE, Submission, Submitter
 from txkoji.testing import FakeHub
@@ -359,6 +359,30 @@ async def test_many_tasks_after_it(koji: Connection, hub: FakeHub) -> None:
     for number in range(PAGE * 2 + 5):
         hub.call("build", f"{SOURCE}{number}", "demo", {"scratch": True}, user="carol")
     assert await koji.find_submitted(begun, "build", SOURCE, "demo") == task_id
+
+
+@pytest.mark.parametrize("method", ["build", "chainBuild"])
+@pytest_twisted.ensureDeferred
+async def test_many_in_doubt(koji: Connection, hub: FakeHub, method: str) -> None:
+    """Any number of submissions cost one look at the hub; those that it has not are None."""
+    begun = await koji.submissions.begin(Call(method))
+    calls = [
+        Call("build", (f"{SOURCE}{number}", "demo"))
+        if method == "build"
+        else Call("newRepo", ("demo-build",), {"event": number})
+        for number in range(47)
+    ]
+    wanted = [
+        (call, dataclasses.replace(begun, marker=f"m{place}")) for place, call in enumerate(calls)
+    ]
+    sent = [await koji.submissions.submit(*each) for each in wanted[:45]]
+    koji.submissions = Submitter(koji.client, pauses=(0.0, 0.05))
+    hub.calls.clear()
+    assert await koji.submissions.find_all(wanted) == [*sent, None, None]
+    # Two looks, as two of them are not there.
+    assert hub.calls["listTasks"] == 2
+    assert hub.calls["getTaskInfo"] == 2
+    assert sum(hub.calls.values()) <= 10
 
 
 @pytest_twisted.ensureDeferred

@@ -1,0 +1,340 @@
+"""Tags any number of builds: in parts, each sent exactly once, over lost replies and crashes.
+
+A part is one request, which a hub carries out as a whole or not at all. Its row in the database
+says which builds it has before the hub gets it, then what the hub answered, then how its tasks
+ended. A later attempt looks for what may have been sent, and waits for tasks that it did not see
+end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
+from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.error_messages import one_line
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.comparison import TaggedBuild, read_build
+from txkoji import Call, Submission, TaskTree, read_outcome, task_states
+from txkoji.exceptions import HubFault, KojiException
+from txkoji.gathering import gather
+from txkoji.retry import is_passing
+
+__all__ = ["MassTagger", "TagHost", "TagPart"]
+
+T = TypeVar("T")
+
+PART = 100
+"""Builds of a part: the most calls that one request carries."""
+
+PARTS_AT_ONCE = 3
+"""Parts that are sent before the tasks of the first of them have ended."""
+
+OUTCOMES_AT_ONCE = 20
+"""Failed tasks that are read at the same time."""
+
+NO_TASK = 0
+"""The answer for a build that is tagged without a task."""
+
+WAITING = "waiting to look at the tag again"
+
+
+class TagHost(Protocol):
+    """The step that tags.
+
+    Attributes:
+        build: its Buildbot build.
+    """
+
+    build: Any
+
+    def say(self, text: str) -> None:
+        """Set the summary."""
+
+    def once_of(self, action: OnceAction[T], intent: Intent) -> Once[T]:
+        """Return the action such that only the master that runs the build request does it."""
+        ...
+
+    async def run_once(self, hub: Hub, once: Once[T], words: str) -> T:
+        """Do something on the hub exactly once; wait while it is unreachable."""
+        ...
+
+    async def ask(self, ask: Callable[[], Awaitable[T]], words: str) -> T:
+        """Ask the hub something that is safe to repeat; wait while it is unreachable."""
+        ...
+
+    async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the master's database, and retry while it is unreachable."""
+        ...
+
+
+@dataclass
+class TagPart:
+    """Builds that are tagged by one request.
+
+    Attributes:
+        number: its place among the parts.
+        builds: their NVRs, by ids.
+        submission: what finds their tasks; None if there are none.
+        answers: the task of each build, or why the hub refused it; incomplete until the hub has
+            answered.
+        failed: why builds were not tagged; None until the tasks have ended.
+    """
+
+    number: int
+    builds: dict[int, str]
+    submission: Submission | None = None
+    answers: dict[int, int | str] = field(default_factory=dict)
+    failed: dict[int, str] | None = None
+
+    @property
+    def unanswered(self) -> list[int]:
+        """The builds that the hub may or may not have a request for."""
+        return [each for each in self.builds if each not in self.answers]
+
+    def submission_of(self, build: int) -> Submission:
+        """Return what finds the task of a build."""
+        assert self.submission is not None
+        return replace(self.submission, marker=f"{self.submission.marker}.{build}")
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the stored form."""
+        return {
+            "builds": list(self.builds.items()),
+            "submission": None if self.submission is None else asdict(self.submission),
+            "answers": list(self.answers.items()),
+            "failed": None if self.failed is None else list(self.failed.items()),
+        }
+
+    @classmethod
+    def from_row(cls, number: int, row: Mapping[str, Any]) -> TagPart:
+        """Return the part of a stored form."""
+        submission, failed = row["submission"], row["failed"]
+        return cls(
+            number,
+            dict(row["builds"]),
+            None if submission is None else Submission(**submission),
+            dict(row["answers"]),
+            None if failed is None else dict(failed),
+        )
+
+
+class MassTagger:
+    """Tags builds with a tag.
+
+    Args:
+        hub: the hub.
+        tag: the name or id of the tag.
+        rows: where the parts are stored.
+        host: the step.
+        bypass: whether to tag without tasks.
+    """
+
+    def __init__(
+        self, hub: Hub, tag: str | int, rows: BuildRows, host: TagHost, *, bypass: bool
+    ) -> None:
+        self._hub = hub
+        self._tag = tag
+        self._rows = rows
+        self._host = host
+        self._bypass = bypass
+        self.parts: list[TagPart] = []
+
+    async def load(self) -> None:
+        """Read the parts that earlier attempts stored."""
+        self.parts = []
+        while (row := await self._read(len(self.parts))) is not None:
+            self.parts.append(TagPart.from_row(len(self.parts), row))
+
+    async def _read(self, number: int) -> Any:
+        return await self._host.until_stored(lambda: self._rows.get(f"part {number}"))
+
+    async def _store(self, part: TagPart) -> None:
+        await self._host.until_stored(lambda: self._rows.put(f"part {part.number}", part.to_row()))
+
+    async def tagged(self) -> list[TaggedBuild]:
+        """Return all builds in the tag itself."""
+        rows = await self._hub.connection.call("listTagged", self._tag)
+        return [each for each in map(read_build, rows) if each is not None]
+
+    async def tag(self, builds: Sequence[TaggedBuild]) -> None:
+        """Finish what earlier attempts began, then tag more builds.
+
+        Args:
+            builds: builds that are in none of the parts.
+        """
+        total = sum(len(each.builds) for each in self.parts) + len(builds)
+        group: list[TagPart] = []
+        for part in self.parts:
+            if part.failed is None:
+                if part.unanswered:
+                    await self._send(part, IntentState.IN_DOUBT)
+                group.append(part)
+        await self._finish(group)
+        for start in range(0, len(builds), PART * PARTS_AT_ONCE):
+            self._host.say(f"tagging: {total - len(builds) + start:,} of {total:,} done")
+            several = builds[start : start + PART * PARTS_AT_ONCE]
+            group = [
+                await self._begin(several[place : place + PART])
+                for place in range(0, len(several), PART)
+            ]
+            await self._finish(group)
+
+    async def _begin(self, builds: Sequence[TaggedBuild]) -> TagPart:
+        """Store the intent to tag builds, and send it."""
+        part = TagPart(len(self.parts), {each.id: str(each.nvr) for each in builds})
+        if not self._bypass:
+            part.submission, others = await self._host.ask(
+                partial(self._look_before, self._call(builds[0].id)), WAITING
+            )
+            part.answers.update({each: others[each] for each in part.builds if each in others})
+        await self._store(part)
+        self.parts.append(part)
+        if part.unanswered:
+            await self._send(part, IntentState.STORED)
+        return part
+
+    async def _look_before(self, call: Call) -> tuple[Submission, dict[int, int]]:
+        await self._hub.log_in()
+        begun = await self._hub.connection.submissions.begin(call)
+        return begun, await self._in_progress()
+
+    def _call(self, build: int) -> Call:
+        return Call("tagBuildBypass" if self._bypass else "tagBuild", (self._tag, build))
+
+    async def _send(self, part: TagPart, state: IntentState) -> None:
+        """Send what the hub has not answered, once."""
+
+        async def save(_: Any) -> None:
+            await self._store(part)
+
+        action = OnceAction(
+            partial(self._do, part), partial(self._look, part), prepare=self._hub.log_in
+        )
+        once = self._host.once_of(action, Intent(save, state))
+        await self._host.run_once(
+            self._hub, once, "checking what is tagged as soon as the hub answers"
+        )
+
+    async def _do(self, part: TagPart) -> bool:
+        """Send the request; its answers are the part's."""
+        asked = part.unanswered
+        multicall = self._hub.connection.MultiCall()
+        for build in asked:
+            call = self._call(build)
+            multicall.call(call.method, *call.args)
+        answers = iter(await multicall())
+        for build in asked:
+            try:
+                answer = next(answers)
+            except HubFault as fault:
+                part.answers[build] = one_line(fault)
+            else:
+                part.answers[build] = answer if type(answer) is int else NO_TASK
+        return True
+
+    async def _look(self, part: TagPart) -> bool | None:
+        """Find what the hub has of a request whose reply was lost; True if that is all of it."""
+        asked = part.unanswered
+        # The tasks first: one that ends between the two reads has tagged its build by the second.
+        if part.submission is not None:
+            find = self._hub.connection.submissions.find_all
+            found = await find([(self._call(each), part.submission_of(each)) for each in asked])
+            part.answers.update(
+                {build: task for build, task in zip(asked, found, strict=True) if task is not None}
+            )
+        there = {each.id for each in await self.tagged()}
+        part.answers.update({each: NO_TASK for each in part.unanswered if each in there})
+        return None if part.unanswered else True
+
+    async def _in_progress(self) -> dict[int, int]:
+        """Return the tasks in progress that tag builds with the tag, by the builds' ids."""
+        tag = await self._hub.connection.getTag(self._tag, strict=True)
+        states = [task_states.FREE, task_states.OPEN, task_states.ASSIGNED]
+        found = {}
+        rows = await self._hub.connection.call(
+            "listTasks", {"method": "tagBuild", "state": states, "decode": True}
+        )
+        for row in rows:
+            request = row.get("request")
+            if isinstance(request, list) and len(request) > 1 and request[0] in (tag.id, tag.name):
+                found[request[1]] = row["id"]
+        return found
+
+    async def _finish(self, group: Sequence[TagPart]) -> None:
+        """Wait for the tasks of parts, and store why builds could not be tagged."""
+        tasks = {
+            answer: self._hub.watch(answer, self._host.build)
+            for part in group
+            for answer in part.answers.values()
+            if isinstance(answer, int) and answer != NO_TASK
+        }
+        ended: dict[int, TaskTree | None] = {}
+        try:
+            for task_id, watch in tasks.items():
+                try:
+                    ended[task_id] = await watch.done
+                except KojiException as error:
+                    if is_passing(error):
+                        raise
+                    ended[task_id] = None
+        finally:
+            for watch in tasks.values():
+                watch.stop()
+        failed = await self._reasons(
+            {each: tree for each, tree in ended.items() if not _is_closed(tree)}
+        )
+        for part in group:
+            part.failed = {}
+            for build, answer in part.answers.items():
+                if isinstance(answer, str):
+                    part.failed[build] = answer
+                elif answer in failed:
+                    part.failed[build] = failed[answer]
+            await self._store(part)
+
+    async def _reasons(self, trees: Mapping[int, TaskTree | None]) -> dict[int, str]:
+        """Return why tasks failed, by their ids."""
+        asked = list(trees)
+        reasons: list[str] = []
+        for start in range(0, len(asked), OUTCOMES_AT_ONCE):
+            several = asked[start : start + OUTCOMES_AT_ONCE]
+            read = partial(self._read_reasons, {each: trees[each] for each in several})
+            reasons += await self._host.ask(read, WAITING)
+        return dict(zip(asked, reasons, strict=True))
+
+    async def _read_reasons(self, trees: Mapping[int, TaskTree | None]) -> list[str]:
+        return await gather(self._reason(*each) for each in trees.items())
+
+    async def _reason(self, task_id: int, tree: TaskTree | None) -> str:
+        if tree is None:
+            return f"the hub has no task {task_id} any more"
+        try:
+            outcome = await read_outcome(self._hub.connection, tree)
+        except HubFault as fault:
+            if is_passing(fault):
+                raise
+            return one_line(fault)
+        return f"task {task_id}: {outcome.reason}"
+
+
+def _is_closed(tree: TaskTree | None) -> bool:
+    return tree is not None and tree.root.state == task_states.CLOSED
+
+
+def not_tagged(parts: Collection[TagPart], there: Collection[int]) -> dict[int, str]:
+    """Return why builds of parts are not in the tag, by their ids.
+
+    Args:
+        parts: the parts, all finished.
+        there: the ids of the builds in the tag.
+    """
+    return {
+        build: (part.failed or {}).get(build, "untagged meanwhile")
+        for part in parts
+        for build in part.builds
+        if build not in there
+    }

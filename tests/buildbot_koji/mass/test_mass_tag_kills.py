@@ -1,0 +1,100 @@
+"""Builds are tagged by a master that is killed, whose replies are cut: each once."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest_twisted
+from buildbot.process.results import SUCCESS
+from twisted.internet import reactor
+
+from tests.buildbot_koji.masters import MasterProcess
+from tests.support import until
+from tests.support.fault_proxy import Fate, FaultProxy
+from txkoji.testing import FakeHub
+
+CONFIG = """\
+from buildbot.plugins import schedulers, steps, util, worker
+from buildbot_koji.steps.framework.early_end import StepTiming
+from txkoji import RetryPolicy
+
+class MassTag(steps.KojiMassTag):
+    timing = StepTiming(retry=RetryPolicy(first=0.2))
+
+BuildmasterConfig = {{
+    "workers": [worker.LocalWorker("local")],
+    "protocols": {{"null": {{}}}},
+    "builders": [util.BuilderConfig(name="tag", workernames=["local"], factory=util.BuildFactory([
+        MassTag("fake", from_tag="demo-candidate", to_tag="demo-released")]))],
+    "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["tag"])],
+    "buildbotNetUsageData": None,
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "buildbotURL": "http://127.0.0.1:{port}/",
+    "db": {{"db_url": "sqlite:///state.sqlite"}},
+}}
+"""
+
+BUILDS = 320
+
+
+def add_builds(hub: FakeHub) -> None:
+    """Add complete builds to a tag."""
+    for number in range(BUILDS):
+        name = f"p{number}"
+        for tag in ("demo-candidate", "demo-released"):
+            hub.add_package(tag, name)
+        build = hub.call("createEmptyBuild", name, "1.0", "1", None)
+        with hub.state.transaction():
+            hub.state.update("build", build, state=1)
+        hub.call("tagBuildBypass", "demo-candidate", f"{name}-1.0-1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_tagging_survives(tmp_path: Path) -> None:
+    """One task for each build, whether a kill or a cut reply hid what the hub had answered."""
+    hub = FakeHub(reactor, anonymous_user="kojiadmin")
+    hub.add_demo_content()
+    await hub.start()
+    add_builds(hub)
+    hub.builder.seconds = 0.3
+    fates = [Fate.STALL, Fate.RESET_AFTER, Fate.TRUNCATE]
+
+    def decide(data: bytes) -> Fate:
+        tags = b"<name>methodName</name>" in data and b"tagBuild" in data
+        return fates.pop(0) if tags and fates else Fate.PASS
+
+    proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
+    proxy.start()
+    profile = hub.profile_text("fake").replace(hub.url, proxy.url)
+    (tmp_path / "master").mkdir()
+    master = MasterProcess(tmp_path / "master", profile, CONFIG)
+    try:
+        await master.create()
+        await master.start()
+        request = await master.force("tag")
+        # The hub carries out the first request; its reply never comes.
+        await until(lambda: hub.calls["tagBuild"] > 0)
+        await master.end(signal.SIGKILL)
+        await master.start()
+        await until(lambda: hub.calls["tagBuild"] >= BUILDS)
+        await master.end(signal.SIGKILL)
+        await master.start()
+        build = await master.ended(request)
+        step = (await master.get(f"builds/{build['buildid']}/steps"))["steps"][-1]
+        log = await master.log_text(step, "builds")
+        assert step["state_string"] == f"tagged {BUILDS} builds with demo-released, skipped 0"
+        assert build["results"] == SUCCESS
+        assert log.count(": tagged\n") == BUILDS
+        tasks = hub.call("listTasks", {"method": "tagBuild", "decode": True})
+        counts = Counter(task["request"][1] for task in tasks)
+        assert (len(counts), set(counts.values())) == (BUILDS, {1})
+        assert len(hub.call("listTagged", "demo-released")) == BUILDS
+        assert (fates, len(await master.builds(request))) == ([], 3)
+        assert [each for each in master.errors if "koji/" in each] == []
+    finally:
+        await master.end(signal.SIGKILL)
+        await proxy.stop()
+        await hub.stop()
