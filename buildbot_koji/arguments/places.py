@@ -7,9 +7,9 @@ from types import FrameType
 from typing import Any
 
 import attrs
-from buildbot.config.master import loadConfigDict
+from buildbot.config.master import MasterConfig, loadConfigDict
 
-__all__ = ["Place", "place_in_config"]
+__all__ = ["Place", "loaded_config", "place_in_config"]
 
 _LIBRARIES = ("attr", "buildbot", "buildbot_koji", "twisted", "txkoji")
 """The packages whose frames lie between a line of a configuration and a plugin."""
@@ -54,3 +54,12 @@ def place_in_config() -> Place | None:
         return None
     notes = outermost.f_globals.setdefault(_NOTES, {})
     return Place(innermost.f_code.co_filename, innermost.f_lineno, notes)
+
+
+def loaded_config() -> MasterConfig | None:
+    """Return the configuration, builders included, while Buildbot takes the services into it."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the caller's caller
+    if frame is None or frame.f_code is not MasterConfig.load_services.__code__:
+        return None
+    found: MasterConfig = frame.f_locals["self"]
+    return found

@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from buildbot.config.errors import error as config_error
+from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IRenderable
 from buildbot.process.buildstep import BuildStep
 from zope.interface import implementer
@@ -33,7 +34,7 @@ from buildbot_koji.arguments.declaration import (
     signature,
     wrong_values,
 )
-from buildbot_koji.arguments.places import Place, place_in_config
+from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
 from txkoji import login_problem, profiles
 from txkoji.exceptions import ConfigurationError, ProfileNotFound
 
@@ -135,8 +136,7 @@ class DeclaredArguments:
                 if problem is not None:
                     yield problem
 
-    def _report(self, complaints: Iterable[str]) -> None:
-        place = None
+    def _report(self, complaints: Iterable[str], place: Place | None = None) -> None:
         for complaint in complaints:
             place = place or place_in_config()
             where = "" if place is None else f"{place}: "
@@ -279,7 +279,33 @@ class DeclaredService(DeclaredArguments):
     except ``name`` to ``reconfigService``, by name, including the defaults.
     """
 
+    _name: str | None = None
+    _made_at: Place | None = None
+
+    @property
+    def name(self) -> Any:
+        """The service's name. Buildbot asks for it last when it loads a configuration."""
+        config = None if self._made_at is None else loaded_config()
+        if config is not None:
+            place, self._made_at = self._made_at, None
+            if not self.complaints_about(self._given):
+                self._report(self.complaints_in(config), place)
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+
+    def complaints_in(self, config: MasterConfig) -> Iterable[str]:
+        """Return what does not fit the rest of the configuration. A subclass may override it.
+
+        Args:
+            config: the configuration, with builders, workers, schedulers and change sources.
+        """
+        return ()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._made_at = place_in_config()
         values, _ = self._take(args, kwargs)
         for each, declared in self.arguments.items():
             if values[each] is None:

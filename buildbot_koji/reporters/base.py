@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
+from buildbot.config.master import MasterConfig
 from buildbot.process.properties import Properties
 from buildbot.process.results import RETRY
 from buildbot.reporters import utils
@@ -101,7 +102,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         del name, args
         self._options = options
         known = {builder.name for builder in self.master.config.builders}
-        for builder in self.named_builders():
+        for builder in self.named_builders(options):
             if builder not in known:
                 self._log.warn(
                     "{name}: this master has no builder {builder}; only another master can report"
@@ -110,9 +111,16 @@ class KojiReporter(DeclaredService, service.BuildbotService):
                     builder=builder,
                 )
 
-    def named_builders(self) -> Sequence[str]:
+    def named_builders(self, options: Mapping[str, Any]) -> Sequence[str]:
         """Return the builders that the arguments name."""
-        return self._options.get("builders") or ()
+        return options.get("builders") or ()
+
+    def complaints_in(self, config: MasterConfig) -> Iterator[str]:
+        """Return which builders don't exist; with several masters, another one may have them."""
+        known = {builder.name for builder in config.builders if builder is not None}
+        for name in () if config.multiMaster else self.named_builders(self.declared_values()):
+            if name not in known:
+                yield f"there is no builder {name!r}{checks.did_you_mean(name, known)}"
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:

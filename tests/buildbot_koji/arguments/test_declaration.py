@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buildbot.config.errors import capture_config_errors
+from buildbot.config.errors import ConfigErrors, capture_config_errors
+from buildbot.config.master import FileLoader
 from buildbot.plugins import reporters, steps, util
 
 from buildbot_koji.arguments import checks
@@ -87,6 +88,36 @@ def test_checkconfig_names_the_mistakes(at_home: Path, tmp_path: Path) -> None:
     words = "KojiBuild: timeout='six hours' must be a number of seconds greater than 0"
     assert words in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
+
+
+BUILDERS = """from buildbot.plugins import reporters, schedulers, util, worker
+c = BuildmasterConfig = {"protocols": {"null": {}}, "workers": [worker.LocalWorker("w")]}
+c["buildbotNetUsageData"] = None
+c["services"] = [
+    reporters.KojiTagReporter(profile="koji", name="a", on_success={"tag": "good"},
+                              requires=["check", "bild"]),
+    reporters.KojiTagReporter(profile="koji", on_success={"tag": "good"}, builders=["other"]),
+    reporters.KojiTagReporter(profile="koji", name="c", on_success={"tag": "good"}, builders=5),
+]
+c["builders"] = [util.BuilderConfig(name, workernames=["w"], factory=util.BuildFactory())
+                 for name in ("build", "check")]
+c["schedulers"] = [schedulers.AnyBranchScheduler("all", builderNames=["build", "check"])]
+"""
+
+
+def test_unknown_builders(at_home: Path) -> None:
+    """Builders that a reporter names must exist, unless another master may have them."""
+    path = at_home / "master.cfg"
+    path.write_text(BUILDERS)
+    with pytest.raises(ConfigErrors) as caught:
+        FileLoader(str(at_home), path.name).loadConfig()
+    assert sorted(caught.value.errors) == [
+        f"{path}:5: KojiTagReporter: there is no builder 'bild': did you mean build?",
+        f"{path}:7: KojiTagReporter: there is no builder 'other'",
+        f"{path}:8: KojiTagReporter: builders=5 must be a list of strings",
+    ]
+    path.write_text(f'{BUILDERS.replace("5)", "None)")}c["multiMaster"] = True\n')
+    FileLoader(str(at_home), path.name).loadConfig()
 
 
 MISTAKES = """from buildbot.plugins import changes, reporters, steps, util, worker
