@@ -112,6 +112,14 @@ class Delivery:
         )
 
     @property
+    def nvr(self) -> str | None:
+        """The NVR of the Koji build or task that it is about; None if the content has only ids."""
+        artifact = self.content.get("artifact")
+        places = (self.content, artifact if isinstance(artifact, Mapping) else {})
+        found = (place.get(key) for place in places for key in ("nvr", "build"))
+        return next((each for each in found if isinstance(each, str) and each), None)
+
+    @property
     def is_final(self) -> bool:
         """Whether nothing more happens unless a user revives it."""
         return self.state in FINAL

@@ -297,7 +297,6 @@ class Backlog:
         if not names:
             del self._under_way[delivery.build_id]
         dead = delivery.state is DeliveryState.DEAD
-        subject = delivery.content.get("build")
         words = "gave up {delivery} of build {id}{nvr}: {said}" if dead else "build {id}: {said}"
         self._log.emit(
             LogLevel.error if dead else LogLevel.info,
@@ -305,7 +304,7 @@ class Backlog:
             name=self._reporter,
             delivery=delivery.name,
             id=delivery.build_id,
-            nvr=f" ({subject})" if isinstance(subject, str) else "",
+            nvr=f" ({delivery.nvr})" if delivery.nvr else "",
             said=delivery.said,
         )
         if dead or key in self._revived:

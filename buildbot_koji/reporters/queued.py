@@ -124,8 +124,9 @@ class QueuedRequests:
         dead = delivery.state is DeliveryState.DEAD
         self._log.emit(
             LogLevel.error if dead else LogLevel.info,
-            "{name}: build request {id}: {said}",
+            "{name}: build request {id}{nvr}: {said}",
             name=self._reporter,
             id=delivery.build_id,
+            nvr=f" ({delivery.nvr})" if dead and delivery.nvr else "",
             said=delivery.said,
         )

@@ -24,8 +24,11 @@ TRANSIENT = (AuthError, LockError, UnknownFault)
 
 
 @contextmanager
-def mapped_errors() -> Iterator[None]:
+def mapped_errors(about: str = "") -> Iterator[None]:
     """Map errors to Refused (permanent) or Postponed (transient).
+
+    Args:
+        about: prepended to what they say.
 
     Raises:
         Refused: the hub or broker refused, and would refuse again.
@@ -34,7 +37,7 @@ def mapped_errors() -> Iterator[None]:
     try:
         yield
     except KojiException as error:
-        said = one_line(error)
+        said = f"{about}{one_line(error)}"
         transient = is_passing(error) or isinstance(error, TRANSIENT)
         refused = isinstance(error, HubFault) and not transient
         if refused or isinstance(error, MessageNotTaken):

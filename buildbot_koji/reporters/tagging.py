@@ -189,9 +189,9 @@ class KojiTagReporter(KojiReporter):
         await super().reconfigService(name, *args, **options)
         self._votes = None
 
-    def named_builders(self) -> Sequence[str]:
+    def named_builders(self, options: Mapping[str, Any]) -> Sequence[str]:
         """Return the builders that the arguments name."""
-        return self._options.get("requires") or super().named_builders()
+        return options.get("requires") or super().named_builders(options)
 
     # The deliveries
 
@@ -220,7 +220,11 @@ class KojiTagReporter(KojiReporter):
             wanted = self._options.get("on_success")
         if wanted is None:
             return []
-        content: dict[str, Any] = {"build": subject.key, "force": bool(self._options.get("force"))}
+        content: dict[str, Any] = {
+            "build": subject.key,
+            "nvr": subject.nvr,
+            "force": bool(self._options.get("force")),
+        }
         rendered = await self._render(build, name, wanted)
         content["mistake" if isinstance(rendered, str) else "wanted"] = rendered
         return [self._delivery(build, content)]
@@ -382,7 +386,8 @@ class TagSender:
             planned = plan(delivery.content["wanted"], tags)
             if isinstance(planned, str):
                 return f"{build.nvr} {planned}"
-            return await self._tag(hub, delivery, build, planned, remember)
+            with mapped_errors("" if delivery.nvr else f"{build.nvr}: "):
+                return await self._tag(hub, delivery, build, planned, remember)
 
     async def _tag(
         self, hub: Hub, delivery: Delivery, build: Any, planned: TagCall, remember: Remember

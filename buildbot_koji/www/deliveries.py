@@ -83,15 +83,10 @@ def _dead_json(delivery: Delivery) -> dict[str, Any]:
         "id": text(delivery_id(delivery)),
         "what": _what(delivery),
         "build_id": delivery.build_id,
-        "nvr": _nvr(delivery),
+        "nvr": text(delivery.nvr),
         "since": number(delivery.since),
         "reason": text(delivery.said or None, LONG),
     }
-
-
-def _nvr(delivery: Delivery) -> str | None:
-    subject = delivery.content.get("build")
-    return text(subject) if isinstance(subject, str) else None
 
 
 def _gate_json(gate: OpenGate, weburl: str | None) -> dict[str, Any]:

@@ -166,12 +166,13 @@ async def test_gate(hub: FakeHub, master: MasterProcess) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
-    """A refused delivery is a dead letter, is logged, and can be retried."""
+    """A refused delivery is a dead letter, is logged with the NVR, and can be retried."""
     build_id = add_build(hub, "a", "candidate")
     hub.call("editTag2", "tested", locked=True)
     build = await run(master, "plain", build_id)
-    assert await settled(master, build) == "dead: moveBuild: tag is locked"
-    assert f"plain: gave up tag of build {build['buildid']}: moveBuild: tag is locked" in master.log
+    assert await settled(master, build) == "dead: hello-1-a: moveBuild: tag is locked"
+    gave_up = f"plain: gave up tag of build {build['buildid']}: hello-1-a: moveBuild: tag is locked"
+    assert gave_up in master.log
     hub.call("editTag2", "tested", locked=False)
     await master.end(signal.SIGKILL)
     await master.start()
