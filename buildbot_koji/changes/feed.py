@@ -53,7 +53,9 @@ class HubFeed:
         self._name = name
         self._options = options
         self._wait = interruption.wait
-        self._poller = Poller(connection, _interest(options, wanted), overlap=options.overlap)
+        self._poller = Poller(
+            connection, _interest(options, wanted), overlap=options.overlap, name=name
+        )
         self._are_names_checked = False
         self.cursor = cursor
 
@@ -165,10 +167,10 @@ class HubFeed:
         for (option, name), struct in zip(names, found, strict=True):
             if struct is None:
                 self._log.warn(
-                    "{source}: {option}: the hub has no {name}: check the spelling",
-                    source=self._name,
+                    "{name}: {option}: the hub has no {value}: check the spelling",
+                    name=self._name,
                     option=option,
-                    name=name,
+                    value=name,
                 )
         self._are_names_checked = True
 

@@ -140,7 +140,7 @@ class EventIntake:
         if is_paused != self.is_paused:
             self.is_paused = is_paused
             words = "is paused" if is_paused else "resumes"
-            self._log.info("{name} {words}", name=self._name, words=words)
+            self._log.info("{name}: {words}", name=self._name, words=words)
         return is_paused
 
     # From the hub

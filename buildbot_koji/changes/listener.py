@@ -145,7 +145,7 @@ class Listener:
 
     def _ended(self, failure: Failure) -> None:
         if not (self._interruption.is_stopped and failure.check(Interrupted, CancelledError)):
-            self._log.failure("{name} ended", failure, name=self._name)
+            self._log.failure("{name}: ended", failure, name=self._name)
 
     async def stop(self) -> None:
         """Stop: await a change that is being stored, cancel everything else."""
@@ -224,6 +224,7 @@ class Listener:
                 reactor=self._reactor,
                 on_state=self._bus_changed,
                 is_passing=is_passing,
+                name=self._name,
             )
             self.receiver.start()
 
@@ -288,6 +289,9 @@ class Listener:
         is_connected = None if state is ReceiverState.STOPPED else state is ReceiverState.READY
         self._for_hubs(lambda hub: hub.bus_changed(self._name, is_connected))
         if state is ReceiverState.READY:
+            assert self._hub is not None
+            assert self.receiver is not None
+            self._hub.use_broker(self._name, self._options.bus, self.receiver.server_expires)
             # Messages that were sent while nobody listened may be lost.
             self.wake()
 

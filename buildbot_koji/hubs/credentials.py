@@ -28,13 +28,16 @@ STATES = ("ok", "warning", "expired", "broken")
 UNREACHABLE = ("Cannot contact any KDC", "Cannot find KDC", "Network is unreachable")
 """Kerberos errors for which the keytab is not to blame."""
 
+REMEDIES = {"broker server certificate": "ask who runs the broker to renew it"}
+"""What to do about credentials that are not ours."""
+
 
 @attrs.frozen
 class CredentialStatus:
     """A credential and its state.
 
     Attributes:
-        kind: ``certificate``, ``keytab``, ``ticket`` or ``broker certificate``.
+        kind: that of the :class:`txkoji.Credential`.
         name: its owner.
         expires: when it expires, in seconds since the epoch, or None.
         state: one of :data:`STATES`.
@@ -48,29 +51,28 @@ class CredentialStatus:
     message: str
 
 
-def judged(credential: Credential, now: float, kind: str | None = None) -> CredentialStatus:
+def judged(credential: Credential, now: float) -> CredentialStatus:
     """Return a credential with its state. Pure.
 
     Args:
         credential: the credential.
         now: the time, in seconds since the epoch.
-        kind: what to call it, by default its own kind.
     """
-    kind = kind or credential.kind
-    name, expires = credential.name, credential.expires
+    kind, name, expires = credential.kind, credential.name, credential.expires
     who = f"the {kind} of {name}" if name else f"the {kind}"
+    remedy = REMEDIES.get(kind, "replace it")
     state, message = "ok", ""
     if credential.problem is not None:
         is_away = any(words in credential.problem for words in UNREACHABLE)
         state, message = "warning" if is_away else "broken", credential.problem
     elif expires is not None and expires <= now:
-        state, message = "expired", f"{who} has expired: replace it"
+        state, message = "expired", f"{who} has expired: {remedy}"
     elif kind == "ticket":
         # Tickets last hours, and whatever renews them does that shortly before.
         pass
     elif expires is not None and expires - now <= WARN_BEFORE:
         days = int((expires - now) // DAY)
-        state, message = "warning", f"{who} expires in {days} days: replace it"
+        state, message = "warning", f"{who} expires in {days} days: {remedy}"
     return CredentialStatus(kind, name, expires, state, " ".join(message.split()))
 
 
@@ -86,7 +88,6 @@ class CredentialWatch:
     Args:
         read: reads them.
         clock: an IReactorTime.
-        kind: what to call them, by default by their own kinds.
     """
 
     _log = Logger()
@@ -95,11 +96,9 @@ class CredentialWatch:
         self,
         read: Callable[[], Awaitable[Sequence[Credential]]],
         clock: Any,
-        kind: str | None = None,
     ) -> None:
         self._read = read
         self._clock = clock
-        self._kind = kind
         self._found: Sequence[Credential] = ()
         self._was_read = False
         self._logged: dict[tuple[str, str], str] = {}
@@ -112,7 +111,7 @@ class CredentialWatch:
     def status(self) -> list[CredentialStatus]:
         """Return the credentials that were last read, with their states now."""
         now = self._clock.seconds()
-        return [judged(each, now, self._kind) for each in self._found]
+        return [judged(each, now) for each in self._found]
 
     async def run(self) -> None:
         """Read them until cancelled."""

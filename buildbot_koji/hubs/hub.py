@@ -139,12 +139,12 @@ class Hub(service.SharedService):
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
         self._bus: Broker | None = getattr(profile, "bus", None)
-        self._brokers: dict[str, Broker] = {} if self._bus is None else {"": self._bus}
         self.credentials = CredentialWatch(self._read_credentials, reactor)
-        self.broker_credentials = CredentialWatch(
-            self._read_broker_credentials, reactor, "broker certificate"
-        )
+        self.broker_credentials = CredentialWatch(self._read_broker_credentials, reactor)
         self._background = Background()
+        self._brokers: dict[str, tuple[Broker, float | None]] = {}
+        if self._bus is not None:
+            self.use_broker("", self._bus)
         self._receiver: Receiver | None = None
         self._connected: dict[str, bool] = {}
         self.builders = ChannelBuilders(self.connection.call, reactor)
@@ -247,20 +247,33 @@ class Hub(service.SharedService):
             self._connected[who] = is_connected
         self.watcher.expect_hints(any(self._connected.values()))
 
-    def use_broker(self, who: str, broker: Broker | None) -> None:
-        """Record which broker is listened to for this hub: its certificate may expire.
+    def use_broker(
+        self, who: str, broker: Broker | None, server_expires: float | None = None
+    ) -> None:
+        """Record which broker is used for this hub: a certificate may expire.
 
         Args:
-            who: the listener.
-            broker: its settings; None if nobody listens any more.
+            who: who uses it.
+            broker: its settings; None if it is no longer used.
+            server_expires: when its own certificate expires, in seconds since the epoch; None while
+                that is unknown.
         """
+        known = self._brokers.get(who)
         if broker is None:
             self._brokers.pop(who, None)
         else:
-            self._brokers[who] = broker
-        if self.broker_credentials.was_read:
+            if server_expires is None and known is not None and known[0] == broker:
+                server_expires = known[1]
+            self._brokers[who] = (broker, server_expires)
+        if self._brokers.get(who) != known and self.broker_credentials.was_read:
             looking = self.broker_credentials.look()
             self._background.run(looking, "reading a broker's certificate failed")
+
+    def _own_bus_changed(self, state: ReceiverState, _reason: str | None) -> None:
+        is_ready = state is ReceiverState.READY
+        self.bus_changed("", is_ready)
+        if is_ready and self._receiver is not None:
+            self.use_broker("", self._bus, self._receiver.server_expires)
 
     @property
     def credential_trouble(self) -> CredentialStatus | None:
@@ -316,8 +329,13 @@ class Hub(service.SharedService):
         return self.connection.credentials()
 
     async def _read_broker_credentials(self) -> Sequence[Credential]:
-        found = [broker.credential for broker in self._brokers.values()]
-        return list(dict.fromkeys(each for each in found if each is not None))
+        found: dict[Credential, None] = {}
+        for broker, expires in self._brokers.values():
+            if (ours := broker.credential) is not None:
+                found[ours] = None
+            if expires is not None:
+                found[Credential("broker server certificate", broker.host, expires)] = None
+        return list(found)
 
     # The service
 
@@ -336,7 +354,8 @@ class Hub(service.SharedService):
                 self._bus,
                 self._handle,
                 reactor=self.connection.reactor,
-                on_state=lambda state, _: self.bus_changed("", state is ReceiverState.READY),
+                on_state=self._own_bus_changed,
+                name=f"hub {self.connection.profile}",
             )
             self._receiver.start()
 

@@ -113,7 +113,7 @@ class KojiCIMessages(KojiReporter):
         properties.master = self.master
         broker = await properties.render(options["bus"])
         await super().reconfigService(name, *args, **options)
-        await self._sender.use(broker, self.master.reactor)
+        await self._sender.use(broker, self.master.reactor, self.name)
 
     @async_to_deferred
     async def startService(self) -> None:
@@ -147,7 +147,8 @@ class KojiCIMessages(KojiReporter):
             await self._queued.take(message["buildrequestid"])
 
     async def look(self) -> None:
-        """Look for pending build requests that were not reported."""
+        """Look for pending build requests that were not reported, and for new certificates."""
+        await self._sender.show_broker()
         if self._queued is not None:
             await self._queued.look()
 
@@ -221,16 +222,27 @@ class CIMessageSender:
         self._broker: Broker | None = None
         self._publisher: Publisher | None = None
         self._reactor: Any = None
+        self._name = ""
+        self._shown_by: Hub | None = None
 
-    async def use(self, broker: Broker, reactor: Any) -> None:
-        """Publish to a broker from now on."""
-        self._reactor = reactor
+    async def use(self, broker: Broker, reactor: Any, name: str) -> None:
+        """Publish to a broker from now on, for the reporter of a name."""
+        self._reactor, self._name = reactor, name
         if broker != self._broker:
             await self.disconnect()
             self._broker, self._publisher = broker, Publisher(broker, reactor=reactor)
 
+    async def show_broker(self) -> None:
+        """Let the hub's pages and warnings include the certificates of the broker."""
+        if self._publisher is not None:
+            hub, expires = await self._hub(), self._publisher.server_expires
+            self._shown_by = hub
+            hub.use_broker(self._name, self._broker, expires)
+
     async def disconnect(self) -> None:
         """Disconnect from the broker."""
+        if self._shown_by is not None:
+            self._shown_by.use_broker(self._name, None)
         publisher, self._publisher, self._broker = self._publisher, None, None
         if publisher is not None:
             await publisher.stop()
@@ -297,7 +309,7 @@ def _artifact_of(properties: Mapping[str, tuple[Any, str]]) -> dict[str, Any] | 
     """Return the key of the artifact: that of a Koji build, or of a scratch build's task."""
     subject: KojiSubject | None = subject_of(properties)
     if subject is not None:
-        return {"build": subject.key}
+        return {"build": subject.key, "nvr": subject.nvr}
     task, _ = properties.get("koji_task_id", (None, ""))
     nvr, _ = properties.get("koji_nvr", (None, ""))
     if str(task).isdecimal() and nvr:

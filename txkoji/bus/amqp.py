@@ -205,12 +205,13 @@ class _PikaLink(Link):
         ready = connection.ready
         assert ready is not None
         try:
-            await connect(settings, self._reactor, connection)
+            server_expires = await connect(settings, self._reactor, connection)
             await ready
             self._channel = await connection.channel()
         except PIKA_ERRORS as problem:
             raise self._described(connection.reason or problem) from None
         self.is_open = True
+        self.server_expires = server_expires()
         connection.ended.addCallback(self._lose)
         self._channel.on_closed.addCallback(self._lose)
 

@@ -226,11 +226,12 @@ class _ProtonLink(Link):
 
     async def open(self) -> None:
         opened = self._wait_for(CONNECTION)
-        await connect(self._settings, self._reactor, self._engine)
+        server_expires = await connect(self._settings, self._reactor, self._engine)
         await opened
         self._session = self._engine.connection.session()
         self._session.open()
         self.is_open = True
+        self.server_expires = server_expires()
 
     async def subscribe(self, prefetch: int, deliver: Callable[[ReceivedMessage], None]) -> None:
         settings = self._settings

@@ -149,10 +149,13 @@ class Link(abc.ABC):
         lost: a Deferred that fires with a :class:`~txkoji.exceptions.BusError` when an open
             connection ends, whichever side ended it.
         is_open: whether the connection is usable now.
+        server_expires: when the broker's own certificate expires, in seconds since the epoch; None
+            without TLS, or before the connection is open.
     """
 
     lost: Deferred[Any]
     is_open: bool
+    server_expires: float | None = None
 
     @abc.abstractmethod
     async def open(self) -> None:

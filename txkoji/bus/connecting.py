@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -9,8 +10,10 @@ from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import optionsForClientTLS, platformTrust
+from zope.interface import implementer
 
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
@@ -31,26 +34,48 @@ class _SingleUseFactory(Factory):
         return self._protocol
 
 
-async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> None:
+@implementer(IOpenSSLClientConnectionCreator)
+class _Handshakes:
+    """Starts the handshake, and keeps the connection, which knows the server's certificate."""
+
+    def __init__(self, creator: Any) -> None:
+        self._creator = creator
+        self.connection: Any = None
+
+    def clientConnectionForTLS(self, protocol: Any) -> Any:  # noqa: N802 - Twisted's name
+        self.connection = self._creator.clientConnectionForTLS(protocol)
+        return self.connection
+
+    def server_expires(self) -> float | None:
+        certificate = None if self.connection is None else self.connection.get_peer_certificate()
+        if certificate is None:
+            return None
+        return float(certificate.to_cryptography().not_valid_after_utc.timestamp())
+
+
+async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> Callable[[], float | None]:
     """Connect a protocol to a broker.
+
+    Returns:
+        A function that returns when the broker's own certificate expires, in seconds since the
+        epoch; None without TLS, and until bytes from the broker have arrived.
 
     Raises:
         BusError: the broker is unreachable, or TLS fails.
         ConfigurationError: a certificate file is unusable; the message says which and why.
     """
+    endpoint: Any = HostnameEndpoint(reactor, settings.host, settings.port)
+    handshakes: Any = _Handshakes(_tls_options(settings) if settings.has_tls else None)
+    if settings.has_tls:
+        endpoint = wrapClientTLS(handshakes, endpoint)
     try:
-        await _endpoint(settings, reactor).connect(_SingleUseFactory(protocol))
+        await endpoint.connect(_SingleUseFactory(protocol))
     except error.ConnectingCancelledError:
         raise CancelledError from None
     except (error.ConnectError, error.ConnectionClosed, error.DNSLookupError, SSL.Error) as problem:
         raise plain_error(problem, settings) from None
-
-
-def _endpoint(settings: Broker, reactor: Any) -> Any:
-    endpoint: Any = HostnameEndpoint(reactor, settings.host, settings.port)
-    if settings.has_tls:
-        endpoint = wrapClientTLS(_tls_options(settings), endpoint)
-    return endpoint
+    expires: Callable[[], float | None] = handshakes.server_expires
+    return expires
 
 
 def _tls_options(settings: Broker) -> Any:

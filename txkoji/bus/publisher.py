@@ -58,6 +58,14 @@ class Publisher:
         self._working: set[Deferred[None]] = set()
         self._is_stopped = False
 
+    @property
+    def server_expires(self) -> float | None:
+        """When the broker's own certificate expires, in seconds since the epoch.
+
+        None without TLS, or while there is no connection.
+        """
+        return None if self._link is None else self._link.server_expires
+
     @returns_deferred
     async def publish(
         self,

@@ -78,6 +78,7 @@ class Receiver:
         is_passing: called with an exception of the handler; returns whether to retry the message.
             By default, trouble with the network, the hub or a broker passes.
         retry: the back-off between two attempts to connect, and between two at a message.
+        name: who receives; each log line begins with it.
 
     Attributes:
         state: the :class:`ReceiverState`.
@@ -110,6 +111,7 @@ class Receiver:
         close_timeout: float = CLOSE_TIMEOUT,
         is_passing: Callable[[BaseException], bool] = is_passing_trouble,
         retry: RetryPolicy | None = None,
+        name: str | None = None,
     ) -> None:
         settings.check_receiving()
         settings.require_extra()
@@ -122,6 +124,7 @@ class Receiver:
         self.redelivered = 0
         self.retried = 0
         self.reconnects = 0
+        self._prefix = "" if name is None else f"{name}: "
         self._settings = settings
         self._handler = handler
         self._reactor = reactor
@@ -148,6 +151,14 @@ class Receiver:
         """Start to connect and to receive, in the background. Once only."""
         if self.state is ReceiverState.IDLE:
             self._running = Deferred.fromCoroutine(self._run())
+
+    @property
+    def server_expires(self) -> float | None:
+        """When the broker's own certificate expires, in seconds since the epoch.
+
+        None without TLS, or while there is no connection.
+        """
+        return None if self._link is None else self._link.server_expires
 
     @returns_deferred
     async def stop(self) -> None:
@@ -204,7 +215,9 @@ class Receiver:
             except Exception as error:  # noqa: BLE001 - a defect must not end the receiver
                 failures += 1
                 self._log.failure(
-                    "connecting to the message bus {url} failed", url=self._settings.url
+                    "{prefix}connecting to the message bus {url} failed",
+                    prefix=self._prefix,
+                    url=self._settings.url,
                 )
                 self._enter(ReceiverState.LOST, f"{type(error).__name__}: {error}")
             else:
@@ -249,16 +262,22 @@ class Receiver:
             try:
                 self._on_state(state, reason)
             except Exception:  # noqa: BLE001 - a caller's defect must not end the receiver
-                self._log.failure("the on_state callback failed")
+                self._log.failure("{prefix}the on_state callback failed", prefix=self._prefix)
 
     def _log_state(self, state: ReceiverState, reason: str | None) -> None:
         """Log what is new: an outage of hours is one line."""
         if state is ReceiverState.READY:
             self._logged_reason = None
-            self._log.info("listening to the message bus {url}", url=self._settings.url)
+            self._log.info(
+                "{prefix}listening to the message bus {url}",
+                prefix=self._prefix,
+                url=self._settings.url,
+            )
         elif reason is not None and reason != self._logged_reason:
             self._logged_reason = reason
-            self._log.warn("message bus: {reason}; retrying", reason=reason)
+            self._log.warn(
+                "{prefix}message bus: {reason}; retrying", prefix=self._prefix, reason=reason
+            )
 
     async def _pause(self, seconds: float) -> None:
         """Wait; :meth:`stop` ends the wait."""
@@ -331,12 +350,12 @@ class Receiver:
         return Settlement.ACCEPTED
 
     def _log_rejection(self, message: BusMessage, error: Exception) -> None:
-        text = "rejected the bus message {topic}: {reason}"
+        text = "{prefix}rejected the bus message {topic}: {reason}"
         reason = _one_line(error) or type(error).__name__
         if isinstance(error, (Reject, KojiException)):
-            self._log.warn(text, topic=message.topic, reason=reason)
+            self._log.warn(text, prefix=self._prefix, topic=message.topic, reason=reason)
         else:
-            self._log.failure(text, topic=message.topic, reason=reason)
+            self._log.failure(text, prefix=self._prefix, topic=message.topic, reason=reason)
 
     def _log_trouble(self, message: BusMessage, error: Exception) -> None:
         """Log the error of the handler, unless it is the same as before."""
@@ -345,7 +364,8 @@ class Receiver:
             return
         self.trouble = trouble
         self._log.warn(
-            "the bus message {topic} stays unacknowledged and is retried: {trouble}",
+            "{prefix}the bus message {topic} stays unacknowledged and is retried: {trouble}",
+            prefix=self._prefix,
             topic=message.topic,
             trouble=trouble,
         )

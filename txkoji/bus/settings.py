@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -165,9 +166,10 @@ class Broker:
         """The client certificate, read from its file; None without one."""
         if self.certificate is None:
             return None
-        return certificate_credential(
+        found = certificate_credential(
             self.certificate, "certificate", f"the broker {self.host}", key=self.key
         )
+        return replace(found, kind="broker certificate")
 
     def prefixed(self, topic: str) -> str:
         """Return a topic with the prefix, as it is published."""

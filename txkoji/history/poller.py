@@ -68,6 +68,7 @@ class Poller:
         interest: what to look for.
         overlap: seconds that a transaction of the hub may take.
         page: how many rows to read at a time.
+        name: who asks; each log line begins with it. By default the hub's address.
 
     Attributes:
         tags: a :class:`txkoji.history.tags.TagWatch`: the watched tags.
@@ -77,17 +78,28 @@ class Poller:
     _log = Logger()
 
     def __init__(
-        self, connection: RichHub, interest: Interest, *, overlap: float = 300.0, page: int = PAGE
+        self,
+        connection: RichHub,
+        interest: Interest,
+        *,
+        overlap: float = 300.0,
+        page: int = PAGE,
+        name: str | None = None,
     ) -> None:
         batch = BatchedCalls(connection.client)
         self._client = connection.client
+        self._name = connection.client.url if name is None else name
         self._call = batch.call
         self._interest = interest
         self._overlap = overlap
         self.tags = TagWatch(
-            connection.client, interest.tags, inherited=interest.inherited, batch=batch
+            connection.client,
+            interest.tags,
+            inherited=interest.inherited,
+            batch=batch,
+            name=self._name,
         )
-        self.unusable = UnusableItems(connection.client.url)
+        self.unusable = UnusableItems(self._name)
         scope = Scope(connection, batch, interest, self.tags, page, self.unusable)
         self._latest = scope.latest
         self._history = TagHistory(scope)
@@ -172,9 +184,9 @@ class Poller:
     async def _rebased(self, cursor: Cursor) -> Cursor:
         """Return a cursor for a hub that was restored: its event ids have started over."""
         self._log.warn(
-            "{hub} has lost its last events, as if restored from a backup: looking again at what"
-            " happened since",
-            hub=self._client.url,
+            "{name}: the hub has lost its last events, as if restored from a backup: looking again"
+            " at what happened since",
+            name=self._name,
         )
         time = cursor.horizon
         found = await self._call("getLastEvent", strict=False, before=time)
@@ -191,9 +203,9 @@ class Poller:
         """
         if last < cursor.begin.time - self._overlap:
             self._log.warn(
-                "{hub}: the clock was set back by {seconds:.0f} s or more: looking again at what"
-                " happened since",
-                hub=self._client.url,
+                "{name}: the hub's clock was set back by {seconds:.0f} s or more: looking again at"
+                " what happened since",
+                name=self._name,
                 seconds=cursor.begin.time - last,
             )
         # What ended before the latest event, and after the clock was set back.

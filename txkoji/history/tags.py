@@ -57,9 +57,16 @@ class TagWatch:
     _log = Logger()
 
     def __init__(
-        self, client: HubClient, patterns: Sequence[str], *, inherited: bool, batch: BatchedCalls
+        self,
+        client: HubClient,
+        patterns: Sequence[str],
+        *,
+        inherited: bool,
+        batch: BatchedCalls,
+        name: str,
     ) -> None:
         self._client = client
+        self._name = name
         self._call = batch.call
         self._patterns = patterns
         self._inherited = inherited
@@ -155,12 +162,12 @@ class TagWatch:
         )
         for name in set(missing) - set(self.missing):
             self._log.warn(
-                "{hub} has no tag {tag}: check the name; it is watched once it exists",
-                hub=self._client.url,
+                "{name}: the hub has no tag {tag}: check the name; it is watched once it exists",
+                name=self._name,
                 tag=name,
             )
         for name in set(self.missing) - set(missing):
-            self._log.info("{hub} has the tag {tag} now", hub=self._client.url, tag=name)
+            self._log.info("{name}: the hub has the tag {tag} now", name=self._name, tag=name)
         self.missing = missing
 
 

@@ -18,7 +18,7 @@ class UnusableItems:
     """Remembers the items that were left out.
 
     Args:
-        url: the address of the hub, for the log.
+        name: who asks, for the log.
 
     Attributes:
         reasons: why each of the last 1000 left-out items is left out, by its description.
@@ -27,8 +27,8 @@ class UnusableItems:
 
     _log = Logger()
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, name: str) -> None:
+        self._name = name
         self.reasons: dict[str, str] = {}
         self.count = 0
 
@@ -45,8 +45,8 @@ class UnusableItems:
         if self.reasons.pop(item, None) != reason:
             self.count += 1
             self._log.warn(
-                "{hub}: {item} can't be used and is left out: {reason}",
-                hub=self._url,
+                "{name}: {item} can't be used and is left out: {reason}",
+                name=self._name,
                 item=item,
                 reason=reason,
             )
@@ -57,4 +57,4 @@ class UnusableItems:
     def discard(self, item: str) -> None:
         """Note that an item can be used, or can again."""
         if self.reasons.pop(item, None) is not None:
-            self._log.info("{hub}: {item} can be used now", hub=self._url, item=item)
+            self._log.info("{name}: {item} can be used now", name=self._name, item=item)

@@ -23,7 +23,8 @@ class Credential:
     """Something to log in with.
 
     Attributes:
-        kind: ``certificate``, ``keytab`` or ``ticket``.
+        kind: ``certificate``, ``keytab`` or ``ticket``; of a broker, ``broker certificate`` (ours)
+            or ``broker server certificate`` (its own).
         name: its owner, or its file; nothing secret.
         expires: when it expires, in seconds since the epoch; None if it does not, or that is
             unknown.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from buildbot.plugins import changes, steps, util
 from buildbot.process.properties import Properties
 
 from buildbot_koji.changes.options import SourceOptions
+from tests.support import REPOSITORY
 
 GOOD: dict[str, Any] = {"profile": "koji", "tags": ["f44-candidate"]}
 BROKER: dict[str, Any] = {"user": "koji", "password": util.Secret("broker"), "queue": "buildbot"}
@@ -179,3 +181,18 @@ def test_bad_filter() -> None:
         "KojiChangeFilter: tags='f44' must be a list of strings",
         "KojiChangeFilter: scratch='no' must be True or False",
     ]
+
+
+def test_log_lines_begin_with_the_name() -> None:
+    """Each line that a change source logs begins with its name: one master has several."""
+    count = 0
+    for path in sorted((REPOSITORY / "buildbot_koji/changes").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(
+                ("self._log.", "log")
+            ):
+                count += 1
+                words = ast.literal_eval(node.args[0])
+                assert words.startswith("{name}: "), f"{path}:{node.lineno}: {words}"
+                assert "name" in [each.arg for each in node.keywords], f"{path}:{node.lineno}"
+    assert count >= 15

@@ -159,7 +159,11 @@ async def test_poison(site: BusSite, logged: list[str]) -> None:
     other = site.build()
     found = await master.until_changes(2)
     assert [change["revision"] for change in found] == [build, other]
-    said = [line for line in logged if line.startswith("rejected the bus message ")]
+    said = [
+        line
+        for line in logged
+        if line.startswith("KojiChangeSource-fake: rejected the bus message ")
+    ]
     assert len(said) == 4
     assert "unreadable message of the kind 'Tag'" in said[0]
     await publisher.stop()
@@ -207,7 +211,9 @@ async def test_broker_that_refuses(site: BusSite, logged: list[str]) -> None:
         routing_keys=["#"],
     )
     master = await Site.listen(site, koji(bus=wrong))
-    await until(lambda: any(line.startswith("message bus: ") for line in logged))
+    await until(
+        lambda: any(line.startswith("KojiChangeSource-fake: message bus: ") for line in logged)
+    )
     site.build()
     await site.polled()
     await master.until_changes(1)

@@ -16,6 +16,7 @@ from buildbot_koji.hubs.credentials import judged
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Site, koji
 from txkoji import Credential
+from txkoji.bus import AMQP
 from txkoji.testing import FakeHub
 
 DAY = 24 * 3600.0
@@ -29,6 +30,11 @@ NOW = 1e9
         (Credential("certificate", "CN=robot", NOW + 13.5 * DAY), "warning", "in 13 days"),
         (Credential("certificate", "CN=robot", NOW - 1), "expired", "has expired"),
         (Credential("certificate", "x.pem", problem="can't use x.pem"), "broken", "x.pem"),
+        (
+            Credential("broker server certificate", "b.example", NOW + 2.5 * DAY),
+            "warning",
+            "certificate of b.example expires in 2 days: ask who runs the broker",
+        ),
         (Credential("ticket", "robot@X", NOW + 3600), "ok", ""),
         (Credential("ticket", "", NOW - 3600), "expired", "the ticket has expired"),
         (Credential("keytab", "robot@X"), "ok", ""),
@@ -111,3 +117,31 @@ async def test_certificate(site: Site) -> None:
     assert hub.status().credentials[0].state == "expired"
     assert len(await master.changes()) == 3
     globalLogPublisher.removeObserver(observe)
+
+
+@pytest_twisted.ensureDeferred
+async def test_broker_certificates(site: Site) -> None:
+    """Ours and the broker's own are on the page and in the health kind, also a reporter's."""
+    profile = util.KojiHub("fake", cert=renew(site, 100))
+    broker = AMQP("amqps://b.example", certificate=renew(site, 9.5), queue="q", routing_keys=("#",))
+    master = await site.listen(koji(profile=profile))
+    hub = await get_hub(master.master, profile)
+    await hub.credentials.look()
+    hub.use_broker("ci", broker)
+    await hub.broker_credentials.look()
+    hub.use_broker("ci", broker, reactor.seconds() + 2.5 * DAY)
+    hub.use_broker("ci", broker)
+    found = {each.kind: each for each in hub.status().credentials}
+    assert found["certificate"].state == found["broker certificate"].state == "warning"
+    server = found["broker server certificate"]
+    assert (server.name, server.state) == ("b.example", "warning")
+    await site.polled()
+    [change] = await master.until_changes(1)
+    assert change["properties"]["koji_health"] == "credentials"
+    hub.use_broker("ci", None)
+    renew(site, 100)
+    await hub.credentials.look()
+    await site.polled()
+    [_, change] = await master.until_changes(2)
+    assert change["properties"]["koji_health"] == "credentials-well"
+    assert [each.kind for each in hub.status().credentials] == ["certificate"]

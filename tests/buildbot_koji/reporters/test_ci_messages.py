@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from buildbot.config.errors import capture_config_errors
 from buildbot.plugins import reporters, util
 from buildbot.process.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
 from twisted.internet import reactor
+from twisted.internet.defer import succeed
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.reporters import ci_schema
+from buildbot_koji.reporters.ci_messages import CIMessageSender
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
 from tests.support import brokers, poll, until
@@ -170,6 +173,20 @@ def with_broker(test: Any) -> Any:
     for mark in brokers.marks:
         test = mark(test)
     return test
+
+
+@pytest_twisted.ensureDeferred
+async def test_shown_broker() -> None:
+    """The pages and warnings of the hub include the broker's certificates while it is used."""
+    shown: list[Any] = []
+    hub: Any = SimpleNamespace(use_broker=lambda *told: shown.append(told))
+    sender = CIMessageSender(lambda: succeed(hub), lambda _: succeed(True))
+    settings = AMQP("amqps://b.example", user="me", password="secret")
+    await sender.use(settings, reactor, "ci")
+    await sender.show_broker()
+    await sender.disconnect()
+    await sender.show_broker()
+    assert shown == [("ci", settings, None), ("ci", None)]
 
 
 @with_broker

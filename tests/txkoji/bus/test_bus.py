@@ -515,12 +515,16 @@ async def test_client_certificate(bus: Bus) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_password_and_tls(bus: Bus) -> None:
-    """TLS with a password is a login by password."""
+    """TLS with a password is a login by password; both sides know the broker's certificate."""
     got: list[BusMessage] = []
     settings = bus.settings(url=bus.broker.tls_url, ca=bus.broker.ca, allow_insecure_login=False)
-    await bus.listen(got.append, settings)
-    await bus.publisher(settings).publish("build.tag", "1")
+    receiver = await bus.listen(got.append, settings)
+    publisher = bus.publisher(settings)
+    assert publisher.server_expires is None
+    await publisher.publish("build.tag", "1")
     await until(lambda: got)
+    assert receiver.server_expires is not None
+    assert receiver.server_expires == publisher.server_expires > reactor.seconds()
 
 
 @pytest_twisted.ensureDeferred
