@@ -257,11 +257,13 @@ class Connection(HubMethods):
 
         Args:
             tag: the tag's name.
-            event_id: the id of one of the hub's events; ``getLastEvent`` returns the newest.
+            event_id: the id of one of the hub's events: ``getLastEvent`` returns the newest, and
+                ``event_id`` of the last one that was handled is where to resume.
             inherited: also in the tags that this one inherits from.
 
         Returns:
-            An asynchronous iterator over :class:`txkoji.TagUntag`.
+            An asynchronous iterator over :class:`txkoji.TagUntag`, up to the hub's last event. It
+            reads as it is iterated: however many there are, some 4,000 are held at a time.
 
         Raises:
             HubFault: (while iterating) there is no such tag or event.

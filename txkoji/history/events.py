@@ -248,11 +248,14 @@ class TagUntag(Event):
     Attributes:
         event: ``'Tag'`` or ``'Untag'``, the name in the hub's plugins.
         create_event: the id of the hub's event that tagged the build; None in a message.
+        event_id: the id of the hub's event that this is, greater than that if the build was
+            untagged; None in a message.
     """
 
     build: Build = field(kw_only=False)
     event: str = field(kw_only=False)
     create_event: int | None = None
+    event_id: int | None = None
 
     @property
     def action(self) -> str:

@@ -11,7 +11,8 @@ from twisted.internet.task import deferLater
 
 from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import is_passing_trouble
-from txkoji.history.cursor import Checkpoint, Cursor
+from txkoji.gathering import gather
+from txkoji.history.cursor import Cursor
 from txkoji.history.events import Event, TagUntag
 from txkoji.history.hub import RichHub
 from txkoji.history.interest import Interest
@@ -113,17 +114,31 @@ async def tagged_since(
     connection: RichHub, tag: str, event_id: int, *, inherited: bool
 ) -> AsyncIterator[TagUntag]:
     """Yield what was tagged and untagged after an event; see ``Connection.tagged_since``."""
-    await connection.call("getTag", tag, strict=True)
-    event = await connection.call("getEvent", event_id, strict=True)
-    start = Checkpoint(event_id, float(event["ts"]))
+    client = connection.client
+    _, _, last = await gather(
+        [
+            client.call("getTag", tag, strict=True),
+            client.call("getEvent", event_id, strict=True),
+            client.call("getLastEvent"),
+        ]
+    )
     interest = Interest(frozenset({"tagged", "untagged"}), tags=(tag,), inherited=inherited)
     poller = Poller(connection, interest)
-    cursor = Cursor(floor=start.time, checkpoints=(start,), names=start)
-    found = await poller.round(cursor, known=lambda _: False)
-    for some in _portions(found.events):
+    await poller.tags.refresh()
+    async for some in _collected(poller.tag_changes(event_id, int(last["id"]))):
         for each in await poller.complete(some):
             if isinstance(each, TagUntag):
                 yield each
+
+
+async def _collected(changes: AsyncIterator[TagUntag]) -> AsyncIterator[list[TagUntag]]:
+    some: list[TagUntag] = []
+    async for change in changes:
+        some.append(change)
+        if len(some) == PORTION:
+            yield some
+            some = []
+    yield some
 
 
 def _portions(events: list[Event]) -> Iterator[list[Event]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from txkoji._values import integer, seconds, struct
 from txkoji.history.hub import UNREADABLE
 
-__all__ = ["PAGE", "Unreadable", "rows_after", "rows_by_offset"]
+__all__ = ["LARGEST_PAGE", "PAGE", "Unreadable", "pages_by_offset", "rows_after", "rows_by_offset"]
 
 PAGE = 250
 """Rows in one reply: about 400 kB of the largest."""
@@ -65,25 +65,36 @@ async def rows_after(
 async def rows_by_offset(
     read: Callable[[int, int], Awaitable[list[Any]]], page: int, unreadable: Unreadable
 ) -> list[Any]:
-    """Read all rows of a listing to which rows may be added meanwhile.
+    """Read all rows of a listing; see :func:`pages_by_offset`."""
+    pages = pages_by_offset(read, page, LARGEST_PAGE * page, unreadable)
+    return [row async for rows in pages for row in rows]
+
+
+async def pages_by_offset(
+    read: Callable[[int, int], Awaitable[list[Any]]],
+    page: int,
+    largest: int,
+    unreadable: Unreadable,
+) -> AsyncIterator[list[Any]]:
+    """Yield the pages of a listing to which rows may be added meanwhile.
 
     An added row shifts the others, so that one of them may be read twice.
 
     Args:
         read: called with an offset and a number of rows; returns the rows there.
         page: how many rows to read at first; each full page is followed by a larger one.
+        largest: how many rows to read at a time later.
         unreadable: called for each row that can't be read.
     """
-    rows: list[Any] = []
     offset, limit = 0, page
     while True:
         found, count = await _around_unreadable(read, offset, limit, unreadable)
-        rows += found
+        yield found
         offset += count
         if count < limit:
-            return rows
+            return
         # The hub sorts the whole listing for each request: a long one is read in fewer.
-        limit = min(2 * limit, LARGEST_PAGE * page)
+        limit = min(2 * limit, largest)
 
 
 async def _around_unreadable(

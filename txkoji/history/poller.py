@@ -8,7 +8,7 @@ take (``overlap``), and events that were reported before are recognized by their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from twisted.logger import Logger
@@ -20,7 +20,7 @@ from txkoji.gathering import gather
 from txkoji.history.confirmation import Confirmation
 from txkoji.history.cursor import Checkpoint, Cursor
 from txkoji.history.details import Details
-from txkoji.history.events import Event
+from txkoji.history.events import Event, TagUntag
 from txkoji.history.hub import BatchedCalls, RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.paging import PAGE
@@ -34,11 +34,15 @@ from txkoji.history.queries import (
     TagHistory,
     Tasks,
 )
+from txkoji.history.tag_changes import merged
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
 
 __all__ = ["Checkpoint", "Cursor", "Interest", "Poller", "Round"]
 
+
+HELD = 4000
+"""Rows that :meth:`Poller.tag_changes` holds at a time, of all tags together."""
 
 UNKNOWN_SINCE = 3600.0
 """Seconds that the last round of an earlier process may be past, once the hub's clock was set back:
@@ -233,6 +237,26 @@ class Poller:
             if key is not None and self._interest.covers(event, cursor.floor) and not known(key):
                 news.setdefault(key, event)
         return sorted(news.values(), key=lambda event: event.when or 0.0)
+
+    def tag_changes(self, after: int, last: int, *, held: int = HELD) -> AsyncIterator[TagUntag]:
+        """Iterate over the changes of the watched tags that :attr:`tags` found, oldest first.
+
+        Args:
+            after: the id of the event to begin after.
+            last: the id of the last event to yield.
+            held: how many rows to hold at a time; at least 25 of each tag and kind are.
+
+        Raises:
+            KojiException: (while iterating) the hub is unreachable, or refused.
+        """
+        listings = [(tag_id, action) for tag_id in self.tags.names for action in ("tag", "untag")]
+        largest = max(held // max(len(listings), 1), 25)
+        return merged(
+            [
+                self._history.in_order(tag_id, action, after, last, largest)
+                for tag_id, action in listings
+            ]
+        )
 
     @returns_deferred
     async def look(self, reported: Event, cursor: Cursor) -> list[Event]:

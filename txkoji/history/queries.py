@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,10 +13,10 @@ from txkoji.exceptions import GenericError, HubFault, ParameterError
 from txkoji.gathering import gather
 from txkoji.history import records
 from txkoji.history.cursor import Cursor
-from txkoji.history.events import Event
+from txkoji.history.events import Event, TagUntag
 from txkoji.history.hub import UNREADABLE, BatchedCalls, RichHub
 from txkoji.history.interest import Interest
-from txkoji.history.paging import Unreadable, rows_after, rows_by_offset
+from txkoji.history.paging import Unreadable, pages_by_offset, rows_after, rows_by_offset
 from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
@@ -181,8 +181,16 @@ class TagHistory(Query):
         # A tag that was created since the last lookup has had events since then.
         start = cursor.begin if tag_id in self._settled_tags else cursor.names
         after = start.event
-        order = "create_event,build_id" if table == "tag_listing" else "create_event,package_id"
+        is_listing = table == "tag_listing"
+        order = "create_event,build_id" if is_listing else "create_event,package_id"
+        read = self._reader(tag_id, table, after, order, **wanted)
+        rows = await self._rows("event of tag", partial(rows_by_offset, read, self._page))
+        convert = self._records.tags if is_listing else self._records.packages
+        return list(convert(rows, after, self._tags.watched))
 
+    def _reader(
+        self, tag_id: int, table: str, after: int, order: str, **wanted: Any
+    ) -> Callable[[int, int], Awaitable[list[Any]]]:
         async def read(offset: int, limit: int) -> list[Any]:
             found = await self._call(
                 "queryHistory",
@@ -194,10 +202,43 @@ class TagHistory(Query):
             )
             return list(found[table])
 
-        rows = await self._rows("event of tag", partial(rows_by_offset, read, self._page))
-        is_listing = table == "tag_listing"
-        convert = self._records.tags if is_listing else self._records.packages
-        return convert(rows, after, self._tags.watched)
+        return read
+
+    async def in_order(
+        self, tag_id: int, action: str, after: int, last: int, largest: int
+    ) -> AsyncIterator[TagUntag]:
+        """Yield a tag's taggings, or its untaggings, in the order of the hub's events.
+
+        Args:
+            tag_id: the tag.
+            action: ``tag`` or ``untag``.
+            after: the id of the event to begin after.
+            last: the id of the last event to yield.
+            largest: how many rows to read at a time, at most.
+        """
+        column = "create_event" if action == "tag" else "revoke_event"
+        read = self._reader(tag_id, "tag_listing", after, f"{column},build_id")
+        previous = (after, -1)
+        async for rows in pages_by_offset(
+            read, min(self._page, largest), largest, self._left_out(tag_id)
+        ):
+            for event in self._records.tags(rows, after, self._tags.watched):
+                this = (event.event_id or 0, event.build.build_id)
+                if event.action != action or this <= previous:
+                    continue
+                if this[0] > last:
+                    return
+                previous = this
+                yield event
+            if not any(integer((struct(row) or {}).get(column)) is not None for row in rows):
+                # Builds that are still tagged come last in the order of untaggings.
+                return
+
+    def _left_out(self, tag_id: int) -> Unreadable:
+        def add(before: Any, error: Exception) -> None:
+            self._unusable.add(f"the event of tag {tag_id} after {identity(before)}", error)
+
+        return add
 
 
 class Builds(Query):

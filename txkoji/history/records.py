@@ -82,7 +82,7 @@ class RecordReader:
                     usable.append(made)
         return usable
 
-    def tags(self, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[Event]:
+    def tags(self, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[TagUntag]:
         """Return the taggings and untaggings in rows of the table ``tag_listing``.
 
         Args:
@@ -93,7 +93,7 @@ class RecordReader:
         read = self._usable("the tagging of build", rows, _read_listing)
         # Tagging a tagged build by force ends one row and starts another in one event.
         renewed = {(row.build.build_id, row.create_event) for row in read}
-        found: list[Event] = []
+        found: list[TagUntag] = []
         for row in read:
             known = {
                 "connection": self._hub,
@@ -104,11 +104,12 @@ class RecordReader:
                 "watched_tags": watched.get(row.tag_id, ()),
             }
             if row.create_event > after:
-                found.append(TagUntag(**known, event="Tag", **row.created))
+                tagged = TagUntag(**known, event="Tag", event_id=row.create_event, **row.created)
+                found.append(tagged)
             revoked = row.revoke_event
             is_renewed = (row.build.build_id, revoked) in renewed
             if revoked is not None and revoked > after and not is_renewed:
-                found.append(TagUntag(**known, event="Untag", **row.revoked))
+                found.append(TagUntag(**known, event="Untag", event_id=revoked, **row.revoked))
         return found
 
     def packages(self, rows: Sequence[Any], after: int, watched: WatchedTags) -> list[Event]:

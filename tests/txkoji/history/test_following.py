@@ -136,6 +136,11 @@ def collected(site: Site, start: Callable[[], Any]) -> list[Any]:
     return list(site.wait(Deferred.fromCoroutine(collect())))
 
 
+async def anext_of(iterator: Any) -> Any:
+    """Return what an asynchronous iterator gives next."""
+    return await anext(iterator)
+
+
 def test_tagged_since() -> None:
     """What was tagged and untagged after an event, oldest first; not the event itself."""
     site = Site()
@@ -151,6 +156,33 @@ def test_tagged_since() -> None:
         ("tag", "hello-1.0-1"),
         ("untag", "hello-1.0-0"),
     ]
+
+
+def test_a_long_past_is_read_as_it_is_needed() -> None:
+    """Of a year of changes in two tags, a few pages are held at a time; the order is the hub's."""
+    site = Site("tagged", "untagged", tags=("demo-candidate", "demo-build"))
+    start = site.hub.call("getLastEvent")["id"]
+    builds = [site.build(str(number)) for number in range(60)]
+    for number, build in enumerate(builds):
+        site.tag(build)
+        site.tag(build, "demo-build")
+        # By force: this is no untagging.
+        site.tag(builds[number // 2], force=True)
+        if number % 3 == 0:
+            site.hub.call("untagBuildBypass", "demo-build", build)
+        site.pass_time(1)
+    last = site.hub.call("getLastEvent")["id"]
+    site.tag(site.build("later"))
+    site.wait(site.poller.tags.refresh())
+    changes = site.poller.tag_changes(start, last, held=100)
+    first = site.wait(Deferred.fromCoroutine(anext_of(changes)))
+    assert site.hub.calls["queryHistory"] == 4
+    found = [first, *collected(site, lambda: changes)]
+    assert site.hub.calls["queryHistory"] > 10
+    ids = [each.event_id for each in found]
+    assert ids == sorted(ids)
+    assert last == ids[-1]
+    assert sorted(each.key for each in found) == sorted(site.round()[:-1])
 
 
 async def test_a_long_listing_takes_few_requests() -> None:
