@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from txkoji.listing import PAGED
+from txkoji.submission.recognition import TASK_METHODS
+
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "txkoji"
 
@@ -145,6 +148,8 @@ def _argument(text: str) -> Argument:
     if name.startswith("*"):
         return Argument(name, "Any", None)
     kind = kind or ARGUMENTS[name]
+    if "str | Sequence[str]" not in kind:
+        kind = kind.replace("Sequence[str]", "Strings")
     if default == "None" and "None" not in kind:
         kind += " | None"
     return Argument(name, kind, default)
@@ -300,7 +305,7 @@ def methods_stub() -> str:
         "from twisted.internet.defer import Deferred",
         "",
         *(f"from txkoji.{module} import {name}" for name, module in RICH.items()),
-        "from txkoji.options import BuildOptions, CountOnly, QueryOptions, TaskOptions",
+        "from txkoji.options import BuildOptions, CountOnly, QueryOptions, Strings, TaskOptions",
         "from txkoji.results import (",
         *(f"    {name}," for name in ours),
         ")",
@@ -310,6 +315,88 @@ def methods_stub() -> str:
         *_class("CollectedMethods", "A hub's methods; each is collected.", table, wrap=None),
     ]
     return "\n".join(parts)
+
+
+def calls_stub() -> str:
+    """Return the stub of the decorators of methods that take a hub method's name."""
+    table: dict[str, list[Method]] = {}
+    for method in methods():
+        table.setdefault(method.name, []).append(method)
+    rows = [method for name in sorted(PAGED) for method in table[name]]
+    tasks = [method for name in sorted(TASK_METHODS) for method in table[name]]
+    options = ["page_size: int | None = None", "key: str | Sequence[str] | None = None"]
+    other = (
+        "self, hub_method: str, /, *args: Any, key: str | Sequence[str],"
+        " page_size: int | None = None, **kwargs: Any"
+    )
+    words = set(re.findall(r"\b[A-Z]\w+", " ".join(each.result for each in rows)))
+    parts = [
+        HEAD.format(doc="Methods that take a hub method's name, as type checkers see them."),
+        "from asyncio import Future",
+        "from collections.abc import AsyncIterator, Mapping, Sequence",
+        "from typing import Any, Literal, overload",
+        "",
+        "from twisted.internet.defer import Deferred",
+        "",
+        "from txkoji._hub_methods import BuildInfo, Info",
+        *(f"from txkoji.{module} import {name}" for name, module in RICH.items() if name in words),
+        "from txkoji.options import BuildOptions, Strings, TaskOptions",
+        f"from txkoji.results import {', '.join(sorted(words - RICH.keys()))}",
+        "from txkoji.submission.submitter import Submission",
+        "",
+        "class Pages:",
+        '    """Iterates over a list of any length, with only one page in memory."""',
+    ]
+    for method in rows:
+        for signature in _forms(method):
+            row = method.result.removeprefix("list[").removesuffix("]")
+            parts += _by_name(method, signature, options, f"AsyncIterator[{row}]")
+    parts += [
+        "    @overload",
+        f"    def __call__({other}) -> AsyncIterator[Any]:",
+        '        """Return the rows of another list, by what numbers them."""',
+        "",
+        "def pages(function: object) -> Pages: ...",
+        "",
+    ]
+    for name, class_name, wrap in (
+        ("submit", "Submit", "Deferred"),
+        ("awaited_submit", "AwaitedSubmit", "Future"),
+    ):
+        parts += [f"class {class_name}:", '    """Submits a task exactly once; gives its id."""']
+        for method in tasks:
+            for signature in _forms(method):
+                more = ["submission: Submission | None = None"]
+                parts += _by_name(method, signature, more, f"{wrap}[int]")
+        parts += ["", f"def {name}(function: object) -> {class_name}: ...", ""]
+    return "\n".join(parts)
+
+
+def _forms(method: Method) -> Iterator[list[str]]:
+    """Give the signatures of a method without ``queryOpts``."""
+    plain = [argument.text for argument in method.arguments]
+    names = [argument.name for argument in method.arguments]
+    if "queryOpts" in names:
+        place = names.index("queryOpts")
+        # What follows it is no longer at its own place.
+        plain[place : place + 1] = ["*"] if plain[place + 1 :] else []
+    yield plain
+    alias = ALIASES.get(method.name)
+    if alias is not None:
+        kind = method.arguments[0].type.removesuffix(" | None")
+        yield ["*", f"{alias}: {kind}", *(each for each in plain[1:] if each != "*")]
+
+
+def _by_name(method: Method, arguments: list[str], more: list[str], result: str) -> Iterator[str]:
+    """Give an overload that takes a method's name, its arguments, and more named ones."""
+    stars = [each for each in arguments if each.startswith("**")]
+    plain = [each for each in arguments if not each.startswith("**")]
+    bare = [] if "*" in plain else ["*"]
+    name = f'hub_method: Literal["{method.name}"]'
+    yield "    @overload"
+    listed = ", ".join(["self", name, "/", *plain, *bare, *more, *stars])
+    yield f"    def __call__({listed}) -> {result}:"
+    yield f'        """{method.doc}"""'
 
 
 def results_stub() -> str:
@@ -406,6 +493,7 @@ def files() -> dict[Path, str]:
     """Return what each file should hold."""
     return {
         PACKAGE / "_hub_methods.pyi": methods_stub(),
+        PACKAGE / "_typed_calls.pyi": calls_stub(),
         PACKAGE / "results.pyi": results_stub(),
         PACKAGE / "results.py": results_module(),
         HERE.parent / "docs" / "hub_methods.rst": methods_page(),

@@ -14,7 +14,7 @@ from txkoji.build import Build
 from txkoji.channel import Channel
 from txkoji.package import Package
 from txkoji.task import Task
-from txkoji.options import BuildOptions, CountOnly, QueryOptions, TaskOptions
+from txkoji.options import BuildOptions, CountOnly, QueryOptions, Strings, TaskOptions
 from txkoji.results import (
     Archive,
     ArchiveFile,
@@ -187,16 +187,16 @@ class HubMethodsRepo:
     def getExternalRepoData(self, erepo: Info) -> Deferred[Any]:
         """Return the data that are stored about an external repo."""
     @overload
-    def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, *, opts: CountOnly) -> Deferred[int]:
+    def query(self, clauses: list[Any], fields: Strings | None = None, *, opts: CountOnly) -> Deferred[int]:
         """Return repos by conditions (hub 1.35)."""
     @overload
-    def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[Repo]]:
+    def query(self, clauses: list[Any], fields: Strings | None = None, opts: QueryOptions | None = None) -> Deferred[list[Repo]]:
         """Return repos by conditions (hub 1.35)."""
     @overload
-    def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Deferred[int]:
+    def queryQueue(self, clauses: list[Any] | None = None, fields: Strings | None = None, *, opts: CountOnly) -> Deferred[int]:
         """Return requests for repos by conditions (hub 1.35)."""
     @overload
-    def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[RepoRequest]]:
+    def queryQueue(self, clauses: list[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> Deferred[list[RepoRequest]]:
         """Return requests for repos by conditions (hub 1.35)."""
     def references(self, repo_id: int) -> Deferred[list[Any]]:
         """Return the build roots that use a repo (hub 1.35)."""
@@ -218,18 +218,18 @@ class HubMethodsScheduler:
     def getHostData(self, hostID: int | None = None) -> Deferred[Any]:
         """Return the data that builders reported to the scheduler."""
     @overload
-    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Deferred[int]:
+    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, *, opts: CountOnly) -> Deferred[int]:
         """Return the scheduler's log."""
     @overload
-    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[dict[str, Any]]]:
+    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> Deferred[list[dict[str, Any]]]:
         """Return the scheduler's log."""
-    def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None) -> Deferred[list[dict[str, Any]]]:
+    def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None) -> Deferred[list[dict[str, Any]]]:
         """Return which builders refused which tasks, and why."""
     @overload
-    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Deferred[int]:
+    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, *, opts: CountOnly) -> Deferred[int]:
         """Return which builders had which tasks."""
     @overload
-    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Deferred[list[dict[str, Any]]]:
+    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> Deferred[list[dict[str, Any]]]:
         """Return which builders had which tasks."""
 
 class HubMethodsSystem:
@@ -295,7 +295,7 @@ class HubMethods:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     def buildImageIndirection(self, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
         """Start an image that is made by a running one; return the task's id."""
-    def buildImageOz(self, name: str, version: str, arches: Sequence[str], target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
+    def buildImageOz(self, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
         """Start a disk image; return the task's id."""
     def buildReferences(self, build: BuildInfo, limit: int | None = None, lazy: bool = False) -> Deferred[dict[str, Any]]:
         """Return what refers to a build."""
@@ -309,7 +309,7 @@ class HubMethods:
         """Cancel what is below a task."""
     def cancelTaskFull(self, task_id: int, strict: bool = True) -> Deferred[None]:
         """Cancel a top-level task and all below it. Needs admin."""
-    def chainBuild(self, srcs: Sequence[Sequence[str]], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str | None = None) -> Deferred[int]:
+    def chainBuild(self, srcs: Sequence[Strings], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str | None = None) -> Deferred[int]:
         """Start builds one level after the other; return the task's id."""
     def chainMaven(self, builds: Mapping[str, Any], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven') -> Deferred[int]:
         """Start Maven builds in the order of their dependencies; return the task's id."""
@@ -367,7 +367,7 @@ class HubMethods:
         """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> Deferred[None]:
         """Block a user from logging in."""
-    def distRepo(self, tag: Info, keys: Sequence[str], **task_opts: Any) -> Deferred[int]:
+    def distRepo(self, tag: Info, keys: Strings, **task_opts: Any) -> Deferred[int]:
         """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> Deferred[str]:
         """Return a part of a task's file, base64."""
@@ -385,7 +385,7 @@ class HubMethods:
         """Change a builder."""
     def editPermission(self, permission: Info, description: str) -> Deferred[None]:
         """Describe a permission."""
-    def editSideTag(self, sidetag: Info, debuginfo: bool | None = None, rpm_macros: Mapping[str, Any] | None = None, remove_rpm_macros: Sequence[str] | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Sequence[str] | None = None) -> Deferred[None]:
+    def editSideTag(self, sidetag: Info, debuginfo: bool | None = None, rpm_macros: Mapping[str, Any] | None = None, remove_rpm_macros: Strings | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None) -> Deferred[None]:
         """Change a side tag (plugin sidetag)."""
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> Deferred[None]:
         """Change a tag. Prefer editTag2."""
@@ -625,7 +625,7 @@ class HubMethods:
     @overload
     def getRPM(self, rpminfo: Info, strict: bool = False, multi: bool = False) -> Deferred[RPM | None]:
         """Return an RPM."""
-    def getRPMChecksums(self, rpm_id: int, checksum_types: Sequence[str] | None = None, cacheonly: bool = False) -> Deferred[dict[str, dict[str, str]]]:
+    def getRPMChecksums(self, rpm_id: int, checksum_types: Strings | None = None, cacheonly: bool = False) -> Deferred[dict[str, dict[str, str]]]:
         """Return the checksums of an RPM's signed copies, by key and type."""
     @overload
     def getRPMDeps(self, rpmID: Info, depType: int | None = None, *, queryOpts: CountOnly, strict: bool = False) -> Deferred[int]:
@@ -639,7 +639,7 @@ class HubMethods:
     @overload
     def getRPMFile(self, rpmID: Info, filename: str, strict: bool = False) -> Deferred[RPMFile | None]:
         """Return a file of an RPM."""
-    def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Sequence[str] | None = None, strict: bool = False) -> Deferred[dict[str, Any]]:
+    def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Strings | None = None, strict: bool = False) -> Deferred[dict[str, Any]]:
         """Return headers of an RPM, by name."""
     def getRepo(self, tag: Info, state: int | None = None, event: int | None = None, dist: bool = False, min_event: int | None = None) -> Deferred[Repo | None]:
         """Return the newest ready repo of a tag."""
@@ -744,7 +744,7 @@ class HubMethods:
         """Import an uploaded archive."""
     def importRPM(self, path: str, basename: str) -> Deferred[RPM]:
         """Import an uploaded RPM."""
-    def kiwiBuild(self, target: str | None, arches: Sequence[str], desc_url: str, desc_path: str, optional_arches: Sequence[str] | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Sequence[str] | None = None, release: str | None = None, type: str | None = None, type_attr: Sequence[str] | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> Deferred[int]:
+    def kiwiBuild(self, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> Deferred[int]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
     def listArchiveFiles(self, archive_id: int, *, queryOpts: CountOnly, strict: bool = False) -> Deferred[int]:
@@ -877,7 +877,7 @@ class HubMethods:
         """Make a group of users; return its id."""
     def newRepo(self, tag: Info, event: int | None = None, src: bool = False, debuginfo: bool = False, separate_src: bool = False) -> Deferred[int]:
         """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
-    def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Sequence[str], opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
+    def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Strings, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
         """Start an image by osbuild (its plugin); return the task's id."""
     def packageListAdd(self, taginfo: Info, pkginfo: Info, owner: Info | None = None, block: bool | None = None, extra_arches: str | None = None, force: bool = False, update: bool = False) -> Deferred[None]:
         """List a package in a tag."""
@@ -893,7 +893,7 @@ class HubMethods:
         """Unblock a package in a tag."""
     def promoteBuild(self, build: BuildInfo, force: bool = False) -> Deferred[Build]:
         """Make a draft build a regular one."""
-    def queryHistory(self, tables: Sequence[str] | None = None, **kwargs: Any) -> Deferred[dict[str, list[dict[str, Any]]]]:
+    def queryHistory(self, tables: Strings | None = None, **kwargs: Any) -> Deferred[dict[str, list[dict[str, Any]]]]:
         """Return what changed, by table."""
     @overload
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
@@ -1114,16 +1114,16 @@ class AwaitedMethodsRepo:
     def getExternalRepoData(self, erepo: Info) -> Future[Any]:
         """Return the data that are stored about an external repo."""
     @overload
-    def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+    def query(self, clauses: list[Any], fields: Strings | None = None, *, opts: CountOnly) -> Future[int]:
         """Return repos by conditions (hub 1.35)."""
     @overload
-    def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[Repo]]:
+    def query(self, clauses: list[Any], fields: Strings | None = None, opts: QueryOptions | None = None) -> Future[list[Repo]]:
         """Return repos by conditions (hub 1.35)."""
     @overload
-    def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+    def queryQueue(self, clauses: list[Any] | None = None, fields: Strings | None = None, *, opts: CountOnly) -> Future[int]:
         """Return requests for repos by conditions (hub 1.35)."""
     @overload
-    def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[RepoRequest]]:
+    def queryQueue(self, clauses: list[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> Future[list[RepoRequest]]:
         """Return requests for repos by conditions (hub 1.35)."""
     def references(self, repo_id: int) -> Future[list[Any]]:
         """Return the build roots that use a repo (hub 1.35)."""
@@ -1145,18 +1145,18 @@ class AwaitedMethodsScheduler:
     def getHostData(self, hostID: int | None = None) -> Future[Any]:
         """Return the data that builders reported to the scheduler."""
     @overload
-    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, *, opts: CountOnly) -> Future[int]:
         """Return the scheduler's log."""
     @overload
-    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
+    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
         """Return the scheduler's log."""
-    def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None) -> Future[list[dict[str, Any]]]:
+    def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None) -> Future[list[dict[str, Any]]]:
         """Return which builders refused which tasks, and why."""
     @overload
-    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, *, opts: CountOnly) -> Future[int]:
+    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, *, opts: CountOnly) -> Future[int]:
         """Return which builders had which tasks."""
     @overload
-    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
+    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> Future[list[dict[str, Any]]]:
         """Return which builders had which tasks."""
 
 class AwaitedMethodsSystem:
@@ -1222,7 +1222,7 @@ class AwaitedMethods:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     def buildImageIndirection(self, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
         """Start an image that is made by a running one; return the task's id."""
-    def buildImageOz(self, name: str, version: str, arches: Sequence[str], target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
+    def buildImageOz(self, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
         """Start a disk image; return the task's id."""
     def buildReferences(self, build: BuildInfo, limit: int | None = None, lazy: bool = False) -> Future[dict[str, Any]]:
         """Return what refers to a build."""
@@ -1236,7 +1236,7 @@ class AwaitedMethods:
         """Cancel what is below a task."""
     def cancelTaskFull(self, task_id: int, strict: bool = True) -> Future[None]:
         """Cancel a top-level task and all below it. Needs admin."""
-    def chainBuild(self, srcs: Sequence[Sequence[str]], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str | None = None) -> Future[int]:
+    def chainBuild(self, srcs: Sequence[Strings], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str | None = None) -> Future[int]:
         """Start builds one level after the other; return the task's id."""
     def chainMaven(self, builds: Mapping[str, Any], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven') -> Future[int]:
         """Start Maven builds in the order of their dependencies; return the task's id."""
@@ -1294,7 +1294,7 @@ class AwaitedMethods:
         """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> Future[None]:
         """Block a user from logging in."""
-    def distRepo(self, tag: Info, keys: Sequence[str], **task_opts: Any) -> Future[int]:
+    def distRepo(self, tag: Info, keys: Strings, **task_opts: Any) -> Future[int]:
         """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> Future[str]:
         """Return a part of a task's file, base64."""
@@ -1312,7 +1312,7 @@ class AwaitedMethods:
         """Change a builder."""
     def editPermission(self, permission: Info, description: str) -> Future[None]:
         """Describe a permission."""
-    def editSideTag(self, sidetag: Info, debuginfo: bool | None = None, rpm_macros: Mapping[str, Any] | None = None, remove_rpm_macros: Sequence[str] | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Sequence[str] | None = None) -> Future[None]:
+    def editSideTag(self, sidetag: Info, debuginfo: bool | None = None, rpm_macros: Mapping[str, Any] | None = None, remove_rpm_macros: Strings | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None) -> Future[None]:
         """Change a side tag (plugin sidetag)."""
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> Future[None]:
         """Change a tag. Prefer editTag2."""
@@ -1552,7 +1552,7 @@ class AwaitedMethods:
     @overload
     def getRPM(self, rpminfo: Info, strict: bool = False, multi: bool = False) -> Future[RPM | None]:
         """Return an RPM."""
-    def getRPMChecksums(self, rpm_id: int, checksum_types: Sequence[str] | None = None, cacheonly: bool = False) -> Future[dict[str, dict[str, str]]]:
+    def getRPMChecksums(self, rpm_id: int, checksum_types: Strings | None = None, cacheonly: bool = False) -> Future[dict[str, dict[str, str]]]:
         """Return the checksums of an RPM's signed copies, by key and type."""
     @overload
     def getRPMDeps(self, rpmID: Info, depType: int | None = None, *, queryOpts: CountOnly, strict: bool = False) -> Future[int]:
@@ -1566,7 +1566,7 @@ class AwaitedMethods:
     @overload
     def getRPMFile(self, rpmID: Info, filename: str, strict: bool = False) -> Future[RPMFile | None]:
         """Return a file of an RPM."""
-    def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Sequence[str] | None = None, strict: bool = False) -> Future[dict[str, Any]]:
+    def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Strings | None = None, strict: bool = False) -> Future[dict[str, Any]]:
         """Return headers of an RPM, by name."""
     def getRepo(self, tag: Info, state: int | None = None, event: int | None = None, dist: bool = False, min_event: int | None = None) -> Future[Repo | None]:
         """Return the newest ready repo of a tag."""
@@ -1671,7 +1671,7 @@ class AwaitedMethods:
         """Import an uploaded archive."""
     def importRPM(self, path: str, basename: str) -> Future[RPM]:
         """Import an uploaded RPM."""
-    def kiwiBuild(self, target: str | None, arches: Sequence[str], desc_url: str, desc_path: str, optional_arches: Sequence[str] | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Sequence[str] | None = None, release: str | None = None, type: str | None = None, type_attr: Sequence[str] | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> Future[int]:
+    def kiwiBuild(self, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> Future[int]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
     def listArchiveFiles(self, archive_id: int, *, queryOpts: CountOnly, strict: bool = False) -> Future[int]:
@@ -1804,7 +1804,7 @@ class AwaitedMethods:
         """Make a group of users; return its id."""
     def newRepo(self, tag: Info, event: int | None = None, src: bool = False, debuginfo: bool = False, separate_src: bool = False) -> Future[int]:
         """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
-    def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Sequence[str], opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
+    def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Strings, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
         """Start an image by osbuild (its plugin); return the task's id."""
     def packageListAdd(self, taginfo: Info, pkginfo: Info, owner: Info | None = None, block: bool | None = None, extra_arches: str | None = None, force: bool = False, update: bool = False) -> Future[None]:
         """List a package in a tag."""
@@ -1820,7 +1820,7 @@ class AwaitedMethods:
         """Unblock a package in a tag."""
     def promoteBuild(self, build: BuildInfo, force: bool = False) -> Future[Build]:
         """Make a draft build a regular one."""
-    def queryHistory(self, tables: Sequence[str] | None = None, **kwargs: Any) -> Future[dict[str, list[dict[str, Any]]]]:
+    def queryHistory(self, tables: Strings | None = None, **kwargs: Any) -> Future[dict[str, list[dict[str, Any]]]]:
         """Return what changed, by table."""
     @overload
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, *, queryOpts: CountOnly) -> Future[int]:
@@ -2040,9 +2040,9 @@ class CollectedMethodsRepo:
         """Return the best ready repo of a tag (hub 1.35)."""
     def getExternalRepoData(self, erepo: Info) -> None:
         """Return the data that are stored about an external repo."""
-    def query(self, clauses: Sequence[Any], fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> None:
+    def query(self, clauses: list[Any], fields: Strings | None = None, opts: QueryOptions | None = None) -> None:
         """Return repos by conditions (hub 1.35)."""
-    def queryQueue(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> None:
+    def queryQueue(self, clauses: list[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> None:
         """Return requests for repos by conditions (hub 1.35)."""
     def references(self, repo_id: int) -> None:
         """Return the build roots that use a repo (hub 1.35)."""
@@ -2063,11 +2063,11 @@ class CollectedMethodsScheduler:
         """Run the scheduler now."""
     def getHostData(self, hostID: int | None = None) -> None:
         """Return the data that builders reported to the scheduler."""
-    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> None:
+    def getLogMessages(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> None:
         """Return the scheduler's log."""
-    def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None) -> None:
+    def getTaskRefusals(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None) -> None:
         """Return which builders refused which tasks, and why."""
-    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Sequence[str] | None = None, opts: QueryOptions | None = None) -> None:
+    def getTaskRuns(self, clauses: Sequence[Any] | None = None, fields: Strings | None = None, opts: QueryOptions | None = None) -> None:
         """Return which builders had which tasks."""
 
 class CollectedMethodsSystem:
@@ -2133,7 +2133,7 @@ class CollectedMethods:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     def buildImageIndirection(self, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
         """Start an image that is made by a running one; return the task's id."""
-    def buildImageOz(self, name: str, version: str, arches: Sequence[str], target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
+    def buildImageOz(self, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
         """Start a disk image; return the task's id."""
     def buildReferences(self, build: BuildInfo, limit: int | None = None, lazy: bool = False) -> None:
         """Return what refers to a build."""
@@ -2147,7 +2147,7 @@ class CollectedMethods:
         """Cancel what is below a task."""
     def cancelTaskFull(self, task_id: int, strict: bool = True) -> None:
         """Cancel a top-level task and all below it. Needs admin."""
-    def chainBuild(self, srcs: Sequence[Sequence[str]], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str | None = None) -> None:
+    def chainBuild(self, srcs: Sequence[Strings], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str | None = None) -> None:
         """Start builds one level after the other; return the task's id."""
     def chainMaven(self, builds: Mapping[str, Any], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven') -> None:
         """Start Maven builds in the order of their dependencies; return the task's id."""
@@ -2205,7 +2205,7 @@ class CollectedMethods:
         """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> None:
         """Block a user from logging in."""
-    def distRepo(self, tag: Info, keys: Sequence[str], **task_opts: Any) -> None:
+    def distRepo(self, tag: Info, keys: Strings, **task_opts: Any) -> None:
         """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> None:
         """Return a part of a task's file, base64."""
@@ -2223,7 +2223,7 @@ class CollectedMethods:
         """Change a builder."""
     def editPermission(self, permission: Info, description: str) -> None:
         """Describe a permission."""
-    def editSideTag(self, sidetag: Info, debuginfo: bool | None = None, rpm_macros: Mapping[str, Any] | None = None, remove_rpm_macros: Sequence[str] | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Sequence[str] | None = None) -> None:
+    def editSideTag(self, sidetag: Info, debuginfo: bool | None = None, rpm_macros: Mapping[str, Any] | None = None, remove_rpm_macros: Strings | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None) -> None:
         """Change a side tag (plugin sidetag)."""
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> None:
         """Change a tag. Prefer editTag2."""
@@ -2361,13 +2361,13 @@ class CollectedMethods:
         """Return the permissions of who is logged in."""
     def getRPM(self, rpminfo: Info, strict: bool = False, multi: bool = False) -> None:
         """Return an RPM."""
-    def getRPMChecksums(self, rpm_id: int, checksum_types: Sequence[str] | None = None, cacheonly: bool = False) -> None:
+    def getRPMChecksums(self, rpm_id: int, checksum_types: Strings | None = None, cacheonly: bool = False) -> None:
         """Return the checksums of an RPM's signed copies, by key and type."""
     def getRPMDeps(self, rpmID: Info, depType: int | None = None, queryOpts: QueryOptions | None = None, strict: bool = False) -> None:
         """Return what an RPM requires, provides, and so on."""
     def getRPMFile(self, rpmID: Info, filename: str, strict: bool = False) -> None:
         """Return a file of an RPM."""
-    def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Sequence[str] | None = None, strict: bool = False) -> None:
+    def getRPMHeaders(self, rpmID: Info | None = None, taskID: int | None = None, filepath: str | None = None, headers: Strings | None = None, strict: bool = False) -> None:
         """Return headers of an RPM, by name."""
     def getRepo(self, tag: Info, state: int | None = None, event: int | None = None, dist: bool = False, min_event: int | None = None) -> None:
         """Return the newest ready repo of a tag."""
@@ -2445,7 +2445,7 @@ class CollectedMethods:
         """Import an uploaded archive."""
     def importRPM(self, path: str, basename: str) -> None:
         """Import an uploaded RPM."""
-    def kiwiBuild(self, target: str | None, arches: Sequence[str], desc_url: str, desc_path: str, optional_arches: Sequence[str] | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Sequence[str] | None = None, release: str | None = None, type: str | None = None, type_attr: Sequence[str] | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> None:
+    def kiwiBuild(self, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> None:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     def listArchiveFiles(self, archive_id: int, queryOpts: QueryOptions | None = None, strict: bool = False) -> None:
         """Return the files in an archive."""
@@ -2519,7 +2519,7 @@ class CollectedMethods:
         """Make a group of users; return its id."""
     def newRepo(self, tag: Info, event: int | None = None, src: bool = False, debuginfo: bool = False, separate_src: bool = False) -> None:
         """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
-    def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Sequence[str], opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
+    def osbuildImage(self, name: str, version: str, distro: str, image_type: str | Sequence[str], target: str | None, arches: Strings, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
         """Start an image by osbuild (its plugin); return the task's id."""
     def packageListAdd(self, taginfo: Info, pkginfo: Info, owner: Info | None = None, block: bool | None = None, extra_arches: str | None = None, force: bool = False, update: bool = False) -> None:
         """List a package in a tag."""
@@ -2535,7 +2535,7 @@ class CollectedMethods:
         """Unblock a package in a tag."""
     def promoteBuild(self, build: BuildInfo, force: bool = False) -> None:
         """Make a draft build a regular one."""
-    def queryHistory(self, tables: Sequence[str] | None = None, **kwargs: Any) -> None:
+    def queryHistory(self, tables: Strings | None = None, **kwargs: Any) -> None:
         """Return what changed, by table."""
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return the signatures of RPMs."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
-from munch import Munch, munchify
+from munch import munchify
 from twisted.internet.defer import Deferred
+
+from txkoji._struct import Struct
 
 R = TypeVar("R", bound="RichObject")
 
@@ -20,7 +22,7 @@ class HubConnection(Protocol):
         ...
 
 
-class RichObject(Munch):
+class RichObject(Struct):
     """A struct from a hub that can ask the hub for more.
 
     Attributes:

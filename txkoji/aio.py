@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
 
+from txkoji import _typed_calls
 from txkoji._hub_methods import AwaitedMethods
 from txkoji.connection import Connection
 from txkoji.history.events import Event
@@ -100,17 +101,27 @@ class AioConnection(AwaitedMethods):
         """Log in as the profile says; see :meth:`txkoji.Connection.login`."""
         return future(self.connection.login())
 
-    def submit(self, method: str, /, *args: Any, **kwargs: Any) -> asyncio.Future[int]:
+    @_typed_calls.awaited_submit
+    def submit(self, method: Any, /, *args: Any, **kwargs: Any) -> asyncio.Future[int]:
         """Submit a task exactly once; see :meth:`txkoji.Connection.submit`."""
         return future(self.connection.submit(method, *args, **kwargs))
 
-    def pages(self, method: str, /, *args: Any, **options: Any) -> AsyncIterator[Any]:
+    @_typed_calls.pages
+    def pages(self, method: Any, /, *args: Any, **options: Any) -> AsyncIterator[Any]:
         """Iterate over a list of any length; see :meth:`txkoji.Connection.pages`."""
         return iterate(self.connection.pages(method, *args, **options))
 
-    def follow(self, interest: Interest, **options: Any) -> AsyncIterator[Event]:
+    def follow(
+        self,
+        interest: Interest,
+        *,
+        state: Mapping[str, Any] | None = None,
+        since: float | None = None,
+        interval: float = 60.0,
+    ) -> AsyncIterator[Event]:
         """Iterate over what happens on the hub; see :meth:`txkoji.Connection.follow`."""
-        return iterate(aiter(self.connection.follow(interest, **options)))
+        follower = self.connection.follow(interest, state=state, since=since, interval=interval)
+        return iterate(aiter(follower))
 
 
 class _LoopReactor(AsyncioSelectorReactor):

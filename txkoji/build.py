@@ -21,7 +21,8 @@ _GIT_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 class Build(RichObject):
     """A build, as ``getBuild``, ``listBuilds``, ``listTagged`` and the like return it."""
 
-    # `listBuilds` gives no `id`, listings of tags no `*_ts` and no `source`.
+    # `listBuilds` gives no `id`, listings of tags no `*_ts` and no `source`; only they give
+    # `create_event`.
     id: int
     build_id: int
     name: str
@@ -46,6 +47,11 @@ class Build(RichObject):
     start_ts: float | None
     completion_time: str | None
     completion_ts: float | None
+    cg_id: int | None
+    cg_name: str | None
+    create_event: int
+    promotion_time: str | None
+    promotion_ts: float | None
     promoter_id: int | None
     promoter_name: str | None
     tag_id: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 
-from txkoji import listing, multicall, paths, profiles, rich
+from txkoji import _typed_calls, listing, multicall, paths, profiles, rich
 from txkoji._deferreds import returns_deferred
 from txkoji._hub_methods import HubMethods
 from txkoji._interfaces import HTTPAgent
@@ -204,6 +204,7 @@ class Connection(HubMethods):
         """Return a multicall, which collects calls and sends them together."""
         return multicall.MultiCall(self.client, self)
 
+    @_typed_calls.pages
     def pages(
         self,
         method: str,
@@ -237,18 +238,26 @@ class Connection(HubMethods):
         """
         return listing.pages(self, method, args, kwargs, key=key, size=page_size)
 
-    def follow(self, interest: Interest, **options: Any) -> Follower:
+    def follow(
+        self,
+        interest: Interest,
+        *,
+        state: Mapping[str, Any] | None = None,
+        since: float | None = None,
+        interval: float = 60.0,
+    ) -> Follower:
         """Iterate, without end, over what happens on the hub from now on.
 
         Args:
             interest: what to look for.
-            options: ``state`` to resume an earlier iteration, ``since`` to begin earlier,
-                ``interval`` between two polls; see :class:`txkoji.history.following.Follower`.
+            state: ``follower.state`` of an earlier iteration, to resume it.
+            since: where to begin instead, in seconds since the epoch.
+            interval: seconds between two polls.
 
         Returns:
             A follower: ``async for event in follower``, with ``follower.state`` to store.
         """
-        return Follower(self, interest, **options)
+        return Follower(self, interest, state=state, since=since, interval=interval)
 
     def tagged_since(
         self, tag: str, event_id: int, *, inherited: bool = False
@@ -302,6 +311,7 @@ class Connection(HubMethods):
         """
         return await self.submissions.begin(Call(method, args, kwargs))
 
+    @_typed_calls.submit
     @returns_deferred
     async def submit(
         self, method: str, /, *args: Any, submission: Submission | None = None, **kwargs: Any

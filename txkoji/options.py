@@ -6,9 +6,12 @@ At run time each is a plain dictionary.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
-__all__ = ["BuildOptions", "CountOnly", "QueryOptions", "TaskOptions"]
+__all__ = ["BuildOptions", "CountOnly", "QueryOptions", "Strings", "TaskOptions"]
+
+Strings: TypeAlias = list[str] | tuple[str, ...]
+"""Several texts. A single one is a sequence of texts too, and a mistake."""
 
 
 class CountOnly(TypedDict):
@@ -38,7 +41,7 @@ class BuildOptions(TypedDict, total=False):
     arch_override: str | None
     repo_id: int | None
     wait_repo: bool
-    wait_builds: Sequence[str]
+    wait_builds: Strings
     fail_fast: bool
     rebuild_srpm: bool
     noprio: bool
@@ -48,8 +51,8 @@ class BuildOptions(TypedDict, total=False):
 class TaskOptions(TypedDict, total=False):
     """Which tasks are listed."""
 
-    arch: Sequence[str]
-    not_arch: Sequence[str]
+    arch: Strings
+    not_arch: Strings
     state: Sequence[int]
     not_state: Sequence[int]
     owner: int | Sequence[int] | None

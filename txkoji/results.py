@@ -23,6 +23,8 @@ __all__ = [
     "Event",
     "ExternalRepo",
     "FullInheritance",
+    "GroupedGroup",
+    "GroupedPackage",
     "Host",
     "ImageArchive",
     "ImageBuild",
@@ -55,4 +57,4 @@ __all__ = [
     "WinBuild",
 ]
 
-Archive = ArchiveFile = ArchiveType = BuildConfig = BuildLog = BuildNotification = BuildTarget = Buildroot = BuildrootRPM = CGReservation = ChangelogEntry = ContentGenerator = Event = ExternalRepo = FullInheritance = Host = ImageArchive = ImageBuild = Inheritance = ListedPackage = LoggedInUser = MavenArchive = MavenBuild = NameAndId = PackageGroup = PackageName = Permission = RPM = RPMDependency = RPMFile = RPMSignature = Repo = RepoAnswer = RepoRequest = SessionInfo = SideTag = SideTagMade = Tag = TagExternalRepo = TaggedBuild = UntaggedBuild = UploadState = User = WinArchive = WinBuild = Munch
+Archive = ArchiveFile = ArchiveType = BuildConfig = BuildLog = BuildNotification = BuildTarget = Buildroot = BuildrootRPM = CGReservation = ChangelogEntry = ContentGenerator = Event = ExternalRepo = FullInheritance = GroupedGroup = GroupedPackage = Host = ImageArchive = ImageBuild = Inheritance = ListedPackage = LoggedInUser = MavenArchive = MavenBuild = NameAndId = PackageGroup = PackageName = Permission = RPM = RPMDependency = RPMFile = RPMSignature = Repo = RepoAnswer = RepoRequest = SessionInfo = SideTag = SideTagMade = Tag = TagExternalRepo = TaggedBuild = UntaggedBuild = UploadState = User = WinArchive = WinBuild = Munch

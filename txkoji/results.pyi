@@ -315,6 +315,44 @@ class ListedPackage(PackageName):
     @overload
     def __getitem__(self, key: Literal["blocked"]) -> bool: ...
 
+class GroupedPackage(dict[str, Any]):
+    """A package in a group of packages."""
+
+    group_id: int
+    tag_id: int
+    package: str
+    type: str
+    basearchonly: bool | None
+    requires: str | None
+    blocked: bool
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["group_id", "tag_id"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["package", "type"]) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["basearchonly"]) -> bool | None: ...
+    @overload
+    def __getitem__(self, key: Literal["requires"]) -> str | None: ...
+    @overload
+    def __getitem__(self, key: Literal["blocked"]) -> bool: ...
+
+class GroupedGroup(dict[str, Any]):
+    """A group that a group of packages needs."""
+
+    group_id: int
+    req_id: int
+    tag_id: int
+    name: str
+    type: str
+    is_metapkg: bool
+    blocked: bool
+    @overload  # type: ignore[override]
+    def __getitem__(self, key: Literal["group_id", "req_id", "tag_id"]) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["name", "type"]) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["is_metapkg", "blocked"]) -> bool: ...
+
 class PackageGroup(dict[str, Any]):
     """A group of packages in a tag."""
 
@@ -329,8 +367,8 @@ class PackageGroup(dict[str, Any]):
     uservisible: bool
     is_default: bool | None
     blocked: bool
-    packagelist: list[dict[str, Any]]
-    grouplist: list[dict[str, Any]]
+    packagelist: list[GroupedPackage]
+    grouplist: list[GroupedGroup]
     @overload  # type: ignore[override]
     def __getitem__(self, key: Literal["group_id", "tag_id"]) -> int: ...
     @overload
@@ -342,7 +380,9 @@ class PackageGroup(dict[str, Any]):
     @overload
     def __getitem__(self, key: Literal["is_default"]) -> bool | None: ...
     @overload
-    def __getitem__(self, key: Literal["packagelist", "grouplist"]) -> list[dict[str, Any]]: ...
+    def __getitem__(self, key: Literal["packagelist"]) -> list[GroupedPackage]: ...
+    @overload
+    def __getitem__(self, key: Literal["grouplist"]) -> list[GroupedGroup]: ...
 
 class Repo(dict[str, Any]):
     """A repo that builds are made in, or a signed one."""

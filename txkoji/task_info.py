@@ -13,6 +13,7 @@ from typing import Any
 from munch import Munch
 
 from txkoji import nvr, task_states
+from txkoji._struct import Struct
 from txkoji._times import moment
 from txkoji._values import integer, text
 
@@ -72,7 +73,7 @@ class TaskParams(Munch):
         return super().__getitem__(key)
 
 
-class TaskInfo(Munch):
+class TaskInfo(Struct):
     """A task as ``getTaskInfo`` returns it, with its request."""
 
     id: int
@@ -94,6 +95,10 @@ class TaskInfo(Munch):
     start_ts: float | None
     completion_time: str | None
     completion_ts: float | None
+    # Only of listTasks.
+    owner_name: str | None
+    owner_type: int
+    result: Any
 
     @property
     def created(self) -> datetime.datetime | None:

@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.web.client import Agent
 
-from txkoji import Connection, estimates, read_outcome
+from txkoji import Connection, Interest, estimates, read_outcome
+from txkoji.aio import AioConnection
 from txkoji.build import Build
 from txkoji.channel import Channel
 from txkoji.options import BuildOptions, QueryOptions, TaskOptions
@@ -93,10 +96,29 @@ async def multicall(koji: Connection) -> None:
     print(first)
 
 
+async def lists(koji: Connection, other: AioConnection) -> None:
+    """Lists of any length, each row of its class."""
+    builds: list[Build] = [row async for row in koji.pages("listBuilds", package="bash")]
+    builds = [row async for row in other.pages("listTagged", "f44", page_size=100)]
+    tasks: list[Task] = [row async for row in koji.pages("listTasks", {"state": [0]})]
+    tags: list[str] = [row.name async for row in koji.pages("listTags", pattern="f*")]
+    rows: list[Any] = [row async for row in koji.pages("ourPlugin", 1, key="id")]
+    changes: list[int | None] = [each.event_id async for each in koji.tagged_since("f44", 7)]
+    interest = Interest(frozenset({"tagged"}), tags=("f44",))
+    async for event in koji.follow(interest, since=1.0, interval=5):
+        print(event.when, builds, tasks, tags, rows, changes, builds[0]["of_a_plugin"])
+
+
+def parts_of_twisted() -> Connection:
+    """An agent and a clock of Twisted's, without a plugin of the type checker."""
+    return Connection("koji", agent=Agent(Clock()), reactor=Clock())
+
+
 async def anything_else(koji: Connection) -> None:
     """A method that a hub's own plugin adds; helpers that take a connection."""
     result: Any = await koji.call("ourPlugin", 1, more=True)
     await koji.build("git+https://x/y#z", "f44", {"scratch": True}, priority=5)
-    task_id: int = await koji.submit("build", "git+https://x/y#z", "f44")
+    task_id: int = await koji.submit("build", "git+https://x/y#z", "f44", {"scratch": True})
+    task_id = await koji.submit("runroot", "f44-build", "x86_64", "true", packages=["make"])
     call: Callable[..., Awaitable[Any]] = koji.call
     print(result, task_id, call, read_outcome)

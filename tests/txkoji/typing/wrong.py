@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from txkoji import Connection
+from txkoji import Connection, Interest
+from txkoji.aio import AioConnection
 from txkoji.options import QueryOptions
 
 
@@ -47,3 +48,45 @@ async def results(koji: Connection) -> None:
     (await koji.listTaskOutput(7)).keys()  # wrong
     print((await koji.listCGs())["osbs"].user)  # wrong
     print(seconds, number, koji.getTag("f44").name)  # wrong
+
+
+async def rich_objects(koji: Connection) -> None:
+    """Members that no build or task has, and methods called wrongly."""
+    build = await koji.getBuild("x-1-1", strict=True)
+    print(build.nvrr)  # wrong
+    build.estimate_completion(3)  # wrong
+    task = await koji.getTaskInfo(7, strict=True)
+    print(task.is_scratsh)  # wrong
+    print(task.started.year)  # wrong
+
+
+async def lists(koji: Connection) -> None:
+    """Lists of any length: method, arguments, options, rows."""
+    [row async for row in koji.pages("listBuild", "bash")]  # wrong
+    [row async for row in koji.pages("listBuilds", packageId=7)]  # wrong
+    [row.nvrr async for row in koji.pages("listBuilds", packageID=7)]  # wrong
+    [row async for row in koji.pages("listTags", pagesize=7)]  # wrong
+    [row async for row in koji.pages("listTags", queryOpts={"limit": 1})]  # wrong
+    [change.tagname async for change in koji.tagged_since("f44", 7)]  # wrong
+    [change async for change in koji.tagged_since("f44", "7")]  # wrong
+    koji.follow(Interest(frozenset({"tagged"}), tags=("f44",)), intervall=5)  # wrong
+
+
+async def submissions(koji: Connection, other: AioConnection) -> None:
+    """Submitted tasks: method, arguments, options, result."""
+    await koji.submit("biuld", "git+https://x/y#z", "f44")  # wrong
+    await koji.submit("build", "git+https://x/y#z")  # wrong
+    await koji.submit("build", "git+https://x/y#z", "f44", {"scratsh": True})  # wrong
+    await koji.submit("createTag", "f44")  # wrong
+    task_id: str = await koji.submit("build", "git+https://x/y#z", "f44")  # wrong
+    await other.submit("build", "git+https://x/y#z", "f44", {"scratsh": True})  # wrong
+    [row async for row in other.pages("listTagz")]  # wrong
+    print((await other.getTag("f44")).name)  # wrong
+    print(task_id)
+
+
+async def texts_for_lists(koji: Connection) -> None:
+    """One text where several are asked for, which is a sequence of letters."""
+    await koji.distRepo("f44", "abcd1234")  # wrong
+    await koji.listTasks({"arch": "x86_64"})  # wrong
+    await koji.repo.query("id = 4")  # wrong
