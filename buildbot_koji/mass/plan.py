@@ -28,10 +28,9 @@ __all__ = [
     "MassPlan",
     "PackageEvent",
     "PackageState",
-    "Step",
     "duration_in_words",
+    "ended_line",
     "find_cycle",
-    "time_left",
 ]
 
 LONGEST_REASON = 300
@@ -165,21 +164,6 @@ class MassPackage:
     def meets_needs(self) -> bool:
         """Whether what requires it may be built."""
         return self.state in (PackageState.BUILT, PackageState.ADOPTED) or self.is_excluded
-
-
-@dataclass(frozen=True)
-class Step:
-    """How many packages have ended at a moment.
-
-    Attributes:
-        time: in seconds since the epoch.
-        done: how many packages have ended, failed ones too.
-        failed: how many of them failed.
-    """
-
-    time: float
-    done: int
-    failed: int
 
 
 class MassPlan:
@@ -327,6 +311,21 @@ class MassPlan:
             event: what happened.
             facts: attributes of the package that change with it.
         """
+        self._apply(package, event, **facts)
+        if package.is_final:
+            package.begun = None
+            self._ended(package)
+        elif package.state is PackageState.HELD:
+            self.held[package.index] = package
+        elif event is PackageEvent.INFRASTRUCTURE:
+            package.attempt += 1
+            package.task_id = package.begun = None
+            self._enqueue(package)
+        elif package.state is PackageState.READY:
+            self._enqueue(package)
+
+    def _apply(self, package: MassPackage, event: PackageEvent, **facts: Any) -> None:
+        """Apply an event to one package."""
         state = TRANSITIONS[package.state, event]
         for name, value in facts.items():
             setattr(package, name, value)
@@ -338,17 +337,6 @@ class MassPlan:
         if event not in _DERIVED:
             self.changed.add(package.index)
         self.held.pop(package.index, None)
-        if package.is_final:
-            package.begun = None
-            self._ended(package)
-        elif state is PackageState.HELD:
-            self.held[package.index] = package
-        elif event is PackageEvent.INFRASTRUCTURE:
-            package.attempt += 1
-            package.task_id = package.begun = None
-            self._enqueue(package)
-        elif state is PackageState.READY:
-            self._enqueue(package)
 
     def _enqueue(self, package: MassPackage) -> None:
         heapq.heappush(self._delayed, (package.not_before, package.index))
@@ -393,11 +381,7 @@ class MassPlan:
                     continue
                 found = self.packages[each]
                 if found.state in _IDLE:
-                    self.counts[found.state] -= 1
-                    self.counts[PackageState.SKIPPED] += 1
-                    found.state, found.reason = PackageState.SKIPPED, reason
-                    self.held.pop(each, None)
-                    self.changed.add(each)
+                    self._apply(found, PackageEvent.DROPPED, reason=reason)
                     dropped.append(each)
 
     # In words
@@ -420,6 +404,22 @@ class MassPlan:
         if left is not None:
             words.append(f"about {duration_in_words(left)} left")
         return ", ".join(words)
+
+
+def ended_line(package: MassPackage) -> str:
+    """Return the line of the log for a package that has ended."""
+    words = [f"{package.name}: {package.state.value}"]
+    if package.nvr and package.state is not PackageState.FAILED:
+        words.append(package.nvr)
+    facts = []
+    if package.task_id is not None:
+        facts.append(f"task {package.task_id}")
+    if package.duration is not None:
+        facts.append(duration_in_words(package.duration))
+    if facts:
+        words.append(f"({', '.join(facts)})")
+    line = " ".join(words)
+    return f"{line}: {package.reason}" if package.reason else line
 
 
 def find_cycle(requires: Mapping[str, Iterable[str]]) -> str | None:
@@ -448,23 +448,3 @@ def duration_in_words(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.0f} h"
     return f"{seconds / 86400:.0f} days"
-
-
-def time_left(progress: Sequence[Step], total: int, now: float) -> float | None:
-    """Estimate the seconds until all packages have ended, from the later half of the progress.
-
-    Args:
-        progress: how many packages had ended at some moments, oldest first.
-        total: how many packages there are.
-        now: the time, in seconds since the epoch.
-
-    Returns:
-        The seconds, None while too little has ended to tell.
-    """
-    if len(progress) < 2:
-        return None
-    begin, last = progress[len(progress) // 2 - 1], progress[-1]
-    ended = last.done - begin.done
-    if ended < 3 or now <= begin.time:
-        return None
-    return (total - last.done) * (now - begin.time) / ended

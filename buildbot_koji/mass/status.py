@@ -84,7 +84,7 @@ class MassStatus:
             "started": runner.started,
             "eta": None if self.has_ended else runner.time_left(),
             "at_once": runner.at_once,
-            "progress": [[each.time, each.done, each.failed] for each in runner.progress],
+            "progress": [[each.time, each.done, each.failed] for each in runner.progress.steps],
             "failures_by_reason": [list(each) for each in by_reason(plan.packages)],
             "failures_by_owner": [list(each) for each in by_owner(plan.packages)],
         }

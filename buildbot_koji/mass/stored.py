@@ -13,9 +13,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.durable.store import BuildRows
-from buildbot_koji.mass.plan import MassPackage, PackageState, Step
+from buildbot_koji.mass.plan import MassPackage, PackageState
 
-__all__ = ["MassStore", "packages_of", "progress_row"]
+__all__ = ["MassStore", "packages_of"]
 
 PLAN_ROW = 500
 """Packages whose plan is in one row."""
@@ -140,8 +140,3 @@ def _apply(package: MassPackage, facts: Sequence[Any] | None) -> None:
 def packages_of(found: tuple[dict[str, Any], list[MassPackage]] | None) -> list[MassPackage]:
     """Return the packages of a stored mass build, none if there is none."""
     return [] if found is None else found[1]
-
-
-def progress_row(progress: Sequence[Step]) -> list[list[float]]:
-    """Return the progress over time as it is stored."""
-    return [[round(each.time), each.done, each.failed] for each in progress]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
-from buildbot.data import resultspec
 from buildbot.process import results
 from buildbot.process.remotecommand import RemoteCommand
 from buildbot.process.remotetransfer import StringFileWriter
@@ -28,23 +24,17 @@ from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.earlier import EarlierMassBuilds
+from buildbot_koji.mass.options import MassOptions, MassTiming
+from buildbot_koji.mass.outcome import facts_of, result_of
 from buildbot_koji.mass.packages import (
     BadPlan,
-    MassOrder,
-    PackageQuery,
     check_package_template,
     check_packages,
-    find_packages,
-    listed_packages,
-    make_packages,
-    sources_in_tag,
 )
-from buildbot_koji.mass.plan import (
-    FINAL,
-    MassPackage,
-    MassPlan,
-    PackageState,
-)
+from buildbot_koji.mass.plan import MassPackage, MassPlan
+from buildbot_koji.mass.planning import MassPlanner, PlanRequest
 from buildbot_koji.mass.registry import register
 from buildbot_koji.mass.report import (
     csv_report,
@@ -53,9 +43,18 @@ from buildbot_koji.mass.report import (
     package_row,
 )
 from buildbot_koji.mass.repos import RepoWaiter
-from buildbot_koji.mass.runner import MassOptions, MassRunner, MassTiming
+from buildbot_koji.mass.runner import MassRunner
 from buildbot_koji.mass.status import MassStatus
-from buildbot_koji.mass.stored import MassStore, packages_of
+from buildbot_koji.mass.stored import MassStore
+from buildbot_koji.mass.values import (
+    check_levels,
+    check_moment,
+    check_reasons,
+    check_requirements,
+    count_or_share,
+    number_of,
+    seconds_of,
+)
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
 from buildbot_koji.steps.framework.base import SUPERSEDED
@@ -77,59 +76,6 @@ ROWS_AT_ONCE = 200
 
 LARGEST_FILE = 4 << 20
 """Bytes of a file with the names of packages."""
-
-EARLIER_BUILDS = 20
-"""How many builds of a builder are searched for a mass build to compare with."""
-
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
-
-
-def _count_or_share(value: Any) -> str | None:
-    """Check for a number of packages, or a share of them."""
-    if isinstance(value, str) and (found := _SHARE.fullmatch(value)) and float(found[1]) <= 100:
-        return None
-    return None if checks.count(value) is None else 'must be a number of packages, or "5%"'
-
-
-def _number_of(value: Any, total: int) -> int:
-    """Return a number of packages that is given as such, or as a share of all."""
-    found = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    return int(value) if found is None else math.ceil(total * float(found[1]) / 100)
-
-
-def _levels(value: Any) -> str | None:
-    good = isinstance(value, (list, tuple)) and bool(value)
-    if good and all(isinstance(each, (list, tuple)) and each for each in value):
-        return next((found for each in value if (found := check_packages(each))), None)
-    return "must be a list of lists of package names"
-
-
-def _requirements(value: Any) -> str | None:
-    if isinstance(value, Mapping) and all(isinstance(each, str) for each in value):
-        return next((found for each in value.values() if (found := checks.texts(each))), None)
-    return "must be a dictionary: package: [packages that it requires]"
-
-
-def _reasons(value: Any) -> str | None:
-    if isinstance(value, (list, tuple)):
-        return checks.texts(value)
-    return checks.strings(value) and "must be a dictionary: package: reason; or a list of packages"
-
-
-def _moment(value: Any) -> str | None:
-    good = checks.seconds(value) is None or _since(value) is not None
-    return None if good else 'must be a time: seconds since the epoch, or "2026-11-01" (UTC)'
-
-
-def _since(value: Any) -> float | None:
-    """Return a time in seconds since the epoch."""
-    if isinstance(value, (int, float)):
-        return float(value)
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 class KojiMassBuild(PackageBuildStep):
@@ -181,25 +127,25 @@ class KojiMassBuild(PackageBuildStep):
         default="worker",
     )
     levels = argument(
-        _levels,
+        check_levels,
         "lists of packages, each built with what the lists before it made; a failure skips all"
         " later lists",
         excludes=("packages",),
     )
     requires = argument(
-        _requirements,
+        check_requirements,
         "the packages that a package requires, by its name: it starts when they are built and in"
         " the build repo, and is skipped if one of them fails. What it requires of packages that"
         " are not built here counts as built",
         excludes=("levels",),
     )
     skip = argument(
-        _reasons,
+        check_reasons,
         "packages that need not be built, a list, or a dictionary with the reason of each; what"
         " requires them is built",
     )
     since = argument(
-        _moment,
+        check_moment,
         "adopt a build that is the latest of its package in the target's destination tag and"
         " completed after this time: seconds since the epoch, or a date and time (UTC)",
         excludes=("scratch",),
@@ -227,11 +173,11 @@ class KojiMassBuild(PackageBuildStep):
         default=False,
     )
     stop_after_failures = argument(
-        _count_or_share,
+        count_or_share,
         'start nothing more after so many failures: a number, or a share of all (``"5%"``)',
     )
     max_failures = argument(
-        _count_or_share,
+        count_or_share,
         "with so many failures, a number or a share of all, the result is still a warning",
         default=0,
     )
@@ -290,7 +236,7 @@ class KojiMassBuild(PackageBuildStep):
 
     async def work(self, hub: Hub) -> int:
         """Make the plan, or find that of an earlier attempt, and run it to its end."""
-        store = await self._open_store(self.build.buildid)
+        store = await self._store_of(self.build.buildid)
         found = await self.until_stored(store.load)
         if found is None:
             self.say("looking up the packages")
@@ -306,7 +252,7 @@ class KojiMassBuild(PackageBuildStep):
         self._header, packages = found
         return await self._run_plan(hub, store, packages)
 
-    async def _open_store(self, build_id: int) -> MassStore:
+    async def _store_of(self, build_id: int) -> MassStore:
         """Return the store of the mass build that a build is an attempt of."""
         root = await self.until_stored(lambda: self._build_data.first_build(build_id))
         if build_id == self.build.buildid:
@@ -328,7 +274,7 @@ class KojiMassBuild(PackageBuildStep):
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         holds = not (self.scratch or self.skip_tag or self.repo_id)
         stop_after = self.stop_after_failures
-        most = None if stop_after is None else _number_of(stop_after, len(packages))
+        most = None if stop_after is None else number_of(stop_after, len(packages))
         plan = await self._in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
         clock = self.master.reactor
         repos = None
@@ -344,18 +290,8 @@ class KojiMassBuild(PackageBuildStep):
             max_queue_time=self.max_queue_time,
             idle_channel=(self.channel or "default") if self.only_when_idle else None,
         )
-        runner = MassRunner(
-            hub,
-            plan,
-            store,
-            options,
-            self,
-            clock,
-            header["run"],
-            repos=repos,
-            timing=self.mass_timing,
-        )
-        runner.started = self.began
+        context = MassContext(hub, plan, options, self, clock, header["run"], self.mass_timing)
+        runner = MassRunner(context, store, self.began, repos)
         self.runner = runner
         self._status = MassStatus(
             f"{self._root}-{self.number}",
@@ -374,7 +310,9 @@ class KojiMassBuild(PackageBuildStep):
         try:
             await runner.run()
             await self.until_stored(lambda: store.save_control({**runner.control(), "ended": True}))
-            result = self._result(plan)
+            most_failures = number_of(self.max_failures, len(packages))
+            result, words = result_of(plan, most_failures)
+            self.say(words)
             await self._leave_report(plan)
         finally:
             self._status.has_ended = True
@@ -382,24 +320,6 @@ class KojiMassBuild(PackageBuildStep):
 
     def _hub_call(self, package: MassPackage) -> Call:
         return self.build_call(package.source)
-
-    def _result(self, plan: MassPlan) -> int:
-        failed = plan.counts[PackageState.FAILED]
-        dropped = plan.counts[PackageState.SKIPPED] - sum(e.is_excluded for e in plan.packages)
-        left = len(plan.packages) - plan.ended
-        words = plan.summary(None)
-        named = [each.name for each in plan.packages if each.is_regression]
-        if named:
-            more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-            kind = "regression" if len(named) == 1 else "regressions"
-            words += f"; {len(named):,} {kind}: {', '.join(named[:3])}{more}"
-        if left:
-            self.say(f"stopped after too many failures: {words}; {left:,} were not started")
-            return results.FAILURE
-        self.say(words)
-        if failed > _number_of(self.max_failures, len(plan.packages)):
-            return results.FAILURE
-        return results.WARNINGS if failed or dropped else results.SUCCESS
 
     # The plan
 
@@ -410,46 +330,36 @@ class KojiMassBuild(PackageBuildStep):
             BadPlan: something of it can't be built.
             KojiException: the hub is unreachable.
         """
-        connection = hub.connection
-        target = await connection.call("getBuildTarget", self.target)
-        if target is None:
-            raise BadPlan(f"the hub has no build target {self.target}")
-        channel = self.channel or "default"
-        if self.only_when_idle and await connection.call("getChannel", channel) is None:
-            raise BadPlan(f"the hub has no channel {channel}")
+        earlier = EarlierMassBuilds(self.master, self._store_of, self.until_stored)
+        wanted = None
+        if self.only:
+            wanted = await earlier.names_of(self.earlier, self.only)
+        in_file = None
+        if self.packages_file is not None:
+            in_file = await self._names_in_file(self.packages_file)
+        request = PlanRequest(
+            self.target,
+            packages=self.packages if in_file is None else in_file,
+            requires=self.requires or {},
+            levels=[checks.words(level) for level in self.levels or ()],
+            skip=self.skip or {},
+            only=wanted,
+            only_words=f"{' or '.join(self.only or ())} in mass build {self.earlier}",
+            source=self.source,
+            source_tag=self.source_tag,
+            since=None if self.since is None else seconds_of(self.since),
+            must_be_listed=not (self.scratch or self.skip_tag),
+            channel=(self.channel or "default") if self.only_when_idle else None,
+            limit=self.max_packages,
+            skip_unknown=bool(self.skip_unknown),
+        )
+        planner = MassPlanner(hub.connection, request, self._pause, self._in_thread)
         try:
             await self.name_builds(hub)
         except GenericError as error:
-            raise BadPlan(f"wait_builds: {one_line(error)}") from error
-        order = await self._order(hub)
-        dest_tag = target["dest_tag_name"]
-        listed = await listed_packages(connection, dest_tag, order.names)
-        must_be_listed = not (self.scratch or self.skip_tag)
-        if self.source_tag is not None:
-            if await connection.call("getTag", self.source_tag) is None:
-                raise BadPlan(f"the hub has no tag {self.source_tag}")
-            sources = await sources_in_tag(connection, self.source_tag, order.names)
-        else:
-            sources = {}
-            for place, name in enumerate(order.names):
-                if name not in order.skip and (name in listed or not must_be_listed):
-                    sources[name] = self._source_of(name)
-                if not place % ROWS_AT_ONCE:
-                    await self._pause()
-        make = partial(
-            make_packages,
-            order,
-            sources,
-            listed,
-            must_be_listed=must_be_listed,
-            tag=dest_tag,
-            limit=self.max_packages,
-            skip_unknown=self.skip_unknown,
-        )
-        packages = await self._in_thread(make)
-        if self.since is not None:
-            await self._adopt(hub, dest_tag, packages)
-        built = await self._built_earlier()
+            planner.complain(f"wait_builds: {one_line(error)}")
+        target, packages = await planner.make()
+        built = await earlier.built(self.earlier, self.build.buildid, self._root)
         for package in packages:
             package.was_built = package.name in built
         header = {
@@ -460,43 +370,6 @@ class KojiMassBuild(PackageBuildStep):
             "wait_builds": self.wait_builds,
         }
         return header, packages
-
-    def _source_of(self, name: str) -> str:
-        if isinstance(self.source, str):
-            return self.source.replace("{package}", name)
-        try:
-            found = self.source(name)
-        except Exception as error:
-            raise BadPlan(f"source({name!r}) failed: {type(error).__name__}: {error}") from error
-        return found if isinstance(found, str) else ""
-
-    async def _order(self, hub: Hub) -> MassOrder:
-        requires = {name: list(needed) for name, needed in (self.requires or {}).items()}
-        levels = [checks.words(level) for level in self.levels or ()]
-        if isinstance(self.packages, PackageQuery):
-            names = await find_packages(hub.connection, self.packages)
-            if not names:
-                raise BadPlan(f"no package of tag {self.packages.tag} is meant")
-        elif self.packages is not None:
-            names = checks.words(self.packages)
-        elif self.packages_file is not None:
-            names = await self._names_in_file(self.packages_file)
-        elif levels:
-            names = [name for level in levels for name in level]
-        else:
-            names = [*dict.fromkeys([*requires, *(e for each in requires.values() for e in each)])]
-        if self.only:
-            wanted = await self._names_of_earlier()
-            names = [name for name in names if name in wanted]
-            if not names:
-                raise BadPlan(
-                    f"no package {' or '.join(self.only)} in mass build {self.earlier}:"
-                    " there is nothing to build"
-                )
-        skip = self.skip or {}
-        if not isinstance(skip, Mapping):
-            skip = dict.fromkeys(skip, "need not be built")
-        return MassOrder(names, requires, levels, skip)
 
     async def _names_in_file(self, path: str) -> list[str]:
         if self.files_on == "master":
@@ -524,65 +397,6 @@ class KojiMassBuild(PackageBuildStep):
         lines = (line.partition("#")[0].split() for line in text.splitlines())
         return [word for line in lines for word in line]
 
-    async def _adopt(self, hub: Hub, tag: str, packages: list[MassPackage]) -> None:
-        """Adopt builds that are new enough."""
-        since = _since(self.since) or 0.0
-        try:
-            rows = await hub.connection.call("listTagged", tag, latest=True)
-        except GenericError as fault:
-            raise BadPlan(f"can't look for builds in {tag}: {one_line(fault)}") from fault
-        latest = {row["package_name"]: row for row in rows}
-        for package in packages:
-            row = latest.get(package.name)
-            if row is None or package.is_final:
-                continue
-            completed = _since(row.get("completion_time"))
-            if completed is not None and completed >= since:
-                package.state = PackageState.ADOPTED
-                package.nvr, package.build_id = row["nvr"], row["build_id"]
-                package.reason = "built already"
-
-    # Earlier mass builds
-
-    async def _names_of_earlier(self) -> set[str]:
-        store = await self._open_store(self.earlier)
-        packages = packages_of(await self.until_stored(store.load))
-        if not packages:
-            raise BadPlan(f"there is no mass build {self.earlier}: give its property koji_mass_id")
-        wanted = {"failed": PackageState.FAILED, "skipped": PackageState.SKIPPED}
-        states = [wanted[each] for each in self.only if each in wanted]
-        return {
-            each.name
-            for each in packages
-            if each.state in states or ("missing" in self.only and each.state not in FINAL)
-        }
-
-    async def _built_earlier(self) -> set[str]:
-        """Return the packages that the mass build to compare with has built."""
-        candidates = [self.earlier] if self.earlier else await self._earlier_builds()
-        for build_id in candidates:
-            store = await self._open_store(build_id)
-            if (await self.until_stored(store.control)).get("ended"):
-                found = packages_of(await self.until_stored(store.load))
-                return {
-                    each.name
-                    for each in found
-                    if each.state in (PackageState.BUILT, PackageState.ADOPTED)
-                }
-        return set()
-
-    async def _earlier_builds(self) -> list[int]:
-        """Return the builder's latest builds before this one, the newest first."""
-        build = await self.master.data.get(("builds", self.build.buildid))
-        found = await self.master.data.get(
-            ("builders", build["builderid"], "builds"),
-            filters=[resultspec.Filter("complete", "eq", [True])],
-            order=["-number"],
-            limit=EARLIER_BUILDS,
-        )
-        ids = (int(each["buildid"]) for each in found)
-        return [each for each in ids if each < self._root]
-
     # For the runner
 
     async def at_once_now(self) -> int:
@@ -602,7 +416,8 @@ class KojiMassBuild(PackageBuildStep):
     async def _leave_report(self, plan: MassPlan) -> None:
         """Set the properties and write the reports."""
         assert self._status is not None
-        for name, value in self._facts(plan).items():
+        facts = facts_of(plan)
+        for name, value in facts.items():
             self.setProperty(f"koji_mass_{name}", value, SOURCE)
         packages = list(plan.packages)
         rows = []
@@ -610,23 +425,11 @@ class KojiMassBuild(PackageBuildStep):
             rows.append(package_row(package, self._status.weburl))
             if not place % ROWS_AT_ONCE:
                 await self._pause()
-        head = {"summary": self._text, "target": self.target, **self._facts(plan)}
+        head = {"summary": self._text, "target": self.target, **facts}
         title = f"Mass build for {self.target}"
         await write_report(self, "report.html", "h", html_report(title, self._text, packages, rows))
         await write_report(self, "report.json", "t", json_report(head, rows))
         await write_report(self, "report.csv", "t", csv_report(rows))
-
-    def _facts(self, plan: MassPlan) -> dict[str, Any]:
-        counts = plan.counts
-        return {
-            "total": len(plan.packages),
-            "built": counts[PackageState.BUILT] + counts[PackageState.ADOPTED],
-            "failed": counts[PackageState.FAILED],
-            "skipped": counts[PackageState.SKIPPED],
-            "left": len(plan.packages) - plan.ended,
-            "failed_packages": [e.name for e in plan.packages if e.state is PackageState.FAILED],
-            "regressions": [e.name for e in plan.packages if e.is_regression],
-        }
 
     # Early ends
 

@@ -16,8 +16,8 @@ from buildbot.process.results import RETRY
 
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.mass import running
+from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.registry import register
-from buildbot_koji.mass.runner import MassTiming
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.mass import KojiMassBuild

@@ -18,11 +18,10 @@ from buildbot_koji.mass.plan import (
     MassPlan,
     PackageEvent,
     PackageState,
-    Step,
     duration_in_words,
     find_cycle,
-    time_left,
 )
+from buildbot_koji.mass.progress import MassProgress, Step, time_left
 from buildbot_koji.mass.report import csv_report, html_report, json_report, package_row
 from buildbot_koji.mass.stored import MassStore
 
@@ -264,3 +263,14 @@ def test_reports_hold_anything() -> None:
     text = "".join(json_report({"summary": "s"}, [row, row]))
     assert json.loads(text)["packages"] == [row, row]
     assert json.loads("".join(json_report({"summary": "s"}, [])))["packages"] == []
+
+
+def test_progress_keeps_its_shape() -> None:
+    """The moments that are kept are bounded, the first and the newest stay."""
+    progress = MassProgress()
+    for number in range(1, 1000):
+        progress.note(number * 60.0, number, number // 10)
+    assert len(progress.steps) <= 300
+    assert (progress.steps[0].time, progress.last) == (60.0, 999 * 60.0)
+    assert MassProgress(progress.rows()).steps == progress.steps
+    assert progress.time_left(1998, 999 * 60.0) == pytest.approx(999 * 60.0, rel=0.01)

@@ -1,0 +1,106 @@
+"""What all parts of a running mass build share, and how they wait for the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from twisted.internet.task import deferLater
+
+from buildbot_koji.durable.waiting import until_answered
+from buildbot_koji.hubs.hub import Hub
+from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
+from buildbot_koji.mass.plan import MassPackage, MassPlan, ended_line
+from txkoji import Submission
+from txkoji.exceptions import (
+    ActionNotAllowed,
+    AuthError,
+    HubFault,
+    KojiException,
+    KojiLoginException,
+)
+
+__all__ = ["MassContext"]
+
+T = TypeVar("T")
+
+_SHUT_OUT = (AuthError, ActionNotAllowed, KojiLoginException)
+"""Refusals that are not about one package."""
+
+
+@dataclass(frozen=True)
+class MassContext:
+    """A running mass build.
+
+    Attributes:
+        hub: the hub.
+        plan: the plan.
+        options: what to do.
+        host: the step.
+        clock: an IReactorTime.
+        run_id: tells this mass build from all others; part of the markers of its submissions.
+        timing: the pauses.
+        lines: the lines of the log that are not written yet.
+    """
+
+    hub: Hub
+    plan: MassPlan
+    options: MassOptions
+    host: MassHost
+    clock: Any
+    run_id: str
+    timing: MassTiming
+    lines: list[str] = field(default_factory=list)
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+        return float(self.clock.seconds())
+
+    def note(self, package: MassPackage) -> None:
+        """Note in the log that a package has ended."""
+        self.lines.append(ended_line(package))
+
+    def submission_of(self, package: MassPackage) -> Submission:
+        """Return what finds the task of a package whose submission began."""
+        assert package.begun is not None
+        newest, submitted, owner = package.begun
+        marker = f"{self.run_id}.{package.index}.{package.attempt}"
+        return Submission(marker, submitted, newest, owner)
+
+    # Waiting for the hub
+
+    async def ask(self, ask: Callable[[], Awaitable[T]], *, may_refuse: bool = False) -> T:
+        """Ask the hub, and wait while it is unreachable or refuses to log in.
+
+        Args:
+            ask: asks it; must be safe to repeat.
+            may_refuse: whether a refusal that is about this very call is raised.
+        """
+        answered = partial(until_answered, ask, self.clock, self.timing.retry, self.say_trouble)
+        return await self.until_let_in(answered, may_refuse=may_refuse)
+
+    async def until_let_in(self, do: Callable[[], Awaitable[T]], *, may_refuse: bool = False) -> T:
+        """Do something, and again while the hub refuses: a step that gave up would forget tasks.
+
+        Credentials, permissions and proxies may be mended meanwhile.
+
+        Args:
+            do: what to do; it waits for a hub that is unreachable by itself.
+            may_refuse: whether a refusal that is about this very call is raised.
+        """
+        failures = 0
+        while True:
+            try:
+                return await do()
+            except KojiException as error:
+                if may_refuse and isinstance(error, HubFault) and not isinstance(error, _SHUT_OUT):
+                    raise
+                failures += 1
+                self.say_trouble(error)
+                await deferLater(self.clock, self.timing.retry.pause(failures), lambda: None)
+
+    def say_trouble(self, error: BaseException) -> None:
+        """Say that the hub is waited for, and why."""
+        self.host.say_error(f"{self.plan.summary(None)}; waiting for the hub", error)

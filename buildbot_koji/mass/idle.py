@@ -1,0 +1,46 @@
+"""Whether tasks of others wait for a builder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buildbot_koji.mass.context import MassContext
+from txkoji import task_states
+
+__all__ = ["IdleChannel"]
+
+
+class IdleChannel:
+    """Looks now and then whether tasks of others wait in the channel of a mass build.
+
+    Args:
+        context: the mass build.
+
+    Attributes:
+        is_busy: whether the last look found any.
+    """
+
+    def __init__(self, context: MassContext) -> None:
+        self._context = context
+        self._until = 0.0
+        self.is_busy = False
+
+    async def is_idle(self) -> bool:
+        """Return whether nobody else's task waits, or none matters."""
+        if self._context.options.idle_channel is None:
+            return True
+        if self._context.now() >= self._until:
+            self.is_busy = await self._context.ask(self._others_wait)
+            self._until = self._context.now() + self._context.timing.idle_interval
+        return not self.is_busy
+
+    async def _others_wait(self) -> bool:
+        hub = self._context.hub
+        channel = self._context.options.idle_channel
+        found = await hub.connection.call("getChannel", channel, strict=True)
+        wanted: dict[str, Any] = {"channel_id": found.id, "state": [int(task_states.FREE)]}
+        await hub.log_in()
+        me = await hub.connection.call("getLoggedInUser")
+        if me is not None:
+            wanted["not_owner"] = int(me["id"])
+        return bool(await hub.connection.call("listTasks", wanted, {"limit": 1}))

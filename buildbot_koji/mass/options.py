@@ -1,0 +1,105 @@
+"""What a mass build is told: its options, its pauses and limits, and the step that it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from buildbot_koji.durable.once import Intent, Once, OnceAction
+from buildbot_koji.mass.plan import MassPackage
+from txkoji import Call, RetryPolicy
+
+__all__ = ["MassHost", "MassOptions", "MassTiming"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MassTiming:
+    """Pauses, limits and sizes.
+
+    Attributes:
+        tick: seconds between two looks at what may have changed without a task.
+        store_interval: seconds between two writes of what changed, except intents.
+        batch: how many packages are submitted after one write of their intents.
+        idle_interval: seconds between two looks at others' tasks in the channel.
+        progress_interval: seconds between two moments of the progress over time.
+        infra_retry: the pauses before a package is submitted again.
+        retry: the pauses while the hub is unreachable.
+        cancel_limit: seconds that the hub has to answer a cancellation before it is put off.
+    """
+
+    cancel_limit: float = 10.0
+    tick: float = 5.0
+    store_interval: float = 2.0
+    batch: int = 25
+    idle_interval: float = 30.0
+    progress_interval: float = 60.0
+    infra_retry: RetryPolicy = field(
+        default_factory=lambda: RetryPolicy(first=60.0, factor=4.0, ceiling=1800.0, jitter=0.5)
+    )
+    retry: RetryPolicy = field(
+        default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
+    )
+
+
+@dataclass(frozen=True)
+class MassOptions:
+    """What a mass build does with its packages.
+
+    Attributes:
+        call: returns the call that submits a package.
+        target: the build target whose destination tag the builds go to, None for none.
+        scratch: whether the builds are scratch builds.
+        adopts: whether an existing build of the same source is taken for the package's.
+        infra_retries: how often a package is submitted again after failures of the build system.
+        infra_faults: what counts as a failure of the build system, None for the usual faults.
+        max_queue_time: seconds that a task may wait for a builder, None for any time.
+        idle_channel: the channel in which no task of others may wait, None if any may.
+    """
+
+    call: Callable[[MassPackage], Call]
+    target: str | None
+    scratch: bool = False
+    adopts: bool = True
+    infra_retries: int = 2
+    infra_faults: Any = None
+    max_queue_time: float | None = None
+    idle_channel: str | None = None
+
+
+class MassHost(Protocol):
+    """The step that a mass build runs in.
+
+    Attributes:
+        build: its Buildbot build.
+    """
+
+    build: Any
+
+    def say(self, text: str) -> None:
+        """Set the summary."""
+
+    def say_error(self, words: str, error: BaseException) -> None:
+        """Set the summary to what it waits for, and the error that makes it wait."""
+
+    def once_of(
+        self, action: OnceAction[int], intent: Intent, *, max_age: float = 0.0
+    ) -> Once[int]:
+        """Return the action such that only the master that runs the mass build does it."""
+        ...
+
+    async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the master's database, and retry while it is unreachable."""
+        ...
+
+    async def check_claim(self, *, max_age: float = 0.0) -> None:
+        """Raise ClaimLost if another master runs the mass build; see ``KojiStep``."""
+
+    async def at_once_now(self) -> int:
+        """Return how many packages may be on the hub at once, as it is now."""
+        ...
+
+    async def note(self, lines: list[str]) -> None:
+        """Add lines to the log."""

@@ -1,0 +1,194 @@
+"""Makes the plan of a mass build: asks the hub for all that it needs, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from buildbot_koji.arguments import checks
+from buildbot_koji.error_messages import one_line
+from buildbot_koji.mass.packages import (
+    BadPlan,
+    MassOrder,
+    PackageQuery,
+    find_packages,
+    listed_packages,
+    make_packages,
+    sources_in_tag,
+)
+from buildbot_koji.mass.plan import MassPackage, PackageState
+from buildbot_koji.mass.values import seconds_of
+from txkoji import Connection
+from txkoji.exceptions import GenericError
+
+__all__ = ["MassPlanner", "PlanRequest"]
+
+ROWS_AT_ONCE = 200
+"""Sources that a function is asked for before the reactor's next iteration."""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What is to be built; see the arguments of ``steps.KojiMassBuild``.
+
+    Attributes:
+        target: the build target.
+        packages: names or a query; None if ``levels`` or ``requires`` name the packages.
+        requires: the packages that each package requires.
+        levels: the packages of each level.
+        skip: packages that need not be built, with the reasons if it is a mapping.
+        only: build only these packages, None for all.
+        only_words: which packages these are.
+        source: a template or a function of the name.
+        source_tag: the tag whose latest builds' sources are built instead.
+        since: adopt builds that completed after this, in seconds since the epoch.
+        must_be_listed: whether the destination tag must list the packages.
+        channel: a channel that must exist, None for none.
+        limit: how many packages may be built at most.
+        skip_unknown: whether to skip packages that can't be built rather than complain.
+    """
+
+    target: str
+    packages: Any
+    requires: Mapping[str, Sequence[str]]
+    levels: Sequence[Sequence[str]]
+    skip: Mapping[str, str] | Collection[str]
+    only: Collection[str] | None
+    only_words: str
+    source: str | Callable[[str], Any] | None
+    source_tag: str | None
+    since: float | None
+    must_be_listed: bool
+    channel: str | None
+    limit: int | None
+    skip_unknown: bool
+
+
+class MassPlanner:
+    """Makes the plan of one mass build.
+
+    Args:
+        connection: the hub.
+        request: what is to be built.
+        pause: yields to the reactor.
+        in_thread: computes something in a thread.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: PlanRequest,
+        pause: Callable[[], Awaitable[None]],
+        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+    ) -> None:
+        self._connection = connection
+        self._request = request
+        self._pause = pause
+        self._in_thread = in_thread
+        self._complaints: list[str] = []
+
+    def complain(self, complaint: str) -> None:
+        """Add to what is wrong with the plan."""
+        self._complaints.append(complaint)
+
+    async def make(self) -> tuple[Any, list[MassPackage]]:
+        """Return the build target and the packages.
+
+        Raises:
+            BadPlan: something of it can't be built; it names everything that is wrong.
+            KojiException: the hub is unreachable.
+        """
+        request, call = self._request, self._connection.call
+        target = await call("getBuildTarget", request.target)
+        if target is None:
+            self.complain(f"the hub has no build target {request.target}")
+        if request.channel is not None and await call("getChannel", request.channel) is None:
+            self.complain(f"the hub has no channel {request.channel}")
+        if request.source_tag is not None and await call("getTag", request.source_tag) is None:
+            self.complain(f"the hub has no tag {request.source_tag}")
+        try:
+            order = await self._order()
+        except BadPlan as error:
+            self.complain(str(error))
+        if self._complaints:
+            raise BadPlan("; ".join(self._complaints))
+        tag = target["dest_tag_name"]
+        listed = await listed_packages(self._connection, tag, order.names)
+        make = partial(
+            make_packages,
+            order,
+            await self._sources(order, listed),
+            listed,
+            must_be_listed=request.must_be_listed,
+            tag=tag,
+            limit=request.limit,
+            skip_unknown=request.skip_unknown,
+        )
+        packages: list[MassPackage] = await self._in_thread(make)
+        if request.since is not None:
+            await self._adopt(tag, packages, request.since)
+        return target, packages
+
+    async def _order(self) -> MassOrder:
+        request = self._request
+        requires = {name: list(needed) for name, needed in request.requires.items()}
+        if isinstance(request.packages, PackageQuery):
+            names = await find_packages(self._connection, request.packages)
+            if not names:
+                raise BadPlan(f"no package of tag {request.packages.tag} is meant")
+        elif request.packages is not None:
+            names = checks.words(request.packages)
+        elif request.levels:
+            names = [name for level in request.levels for name in level]
+        else:
+            names = [*dict.fromkeys([*requires, *(e for each in requires.values() for e in each)])]
+        if request.only is not None:
+            names = [name for name in names if name in request.only]
+            if not names:
+                raise BadPlan(f"no package {request.only_words}: there is nothing to build")
+        skip = request.skip
+        if not isinstance(skip, Mapping):
+            skip = dict.fromkeys(skip, "need not be built")
+        return MassOrder(names, requires, request.levels, skip)
+
+    async def _sources(self, order: MassOrder, listed: Collection[str]) -> dict[str, str]:
+        request = self._request
+        if request.source_tag is not None:
+            return await sources_in_tag(self._connection, request.source_tag, order.names)
+        sources = {}
+        for place, name in enumerate(order.names):
+            if name not in order.skip and (name in listed or not request.must_be_listed):
+                sources[name] = self._source_of(name)
+            if not place % ROWS_AT_ONCE:
+                await self._pause()
+        return sources
+
+    def _source_of(self, name: str) -> str:
+        source = self._request.source
+        if isinstance(source, str):
+            return source.replace("{package}", name)
+        assert source is not None
+        try:
+            found = source(name)
+        except Exception as error:
+            raise BadPlan(f"source({name!r}) failed: {type(error).__name__}: {error}") from error
+        return found if isinstance(found, str) else ""
+
+    async def _adopt(self, tag: str, packages: list[MassPackage], since: float) -> None:
+        """Adopt builds that are new enough."""
+        try:
+            rows = await self._connection.call("listTagged", tag, latest=True)
+        except GenericError as fault:
+            raise BadPlan(f"can't look for builds in {tag}: {one_line(fault)}") from fault
+        latest = {row["package_name"]: row for row in rows}
+        for package in packages:
+            row = latest.get(package.name)
+            if row is None or package.is_final:
+                continue
+            completed = seconds_of(row.get("completion_time"))
+            if completed is not None and completed >= since:
+                package.state = PackageState.ADOPTED
+                package.nvr, package.build_id = row["nvr"], row["build_id"]
+                package.reason = "built already"

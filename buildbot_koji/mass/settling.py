@@ -1,0 +1,237 @@
+"""Finds out how the tasks of a mass build ended, and what that means for their packages."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from twisted.logger import Logger
+
+from buildbot_koji.error_messages import one_line
+from buildbot_koji.hubs.existing import find_existing_build
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.plan import (
+    MassPackage,
+    PackageEvent,
+    duration_in_words,
+)
+from buildbot_koji.mass.tasks import EndedTask
+from txkoji import (
+    INFRASTRUCTURE_FAULTS,
+    Outcome,
+    TaskTree,
+    arch_of,
+    build_states,
+    is_infrastructure,
+    read_outcome,
+    task_states,
+)
+from txkoji.exceptions import HubFault
+from txkoji.gathering import gather
+from txkoji.retry import is_passing
+
+__all__ = ["Settler"]
+
+CLOSED_AT_ONCE = 100
+"""Closed tasks that are asked about in one request."""
+
+FAILED_AT_ONCE = 20
+"""Failed tasks that are asked about at the same time, each by some requests."""
+
+
+class Settler:
+    """Finds out the outcomes of tasks that have ended.
+
+    Args:
+        context: the mass build.
+        follow: follows the task that replaces a package's.
+    """
+
+    _log = Logger()
+
+    def __init__(self, context: MassContext, follow: Callable[[MassPackage], None]) -> None:
+        self._context = context
+        self._plan = context.plan
+        self._options = context.options
+        self._follow = follow
+
+    async def settle(self, ended: Sequence[EndedTask]) -> None:
+        """Find out the outcomes of tasks; those of an early end remain RUNNING."""
+        closed = [
+            (package, tree)
+            for package, tree in ended
+            if tree is not None and tree.root.state == task_states.CLOSED
+        ]
+        for start in range(0, len(closed), CLOSED_AT_ONCE):
+            part = closed[start : start + CLOSED_AT_ONCE]
+            await self._settle_closed({package.index: (package, tree) for package, tree in part})
+        failed = []
+        for package, tree in ended:
+            if tree is None:
+                self._try_again(package, f"the hub has no task {package.task_id} any more")
+            elif tree.root.state != task_states.CLOSED:
+                failed.append((package, tree))
+        for start in range(0, len(failed), FAILED_AT_ONCE):
+            await gather(
+                self._settle_failed(*each) for each in failed[start : start + FAILED_AT_ONCE]
+            )
+
+    async def _settle_closed(self, trees: Mapping[int, tuple[MassPackage, TaskTree]]) -> None:
+        try:
+            answers = await self._context.ask(partial(self._read_builds, trees), may_refuse=True)
+        except HubFault as fault:
+            # One odd build fails the whole request.
+            if len(trees) > 1:
+                for index, each in trees.items():
+                    await self._settle_closed({index: each})
+                return
+            self._log.warn(
+                "can't read what a task of a mass build made: {error}", error=one_line(fault)
+            )
+            answers = {}
+        for index, (package, tree) in trees.items():
+            nvr, build_id = answers.get(index, (None, None))
+            self._happened(package, PackageEvent.CLOSED, tree, nvr=nvr, build_id=build_id)
+
+    async def _read_builds(
+        self, trees: Mapping[int, tuple[MassPackage, TaskTree]]
+    ) -> dict[int, tuple[str | None, int | None]]:
+        multicall = self._context.hub.connection.MultiCall()
+        asked: list[int] = []
+        for index, (package, tree) in trees.items():
+            if not self._context.options.scratch:
+                multicall.call("listBuilds", taskID=package.task_id)
+                asked.append(index)
+                continue
+            for task in tree.descendents():
+                if task.method in ("buildSRPMFromSCM", "rebuildSRPM"):
+                    multicall.call("getTaskResult", task.id)
+                    asked.append(index)
+                    break
+        found: dict[int, tuple[str | None, int | None]] = {}
+        if not asked:
+            return found
+        results = iter(await multicall())
+        for index in asked:
+            try:
+                result = next(results)
+            except HubFault as fault:
+                if is_passing(fault):
+                    raise
+                continue
+            found[index] = _made(result)
+        return found
+
+    async def _settle_failed(self, package: MassPackage, tree: TaskTree) -> None:
+        if self._was_overdue(package, tree):
+            limit = duration_in_words(self._options.max_queue_time or 0)
+            self._failed(package, tree, f"no builder took it in {limit}")
+            return
+        connection = self._context.hub.connection
+        try:
+            outcome = await self._context.ask(
+                partial(read_outcome, connection, tree), may_refuse=True
+            )
+            existing = None
+            if self._options.adopts and outcome.fault is not None:
+                find = partial(
+                    find_existing_build, connection, outcome, package.source, self._options.target
+                )
+                existing = await self._context.ask(find, may_refuse=True)
+        except HubFault as fault:
+            self._failed(package, tree, one_line(fault))
+            return
+        if isinstance(existing, Outcome):
+            self._happened(
+                package,
+                PackageEvent.EXISTS,
+                tree,
+                nvr=existing.nvr,
+                build_id=existing.build.build_id,
+                reason=existing.reason,
+            )
+        elif existing is not None:
+            self._plan.happened(
+                package, PackageEvent.REPLACED, task_id=existing, is_foreign=True, begun=None
+            )
+            self._follow(package)
+        elif self._is_infrastructure(outcome):
+            self._try_again(package, outcome.reason, outcome)
+        else:
+            self._failed(package, tree, outcome.reason, outcome)
+
+    def _was_overdue(self, package: MassPackage, tree: TaskTree) -> bool:
+        """Return whether a task was canceled because no builder took it; before a restart too."""
+        root, limit = tree.root, self._options.max_queue_time
+        if limit is None or package.is_foreign or root.state != task_states.CANCELED:
+            return False
+        return root.get("start_ts") is None and (_duration(tree) or 0.0) >= limit
+
+    def _is_infrastructure(self, outcome: Outcome) -> bool:
+        faults = self._options.infra_faults
+        return is_infrastructure(outcome.fault, INFRASTRUCTURE_FAULTS if faults is None else faults)
+
+    def _try_again(self, package: MassPackage, reason: str, outcome: Outcome | None = None) -> None:
+        if package.attempt >= self._options.infra_retries:
+            tree = None if outcome is None else outcome.tree
+            self._failed(package, tree, f"the build system failed: {reason}", outcome)
+            return
+        pause = self._context.timing.infra_retry.pause(package.attempt + 1)
+        self._plan.happened(
+            package,
+            PackageEvent.INFRASTRUCTURE,
+            reason=reason,
+            is_foreign=False,
+            not_before=self._context.now() + pause,
+        )
+
+    def _failed(
+        self,
+        package: MassPackage,
+        tree: TaskTree | None,
+        reason: str,
+        outcome: Outcome | None = None,
+    ) -> None:
+        guilty = None if outcome is None else outcome.guilty
+        self._happened(
+            package,
+            PackageEvent.BROKE,
+            tree,
+            reason=reason,
+            arch=None if guilty is None else arch_of(guilty),
+            log_url=None if outcome is None else outcome.log_url,
+            nvr=None if outcome is None else outcome.nvr,
+        )
+
+    def _happened(
+        self, package: MassPackage, event: PackageEvent, tree: TaskTree | None, **facts: Any
+    ) -> None:
+        """Apply the event that ends a package, and note it."""
+        duration = None if tree is None else _duration(tree)
+        self._plan.happened(package, event, duration=duration, **facts)
+        self._context.note(package)
+
+
+def _duration(tree: TaskTree) -> float | None:
+    begin, end = tree.root.get("create_ts"), tree.root.get("completion_ts")
+    if isinstance(begin, (int, float)) and isinstance(end, (int, float)) and end >= begin:
+        return round(end - begin, 1)
+    return None
+
+
+def _made(result: Any) -> tuple[str | None, int | None]:
+    """Return the NVR and the id of the build, from what a hub says of a task."""
+    if isinstance(result, dict):
+        path = result.get("srpm")
+        if not isinstance(path, str):
+            return None, None
+        return posixpath.basename(path).removesuffix(".src.rpm"), None
+    builds = [each for each in result if isinstance(each, dict)] if isinstance(result, list) else []
+    complete = [each for each in builds if each.get("state") == build_states.COMPLETE]
+    for build in complete or builds:
+        nvr, build_id = build.get("nvr"), build.get("build_id")
+        if isinstance(nvr, str) and isinstance(build_id, int):
+            return nvr, build_id
+    return None, None

@@ -1,0 +1,127 @@
+"""Submits the packages of a mass build, each exactly once, over lost replies and crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from buildbot_koji.durable.claims import CLAIM_AGE
+from buildbot_koji.durable.once import Intent, IntentState
+from buildbot_koji.durable.task_intents import TaskIntent, submit_once
+from buildbot_koji.error_messages import explain
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
+from txkoji import Submission
+from txkoji.exceptions import HubFault
+
+__all__ = ["MassSubmissions"]
+
+
+class MassSubmissions:
+    """The submissions of a mass build.
+
+    Args:
+        context: the mass build.
+        follow: follows the task of a package.
+        flush: stores what changed.
+    """
+
+    def __init__(
+        self,
+        context: MassContext,
+        follow: Callable[[MassPackage], None],
+        flush: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._context = context
+        self._hub = context.hub
+        self._plan = context.plan
+        self._follow = follow
+        self._flush = flush
+
+    def intents(self) -> list[TaskIntent]:
+        """Return what is on the hub by now, or may be, and was started by this mass build."""
+        return [
+            self.intent_of(each)
+            for each in self._plan.packages
+            if each.state in (PackageState.SUBMITTING, PackageState.RUNNING)
+            and not each.is_foreign
+            and each.begun is not None
+        ]
+
+    def intent_of(self, package: MassPackage) -> TaskIntent:
+        """Return what is known of a package's task."""
+        call, submission = self._context.options.call(package), self._context.submission_of(package)
+        return TaskIntent(call, submission, submission.submitted, package.task_id)
+
+    async def submit(self, chosen: list[MassPackage]) -> None:
+        """Submit packages, whose intents are stored in one write before the first is sent."""
+        call = self._context.options.call(chosen[0])
+
+        async def begin() -> Submission:
+            """Begin all of them at once."""
+            await self._hub.log_in()
+            return await self._hub.connection.submissions.begin(call)
+
+        try:
+            first = await self._context.ask(begin)
+        except BaseException:
+            self._plan.put_back(chosen)
+            raise
+        begun = (first.newest_task, first.submitted, first.owner)
+        for package in chosen:
+            self._plan.happened(package, PackageEvent.STORED, begun=begun)
+        await self._flush()
+        for package in chosen:
+            await self._submit(package)
+
+    async def find_doubtful(self) -> None:
+        """Look for the tasks that an earlier attempt had stored and maybe sent: all at once."""
+        doubtful = [each for each in self._plan.packages if each.state is PackageState.SUBMITTING]
+        if not doubtful:
+            return
+        await self._context.until_let_in(self._hub.log_in)
+        wanted = [
+            (self._context.options.call(each), self._context.submission_of(each))
+            for each in doubtful
+        ]
+        find = partial(self._hub.connection.submissions.find_all, wanted)
+        for package, task_id in zip(doubtful, await self._context.ask(find), strict=True):
+            if task_id is not None:
+                self._accepted(package, task_id)
+        for package in doubtful:
+            if package.state is PackageState.SUBMITTING:
+                await self._submit(package)
+
+    async def _submit(self, package: MassPackage) -> None:
+        context = self._context
+        action = submit_once(
+            self._hub, context.options.call(package), context.submission_of(package)
+        )
+
+        async def save(task_id: Any) -> None:
+            # Until it is stored the task is found by its marker.
+            self._accepted(package, task_id)
+
+        # A successor finds that this one was not submitted, and submits it.
+        once = context.host.once_of(action, Intent(save, IntentState.STORED), max_age=CLAIM_AGE)
+        try:
+            await context.until_let_in(
+                lambda: once.run(
+                    context.clock,
+                    context.timing.retry,
+                    context.say_trouble,
+                    gives_up=lambda: False,
+                ),
+                may_refuse=True,
+            )
+        except (HubFault, ValueError) as error:
+            reason = explain(error) if isinstance(error, HubFault) else str(error)
+            self._plan.happened(package, PackageEvent.REFUSED, reason=reason)
+            context.note(package)
+
+    def _accepted(self, package: MassPackage, task_id: int) -> None:
+        self._plan.happened(
+            package, PackageEvent.ACCEPTED, task_id=task_id, since=self._context.now()
+        )
+        self._follow(package)
