@@ -144,18 +144,21 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     async def _release_own(self) -> None:
         """Release what an earlier process of this master claimed and no one holds."""
-        mine = self.master.masterid
+        mine, botmaster = self.master.masterid, self.master.botmaster
         running = {
             request.id
-            for builder in self.master.botmaster.builders.values()
+            for builder in botmaster.builders.values()
             for build in builder.building
             for request in build.requests
         }
+        # Claimed by this process, with no build yet. The times of claims are whole seconds: a
+        # master that is restarted at once may have claimed some in the second that it starts in.
+        running.update(botmaster._starting_brid_to_cancel)  # noqa: SLF001 - nothing else tells
         claimed = await self.master.db.buildrequests.getBuildRequests(complete=False, claimed=mine)
         stale = [
             each.buildrequestid
             for each in claimed
-            if each.buildrequestid not in running and datetime2epoch(each.claimed_at) < self._since
+            if each.buildrequestid not in running and datetime2epoch(each.claimed_at) <= self._since
         ]
         await self._unclaim(stale, mine, "killed while it started")
         database = self.master.db

@@ -120,9 +120,18 @@ async def test_killed_while_it_started(peers: Peers) -> None:
     assert await peers.is_free()
     assert await db.changesources.getChangeSources(masterid=mine) == []
     assert [each.name for each in await db.schedulers.getSchedulers(masterid=mine)] == ["all"]
-    # What is claimed from now on has a build that is about to start.
-    now = int(peers._master.reactor.seconds()) + 1
-    await db.buildrequests._claim_buildrequests_for_master([peers.request], now, mine)
+    # In the second that it starts in, it may have claimed some before it was killed, and since.
+    starting = master.botmaster
+    starting.add_in_progress_buildrequest(peers.request)
+    since = releaser._since
+    await db.buildrequests._claim_buildrequests_for_master([peers.request], since, mine)
+    await releaser._release_own()
+    assert not await peers.is_free()
+    starting.remove_in_progress_buildrequest(peers.request)
+    await releaser._release_own()
+    assert await peers.is_free()
+    # What is claimed later is this process's.
+    await db.buildrequests._claim_buildrequests_for_master([peers.request], since + 1, mine)
     await releaser._release_own()
     assert not await peers.is_free()
 
