@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from http.client import IncompleteRead
 from pathlib import Path
@@ -15,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from twisted.internet.threads import deferToThread
 
-from tests.support import PROCESS_LIMIT, free_port, poll
+from tests.support import PROCESS_LIMIT, forks, free_port, poll
 
 BUILDBOT = Path(sys.executable).with_name("buildbot")
 SQLITE = "sqlite:///state.sqlite"
@@ -101,7 +100,7 @@ class MasterProcess:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}/"
         self._environment = {**os.environ, "HOME": str(directory / "home")}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: forks.ForkedProcess | None = None
         (directory / "home" / ".koji").mkdir(parents=True)
         (directory / "home" / ".koji" / "config").write_text(profile, encoding="utf-8")
         self._port = port
@@ -120,11 +119,11 @@ class MasterProcess:
             application.write_text(text.replace(HERE, str(self.directory)), encoding="utf-8")
             tables.write_bytes(content)
             return
-        command = [str(BUILDBOT), "create-master", "--quiet", "--force"]
-        command += [f"--db={self.database}", str(self.directory)]
-        await deferToThread(
-            subprocess.run, command, check=True, capture_output=True, env=self._environment
+        arguments = ["create-master", "--quiet", "--force", f"--db={self.database}"]
+        made = await deferToThread(
+            forks.run, BUILDBOT, *arguments, str(self.directory), env=self._environment
         )
+        assert made.returncode == 0, made.stderr
         if self.database == SQLITE:
             text = application.read_text(encoding="utf-8").replace(str(self.directory), HERE)
             _CREATED.append((text, tables.read_bytes()))
@@ -138,11 +137,12 @@ class MasterProcess:
     def spawn(self) -> None:
         """Start the master, and don't wait for it."""
         with (self.directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [str(BUILDBOT), "start", "--nodaemon", str(self.directory)],
+            self._process = forks.start(
+                BUILDBOT,
+                *("start", "--nodaemon", str(self.directory)),
+                env=self._environment,
                 stdout=output,
                 stderr=output,
-                env=self._environment,
             )
 
     def _runs(self, before: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.protocols import portforward
 
-from tests.support import PROCESS_LIMIT, free_port
+from tests.support import PROCESS_LIMIT, forks, free_port
 
 WORKER = Path(sys.executable).with_name("buildbot-worker")
 
@@ -29,7 +28,7 @@ class HubProcess:
         self.directory = directory
         self.port = free_port()
         self._build_seconds = build_seconds
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: forks.ForkedProcess | None = None
 
     @property
     def profile(self) -> str:
@@ -45,10 +44,9 @@ class HubProcess:
         assert line.startswith(b"ready"), line
 
     def _spawn(self) -> None:
-        command = [sys.executable, "-m", "txkoji.testing", "--port", str(self.port)]
-        command += ["--build-seconds", str(self._build_seconds)]
-        command += ["--profile-out", "koji.conf", "--state", "hub.sqlite"]
-        self._process = subprocess.Popen(command, cwd=self.directory, stdout=subprocess.PIPE)
+        options = ["--port", str(self.port), "--build-seconds", str(self._build_seconds)]
+        options += ["--profile-out", "koji.conf", "--state", "hub.sqlite"]
+        self._process = forks.start("txkoji.testing", *options, cwd=self.directory)
 
     async def end(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal."""
@@ -77,13 +75,14 @@ class WorkerProcess:
         self.directory = directory
         self._name = name
         self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: forks.ForkedProcess | None = None
 
     async def create(self) -> None:
         """Make the base directory."""
-        command = [str(WORKER), "create-worker", "--quiet", "--maxdelay=1", str(self.directory)]
-        command += [f"127.0.0.1:{self._port}", self._name, "secret"]
-        await deferToThread(subprocess.run, command, check=True, capture_output=True)
+        arguments = ["create-worker", "--quiet", "--maxdelay=1", str(self.directory)]
+        arguments += [f"127.0.0.1:{self._port}", self._name, "secret"]
+        made = await deferToThread(forks.run, WORKER, *arguments)
+        assert made.returncode == 0, made.stderr
 
     async def start(self) -> None:
         """Start it; it connects later."""
@@ -91,8 +90,9 @@ class WorkerProcess:
 
     def _spawn(self) -> None:
         with (self.directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [str(WORKER), "start", "--nodaemon", str(self.directory)],
+            self._process = forks.start(
+                WORKER,
+                *("start", "--nodaemon", str(self.directory)),
                 stdout=output,
                 stderr=output,
             )

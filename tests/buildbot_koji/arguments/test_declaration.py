@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from buildbot.config.master import FileLoader
 from buildbot.plugins import reporters, steps, util
 
 from buildbot_koji.arguments import checks
-from tests.support import REPOSITORY
+from tests.buildbot_koji.masters import BUILDBOT
+from tests.support import REPOSITORY, forks
 from txkoji.testing.front.certificates import CertificateAuthority
 
 EXAMPLE = REPOSITORY / "example_master.cfg"
@@ -63,14 +63,7 @@ def at_home(empty_home: Path) -> Path:
 
 
 def checkconfig(path: Path) -> subprocess.CompletedProcess[str]:
-    buildbot = Path(sys.executable).with_name("buildbot")
-    return subprocess.run(
-        [str(buildbot), "checkconfig", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=path.parent,
-    )
+    return forks.run(BUILDBOT, "checkconfig", str(path), cwd=path.parent)
 
 
 def test_example_is_good(at_home: Path) -> None:

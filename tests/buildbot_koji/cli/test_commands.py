@@ -6,7 +6,6 @@ import io
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -19,9 +18,10 @@ from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.create import CantCreate, create, example
 from buildbot_koji.cli.watch import NotFound, watch
+from tests.buildbot_koji.masters import BUILDBOT
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.buildbot_koji.www.test_api import guarded, until_listening
-from tests.support import PROCESS_LIMIT, REPOSITORY
+from tests.support import PROCESS_LIMIT, REPOSITORY, forks
 from txkoji.testing import FakeHub
 
 __all__ = ["guarded"]
@@ -32,12 +32,10 @@ Run = Callable[..., Any]
 async def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a process."""
     return await deferToThread(
-        subprocess.run,
-        [sys.executable, "-m", "buildbot_koji", *arguments],
-        capture_output=True,
-        text=True,
+        forks.run,
+        "buildbot_koji",
+        *arguments,
         timeout=PROCESS_LIMIT,
-        check=False,
         env={**os.environ, **environment},
     )
 
@@ -71,13 +69,7 @@ async def test_init(at_home: FakeHub, tmp_path: Path) -> None:
     text = (directory / "master.cfg").read_text(encoding="utf-8")
     assert 'HUB = "fake"\n' in text
     assert 'CANDIDATE_TAG = "demo-candidate"\n' in text
-    checked = await deferToThread(
-        subprocess.run,
-        [str(Path(sys.executable).with_name("buildbot")), "checkconfig", str(directory)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    checked = await deferToThread(forks.run, BUILDBOT, "checkconfig", str(directory))
     assert checked.stdout == "Config file is good!\n", checked.stderr
     again = await run("init", str(directory), "--profile", "fake", "--target", "demo")
     assert (again.returncode, again.stderr) == (

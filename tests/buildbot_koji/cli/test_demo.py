@@ -20,10 +20,11 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from tests.support import PROCESS_LIMIT, REPOSITORY, brokers, poll
+from tests.support import PROCESS_LIMIT, REPOSITORY, brokers, forks, poll
 from tests.support.brokers import RabbitMQ
 
-COMMAND = [str(Path(sys.executable).with_name("buildbot-koji")), "demo"]
+PROGRAM = Path(sys.executable).with_name("buildbot-koji")
+COMMAND = [str(PROGRAM), "demo"]
 
 
 @pytest.fixture
@@ -37,14 +38,7 @@ def temporary(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the demo to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PROCESS_LIMIT,
-        check=False,
-    )
+    return forks.run(PROGRAM, "demo", *arguments, env=environment, timeout=PROCESS_LIMIT)
 
 
 def start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:

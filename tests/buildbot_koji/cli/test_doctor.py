@@ -6,7 +6,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from twisted.internet.threads import deferToThread
 from twisted.web import server, static
 
 from buildbot_koji.cli.doctor.command import examine
-from tests.support import PROCESS_LIMIT, until
+from tests.support import PROCESS_LIMIT, forks, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from txkoji.bus import AMQP, Publisher, Receiver, ReceiverState
 from txkoji.testing import FakeHub
@@ -552,10 +551,7 @@ async def test_the_command(site: Site) -> None:
     """It writes lines for people, and ends with the status; a mistake is a line, no traceback."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "buildbot_koji", "doctor", *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=PROCESS_LIMIT, check=False
-        )
+        return forks.run("buildbot_koji", "doctor", *arguments, timeout=PROCESS_LIMIT)
 
     good = await deferToThread(run, "fake")
     assert (good.returncode, good.stderr) == (0, "")
