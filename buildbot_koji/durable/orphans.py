@@ -16,13 +16,14 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
+from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.masters import gone_masters
 
 __all__ = ["KojiOrphanReleaser"]
 
 
 GUARD_INTERVAL = 5.0
-"""Seconds between two looks for schedulers that a reconfiguration added."""
+"""Seconds between two looks for new schedulers, and at the heartbeat."""
 
 
 class _Guarded:
@@ -57,6 +58,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     run both. Its Koji steps end, and leave their tasks to the builds that other masters run for the
     same requests.
 
+    A master whose heartbeat met a database that was unreachable never sends another one: ten
+    minutes later it is declared dead, although it works. This service starts the heartbeat again.
+
     Put one among the ``services`` of each master.
     """
 
@@ -84,7 +88,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         )
         await self._release_own()
         await self._release_all()
-        self._guarding = LoopingCall(self._guard_schedulers)
+        self._guarding = LoopingCall(self._guard)
         self._guarding.clock = self.master.reactor
         self._guarding.start(GUARD_INTERVAL)
 
@@ -102,6 +106,28 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _stopped(self, _: Any, message: Mapping[str, Any]) -> None:
         del message
         await self._release_all()
+
+    @async_to_deferred
+    async def _guard(self) -> None:
+        self._guard_schedulers()
+        try:
+            await self._keep_heartbeat()
+        except Exception as error:  # noqa: BLE001 - it must not end the guard
+            if not is_database_unreachable(error):
+                self._log.failure("the master has no heartbeat: restart it")
+
+    async def _keep_heartbeat(self) -> None:
+        """Restart Buildbot's heartbeat, which its first error ends."""
+        heartbeat = self.master.masterHeartbeatService
+        if not heartbeat.running or heartbeat._loop.running:  # noqa: SLF001 - Twisted's own
+            return
+        await self.master.data.updates.masterActive(self.master.name, self.master.masterid)
+        await heartbeat.stopService()
+        heartbeat.startService()
+        self._log.warn(
+            "an unreachable database had ended the master's heartbeat: restarted it before the"
+            " other masters declare this one dead"
+        )
 
     def _guard_schedulers(self) -> None:
         """Let each scheduler check its claim before it schedules a change.

@@ -19,13 +19,10 @@ from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from txkoji import RetryPolicy
 
-__all__ = ["Accepted", "DeliveryStore", "Outbox", "Postponed", "Refused", "Remember", "Sender"]
+__all__ = ["Accepted", "Attempt", "DeliveryStore", "Outbox", "Postponed", "Refused", "Sender"]
 
 SLOTS = 10
 """Deliveries that are sent at a time: a long outage must not end in a stampede."""
-
-Remember = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Stores a delivery's notes, before anything is sent."""
 
 
 class Postponed(Exception):
@@ -57,18 +54,31 @@ class DeliveryStore(Protocol):
         """Raise :class:`ClaimLost` if another master sends the delivery by now."""
 
 
+class Attempt(Protocol):
+    """What a sender calls right before it sends: the master may have been frozen until then.
+
+    Both methods raise :class:`ClaimLost` if another master sends the delivery by now.
+    """
+
+    async def remember(self, notes: Mapping[str, Any]) -> None:
+        """Store notes for the next attempt, then check the claim."""
+
+    async def check(self) -> None:
+        """Check the claim."""
+
+
 class Sender(Protocol):
     """Sends deliveries to their peer: a hub or a broker.
 
     Both methods raise :class:`Postponed` or :class:`Refused`.
     """
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
+    async def send(self, delivery: Delivery, attempt: Attempt) -> str | Accepted:
         """Send a delivery.
 
         Args:
             delivery: what to send.
-            remember: stores notes for the next attempt, before anything is sent.
+            attempt: stores notes for the next attempt, and knows whether to send.
 
         Returns:
             What happened, in one line, or :class:`Accepted`.
@@ -156,7 +166,7 @@ class Outbox:
 
     async def _attempt(self, delivery: Delivery) -> Delivery:
         await self._wait()
-        attempt = _DeliveryAttempt(delivery, self._save)
+        attempt = _DeliveryAttempt(delivery, self._save, self._check)
         try:
             if delivery.state is not DeliveryState.SENT:
                 attempt.happened(DeliveryEvent.STARTED)
@@ -189,8 +199,8 @@ class Outbox:
         try:
             # Other deliveries may have hit an outage meanwhile.
             await self._wait()
-            await self._reach(self._store.check(attempt.delivery))
-            said = await self._sender.send(attempt.delivery, attempt.remember)
+            await attempt.check()
+            said = await self._sender.send(attempt.delivery, attempt)
         finally:
             self._slots.release()
         if self._failures:
@@ -198,12 +208,15 @@ class Outbox:
             self._failures = 0
         if isinstance(said, Accepted):
             attempt.happened(DeliveryEvent.ACCEPTED)
-            await attempt.remember(said.notes)
+            await attempt.save(said.notes)
         else:
             attempt.happened(DeliveryEvent.DONE, said)
 
     async def _save(self, delivery: Delivery) -> None:
         await self._reach(self._store.save(delivery))
+
+    async def _check(self, delivery: Delivery) -> None:
+        await self._reach(self._store.check(delivery))
 
     @staticmethod
     async def _reach(database: Awaitable[None]) -> None:
@@ -246,15 +259,30 @@ class Outbox:
 class _DeliveryAttempt:
     """A delivery during one attempt."""
 
-    def __init__(self, delivery: Delivery, save: Callable[[Delivery], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        save: Callable[[Delivery], Awaitable[None]],
+        check: Callable[[Delivery], Awaitable[None]],
+    ) -> None:
         self.delivery = delivery
         self._save = save
+        self._check = check
 
     def happened(self, event: DeliveryEvent, said: str = "") -> None:
         """Apply an event."""
         self.delivery = self.delivery.after(event, said=said)
 
-    async def remember(self, notes: Mapping[str, Any]) -> None:
+    async def save(self, notes: Mapping[str, Any]) -> None:
         """Store notes for the next attempt."""
         self.delivery = replace(self.delivery, notes=dict(notes))
         await self._save(self.delivery)
+
+    async def remember(self, notes: Mapping[str, Any]) -> None:
+        """Store notes for the next attempt, then check the claim."""
+        await self.save(notes)
+        await self.check()
+
+    async def check(self) -> None:
+        """Raise :class:`ClaimLost` if another master sends the delivery by now."""
+        await self._check(self.delivery)

@@ -15,7 +15,7 @@ from buildbot.util import datetime2epoch
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
-from buildbot_koji.durable.claims import Claim, ClaimLost
+from buildbot_koji.durable.claims import CLAIM_AGE, Claim, ClaimLost
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
@@ -51,7 +51,9 @@ class DeliveryRecords:
         return data_name(f"{self._reporter} {delivery}")
 
     async def save(self, delivery: Delivery) -> None:
-        """Store a delivery, replacing its earlier form."""
+        """Store a delivery, replacing its earlier form; raise ClaimLost if another master does."""
+        if self._claim is not None:
+            await self._claim.check(max_age=CLAIM_AGE)
         name = self.name_of(delivery.name)
         await self._data.put(delivery.build_id, name, delivery.to_json())
 

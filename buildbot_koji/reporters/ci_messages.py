@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
 from buildbot_koji.hubs.brokers import check_broker
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
@@ -247,9 +247,8 @@ class CIMessageSender:
         if publisher is not None:
             await publisher.stop()
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
+    async def send(self, delivery: Delivery, attempt: Attempt) -> str | Accepted:
         """Publish a message; it is delivered when the broker has confirmed it."""
-        del remember
         if delivery.name == "queued":
             # Most requests start at once: they need no message, and no order of messages.
             rest = delivery.since + SETTLING - self._reactor.seconds()
@@ -262,6 +261,7 @@ class CIMessageSender:
             described = {"type": kind, **await self._describe(content["artifact"])}
             body = json.dumps({**content["message"], "artifact": described})
             assert self._publisher is not None
+            await attempt.check()
             await self._publisher.publish(
                 content["topic"],
                 body,

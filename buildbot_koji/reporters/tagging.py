@@ -18,7 +18,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
-from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
 from buildbot_koji.durable.task_intents import submit_once
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
@@ -368,7 +368,7 @@ class TagSender:
     def __init__(self, hub: Callable[[], Awaitable[Hub]]) -> None:
         self._hub = hub
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
+    async def send(self, delivery: Delivery, attempt: Attempt) -> str | Accepted:
         """Tag or untag the Koji build; a task that does it is followed later."""
         if "mistake" in delivery.content:
             raise Refused(delivery.content["mistake"])
@@ -387,10 +387,10 @@ class TagSender:
             if isinstance(planned, str):
                 return f"{build.nvr} {planned}"
             with mapped_errors("" if delivery.nvr else f"{build.nvr}: "):
-                return await self._tag(hub, delivery, build, planned, remember)
+                return await self._tag(hub, delivery, build, planned, attempt)
 
     async def _tag(
-        self, hub: Hub, delivery: Delivery, build: Any, planned: TagCall, remember: Remember
+        self, hub: Hub, delivery: Delivery, build: Any, planned: TagCall, attempt: Attempt
     ) -> str | Accepted:
         koji = hub.connection
         said = f"{build.nvr} {planned.said}"
@@ -398,6 +398,7 @@ class TagSender:
         call = Call(planned.method, [*planned.tags, build.id], kwargs)
         if call.method == "untagBuild":
             # Without a task. It is idempotent unless strict.
+            await attempt.check()
             await koji.call(call.method, *call.args, strict=False, **kwargs)
             return said
         submission = await koji.submissions.begin(call)
@@ -406,7 +407,7 @@ class TagSender:
         async def save(task_id: int | None) -> None:
             # The outbox stores the result, when the delivery is accepted.
             if task_id is None:
-                await remember(notes)
+                await attempt.remember(notes)
 
         # The task of an earlier attempt was looked for before this one was planned.
         once = Once(submit_once(hub, call, submission), Intent(save))

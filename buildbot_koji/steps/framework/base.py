@@ -291,12 +291,12 @@ class KojiStep(StoringStep):
             max_age: for how many seconds an earlier check of the request's claim counts.
         """
 
-        async def prepare() -> None:
-            """Check the claim, then prepare the action."""
+        async def do() -> T:
+            """Check the claim last: the master may have been frozen until now."""
             await self.check_claim(max_age=max_age)
-            await action.prepare()
+            return await action.do()
 
-        return Once(replace(action, prepare=prepare), intent, self.early_end.critical)
+        return Once(replace(action, do=do), intent, self.early_end.critical)
 
     async def check_claim(self, *, max_age: float = 0.0) -> None:
         """Return if this master still has the build request.

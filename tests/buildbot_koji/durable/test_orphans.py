@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import util
+from sqlalchemy.exc import OperationalError
+from twisted.internet.defer import fail
+from twisted.logger import LogEvent
 
 from tests.buildbot_koji.inprocess import Master
 from tests.support import poll, until
@@ -154,3 +157,26 @@ async def test_frozen(peers: Peers) -> None:
     await until(lambda: not scheduler.active)
     await master.data.updates.addChange(author="a", files=[], revision="1", project="p")
     assert await peers._master.scheduled() == []
+
+
+@with_releaser
+@pytest_twisted.ensureDeferred
+async def test_heartbeat(
+    peers: Peers, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    """A heartbeat that met an unreachable database is not the last one."""
+    master = peers._master.master
+    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
+    heartbeat, masters = master.masterHeartbeatService, master.db.masters
+    unreachable = OperationalError("UPDATE masters", {}, Exception("connection refused"))
+    with monkeypatch.context() as patch:
+        patch.setattr(masters, "setMasterState", lambda **_: fail(unreachable))
+        heartbeat.stopService()
+        heartbeat.startService()
+        await releaser._guard()
+    assert not heartbeat._loop.running, "Buildbot's heartbeat goes on: _keep_heartbeat can go"
+    await masters.setMasterState(masterid=master.masterid, active=False)
+    await releaser._guard()
+    assert heartbeat._loop.running
+    logged_failures.clear()
+    assert (await masters.getMaster(master.masterid)).active

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
@@ -18,7 +18,7 @@ from buildbot_koji.durable.deliveries import (
     DeliveryEvent,
     DeliveryState,
 )
-from buildbot_koji.durable.outbox import SLOTS, Accepted, Outbox, Postponed, Refused, Remember
+from buildbot_koji.durable.outbox import SLOTS, Accepted, Attempt, Outbox, Postponed, Refused
 from txkoji import RetryPolicy
 
 HOUR = 3600.0
@@ -72,6 +72,7 @@ class Other:
         self.saved: list[tuple[int, DeliveryState]] = []
         self.settled: list[Delivery] = []
         self.answer: Callable[[Delivery], Any] = lambda _: "arrived"
+        self.preparing: Deferred[None] = succeed(None)
         self.outcome: Callable[[Delivery], Any] = lambda _: "done"
         self.lost: set[int] = set()
         self.database: Callable[[Delivery], Any] = lambda _: None
@@ -95,7 +96,9 @@ class Other:
         if delivery.build_id in self.lost:
             raise ClaimLost
 
-    async def send(self, delivery: Delivery, _: Remember) -> str | Accepted:
+    async def send(self, delivery: Delivery, attempt: Attempt) -> str | Accepted:
+        await self.preparing
+        await attempt.check()
         self.sent.append(delivery.build_id)
         self._now += 1
         self.most = max(self.most, self._now)
@@ -249,6 +252,17 @@ def test_database_is_away(logged_failures: list[LogEvent]) -> None:
     other.pass_time(600)
     assert other.sent == [1]
     assert other.saved == [(1, DeliveryState.DELIVERED)]
+
+
+def test_frozen_while_it_prepares(logged_failures: list[LogEvent]) -> None:
+    """A delivery that another master took over after it was begun is neither sent nor stored."""
+    other = Other()
+    other.preparing = Deferred()
+    other.outbox.add(delivery(1))
+    other.lost = {1}
+    other.preparing.callback(None)
+    assert (other.sent, other.saved, other.settled) == ([], [], [])
+    assert logged_failures == []
 
 
 def test_stop() -> None:

@@ -13,7 +13,7 @@ from buildbot.process.results import RETRY, SUCCESS
 from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.outbox import Accepted, Refused, Remember, Sender
+from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
 from buildbot_koji.reporters import backlog
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 from tests.buildbot_koji.inprocess import Master
@@ -41,8 +41,8 @@ class Ledger(KojiReporter):
 class LedgerSender:
     """Writes into the ledger."""
 
-    async def send(self, delivery: Delivery, remember: Remember) -> str | Accepted:
-        del remember
+    async def send(self, delivery: Delivery, attempt: Attempt) -> str | Accepted:
+        del attempt
         if Ledger.refusing:
             raise Refused("the ledger is closed")
         Ledger.written.append(delivery.build_id)
