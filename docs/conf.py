@@ -28,7 +28,8 @@ nitpick_ignore_regex = [
 
 html_theme = "furo"
 html_title = f"buildbot-koji {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 # What is copied are commands and code, without the prompts.
 copybutton_exclude = ".linenos, .gp, .go"
 
