@@ -7,13 +7,34 @@ from typing import Any
 
 from txkoji import _values
 
-__all__ = ["moment"]
+__all__ = ["Moment", "moment"]
+
+UTC = datetime.timezone.utc
 
 LONGEST = 64
 """Characters of a time."""
 
 
-def moment(seconds: Any, text: Any = None) -> datetime.datetime | None:
+class Moment(datetime.datetime):
+    """An aware UTC datetime that a naive one can be subtracted from.
+
+    Programs for the existing txkoji subtract ``datetime.utcnow()``, so a naive time is UTC.
+    """
+
+    def __sub__(self, other: Any) -> Any:
+        return super().__sub__(_aware(other))
+
+    def __rsub__(self, other: Any) -> Any:
+        return super().__rsub__(_aware(other))  # type: ignore[misc]
+
+
+def _aware(other: Any) -> Any:
+    if isinstance(other, datetime.datetime) and other.tzinfo is None:
+        return other.replace(tzinfo=UTC)
+    return other
+
+
+def moment(seconds: Any, text: Any = None) -> Moment | None:
     """Return an aware UTC datetime, None where neither argument is a time.
 
     Args:
@@ -23,7 +44,7 @@ def moment(seconds: Any, text: Any = None) -> datetime.datetime | None:
     """
     number = _values.seconds(seconds)
     if number is not None:
-        return datetime.datetime.fromtimestamp(number, datetime.timezone.utc)
+        return Moment.fromtimestamp(number, UTC)
     if not isinstance(text, str) or len(text) > LONGEST:
         return None
     # Python 3.10 does not read the short fractions that a hub may write.
@@ -32,9 +53,9 @@ def moment(seconds: Any, text: Any = None) -> datetime.datetime | None:
         digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
         text = f"{head}.{digits:0<6.6}{tail[len(digits) :]}"
     try:
-        read = datetime.datetime.fromisoformat(text)
+        read = Moment.fromisoformat(text)
         if read.tzinfo is None:
-            return read.replace(tzinfo=datetime.timezone.utc)
-        return read.astimezone(datetime.timezone.utc)
+            return read.replace(tzinfo=UTC)
+        return read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

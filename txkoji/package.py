@@ -9,12 +9,13 @@ __all__ = ["Package"]
 
 
 class Package(RichObject):
-    """A package, as ``getPackage`` returns it."""
+    """A package, as ``getPackage``, ``listPackages`` and the like return it."""
 
+    # Listings give `package_id` and `package_name` instead.
     id: int
     name: str
 
     @property
     def url(self) -> str:
         """The address of the package's page."""
-        return paths.package_url(self.connection.weburl, self.id)
+        return paths.package_url(self.connection.weburl, self.get("package_id") or self.id)

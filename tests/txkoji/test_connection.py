@@ -226,7 +226,7 @@ def test_hub_that_answered_before() -> None:
 async def test_connection_of_one_call_is_not_kept(
     connect: Callable[..., Connection], calls: int
 ) -> None:
-    """A single call leaves no timer in the reactor; a second call soon after keeps a connection."""
+    """Program row 18: one call leaves no timer in the reactor; a second one keeps a connection."""
     koji = connect()
     before = set(reactor.getDelayedCalls())
     for _ in range(calls):

@@ -57,7 +57,7 @@ def site_with_both(place: Path) -> Path:
 
 
 def test_mixture(tmp_path: Path) -> None:
-    """Where both distributions are installed, the import says so, and what to do."""
+    """Program row 19: where both distributions are installed, the import says what to do."""
     place = site_with_both(tmp_path)
     remedy = "run pip uninstall txkoji, then pip install --force-reinstall --no-deps buildbot-koji"
     assert last_line(place, "txkoji") == (

@@ -357,48 +357,6 @@ async def test_tag_of_a_task(koji: Connection, hub: FakeHub) -> None:
     assert await event.tag() == "demo-build"
 
 
-async def sentence(frame: Frame, koji: Connection) -> str:
-    """Say what a frame reports, as a chat bot does."""
-    kind = {"TaskStateChange": TaskStateChange, "BuildStateChange": BuildStateChange}.get(
-        frame.headers["type"], TagUntag
-    )
-    event: Any = kind.from_frame(frame, koji)
-    user = await event.user()
-    if isinstance(event, TagUntag):
-        return f"{user} {event.event.lower()}ged {event.build.nvr} {event.tag} {event.url}"
-    if isinstance(event, BuildStateChange):
-        return f"{user}'s {event.build.nvr} {event.event.lower()} {event.url}"
-    name = f"{event.task.package} {event.task.method}"
-    where = event.task.tag or event.task.target
-    return f"{user}'s {name} for {where} {event.event.lower()} {event.url}"
-
-
-@pytest_twisted.ensureDeferred
-async def test_messages_to_text(connection: Connection) -> None:
-    """A bot's way from messages to sentences: frames in, events, one line of text each."""
-    connection.cache.put_name("user", 1, "kojiadmin")
-    found = [
-        await sentence(frame, connection)
-        for frame in (
-            *frames_of_build(10)[1:],
-            frames("Tag")[0],
-            frames("Untag")[0],
-            *[
-                frame
-                for frame in frames("TaskStateChange")
-                if json.loads(frame.body)["info"]["id"] == 92
-            ][-1:],
-        )
-    ]
-    web = "http://hub.test/koji"
-    assert found == [
-        f"kojiadmin's hello-1.0-bus1 complete {web}/buildinfo?buildID=10",
-        f"kojiadmin tagged hello-1.0-bus1 test-candidate {web}/buildinfo?buildID=10",
-        f"kojiadmin untagged hello-1.0-bus1 test-released {web}/buildinfo?buildID=10",
-        f"kojiadmin's hello build for test-target closed {web}/taskinfo?taskID=92",
-    ]
-
-
 def test_odd_frames(connection: Connection) -> None:
     """Whatever a STOMP frame holds, it is read or refused as malformed, in one line."""
     mutator = Mutator(20261126, JSON_VALUES)

@@ -188,7 +188,7 @@ def test_alone(tmp_path: Path) -> None:
 
 
 def test_two_profiles_in_a_directory(tmp_path: Path) -> None:
-    """Hubs that write into one directory keep their authorities apart, and their keys private."""
+    """Embedded hub row 3: hubs of one directory keep their authorities apart, and keys private."""
     state = tmp_path / "hub.sqlite"
     stale = tmp_path / "a.conf.certificates"
     stale.mkdir()
