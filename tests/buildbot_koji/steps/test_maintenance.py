@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps
+from twisted.internet.threads import deferToThread
 
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.steps.build import KojiBuild
@@ -78,10 +79,12 @@ class Front:
         )
         hub = await get_hub(self.bench.master, self.bench.profile)
         hub.connection.deadline = 1.0
+        await self.bench.look_at_once()
 
     async def stop(self) -> None:
-        self.apache.stop()
+        # A process of Apache that waits for an answer outlives its order to end by ten seconds.
         await self.proxy.stop()
+        await deferToThread(self.apache.stop)
 
 
 @pytest_twisted.async_yield_fixture

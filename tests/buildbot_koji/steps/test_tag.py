@@ -67,6 +67,7 @@ async def test_tag_goes_on_in_the_next_attempt(bench: Workbench) -> None:
 async def test_tag_of_which_the_reply_is_lost(bench: Workbench) -> None:
     """In a session, too, the next attempt finds the task that the first one started."""
     nvr = await bench.built()
+    await bench.look_at_once(bench.logging_in)
     before = bench.hub.calls["tagBuild"]
     bench.lost_replies.add("tagBuild")
     request = await bench.begin(steps.KojiTag(bench.logging_in, tag="demo-released", builds=nvr))
@@ -256,6 +257,7 @@ async def test_promotion_of_which_the_reply_is_lost(bench: Workbench) -> None:
 async def test_move_of_which_the_reply_is_lost(bench: Workbench) -> None:
     """The next attempt finds the task that the first one started, and starts none."""
     nvr = await bench.built()
+    await bench.look_at_once()
     bench.lost_replies.add("moveBuild")
     tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
     request = await bench.begin(steps.KojiMove(bench.profile, builds=nvr, **tags))

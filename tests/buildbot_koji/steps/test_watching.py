@@ -582,15 +582,18 @@ async def test_another_master_took_the_request(own_bench: Workbench, heir: int |
 
 
 class ImpatientRunroot(steps.KojiRunroot):  # type: ignore[misc]
-    """Waits for the hub only a few seconds when it is stopped."""
+    """Waits for the hub only some seconds when it is stopped."""
 
-    timing = StepTiming(cancel_limit=4.0)
+    timing = StepTiming(cancel_limit=5.0)
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_task_without_a_marker_is_not_canceled(bench: Workbench) -> None:
+async def test_a_task_without_a_marker_is_not_canceled(own_bench: Workbench) -> None:
     """A stop does not cancel a task that may be someone else's."""
+    # A master that other tests share has recorded tasks of the same numbers as its own.
+    bench = own_bench
     bench.hub.builder.seconds = 60
+    await bench.look_at_once()
     bench.lost_replies.add("runroot")
     request = await bench.begin(
         ImpatientRunroot(bench.profile, tag="demo-build", arch="x86_64", command=["ls"])
