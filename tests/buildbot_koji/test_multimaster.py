@@ -36,6 +36,7 @@ from buildbot.data import masters
 from buildbot.plugins import changes, reporters, schedulers, steps, util, worker
 from buildbot.process.buildstep import BuildStep
 from buildbot.util import service
+from buildbot_koji.mass.options import MassTiming
 from twisted.internet.task import LoopingCall
 
 # A master is dead after six seconds instead of ten minutes.
@@ -64,11 +65,17 @@ class Success(BuildStep):
 
 SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
 BUILD = steps.KojiBuild("fake", target="demo", source=util.Interpolate(SOURCE))
+
+class MassBuild(steps.KojiMassBuild):
+    mass_timing = MassTiming(tick=0.3, store_interval=0.3)
+
+MASS = MassBuild("fake", "demo", ["p%d" % number for number in range(PACKAGES)], at_once=5,
+                 source="git+https://git.example.test/rpms/{{package}}.git#main")
 BuildmasterConfig = {{
     "multiMaster": True,
     "mq": {{"type": "wamp", "router_url": "ROUTER", "realm": "buildbot"}},
     "db": {{"db_url": "DATABASE"}},
-    "workers": [worker.LocalWorker("NAME-" + name) for name in ("test", "more", "build")],
+    "workers": [worker.LocalWorker("NAME-" + name) for name in ("test", "more", "build", "mass")],
     "protocols": {{"null": {{}}}},
     "change_source": [
         changes.KojiChangeSource("fake", name="koji", tags=["candidate"], poll_interval=1,
@@ -79,7 +86,7 @@ BuildmasterConfig = {{
             name="candidates", builderNames=["test", "more"],
             change_filter=util.KojiChangeFilter(tags=["candidate"])),
         schedulers.ForceScheduler(
-            name="force", builderNames=["build", "test"],
+            name="force", builderNames=["build", "test", "mass"],
             codebases=[util.CodebaseParameter("", hide=True)],
             properties=[util.StringParameter(name=name, default="")
                         for name in ("package", "ref", "koji_build_id")]),
@@ -90,6 +97,8 @@ BuildmasterConfig = {{
           for name in ("test", "more")],
         util.BuilderConfig(name="build", workernames=["NAME-build"], collapseRequests=False,
                            factory=util.BuildFactory([BUILD])),
+        util.BuilderConfig(name="mass", workernames=["NAME-mass"],
+                           factory=util.BuildFactory([MASS])),
     ],
     "services": [
         Heartbeat(),
@@ -105,6 +114,8 @@ BuildmasterConfig = {{
     "buildbotURL": "http://127.0.0.1:{port}/",
 }}
 """
+
+PACKAGES = 30
 
 
 class Cluster:
@@ -129,6 +140,7 @@ class Cluster:
                 CONFIG.replace("NAME", name)
                 .replace("ROUTER", self.router.url)
                 .replace("DATABASE", self.database.url)
+                .replace("PACKAGES", str(PACKAGES))
             )
             directory = self.directory / name
             directory.mkdir()
@@ -155,6 +167,11 @@ class Cluster:
         tag_id = self.hub.call("getTagID", tag)
         requests = [task["request"] for task in self.tasks("tagBuild")]
         return Counter(request[1] for request in requests if request[0] == tag_id)
+
+    def mass_tasks(self) -> list[int]:
+        """Return how many tasks each package of the mass build has that was submitted."""
+        sources = [str(task["request"][0]) for task in self.tasks("build")]
+        return list(Counter(each for each in sources if "/rpms/p" in each).values())
 
     def is_idle(self) -> bool:
         """Tell whether the hub has no build and no tagging left to do."""
@@ -379,11 +396,36 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     results = await results_of(survivor)
     assert all(len(results[each]) == 1 for each in missed)
     assert len(cluster.tasks("build")) == len(requests)
-    # It stands in line: when the other one dies, it takes over.
+    # It stands in line: when the other one dies, it takes over, a mass build too.
+    request = await begin_mass(cluster, survivor, victim)
     await survivor.end(signal.SIGKILL)
     await poll(lambda: taken_over(victim, again["masterid"]))
     late = add_build(hub, "late", "candidate")
     await until(lambda: late in cluster.tagged("gated"))
+    mass = await victim.ended(request)
+    assert (mass["results"], mass["masterid"]) == (SUCCESS, first)
+    step = (await victim.get(f"builds/{mass['buildid']}/steps"))["steps"][-1]
+    assert step["state_string"] == f"{PACKAGES} of {PACKAGES} done"
+    assert cluster.mass_tasks() == [1] * PACKAGES
+
+
+async def begin_mass(cluster: Cluster, here: MasterProcess, not_here: MasterProcess) -> int:
+    """Run a mass build on one of two masters until a part of it is done."""
+    cluster.hub.builder.seconds = 0.6
+    for number in range(PACKAGES):
+        cluster.hub.add_package("demo-candidate", f"p{number}")
+    workers = (await not_here.get("workers"))["workers"]
+    paths = [
+        f"workers/{each['workerid']}"
+        for each in workers
+        if each["name"] == f"{not_here.directory.name}-mass"
+    ]
+    await not_here.control(paths[0], "pause", reason="a test")
+    request = await here.force("mass")
+    await until(lambda: len(cluster.mass_tasks()) > PACKAGES // 3)
+    await not_here.control(paths[0], "unpause", reason="a test")
+    assert len(cluster.mass_tasks()) < PACKAGES
+    return request
 
 
 @pytest_twisted.ensureDeferred
