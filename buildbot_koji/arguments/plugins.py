@@ -247,9 +247,11 @@ class DeclaredStep(DeclaredArguments, BuildStep):
         return {name: getattr(self, name) for name in self.arguments}
 
     def take_rendered(self) -> None:
-        """Convert the values that Buildbot rendered: numbers may be text."""
+        """Convert the values that Buildbot rendered: numbers may be text, None is the default."""
         for name, each in self.arguments.items():
-            setattr(self, name, checks.rendered(each.check, getattr(self, name)))
+            value = getattr(self, name)
+            value = each.default if value is None else checks.rendered(each.check, value)
+            setattr(self, name, value)
 
     def complaints(self) -> list[str]:
         """Return one line for each mistake in the arguments that are rendered by now."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from buildbot.data import resultspec
 
 from buildbot_koji.mass.packages import BadPlan
-from buildbot_koji.mass.plan import FINAL, PackageState
+from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.stored import MassStore, packages_of
 
 __all__ = ["EarlierMassBuilds"]
@@ -44,16 +44,20 @@ class EarlierMassBuilds:
         Raises:
             BadPlan: there is no such mass build.
         """
-        store = await self._store_of(mass_id)
-        packages = packages_of(await self._until_stored(store.load))
-        if not packages:
-            raise BadPlan(f"there is no mass build {mass_id}: give its property koji_mass_id")
+        packages = await self._packages_of(mass_id)
         states = [_STATES[each] for each in kinds if each in _STATES]
         return {
             each.name
             for each in packages
             if each.state in states or ("missing" in kinds and each.state not in FINAL)
         }
+
+    async def _packages_of(self, mass_id: int) -> list[MassPackage]:
+        store = await self._store_of(mass_id)
+        packages = packages_of(await self._until_stored(store.load))
+        if not packages:
+            raise BadPlan(f"there is no mass build {mass_id}: give its property koji_mass_id")
+        return packages
 
     async def built(self, mass_id: int | None, build_id: int, root: int) -> set[str]:
         """Return the packages that the mass build to compare with has built.
@@ -62,13 +66,16 @@ class EarlierMassBuilds:
             mass_id: that mass build; None for the builder's previous one.
             build_id: the build that asks.
             root: the first build of its build request.
+
+        Raises:
+            BadPlan: there is no such mass build.
         """
-        for each in [mass_id] if mass_id else await self._before(build_id, root):
+        if mass_id:
+            return _built(await self._packages_of(mass_id))
+        for each in await self._before(build_id, root):
             store = await self._store_of(each)
             if (await self._until_stored(store.control)).get("ended"):
-                packages = packages_of(await self._until_stored(store.load))
-                states = (PackageState.BUILT, PackageState.ADOPTED)
-                return {each.name for each in packages if each.state in states}
+                return _built(packages_of(await self._until_stored(store.load)))
         return set()
 
     async def _before(self, build_id: int, root: int) -> list[int]:
@@ -82,3 +89,8 @@ class EarlierMassBuilds:
         )
         ids = (int(each["buildid"]) for each in found)
         return [each for each in ids if each < root]
+
+
+def _built(packages: Iterable[MassPackage]) -> set[str]:
+    states = (PackageState.BUILT, PackageState.ADOPTED)
+    return {each.name for each in packages if each.state in states}

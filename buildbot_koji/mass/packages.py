@@ -29,6 +29,9 @@ __all__ = [
     "find_packages",
     "listed_packages",
     "make_packages",
+    "named",
+    "ordered_names",
+    "plan_mistakes",
     "sources_in_tag",
 ]
 
@@ -134,6 +137,17 @@ class MassOrder:
     requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
     levels: Sequence[Sequence[str]] = ()
     skip: Mapping[str, str] = field(default_factory=dict)
+
+
+def ordered_names(
+    packages: Any, levels: Sequence[Sequence[str]], requires: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Return the names of packages that are given as such, in levels, or by what they require."""
+    if packages is not None:
+        return checks.words(packages)
+    if levels:
+        return [name for level in levels for name in level]
+    return [*dict.fromkeys([*requires, *(each for needed in requires.values() for each in needed)])]
 
 
 async def find_packages(connection: Connection, query: PackageQuery) -> list[str]:
@@ -246,6 +260,7 @@ def make_packages(
     tag: str,
     limit: int | None,
     skip_unknown: bool,
+    complaints: Iterable[str] = (),
 ) -> list[MassPackage]:
     """Make the plan's packages, or complain of everything that is wrong at once. Pure.
 
@@ -257,11 +272,12 @@ def make_packages(
         tag: the name of that tag.
         limit: how many packages may be built at most.
         skip_unknown: whether to skip packages that can't be built rather than complain.
+        complaints: what else is wrong.
 
     Raises:
         BadPlan: with each kind of mistake once.
     """
-    complaints = list(_mistakes(order, limit))
+    complaints = [*complaints, *plan_mistakes(order, limit)]
     unusable: dict[str, str] = {}
     places = {name: place for place, name in enumerate(dict.fromkeys(order.names))}
     level_of = {name: number for number, level in enumerate(order.levels) for name in level}
@@ -296,7 +312,7 @@ def make_packages(
             package.state, package.reason = PackageState.SKIPPED, unusable[name]
     if not skip_unknown:
         complaints += [
-            f"{reason}: {_named(name for name, why in unusable.items() if why == reason)}"
+            f"{reason}: {named(name for name, why in unusable.items() if why == reason)}"
             for reason in dict.fromkeys(unusable.values())
         ]
     if complaints:
@@ -304,24 +320,30 @@ def make_packages(
     return packages
 
 
-def _mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
+def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
+    """Return what is wrong with an order whatever the hub has, each kind of mistake once.
+
+    Args:
+        order: what was asked for.
+        limit: how many packages may be built at most.
+    """
     if not order.names:
         yield "there are no packages to build"
         return
     twice = [name for name, count in Counter(order.names).items() if count > 1]
     if twice:
-        yield f"given twice: {_named(twice)}"
+        yield f"given twice: {named(twice)}"
     if limit is not None and len(order.names) > limit:
         yield f"{len(order.names):,} packages are more than max_packages, {limit:,}"
     odd = [name for name in order.names if not NAME.fullmatch(name)]
     if odd:
-        yield f"no package names: {_named(map(repr, odd))}"
+        yield f"no package names: {named(map(repr, odd))}"
     cycle = find_cycle(order.requires)
     if cycle is not None:
         yield f"packages require each other: {cycle}"
 
 
-def _named(names: Iterable[str]) -> str:
+def named(names: Iterable[str]) -> str:
     """Return names in a row, the first ones if there are many."""
     listed = list(names)
     more = len(listed) - SHOWN

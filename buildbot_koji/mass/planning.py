@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from buildbot_koji.arguments import checks
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.mass.packages import (
     BadPlan,
@@ -16,6 +15,8 @@ from buildbot_koji.mass.packages import (
     find_packages,
     listed_packages,
     make_packages,
+    named,
+    ordered_names,
     sources_in_tag,
 )
 from buildbot_koji.mass.plan import MassPackage, PackageState
@@ -74,6 +75,9 @@ class MassPlanner:
         request: what is to be built.
         pause: yields to the reactor.
         in_thread: computes something in a thread.
+
+    Attributes:
+        notes: what may be a mistake, but need not.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class MassPlanner:
         self._pause = pause
         self._in_thread = in_thread
         self._complaints: list[str] = []
+        self.notes: list[str] = []
 
     def complain(self, complaint: str) -> None:
         """Add to what is wrong with the plan."""
@@ -106,13 +111,16 @@ class MassPlanner:
             self.complain(f"the hub has no build target {request.target}")
         if request.channel is not None and await call("getChannel", request.channel) is None:
             self.complain(f"the hub has no channel {request.channel}")
-        if request.source_tag is not None and await call("getTag", request.source_tag) is None:
-            self.complain(f"the hub has no tag {request.source_tag}")
+        tag = request.source_tag
+        is_lost = tag is not None and await call("getTag", tag) is None
+        if is_lost:
+            self.complain(f"the hub has no tag {tag}")
+        order = None
         try:
             order = await self._order()
         except BadPlan as error:
             self.complain(str(error))
-        if self._complaints:
+        if order is None or target is None or is_lost:
             raise BadPlan("; ".join(self._complaints))
         tag = target["dest_tag_name"]
         listed = await listed_packages(self._connection, tag, order.names)
@@ -125,6 +133,7 @@ class MassPlanner:
             tag=tag,
             limit=request.limit,
             skip_unknown=request.skip_unknown,
+            complaints=self._complaints,
         )
         packages: list[MassPackage] = await self._in_thread(make)
         if request.since is not None:
@@ -137,13 +146,12 @@ class MassPlanner:
         if isinstance(request.packages, PackageQuery):
             names = await find_packages(self._connection, request.packages)
             if not names:
-                raise BadPlan(f"no package of tag {request.packages.tag} is meant")
-        elif request.packages is not None:
-            names = checks.words(request.packages)
-        elif request.levels:
-            names = [name for level in request.levels for name in level]
+                raise BadPlan(
+                    f"no package of tag {request.packages.tag} matches owners, globs and except_"
+                )
         else:
-            names = [*dict.fromkeys([*requires, *(e for each in requires.values() for e in each)])]
+            names = ordered_names(request.packages, request.levels, requires)
+        known = set(names)
         if request.only is not None:
             names = [name for name in names if name in request.only]
             if not names:
@@ -151,6 +159,14 @@ class MassPlanner:
         skip = request.skip
         if not isinstance(skip, Mapping):
             skip = dict.fromkeys(skip, "need not be built")
+        needed = (each for several in requires.values() for each in several)
+        for words, given in (
+            ("requires names packages that are not built here", [*requires, *needed]),
+            ("skip names packages that would not be built anyway", skip),
+        ):
+            unknown = [each for each in dict.fromkeys(given) if each not in known]
+            if unknown:
+                self.notes.append(f"{words}: {named(unknown)}")
         return MassOrder(names, requires, request.levels, skip)
 
     async def _sources(self, order: MassOrder, listed: Collection[str]) -> dict[str, str]:
@@ -167,9 +183,8 @@ class MassPlanner:
 
     def _source_of(self, name: str) -> str:
         source = self._request.source
-        if isinstance(source, str):
-            return source.replace("{package}", name)
-        assert source is not None
+        if source is None or isinstance(source, str):
+            return (source or "").replace("{package}", name)
         try:
             found = source(name)
         except Exception as error:

@@ -47,8 +47,12 @@ def check_levels(value: Any) -> str | None:
 
 def check_requirements(value: Any) -> str | None:
     """Check for the packages that packages require."""
-    if isinstance(value, Mapping) and all(isinstance(each, str) for each in value):
-        return next((found for each in value.values() if (found := checks.texts(each))), None)
+    if (
+        isinstance(value, Mapping)
+        and all(isinstance(each, str) for each in value)
+        and all(checks.texts(each) is None for each in value.values())
+    ):
+        return None
     return "must be a dictionary: package: [packages that it requires]"
 
 

@@ -11,14 +11,16 @@ from uuid import uuid4
 
 from buildbot.process import results
 from buildbot.process.remotecommand import RemoteCommand
-from buildbot.process.remotetransfer import StringFileWriter
-from twisted.internet.defer import Deferred, DeferredList
+from buildbot.worker.protocols.base import FileWriterImpl
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.task_intents import TaskIntent
@@ -30,8 +32,11 @@ from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.outcome import facts_of, result_of
 from buildbot_koji.mass.packages import (
     BadPlan,
+    MassOrder,
     check_package_template,
     check_packages,
+    ordered_names,
+    plan_mistakes,
 )
 from buildbot_koji.mass.plan import MassPackage, MassPlan
 from buildbot_koji.mass.planning import MassPlanner, PlanRequest
@@ -76,6 +81,19 @@ ROWS_AT_ONCE = 200
 
 LARGEST_FILE = 4 << 20
 """Bytes of a file with the names of packages."""
+
+
+class _Content(FileWriterImpl):
+    """Takes a file from the worker, in parts that may end within a character."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def remote_write(self, data: bytes) -> None:
+        self.parts.append(data)
+
+    def remote_close(self) -> None:
+        pass
 
 
 class KojiMassBuild(PackageBuildStep):
@@ -222,6 +240,7 @@ class KojiMassBuild(PackageBuildStep):
         self._root = 0
         self._header: dict[str, Any] = {}
         self._package_log: Any = None
+        self._plan_notes: list[str] = []
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Complain of packages that are not given, or none."""
@@ -231,6 +250,18 @@ class KojiMassBuild(PackageBuildStep):
             yield "packages is empty: there is nothing to build"
         elif all(values[each] is None for each in PACKAGES):
             yield "packages is missing: give packages, packages_file, levels or requires"
+
+    def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
+        """Complain of packages that are wrong whatever the hub has."""
+        yield from super().complaints_at_load(values, place)
+        given = [values[name] for name in (*PACKAGES, "max_packages", "only")]
+        if any(map(checks.is_renderable, given)) or values["packages_file"] is not None:
+            return
+        levels = [checks.words(level) for level in values["levels"] or ()]
+        requires = values["requires"] or {}
+        names = ordered_names(values["packages"], levels, requires)
+        limit = None if values["only"] else values["max_packages"]
+        yield from plan_mistakes(MassOrder(names, requires, levels), limit)
 
     # The work
 
@@ -307,6 +338,9 @@ class KojiMassBuild(PackageBuildStep):
         if self._package_log is None:
             self._package_log = await self.addLog("packages")
         self.setProperty("koji_mass_id", self._root, SOURCE)
+        notes, self._plan_notes = self._plan_notes, []
+        if notes:
+            await self.until_stored(lambda: self.note(notes))
         try:
             await runner.run()
             await self.until_stored(lambda: store.save_control({**runner.control(), "ended": True}))
@@ -331,6 +365,7 @@ class KojiMassBuild(PackageBuildStep):
             KojiException: the hub is unreachable.
         """
         earlier = EarlierMassBuilds(self.master, self._store_of, self.until_stored)
+        built = await earlier.built(self.earlier, self.build.buildid, self._root)
         wanted = None
         if self.only:
             wanted = await earlier.names_of(self.earlier, self.only)
@@ -349,7 +384,7 @@ class KojiMassBuild(PackageBuildStep):
             source_tag=self.source_tag,
             since=None if self.since is None else seconds_of(self.since),
             must_be_listed=not (self.scratch or self.skip_tag),
-            channel=(self.channel or "default") if self.only_when_idle else None,
+            channel=self.channel or ("default" if self.only_when_idle else None),
             limit=self.max_packages,
             skip_unknown=bool(self.skip_unknown),
         )
@@ -359,7 +394,7 @@ class KojiMassBuild(PackageBuildStep):
         except GenericError as error:
             planner.complain(f"wait_builds: {one_line(error)}")
         target, packages = await planner.make()
-        built = await earlier.built(self.earlier, self.build.buildid, self._root)
+        self._plan_notes = planner.notes
         for package in packages:
             package.was_built = package.name in built
         header = {
@@ -378,7 +413,7 @@ class KojiMassBuild(PackageBuildStep):
             except (OSError, ValueError) as error:
                 raise BadPlan(f"can't read {path} on the master: {error}") from error
         else:
-            writer = StringFileWriter()
+            writer = _Content()
             transfer = RemoteCommand(
                 "uploadFile",
                 {
@@ -393,7 +428,10 @@ class KojiMassBuild(PackageBuildStep):
             await run_on_worker(self, transfer)
             if transfer.didFail():
                 raise BadPlan(f"the worker has no file {path}, or can't read it")
-            text = writer.buffer
+            try:
+                text = b"".join(writer.parts).decode()
+            except UnicodeDecodeError as error:
+                raise BadPlan(f"can't read {path} on the worker: {error}") from error
         lines = (line.partition("#")[0].split() for line in text.splitlines())
         return [word for line in lines for word in line]
 
@@ -401,11 +439,19 @@ class KojiMassBuild(PackageBuildStep):
 
     async def at_once_now(self) -> int:
         """Return how many packages may be in Koji at the same time now."""
-        found = checks.rendered(checks.positive, await self.build.render(self._at_once))
+        rendering = self.build.render(self._at_once).addErrback(self._not_rendered)
+        found = checks.rendered(checks.positive, await rendering)
         if checks.positive(found) is None:
             # A value that is none leaves the last one in force.
             self.at_once = found
         return int(self.at_once)
+
+    def _not_rendered(self, failure: Failure) -> Failure | None:
+        """Let no mistake in the user's own code end a mass build that runs."""
+        if failure.check(CancelledError):
+            return failure
+        self._log.warn("at_once can't be evaluated: {error!r}", error=failure.value)
+        return None
 
     async def note(self, lines: list[str]) -> None:
         """Add lines to the log."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
@@ -140,6 +141,12 @@ class KojiMassTag(KojiWriteStep):
         default=False,
     )
     dry_run = argument(checks.flag, "only say what would be tagged", default=False)
+
+    def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
+        """Complain of tags that are the same."""
+        yield from super().complaints_at_load(values, place)
+        if values["from_tag"] == values["to_tag"]:
+            yield f"from_tag and to_tag are both {values['to_tag']}"
 
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not tagged yet."""

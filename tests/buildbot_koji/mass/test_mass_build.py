@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.config.errors import capture_config_errors
+from buildbot.config.errors import ConfigErrors, capture_config_errors
+from buildbot.config.master import FileLoader
 from buildbot.plugins import steps, util
 from buildbot.process.results import RETRY
 
+from buildbot_koji.arguments import checks
 from buildbot_koji.durable.store import BuildData
+from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import running
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.registry import register
@@ -24,9 +28,12 @@ from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from txkoji import RetryPolicy, task_states
+from txkoji.submission.submitter import Submitter
 from txkoji.testing import FakeHub
 
 SOURCE = "git+https://git.example.test/rpms/{package}.git#main"
+
+BINARY = "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"
 
 FAST = MassTiming(
     tick=0.2,
@@ -104,6 +111,8 @@ async def test_bad_input(bench: Workbench) -> None:
     """Everything that is wrong is named in one line, and nothing is submitted."""
     add_packages(bench.hub, "good", "stopped")
     bench.hub.call("packageListBlock", "demo-candidate", "stopped")
+    bench.worker_directory.mkdir(parents=True, exist_ok=True)
+    (bench.worker_directory / "binary").write_bytes(b"\xff")
     for options, text in (
         (
             {"packages": ["good", "stopped", "rare", "rare"]},
@@ -123,21 +132,118 @@ async def test_bad_input(bench: Workbench) -> None:
         ),
         (
             {"packages": util.KojiPackages("demo-candidate", globs=["x*"])},
-            "no package of tag demo-candidate is meant",
+            "no package of tag demo-candidate matches owners, globs and except_",
         ),
         (
             {"packages": ["hello"], "source": None, "source_tag": "demo-candidate"},
             "no source: hello",
         ),
+        (
+            {"packages": ["hello"], "source": None, "source_tag": "lost"},
+            "the hub has no tag lost",
+        ),
+        (
+            {"packages": ["stopped"], "channel": "none"},
+            "the hub has no channel none; blocked in demo-candidate: stopped",
+        ),
+        (
+            {"packages": ["good"], "earlier": 4711},
+            "there is no mass build 4711: give its property koji_mass_id",
+        ),
+        (
+            {"packages": ["good"], "source": lambda name: f"{name}.git"},
+            f"source {checks.source('good.git')}: good",
+        ),
+        (
+            {"packages": ["good"], "source": lambda name: name[99]},
+            "source('good') failed: IndexError: string index out of range",
+        ),
+        (
+            {"packages_file": "binary"},
+            f"can't read binary on the worker: {BINARY}",
+        ),
     ):
         ended = await bench.build(mass(bench, **options))
         assert (ended.result, ended.text) == ("failure", text)
-    ended = await bench.build(steps.KojiMassBuild(bench.profile, "lost", ["hello"], source=SOURCE))
-    assert ended.text == "the hub has no build target lost"
+    lost = steps.KojiMassBuild(bench.profile, "lost", ["hello"], source=SOURCE, channel="none")
+    ended = await bench.build(lost)
+    assert ended.text == "the hub has no build target lost; the hub has no channel none"
     assert sources(bench.hub) == []
     ended = await bench.build(mass(bench, packages=["good", "stopped", "rare"], skip_unknown=True))
     assert (ended.result, ended.text) == ("warnings", "3 of 3 done, 2 skipped")
     assert sources(bench.hub) == ["good"]
+
+
+def test_bad_configuration(empty_home: Path) -> None:
+    """What is wrong whatever the hub has is one line each of checkconfig."""
+    (empty_home / ".koji").mkdir()
+    (empty_home / ".koji" / "config").write_text("[koji]\nserver = https://k.example.test/hub\n")
+    mistakes = {
+        "packages=['a', 'b', 'a']": "given twice: a",
+        "packages=['a', 'b'], max_packages=1": "2 packages are more than max_packages, 1",
+        "packages=5": "packages=5 must be a list of package names or a util.KojiPackages",
+        "packages=[]": "packages is empty: there is nothing to build",
+        "levels=[['a'], ['b', 'b']]": "given twice: b",
+        "requires={'a': ['b'], 'b': ['a']}": "packages require each other: a -> b -> a",
+        "requires={'a': ['b c']}": "no package names: 'b c'",
+        "requires={'a': 'b'}": "requires={'a': 'b'} must be a dictionary: package: [packages that"
+        " it requires]",
+        "packages=['a'], at_once=0": "at_once=0 must be a whole number greater than 0",
+        "packages=['a'], stop_after_failures='x'": "stop_after_failures='x' must be a number of"
+        ' packages, or "5%"',
+    }
+    path = empty_home / "master.cfg"
+    lines = [f"steps.KojiMassBuild('koji', 't', source={SOURCE!r}, {each})" for each in mistakes]
+    lines.append("steps.KojiMassTag('koji', from_tag='a', to_tag='a')")
+    path.write_text("\n".join(["from buildbot.plugins import steps", *lines]))
+    with pytest.raises(ConfigErrors) as caught:
+        FileLoader(str(empty_home), path.name).loadConfig()
+    wanted = [f"KojiMassBuild: {each}" for each in mistakes.values()]
+    wanted.append("KojiMassTag: from_tag and to_tag are both a")
+    found = [each for each in caught.value.errors if f"{path}:" in each]
+    assert found == [f"{path}:{number}: {each}" for number, each in enumerate(wanted, 2)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_good_values(bench: Workbench) -> None:
+    """Each option takes a good value; what is not set has its default, what is odd is noted."""
+    add_packages(bench.hub, "one", "two")
+    fine = {
+        "packages": ["one", "two"],
+        "skip": {"two": "done by hand", "typo": "a reason"},
+        "requires": {"one": ["elsewhere"]},
+        "at_once": util.Property("none"),
+        "infra_retries": util.Property("none"),
+        "only_when_idle": True,
+        "stop_after_failures": "50%",
+        "max_failures": "10%",
+        "max_packages": 2,
+        "existing": "fail",
+        "max_queue_time": 600,
+        "on_stop": "leave",
+        "infra_faults": [1015, "no space left"],
+        "background": True,
+        "channel": "default",
+        "timeout": 600,
+        "hub_patience": 60,
+    }
+    ended = await bench.build(mass(bench, **fine))
+    assert (ended.result, ended.text) == ("success", "2 of 2 done, 1 skipped")
+    lines = ended.logs["packages"]
+    assert "requires names packages that are not built here: elsewhere" in lines
+    assert "skip names packages that would not be built anyway: typo" in lines
+    [task] = bench.hub.call("listTasks", {"method": "build", "decode": True})
+    assert task["priority"] > 20
+    query = util.KojiPackages(
+        "demo-candidate",
+        inherited=False,
+        owners=["kojiadmin"],
+        globs=["one", "tw*"],
+        except_=["two"],
+        blocked=True,
+    )
+    ended = await bench.build(mass(bench, packages=query, scratch=True, skip_unknown=True))
+    assert (ended.result, ended.text) == ("success", "1 of 1 done")
 
 
 @pytest_twisted.ensureDeferred
@@ -187,6 +293,8 @@ async def test_order(bench: Workbench) -> None:
 async def test_next_attempt_resumes(bench: Workbench) -> None:
     """The next attempt follows the first one's tasks, even after a lost reply, and goes on."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(40)))
+    hub = await get_hub(bench.master, bench.profile)
+    hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0, 0.05))
     request = await bench.begin(mass(bench, packages=names, at_once=10))
     await until(lambda: len(sources(bench.hub)) >= 12)
     bench.lost_replies.add("build")
