@@ -53,7 +53,7 @@ def _add_demo(commands: Any) -> None:
     demo.add_argument(
         "--idle",
         action="store_true",
-        help="begin without a past and without work (default: a day of builds, two commits and a"
+        help="start without history and work (default: a day of builds, two commits and a"
         " rebuild of all packages)",
     )
     demo.add_argument(
@@ -125,7 +125,7 @@ def _add_remote(commands: Any) -> None:
         command = commands.add_parser(
             name,
             help=words,
-            description=f"{words[0].upper()}{words[1:]}, by its Koji pages. With --user, the"
+            description=f"{words[0].upper()}{words[1:]}, through its Koji pages. With --user, the"
             " password is taken from the environment variable BUILDBOT_PASSWORD.",
         )
         if name == "dead-letters":

@@ -141,7 +141,7 @@ def names_of(differences: Iterable[Difference], limit: int) -> dict[str, list[st
 def plan_tagging(
     builds: Iterable[TaggedBuild], target: Iterable[TaggedBuild]
 ) -> Iterator[tuple[TaggedBuild, str]]:
-    """Tell of each build why it need not be tagged.
+    """Return why each build need not be tagged.
 
     Args:
         builds: the builds to tag.

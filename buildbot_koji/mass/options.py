@@ -98,7 +98,7 @@ class MassHost(Protocol):
         """Raise ClaimLost if another master runs the mass build; see ``KojiStep``."""
 
     async def at_once_now(self) -> int:
-        """Return how many packages may be on the hub at once, as it is now."""
+        """Return how many packages may be on the hub at once now."""
         ...
 
     async def note(self, lines: list[str]) -> None:

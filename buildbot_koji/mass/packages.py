@@ -176,7 +176,7 @@ async def _list_packages(connection: Connection, tag: str, **options: Any) -> li
 async def listed_packages(
     connection: Connection, tag: str, names: Sequence[str]
 ) -> dict[str, Mapping[str, Any]]:
-    """Return what a tag says of packages, by their names; those that it does not list are absent.
+    """Return a tag's entries of packages, by name; those that it does not list are absent.
 
     Args:
         connection: the hub.

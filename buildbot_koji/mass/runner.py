@@ -125,7 +125,7 @@ class MassRunner:
         """Run to the end. Cancelling it leaves the tasks as they are.
 
         Raises:
-            KojiException: only what no other attempt would do better.
+            KojiException: a failure that no further attempt would avoid.
             ClaimLost: another master runs it.
         """
         control = await self._store.control()

@@ -117,7 +117,7 @@ class MassStore:
 
 
 def _facts(package: MassPackage) -> list[Any] | None:
-    """Return what is stored of a package beside its plan, without what is last and unknown."""
+    """Return what is stored of a package beside its plan, without unknown values at its end."""
     if package.state in _UNSTORED or (package.state is PackageState.READY and not package.attempt):
         return None
     facts = [package.state.value, *(getattr(package, name) for name in _FACTS)]

@@ -41,7 +41,7 @@ async def check_broker(settings: Broker, reactor: Any) -> AsyncIterator[Finding]
     try:
         settings.check_receiving()
     except ConfigurationError as problem:
-        yield error("queue", str(problem), "name what to receive in the configuration")
+        yield error("queue", str(problem), "say in the configuration what to receive")
         return
     if isinstance(settings, AMQP1) and settings.client_id is not None:
         # A broker drops the connection that has the same id: the master's.

@@ -86,8 +86,8 @@ def _mysql(connection: sqlalchemy.Connection) -> Iterator[Finding]:
     if size < 4 * TEXT_BYTES:
         yield error(
             "database",
-            f"max_allowed_packet is {size} bytes: long texts of Koji's are refused",
-            "max_allowed_packet=16M in the server's configuration",
+            f"max_allowed_packet is {size} bytes: long texts from Koji are refused",
+            "set max_allowed_packet=16M in the server's configuration",
         )
     others = connection.execute(
         sqlalchemy.text(

@@ -14,7 +14,7 @@ Level = Literal["ok", "warning", "error"]
 
 @attrs.frozen
 class Finding:
-    """One line of the doctor's.
+    """One line of the report.
 
     Attributes:
         level: ``ok``, ``warning`` (it works, or will for now) or ``error`` (it does not).

@@ -34,7 +34,7 @@ WARN_DAYS = 14
 
 @attrs.define
 class _Examined:
-    """A hub that is examined.
+    """A hub under examination.
 
     Attributes:
         connection: the connection to it.
@@ -134,7 +134,7 @@ async def _clock(examined: _Examined) -> AsyncIterator[Finding]:
         yield warning(
             "clock",
             f"the hub's clock is {abs(difference):.0f} s {ahead} this machine's",
-            "let both be set by NTP: Kerberos, and what is 'since' a time, depend on it",
+            "set both by NTP: Kerberos, and every 'since', depend on the time",
         )
     else:
         yield ok("clock", "as this machine's")
@@ -148,7 +148,7 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
         text = "older than 1.23"
     parts = tuple(int(each) for each in text.split(".")[:2] if each.isdigit())
     if parts < OLDEST:
-        yield warning("version", f"Koji {text}", "hubs before 1.31 are not tested with")
+        yield warning("version", f"Koji {text}", "hubs before 1.31 are untested")
     else:
         yield ok("version", f"Koji {text}")
     known = set(await koji.system.listMethods())
@@ -157,14 +157,14 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
             yield error(
                 "plugin",
                 f"the hub has no {method}, which {where} needs",
-                "its plugin has to be installed there, or the step taken away",
+                "install its plugin on the hub, or remove the step",
             )
 
 
 async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
     for each in await examined.connection.credentials():
         if each.problem is not None:
-            yield error(each.kind, each.problem, "the login can't work before that is right")
+            yield error(each.kind, each.problem, "fix this first: the login can't work without it")
         elif each.expires is not None:
             ends = datetime.fromtimestamp(each.expires, timezone.utc)
             days = int((each.expires - examined.now()) // 86400)
@@ -219,8 +219,8 @@ async def _targets(examined: _Examined) -> AsyncIterator[Finding]:
         if target is None:
             yield error(
                 f"target {name}",
-                f"the hub has none; {where} names it",
-                _meant(name, known) or "koji list-targets shows those that there are",
+                f"the hub does not have it; {where} names it",
+                _meant(name, known) or "koji list-targets lists those it has",
             )
         else:
             yield ok(f"target {name}", f"{target.build_tag_name} -> {target.dest_tag_name}")
@@ -235,8 +235,8 @@ async def _tags(examined: _Examined) -> AsyncIterator[Finding]:
             known = [str(each.name) for each in await koji.listTags()]
             yield error(
                 f"tag {name}",
-                f"the hub has none; {where} names it",
-                _meant(name, known) or "koji list-tags shows those that there are",
+                f"the hub does not have it; {where} names it",
+                _meant(name, known) or "koji list-tags lists those it has",
             )
         elif tag.locked and name in wanted.written_tags:
             yield error(
@@ -247,7 +247,7 @@ async def _tags(examined: _Examined) -> AsyncIterator[Finding]:
         elif tag.perm and name in wanted.written_tags and not await _has(examined, tag.perm):
             yield warning(
                 f"tag {name}",
-                f"takes builds of those with the permission {tag.perm} only; {where} changes it",
+                f"takes builds only from users with the permission {tag.perm}; {where} changes it",
                 f"koji grant-permission {tag.perm} {getattr(examined.user, 'name', 'USER')}",
             )
         else:
@@ -260,7 +260,7 @@ async def _packages(examined: _Examined) -> AsyncIterator[Finding]:
         if await koji.getPackage(name) is None:
             yield error(
                 f"package {name}",
-                f"the hub has none; {where} names it",
+                f"the hub does not have it; {where} names it",
                 f"koji add-pkg --owner OWNER TAG {name} lists it, if the name is right",
             )
             continue
@@ -290,7 +290,9 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
         if channel is None:
             known = [str(each.name) for each in await koji.listChannels()]
             yield error(
-                f"channel {name}", f"the hub has none; {where} names it", _meant(name, known) or ""
+                f"channel {name}",
+                f"the hub does not have it; {where} names it",
+                _meant(name, known) or "",
             )
             continue
         hosts = [each for each in await koji.listHosts(channelID=name, enabled=True) if each.ready]
@@ -341,13 +343,13 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
             yield error("kojifiles", f"{url}: {problem}", "is 'topurl' of the profile right?")
             return
         if status == 206 and headers.get("content-range", "").startswith("bytes 0-0/"):
-            yield ok("kojifiles", "readable, also in parts")
+            yield ok("kojifiles", "readable, byte ranges too")
         elif status == 200:
             yield warning(
                 "kojifiles",
-                "does not give parts of files: an interrupted download starts over, logs are"
-                " fetched from the hub",
-                "let the server, or the cache before it, answer Range",
+                "serves no byte ranges: an interrupted download starts over, and logs come from"
+                " the hub",
+                "let the server, or the cache in front of it, answer Range requests",
             )
         else:
             yield error(

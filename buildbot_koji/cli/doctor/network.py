@@ -30,7 +30,7 @@ TLS_SCHEMES = ("https", "amqps")
 def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
     """Check the way to a hub or a broker; ends with the first thing that does not work.
 
-    Whether the server's certificate is accepted is not looked at: the client decides that.
+    The server's certificate is not verified here: the client does that.
 
     Args:
         url: the server's.
@@ -110,7 +110,7 @@ def _certificate(connection: socket.socket, host: str, scheme: str) -> Iterator[
 def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict[str, str]]:
     """Return the status and the headers (lower case) of a GET, through a proxy where one is set.
 
-    Nothing secret is sent, and nothing of the answer is believed; so no certificate is verified.
+    Nothing secret is sent and the answer is not trusted, so no certificate is verified.
 
     Raises:
         OSError: there is no answer.

@@ -84,7 +84,7 @@ class Site:
         self.profile.write_text(f"{text}{line}", encoding="utf-8")
 
     def serve(self, *, interface: str = "127.0.0.1", days: float | None = None) -> str:
-        """Serve a file without parts on a port, with TLS if the certificate's days are given."""
+        """Serve a file without byte ranges on a port, with TLS if the certificate's days are given."""
         resource = static.Data(b"0123456789", "application/octet-stream")
         resource.isLeaf = True
         site = server.Site(resource)
@@ -290,7 +290,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         lambda site: site.set("topurl", site.serve()),
         "warning",
         "kojifiles",
-        "does not give parts of files",
+        "serves no byte ranges",
         "answer Range",
     ),
     "unknown CA": (_unknown_ca, "error", "hub", "certificate", "serverca"),
@@ -354,14 +354,14 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         _needs_permission,
         "warning",
         "tag demo-released",
-        "livemedia only",
+        "with the permission livemedia",
         "koji grant-permission livemedia alice",
     ),
     "unknown package": (
         _value("package", "hallo"),
         "error",
         "package hallo",
-        "the hub has none",
+        "the hub does not have it",
         "koji add-pkg",
     ),
     "unlisted package": (
@@ -378,7 +378,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "regen-repo or repo",
         "koji grant-permission",
     ),
-    "missing plugin": (_no_plugin, "error", "plugin", "no createSideTag", "installed"),
+    "missing plugin": (_no_plugin, "error", "plugin", "no createSideTag", "install its plugin"),
     "no builder": (
         _stopped_hosts,
         "warning",
@@ -393,7 +393,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         ),
         "error",
         "channel defauld",
-        "the hub has none",
+        "the hub does not have it",
         "did you mean default?",
     ),
     "no topurl": (_set("topurl", None), "warning", "kojifiles", "no 'topurl'", "topurl ="),
