@@ -5,11 +5,17 @@ It has two inputs: polling (complete) and a bus (fast).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    DeferredLock,
+    maybeDeferred,
+)
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -29,7 +35,10 @@ from txkoji import Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import KojiException, MalformedMessage
 
-__all__ = ["Listener"]
+__all__ = ["POLL", "Listener"]
+
+POLL = ("koji_source", "poll", "requested")
+"""The event that makes a change source poll, on whatever master it is."""
 
 SCHEDULERS_INTERVAL = 0.5
 """Seconds between two looks whether the schedulers are active."""
@@ -93,6 +102,7 @@ class Listener:
         self._schedule = PollSchedule(options.poll_interval, self._retry)
         self._lock = DeferredLock()
         self._hub: Hub | None = None
+        self._consumer: Any = None
         self._running: list[Deferred[None]] = []
         self._store_not_before = 0.0
         self._polled_at: float | None = None
@@ -153,6 +163,9 @@ class Listener:
             self._hub.use_broker(self._name, None)
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
+        if self._consumer is not None:
+            ending = maybeDeferred(self._consumer.stopConsuming)
+            self._running.append(ending.addErrback(self._ended))
         if receiving is not None:
             await receiving
         ended = DeferredList(self._running, fireOnOneErrback=True, consumeErrors=True)
@@ -210,8 +223,16 @@ class Listener:
         while self._now() < limit and not await schedulers_are_claimed(self._master):
             await self._interruption.wait(deferLater, self._reactor, SCHEDULERS_INTERVAL)
 
+    def _asked_to_poll(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["source"] == self._name:
+            self.wake()
+
     async def _prepare(self) -> None:
         """Connect to the hub, and read what was stored before."""
+        if self._consumer is None:
+            self._consumer = await self._interruption.wait(
+                self._master.mq.startConsuming, self._asked_to_poll, POLL
+            )
         hub = await self._interruption.wait(get_hub, self._master, self._options.profile)
         await self._intake.load(hub.connection)
         self._hub = hub

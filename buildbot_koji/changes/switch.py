@@ -8,10 +8,10 @@ from typing import Any
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import PAUSED, NotThere, PauseStep
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.changes.source import KojiChangeSource
+from buildbot_koji.changes.listener import POLL
 from buildbot_koji.changes.storage import SourceStorage
 
-__all__ = ["KojiPauseChanges", "pause_source", "paused_sources"]
+__all__ = ["KojiPauseChanges", "owners", "pause_source", "paused_sources", "poll_source"]
 
 
 async def pause_source(master: Any, name: str, paused: bool) -> str:
@@ -28,14 +28,48 @@ async def pause_source(master: Any, name: str, paused: bool) -> str:
     Raises:
         NotThere: there is no change source of that name.
     """
-    known = await master.data.get(("changesources",))
-    if name not in [each["name"] for each in known]:
-        raise NotThere(f"there is no change source {name}: check the name")
+    await _owner(master, name)
     await SourceStorage(master, name).set_paused(paused)
-    here = master.change_svc.namedServices.get(name)
-    if isinstance(here, KojiChangeSource):
-        here.wake()
+    _wake(master, name)
     return f"{name} {'is paused' if paused else 'resumes'}"
+
+
+async def poll_source(master: Any, name: str) -> str:
+    """Let a change source poll now, on whatever master it is.
+
+    Args:
+        master: the Buildbot master.
+        name: the change source's name.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        NotThere: there is no change source of that name, or no master runs it.
+    """
+    owner = await _owner(master, name)
+    if owner is None:
+        raise NotThere(f"no master runs the change source {name} now")
+    _wake(master, name)
+    return f"{name} polls now" + ("" if owner == master.name else f", on the master {owner}")
+
+
+def _wake(master: Any, name: str) -> None:
+    # Only the master that runs the source consumes it.
+    master.mq.produce(POLL, {"source": name})
+
+
+async def _owner(master: Any, name: str) -> str | None:
+    found = await owners(master)
+    if name not in found:
+        raise NotThere(f"there is no change source {name}: check the name")
+    return found[name]
+
+
+async def owners(master: Any) -> dict[str, str | None]:
+    """Return the name of the master that runs each change source, None for one that none runs."""
+    found = await master.data.get(("changesources",))
+    return {each["name"]: each["master"] and each["master"]["name"] for each in found}
 
 
 async def paused_sources(master: Any, names: Iterable[str]) -> set[str]:

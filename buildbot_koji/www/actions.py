@@ -9,8 +9,7 @@ from typing import Any
 import attrs
 
 from buildbot_koji.arguments.buttons import NotThere
-from buildbot_koji.changes.source import KojiChangeSource
-from buildbot_koji.changes.switch import pause_source
+from buildbot_koji.changes.switch import pause_source, poll_source
 from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.redelivery import dead_letters_of, redeliver
 from buildbot_koji.www.deliveries import delivery_id
@@ -74,13 +73,10 @@ class Actions:
             raise ActionRefused(str(error), code=404) from error
 
     async def _poll(self, name: str, _: Mapping[str, Any]) -> str:
-        source = self._master.change_svc.namedServices.get(name)
-        if not isinstance(source, KojiChangeSource):
-            raise ActionRefused(f"this master has no change source {name}", code=404)
-        if source.status().listener is None:
-            raise ActionRefused(f"{name} runs on another master: press the button there", code=400)
-        source.wake()
-        return f"{name} polls now"
+        try:
+            return await poll_source(self._master, name)
+        except NotThere as error:
+            raise ActionRefused(str(error), code=404) from error
 
     async def _redeliver(self, name: str, options: Mapping[str, Any]) -> str:
         ids = options.get("ids")

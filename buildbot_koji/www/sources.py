@@ -18,7 +18,11 @@ MOST_CHANGES = 10
 
 
 def source_json(
-    status: SourceStatus, is_paused: bool, changes: Sequence[Mapping[str, Any]], now: float
+    status: SourceStatus,
+    is_paused: bool,
+    changes: Sequence[Mapping[str, Any]],
+    now: float,
+    owner: str | None = None,
 ) -> dict[str, Any]:
     """Return what the page shows of a change source.
 
@@ -27,6 +31,7 @@ def source_json(
         is_paused: whether the database says that it is paused.
         changes: its last changes, see :func:`last_changes`.
         now: the time, in seconds since the epoch.
+        owner: the name of the master that runs it, None if none does.
     """
     here = status.listener
     state = "waiting" if here is None else here.state
@@ -35,6 +40,7 @@ def source_json(
         "hub": text(status.hub),
         "state": "paused" if is_paused else state,
         "active_here": here is not None,
+        "master": text(owner),
         "since": None,
         "reason": None,
         "next_poll": None,

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 import pytest_twisted
@@ -19,7 +20,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import SQLITE, MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
-from tests.support import crossbar, poll, postgres, until
+from tests.support import PROCESS_LIMIT, crossbar, poll, postgres, until
 from tests.support.cables import Cable
 from txkoji import task_states
 from txkoji.testing import FakeHub
@@ -110,7 +111,7 @@ BuildmasterConfig = {{
                                   on_success={{"tag": "gated"}}),
     ],
     "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},
+    "www": {{"port": "tcp:{port}:interface=127.0.0.1", "plugins": {{"koji": {{}}}}}},
     "buildbotURL": "http://127.0.0.1:{port}/",
 }}
 """
@@ -246,6 +247,11 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     ids = await master_ids(cluster)
     # Both live, one listens to Koji.
     first = await poll(lambda: owner(one))
+    # The button of either's page works.
+    for number, master in ids.items():
+        said = await poll_now(master)
+        assert said.startswith("koji polls now"), said
+        assert (", on the master " in said) == (number != first)
     builds = [add_build(hub, f"a{number}", "candidate") for number in range(6)]
 
     await until(lambda: len(cluster.tagged("gated")) == len(cluster.tagged("tested")) == 6)
@@ -322,6 +328,21 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     assert len(cluster.tasks("build")) == len(requests)
     for master in cluster.masters:
         assert master.errors == []
+
+
+async def poll_now(master: MasterProcess) -> str:
+    """Press the button on a master's page; returns what it says."""
+    request = Request(
+        f"{master.url}plugins/koji/api/sources/koji/poll",
+        data=b"{}",
+        headers={"X-Requested-With": "buildbot-koji", "Content-Type": "application/json"},
+    )
+
+    def send() -> str:
+        with urlopen(request, timeout=PROCESS_LIMIT) as answer:
+            return str(json.load(answer)["message"])
+
+    return await deferToThread(send)
 
 
 async def taken_over(master: MasterProcess, dead: int) -> bool:

@@ -58,7 +58,11 @@ export function SourceCard({
       </div>
       <div className="card-body">
         {!source.active_here && (
-          <p>Another master runs this source; these are its figures in the database.</p>
+          <p className="koji-muted">
+            {source.master
+              ? `The master ${source.master} runs this source: its page shows the polls. The buttons work here, too.`
+              : "No master runs this source now."}
+          </p>
         )}
         <div className="koji-actions">
           {paused ? (
@@ -80,6 +84,7 @@ export function SourceCard({
             path={`${path}/poll`}
             label="Poll now"
             describedAs={source.name}
+            disabled={!source.active_here && !source.master}
             onDone={refresh}
           />
         </div>
@@ -88,22 +93,7 @@ export function SourceCard({
             <dt>Hub</dt>
             <dd>{source.hub}</dd>
           </div>
-          <div>
-            <dt>Next poll</dt>
-            <dd>
-              <When at={source.next_poll} now={now} none="none planned" />
-            </dd>
-          </div>
-          <div>
-            <dt>Last poll</dt>
-            <dd>
-              <When at={source.polled_at} now={now} none="none yet" />
-            </dd>
-          </div>
-          <div>
-            <dt>Held back</dt>
-            <dd>{count(source.held_back, "change")}</dd>
-          </div>
+          {source.active_here && <Polls source={source} now={now} />}
           {source.bus !== null && (
             <div>
               <dt>Message bus</dt>
@@ -146,5 +136,28 @@ export function SourceCard({
         )}
       </div>
     </section>
+  );
+}
+
+function Polls({ source, now }: { source: Source; now: number }) {
+  return (
+    <>
+      <div>
+        <dt>Next poll</dt>
+        <dd>
+          <When at={source.next_poll} now={now} none="none planned" />
+        </dd>
+      </div>
+      <div>
+        <dt>Last poll</dt>
+        <dd>
+          <When at={source.polled_at} now={now} none="none yet" />
+        </dd>
+      </div>
+      <div>
+        <dt>Held back</dt>
+        <dd>{count(source.held_back, "change")}</dd>
+      </div>
+    </>
   );
 }
