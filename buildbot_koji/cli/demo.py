@@ -33,9 +33,10 @@ BUILDER = "official"
 FORCE_SCHEDULER = "build-package"
 REBUILD = "rebuild"
 REBUILD_SCHEDULER = "rebuild-all"
-CAPACITY = 8.0
+CAPACITY = 12.0
 """The weight of tasks that the hub's host takes: a rebuild's twenty ``build`` tasks at once, which
-only wait, and some of their architectures; others queue."""
+only wait, and some of their architectures; others queue. Less, and the tasks that wait for a repo
+leave no room for the one that makes it."""
 PACKAGES = tuple(f"package-{number}" for number in range(1, 34))
 """Packages beside those of the embedded hub's demo content: 40 to rebuild."""
 PUSHED = ("hello", "failarch")
@@ -222,7 +223,7 @@ class Demo:
         await master.db.model.upgrade()
         if self._lively:
             state = MasterState(master, f"{master.name} {PROFILE}", HISTORY_CLASS)
-            points = [[*point, 0, 0, 0] for point in day_of_tasks(self.hub)]
+            points = list(day_of_tasks(self.hub))
             await state.put("day", points)
         await master.db.pool.stop()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from twisted.internet.task import Clock
 
+from buildbot_koji.hubs.survey import Point
 from txkoji import task_states
 from txkoji.testing import FakeHub
 
@@ -70,6 +71,8 @@ def live_a_day(hub: FakeHub, packages: Sequence[str], source: str, target: str) 
                 release += 1
                 hub.call("build", source % (next(names), release), target, user="alice")
             _run(clock)
+        # Otherwise the first builds wait for a new one: the tag's last change is an hour old.
+        hub.add_repo(hub.call("getBuildTarget", target)["build_tag_name"])
 
 
 def _run(clock: Clock) -> None:
@@ -77,16 +80,19 @@ def _run(clock: Clock) -> None:
         clock.advance(STEP)
 
 
-def day_of_tasks(hub: FakeHub) -> Iterator[tuple[float, int, int]]:
-    """Yield the points of the last day, each the time and the hub's FREE and OPEN tasks then."""
+def day_of_tasks(hub: FakeHub) -> Iterator[Point]:
+    """Yield the points of the last day, as if all builds were ours."""
     now = hub.now()
     tasks = [row for row in hub.state.rows("task") if row["state"] != task_states.FREE]
     moment = (now - DAY) // POINT * POINT + POINT
     while moment < now:
-        free = running = 0
+        free = running = ours = ended = 0
         for task in tasks:
             start, end = task["start_ts"] or now, task["completion_ts"] or now
             free += task["create_ts"] <= moment < start
             running += start <= moment < end
-        yield moment, free, running
+            if task["method"] == "build":
+                ours += task["create_ts"] <= moment < end
+                ended += moment - POINT < end <= moment
+        yield moment, free, running, ours, ended, 0
         moment += POINT

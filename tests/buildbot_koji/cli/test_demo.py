@@ -70,7 +70,7 @@ def test_once_with_a_failure(temporary: dict[str, str]) -> None:
 def test_until_interrupted(temporary: dict[str, str]) -> None:
     """The demo prints the address of its pages, which show work and a past day, until Ctrl-C."""
     # What runs the tests may ignore the signal, and its children would inherit that.
-    command = ["env", "--default-signal=INT", *COMMAND]
+    command = ["env", "--default-signal=INT", *COMMAND, "--build-seconds", "4"]
     with start(command, temporary) as process:
         killing = threading.Timer(PROCESS_LIMIT, process.kill)
         killing.start()
@@ -94,6 +94,9 @@ def test_until_interrupted(temporary: dict[str, str]) -> None:
         while not is_lively(trees := fetched(f"{pages}tasks")["trees"]):
             time.sleep(0.5)
         assert {each["builder"] for each in trees} >= {"rebuild"}
+        # The tasks leave one another room.
+        while not fetched(f"{pages}mass")["mass_builds"][0]["done"]:
+            time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         killing.cancel()
