@@ -243,6 +243,19 @@ class TaskInfo(Struct):
             found = f"{found.removesuffix('-container')}-container"
         return found
 
+    @property
+    def packages(self) -> list[str]:
+        """The names of the packages that a chain builds, in order, each once; else empty."""
+        levels = self._first("srcs")
+        if isinstance(levels, (list, tuple)):
+            sources = [
+                each for level in levels if isinstance(level, (list, tuple)) for each in level
+            ]
+            found = (_package_of(each) for each in sources if isinstance(each, str))
+            return list(dict.fromkeys(each for each in found if each))
+        builds = self._first("builds")
+        return [str(each) for each in builds] if isinstance(builds, dict) else []
+
 
 def _package_of(source: str) -> str | None:
     """Return the name of the package that a source builds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.hubs.credentials import CredentialStatus
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.www.plain import text
 
@@ -22,6 +23,7 @@ def attention(
     reporters: Sequence[ReporterStatus],
     cancellations: int,
     now: float,
+    credentials: Sequence[CredentialStatus] = (),
 ) -> list[dict[str, str | None]]:
     """Return what needs a look, each with the page that says more; the worst comes first.
 
@@ -31,8 +33,9 @@ def attention(
         reporters: its reporters.
         cancellations: how many tasks are still to be canceled.
         now: the time, in seconds since the epoch.
+        credentials: what the master logs in with.
     """
-    found: list[tuple[str, str]] = []
+    found = [("", each.message) for each in credentials if each.state in ("expired", "broken")]
     if troubled:
         found.append(("tasks", f"{_count(troubled, 'task')} in trouble"))
     found += [
@@ -52,6 +55,7 @@ def attention(
             found.append(
                 ("deliveries", f"{_count(late, 'build')} waiting for votes on {each.name}")
             )
+    found += [("", each.message) for each in credentials if each.state == "warning"]
     return [{"page": page, "text": text(said)} for page, said in found[:MOST]]
 
 

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.changes.source import KojiChangeSource
 from buildbot_koji.changes.status import SourceStatus
-from buildbot_koji.changes.switch import paused_sources
+from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
 from buildbot_koji.hubs.hub import Hub, hubs_of
 from buildbot_koji.mass.registry import running
@@ -20,7 +20,7 @@ from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.www import attention, deliveries, health, overview, sources
 from buildbot_koji.www.masters import database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
-from buildbot_koji.www.packages import builds_of_package, package_names
+from buildbot_koji.www.packages import builds_of_package, last_failures, package_names
 from buildbot_koji.www.plain import bounded, encoded, text
 from buildbot_koji.www.tasks import Trees
 
@@ -118,6 +118,7 @@ class Collector:
             [each.status() for each in reporters(self._master)],
             sum(len(hub.cancellations.status()) for hub in self.hubs()),
             self._now(),
+            [each for hub in self.hubs() for each in hub.status().credentials],
         )
 
     async def tasks(self, name: str | None) -> bytes:
@@ -166,10 +167,15 @@ class Collector:
         paused = await paused_sources(self._master, [each.name for each in found])
         newest = await self._master.data.get(("changes",), order=["-changeid"], limit=CHANGES_READ)
         changes = sources.last_changes(newest)
+        running_on = await owners(self._master)
         return {
             "sources": [
                 sources.source_json(
-                    each, each.name in paused, changes.get(each.name, ()), self._now()
+                    each,
+                    each.name in paused,
+                    changes.get(each.name, ()),
+                    self._now(),
+                    running_on.get(each.name),
                 )
                 for each in sorted(found, key=lambda each: each.name)
             ],
@@ -215,6 +221,11 @@ class Collector:
         """
         database = self._master.db
         return {"packages": await database.pool.do(package_names, database.model, wanted)}
+
+    async def failures(self) -> dict[str, Any]:
+        """Return the last builds that failed in Koji."""
+        database = self._master.db
+        return {"builds": await database.pool.do(last_failures, database.model, self._now())}
 
     async def package(self, name: str) -> dict[str, Any]:
         """Return the last builds of a package."""

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
+from buildbot.process.results import EXCEPTION, FAILURE
 
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.www.plain import LONG, link, number, text
 
-__all__ = ["build_json", "builds_of_package", "package_names"]
+__all__ = ["build_json", "builds_of_package", "last_failures", "package_names"]
 
 RECENT = 5000
 """Builds among which packages are looked for, the newest ones."""
@@ -23,6 +24,10 @@ RECENT = 5000
 MOST_NAMES = 500
 
 MOST_BUILDS = 50
+
+MOST_FAILURES = 5
+
+DAY = 24 * 3600.0
 
 SHOWN = ("koji_nvr", "koji_reason", "koji_failed_arch", "koji_task_url", "koji_log_url")
 """The properties that the page shows."""
@@ -52,7 +57,40 @@ def builds_of_package(
         package: its name.
     """
     numbers = {build for build, name in _packages(connection, model) if name == package}
-    chosen = sorted(numbers, reverse=True)[:MOST_BUILDS]
+    return _shown(connection, model, sorted(numbers, reverse=True)[:MOST_BUILDS])
+
+
+def last_failures(
+    connection: sqlalchemy.Connection, model: Any, now: float
+) -> list[dict[str, Any]]:
+    """Return the last builds of a day that failed in Koji, the newest first.
+
+    Args:
+        connection: the master's database.
+        model: Buildbot's model of it.
+        now: the time, in seconds since the epoch.
+    """
+    builds, properties = model.builds.c, model.build_properties.c
+    newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
+    rows = connection.execute(
+        sqlalchemy.select(builds.id)
+        .join_from(model.builds, model.build_properties, builds.id == properties.buildid)
+        .where(
+            builds.id > newest - RECENT,
+            builds.results.in_([FAILURE, EXCEPTION]),
+            builds.complete_at > now - DAY,
+            properties.name == "koji_reason",
+            properties.source == SOURCE,
+        )
+        .order_by(builds.id.desc())
+        .limit(MOST_FAILURES)
+    )
+    return _shown(connection, model, [row.id for row in rows])
+
+
+def _shown(
+    connection: sqlalchemy.Connection, model: Any, chosen: Sequence[int]
+) -> list[dict[str, Any]]:
     properties = model.build_properties.c
     rows = connection.execute(
         sqlalchemy.select(properties.buildid, properties.name, properties.value).where(

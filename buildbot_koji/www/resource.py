@@ -197,6 +197,7 @@ class _Api(_Answering):
             "sources": collector.sources,
             "deliveries": collector.deliveries,
             "history": lambda: collector.history(wanted.get("hub")),
+            "failures": collector.failures,
             "packages": lambda: collector.packages(wanted.get("q", "")),
             "mass": collector.mass,
         }

@@ -21,6 +21,9 @@ STUCK_AFTER = 3600.0
 
 MOST_ARCHES = 30
 
+LABEL = 120
+"""Characters of a label: a chain may name a hundred packages."""
+
 
 def tree_json(
     task: WatchedTask,
@@ -70,10 +73,12 @@ def tree_json(
     if task.tree is None:
         return found
     root = task.tree.root
-    started = _start(root)
+    # Not since it was taken: its parts may have waited in the queue.
+    begun = [start for _, each in task.tree.arches.items() if (start := _start(each)) is not None]
+    started = min(begun, default=_start(root))
     found.update(
         package=text(root.package),
-        label=text(root.package or root.get("method")) or found["label"],
+        label=text(_label(root), LABEL) or found["label"],
         state=_state(root),
         started=started,
         queue_position=_place(task),
@@ -184,6 +189,17 @@ def _start(task: Any) -> float | None:
     return number(task.get("start_ts")) if task.get("state") != task_states.FREE else None
 
 
+def _label(task: Any) -> str | None:
+    """Return what a task builds, with its method unless that is plain; or its method and tag."""
+    method = task.get("method")
+    if task.package:
+        return str(task.package)
+    if packages := task.packages:
+        return f"{method}: {', '.join(packages)}"
+    tag = task.tag
+    return f"{method}: {tag}" if isinstance(tag, str) else method
+
+
 def _state(task: Any) -> str:
     return str(task_states.to_str(task.state))
 
@@ -210,6 +226,7 @@ def _arch_json(
     return {
         "arch": text(arch),
         "method": text(task.get("method")),
+        "label": None if arch else text(_label(task), LABEL),
         "state": _state(task),
         "task_id": task.id,
         "host": text(hosts.get(task.get("host_id"))),

@@ -8,6 +8,8 @@ export interface Line {
   /** The name of one of the page's colours: a custom property without `--koji-`. */
   color: string;
   bars?: boolean;
+  /** Whether the area below is tinted; the color is then one of six hexadecimal digits. */
+  area?: boolean;
 }
 
 interface Props {
@@ -28,6 +30,10 @@ const DARK = "(prefers-color-scheme: dark)";
 function moments(splits: number[]): string[] {
   const span = (splits[splits.length - 1] ?? 0) - (splits[0] ?? 0);
   return splits.map((at) => absolute(at).slice(...(span > 172800 ? [5, 10] : [11, 16])));
+}
+
+function last(u: uPlot): void {
+  u.setLegend({ idx: u.data[0].length - 1 }, false);
 }
 
 /** Plot some lines or bars; the label is what a screen reader says. */
@@ -72,6 +78,12 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
           y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] },
         },
         cursor: { points: { show: false } },
+        hooks: {
+          // The last values, where the pointer is not over the plot.
+          setCursor: [(u) => (u.cursor.idx ?? null) === null && last(u)],
+          setData: [last],
+          ready: [last],
+        },
         axes: [
           time ? { ...axis, values: (_u, splits) => moments(splits) } : { ...axis, show: false },
           { ...axis, size: 60, ...(say ? { values: (_u, splits) => splits.map(say) } : {}) },
@@ -84,6 +96,7 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
             label: line.label,
             stroke: color(line.color),
             width: line.bars ? 0 : 2,
+            ...(line.area ? { fill: `${color(line.color)}22` } : {}),
             value,
             ...(line.bars && bars ? { paths: bars, fill: color(line.color) } : {}),
             points: { show: false },

@@ -66,6 +66,8 @@ export interface History {
 export interface Arch {
   arch: Text;
   method: string;
+  /** What the task is about, where that is no architecture. */
+  label?: Text;
   state: TaskState;
   task_id: number;
   host: Text;
@@ -100,6 +102,7 @@ export interface Tasks {
 }
 
 export interface PackageBuild {
+  buildid: number;
   builder: string;
   builder_id: number;
   build_number: number;
@@ -128,6 +131,8 @@ export interface Source {
   hub: string;
   state: "listening" | "paused" | "waiting" | "unreachable" | "stale" | "starting";
   active_here: boolean;
+  /** The master that runs it. */
+  master?: Text;
   since: Time;
   reason: Text;
   next_poll: Time;

@@ -5,7 +5,7 @@ import { MemoryRouter, Route, Routes } from "react-router-dom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DeliveriesPage } from "../src/pages/deliveries";
 import { MassListPage, MassPage, Packages } from "../src/pages/mass";
-import { hubLine, OverviewPage } from "../src/pages/overview";
+import { hubLine, OverviewPage, perHour } from "../src/pages/overview";
 import { PackagePage, PackagesPage } from "../src/pages/packages";
 import { SourcesPage } from "../src/pages/sources";
 import { Row, TasksPage } from "../src/pages/tasks";
@@ -90,6 +90,40 @@ describe("the overview", () => {
     show("/koji", <OverviewPage />);
     const link = await screen.findByRole("link", { name: "2 dead letters of stable" });
     expect(link.getAttribute("href")).toBe("/koji/deliveries");
+  });
+
+  it("answers at a glance, and says why the last builds failed", async () => {
+    const channels = [{ ...DEFAULT, free: 3, open: 2, arches: {} }];
+    answers["overview"] = () => answer(overview(hub({ channels, watched: 4 })));
+    const build = { buildid: 1, builder: "official", builder_id: 3, build_number: 7, results: 2 };
+    const failed = { ...build, nvr: "hello-1.0-1", failed_arch: "s390x", reason: "no space left" };
+    const log_url = "https://koji.example.test/build.log";
+    answers["failures"] = () => answer({ builds: [{ ...failed, started: 1, log_url }] });
+    show("/koji", <OverviewPage />);
+    const tiles = within(await screen.findByRole("list", { name: "At a glance" }));
+    expect(tiles.getAllByRole("listitem").map((each) => each.textContent)).toEqual([
+      "Kojiup1 hub",
+      "We are building4 taskssee the tasks",
+      "Queue3 waitingbehind 2 that build",
+      "Needs a looknothingall is well",
+    ]);
+    const failures = within(await screen.findByRole("region", { name: "Failed lately" }));
+    expect(failures.getByText(/no space left/)).toBeTruthy();
+    expect(failures.getByRole("link", { name: "log" }).getAttribute("href")).toBe(log_url);
+    expect(failures.getByRole("link", { name: "official #7" })).toBeTruthy();
+  });
+
+  it("adds up what ended in an hour", () => {
+    const points: Parameters<typeof perHour>[0] = [
+      [7200, 0, 0, 0, 2, 1],
+      [7500, 0, 0, 0, 3, 0],
+      [10800, 0, 0, 0, 1, 0],
+    ];
+    expect(perHour(points)).toEqual([
+      [9000, 12600],
+      [5, 1],
+      [1, 0],
+    ]);
   });
 
   it("keeps a hub's text as text", async () => {
@@ -328,7 +362,15 @@ describe("a task's row", () => {
     expect(screen.getByText("waiting for a builder")).toBeTruthy();
     cleanup();
     row({ state: "FREE", started: null, elapsed: null, queue_position: 7, since: 80 });
-    expect(screen.getByText(/asked/).textContent).toBe("waiting, asked 10 min ago; usual 8 min");
+    expect(screen.getByText(/asked/).textContent).toBe("asked 10 min ago; usual 8 min");
+  });
+
+  it("shows no progress of what only waits", () => {
+    const build = { method: "build", label: "world", host: null, log_url: null, url: null };
+    row({ arches: [{ ...build, arch: null, task_id: 9, state: "FREE" }], started: 80 });
+    expect(screen.queryByRole("progressbar")).toBeNull();
+    expect(screen.getByText("world waiting")).toBeTruthy();
+    expect(screen.getByText(/^for/).textContent).toBe("for 10 min; usual 8 min");
   });
 });
 

@@ -155,6 +155,12 @@ def tasks(
     return {"trees": trees}
 
 
+def failures(now: float) -> dict[str, Any]:
+    """Return two builds that failed."""
+    builds = [each for each in package(now)["builds"] if each["results"] == 2]
+    return {"builds": builds[:2]}
+
+
 def package(now: float) -> dict[str, Any]:
     """Builds of a package, one in five of which failed."""
     return {

@@ -110,6 +110,14 @@ async def test_pages(served: ServedMaster) -> None:
     assert (await served.ask("api/packages?q=other")).json == {"packages": []}
     [build] = (await served.ask("api/package/hello")).json["builds"]
     assert (build["builder"], build["nvr"], build["results"]) == ("any", "hello-1.0-main", 0)
+    assert (await served.ask("api/failures")).json == {"builds": []}
+    failing = steps.KojiBuild(
+        profile=served.profile, target="demo", source=SOURCE.format("failarch", "main")
+    )
+    await served.ended(await served.begin(failing))
+    [build] = (await served.ask("api/failures")).json["builds"]
+    assert (build["nvr"], build["failed_arch"]) == ("failarch-1.0-main", "x86_64")
+    assert build["reason"].startswith("error building package")
     # The page's first look asked the hub what it is.
     [hub] = (await served.ask("api/overview")).json["hubs"]
     assert hub["version"]
@@ -129,12 +137,17 @@ async def test_buttons(served: ServedMaster) -> None:
     assert (await served.ask("health")).code == 200
     assert (await served.press("api/sources/koji/resume")).code == 200
     await until(lambda: source.status().listener.state == "listening")
+    [shown] = (await served.ask("api/sources")).json["sources"]
+    assert shown["master"] == served.master.name
+    polls = source._running.polls
     assert (await served.press("api/sources/koji/poll")).json == {"message": "koji polls now"}
+    await until(lambda: source._running.polls > polls)
 
     redelivery = await served.press("api/deliveries/gating/redeliver", {"ids": None})
     assert redelivery.json == {"message": "no dead letters of gating"}
     for path, body, code in [
         ("api/sources/other/pause", None, 404),
+        ("api/sources/other/poll", None, 404),
         ("api/sources/koji/explode", None, 404),
         ("api/deliveries/other/redeliver", None, 404),
         ("api/deliveries/gating/redeliver", {"ids": "all"}, 400),

@@ -6,6 +6,7 @@ from typing import Any
 
 from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent
+from buildbot_koji.hubs.credentials import CredentialStatus
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
 from buildbot_koji.www.attention import attention
 
@@ -30,6 +31,17 @@ def test_nothing() -> None:
     elsewhere = SourceStatus("other", "fedora", None)
     sources = [source("tags", "listening", bus=True), source("new", "unreachable"), elsewhere]
     assert attention(0, sources, [reporter(pending=[first], gates=[gate])], 0, NOW) == []
+
+
+def test_credentials() -> None:
+    """One that has expired comes first, one that will soon comes last."""
+    credentials = [
+        CredentialStatus("certificate", "CN=a", NOW + 1, "warning", "soon"),
+        CredentialStatus("certificate", "CN=b", NOW - 1, "expired", "replace it"),
+        CredentialStatus("certificate", "CN=c", None, "ok", ""),
+    ]
+    found = attention(1, [], [], 0, NOW, credentials)
+    assert [each["text"] for each in found] == ["replace it", "1 task in trouble", "soon"]
 
 
 def test_worst_first() -> None:

@@ -138,6 +138,21 @@ def test_trouble_first() -> None:
     assert failing["trouble"] == "failed on s390x"
     assert (slow["label"], slow["queue_position"]) == ("hello", 7)
     assert slow["trouble"] == "takes longer than usual"
+    late = task(
+        8, parent=2, method="buildArch", state=int(task_states.OPEN), arch="x", start_ts=NOW - 9
+    )
+    tree = TaskTree(task(2, request=src), {2: [{**late, "request": ["x", 1, "x"]}]})
+    busy = shown(WatchedTask(2, tree, NOW, NOW - 9, 100.0, {}))
+    assert (busy["started"], busy["trouble"]) == (NOW - 9, None)
+    chain = task(2, method="chainbuild", request=[[src[:1], src[:1]], "demo", {}])
+    tree = TaskTree(chain, {2: [task(9, parent=2, request=src)]})
+    chained = shown(WatchedTask(2, tree, NOW, NOW - 9, None, {}))
+    assert chained["label"] == "chainbuild: hello"
+    assert [each["label"] for each in chained["arches"]] == ["hello"]
+    repo = shown(
+        WatchedTask(2, TaskTree(task(2, method="newRepo", request=["x"])), NOW, NOW, None, {})
+    )
+    assert repo["label"] == "newRepo: x"
     queued = task(9, parent=2, method="buildArch", state=int(task_states.FREE), request=src)
     tree = TaskTree(task(2, request=src), {2: [queued]})
     waiting = shown(WatchedTask(2, tree, NOW, NOW - 9, 100.0, {2: 7}))

@@ -3,13 +3,13 @@ import React, { useMemo } from "react";
 import { Link } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
-import { clock, count, duration, latency } from "../format";
-import { Badge, Out, Page, Shown, Table, When, type Tone } from "../parts";
-import type { Channel, Credential, History, Hub, Overview } from "../types";
+import { clock, count, latency } from "../format";
+import { Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import type { Channel, Credential, History, Hub, Overview, Package } from "../types";
 
 const QUEUE = [
-  { label: "waiting", color: "waiting" },
-  { label: "building", color: "busy" },
+  { label: "waiting", color: "waiting", area: true },
+  { label: "building", color: "busy", area: true },
   { label: "ours", color: "odd" },
 ];
 const THROUGHPUT = [
@@ -40,7 +40,8 @@ export function OverviewPage() {
                 </ul>
               </div>
             )}
-            {(overview.attention ?? []).length > 0 && (
+            <Tiles overview={overview} />
+            {(overview.attention ?? []).length > (overview.hubs.length ? 1 : 0) && (
               <section className="card" aria-label="Needs a look">
                 <div className="card-header">
                   <h2>Needs a look</h2>
@@ -60,6 +61,7 @@ export function OverviewPage() {
                 yet.
               </p>
             )}
+            <Failures now={now} />
             {overview.hubs.map((hub) => (
               <HubCard key={hub.name} hub={hub} now={now} />
             ))}
@@ -75,6 +77,100 @@ export function OverviewPage() {
         )}
       </Shown>
     </Page>
+  );
+}
+
+/** The answers at a glance: is Koji up, what are we building, what waits, what is stuck. */
+export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overview }) {
+  if (hubs.length === 0) return null;
+  const down = hubs.filter((hub) => hub.state === "unreachable");
+  const asked = hubs.some((hub) => hub.state === "ok");
+  const channels = hubs.flatMap((hub) => hub.channels);
+  const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
+  const watched = sum(hubs.map((hub) => hub.watched));
+  const free = sum(channels.map((each) => each.free));
+  const open = sum(channels.map((each) => each.open));
+  const stuck = attention[0];
+  return (
+    <ul className="koji-tiles" aria-label="At a glance">
+      <Tile
+        tone={down.length ? "bad" : asked ? "good" : "off"}
+        title="Koji"
+        value={
+          down.length
+            ? `${down.map((hub) => hub.name).join(", ")} down`
+            : asked
+              ? "up"
+              : "not asked yet"
+        }
+      >
+        {count(hubs.length, "hub")}
+      </Tile>
+      <Tile tone={watched ? "busy" : "off"} title="We are building" value={count(watched, "task")}>
+        <Link to="/koji/tasks">see the tasks</Link>
+      </Tile>
+      <Tile tone={free ? "waiting" : "off"} title="Queue" value={`${free} waiting`}>
+        {`behind ${open} that build`}
+      </Tile>
+      <Tile
+        tone={stuck ? "bad" : "good"}
+        title="Needs a look"
+        value={stuck ? count(attention.length, "thing") : down.length ? "nothing else" : "nothing"}
+      >
+        {stuck ? (
+          <Link to={`/koji/${stuck.page}`}>{stuck.text}</Link>
+        ) : down.length ? (
+          "once Koji answers"
+        ) : (
+          "all is well"
+        )}
+      </Tile>
+    </ul>
+  );
+}
+
+function Tile(props: { tone: Tone; title: string; value: string; children: React.ReactNode }) {
+  const { tone, title, value, children } = props;
+  return (
+    <li className={`koji-tile koji-tile-${tone}`}>
+      <span className="koji-muted">{title}</span>
+      <strong>{value}</strong>
+      <small>{children}</small>
+    </li>
+  );
+}
+
+/** The last builds that failed, each with the reason and the way to its log. */
+function Failures({ now }: { now: number }) {
+  const { data } = usePolled<Pick<Package, "builds">>("failures", 5);
+  if (!data || data.builds.length === 0) return null;
+  return (
+    <section className="card" aria-label="Failed lately">
+      <div className="card-header">
+        <h2>Failed lately</h2>
+        <span className="koji-muted">in the last day</span>
+      </div>
+      <ul className="koji-plain koji-attention koji-failures">
+        {data.builds.map((each) => (
+          <li key={each.buildid}>
+            <strong>{each.nvr ?? each.builder}</strong>{" "}
+            <BuildLink builder={each.builder} id={each.builder_id} number={each.build_number} />{" "}
+            <span className="koji-muted">
+              <When at={each.started} now={now} />
+            </span>
+            <div className="koji-break">
+              {each.failed_arch && <strong>{each.failed_arch}: </strong>}
+              {each.reason ?? each.state_string}{" "}
+              {each.log_url ? (
+                <Out to={each.log_url}>log</Out>
+              ) : (
+                each.url && <Out to={each.url}>task</Out>
+              )}
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
@@ -108,7 +204,7 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
           <Fact name="Requests">{`${hub.requests_per_second.toFixed(1)} per second`}</Fact>
           <Fact name="Watched">{count(hub.watched, "task")}</Fact>
           <Fact name="Watch delay">
-            {hub.watch_delay === null ? "unknown" : duration(hub.watch_delay)}
+            {hub.watch_delay === null ? "unknown" : latency(hub.watch_delay)}
           </Fact>
           <Fact name="Logged in">
             {hub.user ?? "anonymous"}
@@ -119,10 +215,7 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
               </>
             )}
           </Fact>
-          <Fact name="Koji">
-            {hub.version ?? "unknown version"}
-            {hub.plugins !== null && hub.plugins.length > 0 && ` with ${hub.plugins.join(", ")}`}
-          </Fact>
+          <Fact name="Version">{hub.version ?? "unknown"}</Fact>
           {hub.bus !== null && (
             <Fact name="Message bus">
               <Badge tone={hub.bus === "connected" ? "good" : "bad"}>{hub.bus}</Badge>
@@ -131,6 +224,11 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
           <Fact name="Server" wide>
             <code>{hub.server}</code>
           </Fact>
+          {hub.plugins !== null && hub.plugins.length > 0 && (
+            <Fact name="Plugins" wide>
+              {hub.plugins.join(", ")}
+            </Fact>
+          )}
         </dl>
         {hub.credentials.length > 0 && (
           <ul className="koji-plain" aria-label="Credentials">
@@ -202,7 +300,7 @@ function Day({ hub }: { hub: string }) {
     const column = (index: 0 | 1 | 2 | 3 | 4 | 5) => points.map((point) => point[index]);
     return [
       [column(0), column(1), column(2), column(3)] as [number[], number[], number[], number[]],
-      [column(0), column(4), column(5)] as [number[], number[], number[]],
+      perHour(points),
     ];
   }, [data]);
   if (data === null) return error === null ? null : <p className="koji-muted">{error}</p>;
@@ -220,7 +318,7 @@ function Day({ hub }: { hub: string }) {
         />
       </figure>
       <figure>
-        <figcaption>Tasks ended per {duration(data.step)}, last day</figcaption>
+        <figcaption>Our tasks that ended, per hour, last day</figcaption>
         <Chart
           label={`Tasks of this master that ended in the last day: ${throughput[1].reduce((a, b) => a + b, 0)}, failed ${throughput[2].reduce((a, b) => a + b, 0)}`}
           lines={THROUGHPUT}
@@ -229,4 +327,20 @@ function Day({ hub }: { hub: string }) {
       </figure>
     </div>
   );
+}
+
+/** Return the hours of a history, each with how many tasks ended and failed in it. */
+export function perHour(points: History["points"]): [number[], number[], number[]] {
+  const found = new Map<number, [number, number]>();
+  for (const [at, , , , ended, failed] of points) {
+    const hour = Math.floor(at / 3600) * 3600;
+    const [a, b] = found.get(hour) ?? [0, 0];
+    found.set(hour, [a + ended, b + failed]);
+  }
+  const hours = [...found].sort(([a], [b]) => a - b);
+  return [
+    hours.map(([at]) => at + 1800),
+    hours.map(([, [ended]]) => ended),
+    hours.map(([, [, failed]]) => failed),
+  ];
 }

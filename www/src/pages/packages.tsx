@@ -17,7 +17,7 @@ const TONES: Record<string, Tone> = {
 };
 const BARS = [
   { label: "succeeded", color: "good", bars: true },
-  { label: "not", color: "bad", bars: true },
+  { label: "failed", color: "bad", bars: true },
 ];
 
 export function PackagesPage() {

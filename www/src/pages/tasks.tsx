@@ -3,12 +3,13 @@ import React, { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router-dom";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
-import { count } from "../format";
+import { count, duration } from "../format";
 import { Badge, BuildLink, Out, Page, Progress, Shown, When } from "../parts";
 import { chosen, elapsed, isWaiting, STATE_TEXT, STATE_TONE } from "../trees";
-import type { Tasks, Tree } from "../types";
+import type { Tasks, TaskState, Tree } from "../types";
 
 const ROW = 64;
+const ENDED = new Set<TaskState>(["CLOSED", "FAILED", "CANCELED"]);
 
 export function TasksPage() {
   const { data, error, now } = usePolled<Tasks>("tasks");
@@ -174,7 +175,9 @@ export function Row({ tree, now }: { tree: Tree; now: number }) {
           <Out to={tree.url}>{tree.label}</Out>
         </strong>
         <small className="koji-muted"> task {tree.task_id}</small>
-        {tree.trouble !== null && <div className="koji-bad-text koji-break">{tree.trouble}</div>}
+        {tree.trouble !== null && (
+          <div className={`koji-break koji-trouble-${tree.trouble_level}`}>{tree.trouble}</div>
+        )}
       </div>
       <div role="cell">
         <BuildLink builder={tree.builder} id={tree.builder_id} number={tree.build_number} />
@@ -190,7 +193,7 @@ export function Row({ tree, now }: { tree: Tree; now: number }) {
               title={`${each.method}${each.host ? ` on ${each.host}` : ""}`}
             >
               <Out to={each.url}>
-                {each.arch || each.method} {STATE_TEXT[each.state]}
+                {each.arch || each.label || each.method} {STATE_TEXT[each.state]}
               </Out>
             </Badge>
             {each.log_url !== null && (
@@ -206,11 +209,16 @@ export function Row({ tree, now }: { tree: Tree; now: number }) {
         {tree.queue_position !== null ? (
           <div>place {tree.queue_position} in the queue</div>
         ) : (
-          !free && isWaiting(tree) && <div>waiting for a builder</div>
+          isWaiting(tree) && <div>waiting for a builder</div>
         )}
         {free ? (
-          <small>
-            waiting, asked <When at={tree.since} now={now} none="at an unknown time" />
+          <small className="koji-muted">
+            asked <When at={tree.since} now={now} none="at an unknown time" />
+            {tree.usual !== null && <Usual seconds={tree.usual} />}
+          </small>
+        ) : isWaiting(tree) && !tree.arches.some(({ state }) => ENDED.has(state)) ? (
+          <small className="koji-muted">
+            for {duration(elapsed(tree, now) ?? 0)}
             {tree.usual !== null && <Usual seconds={tree.usual} />}
           </small>
         ) : (
