@@ -219,6 +219,8 @@ def list_archives(
     strict: bool = False,
 ) -> Any:
     """Return archives."""
+    if type is not None and call.state.one("btype", name=type) is None:
+        raise GenericError(f"unsupported archive type: {type}")
     equal = {
         "buildrootID": ("buildroot_id", buildrootID),
         "type": ("btype", type),

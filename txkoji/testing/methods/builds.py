@@ -23,6 +23,7 @@ from txkoji.testing.tables.lookups.builds import (
     build_nvr,
     build_struct,
     build_types,
+    check_build_type,
     find_build_row,
     listed_build_struct,
     require_build_row,
@@ -31,6 +32,7 @@ from txkoji.testing.tables.lookups.builds import (
 from txkoji.testing.tables.lookups.packages import find_package, package_name
 from txkoji.testing.tables.lookups.tags import tag_name
 from txkoji.testing.tables.lookups.users import find_user, require_user
+from txkoji.testing.tables.lookups.values import row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -56,6 +58,7 @@ def _of_task(_: HubState, task_id: Any) -> Test:
 
 
 def _of_type(state: HubState, name: Any) -> Test:
+    check_build_type(state, name)
     return lambda row: name in build_types(state, row)
 
 
@@ -73,8 +76,8 @@ _BUILD_FILTERS = {
     "completeAfter": after("completion_ts"),
     "type": _of_type,
     "pattern": matches(build_nvr),
-    "cgID": equals("cg_id"),
-    "draft": equals("draft"),
+    "cgID": refers("cg_id", lambda state, info: row_by_info(state, "content_generator", info)),
+    "draft": lambda _, wanted: lambda row: bool(row["draft"]) is bool(wanted),
     "promotedBefore": before("promotion_ts"),
     "promotedAfter": after("promotion_ts"),
     "promoter": refers("promoter_id", find_user),

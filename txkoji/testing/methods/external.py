@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
+from txkoji.testing.methods.names import check_arches, check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
@@ -33,8 +33,8 @@ def _require(call: MethodCall, info: Any) -> dict[str, Any]:
     return must(_find(call, info), f"No such repo: {info}")
 
 
-def _slashed(url: Any) -> str:
-    return str(url) if str(url).endswith("/") else f"{url}/"
+def _slashed(url: str) -> str:
+    return url if url.endswith("/") else f"{url}/"
 
 
 @hub_method("createExternalRepo")
@@ -131,6 +131,7 @@ def add_external_repo_to_tag(
         )
     if any(link["priority"] == int(priority) for link in links):
         raise GenericError(f"Tag {tag['name']} already has an external repo at priority {priority}")
+    check_arches(arches)
     link = {**keys, "priority": int(priority), "merge_mode": merge_mode, "arches": arches}
     call.state.insert_version("tag_external_repos", link, user["id"])
 
@@ -162,6 +163,7 @@ def edit_tag_external_repo(
     if merge_mode is not None:
         _check_mode(merge_mode)
         changed["merge_mode"] = merge_mode
+    check_arches(arches)
     if arches is not None:
         changed["arches"] = arches or None
     if all(link[key] == value for key, value in changed.items()):

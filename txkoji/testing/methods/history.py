@@ -99,7 +99,7 @@ def tag_first_change_event(
 @hub_method("tagChangedSinceEvent")
 def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
     """Return whether tags have changed since an event."""
-    if not isinstance(taglist, list):
+    if not isinstance(taglist, list) or not taglist:
         raise hub_error("invalid input syntax for type integer")
     changed = last_change(call, set(taglist))
     return changed is not None and changed > event

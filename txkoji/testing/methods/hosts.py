@@ -7,7 +7,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
+from txkoji.testing.methods.names import check_arches, check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
@@ -144,6 +144,7 @@ def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
     call.require_permission("host")
     row = require_host(call.state, hostInfo)
     changes = {key: kw[key] for key in _HOST_SETTINGS if key in kw and kw[key] != row[key]}
+    check_arches(changes.get("arches"))
     if "capacity" in changes:
         changes["capacity"] = _number(changes["capacity"])
     if not changes:

@@ -8,7 +8,7 @@ from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.core import Denial
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
+from txkoji.testing.methods.names import check_arches, check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.packages import (
     find_package,
@@ -162,6 +162,7 @@ def set_package(
             raise GenericError("owner not specified")
         check_name(package)
         row = state.insert("package", {"name": package})
+    check_arches(extra_arches)
     own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
     before = own[0] if own else package_config(call, tag_id, row["id"])
     if owner is not None:

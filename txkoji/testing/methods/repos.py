@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import ActionNotAllowed, GenericError, ParameterError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import last_change
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.methods.tasks import make_task
+from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, make_task
 from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.lookups.tags import (
     require_tag,
     require_tag_id,
     tag_order,
 )
-from txkoji.testing.tables.lookups.values import integer, must, rounded, row_by_id, time_text
+from txkoji.testing.tables.lookups.values import (
+    integer,
+    must,
+    require_type,
+    rounded,
+    row_by_id,
+    time_text,
+)
 from txkoji.testing.tables.queries import query_by_clauses
 from txkoji.testing.tables.state import HubState, Row
 
@@ -111,14 +118,16 @@ def repo_get(
 ) -> Any:
     """Return the best ready repo of a tag (hub 1.35)."""
     tag_id = require_tag_id(call.state, tag)
+    _check_options(opts)
     low = _min_event(call, tag_id, min_event)
+    at_event = None if at_event is None else integer(at_event)
     row = latest_repo(call, tag_id, min_event=low, at_event=at_event)
     return repo_struct(call.state, row) if row else None
 
 
 def _min_event(call: MethodCall, tag_id: int, min_event: Any) -> int | None:
     if min_event != "last":
-        return None if min_event is None else int(min_event)
+        return None if min_event is None else integer(min_event)
     tags = {parent for parent, _ in tag_order(call.state, tag_id)}
     return last_change(call, tags)
 
@@ -161,6 +170,14 @@ def request_struct(state: HubState, row: Row) -> dict[str, Any]:
     }
 
 
+def _check_options(opts: Any) -> None:
+    if opts is not None:
+        require_type(opts, dict)
+    for name in opts or {}:
+        if name not in _NO_OPTIONS:
+            raise ParameterError(f"Invalid repo option: {name}")
+
+
 @hub_method("repo.request", since=(1, 35))
 def repo_request(
     call: MethodCall,
@@ -174,9 +191,17 @@ def repo_request(
     """Request a repo: get an existing one, or a place in the queue (hub 1.35)."""
     user = call.require_login()
     found = require_tag(call.state, tag)
-    unknown = sorted(set(opts or {}) - set(_NO_OPTIONS))
-    if unknown:
-        raise GenericError(f"Invalid options: {', '.join(unknown)}")
+    _check_options(opts)
+    relative = 0 if priority is None else integer(priority)
+    if relative < 0 and not call.has_permission("admin"):
+        raise ActionNotAllowed("only admins may create high-priority requests")
+    if at_event is not None:
+        at_event = integer(at_event)
+        if min_event is not None:
+            raise ParameterError("The min_event and at_event options conflict")
+    for event in (min_event, at_event):
+        if event not in (None, "last") and call.state.get("events", integer(event)) is None:
+            raise ParameterError(f"Invalid event: {event}")
     if min_event is None and at_event is None:
         low = default_min_event(call, found["id"])
     else:
@@ -196,7 +221,7 @@ def repo_request(
             "at_event": at_event,
             "min_event": low,
             "opts": opts or {},
-            "priority": DEFAULT_REQUEST_PRIORITY if priority is None else priority,
+            "priority": DEFAULT_PRIORITY + relative,
             "owner": user["id"],
             "create_ts": now,
             "update_ts": now,
@@ -207,9 +232,6 @@ def repo_request(
         },
     )
     return {"repo": None, "request": request_struct(call.state, row), "duplicate": False}
-
-
-DEFAULT_REQUEST_PRIORITY = 20
 
 
 @hub_method("repo.checkRequest", since=(1, 35))

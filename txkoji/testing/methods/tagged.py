@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_types,
+    check_build_type,
     tagged_build_struct,
     tagged_builds,
     type_columns,
@@ -58,8 +58,7 @@ def list_tagged(
         latest=latest,
         package=package,
     )
-    if type is not None and call.state.one("btype", name=type) is None:
-        raise GenericError(f"unsupported build type: {type}")
+    check_build_type(call.state, type)
     found = []
     for build, listing in _owned(call, rows, owner):
         if draft is not None and build["draft"] != draft:

@@ -7,7 +7,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
+from txkoji.testing.methods.names import check_arches, check_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.filters import glob
 from txkoji.testing.tables.lookups.builds import require_build_row
@@ -23,7 +23,7 @@ from txkoji.testing.tables.lookups.tags import (
     tag_order,
     tag_struct,
 )
-from txkoji.testing.tables.lookups.values import integer
+from txkoji.testing.tables.lookups.values import integer, must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -103,7 +103,6 @@ def create_tag(
     """Make a tag; return its id."""
     user = call.require_permission("tag")
     _check_maven(call, maven_support or maven_include_all)
-    permission = call.state.one("permissions", name=perm) if isinstance(perm, str) else None
     return insert_tag(
         call,
         user["id"],
@@ -111,11 +110,18 @@ def create_tag(
         parent=parent,
         arches=arches,
         extra=extra or {},
-        perm_id=permission["id"] if permission else perm,
-        locked=bool(locked),
+        perm_id=_permission_id(call, perm),
+        locked=locked,
         maven_support=bool(maven_support),
         maven_include_all=bool(maven_include_all),
     )
+
+
+def _permission_id(call: MethodCall, info: Any) -> int | None:
+    if info is None:
+        return None
+    found = row_by_info(call.state, "permissions", info)
+    return int(must(found, f"No such entry in table permissions: {info}")["id"])
 
 
 def _check_maven(call: MethodCall, wanted: Any) -> None:
@@ -136,6 +142,7 @@ def insert_tag(
     """Create a tag without a permission check; ``columns`` are more of its configuration."""
     state = call.state
     check_name(name)
+    check_arches(arches)
     if find_tag(state, name):
         raise GenericError(f"A tag with the name '{name}' already exists")
     parent_tag = find_tag(state, parent) if parent is not None else None
@@ -188,11 +195,10 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         for key in ("arches", "locked", "maven_support", "maven_include_all")
         if key in kwargs
     }
-    if "perm_id" in kwargs:
-        changes["perm_id"] = kwargs["perm_id"]
-    elif "perm" in kwargs:
-        row = state.one("permissions", name=kwargs["perm"]) if kwargs["perm"] else None
-        changes["perm_id"] = row["id"] if row else None
+    check_arches(changes.get("arches"))
+    for key in ("perm", "perm_id"):
+        if key in kwargs:
+            changes["perm_id"] = _permission_id(call, kwargs[key])
     _check_maven(call, kwargs.get("maven_support") or kwargs.get("maven_include_all"))
     extra = tag_extra(state, tag["id"])
     for key in kwargs.get("remove_extra") or []:

@@ -121,7 +121,7 @@ def change_task_state(state: HubState, row: Row, new: int, **columns: Any) -> No
 
 def absolute_priority(call: MethodCall, relative: Any) -> int | None:
     """Return the absolute priority for a relative one, or refuse."""
-    if relative is None or relative == 0:
+    if not relative:
         return None
     if relative < 0 and not call.has_permission("admin"):
         raise ActionNotAllowed("only admins may create high-priority tasks")

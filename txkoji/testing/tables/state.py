@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from txkoji.exceptions import GenericError
+from txkoji.testing.tables.columns import check_columns
 from txkoji.testing.tables.state_file import Record
 
 Row = dict[str, Any]
@@ -105,7 +107,12 @@ class HubState:
             table: the table.
             event: an event id: the rows that were active then; None for now.
             equal: values that the columns must equal.
+
+        Raises:
+            GenericError: the event is no number.
         """
+        if event is not None and not isinstance(event, int):
+            raise GenericError(f"Invalid event: {event!r}")
         return [row for row in self.rows(table, **equal) if in_force(row, event)]
 
     @property
@@ -150,7 +157,12 @@ class HubState:
         self._sequences[sequence] = last
 
     def insert(self, table: str, row: Row, *, id: int | None = None) -> Row:
-        """Store a row under ``row["id"]``, drawn from the table's sequence unless given."""
+        """Store a row under ``row["id"]``, drawn from the table's sequence unless given.
+
+        Raises:
+            UnknownFault: (1) a column is of another type.
+        """
+        check_columns(table, row)
         if id is None:
             number = self.next_id(table)
         else:
@@ -165,6 +177,7 @@ class HubState:
 
     def update(self, table: str, id: int, **changes: Any) -> Row:
         """Change columns of a row and return it."""
+        check_columns(table, changes)
         row = self._tables[table][id]
         before = {column: row[column] for column in changes if column in row}
         added = [column for column in changes if column not in row]

@@ -8,10 +8,16 @@ from txkoji import nvr
 from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.packages import package_entries, package_name
 from txkoji.testing.tables.lookups.tags import passes_filters, tag_order
-from txkoji.testing.tables.lookups.values import hub_error, must, rounded, time_text
+from txkoji.testing.tables.lookups.values import hub_error, must, rounded, row_by_info, time_text
 from txkoji.testing.tables.state import HubState, Row
 
 BUILD_STATES = {"BUILDING": 0, "COMPLETE": 1, "DELETED": 2, "FAILED": 3, "CANCELED": 4}
+
+
+def check_build_type(state: HubState, info: Any) -> None:
+    """Refuse what is no type of builds; None is any type."""
+    if info is not None:
+        must(row_by_info(state, "btype", info), f"unsupported build type: {info}")
 
 
 def split_nvr(text: str) -> tuple[str, str, str]:

@@ -1,0 +1,65 @@
+"""The kinds of refusals of a real hub, also for calls that no recording has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from txkoji.testing import FakeHub
+
+pytestmark = pytest.mark.hub(on_clock=True)
+
+TAG = ("demo-candidate",)
+REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
+    # Repos
+    ("alice", "repo.request", TAG, {"min_event": 10**6}, 1019, "Invalid event: 1000000"),
+    ("alice", "repo.request", TAG, {"min_event": "x"}, 1019, "Invalid type for value 'x'"),
+    ("alice", "repo.request", TAG, {"at_event": 1, "min_event": 1}, 1019, "options conflict"),
+    ("alice", "repo.request", TAG, {"opts": {"nosuch": 1}}, 1019, "Invalid repo option: nosuch"),
+    ("alice", "repo.request", TAG, {"opts": "x"}, 1019, "Invalid type for value 'x'"),
+    ("alice", "repo.request", TAG, {"priority": -1}, 1004, "only admins may create high-priority"),
+    ("alice", "repo.get", TAG, {"opts": {"nosuch": 1}}, 1019, "Invalid repo option: nosuch"),
+    ("alice", "tagChangedSinceEvent", (1, []), {}, 1, "integer"),
+    # Filters
+    ("alice", "listBuilds", (), {"type": "nosuch"}, 1000, "unsupported build type: nosuch"),
+    ("alice", "listBuilds", (), {"type": []}, 1019, "Invalid name or id value: []"),
+    ("alice", "listTagged", TAG, {"type": []}, 1019, "Invalid name or id value: []"),
+    ("alice", "listArchives", (), {"type": "nosuch"}, 1000, "unsupported archive type: nosuch"),
+    ("alice", "getTag", TAG, {"event": "x"}, 1000, "Invalid event: 'x'"),
+    ("alice", "listTagged", TAG, {"event": {}}, 1000, "Invalid event: {}"),
+    # Columns
+    ("kojiadmin", "createTag", ("new",), {"locked": "x"}, 1, "locked is of type bool"),
+    ("kojiadmin", "createTag", ("new",), {"perm": "nosuch"}, 1000, "No such entry in table perm"),
+    ("kojiadmin", "createTag", ("new",), {"arches": "x86,64"}, 1000, "Architecture 'x86,64'"),
+    ("kojiadmin", "createTag", ("new",), {"arches": 5}, 1, "no text"),
+    ("kojiadmin", "editTag2", TAG, {"perm": "nosuch"}, 1000, "No such entry in table permissions"),
+    ("kojiadmin", "editTag2", TAG, {"perm_id": 999}, 1000, "No such entry in table permissions"),
+    ("kojiadmin", "editTag2", TAG, {"locked": 7}, 1, "locked is of type bool"),
+    ("kojiadmin", "editHost", ("builder1",), {"arches": "a,b"}, 1000, "Architecture 'a,b'"),
+    ("kojiadmin", "createEmptyBuild", ("a", {}, "1", None), {}, 1, "version is of type str"),
+    ("kojiadmin", "createEmptyBuild", ("a", "1", "1", "x"), {}, 1, "epoch is of type int"),
+    ("kojiadmin", "createExternalRepo", ("ext", {}), {}, 1, "no attribute"),
+]
+
+
+def test_refusals(hub: FakeHub) -> None:
+    """Each call is refused with the code and the text of its kind."""
+    unlike = []
+    for user, method, args, kwargs, code, text in REFUSALS:
+        try:
+            found: Any = hub.call(method, *args, user=user, **kwargs)
+        except Exception as error:  # noqa: BLE001 - any other error is fault 1
+            if getattr(error, "code", 1) == code and text in str(error):
+                continue
+            found = error
+        unlike.append(f"{user} {method}{args}{kwargs}: {found!r}, not {code} {text}")
+    assert not unlike
+
+
+def test_falsy_priority(hub: FakeHub) -> None:
+    """A hub tests whether a priority is true, so an empty one is none."""
+    source = "git+https://git.example.test/rpms/hello.git#1"
+    for priority in ("", [], 0):
+        task = hub.call("build", source, "demo", {}, priority, user="alice")
+        assert hub.call("getTaskInfo", task)["priority"] == 20
