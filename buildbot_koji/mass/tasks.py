@@ -18,8 +18,11 @@ from txkoji import TaskTree, Watch
 
 __all__ = ["EndedTask", "MassTasks"]
 
-RESUMED_AT_ONCE = 20
-"""Tasks of an earlier attempt that are followed again per reactor iteration."""
+RESUMED_AT_ONCE = 500
+"""Tasks of an earlier attempt that are followed again before the first look reads them."""
+
+ESTIMATE_AFTER = 600.0
+"""Seconds after which it matters how long a package's builds usually take: it may be stuck."""
 
 EndedTask = tuple[MassPackage, TaskTree | None]
 """A package and the tree of its task that has ended; None if the hub has no such task."""
@@ -61,7 +64,9 @@ class MassTasks:
     def follow(self, package: MassPackage) -> None:
         """Follow the task of a package."""
         assert package.task_id is not None
-        watch = self._context.hub.watch(package.task_id, self._context.host.build)
+        watch = self._context.hub.watch(
+            package.task_id, self._context.host.build, estimate_after=ESTIMATE_AFTER
+        )
         self._watches[package.index] = watch
         # A canceled watch is this attempt's end.
         watch.done.addCallbacks(

@@ -166,7 +166,9 @@ class TaskWatcher:
         # One bound method for all watches.
         self._end_watch = self._remove
 
-    def watch(self, task_id: int, *, queue_place: bool = False) -> Watch:
+    def watch(
+        self, task_id: int, *, queue_place: bool = False, estimate_after: float = 0.0
+    ) -> Watch:
         """Start to watch a task.
 
         Another watch of the same task costs the hub nothing more.
@@ -174,13 +176,17 @@ class TaskWatcher:
         Args:
             task_id: the task's id.
             queue_place: ask for the places in queues of its FREE tasks.
+            estimate_after: for how many seconds a builder must have had the task before the average
+                duration of its package's builds is asked for, which costs the hub a computation.
 
         Raises:
             ValueError: a task can't have that id.
         """
         if not 0 < task_id <= LARGEST_ID:
             raise ValueError(f"no task can have the id {task_id}")
-        watch = Watch(task_id, self._end_watch, wants_queue_place=queue_place)
+        watch = Watch(
+            task_id, self._end_watch, wants_queue_place=queue_place, estimate_after=estimate_after
+        )
         watched = self._watched.get(task_id)
         if watched is None:
             watched = self._watched[task_id] = _Watched(task_id, self._clock.seconds())
@@ -443,7 +449,10 @@ class TaskWatcher:
     async def _estimate(self, looked_at: list[_Watched]) -> None:
         """Ask for average durations and places in queues, as far as that is due."""
         await self._ask(
-            "average durations", self._durations.learn(watched.package for watched in looked_at)
+            "average durations",
+            self._durations.learn(
+                watched.package for watched in looked_at if self._wants_estimate(watched)
+            ),
         )
         waiting = [
             record
@@ -455,6 +464,11 @@ class TaskWatcher:
         async for watched in portioned(looked_at, self._yield_to_reactor):
             for watch in list(watched.watches):
                 self._estimate_one(watched, watch)
+
+    def _wants_estimate(self, watched: _Watched) -> bool:
+        after = min((watch.estimate_after for watch in watched.watches), default=0.0)
+        started = watched.records[0][START] if watched.records else None
+        return not after or (started is not None and self._clock.seconds() - started >= after)
 
     async def _ask(self, what: str, asking: Deferred[Any]) -> None:
         try:
