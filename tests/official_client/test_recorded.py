@@ -37,7 +37,7 @@ MISSING = {
         "user build --nowait --wait-build=cpb-1.0-9 c2 git+http://git.example.test/git/cpb.git#6",
         "user build --nowait --wait-build=nosuch-1-1 c2 git+http://git.example.test/git/cpb.git#7",
     ],
-    "d127": ["user add-notification"],
+    "d127": ["user call --python createNotification 2 None None False"],
     "e019": ["admin lock-tag c2-stable"],
     "e090": ["admin add-external-repo -t c2-build c2ext2 http://example.com/2/"],
     "e144": ["admin grant-permission dist-repo builder-user"],
@@ -79,7 +79,8 @@ class Hub:
         except ValueError:
             words = command.split()
         words = [re.sub(r"\d+$|(?<=draft_)\d+", self._own, word) for word in words]
-        words = [str(self.directory / "file") if word == "<path>" else word for word in words]
+        file = self.directory / ("cpb-1.0-7.src.rpm" if words[:1] == ["build"] else "file")
+        words = [str(file) if word == "<path>" else word for word in words]
         argv = ["--config", str(self.profile), "--profile", user, *words]
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -97,9 +98,7 @@ class Hub:
         build = json.loads(self.run("anon", "call --json-output getBuild cpa-1.0-1")["output"])
         rpm = json.loads(self.run("anon", "call --json-output getRPM cpa-1.0-1.x86_64")["output"])
         noarch = json.loads(self.run("anon", "call --json-output getBuild cpb-1.0-2")["output"])
-        children = self.run("anon", f"call --json-output getTaskChildren {noarch['task_id']}")
-        [task] = [row for row in json.loads(children["output"]) if row["method"] == "buildArch"]
-        found = {"26": build["id"], "49": rpm["id"], "455": task["id"]}
+        found = {"26": build["id"], "49": rpm["id"], "455": noarch["task_id"]}
         self.ids.update({key: str(value) for key, value in found.items()})
 
     def learn(self, real: str, ours: str) -> None:
@@ -114,7 +113,8 @@ class Hub:
 def hub(tmp_path: Path) -> Iterator[Hub]:
     """The prepared hub in a process of its own, and the client's driver in another."""
     profile = tmp_path / "koji.conf"
-    (tmp_path / "file").write_text("")
+    for name in ("file", "cpb-1.0-7.src.rpm"):
+        (tmp_path / name).write_text("")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.official_client.recorded_hub", str(profile)],
         cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
@@ -145,6 +145,9 @@ def alike(real: dict[str, Any], ours: dict[str, Any]) -> bool:
     """Compare the exit status, the error in words, and the shape of an output."""
     if real["exit"] != ours["exit"]:
         return False
+    if "<Fault 1:" in real["output"]:
+        # A hub that breaks says where in its source.
+        return "<Fault 1:" in ours["output"]
     theirs, own = plain(real["output"]), plain(ours["output"])
     if theirs == own:
         return True
@@ -156,7 +159,7 @@ def alike(real: dict[str, Any], ours: dict[str, Any]) -> bool:
 
 
 def test_recorded_command_lines(hub: Hub) -> None:
-    """At least 95 of 100 command lines end as on a real hub, with output of the same shape."""
+    """At least 98 of 100 command lines end as on a real hub, with output of the same shape."""
     unlike = []
     count = 0
     for row in ROWS:
@@ -180,4 +183,4 @@ def test_recorded_command_lines(hub: Hub) -> None:
         print(f"{row['run']} {row['as']} {row['command']}")
         print(f"   real {row['exit']} {row['output'][-400:]!r}\n   ours {ours['exit']}", end=" ")
         print(f"{ours['output'][-400:]!r}")
-    assert len(unlike) <= 0.05 * count, f"{len(unlike)} of {count}"
+    assert len(unlike) <= 0.02 * count, f"{len(unlike)} of {count}"
