@@ -75,6 +75,30 @@ INFOS = (
 )
 ARGUMENTS.update(dict.fromkeys(INFOS.split(), "Info"))
 
+KEYWORDS = {
+    "distRepo": "arch: Strings; comps: str; delta: Sequence[int]; event: int; volume: str;"
+    " inherit: bool; latest: bool; multilib: str; split_debuginfo: bool;"
+    " skip_missing_signatures: bool; allow_missing_signatures: bool; zck: bool; zck_dict_dir: str;"
+    " write_signed_rpms: bool",
+    "editChannel": "name: str; description: str; comment: str",
+    "editHost": "arches: str; capacity: float; description: str; comment: str",
+    "editTag2": "name: str; arches: str; locked: bool; perm: str; perm_id: int;"
+    " maven_support: bool; maven_include_all: bool; extra: Mapping[str, Any];"
+    " remove_extra: Strings; block_extra: Strings",
+    "groupListAdd": "display_name: str; description: str; langonly: str; biarchonly: bool;"
+    " exported: bool; uservisible: bool; is_default: bool",
+    "groupPackageListAdd": "type: str; basearchonly: bool; requires: str",
+    "groupReqListAdd": "type: str; is_metapkg: bool",
+    "makeTask": "parent: int; label: str; channel: str; arch: str; priority: int; assign: Info",
+    "queryHistory": "tag: Info; build: BuildInfo; package: Info; user: Info; editor: Info;"
+    " permission: Info; external_repo: Info; build_target: Info; group: Info; cg: Info; host: Info;"
+    " channel: Info; active: bool; before: float | str; after: float | str; beforeEvent: int;"
+    " afterEvent: int; xkey: str; queryOpts: QueryOptions",
+    "runroot": "packages: Strings; mounts: Strings; repo_id: int; skip_setarch: bool;"
+    " weight: float; upload_logs: Strings; new_chroot: bool; keep: bool",
+}
+"""What methods take that declare ``**options``."""
+
 HEAD = '''"""{doc}
 
 Written by ``make api`` from the tables in ``api/``.
@@ -190,9 +214,21 @@ def structs() -> list[Struct]:
     return made
 
 
+def _texts(method: Method) -> Iterator[str]:
+    """Give the arguments of a method in a signature."""
+    for argument in method.arguments:
+        known = KEYWORDS.get(method.name) if argument.name.startswith("**") else None
+        if known is None:
+            yield argument.text
+            continue
+        yield "*"
+        for each in known.split("; "):
+            yield f"{each} | None = None"
+
+
 def _signatures(method: Method) -> Iterator[tuple[list[str], bool]]:
     """Give the signatures of a method, and whether each may give None."""
-    plain = [argument.text for argument in method.arguments]
+    plain = list(_texts(method))
     strict = [argument for argument in method.arguments if argument.name == "strict"]
     if not (strict and method.may_be_none):
         yield plain, method.may_be_none
@@ -211,7 +247,7 @@ def _signatures(method: Method) -> Iterator[tuple[list[str], bool]]:
 def _overloads(method: Method) -> Iterator[tuple[list[str], str]]:
     """Give the signatures of a method, each with its result."""
     alias = ALIASES.get(method.name)
-    plain = [argument.text for argument in method.arguments]
+    plain = list(_texts(method))
     for place, argument in enumerate(method.arguments):
         if argument.type.startswith("QueryOptions"):
             count = f"{argument.name}: CountOnly"
@@ -229,9 +265,7 @@ def _definitions(same: list[Method], *, wrap: str | None) -> Iterator[str]:
     """Give the definitions of a method, of which the table has one line for each form."""
     if wrap is None:
         # What a multicall collects has no result yet: only the arguments matter.
-        signatures = dict.fromkeys(
-            tuple(argument.text for argument in method.arguments) for method in same
-        )
+        signatures = dict.fromkeys(tuple(_texts(method)) for method in same)
         alias = ALIASES.get(same[0].name)
         if alias is not None:
             first, *others = same[0].arguments
@@ -374,7 +408,7 @@ def calls_stub() -> str:
 
 def _forms(method: Method) -> Iterator[list[str]]:
     """Give the signatures of a method without ``queryOpts``."""
-    plain = [argument.text for argument in method.arguments]
+    plain = list(_texts(method))
     names = [argument.name for argument in method.arguments]
     if "queryOpts" in names:
         place = names.index("queryOpts")
@@ -389,12 +423,10 @@ def _forms(method: Method) -> Iterator[list[str]]:
 
 def _by_name(method: Method, arguments: list[str], more: list[str], result: str) -> Iterator[str]:
     """Give an overload that takes a method's name, its arguments, and more named ones."""
-    stars = [each for each in arguments if each.startswith("**")]
-    plain = [each for each in arguments if not each.startswith("**")]
-    bare = [] if "*" in plain else ["*"]
+    bare = [] if "*" in arguments else ["*"]
     name = f'hub_method: Literal["{method.name}"]'
     yield "    @overload"
-    listed = ", ".join(["self", name, "/", *plain, *bare, *more, *stars])
+    listed = ", ".join(["self", name, "/", *arguments, *bare, *more])
     yield f"    def __call__({listed}) -> {result}:"
     yield f'        """{method.doc}"""'
 
@@ -478,7 +510,7 @@ def methods_page() -> str:
         "",
     ]
     for method in methods():
-        arguments = ", ".join(argument.text for argument in method.arguments)
+        arguments = ", ".join(_texts(method))
         result = f"{method.result} | None" if method.may_be_none else method.result
         parts += [f"``{method.name}({arguments})`` → ``{result}``", f"    {method.doc}", ""]
     parts += ["Structs", "-------", ""]

@@ -367,7 +367,7 @@ class HubMethods:
         """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> Deferred[None]:
         """Block a user from logging in."""
-    def distRepo(self, tag: Info, keys: Strings, **task_opts: Any) -> Deferred[int]:
+    def distRepo(self, tag: Info, keys: Strings, *, arch: Strings | None = None, comps: str | None = None, delta: Sequence[int] | None = None, event: int | None = None, volume: str | None = None, inherit: bool | None = None, latest: bool | None = None, multilib: str | None = None, split_debuginfo: bool | None = None, skip_missing_signatures: bool | None = None, allow_missing_signatures: bool | None = None, zck: bool | None = None, zck_dict_dir: str | None = None, write_signed_rpms: bool | None = None) -> Deferred[int]:
         """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> Deferred[str]:
         """Return a part of a task's file, base64."""
@@ -377,11 +377,11 @@ class HubMethods:
         """Return the arguments."""
     def editBuildTarget(self, buildTargetInfo: Info, name: str, build_tag: Info, dest_tag: Info) -> Deferred[None]:
         """Change a build target."""
-    def editChannel(self, channelInfo: Info, **kw: Any) -> Deferred[bool]:
+    def editChannel(self, channelInfo: Info, *, name: str | None = None, description: str | None = None, comment: str | None = None) -> Deferred[bool]:
         """Change a channel."""
     def editExternalRepo(self, info: Info, name: str | None = None, url: str | None = None) -> Deferred[None]:
         """Change an external repo."""
-    def editHost(self, hostInfo: Info, **kw: Any) -> Deferred[bool]:
+    def editHost(self, hostInfo: Info, *, arches: str | None = None, capacity: float | None = None, description: str | None = None, comment: str | None = None) -> Deferred[bool]:
         """Change a builder."""
     def editPermission(self, permission: Info, description: str) -> Deferred[None]:
         """Describe a permission."""
@@ -389,7 +389,7 @@ class HubMethods:
         """Change a side tag (plugin sidetag)."""
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> Deferred[None]:
         """Change a tag. Prefer editTag2."""
-    def editTag2(self, tagInfo: Info, **kwargs: Any) -> Deferred[None]:
+    def editTag2(self, tagInfo: Info, *, name: str | None = None, arches: str | None = None, locked: bool | None = None, perm: str | None = None, perm_id: int | None = None, maven_support: bool | None = None, maven_include_all: bool | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None, block_extra: Strings | None = None) -> Deferred[None]:
         """Change a tag: what is named."""
     def editTagExternalRepo(self, tag_info: Info, repo_info: Info, priority: int | None = None, merge_mode: str | None = None, arches: str | None = None) -> Deferred[bool]:
         """Change an external repo of a tag."""
@@ -712,7 +712,7 @@ class HubMethods:
         """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> Deferred[None]:
         """Grant a permission to a user."""
-    def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Deferred[None]:
+    def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, *, display_name: str | None = None, description: str | None = None, langonly: str | None = None, biarchonly: bool | None = None, exported: bool | None = None, uservisible: bool | None = None, is_default: bool | None = None) -> Deferred[None]:
         """Add a group to a tag."""
     def groupListBlock(self, taginfo: Info, grpinfo: Info) -> Deferred[None]:
         """Block a group in a tag."""
@@ -720,7 +720,7 @@ class HubMethods:
         """Remove a group from a tag."""
     def groupListUnblock(self, taginfo: Info, grpinfo: Info) -> Deferred[None]:
         """Unblock a group in a tag."""
-    def groupPackageListAdd(self, taginfo: Info, grpinfo: Info, pkg_name: str, block: bool = False, force: bool = False, **opts: Any) -> Deferred[None]:
+    def groupPackageListAdd(self, taginfo: Info, grpinfo: Info, pkg_name: str, block: bool = False, force: bool = False, *, type: str | None = None, basearchonly: bool | None = None, requires: str | None = None) -> Deferred[None]:
         """Add a package to a group."""
     def groupPackageListBlock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Deferred[None]:
         """Block a package in a group."""
@@ -728,7 +728,7 @@ class HubMethods:
         """Remove a package from a group."""
     def groupPackageListUnblock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Deferred[None]:
         """Unblock a package in a group."""
-    def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Deferred[None]:
+    def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, *, type: str | None = None, is_metapkg: bool | None = None) -> Deferred[None]:
         """Make a group require another."""
     def groupReqListBlock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Deferred[None]:
         """Block a required group."""
@@ -859,7 +859,7 @@ class HubMethods:
         """Return users."""
     def listVolumes(self) -> Deferred[list[NameAndId]]:
         """Return all volumes."""
-    def makeTask(self, method: str, arglist: Sequence[Any], **opts: Any) -> Deferred[int]:
+    def makeTask(self, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Deferred[int]:
         """Make a task of any kind; return its id. Needs admin."""
     def massTag(self, tag: Info, builds: Sequence[BuildInfo]) -> Deferred[None]:
         """Tag many builds at once, unchecked. Needs the permission tag."""
@@ -893,7 +893,7 @@ class HubMethods:
         """Unblock a package in a tag."""
     def promoteBuild(self, build: BuildInfo, force: bool = False) -> Deferred[Build]:
         """Make a draft build a regular one."""
-    def queryHistory(self, tables: Strings | None = None, **kwargs: Any) -> Deferred[dict[str, list[dict[str, Any]]]]:
+    def queryHistory(self, tables: Strings | None = None, *, tag: Info | None = None, build: BuildInfo | None = None, package: Info | None = None, user: Info | None = None, editor: Info | None = None, permission: Info | None = None, external_repo: Info | None = None, build_target: Info | None = None, group: Info | None = None, cg: Info | None = None, host: Info | None = None, channel: Info | None = None, active: bool | None = None, before: float | str | None = None, after: float | str | None = None, beforeEvent: int | None = None, afterEvent: int | None = None, xkey: str | None = None, queryOpts: QueryOptions | None = None) -> Deferred[dict[str, list[dict[str, Any]]]]:
         """Return what changed, by table."""
     @overload
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
@@ -935,7 +935,7 @@ class HubMethods:
         """Stop a user from importing as a content generator."""
     def revokePermission(self, userinfo: Info, permission: Info) -> Deferred[None]:
         """Revoke a permission from a user."""
-    def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, **opts: Any) -> Deferred[int]:
+    def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, *, packages: Strings | None = None, mounts: Strings | None = None, repo_id: int | None = None, skip_setarch: bool | None = None, weight: float | None = None, upload_logs: Strings | None = None, new_chroot: bool | None = None, keep: bool | None = None) -> Deferred[int]:
         """Run a command in a build root (plugin runroot); return the task's id."""
     def saveFailedTree(self, buildrootID: int, full: bool = False) -> Deferred[int]:
         """Save the build root of a failed task (plugin save_failed_tree); return the task's id."""
@@ -1294,7 +1294,7 @@ class AwaitedMethods:
         """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> Future[None]:
         """Block a user from logging in."""
-    def distRepo(self, tag: Info, keys: Strings, **task_opts: Any) -> Future[int]:
+    def distRepo(self, tag: Info, keys: Strings, *, arch: Strings | None = None, comps: str | None = None, delta: Sequence[int] | None = None, event: int | None = None, volume: str | None = None, inherit: bool | None = None, latest: bool | None = None, multilib: str | None = None, split_debuginfo: bool | None = None, skip_missing_signatures: bool | None = None, allow_missing_signatures: bool | None = None, zck: bool | None = None, zck_dict_dir: str | None = None, write_signed_rpms: bool | None = None) -> Future[int]:
         """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> Future[str]:
         """Return a part of a task's file, base64."""
@@ -1304,11 +1304,11 @@ class AwaitedMethods:
         """Return the arguments."""
     def editBuildTarget(self, buildTargetInfo: Info, name: str, build_tag: Info, dest_tag: Info) -> Future[None]:
         """Change a build target."""
-    def editChannel(self, channelInfo: Info, **kw: Any) -> Future[bool]:
+    def editChannel(self, channelInfo: Info, *, name: str | None = None, description: str | None = None, comment: str | None = None) -> Future[bool]:
         """Change a channel."""
     def editExternalRepo(self, info: Info, name: str | None = None, url: str | None = None) -> Future[None]:
         """Change an external repo."""
-    def editHost(self, hostInfo: Info, **kw: Any) -> Future[bool]:
+    def editHost(self, hostInfo: Info, *, arches: str | None = None, capacity: float | None = None, description: str | None = None, comment: str | None = None) -> Future[bool]:
         """Change a builder."""
     def editPermission(self, permission: Info, description: str) -> Future[None]:
         """Describe a permission."""
@@ -1316,7 +1316,7 @@ class AwaitedMethods:
         """Change a side tag (plugin sidetag)."""
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> Future[None]:
         """Change a tag. Prefer editTag2."""
-    def editTag2(self, tagInfo: Info, **kwargs: Any) -> Future[None]:
+    def editTag2(self, tagInfo: Info, *, name: str | None = None, arches: str | None = None, locked: bool | None = None, perm: str | None = None, perm_id: int | None = None, maven_support: bool | None = None, maven_include_all: bool | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None, block_extra: Strings | None = None) -> Future[None]:
         """Change a tag: what is named."""
     def editTagExternalRepo(self, tag_info: Info, repo_info: Info, priority: int | None = None, merge_mode: str | None = None, arches: str | None = None) -> Future[bool]:
         """Change an external repo of a tag."""
@@ -1639,7 +1639,7 @@ class AwaitedMethods:
         """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> Future[None]:
         """Grant a permission to a user."""
-    def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
+    def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, *, display_name: str | None = None, description: str | None = None, langonly: str | None = None, biarchonly: bool | None = None, exported: bool | None = None, uservisible: bool | None = None, is_default: bool | None = None) -> Future[None]:
         """Add a group to a tag."""
     def groupListBlock(self, taginfo: Info, grpinfo: Info) -> Future[None]:
         """Block a group in a tag."""
@@ -1647,7 +1647,7 @@ class AwaitedMethods:
         """Remove a group from a tag."""
     def groupListUnblock(self, taginfo: Info, grpinfo: Info) -> Future[None]:
         """Unblock a group in a tag."""
-    def groupPackageListAdd(self, taginfo: Info, grpinfo: Info, pkg_name: str, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
+    def groupPackageListAdd(self, taginfo: Info, grpinfo: Info, pkg_name: str, block: bool = False, force: bool = False, *, type: str | None = None, basearchonly: bool | None = None, requires: str | None = None) -> Future[None]:
         """Add a package to a group."""
     def groupPackageListBlock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Future[None]:
         """Block a package in a group."""
@@ -1655,7 +1655,7 @@ class AwaitedMethods:
         """Remove a package from a group."""
     def groupPackageListUnblock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> Future[None]:
         """Unblock a package in a group."""
-    def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> Future[None]:
+    def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, *, type: str | None = None, is_metapkg: bool | None = None) -> Future[None]:
         """Make a group require another."""
     def groupReqListBlock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Future[None]:
         """Block a required group."""
@@ -1786,7 +1786,7 @@ class AwaitedMethods:
         """Return users."""
     def listVolumes(self) -> Future[list[NameAndId]]:
         """Return all volumes."""
-    def makeTask(self, method: str, arglist: Sequence[Any], **opts: Any) -> Future[int]:
+    def makeTask(self, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Future[int]:
         """Make a task of any kind; return its id. Needs admin."""
     def massTag(self, tag: Info, builds: Sequence[BuildInfo]) -> Future[None]:
         """Tag many builds at once, unchecked. Needs the permission tag."""
@@ -1820,7 +1820,7 @@ class AwaitedMethods:
         """Unblock a package in a tag."""
     def promoteBuild(self, build: BuildInfo, force: bool = False) -> Future[Build]:
         """Make a draft build a regular one."""
-    def queryHistory(self, tables: Strings | None = None, **kwargs: Any) -> Future[dict[str, list[dict[str, Any]]]]:
+    def queryHistory(self, tables: Strings | None = None, *, tag: Info | None = None, build: BuildInfo | None = None, package: Info | None = None, user: Info | None = None, editor: Info | None = None, permission: Info | None = None, external_repo: Info | None = None, build_target: Info | None = None, group: Info | None = None, cg: Info | None = None, host: Info | None = None, channel: Info | None = None, active: bool | None = None, before: float | str | None = None, after: float | str | None = None, beforeEvent: int | None = None, afterEvent: int | None = None, xkey: str | None = None, queryOpts: QueryOptions | None = None) -> Future[dict[str, list[dict[str, Any]]]]:
         """Return what changed, by table."""
     @overload
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, *, queryOpts: CountOnly) -> Future[int]:
@@ -1862,7 +1862,7 @@ class AwaitedMethods:
         """Stop a user from importing as a content generator."""
     def revokePermission(self, userinfo: Info, permission: Info) -> Future[None]:
         """Revoke a permission from a user."""
-    def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, **opts: Any) -> Future[int]:
+    def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, *, packages: Strings | None = None, mounts: Strings | None = None, repo_id: int | None = None, skip_setarch: bool | None = None, weight: float | None = None, upload_logs: Strings | None = None, new_chroot: bool | None = None, keep: bool | None = None) -> Future[int]:
         """Run a command in a build root (plugin runroot); return the task's id."""
     def saveFailedTree(self, buildrootID: int, full: bool = False) -> Future[int]:
         """Save the build root of a failed task (plugin save_failed_tree); return the task's id."""
@@ -2205,7 +2205,7 @@ class CollectedMethods:
         """Disable a builder: it takes no more tasks."""
     def disableUser(self, username: Info) -> None:
         """Block a user from logging in."""
-    def distRepo(self, tag: Info, keys: Strings, **task_opts: Any) -> None:
+    def distRepo(self, tag: Info, keys: Strings, *, arch: Strings | None = None, comps: str | None = None, delta: Sequence[int] | None = None, event: int | None = None, volume: str | None = None, inherit: bool | None = None, latest: bool | None = None, multilib: str | None = None, split_debuginfo: bool | None = None, skip_missing_signatures: bool | None = None, allow_missing_signatures: bool | None = None, zck: bool | None = None, zck_dict_dir: str | None = None, write_signed_rpms: bool | None = None) -> None:
         """Start a distRepo task, which makes a signed repo; return its id."""
     def downloadTaskOutput(self, taskID: int, fileName: str, offset: int = 0, size: int = -1, volume: str | None = None) -> None:
         """Return a part of a task's file, base64."""
@@ -2215,11 +2215,11 @@ class CollectedMethods:
         """Return the arguments."""
     def editBuildTarget(self, buildTargetInfo: Info, name: str, build_tag: Info, dest_tag: Info) -> None:
         """Change a build target."""
-    def editChannel(self, channelInfo: Info, **kw: Any) -> None:
+    def editChannel(self, channelInfo: Info, *, name: str | None = None, description: str | None = None, comment: str | None = None) -> None:
         """Change a channel."""
     def editExternalRepo(self, info: Info, name: str | None = None, url: str | None = None) -> None:
         """Change an external repo."""
-    def editHost(self, hostInfo: Info, **kw: Any) -> None:
+    def editHost(self, hostInfo: Info, *, arches: str | None = None, capacity: float | None = None, description: str | None = None, comment: str | None = None) -> None:
         """Change a builder."""
     def editPermission(self, permission: Info, description: str) -> None:
         """Describe a permission."""
@@ -2227,7 +2227,7 @@ class CollectedMethods:
         """Change a side tag (plugin sidetag)."""
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> None:
         """Change a tag. Prefer editTag2."""
-    def editTag2(self, tagInfo: Info, **kwargs: Any) -> None:
+    def editTag2(self, tagInfo: Info, *, name: str | None = None, arches: str | None = None, locked: bool | None = None, perm: str | None = None, perm_id: int | None = None, maven_support: bool | None = None, maven_include_all: bool | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None, block_extra: Strings | None = None) -> None:
         """Change a tag: what is named."""
     def editTagExternalRepo(self, tag_info: Info, repo_info: Info, priority: int | None = None, merge_mode: str | None = None, arches: str | None = None) -> None:
         """Change an external repo of a tag."""
@@ -2413,7 +2413,7 @@ class CollectedMethods:
         """Allow a user to import as a content generator."""
     def grantPermission(self, userinfo: Info, permission: Info, create: bool = False, description: str | None = None) -> None:
         """Grant a permission to a user."""
-    def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> None:
+    def groupListAdd(self, taginfo: Info, grpinfo: Info, block: bool = False, force: bool = False, *, display_name: str | None = None, description: str | None = None, langonly: str | None = None, biarchonly: bool | None = None, exported: bool | None = None, uservisible: bool | None = None, is_default: bool | None = None) -> None:
         """Add a group to a tag."""
     def groupListBlock(self, taginfo: Info, grpinfo: Info) -> None:
         """Block a group in a tag."""
@@ -2421,7 +2421,7 @@ class CollectedMethods:
         """Remove a group from a tag."""
     def groupListUnblock(self, taginfo: Info, grpinfo: Info) -> None:
         """Unblock a group in a tag."""
-    def groupPackageListAdd(self, taginfo: Info, grpinfo: Info, pkg_name: str, block: bool = False, force: bool = False, **opts: Any) -> None:
+    def groupPackageListAdd(self, taginfo: Info, grpinfo: Info, pkg_name: str, block: bool = False, force: bool = False, *, type: str | None = None, basearchonly: bool | None = None, requires: str | None = None) -> None:
         """Add a package to a group."""
     def groupPackageListBlock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> None:
         """Block a package in a group."""
@@ -2429,7 +2429,7 @@ class CollectedMethods:
         """Remove a package from a group."""
     def groupPackageListUnblock(self, taginfo: Info, grpinfo: Info, pkg_name: str) -> None:
         """Unblock a package in a group."""
-    def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, **opts: Any) -> None:
+    def groupReqListAdd(self, taginfo: Info, grpinfo: Info, reqinfo: Info, block: bool = False, force: bool = False, *, type: str | None = None, is_metapkg: bool | None = None) -> None:
         """Make a group require another."""
     def groupReqListBlock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> None:
         """Block a required group."""
@@ -2501,7 +2501,7 @@ class CollectedMethods:
         """Return users."""
     def listVolumes(self) -> None:
         """Return all volumes."""
-    def makeTask(self, method: str, arglist: Sequence[Any], **opts: Any) -> None:
+    def makeTask(self, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> None:
         """Make a task of any kind; return its id. Needs admin."""
     def massTag(self, tag: Info, builds: Sequence[BuildInfo]) -> None:
         """Tag many builds at once, unchecked. Needs the permission tag."""
@@ -2535,7 +2535,7 @@ class CollectedMethods:
         """Unblock a package in a tag."""
     def promoteBuild(self, build: BuildInfo, force: bool = False) -> None:
         """Make a draft build a regular one."""
-    def queryHistory(self, tables: Strings | None = None, **kwargs: Any) -> None:
+    def queryHistory(self, tables: Strings | None = None, *, tag: Info | None = None, build: BuildInfo | None = None, package: Info | None = None, user: Info | None = None, editor: Info | None = None, permission: Info | None = None, external_repo: Info | None = None, build_target: Info | None = None, group: Info | None = None, cg: Info | None = None, host: Info | None = None, channel: Info | None = None, active: bool | None = None, before: float | str | None = None, after: float | str | None = None, beforeEvent: int | None = None, afterEvent: int | None = None, xkey: str | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return what changed, by table."""
     def queryRPMSigs(self, rpm_id: Info | None = None, sigkey: str | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return the signatures of RPMs."""
@@ -2569,7 +2569,7 @@ class CollectedMethods:
         """Stop a user from importing as a content generator."""
     def revokePermission(self, userinfo: Info, permission: Info) -> None:
         """Revoke a permission from a user."""
-    def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, **opts: Any) -> None:
+    def runroot(self, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, *, packages: Strings | None = None, mounts: Strings | None = None, repo_id: int | None = None, skip_setarch: bool | None = None, weight: float | None = None, upload_logs: Strings | None = None, new_chroot: bool | None = None, keep: bool | None = None) -> None:
         """Run a command in a build root (plugin runroot); return the task's id."""
     def saveFailedTree(self, buildrootID: int, full: bool = False) -> None:
         """Save the build root of a failed task (plugin save_failed_tree); return the task's id."""

@@ -106,13 +106,13 @@ class Submit:
     def __call__(self, hub_method: Literal["chainMaven"], /, builds: Mapping[str, Any], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven', *, submission: Submission | None = None) -> Deferred[int]:
         """Start Maven builds in the order of their dependencies; return the task's id."""
     @overload
-    def __call__(self, hub_method: Literal["distRepo"], /, tag: Info, keys: Strings, *, submission: Submission | None = None, **task_opts: Any) -> Deferred[int]:
+    def __call__(self, hub_method: Literal["distRepo"], /, tag: Info, keys: Strings, *, arch: Strings | None = None, comps: str | None = None, delta: Sequence[int] | None = None, event: int | None = None, volume: str | None = None, inherit: bool | None = None, latest: bool | None = None, multilib: str | None = None, split_debuginfo: bool | None = None, skip_missing_signatures: bool | None = None, allow_missing_signatures: bool | None = None, zck: bool | None = None, zck_dict_dir: str | None = None, write_signed_rpms: bool | None = None, submission: Submission | None = None) -> Deferred[int]:
         """Start a distRepo task, which makes a signed repo; return its id."""
     @overload
     def __call__(self, hub_method: Literal["kiwiBuild"], /, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None, *, submission: Submission | None = None) -> Deferred[int]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
-    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, submission: Submission | None = None, **opts: Any) -> Deferred[int]:
+    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None, submission: Submission | None = None) -> Deferred[int]:
         """Make a task of any kind; return its id. Needs admin."""
     @overload
     def __call__(self, hub_method: Literal["mavenBuild"], /, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven', *, submission: Submission | None = None) -> Deferred[int]:
@@ -133,7 +133,7 @@ class Submit:
     def __call__(self, hub_method: Literal["resubmitTask"], /, taskID: int, *, submission: Submission | None = None) -> Deferred[int]:
         """Start a failed or canceled top-level task again; return the new task's id."""
     @overload
-    def __call__(self, hub_method: Literal["runroot"], /, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, *, submission: Submission | None = None, **opts: Any) -> Deferred[int]:
+    def __call__(self, hub_method: Literal["runroot"], /, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, *, packages: Strings | None = None, mounts: Strings | None = None, repo_id: int | None = None, skip_setarch: bool | None = None, weight: float | None = None, upload_logs: Strings | None = None, new_chroot: bool | None = None, keep: bool | None = None, submission: Submission | None = None) -> Deferred[int]:
         """Run a command in a build root (plugin runroot); return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["saveFailedTree"], /, buildrootID: int, full: bool = False, *, submission: Submission | None = None) -> Deferred[int]:
@@ -177,13 +177,13 @@ class AwaitedSubmit:
     def __call__(self, hub_method: Literal["chainMaven"], /, builds: Mapping[str, Any], target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven', *, submission: Submission | None = None) -> Future[int]:
         """Start Maven builds in the order of their dependencies; return the task's id."""
     @overload
-    def __call__(self, hub_method: Literal["distRepo"], /, tag: Info, keys: Strings, *, submission: Submission | None = None, **task_opts: Any) -> Future[int]:
+    def __call__(self, hub_method: Literal["distRepo"], /, tag: Info, keys: Strings, *, arch: Strings | None = None, comps: str | None = None, delta: Sequence[int] | None = None, event: int | None = None, volume: str | None = None, inherit: bool | None = None, latest: bool | None = None, multilib: str | None = None, split_debuginfo: bool | None = None, skip_missing_signatures: bool | None = None, allow_missing_signatures: bool | None = None, zck: bool | None = None, zck_dict_dir: str | None = None, write_signed_rpms: bool | None = None, submission: Submission | None = None) -> Future[int]:
         """Start a distRepo task, which makes a signed repo; return its id."""
     @overload
     def __call__(self, hub_method: Literal["kiwiBuild"], /, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None, *, submission: Submission | None = None) -> Future[int]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
-    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, submission: Submission | None = None, **opts: Any) -> Future[int]:
+    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None, submission: Submission | None = None) -> Future[int]:
         """Make a task of any kind; return its id. Needs admin."""
     @overload
     def __call__(self, hub_method: Literal["mavenBuild"], /, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven', *, submission: Submission | None = None) -> Future[int]:
@@ -204,7 +204,7 @@ class AwaitedSubmit:
     def __call__(self, hub_method: Literal["resubmitTask"], /, taskID: int, *, submission: Submission | None = None) -> Future[int]:
         """Start a failed or canceled top-level task again; return the new task's id."""
     @overload
-    def __call__(self, hub_method: Literal["runroot"], /, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, *, submission: Submission | None = None, **opts: Any) -> Future[int]:
+    def __call__(self, hub_method: Literal["runroot"], /, tagInfo: Info, arch: str, command: str | Sequence[str], channel: str | None = None, *, packages: Strings | None = None, mounts: Strings | None = None, repo_id: int | None = None, skip_setarch: bool | None = None, weight: float | None = None, upload_logs: Strings | None = None, new_chroot: bool | None = None, keep: bool | None = None, submission: Submission | None = None) -> Future[int]:
         """Run a command in a build root (plugin runroot); return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["saveFailedTree"], /, buildrootID: int, full: bool = False, *, submission: Submission | None = None) -> Future[int]:

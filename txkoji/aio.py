@@ -30,7 +30,9 @@ from txkoji._hub_methods import AwaitedMethods
 from txkoji.connection import Connection
 from txkoji.history.events import Event
 from txkoji.history.interest import Interest
+from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.profiles import Profile
+from txkoji.retry import RetryPolicy
 
 __all__ = ["AioConnection", "connect", "future", "iterate"]
 
@@ -151,14 +153,28 @@ async def connect(
     profile: str | Profile = "koji",
     *,
     config: str | os.PathLike[str] | None = None,
-    **options: Any,
+    deadline: float = 120.0,
+    first_deadline: float | None = 5.0,
+    request_timeout: float | None = None,
+    max_reply_bytes: int = DEFAULT_MAX_BYTES,
+    at_once: int = 10,
+    anonymous_reads: bool = True,
+    batching: bool = True,
+    retry: RetryPolicy | None = None,
 ) -> AsyncIterator[AioConnection]:
     """Open a connection on the running loop, and close it at the end.
 
     Args:
         profile: as for :class:`txkoji.Connection`.
-        config: as for :class:`txkoji.Connection`.
-        options: its other arguments, except ``reactor``.
+        config: likewise, as all that follow.
+        deadline: seconds that a call may take, retries included.
+        first_deadline: the same while the hub has never answered.
+        request_timeout: seconds until one reply begins, and between two pieces of it.
+        max_reply_bytes: the largest reply that is accepted.
+        at_once: requests outside of the session that are in flight at a time.
+        anonymous_reads: send reads outside of the session.
+        batching: send look-ups of one reactor iteration together.
+        retry: how long to wait between attempts.
 
     Yields:
         The connection.
@@ -170,7 +186,19 @@ async def connect(
     # The loop already runs, so nothing else starts the threads that resolve names.
     reactor.startRunning(installSignalHandlers=False)
     try:
-        connection = Connection(profile, config=config, reactor=reactor, **options)
+        connection = Connection(
+            profile,
+            reactor=reactor,
+            config=config,
+            deadline=deadline,
+            first_deadline=first_deadline,
+            request_timeout=request_timeout,
+            max_reply_bytes=max_reply_bytes,
+            at_once=at_once,
+            anonymous_reads=anonymous_reads,
+            batching=batching,
+            retry=retry,
+        )
         try:
             yield AioConnection(connection)
         finally:

@@ -163,7 +163,7 @@ def test_checkers_find_each_mistake(checker: str) -> None:
     output = re.sub(r"^(.+?:\d+):\d+ - error", r"\1: error", ran.stdout, flags=re.MULTILINE)
     assert found_lines(output, "right.py") == set(), ran.stdout
     assert found_lines(output, "wrong.py") == expected_lines("wrong.py"), ran.stdout
-    assert len(expected_lines("wrong.py")) >= 50
+    assert len(expected_lines("wrong.py")) >= 65
 
 
 def test_editors_show_documentation() -> None:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.web.client import Agent
 
-from txkoji import Connection, Interest, estimates, read_outcome
+from txkoji import Connection, Interest, aio, estimates, read_outcome
 from txkoji.aio import AioConnection
 from txkoji.build import Build
 from txkoji.channel import Channel
@@ -107,6 +107,18 @@ async def lists(koji: Connection, other: AioConnection) -> None:
     interest = Interest(frozenset({"tagged"}), tags=("f44",))
     async for event in koji.follow(interest, since=1.0, interval=5):
         print(event.when, builds, tasks, tags, rows, changes, builds[0]["of_a_plugin"])
+
+
+async def keywords(koji: Connection) -> None:
+    """Keywords of methods that take any, as the hub declares them."""
+    await koji.editTag2("f44", locked=True, remove_extra=["mock.new_chroot"], extra={"a": 1})
+    await koji.queryHistory(["tag_listing"], tag="f44", afterEvent=3, queryOpts={"limit": 9})
+    await koji.makeTask("build", ["git+https://x/y#z", "f44", {}], priority=5, channel="default")
+    await koji.submit(
+        "distRepo", "f44", ["abcd1234"], arch=["x86_64"], allow_missing_signatures=True
+    )
+    async with aio.connect("koji", deadline=3) as other:
+        print(await other.getAPIVersion())
 
 
 def parts_of_twisted() -> Connection:

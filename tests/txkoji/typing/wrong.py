@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from txkoji import Connection, Interest
+from txkoji import Connection, Interest, TaskTree, TaskWatcher, aio, read_outcome
 from txkoji.aio import AioConnection
 from txkoji.options import QueryOptions
 
@@ -90,3 +90,27 @@ async def texts_for_lists(koji: Connection) -> None:
     await koji.distRepo("f44", "abcd1234")  # wrong
     await koji.listTasks({"arch": "x86_64"})  # wrong
     await koji.repo.query("id = 4")  # wrong
+
+
+async def keywords(koji: Connection) -> None:
+    """Misspelt keywords of methods that take any, as the hub declares them."""
+    await koji.editTag2("f44", lockd=True)  # wrong
+    await koji.queryHistory(tables=["tag_listing"], afterevent=3)  # wrong
+    await koji.makeTask("build", [], owner=3)  # wrong
+    await koji.submit("runroot", "f44-build", "x86_64", "true", package=["make"])  # wrong
+    async with aio.connect("koji", dedline=3) as other:  # wrong
+        print(other)
+
+
+async def watching(koji: Connection, watcher: TaskWatcher, tree: TaskTree) -> None:
+    """Watched tasks and their outcomes."""
+    watcher.watch("7")  # wrong
+    watcher.watch(7, queue_places=True)  # wrong
+    watcher.watch(7).on_chnge(print)  # wrong
+    print(tree.rot)  # wrong
+    print(tree.root.stat)  # wrong
+    await read_outcome(tree, koji)  # wrong
+    print((await read_outcome(koji, tree)).reson)  # wrong
+    await koji.download_task("7", ".")  # wrong
+    print((await koji.read_log(7, "build.log")).txt)  # wrong
+    print((await koji.files_of_task(7))[0].nme)  # wrong
