@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "MAX_VALUE",
+    "clean_line",
     "clean_text",
     "database_time",
     "encoded_size",
@@ -33,6 +34,9 @@ _REFUSED = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 except in JSON, which Buildbot writes in ASCII.
 """
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Terminals obey the control characters; the others write what follows backwards."""
+
 
 def member(value: Any, *names: str) -> Any:
     """Return a member of nested structs; None if one of them is no struct or lacks it."""
@@ -55,6 +59,11 @@ def encoded_size(value: Any) -> int:
 def clean_text(text: str) -> str:
     """Return a text for a column of its own, without characters that databases refuse."""
     return _REFUSED.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def clean_line(text: str) -> str:
+    """Return a text for a line of its own, without what moves a terminal's or a page's cursor."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(clean_text(text).split()))
 
 
 def fit_text(value: Any, size: int) -> str:

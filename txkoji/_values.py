@@ -10,7 +10,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["MAX_ID", "Reader", "flag", "integer", "seconds", "struct", "structs", "text"]
+__all__ = [
+    "MAX_ID",
+    "Reader",
+    "flag",
+    "identity",
+    "integer",
+    "seconds",
+    "struct",
+    "structs",
+    "text",
+]
 
 MAX_ID = 2**31 - 1
 """The largest id: the ids of a hub are 32-bit columns."""
@@ -35,6 +45,12 @@ def integer(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if -MAX_ID <= value <= MAX_ID else None
+
+
+def identity(value: Any) -> int | None:
+    """Return an id, a positive 32-bit number."""
+    number = integer(value)
+    return number if number is not None and number > 0 else None
 
 
 def seconds(value: Any) -> float | None:

@@ -200,6 +200,28 @@ class Connection(HubMethods):
             raise
         return rich.convert(method, result, self)
 
+    @returns_deferred
+    async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, and check its answer before anyone relies on it.
+
+        A row of a list that can't be used (a build without an id) is left out, and logged once. In
+        the others, and in a single struct, an odd member that callers can do without is None.
+
+        Args:
+            method: one of the methods in :mod:`txkoji.hub.answers`.
+            args: its positional arguments.
+            kwargs: its named arguments; with ``strict=True`` None is no answer.
+
+        Returns:
+            A Deferred of the result, rich for some methods.
+
+        Raises:
+            UnusableAnswer: the hub answered something of another type.
+            HubFault, TransportError, ProtocolError: as for :meth:`call`.
+        """
+        answer = await self.call(method, *args, **kwargs)
+        return self.client.read_answer(Call(method, args, kwargs), answer)
+
     def MultiCall(self) -> multicall.MultiCall:  # noqa: N802 - a promised name
         """Return a multicall, which collects calls and sends them together."""
         return multicall.MultiCall(self.client, self)

@@ -43,6 +43,7 @@
     │   │   └── UnreadableReply
     │   ├── TruncatedReply
     │   ├── ReplyTooLarge
+    │   ├── UnusableAnswer               a well-formed one, of another type than the method's
     │   └── ForbiddenXML
     │       └── ReplyTooDeep         (an UnreadableReply, too)
     ├── TransferError                a file was not transferred intact
@@ -124,8 +125,12 @@ __all__ = [
     "UnknownFault",
     "UnknownOutcome",
     "UnreadableReply",
+    "UnusableAnswer",
     "fault_from",
 ]
+
+_QUOTED = 80
+"""How many characters of an odd answer a message shows."""
 
 _UNKNOWN_METHOD = re.compile(r"Invalid method: ([\w.]+)")
 
@@ -455,6 +460,21 @@ class TruncatedReply(ProtocolError):
 
 class ReplyTooLarge(ProtocolError):
     """The reply is larger than the limit that was set."""
+
+
+class UnusableAnswer(ProtocolError):
+    """The hub answered a method with something of another type: it would answer the same again.
+
+    Attributes:
+        method: the method.
+    """
+
+    def __init__(self, method: str, answer: object, wanted: str = "") -> None:
+        self.method = method
+        shown = repr(answer)
+        shown = shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]}..."
+        instead = f" instead of {wanted}" if wanted else ", which can't be used"
+        super().__init__(f"the hub answered {method} with {shown}{instead}")
 
 
 class ForbiddenXML(ProtocolError):

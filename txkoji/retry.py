@@ -17,6 +17,7 @@ from txkoji.exceptions import (
     TLSError,
     TransportError,
     UnreadableReply,
+    UnusableAnswer,
 )
 
 __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
@@ -25,16 +26,17 @@ __all__ = ["RetryPolicy", "is_passing", "was_not_carried_out"]
 def is_passing(error: BaseException) -> bool:
     """Return whether an error is transient: whether the hub is unreachable now.
 
-    Only this function decides it. Permanent are only a fault of the hub, a TLS error, a redirect
-    that is permanent or leads to the same path at the same host, and a status that blames the
-    request (400, 401, 403, 404 and the like). Everything else is trouble of the network or the
+    Only this function decides it. Permanent are only a fault of the hub, an answer of the hub that
+    is of another type than the method's, a TLS error, a redirect that is permanent or leads to the
+    same path at the same host, and a status that blames the request (400, 401, 403, 404 and the
+    like). Everything else is trouble of the network or the
     front end, and passes: no connection, a truncated reply, an HTML page with status 200
     (maintenance, a login portal, a proxy's error), the statuses 408, 425, 429 and 5xx, and a hub
     that says it is offline.
     """
     if isinstance(error, HTTPStatusError):
         return not (error.moved or _is_answer(error.status))
-    if isinstance(error, (TLSError, ReplyTooLarge)):
+    if isinstance(error, (TLSError, ReplyTooLarge, UnusableAnswer)):
         return False
     return isinstance(error, (TransportError, ProtocolError, ServerOffline))
 

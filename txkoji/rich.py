@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from txkoji._rich_base import HubConnection, RichObject, make
+from txkoji._values import identity, seconds, structs
 from txkoji.build import Build
 from txkoji.channel import Channel
 from txkoji.exceptions import GenericError, HubFault
@@ -32,15 +33,19 @@ def _below(result: Any, connection: HubConnection) -> Any:
     """Return the tasks of a tree, which the hub lists by the ids of their parents, each once."""
     if not isinstance(result, dict):
         return result
-    found = {task["id"]: task for tasks in result.values() for task in tasks}
+    found = {
+        task_id: task
+        for tasks in result.values()
+        for task in structs(tasks)
+        if (task_id := identity(task.get("id"))) is not None
+    }
     # A parent makes its children, so their ids are higher than its own.
     return [make(Task, found[task_id], connection) for task_id in sorted(found)]
 
 
 def _seconds(result: Any, _connection: HubConnection) -> Any:
-    if isinstance(result, (int, float)):
-        return datetime.timedelta(seconds=result)
-    return result
+    number = seconds(result)
+    return result if number is None else datetime.timedelta(seconds=number)
 
 
 CONVERSIONS: dict[str, Callable[[Any, HubConnection], Any]] = {

@@ -49,9 +49,13 @@ async def create(reactor: Any, directory: Path, out: TextIO, *, profile: str, ta
     try:
         if koji.settings.authtype != "noauth":
             await koji.login()
-        found = await koji.getBuildTarget(target)
+        found = await koji.checked("getBuildTarget", target)
         if found is None:
-            names = ", ".join(sorted(str(each.name) for each in await koji.getBuildTargets())[:20])
+            names = ", ".join(
+                sorted(each.name for each in await koji.checked("getBuildTargets") if each.name)[
+                    :20
+                ]
+            )
             raise CantCreate(f"the hub has no target {target}; there are: {names}")
     finally:
         await koji.close()

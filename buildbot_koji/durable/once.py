@@ -23,7 +23,7 @@ from twisted.internet.defer import CancelledError
 
 from buildbot_koji.durable.waiting import until_answered
 from txkoji import RetryPolicy
-from txkoji.exceptions import KojiException, UnknownOutcome
+from txkoji.exceptions import KojiException, UnknownOutcome, UnusableAnswer
 from txkoji.retry import is_passing, was_not_carried_out
 
 __all__ = ["Intent", "IntentEvent", "IntentState", "Once", "OnceAction", "Unsearchable"]
@@ -171,7 +171,7 @@ class Once(Generic[T]):
         found = await self._prepare()
         try:
             with self._critical():
-                result = await self._action.do() if found is None else found
+                result = await self._do() if found is None else found
                 await self._save(result)
         except CancelledError:
             self._happened(IntentEvent.LOST)
@@ -201,6 +201,16 @@ class Once(Generic[T]):
             raise UnknownOutcome(
                 f"the hub may have carried out an earlier call and can't be asked for it: {error}"
             ) from error
+
+    async def _do(self) -> T:
+        try:
+            return await self._action.do()
+        except UnusableAnswer:
+            # The hub did something: its data may say what.
+            found = await self._action.look()
+            if found is None:
+                raise
+            return found
 
     def _happened(self, event: IntentEvent) -> None:
         self.state = TRANSITIONS[self.state, event]

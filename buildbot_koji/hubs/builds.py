@@ -23,11 +23,11 @@ async def _find_build(connection: Connection, build: int | str) -> Any:
     if isinstance(build, str) and build.isdecimal():
         # A form returns text, and no NVR is a number.
         build = int(build)
-    found = await connection.getBuild(build)
+    found = await connection.checked("getBuild", build)
     # Promotion keeps the build's id, which is in the NVR of a draft.
     draft = _DRAFT.search(build) if isinstance(build, str) else None
     if found is None and draft is not None and isinstance(build, str):
-        found = await connection.getBuild(int(draft[1]))
+        found = await connection.checked("getBuild", int(draft[1]))
         if found is not None and found.nvr != build[: draft.start()]:
             return None
     return found
@@ -55,6 +55,6 @@ async def build_of_task(connection: Connection, task_id: int) -> Any:
     A builder that restarted left the build of its first run behind, BUILDING: the COMPLETE one
     counts.
     """
-    builds = await connection.listBuilds(taskID=task_id)
+    builds = await connection.checked("listBuilds", taskID=task_id)
     complete = [build for build in builds if build.state == build_states.COMPLETE]
     return next(iter(complete or builds), None)

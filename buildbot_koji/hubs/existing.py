@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from buildbot_koji.database_values import member
 from buildbot_koji.hubs.builds import build_of_task
 from txkoji import Connection, Outcome, build_states, task_states
 
@@ -25,7 +26,7 @@ async def find_taken_name(connection: Connection, outcome: Outcome) -> Any:
         outcome: the outcome of the task, a chain for one.
     """
     taken = _EXISTS.search(outcome.fault.text) if outcome.fault is not None else None
-    return None if taken is None else await connection.getBuild(int(taken[1]))
+    return None if taken is None else await connection.checked("getBuild", int(taken[1]))
 
 
 async def find_existing_build(
@@ -51,7 +52,7 @@ async def find_existing_build(
     text = outcome.fault.text if outcome.fault is not None else ""
     exists, in_progress = _EXISTS.search(text), _IN_PROGRESS.search(text)
     if exists is not None:
-        build = await connection.call("getBuild", int(exists[1]))
+        build = await connection.checked("getBuild", int(exists[1]))
     elif in_progress is not None:
         build = await build_of_task(connection, int(in_progress[1]))
     else:
@@ -60,7 +61,7 @@ async def find_existing_build(
     if build is None or ours is None or build.source != ours:
         return None
     task_id = int(in_progress[1]) if in_progress is not None else build.task_id
-    task = None if task_id is None else await connection.call("getTaskInfo", task_id)
+    task = None if task_id is None else await connection.checked("getTaskInfo", task_id)
     if task is not None and task.state in task_states.ACTIVE_GROUP:
         # A build is COMPLETE before its task tags it.
         return int(task.id)
@@ -74,7 +75,7 @@ async def _resolved_source(connection: Connection, outcome: Outcome, source: str
     for task in outcome.tree.descendents():
         if task.method == "buildSRPMFromSCM" and task.state == task_states.CLOSED:
             result = await connection.call("getTaskResult", task.id)
-            resolved = (result.get("source") or {}).get("source")
+            resolved = member(result, "source", "source")
             if isinstance(resolved, str):
                 return resolved
     return source if _COMMIT.search(source) else None
@@ -83,9 +84,9 @@ async def _resolved_source(connection: Connection, outcome: Outcome, source: str
 async def _outcome_of(
     connection: Connection, outcome: Outcome, build: Any, target: str | None
 ) -> Outcome:
-    rpms = await connection.call("listBuildRPMs", build.build_id)
-    tags = tuple(tag.name for tag in await connection.call("listTags", build.build_id))
-    wanted = None if target is None else await connection.call("getBuildTarget", target)
+    rpms = await connection.checked("listBuildRPMs", build.build_id)
+    tags = tuple(tag.name for tag in await connection.checked("listTags", build.build_id))
+    wanted = None if target is None else await connection.checked("getBuildTarget", target)
     reason = ""
     if wanted is not None and wanted.dest_tag_name not in tags:
         reason = f"it is not in {wanted.dest_tag_name}: add steps.KojiTag"

@@ -251,7 +251,7 @@ class HubSurvey:
         """Ask for what rarely changes: the version, the plugins, the channels, who we are."""
         calls = [Call("getKojiVersion"), Call("system.listMethods"), Call("listChannels")]
         version, methods, channels = await self._connection.client.send_all(calls)
-        known = set(methods) if _is_list(methods) else set()
+        known = {each for each in methods if isinstance(each, str)} if _is_list(methods) else set()
         plugins = {plugin for method, plugin in PLUGINS.items() if method in known}
         self._names = {
             each["id"]: str(each.get("name"))

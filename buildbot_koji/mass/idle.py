@@ -37,10 +37,10 @@ class IdleChannel:
     async def _others_wait(self) -> bool:
         hub = self._context.hub
         channel = self._context.options.idle_channel
-        found = await hub.connection.call("getChannel", channel, strict=True)
+        found = await hub.connection.checked("getChannel", channel, strict=True)
         wanted: dict[str, Any] = {"channel_id": found.id, "state": [int(task_states.FREE)]}
         await hub.log_in()
-        me = await hub.connection.call("getLoggedInUser")
+        me = await hub.connection.checked("getLoggedInUser")
         if me is not None:
-            wanted["not_owner"] = int(me["id"])
+            wanted["not_owner"] = int(me.id)
         return bool(await hub.connection.call("listTasks", wanted, {"limit": 1}))

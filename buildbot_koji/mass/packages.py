@@ -15,6 +15,7 @@ from zope.interface import implementer
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
+from buildbot_koji.database_values import member
 from buildbot_koji.mass.plan import MassPackage, PackageState, find_cycle
 from txkoji import Connection, matches
 from txkoji.exceptions import GenericError, KojiException
@@ -165,12 +166,9 @@ async def find_packages(connection: Connection, query: PackageQuery) -> list[str
 
 async def _list_packages(connection: Connection, tag: str, **options: Any) -> list[Any]:
     try:
-        rows = await connection.call("listPackages", tag, **options)
+        return list(await connection.checked("listPackages", tag, **options))
     except GenericError as fault:
         raise BadPlan(f"can't read tag {tag}: {fault}") from fault
-    return [
-        row for row in rows if isinstance(row, dict) and isinstance(row.get("package_name"), str)
-    ]
 
 
 async def listed_packages(
@@ -215,7 +213,7 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
     ids: dict[str, int] = {}
     if len(wanted) > AT_ONCE:
         try:
-            rows = await connection.call("listTagged", tag, inherit=True, latest=True)
+            rows = await connection.checked("listTagged", tag, inherit=True, latest=True)
         except GenericError as fault:
             raise BadPlan(f"can't read tag {tag}: {fault}") from fault
         ids = {row["package_name"]: row["build_id"] for row in rows}
@@ -230,8 +228,9 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
                 rows = next(results)
             except GenericError:
                 continue
-            if rows:
-                ids[name] = rows[0]["build_id"]
+            build_id = member(rows[0], "build_id") if isinstance(rows, list) and rows else None
+            if isinstance(build_id, int):
+                ids[name] = build_id
     sources: dict[str, str] = {}
     known = [name for name in names if name in ids]
     for start in range(0, len(known), AT_ONCE):
@@ -245,7 +244,7 @@ async def sources_in_tag(connection: Connection, tag: str, names: Sequence[str])
                 build = next(results)
             except KojiException:
                 continue
-            source = None if build is None else build.get("source")
+            source = member(build, "source")
             if isinstance(source, str) and source:
                 sources[name] = source
     return sources

@@ -105,7 +105,7 @@ class MassPlanner:
             BadPlan: something of it can't be built; it names everything that is wrong.
             KojiException: the hub is unreachable.
         """
-        request, call = self._request, self._connection.call
+        request, call = self._request, self._connection.checked
         target = await call("getBuildTarget", request.target)
         if target is None:
             self.complain(f"the hub has no build target {request.target}")
@@ -194,7 +194,7 @@ class MassPlanner:
     async def _adopt(self, tag: str, packages: list[MassPackage], since: float) -> None:
         """Adopt builds that are new enough."""
         try:
-            rows = await self._connection.call("listTagged", tag, latest=True)
+            rows = await self._connection.checked("listTagged", tag, latest=True)
         except GenericError as fault:
             raise BadPlan(f"can't look for builds in {tag}: {one_line(fault)}") from fault
         latest = {row["package_name"]: row for row in rows}

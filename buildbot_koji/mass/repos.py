@@ -70,7 +70,7 @@ class RepoWaiter:
             # Those that come later wait for the next repo.
             self._waiting = list(plan.held.values())
             self._looks = 0
-            self._event = await self._hub.connection.call("tagLastChangeEvent", self._tag)
+            self._event = await self._hub.connection.checked("tagLastChangeEvent", self._tag)
         try:
             is_there = await self._has_repo()
         except HubFault as fault:
@@ -92,14 +92,14 @@ class RepoWaiter:
     async def _has_repo(self) -> bool:
         connection = self._hub.connection
         if self._is_old_hub:
-            repo = await connection.call("getRepo", self._tag)
+            repo = await connection.checked("getRepo", self._tag)
             return repo is not None and repo["create_event"] >= self._event
         try:
             if self._request is None:
                 await self._hub.log_in()
-                check = await connection.call("repo.request", self._tag, min_event=self._event)
+                check = await connection.checked("repo.request", self._tag, min_event=self._event)
             else:
-                check = await connection.call("repo.checkRequest", self._request)
+                check = await connection.checked("repo.checkRequest", self._request)
         except GenericError as fault:
             if not fault.unknown_method:
                 raise

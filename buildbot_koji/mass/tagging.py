@@ -157,7 +157,7 @@ class MassTagger:
 
     async def tagged(self) -> list[TaggedBuild]:
         """Return all builds in the tag itself."""
-        rows = await self._hub.connection.call("listTagged", self._tag)
+        rows = await self._hub.connection.checked("listTagged", self._tag)
         return [each for each in map(read_build, rows) if each is not None]
 
     async def tag(self, builds: Sequence[TaggedBuild]) -> None:
@@ -252,16 +252,19 @@ class MassTagger:
 
     async def _in_progress(self) -> dict[int, int]:
         """Return the tasks in progress that tag builds with the tag, by the builds' ids."""
-        tag = await self._hub.connection.getTag(self._tag, strict=True)
+        tag = await self._hub.connection.checked("getTag", self._tag, strict=True)
         states = [task_states.FREE, task_states.OPEN, task_states.ASSIGNED]
         found = {}
-        rows = await self._hub.connection.call(
+        rows = await self._hub.connection.checked(
             "listTasks", {"method": "tagBuild", "state": states, "decode": True}
         )
         for row in rows:
             request = row.get("request")
-            if isinstance(request, list) and len(request) > 1 and request[0] in (tag.id, tag.name):
-                found[request[1]] = row["id"]
+            if not isinstance(request, list) or len(request) < 2:
+                continue
+            named, build = request[:2]
+            if named in (tag.id, tag.name) and isinstance(build, int):
+                found[build] = row["id"]
         return found
 
     async def _finish(self, group: Sequence[TagPart]) -> None:

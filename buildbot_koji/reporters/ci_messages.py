@@ -291,10 +291,10 @@ class CIMessageSender:
                 "issuer": build.owner_name,
                 "scratch": False,
             }
-        task = await koji.getTaskInfo(artifact["task"])
+        task = await koji.checked("getTaskInfo", artifact["task"])
         if task is None:
             raise Refused(f"the hub has no task {artifact['task']}")
-        issuer = await koji.getUser(task.owner, strict=True)
+        issuer = await koji.checked("getUser", task.owner, strict=True)
         name = nvr.parse(artifact["nvr"])
         return {
             "id": task.id,

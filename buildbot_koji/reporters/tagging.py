@@ -382,7 +382,7 @@ class TagSender:
             build = await named_build(koji, delivery.content["build"])
             if build.state != build_states.COMPLETE:
                 return f"nothing done with {build.nvr}: it is {build_states.to_str(build.state)}"
-            tags = [tag.name for tag in await koji.listTags(build=build.id)]
+            tags = [tag.name for tag in await koji.checked("listTags", build=build.id)]
             planned = plan(delivery.content["wanted"], tags)
             if isinstance(planned, str):
                 return f"{build.nvr} {planned}"
@@ -429,7 +429,7 @@ class TagSender:
                 raise Refused(f"task {task_id} was canceled")
             koji = hub.connection
             *_, to, build_id = _call_of(delivery.notes).args
-            if to in [tag.name for tag in await koji.listTags(build=build_id)]:
+            if to in [tag.name for tag in await koji.checked("listTags", build=build_id)]:
                 return f"{said}: somebody else was faster"
             raise Refused(f"task {task_id} failed: {await self._reason(koji, task_id)}")
 

@@ -121,8 +121,8 @@ class KojiCall(KojiWriteStep):
         except HubFault as fault:
             if fault.unknown_method is None:
                 raise
-            known = await hub.connection.call("system.listMethods")
-            meant = checks.did_you_mean_any(self.method, [str(each) for each in known or ()])
+            known = await hub.connection.checked("system.listMethods")
+            meant = checks.did_you_mean_any(self.method, known)
             if not meant:
                 raise
             raise KojiException(f"the hub has no {self.method}{meant}") from fault
@@ -185,7 +185,7 @@ class KojiCancel(KojiWriteStep):
         """Cancel a task; returns its name, and its state if it had ended already."""
         await hub.connection.call(*self._task_call(task_id))
         # The hub does not say whether there was anything to cancel.
-        state = (await hub.connection.getTaskInfo(task_id, strict=True)).state
+        state = (await hub.connection.checked("getTaskInfo", task_id, strict=True)).state
         had_ended = state in (task_states.CLOSED, task_states.FAILED)
         words = f" is {task_states.to_str(state)} already" if had_ended else ""
         return f"task {task_id}", words

@@ -72,8 +72,8 @@ class KojiChainBuild(PrioritizedTaskStep):
 
     async def prepare(self, hub: Hub) -> int | None:
         """Check that later levels can use earlier ones' builds, and find what is already built."""
-        target = await hub.connection.getBuildTarget(self.target, strict=True)
-        parents = await hub.connection.getFullInheritance(target.build_tag)
+        target = await hub.connection.checked("getBuildTarget", self.target, strict=True)
+        parents = await hub.connection.checked("getFullInheritance", target.build_tag)
         if target.dest_tag not in [target.build_tag, *(each.parent_id for each in parents)]:
             raise GenericError(
                 f"the target {self.target} can't build a chain: its build tag"
@@ -95,13 +95,13 @@ class KojiChainBuild(PrioritizedTaskStep):
         if not _is_source(source):
             return None
         koji = hub.connection
-        found = await koji.listBuilds(
-            source=_GLOB.sub(r"[\g<0>]", source), state=build_states.COMPLETE
+        found = await koji.checked(
+            "listBuilds", source=_GLOB.sub(r"[\g<0>]", source), state=build_states.COMPLETE
         )
         for build in sorted(found, key=lambda build: -int(build.build_id)):
             if build.source != source:
                 continue
-            tagged = await koji.listTagged(tag, inherit=True, package=build.package_name)
+            tagged = await koji.checked("listTagged", tag, inherit=True, package=build.package_name)
             if build.nvr in [each.nvr for each in tagged]:
                 await self.addURL(f"build {build.nvr}", build.url)
                 return str(build.nvr)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
@@ -117,4 +118,8 @@ class KojiContainerBuild(PrioritizedTaskStep):
         """Set ``koji_repositories``."""
         if outcome.tree.root.state == task_states.CLOSED:
             result = await hub.connection.getTaskResult(outcome.tree.root.id)
-            self.setProperty("koji_repositories", list(result.get("repositories") or []), SOURCE)
+            found = member(result, "repositories")
+            names = (
+                [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+            )
+            self.setProperty("koji_repositories", names, SOURCE)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.uploads import UploadingStep
 from txkoji import Call, Outcome, task_states
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import GenericError, UnusableAnswer
 
 __all__ = ["KojiDistRepo"]
 
@@ -120,18 +122,17 @@ class KojiDistRepo(UploadingStep):
     async def _arches(self, hub: Hub) -> list[str]:
         if self.arches is not None:
             return checks.words(self.arches)
-        config = await hub.connection.getBuildConfig(self.tag)
-        found = checks.words(config.get("arches") or "")
+        config = await hub.connection.checked("getBuildConfig", self.tag)
+        found = checks.words(config.arches or "")
         if not found:
             raise GenericError(f"the tag {self.tag} has no architectures: give arches")
         return found
 
     async def _delta_repo(self, hub: Hub, repo: int | str) -> int:
         if isinstance(repo, int) or repo.isdecimal():
-            return int((await hub.connection.repoInfo(int(repo), strict=True)).id)
-        found = await hub.connection.getRepo(repo, dist=True) or await hub.connection.getRepo(
-            repo, state=EXPIRED, dist=True
-        )
+            return int((await hub.connection.checked("repoInfo", int(repo), strict=True)).id)
+        find = partial(hub.connection.checked, "getRepo", repo, dist=True)
+        found = await find() or await find(state=EXPIRED)
         if found is None:
             raise GenericError(f"the tag {repo} has no dist repo for delta RPMs")
         return int(found.id)
@@ -153,7 +154,9 @@ class KojiDistRepo(UploadingStep):
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Set ``koji_repo_id``; the hub assigned the id with the task."""
         task = outcome.tree.root
-        _, repo_id, *_ = await hub.connection.getTaskRequest(task.id)
+        repo_id = member(task.params, "repo_id")
+        if type(repo_id) is not int:
+            raise UnusableAnswer("getTaskInfo", task.params, "the id of the repo")
         self.setProperty("koji_repo_id", repo_id, SOURCE)
         if task.state == task_states.CLOSED:
             self.say(f"made dist repo {repo_id} of {self.tag}")

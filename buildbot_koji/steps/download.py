@@ -268,7 +268,7 @@ class KojiDownloadBuild(DownloadStep):
     async def _build(self, hub: Hub) -> Any:
         koji = hub.connection
         if self.latestfrom is not None:
-            latest = await koji.getLatestBuilds(self.latestfrom, package=self.build_name)
+            latest = await koji.checked("getLatestBuilds", self.latestfrom, package=self.build_name)
             if not latest:
                 raise TransferError(f"{self.latestfrom} has no build of {self.build_name}")
             return latest[0].id
@@ -280,7 +280,7 @@ class KojiDownloadBuild(DownloadStep):
                 raise TransferError(f"task {self.build_name} made no build")
             return build.build_id
         if self.rpm:
-            return (await koji.getRPM(self.build_name, strict=True)).build_id
+            return (await koji.checked("getRPM", self.build_name, strict=True)).build_id
         return (await named_build(koji, self.build_name)).id
 
 
@@ -318,7 +318,7 @@ class KojiDownloadTask(DownloadStep):
 
     async def files(self, hub: Hub) -> list[RemoteFile]:
         """Return the wanted files of the tasks."""
-        task = await hub.connection.getTaskInfo(self.task_id)
+        task = await hub.connection.checked("getTaskInfo", self.task_id)
         if task is None:
             raise TransferError(f"the hub has no task {self.task_id}")
         if not self.wait and task.state not in task_states.DONE_GROUP:

@@ -107,7 +107,7 @@ class KojiCompareTags(KojiStep):
 
     async def _latest(self, hub: Hub, tag: Any) -> dict[str, TaggedBuild]:
         return latest_builds(
-            await hub.connection.call("listTagged", tag, inherit=bool(self.inherit), latest=True)
+            await hub.connection.checked("listTagged", tag, inherit=bool(self.inherit), latest=True)
         )
 
 
@@ -155,7 +155,7 @@ class KojiMassTag(KojiWriteStep):
         if only is not None and not only:
             return self.fail(f"mass build {self.mass} made nothing, or there is none of that id")
         options = {} if only is not None else {"latest": True}
-        rows = await hub.connection.call("listTagged", self.from_tag, **options)
+        rows = await hub.connection.checked("listTagged", self.from_tag, **options)
         builds = [each for each in map(read_build, rows) if each is not None]
         if only is not None:
             builds = [each for each in builds if each.id in only]

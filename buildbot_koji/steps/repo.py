@@ -18,7 +18,7 @@ from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
 from txkoji import Call, RetryPolicy, paths, reason_of
-from txkoji.exceptions import GenericError, HubFault
+from txkoji.exceptions import GenericError, HubFault, UnusableAnswer
 from txkoji.retry import is_passing
 
 __all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
@@ -101,9 +101,9 @@ class RepoStep(KojiTasksStep):
         """Return the tag."""
         name = self.tag
         if self.target is not None:
-            target = await hub.connection.getBuildTarget(self.target, strict=True)
+            target = await hub.connection.checked("getBuildTarget", self.target, strict=True)
             name = target.build_tag
-        return await hub.connection.getTag(name, strict=True)
+        return await hub.connection.checked("getTag", name, strict=True)
 
     async def have_made(self, hub: Hub, wanted: Wanted) -> Any:
         """Request a repo and wait for it; the hub makes one unless it has one.
@@ -119,7 +119,7 @@ class RepoStep(KojiTasksStep):
             """Ask the hub for the repo."""
             await hub.log_in()
             # The call is idempotent: the hub returns the same request.
-            return await hub.connection.call("repo.request", wanted.tag.id, **wanted.request)
+            return await hub.connection.checked("repo.request", wanted.tag.id, **wanted.request)
 
         check = await self.ask(ask, WAITING)
         looks = 0
@@ -146,7 +146,7 @@ class RepoStep(KojiTasksStep):
                 await self._pause(looks)
             if not check.get("repo"):
                 check = await self.ask(
-                    partial(hub.connection.call, "repo.checkRequest", request.id), WAITING
+                    partial(hub.connection.checked, "repo.checkRequest", request.id), WAITING
                 )
 
     async def _reason(self, hub: Hub, task_id: int | None) -> str:
@@ -249,7 +249,7 @@ class KojiWaitRepo(RepoStep):
             _Never: no repo will meet the requirements.
         """
         missing = await self._missing(hub, wanted)
-        repo = None if missing else await hub.connection.getRepo(wanted.tag.id)
+        repo = None if missing else await hub.connection.checked("getRepo", wanted.tag.id)
         return missing, repo if await self._is_it(hub, repo, wanted) else None
 
     async def _wanted(self, hub: Hub) -> Wanted:
@@ -261,7 +261,7 @@ class KojiWaitRepo(RepoStep):
         min_event = self.min_event
         if current:
             # The event of now: later changes of the tag are not waited for.
-            min_event = await hub.connection.tagLastChangeEvent(tag.id)
+            min_event = await hub.connection.checked("tagLastChangeEvent", tag.id)
         opts = tuple(sorted(self.repo_opts.items()))
         return Wanted(tag, builds, min_event, self.at_event, opts)
 
@@ -273,11 +273,13 @@ class KojiWaitRepo(RepoStep):
         """
         for build in wanted.builds:
             package = build.package_name
-            latest = await hub.connection.getLatestBuilds(wanted.tag.id, package=package)
+            latest = await hub.connection.checked("getLatestBuilds", wanted.tag.id, package=package)
             if build.id in [each.id for each in latest]:
                 continue
-            tagged = await hub.connection.listTagged(wanted.tag.id, inherit=True, package=package)
-            if build.id in [each.id for each in tagged]:
+            tagged = await hub.connection.checked(
+                "listTagged", wanted.tag.id, inherit=True, package=package
+            )
+            if latest and build.id in [each.id for each in tagged]:
                 raise _Never(
                     f"{latest[0].nvr} is the latest {package} in {wanted.tag.name}: no repo of it"
                     f" will hold {build.nvr}"
@@ -297,8 +299,11 @@ class KojiWaitRepo(RepoStep):
         if any(not has.get(name) for name, _ in wanted.opts):
             return False
         for build in wanted.builds:
-            found = await hub.connection.getLatestBuilds(
-                wanted.tag.id, event=repo.create_event, package=build.package_name
+            found = await hub.connection.checked(
+                "getLatestBuilds",
+                wanted.tag.id,
+                event=repo.create_event,
+                package=build.package_name,
             )
             if build.id not in [each.id for each in found]:
                 return False
@@ -342,8 +347,10 @@ class KojiRegenRepo(RepoStep):
             if result != results.SUCCESS:
                 return result
             [task_id] = self.task_ids
-            repo_id, _ = await hub.connection.getTaskResult(task_id)
-            repo = await hub.connection.repoInfo(repo_id, strict=True)
+            made = await hub.connection.getTaskResult(task_id)
+            if not (isinstance(made, list) and made and type(made[0]) is int):
+                raise UnusableAnswer("getTaskResult", made, "the id of a repo")
+            repo = await hub.connection.checked("repoInfo", made[0], strict=True)
         return await self.show(hub, repo, wanted)
 
 

@@ -96,7 +96,7 @@ class KojiCreateSideTag(KojiWriteStep):
             await self.note("side tag", before=sorted(existing))
 
         async def do() -> dict[str, Any]:
-            made = await hub.connection.createSideTag(self.basetag, **options)
+            made = await hub.connection.checked("createSideTag", self.basetag, **options)
             await claims.add(made.id, existing)
             return {"id": made.id, "name": made.name}
 
@@ -117,9 +117,9 @@ class KojiCreateSideTag(KojiWriteStep):
         await hub.log_in()
         user = None
         if hub.connection.session_id is not None:
-            me = await hub.connection.getLoggedInUser()
+            me = await hub.connection.checked("getLoggedInUser")
             user = None if me is None else me.id
-        return list(await hub.connection.listSideTags(basetag=self.basetag, user=user))
+        return list(await hub.connection.checked("listSideTags", basetag=self.basetag, user=user))
 
 
 class KojiRemoveSideTag(KojiWriteStep):

@@ -21,7 +21,7 @@ __all__ = ["KojiMove", "KojiPromote", "KojiTag", "KojiUntag"]
 
 async def _is_in_tag(hub: Hub, tag: Any, build_id: int) -> bool:
     """Return whether a build is tagged directly, not by inheritance."""
-    tags = await hub.connection.listTags(build=build_id)
+    tags = await hub.connection.checked("listTags", build=build_id)
     return any(tag in (each.name, each.id) for each in tags)
 
 
@@ -164,7 +164,7 @@ class KojiMove(_Untags, KojiTasksStep):
                 build.nvr
                 for package in checks.words(self.builds)
                 for build in reversed(
-                    await hub.connection.listTagged(self.from_tag, package=package)
+                    await hub.connection.checked("listTagged", self.from_tag, package=package)
                 )
             ]
             await self.note("packages", builds=found)
@@ -220,7 +220,9 @@ class KojiUntag(_Untags):
             found = [
                 build.nvr
                 for package in checks.words(self.builds)
-                for build in (await hub.connection.listTagged(self.tag, package=package))[first:]
+                for build in (
+                    await hub.connection.checked("listTagged", self.tag, package=package)
+                )[first:]
             ]
             await self.note("packages", builds=found)
         return list(found)
@@ -253,12 +255,12 @@ class KojiPromote(KojiWriteStep):
 
         async def look() -> int | None:
             """Return the build's id, None while it is a draft."""
-            found = await hub.connection.getBuild(build.id, strict=True)
+            found = await hub.connection.checked("getBuild", build.id, strict=True)
             return None if found.draft else int(found.id)
 
         if build.get("draft"):
             await self.once(hub, "promotion", OnceAction(do, look))
-            build = await hub.connection.getBuild(build.id)
+            build = await hub.connection.checked("getBuild", build.id, strict=True)
         self.setProperty("koji_nvr", build.nvr, SOURCE)
         self.setProperty("koji_build_id", build.id, SOURCE)
         self.setProperty("koji_build_url", build.url, SOURCE)

@@ -6,7 +6,7 @@ A file gets its name once it is complete and verified; until then it is a hidden
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,11 +17,13 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 
 from txkoji import paths, task_states
-from txkoji.exceptions import HTTPStatusError, KojiException, TransferError
+from txkoji._values import identity, integer, structs, text
+from txkoji.exceptions import HTTPStatusError, KojiException, TransferError, UnusableAnswer
 from txkoji.files import outputs
 from txkoji.files.part import RPM, PartFile, TooMuch
 from txkoji.files.uploads import Progress
 from txkoji.hub.client import HubClient
+from txkoji.hub.replies import a_list, a_struct
 from txkoji.hub.transport import PACE_BYTES
 
 __all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
@@ -29,7 +31,7 @@ __all__ = ["RemoteFile", "download", "files_of_build", "files_of_task"]
 NOT_SATISFIABLE = 416
 """The HTTP status of a request for what is after the end of a file (RFC 9110, 15.5.17)."""
 
-CHECKSUM_TYPES = {0: "md5", 1: "sha1", 2: "sha256"}
+CHECKSUM_TYPES: dict[int | None, str] = {0: "md5", 1: "sha1", 2: "sha256"}
 """Koji's numbers (CHECKSUM_TYPES)."""
 
 
@@ -57,12 +59,17 @@ class RemoteFile:
         Raises:
             TransferError: the name, which the hub chose, leads out of the directory.
         """
-        parts = PurePosixPath(self.name).parts
-        if not parts or self.name.startswith("/") or ".." in parts or "\0" in self.name:
+        if not _stays_inside(self.name):
             raise TransferError(
                 f"the hub names a file outside of the directory: {self.name!r}: refused"
             )
-        return directory.joinpath(*parts)
+        return directory.joinpath(*PurePosixPath(self.name).parts)
+
+
+def _stays_inside(name: str) -> bool:
+    """Return whether a file of a name would be below the directory that it is downloaded to."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name
 
 
 async def files_of_task(
@@ -83,20 +90,25 @@ async def files_of_task(
     task = await client.call("getTaskInfo", task_id)
     if task is None:
         raise TransferError(f"{client.url} has no task {task_id}")
+    grows = integer(a_struct(task, "getTaskInfo").get("state")) in task_states.ACTIVE_GROUP
+    volumes = outputs.volumes(found)
     files = []
-    for name, sizes in outputs.volumes(found).items():
+    for name in a_struct(found, "listTaskOutput"):
+        if name not in volumes or not _stays_inside(name):
+            client.leave_out("listTaskOutput", name)
+            continue
         # The same file may lie on several volumes.
-        volume, size = next(iter(sizes.items()))
+        volume, size = next(iter(volumes[name].items()))
         files.append(
             RemoteFile(
                 name,
                 paths.task_output_url(base, task_id, name, volume=volume),
                 size,
                 (RPM, "") if name.endswith(".rpm") else None,
-                grows=task.state in task_states.ACTIVE_GROUP,
+                grows=grows,
             )
         )
-    return files
+    return sorted(files, key=lambda file: file.name)
 
 
 async def files_of_build(
@@ -129,35 +141,50 @@ async def files_of_build(
     info = await client.call("getBuild", build)
     if info is None:
         raise TransferError(f"{client.url} has no build {build!r}")
-    place = (info.name, info.version, info.release)
-    volume = info.get("volume_name")
+    words = [text(a_struct(info, "getBuild").get(each)) for each in ("name", "version", "release")]
+    build_id = identity(info.get("id"))
+    if build_id is None or not all(words):
+        raise UnusableAnswer("getBuild", info)
+    place = (str(words[0]), str(words[1]), str(words[2]))
+    volume = text(info.get("volume_name"))
     files = []
-    rpms = await client.call("listRPMs", buildID=info.id) if _wanted("rpm", types) else []
+    rpms = await _rows(client, "listRPMs", buildID=build_id) if _wanted("rpm", types) else []
     for each in rpms:
-        if arches is not None and each.arch not in arches:
+        nvr, arch = text(each.get("nvr")), text(each.get("arch"))
+        if not (nvr and arch and _stays_inside(f"{nvr}.{arch}.rpm")):
+            client.leave_out("listRPMs", each)
             continue
-        name = f"{each.nvr}.{each.arch}.rpm"
+        if arches is not None and arch not in arches:
+            continue
+        name = f"{nvr}.{arch}.rpm"
         signed = key
-        if key is not None and not await client.call("queryRPMSigs", rpm_id=each.id, sigkey=key):
+        if key is not None and not await client.call(
+            "queryRPMSigs", rpm_id=identity(each.get("id")), sigkey=key
+        ):
             if not or_unsigned:
                 raise TransferError(f"{name} is not signed by the key {key}")
             signed = None
-        path = paths.rpm_path(*place, name, each.arch, volume=volume, key=signed)
+        path = paths.rpm_path(*place, name, arch, volume=volume, key=signed)
         # A signature makes the file longer, but leaves the signed content as it is.
-        size = int(each.size) if signed is None else None
+        size = outputs.byte_count(each.get("size")) if signed is None else None
         # What RPM 6 has there ("sha256::...") is no digest of the file's content.
-        digits = each.payloadhash
+        digits = each.get("payloadhash")
         digest = (RPM, digits) if isinstance(digits, str) and "::" not in digits else None
         files.append(RemoteFile(name, paths.url_of(base, path), size, digest))
     if arches is not None and types is None:
         return files
     directory = paths.build_directory(*place, volume=volume)
-    for kind in await _archive_types(client, info.id, types):
-        for each in await client.call("listArchives", buildID=info.id, type=kind):
+    for kind in await _archive_types(client, build_id, types):
+        for each in await _rows(client, "listArchives", buildID=build_id, type=kind):
+            if not _is_archive(each):
+                client.leave_out("listArchives", each)
+                continue
             url = paths.url_of(base, paths.archive_path(directory, each))
-            kind_of_digest = CHECKSUM_TYPES.get(each.checksum_type)
-            digest = None if kind_of_digest is None else (kind_of_digest, each.checksum)
-            files.append(RemoteFile(each.filename, url, int(each.size), digest))
+            kind_of_digest = CHECKSUM_TYPES.get(integer(each.get("checksum_type")))
+            checksum = text(each.get("checksum"))
+            digest = (kind_of_digest, checksum) if kind_of_digest and checksum else None
+            size = outputs.byte_count(each.get("size"))
+            files.append(RemoteFile(each["filename"], url, size, digest))
     return _with_names_of_their_own(files, paths.url_of(base, directory))
 
 
@@ -181,8 +208,30 @@ async def _archive_types(
 ) -> list[str]:
     if types is not None:
         return [kind for kind in types if kind != "rpm"]
-    archives = await client.call("listArchives", buildID=build_id)
-    return sorted({each.btype for each in archives})
+    archives = await _rows(client, "listArchives", buildID=build_id)
+    return sorted({each["btype"] for each in archives if text(each.get("btype"))})
+
+
+async def _rows(client: HubClient, method: str, **kwargs: Any) -> list[Any]:
+    """Return the structs of a list that a hub answers; anything else in it is left out."""
+    answer = a_list(await client.call(method, **kwargs), method)
+    for each in answer:
+        if not isinstance(each, dict):
+            client.leave_out(method, each)
+    return structs(answer)
+
+
+def _is_archive(row: Mapping[str, Any]) -> bool:
+    """Return whether a row has all that the path of the archive is made of."""
+    needed = ["btype", "filename"]
+    if row.get("btype") == "maven":
+        needed += ["group_id", "artifact_id", "version"]
+    relative = row.get("relpath")
+    return (
+        all(text(row.get(each)) for each in needed)
+        and (not relative or text(relative) is not None)
+        and _stays_inside(row["filename"])
+    )
 
 
 def _topurl(client: HubClient) -> str:

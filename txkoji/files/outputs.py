@@ -8,7 +8,7 @@ from typing import Any
 from txkoji._values import struct, text
 from txkoji.paths import DEFAULT_VOLUME
 
-__all__ = ["names", "size_of", "volumes"]
+__all__ = ["byte_count", "names", "size_of", "volumes"]
 
 MAX_DIGITS = 18
 """No file is larger; Python takes seconds to convert millions of digits."""
@@ -52,8 +52,11 @@ def volumes(answer: Any) -> dict[str, dict[str, int | None]]:
 
 
 def _size(stat: Any) -> int | None:
-    """Return a file's size, which a hub gives as text: it may be above 2 GiB."""
-    size = (struct(stat) or {}).get("st_size")
+    return byte_count((struct(stat) or {}).get("st_size"))
+
+
+def byte_count(size: Any) -> int | None:
+    """Return a file's size, None for anything else; a hub gives it as text above 2 GiB."""
     if isinstance(size, str) and size.isascii() and size.isdigit() and len(size) <= MAX_DIGITS:
         size = int(size)
     return size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -10,6 +11,7 @@ from twisted.logger import Logger
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
 from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
+from txkoji.hub.answers import read_answer
 from txkoji.hub.batching import Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
 from txkoji.hub.login import Authenticator
@@ -24,6 +26,12 @@ from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 
 __all__ = ["HubClient"]
+
+SHOWN = 200
+"""Characters of an odd row that are logged."""
+
+MOST_LEFT_OUT = 1000
+"""Odd rows of a hub that are logged."""
 
 
 class HubClient:
@@ -70,6 +78,7 @@ class HubClient:
             profile, reactor, self.limits.request_timeout, self._transport.show_certificate
         )
         self._batcher = self.batcher() if batching else None
+        self._left_out: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
         return f"<HubClient {self.profile.name} {self.url}>"
@@ -107,6 +116,31 @@ class HubClient:
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a hub method; see :meth:`send`."""
         return await self.send(Call(method, args, kwargs))
+
+    def read_answer(self, call: Call, answer: Any) -> Any:
+        """Return what the hub answered a call, read; each odd row is left out and logged once.
+
+        Raises:
+            UnusableAnswer: it answered something of another type.
+        """
+        return read_answer(call, answer, partial(self.leave_out, call.method))
+
+    def leave_out(self, method: str, row: Any) -> None:
+        """Log, once, that a part of what a method answered can't be used."""
+        shown = repr(row)[:SHOWN]
+        if (method, shown) not in self._left_out and len(self._left_out) < MOST_LEFT_OUT:
+            self._left_out.add((method, shown))
+            self._log.warn(
+                "{url}: a part of what {method} answered can't be used, and is left out: {row}",
+                url=self.url,
+                method=method,
+                row=shown,
+            )
+
+    async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, and read its answer; see :meth:`read_answer`."""
+        call = Call(method, args, kwargs)
+        return self.read_answer(call, await self.send(call))
 
     async def send(self, call: Call, number: CallNumber | None = None) -> Any:
         """Send a call and return its plain result.

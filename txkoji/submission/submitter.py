@@ -14,6 +14,7 @@ from uuid import uuid4
 from twisted.internet.task import deferLater
 
 from txkoji._deferreds import returns_deferred
+from txkoji._values import identity, structs
 from txkoji.exceptions import (
     KojiException,
     ProtocolError,
@@ -25,7 +26,7 @@ from txkoji.exceptions import (
 from txkoji.gathering import gather
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
-from txkoji.hub.replies import a_struct, an_id, structs
+from txkoji.hub.replies import a_list, a_struct, an_id
 from txkoji.hub.session import CallNumber
 from txkoji.submission.recognition import TASK_METHODS, arguments_of, surplus, with_marker
 
@@ -146,7 +147,7 @@ class Submitter:
         submitted = self._client.reactor.seconds()
         options = {"order": "-id", "limit": 1}
         reply = await self._client.call("listTasks", {"decode": True}, options)
-        newest = structs(reply, "listTasks", "id")
+        newest = [a_struct(each, "listTasks", "id") for each in a_list(reply, "listTasks")]
         return Submission(
             marker=uuid4().hex,
             submitted=submitted,
@@ -403,12 +404,15 @@ class Submitter:
     async def _list(self, wanted: Mapping[str, Any], oldest: int, size: int) -> list[Any]:
         """Return the tasks newer than ``oldest``, the newest first."""
         listed: list[Any] = []
+        offset = 0
         while True:
-            page = {"order": "-id", "limit": size, "offset": len(listed)}
-            reply = await self._client.call("listTasks", dict(wanted), page)
-            tasks = structs(reply, "listTasks", "id", "request")
+            page = {"order": "-id", "limit": size, "offset": offset}
+            rows = a_list(await self._client.call("listTasks", dict(wanted), page), "listTasks")
+            offset += len(rows)
+            # An odd row is none that we submitted.
+            tasks = [each for each in structs(rows) if identity(each.get("id")) == each.get("id")]
             listed += tasks
-            if len(tasks) < size or tasks[-1]["id"] <= oldest:
+            if len(rows) < size or not tasks or tasks[-1]["id"] <= oldest:
                 return listed
 
     async def _restored(self, submissions: Collection[Submission]) -> set[Submission]:

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import Any, TypeVar
 
 from txkoji import task_states
-from txkoji.exceptions import HubFault, KojiException, NotXMLRPC, ServerOffline, UnreadableReply
+from txkoji.exceptions import HubFault, KojiException, NotXMLRPC, ServerOffline, UnusableAnswer
 from txkoji.hub.client import HubClient
 from txkoji.watching.records import (
     ID,
@@ -32,7 +32,7 @@ from txkoji.watching.records import (
 )
 from txkoji.watching.task_tree import may_have_children
 
-__all__ = ["PORTION", "PROBES", "Refusals", "portioned", "read_trees"]
+__all__ = ["PORTION", "PROBES", "ROOT", "Refusals", "portioned", "read_trees"]
 
 BATCH = 500
 """Tasks in one request: far below the hub's 4 MiB, and few enough for its database."""
@@ -56,7 +56,7 @@ Refusals = dict[tuple[str, int], KojiException]
 
 Rest = Callable[[], Awaitable[None]]
 
-_ROOT, _ACTIVE_CHILDREN, _ALL = "the task", "its active children", "its children"
+ROOT, _ACTIVE_CHILDREN, _ALL = "the task", "its active children", "its children"
 """The questions."""
 
 _ACTIVE = [int(state) for state in task_states.ACTIVE_GROUP]
@@ -149,7 +149,7 @@ class _Look:
                 else:
                     self._take(row)
         if self._missing and self._missing == self._known.keys():
-            raise self._refused[_ROOT, min(self._missing)]
+            raise self._refused[ROOT, min(self._missing)]
         # Everything below a task that is read for the first time, or that has ended since.
         whole = [
             task_id
@@ -243,13 +243,13 @@ class _Look:
             is_new = not self._records.keys() >= set(part)
             rows = await self._client.call("getTaskInfo", part, request=is_new)
             if not isinstance(rows, list) or len(rows) != len(part):
-                raise UnreadableReply(f"getTaskInfo: no list of {len(part)} tasks")
+                raise UnusableAnswer("getTaskInfo", rows, f"a list of {len(part)} tasks")
             for task_id, row in zip(part, rows, strict=True):
                 if row is not None and not (is_task(row) and row["id"] == task_id):
-                    raise UnreadableReply(f"getTaskInfo: task {task_id} can't be used")
+                    raise UnusableAnswer("getTaskInfo", row, f"task {task_id}")
             return rows
 
-        return self._ask(_ROOT, ids, ask)
+        return self._ask(ROOT, ids, ask)
 
     async def _list(
         self, question: str, parents: list[int], size: int = BATCH, **options: Any
@@ -259,10 +259,10 @@ class _Look:
         async def ask(part: list[int]) -> list[Any]:
             rows = await self._client.call("listTasks", {"parent": part, **options})
             if not isinstance(rows, list):
-                raise UnreadableReply("listTasks: no list of tasks")
+                raise UnusableAnswer("listTasks", rows, "a list of tasks")
             for row in rows:
                 if not is_task(row) or row["parent"] is None:
-                    raise UnreadableReply(f"listTasks: a child of {part[0]} can't be used")
+                    raise UnusableAnswer("listTasks", row, f"a child of task {part[0]}")
             return rows
 
         async for part, rows in self._ask(question, parents, ask, size):
@@ -293,7 +293,7 @@ class _Look:
                 answer = await ask(part)
             except ServerOffline:
                 raise
-            except (HubFault, NotXMLRPC) as error:
+            except (HubFault, NotXMLRPC, UnusableAnswer) as error:
                 if len(part) == 1:
                     self._refused[question, part[0]] = error
                     continue

@@ -18,14 +18,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txkoji._interfaces import Clock, Timer
-from txkoji.exceptions import KojiException
+from txkoji.exceptions import KojiException, UnusableAnswer
 from txkoji.hub.client import HubClient
 from txkoji.watching.durations import AverageDurations, package_with_average
 from txkoji.watching.queues import ChannelQueues
 from txkoji.watching.records import ID, START, TreeRecords, info_of, is_final
 from txkoji.watching.schedule import DueTasks, Situation, WatchSchedule
 from txkoji.watching.task_tree import TaskChange, TaskTree
-from txkoji.watching.tree_reader import PROBES, Refusals, portioned, read_trees
+from txkoji.watching.tree_reader import PROBES, ROOT, Refusals, portioned, read_trees
 from txkoji.watching.watch import Watch
 
 __all__ = [
@@ -46,6 +46,10 @@ TOLD_AT_ONCE = 50
 
 LARGEST_ID = 2**31 - 1
 """A hub numbers its tasks with PostgreSQL's integers, and fails on a larger number."""
+
+
+UNUSABLE_LOOKS = 20
+"""After how many looks in a row that got an unusable answer for a task its watches fail."""
 
 
 class UnknownTask(KojiException):
@@ -108,9 +112,10 @@ class _Watched:
         watches: the watches.
         begun: when the first watch began, in seconds since the epoch.
         changed: when a change was last seen.
+        unusable: the looks in a row that got an unusable answer for the task itself.
     """
 
-    __slots__ = ("begun", "changed", "package", "records", "task_id", "watches")
+    __slots__ = ("begun", "changed", "package", "records", "task_id", "unusable", "watches")
 
     def __init__(self, task_id: int, now: float) -> None:
         self.task_id = task_id
@@ -118,6 +123,7 @@ class _Watched:
         self.package: str | None = None
         self.watches: list[Watch] = []
         self.begun = self.changed = now
+        self.unusable = 0
 
 
 class TaskWatcher:
@@ -307,6 +313,8 @@ class TaskWatcher:
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
+        if isinstance(error, UnusableAnswer):
+            self._give_up_unusable()
         if not self._watched:
             return
         later = self._clock.seconds() + self._schedule.eager(len(self._watched))
@@ -397,6 +405,7 @@ class TaskWatcher:
         if self._trouble is not None:
             self._log.info("watching Koji tasks: the hub answers again")
             self._trouble = None
+        self._give_up_unusable()
         await self._tell_all(due, trees)
         for question, task_id in list(self._refused):
             if task_id not in self._watched and task_id not in self._root_of:
@@ -423,10 +432,7 @@ class TaskWatcher:
 
     def _tell(self, watched: _Watched, records: TreeRecords | None) -> None:
         if records is None:
-            watches = list(watched.watches)
-            self._forget(watched)
-            for watch in watches:
-                watch.done.errback(UnknownTask(f"the hub has no task {watched.task_id}"))
+            self._fail(watched, UnknownTask(f"the hub has no task {watched.task_id}"))
             return
         if watched.records is None:
             watched.package = package_with_average(info_of(records[0]))
@@ -443,6 +449,21 @@ class TaskWatcher:
                 if watch in watched.watches:
                     self._remove(watch)
                     watch.done.callback(TaskTree.of_records(records))
+
+    def _fail(self, watched: _Watched, error: KojiException) -> None:
+        watches = list(watched.watches)
+        self._forget(watched)
+        for watch in watches:
+            watch.done.errback(error)
+
+    def _give_up_unusable(self) -> None:
+        """Fail the watches of tasks for which the hub keeps giving an unusable answer."""
+        for task_id, watched in self._looked_at.items():
+            error = self._refused.get((ROOT, task_id))
+            watched.unusable = watched.unusable + 1 if isinstance(error, UnusableAnswer) else 0
+            if watched.unusable >= UNUSABLE_LOOKS and self._watched.get(task_id) is watched:
+                assert error is not None
+                self._fail(watched, error)
 
     # Estimates
 

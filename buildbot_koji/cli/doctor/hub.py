@@ -151,7 +151,7 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
         yield warning("version", f"Koji {text}", "hubs before 1.31 are untested")
     else:
         yield ok("version", f"Koji {text}")
-    known = set(await koji.system.listMethods())
+    known = set(await koji.checked("system.listMethods"))
     for method, where in examined.wanted.methods.items():
         if method not in known:
             yield error(
@@ -188,7 +188,7 @@ async def _login(examined: _Examined) -> AsyncIterator[Finding]:
         return
     try:
         await koji.login()
-        examined.user = await koji.getLoggedInUser()
+        examined.user = await koji.checked("getLoggedInUser")
     except (KojiLoginException, ConfigurationError) as problem:
         level = error if wanted.logs_in else warning
         remedy = "koji moshimoshi, as the user of the master, says the same"
@@ -198,7 +198,7 @@ async def _login(examined: _Examined) -> AsyncIterator[Finding]:
         yield error("login", "the hub forgot the session at once", "ask the hub's administrators")
         return
     yield ok("login", f"as {examined.user.name}")
-    held = set(await koji.getPerms())
+    held = set(await koji.checked("getPerms"))
     for names, where in wanted.permissions.items():
         if not held & {*names, "admin"}:
             yield warning(
@@ -213,7 +213,7 @@ async def _targets(examined: _Examined) -> AsyncIterator[Finding]:
     koji, wanted = examined.connection, examined.wanted
     if not wanted.targets:
         return
-    known = {str(each.name): each for each in await koji.getBuildTargets()}
+    known = {each.name: each for each in await koji.checked("getBuildTargets") if each.name}
     for name, where in wanted.targets.items():
         target = known.get(name)
         if target is None:
@@ -230,9 +230,9 @@ async def _targets(examined: _Examined) -> AsyncIterator[Finding]:
 async def _tags(examined: _Examined) -> AsyncIterator[Finding]:
     koji, wanted = examined.connection, examined.wanted
     for name, where in wanted.tags.items():
-        tag = await koji.getTag(name)
+        tag = await koji.checked("getTag", name)
         if tag is None:
-            known = [str(each.name) for each in await koji.listTags()]
+            known = [each.name for each in await koji.checked("listTags")]
             yield error(
                 f"tag {name}",
                 f"the hub does not have it; {where} names it",
@@ -286,16 +286,17 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
     koji = examined.connection
     names = examined.wanted.channels or {"default": "Koji"}
     for name, where in names.items():
-        channel = await koji.getChannel(name)
+        channel = await koji.checked("getChannel", name)
         if channel is None:
-            known = [str(each.name) for each in await koji.listChannels()]
+            known = [each.name for each in await koji.checked("listChannels")]
             yield error(
                 f"channel {name}",
                 f"the hub does not have it; {where} names it",
                 _meant(name, known) or "",
             )
             continue
-        hosts = [each for each in await koji.listHosts(channelID=name, enabled=True) if each.ready]
+        found = await koji.checked("listHosts", channelID=name, enabled=True)
+        hosts = [each for each in found if each.ready]
         waiting = await koji.listTasks(
             {"state": [task_states.FREE], "channel_id": channel.id}, {"countOnly": True}
         )
@@ -319,12 +320,13 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
             "topurl = https://.../kojifiles in the profile",
         )
         return
-    for build in await koji.listBuilds(
+    for build in await koji.checked(
+        "listBuilds",
         state=build_states.COMPLETE,
         type="rpm",
         queryOpts={"order": "-build_id", "limit": 20},
     ):
-        rpms = await koji.listRPMs(build.build_id, queryOpts={"limit": 1})
+        rpms = await koji.checked("listRPMs", build.build_id, queryOpts={"limit": 1})
         if not rpms:
             continue
         rpm = rpms[0]
@@ -363,7 +365,7 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
 async def _has(examined: _Examined, permission: str) -> bool:
     if examined.user is None:
         return False
-    return bool({permission, "admin"} & set(await examined.connection.getPerms()))
+    return bool({permission, "admin"} & set(await examined.connection.checked("getPerms")))
 
 
 def _meant(name: str, known: Any) -> str:

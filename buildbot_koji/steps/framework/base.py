@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.database_values import clean_text
+from buildbot_koji.database_values import clean_line
 from buildbot_koji.durable.claims import ClaimLost, has_request
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
@@ -234,7 +234,7 @@ class KojiStep(StoringStep):
     def say(self, text: str) -> None:
         """Set the summary to what the step is doing, or did."""
         self._covered = None
-        text = clean_text(text)
+        text = clean_line(text)
         text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
         if text != self._text:
             self._text = text

@@ -12,9 +12,10 @@ from munch import Munch
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
 
 from txkoji import task_states
-from txkoji.exceptions import ConnectionFailed
+from txkoji.exceptions import ConnectionFailed, UnusableAnswer
 from txkoji.watching import tree_reader
 from txkoji.watching.outcomes import guilty_task
 from txkoji.watching.records import record_of
@@ -252,6 +253,25 @@ def test_unusable_row(tasks: Tasks, watcher: TaskWatcher, clock: Clock, odd: Any
     tasks.rows[2] = usable
     clock.pump([1] * 60)
     assert [len(end) for end in ends.values()] == [1, 1, 1]
+
+
+def test_row_that_stays_unusable(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
+    """A watch whose task's row stays unusable fails within minutes, and says what came."""
+    tasks.set(1, OPEN)
+    usable = Munch(tasks.rows[1])
+    tasks.rows[1]["state"] = "OPEN"
+    first = watcher.watch(1)
+    clock.pump([1] * 30)
+    tasks.rows[1] = usable
+    clock.pump([1] * 30)
+    tasks.rows[1] = Munch(usable, state="OPEN")
+    failures: list[Failure] = []
+    first.done.addErrback(failures.append)
+    clock.pump([1] * 600)
+    [failure] = failures
+    assert failure.check(UnusableAnswer)
+    assert "the hub answered getTaskInfo with" in str(failure.value)
+    assert clock.getDelayedCalls() == []
 
 
 def test_stopping_one_watch(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
