@@ -31,6 +31,8 @@ TEST = [
     "buildbot-grid-view>=4.3",
     *METRICS,
     *OFFICIAL_CLIENT,
+    # A reporter that our formatters are tested with.
+    "buildbot-gitea>=1.8",
     # 7.10 is the first that measures subprocesses by itself.
     "coverage>=7.10",
     # Below import-linter; the tests look for import circles with it.

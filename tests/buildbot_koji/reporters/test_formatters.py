@@ -30,7 +30,8 @@ from txkoji.testing.tables.state import Row
 SHA = "0123456789abcdef0123456789abcdef01234567"
 STAMP = {
     "branch": "main",
-    "repository": "https://git.example.test/me/hello.git",
+    # Gitea's reporter reads owner and name of no https address.
+    "repository": "git@git.example.test:me/hello.git",
     "project": "me/hello",
     "revision": SHA,
 }
@@ -156,6 +157,7 @@ class Sinks:
             reporters.BitbucketStatusPush(
                 auth=("user", "password"), base_url=f"{url}/bitbucket", generators=line()
             ),
+            reporters.GiteaStatusPush(url, "token", generators=line()),
         ]
 
     async def stop(self) -> None:
@@ -173,6 +175,7 @@ async def sinks() -> AsyncIterator[Sinks]:
 
 @pytest.mark.limit(60)
 @pytest.mark.filterwarnings("ignore:twisted.internet.ssl.Protocol:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*HTTPClientService:DeprecationWarning")
 @pytest_twisted.ensureDeferred
 async def test_reporters(
     sinks: Sinks, tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,7 +198,7 @@ async def test_reporters(
         step = steps.KojiBuild(bench.profile, target="demo", source=source)
         ended = await bench.ended(await bench.begin(step, stamp=STAMP))
         assert ended.result == "failure"
-        await until(lambda: len(sinks.mailbox.mails) == 2 and len(sinks.forge.states) == 6)
+        await until(lambda: len(sinks.mailbox.mails) == 2 and len(sinks.forge.states) == 8)
         mails = {each["To"].partition("@")[0]: each for each in sinks.mailbox.mails}
         plain, page = (mails[kind].get_content() for kind in ("plain", "html"))
         assert mails["plain"]["Subject"].startswith("any: hello-1.0-main: failure on ")
@@ -215,7 +218,13 @@ async def test_reporters(
         assert told[0] == "building in Koji"
         assert told[1].startswith("hello-1.0-main: failure on ")
         assert len(told) == 2
-        assert len({path for path, _ in sinks.forge.states}) == 3
+        ended_as = {path: each["state"] for path, each in sinks.forge.states}
+        assert ended_as == {
+            f"/repos/me/hello/statuses/{SHA}": "failure",
+            f"/api/v4/projects/7/statuses/{SHA}": "failed",
+            f"/bitbucket/me/hello/commit/{SHA}/statuses/build": "FAILED",
+            f"/api/v1/repos/me/hello/statuses/{SHA}": "failure",
+        }
 
         sinks.mailbox.mails.clear()
         step = steps.KojiBuild("no such profile", target="demo", source=source)
