@@ -163,6 +163,13 @@ class DeclaredArguments:
         if len(args) > len(positional):
             after = f" after {positional[-1]}" if positional else ""
             self._report([f"give all arguments{after} by their names"])
+            # Don't report as missing what was meant.
+            absent = (
+                name
+                for name, each in self.arguments.items()
+                if each.required and name not in given and name not in kwargs
+            )
+            given.update(zip(absent, args[len(positional) :], strict=False))
         self._report(f"{name} is given twice" for name in given if name in kwargs)
         given.update(kwargs)
         unknown = [name for name in given if name not in {*self.arguments, *self.passed_on}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
@@ -13,6 +14,7 @@ from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.arguments.places import Place
 from buildbot_koji.arguments.plugins import DeclaredObject
 from txkoji.bus import AMQP, AMQP1, Broker
 from txkoji.exceptions import ConfigurationError
@@ -81,6 +83,18 @@ class KojiBroker(DeclaredObject, ComparableMixin):
             self._sample(values).require_extra()
         except ConfigurationError as error:
             yield str(error)
+
+    def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
+        """Also read the files that the settings name."""
+        yield from super().complaints_at_load(values, place)
+        credential = self._sample(values).credential
+        if credential is not None and credential.problem is not None:
+            yield credential.problem
+        if values["ca"] is not None:
+            try:
+                Path(values["ca"]).read_bytes()
+            except OSError as error:
+                yield f"can't read ca={values['ca']!r}: {error.strerror}"
 
     def _sample(self, values: Mapping[str, Any]) -> Broker:
         """Return the settings with placeholders for what is rendered later."""

@@ -117,8 +117,10 @@ class KojiHub(DeclaredObject):
                         if problem is not None:
                             yield f"keytab: {where} {problem}"
                     elif value.startswith("/"):
-                        made = Profile(str(self.profile), "https://", authtype="ssl", cert=value)
-                        problem = login_problem(replace(made, credentials_of=repr(self)))
+                        made = Profile(
+                            str(values["profile"]), "https://", authtype="ssl", cert=value
+                        )
+                        problem = login_problem(replace(made, credentials_of="util.KojiHub"))
                         if problem is not None:
                             yield f"cert: {problem}"
 

@@ -135,6 +135,10 @@ for profile in ("gone", "gone", "old", "lost", "you", "half", "robot", "koji"):
     steps.KojiCall(profile, method="getBuild")
     steps.KojiDownloadBuild(profile, build_name="a-1-1")
 f = changes.KojiChangeSource("koji", tags=["c"], name="c", bus=util.KojiAMQP("host", queue="q"))
+util.KojiHub("koji", cert=shared.__file__)
+util.KojiAMQP("amqps://host", certificate="/nowhere/b.pem")
+util.KojiAMQP("amqps://host", user="me", password="secret", ca="/nowhere/ca.pem")
+reporters.KojiTagReporter("koji", on_success={"tag": "good"})
 c["builders"] = [util.BuilderConfig("b", workernames=["w"], factory=shared.factory())]
 """
 
@@ -174,6 +178,10 @@ def test_checkconfig_names_file_and_line(at_home: Path) -> None:
         ("master.cfg:19: KojiTag: the keytab of the Koji profile 'you'", "robot@EXAMPLE.TEST"),
         ("master.cfg:19: KojiTag: a login by password needs password", "profile 'half'"),
         ("master.cfg:22: KojiAMQP: url='host' must be amqps://host:port", ""),
+        ("master.cfg:23: KojiHub: cert: ", "shared.py"),
+        ("master.cfg:24: KojiAMQP: can't read /nowhere/b.pem", "No such file"),
+        ("master.cfg:25: KojiAMQP: can't read ca='/nowhere/ca.pem'", "No such file"),
+        ("master.cfg:26: KojiTagReporter: give all arguments by their names", ""),
         ("shared.py:8: KojiBuild: source='hello.src.rpm'", "use KojiBuildSRPM"),
     ]
     for start, end in expected:
