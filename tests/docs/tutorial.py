@@ -42,6 +42,8 @@ def script(page: str, *, install: bool) -> str:
             # What a command prints comes after it, and must be among what it prints.
             for command, expected in _commands(text):
                 lines.append(f"echo {_quoted('$ ' + command)}")
+                # It gives up after ten seconds, which a busy machine may need.
+                command = command.replace("buildbot start ", "buildbot start --start_timeout=120 ")
                 if expected:
                     lines.append(f"{command} | tee output; grep -qF {_quoted(expected)} output")
                 else:

@@ -170,7 +170,7 @@ async def test_through_apache(
     work = tmp_path / "work"
     work.mkdir()
     client = Client(path, work, ticket, hub.authority.certificate_path)
-    koji = Connection(profiles.load("t", config=path), reactor=reactor, deadline=20)
+    koji = Connection(profiles.load("t", config=path), reactor=reactor)
     try:
         await commands(client, work, "client certificate" if way == "ssl" else "Kerberos|GSSAPI")
         await koji.login()

@@ -72,7 +72,7 @@ def profile(hub: FakeHub) -> Profile:
 @pytest.fixture
 def connection_options() -> dict[str, Any]:
     """Give the options of the test's connections, besides their profile."""
-    return {"deadline": 5}
+    return {}
 
 
 @pytest_twisted.async_yield_fixture

@@ -72,7 +72,7 @@ async def test_heavy_calls_go_alone(koji: Connection, hub: FakeHub) -> None:
 async def test_it_can_be_turned_off(hub: FakeHub) -> None:
     """With ``batching=False`` each call is a request."""
     profile = Profile(name="t", server=hub.url)
-    koji = Connection(profile, reactor=reactor, deadline=3, batching=False)
+    koji = Connection(profile, reactor=reactor, batching=False)
     await gatherResults([koji.getTag("demo-build") for _ in range(10)])
     assert (hub.calls["multiCall"], hub.requests) == (0, 10)
     await koji.close()

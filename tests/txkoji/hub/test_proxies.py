@@ -146,7 +146,7 @@ def connection(hub: FakeHub) -> Connection:
         name="t", server=hub.url, serverca=str(hub.authority.certificate_path), authtype="ssl",
         cert=str(hub.certificate("alice")),
     )  # fmt: skip
-    return Connection(profile, reactor=reactor, deadline=5)
+    return Connection(profile, reactor=reactor)
 
 
 @pytest_twisted.ensureDeferred
@@ -166,7 +166,7 @@ async def test_http_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.Mo
     plain = FakeHub(reactor)
     await plain.start()
     monkeypatch.setenv("http_proxy", proxy.proxy_url.replace(" ", "%20"))
-    koji = Connection(Profile(name="t", server=plain.url), reactor=reactor, deadline=5)
+    koji = Connection(Profile(name="t", server=plain.url), reactor=reactor)
     assert await koji.getKojiVersion() == plain.version
     await koji.close()
     await plain.stop()

@@ -216,7 +216,7 @@ async def test_old_hub(version: str, in_url: bool, renews: bool) -> None:
     hub.add_demo_content()
     await hub.start()
     profile = Profile(name="t", server=hub.url, authtype="password", user="alice", password="alice")
-    koji = Connection(profile, reactor=reactor, deadline=3)
+    koji = Connection(profile, reactor=reactor)
     assert await koji.login()
     assert koji.client.session is not None
     assert (koji.client.session.query(0) != "", koji.client.session.headers(0) == {}) == (

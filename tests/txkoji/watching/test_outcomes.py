@@ -194,7 +194,7 @@ async def test_canceled(koji: Connection, hub: FakeHub) -> None:
 async def test_hub_without_files(hub: FakeHub) -> None:
     """Without a topurl the log is at the web pages."""
     profile = Profile(name="t", server=hub.url, weburl=hub.weburl)
-    koji: Any = Connection(profile, reactor=reactor, deadline=5)
+    koji: Any = Connection(profile, reactor=reactor)
     found = await outcome(koji, hub.call("build", SOURCE.format("failarch", "1"), "demo"))
     assert found.log_url == (
         f"{hub.weburl}/getfile?taskID={found.guilty.id}&name=build.log&offset=0"
