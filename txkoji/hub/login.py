@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
 from txkoji.exceptions import (
     AuthExpired,
+    BrokenConfiguration,
     HTTPStatusError,
     HubFault,
     KDCUnreachable,
@@ -68,6 +70,8 @@ class Authenticator:
         show_certificate: makes later requests present a client certificate, or none.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         profile: Profile,
@@ -79,6 +83,7 @@ class Authenticator:
         self._show_certificate = show_certificate
         self._reactor = reactor
         self._timeout = timeout
+        self._by_certificate: tuple[Login, ClientCertificate] | None = None
 
     async def log_in(self, send: Send) -> Session:
         """Return a new session.
@@ -122,17 +127,34 @@ class Authenticator:
         session.renewed(*reply)
 
     async def _way(self) -> Login:
-        """Choose how to log in, and present the client certificate if that needs it."""
-        way = way_to_log_in(self._profile)
-        certificate = None
-        if way.certificate is not None:
-            owner = f"the Koji profile {self._profile.name!r}"
-            certificate = read_client_certificate(
-                way.certificate, "cert", owner, shown=self._profile.cert_name
-            )
+        """Choose how to log in, and present the client certificate if that needs it.
+
+        While the file of the certificate is missing or half written, what was read before counts.
+        """
+        try:
+            way, certificate = self._read_way()
+        except (BrokenConfiguration, KojiLoginException) as error:
+            if self._by_certificate is None:
+                raise
+            self._log.warn("{error}; what was read before still counts", error=error)
+            way, certificate = self._by_certificate
+        if certificate is not None:
+            self._by_certificate = way, certificate
             way = replace(way, description=certificate.words(self._reactor.seconds()))
         await self._show_certificate(certificate)
         return way
+
+    def _read_way(self) -> tuple[Login, ClientCertificate | None]:
+        profile = self._profile
+        if self._by_certificate is not None:
+            # Without its file the profile would mean another way, as another user perhaps.
+            profile = replace(profile, authtype="ssl")
+        way = way_to_log_in(profile)
+        if way.certificate is None:
+            return way, None
+        owner = f"the Koji profile {self._profile.name!r}"
+        shown = self._profile.cert_name
+        return way, read_client_certificate(way.certificate, "cert", owner, shown=shown)
 
     async def _log_in(self, way: Login, send: Send) -> tuple[int, str, bool]:
         """Send a login; returns the session's id, its key, and whether headers carry it."""

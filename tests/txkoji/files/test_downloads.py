@@ -13,12 +13,13 @@ import pytest
 import pytest_twisted
 from munch import munchify
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
 from tests.support.hubs import Connect
 from txkoji import Connection, task_states
-from txkoji.exceptions import HTTPStatusError, TransferError
+from txkoji.exceptions import HTTPStatusError, TransferError, UnusableAnswer
 from txkoji.files.downloads import RemoteFile, download, files_of_build, files_of_task
 from txkoji.files.rpm import payload_hash
 from txkoji.files.uploads import Progress
@@ -134,6 +135,63 @@ async def test_file_on_two_volumes(koji: Connection, hub: FakeHub, tmp_path: Pat
         ("a.log", False),
         ("b.log", True),
     ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_listing(koji: Connection, hub: FakeHub, tmp_path: Path) -> None:
+    """A name that can't be used is left out, and logged; an odd size is unknown."""
+    task_id = int(hub.call("build", SOURCE.format("1"), "demo"))
+    odd = ["a\x1b[31m.log", "../up.log", "/etc/passwd", "a/../../b", "", "\u0085", "x" * 20_000]
+    sizes: dict[str, Any] = {"neg": -1, "text": "x", "big": 2**62, "digits": "12", "none": None}
+    listing: dict[str, Any] = {name: {"DEFAULT": {"st_size": "1"}} for name in odd}
+    listing.update({name: {"DEFAULT": {"st_size": size}} for name, size in sizes.items()})
+    listing.update({f"n{number}": {"DEFAULT": {"st_size": 1}} for number in range(10_000)})
+    listing["volumes"], listing["stat"] = [], {"DEFAULT": 7, 5: {}, "\0": {}}
+    ask = koji.client.call
+
+    def answer(method: str, *arguments: Any, **named: Any) -> Any:
+        return succeed(listing) if method == "listTaskOutput" else ask(method, *arguments, **named)
+
+    koji.client.call = answer  # type: ignore[method-assign]
+    logged: list[LogEvent] = []
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        files = await koji.files_of_task(task_id)
+        await koji.files_of_task(task_id)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    found = {file.name: file.size for file in files}
+    assert len(found) == len(files) == 10_000 + len(sizes) + 1
+    assert {name: found[name] for name in (*sizes, "stat")} == {
+        "neg": None, "text": None, "big": 2**62, "digits": 12, "none": None, "stat": None,
+    }  # fmt: skip
+    rows = [event["row"] for event in logged if event.get("method") == "listTaskOutput"]
+    assert len(rows) == len({*rows}) == len(odd) + 1
+    assert all(row.isprintable() for row in rows)
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_build(koji: Connection, hub: FakeHub) -> None:
+    """An odd RPM or archive is left out; its neighbours are listed."""
+    rpm = {"id": 1, "nvr": "app-1-1", "arch": "noarch", "size": 3, "payloadhash": None}
+    archive = {"btype": "maven", "filename": "a.jar", "group_id": "g", "artifact_id": "a"}
+    archive = {**archive, "version": "1", "size": "x", "checksum": None, "checksum_type": 1}
+    answers: dict[str, Any] = {
+        "getBuild": {"id": 1, "name": "app", "version": "1", "release": "1", "volume_name": 7},
+        "listRPMs": [{**rpm, "arch": None}, 7, None, {**rpm, "nvr": "../app"}, rpm],
+        "listArchives": [{**archive, "group_id": []}, {**archive, "filename": "../x"}, [], archive],
+    }
+    koji.client.call = lambda method, *_, **__: succeed(munchify(answers[method]))  # type: ignore[method-assign]
+    files = await koji.files_of_build(1, topurl="http://k")
+    assert [(file.name, file.size, file.digest) for file in files] == [
+        ("app-1-1.noarch.rpm", 3, None),
+        ("a.jar", None, None),
+    ]
+    for method, value in (("listRPMs", None), ("getBuild", []), ("listArchives", {})):
+        good, answers[method] = answers[method], value
+        with pytest.raises(UnusableAnswer, match=f"the hub answered {method} with"):
+            await koji.files_of_build(1, topurl="http://k")
+        answers[method] = good
 
 
 @pytest_twisted.ensureDeferred

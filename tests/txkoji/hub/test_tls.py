@@ -213,6 +213,28 @@ async def test_authority_that_is_replaced(connect: Connect, hub: FakeHub, tmp_pa
 
 
 @pytest_twisted.ensureDeferred
+async def test_client_certificate_that_is_replaced(
+    connect: Connect, hub: FakeHub, tmp_path: Path
+) -> None:
+    """While a certificate is missing or half written, new logins use the one that was read."""
+    good = hub.certificate("alice").read_bytes()
+    path = tmp_path / "client.pem"
+    path.write_bytes(good)
+    koji = connect(cert=str(path), authtype=None)
+    await koji.login()
+    for content in (good[: len(good) // 2], b"", good[:40], None):
+        if content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content)
+        assert await koji.login()
+        assert (await koji.getLoggedInUser()).name == "alice"
+    path.write_bytes(hub.certificate("bob").read_bytes())
+    await koji.login()
+    assert (await koji.getLoggedInUser()).name == "bob"
+
+
+@pytest_twisted.ensureDeferred
 async def test_trusted_certificate(connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
     """A client certificate of OpenSSL's own kind is what it is for Koji's own client."""
     pem = hub.certificate("alice").read_text(encoding="ascii")
