@@ -1,6 +1,6 @@
 """A pytest plugin: one time limit for every asynchronous test, set-up and tear-down.
 
-``@pytest.mark.limit(seconds)`` gives a test another one.
+``@pytest.mark.limit(seconds)`` gives a test another one; those with a longer one run first.
 """
 
 from __future__ import annotations
@@ -30,11 +30,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "limit(seconds): how long the test may take")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run first what may take longest: at the end, one process would be alone with it."""
+    items.sort(key=lambda item: -max(_limit(item), SECONDS))
+
+
+def _limit(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("limit")
+    return float(mark.args[0]) if mark else SECONDS
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Cancel everything asynchronous that runs for a test when it takes too long."""
-    mark = item.get_closest_marker("limit")
-    seconds = float(mark.args[0]) if mark else SECONDS
+    seconds = _limit(item)
     # pytest-twisted runs tests, set-ups and tear-downs through this function.
     run = functools.partial(pytest_twisted._run_inline_callbacks, _in_time, item, seconds)
     with mock.patch.object(pytest_twisted, "_run_inline_callbacks", run):

@@ -20,13 +20,13 @@ from txkoji.retry import RetryPolicy
 from txkoji.submission import Submitter
 from txkoji.testing import FakeHub
 
-pytestmark = pytest.mark.hub(build_seconds=3600, anonymous_user=None)
+pytestmark = [pytest.mark.hub(build_seconds=3600, anonymous_user=None), pytest.mark.limit(600)]
 
 SUBMISSIONS = 1000
 RESTORED = 500
 """How many of them go to a hub that is restored from backups again and again."""
 
-USERS = 20
+USERS = 50
 SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 BAD = [
     Fate.RESET_BEFORE,
