@@ -22,8 +22,8 @@ def create_side_tag(
     if suffix and suffix not in call.hub.sidetag_suffixes:
         raise GenericError(f"{suffix} suffix is not allowed for sidetag")
     user = call.require_login()
-    call.require_policy("sidetag")
     base = require_tag(call.state, basetag)
+    call.require_policy("sidetag", tag=base["name"])
     number = max((row["id"] for row in call.state.rows("tag")), default=0) + 1
     name = f"{base['name']}-side-{number}" + (f"-{suffix}" if suffix else "")
     extra = {"sidetag": True, "sidetag_user": user["name"], "sidetag_user_id": user["id"]}

@@ -204,6 +204,8 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
     for key in kwargs.get("remove_extra") or []:
         if key not in extra:
             raise GenericError(f"Tag: {tag['name']} doesn't have extra: {key}")
+        if key in (kwargs.get("extra") or {}):
+            raise GenericError(f"Can not both add/update and remove tag-extra: '{key}'")
     if "name" in kwargs and kwargs["name"] != tag["name"]:
         check_name(kwargs["name"])
         if state.one("tag", name=kwargs["name"]):
@@ -295,8 +297,11 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
     user = call.require_permission("tag")
     tag_id = require_tag_id(call.state, tag)
     changed = {link["parent_id"] for link in data}
-    for parent_id in changed:
-        require_tag(call.state, parent_id)
+    for link in data:
+        require_tag(call.state, link["parent_id"])
+        for field in () if link.get("delete link") else _LINK_FIELDS:
+            if field not in link:
+                raise GenericError(f"No value for {field}")
     for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
         if clear or link["parent_id"] in changed:
             call.state.revoke("tag_inheritance", link["id"], user["id"])
@@ -307,12 +312,21 @@ def set_inheritance_data(call: MethodCall, tag: Any, data: Any, clear: bool = Fa
             "tag_id": tag_id,
             "parent_id": link["parent_id"],
             "priority": integer(link["priority"]),
-            "maxdepth": _optional_integer(link.get("maxdepth")),
-            "intransitive": bool(link.get("intransitive")),
-            "noconfig": bool(link.get("noconfig")),
-            "pkg_filter": link.get("pkg_filter") or "",
+            "maxdepth": _optional_integer(link["maxdepth"]),
+            "intransitive": bool(link["intransitive"]),
+            "noconfig": bool(link["noconfig"]),
+            "pkg_filter": link["pkg_filter"] or "",
         }
         call.state.insert_version("tag_inheritance", row, user["id"])
+    parents: dict[int, list[int]] = {}
+    for link in call.state.active("tag_inheritance", None, tag_id=tag_id):
+        parents.setdefault(link["priority"], []).append(link["parent_id"])
+    for priority, same in parents.items():
+        if len(same) > 1:
+            raise GenericError(f"Inheritance priorities must be unique (pri {priority}: {same!r} )")
+
+
+_LINK_FIELDS = ("parent_id", "priority", "maxdepth", "intransitive", "noconfig", "pkg_filter")
 
 
 def _descendants(

@@ -10,7 +10,7 @@ import hashlib
 import zlib
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, GenericError
+from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.values import hub_error
@@ -32,6 +32,9 @@ def _claim(call: MethodCall, filepath: str) -> None:
     """Let the first uploader own a directory; refuse all others."""
     user = call.require_login()
     top = filepath.strip("/")
+    if top.split("/")[0] == "tasks":
+        # Only the builder that runs a task uploads its output, and builders live inside this hub.
+        raise AuthError(f"User {user['id']} is not a host")
     row = call.state.one("upload_directory", path=top) or call.state.insert(
         "upload_directory", {"path": top, "user_id": user["id"]}
     )

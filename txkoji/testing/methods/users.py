@@ -7,7 +7,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
+from txkoji.testing.methods.names import check_name, check_user_name
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.users import (
     find_user,
@@ -106,7 +106,7 @@ def create_user(
 ) -> int:
     """Make a user; return the id."""
     call.require_permission("admin")
-    check_name(username)
+    check_user_name(username)
     if call.state.one("users", name=username):
         raise GenericError(f"user already exists: {username}")
     if krb_principal is not None:

@@ -65,6 +65,7 @@ def test_priority_as_text(hub: FakeHub) -> None:
     """The priority of an inheritance is stored as a number, whatever type it came as."""
     tag, parent = hub.add_tag("mine"), hub.call("getTagID", "demo-released")
     link = {"parent_id": parent, "priority": "6", "maxdepth": "1", "intransitive": False}
+    link.update(noconfig=False, pkg_filter="")
     hub.call("setInheritanceData", tag, [link])
     [stored] = hub.call("getFullInheritance", "mine")
     assert (stored["priority"], stored["maxdepth"]) == (6, 1)
@@ -247,5 +248,5 @@ def test_ids_that_the_database_refuses(hub: FakeHub, method: str, value: Any) ->
 )
 def test_names(hub: FakeHub, call: tuple[Any, ...], name: Any) -> None:
     """Nothing gets a name that is no text, or has blanks."""
-    with pytest.raises(HubFault, match="does not match RegexNameInternal value"):
+    with pytest.raises(HubFault, match="does not match Regex(NameInternal|UserName) value"):
         hub.call(call[0], name, *call[1:])

@@ -11,6 +11,8 @@ from txkoji.testing import FakeHub
 pytestmark = pytest.mark.hub(on_clock=True)
 
 TAG = ("demo-candidate",)
+LINK = {"priority": 7, "maxdepth": None, "intransitive": False, "noconfig": False, "pkg_filter": ""}
+LINKS = [{**LINK, "parent_id": 2}, {**LINK, "parent_id": 3}]
 REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     # Repos
     ("alice", "repo.request", TAG, {"min_event": 10**6}, 1019, "Invalid event: 1000000"),
@@ -39,12 +41,41 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("kojiadmin", "editHost", ("builder1",), {"arches": "a,b"}, 1000, "Architecture 'a,b'"),
     ("kojiadmin", "createEmptyBuild", ("a", {}, "1", None), {}, 1, "version is of type str"),
     ("kojiadmin", "createEmptyBuild", ("a", "1", "1", "x"), {}, 1, "epoch is of type int"),
+    ("kojiadmin", "createUser", ("a+b",), {}, 1000, "Name a+b does not match RegexUserName value"),
+    (
+        "kojiadmin",
+        "setInheritanceData",
+        ("demo-candidate", [{"parent_id": 2}]),
+        {},
+        1000,
+        "No value for pri",
+    ),
+    (
+        "kojiadmin",
+        "setInheritanceData",
+        ("demo-candidate", LINKS),
+        {},
+        1000,
+        "must be unique (pri 7: [2, 3]",
+    ),
+    (
+        "kojiadmin",
+        "editTag2",
+        TAG,
+        {"extra": {"a": 1}, "remove_extra": ["a"]},
+        1000,
+        "Tag: demo-candidate doesn't have extra: a",
+    ),
+    # Side tags and uploads
+    ("alice", "createSideTag", ("demo-build",), {}, 1004, "policy violation (sidetag): closed"),
+    ("alice", "uploadFile", ("tasks/1/1", "x", 1, "", 0, "eA=="), {}, 1002, "is not a host"),
     ("kojiadmin", "createExternalRepo", ("ext", {}), {}, 1, "no attribute"),
 ]
 
 
 def test_refusals(hub: FakeHub) -> None:
     """Each call is refused with the code and the text of its kind."""
+    hub.deny("sidetag", "closed", tag="demo-build")
     unlike = []
     for user, method, args, kwargs, code, text in REFUSALS:
         try:
