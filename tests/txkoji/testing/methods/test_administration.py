@@ -248,5 +248,5 @@ def test_ids_that_the_database_refuses(hub: FakeHub, method: str, value: Any) ->
 )
 def test_names(hub: FakeHub, call: tuple[Any, ...], name: Any) -> None:
     """Nothing gets a name that is no text, or has blanks."""
-    with pytest.raises(HubFault, match="does not match Regex(NameInternal|UserName) value"):
+    with pytest.raises(HubFault, match=r"does not match Regex(NameInternal|UserName) value"):
         hub.call(call[0], name, *call[1:])
