@@ -14,7 +14,7 @@ import { absolute, duration, progressText, relative, safeLink } from "./format";
 
 export type Tone = "good" | "busy" | "waiting" | "bad" | "odd" | "off";
 
-/** A word on a colour: the colour is never the only thing that tells. */
+/** A word on a coloured ground: colour alone never carries a meaning. */
 export function Badge({
   tone,
   children,
@@ -166,7 +166,7 @@ export function Action(props: {
   );
 }
 
-/** Says it when its content can't be shown, and tries again with the next answer. */
+/** Says so when its content can't be shown, and retries with the next answer. */
 class ErrorBoundary extends Component<{ children: ReactNode }, { failed: string | null }> {
   override state = { failed: null };
 

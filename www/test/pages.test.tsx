@@ -319,7 +319,7 @@ describe("buttons", () => {
     show("/koji/mass/17", <MassPage />, "/koji/mass/:id");
     await userEvent.click(await screen.findByRole("button", { name: "Stop: mass #2" }));
     expect(bodies).toEqual([]);
-    await userEvent.click(screen.getByRole("button", { name: "Stop it, really?: mass #2" }));
+    await userEvent.click(screen.getByRole("button", { name: "Really stop it?: mass #2" }));
     expect(await screen.findByText("stopping")).toBeTruthy();
     expect(asked).toContain("POST mass/17/stop");
   });
@@ -384,7 +384,7 @@ describe("the other pages", () => {
     show("/koji/sources", <SourcesPage />);
     expect(await screen.findByText(/the broker refuses the password/)).toBeTruthy();
     expect(screen.getByText("stale")).toBeTruthy();
-    expect(screen.getByText("Put aside: 120 items that can’t become a change")).toBeTruthy();
+    expect(screen.getByText("Set aside: 120 items that can’t become a change")).toBeTruthy();
     expect(screen.getByRole("row", { name: /event 812 no build has id 99/ })).toBeTruthy();
   });
 
@@ -449,6 +449,8 @@ describe("the other pages", () => {
   it("say it when there is nothing", async () => {
     answers["mass"] = () => answer({ mass_builds: [] });
     show("/koji/mass", <MassListPage />);
-    expect(await screen.findByText("No mass build runs here or ended lately.")).toBeTruthy();
+    expect(
+      await screen.findByText("No mass build is running on this master, and none ended lately."),
+    ).toBeTruthy();
   });
 });

@@ -293,7 +293,7 @@ async def test_mass_build(served: ServedMaster) -> None:
             answer.get_by_text(REFUSED).wait_for()
             page.get_by_role("button", name=re.compile("^Stop: ")).click()
             answer.get_by_text(REFUSED).wait_for(state="detached")
-            page.get_by_role("button", name=re.compile("^Stop it, really")).click()
+            page.get_by_role("button", name=re.compile("^Really stop it")).click()
             answer.get_by_text(REFUSED).wait_for()
 
             page.request.get(f"{visit.url}auth/login", headers=ADMIN, max_redirects=0)
@@ -306,7 +306,7 @@ async def test_mass_build(served: ServedMaster) -> None:
                 ("Pause", "submits nothing more until it is resumed"),
                 ("Resume", "submits again"),
                 ("Stop", None),
-                ("Stop it, really?", "the mass build stops"),
+                ("Really stop it?", "the mass build stops"),
             ):
                 page.get_by_role("button", name=re.compile(f"^{re.escape(button)}: ")).click()
                 if said is not None:

@@ -56,7 +56,7 @@ export function MassListPage() {
               }))}
             />
           ) : (
-            <p>No mass build runs here or ended lately.</p>
+            <p>No mass build is running on this master, and none ended lately.</p>
           )
         }
       </Shown>
@@ -79,7 +79,8 @@ export function MassPage() {
             <MassView mass={mass} now={now} refresh={refresh} />
           ) : (
             <p>
-              This master does not run it (any more). <Link to="/koji/mass">All mass builds</Link>
+              This master does not run it, or no longer.{" "}
+              <Link to="/koji/mass">All mass builds</Link>
             </p>
           );
         }}
@@ -126,7 +127,7 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
               <Action
                 path={`${path}/stop`}
                 label="Stop"
-                confirm="Stop it, really?"
+                confirm="Really stop it?"
                 describedAs={name}
                 onDone={refresh}
               />

@@ -71,7 +71,11 @@ export function PackagePage() {
     <Page title={name}>
       <Shown data={data} error={error}>
         {({ builds }) =>
-          builds.length ? <Builds builds={builds} now={now} /> : <p>No builds of it are known.</p>
+          builds.length ? (
+            <Builds builds={builds} now={now} />
+          ) : (
+            <p>No builds of this package are known.</p>
+          )
         }
       </Shown>
     </Page>

@@ -106,8 +106,8 @@ export function SourceCard({
         </dl>
         {source.put_aside_count > 0 && (
           <Table
-            label="Put aside"
-            caption={`Put aside: ${count(source.put_aside_count, "item")} that can’t become a change`}
+            label="Set aside"
+            caption={`Set aside: ${count(source.put_aside_count, "item")} that can’t become a change`}
             columns={["Item", "Why", "Since", "Times"]}
             rows={source.put_aside.map((each) => ({
               key: each.what,

@@ -106,7 +106,7 @@ export function TaskList({ trees, now }: { trees: Tree[]; now: number }) {
         <p>
           {trees.length
             ? "No task matches the filter."
-            : "Nothing: no step or reporter waits for a task."}
+            : "Nothing right now: no step or reporter waits for a task."}
         </p>
       )}
     </>
