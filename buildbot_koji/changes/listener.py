@@ -30,6 +30,8 @@ from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
+from buildbot_koji.durable.database import is_database_unreachable, words_of
+from buildbot_koji.durable.orphans import takes_changes_once
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
@@ -102,10 +104,12 @@ class Listener:
         self._schedule = PollSchedule(options.poll_interval, self._retry)
         self._lock = DeferredLock()
         self._hub: Hub | None = None
-        self._consumer: Any = None
+        self._consumers: list[Any] = []
         self._running: list[Deferred[None]] = []
         self._store_not_before = 0.0
         self._polled_at: float | None = None
+        self._has_database = True
+        self._announce_at: list[float] = []
         self.polls = 0
         self.receiver: Receiver | None = None
 
@@ -163,8 +167,8 @@ class Listener:
             self._hub.use_broker(self._name, None)
         receiving = None if self.receiver is None else self.receiver.stop()
         self._interruption.stop()
-        if self._consumer is not None:
-            ending = maybeDeferred(self._consumer.stopConsuming)
+        for consumer in self._consumers:
+            ending = maybeDeferred(consumer.stopConsuming)
             self._running.append(ending.addErrback(self._ended))
         if receiving is not None:
             await receiving
@@ -208,11 +212,24 @@ class Listener:
                 if self._interruption.is_stopped:
                     raise
             except Exception as error:  # noqa: BLE001 - most likely the database's
-                self._log.failure("{name}: {error}", name=self._name, error=error)
+                self._failed(error)
+                self._announce_later()
             else:
+                self._has_database = True
                 return
             failures += 1
             await self._interruption.wait(deferLater, self._reactor, self._retry.pause(failures))
+
+    def _failed(self, error: Exception) -> None:
+        if not is_database_unreachable(error):
+            self._log.failure("{name}: {error}", name=self._name, error=error)
+        elif self._has_database:
+            self._has_database = False
+            self._log.warn(
+                "{name}: the master's database is unreachable: {error}; trying again",
+                name=self._name,
+                error=words_of(error),
+            )
 
     async def _wait_for_schedulers(self) -> None:
         """Wait until the schedulers are active, too: they see no change that was made before.
@@ -229,10 +246,12 @@ class Listener:
 
     async def _prepare(self) -> None:
         """Connect to the hub, and read what was stored before."""
-        if self._consumer is None:
-            self._consumer = await self._interruption.wait(
-                self._master.mq.startConsuming, self._asked_to_poll, POLL
-            )
+        consume = self._master.mq.startConsuming
+        for callback, events in (
+            (self._asked_to_poll, POLL),
+            (self._master_changed, ("masters", None, None)),
+        )[len(self._consumers) :]:
+            self._consumers.append(await self._interruption.wait(consume, callback, events))
         hub = await self._interruption.wait(get_hub, self._master, self._options.profile)
         await self._intake.load(hub.connection)
         self._hub = hub
@@ -253,13 +272,16 @@ class Listener:
         if self._schedule.take(self._now()):
             await self._locked(self._poll)
         await self._locked(self._store_when_quiet)
+        await self._announce_again()
         await self._health.report()
         self._health.look_again()
         await self._locked(self._health.report_credentials)
 
     def _next_time(self) -> float:
-        due, store_at = self._schedule.next_at, self._intake.next_time
-        return due if store_at is None else min(due, max(store_at, self._store_not_before))
+        times = [self._schedule.next_at, *self._announce_at[:1]]
+        if self._intake.next_time is not None:
+            times.append(max(self._intake.next_time, self._store_not_before))
+        return min(times)
 
     def _now(self) -> float:
         return float(self._reactor.seconds())
@@ -295,6 +317,27 @@ class Listener:
         except KojiException as error:
             self._health.failed(error)
             self._store_not_before = self._now() + self._retry.pause(1)
+
+    # Schedulers that missed an announcement
+
+    def _master_changed(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["masterid"] != self._master.masterid:
+            self._announce_later()
+            self._alarm.ring()
+
+    def _announce_later(self) -> None:
+        if not takes_changes_once(self._master):
+            return
+        self._announce_at = [self._now() + pause for pause in self._limits.announce_again]
+
+    async def _announce_again(self) -> None:
+        if not self._announce_at or self._now() < self._announce_at[0]:
+            return
+        if await schedulers_are_claimed(self._master):
+            await self._locked(self._intake.recorder.announce_again)
+            del self._announce_at[0]
+        else:
+            self._announce_at[0] = self._now() + self._limits.announce_again[0]
 
     # The bus
 

@@ -64,8 +64,10 @@ class SourceLimits:
         stop: how long a stop waits for a change that is being stored.
         schedulers: how long to wait for schedulers that no master has: as long as Buildbot takes to
             look for such, twice.
-        settled: how long the schedulers may take to see a change, in a flood too: they take some
-            20 a second on SQLite, one after the other.
+        settled: how long the schedulers may take to see a change: until the master that had them is
+            declared dead, another one looks for schedulers that no master has, and a flood is over.
+        announce_again: when to announce changes again that no scheduler took, after another master
+            started or stopped, or the database was unreachable. A scheduler takes none twice.
         set_aside: how far back a restart looks for events that could not become changes.
         chunk: bytes of held-back changes in one row of the database.
     """
@@ -75,6 +77,7 @@ class SourceLimits:
     longest_quiet: int = 10
     stop: float = 10.0
     schedulers: float = 600.0
-    settled: float = 600.0
+    settled: float = 1800.0
+    announce_again: tuple[float, ...] = (2.0, 30.0)
     set_aside: float = 86400.0
     chunk: int = MAX_VALUE

@@ -99,8 +99,14 @@ class ChangeRecorder:
         for change in await self._stored.find("when_timestamp", "ge", int(horizon)):
             self._keys[change["properties"][EVENT_KEY][0]] = float(change["when_timestamp"])
         late = await self._stored.find("changeid", "gt", self.state.scheduled)
-        await self._announcements.repeat(late)
+        await self._announcements.resume(late)
         self._count_again([change["changeid"] for change in late])
+
+    async def announce_again(self) -> None:
+        """Announce what no scheduler took: the master that has them may have ended before."""
+        await self._claim.check()
+        late = await self._stored.find("changeid", "gt", self.state.scheduled)
+        await self._announcements.repeat(late)
 
     def _count_again(self, late: Sequence[int]) -> None:
         """Count the changes that were stored after the count was: the master died in between."""

@@ -87,23 +87,27 @@ class Announcements:
         self._unsettled.append((number, self._master.reactor.seconds()))
         self.last = number
 
-    async def repeat(self, changes: Sequence[dict[str, Any]]) -> None:
+    async def resume(self, changes: Sequence[dict[str, Any]]) -> None:
         """Announce those of some changes that no scheduler took before the master ended."""
+        now = self._master.reactor.seconds()
+        self._unsettled.extend((change["changeid"], now) for change in changes)
+        # A scheduler of this process has what was announced.
+        await self.repeat([change for change in changes if change["changeid"] > self.last])
+
+    async def repeat(self, changes: Sequence[dict[str, Any]]) -> None:
+        """Announce those of some changes that no scheduler took."""
         taken = await self._master.db.pool.do(_taken, self._master.db.model, changes)
         for change in changes:
             number = change["changeid"]
-            self._unsettled.append((number, self._master.reactor.seconds()))
-            # A scheduler of this process has what was announced; a second time would be a second
-            # build.
-            if number in taken or number <= self.last:
+            if number in taken:
                 continue
             self._log.info(
-                "{name}: change {number} was stored when the master ended: announcing it again",
+                "{name}: no scheduler has taken change {number}: announcing it again",
                 name=self._name,
                 number=number,
             )
             self._master.mq.produce(("changes", str(number), "new"), copy.deepcopy(change))
-            self.last = number
+            self.last = max(self.last, number)
 
     def take_settled(self) -> int | None:
         """Return the last change that the schedulers have certainly seen since the last call."""

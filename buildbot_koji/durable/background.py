@@ -9,11 +9,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from buildbot_koji.durable.database import is_database_unreachable, words_of
+
 __all__ = ["Background"]
 
 
 class Background:
     """Runs coroutines until :meth:`stop`, and logs those that fail.
+
+    An unreachable database is one line until it answers again, whatever fails meanwhile.
 
     Args:
         quiet: exceptions that are not logged.
@@ -25,6 +29,7 @@ class Background:
         self._quiet = (CancelledError, *quiet)
         self._work: set[Deferred[None]] = set()
         self._is_stopped = False
+        self._has_database = True
 
     def run(self, work: Coroutine[Any, Any, None], trouble: str) -> Deferred[None]:
         """Run a coroutine; does nothing after :meth:`stop`.
@@ -43,10 +48,24 @@ class Background:
 
         def ended(result: object) -> None:
             self._work.discard(running)
-            if isinstance(result, Failure) and not (self._is_stopped or result.check(*self._quiet)):
-                self._log.failure("{trouble}", result, trouble=trouble)
+            if not isinstance(result, Failure):
+                self._has_database = True
+            elif not (self._is_stopped or result.check(*self._quiet)):
+                self._failed(result, trouble)
 
         return running.addBoth(ended)
+
+    def _failed(self, failure: Failure, trouble: str) -> None:
+        error = failure.value
+        if not is_database_unreachable(error):
+            self._log.failure("{trouble}", failure, trouble=trouble)
+        elif self._has_database:
+            self._has_database = False
+            self._log.warn(
+                "{trouble}: the master's database is unreachable: {error}; trying again",
+                trouble=trouble,
+                error=words_of(error),
+            )
 
     def stop(self) -> None:
         """Cancel everything; returns at once."""

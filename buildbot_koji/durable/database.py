@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import exc
+from twisted.internet.defer import FirstError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from txkoji import RetryPolicy
 
-__all__ = ["is_database_unreachable", "until_stored"]
+__all__ = ["is_database_unreachable", "until_stored", "words_of"]
 
 T = TypeVar("T")
 
@@ -21,9 +22,22 @@ REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.Progra
 """What a database says of a value that it will never take."""
 
 
-def is_database_unreachable(error: BaseException) -> bool:
+def _cause(error: BaseException | None) -> BaseException | None:
+    # Buildbot reads several rows at a time.
+    while isinstance(error, FirstError):
+        error = error.subFailure.value
+    return error
+
+
+def is_database_unreachable(error: BaseException | None) -> bool:
     """Return whether an error of the database is transient."""
+    error = _cause(error)
     return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
+
+
+def words_of(error: BaseException | None) -> str:
+    """Return what a database says, in one short line."""
+    return " ".join(str(_cause(error))[:300].split())
 
 
 async def until_stored(
@@ -48,7 +62,7 @@ async def until_stored(
                 _log.warn(
                     "{name}: the master's database is unreachable: {error}; trying again",
                     name=name,
-                    error=" ".join(str(error)[:300].split()),
+                    error=words_of(error),
                 )
         else:
             if failures:

@@ -19,27 +19,43 @@ from buildbot_koji.durable.claims import Supersedable, has_request, has_schedule
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.masters import gone_masters
 
-__all__ = ["KojiOrphanReleaser"]
+__all__ = ["KojiOrphanReleaser", "takes_changes_once"]
 
 
 GUARD_INTERVAL = 5.0
 """Seconds between two looks for new schedulers, and at the heartbeat."""
 
 
+MOST_SCHEDULED = 10_000
+"""Changes of which a scheduler remembers that it had them."""
+
+
 class _Guarded:
-    """A scheduler's ``gotChange``, as long as this master has the scheduler."""
+    """A scheduler's ``gotChange``, once a change, as long as this master has the scheduler."""
 
     def __init__(self, master: Any, scheduler: Any, schedule: Callable[..., Any]) -> None:
         self._master = master
         self._scheduler = scheduler
         self._schedule = schedule
+        self._had: dict[int, None] = {}
 
     @async_to_deferred
-    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Schedule a change, unless another master does."""
-        if await has_scheduler(self._master, self._scheduler.serviceid):
-            return await maybeDeferred(self._schedule, *args, **kwargs)
-        return None
+    async def __call__(self, change: Any, *args: Any, **kwargs: Any) -> Any:
+        """Schedule a change, unless another master does, or it was announced twice."""
+        if change.number in self._had or not await has_scheduler(
+            self._master, self._scheduler.serviceid
+        ):
+            return None
+        result = await maybeDeferred(self._schedule, change, *args, **kwargs)
+        self._had[change.number] = None
+        if len(self._had) > MOST_SCHEDULED:
+            del self._had[next(iter(self._had))]
+        return result
+
+
+def takes_changes_once(master: Any) -> bool:
+    """Return whether no scheduler takes a change twice: this master has a releaser."""
+    return any(isinstance(each, KojiOrphanReleaser) for each in master.service_manager)
 
 
 class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
@@ -143,6 +159,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
     async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:
         """Let go of what another master has taken over: this one was declared dead."""
         del message
+        # Those of a master that starts exist by now.
+        self._guard_schedulers()
         for builder in self.master.botmaster.builders.values():
             for build in builder.building:
                 step = build.currentStep

@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
 from buildbot_koji.durable.claims import CLAIM_AGE, Claim, ClaimLost
+from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
@@ -255,12 +256,13 @@ class Backlog:
             self._taken.add(key)
         except (CancelledError, ClaimLost):
             raise
-        except Exception:  # noqa: BLE001 - a database that is unavailable must not lose the build
-            self._log.failure(
-                "{name}: can't take up build {id}; the next look retries it",
-                name=self._reporter,
-                id=build["buildid"],
-            )
+        except Exception as error:  # noqa: BLE001 - a database that is unavailable must not lose the build
+            if not is_database_unreachable(error):
+                self._log.failure(
+                    "{name}: can't take up build {id}; the next look retries it",
+                    name=self._reporter,
+                    id=build["buildid"],
+                )
             self._late()
         finally:
             self._lock.release()

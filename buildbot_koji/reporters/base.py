@@ -256,10 +256,20 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         return self.background.run(self._notice(message), f"{self.name}: can't take up a build")
 
     async def _notice(self, message: Mapping[str, Any]) -> None:
-        # A message bus between masters loses the types of the build's values.
-        build = await self.master.data.get(("builds", message["buildid"]))
-        if build is not None:
-            await self.noticed(build)
+        try:
+            # A message bus between masters loses the types of the build's values.
+            build = await self.master.data.get(("builds", message["buildid"]))
+            if build is not None:
+                await self.noticed(build)
+        except (CancelledError, ClaimLost):
+            raise
+        except Exception:
+            self.missed()
+            raise
+
+    def missed(self) -> None:
+        """Look again soon: the event of a build could not be read."""
+        self._look_again()
 
     async def noticed(self, build: Mapping[str, Any]) -> None:
         """Take up a build that started or ended, on any master."""
@@ -268,6 +278,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return what to deliver about a build, None if unknown yet."""
+        if build["results"] == RETRY:
+            build = await self._closed_by_a_peer(build)
         # The next attempt at the same build request will have the result.
         if build["results"] == RETRY or await is_superseded(self.master, build):
             return []
@@ -277,6 +289,20 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         detailed = dict(build)
         await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
         return await self.deliveries(detailed)
+
+    async def _closed_by_a_peer(self, build: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a build with its own result, if a master that declared ours dead replaced that.
+
+        Such a master closes the build with RETRY even if it ends just then: no other attempt comes.
+        """
+        request = await self.master.data.get(("buildrequests", build["buildrequestid"]))
+        attempts = await self.master.data.get(("buildrequests", build["buildrequestid"], "builds"))
+        if not request["complete"] or any(
+            each["buildid"] > build["buildid"] or each["results"] == request["results"]
+            for each in attempts
+        ):
+            return build
+        return {**build, "results": request["results"]}
 
     def reports(self, builder: Mapping[str, Any]) -> bool:
         """Return whether the arguments include a builder."""

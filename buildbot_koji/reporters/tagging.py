@@ -314,6 +314,11 @@ class KojiTagReporter(KojiReporter):
         if all(name in votes for name in self._options["requires"]):
             self._reconsider(max(votes.values(), key=lambda vote: vote.build_id))
 
+    def missed(self) -> None:
+        """Also read the votes again: the one that was missed may be another master's."""
+        self._votes = None
+        super().missed()
+
     def gates(self) -> Sequence[OpenGate]:
         """Return the Koji builds that wait for the results of required builders."""
         required = self._options.get("requires")

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mock
@@ -269,6 +270,32 @@ async def test_announced_again(site: Site) -> None:
     master = await site.listen(koji())
     await site.polled()
     await master.until_scheduled([1, 2, 3, 4, 5])
+
+
+@pytest_twisted.ensureDeferred
+async def test_announcement_is_lost(site: Site) -> None:
+    """What a scheduler had not taken when its master ended is announced again, once."""
+    source = koji()
+    source.limits = SourceLimits(announce_again=(0.1, 0.3))
+    master = await site.listen(source, services=[util.KojiOrphanReleaser()])
+    updates = master.master.data.updates
+    other = await master.master.db.masters.findMasterId("another")
+    [scheduler] = master.master.scheduler_manager
+    await scheduler.deactivate()
+    site.build()
+    await site.polled()
+    await master.until_changes(1)
+    await scheduler.activate()
+    # The other one is the master that had the scheduler.
+    await updates.masterActive(name="another", masterid=other)
+    await master.until_scheduled([1])
+    await updates.masterStopped(name="another", masterid=other)
+    await until(lambda: not source._running._announce_at)
+    assert await master.scheduled() == [1]
+    # One that the scheduler has, and whose build it has not asked for yet, is not built twice.
+    [change] = await master.changes()
+    await scheduler.gotChange(SimpleNamespace(number=change["changeid"]), True)
+    assert await master.scheduled() == [1]
 
 
 @pytest_twisted.ensureDeferred

@@ -326,6 +326,29 @@ async def test_another_master_took_over(house: House, logged_failures: list[Any]
 
 
 @pytest_twisted.ensureDeferred
+async def test_build_that_a_peer_closed(house: House) -> None:
+    """A build that ended while a peer declared its master dead is reported with its own result."""
+    await house.start()
+    ended, retried = [await house.build() for _ in range(2)]
+    builds, requests = house.master.db.builds, house.master.db.buildrequests
+    for build in (ended, retried):
+        await builds.finishBuild(build, RETRY)
+    found = await builds.getBuild(retried)
+    worker, mine = await house.master.db.workers.findWorkerId("never"), house.master.masterid
+    again, _ = await builds.addBuild(
+        builderid=found.builderid,
+        buildrequestid=found.buildrequestid,
+        workerid=worker,
+        masterid=mine,
+        state_string="",
+    )
+    await builds.finishBuild(again, SUCCESS)
+    assert (await requests.getBuildRequest(found.buildrequestid)).complete
+    await house.look()
+    assert sorted(await written(2)) == [ended, again]
+
+
+@pytest_twisted.ensureDeferred
 async def test_build_of_a_request_that_another_master_runs(house: House) -> None:
     """A frozen master's build is not reported if another master runs its request by now.
 
