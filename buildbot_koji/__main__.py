@@ -240,9 +240,12 @@ def _remote(parsed: argparse.Namespace) -> int:
                 raise _Mistake("--redeliver needs the name of the reporter")
             print(master.act(remote.reporter_path(parsed.reporter, "redeliver"), ids=None))
             return 0
-        return 1 if remote.dead_letters(master, sys.stdout, parsed.reporter) else 0
+        count = remote.dead_letters(master, sys.stdout, parsed.reporter)
     except remote.MasterRefused as error:
         raise _Mistake(str(error)) from error
+    if not count:
+        print("no dead letters", file=sys.stderr)
+    return 1 if count else 0
 
 
 def _demo(parsed: argparse.Namespace) -> int:

@@ -72,6 +72,10 @@ class Master:
                 text = error.read(10_000)
             if error.code in {302, 303}:
                 return b""
+            if url.endswith("/auth/login") and error.code not in {401, 403}:
+                raise MasterRefused(
+                    f"{self._url} takes no user and password: leave --user out"
+                ) from None
             raise MasterRefused(_reason(error.code, text)) from None
         except OSError as error:
             reason = getattr(error, "reason", error)
@@ -100,7 +104,12 @@ def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> in
         reporter: the name of one reporter; by default all.
     """
     count = 0
-    for each in master.read("deliveries")["reporters"]:
+    found = master.read("deliveries")["reporters"]
+    names = [each["name"] for each in found]
+    if reporter is not None and reporter not in names:
+        known = f"; it has {', '.join(names)}" if names else ""
+        raise MasterRefused(f"the master has no Koji reporter {reporter}{known}")
+    for each in found:
         if reporter is None or each["name"] == reporter:
             for letter in each["dead"]:
                 count += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, TextIO
 
-from txkoji import Connection, TaskTree, TaskWatcher, UnknownTask, read_outcome, task_states
+from txkoji import Connection, TaskTree, TaskWatcher, UnknownTask, nvr, read_outcome, task_states
 from txkoji.exceptions import KojiException
 from txkoji.task import Task
 
@@ -65,6 +65,8 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
 async def _task_of(koji: Connection, what: str) -> int:
     if what.isdecimal():
         return int(what)
+    if "://" not in what and nvr.parse(what) is None:
+        raise NotFound(f"{what} is no id of a task, no name-version-release, and no address")
     found = await koji.from_web(what) if "://" in what else await koji.getBuild(what)
     if isinstance(found, Task):
         return found.id

@@ -22,6 +22,7 @@ from txkoji.exceptions import (
     KojiException,
     KojiLoginException,
     NotXMLRPC,
+    ProfileNotFound,
     TLSError,
 )
 
@@ -40,6 +41,7 @@ class _Examined:
         connection: the connection to it.
         wanted: what is wanted of it.
         is_reachable: it answers as a hub does.
+        can_log_in: no credential is known to be unusable.
         user: who we are, None until the login.
         now: returns this machine's time, in seconds since the epoch.
     """
@@ -48,6 +50,7 @@ class _Examined:
     wanted: HubNeeds
     now: Callable[[], float]
     is_reachable: bool = False
+    can_log_in: bool = True
     user: Any = None
 
 
@@ -64,10 +67,14 @@ async def check_hub(
     try:
         connection = connect()
     except ConfigurationError as problem:
-        yield error("profile", str(problem), "write it into one of the files that are named")
+        remedy = "correct it in the profile"
+        if isinstance(problem, ProfileNotFound):
+            remedy = "write it into one of the files that are named"
+        yield error("profile", str(problem), remedy)
         return
     yield ok("profile", f"{connection.profile}: {connection.url}")
     examined = _Examined(connection, wanted, now)
+    said: set[str] = set()
     try:
         for check in CHECKS:
             try:
@@ -75,7 +82,9 @@ async def check_hub(
                     yield finding
             except KojiException as problem:
                 what = check.__name__.strip("_").replace("_", " ")
-                yield error(what, str(problem), "the hub refused, or went away: try again")
+                if str(problem) not in said:
+                    yield error(what, str(problem), "the hub refused, or went away: try again")
+                said.add(str(problem))
             if not examined.is_reachable:
                 return
     finally:
@@ -164,11 +173,13 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
 async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
     for each in await examined.connection.credentials():
         if each.problem is not None:
+            examined.can_log_in = False
             yield error(each.kind, each.problem, "fix this first: the login can't work without it")
         elif each.expires is not None:
             ends = datetime.fromtimestamp(each.expires, timezone.utc)
             days = int((each.expires - examined.now()) // 86400)
             if days < 0:
+                examined.can_log_in = False
                 yield error(each.kind, f"{each.name} expired on {ends:%Y-%m-%d}", "get a new one")
             elif days < WARN_DAYS and each.kind != "ticket":
                 yield warning(each.kind, f"{each.name} expires in {days} days", "get a new one")
@@ -185,6 +196,9 @@ async def _login(examined: _Examined) -> AsyncIterator[Finding]:
                 "the profile says authtype = noauth, and something here writes",
                 "give the profile, or a util.KojiHub, a way to log in",
             )
+        return
+    if not examined.can_log_in:
+        # The reason was given.
         return
     try:
         await koji.login()
@@ -303,11 +317,35 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
         if not hosts:
             yield warning(
                 f"channel {name}",
-                f"no builder is ready, {waiting} tasks wait",
+                f"no builder is ready, {_counted(waiting, 'task')} waiting",
                 "koji list-hosts --channel shows why; tasks wait until one is",
             )
         else:
-            yield ok(f"channel {name}", f"{len(hosts)} builders ready, {waiting} tasks wait")
+            yield ok(
+                f"channel {name}",
+                f"{_counted(len(hosts), 'builder')} ready, {_counted(waiting, 'task')} waiting",
+            )
+
+
+def _counted(number: Any, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+async def _pages(examined: _Examined) -> AsyncIterator[Finding]:
+    koji = examined.connection
+    tasks = await koji.checked("listTasks", queryOpts={"order": "-id", "limit": 1})
+    if not tasks:
+        return
+    url, remedy = paths.task_url(koji.weburl, tasks[0].id), "is 'weburl' of the profile right?"
+    try:
+        status, _ = await deferToThread(answer_to, url)
+    except OSError as problem:
+        yield warning("weburl", f"{url}: {problem}; links to Koji's pages lead there", remedy)
+        return
+    if status == 404:
+        yield warning("weburl", f"there is no page {url}; links to Koji's pages lead there", remedy)
+    else:
+        yield ok("weburl", koji.weburl)
 
 
 async def _files(examined: _Examined) -> AsyncIterator[Finding]:
@@ -385,6 +423,7 @@ CHECKS = (
     _tags,
     _packages,
     _channels,
+    _pages,
     _files,
 )
 """In this order; without a reachable hub, those after it say nothing."""

@@ -153,4 +153,6 @@ async def test_a_running_master(guarded: ServedMaster) -> None:
     wrong = await run("pause", "koji", "--url", url, "--user", "ann", BUILDBOT_PASSWORD="no")
     assert wrong.returncode == 2
     none = await run("dead-letters", "--url", url)
-    assert (none.returncode, none.stdout) == (0, "")
+    assert (none.returncode, none.stdout, none.stderr) == (0, "", "no dead letters\n")
+    unknown = await run("dead-letters", "other", "--url", url)
+    assert (unknown.returncode, "no Koji reporter other" in unknown.stderr) == (2, True)

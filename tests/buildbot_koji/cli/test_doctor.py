@@ -396,6 +396,20 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "the hub does not have it",
         "did you mean default?",
     ),
+    "wrong weburl": (
+        lambda site: site.set("weburl", site.hub.url.replace("kojihub", "nothing")),
+        "warning",
+        "weburl",
+        "there is no page",
+        "'weburl' of the profile",
+    ),
+    "misspelt authtype": (
+        _set("authtype", "kerbros"),
+        "error",
+        "ticket",
+        "'kerbros': it may be",
+        "login can't work",
+    ),
     "no topurl": (_set("topurl", None), "warning", "kojifiles", "no 'topurl'", "topurl ="),
     "wrong topurl": (
         lambda site: site.set("topurl", f"{site.hub.url}/files"),
@@ -470,7 +484,7 @@ async def test_a_good_setup(site: Site) -> None:
 @pytest_twisted.ensureDeferred
 async def test_planted_fault(site: Site, name: str) -> None:
     """It is found, named and has a remedy; no secret is shown."""
-    if name in {"wrong topurl", "no topurl", "no Range"}:
+    if name in {"wrong topurl", "no topurl", "no Range", "wrong weburl"}:
         await build(site.hub)
     plant, level, check, text, remedy = FAULTS[name]
     if name == "plain http port":
@@ -479,13 +493,18 @@ async def test_planted_fault(site: Site, name: str) -> None:
         site.plain = plain.url.split(":")[2].split("/")[0]  # type: ignore[attr-defined]
     plant(site)
     # Buildbot does not load a configuration whose profile can't be used.
-    unusable = check == "profile" or name in {"missing certificate", "unusable certificate"}
+    unusable = check == "profile" or name in {
+        "missing certificate",
+        "unusable certificate",
+        "misspelt authtype",
+    }
     status, found = await site.doctor(profile_only=unusable)
     if name == "plain http port":
         await plain.stop()
     bad = [each for each in found if each["level"] != "ok"]
     matching = [each for each in bad if each["check"] == check and text in each["text"]]
     assert matching, bad
+    assert len({each["text"] for each in bad}) == len(bad), bad
     assert matching[0]["level"] == level
     assert remedy in matching[0]["remedy"]
     assert matching[0]["remedy"]
