@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -114,6 +115,20 @@ def test_keys_are_the_hubs_facts(connection: Connection) -> None:
         "task-open": "task:92:OPEN",
         "untagged": None,
     }
+
+
+def test_task_that_is_taken_again(connection: Connection) -> None:
+    """Messages about a task that was freed and taken again are one event: their key is the same."""
+    line = next(line for line in recorded() if line["address"] == "task.open")
+    again = copy.deepcopy(line)
+    body = json.loads(again["body"]) if isinstance(again["body"], str) else again["body"]
+    body["info"].update(start_ts=body["info"]["start_ts"] + 60, host_id=2)
+    again["body"] = json.dumps(body) if isinstance(line["body"], str) else body
+    first, second = (messages.read(bus_message(each), connection) for each in (line, again))
+    assert first is not None
+    assert second is not None
+    assert first.key == second.key
+    assert first.task.start_ts < second.task.start_ts
 
 
 @pytest_twisted.ensureDeferred

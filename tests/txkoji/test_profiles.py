@@ -182,6 +182,7 @@ def test_poll_interval(system: Path, user: Path) -> None:
         ("timeout = -5", "timeout .* from 0 to 2147483647: '-5'"),
         ("poll_interval = -1", "poll_interval .* from 0 to 2147483647: '-1'"),
         (f"timeout = 1{'0' * 400}", "timeout .* from 0 to 2147483647"),
+        ("max_retries = many", "max_retries .* is not a whole number: 'many'"),
         ("max_retries = -1", "max_retries .* from 0 to 2147483647: '-1'"),
         ("server = https://koji..example.com/", "impossible host name: 'koji..example.com'"),
         (f"server = https://{'a' * 64}.example.com/", "impossible host name"),

@@ -80,7 +80,7 @@ _TARGET = _Struct(
 
 
 class _Check(_Struct):
-    """What becomes of a request for a repo: the repo, or the request."""
+    """The outcome of a request for a repo: the repo, or the request."""
 
     def read(self, value: Any) -> Any:
         """Return the answer with its repo and its request, None where neither can be used."""

@@ -314,6 +314,20 @@ def test_builds_and_tasks() -> None:
     }
 
 
+def test_task_that_is_taken_again() -> None:
+    """A task that is freed and taken again opens once: its key has no start time."""
+    site = Site("task-open", methods=("build",))
+    task = site.hub.call("build", f"{SOURCE}1", "demo")
+    site.pass_time(7)
+    assert site.round() == [f"task:{task}:OPEN"]
+    started = site.last[0].task.start_ts
+    site.hub.call("freeTask", task)
+    site.pass_time(7)
+    again = site.hub.call("getTaskInfo", task)
+    assert (again["state"], again["start_ts"] > started) == (1, True)
+    assert site.round() == []
+
+
 def test_rest_of_a_build() -> None:
     """An event is completed with its build, its task's target and its RPMs."""
     site = Site("tagged", tags=("demo-candidate",), targets=True, rpms=True)
