@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tagged import list_tagged
 from txkoji.testing.tables.lookups.archives import archive_struct
 from txkoji.testing.tables.lookups.builds import (
@@ -98,7 +99,7 @@ def import_archive(
     return row
 
 
-def _build_of_type(call: MethodCall, info: Any, strict: bool, btype: str, kind: str) -> Any:
+def _build_of_type(btype: str, kind: str, call: MethodCall, info: Any, strict: bool) -> Any:
     row = (require_build_row if strict else find_build_row)(call.state, info)
     found = build_types(call.state, row).get(btype) if row is not None else None
     if found is None:
@@ -109,22 +110,11 @@ def _build_of_type(call: MethodCall, info: Any, strict: bool, btype: str, kind: 
     return {"build_id": row["id"], **found}
 
 
-@hub_method("getMavenBuild")
-def get_maven_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    """Return the Maven side of a build."""
-    return _build_of_type(call, buildInfo, strict, "maven", "maven")
-
-
-@hub_method("getWinBuild")
-def get_win_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    """Return the Windows side of a build."""
-    return _build_of_type(call, buildInfo, strict, "win", "windows")
-
-
-@hub_method("getImageBuild")
-def get_image_build(call: MethodCall, buildInfo: Any, strict: bool = False) -> Any:
-    """Return the image side of a build."""
-    return _build_of_type(call, buildInfo, strict, "image", "image")
+for _btype, _kind in (("image", "image"), ("maven", "maven"), ("win", "windows")):
+    declare(
+        f"get{_btype.title()}Build(buildInfo, strict=False)",
+        partial(_build_of_type, _btype, _kind),
+    )
 
 
 @hub_method("getArchiveTypes")
@@ -164,7 +154,7 @@ def get_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
     return {**archive_struct(call.state, row), **more}
 
 
-def _archive_of_type(call: MethodCall, archive_id: Any, strict: bool, btype: str) -> Any:
+def _archive_of_type(btype: str, call: MethodCall, archive_id: Any, strict: bool) -> Any:
     row = call.state.get("archiveinfo", integer(archive_id))
     if row is None or row["btype"] != btype:
         if strict:
@@ -173,22 +163,11 @@ def _archive_of_type(call: MethodCall, archive_id: Any, strict: bool, btype: str
     return {"archive_id": row["id"], **{key: row[key] for key in MORE_COLUMNS.get(btype, ())}}
 
 
-@hub_method("getImageArchive")
-def get_image_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
-    """Return the image side of an archive."""
-    return _archive_of_type(call, archive_id, strict, "image")
-
-
-@hub_method("getMavenArchive")
-def get_maven_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
-    """Return the Maven side of an archive."""
-    return _archive_of_type(call, archive_id, strict, "maven")
-
-
-@hub_method("getWinArchive")
-def get_win_archive(call: MethodCall, archive_id: Any, strict: bool = False) -> Any:
-    """Return the Windows side of an archive."""
-    return _archive_of_type(call, archive_id, strict, "win")
+for _btype in ("image", "maven", "win"):
+    declare(
+        f"get{_btype.title()}Archive(archive_id, strict=False)",
+        partial(_archive_of_type, _btype),
+    )
 
 
 @hub_method("listArchiveFiles")

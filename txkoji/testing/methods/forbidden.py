@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import HubMethod, hub_method
+from txkoji.testing.methods.table import HubMethod, declare, hub_method
 
 BY_PERMISSION = {
     "admin": (
@@ -110,32 +110,24 @@ FOR_HOSTS = (
 
 
 def _refuse_without(permission: str) -> HubMethod:
-    def refuse(call: MethodCall) -> NoReturn:
+    def refuse(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
         who = "user not logged in" if call.user is None else f"logged in as {call.user['name']}"
         raise ActionNotAllowed(f"{permission} permission required ({who})")
 
     return refuse
 
 
-def _refuse_user(call: MethodCall) -> NoReturn:
+def _refuse_user(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
     if call.user is None:
         raise AuthError("Not logged-in")
     raise AuthError(f"User {call.user['id']} is not a host")
 
 
-def _register(prefix: str, signature: str, refuse: HubMethod) -> None:
-    """Add a method to the table: Python itself checks the arguments before it refuses."""
-    name, parameters = signature.removesuffix(")").split("(", 1)
-    source = f"lambda {', '.join(filter(None, ('call', parameters)))}: refuse(call)"
-    method: HubMethod = eval(source, {"refuse": refuse})
-    hub_method(prefix + name)(method)
-
-
 for _permission, _signatures in BY_PERMISSION.items():
     for _signature in _signatures:
-        _register("", _signature, _refuse_without(_permission))
+        declare(_signature, _refuse_without(_permission))
 for _signature in FOR_HOSTS:
-    _register("host.", _signature, _refuse_user)
+    declare(f"host.{_signature}", _refuse_user)
 
 
 @hub_method("addVolume")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name
-from txkoji.testing.methods.table import HubMethod, hub_method
+from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.tables.lookups.tags import require_tag_id, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.state import HubState, Row
@@ -126,6 +127,14 @@ def _unblock(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
     call.state.revoke(kind.table, row["id"], user_id)
 
 
+def _block(call: MethodCall, kind: _List, args: tuple[Any, ...]) -> None:
+    _store(call, kind, args, True, False, {})
+
+
+def _with_items(run: HubMethod, kind: _List, call: MethodCall, *args: Any) -> None:
+    run(call, kind, args)
+
+
 @hub_method("groupListAdd")
 def group_list_add(
     call: MethodCall,
@@ -144,92 +153,31 @@ def group_list_add(
     _store(call, _CONFIG, (taginfo, grpinfo), bool(block), force, opts)
 
 
-@hub_method("groupListRemove")
-def group_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, force: bool = False) -> None:
-    """Remove a group from a tag."""
-    _remove(call, _CONFIG, (taginfo, grpinfo))
+def _adder(kind: _List) -> HubMethod:
+    def add(
+        call: MethodCall, tag: Any, group: Any, item: Any, block: Any, force: Any, **opts: Any
+    ) -> None:
+        _store(call, kind, (tag, group, item), bool(block), force, opts)
+
+    return add
 
 
-@hub_method("groupPackageListAdd")
-def group_package_list_add(
-    call: MethodCall,
-    taginfo: Any,
-    grpinfo: Any,
-    pkg_name: Any,
-    block: bool = False,
-    force: bool = False,
-    **opts: Any,
-) -> None:
-    """Add a package to a group."""
-    _store(call, _PACKAGES, (taginfo, grpinfo, pkg_name), bool(block), force, opts)
-
-
-@hub_method("groupReqListAdd")
-def group_req_list_add(
-    call: MethodCall,
-    taginfo: Any,
-    grpinfo: Any,
-    reqinfo: Any,
-    block: bool = False,
-    force: bool = False,
-    **opts: Any,
-) -> None:
-    """Make a group require another."""
-    _store(call, _REQUIRED, (taginfo, grpinfo, reqinfo), bool(block), force, opts)
-
-
-@hub_method("groupPackageListRemove")
-def group_package_list_remove(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_name: Any) -> None:
-    """Remove a package from a group."""
-    _remove(call, _PACKAGES, (taginfo, grpinfo, pkg_name))
-
-
-@hub_method("groupReqListRemove")
-def group_req_list_remove(
-    call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any, force: Any = None
-) -> None:
-    """Remove a required group from a group."""
-    _remove(call, _REQUIRED, (taginfo, grpinfo, reqinfo))
-
-
-def _blocking(kind: _List) -> tuple[HubMethod, HubMethod]:
-    """Return the methods that block and unblock an entry."""
-    if kind is _CONFIG:
-
-        def block_group(call: MethodCall, taginfo: Any, grpinfo: Any) -> None:
-            _store(call, kind, (taginfo, grpinfo), True, False, {})
-
-        def unblock_group(call: MethodCall, taginfo: Any, grpinfo: Any) -> None:
-            _unblock(call, kind, (taginfo, grpinfo))
-
-        return block_group, unblock_group
-    if kind is _PACKAGES:
-
-        def block_package(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_name: Any) -> None:
-            _store(call, kind, (taginfo, grpinfo, pkg_name), True, False, {})
-
-        def unblock_package(call: MethodCall, taginfo: Any, grpinfo: Any, pkg_name: Any) -> None:
-            _unblock(call, kind, (taginfo, grpinfo, pkg_name))
-
-        return block_package, unblock_package
-
-    def block_req(call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any) -> None:
-        _store(call, kind, (taginfo, grpinfo, reqinfo), True, False, {})
-
-    def unblock_req(call: MethodCall, taginfo: Any, grpinfo: Any, reqinfo: Any) -> None:
-        _unblock(call, kind, (taginfo, grpinfo, reqinfo))
-
-    return block_req, unblock_req
-
-
-for _stem, _kind in (
-    ("groupList", _CONFIG),
-    ("groupPackageList", _PACKAGES),
-    ("groupReqList", _REQUIRED),
+declare(
+    "groupPackageListAdd(taginfo, grpinfo, pkg_name, block=False, force=False, **opts)",
+    _adder(_PACKAGES),
+)
+declare(
+    "groupReqListAdd(taginfo, grpinfo, reqinfo, block=False, force=False, **opts)",
+    _adder(_REQUIRED),
+)
+for _kind, _stem, _parameters, _force in (
+    (_CONFIG, "groupList", "taginfo, grpinfo", ", force=False"),
+    (_PACKAGES, "groupPackageList", "taginfo, grpinfo, pkg_name", ""),
+    (_REQUIRED, "groupReqList", "taginfo, grpinfo, reqinfo", ", force=None"),
 ):
-    _block, _unblocked = _blocking(_kind)
-    hub_method(f"{_stem}Block")(_block)
-    hub_method(f"{_stem}Unblock")(_unblocked)
+    declare(f"{_stem}Remove({_parameters}{_force})", partial(_with_items, _remove, _kind))
+    declare(f"{_stem}Block({_parameters})", partial(_with_items, _block, _kind))
+    declare(f"{_stem}Unblock({_parameters})", partial(_with_items, _unblock, _kind))
 
 
 def _inherited(

@@ -47,16 +47,22 @@ def _side_tags(call: MethodCall) -> list[Row]:
     return tags
 
 
-@hub_method("removeSideTag", plugin="sidetag")
-def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
-    """Remove a side tag and its target (plugin sidetag)."""
+def _own_side_tag(call: MethodCall, info: Any) -> tuple[Row, dict[str, Any]]:
+    """Return who asks, and their side tag; refuse what is not theirs."""
     user = call.require_login()
-    tag = require_tag(call.state, sidetag)
+    tag = require_tag(call.state, info)
     extra = tag_extra(call.state, tag["id"])
     if not extra.get("sidetag"):
         raise GenericError(f"Not a sidetag: {tag['name']}")
     if extra["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
         raise ActionNotAllowed("This is not your sidetag")
+    return user, tag
+
+
+@hub_method("removeSideTag", plugin="sidetag")
+def remove_side_tag(call: MethodCall, sidetag: Any) -> None:
+    """Remove a side tag and its target (plugin sidetag)."""
+    user, tag = _own_side_tag(call, sidetag)
     drop_target(call, user["id"], tag["name"])
     drop_tag(call, user["id"], tag["id"])
 
@@ -72,13 +78,7 @@ def edit_side_tag(
     remove_extra: Any = None,
 ) -> None:
     """Change a side tag (plugin sidetag)."""
-    user = call.require_login()
-    tag = require_tag(call.state, sidetag)
-    own = tag_extra(call.state, tag["id"])
-    if not own.get("sidetag"):
-        raise GenericError(f"Not a sidetag: {tag['name']}")
-    if own["sidetag_user_id"] != user["id"] and not call.has_permission("admin"):
-        raise ActionNotAllowed("This is not your sidetag")
+    user, tag = _own_side_tag(call, sidetag)
     [link] = call.state.active("tag_inheritance", None, tag_id=tag["id"])
     allowed = tag_extra(call.state, link["parent_id"])
     changes: dict[str, Any] = dict(extra or {})

@@ -8,6 +8,7 @@ marshal, or raises a :class:`txkoji.exceptions.HubFault`.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from typing import Any
@@ -133,6 +134,25 @@ def hub_method(
         return function
 
     return register
+
+
+def declare(signature: str, run: Callable[..., Any]) -> None:
+    """Register a method that a function runs which others share.
+
+    Args:
+        signature: the name and the parameters: ``addBType(name)``. Python checks the arguments.
+        run: called with the call and the arguments, in their order.
+    """
+    name, parameters = signature.removesuffix(")").split("(", 1)
+    node = ast.parse(f"def f({parameters}): pass").body[0]
+    assert isinstance(node, ast.FunctionDef)
+    names = [f"{each.arg}" for each in node.args.args]
+    if node.args.vararg is not None:
+        names.append(f"*{node.args.vararg.arg}")
+    if node.args.kwarg is not None:
+        names.append(f"**{node.args.kwarg.arg}")
+    heads = ", ".join(filter(None, ("call", parameters)))
+    hub_method(name)(eval(f"lambda {heads}: run({', '.join(['call', *names])})", {"run": run}))
 
 
 def method_of(hub: HubCore, name: str) -> HubMethod | None:

@@ -23,7 +23,8 @@ from txkoji.testing.tables.lookups.tags import (
     tag_order,
     tag_struct,
 )
-from txkoji.testing.tables.lookups.values import integer, must, row_by_info
+from txkoji.testing.tables.lookups.users import require_permission_row
+from txkoji.testing.tables.lookups.values import integer
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -118,10 +119,7 @@ def create_tag(
 
 
 def _permission_id(call: MethodCall, info: Any) -> int | None:
-    if info is None:
-        return None
-    found = row_by_info(call.state, "permissions", info)
-    return int(must(found, f"No such entry in table permissions: {info}")["id"])
+    return None if info is None else int(require_permission_row(call.state, info)["id"])
 
 
 def _check_maven(call: MethodCall, wanted: Any) -> None:

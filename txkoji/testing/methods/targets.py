@@ -13,7 +13,9 @@ from txkoji.testing.tables.lookups.tags import (
     require_tag_id,
 )
 from txkoji.testing.tables.lookups.targets import find_target, require_target, target_struct
+from txkoji.testing.tables.lookups.values import must
 from txkoji.testing.tables.queries import apply_query_options
+from txkoji.testing.tables.state import HubState
 
 
 @hub_method("getBuildTarget")
@@ -60,18 +62,21 @@ def create_build_target(call: MethodCall, name: str, build_tag: Any, dest_tag: A
     insert_target(call, user["id"], name, build_tag, dest_tag)
 
 
+def _tag_ids(state: HubState, build_tag: Any, dest_tag: Any) -> tuple[int, int]:
+    build_id, dest_id = find_tag_id(state, build_tag), find_tag_id(state, dest_tag)
+    return (
+        must(build_id, f"build tag '{build_tag}' does not exist"),
+        must(dest_id, f"destination tag '{dest_tag}' does not exist"),
+    )
+
+
 def insert_target(call: MethodCall, user_id: int, name: str, build_tag: Any, dest_tag: Any) -> int:
     """Create a build target, without a permission check."""
     state = call.state
     check_name(name)
     if find_target(state, name):
         raise GenericError(f"A build target with the name '{name}' already exists")
-    build_id = find_tag_id(state, build_tag)
-    dest_id = find_tag_id(state, dest_tag)
-    if build_id is None:
-        raise GenericError(f"build tag '{build_tag}' does not exist")
-    if dest_id is None:
-        raise GenericError(f"destination tag '{dest_tag}' does not exist")
+    build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
     target = state.one("build_target", name=name) or state.insert("build_target", {"name": name})
     config = {"build_target_id": target["id"], "build_tag": build_id, "dest_tag": dest_id}
     state.insert_version("build_target_config", config, user_id)
@@ -86,12 +91,7 @@ def edit_build_target(
     user = call.require_permission("target")
     state = call.state
     target = require_target(state, buildTargetInfo)
-    build_id = find_tag_id(state, build_tag)
-    dest_id = find_tag_id(state, dest_tag)
-    if build_id is None:
-        raise GenericError(f"build tag '{build_tag}' does not exist")
-    if dest_id is None:
-        raise GenericError(f"destination tag '{dest_tag}' does not exist")
+    build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
     if name != target["name"]:
         check_name(name)
         if state.one("build_target", name=name):
