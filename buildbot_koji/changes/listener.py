@@ -31,7 +31,7 @@ from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
 from buildbot_koji.durable.database import is_database_unreachable, words_of
-from buildbot_koji.durable.orphans import takes_changes_once
+from buildbot_koji.durable.orphans import MISSED, takes_changes_once
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event
 from txkoji.bus import BusMessage, Receiver, ReceiverState, Reject
@@ -250,6 +250,7 @@ class Listener:
         for callback, events in (
             (self._asked_to_poll, POLL),
             (self._master_changed, ("masters", None, None)),
+            (self._change_missed, MISSED),
         )[len(self._consumers) :]:
             self._consumers.append(await self._interruption.wait(consume, callback, events))
         hub = await self._interruption.wait(get_hub, self._master, self._options.profile)
@@ -322,6 +323,11 @@ class Listener:
 
     def _master_changed(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["masterid"] != self._master.masterid:
+            self._announce_later()
+            self._alarm.ring()
+
+    def _change_missed(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["source"] == self._name:
             self._announce_later()
             self._alarm.ring()
 

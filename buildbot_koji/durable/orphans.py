@@ -16,15 +16,18 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
-from buildbot_koji.durable.database import is_database_unreachable
+from buildbot_koji.durable.database import is_database_unreachable, words_of
 from buildbot_koji.durable.masters import gone_masters
+from buildbot_koji.properties import CHANGE_SOURCE
 
-__all__ = ["KojiOrphanReleaser", "takes_changes_once"]
+__all__ = ["MISSED", "KojiOrphanReleaser", "takes_changes_once"]
 
 
 GUARD_INTERVAL = 5.0
 """Seconds between two looks for new schedulers, and at the heartbeat."""
 
+MISSED = ("koji_source", "announcement", "missed")
+"""The event that makes a change source announce again what no scheduler took."""
 
 MOST_SCHEDULED = 10_000
 """Changes of which a scheduler remembers that it had them."""
@@ -32,6 +35,8 @@ MOST_SCHEDULED = 10_000
 
 class _Guarded:
     """A scheduler's ``gotChange``, once a change, as long as this master has the scheduler."""
+
+    _log = Logger()
 
     def __init__(self, master: Any, scheduler: Any, schedule: Callable[..., Any]) -> None:
         self._master = master
@@ -46,7 +51,19 @@ class _Guarded:
             self._master, self._scheduler.serviceid
         ):
             return None
-        result = await maybeDeferred(self._schedule, change, *args, **kwargs)
+        try:
+            result = await maybeDeferred(self._schedule, change, *args, **kwargs)
+        except Exception as error:
+            source = change.properties.getProperty(CHANGE_SOURCE)
+            if source is None or not is_database_unreachable(error):
+                raise
+            self._log.warn(
+                "{name}: the master's database is unreachable: {error}; trying again",
+                name=self._scheduler.name,
+                error=words_of(error),
+            )
+            self._master.mq.produce(MISSED, {"source": source})
+            return None
         self._had[change.number] = None
         if len(self._had) > MOST_SCHEDULED:
             del self._had[next(iter(self._had))]
