@@ -131,6 +131,10 @@ def _named(template: Any, number: int) -> Any:
         "nvr": f"odd-1.0-{number}",
         "source": f"git+https://git.example.test/rpms/odd.git#{number}",
     }
+    request = template.get("request")
+    if isinstance(request, list) and request and str(request[0]).startswith("git+"):
+        # All that have one revision are compared with each other.
+        fields["request"] = [fields["source"], *request[1:]]
     return {**template, **{name: fields[name] for name in fields if name in template}}
 
 
