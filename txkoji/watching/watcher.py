@@ -145,13 +145,13 @@ class TaskWatcher:
     def __init__(
         self,
         connection: WatchedHub,
-        clock: Clock,
+        clock: Any,
         *,
         interval: float = 5.0,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._client = connection.client
-        self._clock = clock
+        self._clock: Clock = clock
         self._chance = chance
         self._schedule = WatchSchedule(interval)
         self._durations = AverageDurations(self._client, clock)
