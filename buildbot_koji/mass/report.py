@@ -59,15 +59,24 @@ def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
         "package": package.name,
         "owner": package.owner,
         "state": SHOWN.get(package.state, package.state).value,
-        "reason": package.reason or None,
+        "reason": _reason(package),
         "arch": package.arch,
         "log_url": package.log_url,
         "nvr": package.nvr,
         "task_id": task_id,
         "url": None if task_id is None else paths.task_url(weburl, task_id),
+        "since": package.since,
         "duration": package.duration,
         "regression": package.is_regression,
     }
+
+
+def _reason(package: MassPackage) -> str | None:
+    """Return the reason, also of an earlier try of a package that has not ended."""
+    if package.is_final or not package.attempt:
+        return package.reason or None
+    waits = package.state is PackageState.READY
+    return f"{'to be ' if waits else ''}tried again: {package.reason}"
 
 
 def by_reason(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:
@@ -122,6 +131,7 @@ body { font-family: sans-serif; margin: 1em }
 table { border-collapse: collapse; margin: 0.5em 0 }
 td, th { border: 1px solid #ccc; padding: 0.2em 0.6em; text-align: left }
 .failed td:nth-child(3) { background: #f6c6c6 } .skipped td:nth-child(3) { background: #eee }
+tr[class] td:nth-child(1), tr[class] td:nth-child(6) { white-space: nowrap }
 .built td:nth-child(3), .adopted td:nth-child(3) { background: #cdeccd }
 """
 

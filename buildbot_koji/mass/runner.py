@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.idle import IdleChannel
-from buildbot_koji.mass.plan import MassPlan, PackageState
+from buildbot_koji.mass.plan import MassPlan, PackageState, duration_in_words
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.settling import Settler
@@ -25,6 +25,9 @@ from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
 
 __all__ = ["MassRunner"]
+
+YOUNG_SHARE = 10
+"""How many moments of the progress a mass build has at least."""
 
 
 class MassRunner:
@@ -108,6 +111,11 @@ class MassRunner:
     def summary(self) -> str:
         """Return the progress in one line."""
         text = self.plan.summary(self.time_left())
+        due = self.plan.due()
+        if due is not None and not self.plan.active and due > self._context.now():
+            # The estimate goes by how fast packages end, and none does now.
+            text = self.plan.summary(None)
+            text += f", trying again in {duration_in_words(due - self._context.now())}"
         if self.plan.stopped_by_failures:
             return f"stopped after too many failures: {text}"
         if self.paused:
@@ -220,7 +228,12 @@ class MassRunner:
         )
         if lines:
             await self._host.until_stored(lambda: self._host.note(lines))
-        if self._control_changed or now - self.progress.last >= self._timing.progress_interval:
+        if self._control_changed or now - self.progress.last >= self._progress_interval(now):
             self.progress.note(now, self.plan.ended, self.plan.counts[PackageState.FAILED])
             await self._host.until_stored(lambda: self._store.save_control(self.control()))
             self._control_changed = False
+
+    def _progress_interval(self, now: float) -> float:
+        """Return the seconds between two moments of the progress: fewer while there are few."""
+        longest = self._timing.progress_interval
+        return min(max(self._timing.tick, (now - self.started) / YOUNG_SHARE), longest)

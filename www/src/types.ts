@@ -233,7 +233,9 @@ export interface MassPackage {
   log_url: Text;
   nvr: Text;
   arch: Text;
+  since: number | null;
   duration: number | null;
+  regression: boolean;
 }
 
 export interface MassPackages {

@@ -426,20 +426,24 @@ describe("the other pages", () => {
   it("list the packages of a mass build, failures first", async () => {
     const row = (name: string, state: "built" | "failed" | "running", owner: string) => ({
       ...{ package: name, state, owner, reason: null, task_id: null, url: null },
-      ...{ log_url: null, nvr: null, arch: null, duration: null },
+      ...{ log_url: null, nvr: null, arch: null, duration: null, since: 400, regression: false },
     });
     render(
       <Packages
+        now={500}
         packages={[
           row("zlib", "failed", "ann"),
           row("bash", "built", "bob"),
           row("gcc", "running", "ann"),
           row("acl", "failed", "bob"),
+          { ...row("zsh", "failed", "bob"), regression: true },
         ]}
       />,
     );
     const names = () => screen.getAllByRole("rowheader").map((each) => each.textContent);
-    expect(names()).toEqual(["acl", "zlib", "gcc", "bash"]);
+    expect(names()).toEqual(["zsh", "acl", "zlib", "gcc", "bash"]);
+    expect(screen.getByText("regression")).toBeTruthy();
+    expect(screen.getByText("2 min so far")).toBeTruthy();
     await userEvent.type(screen.getByRole("searchbox"), "Ann");
     expect(names()).toEqual(["zlib", "gcc"]);
     await userEvent.selectOptions(screen.getByLabelText("State"), "failed");

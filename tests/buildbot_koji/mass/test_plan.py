@@ -274,3 +274,15 @@ def test_progress_keeps_its_shape() -> None:
     assert (progress.steps[0].time, progress.last) == (60.0, 999 * 60.0)
     assert MassProgress(progress.rows()).steps == progress.steps
     assert progress.time_left(1998, 999 * 60.0) == pytest.approx(999 * 60.0, rel=0.01)
+
+
+def test_reason_of_an_earlier_try() -> None:
+    """A package that the build system failed says so while it waits and runs again."""
+    package = MassPackage(0, "p", "source", attempt=1, reason="no space left")
+    for state, reason in (
+        (PackageState.READY, "to be tried again: no space left"),
+        (PackageState.RUNNING, "tried again: no space left"),
+        (PackageState.FAILED, "no space left"),
+    ):
+        package.state = state
+        assert package_row(package, "https://koji.example.com/koji")["reason"] == reason

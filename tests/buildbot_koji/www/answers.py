@@ -309,7 +309,7 @@ def mass(now: float) -> dict[str, Any]:
     }
 
 
-def mass_packages(count: int = 2400) -> dict[str, Any]:
+def mass_packages(now: float, count: int = 2400) -> dict[str, Any]:
     """The packages of the mass rebuild."""
     states = ["built", "built", "failed", "running", "waiting", "adopted", "skipped", "held"]
     return {
@@ -324,7 +324,9 @@ def mass_packages(count: int = 2400) -> dict[str, Any]:
                 "log_url": "https://koji.example.test/work/build.log" if i % 8 == 2 else None,
                 "nvr": f"package-{i}-1.0-1.f44",
                 "arch": "s390x" if i % 8 == 2 else None,
-                "duration": 300.0 + i,
+                "since": now - 1200 - i % 300,
+                "duration": None if i % 8 in (3, 4, 7) else 300.0 + i,
+                "regression": i % 16 == 2,
             }
             for i in range(count)
         ]

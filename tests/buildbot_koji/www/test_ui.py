@@ -364,7 +364,7 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
         "sources": answers.sources(now),
         "deliveries": answers.deliveries(now),
         "mass": answers.mass(now),
-        "mass/17/packages": answers.mass_packages(),
+        "mass/17/packages": answers.mass_packages(now),
     }
     texts = {path: json.dumps(answer) for path, answer in given.items()}
 

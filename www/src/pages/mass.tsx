@@ -133,6 +133,7 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
               />
             </div>
           )}
+          <Bar mass={mass} />
           <dl className="koji-facts">
             {(
               [
@@ -195,16 +196,46 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
   );
 }
 
+/** The parts of all packages, as one bar. */
+function Bar({ mass }: { mass: Mass }) {
+  const parts: [string, Tone, number][] = [
+    ["built", "good", mass.done - mass.failed - mass.skipped],
+    ["failed", "bad", mass.failed],
+    ["skipped", "off", mass.skipped],
+    ["running", "busy", mass.running],
+  ];
+  const shown = parts.filter(([, , n]) => n > 0);
+  const label = [...shown.map(([name, , n]) => `${n} ${name}`), `${mass.waiting} waiting`];
+  return (
+    <div className="koji-bar" role="img" aria-label={label.join(", ")}>
+      {shown.map(([name, tone, n]) => (
+        <span
+          key={name}
+          className={`koji-bar-${tone}`}
+          style={{ width: `${(100 * n) / mass.total}%` }}
+          title={`${n} ${name}`}
+        />
+      ))}
+    </div>
+  );
+}
+
 function MassTable({ path }: { path: string }) {
-  const { data, error } = usePolled<MassPackages>(`${path}/packages`, 5);
+  const { data, error, now } = usePolled<MassPackages>(`${path}/packages`, 5);
   return (
     <Shown data={data} error={error}>
-      {({ packages }) => <Packages packages={packages} />}
+      {({ packages }) => <Packages packages={packages} now={now} />}
     </Shown>
   );
 }
 
-export function Packages({ packages }: { packages: MassPackage[] }) {
+/** How long a package's task took, or has taken so far. */
+function took({ duration: whole, state, since }: MassPackage, now: number): string {
+  if (whole !== null) return duration(whole);
+  return state === "running" && since !== null ? `${duration(now - since)} so far` : "";
+}
+
+export function Packages({ packages, now }: { packages: MassPackage[]; now: number }) {
   const [text, setText] = useState("");
   const [state, setState] = useState("");
   const rows = useMemo(() => {
@@ -217,7 +248,9 @@ export function Packages({ packages }: { packages: MassPackage[] }) {
       )
       .sort(
         (a, b) =>
-          ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.package < b.package ? -1 : 1),
+          ORDER.indexOf(a.state) - ORDER.indexOf(b.state) ||
+          Number(b.regression) - Number(a.regression) ||
+          a.package.localeCompare(b.package, "en", { numeric: true }),
       );
   }, [packages, text, state]);
   return (
@@ -256,14 +289,16 @@ export function Packages({ packages }: { packages: MassPackage[] }) {
         rows={rows.slice(0, SHOWN).map((each) => ({
           key: each.package,
           cells: [
-            each.nvr ?? each.package,
-            <Badge tone={PACKAGES[each.state] ?? "off"}>{each.state}</Badge>,
-            each.owner,
+            <span className="koji-word">{each.nvr ?? each.package}</span>,
+            <Badge tone={PACKAGES[each.state] ?? "off"}>
+              {each.regression ? "regression" : each.state}
+            </Badge>,
+            <span className="koji-word">{each.owner}</span>,
             <>
               {each.arch && <strong>{each.arch}: </strong>}
               {each.reason}
             </>,
-            each.duration === null ? "" : duration(each.duration),
+            <span className="koji-nowrap">{took(each, now)}</span>,
             <span className="koji-links">
               {each.url && <Out to={each.url}>Koji</Out>}{" "}
               {each.log_url && <Out to={each.log_url}>log</Out>}
