@@ -16,6 +16,7 @@ __all__ = [
     "flag",
     "identity",
     "integer",
+    "printable",
     "seconds",
     "struct",
     "structs",
@@ -36,6 +37,16 @@ Reader = Callable[[Any], Any]
 
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters, surrogates and what XML can't carry."""
+
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What a terminal obeys when it shows a log, and what turns the direction of the rest of a line."""
+
+
+def printable(text: str) -> str:
+    """Return a text for people, with a mark in place of each control character but line ends."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def integer(value: Any) -> int | None:

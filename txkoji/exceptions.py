@@ -68,6 +68,8 @@ from __future__ import annotations
 
 import re
 
+from txkoji._values import printable
+
 __all__ = [
     "FAULT_CLASSES",
     "ActionNotAllowed",
@@ -171,7 +173,8 @@ class HubFault(KojiException):
         return "got an unexpected keyword argument" in self.text
 
     def __str__(self) -> str:
-        words = self.text.strip() or f"the hub gave fault {self.code} without a text"
+        words = printable(self.text.strip())
+        words = words or f"the hub gave fault {self.code} without a text"
         return f"{self.method}: {words}" if self.method else words
 
     def __repr__(self) -> str:

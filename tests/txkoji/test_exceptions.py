@@ -61,6 +61,14 @@ def test_fault_without_text() -> None:
     assert "fault 1005 without a text" in str(fault_from(1005, " "))
 
 
+def test_control_characters_of_a_fault() -> None:
+    """A fault in a log does nothing to a terminal, nor to the direction of a line."""
+    fault = fault_from(1000, "a\x1b[31m\x07\x9b\u202eb\nc\td\ud800", method="build")
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert str(fault) == f"build: a{mark}[31m{mark * 3}b\nc\td{mark}"
+    assert fault.text.startswith("a\x1b[31m")
+
+
 def test_one_root() -> None:
     """Every error of this package is a KojiException."""
     classes = [

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Timer
+from txkoji._values import printable
 from txkoji.bus.base import (
     CLOSE_TIMEOUT,
     BusMessage,
@@ -353,9 +354,9 @@ class Receiver:
         text = "{prefix}rejected the bus message {topic}: {reason}"
         reason = _one_line(error) or type(error).__name__
         if isinstance(error, (Reject, KojiException)):
-            self._log.warn(text, prefix=self._prefix, topic=message.topic, reason=reason)
+            self._log.warn(text, prefix=self._prefix, topic=_topic(message), reason=reason)
         else:
-            self._log.failure(text, prefix=self._prefix, topic=message.topic, reason=reason)
+            self._log.failure(text, prefix=self._prefix, topic=_topic(message), reason=reason)
 
     def _log_trouble(self, message: BusMessage, error: Exception) -> None:
         """Log the error of the handler, unless it is the same as before."""
@@ -366,10 +367,14 @@ class Receiver:
         self._log.warn(
             "{prefix}the bus message {topic} stays unacknowledged and is retried: {trouble}",
             prefix=self._prefix,
-            topic=message.topic,
+            topic=_topic(message),
             trouble=trouble,
         )
 
 
+def _topic(message: BusMessage) -> str:
+    return printable(str(message.topic)[:MAX_LOGGED])
+
+
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error)[: 4 * MAX_LOGGED].split())[:MAX_LOGGED]
+    return printable(" ".join(str(error)[: 4 * MAX_LOGGED].split())[:MAX_LOGGED])

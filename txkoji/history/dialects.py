@@ -58,7 +58,10 @@ def decode(
         raise MalformedMessage(f"unreadable message of the kind {kind!r}: {error}") from error
 
 
-def _json(body: str | bytes) -> Munch:
+def _json(body: Any) -> Munch:
+    if not isinstance(body, (str, bytes)):
+        # A body of AMQP 1.0 may be a value of any type.
+        raise UnusableRecord("its body is no text")
     if len(body) > MAX_BODY:
         raise UnusableRecord(f"{len(body)} bytes are more than any hub sends")
     found = munchify(json.loads(body, parse_constant=_refuse_constant))

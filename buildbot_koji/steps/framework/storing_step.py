@@ -9,7 +9,13 @@ from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.arguments.plugins import DeclaredStep
-from buildbot_koji.database_values import MAX_VALUE, encoded_size, fit_property, fit_text
+from buildbot_koji.database_values import (
+    MAX_VALUE,
+    clean_line,
+    encoded_size,
+    fit_property,
+    fit_text,
+)
 from buildbot_koji.durable.database import until_stored
 from buildbot_koji.durable.store import SOURCE, BuildData, data_name
 from buildbot_koji.steps.framework.early_end import StepTiming
@@ -50,7 +56,7 @@ class StoringStep(DeclaredStep):
     @async_to_deferred
     async def addURL(self, name: str, url: str) -> None:
         """Add a link, unless the step has as many as the database takes."""
-        link = {"name": fit_text(name, LINK_SIZE), "url": fit_text(url, LINK_SIZE)}
+        link = {"name": fit_text(clean_line(name), LINK_SIZE), "url": fit_text(url, LINK_SIZE)}
         self._links_size += encoded_size(link) + len(", ")
         if self._links_size <= MAX_VALUE:
             add = super().addURL
@@ -58,7 +64,7 @@ class StoringStep(DeclaredStep):
 
     def addLog(self, name: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Add a log."""
-        return super().addLog(fit_text(name, LINK_SIZE), *args, **kwargs)
+        return super().addLog(fit_text(clean_line(name), LINK_SIZE), *args, **kwargs)
 
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""
