@@ -47,7 +47,9 @@ class Master:
         cookies = urllib.request.HTTPCookieProcessor(CookieJar())
         self._opener = urllib.request.build_opener(cookies, _Staying())
         if user is not None:
-            login = f"{user}:{os.environ.get(PASSWORD, '')}".encode()
+            if PASSWORD not in os.environ:
+                raise MasterRefused(f"--user needs the password, in {PASSWORD}")
+            login = f"{user}:{os.environ[PASSWORD]}".encode()
             given = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
             self._open(f"{self._url}/auth/login", None, given)
 
@@ -102,6 +104,9 @@ def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> in
         master: the master.
         out: where the lines go.
         reporter: the name of one reporter; by default all.
+
+    Raises:
+        MasterRefused: the master has no such reporter.
     """
     count = 0
     found = master.read("deliveries")["reporters"]

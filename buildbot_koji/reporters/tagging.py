@@ -391,7 +391,8 @@ class TagSender:
             planned = plan(delivery.content["wanted"], tags)
             if isinstance(planned, str):
                 return f"{build.nvr} {planned}"
-            with mapped_errors("" if delivery.nvr else f"{build.nvr}: "):
+            which = "" if delivery.nvr else f"{build.nvr} "
+            with mapped_errors(f"{which}not {planned.said}: "):
                 return await self._tag(hub, delivery, build, planned, attempt)
 
     async def _tag(

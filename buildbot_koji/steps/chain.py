@@ -48,7 +48,7 @@ class KojiChainBuild(PrioritizedTaskStep):
     """Builds packages level by level, each level in a repo that contains the levels before it.
 
     A source whose build the chain can already use is not built again. Sets the
-    property ``koji_nvrs`` to all builds of the sources, new or not.
+    property ``koji_nvrs`` to all complete builds of the sources, new or not.
     """
 
     name = "koji chain-build"
@@ -116,7 +116,8 @@ class KojiChainBuild(PrioritizedTaskStep):
         """Set the property with all builds."""
         await super().finished(hub, outcome)
         assert self.intent is not None
-        self._set_builds(self.intent.call.args[0], [build.nvr for build in outcome.builds])
+        complete = [build for build in outcome.builds if build.state == build_states.COMPLETE]
+        self._set_builds(self.intent.call.args[0], [build.nvr for build in complete])
 
     def _set_builds(self, levels: Any, new: Sequence[str]) -> None:
         wanted = {*chain.from_iterable(self.sources)}

@@ -175,7 +175,7 @@ class DownloadStep(KojiStep):
         if not command.didFail():
             return True
         lines = [line for line in command.stdout.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"{self.python} did not run there: see the log"
+        reason = lines[-1] if lines else f"{self.python} did not run: see the log"
         self.say(f"failed: on the worker: {reason}")
         return False
 
@@ -253,10 +253,11 @@ class KojiDownloadBuild(DownloadStep):
             found = [file for file in found if self._is_wanted(file)]
         there = {_arch(file.name) for file in found}
         missing = [arch for arch in checks.words(self.arches) if arch not in there]
+        named = build if self.latestfrom or self.task_id else self.build_name
         if missing and not self.nofailarch:
-            raise TransferError(f"build {build} has no RPM of {', '.join(missing)}")
+            raise TransferError(f"build {named} has no RPM of {', '.join(missing)}")
         if not found:
-            raise TransferError(f"build {build} has no files matching arches/type/key")
+            raise TransferError(f"build {named} has no files matching arches/type/key")
         return found
 
     def _is_wanted(self, file: RemoteFile) -> bool:

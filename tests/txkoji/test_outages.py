@@ -57,7 +57,8 @@ def test_outage_longer_than_the_deadline(method: str) -> None:
     assert site.clock.getDelayedCalls() == []
 
 
-def test_an_outage_is_logged_once() -> None:
+@pytest.mark.parametrize("reason", ["moving to another rack", "{url} moves"])
+def test_an_outage_is_logged_once(reason: str) -> None:
     """The log says once that the hub does not answer, and why, and once that it does again."""
     lines: list[str] = []
 
@@ -65,7 +66,8 @@ def test_an_outage_is_logged_once() -> None:
         lines.append(formatEvent(event))
 
     site = HubInMemory(deadline=2 * OUTAGE)
-    site.hub.offline("moving to another rack")
+    words = reason.format(url=site.koji.url)
+    site.hub.offline(words)
     globalLogPublisher.addObserver(observe)
     try:
         found = [ends(site.koji.call("getTag", "demo-candidate")) for _ in range(3)]
@@ -79,5 +81,6 @@ def test_an_outage_is_logged_once() -> None:
     assert site.koji.trouble_since is None
     began, ended = [line for line in lines if site.koji.url in line]
     assert "does not answer: " in began
-    assert "moving to another rack" in began
+    assert words in began
+    assert began.count(site.koji.url) == 1
     assert re.search(r"answers again, after 6\d\d s$", ended)

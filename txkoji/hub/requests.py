@@ -250,7 +250,9 @@ class Requester:
         if trouble is not None and self.trouble is None:
             self.trouble_since = began
             words = " ".join(str(trouble).split())
-            self._log.warn("{url} does not answer: {reason}", url=self._url, reason=words)
+            # Many reasons name the address.
+            who = "the hub" if self._url in words else self._url
+            self._log.warn("{who} does not answer: {reason}", who=who, reason=words)
         elif trouble is None and self.trouble is not None:
             seconds = now - (now if self.trouble_since is None else self.trouble_since)
             self.trouble_since = None

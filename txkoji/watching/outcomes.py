@@ -181,13 +181,23 @@ async def read_outcome(connection: OutcomeSource, tree: TaskTree) -> Outcome:
     log = choose_log(_texts(names), words)
     return Outcome(
         tree,
-        reason=reason_of(words),
+        reason=f"{_link_of_chain(tree, guilty)}{reason_of(words)}",
         fault=fault,
         guilty=guilty,
         log=log,
         log_url=None if log is None else _log_url(connection, guilty.id, log),
         **made,
     )
+
+
+def _link_of_chain(tree: TaskTree, task: TaskInfo) -> str:
+    """Return the package that a task of a chain belongs to and a colon; empty outside of one."""
+    if tree.root.method not in _CHAIN_METHODS:
+        return ""
+    tasks = {each.id: each for each in tree.tasks()}
+    while task.parent in tasks and task.parent != tree.root.id:
+        task = tasks[task.parent]
+    return f"{task.package}: " if _makes_build(task) and task.package else ""
 
 
 async def _fault(connection: OutcomeSource, task_id: int) -> HubFault | None:

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from txkoji._interfaces import Clock, Timer
 from txkoji.exceptions import KojiException, UnusableAnswer
 from txkoji.hub.client import HubClient
+from txkoji.retry import is_passing
 from txkoji.watching.durations import AverageDurations, package_with_average
 from txkoji.watching.queues import ChannelQueues
 from txkoji.watching.records import ID, START, TreeRecords, info_of, is_final
@@ -168,6 +169,7 @@ class TaskWatcher:
         # When to look again after a failure.
         self._resumed = 0.0
         self._trouble: str | None = None
+        self._is_refusal_logged = False
         self._hints_expected = False
         # One bound method for all watches.
         self._end_watch = self._remove
@@ -324,7 +326,9 @@ class TaskWatcher:
         if not isinstance(error, KojiException):
             self._log.failure("watching Koji tasks failed", failure)
             return
-        if self._trouble is None:
+        # An outage is in the log already, once for all who ask the hub.
+        if self._trouble is None and not is_passing(error):
+            self._is_refusal_logged = True
             self._log.warn(
                 "watching {count} Koji tasks: {error}; watching resumes when it answers",
                 count=len(self._watched),
@@ -403,8 +407,9 @@ class TaskWatcher:
                 error=self._refused[question, task_id],
             )
         if self._trouble is not None:
-            self._log.info("watching Koji tasks: the hub answers again")
-            self._trouble = None
+            if self._is_refusal_logged:
+                self._log.info("watching Koji tasks: the hub answers again")
+            self._trouble, self._is_refusal_logged = None, False
         self._give_up_unusable()
         await self._tell_all(due, trees)
         for question, task_id in list(self._refused):

@@ -132,11 +132,13 @@ class KojiStep(StoringStep):
             ending: why the step ends.
         """
         begun = "" if hub is None else ": the hub finishes what it has begun"
+        # What is shown in an outage is said anyway.
+        doing = f": {self._text}" if self._text and self._unreachable() is None else ""
         words = {
             Ending.STOPPED: f"stopped{begun}",
             Ending.DETACHED: "interrupted: the next attempt repeats it",
             Ending.SUPERSEDED: SUPERSEDED,
-            Ending.TIMED_OUT: f"timed out after {self.timeout} s",
+            Ending.TIMED_OUT: f"timed out after {self.timeout} s{doing}",
             Ending.UNREACHABLE: self.unreachable,
         }
         self.say(words.get(ending, ending.value))

@@ -177,7 +177,7 @@ class KojiTaskStep(KojiStep):
         if build is None:
             return outcome
         await self.until_stored(lambda: self.addURL(f"build {build.nvr}", build.url))
-        reason = f"{build.nvr} is built already: choose another commit"
+        reason = f"{build.nvr} is built already: raise the release, or tag that build"
         return replace(outcome, reason=reason)
 
     async def _finish(self, hub: Hub, outcome: Outcome, logs: LiveLogs, result: int) -> int:

@@ -123,6 +123,7 @@ async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
         (["pause", "koji", "--url", "http://127.0.0.1:9"], "no answer from http://127.0.0.1:9"),
         (["pause", "koji", "--url", "elsewhere"], "no http:// or https:// address"),
         (["dead-letters", "--redeliver", "--url", "http://127.0.0.1:9"], "needs the name"),
+        (["pause", "koji", "--url", "http://127.0.0.1:9", "--user", "ann"], "needs the password"),
     ],
 )
 @pytest_twisted.ensureDeferred

@@ -170,9 +170,9 @@ async def test_dead_letter(hub: FakeHub, master: MasterProcess) -> None:
     build_id = add_build(hub, "a", "candidate")
     hub.call("editTag2", "tested", locked=True)
     build = await run(master, "plain", build_id)
-    assert await settled(master, build) == "dead: hello-1-a: moveBuild: tag is locked"
-    gave_up = f"plain: gave up tag of build {build['buildid']}: hello-1-a: moveBuild: tag is locked"
-    assert gave_up in master.log
+    words = "hello-1-a not moved from candidate to tested: moveBuild: tag is locked"
+    assert await settled(master, build) == f"dead: {words}"
+    assert f"plain: gave up tag of build {build['buildid']}: {words}" in master.log
     hub.call("editTag2", "tested", locked=False)
     await master.end(signal.SIGKILL)
     await master.start()

@@ -173,7 +173,7 @@ async def test_what_is_not_there(bench: Workbench) -> None:
     nvr = await bench.built()
     for arguments, words in (
         ({"build_name": "a-b-c"}, "the hub has no build a-b-c"),
-        ({"build_name": nvr, "arches": "s390x"}, "has no RPM of s390x"),
+        ({"build_name": nvr, "arches": "s390x"}, f"build {nvr} has no RPM of s390x"),
         ({"build_name": nvr, "key": "aabbccdd"}, "is not signed by the key aabbccdd"),
         ({"build_name": "foo", "latestfrom": "demo-candidate"}, "has no build of foo"),
         ({"build_name": nvr, "python": "no-such-python"}, "failed: on the worker: "),

@@ -211,14 +211,21 @@ async def test_chain(bench: Workbench) -> None:
     assert ended.text == "built world-1.0-2"
     assert ended.properties["koji_nvrs"] == ["hello-1.0-main", "world-1.0-2"]
     assert request_of(bench, ended.properties)[1][0] == [["hello-1.0-main"], further[1]]
+    broken = [sources[0], [SOURCE.format("failarch", "1")]]
+    ended = await bench.build(steps.KojiChainBuild(bench.profile, target="demo", sources=broken))
+    assert ended.text.startswith("failed: failarch: error building package (arch ")
+    assert ended.properties["koji_nvrs"] == ["hello-1.0-main"]
     bench.hub.call("untagBuild", "demo-candidate", "hello-1.0-main")
     ended = await bench.build(step)
-    assert ended.text == "failed: hello-1.0-main is built already: choose another commit"
+    assert (
+        ended.text
+        == "failed: hello-1.0-main is built already: raise the release, or tag that build"
+    )
     assert "build hello-1.0-main" in ended.urls
     bench.hub.add_target("far", "demo-build", "demo-released")
     ended = await bench.build(steps.KojiChainBuild(bench.profile, target="far", sources=sources))
     assert "its build tag demo-build does not inherit its destination demo-released" in ended.text
-    assert bench.hub.calls["chainBuild"] == 3
+    assert bench.hub.calls["chainBuild"] == 4
 
 
 @pytest_twisted.ensureDeferred

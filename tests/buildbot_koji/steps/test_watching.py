@@ -345,7 +345,7 @@ async def test_build_that_is_there(bench: Workbench) -> None:
     assert ended.result == "success"
     ended = await bench.build(koji_build(bench, existing="fail"))
     assert ended.result == "failure"
-    assert ended.text == f"failed: {nvr} is built already: choose another commit"
+    assert ended.text == f"failed: {nvr} is built already: raise the release, or tag that build"
     assert ended.urls[f"build {nvr}"].endswith(f"buildID={build['build_id']}")
 
 
@@ -358,7 +358,10 @@ async def test_build_of_another_commit(bench: Workbench) -> None:
         bench.hub.state.update("build", build["id"], source="git+https://elsewhere/hello.git#1")
     ended = await bench.build(koji_build(bench))
     assert ended.result == "failure"
-    assert ended.text == "failed: hello-1.0-main is built already: choose another commit"
+    assert (
+        ended.text
+        == "failed: hello-1.0-main is built already: raise the release, or tag that build"
+    )
     assert ended.properties["koji_reason"] == ended.text.removeprefix("failed: ")
 
 

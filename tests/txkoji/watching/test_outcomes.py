@@ -339,6 +339,23 @@ def test_chain() -> None:
     assert {"hello-1.0-1.src.rpm", "world-1.0-1.src.rpm"} <= set(outcome.rpms)
 
 
+@pytest.mark.parametrize(
+    ("package", "ref", "reason"),
+    [("failarch", "1", "failarch: error building package"), ("x", "failcheckout", "x: ")],
+)
+def test_reason_in_a_chain(package: str, ref: str, reason: str) -> None:
+    """The reason of a chain's failure begins with the package that failed."""
+    site = HubInMemory(build_seconds=60)
+    sources = [[SOURCE.format("hello", "1")], [SOURCE.format(package, ref)]]
+    chain = site.hub.call("chainBuild", sources, "demo")
+    watch = TaskWatcher(site.koji, site.clock).watch(chain)
+    found: list[Any] = []
+    watch.done.addCallback(lambda tree: read_outcome(site.koji, tree)).addBoth(found.append)
+    site.pass_time(600)
+    site.hub.builder.stop()
+    assert found[0].reason.startswith(reason)
+
+
 @pytest.mark.parametrize("state", [build_states.COMPLETE, build_states.FAILED])
 def test_builder_that_restarted(state: int) -> None:
     """Of several builds of one task the COMPLETE one counts; without one all are there."""

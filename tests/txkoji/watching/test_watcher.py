@@ -15,7 +15,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 from txkoji import task_states
-from txkoji.exceptions import ConnectionFailed, UnusableAnswer
+from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, UnusableAnswer
 from txkoji.watching import tree_reader
 from txkoji.watching.outcomes import guilty_task
 from txkoji.watching.records import record_of
@@ -195,11 +195,32 @@ def test_unknown_task(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
     assert len(others) == 1
 
 
-def test_outage(tasks: Tasks, watcher: TaskWatcher, clock: Clock, messages: list[LogEvent]) -> None:
-    """An outage is said once, so is its end, and the watch is late, not failed."""
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        # That the hub does not answer is logged with the requests.
+        (ConnectionFailed("nothing listens at http://hub"), []),
+        (
+            HubFault("policy"),
+            [
+                "watching 1 Koji tasks: policy; watching resumes when it answers",
+                "watching Koji tasks: the hub answers again",
+            ],
+        ),
+    ],
+)
+def test_outage(
+    tasks: Tasks,
+    watcher: TaskWatcher,
+    clock: Clock,
+    messages: list[LogEvent],
+    error: KojiException,
+    logged: list[str],
+) -> None:
+    """What keeps from looking is logged once, so is its end; the watch is late, not failed."""
     tasks.set(1, OPEN)
     trees, ends = seen(watcher, 1)
-    tasks.error = ConnectionFailed("nothing listens at http://hub")
+    tasks.error = error
     for _ in range(5):
         clock.advance(10)
     tasks.error = None
@@ -208,10 +229,7 @@ def test_outage(tasks: Tasks, watcher: TaskWatcher, clock: Clock, messages: list
     assert [tree.root.state for tree in trees] == [CLOSED]
     assert len(ends) == 1
     words = [event["log_format"].format(**event) for event in messages]
-    assert words == [
-        "watching 1 Koji tasks: nothing listens at http://hub; watching resumes when it answers",
-        "watching Koji tasks: the hub answers again",
-    ]
+    assert words == logged
 
 
 def test_callback_that_fails(

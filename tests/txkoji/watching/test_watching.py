@@ -477,7 +477,7 @@ def test_far_back_in_a_long_queue(site: Site) -> None:
 
 
 def test_offline_hub(site: Site) -> None:
-    """A hub that is offline for an hour makes a watch late, said once at each end."""
+    """A hub that is offline for an hour makes a watch late, and the watcher adds no log line."""
     watch, _ = site.watch(site.build())
     ends: list[Any] = []
     watch.done.addBoth(ends.append)
@@ -489,11 +489,7 @@ def test_offline_hub(site: Site) -> None:
     site.pass_time(120)
     [tree] = ends
     assert tree.root.state == CLOSED
-    first, second = warnings(site)
-    assert first.startswith(
-        "watching 1 Koji tasks: getTaskInfo: server is offline; watching resumes"
-    )
-    assert second == "watching Koji tasks: the hub answers again"
+    assert warnings(site) == []
 
 
 def warnings(site: Site) -> list[str]:
