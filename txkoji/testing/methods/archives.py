@@ -21,7 +21,7 @@ from txkoji.testing.tables.lookups.builds import (
     tagged_builds,
 )
 from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.lookups.values import integer, row_by_id
+from txkoji.testing.tables.lookups.values import check_integers, integer, row_by_id
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
@@ -132,6 +132,7 @@ def get_archive_type(
     strict: bool = False,
 ) -> Any:
     """Return a type of archive."""
+    check_integers(type_id)
     for row in call.state.rows("archivetypes"):
         if row["name"] == type_name or row["id"] == type_id:
             return dict(row)
@@ -200,6 +201,9 @@ def list_archives(
     """Return archives."""
     if type is not None and call.state.one("btype", name=type) is None:
         raise GenericError(f"unsupported archive type: {type}")
+    check_integers(
+        buildrootID, componentBuildrootID, hostID, size, checksum_type, imageID, archiveID
+    )
     equal = {
         "buildrootID": ("buildroot_id", buildrootID),
         "type": ("btype", type),

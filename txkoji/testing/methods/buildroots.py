@@ -9,7 +9,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import FAILED, FINISHED, make_task
 from txkoji.testing.tables.filters import equals, select
-from txkoji.testing.tables.lookups.values import must, rounded, row_by_id, time_text
+from txkoji.testing.tables.lookups.values import check_integers, must, rounded, row_by_id, time_text
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -91,6 +91,7 @@ def list_buildroots(
     queryOpts: Any = None,
 ) -> Any:
     """Return build roots; none has a known RPM or archive."""
+    check_integers(tagID, rpmID, archiveID, *(state if isinstance(state, list) else [state]))
     found = select(call.state, "buildroot", _FILTERS, locals())
     rows = [_struct(call.state, row) for row in found]
     states = state if isinstance(state, list) or state is None else [state]

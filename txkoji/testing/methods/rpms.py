@@ -15,7 +15,7 @@ from txkoji.testing.tables.lookups.builds import (
     require_build_row,
 )
 from txkoji.testing.tables.lookups.rpms import rpm_struct
-from txkoji.testing.tables.lookups.values import hub_error, must
+from txkoji.testing.tables.lookups.values import check_integers, hub_error, must
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -48,6 +48,7 @@ def list_rpms(
 ) -> Any:
     # RPMs are in no build roots or images here.
     """Return RPMs."""
+    check_integers(imageID, componentBuildrootID, hostID)
     nothing = imageID is not None or componentBuildrootID is not None
     found = [] if nothing else select(call.state, "rpminfo", _RPM_FILTERS, locals())
     rows = [

@@ -11,6 +11,7 @@ from txkoji.testing.methods.tags import drop_tag, insert_tag
 from txkoji.testing.methods.targets import drop_target, insert_target
 from txkoji.testing.tables.lookups.tags import require_tag, tag_extra
 from txkoji.testing.tables.lookups.users import require_user
+from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import Row
 
 
@@ -103,7 +104,7 @@ def edit_side_tag(
 @hub_method("listSideTags", plugin="sidetag")
 def list_side_tags(
     call: MethodCall, basetag: Any = None, user: Any = None, queryOpts: Any = None
-) -> list[dict[str, Any]]:
+) -> Any:
     """Return side tags (plugin sidetag)."""
     wanted = require_user(call.state, user) if user is not None else None
     base = require_tag(call.state, basetag) if basetag is not None else None
@@ -119,4 +120,4 @@ def list_side_tags(
         name = extra["sidetag_user"]
         owner = str(extra["sidetag_user_id"])
         rows.append({"id": tag["id"], "name": tag["name"], "user_id": owner, "user_name": name})
-    return rows
+    return apply_query_options(rows, queryOpts)

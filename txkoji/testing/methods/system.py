@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
 import re
 from collections.abc import Callable
@@ -11,7 +12,6 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import find_method
 from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
-from txkoji.testing.tables.filters import glob
 from txkoji.testing.tables.lookups.builds import build_nvr
 from txkoji.testing.tables.lookups.values import hub_error, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
@@ -110,7 +110,11 @@ def _sort_key(value: Any) -> Any:
     return (value is None, value if value is not None else 0)
 
 
-def _filtered(rows: list[Any], options: dict[str, Any]) -> list[Any]:
+def _filtered(rows: Any, options: dict[str, Any]) -> Any:
+    if rows is None:
+        return None
+    if not isinstance(rows, list):
+        raise GenericError("the method does not return a list of maps")
     for key in reversed(str(options.get("order") or "").split(",")):
         name = key.lstrip("-")
         if name:
@@ -121,32 +125,28 @@ def _filtered(rows: list[Any], options: dict[str, Any]) -> list[Any]:
 
 @hub_method("count")
 def count(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> int:
-    """Return how long the list of a method is."""
-    return len(_listed(call, methodName, args, kw))
+    """Return how long the result of a method is: 0 for None, 1 for a single value."""
+    result = _result(call, methodName, args, kw)
+    return len(result) if isinstance(result, list | dict) else int(result is not None)
 
 
 @hub_method("filterResults")
 def filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return a part of a method's list, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
-    return _filtered(_listed(call, methodName, args, kw), options)
+    return _filtered(_result(call, methodName, args, kw), options)
 
 
 @hub_method("countAndFilterResults")
 def count_and_filter_results(call: MethodCall, methodName: str, *args: Any, **kw: Any) -> Any:
     """Return the length of a method's list and a part of it, by filterOpts."""
     options = kw.pop("filterOpts", None) or {}
-    rows = _listed(call, methodName, args, kw)
-    return [len(rows), _filtered(rows, options)]
+    rows = _result(call, methodName, args, kw)
+    return [0 if rows is None else len(rows), _filtered(rows, options)]
 
 
-def _listed(
-    call: MethodCall, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> list[Any]:
-    result = find_method(call, method)(call, *args, **kwargs)
-    if not isinstance(result, list):
-        raise GenericError(f"{method} does not return a list")
-    return result
+def _result(call: MethodCall, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return find_method(call, method)(call, *args, **kwargs)
 
 
 def _plain_name(_: HubState, row: Row) -> str:
@@ -178,6 +178,8 @@ _SEARCHED: dict[str, tuple[str, Callable[[HubState, Row], str]]] = {
 @hub_method("search")
 def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: Any = None) -> Any:
     """Search by name: matchType is glob, regexp or exact."""
+    if not terms:
+        raise GenericError("empty search terms")
     if type not in _SEARCHED:
         raise GenericError(f"No such search type: {type}")
     if matchType == "regexp":
@@ -186,8 +188,11 @@ def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: A
         except re.error as error:
             raise hub_error(str(error)) from error
         found = expression.search
+    elif matchType == "glob":
+        # In a pattern of a search, `%` and `_` are ordinary characters.
+        found = re.compile(fnmatch.translate(terms.replace("[", "[[]")), re.IGNORECASE).match
     else:
-        found = glob(f"*{terms.strip('*%')}*").fullmatch
+        found = re.compile(re.escape(terms)).fullmatch
     table, name_of = _SEARCHED[type]
     equal = {"btype": type} if table == "archiveinfo" else {}
     names = [(row["id"], name_of(call.state, row)) for row in call.state.rows(table, **equal)]

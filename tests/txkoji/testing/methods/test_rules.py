@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(on_clock=True)
@@ -28,6 +29,10 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("alice", "listBuilds", (), {"type": []}, 1019, "Invalid name or id value: []"),
     ("alice", "listTagged", TAG, {"type": []}, 1019, "Invalid name or id value: []"),
     ("alice", "listArchives", (), {"type": "nosuch"}, 1000, "unsupported archive type: nosuch"),
+    ("alice", "listArchives", (), {"imageID": "x"}, 1, "type integer: 'x'"),
+    ("alice", "listBuildroots", (), {"state": [True]}, 1, "type integer: True"),
+    ("alice", "listRPMs", (), {"hostID": {}}, 1, "type integer: {}"),
+    ("alice", "listSideTags", (), {"queryOpts": {"limit": -1}}, 1, "must not be negative"),
     ("alice", "getTag", TAG, {"event": "x"}, 1000, "Invalid event: 'x'"),
     ("alice", "listTagged", TAG, {"event": {}}, 1000, "Invalid event: {}"),
     # Columns
@@ -66,6 +71,7 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
         1000,
         "Tag: demo-candidate doesn't have extra: a",
     ),
+    ("alice", "search", ("", "package", "glob"), {}, 1000, "empty search terms"),
     # Side tags and uploads
     ("alice", "createSideTag", ("demo-build",), {}, 1004, "policy violation (sidetag): closed"),
     ("alice", "uploadFile", ("tasks/1/1", "x", 1, "", 0, "eA=="), {}, 1002, "is not a host"),
@@ -94,3 +100,28 @@ def test_falsy_priority(hub: FakeHub) -> None:
     for priority in ("", [], 0):
         task = hub.call("build", source, "demo", {}, priority, user="alice")
         assert hub.call("getTaskInfo", task)["priority"] == 20
+
+
+def test_search(hub: FakeHub) -> None:
+    """A search matches whole names, but for a regular expression."""
+    for terms, kind, found in (
+        ("hel", "glob", []),
+        ("HEL*", "glob", ["hello"]),
+        ("hell?", "glob", ["hello"]),
+        ("hell_", "glob", []),
+        ("hello", "exact", ["hello"]),
+        ("hel*", "exact", []),
+        ("^hel", "regexp", ["hello"]),
+    ):
+        rows = hub.call("search", terms, "package", kind)
+        assert [row["name"] for row in rows] == found, (terms, kind)
+
+
+def test_counts(hub: FakeHub) -> None:
+    """None counts as 0, a single value as 1; only lists are filtered."""
+    assert hub.call("count", "getTag", "nosuch") == 0
+    assert hub.call("count", "getAPIVersion") == 1
+    assert hub.call("count", "listTags") == len(hub.call("listTags"))
+    assert hub.call("countAndFilterResults", "getTag", "nosuch") == [0, None]
+    with pytest.raises(GenericError, match="list of maps"):
+        hub.call("filterResults", "getTag", "demo-build")

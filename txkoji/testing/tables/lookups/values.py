@@ -72,14 +72,20 @@ def must(found: Found | None, text: str) -> Found:
     return found
 
 
+def check_integers(*values: Any) -> None:
+    """Refuse what a database can't compare with an integer; None is fine."""
+    for value in values:
+        if isinstance(value, bool | str | list | dict):
+            raise hub_error(f"invalid input syntax for type integer: {value!r}")
+
+
 def row_by_id(state: HubState, table: str, id: Any) -> Row | None:
     """Return the row of an id that the hub hands to its database unchecked.
 
     Raises:
         UnknownFault: (1) the database can't compare the value with an integer.
     """
-    if isinstance(id, (bool, str, list, dict)):
-        raise hub_error(f"invalid input syntax for type integer: {id!r}")
+    check_integers(id)
     return None if id is None else state.get(table, id)
 
 
