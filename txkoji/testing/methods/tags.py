@@ -244,11 +244,20 @@ def delete_tag(call: MethodCall, tagInfo: Any) -> None:
 def drop_tag(call: MethodCall, user_id: int, info: Any) -> None:
     """Revoke a tag and everything in it, without a permission check."""
     tag = require_tag(call.state, info)
-    for table in ("tag_config", "tag_extra", "tag_packages", "tag_listing", "tag_inheritance"):
-        for row in call.state.active(table, None, tag_id=tag["id"]):
-            call.state.revoke(table, row["id"], user_id)
-    for row in call.state.active("tag_inheritance", None, parent_id=tag["id"]):
-        call.state.revoke("tag_inheritance", row["id"], user_id)
+    for column, tables in _TABLES_OF_TAGS.items():
+        for table in tables.split():
+            for row in call.state.active(table, None, **{column: tag["id"]}):
+                call.state.revoke(table, row["id"], user_id)
+
+
+_TABLES_OF_TAGS = {
+    "tag_id": "tag_config tag_extra tag_packages tag_listing tag_inheritance tag_external_repos "
+    "group_config group_package_listing group_req_listing",
+    "parent_id": "tag_inheritance",
+    "build_tag": "build_target_config",
+    "dest_tag": "build_target_config",
+}
+"""What goes with a tag, by the column that refers to it."""
 
 
 @hub_method("getBuildConfig")

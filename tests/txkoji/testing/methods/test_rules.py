@@ -103,7 +103,7 @@ def test_falsy_priority(hub: FakeHub) -> None:
 
 
 def test_search(hub: FakeHub) -> None:
-    """A search matches whole names, but for a regular expression."""
+    """A search matches whole names, except by a regular expression."""
     for terms, kind, found in (
         ("hel", "glob", []),
         ("HEL*", "glob", ["hello"]),
@@ -125,3 +125,15 @@ def test_counts(hub: FakeHub) -> None:
     assert hub.call("countAndFilterResults", "getTag", "nosuch") == [0, None]
     with pytest.raises(GenericError, match="list of maps"):
         hub.call("filterResults", "getTag", "demo-build")
+
+
+def test_what_goes_with_a_tag(hub: FakeHub) -> None:
+    """A deleted tag takes along its targets, groups and external repos."""
+    hub.call("groupListAdd", *TAG, "build")
+    hub.call("createExternalRepo", "ext", "http://ext.example.test/")
+    hub.call("addExternalRepoToTag", *TAG, "ext", 5)
+    hub.call("deleteTag", *TAG)
+    assert hub.call("getBuildTarget", "demo") is None
+    assert hub.call("getTagExternalRepos", repo_info="ext") == []
+    hub.call("createTag", *TAG)
+    assert hub.call("getTagGroups", *TAG) == []
