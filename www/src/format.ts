@@ -62,9 +62,14 @@ export function safeLink(address: string | null | undefined): string | null {
   }
 }
 
-/** Say a count with its noun: "1 task", "3 tasks". */
+/** Group the digits of a number: "16,352". */
+export function grouped(n: number): string {
+  return n.toLocaleString("en");
+}
+
+/** Say a count with its noun: "1 task", "3,000 tasks". */
 export function count(n: number, noun: string): string {
-  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+  return `${grouped(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 const RESULTS = ["SUCCESS", "WARNINGS", "FAILURE", "SKIPPED", "EXCEPTION", "RETRY", "CANCELLED"];

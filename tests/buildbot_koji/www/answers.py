@@ -291,7 +291,7 @@ def mass(now: float) -> dict[str, Any]:
                 "builder_id": 1,
                 "build_number": 3,
                 "state": "running",
-                "summary": "1204 of 2400 done, 37 failed, 24 running",
+                "summary": "1,204 of 2,400 done, 37 failed, 24 running",
                 "total": 2400,
                 "done": 1204,
                 "failed": 37,

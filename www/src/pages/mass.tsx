@@ -3,7 +3,7 @@ import React, { useMemo, useState } from "react";
 import { Link, useParams } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
-import { count, duration } from "../format";
+import { count, duration, grouped } from "../format";
 import { Action, Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
 import type { Mass, MassBuilds, MassPackage, MassPackages } from "../types";
 
@@ -47,9 +47,9 @@ export function MassListPage() {
                     {nameOf(each)}
                   </Link>,
                   <Badge tone={STATES[each.state] ?? "off"}>{each.state}</Badge>,
-                  `${each.done} of ${each.total}`,
-                  each.failed,
-                  each.running + each.waiting,
+                  `${grouped(each.done)} of ${grouped(each.total)}`,
+                  grouped(each.failed),
+                  grouped(each.running + each.waiting),
                   <When at={each.started} now={now} />,
                   each.eta === null ? "" : `in ${duration(each.eta)}`,
                 ],
@@ -137,16 +137,16 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
           <dl className="koji-facts">
             {(
               [
-                ["Done", `${mass.done} of ${mass.total}`],
-                ["Failed", mass.failed],
-                ["Skipped", mass.skipped],
+                ["Done", `${grouped(mass.done)} of ${grouped(mass.total)}`],
+                ["Failed", grouped(mass.failed)],
+                ["Skipped", grouped(mass.skipped)],
                 [
                   "Running",
                   mass.at_once === null
-                    ? mass.running
-                    : `${mass.running}, at most ${mass.at_once} at once`,
+                    ? grouped(mass.running)
+                    : `${grouped(mass.running)}, at most ${grouped(mass.at_once)} at once`,
                 ],
-                ["Waiting", mass.waiting],
+                ["Waiting", grouped(mass.waiting)],
                 ["Started", <When at={mass.started} now={now} />],
                 ["Ends", mass.eta === null ? "unknown" : `in ${duration(mass.eta)}`],
               ] as [string, React.ReactNode][]
@@ -161,7 +161,7 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
             <figure>
               <figcaption>Progress</figcaption>
               <Chart
-                label={`Progress: ${mass.done} of ${mass.total} done, ${mass.failed} failed`}
+                label={`Progress: ${grouped(mass.done)} of ${grouped(mass.total)} done, ${grouped(mass.failed)} failed`}
                 lines={LINES}
                 data={progress}
               />
@@ -205,7 +205,10 @@ function Bar({ mass }: { mass: Mass }) {
     ["running", "busy", mass.running],
   ];
   const shown = parts.filter(([, , n]) => n > 0);
-  const label = [...shown.map(([name, , n]) => `${n} ${name}`), `${mass.waiting} waiting`];
+  const label = [
+    ...shown.map(([name, , n]) => `${grouped(n)} ${name}`),
+    `${grouped(mass.waiting)} waiting`,
+  ];
   return (
     <div className="koji-bar" role="img" aria-label={label.join(", ")}>
       {shown.map(([name, tone, n]) => (
@@ -213,7 +216,7 @@ function Bar({ mass }: { mass: Mass }) {
           key={name}
           className={`koji-bar-${tone}`}
           style={{ width: `${(100 * n) / mass.total}%` }}
-          title={`${n} ${name}`}
+          title={`${grouped(n)} ${name}`}
         />
       ))}
     </div>
@@ -280,7 +283,7 @@ export function Packages({ packages, now }: { packages: MassPackage[]; now: numb
         </label>
       </form>
       <p role="status">
-        {`${rows.length.toLocaleString("en")} of ${count(packages.length, "package")}`}
+        {`${grouped(rows.length)} of ${count(packages.length, "package")}`}
         {rows.length > SHOWN && `; the first ${SHOWN} are shown, the filter finds the others`}
       </p>
       <Table

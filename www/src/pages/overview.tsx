@@ -3,7 +3,7 @@ import React, { useMemo } from "react";
 import { Link } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
-import { clock, count, latency } from "../format";
+import { clock, count, grouped, latency } from "../format";
 import { Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
 import type { Channel, Credential, History, Hub, Overview, Package } from "../types";
 
@@ -109,8 +109,8 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
       <Tile tone={watched ? "busy" : "off"} title="We are building" value={count(watched, "task")}>
         <Link to="/koji/tasks">see the tasks</Link>
       </Tile>
-      <Tile tone={free ? "waiting" : "off"} title="Queue" value={`${free} waiting`}>
-        {`behind ${open} that build`}
+      <Tile tone={free ? "waiting" : "off"} title="Queue" value={`${grouped(free)} waiting`}>
+        {`behind ${grouped(open)} that build`}
       </Tile>
       <Tile
         tone={stuck ? "bad" : "good"}

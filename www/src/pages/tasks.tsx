@@ -3,7 +3,7 @@ import React, { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router-dom";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
-import { count, duration } from "../format";
+import { count, duration, grouped } from "../format";
 import { Badge, BuildLink, Out, Page, Progress, Shown, When } from "../parts";
 import { chosen, elapsed, isWaiting, STATE_TEXT, STATE_TONE } from "../trees";
 import type { Tasks, TaskState, Tree } from "../types";
@@ -97,8 +97,8 @@ export function TaskList({ trees, now }: { trees: Tree[]; now: number }) {
       <p role="status">
         {rows.length === trees.length
           ? count(trees.length, "task")
-          : `${rows.length.toLocaleString("en")} of ${count(trees.length, "task")}`}
-        {troubles > 0 && `, ${troubles.toLocaleString("en")} in trouble`}
+          : `${grouped(rows.length)} of ${count(trees.length, "task")}`}
+        {troubles > 0 && `, ${grouped(troubles)} in trouble`}
       </p>
       {rows.length > 0 ? (
         <Rows rows={rows} now={now} />
