@@ -37,22 +37,27 @@ RUNNING = "BuildMaster is running"
 RECONFIGURED = "configuration update complete"
 CONFIG = """\
 from buildbot.plugins import schedulers, steps, util, worker
+from buildbot_koji.steps.framework.early_end import StepTiming
 
 SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
 
-def koji(**options):
+class HastyBuild(steps.KojiBuild):
+    timing = StepTiming(cancel_limit=3.0)
+
+def koji(kind=steps.KojiBuild, **options):
     given = dict(profile=util.Property("profile"), target=util.Property("target"),
                  source=util.Interpolate(SOURCE), scratch=True)
-    return util.BuildFactory([steps.KojiBuild(**{{**given, **options}})])
+    return util.BuildFactory([kind(**{{**given, **options}})])
 
 FACTORIES = {{
     "scratch": koji(),
     "official": koji(scratch=False),
     "short": koji(timeout=2),
     "impatient": koji(max_queue_time=2),
+    "hasty": koji(HastyBuild),
 }}
 BuildmasterConfig = {{
-    "workers": [worker.LocalWorker(name) for name in FACTORIES],
+    "workers": [worker.KojiPlace(name) for name in FACTORIES],
     "protocols": {{"null": {{}}}},
     "builders": [
         util.BuilderConfig(name=name, workernames=[name], factory=factory)

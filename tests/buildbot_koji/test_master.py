@@ -185,7 +185,7 @@ async def test_user_stops_the_build(hub: FakeHub, master: MasterProcess) -> None
 async def test_user_stops_while_the_hub_is_away(hub: FakeHub, master: MasterProcess) -> None:
     """A stop ends the build also when the hub does not answer, and says what is left to do."""
     hub.builder.seconds = 60
-    request = await master.force("scratch")
+    request = await master.force("hasty")
     build = await until_known(master, request)
     [task] = build_tasks(hub)
     hub.offline()

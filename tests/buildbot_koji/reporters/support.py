@@ -30,7 +30,7 @@ def ci_messages(name, **options):
     return reporters.KojiCIMessages(profile=util.KojiHub("fake"), name=name, **options)
 
 BuildmasterConfig = {{
-    "workers": [worker.LocalWorker(name) for name in BUILDERS],
+    "workers": [worker.KojiPlace(name) for name in BUILDERS],
     "protocols": {{"null": {{}}}},
     "builders": [
         *[
