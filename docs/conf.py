@@ -35,6 +35,8 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+# The parameters of a dataclass are its attributes, which are documented as such.
+autodoc_typehints_description_target = "documented_params"
 autodoc_default_options = {"members": True, "undoc-members": False, "show-inheritance": True}
 napoleon_use_ivar = True
 napoleon_numpy_docstring = False

@@ -44,7 +44,7 @@ class NVR:
 
     @property
     def target_release(self) -> str:
-        """The release once the build is promoted: without the draft suffix."""
+        """The release once the build is promoted, without the draft suffix."""
         return _DRAFT.sub("", self.release)
 
 

@@ -125,7 +125,7 @@ class TaskInfo(Struct):
 
     @property
     def state_name(self) -> str:
-        """The name of the task's state: ``'OPEN'``."""
+        """The name of the task's state, such as ``'OPEN'``."""
         return task_states.to_str(self.state)
 
     @property

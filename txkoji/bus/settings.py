@@ -134,7 +134,7 @@ class Broker:
 
     @property
     def login_mechanism(self) -> str:
-        """The only SASL mechanism that is offered: the broker never gets to choose."""
+        """The only SASL mechanism that is offered; the broker can't choose another."""
         if self.mechanism is not None:
             return self.mechanism
         if self.user is not None:

@@ -215,7 +215,7 @@ class BuildStateChange(StateChange):
 
     @property
     def key(self) -> str | None:
-        """``build:<id>:<state>:<task>``: another task may rebuild a failed build."""
+        """``build:<id>:<state>:<task>``, as another task may rebuild a failed build."""
         return f"build:{self.build.build_id}:{self.event}:{self.build.get('task_id') or ''}"
 
 
@@ -297,7 +297,7 @@ class BuildPromote(Event):
 
     @property
     def key(self) -> str | None:
-        """``promote:<build>``: a build is promoted once."""
+        """``promote:<build>``, as a build is promoted once."""
         assert self.build is not None
         return f"promote:{self.build.build_id}"
 
@@ -423,7 +423,7 @@ class Import(Event):
 
     @property
     def key(self) -> str | None:
-        """None: imports have no identity."""
+        """None, as imports have no identity."""
         return None
 
 

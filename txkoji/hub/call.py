@@ -48,7 +48,7 @@ class Call:
 
     @property
     def is_point_lookup(self) -> bool:
-        """Whether the call looks up one object by a plain key: light enough for a batch."""
+        """Whether the call looks up one object by a plain key, and is light enough for a batch."""
         return self.method in methods.POINT_LOOKUPS and not any(
             isinstance(value, (list, tuple, dict)) for value in [*self.args, *self.kwargs.values()]
         )

@@ -90,7 +90,7 @@ class Outcome:
 
     @property
     def arches(self) -> dict[str, str]:
-        """The name of the last state of each architecture's task: ``{"x86_64": "CLOSED"}``."""
+        """The last state of each architecture's task, such as ``{"x86_64": "CLOSED"}``."""
         return {arch: task_states.to_str(task.state) for arch, task in self.tree.arches.items()}
 
     @property

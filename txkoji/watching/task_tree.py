@@ -135,7 +135,7 @@ class TaskTree:
 
     @property
     def arches(self) -> dict[str, TaskInfo]:
-        """The task of each architecture, by its name: of ``buildArch``, ``createImage`` and such.
+        """The ``buildArch``, ``createImage`` or similar task of each architecture, by its name.
 
         Where several tasks work for one architecture (a chain, a second try) it is the last of
         them.
