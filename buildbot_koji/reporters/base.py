@@ -279,7 +279,10 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return what to deliver about a build, None if unknown yet."""
         if build["results"] == RETRY:
-            build = await self._closed_by_a_peer(build)
+            result = await self._last_word(build)
+            if result is None:
+                return None
+            build = {**build, "results": result}
         # The next attempt at the same build request will have the result.
         if build["results"] == RETRY or await is_superseded(self.master, build):
             return []
@@ -290,19 +293,20 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
         return await self.deliveries(detailed)
 
-    async def _closed_by_a_peer(self, build: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a build with its own result, if a master that declared ours dead replaced that.
+    async def _last_word(self, build: Mapping[str, Any]) -> int | None:
+        """Return the result of a build that was closed with RETRY, None if unknown yet.
 
-        Such a master closes the build with RETRY even if it ends just then: no other attempt comes.
+        A master that declares another one dead closes that one's builds. If that one was only
+        frozen, such a build may end nevertheless, and with it its request: no other attempt comes.
         """
-        request = await self.master.data.get(("buildrequests", build["buildrequestid"]))
-        attempts = await self.master.data.get(("buildrequests", build["buildrequestid"], "builds"))
-        if not request["complete"] or any(
-            each["buildid"] > build["buildid"] or each["results"] == request["results"]
-            for each in attempts
-        ):
-            return build
-        return {**build, "results": request["results"]}
+        request = ("buildrequests", build["buildrequestid"])
+        attempts = await self.master.data.get((*request, "builds"))
+        if any(each["buildid"] > build["buildid"] for each in attempts):
+            return RETRY
+        found = await self.master.data.get(request)
+        if found is None:
+            return RETRY
+        return int(found["results"]) if found["complete"] else None
 
     def reports(self, builder: Mapping[str, Any]) -> bool:
         """Return whether the arguments include a builder."""

@@ -15,6 +15,19 @@ from tests.support import PROCESS_LIMIT, forks, free_port
 
 WORKER = Path(sys.executable).with_name("buildbot-worker")
 
+PROGRAM = """\
+import runpy
+import sys
+import time
+
+from twisted.internet import reactor
+
+reactor.seconds = lambda: time.time() + OFFSET
+sys.modules.pop("txkoji.testing.__main__", None)
+runpy.run_module("txkoji.testing", run_name="__main__", alter_sys=True)
+"""
+"""An embedded hub by a clock of its own."""
+
 
 class HubProcess:
     """An embedded hub alone, whose state is on disk.
@@ -22,11 +35,15 @@ class HubProcess:
     Args:
         directory: where its state, its certificates and its profile are.
         build_seconds: how long a build takes.
+
+    Attributes:
+        clock_offset: seconds by which its clock is ahead, from the next start on.
     """
 
     def __init__(self, directory: Path, *, build_seconds: float) -> None:
         self.directory = directory
         self.port = free_port()
+        self.clock_offset = 0.0
         self._build_seconds = build_seconds
         self._process: forks.ForkedProcess | None = None
 
@@ -46,7 +63,10 @@ class HubProcess:
     def _spawn(self) -> None:
         options = ["--port", str(self.port), "--build-seconds", str(self._build_seconds)]
         options += ["--profile-out", "koji.conf", "--state", "hub.sqlite"]
-        self._process = forks.start("txkoji.testing", *options, cwd=self.directory)
+        program = self.directory / "program.py"
+        text = PROGRAM.replace("OFFSET", str(self.clock_offset))
+        program.write_text(text, encoding="utf-8")
+        self._process = forks.start(program, *options, cwd=self.directory)
 
     async def end(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal."""

@@ -18,6 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
+from tests.buildbot_koji.cluster import CONFIG, PACKAGES, master_ids, owner
 from tests.buildbot_koji.masters import SQLITE, MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
 from tests.support import PROCESS_LIMIT, crossbar, poll, postgres, until
@@ -31,92 +32,6 @@ pytestmark = [
     pytest.mark.limit(600),
     pytest.mark.xdist_group("router"),
 ]
-
-CONFIG = """\
-from buildbot.data import masters
-from buildbot.plugins import changes, reporters, schedulers, steps, util, worker
-from buildbot.process.buildstep import BuildStep
-from buildbot.util import service
-from buildbot_koji.mass.options import MassTiming
-from twisted.internet.task import LoopingCall
-
-# A master is dead after six seconds instead of ten minutes.
-masters.EXPIRE_MINUTES = 6 / 60
-service.ClusteredBuildbotService.POLL_INTERVAL_SEC = 1
-
-class Heartbeat(service.BuildbotService):
-    name = "heartbeat"
-
-    async def _beat(self):
-        await self.master.data.updates.masterActive(self.master.name, self.master.masterid)
-        await self.master.data.updates.expireMasters()
-
-    def startService(self):
-        self.beat = LoopingCall(lambda: service.defer.ensureDeferred(self._beat()))
-        self.beat.start(1, now=False)
-        return super().startService()
-
-    def stopService(self):
-        self.beat.stop()
-        return super().stopService()
-
-class Success(BuildStep):
-    async def run(self):
-        return 0
-
-SOURCE = "git+https://git.example.test/rpms/%(prop:package)s.git#%(prop:ref)s"
-BUILD = steps.KojiBuild("fake", target="demo", source=util.Interpolate(SOURCE))
-
-class MassBuild(steps.KojiMassBuild):
-    mass_timing = MassTiming(tick=0.3, store_interval=0.3)
-
-MASS = MassBuild("fake", "demo", ["p%d" % number for number in range(PACKAGES)], at_once=5,
-                 source="git+https://git.example.test/rpms/{{package}}.git#main")
-BuildmasterConfig = {{
-    "multiMaster": True,
-    "mq": {{"type": "wamp", "router_url": "ROUTER", "realm": "buildbot"}},
-    "db": {{"db_url": "DATABASE"}},
-    "workers": [worker.LocalWorker("NAME-" + name) for name in ("test", "more", "build", "mass")],
-    "protocols": {{"null": {{}}}},
-    "change_source": [
-        changes.KojiChangeSource("fake", name="koji", tags=["candidate"], poll_interval=1,
-                                 overlap=10)
-    ],
-    "schedulers": [
-        schedulers.AnyBranchScheduler(
-            name="candidates", builderNames=["test", "more"],
-            change_filter=util.KojiChangeFilter(tags=["candidate"])),
-        schedulers.ForceScheduler(
-            name="force", builderNames=["build", "test", "mass"],
-            codebases=[util.CodebaseParameter("", hide=True)],
-            properties=[util.StringParameter(name=name, default="")
-                        for name in ("package", "ref", "koji_build_id")]),
-    ],
-    "builders": [
-        *[util.BuilderConfig(name=name, workernames=["NAME-" + name], collapseRequests=False,
-                             factory=util.BuildFactory([Success()]))
-          for name in ("test", "more")],
-        util.BuilderConfig(name="build", workernames=["NAME-build"], collapseRequests=False,
-                           factory=util.BuildFactory([BUILD])),
-        util.BuilderConfig(name="mass", workernames=["NAME-mass"],
-                           factory=util.BuildFactory([MASS])),
-    ],
-    "services": [
-        Heartbeat(),
-        util.KojiOrphanReleaser(),
-        reporters.KojiTagReporter(profile="fake", builders=["test"],
-                                  on_success={{"tag": "tested"}}),
-        # The two that it waits for run on any of the masters.
-        reporters.KojiTagReporter(name="gate", profile="fake", requires=["test", "more"],
-                                  on_success={{"tag": "gated"}}),
-    ],
-    "buildbotNetUsageData": None,
-    "www": {{"port": "tcp:{port}:interface=127.0.0.1", "plugins": {{"koji": {{}}}}}},
-    "buildbotURL": "http://127.0.0.1:{port}/",
-}}
-"""
-
-PACKAGES = 30
 
 
 class Cluster:
@@ -204,22 +119,6 @@ async def cluster(tmp_path: Path, router: crossbar.Crossbar) -> AsyncIterator[Cl
         await cluster.stop()
 
 
-async def owner(master: MasterProcess) -> int | None:
-    """Return the id of the master in which the change source is active, or None."""
-    [source] = (await master.get("changesources"))["changesources"]
-    return source["master"] and int(source["master"]["masterid"])
-
-
-async def master_ids(cluster: Cluster) -> dict[int, MasterProcess]:
-    found = (await cluster.masters[0].get("masters"))["masters"]
-    return {
-        each["masterid"]: next(
-            master for master in cluster.masters if each["name"].endswith(str(master.directory))
-        )
-        for each in found
-    }
-
-
 async def results_of(master: MasterProcess) -> dict[int, list[dict[str, Any]]]:
     """Return the finished builds of the tests by the Koji build that they are about."""
     found: dict[int, list[dict[str, Any]]] = {}
@@ -244,7 +143,7 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
     """One change an event, one report a build; what a killed master was at, the other finishes."""
     hub = cluster.hub
     one = cluster.masters[0]
-    ids = await master_ids(cluster)
+    ids = await master_ids(cluster.masters)
     # Both live, one listens to Koji.
     first = await poll(lambda: owner(one))
     # The button of either's page works.
@@ -371,7 +270,7 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     """A master that wakes up after another one took over doubles nothing and cancels nothing."""
     hub = cluster.hub
     one = cluster.masters[0]
-    ids = await master_ids(cluster)
+    ids = await master_ids(cluster.masters)
     first = await poll(lambda: owner(one))
     victim, survivor = ids[first], next(ids[each] for each in ids if each != first)
     builds = [add_build(hub, f"a{number}", "candidate") for number in range(3)]
@@ -460,7 +359,7 @@ async def test_router_is_lost(tmp_path: Path, router: crossbar.Crossbar) -> None
     await hub.start()
     url = router.url.replace(str(router.port), str(port))
     text = CONFIG.replace("NAME", "one").replace("ROUTER", url).replace("DATABASE", SQLITE)
-    text = text.replace('interface=127.0.0.1"', 'interface=127.0.0.1", "plugins": {{"koji": {{}}}}')
+    text = text.replace("PACKAGES", "1")
     master = MasterProcess(tmp_path / "one", hub.profile_text(), text)
     try:
         await master.create()

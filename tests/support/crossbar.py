@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -28,6 +29,8 @@ marks = [
 
 class Crossbar:
     """A router for anyone, with the realm ``buildbot``.
+
+    It may be started again after :meth:`kill`.
 
     Attributes:
         port: where it listens.
@@ -71,15 +74,23 @@ class Crossbar:
                 [str(PROGRAM), "start", "--cbdir", str(self._directory)],
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
             )
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    async def kill(self) -> None:
+        """End it at once, and its worker, which outlives it otherwise."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(PROCESS_LIMIT)
+        (self._directory / "node.pid").unlink(missing_ok=True)
+
     async def stop(self) -> None:
-        """End it."""
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait(PROCESS_LIMIT)
+        """End it, and remove its files."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(PROCESS_LIMIT)
         shutil.rmtree(self._directory)

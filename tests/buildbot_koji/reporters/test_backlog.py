@@ -327,25 +327,28 @@ async def test_another_master_took_over(house: House, logged_failures: list[Any]
 
 @pytest_twisted.ensureDeferred
 async def test_build_that_a_peer_closed(house: House) -> None:
-    """A build that ended while a peer declared its master dead is reported with its own result."""
+    """A build that ends although a peer declared its master dead is reported with its result."""
     await house.start()
-    ended, retried = [await house.build() for _ in range(2)]
-    builds, requests = house.master.db.builds, house.master.db.buildrequests
-    for build in (ended, retried):
-        await builds.finishBuild(build, RETRY)
+    ended, late, retried = [await house.build(result=None) for _ in range(3)]
+    builds = house.master.db.builds
+    for build in (ended, late, retried):
+        await house.finish(build, RETRY)
+    request = (await builds.getBuild(ended)).buildrequestid
+    await house.master.db.buildrequests.completeBuildRequests([request], SUCCESS)
     found = await builds.getBuild(retried)
-    worker, mine = await house.master.db.workers.findWorkerId("never"), house.master.masterid
     again, _ = await builds.addBuild(
         builderid=found.builderid,
         buildrequestid=found.buildrequestid,
-        workerid=worker,
-        masterid=mine,
+        workerid=found.workerid,
+        masterid=found.masterid,
         state_string="",
     )
-    await builds.finishBuild(again, SUCCESS)
-    assert (await requests.getBuildRequest(found.buildrequestid)).complete
     await house.look()
-    assert sorted(await written(2)) == [ended, again]
+    assert await written(1) == [ended]
+    for build in (late, again):
+        await house.finish(build)
+    await house.look()
+    assert await written(3) == [ended, late, again]
 
 
 @pytest_twisted.ensureDeferred

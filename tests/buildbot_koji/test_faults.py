@@ -1,0 +1,337 @@
+"""Two masters, and all they depend on, in a random schedule of faults: nothing is lost or doubled.
+
+``make soak`` has a long schedule; KOJI_TEST_FAULTS sets its length. A seed from the output of a
+run, in KOJI_TEST_SEED, repeats which faults there are and when.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.process.results import FAILURE, SUCCESS
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from tests.buildbot_koji.cluster import CONFIG, is_declared_dead, master_ids
+from tests.buildbot_koji.masters import MasterProcess
+from tests.buildbot_koji.processes import HubProcess
+from tests.buildbot_koji.reporters.support import add_build
+from tests.support import crossbar, poll, postgres
+from txkoji import Connection, task_states
+from txkoji.testing import FakeHub
+
+SOAK = bool(os.environ.get("KOJI_TEST_SOAK"))
+ROUNDS = int(os.environ.get("KOJI_TEST_FAULTS", 100 if SOAK else 4))
+"""How many faults: a soak has each of the table several times."""
+
+pytestmark = [
+    *postgres.marks,
+    *crossbar.marks,
+    pytest.mark.limit(7200 if SOAK else 300),
+    pytest.mark.xdist_group("router"),
+]
+
+BUILD_SECONDS = 2.0
+HOUR = 3600.0
+PATIENCE = 20.0
+"""Seconds after which a master is killed that does not stop, as service managers do."""
+SETTLED = 120.0
+"""Seconds after the last fault in which everything must have ended."""
+
+
+class Place:
+    """Two masters with a database, a router and a hub, what they have to do, and what breaks.
+
+    Attributes:
+        events: the Koji builds that were tagged, each of which is to be tested and tagged.
+        requests: the source of each forced build, and its result.
+        faults: how often each fault happened.
+    """
+
+    def __init__(self, directory: Path, chance: Random) -> None:
+        self.directory = directory
+        self.chance = chance
+        self.database = postgres.PostgreSQL()
+        self.router = crossbar.Crossbar()
+        self.masters: list[MasterProcess] = []
+        self.events: list[int] = []
+        self.requests: dict[int, tuple[str, int]] = {}
+        self.faults: Counter[str] = Counter()
+        (directory / "hub").mkdir()
+        self.hub = HubProcess(directory / "hub", build_seconds=BUILD_SECONDS)
+        self._koji: Connection | None = None
+        self._untagged: list[int] = []
+        self._ids: dict[int, MasterProcess] = {}
+        self._lost: Counter[MasterProcess] = Counter()
+
+    async def start(self) -> None:
+        hub = FakeHub(reactor, state_file=self.directory / "hub" / "hub.sqlite")
+        hub.add_demo_content()
+        for tag in ("candidate", "tested", "gated"):
+            hub.add_tag(tag)
+            hub.add_package(tag, "hello")
+        self._untagged = [add_build(hub, f"e{number}") for number in range(10 * ROUNDS)]
+        await hub.stop()
+        await gatherResults(
+            [
+                Deferred.fromCoroutine(self.hub.start()),
+                Deferred.fromCoroutine(self.router.start()),
+                deferToThread(self.database.start),
+            ]
+        )
+        home = Path(os.environ["HOME"])
+        (home / ".koji").mkdir()
+        (home / ".koji" / "config").write_text(self.hub.profile, encoding="utf-8")
+        self._koji = Connection("fake", reactor=reactor)
+        await self._koji.login()
+        for name in ("one", "two"):
+            directory = self.directory / name
+            directory.mkdir()
+            text = (
+                CONFIG.replace("NAME", name)
+                .replace("PACKAGES", "1")
+                .replace("ROUTER", self.router.url)
+                .replace("DATABASE", self.database.url)
+            )
+            master = MasterProcess(directory, self.hub.profile, text, self.database.url)
+            await master.create()
+            self.masters.append(master)
+        await self.start_masters()
+        self._ids = await master_ids(self.masters)
+
+    async def start_masters(self) -> None:
+        await gatherResults(Deferred.fromCoroutine(master.start()) for master in self.masters)
+
+    async def stop(self) -> None:
+        for master in self.masters:
+            await master.end(signal.SIGKILL)
+        if self._koji is not None:
+            await self._koji.close()
+        await self.hub.end(signal.SIGKILL)
+        await self.router.stop()
+        await deferToThread(self.database.stop)
+
+    @property
+    def koji(self) -> Connection:
+        """The hub, for its administrator."""
+        assert self._koji is not None
+        return self._koji
+
+    # What there is to do
+
+    async def tag(self, count: int) -> None:
+        for _ in range(count):
+            build_id = self._untagged.pop()
+            await self.koji.call("tagBuildBypass", "candidate", build_id)
+            self.events.append(build_id)
+
+    async def force(self) -> None:
+        package, result = self.chance.choice([("hello", SUCCESS), ("failarch", FAILURE)])
+        ref = f"r{len(self.requests)}"
+        master = self.chance.choice(self.masters)
+        request = await master.force("build", package=package, ref=ref)
+        self.requests[request] = (f"git+https://git.example.test/rpms/{package}.git#{ref}", result)
+
+    async def suffer(self, name: str) -> None:
+        """Have some work done, and a fault meanwhile."""
+        fault, chance = FAULTS[name], self.chance
+        self.faults[name] += 1
+        await self.force()
+        await self.tag(chance.randint(1, 4))
+        # A moment by chance is what is to be tested.
+        await deferLater(reactor, chance.uniform(0, 1.5))
+        victim = chance.choice(self.masters)
+        began = reactor.seconds()
+        await fault.happens(self, victim)
+        if fault.spares_hub:
+            await self.tag(chance.randint(1, 2))
+        await deferLater(reactor, chance.uniform(*fault.lasts))
+        await fault.ends(self, victim)
+        print(f"{name}: {reactor.seconds() - began:.1f} s", flush=True)
+
+    # What breaks, and how that ends
+
+    async def kill(self, victim: MasterProcess) -> None:
+        await victim.end(signal.SIGKILL)
+
+    async def kill_in_its_start(self, victim: MasterProcess) -> None:
+        await victim.end(signal.SIGKILL)
+        victim.spawn()
+        # From before its configuration is read until after it is running.
+        await deferLater(reactor, self.chance.uniform(1, 5))
+        await victim.end(signal.SIGKILL)
+
+    async def stop_master(self, victim: MasterProcess) -> None:
+        victim.send(signal.SIGTERM)
+        limit = reactor.seconds() + PATIENCE
+        while victim.alive and reactor.seconds() < limit:
+            await deferLater(reactor, 0.1)
+        self.faults["that never stopped"] += victim.alive
+        await victim.end(signal.SIGKILL)
+
+    async def start_master(self, victim: MasterProcess) -> None:
+        await victim.start()
+
+    async def freeze(self, victim: MasterProcess) -> None:
+        victim.send(signal.SIGSTOP)
+        [peer] = [master for master in self.masters if master is not victim]
+        [victim_id] = [number for number, master in self._ids.items() if master is victim]
+        await poll(lambda: is_declared_dead(peer, victim_id))
+
+    async def thaw(self, victim: MasterProcess) -> None:
+        victim.send(signal.SIGCONT)
+
+    async def halt_database(self, _: MasterProcess) -> None:
+        await deferToThread(self.database.halt)
+
+    async def resume_database(self, _: MasterProcess) -> None:
+        """Restart the masters of which Buildbot says that it gave up a build, as documented."""
+        await deferToThread(self.database.resume)
+        for master in self.masters:
+            lost = master.log.count("this is a serious error")
+            if lost > self._lost[master]:
+                self.faults["that lost a build"] += 1
+                await master.end(signal.SIGKILL)
+                await master.start()
+            self._lost[master] = lost
+
+    async def kill_router(self, _: MasterProcess) -> None:
+        await self.router.kill()
+
+    async def start_router(self, _: MasterProcess) -> None:
+        """Restart the masters too: without a router Buildbot's own stop may never end."""
+        await self.router.start()
+        for master in self.masters:
+            await master.end(signal.SIGKILL)
+        await self.start_masters()
+
+    async def kill_hub(self, _: MasterProcess) -> None:
+        await self.hub.end(signal.SIGKILL)
+
+    async def start_hub(self, _: MasterProcess) -> None:
+        await self.hub.start()
+
+    async def set_hub_back(self, _: MasterProcess) -> None:
+        await self.hub.end()
+        self.hub.clock_offset = -HOUR
+        await self.hub.start()
+
+    async def set_hub_right(self, _: MasterProcess) -> None:
+        await self.hub.end()
+        self.hub.clock_offset = 0.0
+        await self.hub.start()
+
+    # What there must be in the end
+
+    async def check(self) -> None:
+        """Each event has one change, one test, one tagging; each request has one task."""
+        limit = reactor.seconds() + SETTLED
+        while (late := await self.unfinished()) and reactor.seconds() < limit:
+            await deferLater(reactor, 0.5)
+        assert not late
+        one = self.masters[0]
+        builders = {
+            each["name"]: each["builderid"] for each in (await one.get("builders"))["builders"]
+        }
+        changes = (await one.get("changes?limit=100000"))["changes"]
+        found = Counter(change["properties"]["koji_build_id"][0] for change in changes)
+        assert found == dict.fromkeys(self.events, 1)
+        for builder in ("test", "more"):
+            path = f"builders/{builders[builder]}/buildrequests"
+            requests = (await one.get(path))["buildrequests"]
+            assert len(requests) == len(self.events), builder
+        for tag in ("tested", "gated"):
+            assert await self.tagged(tag) == dict.fromkeys(self.events, 1), tag
+        tasks = await self.koji.listTasks({"method": "build"}, {"limit": 100000})
+        sources = Counter(task.params["src"] for task in tasks)
+        assert sources == dict.fromkeys((source for source, _ in self.requests.values()), 1)
+        for request, (source, result) in self.requests.items():
+            # Who declares a master dead may close a build of its that ends just then.
+            [found] = (await one.get(f"buildrequests/{request}"))["buildrequests"]
+            assert found["results"] == result, (source, found)
+        for master in self.masters:
+            assert [each for each in master.errors if "koji/" in each] == []
+
+    async def unfinished(self) -> list[Any]:
+        """Return what has not ended."""
+        late = []
+        for kind in ("buildrequests", "builds"):
+            late += (await self.masters[0].get(f"{kind}?complete=false"))[kind]
+        for tag in ("tested", "gated"):
+            tagged = await self.tagged(tag)
+            late += [(tag, build_id) for build_id in self.events if build_id not in tagged]
+        late += await self.koji.listTasks({"state": list(task_states.ACTIVE_GROUP)})
+        return late
+
+    async def tagged(self, tag: str) -> Counter[int]:
+        """Return how many tasks each Koji build has that tag it."""
+        tag_id = await self.koji.getTagID(tag)
+        tasks = await self.koji.listTasks({"method": "tagBuild"}, {"limit": 100000})
+        requests = [task["request"] for task in tasks]
+        return Counter(request[1] for request in requests if request[0] == tag_id)
+
+
+Change = Callable[[Place, MasterProcess], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What breaks.
+
+    Attributes:
+        happens: breaks it.
+        ends: heals it.
+        lasts: the range of the seconds in between.
+        spares_hub: whether the hub answers meanwhile.
+    """
+
+    happens: Change
+    ends: Change
+    lasts: tuple[float, float] = (0.0, 1.0)
+    spares_hub: bool = True
+
+
+FAULTS = {
+    "a master is killed": Fault(Place.kill, Place.start_master),
+    "a master is killed while it starts": Fault(Place.kill_in_its_start, Place.start_master),
+    "a master is stopped": Fault(Place.stop_master, Place.start_master),
+    "a master is frozen": Fault(Place.freeze, Place.thaw),
+    "the database is away": Fault(Place.halt_database, Place.resume_database, (2.0, 5.0)),
+    "the router is killed": Fault(Place.kill_router, Place.start_router),
+    "the hub is killed": Fault(Place.kill_hub, Place.start_hub, spares_hub=False),
+    "the hub's clock is set back": Fault(Place.set_hub_back, Place.set_hub_right, (1.0, 3.0)),
+}
+
+
+@pytest_twisted.ensureDeferred
+async def test_faults(tmp_path: Path) -> None:
+    """Whatever breaks, each event becomes one change and each request one task, and all end."""
+    seed = int(os.environ.get("KOJI_TEST_SEED", 0)) or Random().randrange(1, 1_000_000)
+    print(f"KOJI_TEST_SEED={seed}")
+    chance = Random(seed)
+    rounds = [chance.sample(list(FAULTS), len(FAULTS)) for _ in range(-(-ROUNDS // len(FAULTS)))]
+    place = Place(tmp_path, chance)
+    try:
+        begun = reactor.seconds()
+        await place.start()
+        print(f"started after {reactor.seconds() - begun:.1f} s", flush=True)
+        for name in [name for each in rounds for name in each][:ROUNDS]:
+            await place.suffer(name)
+        await place.check()
+        print(
+            f"{len(place.events)} events, {len(place.requests)} requests, {dict(place.faults)}:"
+            f" 0 lost, 0 doubled, 0 hanging; {reactor.seconds() - begun:.0f} s"
+        )
+    finally:
+        await place.stop()
