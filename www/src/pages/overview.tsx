@@ -104,7 +104,9 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
               : "not asked yet"
         }
       >
-        {count(hubs.length, "hub")}
+        {down.length
+          ? `${hubs.length - down.length} of ${count(hubs.length, "hub")} up`
+          : count(hubs.length, "hub")}
       </Tile>
       <Tile tone={watched ? "busy" : "off"} title="We are building" value={count(watched, "task")}>
         <Link to="/koji/tasks">see the tasks</Link>
