@@ -108,9 +108,9 @@ class MassRunner:
         """Return what is stored beside the packages."""
         return {"paused": self.paused, "progress": self.progress.rows()}
 
-    def summary(self) -> str:
-        """Return the progress in one line."""
-        text = self.plan.summary(self.time_left())
+    def summary(self, *, has_ended: bool = False) -> str:
+        """Return the progress in one line; of a build that has ended, without an estimate."""
+        text = self.plan.summary(None if has_ended else self.time_left())
         due = self.plan.due()
         if due is not None and not self.plan.active and due > self._context.now():
             # The estimate goes by how fast packages end, and none does now.

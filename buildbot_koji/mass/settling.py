@@ -92,6 +92,7 @@ class Settler:
             )
             answers = {}
         for index, (package, tree) in trees.items():
+            self._context.hub.counts.add(tree, infrastructure=False)
             nvr, build_id = answers.get(index, (None, None))
             self._happened(package, PackageEvent.CLOSED, tree, nvr=nvr, build_id=build_id)
 
@@ -127,6 +128,7 @@ class Settler:
     async def _settle_failed(self, package: MassPackage, tree: TaskTree) -> None:
         if self._was_overdue(package, tree):
             limit = duration_in_words(self._options.max_queue_time or 0)
+            self._context.hub.counts.add(tree, infrastructure=False)
             self._failed(package, tree, f"no builder took it in {limit}")
             return
         connection = self._context.hub.connection
@@ -141,8 +143,10 @@ class Settler:
                 )
                 existing = await self._context.ask(find, may_refuse=True)
         except HubFault as fault:
+            self._context.hub.counts.add(tree, infrastructure=False)
             self._failed(package, tree, one_line(fault))
             return
+        self._context.hub.counts.add(tree, infrastructure=self._is_infrastructure(outcome))
         if isinstance(existing, Outcome):
             self._happened(
                 package,

@@ -74,7 +74,7 @@ class MassStatus:
             "builder_id": self.builder_id,
             "build_number": self.build_number,
             "state": self.state,
-            "summary": runner.summary(),
+            "summary": runner.summary(has_ended=self.has_ended),
             "total": len(plan.packages),
             "done": plan.ended,
             "failed": counts[PackageState.FAILED],

@@ -104,6 +104,9 @@ async def test_packages_are_built(bench: Workbench) -> None:
     assert len(ended.logs["packages"].splitlines()) == 31
     status = running(bench.master)[-1]
     assert (status.status()["state"], status.status()["done"]) == ("ended", 31)
+    assert status.status()["summary"] == ended.text
+    counts = (await get_hub(bench.master, bench.profile)).counts
+    assert (counts.total, counts.failed) == (31, 1)
 
 
 @pytest_twisted.ensureDeferred
