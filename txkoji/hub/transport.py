@@ -6,19 +6,15 @@ it (such as treq) cost more than the call does.
 
 from __future__ import annotations
 
-import re
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from OpenSSL import SSL
-from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web._newclient import BadHeaders, ParseError, RequestNotSent
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
@@ -33,19 +29,25 @@ from zope.interface import implementer
 
 from txkoji._interfaces import HTTPAgent, Response
 from txkoji.exceptions import (
-    ConnectionFailed,
-    HTTPStatusError,
-    NotXMLRPC,
     RequestTimeout,
-    TLSError,
     TransportError,
     TruncatedReply,
 )
-from txkoji.hub.endpoints import CONNECT_TIMEOUT, Endpoints
+from txkoji.hub.endpoints import Endpoints
 from txkoji.hub.proxies import Proxy, proxy_for
-from txkoji.hub.tls import ClientCertificate, reasons, tls_words
+from txkoji.hub.responses import (
+    Discard,
+    abort,
+    in_plain_words,
+    range_start,
+    redirected,
+    refuse_page,
+    refuse_status,
+    without_query,
+)
+from txkoji.hub.tls import ClientCertificate
 from txkoji.hub.xmlrpc import ResponseDecoder
-from txkoji.profiles import Profile, usable_url
+from txkoji.profiles import Profile
 
 __all__ = ["Transport"]
 
@@ -59,9 +61,6 @@ CONNECTIONS = 20
 
 MAX_REDIRECTS = 5
 """Redirects from a file's address, which lead to a mirror or from http to https."""
-
-MAX_RETRY_AFTER = 600.0
-"""Seconds that a front end may ask us to wait."""
 
 PACE_BYTES = 64 * 1024
 """A download that receives fewer bytes than this within a deadline is given up."""
@@ -188,7 +187,7 @@ class _Reply(Protocol):
         if self._timer.active():
             self._timer.cancel()
         if self.transport is not None:
-            _abort(self.transport)
+            abort(self.transport)
 
 
 class _Agents:
@@ -325,8 +324,8 @@ class Transport:
         fields = {"Content-Type": ["text/xml"]}
         fields.update({name: [value] for name, value in headers.items()})
         response = await self._request(b"POST", url, fields, _Body(body), timeout)
-        _refuse_status(response, _shown(url))
-        _refuse_page(response, _shown(url))
+        refuse_status(response, without_query(url))
+        refuse_page(response, without_query(url))
         if on_headers is not None:
             on_headers(response.headers)
         decoder = ResponseDecoder(max_bytes=max_bytes)
@@ -350,23 +349,23 @@ class Transport:
         fields = {"Range": [f"bytes={offset}-"]} if offset else {}
         response = await self._request(b"GET", url, fields, None, timeout)
         for _ in range(MAX_REDIRECTS):
-            target = _redirected(response, url)
+            target = redirected(response, url)
             if target is None:
                 break
-            response.deliverBody(_Discard())
+            response.deliverBody(Discard())
             url = target
             response = await self._request(b"GET", url, fields, None, timeout)
-        shown = _shown(url)
+        shown = without_query(url)
         if response.code == 206:
-            begin = _range_start(response)
+            begin = range_start(response)
             if begin != offset:
-                response.deliverBody(_Discard())
+                response.deliverBody(Discard())
                 raise TransportError(f"{shown} sent another part than it was asked for", url=shown)
             sink.begin(offset)
         else:
-            _refuse_status(response, shown, "topurl")
+            refuse_status(response, shown, "topurl")
             if not shown.endswith((".html", ".htm")):
-                _refuse_page(response, shown, "the file")
+                refuse_page(response, shown, "the file")
             sink.begin(0)
         await self._receive(response, sink, url, timeout, pace)
 
@@ -379,7 +378,7 @@ class Transport:
         timeout: float,
     ) -> Response:
         """Send a request; returns when the response headers have arrived."""
-        shown = _shown(url)
+        shown = without_query(url)
         headers = Headers({"User-Agent": ["koji/1"], **fields})
         request = self._send(method, url, headers, body)
         timed_out = False
@@ -416,7 +415,7 @@ class Transport:
         timeout: float,
         pace: float | None = None,
     ) -> Any:
-        reply = _Reply(sink, self._reactor, timeout, _shown(url), pace)
+        reply = _Reply(sink, self._reactor, timeout, without_query(url), pace)
         response.deliverBody(reply)
         return await reply.done
 
@@ -429,7 +428,7 @@ class Transport:
     def _in_plain_words(self, problem: Exception, url: str) -> BaseException:
         certificate = self._shown_to(url)
         words = None if certificate is None else certificate.words(self._reactor.seconds())
-        return _in_plain_words(problem, url, words)
+        return in_plain_words(problem, url, words)
 
 
 def _is_cancelled(problem: Exception) -> bool:
@@ -437,165 +436,3 @@ def _is_cancelled(problem: Exception) -> bool:
     if isinstance(problem, ResponseFailed):
         return any(reason.check(CancelledError) for reason in problem.reasons)
     return isinstance(problem, error.ConnectingCancelledError)
-
-
-def _shown(url: str) -> str:
-    """Return an address without its query, which may hold a session."""
-    return url.partition("?")[0]
-
-
-def _range_start(response: Response) -> int | None:
-    """Return the offset of the part that a 206 response holds, None if it is unreadable."""
-    values = response.headers.getRawHeaders(b"Content-Range") or [b""]
-    found = re.match(rb"bytes ([0-9]{1,18})-", values[0])
-    return int(found[1]) if found else None
-
-
-_STATUS_REMEDIES = {
-    401: "the front end asks for a login",
-    403: "the front end forbids it",
-    404: "there is nothing at that address: check '{setting}' of the profile",
-    405: "that address takes no calls: check '{setting}' of the profile",
-    408: "the request took too long to arrive",
-    413: "the request is too large: send less at a time",
-    429: "too many requests",
-}
-
-
-def _refuse_status(response: Response, url: str, setting: str = "server") -> None:
-    """Refuse any status but 200; the body, a web page, is not read."""
-    status = response.code
-    if status == 200:
-        return
-    moved = False
-    if 300 <= status < 400:
-        target = _location(response, url) or ""
-        here, there = urlsplit(url), urlsplit(target)
-        moved = target != url and (here.hostname, here.path) == (there.hostname, there.path)
-        # Another address may hold a session or a token.
-        final = _shown(target) if moved else "the final address"
-        remedy = f"it redirects: set '{{setting}}' of the profile to {final}"
-    else:
-        remedy = _STATUS_REMEDIES.get(status) or (
-            "the hub or what stands before it is in trouble" if status >= 500 else "it was refused"
-        )
-    response.deliverBody(_Discard())
-    raise HTTPStatusError(
-        f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}",
-        status=status,
-        url=url,
-        # A proxy that answers 502 to 504 may have forwarded the request; a hub that answers 5xx
-        # may have started it. Below 500 the request was rejected.
-        may_have_arrived=status >= 500 or status == 408,
-        moved=moved,
-        retry_after=_retry_after(response),
-    )
-
-
-def _location(response: Response, url: str) -> str | None:
-    """Return where a response redirects to, None for nowhere that can be requested."""
-    values = response.headers.getRawHeaders(b"Location") or [b""]
-    try:
-        return usable_url(urljoin(url, values[0].decode("ascii")), query=True)
-    except ValueError:
-        return None
-
-
-def _redirected(response: Response, url: str) -> str | None:
-    """Return where the response to a GET leads; never from https to http."""
-    target = _location(response, url) if response.code in (301, 302, 303, 307, 308) else None
-    if target is None or (url.startswith("https:") and not target.startswith("https:")):
-        return None
-    return target
-
-
-def _retry_after(response: Response) -> float:
-    """Return the seconds that ``Retry-After`` asks for; a date there counts as none."""
-    value = (response.headers.getRawHeaders(b"Retry-After") or [b""])[0].strip()
-    return min(float(value), MAX_RETRY_AFTER) if re.fullmatch(rb"[0-9]{1,9}", value) else 0.0
-
-
-def _refuse_page(response: Response, url: str, wanted: str = "a hub's reply") -> None:
-    """Refuse a web page with status 200: only a front end sends one."""
-    kinds = response.headers.getRawHeaders(b"Content-Type") or [b""]
-    if kinds[0].partition(b";")[0].strip().lower() in (b"text/html", b"application/xhtml+xml"):
-        response.deliverBody(_Discard())
-        raise NotXMLRPC(
-            f"{url} answered with a web page instead of {wanted}: a maintenance page, a login"
-            " portal or a proxy?"
-        )
-
-
-class _Discard(Protocol):
-    """Closes a connection whose reply is not read."""
-
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        if self.transport is not None:
-            _abort(self.transport)
-
-
-def _abort(transport: Any) -> None:
-    """Close the connection of an unwanted reply, whose rest must not be read to its end.
-
-    A reply's protocol gets a stand-in for the transport, which can't abort. Over TLS
-    ``loseConnection`` waits for the peer's part, and reads on for as long as it sends.
-    """
-    real = getattr(transport, "_producer", None) or transport
-    abort = getattr(real, "abortConnection", None) or transport.loseConnection
-    abort()
-
-
-def _in_plain_words(problem: Exception, url: str, certificate: str | None) -> BaseException:
-    proxy = proxy_for(url)
-    address = url if proxy is None else f"{proxy} (for {url})"
-    host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)
-    for reason in reasons(problem):
-        if isinstance(reason, SSL.Error) and "internal error" in str(reason):
-            return ConnectionFailed(
-                f"{host} broke the TLS handshake off: it is in trouble itself (internal error)",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, (SSL.Error, VerificationError)):
-            return TLSError(
-                f"no secure connection to {urlsplit(url).hostname}:"
-                f" {tls_words(reason, authority='serverca', client=certificate)}",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, error.DNSLookupError):
-            return ConnectionFailed(
-                f"the host name of {host} is unknown: check the environment's proxy variables"
-                if proxy
-                else f"the host name {host} is unknown: check 'server' of the profile",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, error.ConnectionRefusedError):
-            return ConnectionFailed(
-                f"nothing listens at {address}: is the hub up, and 'server' of the profile right?"
-                if proxy is None
-                else f"nothing listens at {address}: check the environment's proxy variables",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, error.TimeoutError):
-            return ConnectionFailed(
-                f"{host} did not take a connection within {CONNECT_TIMEOUT:g} s",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, (error.ConnectError, RequestNotSent)):
-            return ConnectionFailed(
-                f"can't connect to {host}: {reason}", url=url, may_have_arrived=False
-            )
-    if any(isinstance(reason, (ParseError, BadHeaders)) for reason in reasons(problem)):
-        return ConnectionFailed(
-            f"{host} answered with something that is not HTTP: check 'server' of the profile",
-            url=url,
-        )
-    if isinstance(problem, (ResponseFailed, error.ConnectionLost, error.ConnectionDone)):
-        return ConnectionFailed(f"the connection to {host} broke before the hub answered", url=url)
-    if isinstance(problem, (error.ConnectionClosed, OSError)):
-        return TransportError(f"the connection to {host} failed: {problem}", url=url)
-    return problem

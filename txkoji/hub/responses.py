@@ -1,0 +1,211 @@
+"""What an answer means that is no hub's reply: other statuses, web pages, broken connections."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from OpenSSL import SSL
+from service_identity import VerificationError
+from twisted.internet import error
+from twisted.internet.protocol import Protocol
+from twisted.web._newclient import BadHeaders, ParseError, RequestNotSent
+from twisted.web.client import ResponseFailed
+
+from txkoji._interfaces import Response
+from txkoji.exceptions import (
+    ConnectionFailed,
+    HTTPStatusError,
+    NotXMLRPC,
+    TLSError,
+    TransportError,
+)
+from txkoji.hub.endpoints import CONNECT_TIMEOUT
+from txkoji.hub.proxies import proxy_for
+from txkoji.hub.tls import reasons, tls_words
+from txkoji.profiles import usable_url
+
+__all__ = [
+    "Discard",
+    "abort",
+    "in_plain_words",
+    "range_start",
+    "redirected",
+    "refuse_page",
+    "refuse_status",
+    "without_query",
+]
+
+MAX_RETRY_AFTER = 600.0
+"""Seconds that a front end may ask us to wait."""
+
+
+def without_query(url: str) -> str:
+    """Return an address without its query, which may hold a session."""
+    return url.partition("?")[0]
+
+
+def range_start(response: Response) -> int | None:
+    """Return the offset of the part that a 206 response holds, None if it is unreadable."""
+    values = response.headers.getRawHeaders(b"Content-Range") or [b""]
+    found = re.match(rb"bytes ([0-9]{1,18})-", values[0])
+    return int(found[1]) if found else None
+
+
+_STATUS_REMEDIES = {
+    401: "the front end asks for a login",
+    403: "the front end forbids it",
+    404: "there is nothing at that address: check '{setting}' of the profile",
+    405: "that address takes no calls: check '{setting}' of the profile",
+    408: "the request took too long to arrive",
+    413: "the request is too large: send less at a time",
+    429: "too many requests",
+}
+
+
+def refuse_status(response: Response, url: str, setting: str = "server") -> None:
+    """Refuse any status but 200; the body, a web page, is not read."""
+    status = response.code
+    if status == 200:
+        return
+    moved = False
+    if 300 <= status < 400:
+        target = _location(response, url) or ""
+        here, there = urlsplit(url), urlsplit(target)
+        moved = target != url and (here.hostname, here.path) == (there.hostname, there.path)
+        # Another address may hold a session or a token.
+        final = without_query(target) if moved else "the final address"
+        remedy = f"it redirects: set '{{setting}}' of the profile to {final}"
+    else:
+        remedy = _STATUS_REMEDIES.get(status) or (
+            "the hub or what stands before it is in trouble" if status >= 500 else "it was refused"
+        )
+    response.deliverBody(Discard())
+    raise HTTPStatusError(
+        f"{url} answered with HTTP status {status}: {remedy.replace('{setting}', setting)}",
+        status=status,
+        url=url,
+        # A proxy that answers 502 to 504 may have forwarded the request; a hub that answers 5xx
+        # may have started it. Below 500 the request was rejected.
+        may_have_arrived=status >= 500 or status == 408,
+        moved=moved,
+        retry_after=_retry_after(response),
+    )
+
+
+def _location(response: Response, url: str) -> str | None:
+    """Return where a response redirects to, None for nowhere that can be requested."""
+    values = response.headers.getRawHeaders(b"Location") or [b""]
+    try:
+        return usable_url(urljoin(url, values[0].decode("ascii")), query=True)
+    except ValueError:
+        return None
+
+
+def redirected(response: Response, url: str) -> str | None:
+    """Return where the response to a GET leads; never from https to http."""
+    target = _location(response, url) if response.code in (301, 302, 303, 307, 308) else None
+    if target is None or (url.startswith("https:") and not target.startswith("https:")):
+        return None
+    return target
+
+
+def _retry_after(response: Response) -> float:
+    """Return the seconds that ``Retry-After`` asks for; a date there counts as none."""
+    value = (response.headers.getRawHeaders(b"Retry-After") or [b""])[0].strip()
+    return min(float(value), MAX_RETRY_AFTER) if re.fullmatch(rb"[0-9]{1,9}", value) else 0.0
+
+
+def refuse_page(response: Response, url: str, wanted: str = "a hub's reply") -> None:
+    """Refuse a web page with status 200: only a front end sends one."""
+    kinds = response.headers.getRawHeaders(b"Content-Type") or [b""]
+    if kinds[0].partition(b";")[0].strip().lower() in (b"text/html", b"application/xhtml+xml"):
+        response.deliverBody(Discard())
+        raise NotXMLRPC(
+            f"{url} answered with a web page instead of {wanted}: a maintenance page, a login"
+            " portal or a proxy?"
+        )
+
+
+class Discard(Protocol):
+    """Closes a connection whose reply is not read."""
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Close it."""
+        if self.transport is not None:
+            abort(self.transport)
+
+
+def abort(transport: Any) -> None:
+    """Close the connection of an unwanted reply, whose rest must not be read to its end.
+
+    A reply's protocol gets a stand-in for the transport, which can't abort. Over TLS
+    ``loseConnection`` waits for the peer's part, and reads on for as long as it sends.
+    """
+    real = getattr(transport, "_producer", None) or transport
+    abort = getattr(real, "abortConnection", None) or transport.loseConnection
+    abort()
+
+
+def in_plain_words(problem: Exception, url: str, certificate: str | None) -> BaseException:
+    """Return the exception of ours that says what went wrong with a request, or the problem itself.
+
+    Args:
+        problem: what Twisted failed with.
+        url: what was requested.
+        certificate: words for the client certificate that was shown, None for none.
+    """
+    proxy = proxy_for(url)
+    address = url if proxy is None else f"{proxy} (for {url})"
+    host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)
+    for reason in reasons(problem):
+        if isinstance(reason, SSL.Error) and "internal error" in str(reason):
+            return ConnectionFailed(
+                f"{host} broke the TLS handshake off: it is in trouble itself (internal error)",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, (SSL.Error, VerificationError)):
+            return TLSError(
+                f"no secure connection to {urlsplit(url).hostname}:"
+                f" {tls_words(reason, authority='serverca', client=certificate)}",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, error.DNSLookupError):
+            return ConnectionFailed(
+                f"the host name of {host} is unknown: check the environment's proxy variables"
+                if proxy
+                else f"the host name {host} is unknown: check 'server' of the profile",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, error.ConnectionRefusedError):
+            return ConnectionFailed(
+                f"nothing listens at {address}: is the hub up, and 'server' of the profile right?"
+                if proxy is None
+                else f"nothing listens at {address}: check the environment's proxy variables",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, error.TimeoutError):
+            return ConnectionFailed(
+                f"{host} did not take a connection within {CONNECT_TIMEOUT:g} s",
+                url=url,
+                may_have_arrived=False,
+            )
+        if isinstance(reason, (error.ConnectError, RequestNotSent)):
+            return ConnectionFailed(
+                f"can't connect to {host}: {reason}", url=url, may_have_arrived=False
+            )
+    if any(isinstance(reason, (ParseError, BadHeaders)) for reason in reasons(problem)):
+        return ConnectionFailed(
+            f"{host} answered with something that is not HTTP: check 'server' of the profile",
+            url=url,
+        )
+    if isinstance(problem, (ResponseFailed, error.ConnectionLost, error.ConnectionDone)):
+        return ConnectionFailed(f"the connection to {host} broke before the hub answered", url=url)
+    if isinstance(problem, (error.ConnectionClosed, OSError)):
+        return TransportError(f"the connection to {host} failed: {problem}", url=url)
+    return problem
