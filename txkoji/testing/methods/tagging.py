@@ -75,7 +75,8 @@ def untag_build_row(
     )
 
 
-def _check_access(call: MethodCall, tag: dict[str, Any], force: bool) -> None:
+def check_access(call: MethodCall, tag: dict[str, Any], force: bool) -> None:
+    """Refuse a tag that is locked, or that needs a permission that the caller has not."""
     if force and call.has_permission("admin"):
         return
     if tag["locked"]:
@@ -96,6 +97,13 @@ def _check_package(call: MethodCall, tag: dict[str, Any], package_id: int, force
         raise TagError(f"Package {name} is blocked in {tag['name']}")
 
 
+def check_tagging(call: MethodCall, tag: dict[str, Any], build: Row, force: bool) -> None:
+    """Refuse what a tag's lock, permission, package list and policy do not allow the caller."""
+    check_access(call, tag, force)
+    _check_package(call, tag, build["package_id"], force)
+    call.require_policy("tag", force=force, tag=tag["name"])
+
+
 def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
     row = require_build_row(call.state, build)
     found = require_tag(call.state, tag)
@@ -103,9 +111,7 @@ def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[
         nvr = build_nvr(call.state, row)
         names = {number: name for name, number in BUILD_STATES.items()}
         raise TagError(f"build {nvr} not complete: state {names[row['state']]}")
-    _check_access(call, found, force)
-    _check_package(call, found, row["package_id"], force)
-    call.require_policy("tag", force=force, tag=found["name"])
+    check_tagging(call, found, row, force)
     return found, row
 
 
@@ -119,7 +125,7 @@ def tag_build(
     from_id = None
     if fromtag is not None:
         source = require_tag(call.state, fromtag)
-        _check_access(call, source, force)
+        check_access(call, source, force)
         # Whether it has the build is the task's to find out.
         from_id = source["id"]
     request = [found["id"], row["id"], force, from_id]
@@ -157,7 +163,7 @@ def untag_build(
     user = call.require_login()
     row = require_build_row(call.state, build)
     found = require_tag(call.state, tag)
-    _check_access(call, found, force)
+    check_access(call, found, force)
     call.require_policy("tag", force=force, tag=found["name"])
     # The message of an unforced call has None here.
     untag_build_row(call.state, found["id"], row, user["id"], strict=strict, force=force or None)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from txkoji.exceptions import GenericError
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.registry import handler
-from txkoji.testing.methods.tagging import listing_of, tag_build_row, untag_build_row
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.tagging import (
+    check_access,
+    check_tagging,
+    listing_of,
+    tag_build_row,
+    untag_build_row,
+)
+from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import Row
 
 TAG_SHARE = 0.05
@@ -22,8 +30,12 @@ async def tag_build(builder: Builder, task: Row) -> None:
         raise GenericError(f"No such build: {build_id!r}")
     if _tagged_since(builder, task, tag_id, build_id):
         return
+    # Who starts a build may not be allowed to tag it, and a tag may have been locked meanwhile.
+    call = MethodCall(builder.hub, state.row("users", task["owner"]))
     with state.transaction():
+        check_tagging(call, require_tag(state, tag_id), build_row, bool(force))
         if from_tag is not None:
+            check_access(call, require_tag(state, from_tag), bool(force))
             untag_build_row(state, from_tag, build_row, task["owner"])
         tag_build_row(state, tag_id, build_row, task["owner"], force=bool(force))
 
