@@ -30,7 +30,7 @@ class Success(BuildStep):
     async def run(self):
         return 0
 
-    # Buildbot cancels a step for good that a shutdown meets before it runs.
+    # Buildbot permanently cancels a step that a shutdown meets before it runs.
     def interrupt(self, reason):
         return service.defer.succeed(None)
 
