@@ -40,7 +40,7 @@ class _Handshakes:
 
     def __init__(self, creator: Any) -> None:
         self._creator = creator
-        self.connection: Any = None
+        self.connection: SSL.Connection | None = None
 
     def clientConnectionForTLS(self, protocol: Any) -> Any:  # noqa: N802 - Twisted's name
         self.connection = self._creator.clientConnectionForTLS(protocol)
