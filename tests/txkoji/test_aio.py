@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
@@ -79,6 +80,7 @@ async def test_unknown_profile():
 '''
 
 
+@pytest.mark.hub(tls=True)
 @pytest_twisted.ensureDeferred
 async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path) -> None:
     """Each test has a loop of its own, and a connection on it; cancellation goes both ways."""

@@ -9,7 +9,7 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import optionsForClientTLS, platformTrust
@@ -17,7 +17,13 @@ from zope.interface import implementer
 
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
-from txkoji.hub.tls import read_authority, read_client_certificate, reasons, tls_words
+from txkoji.hub.tls import (
+    OverTLS,
+    read_authority,
+    read_client_certificate,
+    reasons,
+    tls_words,
+)
 
 __all__ = ["connect", "plain_error"]
 
@@ -67,7 +73,7 @@ async def connect(settings: Broker, reactor: Any, protocol: Protocol) -> Callabl
     endpoint: Any = HostnameEndpoint(reactor, settings.host, settings.port)
     handshakes: Any = _Handshakes(_tls_options(settings) if settings.has_tls else None)
     if settings.has_tls:
-        endpoint = wrapClientTLS(handshakes, endpoint)
+        endpoint = OverTLS(handshakes, endpoint, reactor)
     try:
         await endpoint.connect(_SingleUseFactory(protocol))
     except error.ConnectingCancelledError:

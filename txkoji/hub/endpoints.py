@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet import error
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IAddress, IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
@@ -21,7 +21,7 @@ from zope.interface import implementer
 from txkoji._interfaces import Endpoint
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
 from txkoji.hub.proxies import Proxy, proxy_for
-from txkoji.hub.tls import ClientCertificate, TLSPolicy
+from txkoji.hub.tls import ClientCertificate, OverTLS, TLSPolicy
 from txkoji.profiles import Profile
 
 __all__ = ["CONNECT_TIMEOUT", "Endpoints"]
@@ -241,14 +241,13 @@ class Endpoints:
             target = b"%s:%d" % (host, uri.port)
             endpoint = _Tunnel(self.to_proxy(proxy), proxy, target, self._reactor)
         creator = self._read_policy().creatorForNetloc(uri.host, uri.port)
-        endpoint = wrapClientTLS(creator, endpoint)
-        return _WithoutDelay(endpoint)
+        return _WithoutDelay(OverTLS(creator, endpoint, self._reactor))
 
     def to_proxy(self, proxy: Proxy) -> Endpoint:
         """Return an endpoint that connects to a proxy."""
         endpoint: Any = self._plain(proxy.host.encode("ascii"), proxy.port)
         if proxy.scheme == "https":
-            endpoint = wrapClientTLS(optionsForClientTLS(proxy.host), endpoint)
+            endpoint = OverTLS(optionsForClientTLS(proxy.host), endpoint, self._reactor)
         return _WithoutDelay(endpoint)
 
     def _plain(self, host: bytes, port: int) -> Endpoint:

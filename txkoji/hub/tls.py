@@ -19,17 +19,24 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet._sslverify import IOpenSSLTrustRoot
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IStreamClientEndpoint,
+)
 from twisted.internet.ssl import CertificateOptions, optionsForClientTLS, platformTrust
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
+from txkoji._interfaces import Endpoint
 from txkoji.exceptions import BrokenConfiguration
 from txkoji.profiles import Profile
 
 __all__ = [
     "ClientCertificate",
+    "OverTLS",
     "TLSPolicy",
     "TrustRoot",
     "read_authority",
@@ -302,6 +309,30 @@ def reasons(problem: BaseException) -> list[BaseException]:
     for failure in getattr(problem, "reasons", None) or []:
         found += reasons(failure.value)
     return found
+
+
+@implementer(IStreamClientEndpoint)
+class OverTLS:
+    """An endpoint that speaks TLS over another one, on the reactor of the connection.
+
+    Twisted's ``wrapClientTLS`` sends small writes by the global reactor, which may never run.
+
+    Args:
+        creator: the TLS options.
+        endpoint: the other endpoint.
+        reactor: the reactor of both.
+    """
+
+    def __init__(self, creator: Any, endpoint: Endpoint, reactor: Any) -> None:
+        self._creator = creator
+        self._endpoint = endpoint
+        self._reactor = reactor
+
+    def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
+        """Connect a protocol, and give it the decrypted bytes."""
+        factory = TLSMemoryBIOFactory(self._creator, True, protocolFactory, clock=self._reactor)
+        connecting: Deferred[Any] = self._endpoint.connect(factory)
+        return connecting.addCallback(lambda protocol: protocol.wrappedProtocol)
 
 
 _REFUSALS = ("certificate", "unknown ca", "access denied")
