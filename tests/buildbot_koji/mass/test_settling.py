@@ -1,0 +1,79 @@
+"""What a mass build makes of tasks that have ended."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.options import MassOptions, MassTiming
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
+from buildbot_koji.mass.settling import FAILED_AT_ONCE, Settler
+from txkoji import TaskTree, task_states
+from txkoji.task_info import TaskInfo
+
+
+class SlowHub:
+    """Answers each call when the test says so.
+
+    Attributes:
+        waiting: what is asked and not answered yet.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[str, Deferred[Any]]] = []
+        self.topurl, self.weburl = None, "https://koji.example.test/koji"
+
+    def call(self, method: str, *_args: Any, **_options: Any) -> Deferred[Any]:
+        answer: Deferred[Any] = Deferred()
+        self.waiting.append((method, answer))
+        return answer
+
+    def MultiCall(self) -> list[Any]:  # noqa: N802 - a promised name
+        # None of their tasks left files.
+        return []
+
+    def answer(self) -> None:
+        """Answer all that is asked now."""
+        answers = {"listBuilds": [], "listTaskOutput": ["build.log"]}
+        fault = {"faultCode": 1005, "faultString": "mock exited with status 1; see build.log"}
+        waiting, self.waiting = self.waiting, []
+        for method, answer in waiting:
+            answer.callback(answers.get(method, fault))
+
+
+def test_failed_tasks_are_asked_about_together() -> None:
+    """Many failed tasks cost the time of a few, and never more than so many requests at once."""
+    count = FAILED_AT_ONCE + 5
+    packages = [
+        MassPackage(place, f"p{place}", "source", state=PackageState.RUNNING, task_id=place + 1)
+        for place in range(count)
+    ]
+    hub: Any = SlowHub()
+    context = MassContext(
+        SimpleNamespace(connection=hub),  # type: ignore[arg-type]
+        MassPlan(packages),
+        MassOptions(lambda _: None, None),  # type: ignore[arg-type, return-value]
+        SimpleNamespace(),  # type: ignore[arg-type]
+        Clock(),
+        "run",
+        MassTiming(),
+    )
+    ended = [
+        (each, TaskTree(TaskInfo(id=each.task_id, state=task_states.FAILED, method="build")))
+        for each in packages
+    ]
+    settled = Deferred.fromCoroutine(Settler(context, lambda _: None).settle(ended))
+    rounds = []
+    while hub.waiting:
+        rounds.append(len(hub.waiting))
+        hub.answer()
+    assert settled.called
+    assert rounds == [FAILED_AT_ONCE] * 3 + [5] * 3
+    assert {each.state for each in packages} == {PackageState.FAILED}
+    assert packages[0].reason == "mock exited with status 1; see build.log"
+    assert packages[0].log_url is not None
+    assert len(context.lines) == count
