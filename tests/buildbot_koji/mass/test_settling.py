@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
@@ -53,8 +54,9 @@ def test_failed_tasks_are_asked_about_together() -> None:
         for place in range(count)
     ]
     hub: Any = SlowHub()
+    counts = TaskCounts()
     context = MassContext(
-        SimpleNamespace(connection=hub),  # type: ignore[arg-type]
+        SimpleNamespace(connection=hub, counts=counts),  # type: ignore[arg-type]
         MassPlan(packages),
         MassOptions(lambda _: None, None),  # type: ignore[arg-type, return-value]
         SimpleNamespace(),  # type: ignore[arg-type]
@@ -76,4 +78,4 @@ def test_failed_tasks_are_asked_about_together() -> None:
     assert {each.state for each in packages} == {PackageState.FAILED}
     assert packages[0].reason == "mock exited with status 1; see build.log"
     assert packages[0].log_url is not None
-    assert len(context.lines) == count
+    assert len(context.lines) == counts.failed == count
