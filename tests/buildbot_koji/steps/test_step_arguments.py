@@ -654,3 +654,9 @@ def test_large_constants() -> None:
     step.requires = {"package-1": "package-2"}
     [complaint] = step.complaints()
     assert complaint.startswith("requires={'package-1': 'package-2'} must be")
+
+
+def test_long_values() -> None:
+    """A value of any length is checked in linear time: no pattern backtracks."""
+    for value in ("a-" * 200_000 + " ", "-" * 400_000 + "/", " " * 400_000 + "x"):
+        assert checks.build(value) is not None
