@@ -97,13 +97,6 @@ def _check_package(call: MethodCall, tag: dict[str, Any], package_id: int, force
         raise TagError(f"Package {name} is blocked in {tag['name']}")
 
 
-def check_tagging(call: MethodCall, tag: dict[str, Any], build: Row, force: bool) -> None:
-    """Refuse what a tag's lock, permission, package list and policy do not allow the caller."""
-    check_access(call, tag, force)
-    _check_package(call, tag, build["package_id"], force)
-    call.require_policy("tag", force=force, tag=tag["name"])
-
-
 def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[str, Any], Row]:
     row = require_build_row(call.state, build)
     found = require_tag(call.state, tag)
@@ -111,7 +104,9 @@ def _checked(call: MethodCall, tag: Any, build: Any, force: bool) -> tuple[dict[
         nvr = build_nvr(call.state, row)
         names = {number: name for name, number in BUILD_STATES.items()}
         raise TagError(f"build {nvr} not complete: state {names[row['state']]}")
-    check_tagging(call, found, row, force)
+    check_access(call, found, force)
+    _check_package(call, found, row["package_id"], force)
+    call.require_policy("tag", force=force, tag=found["name"])
     return found, row
 
 

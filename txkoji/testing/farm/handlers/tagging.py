@@ -8,7 +8,6 @@ from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.tagging import (
     check_access,
-    check_tagging,
     listing_of,
     tag_build_row,
     untag_build_row,
@@ -30,10 +29,10 @@ async def tag_build(builder: Builder, task: Row) -> None:
         raise GenericError(f"No such build: {build_id!r}")
     if _tagged_since(builder, task, tag_id, build_id):
         return
-    # Who starts a build may not be allowed to tag it, and a tag may have been locked meanwhile.
+    # A target's tag may need a permission that who builds has not; and it may be locked by now.
     call = MethodCall(builder.hub, state.row("users", task["owner"]))
     with state.transaction():
-        check_tagging(call, require_tag(state, tag_id), build_row, bool(force))
+        check_access(call, require_tag(state, tag_id), bool(force))
         if from_tag is not None:
             check_access(call, require_tag(state, from_tag), bool(force))
             untag_build_row(state, from_tag, build_row, task["owner"])
