@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from buildbot.db.changesources import ChangeSourceAlreadyClaimedError
 from twisted.logger import Logger
 
 from buildbot_koji.changes.options import SourceLimits
@@ -85,6 +86,7 @@ class ChangeRecorder:
     async def load(self) -> None:
         """Take the claim, and read the state."""
         await self._claim.take()
+        await self._storage.fence(self._claim)
         self.state = await self._storage.load()
         self._limit.hour, self._limit.count = self.state.hour, self.state.count
         await self._held.load()
@@ -219,7 +221,12 @@ class ChangeRecorder:
             await self._claim.check(max_age=CLAIM_AGE)
             # Buildbot modifies the properties that it gets.
             given = {**change, "properties": dict(change["properties"]), "files": []}
-            number = await self._master.data.updates.addChange(**given)
+            try:
+                number = await self._master.data.updates.addChange(**given)
+            except ChangeSourceAlreadyClaimedError:
+                # The master was frozen within the transaction.
+                await self._claim.check()
+                raise
             self._announcements.made(number)
             self._limit.add(1, now)
             self.state.counted = number

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from buildbot_koji.database_values import encoded_size
+from buildbot_koji.durable.claims import Claim
+from buildbot_koji.durable.fence import fence_source
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.properties import EVENT_KEY
 
@@ -55,6 +57,10 @@ class SourceStorage(MasterState):
 
     def __init__(self, master: Any, name: str) -> None:
         super().__init__(master, name, CLASS)
+
+    async def fence(self, claim: Claim) -> None:
+        """Let no change of the source be stored once another master has taken the claim."""
+        fence_source(self._master, self._name, await self._object(), claim.token)
 
     async def load(self) -> SourceState:
         """Read the state."""

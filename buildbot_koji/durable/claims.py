@@ -57,6 +57,9 @@ class Claim:
         lost: called once, in the next iteration of the reactor, when the claim turns out lost.
         clock: an IReactorTime.
         is_ours: returns whether Buildbot's own claim to the work is ours, if it has one.
+
+    Attributes:
+        token: the token of this holder.
     """
 
     def __init__(
@@ -73,13 +76,13 @@ class Claim:
         self._lost = lost
         self._clock = clock
         self._is_ours = is_ours
-        self._token = uuid.uuid4().hex
+        self.token = uuid.uuid4().hex
         self._checked_at: float | None = None
         self._is_lost = False
 
     async def take(self) -> None:
         """Take the claim, from whoever has it."""
-        await self._state.put(self._key, self._token)
+        await self._state.put(self._key, self.token)
 
     async def check(self, *, max_age: float = 0.0) -> None:
         """Return if the claim is held.
@@ -101,7 +104,7 @@ class Claim:
         self._checked_at = now
 
     async def _is_held(self) -> bool:
-        return await self._is_ours() and await self._state.get(self._key) == self._token
+        return await self._is_ours() and await self._state.get(self._key) == self.token
 
 
 async def has_change_source(master: Any, service_id: int) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from buildbot.db.schedulers import SchedulerAlreadyClaimedError
 from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import maybeDeferred
@@ -17,6 +18,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
 from buildbot_koji.durable.database import is_database_unreachable, words_of
+from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.durable.masters import gone_masters
 from buildbot_koji.properties import CHANGE_SOURCE
 
@@ -53,6 +55,9 @@ class _Guarded:
             return None
         try:
             result = await maybeDeferred(self._schedule, change, *args, **kwargs)
+        except SchedulerAlreadyClaimedError:
+            # The master was frozen within the transaction.
+            return None
         except Exception as error:
             source = change.properties.getProperty(CHANGE_SOURCE)
             if source is None or not is_database_unreachable(error):
@@ -169,8 +174,11 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         """
         for scheduler in self.master.scheduler_manager:
             schedule = getattr(scheduler, "gotChange", None)
-            if schedule is not None and not isinstance(schedule, _Guarded):
+            if scheduler.serviceid is None or isinstance(schedule, _Guarded):
+                continue
+            if schedule is not None:
                 scheduler.gotChange = _Guarded(self.master, scheduler, schedule)
+                fence_scheduler(self.master, scheduler.name, scheduler.serviceid)
 
     @async_to_deferred
     async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:

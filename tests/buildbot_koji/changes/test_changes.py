@@ -703,6 +703,26 @@ async def test_claim_of_the_same_master(site: Site) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_claim_lost_within_a_write(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change is not stored whose source another master takes after the last check."""
+    master = await site.listen(koji())
+    source, updates = master.source, master.master.data.updates
+    add = updates.addChange
+
+    async def add_late(**change: Any) -> Any:
+        await SourceStorage(master.master, source.name).put("claim", "another process")
+        return await add(**change)
+
+    monkeypatch.setattr(
+        updates, "addChange", lambda **change: Deferred.fromCoroutine(add_late(**change))
+    )
+    site.build()
+    source.wake()
+    await until(lambda: source._running is None)
+    assert await master.changes() == []
+
+
+@pytest_twisted.ensureDeferred
 async def test_stop_leaves_the_claim_of_others(site: Site) -> None:
     """A master that stops before it has noticed releases no claim but its own."""
     master = await site.listen(koji())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -156,6 +157,27 @@ async def test_frozen(peers: Peers) -> None:
     await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
     await until(lambda: not scheduler.active)
     await master.data.updates.addChange(author="a", files=[], revision="1", project="p")
+    assert await peers._master.scheduled() == []
+
+
+@with_releaser
+@pytest_twisted.ensureDeferred
+async def test_frozen_within_a_write(peers: Peers) -> None:
+    """A buildset is not stored whose scheduler another master takes after the last check."""
+    master = peers._master.master
+    [scheduler] = master.scheduler_manager
+    guard, claims = scheduler.gotChange, master.db.schedulers
+    schedule = guard._schedule
+
+    async def schedule_late(*change: Any) -> Any:
+        await claims.setSchedulerMaster(scheduler.serviceid, None)
+        await claims.setSchedulerMaster(scheduler.serviceid, peers.other)
+        return await schedule(*change)
+
+    guard._schedule = schedule_late
+    number = await master.data.updates.addChange(author="a", files=[], revision="0", project="p")
+    await until(lambda: not scheduler._change_consumption_lock.locked)
+    await guard(SimpleNamespace(number=number), True)
     assert await peers._master.scheduled() == []
 
 
