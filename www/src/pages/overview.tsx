@@ -112,7 +112,7 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
         <Link to="/koji/tasks">see the tasks</Link>
       </Tile>
       <Tile tone={free ? "waiting" : "off"} title="Queue" value={`${grouped(free)} waiting`}>
-        {`behind ${grouped(open)} that build`}
+        {open ? `behind ${grouped(open)} that build` : "nothing builds there"}
       </Tile>
       <Tile
         tone={stuck ? "bad" : "good"}
