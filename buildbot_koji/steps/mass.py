@@ -411,7 +411,9 @@ class KojiMassBuild(PackageBuildStep):
             try:
                 text = await self._in_thread(Path(self.master.basedir, path).read_text)
             except (OSError, ValueError) as error:
-                raise BadPlan(f"can't read {path} on the master: {error}") from error
+                # The text of an OSError names the file again.
+                why = getattr(error, "strerror", None) or error
+                raise BadPlan(f"can't read {path} on the master: {why}") from error
         else:
             writer = _Content()
             transfer = RemoteCommand(

@@ -96,6 +96,8 @@ def test_a_master_takes_it(page: Path, place: Path) -> None:
     names: dict[str, Any] = {
         **PLUGINS,
         "PROFILE": "koji",
+        # Buildbot's own.
+        "basedir": ".",
         "TARGET": "f44",
         "BUILD_TAG": "f44-build",
     }

@@ -165,6 +165,10 @@ async def test_bad_input(bench: Workbench) -> None:
             {"packages_file": "binary"},
             f"can't read binary on the worker: {BINARY}",
         ),
+        (
+            {"packages_file": "nosuch", "files_on": "master"},
+            "can't read nosuch on the master: No such file or directory",
+        ),
     ):
         ended = await bench.build(mass(bench, **options))
         assert (ended.result, ended.text) == ("failure", text)
