@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from buildbot.db.schedulers import SchedulerAlreadyClaimedError
+from buildbot.schedulers.basic import BaseBasicScheduler
 from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import maybeDeferred
@@ -178,7 +179,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
                 continue
             if schedule is not None:
                 scheduler.gotChange = _Guarded(self.master, scheduler, schedule)
-                fence_scheduler(self.master, scheduler.name, scheduler.serviceid)
+                # A user may force a build on any master, and a step trigger one.
+                if isinstance(scheduler, BaseBasicScheduler):
+                    fence_scheduler(self.master, str(scheduler.name), scheduler.serviceid)
 
     @async_to_deferred
     async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from buildbot.plugins import util
+from buildbot.plugins import schedulers, util
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import fail
 from twisted.logger import LogEvent
@@ -179,6 +179,25 @@ async def test_frozen_within_a_write(peers: Peers) -> None:
     await until(lambda: not scheduler._change_consumption_lock.locked)
     await guard(SimpleNamespace(number=number), True)
     assert await peers._master.scheduled() == []
+
+
+@with_releaser
+@pytest_twisted.ensureDeferred
+async def test_force_on_any_master(peers: Peers) -> None:
+    """A user may force a build on a master that does not have the scheduler."""
+    master = peers._master.master
+    releaser = master.service_manager.namedServices["koji-orphan-releaser"]
+    peers._master.more["schedulers"] = [
+        schedulers.AnyBranchScheduler(name="all", builderNames=["test"]),
+        schedulers.ForceScheduler(name="force", builderNames=["test"]),
+    ]
+    await peers._master.reconfigure(*peers._master.sources)
+    releaser._guard_schedulers()
+    [force] = [each for each in master.scheduler_manager if each.name == "force"]
+    await master.db.schedulers.setSchedulerMaster(force.serviceid, None)
+    await master.db.schedulers.setSchedulerMaster(force.serviceid, peers.other)
+    _, requests = await force.force("a user", builderNames=["test"])
+    assert requests
 
 
 @with_releaser
