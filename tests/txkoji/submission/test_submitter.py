@@ -172,7 +172,7 @@ CALLS: list[tuple[Any, ...]] = [
     ("build", SOURCE, "demo", {}),
     ("chainBuild", [[SOURCE], [SOURCE]], "demo"),
     ("makeTask", "sleep", [60]),
-    ("newRepo", "demo-build"),
+    ("newRepo", "demo-build", None, True),
     ("tagBuild", "demo-released", "hello-1.0-1"),
     ("moveBuild", "demo-candidate", "demo-released", "hello-1.0-1"),
 ]

@@ -259,8 +259,12 @@ def new_repo(
     """Start a newRepo task, which makes a build repo; return its id. Prefer repo.request."""
     if not (call.has_permission("repo") or call.has_permission("regen-repo")):
         call.require_permission("regen-repo")
-    found = require_tag(call.state, tag)
-    return make_task(call, "newRepo", [found["name"]], priority=REPO_PRIORITY, channel="createrepo")
+    request: list[Any] = [require_tag(call.state, tag)["name"]]
+    wanted = {"event": event, "src": src, "debuginfo": debuginfo, "separate_src": separate_src}
+    given = {name: value for name, value in wanted.items() if value}
+    if given:
+        request.append({**given, "__starstar": True})
+    return make_task(call, "newRepo", request, priority=REPO_PRIORITY, channel="createrepo")
 
 
 # Queries by clauses
