@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import react
-
-from txkoji import Connection, estimates
+from txkoji import Connection, estimates, run
 
 
 async def main(reactor: Any, *packages: str) -> None:
@@ -21,4 +18,4 @@ async def main(reactor: Any, *packages: str) -> None:
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    run(main, *sys.argv[1:])

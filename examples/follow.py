@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import react
-
-from txkoji import Connection, Interest
+from txkoji import Connection, Interest, run
 
 
 def load(path: str) -> Any:
@@ -35,4 +32,4 @@ async def main(reactor: Any, path: str, *tags: str) -> None:
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    run(main, *sys.argv[1:])

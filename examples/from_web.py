@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import react
-
-from txkoji import Connection
+from txkoji import Connection, run
 
 
 async def main(reactor: Any, url: str) -> None:
@@ -24,4 +21,4 @@ async def main(reactor: Any, url: str) -> None:
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    run(main, *sys.argv[1:])

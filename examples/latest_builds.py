@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import react
-
-from txkoji import Connection
+from txkoji import Connection, run
 
 
 async def main(reactor: Any, tag: str, package: str | None = None) -> None:
@@ -19,4 +16,4 @@ async def main(reactor: Any, tag: str, package: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    run(main, *sys.argv[1:])

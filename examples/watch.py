@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import react
+from twisted.internet.defer import gatherResults
 
-from txkoji import Connection, TaskWatcher
+from txkoji import Connection, TaskWatcher, run
 from txkoji.watching.outcomes import read_outcome
 from txkoji.watching.watcher import TaskChange, Watch
 
@@ -42,4 +41,4 @@ async def main(reactor: Any, *tasks: str) -> None:
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    run(main, *sys.argv[1:])

@@ -1,6 +1,7 @@
 """An asynchronous Koji client on Twisted."""
 
 from txkoji._distribution import VERSION
+from txkoji._program import run
 from txkoji.connection import Connection
 from txkoji.exceptions import KojiException, KojiLoginException
 from txkoji.files.downloads import RemoteFile
@@ -97,4 +98,5 @@ __all__ = [
     "matches",
     "read_outcome",
     "reason_of",
+    "run",
 ]

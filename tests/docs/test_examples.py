@@ -96,14 +96,18 @@ async def test_example(hub: FakeHub, tmp_path: Path, name: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_mistakes_of_a_user(hub: FakeHub) -> None:
-    """A profile that is not there is one line."""
-    command = [sys.executable, str(EXAMPLES / "log_in.py"), "nope"]
-    done: Any = await deferToThread(
-        subprocess.run, command, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("no Koji profile 'nope' in ")
-    assert done.stderr.count("\n") == 1
+    """What a user can get wrong is one line."""
+    for name, argument, words in [
+        ("log_in.py", "nope", "no Koji profile 'nope' in "),
+        ("latest_builds.py", "nope", "getLatestBuilds: No such entry in table tag: nope"),
+    ]:
+        command = [sys.executable, str(EXAMPLES / name), argument]
+        done: Any = await deferToThread(
+            subprocess.run, command, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith(words)
+        assert done.stderr.count("\n") == 1
 
 
 @pytest_twisted.ensureDeferred

@@ -52,7 +52,7 @@ async def test_client(hub: FakeHub) -> None:
     """The program prints a package's builds."""
     task_id = hub.call("build", "git+https://git.example.test/rpms/hello.git#7", "demo")
     await until(lambda: hub.call("listBuilds", taskID=task_id, state=build_states.COMPLETE))
-    program = code("from twisted.internet.defer")
+    program = code("from txkoji import")
     done = await deferToThread(
         subprocess.run,
         [sys.executable, "-W", "error", "-c", program],
