@@ -7,6 +7,7 @@ that wakes up commits what it had begun. This check is the last statement of the
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,9 +27,6 @@ INSERTS = {
     "INSERT INTO buildset_properties": "scheduler",
 }
 """The property that says, in a statement, who stores a change or a buildset."""
-
-PENDING = "koji_fence"
-"""The key of the checks that a transaction still has to pass."""
 
 _fences: WeakKeyDictionary[Any, dict[tuple[str, str], Check]] = WeakKeyDictionary()
 
@@ -87,8 +85,11 @@ def _install(master: Any) -> dict[tuple[str, str], Check]:
 
 
 def _listen(engine: Any, fences: dict[tuple[str, str], Check]) -> None:
-    def executes(connection: Any, *statement: Any) -> None:
-        _, text, _, context, _ = statement
+    # A transaction runs in one thread.
+    pending = threading.local()
+
+    def executes(_: Any, *statement: Any) -> None:
+        _cursor, text, _parameters, context, _many = statement
         if context is None or not context.isinsert:
             return
         told = next((key for start, key in INSERTS.items() if text.startswith(start)), None)
@@ -98,15 +99,15 @@ def _listen(engine: Any, fences: dict[tuple[str, str], Check]) -> None:
             if row.get("property_name") == told:
                 [who, _] = json.loads(row["property_value"])
                 if (told, who) in fences:
-                    connection.info[PENDING] = fences[told, who]
+                    pending.check = fences[told, who]
 
     def commits(connection: Any) -> None:
-        check = connection.info.pop(PENDING, None)
+        check, pending.check = getattr(pending, "check", None), None
         if check is not None:
             check(connection)
 
-    def rolls_back(connection: Any) -> None:
-        connection.info.pop(PENDING, None)
+    def rolls_back(_: Any) -> None:
+        pending.check = None
 
     sqlalchemy.event.listen(engine, "before_cursor_execute", executes)
     sqlalchemy.event.listen(engine, "commit", commits)
