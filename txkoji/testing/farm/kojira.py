@@ -6,7 +6,7 @@ from txkoji.testing.core import HubCore
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import TAG_TABLES, last_change
-from txkoji.testing.methods.repos import INIT, READY, REPO_PRIORITY
+from txkoji.testing.methods.repos import INIT, ON_REQUEST, READY, REPO_PRIORITY
 from txkoji.testing.methods.tasks import CLOSED, FINISHED, make_task
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.lookups.tags import tag_name, tag_order
@@ -14,8 +14,6 @@ from txkoji.testing.tables.state import Row
 
 MAX_TRIES = 4
 NAME = "kojira"
-ON_REQUEST = (1, 35)
-"""Since this release a tag is regenerated on request only, unless it has ``repo.auto``."""
 
 
 class Kojira:

@@ -27,6 +27,9 @@ from txkoji.testing.tables.queries import query_by_clauses
 from txkoji.testing.tables.state import HubState, Row
 
 INIT, READY, EXPIRED, DELETED, PROBLEM = range(5)
+ON_REQUEST = (1, 35)
+"""Since this release a tag is regenerated on request only, unless it has ``repo.auto``."""
+
 REPO_PRIORITY = 15
 _NO_OPTIONS = {"src": False, "maven": False, "debuginfo": False, "separate_src": False}
 
@@ -211,7 +214,7 @@ def repo_request(
         struct = repo_struct(call.state, repo)
         return {"repo": struct, "request": None, "duplicate": False}
     for row in call.state.rows("repo_queue", tag_id=found["id"], active=True):
-        if row["min_event"] is not None and (low is None or row["min_event"] >= low):
+        if low is None or (row["min_event"] is not None and row["min_event"] >= low):
             return {"repo": None, "request": request_struct(call.state, row), "duplicate": True}
     now = call.hub.now()
     row = call.state.insert(

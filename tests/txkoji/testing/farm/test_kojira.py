@@ -63,11 +63,21 @@ def test_wait_for_a_build_that_is_not_tagged(hub: FakeHub, clock: Clock) -> None
     assert hub.call("getTaskResult", task_id)["create_event"] > tagged
 
 
+def test_who_waits_for_the_same_repo(hub: FakeHub, clock: Clock) -> None:
+    """All tasks that wait for the same repo share one request, on a host with little room, too."""
+    tasks = [hub.call("makeTask", "waitrepo", ["fresh"]) for _ in range(30)]
+    hub.call("createTag", "fresh", arches="x86_64")
+    run(clock, 60)
+    repos = {hub.call("getTaskResult", task)["id"] for task in tasks}
+    assert len(repos) == 1
+    assert len(hub.call("listTasks", {"method": "newRepo"})) == 1
+
+
 def test_wait_for_a_repo_that_fails(hub: FakeHub, clock: Clock) -> None:
     """Waiting for a repo fails if the repo does."""
     hub.call("createTag", "failrepo", arches="x86_64")
     task_id = hub.call("makeTask", "waitrepo", ["failrepo"])
-    run(clock)
+    run(clock, 60)
     assert hub.call("getTaskInfo", task_id)["state"] == task_states.FAILED
 
 

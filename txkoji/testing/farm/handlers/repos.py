@@ -15,12 +15,13 @@ from txkoji.testing.methods.output import task_directory
 from txkoji.testing.methods.repos import (
     EXPIRED,
     INIT,
+    ON_REQUEST,
     READY,
     default_min_event,
     insert_repo,
     latest_repo,
+    repo_request,
 )
-from txkoji.testing.methods.tasks import CANCELED, FAILED
 from txkoji.testing.tables.lookups.builds import find_build_row
 from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
@@ -83,20 +84,24 @@ async def wait_repo(builder: Builder, task: Row) -> dict[str, Any]:
     call = call_of(builder, task)
     state = builder.hub.state
     tag = require_tag(state, tag_info)
-    child = None
+    asked: int | None = None
     while True:
         wanted = (True, min_event) if min_event else _wanted_event(call, tag["id"], nvrs or [])
         is_tagged, low = wanted
-        if is_tagged:
+        if asked is not None:
+            request = state.row("repo_queue", asked)
+            if request["repo_id"] is not None:
+                return repo_struct(state, state.row("repo", request["repo_id"]))
+            if not request["active"]:
+                raise GenericError(f"no repo of {tag['name']}: request {asked} did not end well")
+        elif is_tagged:
             repo = latest_repo(call, tag["id"], min_event=low)
             if repo is not None:
                 return repo_struct(state, repo)
-            if child is None:
-                child = state.get(
-                    "task", builder.subtask(task, "newRepo", [tag["name"]], "newrepo")
-                )
-            elif child["state"] in (FAILED, CANCELED):
-                raise GenericError(f"no repo of {tag['name']}: task {child['id']} did not end well")
+            if builder.hub.release >= ON_REQUEST:
+                # All who wait for the same repo share a request.
+                with state.transaction():
+                    asked = repo_request(call, tag["id"], low or None)["request"]["id"]
         if builder.hub.now() > task["start_ts"] + REPO_LIMIT:
             raise GenericError(
                 f"Unsuccessfully waited 2 hours, 0 minutes for a new {tag['name']} repo"
