@@ -205,10 +205,10 @@ class ChangeRecorder:
         try:
             await self._store(change, now, may_be_stored=may_be_stored or key in self._in_doubt)
         except Exception as error:
+            # It may be stored nevertheless: Buildbot reads and announces a change after storing it.
+            self._in_doubt.add(key)
             if is_passing(error):
                 raise
-            # It may be stored nevertheless: Buildbot announces a change after storing it.
-            self._in_doubt.add(key)
             self._refused(change, error)
         else:
             self._in_doubt.discard(key)
@@ -217,20 +217,32 @@ class ChangeRecorder:
         key = change_key(change)
         if key in self._keys:
             return
-        if not (may_be_stored or self._is_older(change)) or not await self._stored.has(change):
-            await self._claim.check(max_age=CLAIM_AGE)
-            # Buildbot modifies the properties that it gets.
-            given = {**change, "properties": dict(change["properties"]), "files": []}
-            try:
-                number = await self._master.data.updates.addChange(**given)
-            except ChangeSourceAlreadyClaimedError:
-                # The master was frozen within the transaction.
-                await self._claim.check()
-                raise
-            self._announcements.made(number)
-            self._limit.add(1, now)
-            self.state.counted = number
+        stored = None
+        if may_be_stored or self._is_older(change):
+            stored = await self._stored.get(change)
+        if stored is None:
+            self._made(await self._add(change), now)
+        elif key in self._in_doubt:
+            await self._announcements.repeat([stored])
+            self._made(stored["changeid"], now)
         self._keys[key] = max(change["when_timestamp"] or 0.0, now)
+
+    async def _add(self, change: dict[str, Any]) -> int:
+        await self._claim.check(max_age=CLAIM_AGE)
+        # Buildbot modifies the properties that it gets.
+        given = {**change, "properties": dict(change["properties"]), "files": []}
+        try:
+            number: int = await self._master.data.updates.addChange(**given)
+        except ChangeSourceAlreadyClaimedError:
+            # The master was frozen within the transaction.
+            await self._claim.check()
+            raise
+        return number
+
+    def _made(self, number: int, now: float) -> None:
+        self._announcements.made(number)
+        self._limit.add(1, now)
+        self.state.counted = number
 
     def _is_older(self, change: dict[str, Any]) -> bool:
         """Return whether a change may be stored although its key was not read back."""

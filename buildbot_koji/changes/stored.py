@@ -50,14 +50,15 @@ class StoredChanges:
             and EVENT_KEY in change["properties"]
         ]
 
-    async def has(self, change: dict[str, Any]) -> bool:
-        """Return whether a change is stored.
+    async def get(self, change: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a change as it is stored, None if it is not.
 
         Args:
             change: the arguments of ``addChange``.
         """
         same = await self.find("revision", "eq", change["revision"])
-        return any(each["properties"][EVENT_KEY][0] == change_key(change) for each in same)
+        equal = (each for each in same if each["properties"][EVENT_KEY][0] == change_key(change))
+        return next(equal, None)
 
 
 class Announcements:

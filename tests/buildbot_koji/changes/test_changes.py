@@ -627,6 +627,32 @@ async def test_database_that_is_unreachable(site: Site, logged: list[str]) -> No
 
 
 @pytest_twisted.ensureDeferred
+async def test_database_that_ends_once_a_change_is_stored(site: Site) -> None:
+    """Buildbot reads what it has stored: if that fails, a change is announced, not added again."""
+    source = koji()
+    source.limits = SourceLimits(retry=RetryPolicy(first=0.1))
+    master = await site.listen(source)
+    data = master.master.data
+    get, ended = data.get, list[Any]()
+
+    def end(path: tuple[Any, ...], *args: Any, **kwargs: Any) -> Any:
+        if path[0] == "changes" and len(path) == 2 and not ended:
+            ended.append(path)
+            return fail(OperationalError("SELECT", {}, Exception("server closed")))
+        return get(path, *args, **kwargs)
+
+    with mock.patch.object(data, "get", end):
+        nvr = site.build()
+        await site.polled()
+        [change] = await master.until_changes(1)
+        await master.until_scheduled([1])
+    assert (change["revision"], len(ended)) == (nvr, 1)
+    site.build()
+    await site.polled()
+    await master.until_scheduled([1, 2])
+
+
+@pytest_twisted.ensureDeferred
 async def test_stop_while_the_hub_hangs(site: Site) -> None:
     """A stop does not wait for a hub that does not answer."""
     master = await site.listen(koji())
