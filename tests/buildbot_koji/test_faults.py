@@ -48,6 +48,8 @@ PATIENCE = 20.0
 """Seconds after which a master is killed that does not stop, as service managers do."""
 SETTLED = 120.0
 """Seconds after the last fault in which everything must have ended."""
+GIVEN_UP = 40.0
+"""Seconds after which a build that Buildbot started before an outage counts as given up."""
 
 
 class Place:
@@ -113,6 +115,11 @@ class Place:
 
     async def start_masters(self) -> None:
         await gatherResults(Deferred.fromCoroutine(master.start()) for master in self.masters)
+
+    async def restart_masters(self) -> None:
+        for master in self.masters:
+            await master.end(signal.SIGKILL)
+        await self.start_masters()
 
     async def stop(self) -> None:
         for master in self.masters:
@@ -215,9 +222,7 @@ class Place:
     async def start_router(self, _: MasterProcess) -> None:
         """Restart the masters too: without a router Buildbot's own stop may never end."""
         await self.router.start()
-        for master in self.masters:
-            await master.end(signal.SIGKILL)
-        await self.start_masters()
+        await self.restart_masters()
 
     async def kill_hub(self, _: MasterProcess) -> None:
         await self.hub.end(signal.SIGKILL)
@@ -239,9 +244,13 @@ class Place:
 
     async def check(self) -> None:
         """Each event has one change, one test, one tagging; each request has one task."""
-        limit = reactor.seconds() + SETTLED
-        while (late := await self.unfinished()) and reactor.seconds() < limit:
-            await deferLater(reactor, 0.5)
+        had_outage = bool(self.faults["the database is away"])
+        late = await self.until_finished(GIVEN_UP if had_outage else SETTLED)
+        if late and had_outage:
+            # Buildbot gave up a build without a word that tells so: as documented, restart it.
+            self.faults["that lost a build"] += 1
+            await self.restart_masters()
+            late = await self.until_finished(SETTLED)
         assert not late
         one = self.masters[0]
         builders = {
@@ -271,6 +280,13 @@ class Place:
                 # Buildbot logs what it met of the outage, from whomever it called.
                 ours = [each for each in ours if "OperationalError" not in each]
             assert ours == []
+
+    async def until_finished(self, seconds: float) -> list[Any]:
+        """Wait until all has ended, and return what has not by then."""
+        limit = reactor.seconds() + seconds
+        while (late := await self.unfinished()) and reactor.seconds() < limit:
+            await deferLater(reactor, 0.5)
+        return late
 
     async def unfinished(self) -> list[Any]:
         """Return what has not ended."""
