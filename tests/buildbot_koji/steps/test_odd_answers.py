@@ -331,8 +331,9 @@ class Range:
                 chunk = await data.get(("logs", log["logid"], "contents"))
                 self.troubles.append(f"traceback: {attack.words}\n{chunk['content']}")
         waited = "has not answered" in text or "timed out" in text or text.startswith("canceled ")
-        # A mass build waits, and says why: what it waits for may be mended meanwhile.
-        if waited and attack.case.kind != "KojiMassBuild":
+        # These two wait, and say why: what they wait for may be mended meanwhile.
+        waits = attack.case.kind in ("KojiMassBuild", "KojiWaitRepo")
+        if waited and not waits and step["results"] != results.SUCCESS:
             self.troubles.append(f"waited: {attack.words}")
         if not text or not text.isprintable():
             self.troubles.append(f"words: {attack.words!r}")
