@@ -61,6 +61,7 @@ class ChangeRecorder:
     ) -> None:
         self._refused = refused
         self._in_doubt: set[str] = set()
+        self._doubtful_report: dict[str, Any] | None = None
         self._master = master
         self._name = name
         self._storage = storage
@@ -250,9 +251,23 @@ class ChangeRecorder:
         return when is None or when < self._read_from or change["category"] in UNDATED
 
     async def add_health(self, change: dict[str, Any]) -> None:
-        """Store a change that reports the health of the source."""
+        """Store a change that reports the health of the source.
+
+        A report of the same condition that failed before may be stored nevertheless.
+        """
         await self._claim.check()
-        await self._master.data.updates.addChange(**change, files=[])
+        doubtful = self._doubtful_report
+        if doubtful is not None and _condition(doubtful) == _condition(change):
+            stored = await self._stored.get(doubtful)
+            if stored is not None:
+                await self._announcements.repeat([stored])
+                self._doubtful_report = None
+                return
+        self._doubtful_report = change
+        await self._master.data.updates.addChange(
+            **{**change, "properties": dict(change["properties"])}, files=[]
+        )
+        self._doubtful_report = None
 
     async def _save_count(self) -> None:
         """Write how many changes came in this hour: a crash must not grant the rest anew."""
@@ -270,3 +285,7 @@ class ChangeRecorder:
     def counted(self) -> int | None:
         """The changes of this hour; None if there is no limit."""
         return None if self._limit.most is None else self._limit.count
+
+
+def _condition(report: dict[str, Any]) -> Any:
+    return report["properties"]["koji_health"]

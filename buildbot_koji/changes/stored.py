@@ -11,7 +11,6 @@ import sqlalchemy
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
-from buildbot_koji.changes.storage import change_key
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
 __all__ = ["Announcements", "StoredChanges"]
@@ -40,6 +39,21 @@ class StoredChanges:
             comparison: an operator of Buildbot's data API, such as ``ge``.
             value: what to compare with.
         """
+        found = await self._find(field, comparison, value)
+        return [change for change in found if EVENT_KEY in change["properties"]]
+
+    async def get(self, change: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a change as it is stored, None if it is not.
+
+        Args:
+            change: the arguments of ``addChange``; a report of the health has no key of an event.
+        """
+        key = change["properties"].get(EVENT_KEY)
+        same = await self._find("revision", "eq", change["revision"])
+        equal = (each for each in same if each["properties"].get(EVENT_KEY, (None,))[0] == key)
+        return next(equal, None)
+
+    async def _find(self, field: str, comparison: str, value: Any) -> list[dict[str, Any]]:
         found = await self._master.data.get(
             ("changes",), filters=[Filter(field, comparison, [value])]
         )
@@ -47,18 +61,7 @@ class StoredChanges:
             change
             for change in sorted(found, key=lambda change: change["changeid"])
             if change["properties"].get(CHANGE_SOURCE, (None,))[0] == self._name
-            and EVENT_KEY in change["properties"]
         ]
-
-    async def get(self, change: dict[str, Any]) -> dict[str, Any] | None:
-        """Return a change as it is stored, None if it is not.
-
-        Args:
-            change: the arguments of ``addChange``.
-        """
-        same = await self.find("revision", "eq", change["revision"])
-        equal = (each for each in same if each["properties"][EVENT_KEY][0] == change_key(change))
-        return next(equal, None)
 
 
 class Announcements:

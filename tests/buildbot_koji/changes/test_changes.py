@@ -653,6 +653,35 @@ async def test_database_that_ends_once_a_change_is_stored(site: Site) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_database_that_ends_once_a_report_is_stored(site: Site) -> None:
+    """A report of the source's health is made once, too."""
+    source = koji()
+    source.limits = SourceLimits(retry=RetryPolicy(first=0.1))
+    master = await site.listen(source)
+    data, updates = master.master.data, master.master.data.updates
+    get, ended, add_change = data.get, list[Any](), updates.addChange
+
+    def end(path: tuple[Any, ...], *args: Any, **kwargs: Any) -> Any:
+        if path[0] == "changes" and len(path) == 2 and len(ended) < 1:
+            ended.append(path)
+            return fail(OperationalError("SELECT", {}, Exception("server closed")))
+        return get(path, *args, **kwargs)
+
+    def refuse(**change: Any) -> Any:
+        if change["category"] == "koji-health":
+            return add_change(**change)
+        raise DataError("INSERT", {}, Exception("Data too long for column"))
+
+    with mock.patch.object(data, "get", end), mock.patch.object(updates, "addChange", refuse):
+        site.build()
+        await site.polled()
+        await until(lambda: source._running._intake.recorder.state.unusable)
+    assert len(ended) == 1
+    [report] = await master.changes()
+    assert report["properties"]["koji_health"] == "unusable"
+
+
+@pytest_twisted.ensureDeferred
 async def test_stop_while_the_hub_hangs(site: Site) -> None:
     """A stop does not wait for a hub that does not answer."""
     master = await site.listen(koji())
