@@ -323,10 +323,10 @@ def test_scratch_container() -> None:
     assert (found.builds, found.nvr, found.result["repositories"]) == ((), None, ["registry/x:1"])
 
 
-def test_chain() -> None:
-    """A chain has the builds of all its links, and their tags."""
+def outcome_of_chain(package: str, ref: str) -> Any:
+    """Return the outcome of a chain whose second link builds a package."""
     site = HubInMemory(build_seconds=60)
-    sources = [[SOURCE.format("hello", "1")], [SOURCE.format("world", "1")]]
+    sources = [[SOURCE.format("hello", "1")], [SOURCE.format(package, ref)]]
     chain = site.hub.call("chainBuild", sources, "demo")
     watch = TaskWatcher(site.koji, site.clock).watch(chain)
     found: list[Any] = []
@@ -334,6 +334,12 @@ def test_chain() -> None:
     site.pass_time(600)
     site.hub.builder.stop()
     [outcome] = found
+    return outcome
+
+
+def test_chain() -> None:
+    """A chain has the builds of all its links, and their tags."""
+    outcome = outcome_of_chain("world", "1")
     assert [build.nvr for build in outcome.builds] == ["hello-1.0-1", "world-1.0-1"]
     assert outcome.tags == ("demo-candidate",)
     assert {"hello-1.0-1.src.rpm", "world-1.0-1.src.rpm"} <= set(outcome.rpms)
@@ -345,15 +351,7 @@ def test_chain() -> None:
 )
 def test_reason_in_a_chain(package: str, ref: str, reason: str) -> None:
     """The reason of a chain's failure begins with the package that failed."""
-    site = HubInMemory(build_seconds=60)
-    sources = [[SOURCE.format("hello", "1")], [SOURCE.format(package, ref)]]
-    chain = site.hub.call("chainBuild", sources, "demo")
-    watch = TaskWatcher(site.koji, site.clock).watch(chain)
-    found: list[Any] = []
-    watch.done.addCallback(lambda tree: read_outcome(site.koji, tree)).addBoth(found.append)
-    site.pass_time(600)
-    site.hub.builder.stop()
-    assert found[0].reason.startswith(reason)
+    assert outcome_of_chain(package, ref).reason.startswith(reason)
 
 
 @pytest.mark.parametrize("state", [build_states.COMPLETE, build_states.FAILED])
