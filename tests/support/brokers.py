@@ -197,16 +197,17 @@ class RabbitMQ:
         """The process that is the broker: what was started is a shell that waits for it."""
         return int((self.directory / "pid").read_text())
 
-    def write_terms(self) -> None:
-        """Let it write what its queues have voted, which it otherwise does within seconds.
+    def kill(self) -> None:
+        """End it as a crash does, once it has written what its queues have voted.
 
-        RabbitMQ 3.10 finds no leader for a quorum queue that it had not written that of before it
-        was killed: it takes no message for the queue any more. That is no subject of our tests.
+        RabbitMQ 3.10 writes that within seconds. It finds no leader for a quorum queue that it had
+        not written that of, and takes no message for the queue any more. That is no subject of our
+        tests.
         """
         self.control("eval", "[dets:sync(Table) || Table <- dets:all()].")
+        self._end()
 
-    def kill(self) -> None:
-        """End it as a crash does."""
+    def _end(self) -> None:
         if self._process is not None:
             os.kill(self._virtual_machine, signal.SIGKILL)
             self._process.wait(PROCESS_LIMIT)
@@ -214,7 +215,7 @@ class RabbitMQ:
 
     def stop(self) -> None:
         """End it, and the name service that it started. It is not needed any more."""
-        self.kill()
+        self._end()
         subprocess.run(
             ["epmd", "-port", str(self._other_ports[1]), "-kill"],
             env=self._environment,

@@ -177,7 +177,7 @@ async def test_everything_is_killed(
         await master.start()
 
     async def end_broker() -> None:
-        broker.kill()
+        await deferToThread(broker.kill)
         await deferToThread(broker.start)
 
     deaths = {0.2: end_master, 0.4: end_broker, 0.6: end_master, 0.8: end_broker}
