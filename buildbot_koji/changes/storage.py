@@ -60,7 +60,10 @@ class SourceStorage(MasterState):
 
     async def fence(self, claim: Claim) -> None:
         """Let no change of the source be stored once another master has taken the claim."""
-        fence_source(self._master, self._name, await self._object(), claim.token)
+        object_id = await self._object()
+        fence_source(
+            self._master, self._name, object_id=object_id, key=CLAIM_KEY, token=claim.token
+        )
 
     async def load(self) -> SourceState:
         """Read the state."""

@@ -1,7 +1,12 @@
-"""Lets no change or buildset into the database that another master stores by now.
+"""Refuses a change or a buildset whose source or scheduler another master has taken over.
 
-A check of the claim before a write can't see that the master is frozen within the write: a process
-that wakes up commits what it had begun. This check is the last statement of the transaction.
+Checking a claim before the write isn't enough: a master that is frozen within the write commits it
+when it wakes up. This check is the last statement of the transaction, and it locks what it reads:
+nobody can take the claim before the commit.
+
+Nothing in Buildbot runs just before a commit, so this listens to the engine's events. A statement
+costs one look at its table, and a transaction that stores neither a change nor a buildset nothing
+else. ``tests/buildbot_koji/durable/test_fence.py`` fails when Buildbot stores them in another way.
 """
 
 from __future__ import annotations
@@ -21,17 +26,16 @@ from buildbot_koji.properties import CHANGE_SOURCE
 __all__ = ["fence_scheduler", "fence_source"]
 
 Check = Callable[[sqlalchemy.Connection], None]
+"""Raises if the claim is lost; called in a thread of the database pool."""
 
-INSERTS = {
-    "INSERT INTO change_properties": CHANGE_SOURCE,
-    "INSERT INTO buildset_properties": "scheduler",
-}
-"""The property that says, in a statement, who stores a change or a buildset."""
+OWNERS = {"change_properties": CHANGE_SOURCE, "buildset_properties": "scheduler"}
+"""The property that names a change's source and a buildset's scheduler, by the table it is in."""
 
-_fences: WeakKeyDictionary[Any, dict[tuple[str, str], Check]] = WeakKeyDictionary()
+_checks: WeakKeyDictionary[sqlalchemy.Engine, dict[tuple[str, str], Check]] = WeakKeyDictionary()
+"""For each engine, the check of each source and scheduler, by the property and the name."""
 
 
-def fence_source(master: Any, name: str, object_id: int, token: str) -> None:
+def fence_source(master: Any, name: str, *, object_id: int, key: str, token: str) -> None:
     """Refuse a change of a source unless its claim's token is the stored one.
 
     Its transaction fails with ``ChangeSourceAlreadyClaimedError``.
@@ -39,19 +43,20 @@ def fence_source(master: Any, name: str, object_id: int, token: str) -> None:
     Args:
         master: the Buildbot master.
         name: the source's name.
-        object_id: the object in Buildbot's table of states under which the token is stored.
-        token: the token.
+        object_id: the object in Buildbot's table of states that the token is stored with.
+        key: the token's key there.
+        token: the token of this master.
     """
     state = master.db.model.object_state.c
+    stored = sqlalchemy.select(state.value_json).with_for_update(read=True)
+    stored = stored.where(state.objectid == object_id, state.name == key)
 
     def check(connection: sqlalchemy.Connection) -> None:
-        """Compare the tokens, in a thread."""
-        query = sqlalchemy.select(state.value_json)
-        query = query.where(state.objectid == object_id, state.name == "claim")
-        if connection.scalar(query) != json.dumps(token):
+        """Compare the tokens."""
+        if connection.scalar(stored) != json.dumps(token):
             raise ChangeSourceAlreadyClaimedError
 
-    _install(master)[CHANGE_SOURCE, name] = check
+    _checks_of(master)[CHANGE_SOURCE, name] = check
 
 
 def fence_scheduler(master: Any, name: str, scheduler_id: int) -> None:
@@ -65,50 +70,53 @@ def fence_scheduler(master: Any, name: str, scheduler_id: int) -> None:
         scheduler_id: its id.
     """
     claims, mine = master.db.model.scheduler_masters.c, master.masterid
+    owner = sqlalchemy.select(claims.masterid).with_for_update(read=True)
+    owner = owner.where(claims.schedulerid == scheduler_id)
 
     def check(connection: sqlalchemy.Connection) -> None:
-        """Look who has it, in a thread."""
-        query = sqlalchemy.select(claims.masterid).where(claims.schedulerid == scheduler_id)
-        if connection.scalar(query) != mine:
+        """Compare the masters."""
+        if connection.scalar(owner) != mine:
             raise SchedulerAlreadyClaimedError
 
-    _install(master)["scheduler", name] = check
+    _checks_of(master)["scheduler", name] = check
 
 
-def _install(master: Any) -> dict[tuple[str, str], Check]:
+def _checks_of(master: Any) -> dict[tuple[str, str], Check]:
     engine = master.db.pool.engine
-    if engine not in _fences:
-        fences: dict[tuple[str, str], Check] = {}
-        _fences[engine] = fences
-        _listen(engine, fences)
-    return _fences[engine]
+    if engine not in _checks:
+        _checks[engine] = {}
+        _listen(engine, _checks[engine])
+    return _checks[engine]
 
 
-def _listen(engine: Any, fences: dict[tuple[str, str], Check]) -> None:
-    # A transaction runs in one thread.
-    pending = threading.local()
+class _Transaction(threading.local):
+    """A transaction, which runs in one thread; its connection may be closed by the server."""
 
-    def executes(_: Any, *statement: Any) -> None:
-        _cursor, text, _parameters, context, _many = statement
+    check: Check | None = None
+
+
+def _listen(engine: sqlalchemy.Engine, checks: dict[tuple[str, str], Check]) -> None:
+    transaction = _Transaction()
+
+    def begins(_: Any) -> None:
+        transaction.check = None
+
+    def executes(_: Any, *arguments: Any) -> None:
+        _cursor, _text, _parameters, context, _many = arguments
         if context is None or not context.isinsert:
             return
-        told = next((key for start, key in INSERTS.items() if text.startswith(start)), None)
-        if told is None:
+        owner = OWNERS.get(context.compiled.statement.table.name)
+        if owner is None:
             return
         for row in context.compiled_parameters:
-            if row.get("property_name") == told:
-                [who, _] = json.loads(row["property_value"])
-                if (told, who) in fences:
-                    pending.check = fences[told, who]
+            if row.get("property_name") == owner:
+                name = json.loads(row["property_value"])[0]
+                transaction.check = checks.get((owner, str(name)))
 
-    def commits(connection: Any) -> None:
-        check, pending.check = getattr(pending, "check", None), None
-        if check is not None:
-            check(connection)
+    def commits(connection: sqlalchemy.Connection) -> None:
+        if transaction.check is not None:
+            transaction.check(connection)
 
-    def rolls_back(_: Any) -> None:
-        pending.check = None
-
+    sqlalchemy.event.listen(engine, "begin", begins)
     sqlalchemy.event.listen(engine, "before_cursor_execute", executes)
     sqlalchemy.event.listen(engine, "commit", commits)
-    sqlalchemy.event.listen(engine, "rollback", rolls_back)
