@@ -109,6 +109,9 @@ class _Connection(Protocol):
         self.broker.closed_links.append(event.link.name)
         event.link.close()
 
+    def on_session_remote_close(self, event: Any) -> None:
+        event.session.close()
+
     def on_connection_remote_close(self, event: Any) -> None:
         event.connection.close()
 

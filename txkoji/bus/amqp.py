@@ -185,6 +185,7 @@ class _PikaLink(Link):
         self._connection: _Connection | None = None
         self._channel: Any = None
         self._confirms = False
+        self._consumer_tag: str | None = None
 
     async def open(self) -> None:
         settings = self._settings
@@ -222,10 +223,16 @@ class _PikaLink(Link):
             await self._channel.basic_qos(prefetch_count=prefetch)
             if not settings.passive:
                 await self._declare(queue)
-            messages, _ = await self._channel.basic_consume(queue)
+            messages, self._consumer_tag = await self._channel.basic_consume(queue)
         except PIKA_ERRORS as problem:
             raise self._described(problem) from None
         Deferred.fromCoroutine(self._receive(messages, deliver)).addErrback(self._fail)
+
+    def end_delivery(self) -> None:
+        consumer_tag, self._consumer_tag = self._consumer_tag, None
+        if consumer_tag is not None:
+            ending = self._channel.basic_cancel(consumer_tag)
+            ending.addErrback(lambda failure: failure.trap(*PIKA_ERRORS))
 
     async def look(self) -> QueueState:
         try:
@@ -318,9 +325,10 @@ class _PikaLink(Link):
             self.lost.callback(self._described(reason))
 
     def _fail(self, failure: Failure) -> None:
-        """End the link when the consumer fails."""
+        """End the link when the consumer fails, unless we cancelled it."""
         assert failure.value is not None
-        self._lose(failure.value)
+        if self._consumer_tag is not None:
+            self._lose(failure.value)
 
     def _described(self, problem: BaseException, *, may_have_arrived: bool = False) -> BusError:
         made = self._error_of(problem)

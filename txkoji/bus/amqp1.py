@@ -47,7 +47,7 @@ REFUSED_OUTCOMES = {
 """What the broker's outcome means for a published message that it did not accept."""
 
 CONNECTION = ""
-"""The name to wait for while the connection opens: no link has it."""
+"""The name to wait for while the connection opens, or its session ends: no link has it."""
 
 
 def make_link(settings: AMQP1, reactor: Any) -> Link:
@@ -211,6 +211,8 @@ class _ProtonLink(Link):
         self._senders: dict[str, Any] = {}
         self._sent = 0
         self._session: Any = None
+        self._receiver: Any = None
+        self._is_receiving = False
         self._deliver: Callable[[ReceivedMessage], None] | None = None
         self._event_handlers: dict[Any, Callable[[Any], None]] = {
             Event.CONNECTION_REMOTE_OPEN: lambda _: self._resume(CONNECTION),
@@ -219,7 +221,7 @@ class _ProtonLink(Link):
             Event.DELIVERY: self._on_delivery,
             Event.LINK_REMOTE_CLOSE: self._on_end,
             Event.LINK_REMOTE_DETACH: self._on_end,
-            Event.SESSION_REMOTE_CLOSE: self._on_end,
+            Event.SESSION_REMOTE_CLOSE: self._on_session_end,
             Event.CONNECTION_REMOTE_CLOSE: self._on_end,
             Event.TRANSPORT_ERROR: self._on_error,
         }
@@ -245,7 +247,15 @@ class _ProtonLink(Link):
         receiver.open()
         await self._wait_for(receiver.name)
         receiver.flow(prefetch)
+        self._receiver = receiver
+        self._is_receiving = True
         self._engine.pump()
+
+    def end_delivery(self) -> None:
+        if self._is_receiving:
+            self._is_receiving = False
+            self._receiver.flow(-self._receiver.credit)
+            self._engine.pump()
 
     async def look(self) -> QueueState:
         # Under another name: a durable subscription would be made, or taken from its owner.
@@ -291,6 +301,11 @@ class _ProtonLink(Link):
         return self._senders[address]
 
     async def close(self) -> None:
+        # RabbitMQ 3 forgets the settlements that wait in a session when the connection closes: it
+        # has processed all of them only when it answers the end of the session.
+        self.is_open = False
+        self._session.close()
+        await self._wait_for(CONNECTION)
         self._engine.connection.close()
         self._engine.pump()
         await self._ended
@@ -303,7 +318,7 @@ class _ProtonLink(Link):
             return
         delivery.update(OUTCOMES[settlement])
         delivery.settle()
-        if settlement is not Settlement.RELEASED:
+        if self._is_receiving and settlement is not Settlement.RELEASED:
             delivery.link.flow(1)
         self._engine.pump()
 
@@ -378,6 +393,12 @@ class _ProtonLink(Link):
                 f"the broker {self._settings.url} did not take a message to {address}: {reason}"
             )
         )
+
+    def _on_session_end(self, event: Any) -> None:
+        if event.session.state & proton.Endpoint.LOCAL_CLOSED:
+            self._resume(CONNECTION)
+        else:
+            self._on_end(event)
 
     def _on_end(self, event: Any) -> None:
         """Record that the broker closed link, session or connection: each needs the others."""

@@ -179,6 +179,10 @@ class Link(abc.ABC):
         """
 
     @abc.abstractmethod
+    def end_delivery(self) -> None:
+        """Ask the broker for no more messages; those received can still be settled."""
+
+    @abc.abstractmethod
     async def look(self) -> QueueState:
         """Look at the place to receive from; nothing is made, and no message is taken.
 
@@ -198,7 +202,10 @@ class Link(abc.ABC):
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Close the connection and wait for the peer's answer. Unsettled messages are requeued."""
+        """Close the connection and wait for the peer's answer.
+
+        The broker has processed all settlements by then. Unsettled messages are requeued.
+        """
 
     @abc.abstractmethod
     def abort(self) -> None:

@@ -169,6 +169,10 @@ class Receiver:
         ``handler_timeout`` is cancelled.
         """
         self._stopping = True
+        if self._link is not None and self._link.is_open:
+            # Before messages are released: the broker would deliver them here again at once, and
+            # a queue with a delivery limit would drop them.
+            self._link.end_delivery()
         while self._waiting:
             self._waiting.popleft().settle(Settlement.RELEASED)
         for pause in list(self._pauses):

@@ -163,6 +163,9 @@ class CannedLink(Link):
         """Start to receive."""
         self._deliver = deliver
 
+    def end_delivery(self) -> None:
+        """Deliver no more."""
+
     async def look(self) -> QueueState:
         """Look at the queue."""
         return QueueState()
