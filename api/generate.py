@@ -6,7 +6,7 @@ Run as ``python -m api.generate``, or ``make api``. A test fails when a file is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -53,7 +53,7 @@ ARGUMENTS = {
     "repo_id": "int",
     "buildrootID": "int",
     "id": "int",
-    "volumeID": "Info",
+    "volumeID": "int",
     "cgID": "Info",
     "build": "BuildInfo",
     "buildInfo": "BuildInfo",
@@ -98,6 +98,8 @@ KEYWORDS = {
     " weight: float; upload_logs: Strings; new_chroot: bool; keep: bool",
 }
 """What methods take that declare ``**options``."""
+
+SUBMITS = "Submits a task exactly once; gives its id."
 
 HEAD = '''"""{doc}
 
@@ -331,13 +333,11 @@ def methods_stub() -> str:
     ours = sorted(words & {each.name for each in structs()})
     parts = [
         HEAD.format(doc="The hub's methods, as a type checker and an editor see them."),
-        "from asyncio import Future",
         "from collections.abc import Mapping, Sequence",
         "from datetime import timedelta",
         "from typing import Any, Literal, TypeAlias, overload",
         "",
-        "from twisted.internet.defer import Deferred",
-        "",
+        "from txkoji._deferreds import Deferred, Future",
         *(f"from txkoji.{module} import {name}" for name, module in RICH.items()),
         "from txkoji.options import BuildOptions, CountOnly, QueryOptions, Strings, TaskOptions",
         "from txkoji.results import (",
@@ -366,12 +366,10 @@ def calls_stub() -> str:
     words = set(re.findall(r"\b[A-Z]\w+", " ".join(each.result for each in rows)))
     parts = [
         HEAD.format(doc="Methods that take a hub method's name, as type checkers see them."),
-        "from asyncio import Future",
         "from collections.abc import AsyncIterator, Mapping, Sequence",
         "from typing import Any, Literal, overload",
         "",
-        "from twisted.internet.defer import Deferred",
-        "",
+        "from txkoji._deferreds import Deferred, Future",
         "from txkoji._hub_methods import BuildInfo, Info",
         *(f"from txkoji.{module} import {name}" for name, module in RICH.items() if name in words),
         "from txkoji.options import BuildOptions, Strings, TaskOptions",
@@ -393,15 +391,24 @@ def calls_stub() -> str:
         "def pages(function: object) -> Pages: ...",
         "",
     ]
-    for name, class_name, wrap in (
-        ("submit", "Submit", "Deferred"),
-        ("awaited_submit", "AwaitedSubmit", "Future"),
+    stored = "submission: Submission"
+    for name, class_name, doc, first, more, result in (
+        ("submit", "Submit", SUBMITS, [], [f"{stored} | None = None"], "Deferred[int]"),
+        (
+            "awaited_submit",
+            "AwaitedSubmit",
+            SUBMITS,
+            [],
+            [f"{stored} | None = None"],
+            "Future[int]",
+        ),
+        ("new_submission", "NewSubmission", "Starts a submission.", [], [], "Deferred[Submission]"),
+        ("find_submitted", "Find", "Finds a submitted task.", [stored], [], "Deferred[int | None]"),
     ):
-        parts += [f"class {class_name}:", '    """Submits a task exactly once; gives its id."""']
+        parts += [f"class {class_name}:", f'    """{doc}"""']
         for method in tasks:
             for signature in _forms(method):
-                more = ["submission: Submission | None = None"]
-                parts += _by_name(method, signature, more, f"{wrap}[int]")
+                parts += _by_name(method, signature, more, result, first=first)
         parts += ["", f"def {name}(function: object) -> {class_name}: ...", ""]
     return "\n".join(parts)
 
@@ -421,12 +428,19 @@ def _forms(method: Method) -> Iterator[list[str]]:
         yield ["*", f"{alias}: {kind}", *(each for each in plain[1:] if each != "*")]
 
 
-def _by_name(method: Method, arguments: list[str], more: list[str], result: str) -> Iterator[str]:
+def _by_name(
+    method: Method,
+    arguments: list[str],
+    more: Sequence[str],
+    result: str,
+    *,
+    first: Sequence[str] = (),
+) -> Iterator[str]:
     """Give an overload that takes a method's name, its arguments, and more named ones."""
-    bare = [] if "*" in arguments else ["*"]
+    bare = ["*"] if more and "*" not in arguments else []
     name = f'hub_method: Literal["{method.name}"]'
     yield "    @overload"
-    listed = ", ".join(["self", name, "/", *arguments, *bare, *more])
+    listed = ", ".join(["self", *first, name, "/", *arguments, *bare, *more])
     yield f"    def __call__({listed}) -> {result}:"
     yield f'        """{method.doc}"""'
 
@@ -437,10 +451,12 @@ def results_stub() -> str:
         HEAD.format(doc="The structs that hub methods return."),
         "from typing import Any, Literal, overload",
         "",
+        "from txkoji.package import Package",
+        "",
     ]
     table = {struct.name: struct for struct in structs()}
     for struct in table.values():
-        inherited = table[struct.base].members if struct.base else ()
+        inherited = table[struct.base].members if struct.base in table else ()
         parts += [
             f"class {struct.name}({struct.base or 'dict[str, Any]'}):",
             f'    """{struct.doc}"""',

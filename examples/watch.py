@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 
 from txkoji import Connection, TaskWatcher, run
-from txkoji.watching.outcomes import read_outcome
+from txkoji.outcomes import read_outcome
 from txkoji.watching.watcher import TaskChange, Watch
 
 

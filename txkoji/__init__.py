@@ -32,13 +32,13 @@ from txkoji.hub.keytabs import keytab_problem
 from txkoji.hub.methods import Kind
 from txkoji.hub.requests import Limits
 from txkoji.hub.statistics import LATENCY_BOUNDS, RequestStatistics
+from txkoji.outcomes import Outcome, read_outcome, reason_of
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.submission.recognition import KEY as SUBMISSION_MARKER
 from txkoji.submission.recognition import TASK_METHODS
 from txkoji.submission.submitter import Submission, Submitter
 from txkoji.watching.infrastructure import INFRASTRUCTURE_FAULTS, is_infrastructure
-from txkoji.watching.outcomes import Outcome, read_outcome, reason_of
 from txkoji.watching.queues import QUEUE_LIMIT
 from txkoji.watching.task_tree import TaskChange, TaskTree, arch_of
 from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch, WatchedTask, WatcherStatus

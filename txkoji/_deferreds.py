@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from inspect import Signature, signature
 from typing import Any, ParamSpec, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet import defer
+
+__all__ = ["Deferred", "Future", "returns_deferred"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Deferred(defer.Deferred[T]):
+    """Twisted's, but not iterable: after a forgotten ``await``, a ``for`` would never end."""
+
+    __iter__: None = None  # type: ignore[assignment]
+
+
+class Future(asyncio.Future[T]):
+    """Python's, but not iterable: a ``for`` would get the Future itself."""
+
+    __iter__: None = None  # type: ignore[assignment]
+
+
 def returns_deferred(
-    function: Callable[P, Coroutine[Deferred[Any], Any, T]],
+    function: Callable[P, Coroutine[defer.Deferred[Any], Any, T]],
 ) -> Callable[P, Deferred[T]]:
     """Make a coroutine function start at once when it is called, and return a Deferred.
 
@@ -27,6 +43,15 @@ def returns_deferred(
 
     @wraps(function)
     def start(*args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return Deferred.fromCoroutine(function(*args, **kwargs))
+        started: Any = defer.Deferred.fromCoroutine(function(*args, **kwargs))
+        # Twisted makes its own class, whichever is asked.
+        started.__class__ = Deferred
+        return started  # type: ignore[no-any-return]
 
+    # What pages and help() show: not the coroutine's result.
+    shown = signature(function)
+    if shown.return_annotation is not Signature.empty:
+        result = f"Deferred[{shown.return_annotation}]"
+        start.__signature__ = shown.replace(return_annotation=result)  # type: ignore[attr-defined]
+        start.__annotations__ = {**function.__annotations__, "return": result}
     return start

@@ -3,13 +3,11 @@
 Written by ``make api`` from the tables in ``api/``.
 """
 
-from asyncio import Future
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, overload
 
-from twisted.internet.defer import Deferred
-
+from txkoji._deferreds import Deferred, Future
 from txkoji.build import Build
 from txkoji.channel import Channel
 from txkoji.package import Package
@@ -570,10 +568,10 @@ class HubMethods:
     def getLastEvent(self, before: float | None = None, *, strict: bool) -> Deferred[Event | None]:
         """Return the newest event."""
     @overload
-    def getLastHostUpdate(self, hostID: Info, ts: Literal[False] = False) -> Deferred[str | None]:
+    def getLastHostUpdate(self, hostID: int, ts: Literal[False] = False) -> Deferred[str | None]:
         """Return when a builder was last heard: text, or seconds with ts."""
     @overload
-    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> Deferred[float | None]:
+    def getLastHostUpdate(self, hostID: int, ts: bool = False) -> Deferred[float | None]:
         """Return when a builder was last heard: text, or seconds with ts."""
     def getLatestBuilds(self, tag: Info, event: int | None = None, package: str | None = None, type: str | None = None, draft: bool | None = None) -> Deferred[list[Build]]:
         """Return the newest build of each package in a tag, inherited ones included."""
@@ -773,13 +771,13 @@ class HubMethods:
     def listBuildroots(self, hostID: int | None = None, tagID: int | None = None, state: int | Sequence[int] | None = None, rpmID: int | None = None, archiveID: int | None = None, taskID: int | None = None, buildrootID: int | None = None, repoID: int | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[Buildroot]]:
         """Return build roots."""
     @overload
-    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[int]:
+    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[int]:
         """Return builds. Those of an unknown package are none."""
     @overload
-    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[list[Build]]:
+    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[list[Build]]:
         """Return builds. Those of an unknown package are none."""
     @overload
-    def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[list[Build]]:
+    def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Deferred[list[Build]]:
         """Return builds. Those of an unknown package are none."""
     def listCGs(self) -> Deferred[dict[str, ContentGenerator]]:
         """Return the content generators and who may use them, by name."""
@@ -792,10 +790,10 @@ class HubMethods:
     def listExternalRepos(self, info: Info | None = None, url: str | None = None, event: int | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[ExternalRepo]]:
         """Return external repos."""
     @overload
-    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
+    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: int | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
         """Return builders."""
     @overload
-    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[Host]]:
+    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: int | None = None, queryOpts: QueryOptions | None = None) -> Deferred[list[Host]]:
         """Return builders."""
     @overload
     def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, *, queryOpts: CountOnly, with_owners: bool = True, with_blocked: bool = True) -> Deferred[int]:
@@ -816,10 +814,10 @@ class HubMethods:
     def listRPMFiles(self, rpmID: Info, queryOpts: QueryOptions | None = None) -> Deferred[list[RPMFile]]:
         """Return the files of an RPM."""
     @overload
-    def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Deferred[int]:
+    def listRPMs(self, buildID: int | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Deferred[int]:
         """Return RPMs."""
     @overload
-    def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Deferred[list[RPM]]:
+    def listRPMs(self, buildID: int | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Deferred[list[RPM]]:
         """Return RPMs."""
     @overload
     def listSideTags(self, basetag: Info | None = None, user: Info | None = None, *, queryOpts: CountOnly) -> Deferred[int]:
@@ -1497,10 +1495,10 @@ class AwaitedMethods:
     def getLastEvent(self, before: float | None = None, *, strict: bool) -> Future[Event | None]:
         """Return the newest event."""
     @overload
-    def getLastHostUpdate(self, hostID: Info, ts: Literal[False] = False) -> Future[str | None]:
+    def getLastHostUpdate(self, hostID: int, ts: Literal[False] = False) -> Future[str | None]:
         """Return when a builder was last heard: text, or seconds with ts."""
     @overload
-    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> Future[float | None]:
+    def getLastHostUpdate(self, hostID: int, ts: bool = False) -> Future[float | None]:
         """Return when a builder was last heard: text, or seconds with ts."""
     def getLatestBuilds(self, tag: Info, event: int | None = None, package: str | None = None, type: str | None = None, draft: bool | None = None) -> Future[list[Build]]:
         """Return the newest build of each package in a tag, inherited ones included."""
@@ -1700,13 +1698,13 @@ class AwaitedMethods:
     def listBuildroots(self, hostID: int | None = None, tagID: int | None = None, state: int | Sequence[int] | None = None, rpmID: int | None = None, archiveID: int | None = None, taskID: int | None = None, buildrootID: int | None = None, repoID: int | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Buildroot]]:
         """Return build roots."""
     @overload
-    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[int]:
+    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, *, queryOpts: CountOnly, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[int]:
         """Return builds. Those of an unknown package are none."""
     @overload
-    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
+    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
         """Return builds. Those of an unknown package are none."""
     @overload
-    def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
+    def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> Future[list[Build]]:
         """Return builds. Those of an unknown package are none."""
     def listCGs(self) -> Future[dict[str, ContentGenerator]]:
         """Return the content generators and who may use them, by name."""
@@ -1719,10 +1717,10 @@ class AwaitedMethods:
     def listExternalRepos(self, info: Info | None = None, url: str | None = None, event: int | None = None, queryOpts: QueryOptions | None = None) -> Future[list[ExternalRepo]]:
         """Return external repos."""
     @overload
-    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
+    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: int | None = None, *, queryOpts: CountOnly) -> Future[int]:
         """Return builders."""
     @overload
-    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Host]]:
+    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: int | None = None, queryOpts: QueryOptions | None = None) -> Future[list[Host]]:
         """Return builders."""
     @overload
     def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, *, queryOpts: CountOnly, with_owners: bool = True, with_blocked: bool = True) -> Future[int]:
@@ -1743,10 +1741,10 @@ class AwaitedMethods:
     def listRPMFiles(self, rpmID: Info, queryOpts: QueryOptions | None = None) -> Future[list[RPMFile]]:
         """Return the files of an RPM."""
     @overload
-    def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Future[int]:
+    def listRPMs(self, buildID: int | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, *, queryOpts: CountOnly, draft: bool | None = None) -> Future[int]:
         """Return RPMs."""
     @overload
-    def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Future[list[RPM]]:
+    def listRPMs(self, buildID: int | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> Future[list[RPM]]:
         """Return RPMs."""
     @overload
     def listSideTags(self, basetag: Info | None = None, user: Info | None = None, *, queryOpts: CountOnly) -> Future[int]:
@@ -2328,10 +2326,10 @@ class CollectedMethods:
     def getLastEvent(self, before: float | None = None, strict: bool = True) -> None:
         """Return the newest event."""
     @overload
-    def getLastHostUpdate(self, hostID: Info, ts: Literal[False] = False) -> None:
+    def getLastHostUpdate(self, hostID: int, ts: Literal[False] = False) -> None:
         """Return when a builder was last heard: text, or seconds with ts."""
     @overload
-    def getLastHostUpdate(self, hostID: Info, ts: bool = False) -> None:
+    def getLastHostUpdate(self, hostID: int, ts: bool = False) -> None:
         """Return when a builder was last heard: text, or seconds with ts."""
     def getLatestBuilds(self, tag: Info, event: int | None = None, package: str | None = None, type: str | None = None, draft: bool | None = None) -> None:
         """Return the newest build of each package in a tag, inherited ones included."""
@@ -2458,10 +2456,10 @@ class CollectedMethods:
     def listBuildroots(self, hostID: int | None = None, tagID: int | None = None, state: int | Sequence[int] | None = None, rpmID: int | None = None, archiveID: int | None = None, taskID: int | None = None, buildrootID: int | None = None, repoID: int | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return build roots."""
     @overload
-    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> None:
+    def listBuilds(self, packageID: Info | None = None, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> None:
         """Return builds. Those of an unknown package are none."""
     @overload
-    def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: Info | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> None:
+    def listBuilds(self, *, package: Info, userID: Info | None = None, taskID: int | None = None, prefix: str | None = None, state: int | None = None, volumeID: int | None = None, source: str | None = None, createdBefore: float | str | None = None, createdAfter: float | str | None = None, completeBefore: float | str | None = None, completeAfter: float | str | None = None, type: str | None = None, typeInfo: Mapping[str, Any] | None = None, queryOpts: QueryOptions | None = None, pattern: str | None = None, cgID: Info | None = None, draft: bool | None = None, promotedBefore: float | str | None = None, promotedAfter: float | str | None = None, promoter: Info | None = None) -> None:
         """Return builds. Those of an unknown package are none."""
     def listCGs(self) -> None:
         """Return the content generators and who may use them, by name."""
@@ -2469,7 +2467,7 @@ class CollectedMethods:
         """Return channels."""
     def listExternalRepos(self, info: Info | None = None, url: str | None = None, event: int | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return external repos."""
-    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: Info | None = None, queryOpts: QueryOptions | None = None) -> None:
+    def listHosts(self, arches: str | Sequence[str] | None = None, channelID: Info | None = None, ready: bool | None = None, enabled: bool | None = None, userID: int | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return builders."""
     def listPackages(self, tagID: Info | None = None, userID: Info | None = None, pkgID: Info | None = None, prefix: str | None = None, inherited: bool = False, with_dups: bool = False, event: int | None = None, queryOpts: QueryOptions | None = None, with_owners: bool = True, with_blocked: bool = True) -> None:
         """Return packages, and how they are listed."""
@@ -2477,7 +2475,7 @@ class CollectedMethods:
         """Return the names of packages."""
     def listRPMFiles(self, rpmID: Info, queryOpts: QueryOptions | None = None) -> None:
         """Return the files of an RPM."""
-    def listRPMs(self, buildID: BuildInfo | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> None:
+    def listRPMs(self, buildID: int | None = None, buildrootID: int | None = None, imageID: int | None = None, componentBuildrootID: int | None = None, hostID: int | None = None, arches: str | Sequence[str] | None = None, queryOpts: QueryOptions | None = None, draft: bool | None = None) -> None:
         """Return RPMs."""
     def listSideTags(self, basetag: Info | None = None, user: Info | None = None, queryOpts: QueryOptions | None = None) -> None:
         """Return side tags (plugin sidetag)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["awaited_submit", "pages", "submit"]
+__all__ = ["awaited_submit", "find_submitted", "new_submission", "pages", "submit"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -21,6 +21,16 @@ def submit(function: F) -> F:
 
 def awaited_submit(function: F) -> F:
     """Type the arguments of ``AioConnection.submit``."""
+    return function
+
+
+def new_submission(function: F) -> F:
+    """Type the arguments of ``Connection.new_submission``."""
+    return function
+
+
+def find_submitted(function: F) -> F:
+    """Type the arguments of ``Connection.find_submitted``."""
     return function
 
 

@@ -26,6 +26,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.python.failure import Failure
 
 from txkoji import _typed_calls
+from txkoji._deferreds import Future
 from txkoji._hub_methods import AwaitedMethods
 from txkoji.connection import Connection
 from txkoji.history.events import Event
@@ -39,12 +40,12 @@ __all__ = ["AioConnection", "connect", "future", "iterate"]
 T = TypeVar("T")
 
 
-def future(deferred: Deferred[T]) -> asyncio.Future[T]:
+def future(deferred: Deferred[T]) -> Future[T]:
     """Return the Future of a Deferred, in the running loop.
 
     Cancelling either cancels the other.
     """
-    made: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    made: Future[T] = Future(loop=asyncio.get_running_loop())
 
     def succeed(result: T) -> None:
         if not made.done():
@@ -95,16 +96,16 @@ class AioConnection(AwaitedMethods):
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def call(self, method: str, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call a hub method; see :meth:`txkoji.Connection.call`."""
         return future(self.connection.call(method, *args, **kwargs))
 
-    def login(self) -> asyncio.Future[bool]:
+    def login(self) -> Future[bool]:
         """Log in as the profile says; see :meth:`txkoji.Connection.login`."""
         return future(self.connection.login())
 
     @_typed_calls.awaited_submit
-    def submit(self, method: Any, /, *args: Any, **kwargs: Any) -> asyncio.Future[int]:
+    def submit(self, method: Any, /, *args: Any, **kwargs: Any) -> Future[int]:
         """Submit a task exactly once; see :meth:`txkoji.Connection.submit`."""
         return future(self.connection.submit(method, *args, **kwargs))
 

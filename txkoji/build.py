@@ -21,9 +21,7 @@ _GIT_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 class Build(RichObject):
     """A build, as ``getBuild``, ``listBuilds``, ``listTagged`` and the like return it."""
 
-    # `listBuilds` gives no `id`, listings of tags no `*_ts` and no `source`; only they give
-    # `create_event`.
-    id: int
+    # Listings of tags give no `*_ts` and no `source`; only they give `create_event`.
     build_id: int
     name: str
     version: str
@@ -58,14 +56,17 @@ class Build(RichObject):
     tag_name: str
 
     @property
-    def _id(self) -> int:
-        # listBuilds gives `build_id` alone.
-        return integer(self.get("build_id")) or int(self["id"])
+    def id(self) -> int:
+        """The build's id; ``listBuilds`` gives ``build_id`` alone."""
+        found = integer(self.get("build_id")) or integer(self.get("id"))
+        if found is None:
+            raise AttributeError("id")
+        return found
 
     @property
     def url(self) -> str:
         """The address of the build's page."""
-        return paths.build_url(self.connection.weburl, self._id)
+        return paths.build_url(self.connection.weburl, self.id)
 
     @property
     def started(self) -> datetime.datetime | None:
@@ -129,7 +130,7 @@ class Build(RichObject):
     @returns_deferred
     async def tags(self) -> list[Any]:
         """Return a Deferred of the tags that the build is in, as structs."""
-        return list(await self.connection.call("listTags", self._id))
+        return list(await self.connection.call("listTags", self.id))
 
     @returns_deferred
     async def task(self) -> Task | None:

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from twisted.internet.defer import Deferred
-
 from txkoji import _typed_calls, listing, multicall, paths, profiles, rich
-from txkoji._deferreds import returns_deferred
+from txkoji._deferreds import Deferred, returns_deferred
 from txkoji._hub_methods import HubMethods
 from txkoji._interfaces import HTTPAgent
 from txkoji.cache import Cache
@@ -315,6 +313,7 @@ class Connection(HubMethods):
 
     # Submissions
 
+    @_typed_calls.new_submission
     @returns_deferred
     async def new_submission(self, method: str, /, *args: Any, **kwargs: Any) -> Submission:
         """Start a submission: return what to store before submitting.
@@ -365,6 +364,7 @@ class Connection(HubMethods):
         """
         return await self.submissions.submit(Call(method, args, kwargs), submission)
 
+    @_typed_calls.find_submitted
     @returns_deferred
     async def find_submitted(
         self, submission: Submission, method: str, /, *args: Any, **kwargs: Any

@@ -5,6 +5,8 @@ Written by ``make api`` from the tables in ``api/``.
 
 from typing import Any, Literal, overload
 
+from txkoji.package import Package
+
 class Tag(dict[str, Any]):
     """A tag, as getTag and listTags return it."""
 
@@ -287,7 +289,7 @@ class NameAndId(dict[str, Any]):
     @overload
     def __getitem__(self, key: Literal["name"]) -> str: ...
 
-class PackageName(dict[str, Any]):
+class PackageName(Package):
     """The name of a package."""
 
     package_id: int

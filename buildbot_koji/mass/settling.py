@@ -153,7 +153,7 @@ class Settler:
                 PackageEvent.EXISTS,
                 tree,
                 nvr=existing.nvr,
-                build_id=existing.build.build_id,
+                build_id=existing.build.build_id if existing.build else None,
                 reason=existing.reason,
             )
         elif existing is not None:

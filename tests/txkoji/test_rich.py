@@ -334,6 +334,11 @@ async def test_package_and_channel(koji: Connection, hub: FakeHub) -> None:
     package = await koji.getPackage("hello")
     assert isinstance(package, Package)
     assert package.url == f"{hub.weburl}/packageinfo?packageID={package.id}"
+    [listed] = await koji.listPackages("demo-candidate", pkgID="hello")
+    assert (listed.id, listed.name, listed.url) == (package.id, "hello", package.url)
+    assert listed.blocked is False
+    with pytest.raises(AttributeError, match="id"):
+        _ = Package({}).id
     channel = await koji.getChannel("default")
     assert [host.name for host in await channel.hosts(enabled=True)] == ["builder1"]
     hub.builder.seconds = 60

@@ -17,7 +17,8 @@ import pytest
 from api import generate
 from tests.docs.tutorial import blocks
 from tests.support import REPOSITORY
-from txkoji import Connection
+from txkoji import Connection, KojiException
+from txkoji.exceptions import UnknownFault
 from txkoji.testing import FakeHub
 
 PROGRAMS = REPOSITORY / "tests" / "txkoji" / "typing"
@@ -69,6 +70,32 @@ async def test_arguments_are_the_hubs(koji: Connection) -> None:
     assert alike > 100
 
 
+async def test_names_are_taken_where_they_type_check(koji: Connection) -> None:
+    """The embedded hub takes a name for each argument that the stubs let be one."""
+    wrong = []
+    for method in generate.methods():
+        for argument in method.arguments:
+            if method.name.startswith("host.") or "Info" not in argument.type:
+                continue
+            needed = {each.name: 1 for each in method.arguments if each.default is None}
+            try:
+                await koji.call(method.name, **needed | {argument.name: "no-such-1"})
+            except UnknownFault as fault:
+                if "invalid input syntax" in str(fault):
+                    wrong.append((method.name, argument.name))
+            except KojiException:
+                continue
+    assert wrong == []
+
+
+async def test_forgotten_await(koji: Connection) -> None:
+    """A loop over a Deferred fails at once, where Twisted's own would never end."""
+    tags: Any = koji.listTags()
+    with pytest.raises(TypeError, match="'Deferred' object is not iterable"):
+        list(tags)
+    assert {tag.name for tag in await tags} >= {"demo-build"}
+
+
 def recorded() -> Iterator[tuple[str, Any]]:
     """Give the recorded answers of a hub: the method, and the result."""
     for line in (DATA / "calls.jsonl").read_text(encoding="utf-8").splitlines():
@@ -93,7 +120,7 @@ def fits(value: Any, kind: str, structs: dict[str, generate.Struct]) -> bool:
     if kind in structs:
         members = dict(structs[kind].members)
         base = structs[kind].base
-        while base:
+        while base in structs:
             members.update(structs[base].members)
             base = structs[base].base
         return isinstance(value, dict) and all(

@@ -130,8 +130,8 @@ class KojiTaskStep(KojiStep):
 
     def done_words(self, outcome: Outcome) -> str:
         """Return the result of a task that closed, in a few words."""
-        built = [build.nvr for build in outcome.builds] or [outcome.nvr]
-        if built[0] is None:
+        built = [build.nvr for build in outcome.builds] or [outcome.nvr or ""]
+        if not built[0]:
             return f"task {outcome.tree.root.id} is done"
         return f"built {', '.join(built)}"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 from twisted.web.client import Agent
 
-from txkoji import Connection, Interest, aio, estimates, read_outcome
+from txkoji import Connection, Interest, Submission, aio, estimates, read_outcome
 from txkoji.aio import AioConnection
 from txkoji.build import Build
 from txkoji.channel import Channel
@@ -37,7 +37,16 @@ async def rich_results(koji: Connection) -> None:
     name: str = there.nvr
     average: datetime.timedelta | None = await koji.getAverageBuildDuration("bash")
     average = await estimates.average_build_duration(koji, "bash")
-    print(build, builds, task, tasks, below, package.name, channels, name, average)
+    listed: Sequence[Package] = await koji.listPackages("f44")
+    names: list[str] = [each.url for each in await koji.listPackagesSimple("b")]
+    print(build, builds, task, tasks, below, package.name, channels, name, average, listed, names)
+
+
+def without_await(koji: Connection) -> Deferred[list[Tag]]:
+    """A function that passes a Deferred on, and several of them at once."""
+    both: Deferred[list[list[Tag]]] = gatherResults([koji.listTags(), koji.listTags()])
+    both.addCallback(print)
+    return koji.listTags()
 
 
 async def structs(koji: Connection) -> None:
@@ -73,7 +82,7 @@ async def options(koji: Connection) -> None:
     task_id: int = await koji.build("git+https://x/y#z", "f44", scratch)
     names: list[str] = await koji.listTaskOutput(task_id)
     details: dict[str, Any] = await koji.listTaskOutput(task_id, stat=True)
-    heard: float | None = await koji.getLastHostUpdate("builder1", ts=True)
+    heard: float | None = await koji.getLastHostUpdate(1, ts=True)
     allowed, with_force, reason = await koji.checkTagAccess("f44")
     print(builds, tasks, names, details, heard, allowed, with_force, reason.upper())
 
@@ -131,6 +140,8 @@ async def anything_else(koji: Connection) -> None:
     result: Any = await koji.call("ourPlugin", 1, more=True)
     await koji.build("git+https://x/y#z", "f44", {"scratch": True}, priority=5)
     task_id: int = await koji.submit("build", "git+https://x/y#z", "f44", {"scratch": True})
+    stored: Submission = await koji.new_submission("build", "git+https://x/y#z", "f44")
+    found: int | None = await koji.find_submitted(stored, "build", "git+https://x/y#z", "f44")
     task_id = await koji.submit("runroot", "f44-build", "x86_64", "true", packages=["make"])
     call: Callable[..., Awaitable[Any]] = koji.call
-    print(result, task_id, call, read_outcome)
+    print(result, task_id, call, read_outcome, found)

@@ -78,6 +78,10 @@ async def submissions(koji: Connection, other: AioConnection) -> None:
     await koji.submit("build", "git+https://x/y#z")  # wrong
     await koji.submit("build", "git+https://x/y#z", "f44", {"scratsh": True})  # wrong
     await koji.submit("createTag", "f44")  # wrong
+    await koji.new_submission("createTag", "f44")  # wrong
+    stored = await koji.new_submission("build", "git+https://x/y#z")  # wrong
+    await koji.find_submitted(stored, "build", "x", "f44", {"scratsh": True})  # wrong
+    await koji.find_submitted("build", "x", "f44")  # wrong
     task_id: str = await koji.submit("build", "git+https://x/y#z", "f44")  # wrong
     await other.submit("build", "git+https://x/y#z", "f44", {"scratsh": True})  # wrong
     [row async for row in other.pages("listTagz")]  # wrong
@@ -102,6 +106,34 @@ async def keywords(koji: Connection) -> None:
         print(other)
 
 
+async def forgotten(koji: Connection, other: AioConnection) -> None:
+    """Lists that nobody awaited."""
+    for task in koji.listTasks():  # wrong
+        print(task)
+    print([build.nvr for build in koji.listBuilds("bash")])  # wrong
+    print(sorted(koji.system.listMethods()))  # wrong
+    for file in koji.files_of_task(7):  # wrong
+        print(file)
+    for tag in other.listTags():  # wrong
+        print(tag)
+
+
+async def ids(koji: Connection) -> None:
+    """Names where the hub takes only ids."""
+    await koji.listRPMs(buildID="x-1-1")  # wrong
+    await koji.listRPMs({"name": "x"})  # wrong
+    await koji.getLastHostUpdate("builder1")  # wrong
+    await koji.listBuilds("bash", volumeID="DEFAULT")  # wrong
+    await koji.listHosts(userID="builder1")  # wrong
+
+
+async def packages(koji: Connection) -> None:
+    """Members of listed packages, which are rich."""
+    for package in await koji.listPackages("f44"):
+        print(package.nmae)  # wrong
+        print(package.blockd)  # wrong
+
+
 async def watching(koji: Connection, watcher: TaskWatcher, tree: TaskTree) -> None:
     """Watched tasks and their outcomes."""
     watcher.watch("7")  # wrong
@@ -111,6 +143,8 @@ async def watching(koji: Connection, watcher: TaskWatcher, tree: TaskTree) -> No
     print(tree.root.stat)  # wrong
     await read_outcome(tree, koji)  # wrong
     print((await read_outcome(koji, tree)).reson)  # wrong
+    print((await read_outcome(koji, tree)).build.nvr)  # wrong
+    print((await read_outcome(koji, tree)).builds[0].nvrr)  # wrong
     await koji.download_task("7", ".")  # wrong
     print((await koji.read_log(7, "build.log")).txt)  # wrong
     print((await koji.files_of_task(7))[0].nme)  # wrong

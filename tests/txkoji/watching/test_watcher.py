@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 
 from txkoji import task_states
 from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, UnusableAnswer
+from txkoji.outcomes import guilty_task
 from txkoji.watching import tree_reader
-from txkoji.watching.outcomes import guilty_task
 from txkoji.watching.records import record_of
 from txkoji.watching.watcher import TaskTree, TaskWatcher, UnknownTask
 

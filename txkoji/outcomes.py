@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from txkoji import build_states, paths, task_states
 from txkoji._deferreds import returns_deferred
 from txkoji._values import integer, struct, structs, text
+from txkoji.build import Build
 from txkoji.exceptions import HubFault, fault_from
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import excerpt, is_infrastructure
@@ -62,7 +63,7 @@ class Outcome:
         guilty: the task that failed first, at the bottom of the tree; None if none did.
         log: the name of the guilty task's log that holds the reason, None if there is none.
         log_url: the address of that log, or None.
-        build: the :class:`txkoji.build.Build` that the task made, the first of several; None for a
+        build: the build that the task made, the first of several; None for a
             scratch build and for one that failed before it had a name on the hub.
         nvr: name-version-release of the build, of a scratch build too, or None.
         builds: all builds that the task made: a chain makes several, a container may. If one
@@ -80,9 +81,9 @@ class Outcome:
     guilty: TaskInfo | None = None
     log: str | None = None
     log_url: str | None = None
-    build: Any = None
+    build: Build | None = None
     nvr: str | None = None
-    builds: tuple[Any, ...] = ()
+    builds: tuple[Build, ...] = ()
     tags: tuple[str, ...] = ()
     rpms: tuple[str, ...] = ()
     repo_id: int | None = None
