@@ -21,7 +21,7 @@ from twisted.internet.threads import deferToThread
 from tests.buildbot_koji.cluster import CONFIG, PACKAGES, master_ids, owner
 from tests.buildbot_koji.masters import SQLITE, MasterProcess
 from tests.buildbot_koji.reporters.support import add_build, settled
-from tests.support import PROCESS_LIMIT, crossbar, poll, postgres, until
+from tests.support import PROCESS_LIMIT, crossbar, free_port, poll, postgres, until
 from tests.support.cables import Cable
 from txkoji import task_states
 from txkoji.testing import FakeHub
@@ -352,7 +352,7 @@ async def begin_mass(cluster: Cluster, here: MasterProcess, not_here: MasterProc
 async def test_router_is_lost(tmp_path: Path, router: crossbar.Crossbar) -> None:
     """A master without its router says so until it is restarted; then it misses nothing."""
     hub, cable = FakeHub(reactor, anonymous_user="kojiadmin"), Cable(router.port)
-    port = cable.start()
+    port = cable.start(free_port())
     hub.add_demo_content()
     hub.add_tag("candidate")
     hub.add_package("candidate", "hello")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.docs import tutorial
+from tests.support import free_port
 
 
 def test_the_tutorial(tmp_path: Path, empty_home: Path) -> None:
     """Its commands, in their order, end with a build in the released tag."""
     text = tutorial.script(tutorial.PAGE.read_text(encoding="utf-8"), install=False)
     assert "pip install" not in text
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        text = text.replace("8010", str(free.getsockname()[1]))
+    text = text.replace("8010", str(free_port()))
     environment = {**os.environ, "HOME": str(empty_home)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     done = subprocess.run(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import socket
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,11 +70,48 @@ class HubInMemory:
             self.clock.advance(0)
 
 
+@cache
+def _ports() -> Iterator[int]:
+    """Reserve ports for this process until it ends; return them again and again.
+
+    Nobody who leaves the choice to the system is given one of these, not even for the client's end
+    of a connection: those are above 32767.
+    """
+    starts = range(10_000, 32_000, 100)
+    for offset in range(len(starts)):
+        start = starts[(os.getpid() + offset) % len(starts)]
+        guard = _bound(start)
+        if guard is not None:
+            _guards.append(guard)
+            return itertools.cycle(range(start + 1, start + 100))
+    raise AssertionError("each block of ports has a process")
+
+
+_guards: list[socket.socket] = []
+
+
+def _bound(port: int) -> socket.socket | None:
+    """Return a socket with a port, None if the port is taken."""
+    made = socket.socket()
+    try:
+        made.bind(("127.0.0.1", port))
+    except OSError:
+        made.close()
+        return None
+    return made
+
+
 def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port on which nothing listens, and which no other process is given.
+
+    It stays free while what listened there is down: a server may come back to it.
+    """
+    for port in _ports():
+        found = _bound(port)
+        if found is not None:
+            found.close()
+            return port
+    raise AssertionError("unreachable")
 
 
 @cache

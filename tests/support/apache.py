@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support import PROCESS_LIMIT, free_port
 from txkoji.testing import FakeHub
 
 APACHE = shutil.which("apache2", path="/usr/sbin:/usr/bin")
 HTPASSWD = shutil.which("htpasswd")
 MODULES = Path("/usr/lib/apache2/modules")
-LIMIT = 20.0
 
 _LOADED = (
     "mpm_event alias authn_core authn_file auth_basic authz_core authz_user headers proxy"
@@ -177,10 +177,7 @@ class Apache:
 
     def start(self) -> None:
         """Start, and wait until it listens."""
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            other.bind(("127.0.0.1", 0))
-            self.port, self.proxy_port = one.getsockname()[1], other.getsockname()[1]
+        self.port, self.proxy_port = free_port(), free_port()
         # The workers run as another user.
         self.directory.chmod(0o755)
         for directory in (self.directory, self.files or self.directory):
@@ -202,7 +199,7 @@ class Apache:
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + PROCESS_LIMIT
         # A signal that comes earlier ends it.
         while not (self._listens() and "resuming normal operations" in self.error_log):
             said = (self.directory / "stderr.log").read_text()
@@ -254,7 +251,7 @@ class Apache:
         assert self._process is not None
         before = self.error_log.count("resuming normal operations")
         self._process.send_signal(signal.SIGUSR1)
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + PROCESS_LIMIT
         while self.error_log.count("resuming normal operations") == before:
             assert time.monotonic() < end, self.error_log
             time.sleep(0.02)
@@ -263,5 +260,5 @@ class Apache:
         """Stop at once."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(LIMIT)
+            self._process.wait(PROCESS_LIMIT)
             self._process = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import importlib.util
 import json
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PROCESS_LIMIT
+from tests.support import PROCESS_LIMIT, free_port
 from txkoji.testing.front.certificates import CertificateAuthority
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -37,14 +36,6 @@ marks = [
 PLUGINS = "[rabbitmq_amqp1_0,rabbitmq_auth_mechanism_ssl]."
 USER = "koji"
 PASSWORD = "a-broker's-password"
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in sockets]
 
 
 def _hashed(password: str) -> str:
@@ -116,8 +107,8 @@ class RabbitMQ:
 
     def make(self) -> None:
         """Write its files."""
-        self.port, self.tls_port, *others = _free_ports(4)
-        self._other_ports = tuple(others)
+        self.port, self.tls_port = free_port(), free_port()
+        self._other_ports = free_port(), free_port()
         for name in ("home", "database", "log", "generated", "certificates"):
             (self.directory / name).mkdir()
         cookie = self.directory / "home/.erlang.cookie"

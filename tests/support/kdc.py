@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support import PROCESS_LIMIT
+from tests.support import PROCESS_LIMIT, free_port
 
 REALM = "KOJI.TEST"
 SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
@@ -49,9 +49,7 @@ class KDC:
 
     def start(self) -> None:
         """Make the realm and start."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.configuration.write_text(
             f"[libdefaults]\n default_realm = {REALM}\n dns_lookup_kdc = false\n"
             " dns_lookup_realm = false\n rdns = false\n dns_canonicalize_hostname = false\n"

@@ -14,7 +14,7 @@ from twisted.internet.defer import fail
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 
-from tests.support import HubInMemory
+from tests.support import HubInMemory, free_port
 from txkoji import Connection, Profile, TaskWatcher
 from txkoji.build import Build
 from txkoji.exceptions import (
@@ -176,9 +176,7 @@ async def test_read_is_sent_again(koji: Connection, hub: FakeHub) -> None:
 @pytest_twisted.ensureDeferred
 async def test_hub_that_is_not_there() -> None:
     """A refused connection is one line that names the address and what to check."""
-    port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
-    number = port.getHost().port
-    await port.stopListening()
+    number = free_port()
     profile = Profile(name="gone", server=f"http://127.0.0.1:{number}/kojihub")
     connection = Connection(profile, reactor=reactor, deadline=1)
     with pytest.raises(ConnectionFailed, match=f"nothing listens at http://127.0.0.1:{number}"):

@@ -14,7 +14,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.support import brokers, until
+from tests.support import brokers, free_port, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.cables import Cable
 from txkoji import Connection, Profile, messages
@@ -129,8 +129,7 @@ async def test_broker_that_comes_later(broker: RabbitMQ, listen: Listen, prefix:
     """Messages of an outage of the broker arrive once it is reachable again."""
     got = await listen(prefix)
     cable = Cable(broker.port)
-    port = cable.start()
-    await cable.stop()
+    port = free_port()
     settings = AMQP(f"amqp://127.0.0.1:{port}", topic_prefix=prefix, **LOGIN)
     hub = FakeHub(reactor, bus=settings)
     hub.add_demo_content()

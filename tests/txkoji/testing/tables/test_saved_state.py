@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from tests.support import PROCESS_LIMIT, REPOSITORY
+from tests.support import PROCESS_LIMIT, REPOSITORY, free_port
 from txkoji import task_states
 from txkoji.exceptions import GenericError, RetryError
 from txkoji.testing import FakeHub
@@ -25,12 +24,6 @@ from txkoji.testing import FakeHub
 SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 LIVES = 5
 TABLES = ("task", "build", "rpminfo", "tag_listing", "repo", "users", "events", "package")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class HubProcess:
