@@ -310,8 +310,7 @@ class Listener:
         await self._intake.retry_set_aside()
 
     async def _store_when_quiet(self) -> None:
-        ready_at = self._intake.pending.ready_at
-        if ready_at is not None and self._now() < ready_at:
+        if not self._intake.pending.are_ready(self._now()):
             return
         try:
             await self._intake.store()

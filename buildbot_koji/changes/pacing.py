@@ -33,7 +33,8 @@ class PollSchedule:
 
     def take(self, now: float) -> bool:
         """Return whether a poll is due; the caller then polls and reports the result."""
-        if not self.wanted and now < self.next_at:
+        # A clock that was set back must not put the poll off.
+        if not self.wanted and 0 < self.next_at - now <= self._interval:
             return False
         self.wanted = False
         return True
@@ -88,6 +89,11 @@ class PendingEvents:
     def discard(self, key: str) -> None:
         """Remove an event that is dealt with."""
         self._events.pop(key, None)
+
+    def are_ready(self, now: float) -> bool:
+        """Return whether the events are to become changes; also after the clock was set back."""
+        ready_at = self.ready_at
+        return ready_at is None or not 0 < ready_at - now <= self._longest * self._quiet_time
 
     @property
     def ready_at(self) -> float | None:

@@ -230,7 +230,9 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         stale = [
             each.buildrequestid
             for each in claimed
-            if each.buildrequestid not in running and datetime2epoch(each.claimed_at) <= self._since
+            if each.buildrequestid not in running
+            # The master's clock may have been set back since.
+            and not self._since < datetime2epoch(each.claimed_at) <= self.master.reactor.seconds()
         ]
         await self._unclaim(stale, mine, "killed while it started")
         database = self.master.db

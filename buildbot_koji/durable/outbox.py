@@ -24,6 +24,10 @@ __all__ = ["Accepted", "Attempt", "DeliveryStore", "Outbox", "Postponed", "Refus
 SLOTS = 10
 """Deliveries that are sent at a time: a long outage must not end in a stampede."""
 
+GRACE = 600.0
+"""Seconds of retries before a delivery is given up, whatever the clock says: it may have been set
+forward, or the master suspended."""
+
 
 class Postponed(Exception):
     """The peer is unreachable now (transient); the text says why in one line."""
@@ -125,6 +129,7 @@ class Outbox:
         self._work: dict[str, Deferred[None]] = {}
         self._slots = DeferredSemaphore(SLOTS)
         self._failures = 0
+        self._waited = 0.0
         self._resume = 0.0
         self._stopping = False
 
@@ -181,8 +186,11 @@ class Outbox:
             if self._stopping:
                 raise
             said = str(error) or "interrupted"
+            limit = self._retry_for()
+            expired = (
+                self._waited >= min(limit, GRACE) and self._clock.seconds() - delivery.since > limit
+            )
             self._back_off(said)
-            expired = self._clock.seconds() - delivery.since > self._retry_for()
             attempt.happened(DeliveryEvent.EXPIRED if expired else DeliveryEvent.POSTPONED, said)
         except Exception:
             if self._stopping:
@@ -206,6 +214,7 @@ class Outbox:
         if self._failures:
             self._log.info("{name}: delivering again", name=self._name)
             self._failures = 0
+            self._waited = 0.0
         if isinstance(said, Accepted):
             attempt.happened(DeliveryEvent.ACCEPTED)
             await attempt.save(said.notes)
@@ -238,15 +247,23 @@ class Outbox:
                 return
 
     async def _wait(self) -> None:
-        while (rest := self._resume - self._clock.seconds()) > 0:
+        while (rest := self._rest) > 0:
             await deferLater(self._clock, rest, lambda: None)
 
+    @property
+    def _rest(self) -> float:
+        """Seconds until the next attempt."""
+        rest = self._resume - self._clock.seconds()
+        # A clock that was set back must not prolong the pause.
+        return rest if rest <= self._retry.ceiling else 0.0
+
     def _back_off(self, reason: str) -> None:
-        now = self._clock.seconds()
-        if now < self._resume:
+        if self._rest > 0:
             return
         self._failures += 1
-        self._resume = now + self._retry.pause(self._failures)
+        pause = self._retry.pause(self._failures)
+        self._waited += pause
+        self._resume = self._clock.seconds() + pause
         if self._failures == 1:
             self._log.warn(
                 "{name}: {reason}; retrying {count} deliveries until they arrive",

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from buildbot.data.resultspec import Filter
-from buildbot.util import datetime2epoch
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
@@ -120,7 +119,7 @@ class Backlog:
         self._mark = 0
         self._next_mark = 0
         self._open: set[int] = set()
-        self._since = 0
+        self._first = 0
         self._dead: list[tuple[int, str]] = []
         self._revived: list[tuple[int, str]] = []
         self._stored: dict[str, Any] | None = None
@@ -151,15 +150,14 @@ class Backlog:
         await self._claim.take()
         stored = await self._state.get(_key(self._master_id))
         if stored is None:
-            self._since = int(self._master.reactor.seconds())
+            last = await self._master.data.get(("builds",), order=["-buildid"], limit=1)
+            self._first = self._mark = self._next_mark = last[0]["buildid"] + 1 if last else 0
             running = await self._builds_from(0, Filter("complete", "eq", [False]))
             self._open = {build["buildid"] for build in running}
-            last = await self._master.data.get(("builds",), order=["-buildid"], limit=1)
-            self._mark = self._next_mark = last[0]["buildid"] + 1 if last else 0
             await self._store()
             return
         self._mark = self._next_mark = stored["mark"]
-        self._since = stored["since"]
+        self._first = stored["first"]
         self._open = set(stored["open"])
         self._taken = {(build_id, True) for build_id in stored["done"]}
         self._dead = [(build_id, name) for build_id, name in stored["dead"]]
@@ -171,7 +169,7 @@ class Backlog:
         above = sorted(build_id for build_id, _ in self._taken if build_id >= self._mark)
         value = {
             "mark": self._mark,
-            "since": self._since,
+            "first": self._first,
             "open": sorted(self._open),
             "done": [build_id for build_id in above if self._is_settled(build_id)],
             "dead": self._dead,
@@ -247,8 +245,9 @@ class Backlog:
             key = (build["buildid"], bool(build["complete"]))
             if key in self._taken or (key[0], True) in self._taken:
                 return
-            ended = build["complete_at"]
-            if ended is None or datetime2epoch(ended) >= self._since:
+            # One that ended before the reporter's first start is not reported. Its times don't
+            # tell: the clock may have been set back since.
+            if key[0] >= self._first or key[0] in self._open:
                 deliveries = await self._wanted(build)
                 if deliveries is None:
                     return

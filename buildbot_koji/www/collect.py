@@ -18,7 +18,7 @@ from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.backlog import dead_letters, pending_elsewhere
 from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.www import attention, deliveries, health, overview, sources
-from buildbot_koji.www.masters import database_trouble, router_trouble
+from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
 from buildbot_koji.www.packages import builds_of_package, last_failures, package_names
 from buildbot_koji.www.plain import bounded, encoded, text
@@ -257,8 +257,11 @@ class Collector:
             hubs,
             self._sources(),
             now,
-            router=router_trouble(self._master),
-            database=await database_trouble(self._master),
+            master=(
+                await database_trouble(self._master),
+                router_trouble(self._master),
+                clock_trouble(self._master),
+            ),
         )
         return {"ok": not found, "reasons": found, "warnings": health.warnings(hubs, now)}
 

@@ -22,8 +22,7 @@ def reasons(
     sources: Sequence[SourceStatus],
     now: float,
     *,
-    router: str | None,
-    database: str | None,
+    master: Sequence[str | None],
     unreachable_after: float = UNREACHABLE_AFTER,
 ) -> list[str]:
     """Return why a master is not healthy; nothing if it is.
@@ -32,11 +31,10 @@ def reasons(
         hubs: the hubs that it uses.
         sources: its change sources.
         now: the time, in seconds since the epoch.
-        router: what is wrong with the connection to the other masters, None if nothing is.
-        database: what is wrong with the database, None if nothing is.
+        master: what is wrong with each thing that the master needs besides, None if nothing is.
         unreachable_after: seconds for which a hub may be unreachable.
     """
-    found = [each for each in (database, router) if each is not None]
+    found = [each for each in master if each is not None]
     for hub in hubs:
         since = hub.requests.changed_at
         if hub.trouble is not None and since is not None and now - since >= unreachable_after:

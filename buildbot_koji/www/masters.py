@@ -1,4 +1,4 @@
-"""What a master needs besides hubs: its database, and its router to the other masters."""
+"""What a master needs besides hubs: its database, its clock, its router to the other masters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.www.router_loss import ROUTER_LOST
 
-__all__ = ["database_trouble", "router_trouble"]
+__all__ = ["clock_trouble", "database_trouble", "router_trouble"]
 
 DATABASE_PATIENCE = 5.0
 """Seconds after which a database that does not answer is lost."""
+
+CLOCK_TOLERANCE = 60.0
+"""Seconds by which a clock may be set back: what waits is late by no more than that."""
 
 
 def router_trouble(master: Any) -> str | None:
@@ -29,6 +32,27 @@ def router_trouble(master: Any) -> str | None:
     if not session.is_attached():
         return ROUTER_LOST
     return None
+
+
+def clock_trouble(master: Any) -> str | None:
+    """Return what is wrong with the master's clock, None if nothing is.
+
+    Twisted's timers go by the wall clock: after it was set back, all that wait are late.
+
+    Args:
+        master: the Buildbot master.
+    """
+    heartbeat = master.masterHeartbeatService
+    loop = getattr(heartbeat, "_loop", None)
+    if loop is None or loop.call is None:
+        return None
+    late = loop.call.getTime() - master.reactor.seconds() - heartbeat.step
+    if late <= CLOCK_TOLERANCE:
+        return None
+    return (
+        f"the master's clock was set back by {late:.0f} s or more: all that waits in it is late by"
+        " as much; restart it"
+    )
 
 
 async def database_trouble(master: Any) -> str | None:

@@ -42,7 +42,7 @@ pytestmark = [
     pytest.mark.xdist_group("router"),
 ]
 
-SHORT = 109
+SHORT = 78
 """A seed whose first faults are an outage, a kill in a start, a frozen master, and the router."""
 BUILD_SECONDS = 2.0
 HOUR = 3600.0
@@ -52,6 +52,24 @@ SETTLED = 120.0
 """Seconds after the last fault in which everything must have ended."""
 GIVEN_UP = 40.0
 """Seconds after which a build that Buildbot started before an outage counts as given up."""
+
+
+CLOCK = """
+import os
+import time
+
+from twisted.internet import reactor
+
+def seconds():
+    try:
+        with open("FILE") as offset:
+            return time.time() + float(offset.read() or 0)
+    except FileNotFoundError:
+        return time.time()
+
+reactor.seconds = seconds
+"""
+"""The part of a master's configuration that lets it go by a clock of its own."""
 
 
 class Place:
@@ -109,6 +127,7 @@ class Place:
                 .replace("ROUTER", self.router.url)
                 .replace("DATABASE", self.database.url)
             )
+            text += CLOCK.replace("FILE", str(directory / "clock"))
             master = MasterProcess(directory, self.hub.profile, text, self.database.url)
             await master.create()
             self.masters.append(master)
@@ -201,6 +220,23 @@ class Place:
 
     async def thaw(self, victim: MasterProcess) -> None:
         victim.send(signal.SIGCONT)
+
+    async def set_master_back(self, victim: MasterProcess) -> None:
+        """Its timers stop, its heartbeat too: a peer takes over from a master that still works."""
+        self._set_clock(victim, -HOUR)
+        [peer] = [master for master in self.masters if master is not victim]
+        [victim_id] = [number for number, master in self._ids.items() if master is victim]
+        await poll(lambda: is_declared_dead(peer, victim_id))
+
+    async def set_master_ahead(self, victim: MasterProcess) -> None:
+        """It declares its peer dead at each of its heartbeats."""
+        self._set_clock(victim, HOUR)
+
+    async def set_master_right(self, victim: MasterProcess) -> None:
+        self._set_clock(victim, 0.0)
+
+    def _set_clock(self, victim: MasterProcess, offset: float) -> None:
+        (victim.directory / "clock").write_text(str(offset), encoding="utf-8")
 
     async def halt_database(self, victim: MasterProcess) -> None:
         pending = (await victim.get("buildrequests?complete=false"))["buildrequests"]
@@ -337,6 +373,12 @@ FAULTS = {
     "the database is away": Fault(Place.halt_database, Place.resume_database, (2.0, 5.0)),
     "the router is killed": Fault(Place.kill_router, Place.start_router),
     "the hub is killed": Fault(Place.kill_hub, Place.start_hub, spares_hub=False),
+    "a master's clock is set back": Fault(
+        Place.set_master_back, Place.set_master_right, (1.0, 3.0)
+    ),
+    "a master's clock is set ahead": Fault(
+        Place.set_master_ahead, Place.set_master_right, (3.0, 6.0)
+    ),
     "the hub's clock is set back": Fault(Place.set_hub_back, Place.set_hub_right, (1.0, 3.0)),
 }
 

@@ -90,7 +90,7 @@ class TagWatch:
             KojiException: the hub is unreachable, or refused.
         """
         now = self._client.reactor.seconds()
-        if self._read_at is not None and now - self._read_at < max_age:
+        if self._read_at is not None and 0 <= now - self._read_at < max_age:
             return False
         names = {int(tag["id"]): str(tag["name"]) for tag in await self._fitting()}
         watched = {tag_id: [name] for tag_id, name in names.items()}

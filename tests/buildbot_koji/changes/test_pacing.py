@@ -35,6 +35,9 @@ def test_polls() -> None:
     schedule.succeeded(2000)
     schedule.failed(2300)
     assert schedule.next_at == 2305
+    # The master's clock is set back.
+    schedule.succeeded(9000)
+    assert schedule.take(5400)
 
 
 def test_pending_events() -> None:
@@ -52,6 +55,10 @@ def test_pending_events() -> None:
     pending.add([], 5000)
     pending.add([repo(1)], 6000)
     assert pending.ready_at == 6060
+    assert not pending.are_ready(6059)
+    assert pending.are_ready(6060)
+    # The master's clock is set back.
+    assert pending.are_ready(2400)
 
 
 def test_hourly_limit() -> None:

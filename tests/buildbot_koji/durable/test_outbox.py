@@ -176,6 +176,22 @@ def test_outage(logged_failures: list[LogEvent]) -> None:
     assert len(other.sent) == attempts + 100
 
 
+def test_clock_is_set() -> None:
+    """No delivery is given up because the clock jumps ahead, or waits because it jumps back."""
+    other = Other()
+    other.answer = lambda _: Postponed("the hub is unreachable")
+    other.clock.advance(365 * 24 * HOUR)
+    other.outbox.add(delivery(1))
+    other.pass_time(300)
+    assert other.settled == []
+    other.clock.rightNow -= HOUR
+    other.answer = lambda _: "arrived"
+    other.outbox.add(delivery(2))
+    assert [each.build_id for each in other.settled] == [2]
+    other.pass_time(HOUR + 600)
+    assert [each.said for each in other.settled] == ["arrived", "arrived"]
+
+
 def test_order() -> None:
     """A lane keeps its order over an outage; other lanes don't wait for it."""
     other = Other()

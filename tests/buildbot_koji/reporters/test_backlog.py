@@ -289,7 +289,7 @@ async def test_master_that_is_gone(house: House) -> None:
     other = await master.db.masters.findMasterId("another")
     await master.data.updates.masterActive(name="another", masterid=other)
     object_id = await master.db.state.getObjectId("ledger", backlog.CLASS)
-    begun = {"mark": 0, "since": 0, "open": [], "done": [], "dead": [], "revived": []}
+    begun = {"mark": 0, "first": 0, "open": [], "done": [], "dead": [], "revived": []}
     await master.db.state.setState(object_id, f"master-{other}", begun)
     build = await house.build(master_id=other)
     await house.look()
@@ -323,6 +323,21 @@ async def test_another_master_took_over(house: House, logged_failures: list[Any]
     # It is alive: the reports are its own again, and the other one sees that.
     await until(lambda: Ledger.written == [build])
     assert logged_failures == []
+
+
+@pytest.mark.limit(30)
+@pytest_twisted.ensureDeferred
+async def test_clock_is_set_back(house: House) -> None:
+    """What ends after the reporter's first start is reported, whatever the time says."""
+    await house.start(ledger=False)
+    earlier = await house.build()
+    await house.restart()
+    house.shell.reactor.ahead = -HOUR
+    later = await house.build(tell=True)
+    assert await written(1) == [later]
+    await house.ledger.noticed(await house.master.data.get(("builds", earlier)))
+    await house.look()
+    assert earlier not in Ledger.written
 
 
 @pytest_twisted.ensureDeferred

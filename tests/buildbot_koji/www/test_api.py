@@ -277,7 +277,7 @@ async def test_other_masters(served: ServedMaster) -> None:
     other = await master.db.masters.findMasterId("other:/master")
     delivery = Delivery(1, "tag", "lane", {"build": "hello-1.0-7"}, 1e9, said="no route to host")
     await DeliveryRecords(master, "gating").save(delivery)
-    state = {"mark": 9, "since": 0, "open": [1], "done": [], "dead": [], "revived": []}
+    state = {"mark": 9, "first": 0, "open": [1], "done": [], "dead": [], "revived": []}
     await MasterState(master, "gating", REPORTERS).put(f"master-{other}", state)
     intent = TaskIntent(Call("build", ["x"]), Submission("m", 1e9, 0), 1e9, 77)
     of_hub = MasterState(master, "other:/master koji-hub-hub-www", CANCELLATIONS)

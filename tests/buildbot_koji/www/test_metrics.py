@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import pytest
 import pytest_twisted
+from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
@@ -20,7 +21,7 @@ from buildbot_koji.hubs.hub import HubStatus
 from buildbot_koji.hubs.survey import ChannelLoad, SurveyResult
 from buildbot_koji.reporters.status import ReporterStatus
 from buildbot_koji.www.health import reasons
-from buildbot_koji.www.masters import database_trouble, router_trouble
+from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
 from buildbot_koji.www.metrics import METRICS, Snapshot, exposition
 from tests.support import REPOSITORY
 from txkoji import RequestStatistics, TaskTree, WatcherStatus, task_states
@@ -119,7 +120,7 @@ def test_documents_name_metrics(page: str) -> None:
 
 def test_health() -> None:
     """What keeps a master from its work is a reason, what a person chose is none."""
-    good = {"router": None, "database": None}
+    good = {"master": [None, None]}
     assert reasons([hub()], [source(), source(state="paused")], NOW, **good) == []
     requests = RequestStatistics()
     requests.reached(False, NOW - 301)
@@ -128,10 +129,7 @@ def test_health() -> None:
     assert "connection refused" in reasons([lost], [], NOW, **good)[0]
     assert reasons([lost], [], NOW - 10, **good) == []
     assert len(reasons([], [source(state="stale", reason="odd")], NOW, **good)) == 1
-    assert reasons([], [], NOW, router="no router", database="no database") == [
-        "no database",
-        "no router",
-    ]
+    assert reasons([], [], NOW, master=[None, "no router"]) == ["no router"]
 
 
 def test_rate() -> None:
@@ -145,8 +143,8 @@ def test_rate() -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_database_and_router() -> None:
-    """A database that fails or says nothing is lost, and so is a router that was left."""
+async def test_database_router_and_clock() -> None:
+    """Health names a database that is lost or says nothing, a lost router, a clock set back."""
     clock = Clock()
     answers: list[Any] = [
         lambda _: succeed([]),
@@ -173,3 +171,15 @@ async def test_database_and_router() -> None:
     assert router("wamp", SimpleNamespace(is_attached=lambda: True)) is None
     assert "lost" in router("wamp", SimpleNamespace(is_attached=lambda: False))
     assert "not joined" in router("wamp", None)
+
+    heartbeat = TimerService(60, lambda: None)
+    heartbeat.clock = clock
+    ticking: Any = SimpleNamespace(reactor=clock, masterHeartbeatService=heartbeat)
+    assert clock_trouble(ticking) is None
+    heartbeat.startService()
+    clock.advance(59)
+    assert clock_trouble(ticking) is None
+    clock.rightNow -= 3600
+    assert "set back by 3541 s or more" in str(clock_trouble(ticking))
+    clock.advance(3601)
+    assert clock_trouble(ticking) is None
