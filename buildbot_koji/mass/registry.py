@@ -27,8 +27,16 @@ class RunningMassBuild(Protocol):
         """Return its progress, as ``GET api/mass`` gives it."""
         ...
 
-    def package_rows(self) -> Iterable[dict[str, Any]]:
-        """Yield its packages, as ``GET api/mass/ID/packages`` gives them."""
+    def package_rows(self, name: str | None = None) -> Iterable[dict[str, Any]]:
+        """Yield its packages, or one, as ``GET api/mass/ID/packages`` gives them."""
+        ...
+
+    def submitted(self) -> Iterable[str]:
+        """Yield the names of the packages that have a task."""
+        ...
+
+    def last_failures(self, most: int) -> Iterable[dict[str, Any]]:
+        """Return the packages that failed, as :meth:`package_rows`; the last submitted first."""
         ...
 
     def pause(self) -> None:

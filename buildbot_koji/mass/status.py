@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Any
 
 from buildbot_koji.mass.plan import PackageState
@@ -89,6 +90,20 @@ class MassStatus:
             "failures_by_owner": [list(each) for each in by_owner(plan.packages)],
         }
 
-    def package_rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the packages, as ``GET api/mass/ID/packages`` gives them."""
-        return (package_row(each, self.weburl) for each in self.runner.plan.packages)
+    def package_rows(self, name: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the packages, or one, as ``GET api/mass/ID/packages`` gives them."""
+        return (
+            package_row(each, self.weburl)
+            for each in self.runner.plan.packages
+            if name in (None, each.name)
+        )
+
+    def submitted(self) -> Iterator[str]:
+        """Yield the names of the packages that have a task."""
+        return (each.name for each in self.runner.plan.packages if each.task_id is not None)
+
+    def last_failures(self, most: int) -> list[dict[str, Any]]:
+        """Return the packages that failed, as :meth:`package_rows`; the last submitted first."""
+        failed = (each for each in self.runner.plan.packages if each.state is PackageState.FAILED)
+        newest = nlargest(most, failed, key=lambda each: each.since or 0.0)
+        return [package_row(each, self.weburl) for each in newest]

@@ -20,7 +20,14 @@ from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.www import attention, deliveries, health, overview, sources
 from buildbot_koji.www.masters import clock_trouble, database_trouble, router_trouble
 from buildbot_koji.www.metrics import Snapshot
-from buildbot_koji.www.packages import builds_of_package, last_failures, package_names
+from buildbot_koji.www.packages import (
+    DAY,
+    MOST_FAILURES,
+    builds_of_package,
+    last_failures,
+    mass_build_json,
+    package_names,
+)
 from buildbot_koji.www.plain import bounded, encoded, text
 from buildbot_koji.www.tasks import Trees
 
@@ -220,18 +227,35 @@ class Collector:
             wanted: what a name contains.
         """
         database = self._master.db
-        return {"packages": await database.pool.do(package_names, database.model, wanted)}
+        others = {name for each in running(self._master) for name in each.submitted()}
+        found = await database.pool.do(package_names, database.model, wanted, others)
+        return {"packages": found}
 
     async def failures(self) -> dict[str, Any]:
-        """Return the last builds that failed in Koji."""
-        database = self._master.db
-        return {"builds": await database.pool.do(last_failures, database.model, self._now())}
+        """Return the last builds that failed in Koji, and the last packages of mass builds."""
+        database, now = self._master.db, self._now()
+        found = await database.pool.do(last_failures, database.model, now)
+        masses = []
+        for each in running(self._master):
+            status = each.status()
+            rows = [mass_build_json(status, row) for row in each.last_failures(MOST_FAILURES)]
+            found += [row for row in rows if (row["started"] or 0.0) > now - DAY]
+            if status["failed"] > MOST_FAILURES:
+                names = ("id", "builder", "build_number", "failed")
+                masses.append(bounded({name: status[name] for name in names}))
+        found.sort(key=lambda build: build["started"] or 0.0, reverse=True)
+        return {"builds": found, "mass_builds": masses}
 
     async def package(self, name: str) -> dict[str, Any]:
         """Return the last builds of a package."""
         database = self._master.db
-        builds = await database.pool.do(builds_of_package, database.model, name)
-        return {"name": text(name), "builds": builds}
+        found = await database.pool.do(builds_of_package, database.model, name)
+        for each in running(self._master):
+            status = each.status()
+            rows = each.package_rows(name)
+            found += [mass_build_json(status, row) for row in rows if row["task_id"] is not None]
+        found.sort(key=lambda build: build["started"] or 0.0, reverse=True)
+        return {"name": text(name), "builds": found}
 
     async def mass(self) -> dict[str, Any]:
         """Return what *Mass builds* shows."""

@@ -11,12 +11,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
-from buildbot.process.results import EXCEPTION, FAILURE
+from buildbot.process.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS
 
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.www.plain import LONG, link, number, text
 
-__all__ = ["build_json", "builds_of_package", "last_failures", "package_names"]
+__all__ = [
+    "DAY",
+    "MOST_FAILURES",
+    "build_json",
+    "builds_of_package",
+    "last_failures",
+    "mass_build_json",
+    "package_names",
+]
 
 RECENT = 5000
 """Builds among which packages are looked for, the newest ones."""
@@ -26,22 +34,29 @@ MOST_NAMES = 500
 MOST_BUILDS = 50
 
 MOST_FAILURES = 5
+"""Builds that failed, and packages of each mass build."""
 
 DAY = 24 * 3600.0
+
+_RESULTS = {"built": SUCCESS, "adopted": SUCCESS, "failed": FAILURE, "skipped": SKIPPED}
+"""What a state of a package of a mass build is for Buildbot; others have not ended."""
 
 SHOWN = ("koji_nvr", "koji_reason", "koji_failed_arch", "koji_task_url", "koji_log_url")
 """The properties that the page shows."""
 
 
-def package_names(connection: sqlalchemy.Connection, model: Any, wanted: str) -> list[str]:
+def package_names(
+    connection: sqlalchemy.Connection, model: Any, wanted: str, others: Iterable[str] = ()
+) -> list[str]:
     """Return the names of the packages of the newest builds, sorted.
 
     Args:
         connection: the master's database.
         model: Buildbot's model of it.
         wanted: what a name contains, in any case.
+        others: packages that were built otherwise.
     """
-    found = {name for _, name in _packages(connection, model)}
+    found = {*others, *(name for _, name in _packages(connection, model))}
     matching = sorted(name for name in found if wanted.lower() in name.lower())
     return matching[:MOST_NAMES]
 
@@ -141,6 +156,28 @@ def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[st
         "failed_arch": text(properties.get("koji_failed_arch")),
         "url": link(properties.get("koji_task_url")),
         "log_url": link(properties.get("koji_log_url")),
+    }
+
+
+def mass_build_json(mass: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page shows of a package of a mass build, like :func:`build_json`. Pure.
+
+    Args:
+        mass: the status of the mass build.
+        row: the package, as :func:`buildbot_koji.mass.report.package_row` gives it.
+    """
+    return {
+        **{name: mass[name] for name in ("builder", "builder_id", "build_number")},
+        "buildid": None,
+        "results": _RESULTS.get(row["state"]),
+        "state_string": text(row["state"]),
+        "started": number(row["since"]),
+        "duration": number(row["duration"]),
+        "nvr": text(row["nvr"] or row["package"]),
+        "reason": text(row["reason"], LONG),
+        "failed_arch": text(row["arch"]),
+        "url": link(row["url"]),
+        "log_url": link(row["log_url"]),
     }
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shutil
 import signal
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from buildbot.process.results import FAILURE, SUCCESS
 from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.masters import MasterProcess
-from tests.support import poll
+from tests.support import PROCESS_LIMIT, poll, until
 from txkoji.testing import FakeHub
 
 CHROMIUM = shutil.which("chromium")
@@ -28,7 +29,7 @@ pytestmark = [
         importlib.util.find_spec("playwright") is None, reason="pip install playwright"
     ),
     pytest.mark.xdist_group("browser"),
-    pytest.mark.hub(build_seconds=30),
+    pytest.mark.hub(build_seconds=1),
 ]
 
 ARGUMENTS = [
@@ -40,8 +41,11 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 20_000
-"""Milliseconds that the browser waits for what it should see."""
+PATIENCE = 1000 * PROCESS_LIMIT
+"""Milliseconds that the browser, a program of its own, may take to show something."""
+
+FOR_EVER = 10_000.0
+"""Seconds of a build that is not to end while a browser looks, however slow that is."""
 
 
 def in_browser(url: str, look: Callable[[Any], Any]) -> Any:
@@ -87,6 +91,16 @@ async def building(master: MasterProcess, request: int) -> dict[str, Any]:
     return await poll(has_arches)
 
 
+def logs_have_begun(hub: FakeHub) -> bool:
+    """Tell whether each architecture is being built and has written to its log."""
+    tasks = [task["id"] for task in hub.call("listTasks", {"method": "buildArch"})]
+    return bool(tasks) and all(
+        "build.log" in hub.call("listTaskOutput", task)
+        and b"step 0 of" in b64decode(hub.call("downloadTaskOutput", task, "build.log"))
+        for task in tasks
+    )
+
+
 def page_of(master: MasterProcess, build: dict[str, Any]) -> str:
     return f"{master.url}#/builders/{build['builderid']}/builds/{build['number']}"
 
@@ -95,6 +109,8 @@ def page_of(master: MasterProcess, build: dict[str, Any]) -> str:
 async def test_running_build(hub: FakeHub, master: MasterProcess) -> None:
     """The page of a running build has the state of each architecture, links and the live log."""
     request = await master.force("official")
+    await until(lambda: logs_have_begun(hub))
+    hub.builder.seconds = FOR_EVER
     build = await building(master, request)
 
     def look(page: Any) -> list[str]:
@@ -114,7 +130,6 @@ async def test_running_build(hub: FakeHub, master: MasterProcess) -> None:
 @pytest_twisted.ensureDeferred
 async def test_failed_build(hub: FakeHub, master: MasterProcess) -> None:
     """The page of a failed build says why in one line, and shows the end of the guilty log."""
-    hub.builder.seconds = 1
     build = await master.ended(await master.force("scratch", package="failarch"))
     assert build["results"] == FAILURE
 
@@ -129,7 +144,6 @@ async def test_failed_build(hub: FakeHub, master: MasterProcess) -> None:
 @pytest_twisted.ensureDeferred
 async def test_list_of_builds(hub: FakeHub, master: MasterProcess) -> None:
     """The list of a builder's builds tells what each built."""
-    hub.builder.seconds = 1
     build = await master.ended(await master.force("official"))
     assert build["results"] == SUCCESS
 

@@ -207,8 +207,15 @@ export function Page({ title, children }: { title: string; children: ReactNode }
     return () => clearTimeout(timer);
   }, [answer]);
   useEffect(() => {
+    const before = document.title;
+    return () => {
+      document.title = before;
+    };
+  }, []);
+  useEffect(() => {
     // It returns a Promise in new browsers, which is no clean-up function.
     window.scrollTo(0, 0);
+    document.title = title === "Koji" ? title : `${title} - Koji`;
   }, [title]);
   return (
     <main className="koji container-fluid">

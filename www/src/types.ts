@@ -102,11 +102,13 @@ export interface Tasks {
 }
 
 export interface PackageBuild {
-  buildid: number;
+  /** None of a package of a mass build. */
+  buildid: number | null;
   builder: string;
   builder_id: number;
   build_number: number;
-  results: number;
+  /** None of a package that is being built. */
+  results: number | null;
   state_string: string;
   started: Time;
   duration: number | null;
@@ -124,6 +126,12 @@ export interface PackageNames {
 export interface Package {
   name: string;
   builds: PackageBuild[];
+}
+
+export interface Failures {
+  builds: PackageBuild[];
+  /** The mass builds in which packages failed, all of which are on their pages. */
+  mass_builds: Pick<Mass, "id" | "builder" | "build_number" | "failed">[];
 }
 
 export interface Source {

@@ -98,7 +98,9 @@ describe("the overview", () => {
     const build = { buildid: 1, builder: "official", builder_id: 3, build_number: 7, results: 2 };
     const failed = { ...build, nvr: "hello-1.0-1", failed_arch: "s390x", reason: "no space left" };
     const log_url = "https://koji.example.test/build.log";
-    answers["failures"] = () => answer({ builds: [{ ...failed, started: 1, log_url }] });
+    const mass_builds = [{ id: "17", builder: "rebuild", build_number: 3, failed: 1200 }];
+    answers["failures"] = () =>
+      answer({ builds: [{ ...failed, started: 1, log_url }], mass_builds });
     show("/koji", <OverviewPage />);
     const tiles = within(await screen.findByRole("list", { name: "At a glance" }));
     expect(tiles.getAllByRole("listitem").map((each) => each.textContent)).toEqual([
@@ -111,6 +113,11 @@ describe("the overview", () => {
     expect(failures.getByText(/no space left/)).toBeTruthy();
     expect(failures.getByRole("link", { name: "log" }).getAttribute("href")).toBe(log_url);
     expect(failures.getByRole("link", { name: "official #7" })).toBeTruthy();
+    const all = failures.getByRole("link", {
+      name: "All 1,200 packages that failed in rebuild #3",
+    });
+    expect(all.getAttribute("href")).toBe("/koji/mass/17");
+    expect(document.title).toBe("Koji");
   });
 
   it("adds up what ended in an hour", () => {

@@ -110,7 +110,7 @@ async def test_pages(served: ServedMaster) -> None:
     assert (await served.ask("api/packages?q=other")).json == {"packages": []}
     [build] = (await served.ask("api/package/hello")).json["builds"]
     assert (build["builder"], build["nvr"], build["results"]) == ("any", "hello-1.0-main", 0)
-    assert (await served.ask("api/failures")).json == {"builds": []}
+    assert (await served.ask("api/failures")).json == {"builds": [], "mass_builds": []}
     failing = steps.KojiBuild(
         profile=served.profile, target="demo", source=SOURCE.format("failarch", "main")
     )
@@ -118,6 +118,15 @@ async def test_pages(served: ServedMaster) -> None:
     [build] = (await served.ask("api/failures")).json["builds"]
     assert (build["nvr"], build["failed_arch"]) == ("failarch-1.0-main", "x86_64")
     assert build["reason"].startswith("error building package")
+    source = SOURCE.format("{package}", "mass")
+    mass = steps.KojiMassBuild(served.profile, "demo", ["failarch", "world"], source=source)
+    await served.ended(await served.begin(mass))
+    last, *_ = (await served.ask("api/failures")).json["builds"]
+    assert (last["nvr"], last["builder"], last["build_number"]) == ("failarch-1.0-mass", "any", 3)
+    assert last["log_url"]
+    assert (await served.ask("api/packages?q=wor")).json == {"packages": ["world"]}
+    [build] = (await served.ask("api/package/world")).json["builds"]
+    assert (build["nvr"], build["results"]) == ("world-1.0-mass", 0)
     # The page's first look asked the hub what it is.
     [hub] = (await served.ask("api/overview")).json["hubs"]
     assert hub["version"]

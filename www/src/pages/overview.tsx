@@ -5,7 +5,7 @@ import { usePolled } from "../api";
 import { Chart } from "../chart";
 import { clock, count, grouped, latency } from "../format";
 import { Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
-import type { Channel, Credential, History, Hub, Overview, Package } from "../types";
+import type { Channel, Credential, Failures, History, Hub, Overview } from "../types";
 
 const QUEUE = [
   { label: "waiting", color: "waiting", area: true },
@@ -61,7 +61,7 @@ export function OverviewPage() {
                 yet.
               </p>
             )}
-            <Failures now={now} />
+            <FailedLately now={now} />
             {overview.hubs.map((hub) => (
               <HubCard key={hub.name} hub={hub} now={now} />
             ))}
@@ -143,8 +143,8 @@ function Tile(props: { tone: Tone; title: string; value: string; children: React
 }
 
 /** The last builds that failed, each with the reason and the way to its log. */
-function Failures({ now }: { now: number }) {
-  const { data } = usePolled<Pick<Package, "builds">>("failures", 5);
+function FailedLately({ now }: { now: number }) {
+  const { data } = usePolled<Failures>("failures", 5);
   if (!data || data.builds.length === 0) return null;
   return (
     <section className="card" aria-label="Failed lately">
@@ -154,7 +154,7 @@ function Failures({ now }: { now: number }) {
       </div>
       <ul className="koji-plain koji-attention koji-failures">
         {data.builds.map((each) => (
-          <li key={each.buildid}>
+          <li key={`${each.builder} ${each.build_number} ${each.nvr}`}>
             <strong>{each.nvr ?? each.builder}</strong>{" "}
             <BuildLink builder={each.builder} id={each.builder_id} number={each.build_number} />{" "}
             <span className="koji-muted">
@@ -169,6 +169,13 @@ function Failures({ now }: { now: number }) {
                 each.url && <Out to={each.url}>task</Out>
               )}
             </div>
+          </li>
+        ))}
+        {data.mass_builds.map((each) => (
+          <li key={each.id}>
+            <Link to={`/koji/mass/${encodeURIComponent(String(each.id))}`}>
+              {`All ${count(each.failed, "package")} that failed in ${each.builder} #${each.build_number}`}
+            </Link>
           </li>
         ))}
       </ul>

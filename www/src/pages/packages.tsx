@@ -112,7 +112,7 @@ export function Builds({ builds, now }: { builds: PackageBuild[]; now: number })
         rows={builds.map((each) => {
           const result = resultName(each.results);
           return {
-            key: `${each.builder} ${each.build_number}`,
+            key: `${each.builder} ${each.build_number} ${each.url}`,
             cells: [
               <BuildLink builder={each.builder} id={each.builder_id} number={each.build_number} />,
               <Badge tone={TONES[result] ?? "off"}>{result}</Badge>,
