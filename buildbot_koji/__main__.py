@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
+from buildbot_koji.error_messages import one_line
 from txkoji.exceptions import KojiException
 
 VERSION = version("buildbot-koji")
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         remedy = "pip install 'buildbot-koji[master]'"
         print(f"{parsed.command} needs {error.name}: {remedy}", file=sys.stderr)
     except (_Mistake, KojiException) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        print(one_line(error), file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 2

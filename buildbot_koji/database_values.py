@@ -18,6 +18,7 @@ __all__ = [
     "fit_property",
     "fit_text",
     "member",
+    "number",
 ]
 
 MAX_VALUE = 60_000
@@ -45,10 +46,17 @@ def member(value: Any, *names: str) -> Any:
     return value
 
 
+def number(value: Any) -> float | None:
+    """Return a finite number, None for anything else."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def database_time(when: Any) -> int | None:
     """Return a time for a change, in seconds since the epoch; None if no database can hold it."""
-    is_number = isinstance(when, (int, float)) and not isinstance(when, bool)
-    return int(when) if is_number and 0 <= when <= MAX_TIME else None
+    seconds = number(when)
+    return None if seconds is None or not 0 <= seconds <= MAX_TIME else int(seconds)
 
 
 def encoded_size(value: Any) -> int:

@@ -43,9 +43,16 @@ def with_remedy(text: str) -> str:
     return f"{text}: koji add-pkg --owner OWNER {tag} {package}"
 
 
-def one_line(error: BaseException) -> str:
-    """Return the text of an error in one line."""
-    return " ".join(str(error).split())
+def one_line(error: object, size: int | None = None) -> str:
+    """Return the text of an error, or another text, in one line.
+
+    Args:
+        error: what has the text.
+        size: the characters after which it is cut; by default it is not.
+    """
+    # Cut first: an error may embed the output of another program.
+    text = str(error) if size is None else str(error)[: 4 * size]
+    return " ".join(text.split())[:size]
 
 
 def unreachable(error: BaseException, since: float, now: float) -> str:

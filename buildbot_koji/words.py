@@ -1,10 +1,11 @@
-"""Numbers, sizes and times in words. Pure."""
+"""Numbers, sizes, times and lists in words. Pure."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
-__all__ = ["clock_time", "counted", "duration", "size_in_words"]
+__all__ = ["clock_time", "counted", "duration", "named", "size_in_words"]
 
 
 def counted(count: int, noun: str) -> str:
@@ -12,9 +13,22 @@ def counted(count: int, noun: str) -> str:
 
     Args:
         count: how many.
-        noun: what, in the singular; its plural ends in "s".
+        noun: what, in the singular; its plural ends in "s" or "ies".
     """
-    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{f'{count:,}' if count else 'no'} {noun if count == 1 else plural}"
+
+
+def named(names: Iterable[str], most: int = 20) -> str:
+    """Return names in a row: ``a, b and 3 more``.
+
+    Args:
+        names: the names.
+        most: how many are listed at most.
+    """
+    listed = list(names)
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def size_in_words(size: float) -> str:

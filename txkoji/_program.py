@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
+from txkoji._values import one_line
 from txkoji.exceptions import KojiException
 
 __all__ = ["run"]
@@ -29,6 +30,6 @@ def run(main: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> NoRetur
         try:
             await main(reactor, *args)
         except KojiException as error:
-            sys.exit(" ".join(str(error).split()))
+            sys.exit(one_line(error))
 
     react(lambda reactor: Deferred.fromCoroutine(until_error(reactor)))

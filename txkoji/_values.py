@@ -16,6 +16,7 @@ __all__ = [
     "flag",
     "identity",
     "integer",
+    "one_line",
     "printable",
     "seconds",
     "struct",
@@ -47,6 +48,18 @@ _CONTROLS = re.compile(
 def printable(text: str) -> str:
     """Return a text for people, with a mark in place of each control character but line ends."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(text: object, size: int | None = None) -> str:
+    """Return a text, such as an error's, as one printable line.
+
+    Args:
+        text: the text, or what has it.
+        size: the characters after which it is cut; by default it is not.
+    """
+    # Cut first: it may quote a message, or the output of another program.
+    words = str(text) if size is None else str(text)[: 4 * size]
+    return printable(" ".join(words.split())[:size])
 
 
 def integer(value: Any) -> int | None:

@@ -162,6 +162,63 @@ def names(config: str | os.PathLike[str] | None = None, *, system: Path = SYSTEM
     return sorted(_read(config, system).sections())
 
 
+class _Section:
+    """The values of a profile, each checked for its kind; None for a key that is not given.
+
+    Each fails with BrokenConfiguration, which names the key.
+    """
+
+    def __init__(self, profile: str, section: configparser.SectionProxy) -> None:
+        self._profile = profile
+        self._section = section
+
+    def text(self, key: str) -> str | None:
+        try:
+            # A key that is left empty is not given, as for Koji's own client.
+            return self._section.get(key) or None
+        except configparser.InterpolationError:
+            # Its own words quote the value.
+            raise self._broken(key, "can't be read: a literal % must be written %%") from None
+
+    def number(self, key: str) -> int | None:
+        text = self.text(key)
+        if text is None:
+            return None
+        try:
+            found = int(text)
+        except ValueError:
+            raise self._broken(key, f"is not a whole number: {text[:40]!r}") from None
+        if not 0 <= found <= MAX_NUMBER:
+            raise self._broken(key, f"is not a number from 0 to {MAX_NUMBER}: {text[:40]!r}")
+        return found
+
+    def flag(self, key: str) -> bool:
+        text = self.text(key)
+        known = configparser.ConfigParser.BOOLEAN_STATES
+        if text is not None and text.lower() not in known:
+            raise self._broken(key, f"is neither true nor false: {text!r}")
+        return text is not None and known[text.lower()]
+
+    def url(self, key: str) -> str | None:
+        text = self.text(key)
+        try:
+            return None if text is None else usable_url(text)
+        except ValueError as error:
+            raise self._broken(key, f"can't be used: {error}") from None
+
+    def path(self, key: str, default: str) -> str | None:
+        text = self.text(key)
+        if text is not None:
+            return str(_expanded(text))
+        path = _expanded(default)
+        # An empty key means none, not the default.
+        is_default = self._section.get(key, raw=True) is None and os.path.exists(path)  # noqa: PTH110
+        return str(path) if is_default else None
+
+    def _broken(self, key: str, words: str) -> BrokenConfiguration:
+        return BrokenConfiguration(f"{key} of the Koji profile {self._profile!r} {words}")
+
+
 def load(
     profile: str = "koji",
     *,
@@ -186,85 +243,39 @@ def load(
         known = ", ".join(sorted(parser.sections()))
         remedy = f"there are: {known}" if known else "no profile is configured at all"
         raise ProfileNotFound(f"no Koji profile {profile!r} in {where}; {remedy}")
-    section = parser[profile]
-
-    def broken(key: str, words: str) -> BrokenConfiguration:
-        return BrokenConfiguration(f"{key} of the Koji profile {profile!r} {words}")
-
-    def value(key: str) -> str | None:
-        try:
-            # A key that is left empty is not given, as for Koji's own client.
-            return section.get(key) or None
-        except configparser.InterpolationError:
-            # Its own words quote the value.
-            raise broken(key, "can't be read: a literal % must be written %%") from None
-
-    def number(key: str) -> int | None:
-        text = value(key)
-        if text is None:
-            return None
-        try:
-            found = int(text)
-        except ValueError:
-            raise broken(key, f"is not a whole number: {text[:40]!r}") from None
-        if not 0 <= found <= MAX_NUMBER:
-            raise broken(key, f"is not a number from 0 to {MAX_NUMBER}: {text[:40]!r}")
-        return found
-
-    def flag(key: str) -> bool:
-        text = value(key)
-        known = configparser.ConfigParser.BOOLEAN_STATES
-        if text is not None and text.lower() not in known:
-            raise broken(key, f"is neither true nor false: {text!r}")
-        return text is not None and known[text.lower()]
-
-    def url(key: str, text: str | None) -> str | None:
-        try:
-            return None if text is None else usable_url(text)
-        except ValueError as error:
-            raise broken(key, f"can't be used: {error}") from None
-
-    server = url("server", value("server"))
+    given = parser[profile]
+    section = _Section(profile, given)
+    server = section.url("server")
     if server is None:
         raise ProfileNotFound(f"the Koji profile {profile!r} in {where} has no 'server'")
-    topurl = url("topurl", value("topurl"))
-    if topurl is None and (pkgurl := url("pkgurl", value("pkgurl"))):
+    topurl = section.url("topurl")
+    if topurl is None and (pkgurl := section.url("pkgurl")):
         topurl = pkgurl.removesuffix("/packages")
     # Settings that only Koji's own client uses are checked too: it reports such mistakes as well.
     for key in ("max_retries", "retry_interval", "offline_retry_interval", "upload_blocksize"):
-        number(key)
+        section.number(key)
     for key in ("anon_retry", "offline_retry", "use_fast_upload"):
-        flag(key)
+        section.flag(key)
     return Profile(
         name=profile,
         server=server,
-        weburl=url("weburl", value("weburl")) or Profile.weburl,
+        weburl=section.url("weburl") or Profile.weburl,
         topurl=topurl,
-        authtype=value("authtype"),
-        user=value("user"),
-        password=value("password"),
-        cert=_path(section.get("cert", raw=True), value("cert"), "~/.koji/client.crt"),
-        serverca=_path(
-            section.get("serverca", raw=True), value("serverca"), "~/.koji/serverca.crt"
-        ),
+        authtype=section.text("authtype"),
+        user=section.text("user"),
+        password=section.text("password"),
+        cert=section.path("cert", "~/.koji/client.crt"),
+        serverca=section.path("serverca", "~/.koji/serverca.crt"),
         # Koji's own client takes any text as true here, "False" too; we read it as meant.
-        no_ssl_verify=flag("no_ssl_verify"),
-        principal=value("principal"),
-        keytab=value("keytab"),
-        ccache=value("ccache"),
-        proxyuser=value("proxyuser"),
-        timeout=number("timeout") or Profile.timeout,
-        poll_interval=number("poll_interval") or Profile.poll_interval,
-        settings={key: str(section.get(key, raw=True)) for key in section if key not in SECRETS},
+        no_ssl_verify=section.flag("no_ssl_verify"),
+        principal=section.text("principal"),
+        keytab=section.text("keytab"),
+        ccache=section.text("ccache"),
+        proxyuser=section.text("proxyuser"),
+        timeout=section.number("timeout") or Profile.timeout,
+        poll_interval=section.number("poll_interval") or Profile.poll_interval,
+        settings={key: str(given.get(key, raw=True)) for key in given if key not in SECRETS},
     )
-
-
-def _path(given: str | None, value: str | None, default: str) -> str | None:
-    if value:
-        return str(_expanded(value))
-    path = _expanded(default)
-    # An empty key means none, not the default.
-    return str(path) if given is None and os.path.exists(path) else None  # noqa: PTH110
 
 
 def _expanded(path: str | os.PathLike[str]) -> Path:

@@ -83,8 +83,7 @@ class HealthReports:
     def failed(self, error: KojiException) -> None:
         """Log why a request failed, once until the hub answers."""
         # An offline hub refuses any call: which one it was does not matter.
-        text = error.text if isinstance(error, ServerOffline) else str(error)
-        words = " ".join(text.split())
+        words = one_line(error.text if isinstance(error, ServerOffline) else error)
         if self._health.failed(words):
             self._log.warn("{name}: {error}; trying again", name=self._name, error=words)
 

@@ -18,6 +18,7 @@ from buildbot_koji.changes.recorder import ChangeRecorder
 from buildbot_koji.changes.set_aside import SetAside
 from buildbot_koji.changes.storage import SourceStorage, change_key
 from buildbot_koji.durable.claims import Claim
+from buildbot_koji.error_messages import one_line
 from txkoji import Connection, Cursor, Event
 from txkoji.bus import BusMessage
 
@@ -260,7 +261,7 @@ class EventIntake:
 
     def _put_aside(self, key: str, error: Exception) -> None:
         """Set an event aside that can't become a change, and log each reason once."""
-        reason = " ".join(f"{type(error).__name__}: {error}"[:LONGEST_REASON].split())
+        reason = one_line(f"{type(error).__name__}: {error}", LONGEST_REASON)
         if self.set_aside.add(key, self.pending.get(key), reason, self._now()):
             self._log.warn(
                 "{name}: the event {key} can't become a change: {reason}",

@@ -10,6 +10,7 @@ from twisted.internet.defer import FirstError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.error_messages import one_line
 from txkoji import RetryPolicy
 
 __all__ = ["is_database_unreachable", "until_stored", "words_of"]
@@ -37,7 +38,7 @@ def is_database_unreachable(error: BaseException | None) -> bool:
 
 def words_of(error: BaseException | None) -> str:
     """Return what a database says, in one short line."""
-    return " ".join(str(_cause(error))[:300].split())
+    return one_line(_cause(error), 300)
 
 
 async def until_stored(

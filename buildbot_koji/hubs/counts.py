@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from typing import Any
 
+from buildbot_koji.database_values import number
 from txkoji import TaskTree, task_states
 
 __all__ = ["FAILURE_KINDS", "WAIT_BOUNDS", "TaskCounts"]
@@ -58,13 +58,8 @@ class TaskCounts:
             kind = "infrastructure" if infrastructure else "failed"
         self.ended[kind] += 1
         for task in tree.tasks():
-            created, started = _seconds(task.get("create_ts")), _seconds(task.get("start_ts"))
+            created, started = number(task.get("create_ts")), number(task.get("start_ts"))
             if created is not None and started is not None:
                 waited = max(started - created, 0.0)
                 self.waits[bisect.bisect_left(WAIT_BOUNDS, waited)] += 1
                 self.wait_sum += waited
-
-
-def _seconds(value: Any) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else None

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.error_messages import one_line
 from txkoji import Credential
 
 __all__ = ["CredentialStatus", "CredentialWatch", "judged", "worst"]
@@ -73,7 +74,7 @@ def judged(credential: Credential, now: float) -> CredentialStatus:
     elif expires is not None and expires - now <= WARN_BEFORE:
         days = int((expires - now) // DAY)
         state, message = "warning", f"{who} expires in {days} days: {remedy}"
-    return CredentialStatus(kind, name, expires, state, " ".join(message.split()))
+    return CredentialStatus(kind, name, expires, state, one_line(message))
 
 
 def worst(credentials: Sequence[CredentialStatus]) -> CredentialStatus | None:

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from twisted.logger import Logger
 
-from buildbot_koji.database_values import MAX_VALUE, encoded_size
+from buildbot_koji.database_values import MAX_VALUE, encoded_size, number
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.error_messages import PLUGINS
 from txkoji import Call, Connection, task_states
@@ -148,8 +148,8 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and abs(value) < 1e9 else 0.0
+    found = number(value) or 0
+    return float(found) if abs(found) < 1e9 else 0.0
 
 
 class HubSurvey:

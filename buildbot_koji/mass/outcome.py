@@ -7,6 +7,7 @@ from typing import Any
 from buildbot.process import results
 
 from buildbot_koji.mass.plan import MassPlan, PackageState
+from buildbot_koji.words import counted, named
 
 __all__ = ["facts_of", "result_of"]
 
@@ -22,11 +23,9 @@ def result_of(plan: MassPlan, max_failures: int) -> tuple[int, str]:
     dropped = plan.counts[PackageState.SKIPPED] - sum(e.is_excluded for e in plan.packages)
     left = len(plan.packages) - plan.ended
     words = plan.summary(None)
-    named = [each.name for each in plan.packages if each.is_regression]
-    if named:
-        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-        kind = "regression" if len(named) == 1 else "regressions"
-        words += f"; {len(named):,} {kind}: {', '.join(named[:3])}{more}"
+    worse = [each.name for each in plan.packages if each.is_regression]
+    if worse:
+        words += f"; {counted(len(worse), 'regression')}: {named(worse, 3)}"
     if left:
         words = f"stopped after too many failures: {words}; {left:,} were not started"
         return results.FAILURE, words

@@ -17,6 +17,7 @@ from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.database_values import member
 from buildbot_koji.mass.plan import MassPackage, PackageState, find_cycle
+from buildbot_koji.words import named
 from txkoji import Connection, matches
 from txkoji.exceptions import GenericError, KojiException
 
@@ -30,14 +31,10 @@ __all__ = [
     "find_packages",
     "listed_packages",
     "make_packages",
-    "named",
     "ordered_names",
     "plan_mistakes",
     "sources_in_tag",
 ]
-
-SHOWN = 20
-"""Names that one complaint shows."""
 
 AT_ONCE = 500
 """Look-ups of one portion: five requests."""
@@ -340,10 +337,3 @@ def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
     cycle = find_cycle(order.requires)
     if cycle is not None:
         yield f"packages require each other: {cycle}"
-
-
-def named(names: Iterable[str]) -> str:
-    """Return names in a row, the first ones if there are many."""
-    listed = list(names)
-    more = len(listed) - SHOWN
-    return ", ".join(listed[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -15,12 +15,12 @@ from buildbot_koji.mass.packages import (
     find_packages,
     listed_packages,
     make_packages,
-    named,
     ordered_names,
     sources_in_tag,
 )
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.mass.values import seconds_of
+from buildbot_koji.words import named
 from txkoji import Connection
 from txkoji.exceptions import GenericError
 

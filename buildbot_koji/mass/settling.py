@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from buildbot_koji.database_values import number
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.mass.context import MassContext
@@ -219,10 +220,8 @@ class Settler:
 
 
 def _duration(tree: TaskTree) -> float | None:
-    begin, end = tree.root.get("create_ts"), tree.root.get("completion_ts")
-    if isinstance(begin, (int, float)) and isinstance(end, (int, float)) and end >= begin:
-        return round(end - begin, 1)
-    return None
+    begin, end = number(tree.root.get("create_ts")), number(tree.root.get("completion_ts"))
+    return None if begin is None or end is None or end < begin else round(end - begin, 1)
 
 
 def _made(result: Any) -> tuple[str | None, int | None]:

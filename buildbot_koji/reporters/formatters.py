@@ -14,6 +14,7 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
+from buildbot_koji.error_messages import one_line
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON
 
 __all__ = ["KojiMessageFormatter", "KojiStatusFormatter"]
@@ -107,7 +108,7 @@ def one_line_of(build: Mapping[str, Any]) -> str:
         return "building in Koji" if build.get("started_at") else "waiting to be built in Koji"
     reason = _property(build, REASON)
     if reason is None:
-        words = _one_line(build.get("state_string") or statusToString(results))
+        words = one_line(build.get("state_string") or statusToString(results))
         return words if nvr is None or nvr in words else f"{nvr}: {words}"
     arch = _property(build, FAILED_ARCH)
     where = f" on {arch}" if arch is not None and arch not in reason else ""
@@ -179,11 +180,7 @@ def _property(build: Mapping[str, Any], name: str) -> str | None:
     value, _ = (build.get("properties") or {}).get(name, (None, ""))
     if isinstance(value, (list, tuple)):
         value = ", ".join(map(str, value))
-    return _one_line(value) if value not in (None, "") else None
-
-
-def _one_line(text: Any) -> str:
-    return " ".join(str(text).split())
+    return one_line(value) if value not in (None, "") else None
 
 
 def _cut(text: str, length: int) -> str:

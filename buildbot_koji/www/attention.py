@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.hubs.credentials import CredentialStatus
 from buildbot_koji.reporters.status import ReporterStatus
+from buildbot_koji.words import counted
 from buildbot_koji.www.plain import text
 
 __all__ = ["attention"]
@@ -37,23 +38,23 @@ def attention(
     """
     found = [("", each.message) for each in credentials if each.state in ("expired", "broken")]
     if troubled:
-        found.append(("tasks", f"{_count(troubled, 'task')} in trouble"))
+        found.append(("tasks", f"{counted(troubled, 'task')} in trouble"))
     found += [
-        ("deliveries", f"{_count(each.dead, 'dead letter')} of {each.name}")
+        ("deliveries", f"{counted(each.dead, 'dead letter')} of {each.name}")
         for each in reporters
         if each.dead
     ]
     found += [("sources", said) for each in sources for said in _of_source(each)]
     if cancellations:
-        found.append(("deliveries", f"{_count(cancellations, 'task')} to be canceled"))
+        found.append(("deliveries", f"{counted(cancellations, 'task')} to be canceled"))
     for each in reporters:
         tried = sum(1 for delivery in each.pending if delivery.attempts > 1)
         if tried:
-            found.append(("deliveries", f"{_count(tried, 'delivery')} of {each.name} tried again"))
+            found.append(("deliveries", f"{counted(tried, 'delivery')} of {each.name} tried again"))
         late = sum(1 for gate in each.gates if now - gate.since > GATE_PATIENCE)
         if late:
             found.append(
-                ("deliveries", f"{_count(late, 'build')} waiting for votes on {each.name}")
+                ("deliveries", f"{counted(late, 'build')} waiting for votes on {each.name}")
             )
     found += [("", each.message) for each in credentials if each.state == "warning"]
     return [{"page": page, "text": text(said)} for page, said in found[:MOST]]
@@ -69,12 +70,7 @@ def _of_source(source: SourceStatus) -> list[str]:
     if here.state == "paused":
         found.append(f"{source.name} is paused")
     if here.unusable:
-        found.append(f"{_count(here.unusable, 'event')} of {source.name} put aside")
+        found.append(f"{counted(here.unusable, 'event')} of {source.name} put aside")
     if here.bus is False:
         found.append(f"{source.name} has lost its message bus")
     return found
-
-
-def _count(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number} {noun if number == 1 else plural}"

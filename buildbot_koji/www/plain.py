@@ -7,7 +7,7 @@ import math
 from typing import Any
 from urllib.parse import urlsplit
 
-from buildbot_koji.database_values import clean_text
+from buildbot_koji.database_values import clean_text, number
 
 __all__ = ["LONG", "SHORT", "bounded", "encoded", "link", "number", "text"]
 
@@ -29,12 +29,6 @@ def text(value: Any, size: int = SHORT) -> str | None:
     # Cut first: a value may be huge.
     words = clean_text(str(value)[: 2 * size]).translate(_CONTROLS).strip()
     return words if len(words) <= size else f"{words[: size - 1]}\N{HORIZONTAL ELLIPSIS}"
-
-
-def number(value: Any) -> float | None:
-    """Return a finite number, None for anything else."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
 
 
 def link(value: Any) -> str | None:

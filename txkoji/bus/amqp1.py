@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from txkoji._values import one_line
 from txkoji.bus.base import BusMessage, Link, QueueState, ReceivedMessage, Settlement, text_or_bytes
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP1
@@ -441,4 +442,4 @@ class _ProtonLink(Link):
 def _describe(condition: Any) -> str:
     if condition is None:
         return ""
-    return " ".join(f"{condition.name} {condition.description or ''}".split())
+    return one_line(f"{condition.name} {condition.description or ''}")

@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import optionsForClientTLS, platformTrust
 from zope.interface import implementer
 
+from txkoji._values import one_line
 from txkoji.bus.settings import Broker
 from txkoji.exceptions import BrokerRefusal, BrokerUnreachable, BusError
 from txkoji.hub.tls import (
@@ -112,5 +113,5 @@ def plain_error(problem: BaseException, settings: Broker) -> BusError:
     if isinstance(problem, (error.ConnectionDone, error.ConnectionLost)):
         return BrokerUnreachable(f"the broker {settings.url} closed the connection")
     return BrokerUnreachable(
-        f"the connection to the broker {settings.url} failed: {' '.join(str(problem).split())}"
+        f"the connection to the broker {settings.url} failed: {one_line(problem)}"
     )

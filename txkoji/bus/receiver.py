@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Timer
-from txkoji._values import printable
+from txkoji._values import one_line, printable
 from txkoji.bus.base import (
     CLOSE_TIMEOUT,
     BusMessage,
@@ -356,7 +356,7 @@ class Receiver:
 
     def _log_rejection(self, message: BusMessage, error: Exception) -> None:
         text = "{prefix}rejected the bus message {topic}: {reason}"
-        reason = _one_line(error) or type(error).__name__
+        reason = one_line(error, MAX_LOGGED) or type(error).__name__
         if isinstance(error, (Reject, KojiException)):
             self._log.warn(text, prefix=self._prefix, topic=_topic(message), reason=reason)
         else:
@@ -364,7 +364,7 @@ class Receiver:
 
     def _log_trouble(self, message: BusMessage, error: Exception) -> None:
         """Log the error of the handler, unless it is the same as before."""
-        trouble = _one_line(error) or type(error).__name__
+        trouble = one_line(error, MAX_LOGGED) or type(error).__name__
         if trouble == self.trouble:
             return
         self.trouble = trouble
@@ -378,7 +378,3 @@ class Receiver:
 
 def _topic(message: BusMessage) -> str:
     return printable(str(message.topic)[:MAX_LOGGED])
-
-
-def _one_line(error: BaseException) -> str:
-    return printable(" ".join(str(error)[: 4 * MAX_LOGGED].split())[:MAX_LOGGED])

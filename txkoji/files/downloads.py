@@ -151,41 +151,51 @@ async def files_of_build(
     rpms = await _rows(client, "listRPMs", buildID=build_id) if _wanted("rpm", types) else []
     for each in rpms:
         nvr, arch = text(each.get("nvr")), text(each.get("arch"))
-        if not (nvr and arch and _stays_inside(f"{nvr}.{arch}.rpm")):
-            client.leave_out("listRPMs", each)
-            continue
-        if arches is not None and arch not in arches:
-            continue
         name = f"{nvr}.{arch}.rpm"
-        signed = key
-        if key is not None and not await client.call(
-            "queryRPMSigs", rpm_id=identity(each.get("id")), sigkey=key
-        ):
-            if not or_unsigned:
-                raise TransferError(f"{name} is not signed by the key {key}")
-            signed = None
-        path = paths.rpm_path(*place, name, arch, volume=volume, key=signed)
-        # A signature makes the file longer, but leaves the signed content as it is.
-        size = outputs.byte_count(each.get("size")) if signed is None else None
-        # What RPM 6 has there ("sha256::...") is no digest of the file's content.
-        digits = each.get("payloadhash")
-        digest = (RPM, digits) if isinstance(digits, str) and "::" not in digits else None
-        files.append(RemoteFile(name, paths.url_of(base, path), size, digest))
+        if not (nvr and arch and _stays_inside(name)):
+            client.leave_out("listRPMs", each)
+        elif arches is None or arch in arches:
+            signed = await _key_of(client, each, name, key, or_unsigned=or_unsigned)
+            path = paths.rpm_path(*place, name, arch, volume=volume, key=signed)
+            files.append(_rpm_file(each, name, paths.url_of(base, path), is_signed=bool(signed)))
     if arches is not None and types is None:
         return files
     directory = paths.build_directory(*place, volume=volume)
     for kind in await _archive_types(client, build_id, types):
         for each in await _rows(client, "listArchives", buildID=build_id, type=kind):
-            if not _is_archive(each):
+            if _is_archive(each):
+                url = paths.url_of(base, paths.archive_path(directory, each))
+                files.append(_archive_file(each, url))
+            else:
                 client.leave_out("listArchives", each)
-                continue
-            url = paths.url_of(base, paths.archive_path(directory, each))
-            kind_of_digest = CHECKSUM_TYPES.get(integer(each.get("checksum_type")))
-            checksum = text(each.get("checksum"))
-            digest = (kind_of_digest, checksum) if kind_of_digest and checksum else None
-            size = outputs.byte_count(each.get("size"))
-            files.append(RemoteFile(each["filename"], url, size, digest))
     return _with_names_of_their_own(files, paths.url_of(base, directory))
+
+
+async def _key_of(
+    client: HubClient, rpm: Any, name: str, key: str | None, *, or_unsigned: bool
+) -> str | None:
+    """Return the key of the copy of an RPM to list, None for the unsigned copy."""
+    if key is None or await client.call("queryRPMSigs", rpm_id=identity(rpm.get("id")), sigkey=key):
+        return key
+    if not or_unsigned:
+        raise TransferError(f"{name} is not signed by the key {key}")
+    return None
+
+
+def _rpm_file(rpm: Any, name: str, url: str, *, is_signed: bool) -> RemoteFile:
+    # A signature makes the file longer, but leaves the signed content as it is.
+    size = None if is_signed else outputs.byte_count(rpm.get("size"))
+    # What RPM 6 has there ("sha256::...") is no digest of the file's content.
+    digits = rpm.get("payloadhash")
+    digest = (RPM, digits) if isinstance(digits, str) and "::" not in digits else None
+    return RemoteFile(name, url, size, digest)
+
+
+def _archive_file(archive: Any, url: str) -> RemoteFile:
+    kind = CHECKSUM_TYPES.get(integer(archive.get("checksum_type")))
+    checksum = text(archive.get("checksum"))
+    digest = (kind, checksum) if kind and checksum else None
+    return RemoteFile(archive["filename"], url, outputs.byte_count(archive.get("size")), digest)
 
 
 def _with_names_of_their_own(files: list[RemoteFile], root: str) -> list[RemoteFile]:

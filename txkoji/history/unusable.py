@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
+from txkoji._values import one_line
 from txkoji.exceptions import KojiException
 from txkoji.history.structs import UnusableRecord
 
@@ -39,7 +40,7 @@ class UnusableItems:
             item: what it is, such as ``build 17``.
             error: why it can't be used.
         """
-        reason = " ".join(str(error)[: 4 * MAX_LOGGED].split())[:MAX_LOGGED]
+        reason = one_line(error, MAX_LOGGED)
         if not isinstance(error, (KojiException, UnusableRecord)):
             reason = f"{type(error).__name__}: {reason}"
         if self.reasons.pop(item, None) != reason:

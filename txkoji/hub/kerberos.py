@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from txkoji._values import one_line
 from txkoji.exceptions import KDCUnreachable, KojiLoginException
 
 __all__ = ["Exchange", "Kerberos"]
@@ -174,7 +175,7 @@ class Kerberos:
     def _reason(self, error: Any) -> str:
         texts = error.get_all_statuses(error.min_code, False) if error.min_code else []
         texts = texts or error.get_all_statuses(error.maj_code, True)
-        words = " ".join(" ".join(text for text in texts if text).split())
+        words = one_line(" ".join(text for text in texts if text))
         # The path of a secret never appears in a message.
         for path in filter(None, (self.keytab, self.ccache)):
             words = words.replace(f"FILE:{path}", "its file").replace(path, "its file")

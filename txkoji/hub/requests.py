@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 
+from txkoji._values import one_line
 from txkoji.exceptions import ConnectionFailed, HubFault, KojiException, RequestTimeout
 from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.transport import Sink, Transport
@@ -249,7 +250,7 @@ class Requester:
         now = self.reactor.seconds()
         if trouble is not None and self.trouble is None:
             self.trouble_since = began
-            words = " ".join(str(trouble).split())
+            words = one_line(trouble)
             # Many reasons name the address.
             who = "the hub" if self._url in words else self._url
             self._log.warn("{who} does not answer: {reason}", who=who, reason=words)

@@ -157,47 +157,17 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
         certificate: words for the client certificate that was shown, None for none.
     """
     proxy = proxy_for(url)
-    address = url if proxy is None else f"{proxy} (for {url})"
     host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)
     for reason in reasons(problem):
-        if isinstance(reason, SSL.Error) and "internal error" in str(reason):
-            return ConnectionFailed(
-                f"{host} broke the TLS handshake off: it is in trouble itself (internal error)",
-                url=url,
-                may_have_arrived=False,
-            )
+        words = _why_not_connected(reason, url, host, is_proxy=proxy is not None)
+        if words is not None:
+            return ConnectionFailed(words, url=url, may_have_arrived=False)
         if isinstance(reason, (SSL.Error, VerificationError)):
             return TLSError(
                 f"no secure connection to {urlsplit(url).hostname}:"
                 f" {tls_words(reason, authority='serverca', client=certificate)}",
                 url=url,
                 may_have_arrived=False,
-            )
-        if isinstance(reason, error.DNSLookupError):
-            return ConnectionFailed(
-                f"the host name of {host} is unknown: check the environment's proxy variables"
-                if proxy
-                else f"the host name {host} is unknown: check 'server' of the profile",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, error.ConnectionRefusedError):
-            return ConnectionFailed(
-                f"nothing listens at {address}: is the hub up, and 'server' of the profile right?"
-                if proxy is None
-                else f"nothing listens at {address}: check the environment's proxy variables",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, error.TimeoutError):
-            return ConnectionFailed(
-                f"{host} did not take a connection within {CONNECT_TIMEOUT:g} s",
-                url=url,
-                may_have_arrived=False,
-            )
-        if isinstance(reason, (error.ConnectError, RequestNotSent)):
-            return ConnectionFailed(
-                f"can't connect to {host}: {reason}", url=url, may_have_arrived=False
             )
     if any(isinstance(reason, (ParseError, BadHeaders)) for reason in reasons(problem)):
         return ConnectionFailed(
@@ -209,3 +179,23 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
     if isinstance(problem, (error.ConnectionClosed, OSError)):
         return TransportError(f"the connection to {host} failed: {problem}", url=url)
     return problem
+
+
+def _why_not_connected(reason: BaseException, url: str, host: str, *, is_proxy: bool) -> str | None:
+    """Return why there is no connection; None if that is not the reason, or TLS is."""
+    remedy = "check the environment's proxy variables"
+    if isinstance(reason, SSL.Error) and "internal error" in str(reason):
+        return f"{host} broke the TLS handshake off: it is in trouble itself (internal error)"
+    if isinstance(reason, error.DNSLookupError):
+        if is_proxy:
+            return f"the host name of {host} is unknown: {remedy}"
+        return f"the host name {host} is unknown: check 'server' of the profile"
+    if isinstance(reason, error.ConnectionRefusedError):
+        if is_proxy:
+            return f"nothing listens at {host} (for {url}): {remedy}"
+        return f"nothing listens at {url}: is the hub up, and 'server' of the profile right?"
+    if isinstance(reason, error.TimeoutError):
+        return f"{host} did not take a connection within {CONNECT_TIMEOUT:g} s"
+    if isinstance(reason, (error.ConnectError, RequestNotSent)):
+        return f"can't connect to {host}: {reason}"
+    return None

@@ -14,7 +14,7 @@ from uuid import uuid4
 from twisted.internet.task import deferLater
 
 from txkoji._deferreds import returns_deferred
-from txkoji._values import identity, structs
+from txkoji._values import identity, seconds, structs
 from txkoji.exceptions import (
     KojiException,
     ProtocolError,
@@ -101,7 +101,7 @@ class _Search:
             if task["id"] > self.oldest:
                 more = surplus(self.method, self.arguments, task, self.others)
                 if more is not None:
-                    found.append((more, int(task["id"]), _created(task)))
+                    found.append((more, int(task["id"]), seconds(task.get("create_ts"))))
         return {task_id: created for _, task_id, created in sorted(found, key=_likely)}
 
 
@@ -153,7 +153,7 @@ class Submitter:
             submitted=submitted,
             newest_task=an_id(newest[0]["id"], "listTasks") if newest else 0,
             owner=owner,
-            newest_created=_created(newest[0]) if newest else None,
+            newest_created=seconds(newest[0].get("create_ts")) if newest else None,
         )
 
     @returns_deferred
@@ -429,7 +429,7 @@ class Submitter:
         newest = await self._client.call("getTaskInfo", submission.newest_task)
         if newest is None:
             return True
-        created = _created(a_struct(newest, "getTaskInfo"))
+        created = seconds(a_struct(newest, "getTaskInfo").get("create_ts"))
         if created is None:
             return False
         if submission.newest_created is not None:
@@ -442,11 +442,6 @@ class Submitter:
             " look for it (find_submitted) before you submit it again",
             url=self._client.url,
         )
-
-
-def _created(task: Mapping[str, Any]) -> float | None:
-    created = task.get("create_ts")
-    return float(created) if isinstance(created, (int, float)) else None
 
 
 def _likely(candidate: tuple[int, int, float | None]) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import Clock
+from txkoji._values import seconds
 from txkoji.exceptions import HubFault, ServerOffline
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
@@ -84,8 +85,7 @@ class AverageDurations:
             ):
                 raise result
             # A package that the hub can't answer for does not hide the others.
-            is_number = isinstance(result, (int, float))
-            self._answers[package] = (now, float(result) if is_number else None)
+            self._answers[package] = (now, seconds(result))
         return len(wanted)
 
 

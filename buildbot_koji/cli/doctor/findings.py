@@ -7,9 +7,14 @@ from typing import Any, Literal
 
 import attrs
 
+from buildbot_koji.error_messages import one_line
+
 __all__ = ["Finding", "as_json", "error", "exit_status", "lines", "ok", "warning"]
 
 Level = Literal["ok", "warning", "error"]
+
+LONGEST = 500
+"""Characters of a text: it may embed the output of another program."""
 
 
 @attrs.frozen
@@ -31,21 +36,17 @@ class Finding:
 
 def ok(check: str, text: str) -> Finding:
     """Return that something is as it should be."""
-    return Finding("ok", check, _one_line(text))
+    return Finding("ok", check, one_line(text, LONGEST))
 
 
 def warning(check: str, text: str, remedy: str) -> Finding:
     """Return that something works, but not for long or not as configured."""
-    return Finding("warning", check, _one_line(text), _one_line(remedy))
+    return Finding("warning", check, one_line(text, LONGEST), one_line(remedy, LONGEST))
 
 
 def error(check: str, text: str, remedy: str) -> Finding:
     """Return that something does not work."""
-    return Finding("error", check, _one_line(text), _one_line(remedy))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
+    return Finding("error", check, one_line(text, LONGEST), one_line(remedy, LONGEST))
 
 
 def lines(subject: str, findings: Iterable[Finding]) -> list[str]:

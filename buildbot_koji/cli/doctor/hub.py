@@ -14,6 +14,8 @@ from twisted.internet.threads import deferToThread
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import answer_to, clock_difference, way_to
 from buildbot_koji.cli.doctor.wanted import HubNeeds
+from buildbot_koji.database_values import number
+from buildbot_koji.words import counted
 from txkoji import Connection, build_states, paths, task_states
 from txkoji.exceptions import (
     ConfigurationError,
@@ -314,21 +316,18 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
         waiting = await koji.listTasks(
             {"state": [task_states.FREE], "channel_id": channel.id}, {"countOnly": True}
         )
+        tasks = counted(int(number(waiting) or 0), "task")
         if not hosts:
             yield warning(
                 f"channel {name}",
-                f"no builder is ready, {_counted(waiting, 'task')} waiting",
+                f"no builder is ready, {tasks} waiting",
                 "koji list-hosts --channel shows why; tasks wait until one is",
             )
         else:
             yield ok(
                 f"channel {name}",
-                f"{_counted(len(hosts), 'builder')} ready, {_counted(waiting, 'task')} waiting",
+                f"{counted(len(hosts), 'builder')} ready, {tasks} waiting",
             )
-
-
-def _counted(number: Any, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 async def _pages(examined: _Examined) -> AsyncIterator[Finding]:
