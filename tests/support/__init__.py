@@ -16,13 +16,16 @@ from twisted.internet.task import Clock
 
 from tests.support.waiting import poll, until
 from txkoji import Connection, Profile
+from txkoji.retry import RetryPolicy
 from txkoji.testing import FakeHub
 
 __all__ = [
     "DATA",
+    "ONE_ATTEMPT",
     "PROCESS_LIMIT",
     "REPOSITORY",
     "HubInMemory",
+    "do_not_retry",
     "free_port",
     "poll",
     "recorded_calls",
@@ -34,6 +37,18 @@ REPOSITORY = Path(__file__).absolute().parents[2]
 DATA = REPOSITORY / "tests" / "data"
 PROCESS_LIMIT = 120.0
 """Seconds that another program may take to start, answer or end: the machine may be busy."""
+
+
+ONE_ATTEMPT = RetryPolicy(first=1e6, ceiling=1e6)
+"""Calls that fail are not retried: the wait would be longer than any deadline.
+
+A short deadline would say the same, except on a machine that is too busy to answer within it.
+"""
+
+
+def do_not_retry(koji: Connection) -> None:
+    """Have every call of a connection fail with the first error of the hub."""
+    koji.client._requester._retry = ONE_ATTEMPT
 
 
 class HubInMemory:

@@ -14,7 +14,7 @@ from twisted.internet.defer import fail
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 
-from tests.support import HubInMemory, free_port
+from tests.support import ONE_ATTEMPT, HubInMemory, free_port
 from txkoji import Connection, Profile, TaskWatcher
 from txkoji.build import Build
 from txkoji.exceptions import (
@@ -178,7 +178,7 @@ async def test_hub_that_is_not_there() -> None:
     """A refused connection is one line that names the address and what to check."""
     number = free_port()
     profile = Profile(name="gone", server=f"http://127.0.0.1:{number}/kojihub")
-    connection = Connection(profile, reactor=reactor, deadline=1)
+    connection = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
     with pytest.raises(ConnectionFailed, match=f"nothing listens at http://127.0.0.1:{number}"):
         await connection.getTag("x")
 

@@ -16,7 +16,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Master, Site, koji
-from tests.support import brokers, until
+from tests.support import brokers, do_not_retry, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from txkoji import build_states
 from txkoji.bus import AMQP, Publisher
@@ -174,7 +174,7 @@ async def test_unreachable_hub(site: BusSite, logged: list[str]) -> None:
     """A message that can't be confirmed stays in the queue and makes its change later."""
     master = await site.listen(koji(bus=site.bus))
     hub = await get_hub(master.master, "fake")
-    hub.connection.deadline = 0.1
+    do_not_retry(hub.connection)
     nvr = site.build()
     site.hub.offline("moving")
     await until(lambda: any("stays unacknowledged and is retried" in line for line in logged))

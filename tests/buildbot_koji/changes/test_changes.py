@@ -25,7 +25,7 @@ from buildbot_koji.changes.options import SourceLimits
 from buildbot_koji.changes.storage import SourceStorage
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Site, koji
-from tests.support import until
+from tests.support import do_not_retry, until
 from txkoji import RetryPolicy, task_states
 from txkoji.testing import FakeHub
 
@@ -338,7 +338,7 @@ async def test_unreachable_hub(site: Site, logged: list[str]) -> None:
     master = await site.listen(koji(stale_after=601))
     site.hub.offline("moving to another rack")
     hub = await get_hub(master.master, "fake")
-    hub.connection.deadline = 0.1
+    do_not_retry(hub.connection)
     for _ in range(3):
         master.reactor.ahead += 300
         await site.polled()

@@ -9,6 +9,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 
+from tests.support import do_not_retry
 from txkoji import Connection, Profile
 from txkoji.exceptions import GenericError, ServerOffline
 from txkoji.hub.call import Call
@@ -82,7 +83,7 @@ async def test_it_can_be_turned_off(hub: FakeHub) -> None:
 async def test_hub_is_offline(koji: Connection, hub: FakeHub) -> None:
     """If the whole request fails, all its callers get the error."""
     hub.offline("closed")
-    koji.deadline = 0.1
+    do_not_retry(koji)
     calls = [koji.getTag("demo-build") for _ in range(3)]
     for call in calls:
         with pytest.raises(ServerOffline, match="closed"):

@@ -18,6 +18,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
+from tests.support import ONE_ATTEMPT
 from txkoji import Connection, KojiException, Profile
 from txkoji.exceptions import KojiLoginException, RequestTimeout, TransportError
 from txkoji.files.downloads import RemoteFile, download
@@ -192,7 +193,7 @@ async def test_odd_login_reply(serve: Serve, value: bytes) -> None:
     profile = Profile(
         name="t", server=serve(answer(reply(value))), authtype="password", user="a", password="b"
     )
-    koji = Connection(profile, reactor=reactor, deadline=2)
+    koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
     with pytest.raises(KojiLoginException, match="gave no session"):
         await koji.login()
     assert koji.session_id is None
@@ -203,8 +204,8 @@ async def test_odd_login_reply(serve: Serve, value: bytes) -> None:
 @pytest_twisted.ensureDeferred
 async def test_odd_reply_to_a_submission(serve: Serve, value: bytes) -> None:
     """A submission that is answered with anything but a number is an error of txkoji's own."""
-    koji = Connection(Profile(name="t", server=serve(answer(reply(value)))), reactor=reactor)
-    koji.deadline = 0.5
+    profile = Profile(name="t", server=serve(answer(reply(value))))
+    koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
     with pytest.raises(KojiException):
         await koji.submit("build", "git+https://git.example.test/x#1", "demo")
     await koji.close()
@@ -215,7 +216,7 @@ async def test_odd_range(serve: Serve, tmp_path: Path) -> None:
     """A Content-Range with odd bytes is no range, and an error of txkoji's own."""
     url = serve(answer(b"x", b"Content-Range: bytes \xff\xfe-9/10", status=b"206 Partial"))
     (tmp_path / ".f.part").write_bytes(b"12345")
-    koji = Connection(Profile(name="t", server=url), reactor=reactor, deadline=0.3)
+    koji = Connection(Profile(name="t", server=url), reactor=reactor, retry=ONE_ATTEMPT)
     with pytest.raises(KojiException, match="another part"):
         await download(koji.client, [RemoteFile("f", url, 10)], tmp_path, at_once=1, progress=None)
     await koji.close()

@@ -10,7 +10,7 @@ import pytest_twisted
 from requests.utils import should_bypass_proxies
 from twisted.internet import reactor
 
-from tests.support import apache
+from tests.support import apache, do_not_retry
 from tests.support.apache import Apache
 from txkoji import Connection, Profile
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
@@ -192,7 +192,7 @@ async def test_proxy_that_is_not_there(
     proxy.stop()
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.proxy_port}")
     koji = connection(hub)
-    koji.deadline = 2
+    do_not_retry(koji)
     with pytest.raises(ConnectionFailed, match=r"the proxy http://.*check the environment"):
         await koji.getKojiVersion()
     await koji.close()

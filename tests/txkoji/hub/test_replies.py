@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from tests.support import ONE_ATTEMPT, do_not_retry
 from txkoji import Connection, Profile
 from txkoji.exceptions import HTTPStatusError, KojiException, NotXMLRPC
 from txkoji.files.downloads import RemoteFile
@@ -76,7 +77,7 @@ class FrontEnd(Factory):
     def connection(self, scheme: str = "http", **settings: Any) -> Connection:
         base = f"{scheme}://127.0.0.1:{self.port.getHost().port}"
         profile = Profile(name="t", server=f"{base}/kojihub", topurl=f"{base}/files", **settings)
-        return Connection(profile, reactor=reactor, deadline=0.5)
+        return Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
 
 
 @pytest_twisted.async_yield_fixture
@@ -128,7 +129,7 @@ async def test_endless_page(tmp_path: Path) -> None:
     koji = front.connection("https", serverca=str(authority.certificate_path))
     with pytest.raises(HTTPStatusError, match="status 503"):
         await koji.getKojiVersion()
-    await front.lost.addTimeout(5, reactor)
+    await front.lost
     await koji.close()
     await front.port.stopListening()
 
@@ -164,6 +165,7 @@ async def test_download_by_redirects(front: FrontEnd, tmp_path: Path) -> None:
     assert front.requests[2].startswith(b"GET /mirror/a.rpm?signature=1 ")
     assert all(b"range: bytes=2-\r\n" in request.lower() for request in front.requests)
     front.replies = [HTML]
+    do_not_retry(koji)
     with pytest.raises(NotXMLRPC, match="a web page instead of the file"):
         await koji.download([RemoteFile("b.log", base)], tmp_path)
     assert not (tmp_path / ".b.log.part").exists()

@@ -12,6 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
+from tests.support import do_not_retry
 from txkoji import Connection, Profile
 from txkoji.exceptions import KojiLoginException, TransportError
 from txkoji.hub import methods
@@ -166,7 +167,7 @@ async def test_hub_goes_away_before_the_renewal(
 ) -> None:
     """A call that fails because the renewal could not be sent is known not to have been done."""
     koji = connect()
-    koji.deadline = 0.5
+    do_not_retry(koji)
     await koji.login()
     hub.sessions.expire_all()
     requester = koji.client._requester
@@ -197,7 +198,7 @@ async def test_hub_without_header_sessions(
     await koji.build(SOURCE.format(2), "demo")
     keys.append(koji.session_key)
     await hub.stop()
-    koji.deadline = 0.1
+    do_not_retry(koji)
     with pytest.raises(TransportError) as caught:
         await koji.build(SOURCE.format(3), "demo")
     assert all(key is not None and len(key) > 10 for key in keys)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 
+from tests.support import ONE_ATTEMPT
 from tests.support.hubs import Connect
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, KojiLoginException, TLSError
@@ -274,7 +275,7 @@ async def test_broken_handshake(answer: bytes, kind: type[Exception], words: str
     factory.buildProtocol = lambda _: peer  # type: ignore[method-assign]
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     profile = Profile(name="t", server=f"https://127.0.0.1:{port.getHost().port}/kojihub")
-    koji = Connection(profile, reactor=reactor, deadline=0.5)
+    koji = Connection(profile, reactor=reactor, retry=ONE_ATTEMPT)
     with pytest.raises(kind, match=words):
         await koji.getKojiVersion()
     await koji.close()

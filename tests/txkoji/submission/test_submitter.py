@@ -18,6 +18,7 @@ from twisted.web.client import Agent, ResponseFailed
 from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
+from tests.support import do_not_retry
 from tests.support.hubs import Connect
 from txkoji import Call, Connection, Profile, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
@@ -324,7 +325,7 @@ async def test_hub_that_is_gone(koji: Connection, hub: FakeHub) -> None:
     """A hub that nothing could be sent to: the error says so, and there is nothing to look for."""
     begun = await koji.new_submission("build")
     await hub.stop()
-    koji.deadline = 0.2
+    do_not_retry(koji)
     with pytest.raises(TransportError) as caught:
         await koji.submit("build", SOURCE, "demo", submission=begun)
     assert not caught.value.may_have_arrived
@@ -334,7 +335,7 @@ async def test_hub_that_is_gone(koji: Connection, hub: FakeHub) -> None:
 async def test_hub_that_goes(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
     """A hub that is gone when it should be asked for the task: it may have it, says the error."""
     begun = await koji.new_submission("build")
-    koji.deadline = 0.5
+    do_not_retry(koji)
     agent.loses = ["reply"]
     agent.on_loss = hub.offline
     with pytest.raises(UnknownOutcome, match="find_submitted") as caught:
