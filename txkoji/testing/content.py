@@ -91,7 +91,14 @@ class Content:
             The host's row.
         """
         with self._hub.state.transaction():
-            return insert_host(self._hub.state, name, arches, channels=channels, capacity=capacity)
+            return insert_host(
+                self._hub.state,
+                name,
+                arches,
+                creator_id=self._hub.admin["id"],
+                channels=channels,
+                capacity=capacity,
+            )
 
     def _limit(self, name: str, capacity: float) -> None:
         state = self._hub.state

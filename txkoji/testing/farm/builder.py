@@ -147,7 +147,9 @@ class Builder:
             fault = (error.code, error.text)
         else:
             fault = (1, "".join(traceback.format_exception(error)))
-            self._log.failure("the simulated builder failed in task {id}", failure, id=task_id)
+            self._log.info(
+                "the simulated builder failed in task {id}: {error!r}", id=task_id, error=error
+            )
         self._fail_build(task_id)
         self._end(task_id, FAILED, fault=fault)
 

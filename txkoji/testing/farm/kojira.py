@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from txkoji.testing.core import HubCore
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.call import MethodCall
@@ -41,7 +43,7 @@ class Kojira:
     def _start(self, request: Row) -> None:
         state = self._hub.state
         with state.transaction():
-            task_id = self._new_repo(request["tag_id"])
+            task_id = self._new_repo(request["tag_id"], _named(request))
             tries = request["tries"] + 1
             state.update("repo_queue", request["id"], task_id=task_id, tries=tries)
 
@@ -58,13 +60,13 @@ class Kojira:
                 now = self._hub.now()
                 state.update("repo_queue", request["id"], active=False, update_ts=now)
 
-    def _new_repo(self, tag_id: int) -> int:
+    def _new_repo(self, tag_id: int, *options: dict[str, Any]) -> int:
         state = self._hub.state
         user = state.one("users", name=NAME) or insert_user(state, NAME)
         return make_task(
             MethodCall(self._hub, user),
             "newRepo",
-            [tag_name(state, tag_id)],
+            [tag_name(state, tag_id), *filter(None, options)],
             channel="createrepo",
             priority=REPO_PRIORITY,
         )
@@ -101,3 +103,10 @@ class Kojira:
             if newest < changed and tag_name(state, tag_id) not in being_made:
                 with state.transaction():
                     self._new_repo(tag_id)
+
+
+def _named(request: Row) -> dict[str, Any]:
+    """Return the named arguments of a request's task, none for a repo of the defaults."""
+    event = {} if request["at_event"] is None else {"event": request["at_event"]}
+    named = {**event, **request["opts"]}
+    return {**named, "__starstar": True} if named else {}

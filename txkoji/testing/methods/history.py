@@ -9,6 +9,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.hosts import HOST_SETTINGS
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.packages import package_name, require_package
@@ -213,6 +214,16 @@ _TABLES = {
         },
         {"tag": ("tag_id",), "group": ("group_id", "req_id")},
     ),
+    "host_channels": HistoryTable(
+        _same("host_id", "channel_id"),
+        {"host_id": ("host.name", "host"), "channel_id": ("channels.name", "channels")},
+        {"host": ("host_id",), "channel": ("channel_id",)},
+    ),
+    "host_config": HistoryTable(
+        _same("host_id", *HOST_SETTINGS),
+        {"host_id": ("host.name", "host")},
+        {"host": ("host_id",)},
+    ),
     "cg_users": HistoryTable(
         _same("cg_id", "user_id"),
         {
@@ -242,8 +253,6 @@ _TABLES = {
 }
 _EMPTY_TABLES = {
     "external_repo_data": {"external_repo"},
-    "host_channels": {"host", "channel"},
-    "host_config": {"host"},
     "user_groups": {"user", "group"},
 }
 """The tables whose history is always empty here, with the options that apply to them."""
@@ -283,7 +292,12 @@ def _id_of(call: MethodCall, option: str, value: Any) -> Any:
         return require_tag_id(state, value)
     if option == "xkey":
         return value
-    tables = {"permission": "permissions", "cg": "content_generator", "group": "groups"}
+    tables = {
+        "permission": "permissions",
+        "cg": "content_generator",
+        "group": "groups",
+        "channel": "channels",
+    }
     row: Row | None
     if option == "build":
         row = require_build_row(state, value)

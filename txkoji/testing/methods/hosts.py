@@ -18,7 +18,7 @@ from txkoji.testing.tables.lookups.hosts import (
     require_channel,
     require_host,
 )
-from txkoji.testing.tables.lookups.values import hub_error, integer, time_text
+from txkoji.testing.tables.lookups.values import hub_error, integer, must, time_text
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -27,6 +27,7 @@ def insert_host(
     name: str,
     arches: str,
     *,
+    creator_id: int,
     channels: Iterable[str] = ("default", "createrepo"),
     capacity: float | None = None,
 ) -> Row:
@@ -36,6 +37,7 @@ def insert_host(
         state: the tables.
         name: its name.
         arches: its architectures, separated by blanks.
+        creator_id: who adds it, for the history.
         channels: the channels whose tasks it takes.
         capacity: it takes tasks while theirs weigh less; None for no limit.
 
@@ -62,8 +64,27 @@ def insert_host(
     for channel in channels:
         found = state.one("channels", name=channel)
         assert found is not None, f"no channel {channel}"
-        state.insert("host_channels", {"host_id": host["id"], "channel_id": found["id"]})
+        link = {"host_id": host["id"], "channel_id": found["id"]}
+        state.insert_version("host_channels", link, creator_id)
+    _record(state, host, creator_id)
     return host
+
+
+def _record(state: HubState, host: Row, user_id: int) -> None:
+    """Store a host's settings as they are now in its history."""
+    for row in state.active("host_config", None, host_id=host["id"]):
+        state.revoke("host_config", row["id"], user_id)
+    settings = {key: host[key] for key in HOST_SETTINGS}
+    state.insert_version("host_config", {"host_id": host["id"], **settings}, user_id)
+
+
+def _configure(call: MethodCall, user: Row, host: Row, **changes: Any) -> bool:
+    """Change a host's settings; tell whether any differed."""
+    if all(host[key] == value for key, value in changes.items()):
+        return False
+    call.state.update("host", host["id"], **changes)
+    _record(call.state, host, user["id"])
+    return True
 
 
 def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
@@ -83,7 +104,7 @@ def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any =
 
 def _in_channel(state: HubState, info: Any) -> Test:
     channel = require_channel(state, info)
-    links = state.rows("host_channels", channel_id=channel["id"])
+    links = state.active("host_channels", None, channel_id=channel["id"])
     host_ids = {link["host_id"] for link in links}
     return lambda row: row["id"] in host_ids
 
@@ -126,13 +147,15 @@ def add_host(
     call: MethodCall, hostname: str, arches: Any, krb_principal: Any = None, force: bool = False
 ) -> int:
     """Add a builder; return its id."""
-    call.require_permission("host")
+    user = call.require_permission("host")
     check_name(hostname)
     if call.state.one("host", name=hostname):
         raise GenericError(f"host already exists: {hostname}")
     if call.state.one("users", name=hostname) and not force:
         raise GenericError(f"user {hostname} already exists and is not a host")
-    row = insert_host(call.state, hostname, " ".join(arches), channels=("default",))
+    row = insert_host(
+        call.state, hostname, " ".join(arches), creator_id=user["id"], channels=("default",)
+    )
     if krb_principal:
         call.state.update("users", row["user_id"], krb_principals=[krb_principal])
     return int(row["id"])
@@ -141,19 +164,16 @@ def add_host(
 @hub_method("editHost")
 def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
     """Change a builder."""
-    call.require_permission("host")
+    user = call.require_permission("host")
     row = require_host(call.state, hostInfo)
-    changes = {key: kw[key] for key in _HOST_SETTINGS if key in kw and kw[key] != row[key]}
+    changes = {key: kw[key] for key in HOST_SETTINGS if key in kw and key != "enabled"}
     check_arches(changes.get("arches"))
     if "capacity" in changes:
         changes["capacity"] = _number(changes["capacity"])
-    if not changes:
-        return False
-    call.state.update("host", row["id"], **changes)
-    return True
+    return _configure(call, user, row, **changes)
 
 
-_HOST_SETTINGS = ("arches", "capacity", "description", "comment")
+HOST_SETTINGS = ("arches", "capacity", "description", "comment", "enabled")
 
 
 def _number(value: Any) -> float:
@@ -173,11 +193,9 @@ def restart_hosts(call: MethodCall, priority: Any = 5, options: Any = None) -> i
 
 
 def _switch_host(call: MethodCall, name: str, enabled: bool) -> None:
-    call.require_permission("host")
-    row = find_host(call.state, name)
-    if row is None:
-        raise GenericError(f"host does not exist: {name}")
-    call.state.update("host", row["id"], enabled=enabled)
+    user = call.require_permission("host")
+    row = must(find_host(call.state, name), f"host does not exist: {name}")
+    _configure(call, user, row, enabled=enabled)
 
 
 @hub_method("enableHost")
@@ -212,7 +230,7 @@ def list_channels(
     rows = call.state.rows("channels")
     if hostID is not None:
         host = require_host(call.state, hostID)
-        links = call.state.rows("host_channels", host_id=host["id"])
+        links = call.state.active("host_channels", None, host_id=host["id"])
         mine = {link["channel_id"] for link in links}
         rows = [row for row in rows if row["id"] in mine]
     return [channel_struct(row) for row in rows if enabled is None or row["enabled"] == enabled]
@@ -236,10 +254,8 @@ def add_host_to_channel(
     call: MethodCall, hostname: str, channel_name: str, create: bool = False, force: bool = False
 ) -> None:
     """Add a builder to a channel."""
-    call.require_permission("host")
-    host = find_host(call.state, hostname)
-    if host is None:
-        raise GenericError(f"host does not exist: {hostname}")
+    user = call.require_permission("host")
+    host = must(find_host(call.state, hostname), f"host does not exist: {hostname}")
     channel = find_channel(call.state, channel_name)
     if channel is None and create:
         row = {"name": channel_name, "description": None, "enabled": True, "comment": None}
@@ -247,32 +263,29 @@ def add_host_to_channel(
     if channel is None:
         raise GenericError(f"channel does not exist: {channel_name}")
     link = {"host_id": host["id"], "channel_id": channel["id"]}
-    if call.state.one("host_channels", **link):
+    if call.state.active("host_channels", None, **link):
         raise GenericError(
             f"host {hostname} is already subscribed to the {channel['name']} channel"
         )
-    call.state.insert("host_channels", link)
+    call.state.insert_version("host_channels", link, user["id"])
 
 
 @hub_method("removeHostFromChannel")
 def remove_host_from_channel(call: MethodCall, hostname: Any, channel_name: Any) -> None:
     """Remove a builder from a channel."""
-    call.require_permission("host")
-    host = find_host(call.state, hostname)
-    if host is None:
-        raise GenericError(f"host does not exist: {hostname}")
+    user = call.require_permission("host")
+    host = must(find_host(call.state, hostname), f"host does not exist: {hostname}")
     channel = _existing_channel(call, channel_name)
-    link = call.state.one("host_channels", host_id=host["id"], channel_id=channel["id"])
-    if link is None:
-        raise GenericError(f"host {hostname} is not subscribed to the {channel['name']} channel")
-    call.state.delete("host_channels", link["id"])
+    keys = {"host_id": host["id"], "channel_id": channel["id"]}
+    link = must(
+        next(iter(call.state.active("host_channels", None, **keys)), None),
+        f"host {hostname} is not subscribed to the {channel['name']} channel",
+    )
+    call.state.revoke("host_channels", link["id"], user["id"])
 
 
 def _existing_channel(call: MethodCall, info: Any) -> Row:
-    row = find_channel(call.state, info)
-    if row is None:
-        raise GenericError(f"channel does not exist: {info}")
-    return row
+    return must(find_channel(call.state, info), f"channel does not exist: {info}")
 
 
 def _id_of(call: MethodCall, channel_name: str) -> int:

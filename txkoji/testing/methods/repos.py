@@ -31,7 +31,7 @@ ON_REQUEST = (1, 35)
 """Since this release a tag is regenerated on request only, unless it has ``repo.auto``."""
 
 REPO_PRIORITY = 15
-_NO_OPTIONS = {"src": False, "maven": False, "debuginfo": False, "separate_src": False}
+REPO_OPTIONS = {"src": False, "maven": False, "debuginfo": False, "separate_src": False}
 
 
 def insert_repo(
@@ -41,8 +41,10 @@ def insert_repo(
     state: int = INIT,
     task_id: int | None = None,
     dist: bool = False,
+    opts: dict[str, Any] | None = None,
+    event: int | None = None,
 ) -> Row:
-    """Store a new repo of a tag, as of this transaction's event."""
+    """Store a new repo of a tag, as of an event, by default this transaction's."""
     tags = {parent for parent, _ in tag_order(call.state, tag_id)}
     now = call.hub.now()
     return call.state.insert(
@@ -50,11 +52,11 @@ def insert_repo(
         {
             "tag_id": tag_id,
             "state": state,
-            "create_event": call.state.event(),
+            "create_event": call.state.event() if event is None else event,
             "creation_ts": now,
             "state_ts": now,
             "dist": dist,
-            "opts": None if dist else dict(_NO_OPTIONS),
+            "opts": None if dist else {**REPO_OPTIONS, **(opts or {})},
             "task_id": task_id,
             "begin_event": last_change(call, tags),
             "end_event": None,
@@ -70,13 +72,15 @@ def latest_repo(
     dist: bool = False,
     min_event: int | None = None,
     at_event: int | None = None,
+    opts: dict[str, Any] | None = None,
 ) -> Row | None:
-    """Return the newest repo of a tag in a state, or None."""
+    """Return the newest repo of a tag in a state, or None; perhaps one with these options."""
     rows = [
         row
         for row in call.state.rows("repo", tag_id=tag_id, state=state, dist=dist)
         if (min_event is None or row["create_event"] >= min_event)
         and (at_event is None or row["create_event"] == at_event)
+        and (opts is None or row["opts"] == {**REPO_OPTIONS, **opts})
     ]
     return max(rows, key=lambda row: (row["create_event"], row["id"]), default=None)
 
@@ -124,7 +128,7 @@ def repo_get(
     _check_options(opts)
     low = _min_event(call, tag_id, min_event)
     at_event = None if at_event is None else integer(at_event)
-    row = latest_repo(call, tag_id, min_event=low, at_event=at_event)
+    row = latest_repo(call, tag_id, min_event=low, at_event=at_event, opts=opts)
     return repo_struct(call.state, row) if row else None
 
 
@@ -177,7 +181,7 @@ def _check_options(opts: Any) -> None:
     if opts is not None:
         require_type(opts, dict)
     for name in opts or {}:
-        if name not in _NO_OPTIONS:
+        if name not in REPO_OPTIONS:
             raise ParameterError(f"Invalid repo option: {name}")
 
 
@@ -209,21 +213,23 @@ def repo_request(
         low = default_min_event(call, found["id"])
     else:
         low = _min_event(call, found["id"], min_event)
-    repo = None if force else latest_repo(call, found["id"], min_event=low, at_event=at_event)
+    opts = opts or {}
+    repo = None
+    if not force:
+        repo = latest_repo(call, found["id"], min_event=low, at_event=at_event, opts=opts)
     if repo is not None:
         struct = repo_struct(call.state, repo)
         return {"repo": struct, "request": None, "duplicate": False}
-    for row in call.state.rows("repo_queue", tag_id=found["id"], active=True):
+    same = {"tag_id": found["id"], "at_event": at_event, "opts": opts}
+    for row in call.state.rows("repo_queue", active=True, **same):
         if low is None or (row["min_event"] is not None and row["min_event"] >= low):
             return {"repo": None, "request": request_struct(call.state, row), "duplicate": True}
     now = call.hub.now()
     row = call.state.insert(
         "repo_queue",
         {
-            "tag_id": found["id"],
-            "at_event": at_event,
+            **same,
             "min_event": low,
-            "opts": opts or {},
             "priority": DEFAULT_PRIORITY + relative,
             "owner": user["id"],
             "create_ts": now,

@@ -334,7 +334,8 @@ class HubState:
 
 def in_force(row: Row, event: int | None = None) -> bool:
     """Return whether a row of a versioned table is active, now or at an event."""
-    revoked = row["revoke_event"]
+    # A state file of an earlier version may hold rows without a history.
+    revoked = row.get("revoke_event")
     if event is None:
         return revoked is None
-    return bool(row["create_event"] <= event and (revoked is None or event < revoked))
+    return bool(row.get("create_event", 0) <= event and (revoked is None or event < revoked))

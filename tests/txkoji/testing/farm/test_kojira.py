@@ -37,6 +37,21 @@ def test_request(hub: FakeHub, clock: Clock) -> None:
     )
 
 
+def test_request_with_options(hub: FakeHub, clock: Clock) -> None:
+    """A repo of other options, or of an earlier event, is another repo."""
+    hub.call("createTag", "fresh", arches="x86_64")
+    event = hub.call("getLastEvent")["id"]
+    wanted: list[dict[str, Any]] = [{}, {"opts": {"src": True}}, {"at_event": event}]
+    asked = [hub.call("repo.request", "fresh", **options)["request"]["id"] for options in wanted]
+    assert len(set(asked)) == 3
+    run(clock, 60)
+    plain, source, past = (hub.call("repo.checkRequest", each)["repo"] for each in asked)
+    assert (plain["custom_opts"], source["custom_opts"]) == ({}, {"src": True})
+    assert (source["opts"]["src"], past["create_event"]) == (True, event)
+    found = hub.call("repo.get", "fresh", opts={"src": True})
+    assert found["id"] == source["id"]
+
+
 def test_request_that_fails(hub: FakeHub, clock: Clock) -> None:
     """A failing repo is tried four times; then its request ends without one."""
     hub.call("createTag", "failrepo", arches="x86_64")

@@ -118,6 +118,27 @@ def test_external_repos(hub: FakeHub) -> None:
     assert hub.call("getTagExternalRepos", "demo-candidate") == []
 
 
+def test_history_of_hosts(hub: FakeHub) -> None:
+    """Settings and channels of a host have a history, of the changes that changed something."""
+    hub.call("addHost", "builder9", ["x86_64"])
+    before = hub.call("getLastEvent")["id"]
+    assert hub.call("editHost", "builder9", capacity=4.0, comment="new")
+    assert not hub.call("editHost", "builder9", capacity=4.0)
+    hub.call("addHostToChannel", "builder9", "image")
+    hub.call("removeHostFromChannel", "builder9", "default")
+    hub.call("disableHost", "builder9")
+    history = hub.call("queryHistory", host="builder9")
+    assert set(history) == {"host_config", "host_channels"}
+    settings = [(row["capacity"], row["enabled"]) for row in history["host_config"]]
+    assert settings == [(2.0, True), (4.0, True), (4.0, False)]
+    assert {row["host.name"] for row in history["host_config"]} == {"builder9"}
+    channels = {row["channels.name"]: row["active"] for row in history["host_channels"]}
+    assert channels == {"default": None, "image": True}
+    [left] = hub.call("queryHistory", channel="default", afterEvent=before)["host_channels"]
+    assert (left["_created_after_event"], left["_revoked_after_event"]) == (False, True)
+    assert [row["name"] for row in hub.call("listChannels", "builder9")] == ["image"]
+
+
 def test_copies_of_tags(hub: FakeHub) -> None:
     """A copy has the packages and groups, and is a tag of its own."""
     hub.call("groupListAdd", "demo-candidate", "build")

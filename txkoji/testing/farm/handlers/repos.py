@@ -17,6 +17,7 @@ from txkoji.testing.methods.repos import (
     INIT,
     ON_REQUEST,
     READY,
+    REPO_OPTIONS,
     default_min_event,
     insert_repo,
     latest_repo,
@@ -42,7 +43,11 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     repo = state.one("repo", task_id=task["id"], state=INIT)
     if repo is None:
         with state.transaction():
-            repo = insert_repo(call, tag["id"], task_id=task["id"])
+            named = task["request"][-1] if isinstance(task["request"][-1], dict) else {}
+            opts = {key: named[key] for key in REPO_OPTIONS if key in named}
+            repo = insert_repo(
+                call, tag["id"], task_id=task["id"], opts=opts, event=named.get("event")
+            )
             begun = repo
             state.announce(lambda: messages.repo_begun(state, begun))
     arches = arches_of(builder, tag["id"], "", {})
@@ -54,8 +59,9 @@ async def new_repo(builder: Builder, task: Row) -> list[Any]:
     with state.transaction():
         before = repo_struct(state, repo)
         state.announce(lambda: messages.repo_done(before, expire=False))
-        for old in state.rows("repo", tag_id=tag["id"], state=READY, dist=False):
-            state.update("repo", old["id"], state=EXPIRED, state_ts=call.hub.now())
+        for old in state.rows("repo", tag_id=tag["id"], state=READY, opts=repo["opts"]):
+            if old["create_event"] <= repo["create_event"]:
+                state.update("repo", old["id"], state=EXPIRED, state_ts=call.hub.now())
         state.update("repo", repo["id"], state=READY, state_ts=call.hub.now())
         for request in state.rows("repo_queue", task_id=task["id"], active=True):
             state.update(

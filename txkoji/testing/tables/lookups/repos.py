@@ -24,7 +24,7 @@ def repo_struct(state: HubState, row: Row) -> dict[str, Any]:
         "create_ts": _event_ts(state, row["create_event"]),
         "creation_time": time_text(row["creation_ts"]),
         "creation_ts": rounded(row["creation_ts"]),
-        "custom_opts": {},
+        "custom_opts": {key: value for key, value in (row["opts"] or {}).items() if value},
         "dist": row["dist"],
         "end_event": row["end_event"],
         "end_ts": _event_ts(state, row["end_event"]),
