@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import cproton
 import proton
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -79,6 +80,12 @@ class _Connection(Protocol):
 
     def on_connection_remote_open(self, event: Any) -> None:
         event.connection.open()
+        if self.broker.refusal is not None:
+            # proton's Python takes text only.
+            condition = cproton.pn_connection_condition(event.connection._impl)
+            cproton.lib.pn_condition_set_name(condition, b"odd")
+            cproton.lib.pn_condition_set_description(condition, self.broker.refusal)
+            cproton.pn_connection_close(event.connection._impl)
 
     def on_session_remote_open(self, event: Any) -> None:
         event.session.open()
@@ -141,6 +148,7 @@ class Broker(Factory):
         received: what was published to it, encoded.
         outcome: what it says of what is published to it; None for nothing.
         gives_credit: whether anybody may publish to it.
+        refusal: what it says when it closes each new connection; None if it does not.
     """
 
     noisy = False
@@ -152,6 +160,7 @@ class Broker(Factory):
         self.received: list[bytes] = []
         self.outcome: Any = proton.Delivery.ACCEPTED
         self.gives_credit = True
+        self.refusal: bytes | None = None
         self._port: Any = None
 
     def buildProtocol(self, addr: Any) -> _Connection:  # noqa: ARG002, N802

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -19,9 +20,13 @@ from pika.exceptions import (
     ChannelClosedByBroker,
     ConnectionClosedByBroker,
     ConsumerCancelled,
+    InvalidFrameError,
     NackError,
     UnroutableError,
 )
+from pika.frame import Body, Header, Heartbeat
+from pika.spec import FRAME_END_SIZE, FRAME_HEADER
+from pika.spec import FRAME_HEADER_SIZE as HEADER_BYTES
 from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
@@ -30,11 +35,13 @@ from twisted.python.failure import Failure
 from txkoji.bus.amqpvalue import UndecodableValue, body_of, properties_of
 from txkoji.bus.base import (
     CLOSE_TIMEOUT,
+    MAX_MESSAGE,
     BusMessage,
     Link,
     QueueState,
     ReceivedMessage,
     Settlement,
+    decoded,
     text_or_bytes,
 )
 from txkoji.bus.connecting import connect, plain_error
@@ -49,6 +56,9 @@ AMQP_1_0 = "amqp-1.0"
 """The type that RabbitMQ 3 gives a message that arrived over AMQP 1.0."""
 
 AMQP_1_0_PROPERTIES = "x-amqp-1.0-app-properties"
+
+MAX_FRAME = 1 << 20
+"""Bytes: brokers agree to 131,072."""
 
 REFUSALS = frozenset({311, 402, 403, 404, 405, 406, 530})
 """Reply codes of a refusal; with any other the broker or the connection is in trouble."""
@@ -72,9 +82,12 @@ def make_link(settings: AMQP, reactor: Any, close_timeout: float = CLOSE_TIMEOUT
 
 
 def message_from(
-    routing_key: str, redelivered: bool | None, properties: BasicProperties, body: bytes
+    routing_key: str | bytes, redelivered: bool | None, properties: BasicProperties, body: bytes
 ) -> BusMessage:
     """Return the message that the broker delivers."""
+    if isinstance(properties, _UnreadableProperties):
+        return BusMessage(None, redelivered=redelivered, unreadable=properties.reason)
+    routing_key = _short_text(routing_key) or ""
     headers: Mapping[str, Any] = properties.headers or {}
     content: Any = body
     if properties.type == AMQP_1_0:
@@ -89,10 +102,66 @@ def message_from(
         topic=topic_of(routing_key, headers),
         headers=headers,
         body=text_or_bytes(content),
-        message_id=properties.message_id,
+        message_id=_short_text(properties.message_id),
         redelivered=redelivered,
         dialect=dialect_of(routing_key, headers),
     )
+
+
+def _short_text(found: str | bytes | None) -> str | None:
+    """Return a short string as text: pika leaves what is not UTF-8 as bytes."""
+    return found.decode(errors="replace") if isinstance(found, bytes) else found
+
+
+class _UnreadableProperties(BasicProperties):
+    """Stands for the properties of a message that is rejected for a reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class _FrameReader:
+    """Reads frames like pika, and the first frame of a message whatever it says.
+
+    pika ends the connection over a property that it can't decode (a date of the year 10000, a
+    table in a table in a table ...), and keeps a message of any size.
+
+    Args:
+        read: pika's function, which returns how many bytes a frame took, and the frame.
+        waiting: returns the bytes that wait to be read.
+    """
+
+    def __init__(self, read: Callable[[], tuple[int, Any]], waiting: Callable[[], bytes]) -> None:
+        self._read = read
+        self._waiting = waiting
+        self._unwanted = 0
+
+    def __call__(self) -> tuple[int, Any]:
+        """Return how many bytes the next frame took, and the frame; 0 and None if it is partial."""
+        data = self._waiting()
+        if len(data) < HEADER_BYTES:
+            return 0, None
+        kind, channel, size = struct.unpack_from(">BHI", data)
+        if data[:4] != b"AMQP" and size > MAX_FRAME:
+            raise InvalidFrameError(f"a frame of {size} bytes")
+        try:
+            taken, frame = self._read()
+        except Exception as error:
+            if kind != FRAME_HEADER:
+                raise
+            taken = HEADER_BYTES + size + FRAME_END_SIZE
+            [body_size] = struct.unpack_from(">Q", data, HEADER_BYTES + 4)
+            reason = f"its properties can't be decoded: {type(error).__name__}: {error}"
+            frame = Header(channel, body_size, _UnreadableProperties(reason))
+        if isinstance(frame, Header) and frame.body_size > MAX_MESSAGE:
+            reason = f"its {frame.body_size} bytes are more than any hub sends"
+            self._unwanted = frame.body_size
+            return taken, Header(channel, 0, _UnreadableProperties(reason))
+        if isinstance(frame, Body) and self._unwanted:
+            self._unwanted -= len(frame.fragment)
+            return taken, Heartbeat()
+        return taken, frame
 
 
 class _ImpatientTransport:
@@ -138,6 +207,10 @@ class _Connection(TwistedProtocolConnection):
         self, parameters: ConnectionParameters, reactor: Any, close_timeout: float
     ) -> None:
         super().__init__(parameters, custom_reactor=reactor)
+        self._impl._read_frame = _FrameReader(  # noqa: SLF001 - pika has no other way in
+            self._impl._read_frame,  # noqa: SLF001
+            lambda: self._impl._frame_buffer,  # noqa: SLF001
+        )
         self.ended: Deferred[BaseException] = Deferred()
         self.reason: BaseException | None = None
         self._clock = reactor
@@ -256,7 +329,9 @@ class _PikaLink(Link):
     async def _receive(self, messages: Any, deliver: Callable[[ReceivedMessage], None]) -> None:
         while True:
             _channel, method, properties, body = await messages.get()
-            message = message_from(method.routing_key, method.redelivered, properties, body)
+            message = decoded(
+                partial(message_from, method.routing_key, method.redelivered, properties, body)
+            )
             deliver(ReceivedMessage(message, self, partial(self._settle, method.delivery_tag)))
 
     def _settle(self, tag: int, settlement: Settlement) -> None:

@@ -14,7 +14,16 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from txkoji._values import one_line
-from txkoji.bus.base import BusMessage, Link, QueueState, ReceivedMessage, Settlement, text_or_bytes
+from txkoji.bus.base import (
+    MAX_MESSAGE,
+    BusMessage,
+    Link,
+    QueueState,
+    ReceivedMessage,
+    Settlement,
+    decoded,
+    text_or_bytes,
+)
 from txkoji.bus.connecting import connect, plain_error
 from txkoji.bus.settings import AMQP1
 from txkoji.bus.topics import dialect_of, topic_of
@@ -59,11 +68,7 @@ def make_link(settings: AMQP1, reactor: Any) -> Link:
 def message_from(data: bytes) -> BusMessage:
     """Decode a message that the broker delivers."""
     message = proton.Message()
-    try:
-        message.decode(data)
-    except proton.ProtonException:
-        # Undecoded: the handler rejects it.
-        return BusMessage(topic=None, body=data)
+    message.decode(data)
     headers: dict[str, Any] = dict(message.properties or {})
     address = message.subject or message.address
     identity = message.id
@@ -108,6 +113,7 @@ class _Engine(Protocol):
         self._collector = proton.Collector()
         self._pumping = False
         self._has_ended = False
+        self._problem: BaseException | None = None
         self._timer: Any = None
         self.connection = proton.Connection()
         self.connection.collect(self._collector)
@@ -132,6 +138,14 @@ class _Engine(Protocol):
         self.pump()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        try:
+            self._push(data)
+        except (ValueError, TypeError, proton.ProtonException) as error:
+            # proton decodes names and reasons only when they are read.
+            self._problem = error
+            self.abort()
+
+    def _push(self, data: bytes) -> None:
         while data:
             capacity = self._engine.capacity()
             if capacity <= 0:
@@ -148,7 +162,7 @@ class _Engine(Protocol):
         self._engine.unbind()
         self._collector.release()
         assert reason.value is not None
-        self._on_end(reason.value)
+        self._on_end(self._problem or reason.value)
 
     def abort(self) -> None:
         """Drop the connection."""
@@ -211,6 +225,7 @@ class _ProtonLink(Link):
         self._confirming: dict[str, Deferred[None]] = {}
         self._senders: dict[str, Any] = {}
         self._sent = 0
+        self._is_oversized = False
         self._session: Any = None
         self._receiver: Any = None
         self._is_receiving = False
@@ -364,15 +379,23 @@ class _ProtonLink(Link):
         if delivery.link.is_sender:
             self._on_disposition(delivery)
         elif delivery.aborted:
+            self._is_oversized = False
             delivery.settle()
             delivery.link.flow(1)
+        elif delivery.partial and delivery.pending > MAX_MESSAGE:
+            # Of one at a time: the deliveries of a link do not overlap.
+            self._is_oversized = True
+            delivery.link.recv(delivery.pending)
         elif delivery.readable and not delivery.partial:
             data = delivery.link.recv(delivery.pending) or b""
             delivery.link.advance()
+            if self._is_oversized:
+                self._is_oversized = False
+                message = BusMessage(None, unreadable="it is larger than any that a hub sends")
+            else:
+                message = decoded(partial(message_from, data))
             assert self._deliver is not None
-            self._deliver(
-                ReceivedMessage(message_from(data), self, partial(self._settle, delivery))
-            )
+            self._deliver(ReceivedMessage(message, self, partial(self._settle, delivery)))
 
     def _on_disposition(self, delivery: Any) -> None:
         """Handle the broker's outcome of a published message."""

@@ -28,12 +28,16 @@ __all__ = [
     "Reject",
     "Settlement",
     "close_link",
+    "decoded",
     "is_passing_trouble",
     "text_or_bytes",
 ]
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a broker has to answer the closing of a connection."""
+
+MAX_MESSAGE = 16 << 20
+"""Bytes: a larger message is dropped as it arrives. A hub's have a few megabytes at most."""
 
 Dialect = Literal["protonmsg", "fedora"]
 """The hub plugin that wrote a message: Koji's protonmsg, or Fedora's."""
@@ -53,6 +57,8 @@ class BusMessage:
         message_id: the sender's id; protonmsg sets none.
         redelivered: whether the broker delivered it before; None if the broker does not say.
         dialect: see :data:`Dialect`.
+        unreadable: why the message can't be decoded, else None. A receiver rejects such a message;
+            its handler never gets it.
     """
 
     topic: str | None
@@ -61,6 +67,7 @@ class BusMessage:
     message_id: str | None = None
     redelivered: bool | None = None
     dialect: Dialect = "protonmsg"
+    unreadable: str | None = None
 
     def json(self) -> Any:
         """Return the body, decoded.
@@ -72,6 +79,18 @@ class BusMessage:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise Reject(f"its body is not JSON: {error}") from error
+
+
+def decoded(decode: Callable[[], BusMessage]) -> BusMessage:
+    """Return a message as a library decodes it, or one that says why it can't be decoded.
+
+    An exception here would end the connection, and the broker would deliver the message again,
+    first of all and forever.
+    """
+    try:
+        return decode()
+    except Exception as error:  # noqa: BLE001 - libraries raise anything on odd bytes
+        return BusMessage(None, unreadable=f"it can't be decoded: {type(error).__name__}: {error}")
 
 
 def text_or_bytes(content: Any) -> str | bytes:

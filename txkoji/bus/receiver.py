@@ -336,6 +336,9 @@ class Receiver:
 
     async def _attempt(self, message: BusMessage) -> Settlement | None:
         """Call the handler; return how to settle the message, None to retry it."""
+        if message.unreadable is not None:
+            self._log_rejection(message, Reject(message.unreadable))
+            return Settlement.REJECTED
         self._handling = maybeDeferred(self._handler, message)
         try:
             await self._handling

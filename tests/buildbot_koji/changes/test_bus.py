@@ -12,12 +12,14 @@ import pytest_twisted
 from buildbot.plugins import util
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, globalLogPublisher
 
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Master, Site, koji
 from tests.support import brokers, do_not_retry, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
+from tests.support.hostile_messages import publish_hostile
 from txkoji import build_states
 from txkoji.bus import AMQP, Publisher
 from txkoji.testing import FakeHub
@@ -130,7 +132,7 @@ async def test_event_of_the_bus_alone(site: BusSite) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_poison(site: BusSite, logged: list[str]) -> None:
+async def test_poison(site: BusSite, broker: RabbitMQ, logged: list[str]) -> None:
     """An unreadable message is rejected and counted, and a false one makes no change."""
     master = await site.listen(koji(bus=site.bus, tags=["demo-*"]))
     receiver = master.source._running.receiver
@@ -167,6 +169,14 @@ async def test_poison(site: BusSite, logged: list[str]) -> None:
     assert len(said) == 4
     assert "unreadable message of the kind 'Tag'" in said[0]
     await publisher.stop()
+    # Whatever else a broker passes on, in a moment.
+    received = receiver.received
+    hostile = await deferToThread(publish_hostile, broker, site.prefix)
+    nvrs = [site.build() for _ in range(3)]
+    found = await master.until_changes(5)
+    assert [change["revision"] for change in found[2:]] == nvrs
+    assert receiver.received >= received + hostile + 3
+    assert receiver.reconnects == 0
 
 
 @pytest_twisted.ensureDeferred

@@ -15,6 +15,7 @@ from tests.support import until  # noqa: E402
 from tests.support.amqp1_broker import Broker  # noqa: E402 - it needs proton
 from txkoji.bus import AMQP1, BusMessage, Publisher, Receiver, ReceiverState  # noqa: E402
 from txkoji.exceptions import BrokerUnreachable, MessageNotTaken  # noqa: E402
+from txkoji.retry import RetryPolicy  # noqa: E402
 
 
 @pytest_twisted.async_yield_fixture
@@ -94,6 +95,24 @@ async def test_other_bodies(broker: Broker) -> None:
     await until(lambda: len(got) == 3)
     assert [each.body for each in got] == ["é", b"\xff", "{'a': [1]}"]
     assert {each.message_id for each in got} == {"7"}
+    await receiver.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_peer_that_names_things_oddly(broker: Broker) -> None:
+    """A broker whose words are not UTF-8 is reported in one line, and connected to again."""
+    broker.refusal = b"\xff\xfe"
+    reasons: list[str | None] = []
+    receiver = Receiver(
+        settings(broker.start()),
+        lambda _: None,
+        reactor=reactor,
+        retry=RetryPolicy(first=0.01, ceiling=0.01),
+        on_state=lambda _, reason: reasons.append(reason) if reason else None,
+    )
+    receiver.start()
+    await until(lambda: len(reasons) > 1)
+    assert "codec can't decode byte 0xff" in str(reasons[0])
     await receiver.stop()
 
 

@@ -16,11 +16,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, globalLogPublisher
 
 from tests.support import DATA, brokers, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
 from tests.support.cables import Cable
+from tests.support.hostile_messages import publish_hostile
 from txkoji.bus import AMQP, AMQP1, Broker, BusMessage, Publisher, Receiver, ReceiverState
 from txkoji.exceptions import (
     BrokerRefusal,
@@ -248,6 +250,26 @@ async def test_message_of_no_use(bus: Bus, warnings: list[str]) -> None:
     assert "\n" not in words
     await until(lambda: dead)
     assert dead == ["no\nJSON"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_hostile_messages(
+    bus: Bus, warnings: list[str], logged_failures: list[LogEvent]
+) -> None:
+    """A message that a library can't decode is rejected in one line, and blocks no other."""
+    got: list[BusMessage] = []
+    receiver = await bus.listen(got.append)
+    hostile = await deferToThread(publish_hostile, bus.broker, bus.name)
+    await bus.publish("good")
+    await until(lambda: got and got[-1].body == "good")
+    assert receiver.received == hostile + 1
+    assert receiver.rejected == len(warnings)
+    # The large one, and what pika or proton fail at.
+    assert sum("it is larger" in each or "more than any hub" in each for each in warnings) == 1
+    assert sum("be decoded: " in each for each in warnings) >= 5
+    assert all(each.isprintable() and len(each) < 400 for each in warnings)
+    assert not logged_failures
+    assert len(bus.states[receiver]) == 2
 
 
 @pytest_twisted.ensureDeferred
