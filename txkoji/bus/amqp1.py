@@ -465,4 +465,4 @@ class _ProtonLink(Link):
 def _describe(condition: Any) -> str:
     if condition is None:
         return ""
-    return one_line(f"{condition.name} {condition.description or ''}")
+    return one_line(f"{condition.name} {condition.description or ''}", 300)
