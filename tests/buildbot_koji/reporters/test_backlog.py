@@ -309,7 +309,6 @@ async def test_master_that_is_gone(house: House) -> None:
     assert Ledger.written == [build]
 
 
-@pytest.mark.limit(30)
 @pytest_twisted.ensureDeferred
 async def test_another_master_took_over(house: House, logged_failures: list[Any]) -> None:
     """A reporter that was frozen while another one reported its builds does not report them."""
@@ -325,7 +324,6 @@ async def test_another_master_took_over(house: House, logged_failures: list[Any]
     assert logged_failures == []
 
 
-@pytest.mark.limit(30)
 @pytest_twisted.ensureDeferred
 async def test_clock_is_set_back(house: House) -> None:
     """What ends after the reporter's first start is reported, whatever the time says."""

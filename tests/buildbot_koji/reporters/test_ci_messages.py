@@ -25,6 +25,7 @@ from tests.buildbot_koji.reporters.support import config, records, run, settled
 from tests.support import brokers, poll, until
 from tests.support.brokers import RabbitMQ
 from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
+from txkoji.bus.publisher import TIMEOUT
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(build_seconds=1)
@@ -277,7 +278,8 @@ async def test_broker_is_away(
         await master.reconfigure(text.replace("{", "{{").replace("}", "}}"))
         started = reactor.seconds()
         assert await master.end() == 0
-        assert reactor.seconds() - started < 10
+        # No stop waits for the broker.
+        assert reactor.seconds() - started < TIMEOUT
         await master.start()
         builds.append(await run(master, "plain", koji_build["build_id"], EXCEPTION))
     finally:

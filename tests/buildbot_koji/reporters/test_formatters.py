@@ -173,7 +173,6 @@ async def sinks() -> AsyncIterator[Sinks]:
     await sinks.stop()
 
 
-@pytest.mark.limit(60)
 @pytest.mark.filterwarnings("ignore:twisted.internet.ssl.Protocol:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*HTTPClientService:DeprecationWarning")
 @pytest_twisted.ensureDeferred

@@ -429,7 +429,7 @@ async def test_stop_while_trying_again(bus: Bus) -> None:
     receiver = await bus.listen(handler, retry=RetryPolicy(first=1000, ceiling=1000))
     await bus.publish("1")
     await until(lambda: receiver.trouble)
-    await receiver.stop().addTimeout(5, reactor)
+    await receiver.stop()
     assert receiver.accepted == 0
 
 
@@ -468,7 +468,7 @@ async def test_broker_that_never_answers(bus: Bus, silent_port: int) -> None:
         (ReceiverState.CONNECTING, None),
     ]
     # A stop in the middle of it has an end, too.
-    await receiver.stop().addTimeout(5, reactor)
+    await receiver.stop()
 
 
 class WebServer(Protocol):
@@ -735,14 +735,14 @@ async def test_confirmation_that_is_lost(bus: Bus, cable: tuple[Cable, str], end
 @pytest_twisted.ensureDeferred
 async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, silent_port: int) -> None:
     """A stop ends the connecting too; the broker can't have the message."""
-    publisher = bus.publisher(bus.settings(url=f"amqp://127.0.0.1:{silent_port}"))
+    publisher = bus.publisher(bus.settings(url=f"amqp://127.0.0.1:{silent_port}"), timeout=1e6)
     publishing = publisher.publish("build.tag", "1")
     connecting = publisher.connect()
     await deferLater(reactor, 0.05)
-    await publisher.stop().addTimeout(5, reactor)
+    await publisher.stop()
     for waiting in (publishing, connecting, publisher.publish("build.tag", "2")):
         with pytest.raises(BusError, match="was stopped") as caught:
-            await waiting.addTimeout(5, reactor)
+            await waiting
         assert caught.value.may_have_arrived is False
 
 
@@ -750,14 +750,14 @@ async def test_publisher_that_is_stopped_while_it_connects(bus: Bus, silent_port
 async def test_publisher_that_is_stopped(bus: Bus, cable: tuple[Cable, str]) -> None:
     """A stop does not wait for a confirmation: what waits for it fails."""
     wire, url = cable
-    publisher = bus.publisher(bus.settings(url=url))
+    publisher = bus.publisher(bus.settings(url=url), timeout=1e6)
     await publisher.publish("build.tag", "1")
     wire.is_mute = True
     publishing = publisher.publish("build.tag", "2")
     await deferLater(reactor, 0)
-    await publisher.stop().addTimeout(5, reactor)
+    await publisher.stop()
     with pytest.raises(BusError, match="was stopped") as caught:
-        await publishing.addTimeout(5, reactor)
+        await publishing
     assert caught.value.may_have_arrived is True
 
 
