@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, ClassVar
 
 from buildbot.config.master import MasterConfig
@@ -13,7 +12,6 @@ from buildbot.reporters import utils
 from buildbot.util import service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
@@ -22,21 +20,14 @@ from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import ClaimLost, is_superseded
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import profile_name
-from buildbot_koji.reporters.backlog import Backlog
+from buildbot_koji.reporters.backlogs import Backlogs
 from buildbot_koji.reporters.status import OpenGate, ReporterStatus
 from txkoji import RetryPolicy
 
 __all__ = ["REDELIVER", "KojiReporter", "properties_of"]
-
-LOOK_INTERVAL = 300.0
-"""Seconds between two looks for builds whose events were missed."""
-
-LOOK_AGAIN = RetryPolicy(first=2.0, ceiling=LOOK_INTERVAL)
-"""The pauses until the next look while something is known to be left."""
 
 RETRY_FOR = 3 * 24 * 3600.0
 """Seconds for which a delivery is retried: an outage over a weekend loses nothing."""
@@ -86,12 +77,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._options: dict[str, Any] = {}
-        self._backlogs: dict[int, Backlog] = {}
+        self._backlogs = Backlogs(self._wanted, self.make_outbox, self.look)
         self._consumers: list[Any] = []
-        self._looking: LoopingCall | None = None
-        self._next_look: Any = None
-        self._late_looks = 0
-        self._is_late = False
         self.background = Background(ClaimLost)
 
     # Configuration
@@ -154,15 +141,14 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     def status(self) -> ReporterStatus:
         """Return what this master has not finished with."""
-        pending = [each for backlog in self._backlogs.values() for each in backlog.pending()]
         profile = self._options.get("profile")
         return ReporterStatus(
             name=str(self.name),
             kind=type(self).__name__,
             hub=None if profile is None else profile_name(profile),
-            masters=frozenset(self._backlogs),
-            pending=tuple(sorted(pending, key=lambda each: each.since)),
-            dead=sum(backlog.dead for backlog in self._backlogs.values()),
+            masters=self._backlogs.masters,
+            pending=tuple(sorted(self._backlogs.pending(), key=lambda each: each.since)),
+            dead=self._backlogs.dead,
             gates=tuple(self.gates()),
         )
 
@@ -173,17 +159,13 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         """Start consuming events, and resume in the background what an earlier run left."""
         await super().startService()
         self.background = Background(ClaimLost)
-        self._backlogs = {self.master.masterid: await self._loaded(self.master.masterid)}
+        await self._backlogs.load(self.master, str(self.name), self.background)
         consume = self.master.mq.startConsuming
         self._consumers = [
             *[await consume(self._build, ("builds", None, event)) for event in self.events],
-            await consume(self._master_stopped, ("masters", None, "stopped")),
-            await consume(self._master_started, ("masters", None, "started")),
             await consume(self._redeliver, REDELIVER),
         ]
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = self.master.reactor
-        self._looking.start(LOOK_INTERVAL)
+        await self._backlogs.start()
 
     @async_to_deferred
     async def stopService(self) -> None:
@@ -191,14 +173,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             await maybeDeferred(consumer.stopConsuming)
-        if self._looking is not None and self._looking.running:
-            self._looking.stop()
-        if self._next_look is not None and self._next_look.active():
-            self._next_look.cancel()
         self.background.stop()
-        for backlog in self._backlogs.values():
-            backlog.stop()
-        self._backlogs = {}
+        await self._backlogs.stop()
         await super().stopService()
 
     def make_outbox(self, store: DeliveryStore, settled: Callable[[Delivery], None]) -> Outbox:
@@ -212,43 +188,6 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             retry_for=lambda: float(self._options.get("retry_for") or RETRY_FOR),
             settled=settled,
         )
-
-    async def _loaded(self, master_id: int) -> Backlog:
-        backlog = Backlog(
-            self.master,
-            self.name,
-            master_id,
-            self._wanted,
-            self.make_outbox,
-            lost=lambda: self._lost(master_id, backlog),
-            late=self._look_again,
-        )
-        await backlog.load()
-        return backlog
-
-    def _lost(self, master_id: int, backlog: Backlog) -> None:
-        """Stop reporting what another master reports by now."""
-        backlog.stop()
-        if self._backlogs.get(master_id) is backlog:
-            del self._backlogs[master_id]
-            self._log.warn(
-                "{name}: another master took over the reports of master {id}; standing by again",
-                name=self.name,
-                id=master_id,
-            )
-        if master_id == self.master.masterid:
-            # It is alive, or it would not have noticed.
-            self._look_again()
-
-    def _look_again(self) -> None:
-        """Look in a few seconds, later if that has not helped."""
-        self._is_late = True
-        if self._looking is None or not self._looking.running:
-            return
-        if self._next_look is None or not self._next_look.active():
-            self._late_looks += 1
-            pause = LOOK_AGAIN.pause(self._late_looks)
-            self._next_look = self.master.reactor.callLater(pause, self._look)
 
     # Events
 
@@ -269,12 +208,11 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     def missed(self) -> None:
         """Look again soon: the event of a build could not be read."""
-        self._look_again()
+        self._backlogs.look_again()
 
     async def noticed(self, build: Mapping[str, Any]) -> None:
         """Take up a build that started or ended, on any master."""
-        if build["masterid"] in self._backlogs:
-            await self._backlogs[build["masterid"]].take(build)
+        await self._backlogs.take(build)
 
     async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return what to deliver about a build, None if unknown yet."""
@@ -320,63 +258,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         if message["reporter"] == self.name:
             chosen = message.get("letters")
             letters = None if chosen is None else {(build, name) for build, name in chosen}
-            for backlog in list(self._backlogs.values()):
-                await backlog.retry(letters)
-
-    # Missed events, and the builds of dead masters
-
-    def _look(self) -> Deferred[None]:
-        return self.background.run(
-            self._look_at_all(), f"{self.name}: looking for missed builds failed"
-        )
-
-    async def _look_at_all(self) -> None:
-        self._is_late = False
-        try:
-            await self._adopt()
-            for backlog in list(self._backlogs.values()):
-                # One that another master took over does not keep the others waiting.
-                with suppress(ClaimLost):
-                    await backlog.look()
-            await self.look()
-        except CancelledError:
-            raise
-        except Exception:
-            self._look_again()
-            raise
-        if not self._is_late:
-            self._late_looks = 0
-
-    async def _adopt(self) -> None:
-        """Report for dead masters, and stop reporting for those that are back."""
-        mine = self.master.masterid
-        orphaned = (
-            await gone_masters(self.master) if await acts_for_gone_masters(self.master) else set()
-        )
-        for master_id in set(self._backlogs) - orphaned - {mine}:
-            self._backlogs.pop(master_id).stop()
-        if mine not in self._backlogs:
-            self._backlogs[mine] = await self._loaded(mine)
-        for master_id in orphaned - set(self._backlogs):
-            if await Backlog.exists(self.master, self.name, master_id):
-                self._log.info(
-                    "{name}: reporting for the dead master {id}", name=self.name, id=master_id
-                )
-                self._backlogs[master_id] = await self._loaded(master_id)
-
-    @async_to_deferred
-    async def _master_stopped(self, _: Any, message: Mapping[str, Any]) -> None:
-        if message["masterid"] != self.master.masterid:
-            await self._look()
-
-    @async_to_deferred
-    async def _master_started(self, _: Any, message: Mapping[str, Any]) -> None:
-        if message["masterid"] == self.master.masterid:
-            # It was declared dead while it was frozen, and reported for until now.
-            if message["masterid"] not in self._backlogs:
-                await self._look()
-        elif message["masterid"] in self._backlogs:
-            self._backlogs.pop(message["masterid"]).stop()
+            await self._backlogs.retry(letters)
 
 
 def properties_of(build: Mapping[str, Any], master: Any) -> Properties:

@@ -121,7 +121,7 @@ class House:
 
     async def look(self) -> None:
         """Let the ledger look, as it does every five minutes."""
-        await self.ledger._look_at_all()
+        await self.ledger._backlogs._look_at_all()
 
     async def state(self, master_id: int | None = None) -> dict[str, Any]:
         """Return the stored position of the ledger."""
@@ -303,7 +303,7 @@ async def test_master_that_is_gone(house: House) -> None:
     await house.look()
     assert await written(1) == [build]
     await master.data.updates.masterActive(name="another", masterid=other)
-    await until(lambda: set(house.ledger._backlogs) == {master.masterid})
+    await until(lambda: house.ledger._backlogs.masters == {master.masterid})
     await house.build(master_id=other, tell=True)
     await house.look()
     assert Ledger.written == [build]
@@ -314,10 +314,10 @@ async def test_another_master_took_over(house: House, logged_failures: list[Any]
     """A reporter that was frozen while another one reported its builds does not report them."""
     await house.start()
     mine = house.master.masterid
-    state = house.ledger._backlogs[mine]._state
+    state = house.ledger._backlogs._backlogs[mine]._state
     await state.put(f"claim-{mine}", "of the other master")
     build = await house.build(tell=True)
-    await until(lambda: mine not in house.ledger._backlogs)
+    await until(lambda: mine not in house.ledger._backlogs.masters)
     assert Ledger.written == []
     # It is alive: the reports are its own again, and the other one sees that.
     await until(lambda: Ledger.written == [build])

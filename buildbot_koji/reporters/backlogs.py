@@ -1,0 +1,210 @@
+"""Whose builds a reporter reports: its own master's, and those of dead masters."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Any
+
+from buildbot.util.twisted import async_to_deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from buildbot_koji.durable.background import Background
+from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
+from buildbot_koji.durable.outbox import DeliveryStore, Outbox
+from buildbot_koji.reporters.backlog import Backlog, WantedDeliveries
+from txkoji import RetryPolicy
+
+__all__ = ["Backlogs"]
+
+LOOK_INTERVAL = 300.0
+"""Seconds between two looks for builds whose events were missed."""
+
+LOOK_AGAIN = RetryPolicy(first=2.0, ceiling=LOOK_INTERVAL)
+"""The pauses until the next look while something is known to be left."""
+
+
+class Backlogs:
+    """The backlogs of one reporter, one for each master whose builds it reports.
+
+    It looks for missed builds every five minutes, and sooner after a failure.
+
+    Args:
+        wanted: returns what to deliver about a build.
+        outbox: makes an outbox, of a store and a callback for settled deliveries.
+        look: looks for anything else to report.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        wanted: WantedDeliveries,
+        outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
+        look: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._wanted = wanted
+        self._outbox = outbox
+        self._look_for_more = look
+        self._master: Any = None
+        self._name = ""
+        self._background = Background()
+        self._backlogs: dict[int, Backlog] = {}
+        self._consumers: list[Any] = []
+        self._looking: LoopingCall | None = None
+        self._next_look: Any = None
+        self._late_looks = 0
+        self._is_late = False
+
+    @property
+    def masters(self) -> frozenset[int]:
+        """The ids of the masters whose builds are reported."""
+        return frozenset(self._backlogs)
+
+    @property
+    def dead(self) -> int:
+        """How many dead letters are listed."""
+        return sum(backlog.dead for backlog in self._backlogs.values())
+
+    def pending(self) -> list[Delivery]:
+        """Return the deliveries that are not settled."""
+        return [each for backlog in self._backlogs.values() for each in backlog.pending()]
+
+    async def load(self, master: Any, name: str, background: Background) -> None:
+        """Resume what an earlier run left of this master's builds.
+
+        Args:
+            master: the Buildbot master.
+            name: the reporter's name.
+            background: runs the looks.
+        """
+        self._master, self._name, self._background = master, name, background
+        self._backlogs = {master.masterid: await self._loaded(master.masterid)}
+
+    async def start(self) -> None:
+        """Start looking for missed builds, and for masters that die or come back."""
+        consume = self._master.mq.startConsuming
+        self._consumers = [
+            await consume(self._master_stopped, ("masters", None, "stopped")),
+            await consume(self._master_started, ("masters", None, "started")),
+        ]
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = self._master.reactor
+        self._looking.start(LOOK_INTERVAL)
+
+    async def stop(self) -> None:
+        """Stop looking and sending; the next start resumes."""
+        consumers, self._consumers = self._consumers, []
+        for consumer in consumers:
+            await maybeDeferred(consumer.stopConsuming)
+        if self._looking is not None and self._looking.running:
+            self._looking.stop()
+        if self._next_look is not None and self._next_look.active():
+            self._next_look.cancel()
+        for backlog in self._backlogs.values():
+            backlog.stop()
+        self._backlogs = {}
+
+    async def take(self, build: Mapping[str, Any]) -> None:
+        """Take up a build that started or ended, if its master's builds are reported here."""
+        if build["masterid"] in self._backlogs:
+            await self._backlogs[build["masterid"]].take(build)
+
+    async def retry(self, letters: Collection[tuple[int, str]] | None) -> None:
+        """Revive dead letters: builds and names of deliveries; None for all."""
+        for backlog in list(self._backlogs.values()):
+            await backlog.retry(letters)
+
+    def look_again(self) -> None:
+        """Look in a few seconds, later if that has not helped."""
+        self._is_late = True
+        if self._looking is None or not self._looking.running:
+            return
+        if self._next_look is None or not self._next_look.active():
+            self._late_looks += 1
+            pause = LOOK_AGAIN.pause(self._late_looks)
+            self._next_look = self._master.reactor.callLater(pause, self._look)
+
+    async def _loaded(self, master_id: int) -> Backlog:
+        backlog = Backlog(
+            self._master,
+            self._name,
+            master_id,
+            self._wanted,
+            self._outbox,
+            lost=lambda: self._lost(master_id, backlog),
+            late=self.look_again,
+        )
+        await backlog.load()
+        return backlog
+
+    def _lost(self, master_id: int, backlog: Backlog) -> None:
+        """Stop reporting what another master reports by now."""
+        backlog.stop()
+        if self._backlogs.get(master_id) is backlog:
+            del self._backlogs[master_id]
+            self._log.warn(
+                "{name}: another master took over the reports of master {id}; standing by again",
+                name=self._name,
+                id=master_id,
+            )
+        if master_id == self._master.masterid:
+            # It is alive, or it would not have noticed.
+            self.look_again()
+
+    def _look(self) -> Deferred[None]:
+        return self._background.run(
+            self._look_at_all(), f"{self._name}: looking for missed builds failed"
+        )
+
+    async def _look_at_all(self) -> None:
+        self._is_late = False
+        try:
+            await self._adopt()
+            for backlog in list(self._backlogs.values()):
+                # One that another master took over does not keep the others waiting.
+                with suppress(ClaimLost):
+                    await backlog.look()
+            await self._look_for_more()
+        except CancelledError:
+            raise
+        except Exception:
+            self.look_again()
+            raise
+        if not self._is_late:
+            self._late_looks = 0
+
+    async def _adopt(self) -> None:
+        """Report for dead masters, and stop reporting for those that are back."""
+        mine = self._master.masterid
+        orphaned = (
+            await gone_masters(self._master) if await acts_for_gone_masters(self._master) else set()
+        )
+        for master_id in set(self._backlogs) - orphaned - {mine}:
+            self._backlogs.pop(master_id).stop()
+        if mine not in self._backlogs:
+            self._backlogs[mine] = await self._loaded(mine)
+        for master_id in orphaned - set(self._backlogs):
+            if await Backlog.exists(self._master, self._name, master_id):
+                self._log.info(
+                    "{name}: reporting for the dead master {id}", name=self._name, id=master_id
+                )
+                self._backlogs[master_id] = await self._loaded(master_id)
+
+    @async_to_deferred
+    async def _master_stopped(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["masterid"] != self._master.masterid:
+            await self._look()
+
+    @async_to_deferred
+    async def _master_started(self, _: Any, message: Mapping[str, Any]) -> None:
+        if message["masterid"] == self._master.masterid:
+            # It was declared dead while it was frozen, and reported for until now.
+            if message["masterid"] not in self._backlogs:
+                await self._look()
+        elif message["masterid"] in self._backlogs:
+            self._backlogs.pop(message["masterid"]).stop()
