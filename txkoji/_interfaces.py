@@ -32,7 +32,7 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """Tells the time and schedules calls: an IReactorTime."""
+    """Gives the time and schedules calls: an IReactorTime."""
 
     def seconds(self) -> float:
         """Return the time in seconds."""

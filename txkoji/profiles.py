@@ -61,7 +61,7 @@ class Profile:
         proxyuser: act as this user, if the hub allows it, or None.
         timeout: seconds that a hub may take over one request. The default is 120, where Koji's own
             client waits for 12 hours.
-        poll_interval: seconds between two looks at a watched task.
+        poll_interval: seconds between two polls of a watched task.
         settings: every key of the section as text, for ``lookup``, except secrets. Left out of the
             repr.
     """

@@ -15,7 +15,7 @@ __all__ = ["ChangeConverter"]
 
 
 class ChangeConverter:
-    """Makes changes of the events that the arguments of a change source select.
+    """Converts the events that the arguments of a change source select into changes.
 
     Args:
         name: the change source's name.

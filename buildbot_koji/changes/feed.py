@@ -99,13 +99,13 @@ class HubFeed:
         """
         return messages.read(message, self._connection)
 
-    async def look(self, reported: Event) -> list[Event]:
-        """Return the events that the hub knows of what a bus message reports.
+    async def confirm(self, reported: Event) -> list[Event]:
+        """Return the events of the hub that a bus message reports.
 
         Raises:
             KojiException: the hub is unreachable, or refused.
         """
-        return list(await self._wait(self._poller.look, reported, self.cursor))
+        return list(await self._wait(self._poller.confirm, reported, self.cursor))
 
     async def read_again(self, event: Event) -> Event | None:
         """Return the current state of an event on the hub; None if it is gone.
@@ -116,7 +116,7 @@ class HubFeed:
         if event.task is None and (event.build is None or "source" not in event.build):
             # Its details are still to be read.
             return event
-        found = await self.look(event)
+        found = await self.confirm(event)
         return next((each for each in found if each.key == event.key), None)
 
     async def complete(

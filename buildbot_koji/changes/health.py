@@ -13,7 +13,7 @@ CATEGORY = "koji-health"
 
 
 class Health:
-    """Notices when the hub was silent for too long, when events are unusable, and their end.
+    """Notices when the hub is silent for too long or events are unusable, and when that ends.
 
     Args:
         stale_after: seconds without an answer.
@@ -68,7 +68,7 @@ class Health:
         return self.condition != before
 
     def due_in(self, now: float) -> float | None:
-        """Return in how many seconds the silence is to be reported; None if it is."""
+        """Return the seconds until the silence is reported; None if it was."""
         return None if self.stale else max(self._stale_after - self.silence(now), 0.0)
 
     def silence(self, now: float) -> float:

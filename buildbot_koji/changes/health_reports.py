@@ -19,7 +19,7 @@ from txkoji.exceptions import KojiException, ServerOffline
 __all__ = ["HealthReports"]
 
 INTERVAL = 60.0
-"""Seconds between two looks at the health while the hub is silent; an answer ends the wait."""
+"""Seconds between two checks of the health while the hub is silent; an answer ends the wait."""
 
 
 class HealthReports:
@@ -98,7 +98,7 @@ class HealthReports:
             due = self._health.due_in(self._now())
             await self._alarm.sleep(INTERVAL if due is None else due)
 
-    def look_again(self) -> None:
+    def wake(self) -> None:
         """End the sleep of :meth:`watch`: the health was just reported, so plan anew."""
         self._alarm.ring()
 

@@ -1,4 +1,4 @@
-"""Makes changes of the events that the hub reports: reads, collects, converts and stores them."""
+"""Turns the events of a hub into changes: reads, collects, converts and stores them."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class EventIntake:
         self.pending.add(await self._feed.poll(self._is_known), self._now())
 
     async def retry_set_aside(self) -> None:
-        """Make events pending again that could not become changes: the hub may correct them."""
+        """Retry the events that could not become changes: the hub may have corrected them."""
         for event in self.set_aside.first(self._limits.batch):
             key = str(event.key)
             try:
@@ -183,7 +183,7 @@ class EventIntake:
         """
         return self._feed.read(message)
 
-    async def look(self, reported: Event) -> bool:
+    async def confirm(self, reported: Event) -> bool:
         """Add what the hub knows of a reported event to the pending events.
 
         Returns:
@@ -194,7 +194,7 @@ class EventIntake:
         """
         if self.is_paused or self._feed.cursor is None:
             return False
-        found = await self._feed.look(reported)
+        found = await self._feed.confirm(reported)
         news = [event for event in found if not self._is_known(str(event.key))]
         self.pending.add(news, self._now())
         return True
@@ -208,7 +208,7 @@ class EventIntake:
     # To the database
 
     async def store(self) -> None:
-        """Make changes of the pending events, and of held-back changes as the limit allows.
+        """Turn the pending events into changes, and store held-back ones as the limit allows.
 
         Raises:
             KojiException: the hub is unreachable, or refused; the events stay pending.

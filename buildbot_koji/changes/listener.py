@@ -43,16 +43,16 @@ POLL = ("koji_source", "poll", "requested")
 """The event that makes a change source poll, on whatever master it is."""
 
 SCHEDULERS_INTERVAL = 0.5
-"""Seconds between two looks whether the schedulers are active."""
+"""Seconds between two checks of whether the schedulers are active."""
 
 SHOWN_UNUSABLE = 50
 """Events that can't become changes, of those that the status names."""
 
 
 class Listener:
-    """Polls a hub and listens to its bus, and lets the intake make changes of the events.
+    """Polls a hub and listens to its bus; the intake turns the events into changes.
 
-    The poll, a message, or the end of the quiet time: whoever works with the intake holds one lock.
+    The poll, a message and the end of the quiet time use the intake one at a time, under a lock.
 
     Args:
         master: the Buildbot master.
@@ -60,7 +60,7 @@ class Listener:
         options: its arguments.
         limits: its pauses and limits.
         is_ours: returns whether Buildbot says that this master has the source.
-        lost: called once if another master takes the source over; the listener is to be stopped.
+        lost: called once if another master takes the source over; stop the listener then.
         announced: the last change that an earlier listener of this master announced.
 
     Attributes:
@@ -232,9 +232,9 @@ class Listener:
             )
 
     async def _wait_for_schedulers(self) -> None:
-        """Wait until the schedulers are active, too: they see no change that was made before.
+        """Wait until the schedulers are active: they see no change that was made before.
 
-        Who takes over from another master may get the schedulers later than the source.
+        A master that takes over from another may get the schedulers later than the source.
         """
         limit = self._now() + self._limits.schedulers
         while self._now() < limit and not await schedulers_are_claimed(self._master):
@@ -275,7 +275,7 @@ class Listener:
         await self._locked(self._store_when_quiet)
         await self._announce_again()
         await self._health.report()
-        self._health.look_again()
+        self._health.wake()
         await self._locked(self._health.report_credentials)
 
     def _next_time(self) -> float:
@@ -347,7 +347,7 @@ class Listener:
     # The bus
 
     def _for_hubs(self, tell: Callable[[Hub], None]) -> None:
-        """Call a function with each of this master's links to the hub, whoever logs in there."""
+        """Call a function with each of this master's links to the hub: one for each login."""
         assert self._hub is not None
         url = self._hub.connection.url
         for hub in hubs_of(self._master):
@@ -372,10 +372,10 @@ class Listener:
             raise Reject(str(error)) from error
         if reported is not None:
             self._for_hubs(lambda hub: hub.hear(reported, self._name))
-            await self._locked(lambda: self._look(reported))
+            await self._locked(lambda: self._confirm(reported))
 
-    async def _look(self, reported: Event) -> None:
-        if not await self._intake.look(reported):
+    async def _confirm(self, reported: Event) -> None:
+        if not await self._intake.confirm(reported):
             return
         self._health.answered()
         if self._options.quiet_time:

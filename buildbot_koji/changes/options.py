@@ -59,7 +59,7 @@ class SourceLimits:
 
     Attributes:
         retry: the pauses after failures; its ceiling is ``poll_interval``.
-        batch: changes stored before the schedulers get their turn: a third of a second on SQLite.
+        batch: changes stored before the schedulers run: a third of a second on SQLite.
         longest_quiet: how many times ``quiet_time`` the first event of a flood waits at most.
         stop: how long a stop waits for a change that is being stored.
         schedulers: how long to wait for schedulers that no master has: as long as Buildbot takes to

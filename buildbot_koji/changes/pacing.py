@@ -13,7 +13,7 @@ HOUR = 3600.0
 
 
 class PollSchedule:
-    """Tells when to poll next.
+    """Decides when to poll next.
 
     Args:
         interval: seconds between two polls.
@@ -91,13 +91,13 @@ class PendingEvents:
         self._events.pop(key, None)
 
     def are_ready(self, now: float) -> bool:
-        """Return whether the events are to become changes; also after the clock was set back."""
+        """Return whether it is time to make changes; a clock that was set back delays none."""
         ready_at = self.ready_at
         return ready_at is None or not 0 < ready_at - now <= self._longest * self._quiet_time
 
     @property
     def ready_at(self) -> float | None:
-        """When the events are to become changes, in seconds; None if there are none."""
+        """When the events become changes, in seconds; None if there are none."""
         if not self._events:
             return None
         quiet = self._quiet_time

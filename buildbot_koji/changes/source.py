@@ -50,7 +50,7 @@ def _since(value: Any) -> str | None:
 
 
 class KojiChangeSource(DeclaredService, ChangeSource):
-    """Makes changes of what happens on a Koji hub, each exactly once.
+    """Turns what happens on a Koji hub into changes, each exactly once.
 
     It polls the hub, with a cursor that misses nothing; a bus makes it fast. In a cluster of
     masters, one of them runs it.
@@ -176,7 +176,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         super().__init__(*args, **kwargs)
 
     def default_name(self, values: Mapping[str, Any]) -> str:
-        """Return the name of a source that is given none."""
+        """Return the default name of a source."""
         return f"KojiChangeSource-{profile_name(values['profile'])}"
 
     def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
@@ -213,7 +213,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
 
     @async_to_deferred
     async def reconfigServiceWithSibling(self, sibling: Any) -> None:
-        """Take another configuration, in one turn."""
+        """Apply another configuration in one reactor iteration."""
         await super().reconfigServiceWithSibling(sibling)
         # Otherwise Buildbot always compares with the arguments of the first configuration.
         self._config_args = sibling._config_args  # noqa: SLF001 - of our own class
@@ -223,7 +223,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     async def reconfigService(  # type: ignore[override]  # Buildbot's own take what they need, too
         self, **options: Any
     ) -> None:
-        """Take the arguments; an active source continues with them."""
+        """Apply the arguments; an active source continues with them."""
         await super().reconfigService()
         self._options = options
         if self._running is not None:
@@ -295,7 +295,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
         await super().stopService()
 
     def describe(self) -> str:
-        """Return what it is, in a line."""
+        """Describe the source in one line."""
         return str(self.name)
 
     def status(self) -> SourceStatus:

@@ -86,15 +86,15 @@ class Master:
 
 def _reason(status: int, text: bytes) -> str:
     try:
-        told = str(json.loads(text)["message"])
+        message = str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
-        told = ""
-    if status == 404 and not told:
+        message = ""
+    if status == 404 and not message:
         return 'the master has no Koji pages: c["www"]["plugins"] = {"koji": {}}'
     if status in {401, 403}:
         hint = f"log in with --user NAME, and the password in {PASSWORD}"
-        return f"{told or 'the master refuses'}: {hint}"
-    return told or f"the master answers with status {status}"
+        return f"{message or 'the master refuses'}: {hint}"
+    return message or f"the master answers with status {status}"
 
 
 def dead_letters(master: Master, out: TextIO, reporter: str | None = None) -> int:

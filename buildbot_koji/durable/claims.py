@@ -48,8 +48,8 @@ async def _always() -> bool:
 class Claim:
     """The claim to some work that several masters could do.
 
-    It is a token in the database: whoever takes the claim replaces it, and the previous holder sees
-    that before its next step.
+    It is a token in the database: a new holder replaces it, and the previous holder sees that
+    before its next step.
 
     Args:
         state: where the token is stored.
@@ -81,7 +81,7 @@ class Claim:
         self._is_lost = False
 
     async def take(self) -> None:
-        """Take the claim, from whoever has it."""
+        """Take the claim, even from another holder."""
         await self._state.put(self._key, self.token)
 
     async def check(self, *, max_age: float = 0.0) -> None:
@@ -133,7 +133,7 @@ async def schedulers_are_claimed(master: Any) -> bool:
 async def has_request(master: Any, request_id: int) -> bool:
     """Return whether a build request that this master runs is still claimed by it.
 
-    Whoever declares a master dead releases its requests, and another master runs them again.
+    The master that declares another one dead releases its requests, and they run again elsewhere.
     """
     request = await master.data.get(("buildrequests", request_id))
     return request is None or request["claimed_by_masterid"] == master.masterid

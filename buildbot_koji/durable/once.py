@@ -72,13 +72,13 @@ class OnceAction(Generic[T]):
 
     Attributes:
         do: does it; returns a result that JSON can hold and that is not None.
-        look: searches the hub for the effect of an earlier ``do``; returns its result, or None;
+        search: searches the hub for the effect of an earlier ``do``; returns its result, or None;
             fails with :class:`Unsearchable` if the hub can't tell.
         prepare: runs before each attempt: a login, for instance.
     """
 
     do: Callable[[], Awaitable[T]]
-    look: Callable[[], Awaitable[T | None]]
+    search: Callable[[], Awaitable[T | None]]
     prepare: Callable[[], Awaitable[None]] = _nothing
 
 
@@ -192,7 +192,7 @@ class Once(Generic[T]):
         self.refusal = None
         try:
             await self._action.prepare()
-            return await self._action.look()
+            return await self._action.search()
         except KojiException as error:
             if is_passing(error) or isinstance(error, Unsearchable):
                 raise
@@ -207,7 +207,7 @@ class Once(Generic[T]):
             return await self._action.do()
         except UnusableAnswer:
             # The hub did something: its data may say what.
-            found = await self._action.look()
+            found = await self._action.search()
             if found is None:
                 raise
             return found

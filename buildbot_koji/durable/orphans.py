@@ -27,17 +27,17 @@ __all__ = ["MISSED", "KojiOrphanReleaser", "takes_changes_once"]
 
 
 GUARD_INTERVAL = 5.0
-"""Seconds between two looks for new schedulers, and at the heartbeat."""
+"""Seconds between two checks for new schedulers, and of the heartbeat."""
 
 MISSED = ("koji_source", "announcement", "missed")
 """The event that makes a change source announce again what no scheduler took."""
 
 MOST_SCHEDULED = 10_000
-"""Changes of which a scheduler remembers that it had them."""
+"""Changes that a scheduler is remembered to have had."""
 
 
 class _Guarded:
-    """A scheduler's ``gotChange``, once a change, as long as this master has the scheduler."""
+    """A scheduler's ``gotChange``, called once a change while this master has the scheduler."""
 
     _log = Logger()
 
@@ -49,7 +49,7 @@ class _Guarded:
 
     @async_to_deferred
     async def __call__(self, change: Any, *args: Any, **kwargs: Any) -> Any:
-        """Schedule a change, unless another master does, or it was announced twice."""
+        """Schedule a change, unless another master does or it was scheduled before."""
         if change.number in self._had or not await has_scheduler(
             self._master, self._scheduler.serviceid
         ):
@@ -185,7 +185,7 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     @async_to_deferred
     async def _revived(self, _: Any, message: Mapping[str, Any]) -> None:
-        """Let go of what another master has taken over: this one was declared dead."""
+        """Stop the work that another master has taken over: this one was declared dead."""
         del message
         # Those of a master that starts exist by now.
         self._guard_schedulers()

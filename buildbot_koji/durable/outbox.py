@@ -93,7 +93,7 @@ class Sender(Protocol):
 
 
 class Outbox:
-    """Sends deliveries, and retries them through an outage of hours.
+    """Sends deliveries, and retries them through outages of hours.
 
     Args:
         name: whose outbox it is, for the log.

@@ -67,7 +67,7 @@ def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[
     submitter = hub.connection.submissions
     return OnceAction(
         do=lambda: submitter.submit(call, submission),
-        look=lambda: submitter.find(call, submission),
+        search=lambda: submitter.find(call, submission),
         prepare=hub.log_in,
     )
 

@@ -1,4 +1,4 @@
-"""Which architectures of a channel have no builder: a task for one of them would wait forever."""
+"""Which architectures of a channel have no builder: a task for one would wait forever."""
 
 from __future__ import annotations
 

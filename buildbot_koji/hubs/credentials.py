@@ -24,13 +24,13 @@ START_AFTER = 10.0
 """Seconds after the start of a master at which they are read: a starting master is busy."""
 
 STATES = ("ok", "warning", "expired", "broken")
-"""From good to bad."""
+"""The states, from good to bad."""
 
 UNREACHABLE = ("Cannot contact any KDC", "Cannot find KDC", "Network is unreachable")
 """Kerberos errors for which the keytab is not to blame."""
 
 REMEDIES = {"broker server certificate": "ask who runs the broker to renew it"}
-"""What to do about credentials that are not ours."""
+"""What to do about credentials that someone else renews, by their kind."""
 
 
 @attrs.frozen
@@ -118,15 +118,15 @@ class CredentialWatch:
         """Read them until cancelled."""
         await deferLater(self._clock, START_AFTER, lambda: None)
         while True:
-            await self.look()
+            await self.check()
             await deferLater(self._clock, DAY, lambda: None)
 
     async def look_once(self) -> None:
         """Read them now, unless they have been read."""
         if not self._was_read:
-            await self.look()
+            await self.check()
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Read them now."""
         try:
             self._found = list(await self._read())

@@ -267,8 +267,8 @@ class Hub(service.SharedService):
                 server_expires = known[1]
             self._brokers[who] = (broker, server_expires)
         if self._brokers.get(who) != known and self.broker_credentials.was_read:
-            looking = self.broker_credentials.look()
-            self._background.run(looking, "reading a broker's certificate failed")
+            checking = self.broker_credentials.check()
+            self._background.run(checking, "reading a broker's certificate failed")
 
     def _own_bus_changed(self, state: ReceiverState, _reason: str | None) -> None:
         is_ready = state is ReceiverState.READY

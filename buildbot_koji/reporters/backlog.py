@@ -1,7 +1,7 @@
 """The builds of one master that a reporter has not finished with, stored in the database.
 
 The builds themselves are the queue. All builds below a mark are settled, except those that are
-listed as open; above it, the next look takes up the builds that have no record yet. A record is
+listed as open; above it, the next scan takes up the builds that have no record yet. A record is
 build data of its build: Buildbot shows it with the build and deletes it with the build.
 """
 
@@ -87,8 +87,8 @@ class Backlog:
         master_id: the master that ran the builds.
         wanted: returns what to deliver about a build.
         outbox: makes the outbox, of a store and a callback for settled deliveries.
-        lost: called once if another master takes the builds over; the backlog is to be stopped.
-        late: called when a build could not be taken up: the next look retries it.
+        lost: called once if another master takes the builds over; stop the backlog then.
+        late: called when a build could not be taken up: the next scan retries it.
     """
 
     _log = Logger()
@@ -123,7 +123,7 @@ class Backlog:
         self._dead: list[tuple[int, str]] = []
         self._revived: list[tuple[int, str]] = []
         self._stored: dict[str, Any] | None = None
-        self._looking = False
+        self._scanning = False
 
     def pending(self) -> list[Delivery]:
         """Return the deliveries that are not settled."""
@@ -203,22 +203,22 @@ class Backlog:
             found += await self._master.data.get(("builds",), filters=wanted, order=["buildid"])
         return found
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """Take up every build whose event was missed, and advance the mark."""
-        if self._looking:
+        if self._scanning:
             return
-        self._looking = True
+        self._scanning = True
         try:
-            await self._look()
+            await self._scan()
         finally:
-            self._looking = False
+            self._scanning = False
 
-    async def _look(self) -> None:
+    async def _scan(self) -> None:
         builds = [*await self._open_builds(), *await self._builds_from(self._mark)]
         for build in builds:
             await self.take(build)
         ids = [build["buildid"] for build in builds]
-        # A build's id is assigned before its row is committed: the mark lags one look behind.
+        # A build's id is assigned before its row is committed: the mark lags one scan behind.
         self._mark, self._next_mark = (
             self._next_mark,
             max([self._next_mark, *(build_id + 1 for build_id in ids)]),
@@ -235,7 +235,7 @@ class Backlog:
     async def take(self, build: Mapping[str, Any]) -> None:
         """Store what is to be delivered about a build, and start delivering it, once.
 
-        The next look retries what fails: the database may be unavailable.
+        The next scan retries what fails: the database may be unavailable.
 
         Args:
             build: the build as Buildbot's data API gives it, at its start or at its end.
@@ -258,7 +258,7 @@ class Backlog:
         except Exception as error:  # noqa: BLE001 - a database that is unavailable must not lose the build
             if not is_database_unreachable(error):
                 self._log.failure(
-                    "{name}: can't take up build {id}; the next look retries it",
+                    "{name}: can't take up build {id}; the next scan retries it",
                     name=self._reporter,
                     id=build["buildid"],
                 )

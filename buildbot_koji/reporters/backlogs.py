@@ -21,22 +21,22 @@ from txkoji import RetryPolicy
 
 __all__ = ["Backlogs"]
 
-LOOK_INTERVAL = 300.0
-"""Seconds between two looks for builds whose events were missed."""
+SCAN_INTERVAL = 300.0
+"""Seconds between two scans for builds whose events were missed."""
 
-LOOK_AGAIN = RetryPolicy(first=2.0, ceiling=LOOK_INTERVAL)
-"""The pauses until the next look while something is known to be left."""
+RESCAN = RetryPolicy(first=2.0, ceiling=SCAN_INTERVAL)
+"""The pauses until the next scan while something is known to be left."""
 
 
 class Backlogs:
     """The backlogs of one reporter, one for each master whose builds it reports.
 
-    It looks for missed builds every five minutes, and sooner after a failure.
+    It scans for missed builds every five minutes, and sooner after a failure.
 
     Args:
         wanted: returns what to deliver about a build.
         outbox: makes an outbox, of a store and a callback for settled deliveries.
-        look: looks for anything else to report.
+        scan: looks for anything else to report.
     """
 
     _log = Logger()
@@ -45,19 +45,19 @@ class Backlogs:
         self,
         wanted: WantedDeliveries,
         outbox: Callable[[DeliveryStore, Callable[[Delivery], None]], Outbox],
-        look: Callable[[], Awaitable[None]],
+        scan: Callable[[], Awaitable[None]],
     ) -> None:
         self._wanted = wanted
         self._outbox = outbox
-        self._look_for_more = look
+        self._scan_for_more = scan
         self._master: Any = None
         self._name = ""
         self._background = Background()
         self._backlogs: dict[int, Backlog] = {}
         self._consumers: list[Any] = []
-        self._looking: LoopingCall | None = None
-        self._next_look: Any = None
-        self._late_looks = 0
+        self._scanning: LoopingCall | None = None
+        self._next_scan: Any = None
+        self._late_scans = 0
         self._is_late = False
 
     @property
@@ -80,7 +80,7 @@ class Backlogs:
         Args:
             master: the Buildbot master.
             name: the reporter's name.
-            background: runs the looks.
+            background: runs the scans.
         """
         self._master, self._name, self._background = master, name, background
         self._backlogs = {master.masterid: await self._loaded(master.masterid)}
@@ -92,19 +92,19 @@ class Backlogs:
             await consume(self._master_stopped, ("masters", None, "stopped")),
             await consume(self._master_started, ("masters", None, "started")),
         ]
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = self._master.reactor
-        self._looking.start(LOOK_INTERVAL)
+        self._scanning = LoopingCall(self._scan)
+        self._scanning.clock = self._master.reactor
+        self._scanning.start(SCAN_INTERVAL)
 
     async def stop(self) -> None:
-        """Stop looking and sending; the next start resumes."""
+        """Stop scanning and sending; the next start resumes."""
         consumers, self._consumers = self._consumers, []
         for consumer in consumers:
             await maybeDeferred(consumer.stopConsuming)
-        if self._looking is not None and self._looking.running:
-            self._looking.stop()
-        if self._next_look is not None and self._next_look.active():
-            self._next_look.cancel()
+        if self._scanning is not None and self._scanning.running:
+            self._scanning.stop()
+        if self._next_scan is not None and self._next_scan.active():
+            self._next_scan.cancel()
         for backlog in self._backlogs.values():
             backlog.stop()
         self._backlogs = {}
@@ -119,15 +119,15 @@ class Backlogs:
         for backlog in list(self._backlogs.values()):
             await backlog.retry(letters)
 
-    def look_again(self) -> None:
-        """Look in a few seconds, later if that has not helped."""
+    def scan_again(self) -> None:
+        """Scan in a few seconds, later if that has not helped."""
         self._is_late = True
-        if self._looking is None or not self._looking.running:
+        if self._scanning is None or not self._scanning.running:
             return
-        if self._next_look is None or not self._next_look.active():
-            self._late_looks += 1
-            pause = LOOK_AGAIN.pause(self._late_looks)
-            self._next_look = self._master.reactor.callLater(pause, self._look)
+        if self._next_scan is None or not self._next_scan.active():
+            self._late_scans += 1
+            pause = RESCAN.pause(self._late_scans)
+            self._next_scan = self._master.reactor.callLater(pause, self._scan)
 
     async def _loaded(self, master_id: int) -> Backlog:
         backlog = Backlog(
@@ -137,7 +137,7 @@ class Backlogs:
             self._wanted,
             self._outbox,
             lost=lambda: self._lost(master_id, backlog),
-            late=self.look_again,
+            late=self.scan_again,
         )
         await backlog.load()
         return backlog
@@ -154,29 +154,29 @@ class Backlogs:
             )
         if master_id == self._master.masterid:
             # It is alive, or it would not have noticed.
-            self.look_again()
+            self.scan_again()
 
-    def _look(self) -> Deferred[None]:
+    def _scan(self) -> Deferred[None]:
         return self._background.run(
-            self._look_at_all(), f"{self._name}: looking for missed builds failed"
+            self._scan_all(), f"{self._name}: looking for missed builds failed"
         )
 
-    async def _look_at_all(self) -> None:
+    async def _scan_all(self) -> None:
         self._is_late = False
         try:
             await self._adopt()
             for backlog in list(self._backlogs.values()):
                 # One that another master took over does not keep the others waiting.
                 with suppress(ClaimLost):
-                    await backlog.look()
-            await self._look_for_more()
+                    await backlog.scan()
+            await self._scan_for_more()
         except CancelledError:
             raise
         except Exception:
-            self.look_again()
+            self.scan_again()
             raise
         if not self._is_late:
-            self._late_looks = 0
+            self._late_scans = 0
 
     async def _adopt(self) -> None:
         """Report for dead masters, and stop reporting for those that are back."""
@@ -198,13 +198,13 @@ class Backlogs:
     @async_to_deferred
     async def _master_stopped(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["masterid"] != self._master.masterid:
-            await self._look()
+            await self._scan()
 
     @async_to_deferred
     async def _master_started(self, _: Any, message: Mapping[str, Any]) -> None:
         if message["masterid"] == self._master.masterid:
             # It was declared dead while it was frozen, and reported for until now.
             if message["masterid"] not in self._backlogs:
-                await self._look()
+                await self._scan()
         elif message["masterid"] in self._backlogs:
             self._backlogs.pop(message["masterid"]).stop()

@@ -77,7 +77,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._options: dict[str, Any] = {}
-        self._backlogs = Backlogs(self._wanted, self.make_outbox, self.look)
+        self._backlogs = Backlogs(self._wanted, self.make_outbox, self.scan)
         self._consumers: list[Any] = []
         self.background = Background(ClaimLost)
 
@@ -132,7 +132,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         """Return what to deliver about a build, None if unknown yet."""
         raise NotImplementedError
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """Look for anything else to report."""
 
     def gates(self) -> Sequence[OpenGate]:
@@ -207,8 +207,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             raise
 
     def missed(self) -> None:
-        """Look again soon: the event of a build could not be read."""
-        self._backlogs.look_again()
+        """Scan again soon: the event of a build could not be read."""
+        self._backlogs.scan_again()
 
     async def noticed(self, build: Mapping[str, Any]) -> None:
         """Take up a build that started or ended, on any master."""

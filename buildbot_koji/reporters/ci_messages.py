@@ -146,11 +146,11 @@ class KojiCIMessages(KojiReporter):
         if self._queued is not None:
             await self._queued.take(message["buildrequestid"])
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """Look for pending build requests that were not reported, and for new certificates."""
         await self._sender.show_broker()
         if self._queued is not None:
-            await self._queued.look()
+            await self._queued.scan()
 
     async def _is_pending(self, request_id: int) -> bool:
         request = await self.master.data.get(("buildrequests", request_id))

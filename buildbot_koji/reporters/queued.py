@@ -74,8 +74,8 @@ class QueuedRequests:
             self._taken.discard(delivery.build_id)
             raise ClaimLost
 
-    async def look(self) -> None:
-        """Take up the pending requests that were not reported; the very first look takes none."""
+    async def scan(self) -> None:
+        """Take up the pending requests that were not reported; the very first scan takes none."""
         if not await acts_for_gone_masters(self._master):
             return
         mark = await self._mark()
@@ -114,7 +114,7 @@ class QueuedRequests:
         try:
             delivery = await self._wanted(request)
         except Exception:
-            # The database may be unavailable: the next look takes it up.
+            # The database may be unavailable: the next scan takes it up.
             self._taken.discard(request_id)
             raise
         if delivery is not None:

@@ -255,7 +255,7 @@ class KojiTagReporter(KojiReporter):
 
     # Gates
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """Read the votes: the status shows which gates wait."""
         if self._options.get("requires"):
             await self._known_votes()
@@ -460,7 +460,7 @@ async def _find_earlier(hub: Hub, notes: Mapping[str, Any]) -> int | None:
     """Return the task that an earlier attempt submitted, or None."""
     if "submission" not in notes:
         return None
-    return await submit_once(hub, _call_of(notes), Submission(**notes["submission"])).look()
+    return await submit_once(hub, _call_of(notes), Submission(**notes["submission"])).search()
 
 
 def _accepted(hub: Hub, notes: Mapping[str, Any], task_id: int) -> Accepted:

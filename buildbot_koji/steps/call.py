@@ -100,7 +100,7 @@ class KojiCall(KojiWriteStep):
             if not self.repeatable:
                 # It can't be searched for, so no front end's error page may leave it in doubt.
                 await hub.connection.getAPIVersion()
-            action = OnceAction(lambda: self._wrapped(hub), self._look)
+            action = OnceAction(lambda: self._wrapped(hub), self._search)
             result = (await self.once(hub, "call", action))[0]
         else:
             result = await self._call(hub)
@@ -131,7 +131,7 @@ class KojiCall(KojiWriteStep):
         # The result may be None, but a stored result may not.
         return [json.loads(json.dumps(await self._call(hub), default=str))]
 
-    async def _look(self) -> None:
+    async def _search(self) -> None:
         if not self.repeatable:
             raise Unsearchable(
                 f"it is unknown whether an earlier {self.method} arrived at the hub: check the hub,"

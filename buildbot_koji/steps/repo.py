@@ -66,7 +66,7 @@ class RepoStep(KojiTasksStep):
     """
 
     polling: ClassVar[RetryPolicy] = RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
-    """The pauses between two looks for a repo."""
+    """The pauses between two checks for a repo."""
 
     tag = argument(
         checks.name_or_id,
@@ -122,7 +122,7 @@ class RepoStep(KojiTasksStep):
             return await hub.connection.checked("repo.request", wanted.tag.id, **wanted.request)
 
         check = await self.ask(ask, WAITING)
-        looks = 0
+        checks = 0
         shown = None
         while True:
             request = check.get("request")
@@ -133,7 +133,7 @@ class RepoStep(KojiTasksStep):
                 if not check.get("repo"):
                     self.say(f"waiting for {wanted}: task {shown} makes it")
                     await hub.watch(shown, self.build).done
-                looks = 0
+                checks = 0
             elif check.get("repo"):
                 return check.repo
             elif not request.active:
@@ -142,8 +142,8 @@ class RepoStep(KojiTasksStep):
                 return None
             else:
                 self.say(f"waiting for {wanted}: request {request.id} is in the hub's queue")
-                looks += 1
-                await self._pause(looks)
+                checks += 1
+                await self._pause(checks)
             if not check.get("repo"):
                 check = await self.ask(
                     partial(hub.connection.checked, "repo.checkRequest", request.id), WAITING
@@ -160,9 +160,9 @@ class RepoStep(KojiTasksStep):
             return f": task {task_id}: {reason_of(fault.text)}"
         return f": see task {task_id}"
 
-    async def _pause(self, looks: int) -> None:
-        """Wait before the next look, after so many looks in a row."""
-        await deferLater(self.master.reactor, self.polling.pause(looks), lambda: None)
+    async def _pause(self, checks: int) -> None:
+        """Wait before the next check, after so many checks in a row."""
+        await deferLater(self.master.reactor, self.polling.pause(checks), lambda: None)
 
     async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
         """Show the repo and set its properties; returns SUCCESS."""
@@ -217,10 +217,10 @@ class KojiWaitRepo(RepoStep):
         """Wait for the repo."""
         wanted = await self._wanted(hub)
         asks = self.request
-        looks = 0
+        checks = 0
         while True:
             try:
-                missing, repo = await self.ask(partial(self._look, hub, wanted), WAITING)
+                missing, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
             except _Never as never:
                 return self.fail(str(never))
             if repo is None and asks and not missing:
@@ -233,16 +233,16 @@ class KojiWaitRepo(RepoStep):
                     asks = False
                 else:
                     # Check the new repo like an existing one: the builds must be in it.
-                    _, repo = await self.ask(partial(self._look, hub, wanted), WAITING)
+                    _, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
             if repo is not None:
                 return await self.show(hub, repo, wanted)
             self.say(
                 f"waiting for {wanted}" + (f": {missing} is not in the tag" if missing else "")
             )
-            looks += 1
-            await self._pause(looks)
+            checks += 1
+            await self._pause(checks)
 
-    async def _look(self, hub: Hub, wanted: Wanted) -> tuple[str, Any]:
+    async def _find(self, hub: Hub, wanted: Wanted) -> tuple[str, Any]:
         """Return the NVR of a build that is not in the tag yet, or ""; and the repo, or None.
 
         Raises:

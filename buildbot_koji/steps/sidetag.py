@@ -100,7 +100,7 @@ class KojiCreateSideTag(KojiWriteStep):
             await claims.add(made.id, existing)
             return {"id": made.id, "name": made.name}
 
-        async def look() -> dict[str, Any] | None:
+        async def search() -> dict[str, Any] | None:
             mine = await self._mine(hub)
             others = {*self.noted("side tag")["before"], *await claims.ids()}
             new = sorted((each.id, each.name) for each in mine if each.id not in others)
@@ -110,7 +110,7 @@ class KojiCreateSideTag(KojiWriteStep):
             await claims.add(tag_id, {each.id for each in mine})
             return {"id": tag_id, "name": name}
 
-        found: dict[str, Any] = await self.once(hub, "side tag", OnceAction(do, look))
+        found: dict[str, Any] = await self.once(hub, "side tag", OnceAction(do, search))
         return found
 
     async def _mine(self, hub: Hub) -> list[Any]:
@@ -146,7 +146,7 @@ class KojiRemoveSideTag(KojiWriteStep):
             await hub.connection.removeSideTag(sidetag)
             return True
 
-        async def look() -> bool | None:
+        async def search() -> bool | None:
             return True if await hub.connection.getTag(sidetag) is None else None
 
-        await self.once(hub, str(sidetag), OnceAction(do, look))
+        await self.once(hub, str(sidetag), OnceAction(do, search))

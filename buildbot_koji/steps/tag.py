@@ -55,11 +55,11 @@ class _Untags(KojiWriteStep):
             await hub.connection.untagBuild(tag, build_id, force=force)
             return True
 
-        async def look() -> bool | None:
+        async def search() -> bool | None:
             """Return True if the build is not in the tag, else None."""
             return None if await _is_in_tag(hub, tag, build_id) else True
 
-        await self.once(hub, name, OnceAction(do, look))
+        await self.once(hub, name, OnceAction(do, search))
 
 
 class KojiTag(KojiTasksStep):
@@ -253,13 +253,13 @@ class KojiPromote(KojiWriteStep):
             await hub.connection.promoteBuild(build.id, force=self.force)
             return int(build.id)
 
-        async def look() -> int | None:
+        async def search() -> int | None:
             """Return the build's id, None while it is a draft."""
             found = await hub.connection.checked("getBuild", build.id, strict=True)
             return None if found.draft else int(found.id)
 
         if build.get("draft"):
-            await self.once(hub, "promotion", OnceAction(do, look))
+            await self.once(hub, "promotion", OnceAction(do, search))
             build = await hub.connection.checked("getBuild", build.id, strict=True)
         self.setProperty("koji_nvr", build.nvr, SOURCE)
         self.setProperty("koji_build_id", build.id, SOURCE)

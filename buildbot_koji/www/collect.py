@@ -34,7 +34,7 @@ from buildbot_koji.www.tasks import Trees
 __all__ = ["Collector", "change_sources", "reporters"]
 
 CHANGES_READ = 100
-"""Changes among which the last ones of each source are looked for."""
+"""Changes among which the last ones of each source are searched."""
 
 LETTERS = 50
 """Dead letters, and builds with pending deliveries, that are read of each master."""
@@ -43,7 +43,7 @@ FIRST_LOOK = 2.0
 """Seconds that the first look at a page waits for what a hub says of itself."""
 
 PORTION = 1000
-"""Task trees that are looked at per reactor iteration."""
+"""Task trees that are read per reactor iteration."""
 
 PACKAGE_PORTION = 200
 """Packages of a mass build that are rendered per reactor iteration."""

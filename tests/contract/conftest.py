@@ -61,7 +61,7 @@ class Subject:
         scm: where packages are built from, with ``{package}`` and ``{ref}``.
         package: a package that may be built.
         ref: the revision to build.
-        poll_interval: seconds between two looks at a task.
+        poll_interval: seconds between two polls of a task.
     """
 
     koji: Connection

@@ -166,7 +166,7 @@ def test_keytab_is_not_shown(system: Path, user: Path) -> None:
 
 
 def test_poll_interval(system: Path, user: Path) -> None:
-    """Seconds between two looks at a task are the profile's; 0 stands for the default."""
+    """Seconds between two polls of a task are the profile's; 0 stands for the default."""
     write(system / "koji.conf", "[a]\nserver = http://k\npoll_interval = 30\n")
     write(
         user / "config",

@@ -307,7 +307,7 @@ class _PikaLink(Link):
             ending = self._channel.basic_cancel(consumer_tag)
             ending.addErrback(lambda failure: failure.trap(*PIKA_ERRORS))
 
-    async def look(self) -> QueueState:
+    async def inspect(self) -> QueueState:
         try:
             found = await self._channel.queue_declare(self._settings.queue, passive=True)
         except PIKA_ERRORS as problem:

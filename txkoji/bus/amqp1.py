@@ -273,7 +273,7 @@ class _ProtonLink(Link):
             self._receiver.flow(-self._receiver.credit)
             self._engine.pump()
 
-    async def look(self) -> QueueState:
+    async def inspect(self) -> QueueState:
         # Under another name: a durable subscription would be made, or taken from its owner.
         receiver = self._session.receiver(f"look-{uuid4()}")
         receiver.source.address = self._settings.address

@@ -202,7 +202,7 @@ class Link(abc.ABC):
         """Ask the broker for no more messages; those received can still be settled."""
 
     @abc.abstractmethod
-    async def look(self) -> QueueState:
+    async def inspect(self) -> QueueState:
         """Look at the place to receive from; nothing is made, and no message is taken.
 
         Raises:

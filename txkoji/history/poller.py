@@ -1,4 +1,4 @@
-"""What happened on a hub since the last look: complete, from the hub's own records.
+"""What happened on a hub since the last poll: complete, from the hub's own records.
 
 Koji numbers what happens to its tags (events), and records when builds and tasks end. A round asks
 for everything after a checkpoint. A transaction draws its event id, and its time, before it
@@ -259,7 +259,7 @@ class Poller:
         )
 
     @returns_deferred
-    async def look(self, reported: Event, cursor: Cursor) -> list[Event]:
+    async def confirm(self, reported: Event, cursor: Cursor) -> list[Event]:
         """Ask the hub for the event that a message reports.
 
         Args:

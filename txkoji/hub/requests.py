@@ -95,15 +95,15 @@ class _Silence:
         self._request = request
         self._sent = sent
         self._patience = requester.limits.silence + len(request.body) / SLOWEST_UPLOAD
-        self._timer = requester.reactor.callLater(self._patience, self._look)
+        self._timer = requester.reactor.callLater(self._patience, self._check_limit)
 
-    def _look(self) -> None:
+    def _check_limit(self) -> None:
         requester = self._requester
         heard, now = requester.heard_at, requester.reactor.seconds()
         # A hub that answers others meanwhile is only slow with this one.
         left = 0.0 if heard is None else heard + self._patience - now
         if left > 0:
-            self._timer = requester.reactor.callLater(left, self._look)
+            self._timer = requester.reactor.callLater(left, self._check_limit)
             return
         requester.silent(self._request, now - self._sent, self._sent)
 

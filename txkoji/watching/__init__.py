@@ -1,1 +1,1 @@
-"""Watch any number of tasks with few requests, and say how they ended."""
+"""Watch any number of tasks with few requests, and report how they ended."""

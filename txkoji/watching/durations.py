@@ -1,4 +1,4 @@
-"""How long the builds of packages take on average: each asked for once, and kept for hours."""
+"""Average build durations of packages: each asked for once, and kept for hours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AverageDurations:
 
     Args:
         client: the hub's client.
-        clock: says when an answer is old.
+        clock: gives the time.
         time_to_live: seconds until an answer is asked for again.
     """
 

@@ -1,4 +1,4 @@
-"""Tells a failure of the build system from a package that does not build. Pure: a table.
+"""Distinguishes failures of the build system from packages that do not build. Pure: a table.
 
 No fault says whose it is, and one code has many causes. The table holds what Koji's hub and
 builders raise if something of theirs is broken; a site that knows better passes its own.
@@ -79,7 +79,7 @@ Each expression takes linear time, whatever the text: no two repetitions of it c
 """
 
 EXCERPT = 1 << 15
-"""Characters at each end of a fault's text that are looked at: a fault may embed megabytes."""
+"""Characters at each end of a fault's text that are searched: a fault may embed megabytes."""
 
 
 def excerpt(text: str) -> str:

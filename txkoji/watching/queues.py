@@ -24,7 +24,7 @@ class ChannelQueues:
 
     Args:
         client: the hub's client.
-        clock: says when a queue is old.
+        clock: gives the time.
         interval: seconds until a queue is read again.
     """
 

@@ -66,7 +66,7 @@ COLUMNS = (
 """The columns of ``getTaskInfo``, without the texts of the times."""
 
 ID, PARENT, STATE, METHOD, HOST, CHANNEL, WAITING, START = range(8)
-"""Where a record has the columns that the watcher itself looks at."""
+"""Where a record has the columns that the watcher itself reads."""
 
 _REQUEST = COLUMNS.index("request")
 

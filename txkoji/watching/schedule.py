@@ -39,13 +39,13 @@ NEAR_SHARE = 0.1
 """The same as a share of the estimated duration."""
 
 GAP_SHARE = 0.25
-"""The shortest pause after a look, whatever the hints, as a share of an eager interval."""
+"""The shortest pause after a poll, whatever the hints, as a share of an eager interval."""
 
 GAP_LIMIT = 3.0
-"""The longest such pause, unless the look has read many trees."""
+"""The longest such pause, unless the poll has read many trees."""
 
 HINTED_GAP = 0.5
-"""The shortest pause after a look, in seconds, while a bus reports changes of a few tasks."""
+"""The shortest pause after a poll, in seconds, while a bus reports changes of a few tasks."""
 
 HINTED_GAP_PER_TASK = 0.0025
 """What each watched task adds to that pause, up to the longest one."""
@@ -54,7 +54,7 @@ EARLY_SHARE = 0.5
 """How early a task may be read along with others that are due, as a share of an eager interval."""
 
 JITTER = 0.2
-"""How much of its interval a look may come early: masters started together drift apart."""
+"""How much of its interval a poll may come early: masters started together drift apart."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class WatchSchedule:
-    """Plans looks.
+    """Plans when to read each task.
 
     Attributes:
         interval: the eager interval of a few watched tasks, in seconds.
@@ -93,15 +93,15 @@ class WatchSchedule:
         eager = self.eager(count)
         return max(eager, min(CALM * eager, CALM_LIMIT))
 
-    def gap(self, count: int, looked_at: int, *, hinted: bool = False) -> float:
-        """Return the shortest pause between the end of a look and the next, in seconds.
+    def gap(self, count: int, polled: int, *, hinted: bool = False) -> float:
+        """Return the shortest pause between the end of a poll and the next, in seconds.
 
         Args:
             count: how many tasks are watched.
-            looked_at: how many of them the look has read.
+            polled: how many of them the poll has read.
             hinted: whether a bus reports changes, which are to be seen soon.
         """
-        share = GAP_SHARE * looked_at * SECONDS_PER_TASK
+        share = GAP_SHARE * polled * SECONDS_PER_TASK
         pause = GAP_SHARE * self.eager(count)
         if hinted:
             pause = min(pause, max(HINTED_GAP, HINTED_GAP_PER_TASK * count))
@@ -111,18 +111,18 @@ class WatchSchedule:
         """Return how many seconds early a task may be read along with others."""
         return EARLY_SHARE * self.eager(count)
 
-    def next_look(
+    def next_poll(
         self, now: float, situation: Situation, count: int, chance: float, *, hinted: bool = False
     ) -> float:
-        """Return when to look at a task again.
+        """Return when to read a task again.
 
         Args:
-            now: the time of the look that just ended.
+            now: the time of the poll that just ended.
             situation: what is known of the task.
             count: how many tasks are watched.
-            chance: a random number from 0 to 1, the same for the tasks of one look, so that they
+            chance: a random number from 0 to 1, the same for the tasks of one poll, so that they
                 stay together.
-            hinted: whether a bus reports changes: the look only finds what it lost.
+            hinted: whether a bus reports changes: the poll only finds what it lost.
         """
         eager = self.eager(count)
         is_eager = not hinted and self._is_eager(now, situation, eager)
@@ -152,7 +152,7 @@ class DueTasks:
 
     @property
     def is_hinted(self) -> bool:
-        """Whether a hint waits for the next look."""
+        """Whether a hint waits for the next poll."""
         return bool(self._hinted)
 
     @property
@@ -171,7 +171,7 @@ class DueTasks:
             self.plan(task_id, min(planned, due))
 
     def hint(self, task_ids: Iterable[int]) -> None:
-        """Let the next look read tasks, even if they are being read now."""
+        """Let the next poll read tasks, even if they are being read now."""
         self._hinted.update(dict.fromkeys(task_ids))
 
     def discard(self, task_id: int) -> None:

@@ -1,4 +1,4 @@
-"""A task and all below it at one look, and what changed between two looks. Pure."""
+"""A task and all below it at one poll, and what changed between two polls. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ TreeStates = tuple[tuple[int, int, int | None, bool | None, float | None], ...]
 
 
 class TaskTree:
-    """A task and all below it, as they were at one look.
+    """A task and all below it, as they were at one poll.
 
     It keeps slim records; a task is made each time that it is asked for. Tasks hold what
     ``getTaskInfo`` returns, with the request, but no result.
@@ -201,7 +201,7 @@ def changes_between(old: TreeRecords | None, new: TreeRecords) -> list[TaskChang
     """List the changes of a tree's tasks.
 
     Args:
-        old: the tree's records before, None at the first look.
+        old: the tree's records before, None at the first poll.
         new: its records now.
 
     Returns:

@@ -1,6 +1,6 @@
 """Reads many task trees with a handful of requests. It knows no clock and keeps nothing.
 
-A look starts from the result of the previous one, and asks only for what may have changed:
+A poll starts from the result of the previous one, and asks only for what may have changed:
 
 - the roots, by their ids; - of each active task, its active children: short rows, and no results; -
 of each task whose active children are not those of before, or that has ended since, all children
@@ -41,13 +41,13 @@ WHOLE_BATCH = 200
 """Tasks whose children are listed in one request with requests and results, which are large."""
 
 PROBES = 30
-"""How often one look splits refused requests: enough to find three tasks among 500."""
+"""How often one poll splits refused requests: enough to find three tasks among 500."""
 
 PORTION = 100
 """Trees, or tasks with their children, that are handled in one reactor iteration."""
 
 RECORDS = 1000
-"""Records that are only looked at, in one reactor iteration."""
+"""Records that are only checked, in one reactor iteration."""
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ async def read_trees(
 
     Args:
         client: the hub's client.
-        known: for the id of each root the records that were read last, None at the first look.
+        known: for the id of each root the records that were read last, None at the first poll.
         rest: returns an awaitable of a later reactor iteration.
         refused: what the hub could not answer when it was last asked. It is updated.
         probes: how often a refused request is split to find the task that breaks it.
@@ -100,14 +100,14 @@ async def read_trees(
     Raises:
         KojiException: a request failed, and not because of one task.
     """
-    look = _Look(client, known, rest, refused, probes)
-    await look.recall()
-    await look.read()
-    return await look.trees()
+    poll = _Poll(client, known, rest, refused, probes)
+    await poll.recall()
+    await poll.read()
+    return await poll.trees()
 
 
-class _Look:
-    """The records of all trees of one look, by their ids, and their children's ids."""
+class _Poll:
+    """The records of all trees of one poll, by their ids, and their children's ids."""
 
     def __init__(
         self,

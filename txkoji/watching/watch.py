@@ -118,7 +118,7 @@ class Watch:
         return max(starts)[1] if starts else None
 
     def on_change(self, callback: Callable[[TaskTree], Any]) -> None:
-        """Call back with the tree at the first look, and whenever a task in it changed."""
+        """Call back with the tree at the first poll, and whenever a task in it changed."""
         self._callbacks = (*self._callbacks, callback)
 
     def on_task_change(self, callback: Callable[[TaskChange], Any]) -> None:
@@ -139,7 +139,7 @@ class Watch:
         self._stop(self)
 
     def update(self, records: TreeRecords) -> None:
-        """Take the records that a look read. Called by the watcher."""
+        """Take the records that a poll read. Called by the watcher."""
         old, self.records = self.records, records
         if old is records or (old is not None and states_of(old) == states_of(records)):
             return

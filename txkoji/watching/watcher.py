@@ -1,6 +1,6 @@
 """Any number of task trees, watched with a handful of requests.
 
-One look reads all trees that are due, whatever their number: :mod:`txkoji.watching.tree_reader`
+One poll reads all trees that are due, whatever their number: :mod:`txkoji.watching.tree_reader`
 says how, :mod:`txkoji.watching.schedule` when. The poll is the truth; a message from the bus makes
 it early, an outage makes it late, and neither makes it wrong.
 """
@@ -40,17 +40,17 @@ __all__ = [
 ]
 
 TREES_AT_ONCE = 1500
-"""How many trees one look reads: more are read by the next look, after a pause."""
+"""How many trees one poll reads: more are read by the next poll, after a pause."""
 
-TOLD_AT_ONCE = 50
+CALLBACKS_AT_ONCE = 50
 """Trees whose callbacks run per reactor iteration."""
 
 LARGEST_ID = 2**31 - 1
 """A hub numbers its tasks with PostgreSQL's integers, and fails on a larger number."""
 
 
-UNUSABLE_LOOKS = 20
-"""After how many looks in a row that got an unusable answer for a task its watches fail."""
+UNUSABLE_POLLS = 20
+"""After how many polls in a row that got an unusable answer for a task its watches fail."""
 
 
 class UnknownTask(KojiException):
@@ -95,7 +95,7 @@ class WatcherStatus:
     Attributes:
         watched: how many tasks are watched.
         delay: seconds by which the most overdue task is late, None without a watched task.
-        trouble: why the last look failed, None if it did not.
+        trouble: why the last poll failed, None if it did not.
     """
 
     watched: int
@@ -113,7 +113,7 @@ class _Watched:
         watches: the watches.
         begun: when the first watch began, in seconds since the epoch.
         changed: when a change was last seen.
-        unusable: the looks in a row that got an unusable answer for the task itself.
+        unusable: the polls in a row that got an unusable answer for the task itself.
     """
 
     __slots__ = ("begun", "changed", "package", "records", "task_id", "unusable", "watches")
@@ -130,14 +130,14 @@ class _Watched:
 class TaskWatcher:
     """Watches task trees over one connection.
 
-    Without a watch it sends nothing and schedules nothing. A few trees are looked at every
+    Without a watch it sends nothing and schedules nothing. A few trees are read every
     ``interval`` while something is likely to happen, less often in between; the more there are, the
     less often, so that the hub's load stays about the same.
 
     Args:
         connection: a :class:`txkoji.Connection`.
         clock: an IReactorTime.
-        interval: seconds between two looks at a task that just began, while few are watched.
+        interval: seconds between two polls of a task that just began, while few are watched.
         chance: returns random numbers from 0 to 1.
     """
 
@@ -162,11 +162,11 @@ class TaskWatcher:
         self._root_of: dict[int, int] = {}
         self._refused: Refusals = {}
         self._newcomers: list[Watch] = []
-        self._look: Deferred[None] | None = None
-        self._looked_at: dict[int, _Watched] = {}
+        self._polling: Deferred[None] | None = None
+        self._polled: dict[int, _Watched] = {}
         self._next: Timer | None = None
         self._rested = 0.0
-        # When to look again after a failure.
+        # When to poll again after a failure.
         self._resumed = 0.0
         self._trouble: str | None = None
         self._is_refusal_logged = False
@@ -206,9 +206,9 @@ class TaskWatcher:
         return watch
 
     def hint(self, task_id: int, *, parent: int | None = None) -> bool:
-        """Look soon at the tree of a task: a bus message says that something happened to it.
+        """Read the tree of a task soon: a bus message says that something happened to it.
 
-        Many hints at about the same time cost one look.
+        Many hints at about the same time cost one poll.
 
         Args:
             task_id: a task, watched itself or below a watched one.
@@ -230,7 +230,7 @@ class TaskWatcher:
         return bool(roots)
 
     def expect_hints(self, expected: bool) -> None:
-        """Look calmly at all tasks while a bus reports their changes through :meth:`hint`.
+        """Poll all tasks calmly while a bus reports their changes through :meth:`hint`.
 
         Args:
             expected: whether a bus is connected.
@@ -270,8 +270,8 @@ class TaskWatcher:
         for watched in list(self._watched.values()):
             for watch in list(watched.watches):
                 self._remove(watch)
-        if self._look is not None:
-            self._look.cancel()
+        if self._polling is not None:
+            self._polling.cancel()
 
     def _remove(self, watch: Watch) -> None:
         watched = self._watched.get(watch.task_id)
@@ -291,14 +291,14 @@ class TaskWatcher:
             if self._root_of.get(record[ID]) == watched.task_id:
                 del self._root_of[record[ID]]
 
-    # When to look
+    # When to poll
 
     def _plan_soon(self) -> None:
         self._plan(max(self._clock.seconds(), self._rested))
 
     def _plan(self, when: float) -> None:
-        """Look at that time, or earlier if that is planned; after a look that is under way."""
-        if self._look is not None:
+        """Poll at that time, or earlier if that is planned; after a poll that is under way."""
+        if self._polling is not None:
             return
         if self._next is not None and self._next.active():
             if self._next.getTime() <= when:
@@ -309,9 +309,9 @@ class TaskWatcher:
     def _start(self) -> None:
         self._next = None
         if self._watched:
-            self._look = Deferred.fromCoroutine(self._look_around())
-            self._look.addErrback(self._failed)
-            self._look.addCallback(self._rest)
+            self._polling = Deferred.fromCoroutine(self._poll())
+            self._polling.addErrback(self._failed)
+            self._polling.addCallback(self._rest)
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
@@ -320,7 +320,7 @@ class TaskWatcher:
         if not self._watched:
             return
         later = self._clock.seconds() + self._schedule.eager(len(self._watched))
-        for watched in self._looked_at.values():
+        for watched in self._polled.values():
             self._set_due(watched, later)
         self._resumed = later
         if not isinstance(error, KojiException):
@@ -337,13 +337,11 @@ class TaskWatcher:
         self._trouble = str(error)
 
     def _rest(self, _: Any) -> None:
-        self._look = None
+        self._polling = None
         now = self._clock.seconds()
-        gap = self._schedule.gap(
-            len(self._watched), len(self._looked_at), hinted=self._hints_expected
-        )
+        gap = self._schedule.gap(len(self._watched), len(self._polled), hinted=self._hints_expected)
         self._rested = now + gap
-        self._looked_at = {}
+        self._polled = {}
         if self._watched:
             hurried = self._newcomers or self._due.is_hinted
             due = now if hurried else max(self._due.first(), self._resumed)
@@ -355,20 +353,20 @@ class TaskWatcher:
             self._due.plan(watched.task_id, due)
 
     def _take_due(self) -> dict[int, _Watched]:
-        """Return the trees that this look reads."""
+        """Return the trees that this poll reads."""
         now = self._clock.seconds()
         soon = now + self._schedule.early(len(self._watched))
         taken = self._due.take(now, soon, TREES_AT_ONCE)
         return {task_id: self._watched[task_id] for task_id in taken}
 
-    def _next_look(self, watched: _Watched, chance: float) -> float:
+    def _next_poll(self, watched: _Watched, chance: float) -> float:
         situation = Situation(
             watched.begun,
             watched.changed,
             None if watched.records is None else watched.records[0][START],
             self._durations.known(watched.package),
         )
-        return self._schedule.next_look(
+        return self._schedule.next_poll(
             self._clock.seconds(),
             situation,
             len(self._watched),
@@ -376,16 +374,16 @@ class TaskWatcher:
             hinted=self._hints_expected,
         )
 
-    # One look
+    # One poll
 
-    async def _look_around(self) -> None:
+    async def _poll(self) -> None:
         newcomers, self._newcomers = self._newcomers, []
-        async for watch in portioned(newcomers, self._yield_to_reactor, TOLD_AT_ONCE):
+        async for watch in portioned(newcomers, self._yield_to_reactor, CALLBACKS_AT_ONCE):
             watched = self._watched.get(watch.task_id)
             if watched is not None and watch in watched.watches and watched.records is not None:
                 watch.update(watched.records)
                 self._estimate_one(watched, watch)
-        due = self._looked_at = self._take_due()
+        due = self._polled = self._take_due()
         if not due:
             return
         known = {task_id: watched.records for task_id, watched in due.items()}
@@ -426,14 +424,14 @@ class TaskWatcher:
     ) -> None:
         chance = self._chance()
         async for task_id, watched in portioned(
-            list(due.items()), self._yield_to_reactor, TOLD_AT_ONCE
+            list(due.items()), self._yield_to_reactor, CALLBACKS_AT_ONCE
         ):
             # It may have been stopped meanwhile, and even be watched again.
             if self._watched.get(task_id) is watched:
                 records = trees.get(task_id, watched.records)
                 if records is not watched.records or (records is None and task_id in trees):
                     self._tell(watched, records)
-                self._set_due(watched, self._next_look(watched, chance))
+                self._set_due(watched, self._next_poll(watched, chance))
 
     def _tell(self, watched: _Watched, records: TreeRecords | None) -> None:
         if records is None:
@@ -463,31 +461,31 @@ class TaskWatcher:
 
     def _give_up_unusable(self) -> None:
         """Fail the watches of tasks for which the hub keeps giving an unusable answer."""
-        for task_id, watched in self._looked_at.items():
+        for task_id, watched in self._polled.items():
             error = self._refused.get((ROOT, task_id))
             watched.unusable = watched.unusable + 1 if isinstance(error, UnusableAnswer) else 0
-            if watched.unusable >= UNUSABLE_LOOKS and self._watched.get(task_id) is watched:
+            if watched.unusable >= UNUSABLE_POLLS and self._watched.get(task_id) is watched:
                 assert error is not None
                 self._fail(watched, error)
 
     # Estimates
 
-    async def _estimate(self, looked_at: list[_Watched]) -> None:
+    async def _estimate(self, polled: list[_Watched]) -> None:
         """Ask for average durations and places in queues, as far as that is due."""
         await self._ask(
             "average durations",
             self._durations.learn(
-                watched.package for watched in looked_at if self._wants_estimate(watched)
+                watched.package for watched in polled if self._wants_estimate(watched)
             ),
         )
         waiting = [
             record
-            for watched in looked_at
+            for watched in polled
             if any(watch.wants_queue_place for watch in watched.watches)
             for record in watched.records or ()
         ]
         await self._ask("places in queues", self._queues.read(waiting))
-        async for watched in portioned(looked_at, self._yield_to_reactor):
+        async for watched in portioned(polled, self._yield_to_reactor):
             for watch in list(watched.watches):
                 self._estimate_one(watched, watch)
 
@@ -500,7 +498,7 @@ class TaskWatcher:
         try:
             await asking
         except KojiException as error:
-            # Watching works without them; the next look reports an outage.
+            # Watching works without them; the next poll reports an outage.
             self._log.debug("no {what} of Koji tasks: {error}", what=what, error=error)
 
     def _estimate_one(self, watched: _Watched, watch: Watch) -> None:

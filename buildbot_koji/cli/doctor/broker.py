@@ -60,7 +60,7 @@ async def check_broker(settings: Broker, reactor: Any) -> AsyncIterator[Finding]
         return
     yield ok("broker", f"{settings.host} accepts the login")
     try:
-        state = await link.look()
+        state = await link.inspect()
     except BusError as problem:
         yield warning(
             "queue",

@@ -25,10 +25,10 @@ async def check_database(url: str, directory: Path) -> list[Finding]:
         url: Buildbot's ``db_url``.
         directory: the base directory of the master.
     """
-    return await deferToThread(_look, url, directory)
+    return await deferToThread(_check, url, directory)
 
 
-def _look(url: str, directory: Path) -> list[Finding]:
+def _check(url: str, directory: Path) -> list[Finding]:
     try:
         parsed = sqlalchemy.make_url(url)
     except sqlalchemy.exc.ArgumentError as problem:

@@ -131,7 +131,7 @@ def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict
 def clock_difference(headers: dict[str, str], now: float) -> float | None:
     """Return the seconds that a server's clock is ahead of ours, None if it does not say. Pure."""
     try:
-        told = parsedate_to_datetime(headers["date"])
+        stated = parsedate_to_datetime(headers["date"])
     except (KeyError, ValueError, TypeError):
         return None
-    return told.timestamp() - now
+    return stated.timestamp() - now

@@ -182,11 +182,11 @@ class KojiTasksStep(KojiWriteStep):
             await self.note(label, submission=asdict(begun))
         action = submit_once(hub, call, Submission(**self.noted(label)["submission"]))
 
-        async def look() -> int | None:
-            found = await action.look()
+        async def search() -> int | None:
+            found = await action.search()
             return NO_TASK if found is None and await is_done(label) else found
 
-        task_id = await self.once(hub, label, replace(action, look=look))
+        task_id = await self.once(hub, label, replace(action, search=search))
         return None if task_id == NO_TASK else task_id
 
     def _changed(self, _tree: TaskTree) -> None:

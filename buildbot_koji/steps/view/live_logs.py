@@ -28,7 +28,7 @@ INTERESTING: Mapping[str, Sequence[str]] = {
 }
 """The logs that are followed by default, by the method of the task."""
 
-LOOKS = 2
+POLLS = 2
 """Watcher intervals between two reads of a log: writing costs the master more than reading."""
 
 HUB_SHARE = 0.2
@@ -119,7 +119,7 @@ class _Follower:
                 # The builder uploads the whole log before it ends the task.
                 last = self._ended
                 if last or self._text.room:
-                    await self._look()
+                    await self._poll()
             if not self._text.room:
                 await self._show_tail()
             await self._write(self._text.end())
@@ -132,7 +132,7 @@ class _Follower:
         if self._ended:
             return
         hub = self._logs.hub
-        interval: float = LOOKS * hub.connection.settings.poll_interval
+        interval: float = POLLS * hub.connection.settings.poll_interval
         interval = max(interval, HUB_SHARE * hub.followed_logs)
         self._pause = deferLater(hub.connection.reactor, interval, lambda: None)
         try:
@@ -143,7 +143,7 @@ class _Follower:
         finally:
             self._pause = None
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         """Show what was appended to the log."""
         while True:
             room = self._text.room
@@ -152,7 +152,7 @@ class _Follower:
             except KojiException as error:
                 if self._ended and not is_passing(error):
                     raise
-                # The next look, if any, continues.
+                # The next poll, if any, continues.
                 return
             if piece.restarted:
                 await self._write(self._text.end())

@@ -166,7 +166,7 @@ class CannedLink(Link):
     def end_delivery(self) -> None:
         """Deliver no more."""
 
-    async def look(self) -> QueueState:
+    async def inspect(self) -> QueueState:
         """Look at the queue."""
         return QueueState()
 

@@ -70,8 +70,8 @@ async def test_requests_that_nobody_reports_are_forgotten() -> None:
 
     outbox: Any = SimpleNamespace(pending=list)
     queued = QueuedRequests(master, "reporter", wanted, lambda *_: outbox)
-    await queued.look()
+    await queued.scan()
     for number in range(1, 20):
         waiting[:] = [{"buildrequestid": number}]
-        await queued.look()
+        await queued.scan()
     assert queued._taken == {19}

@@ -48,7 +48,7 @@ class Hub:
         self.said: list[str] = []
         self.known: tuple[IntentState, Any] = (IntentState.NEW, None)
         self.replies: list[Callable[[], Any]] = []
-        self.look_replies: list[Callable[[], Any]] = []
+        self.search_replies: list[Callable[[], Any]] = []
 
     async def save(self, result: Any) -> None:
         self.stored.append(result)
@@ -60,9 +60,9 @@ class Hub:
         self.done.append(len(self.done) + 1)
         return self.done[-1]
 
-    async def look(self) -> int | None:
-        if self.look_replies:
-            self.look_replies.pop(0)()
+    async def search(self) -> int | None:
+        if self.search_replies:
+            self.search_replies.pop(0)()
         return self.done[-1] if self.done else None
 
     @contextmanager
@@ -72,7 +72,7 @@ class Hub:
         self.critical -= 1
 
     def once(self) -> Once[int]:
-        return Once(OnceAction(self.do, self.look), Intent(self.save, *self.known), self.section)
+        return Once(OnceAction(self.do, self.search), Intent(self.save, *self.known), self.section)
 
     def run(self) -> Deferred[int]:
         say = self.said.append
@@ -152,7 +152,7 @@ def test_lost_reply(*, carried_out: bool) -> None:
     """After a lost reply the effect is searched for, as soon as the hub answers."""
     hub = Hub()
     hub.replies = [lost(hub, carried_out=carried_out)]
-    hub.look_replies = [failing(ServerOffline("offline"))]
+    hub.search_replies = [failing(ServerOffline("offline"))]
     running = hub.run()
     assert (running.called, hub.said) == (False, ["no reply"])
     hub.clock.advance(10)
@@ -189,7 +189,7 @@ def test_page_instead_of_a_reply() -> None:
     """A web page leaves the outcome unknown, and so does one in answer to the search for it."""
     hub = Hub()
     hub.replies = [failing(NotXMLRPC("a web page"))]
-    hub.look_replies = [failing(NotXMLRPC("a web page")), failing(TruncatedReply("half"))]
+    hub.search_replies = [failing(NotXMLRPC("a web page")), failing(TruncatedReply("half"))]
     running = hub.run()
     hub.clock.pump([10, 20, 40])
     assert result(running) == 1
@@ -223,11 +223,11 @@ def test_refused_search() -> None:
     hub.known = (IntentState.IN_DOUBT, None)
     hub.done = [7]
     refusal = HTTPStatusError("forbidden", status=403)
-    hub.look_replies = [failing(refusal), failing(GenericError("no"))]
+    hub.search_replies = [failing(refusal), failing(GenericError("no"))]
     error = failure(hub.run())
     assert isinstance(error, UnknownOutcome)
     assert error.__cause__ is refusal
-    hub.look_replies = [failing(refusal), failing(GenericError("no")), failing(TLSError("bad"))]
+    hub.search_replies = [failing(refusal), failing(GenericError("no")), failing(TLSError("bad"))]
     once = hub.once()
     running = Deferred.fromCoroutine(
         once.run(hub.clock, POLICY, lambda _: None, gives_up=lambda: hub.clock.seconds() > 200)

@@ -86,8 +86,8 @@ async def test_certificate(site: Site) -> None:
     async def look(master: Any) -> Any:
         hub = await get_hub(master.master, profile)
         for watch in (hub.credentials, hub.broker_credentials):
-            await watch.look()
-            await watch.look()
+            await watch.check()
+            await watch.check()
         await site.polled()
         await site.polled()
         return hub
@@ -126,9 +126,9 @@ async def test_broker_certificates(site: Site) -> None:
     broker = AMQP("amqps://b.example", certificate=renew(site, 9.5), queue="q", routing_keys=("#",))
     master = await site.listen(koji(profile=profile))
     hub = await get_hub(master.master, profile)
-    await hub.credentials.look()
+    await hub.credentials.check()
     hub.use_broker("ci", broker)
-    await hub.broker_credentials.look()
+    await hub.broker_credentials.check()
     hub.use_broker("ci", broker, reactor.seconds() + 2.5 * DAY)
     hub.use_broker("ci", broker)
     found = {each.kind: each for each in hub.status().credentials}
@@ -140,7 +140,7 @@ async def test_broker_certificates(site: Site) -> None:
     assert change["properties"]["koji_health"] == "credentials"
     hub.use_broker("ci", None)
     renew(site, 100)
-    await hub.credentials.look()
+    await hub.credentials.check()
     await site.polled()
     [_, change] = await master.until_changes(2)
     assert change["properties"]["koji_health"] == "credentials-well"

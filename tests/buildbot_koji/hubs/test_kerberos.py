@@ -74,12 +74,12 @@ async def test_keytab_that_no_longer_works(bench: Workbench, kdc: KDC) -> None:
         bench.master, util.KojiHub(bench.profile, principal=ROBOT, keytab=str(path))
     )
     await hub.log_in()
-    await hub.credentials.look()
+    await hub.credentials.check()
     [good] = hub.status().credentials
     assert (good.kind, good.name, good.state, good.expires) == ("keytab", ROBOT, "ok", None)
     # Its principal gets another key.
     kdc.keytab(ROBOT, "robot-new.keytab")
-    await hub.credentials.look()
+    await hub.credentials.check()
     [bad] = hub.status().credentials
     assert bad.state == "broken"
     assert str(path) not in bad.message

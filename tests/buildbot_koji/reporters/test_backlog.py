@@ -119,9 +119,9 @@ class House:
         requests = self.master.db.buildrequests
         await requests._claim_buildrequests_for_master([request], now, master_id)
 
-    async def look(self) -> None:
-        """Let the ledger look, as it does every five minutes."""
-        await self.ledger._backlogs._look_at_all()
+    async def scan(self) -> None:
+        """Let the ledger scan, as it does every five minutes."""
+        await self.ledger._backlogs._scan_all()
 
     async def state(self, master_id: int | None = None) -> dict[str, Any]:
         """Return the stored position of the ledger."""
@@ -164,14 +164,14 @@ async def test_first_start(house: House) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_event_that_did_not_come(house: House) -> None:
-    """A build whose end event was lost is found at the next look, once."""
+    """A build whose end event was lost is found at the next scan, once."""
     await house.start()
     build = await house.build()
-    await house.look()
+    await house.scan()
     assert await written(1) == [build]
-    await house.look()
+    await house.scan()
     await house.restart()
-    await house.look()
+    await house.scan()
     assert Ledger.written == [build]
 
 
@@ -207,7 +207,7 @@ async def test_mark(house: House) -> None:
     last = await house.build(tell=True)
     await written(6)
     for _ in range(2):
-        await house.look()
+        await house.scan()
     state = await house.state()
     expected = {"mark": last + 1, "open": [long], "done": [], "dead": [], "revived": []}
     assert {name: state[name] for name in expected} == expected
@@ -216,21 +216,21 @@ async def test_mark(house: House) -> None:
     await house.finish(long)
     await house.restart()
     await written(7)
-    await house.look()
+    await house.scan()
     assert (await house.state())["open"] == []
 
 
 @pytest_twisted.ensureDeferred
 async def test_database_is_away(house: House, logged_failures: list[Any]) -> None:
-    """A build whose delivery can't be stored is taken up again at the next look."""
+    """A build whose delivery can't be stored is taken up again at the next scan."""
     await house.start()
     updates = house.master.data.updates
     with mock.patch.object(updates, "setBuildData", autospec=True) as store:
         store.side_effect = OSError("database is locked")
         build = await house.build(tell=True)
         await until(lambda: logged_failures)
-        await house.look()
-    await house.look()
+        await house.scan()
+    await house.scan()
     assert await written(1) == [build]
     assert all(event["log_failure"].check(OSError) for event in logged_failures)
     logged_failures.clear()
@@ -265,7 +265,7 @@ async def test_redelivery(house: House) -> None:
     await poll(lambda: dead(house))
     Ledger.refusing = False
     house.master.mq.produce(REDELIVER, {"reporter": "another"})
-    await house.look()
+    await house.scan()
     assert Ledger.written == []
     house.master.mq.produce(REDELIVER, {"reporter": "ledger"})
     assert await written(1) == [build]
@@ -292,20 +292,20 @@ async def test_master_that_is_gone(house: House) -> None:
     begun = {"mark": 0, "first": 0, "open": [], "done": [], "dead": [], "revived": []}
     await master.db.state.setState(object_id, f"master-{other}", begun)
     build = await house.build(master_id=other)
-    await house.look()
+    await house.scan()
     assert Ledger.written == []
     # It stopped just now, and may be only restarted.
     await master.data.updates.masterStopped(name="another", masterid=other)
-    await house.look()
+    await house.scan()
     assert Ledger.written == []
     house.shell.reactor.ahead += HOUR
     await master.data.updates.masterActive(name=master.name, masterid=master.masterid)
-    await house.look()
+    await house.scan()
     assert await written(1) == [build]
     await master.data.updates.masterActive(name="another", masterid=other)
     await until(lambda: house.ledger._backlogs.masters == {master.masterid})
     await house.build(master_id=other, tell=True)
-    await house.look()
+    await house.scan()
     assert Ledger.written == [build]
 
 
@@ -334,7 +334,7 @@ async def test_clock_is_set_back(house: House) -> None:
     later = await house.build(tell=True)
     assert await written(1) == [later]
     await house.ledger.noticed(await house.master.data.get(("builds", earlier)))
-    await house.look()
+    await house.scan()
     assert earlier not in Ledger.written
 
 
@@ -356,11 +356,11 @@ async def test_build_that_a_peer_closed(house: House) -> None:
         masterid=found.masterid,
         state_string="",
     )
-    await house.look()
+    await house.scan()
     assert await written(1) == [ended]
     for build in (late, again):
         await house.finish(build)
-    await house.look()
+    await house.scan()
     assert await written(3) == [ended, late, again]
 
 
@@ -381,5 +381,5 @@ async def test_build_of_a_request_that_another_master_runs(house: House) -> None
             await house._claim(found["buildrequestid"], other)
         await house.master.db.builds.finishBuild(build, SUCCESS)
     ours = await house.build()
-    await house.look()
+    await house.scan()
     await until(lambda: sorted(Ledger.written) == sorted([released, ours]))

@@ -85,8 +85,8 @@ class Site:
         self.last = found.events
         return keys
 
-    def look(self, event: events.Event) -> list[str]:
-        found = self.wait(self.poller.look(event, self.cursor))
+    def confirm(self, event: events.Event) -> list[str]:
+        found = self.wait(self.poller.confirm(event, self.cursor))
         return [event.key for event in found]
 
     def build(self, release: str, package: str = "hello") -> int:
@@ -402,14 +402,14 @@ def test_look() -> None:
     for build in builds:
         site.tag(build)
     before = site.hub.requests
-    [key] = site.look(tag_event(site, builds[3]))
+    [key] = site.confirm(tag_event(site, builds[3]))
     assert site.hub.requests - before == 1
     assert key.split(":")[2] == str(builds[3])
     assert key in site.round()
-    assert site.look(tag_event(site, builds[3], "demo-released")) == []
+    assert site.confirm(tag_event(site, builds[3], "demo-released")) == []
     unknown = tag_event(site, builds[3])
     unknown.build["build_id"] = 999
-    assert site.look(unknown) == []
+    assert site.confirm(unknown) == []
 
 
 def test_message_that_is_old_or_wrong() -> None:
@@ -423,8 +423,8 @@ def test_message_that_is_old_or_wrong() -> None:
         site.pass_time(700)
         site.hub.add_package("demo-build", f"x{site.clock.seconds()}")
         assert site.round() == []
-    assert site.look(tag_event(site, build)) == []
-    assert site.look(tag_event(site, other)) == []
+    assert site.confirm(tag_event(site, build)) == []
+    assert site.confirm(tag_event(site, other)) == []
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -434,7 +434,7 @@ def test_only_what_is_wanted(wanted: bool) -> None:
     build = site.build("1")
     site.tag(build)
     before = site.hub.requests
-    assert len(site.look(tag_event(site, build))) == wanted
+    assert len(site.confirm(tag_event(site, build))) == wanted
     assert (site.hub.requests > before) == wanted
     assert len(site.round()) == wanted
 
@@ -450,7 +450,7 @@ def test_signature() -> None:
     # Of every RPM the hub has a row without a key, for what is unsigned.
     for sigkey, keys in (("", [f"sign:{rpm['id']}:"]), ("a1b2c3d4", [])):
         told = events.RPMSign(connection=site.koji, build=whole, rpm=rpm, sigkey=sigkey)
-        assert site.look(told) == keys
+        assert site.confirm(told) == keys
 
 
 def test_forged_signature() -> None:
@@ -482,13 +482,13 @@ def test_forged_signature() -> None:
         user_name="root",
         when=1.0,
     )
-    assert site.look(told) == [f"sign:{rpm['id']}:"]
-    [event] = site.wait(site.poller.look(told, site.cursor))
+    assert site.confirm(told) == [f"sign:{rpm['id']}:"]
+    [event] = site.wait(site.poller.confirm(told, site.cursor))
     assert (event.build.nvr, event.package_name) == (build["nvr"], "hello")
     assert (event.rpm["name"], event.rpm["arch"]) == (rpm["name"], rpm["arch"])
     assert (event.user_name, event.when) == (None, None)
     missing = events.RPMSign(connection=site.koji, build=invented, rpm={"id": 999}, sigkey="")
-    assert site.look(missing) == []
+    assert site.confirm(missing) == []
 
 
 BAD_BUILDS: dict[str, dict[str, Any]] = {
@@ -566,7 +566,7 @@ def test_front_end_that_answers_for_the_hub() -> None:
     site.connect(MaintenancePage())
     for ask in (
         lambda: site.poller.round(site.cursor, known=site.given.__contains__),
-        lambda: site.poller.look(tag_event(site, build), site.cursor),
+        lambda: site.poller.confirm(tag_event(site, build), site.cursor),
         lambda: site.poller.complete(found),
     ):
         waiting = ask()

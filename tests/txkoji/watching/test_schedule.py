@@ -11,7 +11,7 @@ HOUR = 3600.0
 
 
 def wait(now: float, situation: Situation, count: int = 1, chance: float = 0.0) -> float:
-    return SCHEDULE.next_look(now, situation, count, chance) - now
+    return SCHEDULE.next_poll(now, situation, count, chance) - now
 
 
 @pytest.mark.parametrize(

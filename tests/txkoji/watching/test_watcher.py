@@ -511,7 +511,7 @@ def test_tree_shows_what_the_hub_answered(tasks: Tasks, watcher: TaskWatcher, cl
 
 
 def test_slices(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many trees a look reads, no reactor iteration handles many of them."""
+    """However many trees a poll reads, no reactor iteration handles many of them."""
     clock = CountingClock()
     watcher = TaskWatcher(tasks, clock, interval=10)
     records: Counter[int] = Counter()

@@ -173,7 +173,7 @@ def test_children_of_a_task_that_is_free_again(site: Site) -> None:
 
 
 def test_child_that_came_and_went(site: Site) -> None:
-    """A child that was made and ended between two looks is reported with the next change."""
+    """A child that was made and ended between two polls is reported with the next change."""
     parent = site.task()
     site.set(parent, OPEN)
     first = site.child(parent, OPEN)
@@ -372,7 +372,7 @@ def test_calm(site: Site) -> None:
     task_id = site.task()
     site.set(task_id, OPEN)
     site.watch(task_id)
-    # Two requests a look: the task itself, and its active children.
+    # Two requests a poll: the task itself, and its active children.
     assert 2 * 60 / INTERVAL <= site.requests_in(60) <= 2 * 60 / INTERVAL / 0.8 + 2
     site.pass_time(60)
     assert 2 * 180 / 18 <= site.requests_in(180) <= 2 * 180 / 18 / 0.8
