@@ -220,9 +220,15 @@ class Connection(HubMethods):
         answer = await self.call(method, *args, **kwargs)
         return self.client.read_answer(Call(method, args, kwargs), answer)
 
-    def MultiCall(self) -> multicall.MultiCall:  # noqa: N802 - a promised name
-        """Return a multicall, which collects calls and sends them together."""
-        return multicall.MultiCall(self.client, self)
+    def MultiCall(  # noqa: N802 - a promised name
+        self, *, batch: int = multicall.MAX_CALLS
+    ) -> multicall.MultiCall:
+        """Return a multicall, which collects calls and sends them together.
+
+        Args:
+            batch: the most calls of one request, which is one transaction on the hub.
+        """
+        return multicall.MultiCall(self.client, self, batch=batch)
 
     @_typed_calls.pages
     def pages(

@@ -11,10 +11,11 @@ from txkoji import rich
 from txkoji._deferreds import returns_deferred
 from txkoji._hub_methods import CollectedMethods
 from txkoji._rich_base import HubConnection
+from txkoji.hub.batching import MAX_CALLS
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 
-__all__ = ["MultiCall", "MultiCallResults"]
+__all__ = ["MAX_CALLS", "MultiCall", "MultiCallResults"]
 
 
 class MultiCallResults:
@@ -57,17 +58,21 @@ class MultiCall(CollectedMethods):
     """Collects calls; calling it sends them.
 
     Each hub method is an attribute, as on the connection, and returns nothing until the multicall
-    is sent. Calls travel in requests of at most 100; each request is one transaction on the hub.
+    is sent. Calls travel in requests of at most ``batch``; each is one transaction on the hub.
 
     Args:
         client: sends them.
         connection: the connection of rich results.
+        batch: the most calls of one request.
 
     Attributes:
         calls: the calls (:class:`txkoji.Call`) that are not sent yet.
     """
 
-    def __init__(self, client: HubClient, connection: HubConnection) -> None:
+    def __init__(
+        self, client: HubClient, connection: HubConnection, *, batch: int = MAX_CALLS
+    ) -> None:
+        self._batch = batch
         self._client = client
         self._connection = connection
         self.calls: list[Call] = []
@@ -91,7 +96,7 @@ class MultiCall(CollectedMethods):
 
     @returns_deferred
     async def _send(self, calls: list[Call]) -> MultiCallResults:
-        outcomes = await self._client.send_all(calls)
+        outcomes = await self._client.send_all(calls, batch=self._batch)
         return MultiCallResults(
             calls,
             [

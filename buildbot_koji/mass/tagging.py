@@ -27,11 +27,8 @@ __all__ = ["MassTagger", "TagHost", "TagPart"]
 
 T = TypeVar("T")
 
-PART = 100
-"""Builds of a part: the most calls that one request carries."""
-
-PARTS_AT_ONCE = 3
-"""Parts that are sent before the tasks of the first of them have ended."""
+PART = 300
+"""Builds of a part, which one request carries. Its tasks end before the next part is sent."""
 
 OUTCOMES_AT_ONCE = 20
 """Failed tasks that are read at the same time."""
@@ -174,14 +171,9 @@ class MassTagger:
                     await self._send(part, IntentState.IN_DOUBT)
                 group.append(part)
         await self._finish(group)
-        for start in range(0, len(builds), PART * PARTS_AT_ONCE):
+        for start in range(0, len(builds), PART):
             self._host.say(f"tagging: {total - len(builds) + start:,} of {total:,} done")
-            several = builds[start : start + PART * PARTS_AT_ONCE]
-            group = [
-                await self._begin(several[place : place + PART])
-                for place in range(0, len(several), PART)
-            ]
-            await self._finish(group)
+            await self._finish([await self._begin(builds[start : start + PART])])
 
     async def _begin(self, builds: Sequence[TaggedBuild]) -> TagPart:
         """Store the intent to tag builds, and send it."""
@@ -222,7 +214,7 @@ class MassTagger:
     async def _do(self, part: TagPart) -> bool:
         """Send the request; its answers are the part's."""
         asked = part.unanswered
-        multicall = self._hub.connection.MultiCall()
+        multicall = self._hub.connection.MultiCall(batch=len(asked))
         for build in asked:
             call = self._call(build)
             multicall.call(call.method, *call.args)

@@ -15,7 +15,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.store import BuildRows
-from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import (
     KINDS,
@@ -37,7 +36,7 @@ from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
 from buildbot_koji.steps.mass import KojiMassBuild
-from txkoji.exceptions import GenericError
+from txkoji.gathering import gather
 
 __all__ = ["KojiCompareTags", "KojiMassTag"]
 
@@ -46,6 +45,13 @@ ROWS_AT_ONCE = 500
 
 NAMES = 100
 """Names of packages of each kind that the property has."""
+
+
+async def _unknown_tags(hub: Hub, *tags: str | int) -> str | None:
+    """Complain of tags that the hub does not have, all in one line; None if it has them."""
+    found = await gather(hub.connection.checked("getTag", each) for each in tags)
+    unknown = [str(tag) for tag, each in zip(tags, found, strict=True) if each is None]
+    return f"the hub has no tag {' and no tag '.join(unknown)}" if unknown else None
 
 
 class KojiCompareTags(KojiStep):
@@ -76,12 +82,12 @@ class KojiCompareTags(KojiStep):
     async def work(self, hub: Hub) -> int:
         """Compare the tags."""
         self.say(f"comparing {self.tag} with {self.other}")
-        try:
-            builds = await self._latest(hub, self.tag)
-            others = await self._latest(hub, self.other)
-        except GenericError as fault:
-            self.say(f"failed: {explain(fault)}")
+        complaint = await _unknown_tags(hub, self.tag, self.other)
+        if complaint is not None:
+            self.say(f"failed: {complaint}")
             return results.FAILURE
+        builds = await self._latest(hub, self.tag)
+        others = await self._latest(hub, self.other)
         counts: Counter[str] = Counter()
         differences = []
         for number, each in enumerate(compare_tags(builds, others)):
@@ -151,6 +157,9 @@ class KojiMassTag(KojiWriteStep):
     async def change(self, hub: Hub) -> int:
         """Tag the builds that are not tagged yet."""
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
+        complaint = await _unknown_tags(hub, self.from_tag, self.to_tag)
+        if complaint is not None:
+            return self.fail(complaint)
         only = None if self.mass is None else await self._made()
         if only is not None and not only:
             return self.fail(f"mass build {self.mass} made nothing, or there is none of that id")

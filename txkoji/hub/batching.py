@@ -17,25 +17,30 @@ from txkoji._interfaces import Clock
 from txkoji.exceptions import NotXMLRPC, fault_from
 from txkoji.hub.call import Call
 
-__all__ = ["Batcher", "batches", "multicall", "results_of"]
+__all__ = ["MAX_CALLS", "Batcher", "batches", "multicall", "results_of"]
 
 MAX_CALLS = 100
+"""Calls of one request, unless the caller says how many."""
+
 MAX_BYTES = 2 << 20
 """Half of the 4 MiB that a hub accepts in one request."""
 
 Sending = Coroutine[Deferred[Any], Any, list[Any]]
 
 
-def batches(weighed: Iterable[tuple[Call, int]]) -> Iterator[list[Call]]:
-    """Split calls into requests of at most 100, each well below a hub's limit.
+def batches(
+    weighed: Iterable[tuple[Call, int]], max_calls: int = MAX_CALLS
+) -> Iterator[list[Call]]:
+    """Split calls into requests, each well below a hub's limit.
 
     Args:
         weighed: the calls, each with its size in bytes.
+        max_calls: the most calls of one request.
     """
     batch: list[Call] = []
     size = 0
     for call, weight in weighed:
-        if batch and (len(batch) >= MAX_CALLS or size + weight > MAX_BYTES):
+        if batch and (len(batch) >= max_calls or size + weight > MAX_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(call)

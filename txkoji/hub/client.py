@@ -12,7 +12,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
 from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
 from txkoji.hub.answers import read_answer
-from txkoji.hub.batching import Batcher, batches, multicall, results_of
+from txkoji.hub.batching import MAX_CALLS, Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
 from txkoji.hub.login import Authenticator
 from txkoji.hub.methods import Kind
@@ -167,8 +167,12 @@ class HubClient:
         """Return a batcher for any reads of one reactor iteration, light or not."""
         return Batcher(self.reactor, self._send, self._send_batch)
 
-    async def send_all(self, calls: Sequence[Call]) -> list[Any]:
+    async def send_all(self, calls: Sequence[Call], *, batch: int = MAX_CALLS) -> list[Any]:
         """Send calls in as few requests as a hub accepts; each request is one transaction there.
+
+        Args:
+            calls: the calls.
+            batch: the most calls of one request.
 
         Returns:
             For each call its plain result, or the exception that it failed with.
@@ -177,8 +181,8 @@ class HubClient:
             KojiException: a whole request failed, like a plain call.
         """
         results: list[Any] = []
-        for batch in batches([(call, len(call.encode())) for call in calls]):
-            results += await self._send_batch(batch)
+        for several in batches([(call, len(call.encode())) for call in calls], batch):
+            results += await self._send_batch(several)
         return results
 
     async def _send_batch(self, batch: Sequence[Call]) -> list[Any]:
