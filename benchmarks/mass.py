@@ -42,6 +42,8 @@ from buildbot.util.service import BuildbotService
 from buildbot_koji.mass import running
 from twisted.internet.task import LoopingCall
 
+LOADED = time.monotonic()
+
 
 class Probe(BuildbotService):
     # Records how long the reactor was busy with one thing, where, and what the mass build wrote.
@@ -52,6 +54,8 @@ class Probe(BuildbotService):
         self.last, self.cpu, self.written = time.monotonic(), self.used(), 0.0
         self.longest = {{"start": [0.0, 0.0], "step": [0.0, 0.0], "later": [0.0, 0.0]}}
         self.begun = 0.0
+        self.attached = 0.0
+        self.ready = time.monotonic()
         self.collected = 0.0
         self.collection = 0.0
         # As docs/mass.rst advises: a full collection goes through all that Buildbot has.
@@ -83,12 +87,22 @@ class Probe(BuildbotService):
         builds = [each.runner for each in running(self.master)]
         if builds and not self.begun:
             self.begun = now
+        if builds and not self.attached and self.has_all(builds[-1]):
+            self.attached = now
+            with open("starts", "a") as out:
+                json.dump([LOADED, self.ready, self.begun, now, builds[-1].plan.active], out)
+                out.write("\\n")
         if now - self.written > 1:
             self.written = now
             stored = sum(each.written for each in builds)
-            active = builds[-1].plan.active if builds else 0
+            times = [time.process_time(), self.collection, self.attached]
             with open(f"probe-{{os.getpid()}}", "w") as out:
-                json.dump([self.longest, stored, active, time.process_time(), self.collection], out)
+                json.dump([self.longest, stored, *times], out)
+
+    def has_all(self, runner):
+        # Whether the tree of each running task was read at least once.
+        watches = runner._tasks._watches
+        return bool(watches) and all(each.tree is not None for each in watches.values())
 
     def watch(self):
         # Another thread sees what the reactor's thread does.
@@ -151,7 +165,7 @@ class Meter:
     def end(self) -> None:
         """Note what it has used, before it ends."""
         self.peak = max(self.peak, self._megabytes("VmHWM") - self.begun)
-        longest, written, _, cpu, collection = self.probe()
+        longest, written, cpu, collection, _ = self.probe()
         self.collection = max(self.collection, collection)
         for phase, times in longest.items():
             self.longest[phase] = [*map(max, self.longest[phase], times)]
@@ -164,7 +178,7 @@ class Meter:
         try:
             found: list[Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return [{}, 0.0, 0, 0.0, 0.0]
+            return [{}, 0.0, 0.0, 0.0, 0.0]
         return found
 
 
@@ -247,10 +261,14 @@ async def _measure(directory: Path, packages: int, kills: int) -> list[tuple[str
         await master.start()
         runs = time.monotonic()
         meter.begin()
-        while not meter.probe()[2]:
+        while not (found := meter.probe()[-1]):
             await deferLater(reactor, 0.1)
-        attached.append(time.monotonic() - runs)
-        print(f"{time.monotonic() - started:.0f} s: {hub.calls['build']} submitted", flush=True)
+        attached.append(found - runs)
+        print(
+            f"{time.monotonic() - started:.0f} s: {hub.calls['build']} submitted,"
+            f" {attached[-1]:.1f} s to find its tasks again, load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
     build = await master.ended(request)
     took = time.monotonic() - started
     meter.end()
