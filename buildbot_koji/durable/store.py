@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -134,8 +135,23 @@ class BuildData:
     """
 
     def __init__(self, master: Any, source: str) -> None:
+        self._master = master
         self._data = master.data
         self._source = source
+
+    async def get_several(self, build_id: int, names: Collection[str]) -> dict[str, bytes]:
+        """Return what is stored with a build under names, with one query; others are absent."""
+        table = self._master.db.model.build_data
+        query = sqlalchemy.select(table.c.name, table.c.value).where(
+            (table.c.buildid == build_id) & table.c.name.in_(names)
+        )
+
+        def read(connection: sqlalchemy.Connection) -> dict[str, bytes]:
+            """Read the rows, in a thread."""
+            return {row.name: bytes(row.value) for row in connection.execute(query)}
+
+        found: dict[str, bytes] = await self._master.db.pool.do(read)
+        return found
 
     async def get(self, build_id: int, name: str) -> bytes | None:
         """Return what is stored with a build under a name (see :func:`data_name`), or None."""
@@ -200,13 +216,23 @@ class BuildRows:
     async def get(self, row: str) -> Any:
         """Return the value of a row, None if it was never stored."""
         found = await self._data.get(self._build_id, data_name(f"{self._name} {row}"))
-        return None if found is None else json.loads(zlib.decompress(found))
+        return None if found is None else _unpacked(found)
+
+    async def get_several(self, rows: Sequence[str]) -> list[Any]:
+        """Return the values of rows, with one query; None for those that were never stored."""
+        names = [data_name(f"{self._name} {row}") for row in rows]
+        found = await self._data.get_several(self._build_id, names)
+        return [_unpacked(found[each]) if each in found else None for each in names]
 
     async def put(self, row: str, value: Any) -> None:
         """Store a value that JSON can hold in a row."""
         packed = zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
         await self._data.put(self._build_id, data_name(f"{self._name} {row}"), packed)
         self.written += len(packed)
+
+
+def _unpacked(packed: bytes) -> Any:
+    return json.loads(zlib.decompress(packed))
 
 
 def data_name(text: str) -> str:

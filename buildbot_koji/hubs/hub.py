@@ -180,15 +180,15 @@ class Hub(service.SharedService):
         finally:
             self._logging_in.release()
 
-    def watch(self, task_id: int, build: Any, *, estimate_after: float = 0.0) -> Watch:
+    def watch(self, task_id: int, build: Any, **options: Any) -> Watch:
         """Watch a task for a build; see :meth:`txkoji.TaskWatcher.watch`.
 
         Args:
             task_id: the task.
             build: the Buildbot build whose step watches it.
-            estimate_after: after how many seconds the task's usual duration is asked for.
+            options: those of the watch.
         """
-        watch = self.watcher.watch(task_id, estimate_after=estimate_after)
+        watch = self.watcher.watch(task_id, **options)
         if len(self._builds) >= self._forget_at:
             watching = {watched.task_id for watched in self.watcher.watched()}
             self._builds = {each: self._builds[each] for each in watching & self._builds.keys()}

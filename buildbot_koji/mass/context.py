@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.task import deferLater
 
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
@@ -65,9 +66,14 @@ class MassContext:
     def submission_of(self, package: MassPackage) -> Submission:
         """Return what finds the task of a package whose submission began."""
         assert package.begun is not None
-        newest, submitted, owner = package.begun
+        newest, submitted, owner, created = package.begun
         marker = f"{self.run_id}.{package.index}.{package.attempt}"
-        return Submission(marker, submitted, newest, owner)
+        return Submission(marker, submitted, newest, owner, created)
+
+    def intent_of(self, package: MassPackage) -> TaskIntent:
+        """Return what is known of the task of a package whose submission began."""
+        call, submission = self.options.call(package), self.submission_of(package)
+        return TaskIntent(call, submission, submission.submitted, package.task_id)
 
     # Waiting for the hub
 
@@ -100,6 +106,14 @@ class MassContext:
                 failures += 1
                 self.say_trouble(error)
                 await deferLater(self.clock, self.timing.retry.pause(failures), lambda: None)
+
+    async def has_target(self) -> bool:
+        """Return whether the build target is there; if it is not, nothing more starts."""
+        target = self.options.target
+        found = await self.ask(lambda: self.hub.connection.checked("getBuildTarget", target))
+        if found is None:
+            self.plan.stop(f"the hub has no build target {target} any more")
+        return found is not None
 
     def say_trouble(self, error: BaseException) -> None:
         """Say that the hub is waited for, and why."""

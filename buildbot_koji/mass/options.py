@@ -27,6 +27,7 @@ class MassTiming:
         progress_interval: seconds between two moments of the progress over time.
         infra_retry: the pauses before a package is submitted again.
         retry: the pauses while the hub is unreachable.
+        repo_polling: the pauses between two looks at whether a repo is there.
         cancel_limit: seconds that the hub has to answer a cancellation before it is put off.
     """
 
@@ -39,6 +40,9 @@ class MassTiming:
     infra_retry: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(first=60.0, factor=4.0, ceiling=1800.0, jitter=0.5)
     )
+    repo_polling: RetryPolicy = field(
+        default_factory=lambda: RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
+    )
     retry: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(first=15.0, factor=1.0, ceiling=15.0)
     )
@@ -50,22 +54,26 @@ class MassOptions:
 
     Attributes:
         call: returns the call that submits a package.
-        target: the build target whose destination tag the builds go to, None for none.
+        target: the build target.
+        skip_tag: whether the builds go to no tag.
         scratch: whether the builds are scratch builds.
         adopts: whether an existing build of the same source is taken for the package's.
         infra_retries: how often a package is submitted again after failures of the build system.
         infra_faults: what counts as a failure of the build system, None for the usual faults.
         max_queue_time: seconds that a task may wait for a builder, None for any time.
+        package_timeout: seconds that a task may take from its start, None for any time.
         idle_channel: the channel in which no task of others may wait, None if any may.
     """
 
     call: Callable[[MassPackage], Call]
-    target: str | None
+    target: str
+    skip_tag: bool = False
     scratch: bool = False
     adopts: bool = True
     infra_retries: int = 2
     infra_faults: Any = None
     max_queue_time: float | None = None
+    package_timeout: float | None = None
     idle_channel: str | None = None
 
 

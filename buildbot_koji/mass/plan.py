@@ -62,6 +62,7 @@ class PackageEvent(enum.Enum):
     CLOSED = "its task closed"
     BROKE = "its task failed"
     INFRASTRUCTURE = "the build system failed, not the package: it is tried again"
+    WITHDRAWN = "there is nothing to build it for any more: it counts as not started"
     REPLACED = "another task is building the same source"
     EXISTS = "there is a build of it already"
     EXCLUDED = "the configuration says that it need not be built"
@@ -89,6 +90,8 @@ TRANSITIONS: Mapping[tuple[PackageState, PackageEvent], PackageState] = {
     (PackageState.RUNNING, PackageEvent.REPLACED): PackageState.RUNNING,
     (PackageState.RUNNING, PackageEvent.INFRASTRUCTURE): PackageState.READY,
     (PackageState.SUBMITTING, PackageEvent.INFRASTRUCTURE): PackageState.READY,
+    (PackageState.SUBMITTING, PackageEvent.WITHDRAWN): PackageState.READY,
+    (PackageState.RUNNING, PackageEvent.WITHDRAWN): PackageState.READY,
     **{(state, PackageEvent.EXISTS): PackageState.ADOPTED for state in _IDLE},
     **{(state, PackageEvent.EXCLUDED): PackageState.SKIPPED for state in _IDLE},
     **{(state, PackageEvent.DROPPED): PackageState.SKIPPED for state in _IDLE},
@@ -117,7 +120,8 @@ class MassPackage:
         is_foreign: whether someone else started the task.
         is_excluded: whether the configuration says that it need not be built.
         begun: what must be known of the submission to find its task: the hub's newest task, the
-            time, and the owner.
+            time, the owner, and when the newest task was created.
+        usual: how many seconds a build of it takes on average, None if that was not asked.
         since: when its task was submitted, in seconds since the epoch.
         duration: how many seconds its task took.
         reason: why it failed or was skipped, or what is odd about its build.
@@ -140,7 +144,8 @@ class MassPackage:
     task_id: int | None = None
     is_foreign: bool = False
     is_excluded: bool = False
-    begun: tuple[int, float, int | None] | None = None
+    begun: tuple[int, float, int | None, float | None] | None = None
+    usual: float | None = None
     since: float | None = None
     duration: float | None = None
     reason: str = ""
@@ -179,6 +184,7 @@ class MassPlan:
         packages: the packages.
         changed: the places of packages whose facts are not stored yet.
         counts: how many packages are in each state.
+        held: the packages that wait for a repo, by their places.
 
     Raises:
         Cycle: packages require each other.
@@ -197,6 +203,7 @@ class MassPlan:
         self.held: dict[int, MassPackage] = {}
         self._holds = holds
         self._stop_after = stop_after
+        self._stopped = ""
         # Beside the packages the levels are nodes of the graph, with the numbers after theirs.
         self._dependants: dict[int, list[int]] = {}
         self._unmet: Counter[int] = Counter()
@@ -253,10 +260,20 @@ class MassPlan:
     # What may start
 
     @property
-    def stopped_by_failures(self) -> bool:
-        """Whether so many packages have failed that nothing more starts."""
+    def stopped(self) -> str:
+        """Why nothing more starts, as ``stopped ...``; empty if more may start."""
         limit = self._stop_after
-        return limit is not None and self.counts[PackageState.FAILED] >= limit
+        if limit is not None and self.counts[PackageState.FAILED] >= limit:
+            return "stopped after too many failures"
+        return self._stopped
+
+    def stop(self, why: str) -> None:
+        """Start nothing more; what runs continues.
+
+        Args:
+            why: a sentence for the summary.
+        """
+        self._stopped = f"stopped: {why}"
 
     @property
     def active(self) -> int:
@@ -272,7 +289,7 @@ class MassPlan:
     def is_over(self) -> bool:
         """Whether nothing more happens."""
         over = self.ended == len(self.packages)
-        return over or (self.stopped_by_failures and not self.active)
+        return over or bool(self.stopped and not self.active)
 
     def choose(self, count: int, now: float) -> list[MassPackage]:
         """Return at most so many packages that may be submitted now, the most urgent first.
@@ -285,7 +302,7 @@ class MassPlan:
             _, index = heapq.heappop(self._delayed)
             heapq.heappush(self._ready, (self._rank[index], index))
         chosen: list[MassPackage] = []
-        while len(chosen) < count and self._ready and not self.stopped_by_failures:
+        while len(chosen) < count and self._ready and not self.stopped:
             package = self.packages[heapq.heappop(self._ready)[1]]
             if package.state is PackageState.READY:
                 chosen.append(package)
@@ -319,6 +336,9 @@ class MassPlan:
             self.held[package.index] = package
         elif event is PackageEvent.INFRASTRUCTURE:
             package.attempt += 1
+            package.task_id = package.begun = None
+            self._enqueue(package)
+        elif event is PackageEvent.WITHDRAWN:
             package.task_id = package.begun = None
             self._enqueue(package)
         elif package.state is PackageState.READY:

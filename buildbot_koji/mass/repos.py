@@ -6,12 +6,16 @@ from typing import Any
 
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
-from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, duration_in_words
 from txkoji import RetryPolicy
 from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.retry import is_passing
 
 __all__ = ["RepoWaiter"]
+
+
+LONG = 600.0
+"""Seconds after which the summary says how long a repo has been waited for."""
 
 
 class RepoWaiter:
@@ -29,6 +33,7 @@ class RepoWaiter:
 
     Attributes:
         due: when to look next, in seconds since the epoch.
+        is_refused: whether the hub refused the last look.
     """
 
     def __init__(
@@ -37,26 +42,29 @@ class RepoWaiter:
         tag: int,
         tag_name: str,
         clock: Any,
-        *,
-        polling: RetryPolicy | None = None,
+        polling: RetryPolicy,
     ) -> None:
         self._hub = hub
         self._tag = tag
         self._tag_name = tag_name
         self._clock = clock
-        self._polling = polling or RetryPolicy(first=2.0, factor=1.5, ceiling=30.0, jitter=0.0)
+        self._polling = polling
         self._request: int | None = None
         self._waiting: list[MassPackage] = []
         self._event = 0
+        self._since = 0.0
         self._is_old_hub = False
         self._looks = 0
         self._trouble = ""
+        self.is_refused = False
         self.due = 0.0
 
     @property
     def words(self) -> str:
         """What is waited for."""
-        return f"a repo of {self._tag_name}{self._trouble}"
+        waited = self._clock.seconds() - self._since if self._waiting else 0.0
+        since = f", for {duration_in_words(waited)} now" if waited >= LONG else ""
+        return f"a repo of {self._tag_name}{self._trouble}{since}"
 
     async def look(self, plan: MassPlan) -> None:
         """Ask for a repo for the packages that are held, or look whether it is there.
@@ -66,18 +74,20 @@ class RepoWaiter:
         """
         if self._clock.seconds() < self.due:
             return
-        if not self._waiting:
-            # Those that come later wait for the next repo.
-            self._waiting = list(plan.held.values())
-            self._looks = 0
-            self._event = await self._hub.connection.checked("tagLastChangeEvent", self._tag)
+        self.is_refused = False
         try:
+            if not self._waiting:
+                # Those that come later wait for the next repo.
+                self._event = await self._hub.connection.checked("tagLastChangeEvent", self._tag)
+                self._waiting = list(plan.held.values())
+                self._since = self._clock.seconds()
+                self._looks = 0
             is_there = await self._has_repo()
         except HubFault as fault:
             if is_passing(fault) or isinstance(fault, AuthError):
                 raise
             # A restored hub does not know the request; a policy may change.
-            is_there, self._request = False, None
+            is_there, self._request, self.is_refused = False, None, True
             self._trouble = f" ({one_line(fault)}); asking again"
         if is_there:
             for package in self._waiting:

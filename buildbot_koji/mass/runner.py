@@ -116,8 +116,8 @@ class MassRunner:
             # The estimate goes by how fast packages end, and none does now.
             text = self.plan.summary(None)
             text += f", trying again in {duration_in_words(due - self._context.now())}"
-        if self.plan.stopped_by_failures:
-            return f"stopped after too many failures: {text}"
+        if self.plan.stopped:
+            return f"{self.plan.stopped}: {text}"
         if self.paused:
             return f"paused: {text}"
         if self._channel.is_busy:
@@ -162,9 +162,11 @@ class MassRunner:
 
     async def _round(self) -> None:
         await self._settle()
-        await self._tasks.cancel_overdue(self._submissions.intent_of)
+        await self._tasks.cancel_overdue()
         if self._repos is not None and self.plan.held:
             await self._context.ask(partial(self._repos.look, self.plan))
+            if self._repos.is_refused:
+                await self._context.has_target()
         self.at_once = await self._host.at_once_now()
         if not self.paused and await self._channel.is_idle():
             room = min(self.at_once - self.plan.active, self._timing.batch)
@@ -221,6 +223,7 @@ class MassRunner:
         """
         await self._host.check_claim()
         now = self._flushed = self._context.now()
+        self._tasks.keep_averages()
         lines = list(self._context.lines)
         self._context.lines.clear()
         await self._host.until_stored(

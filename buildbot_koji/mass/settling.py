@@ -127,10 +127,10 @@ class Settler:
         return found
 
     async def _settle_failed(self, package: MassPackage, tree: TaskTree) -> None:
-        if self._was_overdue(package, tree):
-            limit = duration_in_words(self._options.max_queue_time or 0)
+        overdue = self._overdue(package, tree)
+        if overdue:
             self._context.hub.counts.add(tree, infrastructure=False)
-            self._failed(package, tree, f"no builder took it in {limit}")
+            self._failed(package, tree, overdue)
             return
         connection = self._context.hub.connection
         try:
@@ -139,9 +139,8 @@ class Settler:
             )
             existing = None
             if self._options.adopts and outcome.fault is not None:
-                find = partial(
-                    find_existing_build, connection, outcome, package.source, self._options.target
-                )
+                target = None if self._options.skip_tag else self._options.target
+                find = partial(find_existing_build, connection, outcome, package.source, target)
                 existing = await self._context.ask(find, may_refuse=True)
         except HubFault as fault:
             self._context.hub.counts.add(tree, infrastructure=False)
@@ -162,17 +161,38 @@ class Settler:
                 package, PackageEvent.REPLACED, task_id=existing, is_foreign=True, begun=None
             )
             self._follow(package)
+        elif not await self._has_target(outcome):
+            self._plan.happened(package, PackageEvent.WITHDRAWN)
         elif self._is_infrastructure(outcome):
             self._try_again(package, outcome.reason, outcome)
         else:
             self._failed(package, tree, outcome.reason, outcome)
 
-    def _was_overdue(self, package: MassPackage, tree: TaskTree) -> bool:
-        """Return whether a task was canceled because no builder took it; before a restart too."""
-        root, limit = tree.root, self._options.max_queue_time
-        if limit is None or package.is_foreign or root.state != task_states.CANCELED:
-            return False
-        return root.get("start_ts") is None and (_duration(tree) or 0.0) >= limit
+    async def _has_target(self, outcome: Outcome) -> bool:
+        """Return whether the target is still there if a task may have failed for want of it."""
+        text = "" if outcome.fault is None else outcome.fault.text
+        return self._options.target not in text or await self._context.has_target()
+
+    def _overdue(self, package: MassPackage, tree: TaskTree) -> str:
+        """Return why a task was canceled for taking too long, an empty text if it was not.
+
+        It may have been canceled before a restart.
+        """
+        if package.is_foreign or tree.root.state != task_states.CANCELED:
+            return ""
+        started = tree.root.get("start_ts") is not None
+        limit = self._options.package_timeout if started else self._options.max_queue_time
+        if (
+            limit is None
+            or (_duration(tree, "start_ts" if started else "create_ts") or 0.0) < limit
+        ):
+            return ""
+        words = duration_in_words(limit)
+        return (
+            f"canceled: it took longer than {words}"
+            if started
+            else f"no builder took it in {words}"
+        )
 
     def _is_infrastructure(self, outcome: Outcome) -> bool:
         faults = self._options.infra_faults
@@ -219,8 +239,8 @@ class Settler:
         self._context.note(package)
 
 
-def _duration(tree: TaskTree) -> float | None:
-    begin, end = number(tree.root.get("create_ts")), number(tree.root.get("completion_ts"))
+def _duration(tree: TaskTree, since: str = "create_ts") -> float | None:
+    begin, end = number(tree.root.get(since)), number(tree.root.get("completion_ts"))
     return None if begin is None or end is None or end < begin else round(end - begin, 1)
 
 

@@ -42,17 +42,12 @@ class MassSubmissions:
     def intents(self) -> list[TaskIntent]:
         """Return what is on the hub by now, or may be, and was started by this mass build."""
         return [
-            self.intent_of(each)
+            self._context.intent_of(each)
             for each in self._plan.packages
             if each.state in (PackageState.SUBMITTING, PackageState.RUNNING)
             and not each.is_foreign
             and each.begun is not None
         ]
-
-    def intent_of(self, package: MassPackage) -> TaskIntent:
-        """Return what is known of a package's task."""
-        call, submission = self._context.options.call(package), self._context.submission_of(package)
-        return TaskIntent(call, submission, submission.submitted, package.task_id)
 
     async def submit(self, chosen: list[MassPackage]) -> None:
         """Submit packages, whose intents are stored in one write before the first is sent."""
@@ -68,7 +63,7 @@ class MassSubmissions:
         except BaseException:
             self._plan.put_back(chosen)
             raise
-        begun = (first.newest_task, first.submitted, first.owner)
+        begun = (first.newest_task, first.submitted, first.owner, first.newest_created)
         for package in chosen:
             self._plan.happened(package, PackageEvent.STORED, begun=begun)
         await self._flush()
@@ -95,6 +90,9 @@ class MassSubmissions:
 
     async def _submit(self, package: MassPackage) -> None:
         context = self._context
+        if self._plan.stopped:
+            self._plan.happened(package, PackageEvent.WITHDRAWN)
+            return
         action = submit_once(
             self._hub, context.options.call(package), context.submission_of(package)
         )
@@ -116,6 +114,9 @@ class MassSubmissions:
                 may_refuse=True,
             )
         except (HubFault, ValueError) as error:
+            if isinstance(error, HubFault) and not await context.has_target():
+                self._plan.happened(package, PackageEvent.WITHDRAWN)
+                return
             reason = explain(error) if isinstance(error, HubFault) else str(error)
             self._plan.happened(package, PackageEvent.REFUSED, reason=reason)
             context.note(package)

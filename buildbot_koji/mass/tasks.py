@@ -7,14 +7,13 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, DeferredList
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.mass.context import MassContext
-from buildbot_koji.mass.plan import MassPackage, PackageState
+from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
 from txkoji import TaskTree, Watch
+from txkoji.exceptions import HubFault
 
 __all__ = ["EndedTask", "MassTasks"]
 
@@ -39,13 +38,12 @@ class MassTasks:
         ended: the tasks that have ended, and that nobody has taken off this list.
     """
 
-    _log = Logger()
-
     def __init__(self, context: MassContext, wake: Callable[[], None]) -> None:
         self._context = context
         self._wake = wake
         self._watches: dict[int, Watch] = {}
         self._overdue: set[int] = set()
+        self._checked = 0.0
         self.ended: list[EndedTask] = []
 
     async def resume(self) -> None:
@@ -65,7 +63,10 @@ class MassTasks:
         """Follow the task of a package."""
         assert package.task_id is not None
         watch = self._context.hub.watch(
-            package.task_id, self._context.host.build, estimate_after=ESTIMATE_AFTER
+            package.task_id,
+            self._context.host.build,
+            estimate_after=ESTIMATE_AFTER,
+            usual=package.usual,
         )
         self._watches[package.index] = watch
         # A canceled watch is this attempt's end.
@@ -78,6 +79,10 @@ class MassTasks:
 
     def _has_ended(self, tree: TaskTree | None, package: MassPackage) -> None:
         self._watches.pop(package.index, None)
+        request = None if tree is None else tree.root.get("request")
+        if isinstance(request, list) and request[:1] != [package.source] and not package.is_foreign:
+            # A hub that was restored from a backup gave the id to another task.
+            tree = None
         self.ended.append((package, tree))
         self._wake()
 
@@ -91,38 +96,67 @@ class MassTasks:
         for watch in watches.values():
             watch.stop()
 
-    async def cancel_overdue(self, intent_of: Callable[[MassPackage], TaskIntent]) -> None:
-        """Cancel the tasks that no builder took in time; each then ends as a canceled one."""
-        limit = self._context.options.max_queue_time
-        if limit is None:
+    def keep_averages(self) -> None:
+        """Note how long builds usually take, as far as that was asked, for the next attempt."""
+        plan = self._context.plan
+        for index, watch in self._watches.items():
+            package = plan.packages[index]
+            if watch.usual_seconds is not None and package.usual is None:
+                package.usual = watch.usual_seconds
+                plan.changed.add(index)
+
+    async def cancel_overdue(self) -> None:
+        """Cancel the tasks that take too long; each then ends as a canceled one.
+
+        Those of others are left alone, and nobody waits for them any longer.
+        """
+        options = self._context.options
+        if options.max_queue_time is None and options.package_timeout is None:
             return
+        if self._context.now() - self._checked < self._context.timing.tick:
+            return
+        self._checked = self._context.now()
         packages = self._context.plan.packages
         overdue = [
-            index
+            packages[index]
             for index, watch in self._watches.items()
-            if index not in self._overdue
-            and watch.tree is not None
-            and watch.tree.is_queued
-            and self._waited(packages[index]) > limit
+            if index not in self._overdue and self._is_overdue(packages[index], watch.tree)
         ]
-        self._overdue.update(overdue)
+        self._overdue.update(each.index for each in overdue)
+        ours = [each for each in overdue if not each.is_foreign]
         canceling = [
             self._context.hub.cancellations.cancel(
-                intent_of(packages[index]), self._context.timing.cancel_limit
+                self._context.intent_of(each), self._context.timing.cancel_limit
             )
-            for index in overdue
+            for each in ours
         ]
-        # A refusal is about one task, which still waits; what gets no answer is retried.
+        # What gets no answer is retried.
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
-        for is_good, failure in outcomes:
-            if not is_good:
-                self._log.warn(
-                    "can't cancel a task that waits for a builder: {error}",
-                    error=one_line(failure.value),
-                )
+        for package in overdue:
+            if package.is_foreign:
+                self._give_up(package, "someone else's task takes too long")
+        for package, (is_good, failure) in zip(ours, outcomes, strict=True):
+            if is_good:
+                assert package.task_id is not None
+                self._context.hub.watcher.hint(package.task_id)
+            elif isinstance(failure.value, HubFault):
+                why = one_line(failure.value)
+                self._give_up(package, f"its task takes too long, and can't be canceled: {why}")
 
-    def _waited(self, package: MassPackage) -> float:
-        """Return how long ago a task of this mass build was submitted."""
-        if package.is_foreign or package.since is None:
-            return 0.0
-        return self._context.now() - package.since
+    def _is_overdue(self, package: MassPackage, tree: TaskTree | None) -> bool:
+        if tree is None:
+            return False
+        options, now = self._context.options, self._context.now()
+        if tree.is_queued:
+            limit, since = options.max_queue_time, None if package.is_foreign else package.since
+        else:
+            limit, since = options.package_timeout, tree.root.get("start_ts")
+        return limit is not None and since is not None and now - since > limit
+
+    def _give_up(self, package: MassPackage, reason: str) -> None:
+        """Fail a package whose task continues."""
+        watch = self._watches.pop(package.index, None)
+        if watch is not None:
+            watch.stop()
+            self._context.plan.happened(package, PackageEvent.BROKE, reason=reason)
+            self._context.note(package)

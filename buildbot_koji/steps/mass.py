@@ -224,6 +224,11 @@ class KojiMassBuild(PackageBuildStep):
         checks.seconds,
         "seconds that a task may wait for a builder; then it is canceled, and its package failed",
     )
+    package_timeout = argument(
+        checks.seconds,
+        "seconds that a package's task may take since a builder took it; then it is canceled, and"
+        " its package failed",
+    )
     on_stop = argument(
         checks.one_of("cancel", "leave"),
         'what to do with the tasks if the build is stopped or ``timeout`` expires: ``"cancel"`` or'
@@ -310,15 +315,23 @@ class KojiMassBuild(PackageBuildStep):
         clock = self.master.reactor
         repos = None
         if holds and header["build_tag"] is not None:
-            repos = RepoWaiter(hub, header["build_tag"], header["build_tag_name"], clock)
+            repos = RepoWaiter(
+                hub,
+                header["build_tag"],
+                header["build_tag_name"],
+                clock,
+                self.mass_timing.repo_polling,
+            )
         options = MassOptions(
             self._hub_call,
-            None if self.skip_tag else self.target,
+            self.target,
+            skip_tag=bool(self.skip_tag),
             scratch=bool(self.scratch),
             adopts=self.existing == "adopt",
             infra_retries=self.infra_retries,
             infra_faults=self.infra_faults,
             max_queue_time=self.max_queue_time,
+            package_timeout=self.package_timeout,
             idle_channel=(self.channel or "default") if self.only_when_idle else None,
         )
         context = MassContext(hub, plan, options, self, clock, header["run"], self.mass_timing)

@@ -53,6 +53,11 @@ class AverageDurations:
         """Return how many seconds a package's builds take; None if that is not known."""
         return self._answers.get(package or "", (0.0, None))[1]
 
+    def remember(self, package: str | None, usual: float | None) -> None:
+        """Take an average that was asked for earlier, unless there is a newer one."""
+        if package is not None and usual is not None:
+            self._answers.setdefault(package, (self._clock.seconds(), usual))
+
     @returns_deferred
     async def learn(self, packages: Iterable[str | None]) -> int:
         """Ask about some of the packages whose averages are unknown or old.

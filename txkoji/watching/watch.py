@@ -57,6 +57,7 @@ class Watch:
         *,
         wants_queue_place: bool = False,
         estimate_after: float = 0.0,
+        usual: float | None = None,
     ) -> None:
         self.task_id = task_id
         self.records: TreeRecords | None = None
@@ -64,7 +65,7 @@ class Watch:
         self.wants_queue_place = wants_queue_place
         self.estimate_after = estimate_after
         self.queue_places: Mapping[int, int] = {}
-        self._average: float | None = None
+        self._average = usual
         self._callbacks: tuple[Callable[[TaskTree], Any], ...] = ()
         self._task_callbacks: tuple[Callable[[TaskChange], Any], ...] = ()
         self._estimate_callbacks: tuple[Callable[[Watch], Any], ...] = ()

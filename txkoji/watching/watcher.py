@@ -175,7 +175,12 @@ class TaskWatcher:
         self._end_watch = self._remove
 
     def watch(
-        self, task_id: int, *, queue_place: bool = False, estimate_after: float = 0.0
+        self,
+        task_id: int,
+        *,
+        queue_place: bool = False,
+        estimate_after: float = 0.0,
+        usual: float | None = None,
     ) -> Watch:
         """Start to watch a task.
 
@@ -186,6 +191,8 @@ class TaskWatcher:
             queue_place: ask for the places in queues of its FREE tasks.
             estimate_after: for how many seconds a builder must have had the task before the average
                 duration of its package's builds is asked for, which costs the hub a computation.
+            usual: that average, in seconds, if an earlier watch has learned it: then it is not
+                asked for again.
 
         Raises:
             ValueError: a task can't have that id.
@@ -193,7 +200,11 @@ class TaskWatcher:
         if not 0 < task_id <= LARGEST_ID:
             raise ValueError(f"no task can have the id {task_id}")
         watch = Watch(
-            task_id, self._end_watch, wants_queue_place=queue_place, estimate_after=estimate_after
+            task_id,
+            self._end_watch,
+            wants_queue_place=queue_place,
+            estimate_after=estimate_after,
+            usual=usual,
         )
         watched = self._watched.get(task_id)
         if watched is None:
@@ -439,6 +450,8 @@ class TaskWatcher:
             return
         if watched.records is None:
             watched.package = package_with_average(info_of(records[0]))
+            for watch in watched.watches:
+                self._durations.remember(watched.package, watch.usual_seconds)
         watched.records = records
         watched.changed = self._clock.seconds()
         for record in records[1:]:

@@ -494,6 +494,38 @@ async def test_no_builder(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_package_that_hangs(bench: Workbench) -> None:
+    """A task that takes too long is canceled, and its package failed."""
+    names = add_packages(bench.hub, "hangs")
+    bench.hub.builder.seconds = 30
+    ended = await bench.build(mass(bench, packages=names, package_timeout=0.5))
+    assert (ended.result, ended.text) == ("failure", "1 of 1 done, 1 failed")
+    [row] = json.loads(ended.logs["report.json"])["packages"]
+    assert row["reason"] == "canceled: it took longer than 1 s"
+    [task] = bench.hub.call("listTasks", {"method": "build"})
+    assert task["state"] == task_states.CANCELED
+
+
+@pytest_twisted.ensureDeferred
+async def test_target_is_removed(bench: Workbench) -> None:
+    """Without its target nothing more starts; what is left can be built later."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(8)))
+    bench.hub.call("createBuildTarget", "brief", "demo-build", "demo-candidate")
+    step = steps.KojiMassBuild(bench.profile, "brief", names, source=SOURCE, at_once=2)
+    request = await bench.begin(step)
+    await until(lambda: len(sources(bench.hub)) == 2)
+    bench.hub.call("deleteBuildTarget", "brief")
+    ended = await bench.ended(request)
+    found = ended.properties
+    done, number = found["koji_mass_built"], found["koji_mass_id"]
+    assert (ended.result, found["koji_mass_failed"]) == ("failure", 0)
+    words = f"{done} of 8 done; {8 - done} were not started"
+    assert ended.text == f"stopped: the hub has no build target brief any more: {words}"
+    ended = await bench.build(mass(bench, packages=names, only=["missing"], earlier=number))
+    assert (ended.result, ended.text) == ("success", f"{8 - done} of {8 - done} done")
+
+
+@pytest_twisted.ensureDeferred
 async def test_files(bench: Workbench) -> None:
     """The packages may be in a file of the master or of the worker."""
     add_packages(bench.hub, "p1", "p2")

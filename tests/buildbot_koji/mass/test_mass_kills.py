@@ -41,7 +41,8 @@ PLAN = json.load(open("plan.json"))
 
 class MassBuild(steps.KojiMassBuild):
     mass_timing = MassTiming(
-        tick=0.3, store_interval=0.3, infra_retry=RetryPolicy(first=0.5, factor=1.0))
+        tick=0.3, store_interval=0.3, infra_retry=RetryPolicy(first=0.5, factor=1.0),
+        repo_polling=RetryPolicy(first=0.5, factor=1.0), retry=RetryPolicy(first=0.5, factor=1.0))
 
 def source(package):
     ref = PLAN["refs"].get(package, "main")

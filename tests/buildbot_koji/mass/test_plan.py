@@ -7,9 +7,11 @@ import random
 from typing import Any
 
 import pytest
+from buildbot.process.results import FAILURE
 from twisted.internet.defer import succeed
 
 from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.mass.outcome import result_of
 from buildbot_koji.mass.plan import (
     FINAL,
     TRANSITIONS,
@@ -38,7 +40,7 @@ def begin(plan: MassPlan, count: int = 100, now: float = 0.0) -> list[str]:
     """Submit what may start; returns the names."""
     chosen = plan.choose(count, now)
     for package in chosen:
-        plan.happened(package, PackageEvent.STORED, begun=(1, now, None))
+        plan.happened(package, PackageEvent.STORED, begun=(1, now, None, None))
         plan.happened(package, PackageEvent.ACCEPTED, task_id=package.index + 100)
     return [each.name for each in chosen]
 
@@ -136,11 +138,26 @@ def test_stop_after_failures() -> None:
     plan = MassPlan(packages(*[()] * 5), stop_after=2)
     begin(plan, 3)
     end(plan, 0, PackageEvent.BROKE)
-    assert not plan.stopped_by_failures
+    assert not plan.stopped
     end(plan, 1, PackageEvent.BROKE)
-    assert (plan.stopped_by_failures, begin(plan), plan.is_over) == (True, [], False)
+    assert (bool(plan.stopped), begin(plan), plan.is_over) == (True, [], False)
     end(plan, 2)
     assert plan.is_over
+
+
+def test_stop_without_target() -> None:
+    """What was about to be submitted when nothing more may start is left, not failed."""
+    plan = MassPlan(packages((), (), ()))
+    begin(plan, 1)
+    [second] = plan.choose(1, 0.0)
+    plan.happened(second, PackageEvent.STORED, begun=(1, 0.0, None, None))
+    plan.stop("the target is gone")
+    plan.happened(second, PackageEvent.WITHDRAWN)
+    assert (begin(plan), plan.is_over, second.attempt) == ([], False, 0)
+    end(plan, 0)
+    assert plan.is_over
+    words = "stopped: the target is gone: 1 of 3 done; 2 were not started"
+    assert result_of(plan, 0) == (FAILURE, words)
 
 
 def test_infrastructure_failure_is_tried_later() -> None:
@@ -180,6 +197,10 @@ class Data:
 
     async def get(self, build_id: int, name: str) -> bytes | None:
         return self.rows.get((build_id, name))
+
+    async def get_several(self, build_id: int, names: list[str]) -> dict[str, bytes]:
+        found = {name: self.rows.get((build_id, name)) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
 
     async def put(self, build_id: int, name: str, value: bytes) -> None:
         self.rows[build_id, name] = value

@@ -58,7 +58,7 @@ def test_failed_tasks_are_asked_about_together() -> None:
     context = MassContext(
         SimpleNamespace(connection=hub, counts=counts),  # type: ignore[arg-type]
         MassPlan(packages),
-        MassOptions(lambda _: None, None),  # type: ignore[arg-type, return-value]
+        MassOptions(lambda _: None, "demo"),  # type: ignore[arg-type, return-value]
         SimpleNamespace(),  # type: ignore[arg-type]
         Clock(),
         "run",

@@ -1,0 +1,85 @@
+"""How a mass build follows its tasks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
+
+from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.options import MassOptions, MassTiming
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
+from buildbot_koji.mass.tasks import MassTasks
+from txkoji import TaskTree, task_states
+from txkoji.exceptions import GenericError
+from txkoji.task_info import TaskInfo
+
+
+def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[MassTasks, Any]:
+    """Follow the tasks of packages, which began at time 0; returns the watches, too."""
+    watches: dict[int, Any] = {}
+
+    def watch(task_id: int, _build: Any, **given: Any) -> Any:
+        info = TaskInfo(id=task_id, state=state, method="build", start_ts=0.0, request=["other"])
+        watches[task_id] = SimpleNamespace(
+            done=Deferred(),
+            tree=TaskTree(info),
+            stop=lambda: None,
+            usual_seconds=given["usual"] or 100.0,
+        )
+        return watches[task_id]
+
+    refusal = GenericError("no", method="cancelTask")
+    hub: Any = SimpleNamespace(
+        watch=watch, cancellations=SimpleNamespace(cancel=lambda *_: fail(refusal))
+    )
+    clock = Clock()
+    clock.advance(100.0)
+    host: Any = SimpleNamespace(build=None)
+    given: Any = MassOptions(lambda _: None, "demo", **options)  # type: ignore[arg-type, return-value]
+    context = MassContext(hub, MassPlan(packages), given, host, clock, "run", MassTiming())
+    tasks = MassTasks(context, lambda: None)
+    for each in packages:
+        tasks.follow(each)
+    return tasks, watches
+
+
+def package(index: int, **facts: Any) -> MassPackage:
+    """Return a package whose task runs."""
+    found = MassPackage(index, f"p{index}", "source", state=PackageState.RUNNING)
+    found.task_id, found.begun = index + 1, (1, 0.0, None, None)
+    for name, value in facts.items():
+        setattr(found, name, value)
+    return found
+
+
+def test_what_can_not_be_canceled_is_not_waited_for() -> None:
+    """A task of someone else, or that the hub refuses to cancel, does not hold up a mass build."""
+    packages = [package(0, is_foreign=True), package(1)]
+    tasks, _ = follow(packages, task_states.OPEN, package_timeout=60.0)
+    assert Deferred.fromCoroutine(tasks.cancel_overdue()).called
+    assert [(each.state.value, each.reason) for each in packages] == [
+        ("failed", "someone else's task takes too long"),
+        ("failed", "its task takes too long, and can't be canceled: cancelTask: no"),
+    ]
+
+
+def test_averages_are_kept() -> None:
+    """What was asked of the hub once is stored, and given to the watch of the next attempt."""
+    packages = [package(0), package(1, usual=7.0)]
+    tasks, watches = follow(packages, task_states.OPEN)
+    tasks.keep_averages()
+    assert [each.usual for each in packages] == [100.0, 7.0]
+    assert tasks._context.plan.changed == {0}
+    assert watches[2].usual_seconds == 7.0
+
+
+def test_id_of_another_task() -> None:
+    """The outcome of a task that a restored hub gave the same id is not the package's."""
+    packages = [package(0), package(1, source="other"), package(2, is_foreign=True)]
+    tasks, watches = follow(packages, task_states.CLOSED)
+    for watch in watches.values():
+        watch.done.callback(watch.tree)
+    assert [tree is None for _, tree in tasks.ended] == [True, False, False]
