@@ -123,18 +123,6 @@ def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
     return denials[0] if denials else "allow"
 
 
-@hub_method("repo.autoRequests", since=(1, 35))
-def repo_auto_requests(call: MethodCall) -> None:
-    """Request the repos of tags that are regenerated automatically."""
-    call.require_permission("repo")
-
-
-@hub_method("repo.checkQueue", since=(1, 35))
-def repo_check_queue(call: MethodCall) -> None:
-    """Process the queue of repo requests."""
-    call.require_permission("repo")
-
-
 @hub_method("repo.getExternalRepoData", since=(1, 35))
 def repo_get_external_repo_data(call: MethodCall, erepo: Any) -> None:
     """Return the data that are stored about an external repo."""

@@ -10,6 +10,7 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tagged import list_tagged
 from txkoji.testing.tables.lookups.archives import archive_struct
@@ -115,6 +116,22 @@ for _btype, _kind in (("image", "image"), ("maven", "maven"), ("win", "windows")
         f"get{_btype.title()}Build(buildInfo, strict=False)",
         partial(_build_of_type, _btype, _kind),
     )
+
+
+def _add_type(table: str, call: MethodCall, name: Any, *columns: Any) -> None:
+    call.require_permission("admin")
+    check_name(name)
+    if call.state.one(table, name=name):
+        raise GenericError(f"{name} already exists")
+    keys = ("description", "extensions", "compression_type")
+    call.state.insert(table, {"name": name, **dict(zip(keys, columns, strict=False))})
+
+
+declare("addBType(name)", partial(_add_type, "btype"))
+declare(
+    "addArchiveType(name, description, extensions, compression_type=None)",
+    partial(_add_type, "archivetypes"),
+)
 
 
 @hub_method("getArchiveTypes")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.tables.filters import (
     Test,
     after,
@@ -32,7 +33,7 @@ from txkoji.testing.tables.lookups.builds import (
 from txkoji.testing.tables.lookups.packages import find_package, package_name
 from txkoji.testing.tables.lookups.tags import tag_name
 from txkoji.testing.tables.lookups.users import find_user, require_user
-from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.lookups.values import row_by_info, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -238,6 +239,39 @@ def change_build_state(state: HubState, row: Row, new: int, **columns: Any) -> N
     old = row["state"]
     state.update("build", row["id"], state=new, **columns)
     state.announce(lambda: messages.build_changed(state, row, old))
+
+
+def _editor(column: str, convert: Callable[[HubState, Any], Any]) -> HubMethod:
+    def edit(call: MethodCall, build: Any, value: Any) -> None:
+        call.require_permission("admin")
+        row = require_build_row(call.state, build)
+        call.state.update("build", row["id"], **{column: convert(call.state, value)})
+
+    return edit
+
+
+declare(
+    "setBuildOwner(build, user)",
+    _editor("owner_id", lambda state, user: require_user(state, user)["id"]),
+)
+declare(
+    "setBuildTimestamp(build, ts)", _editor("completion_ts", lambda _, moment: seconds_of(moment))
+)
+
+
+@hub_method("resetBuild")
+def reset_build(call: MethodCall, build: Any) -> None:
+    """Cancel a build, however it ended, and forget its RPMs and tags. Needs admin."""
+    user = call.require_permission("admin")
+    row = find_build_row(call.state, build)
+    if row is None:
+        return
+    for listing in call.state.active("tag_listing", None, build_id=row["id"]):
+        call.state.revoke("tag_listing", listing["id"], user["id"])
+    for table in ("rpminfo", "archiveinfo", "build_type"):
+        for each in call.state.rows(table, build_id=row["id"]):
+            call.state.delete(table, each["id"])
+    change_build_state(call.state, row, BUILD_STATES["CANCELED"])
 
 
 def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | None) -> None:

@@ -1,17 +1,31 @@
-"""Content generators, and the builds that they reserve."""
+"""Content generators: the builds that they reserve and import."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Any
 
-from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError
-from txkoji.testing.methods.builds import change_build_state, insert_build
+from txkoji.exceptions import AuthError, GenericError
+from txkoji.testing.announcements import messages
+from txkoji.testing.methods.archives import MORE_COLUMNS, import_archive
+from txkoji.testing.methods.builds import (
+    add_build_type,
+    build_directory,
+    change_build_state,
+    insert_build,
+)
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.rpms import import_rpm
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.lookups.builds import BUILD_STATES, require_build_row
+from txkoji.testing.tables.lookups.builds import (
+    BUILD_STATES,
+    build_struct,
+    check_build_type,
+    require_build_row,
+)
 from txkoji.testing.tables.lookups.users import require_user, user_name
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.values import hub_error, must, row_by_info
 from txkoji.testing.tables.state import Row
 
 
@@ -64,11 +78,26 @@ def _require_access(call: MethodCall, cg: Any) -> Row:
     return row
 
 
-@hub_method("CGImport")
-def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None) -> None:
-    """Import what a content generator made."""
-    call.require_login()
-    raise ActionNotAllowed("this hub imports no builds of content generators")
+def _begin(call: MethodCall, generator: Row, data: dict[str, Any], **columns: Any) -> Row:
+    """Insert a build in progress, or restart one that failed."""
+    state = call.state
+    name, version, release = (data[key] for key in ("name", "version", "release"))
+    package = state.one("package", name=name) or state.insert("package", {"name": name})
+    key = {"package_id": package["id"], "version": version, "release": release}
+    columns = {"epoch": data.get("epoch"), "cg_id": generator["id"], **columns}
+    draft = bool(data.get("draft"))
+    row = None if draft else state.one("build", **key)
+    if row is not None:
+        if row["state"] not in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
+            raise GenericError(f"Build already exists: {name}-{version}-{release}")
+        change_build_state(state, row, BUILD_STATES["BUILDING"], **columns)
+        return row
+    row = insert_build(call, **key, state=BUILD_STATES["BUILDING"], draft=draft, **columns)
+    if draft:
+        state.update("build", row["id"], release=f"{release},draft_{row['id']}")
+    begun = row
+    state.announce(lambda: messages.build_changed(state, begun, None))
+    return row
 
 
 @hub_method("CGInitBuild")
@@ -76,36 +105,106 @@ def cg_init_build(call: MethodCall, cg: Any, data: Any) -> dict[str, Any]:
     """Reserve an NVR for a content generator."""
     generator = _require_access(call, cg)
     user = call.require_login()
-    name, version, release = (data[key] for key in ("name", "version", "release"))
-    package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
-    key = {"package_id": package["id"], "version": version, "release": release}
-    if call.state.one("build", **key):
-        raise GenericError(f"Build already exists: {name}-{version}-{release}")
-    row = insert_build(
-        call,
-        **key,
-        epoch=data.get("epoch"),
-        state=BUILD_STATES["BUILDING"],
-        owner_id=user["id"],
-        task_id=None,
-        source=None,
-        extra=None,
-    )
-    call.state.update("build", row["id"], cg_id=generator["id"])
+    more = {"task_id": None, "source": None, "extra": None}
+    row = _begin(call, generator, data, owner_id=user["id"], **more)
     token = secrets.token_hex(32)
     call.state.insert("build_reservations", {"build_id": row["id"], "token": token})
     return {"build_id": row["id"], "token": token}
 
 
-@hub_method("CGRefundBuild")
-def cg_refund_build(call: MethodCall, cg: Any, build_id: Any, token: Any, state: Any = 3) -> None:
-    """Release a reserved NVR."""
-    generator = _require_access(call, cg)
+def _reserved(call: MethodCall, build_id: Any, token: Any) -> Row:
+    """Return a reserved build."""
     row = require_build_row(call.state, build_id)
-    if row["state"] != BUILD_STATES["BUILDING"] or row["cg_id"] != generator["id"]:
+    if row["state"] != BUILD_STATES["BUILDING"]:
         raise GenericError(f"Build ID {build_id} is not in BUILDING state")
     if not call.state.one("build_reservations", build_id=row["id"], token=token):
         raise GenericError(f"Token doesn't match build ID {build_id}")
+    return row
+
+
+def _read_metadata(call: MethodCall, metadata: Any, directory: str) -> dict[str, Any]:
+    """Return the metadata of an import: a struct, JSON, or an uploaded file with JSON."""
+    if isinstance(metadata, dict):
+        return metadata
+    if metadata is None or metadata.endswith(".json"):
+        path = f"work/{directory}/{metadata or 'metadata.json'}"
+        if not call.hub.files.exists(path):
+            raise GenericError(f"No such file: {path}")
+        metadata = call.hub.files.read(path)
+    try:
+        read: dict[str, Any] = json.loads(metadata)
+    except ValueError as error:
+        raise hub_error(str(error)) from error
+    return read
+
+
+@hub_method("CGImport")
+def cg_import(call: MethodCall, metadata: Any, directory: Any, token: Any = None) -> Any:
+    """Import what a content generator made; return the build."""
+    metadata = _read_metadata(call, metadata, directory)
+    if metadata.get("metadata_version") != 0:
+        raise GenericError(f"Unknown metadata version: {metadata.get('metadata_version')!r}")
+    names = sorted({each["content_generator"]["name"] for each in metadata["buildroots"]})
+    generators = [_require_access(call, name) for name in names]
+    data = metadata["build"]
+    owner = call.require_login() if data.get("owner") is None else data["owner"]
+    columns = {
+        "owner_id": require_user(call.state, owner)["id"],
+        "task_id": data.get("task_id"),
+        "source": data.get("source"),
+        "extra": data.get("extra"),
+        "start_ts": data.get("start_time"),
+    }
+    if token is None:
+        row = _begin(call, generators[0], data, **columns)
+    else:
+        row = _reserved(call, data["build_id"], token)
+        call.state.update("build", row["id"], **columns)
+    types = (data.get("extra") or {}).get("typeinfo") or {}
+    files = [each for each in metadata["output"] if not each.get("metadata_only")]
+    found = [_import_output(call, row, each, directory) for each in files]
+    for name, info in {**{each: {} for each in found if each}, **types}.items():
+        check_build_type(call.state, name)
+        add_build_type(call.state, row, name, info)
+    directory = build_directory(call, row)
+    call.hub.files.write(f"{directory}/metadata.json", json.dumps(metadata).encode())
+    ended = data.get("end_time") or call.hub.now()
+    change_build_state(call.state, row, BUILD_STATES["COMPLETE"], completion_ts=ended)
+    return build_struct(call.state, row)
+
+
+def _import_output(
+    call: MethodCall, row: Row, output: dict[str, Any], directory: str
+) -> str | None:
+    """Import an uploaded file; return the type of builds that it belongs to, None for a log."""
+    files, name, kind = call.hub.files, output["filename"], output["type"]
+    path = "/".join(filter(None, (directory, output.get("relpath"), name)))
+    if not files.exists(f"work/{path}"):
+        raise GenericError(f"No such file: work/{path}")
+    if files.size(f"work/{path}") != output["filesize"]:
+        raise GenericError(f"File size {output['filesize']} for {name} does not match")
+    if kind == "log":
+        files.copy(f"work/{path}", f"{build_directory(call, row)}/data/logs/{name}")
+        return None
+    if kind == "rpm":
+        import_rpm(call, row, path, None if name.endswith(".src.rpm") else name)
+        return "rpm"
+    extra = output.get("extra") or {}
+    types = extra.get("typeinfo") or {key: extra[key] for key in MORE_COLUMNS if key in extra}
+    if len(types) != 1:
+        raise GenericError(f"Output {name} must have one type, not {sorted(types)}")
+    [(btype, info)] = types.items()
+    check_build_type(call.state, btype)
+    more = {key: (info or {}).get(key, "") for key in MORE_COLUMNS.get(btype, ())}
+    import_archive(call, row, btype, path, extra=extra, **more)
+    return str(btype)
+
+
+@hub_method("CGRefundBuild")
+def cg_refund_build(call: MethodCall, cg: Any, build_id: Any, token: Any, state: Any = 3) -> None:
+    """Release a reserved NVR."""
+    _require_access(call, cg)
+    row = _reserved(call, build_id, token)
     if state not in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
         raise GenericError("Only build states FAILED or CANCELED are allowed")
     change_build_state(call.state, row, state, completion_ts=call.hub.now())

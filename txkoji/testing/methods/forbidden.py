@@ -13,31 +13,19 @@ from txkoji.testing.methods.table import HubMethod, declare, hub_method
 
 BY_PERMISSION = {
     "admin": (
-        "addArchiveType(name, description, extensions, compression_type=None)",
-        "addBType(name)",
         "addExternalRPM(rpminfo, external_repo, strict=True)",
         "addGroupMember(group, user, strict=True)",
-        "applyVolumePolicy(build, strict=False)",
         "changeBuildVolume(build, volume, strict=True)",
         "dropGroupMember(group, user)",
         "importRPM(path, basename)",
         "newGroup(name)",
         "removeVolume(volume)",
-        "resetBuild(build)",
-        "scheduler.doRun(force=False)",
-        "setBuildOwner(build, user)",
-        "setBuildTimestamp(build, ts)",
         "showOpts(as_string=True)",
     ),
     "image-import": ("createImageBuild(build_info)",),
     "maven-import": ("createMavenBuild(build_info, maven_info)",),
-    "repo": (
-        "repo.setExternalRepoData(external_repo_id, data)",
-        "repo.setState(repo_id, state)",
-        "repo.updateEndEvents()",
-    ),
+    "repo": ("repo.setExternalRepoData(external_repo_id, data)",),
     "tag": (
-        "editTag(tagInfo, name, arches, locked, permissionID, extra=None)",
         (
             "snapshotTagModify(src, dst, config=True, pkgs=True, builds=True, groups=True, "
             "latest_only=True, inherit_builds=True, event=None, force=False, remove=False)"
@@ -46,6 +34,12 @@ BY_PERMISSION = {
     "win-import": ("createWinBuild(build_info, win_info)",),
 }
 """The methods that are refused for lack of a permission, by the permission."""
+
+WITHOUT_EFFECT = {
+    "admin": ("applyVolumePolicy(build, strict=False)", "scheduler.doRun(force=False)"),
+    "repo": ("repo.autoRequests()", "repo.checkQueue()", "repo.updateEndEvents()"),
+}
+"""The methods that do nothing here for who has the permission."""
 
 FOR_HOSTS = (
     "assertPolicy(name, data, default='deny')",
@@ -117,6 +111,13 @@ def _refuse_without(permission: str) -> HubMethod:
     return refuse
 
 
+def _require(permission: str) -> HubMethod:
+    def require(call: MethodCall, *_: Any) -> None:
+        call.require_permission(permission)
+
+    return require
+
+
 def _refuse_user(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
     if call.user is None:
         raise AuthError("Not logged-in")
@@ -126,6 +127,9 @@ def _refuse_user(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
 for _permission, _signatures in BY_PERMISSION.items():
     for _signature in _signatures:
         declare(_signature, _refuse_without(_permission))
+for _permission, _signatures in WITHOUT_EFFECT.items():
+    for _signature in _signatures:
+        declare(_signature, _require(_permission))
 for _signature in FOR_HOSTS:
     declare(f"host.{_signature}", _refuse_user)
 

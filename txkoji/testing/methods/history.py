@@ -392,7 +392,7 @@ def _history_row(
         named = state.get(where, struct[column]) if struct[column] is not None else None
         struct[key] = named["name"] if named else None
     if name == "tag_extra":
-        struct["value"] = json.dumps(row["value"])
+        struct["value"] = None if row.get("blocked") else json.dumps(row["value"])
     if name == "tag_listing":
         build = state.row("build", row["build_id"])
         struct.update({key: build[key] for key in ("epoch", "release", "version")})

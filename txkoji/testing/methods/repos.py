@@ -7,7 +7,7 @@ from typing import Any
 from txkoji.exceptions import ActionNotAllowed, GenericError, ParameterError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.history import last_change
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import DEFAULT_PRIORITY, make_task
 from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.lookups.tags import (
@@ -311,6 +311,9 @@ def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:
     call.require_permission("repo")
     row = must(row_by_id(call.state, "repo", repo_id), "query returned no rows")
     call.state.update("repo", row["id"], state=state, state_ts=call.hub.now())
+
+
+declare("repo.setState(repo_id, state)", _set_repo_state)
 
 
 @hub_method("repoExpire")

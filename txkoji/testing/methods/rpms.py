@@ -6,6 +6,7 @@ from typing import Any
 
 from txkoji import nvr
 from txkoji.exceptions import GenericError
+from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
@@ -113,6 +114,46 @@ def rpm_path(call: MethodCall, row: Row) -> str:
     build = call.state.row("build", row["build_id"])
     file = f"{row['name']}-{row['version']}-{row['release']}.{row['arch']}.rpm"
     return f"{build_directory(call, build)}/{row['arch']}/{file}"
+
+
+def import_rpm(
+    call: MethodCall, row: Row, path: str, source: str | None, buildroot_id: int | None = None
+) -> None:
+    """Copy an RPM to its build's directory and insert its row.
+
+    Args:
+        call: who asks.
+        row: the build.
+        path: the RPM's path below ``work``.
+        source: the file name of its source RPM; None for a source RPM.
+        buildroot_id: the build root that it was built in.
+    """
+    files, state = call.hub.files, call.state
+    file = path.rpartition("/")[2]
+    arch = "src" if source is None else file.removesuffix(".rpm").rpartition(".")[2]
+    files.copy(f"work/{path}", f"{build_directory(call, row)}/{arch}/{file}")
+    data = files.read(f"work/{path}")
+    tags = rpms.headers(data)
+    rpm = state.insert(
+        "rpminfo",
+        {
+            "build_id": row["id"],
+            "name": tags["NAME"],
+            "version": tags["VERSION"],
+            "release": tags["RELEASE"],
+            "epoch": None,
+            "arch": arch,
+            "payloadhash": rpms.payload_hash(data),
+            "size": len(data),
+            "buildtime": tags["BUILDTIME"],
+            "buildroot_id": buildroot_id,
+            "external_repo_id": 0,
+            "metadata_only": False,
+            "extra": None,
+            "draft": row["draft"],
+        },
+    )
+    state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
 
 
 @hub_method("getRPMHeaders")

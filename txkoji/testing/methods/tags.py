@@ -8,7 +8,7 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_arches, check_name
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.filters import glob
 from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.packages import find_package, package_struct
@@ -20,7 +20,7 @@ from txkoji.testing.tables.lookups.tags import (
     require_tag_id,
     tag_config,
     tag_extra,
-    tag_order,
+    tag_name,
     tag_struct,
 )
 from txkoji.testing.tables.lookups.users import require_permission_row
@@ -37,7 +37,10 @@ def get_tag(
     tag = (require_tag if strict else find_tag)(call.state, tagInfo, event)
     if tag is None:
         return None
-    struct = {**tag, "extra": tag_extra(call.state, tag["id"], event)}
+    extra = tag_extra(call.state, tag["id"], event)
+    if blocked:
+        extra.update(tag_extra(call.state, tag["id"], event, blocked=True))
+    struct = {**tag, "extra": extra}
     return struct if event is None else {**struct, "query_event": event}
 
 
@@ -198,12 +201,18 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         if key in kwargs:
             changes["perm_id"] = _permission_id(call, kwargs[key])
     _check_maven(call, kwargs.get("maven_support") or kwargs.get("maven_include_all"))
-    extra = tag_extra(state, tag["id"])
+    extra = {**tag_extra(state, tag["id"]), **tag_extra(state, tag["id"], blocked=True)}
+    changed = {key: {"value": value} for key, value in (kwargs.get("extra") or {}).items()}
+    for key in kwargs.get("block_extra") or []:
+        if key in changed:
+            raise GenericError(f"Can not both add/update and block tag-extra: '{key}'")
+        changed[key] = {"value": None, "blocked": True}
     for key in kwargs.get("remove_extra") or []:
         if key not in extra:
             raise GenericError(f"Tag: {tag['name']} doesn't have extra: {key}")
-        if key in (kwargs.get("extra") or {}):
-            raise GenericError(f"Can not both add/update and remove tag-extra: '{key}'")
+        if key in changed:
+            action = "block" if "blocked" in changed[key] else "add/update"
+            raise GenericError(f"Can not both {action} and remove tag-extra: '{key}'")
     if "name" in kwargs and kwargs["name"] != tag["name"]:
         check_name(kwargs["name"])
         if state.one("tag", name=kwargs["name"]):
@@ -223,15 +232,21 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
             )
         }
         state.insert_version("tag_config", {**kept, **changes}, user["id"])
-    for key in kwargs.get("remove_extra") or []:
+    for key in (*(kwargs.get("remove_extra") or ()), *changed):
         for row in state.active("tag_extra", None, tag_id=tag["id"], key=key):
             state.revoke("tag_extra", row["id"], user["id"])
-    for key, value in (kwargs.get("extra") or {}).items():
-        for row in state.active("tag_extra", None, tag_id=tag["id"], key=key):
-            state.revoke("tag_extra", row["id"], user["id"])
-        state.insert_version(
-            "tag_extra", {"tag_id": tag["id"], "key": key, "value": value}, user["id"]
-        )
+    for key, setting in changed.items():
+        entry = {"tag_id": tag["id"], "key": key, **setting}
+        state.insert_version("tag_extra", entry, user["id"])
+
+
+def _edit_tag(
+    call: MethodCall, tag: Any, name: Any, arches: Any, locked: Any, permission: Any, extra: Any
+) -> None:
+    edit_tag2(call, tag, name=name, arches=arches, locked=locked, perm=permission, extra=extra)
+
+
+declare("editTag(tagInfo, name, arches, locked, permissionID, extra=None)", _edit_tag)
 
 
 @hub_method("deleteTag")
@@ -264,18 +279,21 @@ _TABLES_OF_TAGS = {
 def get_build_config(call: MethodCall, tag: Any, event: Any = None) -> Any:
     """Return what a build in a tag is configured with, inherited."""
     struct = get_tag(call, tag, strict=True, event=event)
-    own_arches = bool(struct["arches"])
     origin: dict[str, Any] = {"extra": {}, "arches": None}
-    order = tag_order(call.state, struct["id"], event)
-    for parent, _ in order[1:]:
+    blocked = set(tag_extra(call.state, struct["id"], event, blocked=True))
+    for _, parent, link, _ in inherited_links(call.state, struct["id"], event):
+        if link["noconfig"]:
+            continue
         config = tag_config(call.state, parent, event)
-        if config and not own_arches and not struct["arches"] and config["arches"]:
+        source = {"id": parent, "name": tag_name(call.state, parent)}
+        if config and not struct["arches"] and config["arches"]:
             struct["arches"] = config["arches"]
-            row = call.state.row("tag", parent)
-            origin["arches"] = {"id": parent, "name": row["name"]}
+            origin["arches"] = source
         for key, value in tag_extra(call.state, parent, event).items():
-            if key not in struct["extra"]:
+            if key not in struct["extra"] and key not in blocked:
                 struct["extra"][key] = value
+                origin["extra"][key] = source
+        blocked.update(tag_extra(call.state, parent, event, blocked=True))
     struct["config_inheritance"] = origin
     return struct
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
 
 from tests.support import DATA
+from txkoji import build_states
 from txkoji.exceptions import (
     ActionNotAllowed,
     AuthError,
@@ -34,6 +36,8 @@ def test_forbidden_methods(hub: FakeHub) -> None:
     hub.add_user("bob")
     with pytest.raises(ActionNotAllowed, match=r"^.*admin permission required \(logged in as bob"):
         hub.call("setBuildOwner", "hello-1-1", "bob", user="bob")
+    with pytest.raises(ActionNotAllowed, match=r"admin permission required \(logged in as koji"):
+        hub.call("importRPM", "work", "hello-1-1.src.rpm")
     with pytest.raises(AuthError, match="is not a host"):
         hub.call("host.closeTask", 1, {}, user="bob")
     with pytest.raises(ParameterError, match="missing 2 required positional arguments: 'group'"):
@@ -139,6 +143,56 @@ def test_history_of_hosts(hub: FakeHub) -> None:
     assert [row["name"] for row in hub.call("listChannels", "builder9")] == ["image"]
 
 
+def test_blocked_settings(hub: FakeHub) -> None:
+    """A tag blocks a setting that it would inherit; the origin of the others is told."""
+    hub.call("editTag2", "demo-candidate", extra={"a": 1, "b": 2}, arches="s390x")
+    hub.call("editTag2", "demo-build", block_extra=["a"])
+    config = hub.call("getBuildConfig", "demo-build")
+    assert config["extra"] == {"b": 2}
+    assert config["config_inheritance"]["extra"]["b"]["name"] == "demo-candidate"
+    assert hub.call("getTag", "demo-build")["extra"] == {}
+    assert hub.call("getTag", "demo-build", blocked=True)["extra"] == {"a": None}
+    with pytest.raises(GenericError, match="Can not both add/update and block tag-extra: 'a'"):
+        hub.call("editTag2", "demo-build", block_extra=["a"], extra={"a": 3})
+    hub.call("editTag2", "demo-build", remove_extra=["a"])
+    assert hub.call("getBuildConfig", "demo-build")["extra"] == {"a": 1, "b": 2}
+
+
+def test_restart_of_hosts(hub: FakeHub, clock: Clock) -> None:
+    """Each enabled host of the channel restarts."""
+    hub.add_host("other", "s390x", channels=("image",))
+    for options, count in (({}, 2), ({"channel": "image", "arches": ["s390x"]}, 1)):
+        task = hub.call("restartHosts", options=options)
+        clock.pump([0.5] * 40)
+        assert hub.call("taskFinished", task)
+        assert hub.call("getTaskResult", task) is None
+        assert len(hub.call("getTaskChildren", task)) == 2 * count
+
+
+def test_what_admins_change(hub: FakeHub, clock: Clock) -> None:
+    """Owners, times and types of builds are changed; a reset build has nothing left."""
+    hub.call("build", "git+https://git.example.test/rpms/hello.git#r1", "demo")
+    clock.pump([0.5] * 80)
+    hub.call("setBuildOwner", "hello-1.0-r1", "alice")
+    hub.call("setBuildTimestamp", "hello-1.0-r1", 5)
+    build = hub.call("getBuild", "hello-1.0-r1")
+    assert (build["owner_name"], build["completion_ts"]) == ("alice", 5.0)
+    hub.call("resetBuild", "hello-1.0-r1")
+    assert hub.call("getBuild", build["id"])["state"] == build_states.CANCELED
+    assert hub.call("listBuildRPMs", build["id"]) == hub.call("listTags", build["id"]) == []
+    hub.call("addBType", "operator")
+    hub.call("addArchiveType", "whl", "Python wheel", "whl", "zip")
+    assert hub.call("getArchiveType", filename="x.whl")["compression_type"] == "zip"
+    assert hub.call("listBuilds", type="operator") == []
+    with pytest.raises(GenericError, match="operator already exists"):
+        hub.call("addBType", "operator")
+    hub.call("editTag", "demo-build", "demo-built", "x86_64", False, None, {"a": 1})
+    assert hub.call("getTag", "demo-built")["extra"] == {"a": 1}
+    [repo] = hub.call("getActiveRepos")
+    hub.call("repo.setState", repo["id"], 4)
+    assert hub.call("repoInfo", repo["id"])["state"] == 4
+
+
 def test_copies_of_tags(hub: FakeHub) -> None:
     """A copy has the packages and groups, and is a tag of its own."""
     hub.call("groupListAdd", "demo-candidate", "build")
@@ -237,6 +291,8 @@ def test_build_roots(hub: FakeHub, clock: Clock) -> None:
         hub.call("saveFailedTree", root["id"], user=None)
     task = hub.call("saveFailedTree", root["id"], user="bob")
     assert hub.call("getTaskRequest", task) == [root["id"], False]
+    clock.pump([0.5] * 20)
+    assert hub.call("listTaskOutput", task) == [hub.call("getTaskResult", task)]
 
 
 def test_reserved_builds(hub: FakeHub) -> None:
@@ -252,6 +308,46 @@ def test_reserved_builds(hub: FakeHub) -> None:
         hub.call("CGRefundBuild", "site", reserved["build_id"], "wrong", user="bob")
     hub.call("CGRefundBuild", "site", reserved["build_id"], reserved["token"], user="bob")
     assert hub.call("getBuild", reserved["build_id"])["state"] == 3
+
+
+def metadata(**build: Any) -> dict[str, Any]:
+    """Return the metadata of an image with its log."""
+    image = {"filename": "disk.raw.xz", "type": "raw-xz", "filesize": 4}
+    log = {"filename": "image.log", "type": "log", "filesize": 3, "relpath": "logs"}
+    return {
+        "metadata_version": 0,
+        "build": {"name": "disk", "version": "1", "release": "1", "source": "git://x", **build},
+        "buildroots": [{"id": 1, "content_generator": {"name": "cg", "version": "1"}}],
+        "output": [{**image, "extra": {"image": {"arch": "x86_64"}}}, log],
+    }
+
+
+def test_import_of_a_content_generator(hub: FakeHub) -> None:
+    """Uploaded files and metadata become a build, reserved before or not."""
+    hub.call("grantCGAccess", "kojiadmin", "cg", create=True)
+    with pytest.raises(AuthError, match=r"Content generator access required \(cg\)"):
+        hub.call("CGImport", metadata(), "up", user="alice")
+    with pytest.raises(GenericError, match="No such file: work/up/disk"):
+        hub.call("CGImport", metadata(), "up")
+    hub.files.write("work/up/disk.raw.xz", b"data")
+    hub.files.write("work/up/logs/image.log", b"log")
+    build = hub.call("CGImport", metadata(end_time=5.0, extra={"typeinfo": {"image": {}}}), "up")
+    assert (build["state"], build["cg_name"]) == (build_states.COMPLETE, "cg")
+    assert (build["completion_ts"], build["source"]) == (5.0, "git://x")
+    [archive] = hub.call("listArchives", build["id"], type="image")
+    assert (archive["filename"], archive["arch"]) == ("disk.raw.xz", "x86_64")
+    assert hub.files.read("packages/disk/1/1/images/disk.raw.xz") == b"data"
+    assert [each["name"] for each in hub.call("getBuildLogs", build["id"])] == ["image.log"]
+    with pytest.raises(GenericError, match="Build already exists"):
+        hub.call("CGImport", metadata(), "up")
+    kept = hub.call("CGInitBuild", "cg", {"name": "disk", "version": "1", "release": "2"})
+    hub.files.write("work/up/metadata.json", json.dumps(metadata(**kept, release="2")).encode())
+    with pytest.raises(GenericError, match="Token doesn't match"):
+        hub.call("CGImport", None, "up", "other")
+    build = hub.call("CGImport", None, "up", kept["token"])
+    assert (build["id"], build["nvr"]) == (kept["build_id"], "disk-1-2")
+    draft = hub.call("CGImport", metadata(draft=True), "up")
+    assert draft["release"] == f"1,draft_{draft['id']}"
 
 
 @pytest.mark.parametrize("value", ["nosuch", True, [], {}])

@@ -21,10 +21,10 @@ from txkoji.testing.farm.handlers.common import (
     write_log,
 )
 from txkoji.testing.farm.handlers.registry import handler
-from txkoji.testing.farm.handlers.rpm import import_rpm
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.archives import MD5, import_archive
 from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.rpms import import_rpm
 from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr, build_struct
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.targets import find_target

@@ -1,4 +1,4 @@
-"""Tasks that stand alone: ``runroot``, ``sleep``."""
+"""Tasks that stand alone: ``runroot``, ``sleep``, and those about hosts and their build roots."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from twisted.internet.task import deferLater
 from txkoji.exceptions import BuildrootError
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
-from txkoji.testing.farm.handlers.common import call_of, write_log
+from txkoji.testing.farm.handlers.common import call_of, put_file, write_log
 from txkoji.testing.farm.handlers.registry import handler
+from txkoji.testing.methods.hosts import list_hosts
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import Row
@@ -35,3 +36,33 @@ async def runroot(builder: Builder, task: Row) -> str:
 async def sleep(builder: Builder, task: Row) -> None:
     """Run ``sleep``: its argument in seconds, of the hub's clock."""
     await deferLater(builder.hub.clock, float(task["request"][0]), lambda: None)
+
+
+@handler("restartHosts")
+async def restart_hosts(builder: Builder, task: Row) -> None:
+    """Run ``restartHosts``: each enabled host of a channel, or with an architecture, restarts."""
+    options = (task["request"] or [None])[0] or {}
+    hosts = list_hosts(
+        call_of(builder, task), options.get("arches"), options.get("channel"), enabled=True
+    )
+    for method in ("restart", "restartVerify"):
+        children = [
+            builder.subtask(task, method, [host], f"{method} {host['id']}") for host in hosts
+        ]
+        await builder.wait(task, children)
+
+
+@handler("restart")
+@handler("restartVerify")
+async def restart(builder: Builder, task: Row) -> None:
+    """Run ``restart`` or ``restartVerify``."""
+    await builder.sleep(0.1)
+
+
+@handler("saveFailedTree")
+async def save_failed_tree(builder: Builder, task: Row) -> str:
+    """Run ``saveFailedTree``: the build root becomes a file."""
+    await builder.sleep(0.1)
+    name = f"broot-{task['request'][0]}.tar.gz"
+    put_file(builder, task, name, b"a build root")
+    return name

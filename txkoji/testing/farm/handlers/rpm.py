@@ -31,6 +31,7 @@ from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory, change_build_state
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.rpms import import_rpm
 from txkoji.testing.tables.lookups.builds import BUILD_STATES, build_nvr
 from txkoji.testing.tables.lookups.targets import find_target
 from txkoji.testing.tables.state import Row
@@ -146,46 +147,6 @@ def _import(
                 name = path.rpartition("/")[2]
                 files.copy(f"work/{path}", f"{directory}/data/logs/{arch}/{name}")
         state.announce(lambda: messages.build_imported(state, row, srpm["srpm"], binaries, logs))
-
-
-def import_rpm(
-    call: MethodCall, row: Row, path: str, source: str | None, buildroot_id: int | None = None
-) -> None:
-    """Copy an RPM to its build's directory and insert its row.
-
-    Args:
-        call: who asks.
-        row: the build.
-        path: the RPM's path below ``work``.
-        source: the file name of its source RPM; None for a source RPM.
-        buildroot_id: the build root that it was built in.
-    """
-    files, state = call.hub.files, call.state
-    file = path.rpartition("/")[2]
-    arch = "src" if source is None else file.removesuffix(".rpm").rpartition(".")[2]
-    files.copy(f"work/{path}", f"{build_directory(call, row)}/{arch}/{file}")
-    data = files.read(f"work/{path}")
-    tags = rpms.headers(data)
-    rpm = state.insert(
-        "rpminfo",
-        {
-            "build_id": row["id"],
-            "name": tags["NAME"],
-            "version": tags["VERSION"],
-            "release": tags["RELEASE"],
-            "epoch": None,
-            "arch": arch,
-            "payloadhash": rpms.payload_hash(data),
-            "size": len(data),
-            "buildtime": tags["BUILDTIME"],
-            "buildroot_id": buildroot_id,
-            "external_repo_id": 0,
-            "metadata_only": False,
-            "extra": None,
-            "draft": row["draft"],
-        },
-    )
-    state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
 
 
 @handler("buildSRPMFromSCM")

@@ -137,7 +137,7 @@ _TYPE_COLUMNS = {
 def type_columns(type: str | None, types: dict[str, Any]) -> dict[str, Any]:
     """Return the additional columns of a list of builds of one type."""
     names = _TYPE_COLUMNS.get(type or "", {})
-    return {column: types[str(type)][key] for key, column in names.items()}
+    return {column: (types[str(type)] or {}).get(key) for key, column in names.items()}
 
 
 def tagged_build_struct(state: HubState, row: Row, listing: Row) -> dict[str, Any]:

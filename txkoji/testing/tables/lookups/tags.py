@@ -60,9 +60,12 @@ def tag_struct(state: HubState, tag_id: int, config: Row) -> dict[str, Any]:
     }
 
 
-def tag_extra(state: HubState, tag_id: int, event: int | None = None) -> dict[str, Any]:
-    """Return a tag's own extra settings."""
-    return {row["key"]: row["value"] for row in state.active("tag_extra", event, tag_id=tag_id)}
+def tag_extra(
+    state: HubState, tag_id: int, event: int | None = None, *, blocked: bool = False
+) -> dict[str, Any]:
+    """Return a tag's own extra settings, or with ``blocked`` the keys that it blocks."""
+    rows = state.active("tag_extra", event, tag_id=tag_id)
+    return {row["key"]: row["value"] for row in rows if row.get("blocked", False) == blocked}
 
 
 def inherited_links(
