@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -133,6 +133,23 @@ class _LoopReactor(AsyncioSelectorReactor):
     Each test may have a loop of its own, and the program may not want the global reactor.
     """
 
+    _has_ended = False
+
+    # Twisted's own classes call the first argument by two names.
+    def callFromThread(  # type: ignore[override]  # noqa: N802 - Twisted's name
+        self, f: Callable[..., object], /, *args: object, **kwargs: object
+    ) -> None:
+        """Call a function on the loop, unless the reactor has ended by then.
+
+        A name that is resolved too late must not open a connection that nobody closes.
+        """
+
+        def call() -> None:
+            if not self._has_ended:
+                f(*args, **kwargs)
+
+        super().callFromThread(call)
+
     def crash(self) -> None:
         """End only the reactor: the default would also stop the loop."""
         PosixReactorBase.crash(self)
@@ -140,6 +157,11 @@ class _LoopReactor(AsyncioSelectorReactor):
     def end(self) -> None:
         """Stop the threads, and remove from the loop everything that it still waits for."""
         self.fireSystemEvent("shutdown")
+        for _ in range(3):
+            # What is about to connect, or was aborted, closes its socket in a call of its own.
+            self.runUntilCurrent()
+            self.disconnectAll()
+        self._has_ended = True
         for call in self.getDelayedCalls():
             call.cancel()  # pyright: ignore[reportAttributeAccessIssue]
         # Twisted never closes its waker: it expects one reactor for the whole process.

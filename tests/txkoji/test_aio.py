@@ -17,8 +17,10 @@ from txkoji.testing import FakeHub
 
 PROGRAM = '''
 import asyncio
+import os
+import socket
 import pytest
-from txkoji import Interest, aio
+from txkoji import Interest, Profile, aio
 from txkoji.exceptions import ConfigurationError, GenericError, KojiException
 
 async def started(koji):
@@ -67,10 +69,30 @@ async def test_following_ends_with_the_task():
             async for event in koji.follow(Interest(frozenset({"tagged"})), interval=0.1):
                 pass
         task = asyncio.ensure_future(follow())
-        await asyncio.sleep(0.3)
+        while not koji.connection.statistics.answered:
+            await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+def sockets():
+    """Return the sockets that are open."""
+    links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    return {os.readlink(link) for link in links if os.path.lexists(link)} - {"/proc/self/fd"}
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_call_that_is_given_up_leaves_no_socket(scheme):
+    silent = socket.create_server(("127.0.0.1", 0))
+    profile = Profile("t", f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/kojihub")
+    for pause in (0, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01):
+        before = sockets()
+        async with aio.connect(profile) as koji:
+            future = koji.getTag("demo-build")
+            await asyncio.sleep(pause)
+            future.cancel()
+        assert {link for link in sockets() - before if link.startswith("socket")} == set()
+    silent.close()
 
 @pytest.mark.asyncio
 async def test_unknown_profile():
@@ -101,4 +123,4 @@ async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path)
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 passed" in done.stdout
+    assert "8 passed" in done.stdout
