@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,7 @@ from uuid import uuid4
 import proton
 from proton import Event
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -55,6 +57,9 @@ REFUSED_OUTCOMES = {
     proton.Delivery.MODIFIED: "no consumer takes it",
 }
 """What the broker's outcome means for a published message that it did not accept."""
+
+SESSION_TIMEOUT = 5.0
+"""Seconds that a broker has to answer the end of a session: RabbitMQ 3 answers all but a few."""
 
 CONNECTION = ""
 """The name to wait for while the connection opens, or its session ends: no link has it."""
@@ -321,7 +326,8 @@ class _ProtonLink(Link):
         # has processed all of them only when it answers the end of the session.
         self.is_open = False
         self._session.close()
-        await self._wait_for(CONNECTION)
+        with suppress(TimedOut):
+            await self._wait_for(CONNECTION).addTimeout(SESSION_TIMEOUT, self._reactor)
         self._engine.connection.close()
         self._engine.pump()
         await self._ended

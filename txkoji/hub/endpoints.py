@@ -14,6 +14,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web._newclient import HEADER, STATUS
 from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
@@ -28,13 +29,39 @@ __all__ = ["CONNECT_TIMEOUT", "Endpoints"]
 
 CONNECT_TIMEOUT = 30.0
 
+IN_HEAD = (STATUS, HEADER)
+"""The states of Twisted's parser before the end of a reply's headers."""
+
 MAX_PROXY_ANSWER = 16 * 1024
 """Bytes of the head of a proxy's answer to CONNECT."""
 
 
+MAX_HEAD = 1 << 18
+"""Bytes of the head of a reply, with all that is sent before it."""
+
+
+def _limit_head(protocol: Any) -> None:
+    """Break an HTTP connection whose peer sends headers, or interim answers, without an end.
+
+    Twisted keeps each header, and waits for the last.
+    """
+    receive = protocol.dataReceived
+    size = 0
+
+    def data_received(data: bytes) -> None:
+        nonlocal size
+        receive(data)
+        parser = getattr(protocol, "_parser", None)
+        size = size + len(data) if parser is not None and parser.state in IN_HEAD else 0
+        if size > MAX_HEAD:
+            protocol.transport.abortConnection()
+
+    protocol.dataReceived = data_received
+
+
 @implementer(IStreamClientEndpoint)
 class _WithoutDelay:
-    """Connects without log lines, and sets TCP_NODELAY.
+    """Connects without log lines, sets TCP_NODELAY, and limits the head of a reply.
 
     The head and the body of a request are written one after the other: the kernel would delay the
     end of the body until the hub has acknowledged the start. Each factory makes one connection, and
@@ -47,6 +74,7 @@ class _WithoutDelay:
     def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:  # noqa: N803
         def connected(protocol: Any) -> Any:
             protocol.transport.setTcpNoDelay(True)
+            _limit_head(protocol)
             return protocol
 
         # Twisted would log the start and the stop of the factory of each connection.
@@ -87,7 +115,7 @@ class _TunnelProtocol(Protocol):
 
     def _answered(self, status_line: list[bytes], rest: bytes) -> None:
         status = status_line[1] if len(status_line) > 1 else b""
-        if not status.isdigit():
+        if not (status.isdigit() and len(status) == 3):
             problem: Exception = ConnectionFailed(
                 f"{self._proxy} answered CONNECT with something that is not HTTP",
                 may_have_arrived=False,

@@ -289,7 +289,7 @@ class Requester:
             url,
             offset,
             sink,
-            timeout=self.limits.request_timeout,
+            timeout=min(self.limits.request_timeout, self.limits.deadline),
             pace=self.limits.deadline,
         )
 

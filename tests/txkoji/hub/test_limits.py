@@ -158,6 +158,28 @@ async def test_dripping_file(serve: Serve, tmp_path: Path) -> None:
     await koji.close()
 
 
+class DrippingHead(Dripping):
+    """Sends a header a byte at a time."""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802, ARG002
+        assert self.transport is not None
+        self.drip = LoopingCall(self.transport.write, b"H")
+        self.drip.start(0.02)
+
+
+@pytest_twisted.ensureDeferred
+async def test_file_that_does_not_begin(serve: Serve, tmp_path: Path) -> None:
+    """A file whose first byte does not come within a deadline is given up."""
+    url = serve(DrippingHead)
+    profile = Profile(name="t", server=url)
+    koji = Connection(profile, reactor=reactor, deadline=0.5, retry=ONE_ATTEMPT)
+    with pytest.raises(RequestTimeout, match=r"did not answer within 0\.5 s"):
+        await download(
+            koji.client, [RemoteFile("f", url, 1_000_000)], tmp_path, at_once=1, progress=None
+        )
+    await koji.close()
+
+
 def answer(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> type[Protocol]:
     lines = [b"HTTP/1.1 " + status, b"Content-Type: text/xml", *headers]
     lines.append(b"Content-Length: %d" % len(body))

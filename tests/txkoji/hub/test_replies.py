@@ -97,6 +97,8 @@ async def front() -> AsyncIterator[FrontEnd]:
         (REDIRECT % b"https://127.0.0.1/login?token=unseen", "to the final address$", True),
         (REDIRECT % b"http://[", "to the final address$", True),
         (b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", "too many requests", True),
+        # The head of a reply without an end.
+        (b"HTTP/1.1 200 OK\r\n" + b"X: %s\r\n" % (b"x" * 1000) * 300, "broke before", True),
         (
             (
                 b"HTTP/1.1 200 OK\r\nContent-Length: 63\r\n\r\n"
@@ -119,15 +121,31 @@ async def test_odd_answers(front: FrontEnd, reply: bytes, words: str, passes: bo
 
 
 @pytest_twisted.ensureDeferred
-async def test_endless_page(tmp_path: Path) -> None:
+async def test_odd_proxy(front: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's status of thousands of digits is no status."""
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{front.port.getHost().port}")
+    front.replies = [b"HTTP/1.1 %s x\r\n\r\n" % (b"9" * 5000)]
+    koji = front.connection("https")
+    with pytest.raises(KojiException, match="answered CONNECT with something that is not HTTP"):
+        await koji.getKojiVersion()
+    await koji.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [(ENDLESS, "status 503"), (b"HTTP/1.1 100 X\r\n\r\n" * 16_000, "broke before")],
+    ids=["chunks", "interim"],
+)
+@pytest_twisted.ensureDeferred
+async def test_endless_page(tmp_path: Path, reply: bytes, words: str) -> None:
     """The connection of a page that does not end is cut at once, over TLS too."""
     authority = CertificateAuthority(tmp_path)
     context = ServerContextFactory(authority.server("127.0.0.1"), authority.certificate_path)
     front = FrontEnd()
-    front.replies = [ENDLESS]
+    front.replies = [reply]
     front.port = reactor.listenSSL(0, front, context, interface="127.0.0.1")
     koji = front.connection("https", serverca=str(authority.certificate_path))
-    with pytest.raises(HTTPStatusError, match="status 503"):
+    with pytest.raises(KojiException, match=words):
         await koji.getKojiVersion()
     await front.lost
     await koji.close()
