@@ -183,16 +183,16 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
 
 def _why_not_connected(reason: BaseException, url: str, host: str, *, is_proxy: bool) -> str | None:
     """Return why there is no connection; None if that is not the reason, or TLS is."""
-    remedy = "check the environment's proxy variables"
     if isinstance(reason, SSL.Error) and "internal error" in str(reason):
         return f"{host} broke the TLS handshake off: it is in trouble itself (internal error)"
     if isinstance(reason, error.DNSLookupError):
         if is_proxy:
-            return f"the host name of {host} is unknown: {remedy}"
+            return f"the host name of {host} is unknown: check the environment's proxy variables"
         return f"the host name {host} is unknown: check 'server' of the profile"
     if isinstance(reason, error.ConnectionRefusedError):
         if is_proxy:
-            return f"nothing listens at {host} (for {url}): {remedy}"
+            proxy = f"{host} (for {url})"
+            return f"nothing listens at {proxy}: check the environment's proxy variables"
         return f"nothing listens at {url}: is the hub up, and 'server' of the profile right?"
     if isinstance(reason, error.TimeoutError):
         return f"{host} did not take a connection within {CONNECT_TIMEOUT:g} s"
