@@ -73,7 +73,7 @@ class Health:
 
     def silence(self, now: float) -> float:
         """Return the seconds since the last answer."""
-        return now - self._answered_at
+        return max(now - self._answered_at, 0.0)
 
 
 def health_change(

@@ -339,6 +339,10 @@ async def test_tag_created_later(site: Site, logged: list[str]) -> None:
 async def test_unreachable_hub(site: Site, logged: list[str]) -> None:
     """An unreachable hub is logged once; a long silence becomes a change, and so does its end."""
     master = await site.listen(koji(stale_after=601))
+    # As if the master had been suspended: the hub was not asked.
+    master.reactor.ahead += 3600
+    await master.source._running._health.report()
+    assert await master.changes() == []
     site.hub.offline("moving to another rack")
     hub = await get_hub(master.master, "fake")
     do_not_retry(hub.connection)
