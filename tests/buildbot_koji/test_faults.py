@@ -49,7 +49,7 @@ HOUR = 3600.0
 PATIENCE = 20.0
 """Seconds after which a master is killed that does not stop, as service managers do."""
 SETTLED = 120.0
-"""Seconds after the last fault in which everything must have ended."""
+"""Seconds without progress after which what has not ended counts as hanging."""
 GIVEN_UP = 40.0
 """Seconds after which a build that Buildbot started before an outage counts as given up."""
 
@@ -320,9 +320,12 @@ class Place:
             assert ours == []
 
     async def until_finished(self, seconds: float) -> list[Any]:
-        """Wait until all has ended, and return what has not by then."""
+        """Wait until all has ended, or nothing has for so long; return what has not by then."""
+        before: list[Any] = []
         limit = reactor.seconds() + seconds
         while (late := await self.unfinished()) and reactor.seconds() < limit:
+            if late != before:
+                before, limit = late, reactor.seconds() + seconds
             await deferLater(reactor, 0.5)
         return late
 

@@ -9,13 +9,17 @@ from typing import Any, ClassVar
 import mock
 import pytest
 import pytest_twisted
+from buildbot.plugins import schedulers, util
 from buildbot.process.results import RETRY, SUCCESS
+from sqlalchemy.exc import OperationalError
+from twisted.internet.defer import fail
 from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
 from buildbot_koji.reporters import backlog
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
+from buildbot_koji.reporters.tagging import KojiTagReporter
 from tests.buildbot_koji.inprocess import Master
 from tests.support import poll, until
 
@@ -52,6 +56,14 @@ class LedgerSender:
         raise NotImplementedError(delivery.name)
 
 
+class Gate(KojiTagReporter):
+    """Records what it would tag."""
+
+    @property
+    def sender(self) -> Sender:
+        return LedgerSender()
+
+
 class House:
     """A master with a ledger, and builds as if it, or another master, had run them."""
 
@@ -76,14 +88,19 @@ class House:
         return self.master.service_manager.namedServices["ledger"]
 
     async def build(
-        self, *, result: int | None = SUCCESS, master_id: int | None = None, tell: bool = False
+        self,
+        *,
+        builder: str = "test",
+        result: int | None = SUCCESS,
+        master_id: int | None = None,
+        tell: bool = False,
     ) -> int:
         """Add a build; returns its id. Without a result it runs."""
         data, db = self.master.data, self.master.db
-        builder = await data.get(("builders", "test"))
+        builder_id = (await data.get(("builders", builder)))["builderid"]
         _, requests = await data.updates.addBuildset(
             waited_for=False,
-            builderids=[builder["builderid"]],
+            builderids=[builder_id],
             sourcestamps=[{"codebase": "", "repository": "", "project": ""}],
         )
         [request] = requests.values()
@@ -92,7 +109,7 @@ class House:
         await self._claim(request, master_id)
         worker = await db.workers.findWorkerId("never")
         build_id, _ = await db.builds.addBuild(
-            builderid=builder["builderid"],
+            builderid=builder_id,
             buildrequestid=request,
             workerid=worker,
             masterid=master_id,
@@ -234,6 +251,53 @@ async def test_database_is_away(house: House, logged_failures: list[Any]) -> Non
     assert await written(1) == [build]
     assert all(event["log_failure"].check(OSError) for event in logged_failures)
     logged_failures.clear()
+
+
+@pytest.mark.limit(60)
+@pytest_twisted.ensureDeferred
+async def test_vote_in_an_outage(house: House) -> None:
+    """A vote whose event can't be read, as the database is away, is counted after the outage."""
+    builders = [
+        util.BuilderConfig(name, "never", factory=util.BuildFactory(), canStartBuild=never)
+        for name in ("test", "other")
+    ]
+    gate = Gate(
+        profile="fake", name="gate", requires=["test", "other"], on_success={"tag": "tested"}
+    )
+    house.shell.more = {
+        "services": [gate],
+        "builders": builders,
+        "schedulers": [schedulers.Triggerable(name="all", builderNames=["test", "other"])],
+    }
+    await house.shell.start()
+    data = house.master.data
+    peer = await house.master.db.masters.findMasterId("another")
+    await data.updates.masterActive(name="another", masterid=peer)
+    theirs = await house.build(builder="other", result=None, master_id=peer)
+    # The newest is the one that is reported.
+    ours = await house.build(result=None)
+    for build in (ours, theirs):
+        await data.updates.setBuildProperty(build, "koji_build_id", 7, "test")
+    await house.finish(ours, tell=True)
+    [running] = house.master.service_manager
+    await until(lambda: running.gates())
+    await house.finish(theirs)
+    get, lost = data.get, list[Any]()
+
+    def end(path: tuple[Any, ...], *args: Any, **kwargs: Any) -> Any:
+        if path == ("builds", theirs) and not lost:
+            lost.append(path)
+            return fail(OperationalError("SELECT", {}, Exception("server closed")))
+        return get(path, *args, **kwargs)
+
+    with mock.patch.object(data, "get", end):
+        house.master.mq.produce(("builds", str(theirs), "finished"), {"buildid": theirs})
+        assert await written(1) == [ours]
+    assert lost
+
+
+def never(*_: object) -> bool:
+    return False
 
 
 @pytest_twisted.ensureDeferred
