@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -84,19 +84,26 @@ class MultiCall(CollectedMethods):
         """Collect a call of a hub method, also of one with a dot in its name."""
         self.calls.append(rich.prepare(Call(method, args, kwargs)))
 
-    def __call__(self) -> Deferred[MultiCallResults]:
+    def __call__(
+        self, *, before: Callable[[], Awaitable[None]] | None = None
+    ) -> Deferred[MultiCallResults]:
         """Send the calls.
+
+        Args:
+            before: awaited right before each request is sent; what it raises ends the sending.
 
         Returns:
             A Deferred of the results. It fails like a plain call if a whole request fails. If only
             one call fails, accessing its result raises.
         """
         calls, self.calls = self.calls, []
-        return self._send(calls)
+        return self._send(calls, before)
 
     @returns_deferred
-    async def _send(self, calls: list[Call]) -> MultiCallResults:
-        outcomes = await self._client.send_all(calls, batch=self._batch)
+    async def _send(
+        self, calls: list[Call], before: Callable[[], Awaitable[None]] | None
+    ) -> MultiCallResults:
+        outcomes = await self._client.send_all(calls, batch=self._batch, before=before)
         return MultiCallResults(
             calls,
             [

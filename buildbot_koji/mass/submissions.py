@@ -94,7 +94,10 @@ class MassSubmissions:
             self._plan.happened(package, PackageEvent.WITHDRAWN)
             return
         action = submit_once(
-            self._hub, context.options.call(package), context.submission_of(package)
+            self._hub,
+            context.options.call(package),
+            context.submission_of(package),
+            context.host.check_claim_again,
         )
 
         async def save(task_id: Any) -> None:

@@ -67,6 +67,9 @@ class TagHost(Protocol):
         """Write to the master's database, and retry while it is unreachable."""
         ...
 
+    async def check_claim_again(self) -> None:
+        """Raise ClaimLost if another master runs the build request; see ``KojiStep``."""
+
 
 @dataclass
 class TagPart:
@@ -218,7 +221,7 @@ class MassTagger:
         for build in asked:
             call = self._call(build)
             multicall.call(call.method, *call.args)
-        answers = iter(await multicall())
+        answers = iter(await multicall(before=self._host.check_claim_again))
         for build in asked:
             try:
                 answer = next(answers)

@@ -416,7 +416,7 @@ class TagSender:
                 await attempt.remember(notes)
 
         # The task of an earlier attempt was looked for before this one was planned.
-        once = Once(submit_once(hub, call, submission), Intent(save))
+        once = Once(submit_once(hub, call, submission, attempt.check), Intent(save))
         return _accepted(hub, notes, await once.attempt())
 
     async def follow(self, delivery: Delivery) -> str:

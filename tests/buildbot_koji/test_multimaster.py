@@ -34,6 +34,12 @@ pytestmark = [
 ]
 
 
+LOGIN = """\
+authtype = password
+user = kojiadmin
+password = kojiadmin"""
+
+
 class Cluster:
     """A hub, a database, a router and two masters."""
 
@@ -43,6 +49,7 @@ class Cluster:
         self.hub = FakeHub(reactor, build_seconds=1, anonymous_user="kojiadmin")
         self.database = postgres.PostgreSQL()
         self.masters: list[MasterProcess] = []
+        self.cables: dict[MasterProcess, Cable] = {}
 
     async def start(self) -> None:
         self.hub.add_demo_content()
@@ -60,8 +67,13 @@ class Cluster:
             )
             directory = self.directory / name
             directory.mkdir()
-            master = MasterProcess(directory, self.hub.profile_text(), text, self.database.url)
+            port = int(self.hub.url.split(":")[2].split("/")[0])
+            cable = Cable(port)
+            profile = self.hub.profile_text().replace(f":{port}", f":{cable.start()}")
+            profile = profile.replace("authtype = noauth", LOGIN)
+            master = MasterProcess(directory, profile, text, self.database.url)
             self.masters.append(master)
+            self.cables[master] = cable
         # Two that make the same tables at once would get in each other's way.
         for master in self.masters:
             await master.create()
@@ -72,6 +84,7 @@ class Cluster:
     async def stop(self) -> None:
         for master in self.masters:
             await master.end(signal.SIGKILL)
+            await self.cables[master].stop()
         await deferToThread(self.database.stop)
         await self.hub.stop()
 
@@ -284,16 +297,23 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     frozen, other = sorted(attempts, key=lambda each: each["masterid"] != first)
     hub.call("cancelTask", (await one.properties(other))["koji_task_id"])
     hub.builder.seconds = 1
-    # These are anywhere between their polls and their reports when it happens.
-    before = await scheduled(one)
-    builds += [add_build(hub, f"b{number}", "candidate") for number in range(3)]
-    await poll(lambda: has_scheduled(one, before + 2))
+    # Some of the victim's tag tasks are being submitted when it happens; the others wait for those.
+    await set_workers(survivor, "pause")
+    cable = cluster.cables[victim]
+    cable.swallows = b"<methodName>tagBuild<"
+    builds += [add_build(hub, f"b{number}", "candidate") for number in range(10)]
+    await poll(lambda: has_pending(victim, 20))
+    assert 0 < cable.swallowed < 20
     victim.send(signal.SIGSTOP)
+    await set_workers(survivor, "unpause")
     missed = [add_build(hub, f"c{number}", "candidate") for number in range(3)]
     await poll(lambda: taken_over(survivor, first))
     # Their announcements reach the frozen master as soon as it wakes up.
     await poll(lambda: has_built(survivor, missed))
     builds += missed
+    await until(lambda: set(builds) <= set(cluster.tagged("gated")) & set(cluster.tagged("tested")))
+    cable.swallows = b""
+    cable.cut()
     again = await poll(lambda: next_attempt(survivor, frozen["buildrequestid"]))
     assert again["masterid"] != first
     victim.send(signal.SIGCONT)
@@ -329,21 +349,28 @@ async def test_a_master_is_frozen(cluster: Cluster) -> None:
     assert cluster.mass_tasks() == [1] * PACKAGES
 
 
+async def set_workers(master: MasterProcess, action: str) -> None:
+    """Pause the workers of a master, or unpause them."""
+    for worker in (await master.get("workers"))["workers"]:
+        if worker["name"].startswith(f"{master.directory.name}-"):
+            await master.control(f"workers/{worker['workerid']}", action, reason="a test")
+
+
+async def has_pending(master: MasterProcess, count: int) -> bool:
+    """Tell whether a master's reporters have so many deliveries that are being sent."""
+    shown = json.loads(await master.fetch("plugins/koji/api/deliveries"))
+    return sum(each["pending_count"] for each in shown["reporters"]) >= count
+
+
 async def begin_mass(cluster: Cluster, here: MasterProcess, not_here: MasterProcess) -> int:
     """Run a mass build on one of two masters until a part of it is done."""
     cluster.hub.builder.seconds = 0.6
     for number in range(PACKAGES):
         cluster.hub.add_package("demo-candidate", f"p{number}")
-    workers = (await not_here.get("workers"))["workers"]
-    paths = [
-        f"workers/{each['workerid']}"
-        for each in workers
-        if each["name"] == f"{not_here.directory.name}-mass"
-    ]
-    await not_here.control(paths[0], "pause", reason="a test")
+    await set_workers(not_here, "pause")
     request = await here.force("mass")
     await until(lambda: len(cluster.mass_tasks()) > PACKAGES // 3)
-    await not_here.control(paths[0], "unpause", reason="a test")
+    await set_workers(not_here, "unpause")
     assert len(cluster.mass_tasks()) < PACKAGES
     return request
 

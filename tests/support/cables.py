@@ -13,8 +13,9 @@ from twisted.python.failure import Failure
 class _Relay(Protocol):
     """One direction of a connection through a :class:`Cable`."""
 
-    other: Protocol | None = None
+    other: _Relay | None = None
     waiting = b""
+    is_mute = False
 
     def __init__(self, cable: Cable, *, is_answer: bool) -> None:
         self.cable = cable
@@ -24,8 +25,11 @@ class _Relay(Protocol):
         self.cable.ends.append(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        if self.cable.is_mute and self.is_answer:
+        if self.is_answer and (self.is_mute or self.cable.is_mute):
             return
+        if self.cable.swallows and self.cable.swallows in data:
+            self.cable.swallowed += 1
+            self.other.is_mute = True  # type: ignore[union-attr]
         if self.other is None or self.other.transport is None:
             self.waiting += data
         else:
@@ -44,6 +48,8 @@ class Cable(Factory):
 
     Attributes:
         is_mute: whether what the port says is swallowed.
+        swallows: what a request contains whose answer is swallowed; empty for none.
+        swallowed: how many such requests there were.
     """
 
     noisy = False
@@ -51,6 +57,8 @@ class Cable(Factory):
     def __init__(self, port: int) -> None:
         self.port = port
         self.is_mute = False
+        self.swallows = b""
+        self.swallowed = 0
         self.ends: list[_Relay] = []
         self._listening: Any = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -142,7 +142,13 @@ class HubClient:
         call = Call(method, args, kwargs)
         return self.read_answer(call, await self.send(call))
 
-    async def send(self, call: Call, number: CallNumber | None = None) -> Any:
+    async def send(
+        self,
+        call: Call,
+        number: CallNumber | None = None,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> Any:
         """Send a call and return its plain result.
 
         A read that fails because of the network, the front end or an offline hub is retried until
@@ -152,6 +158,8 @@ class HubClient:
         Args:
             call: the call.
             number: the call number of a write that is retried: that of its first attempt.
+            before: awaited right before a write is sent or sent again, when it is its turn in the
+                session; what it raises ends the call.
 
         Raises:
             HubFault: the hub refused; the class says why.
@@ -161,18 +169,25 @@ class HubClient:
         """
         if self._batcher is not None and number is None and call.is_point_lookup:
             return await self._batcher.add(call)
-        return await self._send(call, call.encode(), number)
+        return await self._send(call, call.encode(), number, before)
 
     def batcher(self) -> Batcher:
         """Return a batcher for any reads of one reactor iteration, light or not."""
         return Batcher(self.reactor, self._send, self._send_batch)
 
-    async def send_all(self, calls: Sequence[Call], *, batch: int = MAX_CALLS) -> list[Any]:
+    async def send_all(
+        self,
+        calls: Sequence[Call],
+        *,
+        batch: int = MAX_CALLS,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> list[Any]:
         """Send calls in as few requests as a hub accepts; each request is one transaction there.
 
         Args:
             calls: the calls.
             batch: the most calls of one request.
+            before: awaited right before each request is sent; what it raises ends the sending.
 
         Returns:
             For each call its plain result, or the exception that it failed with.
@@ -182,17 +197,25 @@ class HubClient:
         """
         results: list[Any] = []
         for several in batches([(call, len(call.encode())) for call in calls], batch):
-            results += await self._send_batch(several)
+            results += await self._send_batch(several, before)
         return results
 
-    async def _send_batch(self, batch: Sequence[Call]) -> list[Any]:
+    async def _send_batch(
+        self, batch: Sequence[Call], before: Callable[[], Awaitable[None]] | None = None
+    ) -> list[Any]:
         call = multicall(batch)
         reads = all(each.kind is Kind.READ for each in batch)
-        request = Request(call.method, call.encode(), repeatable=reads)
+        request = Request(call.method, call.encode(), repeatable=reads, before=before)
         return results_of(batch, await self._route(request, outside=reads))
 
-    async def _send(self, call: Call, body: bytes, number: CallNumber | None = None) -> Any:
-        request = Request(call.method, body, repeatable=call.is_repeatable)
+    async def _send(
+        self,
+        call: Call,
+        body: bytes,
+        number: CallNumber | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> Any:
+        request = Request(call.method, body, repeatable=call.is_repeatable, before=before)
         return await self._route(request, outside=call.kind is Kind.READ, number=number)
 
     async def _route(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,6 +62,8 @@ class Request:
         query: the query string; it may hold a session.
         headers: further headers; they may hold a session.
         on_headers: called with the headers of the reply.
+        before: awaited right before each attempt, once it is the request's turn; what it raises
+            ends the request.
     """
 
     method: str
@@ -71,6 +73,7 @@ class Request:
     query: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_headers: Callable[[Headers], None] | None = field(default=None, repr=False)
+    before: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
 
     def carried(self, query: str, headers: Mapping[str, str]) -> Request:
         """Return the request with what a session adds to it."""
@@ -197,6 +200,8 @@ class Requester:
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
         """Send a request once; the reply must be complete before the deadline."""
+        if request.before is not None:
+            await request.before()
         limits = self.limits
         sent = self.reactor.seconds()
         self.statistics.sent(sent)

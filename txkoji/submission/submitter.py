@@ -157,7 +157,13 @@ class Submitter:
         )
 
     @returns_deferred
-    async def submit(self, call: Call, submission: Submission | None = None) -> int:
+    async def submit(
+        self,
+        call: Call,
+        submission: Submission | None = None,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> int:
         """Submit a task exactly once, whatever happens to the request or to the reply.
 
         If the outcome is unknown, the hub is searched for the task before it is submitted again.
@@ -166,6 +172,8 @@ class Submitter:
             call: a call of a hub method that makes a task.
             submission: what :meth:`begin` returned for this call; by default a new one. If it may
                 have been submitted before, call :meth:`find` first.
+            before: awaited right before the call is sent or sent again, after all waiting; what it
+                raises ends the submission.
 
         Returns:
             A Deferred of the id of the task.
@@ -186,7 +194,7 @@ class Submitter:
         while True:
             unknown: KojiException | None = None
             try:
-                task_id = an_id(await self._client.send(marked, number), call.method)
+                task_id = an_id(await self._client.send(marked, number, before=before), call.method)
             except KojiException as error:
                 if not _may_be_done(error, again=again):
                     raise

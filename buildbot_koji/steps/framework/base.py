@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.database_values import clean_line
-from buildbot_koji.durable.claims import ClaimLost, has_request
+from buildbot_koji.durable.claims import CLAIM_AGE, ClaimLost, has_request
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.waiting import until_answered
@@ -315,6 +315,10 @@ class KojiStep(StoringStep):
         if await self._is_superseded():
             raise ClaimLost
         self._claim_checked_at = now
+
+    async def check_claim_again(self) -> None:
+        """Check the claim, unless that was done within the last second."""
+        await self.check_claim(max_age=CLAIM_AGE)
 
     def supersede(self) -> None:
         """End the step: another master runs the build request."""

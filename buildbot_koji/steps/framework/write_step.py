@@ -180,7 +180,8 @@ class KojiTasksStep(KojiWriteStep):
             await hub.log_in()
             begun = await hub.connection.submissions.begin(call)
             await self.note(label, submission=asdict(begun))
-        action = submit_once(hub, call, Submission(**self.noted(label)["submission"]))
+        submission = Submission(**self.noted(label)["submission"])
+        action = submit_once(hub, call, submission, self.check_claim_again)
 
         async def search() -> int | None:
             found = await action.search()

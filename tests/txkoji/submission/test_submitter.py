@@ -225,6 +225,30 @@ async def test_late_after_another_write(koji: Connection, hub: FakeHub, agent: L
 
 
 @pytest_twisted.ensureDeferred
+async def test_checked_before_it_is_sent(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
+    """What may forbid a submission is asked when it is its turn, and again before a retry."""
+    asked: list[int] = []
+
+    async def before() -> None:
+        asked.append(len(task_ids(hub)))
+        if len(asked) == 3:
+            raise LookupError
+
+    assert koji.client.session is not None
+    await koji.client.session.queue.acquire()
+    call = Call("build", (SOURCE, "demo", {"scratch": True}), {})
+    submitted = [koji.submissions.submit(call, before=before) for _ in range(2)]
+    await koji.call("listTasks")
+    assert asked == []
+    agent.loses = [None, "request"]
+    koji.client.session.queue.release()
+    await submitted[0]
+    with pytest.raises(LookupError):
+        await submitted[1]
+    assert (asked, len(task_ids(hub))) == ([0, 1, 1], 1)
+
+
+@pytest_twisted.ensureDeferred
 async def test_resubmit_once(koji: Connection, hub: FakeHub, agent: LossyAgent) -> None:
     """The copy of a task is known by the request of the first."""
     first = await koji.submit("build", SOURCE, "demo", {"scratch": True})
