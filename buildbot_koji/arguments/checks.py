@@ -220,15 +220,22 @@ def web_url(value: Any) -> str | None:
         return complaint
     try:
         address = urlsplit(value)
-        good = address.scheme in ("http", "https") and bool(address.hostname)
+        # Reading the port checks it.
+        good = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
     except ValueError:
         good = False
-    return None if good and len(value.split()) == 1 else "must be a URL (https://host/path)"
+    # What else a URL may not hold, such as an umlaut, is written with %.
+    good = good and re.fullmatch(r"[!#-;=?-\[\]_a-z~]+", value) is not None
+    return None if good else "must be a URL (https://host/path)"
 
 
 def email(value: Any) -> str | None:
     """Check for a bare e-mail address, without a display name."""
-    good = text(value) is None and re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", value)
+    good = text(value) is None and re.fullmatch(
+        r"[\w.!#$%&'*+/=?^`{|}~-]+@[a-z\d-]+(\.[a-z\d-]+)*",
+        value,
+        re.ASCII | re.IGNORECASE,
+    )
     return None if good else "must be an e-mail address (name@host)"
 
 

@@ -142,9 +142,9 @@ def compose(
     }
     if state == "complete":
         message["test"]["result"] = OUTCOMES[build["results"]]
-        message["test"]["runtime"] = int(
-            (build["complete_at"] - build["started_at"]).total_seconds()
-        )
+        # Negative if the master's clock was set back meanwhile.
+        runtime = (build["complete_at"] - build["started_at"]).total_seconds()
+        message["test"]["runtime"] = max(int(runtime), 0)
         message["system"] = [dict(each) for each in system]
     if state == "error":
         message["error"] = {"reason": build["state_string"] or "the build has no result"}

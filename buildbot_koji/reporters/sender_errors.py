@@ -43,3 +43,6 @@ def mapped_errors(about: str = "") -> Iterator[None]:
         if refused or isinstance(error, MessageNotTaken):
             raise Refused(said) from error
         raise Postponed(said) from error
+    except ValueError as error:
+        # An argument that no hub takes: a property is wrong.
+        raise Refused(f"{about}{error}") from error

@@ -18,12 +18,15 @@ from twisted.internet import reactor
 from twisted.internet.defer import succeed
 from twisted.internet.threads import deferToThread
 
+from buildbot_koji.durable.outbox import Refused
 from buildbot_koji.reporters import ci_schema
 from buildbot_koji.reporters.ci_messages import CIMessageSender
+from buildbot_koji.reporters.sender_errors import mapped_errors
 from tests.buildbot_koji.masters import MasterProcess
 from tests.buildbot_koji.reporters.support import config, records, run, settled
 from tests.support import brokers, poll, until
 from tests.support.brokers import RabbitMQ
+from txkoji import Call
 from txkoji.bus import AMQP, BusMessage, Receiver, ReceiverState
 from txkoji.bus.publisher import TIMEOUT
 from txkoji.testing import FakeHub
@@ -349,7 +352,8 @@ def mistakes(**options: Any) -> list[str]:
         {"system": [{"os": "f44", "provider": "x", "architecture": "x86_64"}], "version": "1.0"},
         {"states": ["complete"], "artifact_type": "brew-build", "builders": ["one"]},
         {"test": {"namespace": "n", "category": "validation", "type": "tier1"}},
-        {"contact": {**CONTACT, "irc": "#fedora-ci"}},
+        {"contact": {**CONTACT, "irc": "#fedora-ci", "email": "ci+koji_1@ci-2.host.test"}},
+        {"contact": {**CONTACT, "url": "http://[::1]:8010/~ci/a;b?c=%20&d=(e)'f'*,$!+@#/x"}},
     ],
 )
 def test_good_arguments(options: dict[str, Any]) -> None:
@@ -378,6 +382,11 @@ def test_good_arguments(options: dict[str, Any]) -> None:
         ({"contact": {**CONTACT, "docs": "host/docs"}}, "docs must be a URL (https://host/path)"),
         ({"contact": {**CONTACT, "url": "https://"}}, "url must be a URL"),
         ({"contact": {**CONTACT, "url": "https://[host"}}, "url must be a URL"),
+        ({"contact": {**CONTACT, "url": "https://host:port/"}}, "url must be a URL"),
+        ({"contact": {**CONTACT, "url": "https://host/\u00fc"}}, "url must be a URL"),
+        ({"contact": {**CONTACT, "url": 'https://host/"a"'}}, "url must be a URL"),
+        ({"contact": {**CONTACT, "email": "ci@host..test"}}, "email must be an e-mail address"),
+        ({"contact": {**CONTACT, "email": "mailto:ci@host"}}, "email must be an e-mail address"),
         ({"contact": {**CONTACT, "irc": ["#ci"]}}, "irc must be a non-empty string"),
         ({"test": {"namespace": "n", "category": None}}, "category must be 'functional' or"),
         ({"test": {"namespace": "n", "type": 1}}, "type must be a non-empty string"),
@@ -401,6 +410,15 @@ def test_bad_arguments(options: dict[str, Any], words: str) -> None:
     [complaint] = mistakes(**options)
     assert complaint.startswith("KojiCIMessages: ")
     assert words in complaint
+
+
+def test_property_that_no_hub_takes() -> None:
+    """An id that can't be sent makes a dead letter whose words say so, not a traceback."""
+    with (
+        pytest.raises(Refused, match="not tagged: the integer 1000"),
+        mapped_errors("not tagged: "),
+    ):
+        Call("getBuild", [10**30], {}).encode()
 
 
 @pytest.mark.parametrize(
