@@ -8,7 +8,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
-from txkoji.testing.methods.builds import build_directory
+from txkoji.testing.methods.builds import add_build_type, build_directory, insert_empty_build
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import declare, hub_method
@@ -98,6 +98,41 @@ def import_archive(
     struct = archive_struct(state, row)
     state.announce(lambda: messages.archive_imported(state, build, struct, btype, f"work/{path}"))
     return row
+
+
+@hub_method("importArchive")
+def import_archive_file(
+    call: MethodCall, filepath: Any, buildinfo: Any, type: Any, typeInfo: Any
+) -> None:
+    """Import an uploaded file as an archive of a build."""
+    if type not in MORE_COLUMNS:
+        raise GenericError(f"unsupported archive type: {type}")
+    call.require_permission(f"{type}-import")
+    row = require_build_row(call.state, buildinfo)
+    if not call.hub.files.exists(f"work/{filepath}"):
+        raise GenericError(f"No such file: work/{filepath}")
+    more: dict[str, Any] = {key: typeInfo.get(key, "") for key in MORE_COLUMNS[type]}
+    for key in ("platforms", "flags"):
+        if key in more:
+            more[key] = " ".join(more[key])
+    add_build_type(call.state, row, type, typeInfo)
+    import_archive(call, row, type, filepath, **more)
+
+
+def _create_build(
+    btype: str, call: MethodCall, build_info: dict[str, Any], info: dict[str, Any] | None = None
+) -> None:
+    user = call.require_permission(f"{btype}-import")
+    row = find_build_row(call.state, build_info)
+    if row is None:
+        keys = ("name", "version", "release")
+        row = insert_empty_build(call, user, *(build_info[key] for key in keys))
+    add_build_type(call.state, row, btype, info or {})
+
+
+declare("createImageBuild(build_info)", partial(_create_build, "image"))
+declare("createMavenBuild(build_info, maven_info)", partial(_create_build, "maven"))
+declare("createWinBuild(build_info, win_info)", partial(_create_build, "win"))
 
 
 def _build_of_type(btype: str, kind: str, call: MethodCall, info: Any, strict: bool) -> Any:

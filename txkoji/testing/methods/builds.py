@@ -52,10 +52,10 @@ def find_build_id(call: MethodCall, X: Any, strict: bool = False) -> Any:
     return row["id"] if row else None
 
 
-def _of_task(_: HubState, task_id: Any) -> Test:
+def _of_task(state: HubState, task_id: Any) -> Test:
     if task_id == -1:
         return lambda row: row["task_id"] is not None
-    return lambda row: bool(row["task_id"] == task_id)
+    return equals("task_id")(state, task_id)
 
 
 def _of_type(state: HubState, name: Any) -> Test:
@@ -192,11 +192,24 @@ def create_empty_build(
 ) -> int:
     """Make a build without content; return its id. Needs admin."""
     user = call.require_permission("admin")
+    if owner is not None:
+        user = require_user(call.state, owner)
+    return int(insert_empty_build(call, user, name, version, release, epoch, draft)["id"])
+
+
+def insert_empty_build(
+    call: MethodCall,
+    owner: Row,
+    name: str,
+    version: str,
+    release: str,
+    epoch: Any = None,
+    draft: bool = False,
+) -> Row:
+    """Store a COMPLETE build without content, without a permission check."""
     package = call.state.one("package", name=name) or call.state.insert("package", {"name": name})
     if call.state.one("build", package_id=package["id"], version=version, release=release):
         raise GenericError(f"Build already exists: {name}-{version}-{release}")
-    owner_row = require_user(call.state, owner) if owner is not None else user
-    assert owner_row is not None
     row = insert_build(
         call,
         package_id=package["id"],
@@ -204,7 +217,7 @@ def create_empty_build(
         release=release,
         epoch=epoch,
         state=BUILD_STATES["COMPLETE"],
-        owner_id=owner_row["id"],
+        owner_id=owner["id"],
         task_id=None,
         source=None,
         extra=None,
@@ -212,7 +225,7 @@ def create_empty_build(
     )
     call.state.update("build", row["id"], completion_ts=call.hub.now())
     call.state.announce(lambda: messages.build_changed(call.state, row, None))
-    return int(row["id"])
+    return row
 
 
 def insert_build(call: MethodCall, **columns: Any) -> Row:

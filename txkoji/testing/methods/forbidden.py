@@ -22,16 +22,7 @@ BY_PERMISSION = {
         "removeVolume(volume)",
         "showOpts(as_string=True)",
     ),
-    "image-import": ("createImageBuild(build_info)",),
-    "maven-import": ("createMavenBuild(build_info, maven_info)",),
     "repo": ("repo.setExternalRepoData(external_repo_id, data)",),
-    "tag": (
-        (
-            "snapshotTagModify(src, dst, config=True, pkgs=True, builds=True, groups=True, "
-            "latest_only=True, inherit_builds=True, event=None, force=False, remove=False)"
-        ),
-    ),
-    "win-import": ("createWinBuild(build_info, win_info)",),
 }
 """The methods that are refused for lack of a permission, by the permission."""
 
@@ -139,14 +130,3 @@ def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
     """Add a volume."""
     call.require_permission("admin")
     raise GenericError("please create the volume directory first")
-
-
-@hub_method("importArchive")
-def import_archive(
-    call: MethodCall, filepath: Any, buildinfo: Any, type: Any, typeInfo: Any
-) -> NoReturn:
-    """Import a file as an archive of a build."""
-    if type not in ("image", "maven", "win"):
-        raise GenericError(f"unsupported archive type: {type}")
-    _refuse_without(f"{type}-import")(call)
-    raise AssertionError

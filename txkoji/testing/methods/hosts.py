@@ -30,6 +30,7 @@ def insert_host(
     creator_id: int,
     channels: Iterable[str] = ("default", "createrepo"),
     capacity: float | None = None,
+    ready: bool = True,
 ) -> Row:
     """Store a new host.
 
@@ -40,6 +41,7 @@ def insert_host(
         creator_id: who adds it, for the history.
         channels: the channels whose tasks it takes.
         capacity: it takes tasks while theirs weigh less; None for no limit.
+        ready: its builder runs.
 
     Returns:
         The row of the host.
@@ -57,8 +59,8 @@ def insert_host(
             "comment": None,
             "description": None,
             "enabled": True,
-            "ready": True,
-            "update_ts": state.seconds(),
+            "ready": ready,
+            "update_ts": state.seconds() if ready else None,
         },
     )
     for channel in channels:
@@ -98,7 +100,12 @@ def host_struct(call: MethodCall, row: Row) -> dict[str, Any]:
 @hub_method("getHost")
 def get_host(call: MethodCall, hostInfo: Any, strict: bool = False, event: Any = None) -> Any:
     """Return a builder."""
-    row = (require_host if strict else find_host)(call.state, hostInfo)
+    row = find_host(call.state, hostInfo)
+    if row is not None and event is not None:
+        past = call.state.active("host_config", event, host_id=row["id"])
+        row = {**row, **{key: past[0][key] for key in HOST_SETTINGS}} if past else None
+    if strict:
+        must(row, f"Invalid hostInfo: {hostInfo}")
     return host_struct(call, row) if row else None
 
 
@@ -154,7 +161,12 @@ def add_host(
     if call.state.one("users", name=hostname) and not force:
         raise GenericError(f"user {hostname} already exists and is not a host")
     row = insert_host(
-        call.state, hostname, " ".join(arches), creator_id=user["id"], channels=("default",)
+        call.state,
+        hostname,
+        " ".join(arches),
+        creator_id=user["id"],
+        channels=("default",),
+        ready=False,
     )
     if krb_principal:
         call.state.update("users", row["user_id"], krb_principals=[krb_principal])
@@ -230,7 +242,7 @@ def list_channels(
     rows = call.state.rows("channels")
     if hostID is not None:
         host = require_host(call.state, hostID)
-        links = call.state.active("host_channels", None, host_id=host["id"])
+        links = call.state.active("host_channels", event, host_id=host["id"])
         mine = {link["channel_id"] for link in links}
         rows = [row for row in rows if row["id"] in mine]
     return [channel_struct(row) for row in rows if enabled is None or row["enabled"] == enabled]

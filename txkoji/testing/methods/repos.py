@@ -16,6 +16,7 @@ from txkoji.testing.tables.lookups.tags import (
     tag_order,
 )
 from txkoji.testing.tables.lookups.values import (
+    database_integer,
     integer,
     must,
     require_type,
@@ -97,7 +98,14 @@ def get_repo(
     """Return the newest ready repo of a tag."""
     tag_id = require_tag_id(call.state, tag)
     wanted = READY if state is None else state
-    row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
+    if event is None:
+        row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
+    else:
+        # Whatever became of it since.
+        until = database_integer(event)
+        rows = call.state.rows("repo", tag_id=tag_id, dist=dist)
+        past = [each for each in rows if each["create_event"] <= until]
+        row = max(past, key=lambda each: int(each["create_event"]), default=None)
     return repo_struct(call.state, row) if row else None
 
 

@@ -11,26 +11,25 @@ from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.filters import Test, equals, has_arch, select
+from txkoji.testing.tables.filters import Filter, equals, select
 from txkoji.testing.tables.lookups.builds import (
     require_build_row,
 )
 from txkoji.testing.tables.lookups.rpms import rpm_struct
 from txkoji.testing.tables.lookups.values import check_integers, hub_error, must
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import HubState, Row
+from txkoji.testing.tables.state import Row
 
 
-def _of_build(_: HubState, build_id: Any) -> Test:
-    if type(build_id) is not int:
-        raise hub_error("invalid input syntax for type integer")
-    return lambda row: bool(row["build_id"] == build_id)
+def _arches(wanted: Any) -> list[str]:
+    """Return a list of architectures; text is the name of one."""
+    return wanted if isinstance(wanted, list) else [wanted]
 
 
-_RPM_FILTERS = {
-    "buildID": _of_build,
+_RPM_FILTERS: dict[str, Filter] = {
+    "buildID": equals("build_id"),
     "buildrootID": equals("buildroot_id"),
-    "arches": has_arch(lambda row: [row["arch"]]),
+    "arches": lambda _, wanted: lambda row: row["arch"] in _arches(wanted),
     "draft": equals("draft"),
 }
 

@@ -13,7 +13,7 @@ from txkoji.testing.tables.lookups.tags import (
     require_tag_id,
 )
 from txkoji.testing.tables.lookups.targets import find_target, require_target, target_struct
-from txkoji.testing.tables.lookups.values import must
+from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState
 
@@ -43,9 +43,11 @@ def get_build_targets(
     rows = []
     build_tag = require_tag_id(state, buildTagID) if buildTagID is not None else None
     dest_tag = require_tag_id(state, destTagID) if destTagID is not None else None
+    # A hub takes an empty name or id for none.
+    wanted = row_by_info(state, "build_target", info) if info else None
     for config in state.active("build_target_config", event):
         target = state.row("build_target", config["build_target_id"])
-        if info is not None and info not in (target["id"], target["name"]):
+        if info and target is not wanted:
             continue
         if build_tag is not None and config["build_tag"] != build_tag:
             continue

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from txkoji.testing.tables.lookups.values import check_integers, seconds_of
+from txkoji.testing.tables.lookups.values import database_integer, seconds_of
 from txkoji.testing.tables.state import HubState, Row
 
 Test = Callable[[Row], bool]
@@ -41,9 +41,8 @@ def equals(column: str) -> Filter:
     is_number = column in ("id", "state") or column.endswith("_id")
 
     def make(_: HubState, wanted: Any) -> Test:
-        if is_number:
-            check_integers(wanted)
-        return lambda row: bool(row[column] == wanted)
+        value = database_integer(wanted) if is_number else wanted
+        return lambda row: bool(row[column] == value)
 
     return make
 

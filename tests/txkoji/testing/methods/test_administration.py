@@ -125,6 +125,9 @@ def test_external_repos(hub: FakeHub) -> None:
 def test_history_of_hosts(hub: FakeHub) -> None:
     """Settings and channels of a host have a history, of the changes that changed something."""
     hub.call("addHost", "builder9", ["x86_64"])
+    host = hub.call("getHost", "builder9")
+    # No builder has said that it runs there.
+    assert (host["ready"], host["update_ts"]) == (False, None)
     before = hub.call("getLastEvent")["id"]
     assert hub.call("editHost", "builder9", capacity=4.0, comment="new")
     assert not hub.call("editHost", "builder9", capacity=4.0)
@@ -141,6 +144,26 @@ def test_history_of_hosts(hub: FakeHub) -> None:
     [left] = hub.call("queryHistory", channel="default", afterEvent=before)["host_channels"]
     assert (left["_created_after_event"], left["_revoked_after_event"]) == (False, True)
     assert [row["name"] for row in hub.call("listChannels", "builder9")] == ["image"]
+
+
+def test_the_past(hub: FakeHub) -> None:
+    """Hosts, their channels and repos are told as of an event."""
+    event = hub.call("getLastEvent")["id"]
+    [repo] = hub.call("getActiveRepos")
+    before = hub.call("getHost", "builder1")["capacity"]
+    hub.call("editHost", "builder1", capacity=9.0)
+    hub.call("removeHostFromChannel", "builder1", "image")
+    hub.call("repoExpire", repo["id"])
+    assert hub.call("getHost", "builder1")["capacity"] == 9.0
+    assert hub.call("getHost", "builder1", event=event)["capacity"] == before
+    assert hub.call("getHost", "builder1", event=1) is None
+    with pytest.raises(GenericError, match="Invalid hostInfo: builder1"):
+        hub.call("getHost", "builder1", True, 1)
+    names = [{row["name"] for row in hub.call("listChannels", 1, each)} for each in (event, None)]
+    assert names[0] - names[1] == {"image"}
+    assert hub.call("getRepo", "demo-build") is None
+    # Text of digits is a number to a database.
+    assert hub.call("getRepo", "demo-build", event=str(event))["id"] == repo["id"]
 
 
 def test_blocked_settings(hub: FakeHub) -> None:
@@ -191,6 +214,55 @@ def test_what_admins_change(hub: FakeHub, clock: Clock) -> None:
     [repo] = hub.call("getActiveRepos")
     hub.call("repo.setState", repo["id"], 4)
     assert hub.call("repoInfo", repo["id"])["state"] == 4
+
+
+def test_copy_onto_a_tag(hub: FakeHub) -> None:
+    """A tag becomes like another: what differs is replaced, the rest goes on request."""
+    for tag, owner in (("demo-candidate", "kojiadmin"), ("demo-released", "alice")):
+        hub.call("packageListAdd", tag, "hello", owner=owner, update=True)
+    hub.call("packageListAdd", "demo-released", "more", owner="alice")
+    hub.call("groupListAdd", "demo-candidate", "build")
+    hub.call("editTag2", "demo-candidate", arches="s390x", extra={"a": 1})
+
+    def owners() -> dict[str, str]:
+        rows = hub.call("listPackages", "demo-released")
+        return {row["package_name"]: row["owner_name"] for row in rows}
+
+    hub.call("snapshotTagModify", "demo-candidate", "demo-released")
+    assert (owners()["hello"], owners()["more"]) == ("kojiadmin", "alice")
+    tag = hub.call("getTag", "demo-released")
+    assert (tag["arches"], tag["extra"]) == ("s390x", {"a": 1})
+    assert [group["name"] for group in hub.call("getTagGroups", "demo-released")] == ["build"]
+    event = hub.call("getLastEvent")["id"]
+    hub.call("snapshotTagModify", "demo-candidate", "demo-released", remove=True)
+    assert "more" not in owners()
+    changed = hub.call("queryHistory", tag="demo-released", afterEvent=event)
+    assert [row["package.name"] for row in changed["tag_packages"]] == ["more"]
+    with pytest.raises(GenericError, match="already exists"):
+        hub.call("snapshotTag", "demo-candidate", "demo-released")
+    with pytest.raises(GenericError, match="No such tagInfo: 'nosuch'"):
+        hub.call("snapshotTagModify", "demo-candidate", "nosuch")
+
+
+def test_import_of_a_file(hub: FakeHub) -> None:
+    """An uploaded image or Windows file becomes an archive of a build that is made for it."""
+    build = {"name": "disk", "version": "1", "release": "1"}
+    hub.files.write("work/up/disk.raw", b"data")
+    hub.files.write("work/up/setup.exe", b"data")
+    with pytest.raises(ActionNotAllowed, match="image-import permission required"):
+        hub.call("createImageBuild", build, user="alice")
+    hub.call("createImageBuild", build)
+    hub.call("importArchive", "up/disk.raw", "disk-1-1", "image", {"arch": "x86_64"})
+    hub.call("createWinBuild", build, {"platform": "import"})
+    where = {"relpath": "", "platforms": ["x86", "arm"], "flags": []}
+    hub.call("importArchive", "up/setup.exe", build, "win", where)
+    [image] = hub.call("listArchives", buildID="disk-1-1", type="image")
+    [setup] = hub.call("listArchives", buildID="disk-1-1", type="win")
+    assert (image["arch"], setup["platforms"]) == ("x86_64", "x86 arm")
+    assert set(hub.call("getBuildType", "disk-1-1")) == {"image", "win"}
+    for wrong, text in (("nosuch", "unsupported archive type"), ("image", "No such file")):
+        with pytest.raises(GenericError, match=text):
+            hub.call("importArchive", "up/x", build, wrong, {})
 
 
 def test_copies_of_tags(hub: FakeHub) -> None:

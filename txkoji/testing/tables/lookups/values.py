@@ -72,11 +72,19 @@ def must(found: Found | None, text: str) -> Found:
     return found
 
 
+def database_integer(value: Any) -> Any:
+    """Return a value as a database compares it with an integer, or refuse it; None is fine."""
+    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+        return int(value)
+    if isinstance(value, bool | str | list | dict):
+        raise hub_error(f"invalid input syntax for type integer: {value!r}")
+    return value
+
+
 def check_integers(*values: Any) -> None:
     """Refuse what a database can't compare with an integer; None is fine."""
     for value in values:
-        if isinstance(value, bool | str | list | dict):
-            raise hub_error(f"invalid input syntax for type integer: {value!r}")
+        database_integer(value)
 
 
 def row_by_id(state: HubState, table: str, id: Any) -> Row | None:
@@ -85,8 +93,8 @@ def row_by_id(state: HubState, table: str, id: Any) -> Row | None:
     Raises:
         UnknownFault: (1) the database can't compare the value with an integer.
     """
-    check_integers(id)
-    return None if id is None else state.get(table, id)
+    number = database_integer(id)
+    return None if number is None else state.get(table, number)
 
 
 def row_by_info(state: HubState, table: str, info: Any) -> Row | None:
