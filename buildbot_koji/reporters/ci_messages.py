@@ -261,7 +261,6 @@ class CIMessageSender:
             described = {"type": kind, **await self._describe(content["artifact"])}
             body = json.dumps({**content["message"], "artifact": described})
             assert self._publisher is not None
-            await attempt.check()
             await self._publisher.publish(
                 content["topic"],
                 body,
@@ -271,6 +270,8 @@ class CIMessageSender:
                     "sent-at": content["message"]["generated_at"],
                 },
                 message_id=content["id"],
+                # The master may be frozen while others are published.
+                before=attempt.check,
             )
         return f"published {content['topic']} of {described['nvr']} ({content['id']})"
 

@@ -73,6 +73,8 @@ class Publisher:
         body: str | bytes,
         headers: Mapping[str, Any] | None = None,
         message_id: str | None = None,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Publish a message, without retries.
 
@@ -81,6 +83,8 @@ class Publisher:
             body: the body; text is sent as UTF-8.
             headers: strings, whole numbers, booleans and None by name.
             message_id: its id, by which receivers recognize a second copy; by default a new UUID.
+            before: awaited right before the message is sent, after those that were published before
+                it; what it raises fails the Deferred, and nothing is sent.
 
         Returns:
             A Deferred that fires when the broker has confirmed the message. On AMQP 0-9-1 the
@@ -99,6 +103,8 @@ class Publisher:
 
         async def publish(link: Link) -> None:
             """Publish the message."""
+            if before is not None:
+                await before()
             transmission.may_have_arrived = True
             await link.publish(
                 self._settings.prefixed(topic), body, headers or {}, message_id or str(uuid4())

@@ -699,6 +699,29 @@ async def test_header_of_the_wrong_kind(bus: Bus) -> None:
         await bus.publisher().publish("build.tag", "1", {"when": 1.5})
 
 
+@pytest_twisted.ensureDeferred
+async def test_checked_before_it_is_sent(bus: Bus) -> None:
+    """What may forbid a message is asked when it is its turn; it is not sent then."""
+    got: list[BusMessage] = []
+    await bus.listen(got.append)
+    publisher = bus.publisher()
+    asked: list[int] = []
+
+    async def before() -> None:
+        asked.append(1)
+        raise LookupError
+
+    first = publisher.publish("build.tag", "1")
+    second = publisher.publish("build.tag", "2", before=before)
+    assert not asked
+    await first
+    with pytest.raises(LookupError):
+        await second
+    await publisher.publish("build.tag", "3")
+    await until(lambda: len(got) == 2)
+    assert [message.body for message in got] == ["1", "3"]
+
+
 @pytest_twisted.async_yield_fixture
 async def cable(broker: RabbitMQ) -> AsyncIterator[tuple[Cable, str]]:
     """A cable, and the address of the broker behind it."""
