@@ -8,10 +8,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from tests.support import garbage, hubs, limits
 from tests.support.brokers import RabbitMQ
+from tests.support.kdc import KDC
 from tests.support.secret_net import SecretNet
 
 # What an earlier test's hub gave may be said by a later test.
@@ -113,6 +114,30 @@ def secret_net(request: pytest.FixtureRequest) -> Iterator[SecretNet]:
     leaks = NET.leaks()
     NET.forget()
     assert not leaks, leaks[:10]
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """Collect the lines that are logged."""
+    lines: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest.fixture(scope="module")
+def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KDC]:
+    """Give a Kerberos KDC, which the environment names."""
+    kdc = KDC(tmp_path_factory.mktemp("kdc"))
+    kdc.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KRB5_CONFIG", str(kdc.configuration))
+        yield kdc
+    kdc.stop()
 
 
 @pytest.fixture(scope="session")

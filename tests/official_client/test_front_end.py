@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -126,17 +125,8 @@ def kdc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KDC]:
     kdc.stop()
 
 
-needs_kerberos = [
-    pytest.mark.xdist_group("kdc"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
-    ),
-    pytest.mark.skipif(not kdcs.is_there(), reason="apt-get install krb5-kdc krb5-admin-server"),
-]
-
-
 @pytest.mark.skipif(not apache.is_there(), reason=apache.HOW_TO_INSTALL)
-@pytest.mark.parametrize("way", ["ssl", pytest.param("kerberos", marks=needs_kerberos)])
+@pytest.mark.parametrize("way", ["ssl", pytest.param("kerberos", marks=kdcs.marks)])
 @pytest_twisted.ensureDeferred
 async def test_through_apache(
     request: pytest.FixtureRequest,

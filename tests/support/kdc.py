@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+import pytest
 
 from tests.support import PROCESS_LIMIT, free_port
+
+T = TypeVar("T")
 
 REALM = "KOJI.TEST"
 SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
-def is_there() -> bool:
-    """Tell whether the programs of a KDC are installed."""
-    return all(
-        shutil.which(name, path=SBIN) for name in ("krb5kdc", "kdb5_util", "kadmin.local", "kinit")
-    )
+PROGRAMS = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit")
+
+marks = [
+    pytest.mark.xdist_group("kdc"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
+    ),
+    pytest.mark.skipif(
+        not all(shutil.which(name, path=SBIN) for name in PROGRAMS),
+        reason="apt-get install krb5-kdc krb5-admin-server",
+    ),
+]
+"""The marks of tests that use a KDC."""
+
+
+def needs_kdc(test: T) -> T:
+    """Give a test those marks."""
+    for mark in marks:
+        test = mark(test)
+    return test
 
 
 @dataclass

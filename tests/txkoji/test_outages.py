@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from tests.support import HubInMemory
 from txkoji.exceptions import ServerOffline
@@ -58,28 +57,19 @@ def test_outage_longer_than_the_deadline(method: str) -> None:
 
 
 @pytest.mark.parametrize("reason", ["moving to another rack", "{url} moves"])
-def test_an_outage_is_logged_once(reason: str) -> None:
+def test_an_outage_is_logged_once(reason: str, logged: list[str]) -> None:
     """The log says once that the hub does not answer, and why, and once that it does again."""
-    lines: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        lines.append(formatEvent(event))
-
     site = HubInMemory(deadline=2 * OUTAGE)
     words = reason.format(url=site.koji.url)
     site.hub.offline(words)
-    globalLogPublisher.addObserver(observe)
-    try:
-        found = [ends(site.koji.call("getTag", "demo-candidate")) for _ in range(3)]
-        site.pass_time(OUTAGE)
-        assert site.koji.trouble_since is not None
-        site.hub.online()
-        site.pass_time(61)
-    finally:
-        globalLogPublisher.removeObserver(observe)
+    found = [ends(site.koji.call("getTag", "demo-candidate")) for _ in range(3)]
+    site.pass_time(OUTAGE)
+    assert site.koji.trouble_since is not None
+    site.hub.online()
+    site.pass_time(61)
     assert all(found)
     assert site.koji.trouble_since is None
-    began, ended = [line for line in lines if site.koji.url in line]
+    began, ended = [line for line in logged if site.koji.url in line]
     assert "does not answer: " in began
     assert words in began
     assert began.count(site.koji.url) == 1

@@ -13,7 +13,6 @@ from buildbot.plugins import util
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
-from twisted.logger import LogEvent, globalLogPublisher
 
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Master, Site, koji
@@ -62,20 +61,6 @@ async def site(
     await site.open(empty_home)
     yield site
     await site.close()
-
-
-@pytest.fixture
-def logged() -> Any:
-    """Collect the lines that are logged."""
-    found: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        if event.get("log_format"):
-            found.append(event["log_format"].format(**event))
-
-    globalLogPublisher.addObserver(observe)
-    yield found
-    globalLogPublisher.removeObserver(observe)
 
 
 @pytest.mark.parametrize("site", ["protonmsg", "fedora"], indirect=True)

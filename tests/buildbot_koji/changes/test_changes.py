@@ -18,7 +18,6 @@ from sqlalchemy.exc import DataError, OperationalError
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import deferLater
-from twisted.logger import LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from buildbot_koji.changes.options import SourceLimits
@@ -45,20 +44,6 @@ async def site(tmp_path: Path, empty_home: Path) -> AsyncIterator[Site]:
     await site.open(empty_home)
     yield site
     await site.close()
-
-
-@pytest.fixture
-def logged() -> Any:
-    """Collect the lines that are logged."""
-    found: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        if event.get("log_format"):
-            found.append(event["log_format"].format(**event))
-
-    globalLogPublisher.addObserver(observe)
-    yield found
-    globalLogPublisher.removeObserver(observe)
 
 
 @pytest_twisted.ensureDeferred

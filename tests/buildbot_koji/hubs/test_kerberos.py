@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,25 +18,9 @@ from tests.support import until
 from tests.support.kdc import KDC, REALM
 from txkoji import RetryPolicy
 
-pytestmark = [
-    pytest.mark.xdist_group("kdc"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
-    ),
-    pytest.mark.skipif(not kdcs.is_there(), reason="apt-get install krb5-kdc krb5-admin-server"),
-]
+pytestmark = kdcs.marks
 
 ROBOT = f"robot@{REALM}"
-
-
-@pytest.fixture(scope="module")
-def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KDC]:
-    kdc = KDC(tmp_path_factory.mktemp("kdc"))
-    kdc.start()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KRB5_CONFIG", str(kdc.configuration))
-        yield kdc
-    kdc.stop()
 
 
 @pytest_twisted.async_yield_fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -120,11 +119,7 @@ async def test_few_requests_on_a_connection(hub: FakeHub, start: Start) -> None:
     await koji.close()
 
 
-@pytest.mark.xdist_group("kdc")
-@pytest.mark.skipif(
-    importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
-)
-@pytest.mark.skipif(not kdcs.is_there(), reason="apt-get install krb5-kdc krb5-admin-server")
+@kdcs.needs_kdc
 @pytest_twisted.ensureDeferred
 async def test_login_by_ticket(
     hub: FakeHub, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,25 +23,9 @@ from txkoji.exceptions import KDCUnreachable, KojiLoginException
 from txkoji.retry import is_passing, was_not_carried_out
 from txkoji.testing import FakeHub
 
-pytestmark = [
-    pytest.mark.xdist_group("kdc"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("gssapi") is None, reason="pip install 'buildbot-koji[gssapi]'"
-    ),
-    pytest.mark.skipif(not kdcs.is_there(), reason="apt-get install krb5-kdc krb5-admin-server"),
-]
+pytestmark = kdcs.marks
 
 ALICE = f"alice@{REALM}"
-
-
-@pytest.fixture(scope="module")
-def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KDC]:
-    kdc = KDC(tmp_path_factory.mktemp("kdc"))
-    kdc.start()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KRB5_CONFIG", str(kdc.configuration))
-        yield kdc
-    kdc.stop()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from txkoji import Connection, Profile, RetryPolicy
 from txkoji.exceptions import GenericError, TransportError
@@ -16,18 +15,12 @@ from txkoji.testing import FakeHub
 
 @pytest.mark.parametrize("tls", [False, True])
 @pytest_twisted.ensureDeferred
-async def test_counts_and_quiet(tls: bool, tmp_path: Path) -> None:
+async def test_counts_and_quiet(tls: bool, tmp_path: Path, logged: list[str]) -> None:
     """Answers, faults and retries are counted; no line says that a connection comes or goes."""
     hub = FakeHub(reactor, tls=tls, anonymous_user=None)
     # They outlive the hub, as a real one's do.
     hub.use_certificates_in(tmp_path)
     await hub.start()
-    lines: list[str] = []
-
-    def observe(event: LogEvent) -> None:
-        lines.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
     serverca = str(hub.authority.certificate_path) if tls else None
     retry = RetryPolicy(first=0.01, ceiling=0.01)
     koji = Connection(Profile("t", hub.url, serverca=serverca), reactor=reactor, retry=retry)
@@ -50,5 +43,4 @@ async def test_counts_and_quiet(tls: bool, tmp_path: Path) -> None:
     assert reachable_at is not None
     assert counted.changed_at > reachable_at
     await koji.close()
-    globalLogPublisher.removeObserver(observe)
-    assert [line for line in lines if "factory" in line] == []
+    assert [line for line in logged if "factory" in line] == []
