@@ -30,7 +30,7 @@ from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
-from buildbot_koji.durable.database import is_database_unreachable, words_of
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.durable.orphans import MISSED, takes_changes_once
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event
@@ -108,7 +108,7 @@ class Listener:
         self._running: list[Deferred[None]] = []
         self._store_not_before = 0.0
         self._polled_at: float | None = None
-        self._has_database = True
+        self._database = DatabaseOutage()
         self._announce_at: list[float] = []
         self.polls = 0
         self.receiver: Receiver | None = None
@@ -215,21 +215,16 @@ class Listener:
                 self._failed(error)
                 self._announce_later()
             else:
-                self._has_database = True
+                self._database.answered()
                 return
             failures += 1
             await self._interruption.wait(deferLater, self._reactor, self._retry.pause(failures))
 
     def _failed(self, error: Exception) -> None:
-        if not is_database_unreachable(error):
+        if is_database_unreachable(error):
+            self._database.failed(self._name, error)
+        else:
             self._log.failure("{name}: {error}", name=self._name, error=error)
-        elif self._has_database:
-            self._has_database = False
-            self._log.warn(
-                "{name}: the master's database is unreachable: {error}; trying again",
-                name=self._name,
-                error=words_of(error),
-            )
 
     async def _wait_for_schedulers(self) -> None:
         """Wait until the schedulers are active: they see no change that was made before.

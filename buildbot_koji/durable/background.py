@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.database import is_database_unreachable, words_of
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 
 __all__ = ["Background"]
 
@@ -29,7 +29,7 @@ class Background:
         self._quiet = (CancelledError, *quiet)
         self._work: set[Deferred[None]] = set()
         self._is_stopped = False
-        self._has_database = True
+        self._database = DatabaseOutage()
 
     def run(self, work: Coroutine[Any, Any, None], trouble: str) -> Deferred[None]:
         """Run a coroutine; does nothing after :meth:`stop`.
@@ -49,23 +49,17 @@ class Background:
         def ended(result: object) -> None:
             self._work.discard(running)
             if not isinstance(result, Failure):
-                self._has_database = True
+                self._database.answered()
             elif not (self._is_stopped or result.check(*self._quiet)):
                 self._failed(result, trouble)
 
         return running.addBoth(ended)
 
     def _failed(self, failure: Failure, trouble: str) -> None:
-        error = failure.value
-        if not is_database_unreachable(error):
+        if is_database_unreachable(failure.value):
+            self._database.failed(trouble, failure.value)
+        else:
             self._log.failure("{trouble}", failure, trouble=trouble)
-        elif self._has_database:
-            self._has_database = False
-            self._log.warn(
-                "{trouble}: the master's database is unreachable: {error}; trying again",
-                trouble=trouble,
-                error=words_of(error),
-            )
 
     def stop(self) -> None:
         """Cancel everything; returns at once."""

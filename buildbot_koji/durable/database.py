@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from buildbot_koji.error_messages import one_line
 from txkoji import RetryPolicy
 
-__all__ = ["is_database_unreachable", "until_stored", "words_of"]
+__all__ = ["DatabaseOutage", "is_database_unreachable", "until_stored"]
 
 T = TypeVar("T")
 
@@ -36,9 +36,35 @@ def is_database_unreachable(error: BaseException | None) -> bool:
     return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
 
 
-def words_of(error: BaseException | None) -> str:
+def _words_of(error: BaseException | None) -> str:
     """Return what a database says, in one short line."""
     return one_line(_cause(error), 300)
+
+
+class DatabaseOutage:
+    """Logs, once until it answers, that the master's database is unreachable."""
+
+    def __init__(self) -> None:
+        self._is_logged = False
+
+    def failed(self, who: str, error: BaseException | None) -> None:
+        """Log an outage.
+
+        Args:
+            who: who needs the database, or what failed.
+            error: the database's error.
+        """
+        if not self._is_logged:
+            self._is_logged = True
+            _log.warn(
+                "{who}: the master's database is unreachable: {error}; trying again",
+                who=who,
+                error=_words_of(error),
+            )
+
+    def answered(self) -> None:
+        """Note that the database answers."""
+        self._is_logged = False
 
 
 async def until_stored(
@@ -52,19 +78,14 @@ async def until_stored(
         policy: how long to pause after each failure.
         name: who writes, for the log.
     """
-    failures = 0
+    failures, outage = 0, DatabaseOutage()
     while True:
         try:
             result = await write()
         except Exception as error:
             if not is_database_unreachable(error):
                 raise
-            if not failures:
-                _log.warn(
-                    "{name}: the master's database is unreachable: {error}; trying again",
-                    name=name,
-                    error=words_of(error),
-                )
+            outage.failed(name, error)
         else:
             if failures:
                 _log.info("{name}: the master's database answers again", name=name)

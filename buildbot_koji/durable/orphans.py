@@ -18,7 +18,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.claims import Supersedable, has_request, has_scheduler
-from buildbot_koji.durable.database import is_database_unreachable, words_of
+from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
 from buildbot_koji.durable.fence import fence_scheduler
 from buildbot_koji.durable.masters import gone_masters
 from buildbot_koji.properties import CHANGE_SOURCE
@@ -39,13 +39,12 @@ MOST_SCHEDULED = 10_000
 class _Guarded:
     """A scheduler's ``gotChange``, called once a change while this master has the scheduler."""
 
-    _log = Logger()
-
     def __init__(self, master: Any, scheduler: Any, schedule: Callable[..., Any]) -> None:
         self._master = master
         self._scheduler = scheduler
         self._schedule = schedule
         self._had: dict[int, None] = {}
+        self._database = DatabaseOutage()
 
     @async_to_deferred
     async def __call__(self, change: Any, *args: Any, **kwargs: Any) -> Any:
@@ -63,13 +62,10 @@ class _Guarded:
             source = change.properties.getProperty(CHANGE_SOURCE)
             if source is None or not is_database_unreachable(error):
                 raise
-            self._log.warn(
-                "{name}: the master's database is unreachable: {error}; trying again",
-                name=self._scheduler.name,
-                error=words_of(error),
-            )
+            self._database.failed(str(self._scheduler.name), error)
             self._master.mq.produce(MISSED, {"source": source})
             return None
+        self._database.answered()
         self._had[change.number] = None
         if len(self._had) > MOST_SCHEDULED:
             del self._had[next(iter(self._had))]

@@ -143,7 +143,7 @@ class Backlogs:
         return backlog
 
     def _lost(self, master_id: int, backlog: Backlog) -> None:
-        """Stop reporting what another master reports by now."""
+        """Stop reporting builds that another master has taken over."""
         backlog.stop()
         if self._backlogs.get(master_id) is backlog:
             del self._backlogs[master_id]
@@ -153,7 +153,7 @@ class Backlogs:
                 id=master_id,
             )
         if master_id == self._master.masterid:
-            # It is alive, or it would not have noticed.
+            # It is alive: it has noticed.
             self.scan_again()
 
     def _scan(self) -> Deferred[None]:

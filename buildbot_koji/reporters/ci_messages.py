@@ -50,7 +50,7 @@ class KojiCIMessages(KojiReporter):
 
     @property
     def logs_in(self) -> bool:
-        """No: the hub is only asked."""
+        """Whether the reporter logs in: no, it only reads."""
         return False
 
     profile = argument(
@@ -103,7 +103,7 @@ class KojiCIMessages(KojiReporter):
 
     @property
     def sender(self) -> Sender:
-        """What publishes the messages."""
+        """The sender, which publishes the messages."""
         return self._sender
 
     @async_to_deferred
@@ -211,7 +211,7 @@ class CIMessageSender:
 
     Args:
         hub: returns the hub, which describes the artifact.
-        is_pending: tells whether a build request still waits, by its id.
+        is_pending: returns whether a build request still waits, by its id.
     """
 
     def __init__(

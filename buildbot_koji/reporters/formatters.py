@@ -20,7 +20,7 @@ from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON
 __all__ = ["KojiMessageFormatter", "KojiStatusFormatter"]
 
 EXCERPT_CHARACTERS = 10_000
-"""A mail is to be read."""
+"""Characters of a log in a mail, which should stay readable."""
 
 SUBJECT_CHARACTERS = 200
 

@@ -180,7 +180,7 @@ class KojiTagReporter(KojiReporter):
 
     @property
     def sender(self) -> Sender:
-        """What tags the builds."""
+        """The sender, which tags the builds."""
         return self._sender
 
     @async_to_deferred

@@ -25,7 +25,7 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 def _is_source(text: str) -> bool:
-    """Tell an SCM URL from an NVR."""
+    """Return whether a source is an SCM URL, not an NVR."""
     return "://" in text
 
 

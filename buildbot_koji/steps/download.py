@@ -87,7 +87,7 @@ class DownloadStep(KojiStep):
 
     @property
     def logs_in(self) -> bool:
-        """No: files are public."""
+        """Whether the step logs in: no, files are public."""
         return False
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:

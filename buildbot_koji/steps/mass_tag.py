@@ -185,7 +185,7 @@ class KojiMassTag(KojiWriteStep):
             lines += [f"{each.nvr}: would be tagged\n" for each in todo]
             return await self._ended(lines, len(todo), 0, "would tag", skipped)
         if todo or begun:
-            self.began_before()
+            self.patience.begun()
             await hub.log_in()
         await tagger.tag(todo)
         there = {each.id for each in await tagger.tagged()} if tagger.parts else set()

@@ -260,7 +260,7 @@ class KojiWaitRepo(RepoStep):
             current = not builds and self.min_event is None and self.at_event is None
         min_event = self.min_event
         if current:
-            # The event of now: later changes of the tag are not waited for.
+            # The current event: later changes of the tag are not waited for.
             min_event = await hub.connection.checked("tagLastChangeEvent", tag.id)
         opts = tuple(sorted(self.repo_opts.items()))
         return Wanted(tag, builds, min_event, self.at_event, opts)

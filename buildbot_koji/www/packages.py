@@ -15,6 +15,7 @@ from buildbot.process.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS
 
 from buildbot_koji.properties import PACKAGE, SOURCE
 from buildbot_koji.www.plain import LONG, link, number, text
+from txkoji import nvr
 
 __all__ = [
     "DAY",
@@ -198,13 +199,8 @@ def _packages(connection: sqlalchemy.Connection, model: Any) -> Iterable[tuple[i
             continue
         if row.name == PACKAGE:
             yield row.buildid, value
-        elif (parsed := _parsed(value)) is not None:
-            yield row.buildid, parsed
-
-
-def _parsed(value: str) -> str | None:
-    parts = value.rsplit("-", 2)
-    return parts[0] if len(parts) == 3 and all(parts) else None
+        elif (parsed := nvr.parse(value)) is not None:
+            yield row.buildid, parsed.name
 
 
 def _decoded(value: str) -> Any:

@@ -64,7 +64,7 @@ REFUSALS = frozenset({311, 402, 403, 404, 405, 406, 530})
 """Reply codes of a refusal; with any other the broker or the connection is in trouble."""
 
 PIKA_ERRORS = (AMQPError, error.ConnectionClosed, SSL.Error)
-"""What pika raises."""
+"""The exceptions that pika raises."""
 
 # Python prints what pika logs to stderr unless the program configures logging; pika raises it too.
 logging.getLogger("pika").addHandler(logging.NullHandler())

@@ -96,7 +96,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _identity(file: BinaryIO) -> tuple[int, int]:
-    """Return what changes when a file is written to: its size and its time."""
+    """Return the size and the time of a file, which change when it is written to."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""What the hub knows of the event that a bus message reports."""
+"""Ask the hub for the event that a bus message reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Confirmation:
         self._repos = repos
 
     async def events(self, reported: Event, cursor: Cursor) -> list[Event]:
-        """Return what the hub knows of a reported event; nothing if it knows nothing.
+        """Return the events of the hub that a message reports; none if it has none.
 
         Raises:
             KojiException: the hub is unreachable, or refused.

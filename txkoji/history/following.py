@@ -94,7 +94,7 @@ class Follower:
 
     @returns_deferred
     async def _retried(self, read: Callable[[], Deferred[_T]]) -> _T:
-        """Return what a read gives, once the hub is reachable."""
+        """Retry a read until the hub is reachable; return its result."""
         failures = 0
         while True:
             try:

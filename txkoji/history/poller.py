@@ -171,7 +171,7 @@ class Poller:
             return await self.round(self._set_back(cursor, last, now), known=known)
         self._asked_at = now
         self._history.settle()
-        # The times of what was found lead, if the clock was set back since.
+        # If the clock was set back since, what was found is ahead of it.
         read = max(last, min(_latest_time(found), last + self._overlap))
         time = max(min(read, limit), cursor.checkpoints[-1].time)
         checkpoint = Checkpoint(int(latest["id"]), time)

@@ -47,7 +47,7 @@ _BUILD_OF_LISTING = ("build_id", "name", "version", "release", "epoch")
 
 
 class RecordReader:
-    """Makes events of a hub's records. A record that can't be used is left out.
+    """Turns a hub's records into events. A record that can't be used is left out.
 
     Args:
         hub: the hub.
@@ -252,7 +252,7 @@ class RecordReader:
 
 
 def identity(record: Any) -> str:
-    """Return the id of a record for people, as far as it has one."""
+    """Return words for a record: its id, if it has one."""
     fields = struct(record) or {}
     for name in ("build_id", "package.name", "id"):
         value = fields.get(name)
@@ -273,7 +273,7 @@ def _read_package(row: Any) -> Munch:
 
 
 def _read_row(row: Any, **more: Any) -> Munch:
-    """Return what all rows of a tag's history have, typed."""
+    """Return the typed members that all rows of a tag's history have."""
     return Munch(
         tag_id=required(row, "tag_id", integer),
         tag_name=required(row, "tag.name", text),

@@ -44,5 +44,5 @@ async def _next(listing: AsyncIterator[TagUntag]) -> TagUntag | None:
 
 
 def _place(event: TagUntag) -> tuple[int, bool, int, int]:
-    """Return what orders events: of one hub event, its taggings come first."""
+    """Return the sort key of an event: within one hub event, taggings come first."""
     return (event.event_id or 0, event.action != "tag", event.tag_id or 0, event.build.build_id)

@@ -118,7 +118,7 @@ class HubClient:
         return await self.send(Call(method, args, kwargs))
 
     def read_answer(self, call: Call, answer: Any) -> Any:
-        """Return what the hub answered a call, read; each odd row is left out and logged once.
+        """Return the checked answer to a call; each odd row is left out and logged once.
 
         Raises:
             UnusableAnswer: it answered something of another type.
@@ -126,7 +126,7 @@ class HubClient:
         return read_answer(call, answer, partial(self.leave_out, call.method))
 
     def leave_out(self, method: str, row: Any) -> None:
-        """Log, once, that a part of what a method answered can't be used."""
+        """Log once that a part of a method's answer can't be used."""
         shown = repr(row)[:SHOWN]
         if (method, shown) not in self._left_out and len(self._left_out) < MOST_LEFT_OUT:
             self._left_out.add((method, shown))

@@ -1,4 +1,4 @@
-"""What we log in with, and when it expires."""
+"""The credentials of a profile, and when they expire."""
 
 from __future__ import annotations
 

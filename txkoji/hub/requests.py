@@ -22,7 +22,7 @@ from txkoji.retry import RetryPolicy, is_passing
 __all__ = ["Limits", "Request", "Requester"]
 
 SLOWEST_UPLOAD = 50_000.0
-"""Bytes a second: a body that is longer on its way is no silence of the hub."""
+"""Bytes a second: while a body may still be on its way, the hub does not count as silent."""
 
 
 @dataclass(frozen=True)

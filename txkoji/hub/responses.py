@@ -1,4 +1,4 @@
-"""What an answer means that is no hub's reply: other statuses, web pages, broken connections."""
+"""What an answer means that is not a hub's reply: other statuses, web pages, broken connections."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def abort(transport: Any) -> None:
 
 
 def in_plain_words(problem: Exception, url: str, certificate: str | None) -> BaseException:
-    """Return the exception of ours that says what went wrong with a request, or the problem itself.
+    """Return our exception for a failed request, or the problem itself if there is none.
 
     Args:
         problem: what Twisted failed with.

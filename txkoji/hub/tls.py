@@ -135,9 +135,9 @@ _TRUSTED = re.compile(
 
 
 def _plain_certificate(found: re.Match[bytes]) -> bytes:
-    """Return a certificate of OpenSSL's own kind without what follows it: whom it is trusted for.
+    """Return a certificate in OpenSSL's TRUSTED form without the trust settings that follow it.
 
-    The cryptography library does not know that kind.
+    The cryptography library does not know that form.
     """
     data = base64.b64decode(b"".join(found[1].split()))
     # The length of its outermost ASN.1 sequence.

@@ -26,6 +26,7 @@ from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.properties import REASON, SOURCE
 from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending
+from buildbot_koji.steps.framework.patience import Patience
 from buildbot_koji.steps.framework.storing_step import StoringStep
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing
@@ -58,6 +59,7 @@ class KojiStep(StoringStep):
 
     Attributes:
         early_end: ends the work early; a subclass sets its limits there.
+        patience: knows whether the step has begun anything on the hub.
         began: when the step began, in seconds since the epoch.
         unreachable: why the hub was unreachable when that ended the step, else empty.
         hub: the hub, None until the step has it.
@@ -94,10 +96,7 @@ class KojiStep(StoringStep):
         self.began = 0.0
         self._claim_checked_at = float("-inf")
         self.unreachable = ""
-        self._once: Once[Any] | None = None
-        self._begun_before = False
-        self._gave_up = False
-        self._login_fails_since: float | None = None
+        self.patience = Patience()
         self.hub: Hub | None = None
         # None unless the summary is an error; then the summary to restore, if any.
         self._covered: str | None = None
@@ -132,7 +131,7 @@ class KojiStep(StoringStep):
             ending: why the step ends.
         """
         begun = "" if hub is None else ": the hub finishes what it has begun"
-        # What is shown in an outage is said anyway.
+        # In an outage the summary shows that instead.
         doing = f": {self._text}" if self._text and self._unreachable() is None else ""
         words = {
             Ending.STOPPED: f"stopped{begun}",
@@ -142,16 +141,6 @@ class KojiStep(StoringStep):
             Ending.UNREACHABLE: self.unreachable,
         }
         self.say(words.get(ending, ending.value))
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the step, or an earlier attempt, may have changed something on the hub."""
-        in_doubt = self._once is not None and self._once.state is IntentState.IN_DOUBT
-        return self._begun_before or in_doubt
-
-    def began_before(self) -> None:
-        """Note that an earlier attempt may have changed something on the hub."""
-        self._begun_before = True
 
     # Buildbot's interface
 
@@ -351,25 +340,18 @@ class KojiStep(StoringStep):
             """Return whether ``hub_patience`` is over."""
             return self._is_out_of_patience(hub, in_doubt=once.refusal is not None)
 
-        self._once = once
+        self.patience.attempts(once)
         try:
             result = await once.run(self.master.reactor, self.timing.retry, say, gives_up=gives_up)
         except UnknownOutcome:
-            self._gave_up = True
+            self.patience.is_lost = True
             raise
-        self._begun_before = True
-        self._login_fails_since = None
+        self.patience.succeeded()
         return result
 
     def _is_out_of_patience(self, hub: Hub, *, in_doubt: bool = False) -> bool:
-        """Tell, while the hub does not answer or refuse, whether ``hub_patience`` is over."""
-        if self.has_begun and not in_doubt:
-            return False
-        now, since = self.now(), hub.connection.trouble_since
-        if since is None:
-            # The login fails because no Kerberos KDC answers.
-            since = self._login_fails_since = self._login_fails_since or now
-        return bool(now - since >= self.hub_patience)
+        since = hub.connection.trouble_since
+        return self.patience.is_over(self.hub_patience, since, self.now(), in_doubt=in_doubt)
 
     # The run
 
@@ -437,7 +419,7 @@ class KojiStep(StoringStep):
                 self.master.reactor,
                 self.timing.retry,
                 partial(self.say_error, WAITING),
-                gives_up=lambda: self._gave_up or self._is_out_of_patience(hub),
+                gives_up=lambda: self.patience.is_lost or self._is_out_of_patience(hub),
             )
         finally:
             checking.stop()

@@ -147,7 +147,7 @@ class KojiTaskStep(KojiStep):
             self.say("submitting")
             intent, state = await self._begin(hub, self.hub_call(), self.began), IntentState.NEW
         else:
-            self.began_before()
+            self.patience.begun()
             if intent.task_id is None:
                 self.say("looking for the task of an earlier attempt")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
@@ -339,7 +339,7 @@ class KojiTaskStep(KojiStep):
         elif ending is Ending.SUPERSEDED:
             task_id = intent.task_id if intent is not None else None
             self.say(f"{SUPERSEDED}; left task {task_id} to it" if task_id else SUPERSEDED)
-        elif ending is Ending.UNREACHABLE and not self.has_begun:
+        elif ending is Ending.UNREACHABLE and not self.patience.has_begun:
             await super().end_early(hub, ending)
         elif intent is None or hub is None:
             self.say("stopped before anything was submitted")

@@ -54,7 +54,7 @@ class KojiWriteStep(KojiStep):
         if stored is not None:
             self._notes = json.loads(stored)
             self._found = frozenset(self._notes)
-            self.began_before()
+            self.patience.begun()
         self.began = self.noted(STEP).get("began", self.began)
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
         try:
