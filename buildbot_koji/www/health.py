@@ -23,7 +23,6 @@ def reasons(
     now: float,
     *,
     master: Sequence[str | None],
-    unreachable_after: float = UNREACHABLE_AFTER,
 ) -> list[str]:
     """Return why a master is not healthy; nothing if it is.
 
@@ -32,12 +31,11 @@ def reasons(
         sources: its change sources.
         now: the time, in seconds since the epoch.
         master: what is wrong with each thing that the master needs besides, None if nothing is.
-        unreachable_after: seconds for which a hub may be unreachable.
     """
     found = [each for each in master if each is not None]
     for hub in hubs:
         since = hub.requests.changed_at
-        if hub.trouble is not None and since is not None and now - since >= unreachable_after:
+        if hub.trouble is not None and since is not None and now - since >= UNREACHABLE_AFTER:
             found.append(
                 f"{hub.profile} has been unreachable for {now - since:.0f} s: {hub.trouble}"
             )

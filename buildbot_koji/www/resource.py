@@ -46,12 +46,10 @@ class Answers:
 
     Args:
         clock: an IReactorTime.
-        fresh_for: seconds.
     """
 
-    def __init__(self, clock: Any, fresh_for: float = FRESH_FOR) -> None:
+    def __init__(self, clock: Any) -> None:
         self._clock = clock
-        self._fresh_for = fresh_for
         self._made: dict[str, tuple[float, bytes]] = {}
         self._waiting: dict[str, list[Deferred[bytes]]] = {}
 
@@ -67,7 +65,7 @@ class Answers:
             render: makes the answer.
         """
         made_at, body = self._made.get(key, (None, b""))
-        if made_at is not None and 0 <= self._clock.seconds() - made_at < self._fresh_for:
+        if made_at is not None and 0 <= self._clock.seconds() - made_at < FRESH_FOR:
             return body
         if key in self._waiting:
             waiting: Deferred[bytes] = Deferred()

@@ -71,6 +71,9 @@ def _empty_cpio() -> bytes:
     return archive + bytes(-len(archive) % 4)
 
 
+SUMMARY = "A package of the embedded hub"
+
+
 def make_rpm(
     name: str,
     version: str,
@@ -79,7 +82,6 @@ def make_rpm(
     *,
     source: bool = False,
     buildtime: int = 0,
-    summary: str = "A package of the embedded hub",
     padding: int = 0,
 ) -> bytes:
     """Make an RPM file.
@@ -91,7 +93,6 @@ def make_rpm(
         arch: its architecture; for a source RPM the one of its builder.
         source: make a source RPM.
         buildtime: seconds since the epoch.
-        summary: one line about it.
         padding: bytes to add to its description, to make it larger.
 
     Returns:
@@ -101,8 +102,8 @@ def make_rpm(
         (_TAGS["NAME"], _STRING, name),
         (_TAGS["VERSION"], _STRING, version),
         (_TAGS["RELEASE"], _STRING, release),
-        (_TAGS["SUMMARY"], _I18N, summary),
-        (_TAGS["DESCRIPTION"], _I18N, summary + "." * padding),
+        (_TAGS["SUMMARY"], _I18N, SUMMARY),
+        (_TAGS["DESCRIPTION"], _I18N, SUMMARY + "." * padding),
         (_TAGS["BUILDTIME"], _INT32, buildtime),
         (_TAGS["SIZE"], _INT32, 0),
         (_TAGS["LICENSE"], _STRING, "MIT"),
