@@ -42,7 +42,7 @@ pytestmark = [
     pytest.mark.xdist_group("router"),
 ]
 
-SHORT = 78
+SHORT = 257
 """A seed whose first faults are an outage, a kill in a start, a frozen master, and the router."""
 BUILD_SECONDS = 2.0
 HOUR = 3600.0
@@ -199,6 +199,11 @@ class Place:
         victim.spawn()
         # From before its configuration is read until after it is running.
         await deferLater(reactor, self.chance.uniform(1, 5))
+        await victim.end(signal.SIGKILL)
+
+    async def kill_in_its_stop(self, victim: MasterProcess) -> None:
+        victim.send(signal.SIGTERM)
+        await deferLater(reactor, self.chance.uniform(0, 1))
         await victim.end(signal.SIGKILL)
 
     async def stop_master(self, victim: MasterProcess) -> None:
@@ -371,6 +376,7 @@ class Fault:
 FAULTS = {
     "a master is killed": Fault(Place.kill, Place.start_master),
     "a master is killed while it starts": Fault(Place.kill_in_its_start, Place.start_master),
+    "a master is killed while it stops": Fault(Place.kill_in_its_stop, Place.start_master),
     "a master is stopped": Fault(Place.stop_master, Place.start_master),
     "a master is frozen": Fault(Place.freeze, Place.thaw),
     "the database is away": Fault(Place.halt_database, Place.resume_database, (2.0, 5.0)),
