@@ -101,15 +101,17 @@ class Announcements:
     async def repeat(self, changes: Sequence[dict[str, Any]]) -> None:
         """Announce those of some changes that no scheduler took."""
         taken = await self._master.db.pool.do(_taken, self._master.db.model, changes)
-        for change in changes:
-            number = change["changeid"]
-            if number in taken:
-                continue
+        missed = [change for change in changes if change["changeid"] not in taken]
+        if missed:
             self._log.info(
-                "{name}: no scheduler has taken change {number}: announcing it again",
+                "{name}: no scheduler has taken {count} changes from {first} on: announcing them"
+                " again",
                 name=self._name,
-                number=number,
+                count=len(missed),
+                first=missed[0]["changeid"],
             )
+        for change in missed:
+            number = change["changeid"]
             self._master.mq.produce(("changes", str(number), "new"), copy.deepcopy(change))
             self.last = max(self.last, number)
 

@@ -49,11 +49,11 @@ class _Guarded:
     @async_to_deferred
     async def __call__(self, change: Any, *args: Any, **kwargs: Any) -> Any:
         """Schedule a change, unless another master does or it was scheduled before."""
-        if change.number in self._had or not await has_scheduler(
-            self._master, self._scheduler.serviceid
-        ):
+        if change.number in self._had:
             return None
         try:
+            if not await has_scheduler(self._master, self._scheduler.serviceid):
+                return None
             result = await maybeDeferred(self._schedule, change, *args, **kwargs)
         except SchedulerAlreadyClaimedError:
             # The master was frozen within the transaction.

@@ -287,9 +287,25 @@ async def test_announcement_is_lost(site: Site) -> None:
     site.build()
     await site.polled()
     await master.until_scheduled([1, 2])
+    await until(lambda: not source._running._announce_at)
+    # It is unreachable while the guard looks whether this master has the scheduler.
+    database = master.master.db.schedulers
+    read, failed = database.getScheduler, list[Any]()
+
+    def end(number: int) -> Any:
+        if failed or number != scheduler.serviceid:
+            return read(number)
+        failed.append(number)
+        return fail(unreachable)
+
+    with mock.patch.object(database, "getScheduler", end):
+        nvr = site.build()
+        await site.polled()
+        await master.until_scheduled([1, 2, 3])
+    assert (nvr in str(await master.changes()), failed) == (True, [scheduler.serviceid])
     # One that the scheduler has, and whose build it has not asked for yet, is not built twice.
     await scheduler.gotChange(SimpleNamespace(number=2), True)
-    assert await master.scheduled() == [1, 2]
+    assert await master.scheduled() == [1, 2, 3]
 
 
 @pytest_twisted.ensureDeferred
