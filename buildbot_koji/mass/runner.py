@@ -100,6 +100,14 @@ class MassRunner:
         """Return what is on the hub by now, or may be, and was started by this mass build."""
         return self._submissions.intents()
 
+    @property
+    def held_words(self) -> str:
+        """How many packages wait for a repo, and for which; empty if none does."""
+        held = len(self.plan.held)
+        if not held or self._repos is None:
+            return ""
+        return f"; {held:,} {'waits' if held == 1 else 'wait'} for {self._repos.words}"
+
     def time_left(self) -> float | None:
         """Return the seconds until the end, None if it is unknown."""
         return self.progress.time_left(len(self.plan.packages), self._context.now())
@@ -122,10 +130,7 @@ class MassRunner:
             return f"paused: {text}"
         if self._channel.is_busy:
             return f"{text}; waiting until others' tasks have builders"
-        held = len(self.plan.held)
-        if held and self._repos is not None:
-            return f"{text}; {held:,} wait for {self._repos.words}"
-        return text
+        return text + self.held_words
 
     # The run
 

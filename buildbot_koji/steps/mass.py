@@ -511,9 +511,10 @@ class KojiMassBuild(PackageBuildStep):
             return
         plan = runner.plan
         why = "stopped" if ending is Ending.STOPPED else f"timed out after {self.timeout} s"
+        held = runner.held_words
         done = await self._cancel(hub, runner.intents()) if self.on_stop == "cancel" else ""
         left = len(plan.packages) - plan.ended
-        self.say(f"{why}: {plan.ended:,} of {len(plan.packages):,} done, {left:,} left{done}")
+        self.say(f"{why}: {plan.ended:,} of {len(plan.packages):,} done, {left:,} left{held}{done}")
         await self._leave_report(plan)
 
     async def _cancel(self, hub: Hub, intents: Sequence[TaskIntent]) -> str:
@@ -522,8 +523,9 @@ class KojiMassBuild(PackageBuildStep):
         canceling = [hub.cancellations.cancel(each, limit) for each in intents]
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
         refused = [failure.value for is_good, failure in outcomes if not is_good]
-        late = any(is_good and not canceled for is_good, canceled in outcomes)
-        words = f"; canceled {len(intents) - len(refused):,} tasks" if intents else ""
+        late = sum(is_good and not canceled for is_good, canceled in outcomes)
+        canceled = len(intents) - len(refused) - late
+        words = f"; canceled {canceled:,} tasks" if intents else ""
         if late:
-            words += ", some as soon as the hub answers"
-        return words + (f", but not all: {one_line(refused[0])}" if refused else "")
+            words += f", {late:,} are canceled as soon as the hub answers"
+        return words + (f", {len(refused):,} are not: {one_line(refused[0])}" if refused else "")

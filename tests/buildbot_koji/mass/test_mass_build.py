@@ -23,10 +23,11 @@ from buildbot_koji.mass import running
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.registry import register
 from buildbot_koji.steps.framework.base import SUPERSEDED
-from buildbot_koji.steps.framework.early_end import Ending
+from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
+from tests.support.fault_proxy import Fate
 from txkoji import RetryPolicy, task_states
 from txkoji.submission.submitter import Submitter
 from txkoji.testing import FakeHub
@@ -41,6 +42,7 @@ FAST = MassTiming(
     idle_interval=0.1,
     progress_interval=0.2,
     infra_retry=RetryPolicy(first=0.1, factor=1.0),
+    repo_polling=RetryPolicy(first=0.2, factor=1.0),
 )
 
 
@@ -333,6 +335,39 @@ async def test_stop(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_stop_in_an_outage(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop ends while the hub is unreachable, and says that the tasks are canceled later."""
+    monkeypatch.setattr(KojiMassBuild, "timing", StepTiming(cancel_limit=0.5))
+    names = add_packages(bench.hub, "p0", "p1", "p2", "top")
+    bench.hub.builder.seconds = 30
+    step = mass(bench, packages=names, requires={"top": ["p0"]})
+    request = await bench.begin(step)
+    await until(lambda: len(sources(bench.hub)) == 3)
+    await until(lambda: "3 running" in bench.text())
+    bench.proxy.decide = lambda _: Fate.RESET_BEFORE
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    words = "canceled 0 tasks, 3 are canceled as soon as the hub answers"
+    assert (ended.result, ended.text) == ("cancelled", f"stopped: 0 of 4 done, 4 left; {words}")
+
+
+@pytest_twisted.ensureDeferred
+async def test_repo_that_never_comes(bench: Workbench) -> None:
+    """A mass build that waits for a repo says so, also when it is stopped."""
+    names = add_packages(bench.hub, "low", "top")
+    await bench.built("low")
+    bench.hub.call("disableHost", "builder1")
+    step = mass(bench, packages=names, requires={"top": ["low"]}, since=1)
+    request = await bench.begin(step)
+    words = "1 waits for a repo of demo-build"
+    await until(lambda: words in bench.text())
+    await bench.stop_build()
+    ended = await bench.ended(request)
+    text = f"stopped: 1 of 2 done, 1 left; {words}"
+    assert (ended.result, ended.text) == ("cancelled", text)
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_need_not_be_built(bench: Workbench) -> None:
     """Existing and new enough builds are adopted, and excluded packages are skipped."""
     names = add_packages(bench.hub, "new", "other", "unwanted")
@@ -497,7 +532,7 @@ async def test_no_builder(bench: Workbench) -> None:
 async def test_package_that_hangs(bench: Workbench) -> None:
     """A task that takes too long is canceled, and its package failed."""
     names = add_packages(bench.hub, "hangs")
-    bench.hub.builder.seconds = 30
+    bench.hub.builder.seconds = 60
     ended = await bench.build(mass(bench, packages=names, package_timeout=0.5))
     assert (ended.result, ended.text) == ("failure", "1 of 1 done, 1 failed")
     [row] = json.loads(ended.logs["report.json"])["packages"]
