@@ -33,6 +33,7 @@ from txkoji.testing.announcements.messages import Announcement
 FLOOD = 1000
 SINGLE = 100
 BUILDS = 1000
+SINCE = 20_000
 MANY = 100_000
 PORTION = 5000
 LIMIT = 900.0
@@ -323,6 +324,25 @@ async def measure_poll() -> dict[str, float]:
     return figures
 
 
+async def measure_since() -> dict[str, float]:
+    """Measure a program that iterates over ``tagged_since``."""
+    site = Site()
+    await site.hub.start()
+    connection = Connection(Profile(name="bench", server=site.hub.url), reactor=reactor)
+    first = (await connection.getLastEvent()).id
+    site.tag_many(SINCE)
+    begin, requests = reactor.seconds(), site.hub.requests
+    count = 0
+    async for _ in connection.tagged_since("demo-candidate", first):
+        count += 1
+    assert count == SINCE, count
+    took = reactor.seconds() - begin
+    await connection.close()
+    requests = site.hub.requests - requests
+    await site.hub.stop()
+    return {"rate": SINCE / took, "requests": requests / SINCE * 1000}
+
+
 async def measure(what: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -331,6 +351,7 @@ async def measure(what: str) -> dict[str, float]:
             "backlog": lambda: measure_backlog(directory),
             "memory": lambda: measure_memory(directory),
             "poll": measure_poll,
+            "since": measure_since,
         }
         return await made[what]()
 
@@ -354,7 +375,7 @@ def run() -> list[tuple[str, str, float, str]]:
         ]
     else:
         print("no bus is measured: apt-get install rabbitmq-server", file=sys.stderr)
-    backlog, poll, memory = map(_figures, ("backlog", "poll", "memory"))
+    backlog, poll, since, memory = map(_figures, ("backlog", "poll", "since", "memory"))
     rows += [
         ("events of a poll to stored changes", "txkoji", backlog["backlog rate"], "1/s"),
         ("poll of 1,000 tagged builds, requests", "txkoji", poll["plain requests"], ""),
@@ -364,6 +385,8 @@ def run() -> list[tuple[str, str, float, str]]:
         ("poll in which nothing happened, requests", "txkoji", poll["quiet requests"], ""),
         ("poll in which nothing happened", "txkoji", poll["quiet kB"], "kB"),
         ("listing that tag of 2,000 builds", "listTagged", poll["listing kB"], "kB"),
+        ("events of tagged_since", "txkoji", since["rate"], "1/s"),
+        ("requests for 1,000 of them", "txkoji", since["requests"], ""),
         (f"memory of a master after {PORTION:,} events", "txkoji", memory["first"], "MB"),
         (f"memory of a master after {MANY:,} events", "txkoji", memory["last"], "MB"),
     ]
