@@ -6,13 +6,17 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import react
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from txkoji._values import one_line
 from txkoji.exceptions import KojiException
 
 __all__ = ["run"]
+
+GRACE = 10.0
+"""Seconds that a program has to end after Ctrl-C."""
 
 
 def run(main: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> NoReturn:
@@ -20,16 +24,66 @@ def run(main: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> NoRetur
 
     A :class:`txkoji.KojiException` (no such profile, no permission, an unreachable hub) ends the
     program with its text in one line and the exit code 1, any other exception with a traceback.
+    Ctrl-C cancels the function, so that its ``finally`` runs, and the exit code is 130. Warnings
+    (the hub does not answer, and why) go to stderr.
 
     Args:
         main: the function; it is called with the reactor.
         args: its further arguments: ``*sys.argv[1:]``, for instance.
     """
+    said: list[str] = []
+    stopped = False
 
     async def until_error(reactor: Any) -> None:
         try:
             await main(reactor, *args)
         except KojiException as error:
-            sys.exit(one_line(error))
+            text = one_line(error)
+            sys.exit(1 if said and text in said[-1] else text)
+        except CancelledError:
+            if not stopped:
+                raise
+            _interrupted()
+        except KeyboardInterrupt:
+            _interrupted()
 
-    react(lambda reactor: Deferred.fromCoroutine(until_error(reactor)))
+    def program(reactor: Any) -> Deferred[None]:
+        running = Deferred.fromCoroutine(until_error(reactor))
+
+        def stop() -> Deferred[None] | None:
+            """End the program before the reactor."""
+            nonlocal stopped
+            if running.called:
+                return None
+            stopped = True
+            ended: Deferred[None] = Deferred()
+
+            def end(result: Any) -> Any:
+                ended.callback(None)
+                return result
+
+            running.addBoth(end)
+            running.cancel()
+            return ended.addTimeout(GRACE, reactor, onTimeoutCancel=lambda *_: None)
+
+        reactor.addSystemEventTrigger("before", "shutdown", stop)
+        return running
+
+    def warn(event: LogEvent) -> None:
+        """Print a warning of ours."""
+        if event["log_level"] >= LogLevel.warn and event["log_namespace"].startswith("txkoji."):
+            said.append(formatEvent(event))
+            print(said[-1], file=sys.stderr)
+
+    globalLogPublisher.addObserver(warn)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    try:
+        react(program)
+    except KeyboardInterrupt:
+        # Before the reactor runs, Ctrl-C raises.
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    """Exit as a program that Ctrl-C ended."""
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)

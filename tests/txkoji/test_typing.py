@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import rlcompleter
 import subprocess
 import sys
 import xmlrpc.client
@@ -226,6 +227,19 @@ def test_editors_show_documentation() -> None:
     assert "getBuildTarget" in {each.name for each in editor.complete(5, 11)}
     signatures = [each.to_string() for each in editor.get_signatures(6, 15)]
     assert any("opts: TaskOptions" in each for each in signatures)
+
+
+def test_interactive_python_completes_and_explains(koji: Connection) -> None:
+    """A prompt completes the hub's methods, dotted ones too, and shows what they take and do."""
+    complete = rlcompleter.Completer({"koji": koji}).complete
+    assert [complete("koji.getBui", number) for number in (0, 1)] == [
+        "koji.getBuild(",
+        "koji.getBuildConfig(",
+    ]
+    assert complete("koji.repo.req", 0) == "koji.repo.request("
+    shown = koji.getTag.__doc__ or ""
+    assert shown.startswith("getTag(tagInfo: Info, strict: Literal[True]")
+    assert shown.endswith("\n\nReturn a tag.")
 
 
 async def test_dotted_methods_are_attributes(hub: FakeHub, koji: Connection) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from txkoji import build_states, task_states
 from txkoji.build_states import BuildStates
-from txkoji.history.events import Event, PackageListChange, TagUntag
+from txkoji.history.events import NAMES, Event, PackageListChange, TagUntag
 from txkoji.task_states import TaskStates
 
 __all__ = ["Interest"]
@@ -38,6 +38,9 @@ class Interest:
         types: read the types of each build.
         wanted: called with an event whose details may still be missing; returns whether the event
             is worth reading them.
+
+    Raises:
+        ValueError: there is no event of such a name.
     """
 
     names: frozenset[str]
@@ -48,6 +51,13 @@ class Interest:
     rpms: bool = False
     types: bool = False
     wanted: Callable[[Event], bool] = field(default=lambda _: True, compare=False)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.names) - set(NAMES))
+        if unknown:
+            raise ValueError(
+                f"no event is called {', '.join(unknown)}: there are {', '.join(NAMES)}"
+            )
 
     @property
     def build_states(self) -> list[BuildStates]:

@@ -151,7 +151,7 @@ def _encode(value: Any, out: list[str], depth: int) -> None:
             _encode(member, out, depth + 1)
         out.append("</data></array></value>\n")
     else:
-        raise ValueError(f"a {type(value).__name__} can't be sent to a hub")
+        raise ValueError(f"a value of the type {type(value).__name__} can't be sent to a hub")
 
 
 # Decoding

@@ -197,8 +197,8 @@ class TaskWatcher:
         Raises:
             ValueError: a task can't have that id.
         """
-        if not 0 < task_id <= LARGEST_ID:
-            raise ValueError(f"no task can have the id {task_id}")
+        if not isinstance(task_id, int) or not 0 < task_id <= LARGEST_ID:
+            raise ValueError(f"no task can have the id {task_id!r}")
         watch = Watch(
             task_id,
             self._end_watch,

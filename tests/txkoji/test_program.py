@@ -1,0 +1,62 @@
+"""Programs that ``txkoji.run`` runs; each is a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """\
+import sys
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from txkoji import Connection, Profile, run
+
+async def main(reactor, server):
+    koji = Connection(Profile(name="fake", server=server), reactor=reactor, first_deadline=0.1)
+    try:
+        if server:
+            await koji.getTag("demo")
+        # The reactor runs, and has taken over Ctrl-C.
+        await deferLater(reactor, 0, print, "waits", flush=True)
+        await Deferred()
+    finally:
+        await koji.close()
+        print("closed")
+
+run(main, *sys.argv[1:])
+"""
+
+
+def program(tmp_path: Path, server: str) -> subprocess.Popen[str]:
+    """Start the program."""
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM, encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, str(path), server],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C runs a program's ``finally``, and is said in one line."""
+    with program(tmp_path, "") as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "waits\n"
+        running.send_signal(signal.SIGINT)
+        assert running.communicate() == ("closed\n", "interrupted\n")
+        assert running.returncode == 130
+
+
+def test_unreachable_hub(tmp_path: Path) -> None:
+    """That a hub does not answer is said once, while the program waits, and not again."""
+    with program(tmp_path, "http://127.0.0.1:9/kojihub") as running:
+        out, said = running.communicate()
+    assert (out, running.returncode) == ("closed\n", 1)
+    assert said == (
+        "the hub does not answer: nothing listens at http://127.0.0.1:9/kojihub: is the hub up, and"
+        " 'server' of the profile right?\n"
+    )
