@@ -61,7 +61,7 @@ def _add_demo(commands: Any) -> None:
         "--package", default="hello", help="what --once builds; failarch fails (default: hello)"
     )
     demo.add_argument(
-        "--build-seconds", type=float, default=10.0, help="how long a build takes (default: 10)"
+        "--build-seconds", type=_seconds, default=10.0, help="how long a build takes (default: 10)"
     )
     demo.add_argument(
         "--bus",
@@ -69,6 +69,16 @@ def _add_demo(commands: Any) -> None:
         help="a RabbitMQ for the hub's messages, such as amqp://guest:guest@127.0.0.1",
     )
     demo.set_defaults(run=_demo)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return seconds
 
 
 def _add_doctor(commands: Any) -> None:
@@ -172,6 +182,8 @@ def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
         except Exception as error:  # noqa: BLE001 - raised again where the command ends
             ended.append(error)
 
+    # Twisted prints what is logged as critical: the command says it in a line.
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     try:
         react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
     except SystemExit as stopped:

@@ -15,6 +15,7 @@ from buildbot.master import BuildMaster
 from buildbot.process import results
 from buildbot.util.service import AsyncMultiService
 from buildbot.util.twisted import async_to_deferred
+from buildbot.www.rest import BadJsonRpc2
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -260,6 +261,9 @@ class Demo:
 
         Returns:
             A Deferred of whether the build succeeded.
+
+        Raises:
+            DemoError: there can be no package of that name.
         """
         data = self.master.data
         ended: Deferred[Any] = Deferred()
@@ -274,7 +278,11 @@ class Demo:
             build_ended, ("builders", str(builder_id), "builds", None, "finished")
         )
         arguments = {"builderid": builder_id, "owner": "demo", "package": package, "ref": "main"}
-        await data.control("force", arguments, ("forceschedulers", FORCE_SCHEDULER))
+        try:
+            await data.control("force", arguments, ("forceschedulers", FORCE_SCHEDULER))
+        except BadJsonRpc2 as error:
+            mistakes, _ = error.args
+            raise DemoError("; ".join(mistakes.values())) from error
         build = await ended
         consumer.stopConsuming()
         result = build["results"]

@@ -7,6 +7,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from http.cookiejar import CookieJar
 from typing import Any, TextIO
 from urllib.parse import quote, urlsplit
@@ -41,9 +42,14 @@ class Master:
     """
 
     def __init__(self, url: str, user: str | None = None) -> None:
-        if urlsplit(url).scheme not in {"http", "https"}:
+        try:
+            usable = urlsplit(url).scheme in {"http", "https"} and urlsplit(url).port != 0
+        except ValueError:
+            usable = False
+        if not usable:
             raise MasterRefused(f"{url} is no http:// or https:// address of a master")
-        self._url = url.rstrip("/")
+        # People copy the address of the page that they look at.
+        self._url = url.partition("#")[0].partition("/plugins/koji")[0].rstrip("/")
         cookies = urllib.request.HTTPCookieProcessor(CookieJar())
         self._opener = urllib.request.build_opener(cookies, _Staying())
         if user is not None:
@@ -79,7 +85,7 @@ class Master:
                     f"{self._url} takes no user and password: leave --user out"
                 ) from None
             raise MasterRefused(_reason(error.code, text)) from None
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise MasterRefused(f"no answer from {self._url}: {reason}") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from buildbot.www.plugin import Application
+from twisted.logger import Logger
 
 from buildbot_koji.www.resource import koji_pages
 from buildbot_koji.www.router_loss import answer_after_router_loss
@@ -19,6 +20,12 @@ class KojiApplication(Application):
     """What ``c["www"]["plugins"] = {"koji": {}}`` switches on."""
 
     _served: Any = None
+
+    def setConfiguration(self, config: Any) -> None:
+        """Take the options, of which there are none."""
+        super().setConfiguration(config)
+        if unknown := ", ".join(sorted(map(str, config))) if isinstance(config, dict) else config:
+            Logger().warn("www plugin 'koji' takes no options: ignoring {options}", options=unknown)
 
     def setMaster(self, master: Any) -> None:
         """Serve the pages of a master; a reconfiguration of the same one keeps what is cached."""

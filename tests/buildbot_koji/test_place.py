@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from buildbot.config.errors import ConfigErrors
 from buildbot.plugins import steps, worker
 
 from tests.buildbot_koji.workbench import Workbench
@@ -38,3 +39,13 @@ async def test_exception(tmp_path: Path, empty_home: Path, kind: Any, rests: boo
             await bench.leave_hub()
     finally:
         await bench.stop()
+
+
+def test_arguments() -> None:
+    """The only place needs no name; a misspelt argument is a line of ``checkconfig``."""
+    assert worker.KojiPlace(max_builds=2).name == "koji-place"
+    with pytest.raises(ConfigErrors) as refused:
+        worker.KojiPlace("place", max_build=2)
+    assert refused.value.errors == [
+        "KojiPlace: max_build is not an argument of KojiPlace: did you mean max_builds?"
+    ]

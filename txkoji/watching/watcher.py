@@ -341,8 +341,9 @@ class TaskWatcher:
         if self._trouble is None and not is_passing(error):
             self._is_refusal_logged = True
             self._log.warn(
-                "watching {count} Koji tasks: {error}; watching resumes when it answers",
+                "watching {count} Koji {tasks}: {error}; watching resumes when it answers",
                 count=len(self._watched),
+                tasks="task" if len(self._watched) == 1 else "tasks",
                 error=error,
             )
         self._trouble = str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -76,9 +77,9 @@ async def _subjects_of(
 ) -> AsyncIterator[tuple[str, list[Finding]]]:
     try:
         config = FileLoader(str(path.parent), path.name).loadConfig()
-    except ConfigErrors as problem:
+    except (ConfigErrors, SystemExit) as problem:
         remedy = "buildbot checkconfig says the same"
-        mistakes = [error("checkconfig", each, remedy) for each in problem.errors]
+        mistakes = [error("checkconfig", each, remedy) for each in _mistakes(problem, path)]
         yield f"configuration {path}", mistakes
         return
     all_wanted = wanted_of(config)
@@ -94,6 +95,24 @@ async def _subjects_of(
         async for subject in _hub_subject(wanted, reactor, secrets, now):
             yield subject
     yield "database", list(await check_database(str(config.db.db_url), path.parent))
+
+
+def _mistakes(problem: ConfigErrors | SystemExit, path: Path) -> list[str]:
+    """Return what is wrong with a configuration, with the line where it raised something."""
+    raised: BaseException | None = problem
+    while isinstance(raised, ConfigErrors):
+        raised = raised.__context__
+    if raised is None:
+        return list(getattr(problem, "errors", ()))
+    if isinstance(raised, SyntaxError) and raised.lineno is not None:
+        where = f"{raised.filename}:{raised.lineno}"
+        text = raised.msg
+    else:
+        frames = traceback.extract_tb(raised.__traceback__)
+        lines_of_it = [each.lineno for each in frames if Path(each.filename).name == path.name]
+        where = f"{path}:{lines_of_it[-1]}" if lines_of_it else str(path)
+        text = str(raised)
+    return [f"{where}: {type(raised).__name__}: {text}"]
 
 
 async def _hub_subject(

@@ -31,7 +31,7 @@ async def check_database(url: str, directory: Path) -> list[Finding]:
 def _check(url: str, directory: Path) -> list[Finding]:
     try:
         parsed = sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError as problem:
+    except (sqlalchemy.exc.ArgumentError, ValueError) as problem:
         return [error("database", str(problem), "db_url is like postgresql+psycopg2://host/name")]
     kind = parsed.get_backend_name()
     if kind == "sqlite":
@@ -39,6 +39,10 @@ def _check(url: str, directory: Path) -> list[Finding]:
         if not path.exists():
             remedy = "buildbot create-master and buildbot upgrade-master make it"
             return [warning("database", f"{path} is not there yet", remedy)]
+        if not path.is_file():
+            return [
+                error("database", f"{path} is no file", "db_url is like sqlite:///state.sqlite")
+            ]
         return [ok("database", "SQLite, for one master")]
     return [*_of_address(kind, parsed), *_of_server(kind, url, directory)]
 

@@ -16,7 +16,7 @@ from buildbot_koji.cli.doctor.network import answer_to, clock_difference, way_to
 from buildbot_koji.cli.doctor.wanted import HubNeeds
 from buildbot_koji.database_values import number
 from buildbot_koji.words import counted
-from txkoji import Connection, build_states, paths, task_states
+from txkoji import Connection, build_states, login_problem, paths, task_states
 from txkoji.exceptions import (
     ConfigurationError,
     HTTPStatusError,
@@ -46,6 +46,7 @@ class _Examined:
         can_log_in: no credential is known to be unusable.
         user: who we are, None until the login.
         now: returns this machine's time, in seconds since the epoch.
+        destinations: the tags that builds go into.
     """
 
     connection: Connection
@@ -54,6 +55,7 @@ class _Examined:
     is_reachable: bool = False
     can_log_in: bool = True
     user: Any = None
+    destinations: set[str] = attrs.field(factory=set)
 
 
 async def check_hub(
@@ -84,8 +86,11 @@ async def check_hub(
                     yield finding
             except KojiException as problem:
                 what = check.__name__.strip("_").replace("_", " ")
+                remedy = "the hub refused, or went away: try again"
+                if isinstance(problem, TLSError):
+                    remedy = _tls_remedy(str(problem))
                 if str(problem) not in said:
-                    yield error(what, str(problem), "the hub refused, or went away: try again")
+                    yield error(what, str(problem), remedy)
                 said.add(str(problem))
             if not examined.is_reachable:
                 return
@@ -116,12 +121,27 @@ async def _reachable(examined: _Examined) -> AsyncIterator[Finding]:
             "a login portal, a proxy or a maintenance page answers: 'server' ends in /kojihub",
         )
     except HTTPStatusError as problem:
-        yield error("hub", str(problem), "is 'server' the address of a hub? It ends in /kojihub")
+        yield error("hub", str(problem), _status_remedy(problem))
+    except ConfigurationError as problem:
+        yield error("hub", str(problem), "correct it in the environment of the master")
     except KojiException as problem:
-        yield error("hub", str(problem), "see the lines above; then ask the hub's administrators")
+        remedy = "see the lines above; then ask the hub's administrators"
+        if koji.url.startswith("http:"):
+            remedy = "does the server expect https? Check 'server' of the profile"
+        yield error("hub", str(problem), remedy)
     else:
         examined.is_reachable = True
         yield ok("hub", f"answers in {(time.monotonic() - began) * 1000:.0f} ms")
+
+
+def _status_remedy(problem: HTTPStatusError) -> str:
+    if "the proxy" in str(problem):
+        return "the proxy's administrators must let it connect to the hub, or NO_PROXY name the hub"
+    if problem.status in (401, 403):
+        return "ask the hub's administrators to let this machine in"
+    if problem.status == 429 or problem.status >= 500:
+        return "wait, or ask the hub's administrators"
+    return "is 'server' the address of a hub? It ends in /kojihub"
 
 
 def _tls_remedy(text: str) -> str:
@@ -173,10 +193,13 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
 
 
 async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
+    # It names what is wrong with a keytab, of which Kerberos says that it gave no ticket.
+    problem = login_problem(examined.connection.settings)
     for each in await examined.connection.credentials():
         if each.problem is not None:
             examined.can_log_in = False
-            yield error(each.kind, each.problem, "fix this first: the login can't work without it")
+            remedy = "fix this first: the login can't work without it"
+            yield error(each.kind, problem or each.problem, remedy)
         elif each.expires is not None:
             ends = datetime.fromtimestamp(each.expires, timezone.utc)
             days = int((each.expires - examined.now()) // 86400)
@@ -238,9 +261,26 @@ async def _targets(examined: _Examined) -> AsyncIterator[Finding]:
                 f"the hub does not have it; {where} names it",
                 _meant(name, known) or "koji list-targets lists those it has",
             )
+            continue
+        build_tag, destination = str(target.build_tag_name), str(target.dest_tag_name)
+        config: Any = await koji.getBuildConfig(build_tag)
+        tag = await koji.checked("getTag", destination)
+        if not getattr(config, "arches", None):
+            yield error(
+                f"target {name}",
+                f"its build tag {build_tag} has no architectures: every build fails",
+                f"koji edit-tag --arches 'x86_64 ...' {build_tag}, by an admin",
+            )
+        elif tag is not None and tag.locked:
+            yield warning(
+                f"target {name}",
+                f"its tag {destination} is locked: only scratch builds succeed",
+                f"koji edit-tag --unlock {destination}, by an admin, or another target",
+            )
         else:
-            yield ok(f"target {name}", f"{target.build_tag_name} -> {target.dest_tag_name}")
-            wanted.tags.setdefault(str(target.dest_tag_name), f"target {name}")
+            yield ok(f"target {name}", f"{build_tag} -> {destination}")
+        wanted.tags.setdefault(destination, f"target {name}")
+        examined.destinations.add(destination)
 
 
 async def _tags(examined: _Examined) -> AsyncIterator[Finding]:
@@ -280,6 +320,14 @@ async def _packages(examined: _Examined) -> AsyncIterator[Finding]:
                 f"koji add-pkg --owner OWNER TAG {name} lists it, if the name is right",
             )
             continue
+        blocked = [tag for tag in examined.destinations if await _is_blocked(koji, tag, name)]
+        if blocked:
+            yield warning(
+                f"package {name}",
+                f"is blocked in {', '.join(blocked)}, where builds of it are to go",
+                f"koji unblock-pkg {blocked[0]} {name}",
+            )
+            continue
         unlisted = [tag for tag in wanted.tags if not await _is_listed(koji, tag, name)]
         if unlisted and len(unlisted) == len(wanted.tags):
             yield warning(
@@ -289,6 +337,14 @@ async def _packages(examined: _Examined) -> AsyncIterator[Finding]:
             )
         else:
             yield ok(f"package {name}", "exists")
+
+
+async def _is_blocked(koji: Connection, tag: str, package: str) -> bool:
+    try:
+        found: Any = await koji.getPackageConfig(tag, package)
+    except HubFault:
+        return False
+    return bool(getattr(found, "blocked", False))
 
 
 async def _is_listed(koji: Connection, tag: str, package: str) -> bool:
@@ -394,7 +450,9 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
             yield error(
                 "kojifiles",
                 f"{url} answers with status {status}",
-                "is 'topurl' of the profile right? /kojifiles of the hub may need another name",
+                "the server must let this machine read it"
+                if status in (401, 403)
+                else "is 'topurl' of the profile right? /kojifiles may need another name",
             )
         return
 

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -44,8 +45,14 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
     proxy = None if of_brokers else urllib.request.getproxies_environment().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
         # Not the whole address: a password may be in it.
-        named = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-        host, port = named.hostname or "", named.port or 80
+        named = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+        try:
+            host, port = named.hostname or "", named.port or 80
+        except ValueError:
+            host = ""
+        if not host or named.scheme not in ("http", "https"):
+            # The client says which variable is wrong.
+            return
         what = f"the proxy {host}:{port}"
         yield ok("proxy", f"requests to {parts.hostname} go through {what}")
     try:
@@ -126,6 +133,8 @@ def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict
     except urllib.error.HTTPError as status:
         with status:
             return status.code, {name.lower(): value for name, value in status.headers.items()}
+    except (HTTPException, ValueError) as problem:
+        raise OSError(f"no answer in HTTP: {problem}") from problem
 
 
 def clock_difference(headers: dict[str, str], now: float) -> float | None:

@@ -131,16 +131,19 @@ class KojiStep(StoringStep):
             ending: why the step ends.
         """
         begun = "" if hub is None else ": the hub finishes what it has begun"
-        # In an outage the summary shows that instead.
-        doing = f": {self._text}" if self._text and self._unreachable() is None else ""
         words = {
             Ending.STOPPED: f"stopped{begun}",
             Ending.DETACHED: "interrupted: the next attempt repeats it",
             Ending.SUPERSEDED: SUPERSEDED,
-            Ending.TIMED_OUT: f"timed out after {self.timeout} s{doing}",
+            Ending.TIMED_OUT: f"timed out after {self.timeout} s{self.doing}",
             Ending.UNREACHABLE: self.unreachable,
         }
         self.say(words.get(ending, ending.value))
+
+    @property
+    def doing(self) -> str:
+        """What the step is doing, after a colon; empty in an outage, which the summary shows."""
+        return f": {self._text}" if self._text and self.trouble is None else ""
 
     # Buildbot's interface
 
@@ -198,6 +201,8 @@ class KojiStep(StoringStep):
         finally:
             # Only this ends run(): otherwise the build, and a stopping master, would hang.
             detaches = self._is_detaching(reason)
+            if self.early_end.is_critical and not detaches:
+                self.say(f"stopping; until then {self._text}")
             self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
 
     def _is_detaching(self, reason: str | Failure) -> bool:
@@ -241,7 +246,8 @@ class KojiStep(StoringStep):
         self.say(f"{words}: {unreachable(error, since or self.now(), self.now())}")
         self._covered = ""
 
-    def _unreachable(self) -> str | None:
+    @property
+    def trouble(self) -> str | None:
         """Return since when and why the hub is unreachable, None if it is not."""
         connection = None if self.hub is None else self.hub.connection
         if connection is None or connection.trouble is None:
@@ -378,7 +384,7 @@ class KojiStep(StoringStep):
             await self.end_early(self.hub, Ending.UNREACHABLE)
             return results.EXCEPTION
         except KojiException as error:
-            trouble = self._unreachable() if is_passing(error) else None
+            trouble = self.trouble if is_passing(error) else None
             self.say(trouble or explain(error))
             return results.EXCEPTION
         except ClaimLost:
@@ -390,7 +396,7 @@ class KojiStep(StoringStep):
             self.early_end.stop_waking()
             if ending is not Ending.DETACHED and await self._is_superseded():
                 ending = Ending.SUPERSEDED
-            trouble = self._unreachable() if ENDINGS[ending].is_limit else None
+            trouble = self.trouble if ENDINGS[ending].is_limit else None
             result = await self._end(self.hub, ending)
             if trouble is None:
                 return result

@@ -127,6 +127,11 @@ class EarlyEnd:
             for ending in list(self._limits):
                 self.lift_limit(ending)
 
+    @property
+    def is_critical(self) -> bool:
+        """Whether a critical section may delay the end of the work."""
+        return self._critical_sections > 0
+
     def end(self, ending: Ending) -> None:
         """End the work early; may come before :meth:`run`."""
         if self.reason is not None:

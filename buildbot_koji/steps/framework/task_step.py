@@ -345,7 +345,7 @@ class KojiTaskStep(KojiStep):
             self.say("stopped before anything was submitted")
         else:
             why = {
-                Ending.TIMED_OUT: f"timed out after {self.timeout} s: ",
+                Ending.TIMED_OUT: f"timed out after {self.timeout} s{self.doing}; ",
                 Ending.QUEUED_TOO_LONG: f"no builder took it in {self.max_queue_time} s: ",
                 Ending.UNREACHABLE: f"{self.unreachable}; ",
             }
@@ -357,6 +357,7 @@ class KojiTaskStep(KojiStep):
         if intent.adopted or self.on_stop == "leave":
             hint = "" if intent.task_id else "; look for it with `koji list-tasks --mine`"
             return f"left {task} alone{hint}"
+        self.say(": ".join(filter(None, [f"canceling {task}", self.trouble])))
         try:
             canceled = await hub.cancellations.cancel(intent, self.timing.cancel_limit)
         except KojiException as error:

@@ -96,7 +96,12 @@ async def test_watch(at_home: FakeHub) -> None:
     assert await watch(reactor, str(failing), out, profile="fake") == 1
     assert "FAILED: error building package" in out.getvalue()
     assert "/build.log\n" in out.getvalue()
-    for nothing in ("99999", "nothing-1-1", "http://elsewhere.example.test/taskinfo?taskID=1"):
+    for nothing in (
+        "99999",
+        "9" * 20,
+        "nothing-1-1",
+        "http://elsewhere.example.test/taskinfo?taskID=1",
+    ):
         with pytest.raises(NotFound):
             await watch(reactor, nothing, io.StringIO(), profile="fake")
 
@@ -121,7 +126,7 @@ async def test_watch_in_a_terminal(at_home: FakeHub) -> None:
     [
         (["watch", "1", "--profile", "nope"], "no Koji profile 'nope'"),
         (["pause", "koji", "--url", "http://127.0.0.1:9"], "no answer from http://127.0.0.1:9"),
-        (["pause", "koji", "--url", "elsewhere"], "no http:// or https:// address"),
+        (["pause", "koji", "--url", "http://127.0.0.1:x"], "no http:// or https:// address"),
         (["dead-letters", "--redeliver", "--url", "http://127.0.0.1:9"], "needs the name"),
         (["pause", "koji", "--url", "http://127.0.0.1:9", "--user", "ann"], "needs the password"),
     ],
@@ -146,14 +151,15 @@ async def test_a_running_master(guarded: ServedMaster) -> None:
     ann = {"BUILDBOT_PASSWORD": "ann's"}
     paused = await run("pause", "koji", "--url", url, "--user", "ann", **ann)
     assert (paused.returncode, paused.stdout) == (0, "koji is paused\n")
-    resumed = await run("resume", "koji", "--url", url, "--user", "ann", **ann)
+    page = f"{url}#/koji/sources"
+    resumed = await run("resume", "koji", "--url", page, "--user", "ann", **ann)
     assert resumed.returncode == 0
     unknown = await run("pause", "other", "--url", url, "--user", "ann", **ann)
     assert unknown.returncode == 2
     assert "other" in unknown.stderr
     wrong = await run("pause", "koji", "--url", url, "--user", "ann", BUILDBOT_PASSWORD="no")
     assert wrong.returncode == 2
-    none = await run("dead-letters", "--url", url)
+    none = await run("dead-letters", "--url", guarded.url)
     assert (none.returncode, none.stdout, none.stderr) == (0, "", "no dead letters\n")
     unknown = await run("dead-letters", "other", "--url", url)
     assert (unknown.returncode, "no Koji reporter other" in unknown.stderr) == (2, True)

@@ -243,6 +243,13 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "is the server up",
     ),
     "dead proxy": (_proxy, "error", "TCP", "the proxy 127.0.0.1:9", "firewalls"),
+    "odd proxy": (
+        lambda site: site.monkeypatch.setenv("HTTPS_PROXY", "http://proxy:planted-secret"),
+        "error",
+        "hub",
+        "https_proxy in the environment is no usable address",
+        "the environment of the master",
+    ),
     "plain http port": (
         lambda site: site.set("server", f"https://127.0.0.1:{site.plain}/kojihub"),
         "error",
@@ -350,6 +357,20 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "is locked",
         "koji edit-tag --unlock demo-released",
     ),
+    "locked tag of the target": (
+        lambda site: site.hub.call("editTag2", "demo-candidate", locked=True),
+        "warning",
+        "target demo",
+        "only scratch builds succeed",
+        "koji edit-tag --unlock demo-candidate",
+    ),
+    "no architectures": (
+        lambda site: site.hub.call("editTag2", "demo-build", arches=""),
+        "error",
+        "target demo",
+        "its build tag demo-build has no architectures",
+        "koji edit-tag --arches",
+    ),
     "tag with permission": (
         _needs_permission,
         "warning",
@@ -370,6 +391,13 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "package elsewhere",
         "is listed in none",
         "koji add-pkg --owner OWNER",
+    ),
+    "blocked package": (
+        lambda site: site.hub.call("packageListBlock", "demo-candidate", "hello"),
+        "warning",
+        "package hello",
+        "is blocked in demo-candidate",
+        "koji unblock-pkg demo-candidate hello",
     ),
     "missing permission": (
         _no_permission,
@@ -445,6 +473,13 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "database",
         "Buildbot requires charset=utf8",
         "db_url",
+    ),
+    "syntax error": (
+        _value("step", "steps.KojiTag(tag=),"),
+        "error",
+        "checkconfig",
+        "master.cfg:18: SyntaxError: ",
+        "buildbot checkconfig",
     ),
     "broken configuration": (
         _value("step", "steps.KojiBuild(),"),

@@ -175,11 +175,13 @@ async def test_time_limit_in_an_outage(bench: Workbench) -> None:
     bench.hub.offline("moving to another rack")
     await until(lambda: bench.text().startswith("waiting: the hub has not answered since "))
     assert "moving to another rack" in bench.text()
+    await until(lambda: bench.text().startswith("canceling task "))
+    assert "moving to another rack" in bench.text()
     ended = await bench.ended(request)
     assert ended.result == "exception"
     assert re.fullmatch(
         r"the hub has not answered since \d\d:\d\d: .*moving to another rack.*;"
-        r" timed out after 3 s: task \d+ is canceled as soon as it does",
+        r" timed out after 3 s; task \d+ is canceled as soon as it does",
         ended.text,
     )
     assert ended.properties["koji_reason"] == ended.text

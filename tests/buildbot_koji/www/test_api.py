@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
+from twisted.logger import capturedLogs
 
 from buildbot_koji.durable.cancellations import CLASS as CANCELLATIONS
 from buildbot_koji.durable.deliveries import Delivery
@@ -18,6 +19,7 @@ from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
 from buildbot_koji.reporters.backlog import CLASS as REPORTERS
 from buildbot_koji.reporters.backlog import DeliveryRecords
+from buildbot_koji.www import KojiApplication
 from buildbot_koji.www.collect import change_sources
 from tests.buildbot_koji.workbench import SOURCE
 from tests.buildbot_koji.www.served import ServedMaster
@@ -132,6 +134,15 @@ async def test_pages(served: ServedMaster) -> None:
     assert hub["version"]
     assert "default" in [each["name"] for each in hub["channels"]]
     assert hub["plugins"]
+
+
+def test_options() -> None:
+    """There are none: one that is given is named in the log."""
+    application = KojiApplication("buildbot_koji.www", "Koji")
+    with capturedLogs() as logged:
+        application.setConfiguration({})
+        application.setConfiguration({"colour": "red"})
+    assert [each["options"] for each in logged] == ["colour"]
 
 
 @pytest_twisted.ensureDeferred

@@ -203,7 +203,7 @@ def test_unknown_task(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
         (
             HubFault("policy"),
             [
-                "watching 1 Koji tasks: policy; watching resumes when it answers",
+                "watching 1 Koji task: policy; watching resumes when it answers",
                 "watching Koji tasks: the hub answers again",
             ],
         ),

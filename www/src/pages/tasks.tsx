@@ -1,5 +1,5 @@
 // What is Koji doing for us right now?
-import React, { useLayoutEffect, useMemo, useRef, useState } from "react";
+import React, { memo, useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router-dom";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
@@ -8,7 +8,8 @@ import { Badge, BuildLink, Out, Page, Progress, Shown, When } from "../parts";
 import { chosen, elapsed, isWaiting, STATE_TEXT, STATE_TONE } from "../trees";
 import type { Tasks, TaskState, Tree } from "../types";
 
-const ROW = 64;
+/** The least height of a row on a wide screen, in pixels, as in the style sheet. */
+const ROW = 76;
 const ENDED = new Set<TaskState>(["CLOSED", "FAILED", "CANCELED"]);
 
 export function TasksPage() {
@@ -120,12 +121,18 @@ function Rows({ rows, now }: { rows: Tree[]; now: number }) {
   useLayoutEffect(() => {
     setTop((place.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
   }, [rows.length]);
+  // The list computes the places of all rows again when it gets a new function, or a row is not as
+  // high as estimated: in a scroll that would be in each frame.
+  const keyOf = useCallback(
+    (index: number) => `${rows[index]?.hub} ${rows[index]?.task_id}`,
+    [rows],
+  );
   const virtual = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => ROW,
     overscan: 8,
     scrollMargin: top,
-    getItemKey: (index) => `${rows[index]?.hub} ${rows[index]?.task_id}`,
+    getItemKey: keyOf,
   });
   return (
     <div role="table" aria-label="Tasks" aria-rowcount={rows.length + 1} className="koji-tasks">
@@ -166,7 +173,7 @@ function Rows({ rows, now }: { rows: Tree[]; now: number }) {
   );
 }
 
-export function Row({ tree, now }: { tree: Tree; now: number }) {
+export const Row = memo(function Row({ tree, now }: { tree: Tree; now: number }) {
   const free = tree.state === "FREE" || tree.state === "ASSIGNED";
   return (
     <>
@@ -227,7 +234,7 @@ export function Row({ tree, now }: { tree: Tree; now: number }) {
       </div>
     </>
   );
-}
+});
 
 function Usual({ seconds }: { seconds: number }) {
   return (
