@@ -6,6 +6,7 @@ are extras: ``pip install 'buildbot-koji[amqp]'`` (pika) and ``'buildbot-koji[am
 """
 
 from txkoji.bus.base import BusMessage, Reject, is_passing_trouble
+from txkoji.bus.handling import MessageCounts
 from txkoji.bus.publisher import Publisher
 from txkoji.bus.receiver import Receiver, ReceiverState
 from txkoji.bus.settings import AMQP, AMQP1, Broker
@@ -16,6 +17,7 @@ __all__ = [
     "AMQP1",
     "Broker",
     "BusMessage",
+    "MessageCounts",
     "Publisher",
     "Receiver",
     "ReceiverState",

@@ -111,7 +111,7 @@ async def test_event_of_the_bus_alone(site: BusSite) -> None:
     publisher = Publisher(site.settings, reactor=reactor)
     await publisher.publish(deletion.address, deletion.body, deletion.properties)
     receiver = master.source._running.receiver
-    await until(lambda: receiver.accepted >= 1)
+    await until(lambda: receiver.counts.accepted >= 1)
     assert len(await master.changes()) == 1
     await publisher.stop()
 
@@ -127,7 +127,7 @@ async def test_poison(site: BusSite, broker: RabbitMQ, logged: list[str]) -> Non
     await master.until_changes(1)
     [tagged] = [message for message in messages if message.address == "build.tag"]
     publisher = Publisher(site.settings, reactor=reactor)
-    rejected = receiver.rejected
+    rejected = receiver.counts.rejected
     for body in ("{", "[]", '{"build": {}}', ""):
         await publisher.publish("build.tag", body, {"type": "Tag"})
     # An unknown build, a build that is not in the tag, and an unknown tag.
@@ -142,7 +142,7 @@ async def test_poison(site: BusSite, broker: RabbitMQ, logged: list[str]) -> Non
     for _ in range(3):
         await publisher.publish("build.tag", tagged.body, tagged.properties)
     await publisher.publish("something.else", "{}", {"type": "Other"})
-    await until(lambda: receiver.rejected - rejected == 4)
+    await until(lambda: receiver.counts.rejected - rejected == 4)
     other = site.build()
     found = await master.until_changes(2)
     assert [change["revision"] for change in found] == [build, other]
@@ -155,12 +155,12 @@ async def test_poison(site: BusSite, broker: RabbitMQ, logged: list[str]) -> Non
     assert "unreadable message of the kind 'Tag'" in said[0]
     await publisher.stop()
     # Whatever else a broker passes on, in a moment.
-    received = receiver.received
+    received = receiver.counts.received
     hostile = await deferToThread(publish_hostile, broker, site.prefix)
     nvrs = [site.build() for _ in range(3)]
     found = await master.until_changes(5)
     assert [change["revision"] for change in found[2:]] == nvrs
-    assert receiver.received >= received + hostile + 3
+    assert receiver.counts.received >= received + hostile + 3
     assert receiver.reconnects == 0
 
 

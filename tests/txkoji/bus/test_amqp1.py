@@ -79,7 +79,7 @@ async def test_many(broker: Broker) -> None:
     await until(lambda: len(got) == 201)
     assert got[0].body == "x" * 300_000
     assert [each.body for each in got[1:]] == [str(number) for number in range(200)]
-    assert receiver.redelivered == 100
+    assert receiver.counts.redelivered == 100
     await receiver.stop()
 
 

@@ -188,15 +188,15 @@ async def test_acknowledged_after_the_handler(bus: Bus) -> None:
     await until(lambda: got)
     assert receiver._link is not None
     receiver._link.abort()
-    await until(lambda: receiver.received == 2)
+    await until(lambda: receiver.counts.received == 2)
     # The second copy waits until the first is done with: two at a time would not see each other.
     assert len(got) == 1
     hanging.callback(None)
-    await until(lambda: receiver.accepted == 2)
+    await until(lambda: receiver.counts.accepted == 2)
     # Over AMQP 1.0 the broker says of a first copy that it is one, of others nothing.
     repeated = True if bus.protocol == "amqp" else None
     assert [message.redelivered for message in got] == [False, repeated]
-    assert (receiver.redelivered, receiver.reconnects) == (bool(repeated), 1)
+    assert (receiver.counts.redelivered, receiver.reconnects) == (bool(repeated), 1)
     # Now it is done permanently: what comes next is what is published next.
     await receiver.stop()
     await bus.publish("2")
@@ -244,7 +244,11 @@ async def test_message_of_no_use(bus: Bus, warnings: list[str]) -> None:
     await bus.publish("1", "no\nJSON", "2")
     await until(lambda: len(got) == 2)
     assert got == ["1", "2"]
-    assert (receiver.received, receiver.accepted, receiver.rejected) == (3, 2, 1)
+    assert (receiver.counts.received, receiver.counts.accepted, receiver.counts.rejected) == (
+        3,
+        2,
+        1,
+    )
     (words,) = warnings
     assert words.startswith("rejected the bus message build.tag: its body is not JSON")
     assert "\n" not in words
@@ -262,8 +266,8 @@ async def test_hostile_messages(
     hostile = await deferToThread(publish_hostile, bus.broker, bus.name)
     await bus.publish("good")
     await until(lambda: got and got[-1].body == "good")
-    assert receiver.received == hostile + 1
-    assert receiver.rejected == len(warnings)
+    assert receiver.counts.received == hostile + 1
+    assert receiver.counts.rejected == len(warnings)
     # The large one, and what pika or proton fail at.
     assert sum("it is larger" in each or "more than any hub" in each for each in warnings) == 1
     assert sum("be decoded: " in each for each in warnings) >= 5
@@ -290,7 +294,7 @@ async def test_handler_that_fails(bus: Bus, warnings: list[str]) -> None:
     assert receiver.trouble == "the hub is unreachable"
     await until(lambda: len(got) == 2)
     assert (got, tries) == (["1", "2"], {"1": 4, "2": 1})
-    assert (receiver.retried, receiver.received, receiver.trouble) == (3, 2, None)
+    assert (receiver.counts.retried, receiver.counts.received, receiver.trouble) == (3, 2, None)
     assert warnings == [
         "the bus message build.tag stays unacknowledged and is retried: the hub is unreachable"
     ]
@@ -308,9 +312,9 @@ async def test_handler_with_a_defect(bus: Bus, logged_failures: list[LogEvent]) 
 
     receiver = await bus.listen(handler)
     await bus.publish("1", "2")
-    await until(lambda: receiver.accepted)
+    await until(lambda: receiver.counts.accepted)
     assert tries == ["1", "2"]
-    assert (receiver.rejected, receiver.retried) == (1, 0)
+    assert (receiver.counts.rejected, receiver.counts.retried) == (1, 0)
     (event,) = logged_failures
     assert event["log_failure"].check(ZeroDivisionError)
     logged_failures.clear()
@@ -322,12 +326,12 @@ async def test_credit(bus: Bus) -> None:
     hanging: Deferred[None] = Deferred()
     receiver = await bus.listen(lambda _: hanging, prefetch=3)
     await bus.publish(*map(str, range(9)))
-    await until(lambda: receiver.received == 3)
+    await until(lambda: receiver.counts.received == 3)
     other = await bus.listen(lambda _: None)
-    await until(lambda: other.accepted == 6)
-    assert receiver.received == 3
+    await until(lambda: other.counts.accepted == 6)
+    assert receiver.counts.received == 3
     hanging.callback(None)
-    await until(lambda: receiver.accepted == 3)
+    await until(lambda: receiver.counts.accepted == 3)
 
 
 @pytest_twisted.ensureDeferred
@@ -344,8 +348,8 @@ async def test_passing_trouble_of_a_caller(bus: Bus) -> None:
         handler, is_passing=lambda error: isinstance(error, ZeroDivisionError)
     )
     await bus.publish("1")
-    await until(lambda: receiver.accepted)
-    assert (tries, receiver.retried, receiver.rejected) == (["1"] * 3, 2, 0)
+    await until(lambda: receiver.counts.accepted)
+    assert (tries, receiver.counts.retried, receiver.counts.rejected) == (["1"] * 3, 2, 0)
 
 
 # Stopping
@@ -368,7 +372,7 @@ async def test_stop_while_handling(bus: Bus) -> None:
     settings = bus.settings(**passive)
     receiver = await bus.listen(handler, settings)
     await bus.publish("1", "2", "3")
-    await until(lambda: receiver.received == 3)
+    await until(lambda: receiver.counts.received == 3)
     stopping = receiver.stop()
     await bus.publish("4")
     assert not stopping.called
@@ -393,9 +397,9 @@ async def test_stop_after_handling(bus: Bus) -> None:
     receiver = await bus.listen(handler, prefetch=30)
     sent = list(map(str, range(30)))
     await bus.publish(*sent)
-    await until(lambda: receiver.received == 30)
+    await until(lambda: receiver.counts.received == 30)
     hanging.callback(None)
-    await until(lambda: receiver.accepted == 30)
+    await until(lambda: receiver.counts.accepted == 30)
     await receiver.stop()
     await bus.listen(handler)
     await bus.publish("last")
@@ -411,7 +415,7 @@ async def test_stop_with_a_handler_that_hangs(bus: Bus) -> None:
         lambda message: Deferred(lambda _: cancelled.append(message.body)), handler_timeout=0.2
     )
     await bus.publish("1")
-    await until(lambda: receiver.received)
+    await until(lambda: receiver.counts.received)
     await receiver.stop()
     assert cancelled == ["1"]
     got: list[BusMessage] = []
@@ -430,7 +434,7 @@ async def test_stop_while_trying_again(bus: Bus) -> None:
     await bus.publish("1")
     await until(lambda: receiver.trouble)
     await receiver.stop()
-    assert receiver.accepted == 0
+    assert receiver.counts.accepted == 0
 
 
 class Silence(Protocol):

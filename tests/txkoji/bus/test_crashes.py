@@ -102,7 +102,7 @@ async def test_broker_killed_twice(broker: RabbitMQ) -> None:
             f" {receiver.reconnects} reconnects"
         )
         assert receiver.reconnects == len(KILLED_AT)
-        assert receiver.accepted == handler.got.total()
+        assert receiver.counts.accepted == handler.got.total()
         await receiver.stop()
     await publisher.stop()
 
