@@ -26,6 +26,7 @@ def prepare(hub: FakeHub) -> None:
     hub.call("addChannel", "runroot")
     channels = ("default", "createrepo", "image", "livecd", "appliance", "livemedia", "runroot")
     hub.add_host("builder1", "x86_64 aarch64", channels=channels)
+    hub.call("editHost", "builder1", capacity=6.0)
     hub.add_tag("dist")
     hub.add_tag("dist-build", parent="dist", arches="x86_64 aarch64")
     for name in ("dist-candidate", "dist-testing", "dist-stable"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_arches, check_name
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
 from txkoji.testing.tables.filters import Test, equals, has_arch, select
@@ -204,22 +205,14 @@ def restart_hosts(call: MethodCall, priority: Any = 5, options: Any = None) -> i
     )
 
 
-def _switch_host(call: MethodCall, name: str, enabled: bool) -> None:
+def _switch_host(enabled: bool, call: MethodCall, name: Any) -> None:
     user = call.require_permission("host")
     row = must(find_host(call.state, name), f"host does not exist: {name}")
     _configure(call, user, row, enabled=enabled)
 
 
-@hub_method("enableHost")
-def enable_host(call: MethodCall, hostname: str) -> None:
-    """Enable a builder: it takes tasks."""
-    _switch_host(call, hostname, True)
-
-
-@hub_method("disableHost")
-def disable_host(call: MethodCall, hostname: str) -> None:
-    """Disable a builder: it takes no more tasks."""
-    _switch_host(call, hostname, False)
+declare("enableHost(hostname)", partial(_switch_host, True))
+declare("disableHost(hostname)", partial(_switch_host, False))
 
 
 def channel_struct(row: Row) -> dict[str, Any]:
@@ -327,20 +320,12 @@ def rename_channel(call: MethodCall, old: Any, new: Any) -> None:
     edit_channel(call, old, name=new)
 
 
-def _switch_channel(call: MethodCall, name: Any, enabled: bool, comment: Any) -> None:
+def _switch_channel(enabled: bool, call: MethodCall, name: Any, comment: Any) -> None:
     call.require_permission("host")
     row = _existing_channel(call, name)
     kept = row["comment"] if comment is None else comment
     call.state.update("channels", row["id"], enabled=enabled, comment=kept)
 
 
-@hub_method("enableChannel")
-def enable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
-    """Enable a channel."""
-    _switch_channel(call, channelname, True, comment)
-
-
-@hub_method("disableChannel")
-def disable_channel(call: MethodCall, channelname: Any, comment: Any = None) -> None:
-    """Disable a channel: its tasks wait."""
-    _switch_channel(call, channelname, False, comment)
+declare("enableChannel(channelname, comment=None)", partial(_switch_channel, True))
+declare("disableChannel(channelname, comment=None)", partial(_switch_channel, False))

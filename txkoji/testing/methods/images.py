@@ -42,42 +42,6 @@ def build_image(
     )
 
 
-@hub_method("buildImageOz")
-def build_image_oz(
-    call: MethodCall,
-    name: Any,
-    version: Any,
-    arches: Any,
-    target: Any,
-    inst_tree: Any,
-    opts: Any = None,
-    priority: Any = None,
-) -> int:
-    """Start a disk image; return the task's id."""
-    call.require_permission("image")
-    require_type(arches, list)
-    return make_task(
-        call,
-        "image",
-        [name, version, arches, target, inst_tree, opts or {}],
-        channel="image",
-        priority=absolute_priority(call, priority),
-    )
-
-
-@hub_method("buildImageIndirection")
-def build_image_indirection(call: MethodCall, opts: Any = None, priority: Any = None) -> int:
-    """Start an image that is made by a running one; return the task's id."""
-    call.require_permission("image")
-    return make_task(
-        call,
-        "indirectionimage",
-        [opts or {}],
-        channel="image",
-        priority=absolute_priority(call, priority),
-    )
-
-
 def _words(arches: Any) -> str:
     words = arches.split() if isinstance(arches, str) else arches
     if not isinstance(words, list):

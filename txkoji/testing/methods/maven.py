@@ -10,10 +10,10 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
 from txkoji.testing.tables.lookups.builds import build_struct, require_build_row
 from txkoji.testing.tables.lookups.targets import find_target
-from txkoji.testing.tables.lookups.values import require_type
 
 
-def _require_maven(call: MethodCall) -> None:
+def require_maven(call: MethodCall) -> None:
+    """Refuse who is not logged in, and everybody where Maven is not enabled."""
     call.require_login()
     if not call.hub.maven_enabled:
         raise GenericError("Maven support not enabled")
@@ -23,48 +23,6 @@ def _require_maven(call: MethodCall) -> None:
 def maven_enabled(call: MethodCall) -> bool:
     """Return whether the hub takes Maven builds."""
     return call.hub.maven_enabled
-
-
-@hub_method("mavenBuild")
-def maven_build(
-    call: MethodCall,
-    url: Any,
-    target: Any,
-    opts: Any = None,
-    priority: Any = None,
-    channel: Any = "maven",
-) -> int:
-    """Start a Maven build; return the task's id."""
-    _require_maven(call)
-    require_type(url, str)
-    return make_task(
-        call,
-        "maven",
-        [url, target, opts or {}],
-        channel=channel,
-        priority=absolute_priority(call, priority),
-    )
-
-
-@hub_method("chainMaven")
-def chain_maven(
-    call: MethodCall,
-    builds: Any,
-    target: Any,
-    opts: Any = None,
-    priority: Any = None,
-    channel: Any = "maven",
-) -> int:
-    """Start Maven builds in the order of their dependencies; return the task's id."""
-    _require_maven(call)
-    require_type(builds, dict)
-    return make_task(
-        call,
-        "chainmaven",
-        [builds, target, opts or {}],
-        channel=channel,
-        priority=absolute_priority(call, priority),
-    )
 
 
 @hub_method("wrapperRPM")
@@ -78,7 +36,7 @@ def wrapper_rpm(
     opts: Any = None,
 ) -> int:
     """Start the build of RPMs around a Maven build; return the task's id."""
-    _require_maven(call)
+    require_maven(call)
     options = opts or {}
     struct = build_struct(call.state, require_build_row(call.state, build))
     if call.state.rows("rpminfo", build_id=struct["id"]) and not (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.packages import require_package
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.lookups.users import require_user
@@ -23,7 +24,7 @@ def _asker(call: MethodCall) -> Row:
     return call.user
 
 
-def _find(call: MethodCall, table: str, id: Any, strict: bool) -> Row | None:
+def _find(table: str, call: MethodCall, id: Any, strict: bool) -> Row | None:
     row = row_by_id(call.state, table, id)
     if row is None and strict:
         raise GenericError(f"No {_NAMES[table]} with ID {id} found")
@@ -32,7 +33,7 @@ def _find(call: MethodCall, table: str, id: Any, strict: bool) -> Row | None:
 
 def _own(call: MethodCall, table: str, id: Any) -> Row:
     """Return an entry that the caller may change."""
-    row = _find(call, table, id, True)
+    row = _find(table, call, id, True)
     assert row is not None
     user = _asker(call)
     if row["user_id"] != user["id"] and not call.has_permission("admin"):
@@ -59,33 +60,19 @@ def _add(call: MethodCall, table: str, user_id: Any, row: dict[str, Any]) -> Non
     call.state.insert(table, {**row, **keys})
 
 
-def _listed(call: MethodCall, table: str, user: Any) -> list[Row]:
+def _listed(table: str, call: MethodCall, user: Any) -> list[Row]:
     number = _asker(call)["id"] if user is None else require_user(call.state, user)["id"]
     return call.state.rows(table, user_id=number)
 
 
-@hub_method("getBuildNotifications")
-def get_build_notifications(call: MethodCall, userID: Any = None) -> list[Row]:
-    """Return the build notifications of a user."""
-    return _listed(call, _NOTIFICATIONS, userID)
+def _delete(table: str, call: MethodCall, id: Any) -> None:
+    call.state.delete(table, _own(call, table, id)["id"])
 
 
-@hub_method("getBuildNotificationBlocks")
-def get_build_notification_blocks(call: MethodCall, userID: Any = None) -> list[Row]:
-    """Return the notification blocks of a user."""
-    return _listed(call, _BLOCKS, userID)
-
-
-@hub_method("getBuildNotification")
-def get_build_notification(call: MethodCall, id: Any, strict: bool = False) -> Row | None:
-    """Return a build notification."""
-    return _find(call, _NOTIFICATIONS, id, strict)
-
-
-@hub_method("getBuildNotificationBlock")
-def get_build_notification_block(call: MethodCall, id: Any, strict: bool = False) -> Row | None:
-    """Return a notification block."""
-    return _find(call, _BLOCKS, id, strict)
+for _suffix, _table in (("", _NOTIFICATIONS), ("Block", _BLOCKS)):
+    declare(f"getBuildNotification{_suffix}s(userID=None)", partial(_listed, _table))
+    declare(f"getBuildNotification{_suffix}(id, strict=False)", partial(_find, _table))
+    declare(f"deleteNotification{_suffix}(id)", partial(_delete, _table))
 
 
 @hub_method("createNotification")
@@ -119,15 +106,3 @@ def update_notification(
     row = _own(call, _NOTIFICATIONS, id)
     changes = _checked(call, package_id, tag_id)
     call.state.update(_NOTIFICATIONS, row["id"], **changes, success_only=bool(success_only))
-
-
-@hub_method("deleteNotification")
-def delete_notification(call: MethodCall, id: Any) -> None:
-    """Delete a build notification."""
-    call.state.delete(_NOTIFICATIONS, _own(call, _NOTIFICATIONS, id)["id"])
-
-
-@hub_method("deleteNotificationBlock")
-def delete_notification_block(call: MethodCall, id: Any) -> None:
-    """Delete a notification block."""
-    call.state.delete(_BLOCKS, _own(call, _BLOCKS, id)["id"])

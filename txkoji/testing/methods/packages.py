@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError
@@ -9,7 +10,7 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.core import Denial
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_arches, check_name
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.packages import (
     find_package,
     package_entries,
@@ -229,36 +230,20 @@ def package_list_add(
     )
 
 
-@hub_method("packageListBlock")
-def package_list_block(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
-    """Block a package in a tag."""
+def _change(action: str, column: str, call: MethodCall, *args: Any) -> None:
+    tag, package, *value, force = args
     user = _package_permission(call, force)
-    set_package(call, user["id"], taginfo, pkginfo, "block", blocked=True, force=force)
+    changes: dict[str, Any] = {column: value[0] if value else action == "block"}
+    set_package(call, user["id"], tag, package, action, force=force, **changes)
 
 
-@hub_method("packageListUnblock")
-def package_list_unblock(call: MethodCall, taginfo: Any, pkginfo: Any, force: bool = False) -> None:
-    """Unblock a package in a tag."""
-    user = _package_permission(call, force)
-    set_package(call, user["id"], taginfo, pkginfo, "unblock", blocked=False, force=force)
-
-
-@hub_method("packageListSetOwner")
-def package_list_set_owner(
-    call: MethodCall, taginfo: Any, pkginfo: Any, owner: Any, force: bool = False
-) -> None:
-    """Set the owner of a package in a tag."""
-    user = _package_permission(call, force)
-    set_package(call, user["id"], taginfo, pkginfo, "update", owner=owner, force=force)
-
-
-@hub_method("packageListSetArches")
-def package_list_set_arches(
-    call: MethodCall, taginfo: Any, pkginfo: Any, arches: Any, force: bool = False
-) -> None:
-    """Set the extra architectures of a package in a tag."""
-    user = _package_permission(call, force)
-    set_package(call, user["id"], taginfo, pkginfo, "update", extra_arches=arches, force=force)
+for _signature, _action, _column in (
+    ("Block(taginfo, pkginfo, force=False)", "block", "blocked"),
+    ("Unblock(taginfo, pkginfo, force=False)", "unblock", "blocked"),
+    ("SetOwner(taginfo, pkginfo, owner, force=False)", "update", "owner"),
+    ("SetArches(taginfo, pkginfo, arches, force=False)", "update", "extra_arches"),
+):
+    declare(f"packageList{_signature}", partial(_change, _action, _column))
 
 
 @hub_method("packageListRemove")

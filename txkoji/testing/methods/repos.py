@@ -324,10 +324,8 @@ def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:
 declare("repo.setState(repo_id, state)", _set_repo_state)
 
 
-@hub_method("repoExpire")
-def repo_expire(call: MethodCall, repo_id: Any) -> None:
-    """Mark a repo as expired."""
-    _set_repo_state(call, repo_id, EXPIRED)
+declare("repoExpire(repo_id)", lambda call, repo: _set_repo_state(call, repo, EXPIRED))
+declare("repoProblem(repo_id)", lambda call, repo: _set_repo_state(call, repo, PROBLEM))
 
 
 @hub_method("repoDelete")
@@ -335,9 +333,3 @@ def repo_delete(call: MethodCall, repo_id: Any) -> int:
     """Delete a repo; return how many things refer to it."""
     _set_repo_state(call, repo_id, DELETED)
     return 0
-
-
-@hub_method("repoProblem")
-def repo_problem(call: MethodCall, repo_id: Any) -> None:
-    """Mark a repo as broken."""
-    _set_repo_state(call, repo_id, PROBLEM)

@@ -136,12 +136,13 @@ def hub_method(
     return register
 
 
-def declare(signature: str, run: Callable[..., Any]) -> None:
+def declare(signature: str, run: Callable[..., Any], *, plugin: str | None = None) -> None:
     """Register a method that a function runs which others share.
 
     Args:
         signature: the name and the parameters: ``addBType(name)``. Python checks the arguments.
         run: called with the call and the arguments, in their order.
+        plugin: the hub plugin that provides it; by default the hub itself does.
     """
     name, parameters = signature.removesuffix(")").split("(", 1)
     node = ast.parse(f"def f({parameters}): pass").body[0]
@@ -152,7 +153,9 @@ def declare(signature: str, run: Callable[..., Any]) -> None:
     if node.args.kwarg is not None:
         names.append(f"**{node.args.kwarg.arg}")
     heads = ", ".join(filter(None, ("call", parameters)))
-    hub_method(name)(eval(f"lambda {heads}: run({', '.join(['call', *names])})", {"run": run}))
+    hub_method(name, plugin=plugin)(
+        eval(f"lambda {heads}: run({', '.join(['call', *names])})", {"run": run})
+    )
 
 
 def method_of(hub: HubCore, name: str) -> HubMethod | None:

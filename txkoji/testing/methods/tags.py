@@ -34,6 +34,15 @@ def get_tag(
     call: MethodCall, tagInfo: Any, strict: bool = False, event: Any = None, blocked: bool = False
 ) -> Any:
     """Return a tag."""
+    past: dict[str, Any] = {}
+    if event == "auto":
+        # A deleted tag as it last was.
+        tag_id = find_tag_id(call.state, tagInfo)
+        revoked = [row["revoke_event"] for row in call.state.rows("tag_config", tag_id=tag_id)]
+        event = None
+        if revoked and None not in revoked:
+            past["revoke_event"] = max(revoked)
+            event = past["revoke_event"] - 1
     tag = (require_tag if strict else find_tag)(call.state, tagInfo, event)
     if tag is None:
         return None
@@ -41,7 +50,7 @@ def get_tag(
     if blocked:
         extra.update(tag_extra(call.state, tag["id"], event, blocked=True))
     struct = {**tag, "extra": extra}
-    return struct if event is None else {**struct, "query_event": event}
+    return struct if event is None else {**struct, **past, "query_event": event}
 
 
 @hub_method("getTagID")

@@ -18,7 +18,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.hosts import find_channel, require_host
 from txkoji.testing.tables.lookups.tasks import task_struct
-from txkoji.testing.tables.lookups.values import hub_error, integer, must, require_type, seconds_of
+from txkoji.testing.tables.lookups.values import hub_error, integer, must, seconds_of
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -126,42 +126,6 @@ def absolute_priority(call: MethodCall, relative: Any) -> int | None:
     if relative < 0 and not call.has_permission("admin"):
         raise ActionNotAllowed("only admins may create high-priority tasks")
     return DEFAULT_PRIORITY + int(relative)
-
-
-@hub_method("build")
-def build(
-    call: MethodCall,
-    src: Any,
-    target: Any,
-    opts: Any = None,
-    priority: Any = None,
-    channel: Any = None,
-) -> int:
-    """Start the build of a package; return the task's id. See Connection.submit."""
-    call.require_login()
-    require_type(src, str)
-    if opts is None:
-        opts = {}
-    absolute = absolute_priority(call, priority)
-    return make_task(call, "build", [src, target, opts], priority=absolute, channel=channel)
-
-
-@hub_method("chainBuild")
-def chain_build(
-    call: MethodCall,
-    srcs: Any,
-    target: Any,
-    opts: Any = None,
-    priority: Any = None,
-    channel: Any = None,
-) -> int:
-    """Start builds one level after the other; return the task's id."""
-    call.require_login()
-    require_type(srcs, list)
-    absolute = absolute_priority(call, priority)
-    return make_task(
-        call, "chainbuild", [srcs, target, opts or {}], priority=absolute, channel=channel
-    )
 
 
 @hub_method("makeTask")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name, check_user_name
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.users import (
     find_user,
     held_permissions,
     require_permission_row,
     require_user,
 )
-from txkoji.testing.tables.lookups.values import row_by_info
+from txkoji.testing.tables.lookups.values import must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -166,24 +167,14 @@ def edit_user(
             add_user_krb_principal(call, row["id"], mapping["new"])
 
 
-def _switch_user(call: MethodCall, username: Any, status: int) -> None:
-    row = find_user(call.state, username)
-    if row is None:
-        raise GenericError(f"No such user: {username}")
+def _switch_user(status: int, call: MethodCall, username: Any) -> None:
+    row = must(find_user(call.state, username), f"No such user: {username}")
     call.require_permission("admin")
     call.state.update("users", row["id"], status=status)
 
 
-@hub_method("disableUser")
-def disable_user(call: MethodCall, username: Any) -> None:
-    """Block a user from logging in."""
-    _switch_user(call, username, 1)
-
-
-@hub_method("enableUser")
-def enable_user(call: MethodCall, username: Any) -> None:
-    """Allow a user to log in again."""
-    _switch_user(call, username, 0)
+declare("disableUser(username)", partial(_switch_user, 1))
+declare("enableUser(username)", partial(_switch_user, 0))
 
 
 @hub_method("editPermission")

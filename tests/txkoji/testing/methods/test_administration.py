@@ -162,6 +162,11 @@ def test_the_past(hub: FakeHub) -> None:
     names = [{row["name"] for row in hub.call("listChannels", 1, each)} for each in (event, None)]
     assert names[0] - names[1] == {"image"}
     assert hub.call("getRepo", "demo-build") is None
+    hub.call("deleteTag", "demo-released")
+    assert hub.call("getTag", "demo-released") is None
+    deleted = hub.call("getTag", "demo-released", event="auto")
+    assert deleted["revoke_event"] == deleted["query_event"] + 1
+    assert hub.call("getTag", "demo-build", event="auto") == hub.call("getTag", "demo-build")
     # Text of digits is a number to a database.
     assert hub.call("getRepo", "demo-build", event=str(event))["id"] == repo["id"]
 
