@@ -3,7 +3,13 @@
 try:
     from txkoji import TaskWatcher as _  # noqa: F401 - the other txkoji has none
 except ImportError as error:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        distribution("txkoji")
+    except PackageNotFoundError:
+        raise error from None
     raise ImportError(
-        f"{error.path} is of the distribution txkoji, which has overwritten buildbot-koji's:"
-        " run pip uninstall txkoji, then pip install --force-reinstall --no-deps buildbot-koji"
+        "the distribution txkoji has overwritten files of buildbot-koji: run pip uninstall txkoji,"
+        " then pip install --force-reinstall --no-deps buildbot-koji"
     ) from error

@@ -64,10 +64,17 @@ def test_mixture(tmp_path: Path) -> None:
         f"ImportError: {place}/txkoji holds files of two distributions, buildbot-koji and txkoji"
         f" 0.10.0: {remedy}"
     )
-    (place / "txkoji" / "__init__.py").write_text("class Connection: pass\n")
-    assert last_line(place, "buildbot_koji.hubs.hub") == (
-        f"ImportError: {place}/txkoji/__init__.py is of the distribution txkoji, which has"
-        f" overwritten buildbot-koji's: {remedy}"
+    # The first lacks a name, the other a dependency, as the other distribution's may.
+    for theirs in ("class Connection: pass\n", "import treq_kerberos\n"):
+        (place / "txkoji" / "__init__.py").write_text(theirs)
+        assert last_line(place, "buildbot_koji.hubs.hub") == (
+            f"ImportError: the distribution txkoji has overwritten files of buildbot-koji: {remedy}"
+        )
+    # Without it, an import that fails is what it is.
+    (place / "txkoji-0.10.0.dist-info" / "METADATA").unlink()
+    (place / "txkoji-0.10.0.dist-info").rmdir()
+    assert last_line(place, "buildbot_koji") == (
+        "ModuleNotFoundError: No module named 'treq_kerberos'"
     )
 
 
