@@ -55,6 +55,7 @@ class Probe(BuildbotService):
         self.longest = {{"start": [0.0, 0.0], "step": [0.0, 0.0], "later": [0.0, 0.0]}}
         self.begun = 0.0
         self.attached = 0.0
+        self.found = []
         self.ready = time.monotonic()
         self.collected = 0.0
         self.collection = 0.0
@@ -90,7 +91,7 @@ class Probe(BuildbotService):
         if builds and not self.attached and self.has_all(builds[-1]):
             self.attached = now
             with open("starts", "a") as out:
-                json.dump([LOADED, self.ready, self.begun, now, builds[-1].plan.active], out)
+                json.dump([LOADED, self.ready, self.begun, now, len(self.found), self.used()], out)
                 out.write("\\n")
         if now - self.written > 1:
             self.written = now
@@ -100,9 +101,9 @@ class Probe(BuildbotService):
                 json.dump([self.longest, stored, *times], out)
 
     def has_all(self, runner):
-        # Whether the tree of each running task was read at least once.
-        watches = runner._tasks._watches
-        return bool(watches) and all(each.tree is not None for each in watches.values())
+        # Whether the tree of each task of an earlier attempt was read at least once.
+        self.found = self.found or list(runner._tasks._watches.values())
+        return bool(self.found) and all(each.tree is not None for each in self.found)
 
     def watch(self):
         # Another thread sees what the reactor's thread does.

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
-from buildbot_koji.database_values import member
+from buildbot_koji.database_values import clean_line, member
 from buildbot_koji.mass.plan import MassPackage, PackageState, find_cycle
 from buildbot_koji.words import named
 from txkoji import Connection, matches
@@ -283,7 +283,7 @@ def make_packages(
         package = MassPackage(place, name)
         package.level = level_of.get(name, 0)
         owner = None if row is None else row.get("owner_name")
-        package.owner = owner if isinstance(owner, str) else None
+        package.owner = clean_line(owner) if isinstance(owner, str) else None
         requires = dict.fromkeys(order.requires.get(name, ()))
         package.requires = tuple(places[each] for each in requires if each in places)
         packages.append(package)

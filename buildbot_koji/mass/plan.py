@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from buildbot_koji.database_values import clean_line
+
 __all__ = [
     "FINAL",
     "TRANSITIONS",
@@ -348,7 +350,7 @@ class MassPlan:
         """Apply an event to one package."""
         state = TRANSITIONS[package.state, event]
         for name, value in facts.items():
-            setattr(package, name, value)
+            setattr(package, name, clean_line(value) if isinstance(value, str) else value)
         package.reason = package.reason[:LONGEST_REASON]
         package.is_excluded = package.is_excluded or event is PackageEvent.EXCLUDED
         self.counts[package.state] -= 1

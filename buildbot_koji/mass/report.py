@@ -43,8 +43,8 @@ SHOWN = {
 }
 """States that nobody but the plan needs to tell apart."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""With one of these a spreadsheet takes a text for a formula."""
+_FORMULA = ("=", "+", "-", "@")
+"""With one of these, after white space too, a spreadsheet takes a text for a formula."""
 
 
 def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _csv_line(cells: Sequence[Any]) -> str:
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.lstrip().startswith(_FORMULA):
         return f"'{value}"
     return value
 

@@ -19,6 +19,7 @@ __all__ = [
     "count_or_share",
     "number_of",
     "seconds_of",
+    "some_or_share",
 ]
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
@@ -29,6 +30,12 @@ def count_or_share(value: Any) -> str | None:
     if isinstance(value, str) and (found := _SHARE.fullmatch(value)) and float(found[1]) <= 100:
         return None
     return None if checks.count(value) is None else 'must be a number of packages, or "5%"'
+
+
+def some_or_share(value: Any) -> str | None:
+    """Check for a number of packages that is not 0, or a share of them."""
+    good = count_or_share(value) is None and number_of(value, 100) > 0
+    return None if good else 'must be a number of packages greater than 0, or "5%"'
 
 
 def number_of(value: Any, total: int) -> int:

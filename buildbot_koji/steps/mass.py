@@ -59,6 +59,7 @@ from buildbot_koji.mass.values import (
     count_or_share,
     number_of,
     seconds_of,
+    some_or_share,
 )
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
@@ -191,7 +192,7 @@ class KojiMassBuild(PackageBuildStep):
         default=False,
     )
     stop_after_failures = argument(
-        count_or_share,
+        some_or_share,
         'start nothing more after so many failures: a number, or a share of all (``"5%"``)',
     )
     max_failures = argument(

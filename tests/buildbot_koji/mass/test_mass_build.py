@@ -198,8 +198,10 @@ def test_bad_configuration(empty_home: Path) -> None:
         "requires={'a': 'b'}": "requires={'a': 'b'} must be a dictionary: package: [packages that"
         " it requires]",
         "packages=['a'], at_once=0": "at_once=0 must be a whole number greater than 0",
-        "packages=['a'], stop_after_failures='x'": "stop_after_failures='x' must be a number of"
-        ' packages, or "5%"',
+        "packages=['a'], max_failures='x'": "max_failures='x' must be a number of packages, or"
+        ' "5%"',
+        "packages=['a'], stop_after_failures=0": "stop_after_failures=0 must be a number of"
+        ' packages greater than 0, or "5%"',
     }
     path = empty_home / "master.cfg"
     lines = [f"steps.KojiMassBuild('koji', 't', source={SOURCE!r}, {each})" for each in mistakes]

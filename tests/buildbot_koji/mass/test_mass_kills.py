@@ -53,7 +53,7 @@ BuildmasterConfig = {{
     "protocols": {{"null": {{}}}},
     "builders": [util.BuilderConfig(name="mass", workernames=["local"], factory=util.BuildFactory([
         MassBuild("fake", "demo", PLAN["packages"], source=source, requires=PLAN["requires"],
-                  at_once=30, infra_retries=1)]))],
+                  at_once=60, infra_retries=1)]))],
     "schedulers": [schedulers.ForceScheduler(name="force", builderNames=["mass"])],
     "buildbotNetUsageData": None,
     "www": {{"port": "tcp:{port}:interface=127.0.0.1"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from typing import Any
@@ -273,14 +274,20 @@ def test_time_left() -> None:
 def test_reports_hold_anything() -> None:
     """Names and reasons from outside are never markup or formulas."""
     [package] = packages(())
-    package.state, package.reason = PackageState.FAILED, '=cmd() <script> "x" ü'
-    package.log_url, package.was_built = "javascript:alert(1)", True
+    plan = MassPlan([package])
+    begin(plan)
+    reason = '\t=cmd() <script> "x"\x1b[2J\n\u202eü'
+    facts = {"reason": reason, "log_url": "javascript:alert(1)", "arch": "\r@sum()"}
+    plan.happened(package, PackageEvent.BROKE, **facts)
+    package.was_built, package.owner = True, " +owner"
     row = package_row(package, "https://koji.example.com/koji")
     page = "".join(html_report("T & t", "<b>", [package], [row]))
     assert "<script>" not in page
     assert "javascript" not in page
     assert "Regressions (1)" in page
-    assert "'=cmd()" in "".join(csv_report([row]))
+    assert row["reason"] == '=cmd() <script> "x"\ufffd[2J \ufffdü'
+    [_, cells] = csv.reader("".join(csv_report([row])).splitlines())
+    assert [cell[:3] for cell in cells[:5]] == ["p0", "' +", "fai", "'=c", "'@s"]
     text = "".join(json_report({"summary": "s"}, [row, row]))
     assert json.loads(text)["packages"] == [row, row]
     assert json.loads("".join(json_report({"summary": "s"}, [])))["packages"] == []
