@@ -152,34 +152,14 @@ def set_package(
     """
     state = call.state
     tag_id = require_tag_id(state, tag)
-    row = find_package(state, package)
-    if row is None:
-        if action == "update":
-            tag = state.row("tag", tag_id)["name"]
-            raise GenericError(f"cannot update: tag {tag} has no data for package {package}")
-        if action != "add":
-            raise GenericError(f"No such entry in table package: {package}")
-        if owner is None:
-            raise GenericError("owner not specified")
-        check_name(package)
-        row = state.insert("package", {"name": package})
+    row = _package_to_list(state, tag_id, package, action, has_owner=owner is not None)
     check_arches(extra_arches)
     own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
     before = own[0] if own else package_config(call, tag_id, row["id"])
-    if owner is not None:
-        owner_row = require_user(state, owner)
-        owner_id = owner_row["id"]
-    elif before is not None:
-        owner_id = before["owner_id"]
-    elif action == "add":
-        raise GenericError("owner not specified")
-    else:
-        tag_row = state.row("tag", tag_id)
-        raise GenericError(f"Package {row['name']} is not in tag listing for {tag_row['name']}")
     entry = {
         "tag_id": tag_id,
         "package_id": row["id"],
-        "owner_id": owner_id,
+        "owner_id": _owner_id(state, tag_id, row, action, owner, before),
         "blocked": bool(before and before["blocked"]) if blocked is None else blocked,
         "extra_arches": (before and before["extra_arches"]) or None
         if extra_arches is None
@@ -193,6 +173,38 @@ def set_package(
     state.announce(
         lambda: messages.package_changed(state, action, listed, user_id, _options(action, force))
     )
+
+
+def _package_to_list(
+    state: HubState, tag_id: int, package: Any, action: str, *, has_owner: bool
+) -> Row:
+    """Return a package, created if it is to be added; refuse an unknown one otherwise."""
+    row = find_package(state, package)
+    if row is not None:
+        return row
+    if action == "update":
+        tag = state.row("tag", tag_id)["name"]
+        raise GenericError(f"cannot update: tag {tag} has no data for package {package}")
+    if action != "add":
+        raise GenericError(f"No such entry in table package: {package}")
+    if not has_owner:
+        raise GenericError("owner not specified")
+    check_name(package)
+    return state.insert("package", {"name": package})
+
+
+def _owner_id(
+    state: HubState, tag_id: int, row: Row, action: str, owner: Any, before: Row | None
+) -> int:
+    """Return the id of the new owner of a package, by default that of the entry before."""
+    if owner is not None:
+        return int(require_user(state, owner)["id"])
+    if before is not None:
+        return int(before["owner_id"])
+    if action == "add":
+        raise GenericError("owner not specified")
+    tag = state.row("tag", tag_id)["name"]
+    raise GenericError(f"Package {row['name']} is not in tag listing for {tag}")
 
 
 def _package_permission(call: MethodCall, force: bool) -> Row:

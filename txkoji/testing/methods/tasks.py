@@ -26,6 +26,20 @@ FREE, OPEN, CLOSED, CANCELED, ASSIGNED, FAILED = range(6)
 FINISHED = (CLOSED, CANCELED, FAILED)
 DEFAULT_PRIORITY = 20
 
+NEW_TASK: Row = {
+    "state": FREE,
+    "start_ts": None,
+    "completion_ts": None,
+    "host_id": None,
+    "waiting": None,
+    "awaited": None,
+    "result": None,
+    "fault": None,
+    "weight": 1.0,
+    "times_opened": 0,
+}
+"""The columns that are the same for each new task."""
+
 
 def make_task(
     call: MethodCall,
@@ -64,51 +78,46 @@ def make_task(
         for twin in call.hub.task_children(parent["id"]):
             if twin["label"] == label:
                 return int(twin["id"])
-    if owner is None:
-        owner = parent["owner"] if parent is not None else call.user["id"] if call.user else None
+    if parent is None:
+        default = ("default", call.user["id"] if call.user else None, DEFAULT_PRIORITY)
+    else:
+        default = (parent["channel_id"], parent["owner"], parent["priority"] - 1)
+    default_channel, default_owner, default_priority = default
+    owner = default_owner if owner is None else owner
     if owner is None:
         raise GenericError("task must have an owner")
     if parent is not None and parent["state"] != OPEN:
         raise GenericError(f"Parent task (id {parent['id']}) is not open")
-    channel_option = channel
-    if channel is None:
-        channel = parent["channel_id"] if parent is not None else "default"
-    channel_row = find_channel(state, channel)
-    if channel_row is None:
-        raise GenericError(f"No such channel: {channel}")
-    if not channel_row["enabled"]:
-        raise GenericError(f"Channel {channel_row['name']} is disabled.")
-    if priority is None:
-        priority = parent["priority"] - 1 if parent is not None else DEFAULT_PRIORITY
     row = state.insert(
         "task",
         {
-            "state": FREE,
+            **NEW_TASK,
             "create_ts": call.hub.now(),
-            "start_ts": None,
-            "completion_ts": None,
-            "channel_id": channel_row["id"],
-            "host_id": None,
-            "parent": parent["id"] if parent is not None else None,
+            "channel_id": _open_channel(state, default_channel if channel is None else channel),
+            "parent": None if parent is None else parent["id"],
             "label": label,
-            "waiting": None,
-            "awaited": None,
             "owner": owner,
             "method": method,
             "request": request,
-            "result": None,
-            "fault": None,
-            "priority": priority,
-            "weight": 1.0,
-            "times_opened": 0,
+            "priority": default_priority if priority is None else priority,
             "arch": arch,
         },
     )
     task_id = int(row["id"])
-    options = {} if channel_option is None else {"channel": channel_option}
+    options = {} if channel is None else {"channel": channel}
     state.announce(lambda: messages.task_created(row, options))
     state.on_commit(lambda: call.hub.runner.wake(task_id))
     return task_id
+
+
+def _open_channel(state: HubState, channel: str | int) -> int:
+    """Return the id of a channel, or refuse it."""
+    row = find_channel(state, channel)
+    if row is None:
+        raise GenericError(f"No such channel: {channel}")
+    if not row["enabled"]:
+        raise GenericError(f"Channel {row['name']} is disabled.")
+    return int(row["id"])
 
 
 def change_task_state(state: HubState, row: Row, new: int, **columns: Any) -> None:

@@ -143,26 +143,11 @@ def _kiwi_plan(request: list[Any]) -> Plan:
 
 
 @handler("livecd")
-async def livecd(builder: Builder, task: Row) -> str:
-    """Run ``livecd``."""
-    return await _image(builder, task, _plan(task["request"]))
-
-
 @handler("appliance")
-async def appliance(builder: Builder, task: Row) -> str:
-    """Run ``appliance``."""
-    return await _image(builder, task, _plan(task["request"]))
-
-
 @handler("livemedia")
-async def livemedia(builder: Builder, task: Row) -> str:
-    """Run ``livemedia``."""
-    return await _image(builder, task, _plan(task["request"]))
-
-
 @handler("image")
 async def image(builder: Builder, task: Row) -> str:
-    """Run ``image``."""
+    """Run the tasks that take the name, the version and a file to build from."""
     return await _image(builder, task, _plan(task["request"]))
 
 
