@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import REPOSITORY
+from tests.support import PROCESS_LIMIT, REPOSITORY
 
 IMPORTS = """
 import pytest
@@ -77,7 +77,7 @@ def test_too_long(tmp_path: Path, text: str, rest: str) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROCESS_LIMIT,
         check=False,
     )
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr

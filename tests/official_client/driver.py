@@ -21,7 +21,7 @@ import koji
 import koji_cli.commands  # noqa: F401 - imported for the forks
 import requests  # noqa: F401
 
-LIMIT = 60
+LIMIT = 120
 
 
 def short(sleep: Callable[[float], None]) -> Callable[[float], None]:

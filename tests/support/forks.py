@@ -95,8 +95,9 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill it, unless it has ended."""
+        """Kill it, unless it has ended, and wait for its end."""
         self.send_signal(signal.SIGKILL)
+        self.wait()
 
 
 class _Server:

@@ -14,16 +14,48 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from txkoji import Connection, Profile
 from txkoji.testing import FakeHub
+from txkoji.testing.farm.builder import Builder
+from txkoji.testing.tables.state import Row
 
 NOW = 1_795_454_910
 """When a test's clock starts, in seconds since the epoch: a time of the recordings."""
 
 Connect = Callable[..., Connection]
 """Makes a connection; the arguments change its profile."""
+
+
+def hold(hub: FakeHub, method: str) -> Callable[[], None]:
+    """Keep the tasks of a method OPEN, at their start.
+
+    Args:
+        hub: the hub.
+        method: the method, such as ``buildArch``.
+
+    Returns:
+        What lets them continue, and all later ones.
+    """
+    handlers = hub.builder._handlers
+    held: list[Deferred[None]] = []
+
+    async def wait(builder: Builder, task: Row) -> Any:
+        gate: Deferred[None] = Deferred()
+        held.append(gate)
+        await gate
+        return await handlers[method](builder, task)
+
+    def release() -> None:
+        hub.builder._handlers = handlers
+        for gate in held:
+            if not gate.called:
+                gate.callback(None)
+
+    hub.builder._handlers = {**handlers, method: wait}
+    return release
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from trove_classifiers import classifiers
 
 import txkoji
-from tests.support import REPOSITORY
+from tests.support import PROCESS_LIMIT, REPOSITORY
 
 
 def test_version() -> None:
@@ -40,7 +40,7 @@ def last_line(place: Path, module: str) -> str:
         check=False,
         cwd=place,
         env={**os.environ},
-        timeout=60,
+        timeout=PROCESS_LIMIT,
     )
     return done.stderr.strip().rpartition("\n")[2]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from typing import Any
@@ -15,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji import Call, Connection, Profile, task_states
-from txkoji.exceptions import AuthError, UnknownOutcome
+from txkoji.exceptions import AuthError, TransportError, UnknownOutcome
 from txkoji.retry import RetryPolicy
 from txkoji.submission import Submitter
 from txkoji.testing import FakeHub
@@ -73,10 +74,10 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
 
     async def submit_some(user: str) -> None:
         profile = Profile(name="t", server=proxy.url, authtype="password", user=user, password=user)
-        # Long enough for a hub that shares a busy processor: what times out is asked again.
-        koji = Connection(profile, reactor=reactor, deadline=60, request_timeout=1, retry=policy)
+        koji = Connection(profile, reactor=reactor, deadline=60, retry=policy)
         koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
         await koji.login()
+        do_not_wait_long(koji, 1)
         for number in range(SUBMISSIONS // USERS):
             # One is known by its marker; of the other all requests are equal.
             call: tuple[Any, ...] = ("newRepo", "demo-build")
@@ -104,6 +105,11 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     await proxy.stop()
 
 
+def do_not_wait_long(koji: Connection, seconds: float) -> None:
+    """Limit each request from now on: a login whose reply comes late on a busy machine fails."""
+    koji.client.limits = dataclasses.replace(koji.client.limits, request_timeout=seconds)
+
+
 async def submit_or_find(submitter: Submitter, call: Call) -> int:
     """Submit as steps do: while the outcome is unknown, look before submitting again."""
     begun = await submitter.begin(call)
@@ -112,8 +118,9 @@ async def submit_or_find(submitter: Submitter, call: Call) -> int:
         try:
             found = await submitter.find(call, begun) if in_doubt else None
             return found or await submitter.submit(call, begun)
-        except (AuthError, UnknownOutcome):
-            # A hub that is restored twice in a moment forgets the new session, too.
+        except (AuthError, TransportError, UnknownOutcome):
+            # A hub that is restored twice in a moment forgets the new session, too, and a busy one
+            # does not answer the new login in time.
             in_doubt = True
 
 
@@ -155,9 +162,10 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> No
 
     async def submit_some(user: str) -> None:
         profile = Profile(name="t", server=proxy.url, authtype="password", user=user, password=user)
-        koji = Connection(profile, reactor=reactor, deadline=60, request_timeout=0.5, retry=policy)
+        koji = Connection(profile, reactor=reactor, deadline=60, retry=policy)
         koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
         await koji.login()
+        do_not_wait_long(koji, 0.5)
         for number in range(RESTORED // USERS):
             source = SOURCE.format(f"{user}-{number}")
             call = Call("build", (source, "demo", {"scratch": True}))
@@ -194,10 +202,11 @@ async def test_cancel_is_repeated(hub: FakeHub, fate: Fate, protected: bool) -> 
         name="t", server=proxy.url, authtype="password", user="carol", password="carol"
     )
     policy = RetryPolicy(first=0.01)
-    koji = Connection(profile, reactor=reactor, deadline=10, request_timeout=0.4, retry=policy)
+    koji = Connection(profile, reactor=reactor, deadline=60, retry=policy)
     koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
     await koji.login()
     task_id = await koji.build(SOURCE.format(1), "demo", {"scratch": True})
+    do_not_wait_long(koji, 0.4)
     await koji.cancelTask(task_id)
     assert proxy.fates[fate] == 1
     assert hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED

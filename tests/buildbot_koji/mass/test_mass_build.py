@@ -28,6 +28,7 @@ from buildbot_koji.steps.mass import KojiMassBuild
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
+from tests.support.hubs import hold
 from txkoji import RetryPolicy, task_states
 from txkoji.submission.submitter import Submitter
 from txkoji.testing import FakeHub
@@ -321,7 +322,7 @@ async def test_next_attempt_resumes(bench: Workbench) -> None:
 async def test_stop(bench: Workbench) -> None:
     """A stop cancels running tasks and says what is left; a later build builds the rest."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(20)))
-    bench.hub.build_seconds = 2.0
+    release = hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names, at_once=5))
     await until(lambda: len(sources(bench.hub)) == 5)
     await bench.stop_build()
@@ -330,7 +331,7 @@ async def test_stop(bench: Workbench) -> None:
     assert ended.text == "stopped: 0 of 20 done, 20 left; canceled 5 tasks"
     tasks = bench.hub.call("listTasks", {"method": "build"})
     assert {task["state"] for task in tasks} == {3}
-    bench.hub.build_seconds = 0.3
+    release()
     again = mass(bench, packages=names, only=["missing"], earlier=util.Property("koji_mass_id"))
     ended = await bench.build(again, koji_mass_id=ended.properties["koji_mass_id"])
     assert (ended.result, ended.text) == ("success", "20 of 20 done")
@@ -458,7 +459,7 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     await until(lambda: status().status()["running"] == 0)
     done = len(sources(bench.hub))
     assert done < 12
-    assert bench.text().startswith(f"paused: {done} of 12 done")
+    await until(lambda: bench.text().startswith(f"paused: {done} of 12 done"))
     await until(lambda: not status().runner.is_unsaved)
     first = status()
     bench.lose_worker()
@@ -466,10 +467,11 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     await until(lambda: bench.text().startswith("paused"))
     numbers[0] = 10
     assert len(sources(bench.hub)) == done
-    # None of them ends before the last is submitted, on a busy machine either.
-    bench.hub.build_seconds = 3
+    # None of them ends before the last is submitted.
+    release = hold(bench.hub, "buildArch")
     status().resume()
     await until(lambda: status().status()["running"] == 12 - done)
+    release()
     ended = await bench.ended(request)
     assert (ended.result, ended.text, ended.attempts) == ("success", "12 of 12 done", 2)
 
@@ -479,7 +481,7 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
 async def test_another_master_took_it_over(bench: Workbench, ends: str) -> None:
     """A mass build on a master that was frozen and replaced submits and stores nothing."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
-    bench.hub.builder.seconds = 5
+    hold(bench.hub, "buildArch")
     request = await bench.begin(mass(bench, packages=names, at_once=2))
     await until(lambda: len(sources(bench.hub)) == 2)
     db = bench.master.db

@@ -15,6 +15,7 @@ from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
 from tests.support.fault_proxy import Fate
+from tests.support.hubs import hold
 from txkoji import RetryPolicy
 from txkoji.submission.submitter import Submitter
 
@@ -123,7 +124,7 @@ async def test_tagging_resumes(bench: Workbench) -> None:
     """An attempt after a lost worker finds the tasks of the first, one that failed too."""
     for name in ("hello", "world"):
         await bench.built(name)
-    bench.hub.builder.seconds = 6.0
+    release = hold(bench.hub, "tagBuild")
     step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
     before = bench.hub.calls["tagBuild"]
     request = await bench.begin(step)
@@ -131,6 +132,7 @@ async def test_tagging_resumes(bench: Workbench) -> None:
     [lost, _] = bench.hub.call("listTasks", {"method": "tagBuild", "owner": 1, "parent": None})
     bench.hub.call("cancelTask", lost["id"])
     bench.lose_worker()
+    release()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts, len(tagged(bench))) == ("failure", 2, 1)
     assert f": failed: task {lost['id']}: " in ended.logs["builds"]

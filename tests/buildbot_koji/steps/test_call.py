@@ -7,6 +7,7 @@ from buildbot.plugins import steps, util
 
 from tests.buildbot_koji.workbench import SOURCE, Ended, Workbench
 from tests.support import until
+from tests.support.hubs import hold
 
 
 @pytest_twisted.ensureDeferred
@@ -125,7 +126,7 @@ async def test_cancel(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_cancel_build(bench: Workbench) -> None:
     """A build is canceled by its NVR, and its task with it."""
-    bench.hub.builder.seconds = 10
+    hold(bench.hub, "buildArch")
     task_id = bench.hub.call("build", SOURCE.format("hello", "main"), "demo")
     await until(lambda: bench.hub.call("listBuilds", taskID=task_id))
     ended = await bench.build(steps.KojiCancel(bench.profile, builds="hello-1.0-main"))

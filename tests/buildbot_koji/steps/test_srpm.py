@@ -10,6 +10,7 @@ from buildbot.plugins import steps
 
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
+from tests.support.hubs import hold
 from txkoji.testing.formats import rpms
 
 SRPM = "hello-2.0-1.src.rpm"
@@ -61,12 +62,13 @@ async def test_files_that_are_not_there(bench: Workbench) -> None:
 async def test_next_attempt_uploads_nothing(bench: Workbench) -> None:
     """After a lost worker the task is found: nothing is uploaded or submitted again."""
     put(bench.worker_directory)
-    bench.hub.builder.seconds = 3.0
+    release = hold(bench.hub, "buildArch")
     step = steps.KojiBuildSRPM(bench.logging_in, target="demo", srpm=SRPM, scratch=True)
     request = await bench.begin(step)
     await until(lambda: bench.hub.calls["build"] and "submit" not in bench.text())
     uploads = bench.hub.calls["rawUpload"]
     bench.lose_worker()
+    release()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts) == ("success", 2), ended.text
     assert (bench.hub.calls["rawUpload"], bench.hub.calls["build"]) == (uploads, 1)

@@ -7,6 +7,7 @@ from buildbot.plugins import steps, util
 
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
+from tests.support.hubs import hold
 
 
 def tagged(bench: Workbench, tag: str) -> list[str]:
@@ -51,12 +52,13 @@ async def test_tag_goes_on_in_the_next_attempt(bench: Workbench) -> None:
     """An attempt after a lost worker finds the task of the first, and starts none."""
     nvr = await bench.built()
     before = bench.hub.calls["tagBuild"]
-    bench.hub.builder.seconds = 10.0
+    release = hold(bench.hub, "tagBuild")
     request = await bench.begin(
         steps.KojiTag(bench.profile, tag="demo-released", builds=util.Property("nvr")), nvr=nvr
     )
     await until(lambda: bench.text().startswith("tagging: 0/1"))
     bench.lose_worker()
+    release()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts) == ("success", 2)
     assert bench.hub.calls["tagBuild"] == before + 1
@@ -162,7 +164,7 @@ async def test_id_as_text(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_draft_whose_builder_restarted(bench: Workbench) -> None:
     """Of the two builds of a task the COMPLETE one counts, and can be promoted."""
-    bench.hub.builder.seconds = 5
+    release = hold(bench.hub, "buildArch")
     source = SOURCE.format("hello", "main")
     build = steps.KojiBuild(bench.profile, target="demo", source=source, draft=True)
     promote = steps.KojiPromote(bench.profile, draft=util.Property("koji_nvr"))
@@ -176,6 +178,7 @@ async def test_draft_whose_builder_restarted(bench: Workbench) -> None:
     request = await bench.begin(build, download, promote)
     orphan = (await until(lambda: bench.hub.call("listBuilds", "hello")))[0]
     bench.hub.builder.free(orphan["task_id"])
+    release()
     await until(lambda: len(bench.hub.call("listBuilds", "hello")) == 2)
     ended = await bench.ended(request)
     assert ended.result == "success", ended.text

@@ -22,6 +22,7 @@ from buildbot_koji.steps.framework.base import SUPERSEDED, KojiStep
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from tests.buildbot_koji.workbench import BRANCH, SOURCE, Workbench
 from tests.support import poll, until
+from tests.support.hubs import hold
 from txkoji import task_states
 from txkoji.exceptions import BuildError, GenericError
 from txkoji.testing.farm.builder import Builder
@@ -370,7 +371,7 @@ async def test_build_of_another_commit(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_build_in_progress(bench: Workbench) -> None:
     """A task that is building the same commit is followed; who stops then leaves it alone."""
-    bench.hub.builder.seconds = 6
+    release = hold(bench.hub, "buildArch")
     theirs = bench.hub.call("build", SOURCE.format("hello", "main"), "demo")
     await until(lambda: bench.hub.call("listBuilds", taskID=theirs))
     request = await bench.begin(koji_build(bench))
@@ -378,6 +379,7 @@ async def test_build_in_progress(bench: Workbench) -> None:
     await bench.stop_build()
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("cancelled", f"left task {theirs} alone")
+    release()
     ended = await bench.build(koji_build(bench))
     assert ended.result == "success"
     assert bench.hub.call("getTaskInfo", theirs)["state"] == task_states.CLOSED
@@ -387,13 +389,14 @@ async def test_build_in_progress(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_stop_that_leaves_the_task(bench: Workbench) -> None:
     """With on_stop="leave" a stopped build leaves its task running."""
-    bench.hub.builder.seconds = 2
+    release = hold(bench.hub, "buildArch")
     request = await bench.begin(koji_build(bench, scratch=True, on_stop="leave"))
     task = await until_open(bench)
     await until(lambda: "task" not in bench.text() and bench.text() not in ("", "submitting"))
     await bench.stop_build()
     ended = await bench.ended(request)
     assert (ended.result, ended.text) == ("cancelled", f"left task {task['id']} alone")
+    release()
     await until(lambda: tasks(bench)[0]["state"] == task_states.CLOSED)
 
 
