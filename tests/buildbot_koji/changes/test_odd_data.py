@@ -246,6 +246,9 @@ class OddSite(Site):
                 tags=TAGS,
                 events=sorted(EVENT_NAMES),
                 methods=["build", "buildArch", "newRepo", "tagBuild"],
+                # On request only, however long a slow machine takes.
+                poll_interval=1_000_000,
+                stale_after=2_000_000,
             ),
             database=database,
             # Nothing is built: what schedulers do with changes takes longer than all the rest.
