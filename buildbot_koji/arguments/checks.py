@@ -36,6 +36,12 @@ SCM_SCHEMES = (
 MAX_DEPTH = 100
 """Levels of nested containers; half of what the encoder of calls accepts."""
 
+LONGEST_NAME = 200
+"""Characters of the name of a property: the database's columns have 256."""
+
+_STORABLE = re.compile("[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]+")
+"""Characters that MySQL and MariaDB store as Buildbot sets them up, without controls."""
+
 _NUMBER = re.compile(r"\s*(-?[0-9]{1,20})(\.[0-9]{1,20})?\s*")
 
 _NVR = re.compile(r"[^\s/#]*")
@@ -150,6 +156,17 @@ def text(value: Any) -> str | None:
     """Check for a non-empty string."""
     good = isinstance(value, str) and value.strip()
     return unsendable(value) if good else "must be a non-empty string"
+
+
+def property_name(value: Any) -> str | None:
+    """Check for the name of a property, which every database of Buildbot takes."""
+    complaint = text(value)
+    if complaint is None and (len(value) > LONGEST_NAME or not _STORABLE.fullmatch(value)):
+        # Buildbot fails to store it only at the end of the build, which then never ends.
+        return (
+            f"must be at most {LONGEST_NAME} characters, none of them a control character or emoji"
+        )
+    return complaint
 
 
 def texts(value: Any) -> str | None:

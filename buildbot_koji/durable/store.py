@@ -5,6 +5,7 @@ Only this module accesses Buildbot's database for them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zlib
@@ -21,6 +22,9 @@ __all__ = ["SOURCE", "BuildData", "BuildRows", "MasterState", "data_name"]
 SOURCE = "buildbot_koji"
 """Who stores the build data of steps."""
 
+
+LONGEST_OBJECT = 128
+"""Characters of the name of an object."""
 
 PARTS = "koji_parts"
 """The key of a struct that represents a value in several rows: it holds their set and their number.
@@ -46,7 +50,7 @@ class MasterState:
 
     def __init__(self, master: Any, name: str, class_name: str) -> None:
         self._master = master
-        self._name = name
+        self._name = _object_name(name)
         self._class_name = class_name
         self._object_id: int | None = None
         self._lock = DeferredLock()
@@ -116,6 +120,15 @@ class MasterState:
             get_object_id = self._master.db.state.getObjectId
             self._object_id = int(await get_object_id(self._name, self._class_name))
         return self._object_id
+
+
+def _object_name(name: str) -> str:
+    """Return a name that fits the table of objects: it names masters by their directories."""
+    if len(name) <= LONGEST_OBJECT and name.isprintable() and max(name, default="") <= "\uffff":
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    readable = re.sub(r"[^\x20-\x7e]", "_", name)[: LONGEST_OBJECT - 33]
+    return f"{readable} {digest[:32]}"
 
 
 def _parts(value: Any) -> list[int] | None:
@@ -237,5 +250,5 @@ def _unpacked(packed: bytes) -> Any:
 
 def data_name(text: str) -> str:
     """Turn any text into a name that build data may have: letters, digits, ``_`` and ``-``."""
-    readable = re.sub(r"[^A-Za-z0-9_-]", "_", text)
+    readable = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:200]
     return f"koji_{readable}_{zlib.crc32(text.encode()):08x}"

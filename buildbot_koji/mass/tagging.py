@@ -228,7 +228,8 @@ class MassTagger:
             except HubFault as fault:
                 part.answers[build] = one_line(fault)
             else:
-                part.answers[build] = answer if type(answer) is int else NO_TASK
+                is_id = type(answer) is int and 0 < answer < 1 << 31
+                part.answers[build] = answer if is_id else NO_TASK
         return True
 
     async def _look(self, part: TagPart) -> bool | None:

@@ -20,22 +20,26 @@ class Table:
     def __init__(self) -> None:
         self.state = self
         self.db = self
-        self.rows: dict[str, str] = {}
+        self.rows: dict[tuple[int, str], str] = {}
+        self.objects: dict[str, int] = {}
         self.writes_left = 1000
 
-    async def getObjectId(self, _name: str, _class: str) -> int:  # noqa: N802 - Buildbot's name
-        return 1
+    async def getObjectId(self, name: str, _class: str) -> int:  # noqa: N802 - Buildbot's name
+        assert len(name) <= 128
+        assert max(name) <= "\uffff"
+        return self.objects.setdefault(name, len(self.objects))
 
-    async def getState(self, _object: int, key: str, default: Any) -> Any:  # noqa: N802
-        return json.loads(self.rows[key]) if key in self.rows else default
+    async def getState(self, number: int, key: str, default: Any) -> Any:  # noqa: N802
+        found = self.rows.get((number, key))
+        return default if found is None else json.loads(found)
 
-    async def setState(self, _object: int, key: str, value: Any) -> None:  # noqa: N802
+    async def setState(self, number: int, key: str, value: Any) -> None:  # noqa: N802
         if not self.writes_left:
             raise OSError("the master died")
         self.writes_left -= 1
         assert len(key) <= 255
-        self.rows[key] = json.dumps(value)
-        assert len(self.rows[key]) <= LIMIT
+        self.rows[number, key] = json.dumps(value)
+        assert len(self.rows[number, key]) <= LIMIT
 
 
 @pytest_twisted.ensureDeferred
@@ -47,6 +51,19 @@ async def test_large_values() -> None:
         await state.put("k" * 240, value)
         assert await state.get("k" * 240) == value
     assert await state.get("other", 5) == 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_long_names() -> None:
+    """Objects whose names are longer than the database's column have values of their own."""
+    table = Table()
+    long = "builder.example.test:/srv/" + "buildbot/" * 20
+    names = ["koji", long + "a", long + "b", "\U0001f600", "\U0001f601", "a\nb", "a\0b", "\ud800"]
+    for name in names:
+        await MasterState(table, name, "Test").put("key", name)
+    for name in names:
+        assert await MasterState(table, name, "Test").get("key") == name
+    assert table.objects["koji"] == 0
 
 
 @pytest_twisted.ensureDeferred

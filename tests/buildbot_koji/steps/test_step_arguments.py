@@ -504,6 +504,12 @@ def test_documentation() -> None:
         ("KojiMove", {"from_tag": "a", "to_tag": "b", "builds": "bash"}, "must be NVRs"),
         ("KojiTag", {"tag": "a", "builds": []}, "builds=[] must be NVRs"),
         ("KojiTag", {"tag": "", "builds": "a-1-1"}, "tag='' must be a name or an id"),
+        (
+            "KojiCall",
+            {"method": "a", "property": "p" * 201},
+            "must be at most 200 characters, none",
+        ),
+        ("KojiCreateSideTag", {"basetag": "a", "property": "a\U0001f600"}, "no control character"),
         ("KojiPromote", {"draft": "bash"}, "must be an NVR (name-version-release) or a build's id"),
         ("KojiUntag", {"tag": "a", "builds": "bash"}, "must be NVRs"),
         ("KojiUntag", {"tag": "a", "builds": "b", "all": True, "non_latest": True}, "exclude"),
