@@ -292,7 +292,7 @@ class HubMethods:
     def buildImage(self, name: str, version: str, arch: str | Sequence[str], target: str | None, ksfile: str, img_type: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     def buildImageIndirection(self, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
-        """Start an image that is made by a running one; return the task's id."""
+        """Start an image that is built inside another one; return the task's id."""
     def buildImageOz(self, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int]:
         """Start a disk image; return the task's id."""
     def buildReferences(self, build: BuildInfo, limit: int | None = None, lazy: bool = False) -> Deferred[dict[str, Any]]:
@@ -300,7 +300,7 @@ class HubMethods:
     def buildSourceContainer(self, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'container-source') -> Deferred[int]:
         """Start the build of a source container (plugin of OSBS); return the task's id."""
     def cancelBuild(self, buildID: BuildInfo, strict: bool = False) -> Deferred[bool]:
-        """Cancel a build that is being made; tell whether it was."""
+        """Cancel a build in progress; tell whether it was one."""
     def cancelTask(self, task_id: int, recurse: bool = True) -> Deferred[None]:
         """Cancel a task, and those below it."""
     def cancelTaskChildren(self, task_id: int) -> Deferred[None]:
@@ -318,7 +318,7 @@ class HubMethods:
     def checkTagPackage(self, tag: Info, pkg: Info) -> Deferred[bool]:
         """Tell whether a package is listed in a tag and not blocked."""
     def checkUpload(self, path: str, name: str, verify: str | None = None, tail: int | None = None, volume: str | None = None) -> Deferred[UploadState | None]:
-        """Return how much of an uploaded file is there."""
+        """Return how much of a file has been uploaded."""
     def count(self, methodName: str, *args: Any, **kw: Any) -> Deferred[int]:
         """Return how long the list of a method is."""
     def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> Deferred[tuple[int, list[Any]]]:
@@ -388,7 +388,7 @@ class HubMethods:
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> Deferred[None]:
         """Change a tag. Prefer editTag2."""
     def editTag2(self, tagInfo: Info, *, name: str | None = None, arches: str | None = None, locked: bool | None = None, perm: str | None = None, perm_id: int | None = None, maven_support: bool | None = None, maven_include_all: bool | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None, block_extra: Strings | None = None) -> Deferred[None]:
-        """Change a tag: what is named."""
+        """Change the named settings of a tag."""
     def editTagExternalRepo(self, tag_info: Info, repo_info: Info, priority: int | None = None, merge_mode: str | None = None, arches: str | None = None) -> Deferred[bool]:
         """Change an external repo of a tag."""
     def editUser(self, userInfo: Info, name: str | None = None, krb_principal_mappings: Sequence[Mapping[str, Any]] | None = None) -> Deferred[None]:
@@ -580,7 +580,7 @@ class HubMethods:
     def getLatestRPMS(self, tag: Info, package: str | None = None, arch: str | Sequence[str] | None = None, event: int | None = None, rpmsigs: bool = False, type: str | None = None, draft: bool | None = None) -> Deferred[tuple[list[RPM], list[TaggedBuild]]]:
         """Return the RPMs of a tag's newest builds, and those builds."""
     def getLoggedInUser(self) -> Deferred[LoggedInUser | None]:
-        """Return who is logged in."""
+        """Return the logged-in user."""
     @overload
     def getMavenArchive(self, archive_id: int, strict: Literal[True]) -> Deferred[MavenArchive]:
         """Return the Maven side of an archive."""
@@ -616,7 +616,7 @@ class HubMethods:
     def getPackageID(self, name: str, strict: bool = False) -> Deferred[int | None]:
         """Return the id of a package."""
     def getPerms(self) -> Deferred[list[str]]:
-        """Return the permissions of who is logged in."""
+        """Return the permissions of the logged-in user."""
     @overload
     def getRPM(self, rpminfo: Info, strict: Literal[True], multi: bool = False) -> Deferred[RPM]:
         """Return an RPM."""
@@ -678,16 +678,16 @@ class HubMethods:
         """Return a closed task's result; fail with a failed task's own fault."""
     @overload
     def getUser(self, userInfo: Info | None = None, *, strict: Literal[True], krb_princs: bool = True, groups: bool = False) -> Deferred[User]:
-        """Return a user; without arguments, who is logged in."""
+        """Return a user; without arguments, the logged-in one."""
     @overload
     def getUser(self, userInfo: Info | None = None, strict: bool = False, krb_princs: bool = True, groups: bool = False) -> Deferred[User | None]:
-        """Return a user; without arguments, who is logged in."""
+        """Return a user; without arguments, the logged-in one."""
     def getUserGroups(self, user: Info) -> Deferred[list[NameAndId]]:
         """Return the groups of a user."""
     def getUserPerms(self, userID: Info | None = None, with_groups: bool = True) -> Deferred[list[str]]:
         """Return the permissions of a user."""
     def getUserPermsInheritance(self, userID: Info) -> Deferred[dict[str, list[str | None]]]:
-        """Return where a user has each permission from."""
+        """Return where each permission of a user comes from."""
     @overload
     def getVolume(self, volume: Info, strict: Literal[True]) -> Deferred[NameAndId]:
         """Return a volume."""
@@ -735,7 +735,7 @@ class HubMethods:
     def groupReqListUnblock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Deferred[None]:
         """Unblock a required group."""
     def hasPerm(self, perm: str, strict: bool = False) -> Deferred[bool]:
-        """Tell whether who is logged in has a permission."""
+        """Tell whether the logged-in user has a permission."""
     def hello(self, *args: Any) -> Deferred[str]:
         """Return a greeting."""
     def importArchive(self, filepath: str, buildinfo: BuildInfo, type: str, typeInfo: Mapping[str, Any]) -> Deferred[None]:
@@ -1219,7 +1219,7 @@ class AwaitedMethods:
     def buildImage(self, name: str, version: str, arch: str | Sequence[str], target: str | None, ksfile: str, img_type: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     def buildImageIndirection(self, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
-        """Start an image that is made by a running one; return the task's id."""
+        """Start an image that is built inside another one; return the task's id."""
     def buildImageOz(self, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Future[int]:
         """Start a disk image; return the task's id."""
     def buildReferences(self, build: BuildInfo, limit: int | None = None, lazy: bool = False) -> Future[dict[str, Any]]:
@@ -1227,7 +1227,7 @@ class AwaitedMethods:
     def buildSourceContainer(self, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'container-source') -> Future[int]:
         """Start the build of a source container (plugin of OSBS); return the task's id."""
     def cancelBuild(self, buildID: BuildInfo, strict: bool = False) -> Future[bool]:
-        """Cancel a build that is being made; tell whether it was."""
+        """Cancel a build in progress; tell whether it was one."""
     def cancelTask(self, task_id: int, recurse: bool = True) -> Future[None]:
         """Cancel a task, and those below it."""
     def cancelTaskChildren(self, task_id: int) -> Future[None]:
@@ -1245,7 +1245,7 @@ class AwaitedMethods:
     def checkTagPackage(self, tag: Info, pkg: Info) -> Future[bool]:
         """Tell whether a package is listed in a tag and not blocked."""
     def checkUpload(self, path: str, name: str, verify: str | None = None, tail: int | None = None, volume: str | None = None) -> Future[UploadState | None]:
-        """Return how much of an uploaded file is there."""
+        """Return how much of a file has been uploaded."""
     def count(self, methodName: str, *args: Any, **kw: Any) -> Future[int]:
         """Return how long the list of a method is."""
     def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> Future[tuple[int, list[Any]]]:
@@ -1315,7 +1315,7 @@ class AwaitedMethods:
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> Future[None]:
         """Change a tag. Prefer editTag2."""
     def editTag2(self, tagInfo: Info, *, name: str | None = None, arches: str | None = None, locked: bool | None = None, perm: str | None = None, perm_id: int | None = None, maven_support: bool | None = None, maven_include_all: bool | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None, block_extra: Strings | None = None) -> Future[None]:
-        """Change a tag: what is named."""
+        """Change the named settings of a tag."""
     def editTagExternalRepo(self, tag_info: Info, repo_info: Info, priority: int | None = None, merge_mode: str | None = None, arches: str | None = None) -> Future[bool]:
         """Change an external repo of a tag."""
     def editUser(self, userInfo: Info, name: str | None = None, krb_principal_mappings: Sequence[Mapping[str, Any]] | None = None) -> Future[None]:
@@ -1507,7 +1507,7 @@ class AwaitedMethods:
     def getLatestRPMS(self, tag: Info, package: str | None = None, arch: str | Sequence[str] | None = None, event: int | None = None, rpmsigs: bool = False, type: str | None = None, draft: bool | None = None) -> Future[tuple[list[RPM], list[TaggedBuild]]]:
         """Return the RPMs of a tag's newest builds, and those builds."""
     def getLoggedInUser(self) -> Future[LoggedInUser | None]:
-        """Return who is logged in."""
+        """Return the logged-in user."""
     @overload
     def getMavenArchive(self, archive_id: int, strict: Literal[True]) -> Future[MavenArchive]:
         """Return the Maven side of an archive."""
@@ -1543,7 +1543,7 @@ class AwaitedMethods:
     def getPackageID(self, name: str, strict: bool = False) -> Future[int | None]:
         """Return the id of a package."""
     def getPerms(self) -> Future[list[str]]:
-        """Return the permissions of who is logged in."""
+        """Return the permissions of the logged-in user."""
     @overload
     def getRPM(self, rpminfo: Info, strict: Literal[True], multi: bool = False) -> Future[RPM]:
         """Return an RPM."""
@@ -1605,16 +1605,16 @@ class AwaitedMethods:
         """Return a closed task's result; fail with a failed task's own fault."""
     @overload
     def getUser(self, userInfo: Info | None = None, *, strict: Literal[True], krb_princs: bool = True, groups: bool = False) -> Future[User]:
-        """Return a user; without arguments, who is logged in."""
+        """Return a user; without arguments, the logged-in one."""
     @overload
     def getUser(self, userInfo: Info | None = None, strict: bool = False, krb_princs: bool = True, groups: bool = False) -> Future[User | None]:
-        """Return a user; without arguments, who is logged in."""
+        """Return a user; without arguments, the logged-in one."""
     def getUserGroups(self, user: Info) -> Future[list[NameAndId]]:
         """Return the groups of a user."""
     def getUserPerms(self, userID: Info | None = None, with_groups: bool = True) -> Future[list[str]]:
         """Return the permissions of a user."""
     def getUserPermsInheritance(self, userID: Info) -> Future[dict[str, list[str | None]]]:
-        """Return where a user has each permission from."""
+        """Return where each permission of a user comes from."""
     @overload
     def getVolume(self, volume: Info, strict: Literal[True]) -> Future[NameAndId]:
         """Return a volume."""
@@ -1662,7 +1662,7 @@ class AwaitedMethods:
     def groupReqListUnblock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> Future[None]:
         """Unblock a required group."""
     def hasPerm(self, perm: str, strict: bool = False) -> Future[bool]:
-        """Tell whether who is logged in has a permission."""
+        """Tell whether the logged-in user has a permission."""
     def hello(self, *args: Any) -> Future[str]:
         """Return a greeting."""
     def importArchive(self, filepath: str, buildinfo: BuildInfo, type: str, typeInfo: Mapping[str, Any]) -> Future[None]:
@@ -2130,7 +2130,7 @@ class CollectedMethods:
     def buildImage(self, name: str, version: str, arch: str | Sequence[str], target: str | None, ksfile: str, img_type: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     def buildImageIndirection(self, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
-        """Start an image that is made by a running one; return the task's id."""
+        """Start an image that is built inside another one; return the task's id."""
     def buildImageOz(self, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> None:
         """Start a disk image; return the task's id."""
     def buildReferences(self, build: BuildInfo, limit: int | None = None, lazy: bool = False) -> None:
@@ -2138,7 +2138,7 @@ class CollectedMethods:
     def buildSourceContainer(self, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'container-source') -> None:
         """Start the build of a source container (plugin of OSBS); return the task's id."""
     def cancelBuild(self, buildID: BuildInfo, strict: bool = False) -> None:
-        """Cancel a build that is being made; tell whether it was."""
+        """Cancel a build in progress; tell whether it was one."""
     def cancelTask(self, task_id: int, recurse: bool = True) -> None:
         """Cancel a task, and those below it."""
     def cancelTaskChildren(self, task_id: int) -> None:
@@ -2156,7 +2156,7 @@ class CollectedMethods:
     def checkTagPackage(self, tag: Info, pkg: Info) -> None:
         """Tell whether a package is listed in a tag and not blocked."""
     def checkUpload(self, path: str, name: str, verify: str | None = None, tail: int | None = None, volume: str | None = None) -> None:
-        """Return how much of an uploaded file is there."""
+        """Return how much of a file has been uploaded."""
     def count(self, methodName: str, *args: Any, **kw: Any) -> None:
         """Return how long the list of a method is."""
     def countAndFilterResults(self, methodName: str, *args: Any, **kw: Any) -> None:
@@ -2226,7 +2226,7 @@ class CollectedMethods:
     def editTag(self, tagInfo: Info, name: str, arches: str | None, locked: bool | None, permissionID: int | None, extra: Mapping[str, Any] | None = None) -> None:
         """Change a tag. Prefer editTag2."""
     def editTag2(self, tagInfo: Info, *, name: str | None = None, arches: str | None = None, locked: bool | None = None, perm: str | None = None, perm_id: int | None = None, maven_support: bool | None = None, maven_include_all: bool | None = None, extra: Mapping[str, Any] | None = None, remove_extra: Strings | None = None, block_extra: Strings | None = None) -> None:
-        """Change a tag: what is named."""
+        """Change the named settings of a tag."""
     def editTagExternalRepo(self, tag_info: Info, repo_info: Info, priority: int | None = None, merge_mode: str | None = None, arches: str | None = None) -> None:
         """Change an external repo of a tag."""
     def editUser(self, userInfo: Info, name: str | None = None, krb_principal_mappings: Sequence[Mapping[str, Any]] | None = None) -> None:
@@ -2338,7 +2338,7 @@ class CollectedMethods:
     def getLatestRPMS(self, tag: Info, package: str | None = None, arch: str | Sequence[str] | None = None, event: int | None = None, rpmsigs: bool = False, type: str | None = None, draft: bool | None = None) -> None:
         """Return the RPMs of a tag's newest builds, and those builds."""
     def getLoggedInUser(self) -> None:
-        """Return who is logged in."""
+        """Return the logged-in user."""
     def getMavenArchive(self, archive_id: int, strict: bool = False) -> None:
         """Return the Maven side of an archive."""
     def getMavenBuild(self, buildInfo: BuildInfo, strict: bool = False) -> None:
@@ -2356,7 +2356,7 @@ class CollectedMethods:
     def getPackageID(self, name: str, strict: bool = False) -> None:
         """Return the id of a package."""
     def getPerms(self) -> None:
-        """Return the permissions of who is logged in."""
+        """Return the permissions of the logged-in user."""
     def getRPM(self, rpminfo: Info, strict: bool = False, multi: bool = False) -> None:
         """Return an RPM."""
     def getRPMChecksums(self, rpm_id: int, checksum_types: Strings | None = None, cacheonly: bool = False) -> None:
@@ -2394,13 +2394,13 @@ class CollectedMethods:
     def getTaskResult(self, taskId: int, raise_fault: bool = True) -> None:
         """Return a closed task's result; fail with a failed task's own fault."""
     def getUser(self, userInfo: Info | None = None, strict: bool = False, krb_princs: bool = True, groups: bool = False) -> None:
-        """Return a user; without arguments, who is logged in."""
+        """Return a user; without arguments, the logged-in one."""
     def getUserGroups(self, user: Info) -> None:
         """Return the groups of a user."""
     def getUserPerms(self, userID: Info | None = None, with_groups: bool = True) -> None:
         """Return the permissions of a user."""
     def getUserPermsInheritance(self, userID: Info) -> None:
-        """Return where a user has each permission from."""
+        """Return where each permission of a user comes from."""
     def getVolume(self, volume: Info, strict: bool = False) -> None:
         """Return a volume."""
     def getWinArchive(self, archive_id: int, strict: bool = False) -> None:
@@ -2436,7 +2436,7 @@ class CollectedMethods:
     def groupReqListUnblock(self, taginfo: Info, grpinfo: Info, reqinfo: Info) -> None:
         """Unblock a required group."""
     def hasPerm(self, perm: str, strict: bool = False) -> None:
-        """Tell whether who is logged in has a permission."""
+        """Tell whether the logged-in user has a permission."""
     def hello(self, *args: Any) -> None:
         """Return a greeting."""
     def importArchive(self, filepath: str, buildinfo: BuildInfo, type: str, typeInfo: Mapping[str, Any]) -> None:

@@ -90,7 +90,7 @@ class Submit:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["buildImageIndirection"], /, opts: Mapping[str, Any] | None = None, priority: int | None = None, *, submission: Submission | None = None) -> Deferred[int]:
-        """Start an image that is made by a running one; return the task's id."""
+        """Start an image that is built inside another one; return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["buildImageOz"], /, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None, *, submission: Submission | None = None) -> Deferred[int]:
         """Start a disk image; return the task's id."""
@@ -161,7 +161,7 @@ class AwaitedSubmit:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["buildImageIndirection"], /, opts: Mapping[str, Any] | None = None, priority: int | None = None, *, submission: Submission | None = None) -> Future[int]:
-        """Start an image that is made by a running one; return the task's id."""
+        """Start an image that is built inside another one; return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["buildImageOz"], /, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None, *, submission: Submission | None = None) -> Future[int]:
         """Start a disk image; return the task's id."""
@@ -232,7 +232,7 @@ class NewSubmission:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["buildImageIndirection"], /, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[Submission]:
-        """Start an image that is made by a running one; return the task's id."""
+        """Start an image that is built inside another one; return the task's id."""
     @overload
     def __call__(self, hub_method: Literal["buildImageOz"], /, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[Submission]:
         """Start a disk image; return the task's id."""
@@ -303,7 +303,7 @@ class Find:
         """Start a livecd, livemedia or appliance image; return the task's id."""
     @overload
     def __call__(self, submission: Submission, hub_method: Literal["buildImageIndirection"], /, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int | None]:
-        """Start an image that is made by a running one; return the task's id."""
+        """Start an image that is built inside another one; return the task's id."""
     @overload
     def __call__(self, submission: Submission, hub_method: Literal["buildImageOz"], /, name: str, version: str, arches: Strings, target: str | None, inst_tree: str, opts: Mapping[str, Any] | None = None, priority: int | None = None) -> Deferred[int | None]:
         """Start a disk image; return the task's id."""

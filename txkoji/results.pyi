@@ -144,7 +144,7 @@ class User(dict[str, Any]):
     def __getitem__(self, key: Literal["krb_principals"]) -> list[str]: ...
 
 class LoggedInUser(User):
-    """Who is logged in."""
+    """The logged-in user."""
 
     authtype: int
     krb_principal: str | None

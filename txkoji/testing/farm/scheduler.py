@@ -54,7 +54,7 @@ class Scheduler:
 
     @property
     def waits(self) -> bool:
-        """Whether a task waits for a host."""
+        """Return whether a task waits for a host."""
         return bool(self._waiting)
 
     def load(self, host_id: int) -> float:

@@ -295,7 +295,7 @@ def add_build_type(state: HubState, row: Row, name: str, info: dict[str, Any] | 
 
 @hub_method("cancelBuild")
 def cancel_build(call: MethodCall, buildID: Any, strict: bool = False) -> bool:
-    """Cancel a build that is being made; tell whether it was."""
+    """Cancel a build in progress; tell whether it was one."""
     user = call.require_login()
     row = (require_build_row if strict else find_build_row)(call.state, buildID)
     if row is None:

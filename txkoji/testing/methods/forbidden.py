@@ -30,7 +30,7 @@ WITHOUT_EFFECT = {
     "admin": ("applyVolumePolicy(build, strict=False)", "scheduler.doRun(force=False)"),
     "repo": ("repo.autoRequests()", "repo.checkQueue()", "repo.updateEndEvents()"),
 }
-"""The methods that do nothing here for who has the permission."""
+"""The methods that do nothing here, even for a user with the permission."""
 
 FOR_HOSTS = (
     "assertPolicy(name, data, default='deny')",

@@ -13,7 +13,7 @@ from txkoji.testing.tables.lookups.targets import find_target
 
 
 def require_maven(call: MethodCall) -> None:
-    """Refuse who is not logged in, and everybody where Maven is not enabled."""
+    """Refuse an anonymous caller, and every caller if Maven is disabled."""
     call.require_login()
     if not call.hub.maven_enabled:
         raise GenericError("Maven support not enabled")

@@ -26,7 +26,7 @@ def check_user_name(name: Any) -> None:
 
 
 def check_arches(arches: Any) -> None:
-    """Refuse what is no text of architectures with blanks between them; None is fine."""
+    """Refuse anything but a text of architectures separated by blanks; None passes."""
     if arches is None:
         return
     if not isinstance(arches, str):

@@ -101,7 +101,7 @@ def get_repo(
     if event is None:
         row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
     else:
-        # Whatever became of it since.
+        # In whatever state it is now.
         until = database_integer(event)
         rows = call.state.rows("repo", tag_id=tag_id, dist=dist)
         past = [each for each in rows if each["create_event"] <= until]

@@ -188,7 +188,7 @@ def get_session_info(call: MethodCall, details: bool = False, user_id: Any = Non
 
 @hub_method("getLoggedInUser")
 def get_logged_in_user(call: MethodCall) -> Any:
-    """Return who is logged in."""
+    """Return the logged-in user."""
     if call.user is None:
         return None
     user = call.user

@@ -30,7 +30,7 @@ _CONFIG = ("perm_id", "locked", "maven_support", "maven_include_all")
 def _copy(
     call: MethodCall, table: str, rows: list[Row], tag_id: int, user_id: int, remove: bool
 ) -> None:
-    """Let a tag have the rows; with ``remove`` no others."""
+    """Give a tag the rows; with ``remove``, revoke all others."""
 
     def by_key(rows: list[Row]) -> dict[Any, Row]:
         return {tuple(row[key] for key in _KEYS[table]): row for row in rows}

@@ -17,7 +17,7 @@ class _Start(NamedTuple):
 
     Attributes:
         method: the task's method.
-        gate: refuses who may not start it.
+        gate: refuses callers who may not start it.
         types: the types of the first arguments; None takes any.
         channel: the task's channel, for a method whose callers can't choose it.
         plugin: the hub plugin that provides the method.

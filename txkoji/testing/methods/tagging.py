@@ -76,7 +76,7 @@ def untag_build_row(
 
 
 def check_access(call: MethodCall, tag: dict[str, Any], force: bool) -> None:
-    """Refuse a tag that is locked, or that needs a permission that the caller has not."""
+    """Refuse a tag that is locked, or that needs a permission that the caller lacks."""
     if force and call.has_permission("admin"):
         return
     if tag["locked"]:

@@ -194,7 +194,7 @@ def link_tags(call: MethodCall, user_id: int, child: int, parent: int, priority:
 
 @hub_method("editTag2")
 def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
-    """Change a tag: what is named."""
+    """Change the named settings of a tag."""
     user = call.require_permission("tag")
     state = call.state
     tag = require_tag(state, tagInfo)

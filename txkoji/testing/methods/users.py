@@ -65,7 +65,7 @@ def get_user(
     krb_princs: bool = True,
     groups: bool = False,
 ) -> Any:
-    """Return a user; without arguments, who is logged in."""
+    """Return a user; without arguments, the logged-in one."""
     if userInfo is None:
         if call.user is None:
             raise GenericError("not logged in")
@@ -187,7 +187,7 @@ def edit_permission(call: MethodCall, permission: Any, description: Any) -> None
 
 @hub_method("getPerms")
 def get_perms(call: MethodCall) -> list[str]:
-    """Return the permissions of who is logged in."""
+    """Return the permissions of the logged-in user."""
     return sorted(held_permissions(call.state, call.user["id"])) if call.user else []
 
 
@@ -200,14 +200,14 @@ def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = Tru
 
 @hub_method("getUserPermsInheritance")
 def get_user_perms_inheritance(call: MethodCall, userID: Any) -> dict[str, list[None]]:
-    """Return where a user has each permission from."""
+    """Return where each permission of a user comes from."""
     user = require_user(call.state, userID)
     return {name: [None] for name in sorted(held_permissions(call.state, user["id"]))}
 
 
 @hub_method("hasPerm")
 def has_perm(call: MethodCall, perm: Any, strict: bool = False) -> bool:
-    """Return whether who is logged in has a permission."""
+    """Return whether the logged-in user has a permission."""
     if strict and call.state.one("permissions", name=perm) is None:
         raise GenericError(f"No such permission {perm} defined")
     # Unlike elsewhere, `admin` does not imply the permission.

@@ -247,7 +247,7 @@ async def chain_build(builder: Builder, task: Row) -> None:
         ]
         await builder.wait(task, children)
         if level + 1 < len(levels):
-            # What is no source is a build that the next level waits for.
+            # An entry that is no source names a build that the next level waits for.
             nvrs = [source for source in sources if not is_scm_url(source)] + [
                 build_nvr(state, row)
                 for child in children

@@ -29,7 +29,7 @@ async def tag_build(builder: Builder, task: Row) -> None:
         raise GenericError(f"No such build: {build_id!r}")
     if _tagged_since(builder, task, tag_id, build_id):
         return
-    # A target's tag may need a permission that who builds has not; and it may be locked by now.
+    # A target's tag may need a permission that the task's owner lacks, or be locked by now.
     call = MethodCall(builder.hub, state.row("users", task["owner"]))
     with state.transaction():
         check_access(call, require_tag(state, tag_id), bool(force))
