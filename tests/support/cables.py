@@ -71,7 +71,12 @@ class Cable(Factory):
             server.transport.write(client.waiting)
 
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
-        connectProtocol(endpoint, server).addCallback(connected)
+
+        def refused(_: Failure) -> None:
+            assert client.transport is not None
+            client.transport.abortConnection()  # type: ignore[attr-defined]
+
+        connectProtocol(endpoint, server).addCallbacks(connected, refused)
         return client
 
     def start(self, port: int = 0) -> int:

@@ -114,7 +114,8 @@ class _ToClient(Protocol):
             self.transport.resumeProducing()
             if fate is Fate.REPEAT:
                 second = connectProtocol(endpoint, _Mute())
-                second.addCallback(lambda mute: mute.transport.write(data))
+                # Where the hub is gone by now, there is nobody to repeat it to.
+                second.addCallbacks(lambda mute: mute.transport.write(data), lambda _: None)
 
         def refused(_: Failure) -> None:
             self.transport.abortConnection()
