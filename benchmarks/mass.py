@@ -233,6 +233,10 @@ async def _loop(directory: Path) -> list[tuple[str, str, float, str]]:
     ]
 
 
+def _own_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def _cpu_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
@@ -297,6 +301,7 @@ async def _measure(directory: Path, packages: int, kills: int) -> list[tuple[str
         ("packages lost", "txkoji", lost, "packages"),
         ("requests a build", "txkoji", requests / packages, "requests"),
         ("memory beyond the start", "txkoji", meter.peak, "MB"),
+        ("memory of the embedded hub", "hub", _own_memory(), "MB"),
         ("CPU of the master a build", "txkoji", meter.cpu / packages * 1000, "ms"),
         *(
             (f"longest stall, {phase}", kind, value * 1000, "ms")
