@@ -139,7 +139,16 @@ class Collector:
             if name is None or hub.status().profile == name:
                 found += await self._trees(hub)
         found.sort()
-        return b'{"trees":[' + b",".join(body for _, body in found) + b"]}"
+        trees = b",".join(body for _, body in found)
+        return b'{"down":%b,"trees":[%b]}' % (encoded(self._down()), trees)
+
+    def _down(self) -> list[dict[str, Any]]:
+        """Return the hubs that do not answer, of which the pages show what they said last."""
+        hubs = (overview.hub_json(hub.status(), self._now()) for hub in self.hubs())
+        names = ("name", "state", "since", "reason")
+        return [
+            {name: hub[name] for name in names} for hub in hubs if hub["state"] == "unreachable"
+        ]
 
     async def _trees(self, hub: Hub) -> list[tuple[tuple[Any, ...], bytes]]:
         status, now, anew = hub.status(), self._now(), 0
@@ -260,7 +269,7 @@ class Collector:
     async def mass(self) -> dict[str, Any]:
         """Return what *Mass builds* shows."""
         found = reversed(running(self._master))
-        return {"mass_builds": [bounded(each.status()) for each in found]}
+        return {"down": self._down(), "mass_builds": [bounded(each.status()) for each in found]}
 
     async def mass_packages(self, name: str) -> bytes | None:
         """Return the packages of a mass build as JSON; None if there is none of that id."""

@@ -26,10 +26,12 @@ interface Props {
 
 const DARK = "(prefers-color-scheme: dark)";
 
-/** Say the moments of an axis: with the date where they span more than two days. */
+/** Say the moments of an axis: with the date where they span more than two days, or with seconds. */
 function moments(splits: number[]): string[] {
   const span = (splits[splits.length - 1] ?? 0) - (splits[0] ?? 0);
-  return splits.map((at) => absolute(at).slice(...(span > 172800 ? [5, 10] : [11, 16])));
+  return splits.map((at) =>
+    absolute(at).slice(...(span > 172800 ? [5, 10] : span < 600 ? [11, 19] : [11, 16])),
+  );
 }
 
 function last(u: uPlot): void {

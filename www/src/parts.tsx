@@ -10,7 +10,8 @@ import React, {
 } from "react";
 import { NavLink } from "react-router-dom";
 import { ApiError, post } from "./api";
-import { absolute, duration, progressText, relative, safeLink } from "./format";
+import { absolute, clock, duration, progressText, relative, safeLink } from "./format";
+import type { Down } from "./types";
 
 export type Tone = "good" | "busy" | "waiting" | "bad" | "odd" | "off";
 
@@ -258,6 +259,27 @@ export function Shown<T>(props: {
       </div>
       {data !== null ? children(data) : error === null && <p className="koji-muted">Loading …</p>}
     </>
+  );
+}
+
+/** Say in one line whether a hub answers. */
+export function hubLine({ state, since, reason }: Down, now: number): string {
+  if (state === "ok") return "reachable";
+  if (state === "unknown") return "not asked yet";
+  const when = since === null ? "" : ` since ${clock(since, now)}`;
+  return `does not answer${when}${reason ? `: ${reason}` : ""}`;
+}
+
+/** Say which hubs do not answer, above what they said last. */
+export function Outages({ down = [], now }: { down: Down[] | undefined; now: number }) {
+  return (
+    <div role="alert">
+      {down.map((hub) => (
+        <p key={hub.name} className="alert alert-warning koji-break">
+          <strong>{hub.name}</strong> {hubLine(hub, now)} – what you see is what it said last.
+        </p>
+      ))}
+    </div>
   );
 }
 

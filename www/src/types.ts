@@ -96,8 +96,12 @@ export interface Tree {
   url: Text;
 }
 
+/** A hub that does not answer. */
+export type Down = Pick<Hub, "name" | "state" | "since" | "reason">;
+
 export interface Tasks {
   now: number;
+  down?: Down[];
   trees: Tree[];
 }
 
@@ -228,6 +232,7 @@ export interface Mass {
 }
 
 export interface MassBuilds {
+  down?: Down[];
   mass_builds: Mass[];
 }
 

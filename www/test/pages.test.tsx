@@ -5,7 +5,8 @@ import { MemoryRouter, Route, Routes } from "react-router-dom";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DeliveriesPage } from "../src/pages/deliveries";
 import { MassListPage, MassPage, Packages } from "../src/pages/mass";
-import { hubLine, OverviewPage, perHour } from "../src/pages/overview";
+import { OverviewPage, perHour } from "../src/pages/overview";
+import { hubLine } from "../src/parts";
 import { PackagePage, PackagesPage } from "../src/pages/packages";
 import { SourcesPage } from "../src/pages/sources";
 import { Row, TasksPage } from "../src/pages/tasks";
@@ -107,7 +108,7 @@ describe("the overview", () => {
       "Kojiup1 hub",
       "We are building4 taskssee the tasks",
       "Queue3 waitingbehind 2 that build",
-      "Needs a looknothingall is well",
+      "Needs a looknothingnothing is stuck",
     ]);
     const failures = within(await screen.findByRole("region", { name: "Failed lately" }));
     expect(failures.getByText(/no space left/)).toBeTruthy();
@@ -397,9 +398,11 @@ describe("the other pages", () => {
 
   it("count tasks and those in trouble", async () => {
     const trees = [tree(), tree({ task_id: 2, trouble_level: 2 })];
-    answers["tasks"] = () => answer({ now: 1, trees });
+    const down = [{ name: "fedora", state: "unreachable", since: null, reason: "no route" }];
+    answers["tasks"] = () => answer({ now: 1, down, trees });
     show("/koji/tasks", <TasksPage />);
     expect(await screen.findByText("2 tasks, 1 in trouble")).toBeTruthy();
+    expect(screen.getByText(/does not answer: no route – what you see is what/)).toBeTruthy();
     await userEvent.selectOptions(screen.getByLabelText("State"), "in trouble");
     expect(await screen.findByText("1 of 2 tasks, 1 in trouble")).toBeTruthy();
     await userEvent.type(screen.getByLabelText("Package or NVR"), "nothing like it");

@@ -352,6 +352,9 @@ async def test_hub_down(served: ServedMaster) -> None:
             blockingCallFromThread(reactor, served.hub.offline, "database is restored")
             hub.get_by_text(re.compile(r"does not answer since \d\d:\d\d: ")).wait_for()
             photograph(page, "koji-hub-down")
+            visit.go(page, "/tasks")
+            page.get_by_role("alert").get_by_text(re.compile("does not answer since")).wait_for()
+            visit.go(page)
             blockingCallFromThread(reactor, served.hub.online)
             hub.get_by_text("reachable").wait_for()
 

@@ -4,7 +4,18 @@ import { Link, useParams } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
 import { count, duration, grouped } from "../format";
-import { Action, Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import {
+  Action,
+  Badge,
+  BuildLink,
+  Out,
+  Outages,
+  Page,
+  Shown,
+  Table,
+  When,
+  type Tone,
+} from "../parts";
 import type { Mass, MassBuilds, MassPackage, MassPackages } from "../types";
 
 const STATES: Record<Mass["state"], Tone> = {
@@ -35,26 +46,33 @@ export function MassListPage() {
   return (
     <Page title="Mass builds">
       <Shown data={data} error={error}>
-        {({ mass_builds }) =>
+        {({ down, mass_builds }) =>
           mass_builds.length ? (
-            <Table
-              label="Mass builds of this master"
-              columns={["Mass build", "State", "Done", "Failed", "Left", "Started", "Ends"]}
-              rows={mass_builds.map((each) => ({
-                key: String(each.id),
-                cells: [
-                  <Link to={`/koji/mass/${encodeURIComponent(String(each.id))}`}>
-                    {nameOf(each)}
-                  </Link>,
-                  <Badge tone={STATES[each.state] ?? "off"}>{each.state}</Badge>,
-                  `${grouped(each.done)} of ${grouped(each.total)}`,
-                  grouped(each.failed),
-                  grouped(each.running + each.waiting),
-                  <When at={each.started} now={now} />,
-                  each.eta === null ? "" : `in ${duration(each.eta)}`,
-                ],
-              }))}
-            />
+            <>
+              <Outages down={down} now={now} />
+              <Table
+                label="Mass builds of this master"
+                columns={["Mass build", "State", "Done", "Failed", "Left", "Started", "Ends"]}
+                rows={mass_builds.map((each) => ({
+                  key: String(each.id),
+                  cells: [
+                    <Link to={`/koji/mass/${encodeURIComponent(String(each.id))}`}>
+                      {nameOf(each)}
+                    </Link>,
+                    <Badge tone={STATES[each.state] ?? "off"}>{each.state}</Badge>,
+                    `${grouped(each.done)} of ${grouped(each.total)}`,
+                    grouped(each.failed),
+                    grouped(each.running + each.waiting),
+                    <When at={each.started} now={now} />,
+                    each.eta !== null
+                      ? `in ${duration(each.eta)}`
+                      : each.state === "ended"
+                        ? ""
+                        : "unknown",
+                  ],
+                }))}
+              />
+            </>
           ) : (
             <p>No mass build is running on this master, and none ended lately.</p>
           )
@@ -73,10 +91,13 @@ export function MassPage() {
   return (
     <Page title="Mass build">
       <Shown data={data} error={error}>
-        {({ mass_builds }) => {
+        {({ down, mass_builds }) => {
           const mass = mass_builds.find((each) => String(each.id) === id);
           return mass ? (
-            <MassView mass={mass} now={now} refresh={refresh} />
+            <>
+              <Outages down={down} now={now} />
+              <MassView mass={mass} now={now} refresh={refresh} />
+            </>
           ) : (
             <p>
               This master does not run it, or no longer.{" "}

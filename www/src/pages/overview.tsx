@@ -3,8 +3,8 @@ import React, { useMemo } from "react";
 import { Link } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
-import { clock, count, grouped, latency } from "../format";
-import { Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import { count, grouped, latency } from "../format";
+import { Badge, BuildLink, hubLine, Out, Page, Shown, Table, When, type Tone } from "../parts";
 import type { Channel, Credential, Failures, History, Hub, Overview } from "../types";
 
 const QUEUE = [
@@ -112,7 +112,11 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
         <Link to="/koji/tasks">see the tasks</Link>
       </Tile>
       <Tile tone={free ? "waiting" : "off"} title="Queue" value={`${grouped(free)} waiting`}>
-        {open ? `behind ${grouped(open)} that build` : "nothing builds there"}
+        {down.length === hubs.length
+          ? "when Koji last answered"
+          : open
+            ? `behind ${grouped(open)} that build`
+            : "nothing builds there"}
       </Tile>
       <Tile
         tone={stuck ? "bad" : "good"}
@@ -124,7 +128,7 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
         ) : down.length ? (
           "once Koji answers"
         ) : (
-          "all is well"
+          "nothing is stuck"
         )}
       </Tile>
     </ul>
@@ -181,14 +185,6 @@ function FailedLately({ now }: { now: number }) {
       </ul>
     </section>
   );
-}
-
-/** Say in one line whether the hub answers. */
-export function hubLine(hub: Hub, now: number): string {
-  if (hub.state === "ok") return "reachable";
-  if (hub.state === "unknown") return "not asked yet";
-  const since = hub.since === null ? "" : ` since ${clock(hub.since, now)}`;
-  return `does not answer${since}${hub.reason ? `: ${hub.reason}` : ""}`;
 }
 
 function HubCard({ hub, now }: { hub: Hub; now: number }) {

@@ -4,12 +4,13 @@ import { useSearchParams } from "react-router-dom";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
 import { count, duration, grouped } from "../format";
-import { Badge, BuildLink, Out, Page, Progress, Shown, When } from "../parts";
+import { Badge, BuildLink, Out, Outages, Page, Progress, Shown, When } from "../parts";
 import { chosen, elapsed, isWaiting, STATE_TEXT, STATE_TONE } from "../trees";
 import type { Tasks, TaskState, Tree } from "../types";
 
-/** The least height of a row on a wide screen, in pixels, as in the style sheet. */
-const ROW = 76;
+/** The least heights of rows, in pixels, as in the style sheet. */
+const ROW = 64;
+const TROUBLED_ROW = 76;
 const ENDED = new Set<TaskState>(["CLOSED", "FAILED", "CANCELED"]);
 
 export function TasksPage() {
@@ -17,7 +18,12 @@ export function TasksPage() {
   return (
     <Page title="In Koji now">
       <Shown data={data} error={error}>
-        {({ trees }) => <TaskList trees={trees} now={now} />}
+        {({ down, trees }) => (
+          <>
+            <Outages down={down} now={now} />
+            <TaskList trees={trees} now={now} />
+          </>
+        )}
       </Shown>
     </Page>
   );
@@ -129,7 +135,7 @@ function Rows({ rows, now }: { rows: Tree[]; now: number }) {
   );
   const virtual = useWindowVirtualizer({
     count: rows.length,
-    estimateSize: () => ROW,
+    estimateSize: (index) => (rows[index]?.trouble_level ? TROUBLED_ROW : ROW),
     overscan: 8,
     scrollMargin: top,
     getItemKey: keyOf,
@@ -138,7 +144,7 @@ function Rows({ rows, now }: { rows: Tree[]; now: number }) {
     <div role="table" aria-label="Tasks" aria-rowcount={rows.length + 1} className="koji-tasks">
       <div role="rowgroup">
         <div role="row" aria-rowindex={1} className="koji-task koji-task-head">
-          {["Task", "Builder", "Architectures", "Progress"].map((caption) => (
+          {["Task", "Build", "Architectures", "Progress"].map((caption) => (
             <span role="columnheader" key={caption}>
               {caption}
             </span>
