@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine
+from inspect import signature
 from typing import Any, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -25,12 +26,18 @@ def run(main: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> NoRetur
     A :class:`txkoji.KojiException` (no such profile, no permission, an unreachable hub) ends the
     program with its text in one line and the exit code 1, any other exception with a traceback.
     Ctrl-C cancels the function, so that its ``finally`` runs, and the exit code is 130. Warnings
-    (the hub does not answer, and why) go to stderr.
+    (the hub does not answer, and why) go to stderr. Arguments that the function does not take end
+    the program with one line, too.
 
     Args:
         main: the function; it is called with the reactor.
         args: its further arguments: ``*sys.argv[1:]``, for instance.
     """
+    try:
+        signature(main).bind(None, *args)
+    except TypeError as error:
+        # They come from the command line.
+        sys.exit(f"{sys.argv[0]}: {error}")
     said: list[str] = []
     stopped = False
 

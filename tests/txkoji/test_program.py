@@ -29,12 +29,12 @@ run(main, *sys.argv[1:])
 """
 
 
-def program(tmp_path: Path, server: str) -> subprocess.Popen[str]:
+def program(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the program."""
     path = tmp_path / "program.py"
     path.write_text(PROGRAM, encoding="utf-8")
     return subprocess.Popen(
-        [sys.executable, str(path), server],
+        [sys.executable, str(path), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -49,6 +49,16 @@ def test_interrupted(tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         assert running.communicate() == ("closed\n", "interrupted\n")
         assert running.returncode == 130
+
+
+def test_missing_argument(tmp_path: Path) -> None:
+    """A program that is started without its argument names it in one line."""
+    with program(tmp_path) as running:
+        said = running.communicate()[1]
+    assert (said, running.returncode) == (
+        f"{tmp_path}/program.py: missing a required argument: 'server'\n",
+        1,
+    )
 
 
 def test_unreachable_hub(tmp_path: Path) -> None:
