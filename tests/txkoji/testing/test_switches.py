@@ -39,6 +39,8 @@ def test_hub_without_repo_requests(clock: Clock) -> None:
         hub.call("getRepo", "demo-build", min_event=1)
     assert hub.call("getRepo", "demo-build")["tag_name"] == "demo-build"
     assert hub.call("createSideTag", "demo-build").keys() == {"name", "id", "task_id"}
+    families = {name.partition(".")[0] for name in hub.call("system.listMethods")}
+    assert not families & {"repo", "scheduler"}
 
 
 def test_hub_without_drafts(clock: Clock) -> None:

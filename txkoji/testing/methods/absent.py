@@ -123,13 +123,13 @@ def eval_policy(call: MethodCall, name: Any, data: Any) -> str:
     return denials[0] if denials else "allow"
 
 
-@hub_method("repo.getExternalRepoData", since=(1, 35))
+@hub_method("repo.getExternalRepoData")
 def repo_get_external_repo_data(call: MethodCall, erepo: Any) -> None:
     """Return the data that are stored about an external repo."""
     return
 
 
-@hub_method("repo.references", since=(1, 35))
+@hub_method("repo.references")
 def repo_references(call: MethodCall, repo_id: Any) -> list[Any]:
     """Return the build roots that use a repo (hub 1.35)."""
     return []

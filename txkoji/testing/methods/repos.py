@@ -127,7 +127,7 @@ def get_active_repos(call: MethodCall) -> list[Any]:
     return [repo_struct(call.state, row) for row in rows]
 
 
-@hub_method("repo.get", since=(1, 35))
+@hub_method("repo.get")
 def repo_get(
     call: MethodCall, tag: Any, min_event: Any = None, at_event: Any = None, opts: Any = None
 ) -> Any:
@@ -193,7 +193,7 @@ def _check_options(opts: Any) -> None:
             raise ParameterError(f"Invalid repo option: {name}")
 
 
-@hub_method("repo.request", since=(1, 35))
+@hub_method("repo.request")
 def repo_request(
     call: MethodCall,
     tag: Any,
@@ -251,7 +251,7 @@ def repo_request(
     return {"repo": None, "request": request_struct(call.state, row), "duplicate": False}
 
 
-@hub_method("repo.checkRequest", since=(1, 35))
+@hub_method("repo.checkRequest")
 def repo_check_request(call: MethodCall, req_id: Any) -> dict[str, Any]:
     """Return the state of a repo request (hub 1.35)."""
     row = call.state.get("repo_queue", integer(req_id))
@@ -290,14 +290,14 @@ _REPO_FIELDS = ("id", "tag_id", "create_event", "state", "dist", "task_id")
 _REQUEST_FIELDS = ("id", "tag_id", "min_event", "at_event", "active", "task_id", "repo_id")
 
 
-@hub_method("repo.query", since=(1, 35))
+@hub_method("repo.query")
 def repo_query(call: MethodCall, clauses: Any, fields: Any = None, opts: Any = None) -> Any:
     """Return repos by conditions (hub 1.35)."""
     rows = [repo_struct(call.state, row) for row in call.state.rows("repo")]
     return query_by_clauses(rows, clauses, fields or _REPO_FIELDS, opts)
 
 
-@hub_method("repo.queryQueue", since=(1, 35))
+@hub_method("repo.queryQueue")
 def repo_query_queue(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
@@ -306,7 +306,7 @@ def repo_query_queue(
     return query_by_clauses(rows, clauses, fields or _REQUEST_FIELDS, opts)
 
 
-@hub_method("repo.setRequestPriority", since=(1, 35))
+@hub_method("repo.setRequestPriority")
 def repo_set_request_priority(call: MethodCall, req_id: Any, priority: Any) -> None:
     """Set the priority of a request for a repo. Needs admin."""
     call.require_permission("admin")

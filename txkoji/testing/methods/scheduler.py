@@ -10,7 +10,6 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.values import hub_error
 from txkoji.testing.tables.queries import query_by_clauses
 
-_SINCE = (1, 35)
 _RUN_FIELDS = (
     "id", "task_id", "method", "host_id", "host_name", "state", "active", "create_ts", "start_ts",
     "completion_ts",
@@ -43,7 +42,7 @@ def _runs(call: MethodCall) -> list[dict[str, Any]]:
     return runs
 
 
-@hub_method("scheduler.getTaskRuns", since=_SINCE)
+@hub_method("scheduler.getTaskRuns")
 def get_task_runs(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
@@ -51,7 +50,7 @@ def get_task_runs(
     return query_by_clauses(_runs(call), clauses, fields or _RUN_FIELDS, opts)
 
 
-@hub_method("scheduler.getLogMessages", since=_SINCE)
+@hub_method("scheduler.getLogMessages")
 def get_log_messages(
     call: MethodCall, clauses: Any = None, fields: Any = None, opts: Any = None
 ) -> Any:
@@ -64,13 +63,13 @@ def get_log_messages(
     return query_by_clauses(rows, clauses, fields or _LOG_FIELDS, opts)
 
 
-@hub_method("scheduler.getTaskRefusals", since=_SINCE)
+@hub_method("scheduler.getTaskRefusals")
 def get_task_refusals(call: MethodCall, clauses: Any = None, fields: Any = None) -> Any:
     """Return which builders refused which tasks, and why."""
     return query_by_clauses([], clauses, fields or _REFUSAL_FIELDS, None)
 
 
-@hub_method("scheduler.getHostData", since=_SINCE)
+@hub_method("scheduler.getHostData")
 def get_host_data(call: MethodCall, hostID: Any = None) -> list[dict[str, Any]]:
     """Return the data that builders reported to the scheduler."""
     if hostID is not None and type(hostID) is not int:

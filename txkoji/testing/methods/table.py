@@ -110,6 +110,10 @@ def as_before_drafts(release: Version, value: Any) -> Any:
     return value
 
 
+_FAMILIES: dict[str, Version] = {"repo": (1, 35), "scheduler": (1, 35)}
+"""The versions that introduced methods of a common prefix."""
+
+
 def hub_method(
     name: str,
     *,
@@ -121,7 +125,7 @@ def hub_method(
     Args:
         name: the name that clients call.
         plugin: the hub plugin that provides it; by default the hub itself does.
-        since: the version of the hub that introduced it.
+        since: the version of the hub that introduced it; by default its family's, if any.
     """
 
     def register(function: HubMethod) -> HubMethod:
@@ -129,8 +133,9 @@ def hub_method(
         METHODS[name] = function
         if plugin is not None:
             PLUGIN_OF[name] = plugin
-        if since is not None:
-            SINCE[name] = since
+        introduced = since or _FAMILIES.get(name.partition(".")[0])
+        if introduced is not None:
+            SINCE[name] = introduced
         return function
 
     return register

@@ -194,7 +194,10 @@ def test_restart_of_hosts(hub: FakeHub, clock: Clock) -> None:
         clock.pump([0.5] * 40)
         assert hub.call("taskFinished", task)
         assert hub.call("getTaskResult", task) is None
-        assert len(hub.call("getTaskChildren", task)) == 2 * count
+        children = hub.call("getTaskChildren", task, request=True)
+        restarts, checks = children[:count], children[count:]
+        assert [check["request"][0] for check in checks] == [each["id"] for each in restarts]
+        assert [each["request"][0]["id"] for each in restarts] == [1, 2][-count:]
 
 
 def test_what_admins_change(hub: FakeHub, clock: Clock) -> None:

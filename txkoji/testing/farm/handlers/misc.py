@@ -45,11 +45,13 @@ async def restart_hosts(builder: Builder, task: Row) -> None:
     hosts = list_hosts(
         call_of(builder, task), options.get("arches"), options.get("channel"), enabled=True
     )
-    for method in ("restart", "restartVerify"):
-        children = [
-            builder.subtask(task, method, [host], f"{method} {host['id']}") for host in hosts
-        ]
-        await builder.wait(task, children)
+    restarts = [builder.subtask(task, "restart", [host], f"restart {host['id']}") for host in hosts]
+    await builder.wait(task, restarts)
+    checks = [
+        builder.subtask(task, "restartVerify", [number, host], f"verify {host['id']}")
+        for number, host in zip(restarts, hosts, strict=True)
+    ]
+    await builder.wait(task, checks)
 
 
 @handler("restart")
