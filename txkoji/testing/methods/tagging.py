@@ -116,6 +116,12 @@ def tag_build(
 ) -> int:
     """Start the tagging of a build; return the task's id."""
     call.require_login()
+    request = _task_request(call, tag, build, force, fromtag)
+    return int(make_task(call, "tagBuild", request, priority=TAG_PRIORITY))
+
+
+def _task_request(call: MethodCall, tag: Any, build: Any, force: bool, fromtag: Any) -> list[Any]:
+    """Return the parameters of a task that tags a build, or refuse it."""
     found, row = _checked(call, tag, build, force)
     from_id = None
     if fromtag is not None:
@@ -123,8 +129,7 @@ def tag_build(
         check_access(call, source, force)
         # Whether it has the build is the task's to find out.
         from_id = source["id"]
-    request = [found["id"], row["id"], force, from_id]
-    return int(make_task(call, "tagBuild", request, priority=TAG_PRIORITY))
+    return [found["id"], row["id"], force, from_id]
 
 
 @hub_method("moveBuild")
@@ -147,7 +152,13 @@ def move_all_builds(
         raise TagError(f"Package {row['name']} not in list for tag {target['name']}")
     tagged = tagged_builds(call.state, source["id"], package=row["name"])
     oldest_first = sorted((build for build, _ in tagged), key=lambda build: build["id"])
-    return [tag_build(call, tag2, build["id"], force, fromtag=tag1) for build in oldest_first]
+    tasks: list[int] = []
+    for build in oldest_first:
+        # Each waits for the one before, so that the newest build becomes the latest.
+        request = _task_request(call, tag2, build["id"], force, tag1)
+        started = make_task(call, "dependantTask", [tasks[-1:], [["tagBuild", request]]])
+        tasks.append(started)
+    return tasks
 
 
 @hub_method("untagBuild")

@@ -199,3 +199,23 @@ def test_build_that_is_under_way(hub: FakeHub, clock: Clock) -> None:
     row = hub.state.get("task", second)
     assert row is not None
     assert row["fault"] == (1000, f"Build already in progress (task {first})")
+
+
+def test_move_of_all_builds(hub: FakeHub, clock: Clock) -> None:
+    """The builds of a package are moved in their order, each by a task that waits for the last."""
+    latest = hub.call("getLatestBuilds", "demo-candidate")[0]["nvr"]
+    tasks = hub.call("moveAllBuilds", "demo-candidate", "demo-released", "hello")
+    requests = [hub.call("getTaskRequest", task) for task in tasks]
+    assert [request[0] for request in requests] == [[], tasks[:1], tasks[1:2]]
+    clock.pump([0.1] * 200)
+    assert {hub.call("getTaskResult", task) for task in tasks} == {None}
+    assert hub.call("listTagged", "demo-candidate") == []
+    moved = [row["nvr"] for row in hub.call("listTagged", "demo-released")]
+    assert moved == ["hello-1.0-r3", "hello-1.0-r2", "hello-1.0-r1"]
+    assert moved[0] == latest
+    hub.call("untagBuild", "demo-released", "hello-1.0-r3")
+    [task, second] = hub.call("moveAllBuilds", "demo-released", "demo-candidate", "hello")
+    hub.call("cancelTask", task)
+    clock.pump([0.1] * 200)
+    with pytest.raises(GenericError, match=f"Dependency {task} failed to complete"):
+        hub.call("getTaskResult", second)

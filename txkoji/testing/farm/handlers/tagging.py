@@ -1,4 +1,4 @@
-"""Tagging: ``tagBuild``."""
+"""Tagging: ``tagBuild``, and ``dependantTask``, which puts several in order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from txkoji.testing.methods.tagging import (
     tag_build_row,
     untag_build_row,
 )
+from txkoji.testing.methods.tasks import CLOSED
 from txkoji.testing.tables.lookups.tags import require_tag
 from txkoji.testing.tables.state import Row
 
@@ -37,6 +38,21 @@ async def tag_build(builder: Builder, task: Row) -> None:
             check_access(call, require_tag(state, from_tag), bool(force))
             untag_build_row(state, from_tag, build_row, task["owner"])
         tag_build_row(state, tag_id, build_row, task["owner"], force=bool(force))
+
+
+@handler("dependantTask")
+async def dependant_task(builder: Builder, task: Row) -> None:
+    """Run ``dependantTask``: after other tasks have closed, tasks of its own."""
+    waited_for, tasks = task["request"]
+    for number in waited_for:
+        ended = await builder.ended(number)
+        if ended["state"] != CLOSED:
+            raise GenericError(f"Dependency {number} failed to complete.")
+    children = [
+        builder.subtask(task, method, request, f"{method} {number}")
+        for number, (method, request, *_) in enumerate(tasks)
+    ]
+    await builder.wait(task, children)
 
 
 def _tagged_since(builder: Builder, task: Row, tag_id: int, build_id: int) -> bool:
