@@ -132,6 +132,10 @@ class Settler:
             self._context.hub.counts.add(tree, infrastructure=False)
             self._failed(package, tree, overdue)
             return
+        if package.is_foreign and tree.root.state == task_states.CANCELED:
+            self._context.hub.counts.add(tree, infrastructure=False)
+            self._try_again(package, f"someone else's task {tree.root.id} was canceled")
+            return
         connection = self._context.hub.connection
         try:
             outcome = await self._context.ask(

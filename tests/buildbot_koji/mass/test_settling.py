@@ -46,15 +46,8 @@ class SlowHub:
             answer.callback(answers.get(method, fault))
 
 
-def test_failed_tasks_are_asked_about_together() -> None:
-    """Many failed tasks cost the time of a few, and never more than so many requests at once."""
-    count = FAILED_AT_ONCE + 5
-    packages = [
-        MassPackage(place, f"p{place}", "source", state=PackageState.RUNNING, task_id=place + 1)
-        for place in range(count)
-    ]
-    hub: Any = SlowHub()
-    counts = TaskCounts()
+def settler_of(packages: list[MassPackage], hub: Any, counts: TaskCounts) -> Settler:
+    """Return what settles the tasks of packages."""
     context = MassContext(
         SimpleNamespace(connection=hub, counts=counts),  # type: ignore[arg-type]
         MassPlan(packages),
@@ -64,11 +57,35 @@ def test_failed_tasks_are_asked_about_together() -> None:
         "run",
         MassTiming(),
     )
-    ended = [
-        (each, TaskTree(TaskInfo(id=each.task_id, state=task_states.FAILED, method="build")))
-        for each in packages
+    return Settler(context, lambda _: None)
+
+
+def ended_task(package: MassPackage, state: int) -> tuple[MassPackage, TaskTree]:
+    """Return a package whose task has ended."""
+    return package, TaskTree(TaskInfo(id=package.task_id, state=state, method="build"))
+
+
+def test_canceled_task_of_someone_else() -> None:
+    """A package is built by itself if the task of someone else that built it is canceled."""
+    package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7, is_foreign=True)
+    settler = settler_of([package], SlowHub(), TaskCounts())
+    ended = [ended_task(package, task_states.CANCELED)]
+    assert Deferred.fromCoroutine(settler.settle(ended)).called
+    assert (package.state, package.is_foreign) == (PackageState.READY, False)
+    assert package.reason == "someone else's task 7 was canceled"
+
+
+def test_failed_tasks_are_asked_about_together() -> None:
+    """Many failed tasks cost the time of a few, and never more than so many requests at once."""
+    count = FAILED_AT_ONCE + 5
+    packages = [
+        MassPackage(place, f"p{place}", "source", state=PackageState.RUNNING, task_id=place + 1)
+        for place in range(count)
     ]
-    settled = Deferred.fromCoroutine(Settler(context, lambda _: None).settle(ended))
+    hub, counts = SlowHub(), TaskCounts()
+    settler = settler_of(packages, hub, counts)
+    ended = [ended_task(each, task_states.FAILED) for each in packages]
+    settled = Deferred.fromCoroutine(settler.settle(ended))
     rounds = []
     while hub.waiting:
         rounds.append(len(hub.waiting))
@@ -78,4 +95,4 @@ def test_failed_tasks_are_asked_about_together() -> None:
     assert {each.state for each in packages} == {PackageState.FAILED}
     assert packages[0].reason == "mock exited with status 1; see build.log"
     assert packages[0].log_url is not None
-    assert len(context.lines) == counts.failed == count
+    assert len(settler._context.lines) == counts.failed == count
