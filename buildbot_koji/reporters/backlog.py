@@ -157,7 +157,7 @@ class Backlog:
             await self._store()
             return
         self._mark = self._next_mark = stored["mark"]
-        self._first = stored["first"]
+        self._first = stored.get("first", 0)
         self._open = set(stored["open"])
         self._taken = {(build_id, True) for build_id in stored["done"]}
         self._dead = [(build_id, name) for build_id, name in stored["dead"]]
