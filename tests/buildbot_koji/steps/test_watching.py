@@ -408,6 +408,7 @@ async def test_stop_while_the_submission_is_under_way(bench: Workbench) -> None:
     request = await bench.begin(koji_build(bench, step=ImpatientBuild, scratch=True))
     await until(lambda: tasks(bench))
     await bench.stop_build()
+    assert bench.text().startswith("stopping; until then ")
     ended = await bench.ended(request)
     assert ended.result == "cancelled"
     assert ended.text == "canceled what was submitted"
