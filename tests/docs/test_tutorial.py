@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.docs import tutorial
-from tests.support import free_port
+from tests.support import PROCESS_LIMIT, free_port
 
 
 def test_the_tutorial(tmp_path: Path, empty_home: Path) -> None:
@@ -22,7 +22,8 @@ def test_the_tutorial(tmp_path: Path, empty_home: Path) -> None:
         ["bash", "-c", text],
         cwd=tmp_path,
         env=environment,
-        timeout=280,
+        # Several programs, one after the other.
+        timeout=5 * PROCESS_LIMIT,
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

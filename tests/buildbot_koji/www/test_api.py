@@ -272,6 +272,8 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     hub.connection.client.limits = replace(hub.connection.client.limits, silence=0.3)
     served.proxy.decide = lambda _: Fate.STALL
     request = await served.begin(steps.KojiCall(profile=served.profile, method="getAPIVersion"))
+    # Others ask the hub too, and notice it perhaps before the build has begun.
+    await until(served.running)
     await poll(is_unreachable)
     shown = await state()
     # Since it was sent, not since it was noticed.
