@@ -105,7 +105,8 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
 
     _log = Logger()
     _consumers: tuple[Any, ...] = ()
-    _guarding: LoopingCall | None = None
+    guarding: LoopingCall | None = None
+    """Looks after the schedulers and the heartbeat, every few seconds."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -123,15 +124,15 @@ class KojiOrphanReleaser(DeclaredService, service.BuildbotService):
         )
         await self._release_own()
         await self._release_all()
-        self._guarding = LoopingCall(self._guard)
-        self._guarding.clock = self.master.reactor
-        self._guarding.start(GUARD_INTERVAL)
+        self.guarding = LoopingCall(self._guard)
+        self.guarding.clock = self.master.reactor
+        self.guarding.start(GUARD_INTERVAL)
 
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop watching for dead masters."""
-        if self._guarding is not None and self._guarding.running:
-            self._guarding.stop()
+        if self.guarding is not None and self.guarding.running:
+            self.guarding.stop()
         consumers, self._consumers = self._consumers, ()
         for consumer in consumers:
             await maybeDeferred(consumer.stopConsuming)

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
+from buildbot_koji.durable.orphans import KojiOrphanReleaser
 from buildbot_koji.www.router_loss import ROUTER_LOST
 
 __all__ = ["clock_trouble", "database_trouble", "router_trouble"]
@@ -42,11 +43,16 @@ def clock_trouble(master: Any) -> str | None:
     Args:
         master: the Buildbot master.
     """
-    heartbeat = master.masterHeartbeatService
-    loop = getattr(heartbeat, "_loop", None)
-    if loop is None or loop.call is None:
-        return None
-    late = loop.call.getTime() - master.reactor.seconds() - heartbeat.step
+    heartbeat = getattr(master.masterHeartbeatService, "_loop", None)
+    releasers = [each for each in master.service_manager if isinstance(each, KojiOrphanReleaser)]
+    # One that awaits something, which may wait for a timer itself, has no next call.
+    calls = [
+        (loop.call.getTime(), loop.interval or 0.0)
+        for loop in (heartbeat, *(each.guarding for each in releasers))
+        if loop is not None and loop.call is not None
+    ]
+    now = master.reactor.seconds()
+    late = max((time - interval - now for time, interval in calls), default=0.0)
     if late <= CLOCK_TOLERANCE:
         return None
     return (

@@ -174,7 +174,9 @@ async def test_database_router_and_clock() -> None:
 
     heartbeat = TimerService(60, lambda: None)
     heartbeat.clock = clock
-    ticking: Any = SimpleNamespace(reactor=clock, masterHeartbeatService=heartbeat)
+    ticking: Any = SimpleNamespace(
+        reactor=clock, masterHeartbeatService=heartbeat, service_manager=[]
+    )
     assert clock_trouble(ticking) is None
     heartbeat.startService()
     clock.advance(59)
