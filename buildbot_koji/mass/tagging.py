@@ -23,7 +23,7 @@ from txkoji.exceptions import HubFault, KojiException
 from txkoji.gathering import gather
 from txkoji.retry import is_passing
 
-__all__ = ["MassTagger", "TagHost", "TagPart"]
+__all__ = ["PART", "MassTagger", "TagHost", "TagPart"]
 
 T = TypeVar("T")
 
@@ -131,16 +131,25 @@ class MassTagger:
         rows: where the parts are stored.
         host: the step.
         bypass: whether to tag without tasks.
+        part: how many builds one request carries.
     """
 
     def __init__(
-        self, hub: Hub, tag: str | int, rows: BuildRows, host: TagHost, *, bypass: bool
+        self,
+        hub: Hub,
+        tag: str | int,
+        rows: BuildRows,
+        host: TagHost,
+        *,
+        bypass: bool,
+        part: int = PART,
     ) -> None:
         self._hub = hub
         self._tag = tag
         self._rows = rows
         self._host = host
         self._bypass = bypass
+        self._part = part
         self.parts: list[TagPart] = []
 
     async def load(self) -> None:
@@ -174,9 +183,9 @@ class MassTagger:
                     await self._send(part, IntentState.IN_DOUBT)
                 group.append(part)
         await self._finish(group)
-        for start in range(0, len(builds), PART):
+        for start in range(0, len(builds), self._part):
             self._host.say(f"tagging: {total - len(builds) + start:,} of {total:,} done")
-            await self._finish([await self._begin(builds[start : start + PART])])
+            await self._finish([await self._begin(builds[start : start + self._part])])
 
     async def _begin(self, builds: Sequence[TaggedBuild]) -> TagPart:
         """Store the intent to tag builds, and send it."""

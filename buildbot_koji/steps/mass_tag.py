@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from buildbot.process import results
 from twisted.internet.task import deferLater
@@ -30,7 +30,7 @@ from buildbot_koji.mass.comparison import (
 )
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.stored import MassStore, packages_of
-from buildbot_koji.mass.tagging import MassTagger, not_tagged
+from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.reports import write_report
@@ -129,6 +129,9 @@ class KojiMassTag(KojiWriteStep):
 
     name = "koji mass tag"
 
+    part: ClassVar[int] = PART
+    """How many builds one request carries."""
+
     from_tag = argument(
         checks.name_or_id, "the name or id of the tag that contains the builds", required=True
     )
@@ -171,7 +174,9 @@ class KojiMassTag(KojiWriteStep):
         builds.reverse()
         root = await self.until_stored(lambda: self._build_data.first_build(self.build.buildid))
         stored = BuildRows(self._build_data, root, str(self.name))
-        tagger = MassTagger(hub, self.to_tag, stored, self, bypass=bool(self.bypass))
+        tagger = MassTagger(
+            hub, self.to_tag, stored, self, bypass=bool(self.bypass), part=self.part
+        )
         await tagger.load()
         begun = {each for part in tagger.parts for each in part.builds}
         rest = [each for each in builds if each.id not in begun]

@@ -23,6 +23,7 @@ from txkoji import RetryPolicy
 
 class MassTag(steps.KojiMassTag):
     timing = StepTiming(retry=RetryPolicy(first=0.2))
+    part = 100
 
 BuildmasterConfig = {{
     "workers": [worker.LocalWorker("local")],
