@@ -5,6 +5,7 @@ A file gets its name once it is complete and verified; until then it is a hidden
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -68,6 +69,10 @@ class RemoteFile:
 
 def _stays_inside(name: str) -> bool:
     """Return whether a file of a name would be below the directory that it is downloaded to."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name
 
