@@ -43,6 +43,16 @@ BAD = [
 ]
 
 
+def chosen(chance: random.Random, bad: list[Fate]) -> Fate:
+    """Choose a fate; a silence, which is waited out, comes less often than the others.
+
+    The wait must be longer than the hub of a busy machine takes for fifty users, or none of their
+    requests is ever answered in time.
+    """
+    weights = [0.2 if fate is Fate.STALL else 1.0 for fate in bad]
+    return chance.choices(bad, weights)[0]
+
+
 @pytest.fixture
 def hub(hub: FakeHub) -> FakeHub:
     """Give a hub that knows carol and others."""
@@ -68,7 +78,7 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
     def decide(request: bytes) -> Fate:
         if b"<methodName>login<" in request:
             return Fate.PASS
-        return chance.choice(bad) if chance.random() < 0.4 else Fate.PASS
+        return chosen(chance, bad) if chance.random() < 0.4 else Fate.PASS
 
     proxy = FaultProxy(urlsplit(hub.url).port or 0, decide)
     proxy.start()
@@ -80,7 +90,7 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
         koji = Connection(profile, reactor=reactor, deadline=NO_LIMIT, retry=policy)
         koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
         await koji.login()
-        do_not_wait_long(koji, 1)
+        do_not_wait_long(koji, 5)
         for number in range(SUBMISSIONS // USERS):
             # One is known by its marker; of the other all requests are equal.
             call: tuple[Any, ...] = ("newRepo", "demo-build")
@@ -149,7 +159,7 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> No
         elif sent % 40 == 0:
             restores += 1
             reactor.callLater(0.01, restore)
-        return chance.choice(BAD) if chance.random() < 0.4 else Fate.PASS
+        return chosen(chance, BAD) if chance.random() < 0.4 else Fate.PASS
 
     def restore() -> None:
         for task in hub.state.rows("task", method="build"):
@@ -168,7 +178,7 @@ async def test_each_submission_is_done_once_on_restored_hubs(hub: FakeHub) -> No
         koji = Connection(profile, reactor=reactor, deadline=NO_LIMIT, retry=policy)
         koji.submissions = Submitter(koji.client, pauses=(0.0, 0.1))
         await koji.login()
-        do_not_wait_long(koji, 0.5)
+        do_not_wait_long(koji, 5)
         for number in range(RESTORED // USERS):
             source = SOURCE.format(f"{user}-{number}")
             call = Call("build", (source, "demo", {"scratch": True}))
