@@ -216,14 +216,13 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     async def _wanted(self, build: Mapping[str, Any]) -> Sequence[Delivery] | None:
         """Return what to deliver about a build, None if unknown yet."""
-        if build["results"] == RETRY:
-            result = await self._last_word(build)
-            if result is None:
-                return None
-            build = {**build, "results": result}
+        decided = await self.decided(build)
+        if decided is None:
+            return None
         # The next attempt at the same build request will have the result.
-        if build["results"] == RETRY or await is_superseded(self.master, build):
+        if decided["results"] == RETRY or await is_superseded(self.master, decided):
             return []
+        build = decided
         builder = await self.master.data.get(("builders", build["builderid"]))
         if not self.reports(builder):
             return []
@@ -231,20 +230,29 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
         return await self.deliveries(detailed)
 
-    async def _last_word(self, build: Mapping[str, Any]) -> int | None:
-        """Return the result of a build that was closed with RETRY, None if unknown yet.
+    async def decided(self, build: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return a build with the result that counts, None if that is unknown yet: scan again then.
 
-        A master that declares another one dead closes that one's builds. If that one was only
-        frozen, such a build may end nevertheless, and with it its request: no other attempt comes.
+        A master that declares another one dead closes that one's builds with RETRY. If that one was
+        only frozen, such a build may end nevertheless, and with it its request: no other attempt
+        comes, and the request's result counts.
+
+        Args:
+            build: the build as Buildbot's data API gives it.
         """
+        if build["results"] != RETRY:
+            return build
         request = ("buildrequests", build["buildrequestid"])
         attempts = await self.master.data.get((*request, "builds"))
         if any(each["buildid"] > build["buildid"] for each in attempts):
-            return RETRY
+            return build
         found = await self.master.data.get(request)
         if found is None:
-            return RETRY
-        return int(found["results"]) if found["complete"] else None
+            return build
+        if not found["complete"]:
+            self._backlogs.scan_again()
+            return None
+        return {**build, "results": found["results"]}
 
     def reports(self, builder: Mapping[str, Any]) -> bool:
         """Return whether the arguments include a builder."""

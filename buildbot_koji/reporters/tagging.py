@@ -175,6 +175,7 @@ class KojiTagReporter(KojiReporter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._votes: Votes | None = None
+        self._undecided: set[int] = set()
         self._reading = DeferredLock()
         self._sender = TagSender(self.hub)
 
@@ -205,7 +206,7 @@ class KojiTagReporter(KojiReporter):
         if required:
             if build["builder"]["name"] not in required:
                 return []
-            votes = await self._vote(build)
+            votes = self._count(await self._known_votes(), build)
             missing = [name for name in required if name not in votes]
             if missing:
                 return self._wait_for(missing, build, str(subject))
@@ -256,9 +257,16 @@ class KojiTagReporter(KojiReporter):
     # Gates
 
     async def scan(self) -> None:
-        """Read the votes: the status shows which gates wait."""
-        if self._options.get("requires"):
-            await self._known_votes()
+        """Read the votes, which the status shows, and count those that were not decided."""
+        if not self._options.get("requires"):
+            return
+        await self._known_votes()
+        for build_id in sorted(self._undecided):
+            build = await self.master.data.get(("builds", build_id))
+            if build is None:
+                self._undecided.discard(build_id)
+            else:
+                await self._count_elsewhere(build)
 
     async def _known_votes(self) -> Votes:
         await self._reading.acquire()
@@ -268,9 +276,6 @@ class KojiTagReporter(KojiReporter):
             return self._votes
         finally:
             self._reading.release()
-
-    async def _vote(self, build: Mapping[str, Any]) -> Mapping[str, Vote]:
-        return self._count(await self._known_votes(), build)
 
     @staticmethod
     def _count(votes: Votes, build: Mapping[str, Any]) -> Mapping[str, Vote]:
@@ -285,6 +290,7 @@ class KojiTagReporter(KojiReporter):
     async def _read_votes(self) -> Votes:
         """Read the newest results of the required builders, from all masters."""
         votes = Votes()
+        self._undecided = set()
         data = self.master.data
         for name in self._options["requires"]:
             builder = await data.get(("builders", name))
@@ -297,20 +303,33 @@ class KojiTagReporter(KojiReporter):
                 limit=REMEMBERED,
             )
             for build in reversed(builds):
-                properties = await data.get(("builds", build["buildid"], "properties"))
-                self._count(votes, {**build, "builder": builder, "properties": properties})
+                await self._count_decided(votes, build, builder)
         return votes
+
+    async def _count_decided(
+        self, votes: Votes, build: Mapping[str, Any], builder: Mapping[str, Any]
+    ) -> Mapping[str, Vote]:
+        """Count a build's vote if it is decided; returns the newest votes for its Koji build."""
+        decided = await self.decided(build)
+        if decided is None:
+            self._undecided.add(build["buildid"])
+            return {}
+        self._undecided.discard(build["buildid"])
+        properties = await self.master.data.get(("builds", build["buildid"], "properties"))
+        return self._count(votes, {**decided, "builder": builder, "properties": properties})
 
     async def noticed(self, build: Mapping[str, Any]) -> None:
         """Take up a build that ended here; count the vote of one that ended on another master."""
         await super().noticed(build)
-        if build["masterid"] == self.master.masterid or not self._options.get("requires"):
-            return
+        if build["masterid"] != self.master.masterid and self._options.get("requires"):
+            await self._count_elsewhere(build)
+
+    async def _count_elsewhere(self, build: Mapping[str, Any]) -> None:
+        """Count the vote of a build that ended elsewhere, and re-evaluate its gate."""
         builder = await self.master.data.get(("builders", build["builderid"]))
         if builder["name"] not in self._options["requires"]:
             return
-        properties = await self.master.data.get(("builds", build["buildid"], "properties"))
-        votes = await self._vote({**build, "builder": builder, "properties": properties})
+        votes = await self._count_decided(await self._known_votes(), build, builder)
         if all(name in votes for name in self._options["requires"]):
             self._reconsider(max(votes.values(), key=lambda vote: vote.build_id))
 

@@ -257,19 +257,7 @@ async def test_database_is_away(house: House, logged_failures: list[Any]) -> Non
 @pytest_twisted.ensureDeferred
 async def test_vote_in_an_outage(house: House) -> None:
     """A vote whose event can't be read, as the database is away, is counted after the outage."""
-    builders = [
-        util.BuilderConfig(name, "never", factory=util.BuildFactory(), canStartBuild=never)
-        for name in ("test", "other")
-    ]
-    gate = Gate(
-        profile="fake", name="gate", requires=["test", "other"], on_success={"tag": "tested"}
-    )
-    house.shell.more = {
-        "services": [gate],
-        "builders": builders,
-        "schedulers": [schedulers.Triggerable(name="all", builderNames=["test", "other"])],
-    }
-    await house.shell.start()
+    await start_gate(house)
     data = house.master.data
     peer = await house.master.db.masters.findMasterId("another")
     await data.updates.masterActive(name="another", masterid=peer)
@@ -294,6 +282,50 @@ async def test_vote_in_an_outage(house: House) -> None:
         house.master.mq.produce(("builds", str(theirs), "finished"), {"buildid": theirs})
         assert await written(1) == [ours]
     assert lost
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_vote_of_a_build_that_a_peer_closed(house: House, restarted: bool) -> None:
+    """The result of a build that was closed with RETRY is its request's, also as a vote."""
+    await start_gate(house)
+    data, db = house.master.data, house.master.db
+    peer = await db.masters.findMasterId("another")
+    await data.updates.masterActive(name="another", masterid=peer)
+    theirs = await house.build(builder="other", result=None, master_id=peer)
+    # The newest is the one that is reported.
+    ours = await house.build(result=None)
+    for build in (ours, theirs):
+        await data.updates.setBuildProperty(build, "koji_build_id", 7, "test")
+    await house.finish(ours, tell=True)
+    [gate] = house.master.service_manager
+    await until(lambda: gate.gates())
+    # Its own master's result is overwritten by the one that closes the builds of a dead master.
+    await house.finish(theirs, RETRY, tell=True)
+    await until(lambda: gate._undecided == {theirs})
+    request = (await db.builds.getBuild(theirs)).buildrequestid
+    await db.buildrequests.completeBuildRequests([request], SUCCESS)
+    if restarted:
+        await house.shell.stop()
+        await start_gate(house)
+    assert await written(1) == [ours]
+
+
+async def start_gate(house: House) -> None:
+    """Start a master with a gate that requires two builders."""
+    builders = [
+        util.BuilderConfig(name, "never", factory=util.BuildFactory(), canStartBuild=never)
+        for name in ("test", "other")
+    ]
+    gate = Gate(
+        profile="fake", name="gate", requires=["test", "other"], on_success={"tag": "tested"}
+    )
+    house.shell.more = {
+        "services": [gate],
+        "builders": builders,
+        "schedulers": [schedulers.Triggerable(name="all", builderNames=["test", "other"])],
+    }
+    await house.shell.start()
 
 
 def never(*_: object) -> bool:
