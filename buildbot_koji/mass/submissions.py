@@ -81,12 +81,15 @@ class MassSubmissions:
             for each in doubtful
         ]
         find = partial(self._hub.connection.submissions.find_all, wanted)
+        missing = []
         for package, task_id in zip(doubtful, await self._context.ask(find), strict=True):
-            if task_id is not None:
+            if task_id is None:
+                missing.append(package)
+            else:
                 self._accepted(package, task_id)
-        for package in doubtful:
-            if package.state is PackageState.SUBMITTING:
-                await self._submit(package)
+        # Only these: one that was found may be submitted anew by now, if its task has failed.
+        for package in missing:
+            await self._submit(package)
 
     async def _submit(self, package: MassPackage) -> None:
         context = self._context

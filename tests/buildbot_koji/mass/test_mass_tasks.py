@@ -5,14 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
+from buildbot_koji.durable.once import Once
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.options import MassOptions, MassTiming
-from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
+from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, PackageState
+from buildbot_koji.mass.submissions import MassSubmissions
 from buildbot_koji.mass.tasks import MassTasks
-from txkoji import TaskTree, task_states
+from txkoji import Call, Submission, TaskTree, task_states
 from txkoji.exceptions import GenericError
 from txkoji.task_info import TaskInfo
 
@@ -83,3 +85,42 @@ def test_id_of_another_task() -> None:
     for watch in watches.values():
         watch.done.callback(watch.tree)
     assert [tree is None for _, tree in tasks.ended] == [True, False, False]
+
+
+def test_found_one_is_not_submitted_again() -> None:
+    """A task that is found, and fails at once, is submitted anew once: not by the search, too."""
+    packages = [
+        package(number, state=PackageState.SUBMITTING, source=f"s{number}") for number in range(3)
+    ]
+    answers: list[tuple[str, Deferred[int]]] = []
+
+    def submit(call: Call, _submission: Submission, **_: Any) -> Deferred[int]:
+        answers.append((call.args[0], Deferred()))
+        return answers[-1][1]
+
+    submissions = SimpleNamespace(
+        submit=submit,
+        find_all=lambda wanted: succeed(
+            [7 if call.args[0] == "s1" else None for call, _ in wanted]
+        ),
+    )
+    hub: Any = SimpleNamespace(
+        connection=SimpleNamespace(submissions=submissions), log_in=lambda: succeed(None)
+    )
+    host: Any = SimpleNamespace(
+        check_claim_again=lambda: succeed(None),
+        once_of=lambda action, intent, **_: Once(action, intent),
+    )
+    given: Any = MassOptions(lambda each: Call("build", [each.source, "demo"]), "demo")
+    plan = MassPlan(packages)
+    context = MassContext(hub, plan, given, host, Clock(), "run", MassTiming())
+    finding = Deferred.fromCoroutine(
+        MassSubmissions(context, lambda _: None, lambda: succeed(None)).find_doubtful()
+    )
+    assert packages[1].state is PackageState.RUNNING
+    plan.happened(packages[1], PackageEvent.INFRASTRUCTURE)
+    plan.happened(packages[1], PackageEvent.STORED, begun=(1, 0.0, None, None))
+    for task_id in (8, 9):
+        answers[-1][1].callback(task_id)
+    assert finding.called
+    assert [source for source, _ in answers] == ["s0", "s2"]
