@@ -165,8 +165,8 @@ class KojiStep(StoringStep):
         return result
 
     async def _finish_log(self, log: Any) -> None:
-        if log.finished:
-            # Buildbot marks it before it stores that.
+        if log.finished or log._finishing:  # noqa: SLF001 - nothing public tells
+            # Buildbot marks it before it stores that, and never resumes what was cancelled between.
             await self.master.data.updates.finishLog(log.logid)
         else:
             await log.finish()

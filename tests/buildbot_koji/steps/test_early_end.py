@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from buildbot.process import results
-from twisted.internet.defer import CancelledError, Deferred
+from buildbot.process.log import PlainLog
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
+from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending, StepTiming
 
 TIMING = StepTiming(cancel_limit=30.0, grace=60.0, wake_interval=2.0)
@@ -159,3 +162,18 @@ def test_limit_of_work_that_is_over() -> None:
     work.call.callback(None)
     assert result(running) == results.SUCCESS
     assert work.clock.getDelayedCalls() == []
+
+
+def test_finish_of_a_log_that_was_cancelled() -> None:
+    """A log whose finish was cut off by an early end is finished with the step."""
+    finished: list[int] = []
+    updates = SimpleNamespace(finishLog=lambda log_id: succeed(finished.append(log_id)))
+    step: Any = SimpleNamespace(master=SimpleNamespace(data=SimpleNamespace(updates=updates)))
+    log = PlainLog(step.master, "build.log", "t", 7, str)
+    log.lock.acquire()
+    finish = log.finish()
+    finish.addErrback(lambda failure: failure.trap(CancelledError))
+    finish.cancel()
+    log.lock.release()
+    assert Deferred.fromCoroutine(KojiStep._finish_log(step, log)).called
+    assert finished == [7]
