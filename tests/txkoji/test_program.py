@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import PROCESS_LIMIT
+
 PROGRAM = """\
+import signal
 import sys
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -25,6 +28,8 @@ async def main(reactor, server):
         await koji.close()
         print("closed")
 
+# A background job of a shell, such as a test run, ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run(main, *sys.argv[1:])
 """
 
@@ -47,14 +52,14 @@ def test_interrupted(tmp_path: Path) -> None:
         assert running.stdout is not None
         assert running.stdout.readline() == "waits\n"
         running.send_signal(signal.SIGINT)
-        assert running.communicate() == ("closed\n", "interrupted\n")
+        assert running.communicate(timeout=PROCESS_LIMIT) == ("closed\n", "interrupted\n")
         assert running.returncode == 130
 
 
 def test_missing_argument(tmp_path: Path) -> None:
     """A program that is started without its argument names it in one line."""
     with program(tmp_path) as running:
-        said = running.communicate()[1]
+        said = running.communicate(timeout=PROCESS_LIMIT)[1]
     assert (said, running.returncode) == (
         f"{tmp_path}/program.py: missing a required argument: 'server'\n",
         1,
@@ -64,7 +69,7 @@ def test_missing_argument(tmp_path: Path) -> None:
 def test_unreachable_hub(tmp_path: Path) -> None:
     """That a hub does not answer is said once, while the program waits, and not again."""
     with program(tmp_path, "http://127.0.0.1:9/kojihub") as running:
-        out, said = running.communicate()
+        out, said = running.communicate(timeout=PROCESS_LIMIT)
     assert (out, running.returncode) == ("closed\n", 1)
     assert said == (
         "the hub does not answer: nothing listens at http://127.0.0.1:9/kojihub: is the hub up, and"
