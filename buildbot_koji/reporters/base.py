@@ -222,11 +222,10 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         # The next attempt at the same build request will have the result.
         if decided["results"] == RETRY or await is_superseded(self.master, decided):
             return []
-        build = decided
-        builder = await self.master.data.get(("builders", build["builderid"]))
+        builder = await self.master.data.get(("builders", decided["builderid"]))
         if not self.reports(builder):
             return []
-        detailed = dict(build)
+        detailed = dict(decided)
         await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
         return await self.deliveries(detailed)
 

@@ -257,18 +257,8 @@ async def test_database_is_away(house: House, logged_failures: list[Any]) -> Non
 @pytest_twisted.ensureDeferred
 async def test_vote_in_an_outage(house: House) -> None:
     """A vote whose event can't be read, as the database is away, is counted after the outage."""
-    await start_gate(house)
+    _, ours, theirs = await open_gate(house)
     data = house.master.data
-    peer = await house.master.db.masters.findMasterId("another")
-    await data.updates.masterActive(name="another", masterid=peer)
-    theirs = await house.build(builder="other", result=None, master_id=peer)
-    # The newest is the one that is reported.
-    ours = await house.build(result=None)
-    for build in (ours, theirs):
-        await data.updates.setBuildProperty(build, "koji_build_id", 7, "test")
-    await house.finish(ours, tell=True)
-    [running] = house.master.service_manager
-    await until(lambda: running.gates())
     await house.finish(theirs)
     get, lost = data.get, list[Any]()
 
@@ -288,18 +278,8 @@ async def test_vote_in_an_outage(house: House) -> None:
 @pytest_twisted.ensureDeferred
 async def test_vote_of_a_build_that_a_peer_closed(house: House, restarted: bool) -> None:
     """The result of a build that was closed with RETRY is its request's, also as a vote."""
-    await start_gate(house)
-    data, db = house.master.data, house.master.db
-    peer = await db.masters.findMasterId("another")
-    await data.updates.masterActive(name="another", masterid=peer)
-    theirs = await house.build(builder="other", result=None, master_id=peer)
-    # The newest is the one that is reported.
-    ours = await house.build(result=None)
-    for build in (ours, theirs):
-        await data.updates.setBuildProperty(build, "koji_build_id", 7, "test")
-    await house.finish(ours, tell=True)
-    [gate] = house.master.service_manager
-    await until(lambda: gate.gates())
+    gate, ours, theirs = await open_gate(house)
+    db = house.master.db
     # Its own master's result is overwritten by the one that closes the builds of a dead master.
     await house.finish(theirs, RETRY, tell=True)
     await until(lambda: gate._undecided == {theirs})
@@ -309,6 +289,23 @@ async def test_vote_of_a_build_that_a_peer_closed(house: House, restarted: bool)
         await house.shell.stop()
         await start_gate(house)
     assert await written(1) == [ours]
+
+
+async def open_gate(house: House) -> tuple[Any, int, int]:
+    """Have a gate wait for another master's build; returns the gate, our build and theirs."""
+    await start_gate(house)
+    data = house.master.data
+    peer = await house.master.db.masters.findMasterId("another")
+    await data.updates.masterActive(name="another", masterid=peer)
+    theirs = await house.build(builder="other", result=None, master_id=peer)
+    # The newest is the one that is reported.
+    ours = await house.build(result=None)
+    for build in (ours, theirs):
+        await data.updates.setBuildProperty(build, "koji_build_id", 7, "test")
+    await house.finish(ours, tell=True)
+    [gate] = house.master.service_manager
+    await until(lambda: gate.gates())
+    return gate, ours, theirs
 
 
 async def start_gate(house: House) -> None:
