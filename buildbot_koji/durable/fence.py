@@ -90,7 +90,7 @@ def _checks_of(master: Any) -> dict[tuple[str, str], Check]:
 
 
 class _Transaction(threading.local):
-    """A transaction, which runs in one thread; its connection may be closed by the server."""
+    """What the transaction of a thread is to be checked by."""
 
     check: Check | None = None
 

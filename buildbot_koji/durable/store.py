@@ -123,7 +123,7 @@ class MasterState:
 
 
 def _object_name(name: str) -> str:
-    """Return a name that fits the table of objects: it names masters by their directories."""
+    """Return a name that fits the table of objects; that of a master contains its directory."""
     if len(name) <= LONGEST_OBJECT and name.isprintable() and max(name, default="") <= "\uffff":
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()

@@ -230,7 +230,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         return await self.deliveries(detailed)
 
     async def decided(self, build: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return a build with the result that counts, None if that is unknown yet: scan again then.
+        """Return a build with the result that counts; None, and scan again soon, if it isn't known.
 
         A master that declares another one dead closes that one's builds with RETRY. If that one was
         only frozen, such a build may end nevertheless, and with it its request: no other attempt
