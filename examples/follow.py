@@ -1,4 +1,4 @@
-"""Print what is tagged from now on, and continue there the next time: ``follow.py FILE TAG...``."""
+"""Print what is tagged and untagged, and resume there next time: ``follow.py FILE TAG...``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def save(path: str, state: Any) -> None:
     Path(path).write_text(json.dumps(state), encoding="utf-8")
 
 
-async def main(reactor: Any, path: str, *tags: str) -> None:
+async def main(reactor: Any, path: str, tag: str, *tags: str) -> None:
     koji = Connection("koji", reactor=reactor)
     state = load(path)
-    interest = Interest(frozenset({"tagged", "untagged"}), tags=tags)
+    interest = Interest(frozenset({"tagged", "untagged"}), tags=(tag, *tags))
     follower = koji.follow(interest, state=state, since=0.0 if state is None else None)
     async for event in follower:
         assert event.build is not None

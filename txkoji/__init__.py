@@ -8,6 +8,8 @@ from txkoji.files.downloads import RemoteFile
 from txkoji.files.logs import LogPiece
 from txkoji.files.uploads import Progress
 from txkoji.history.cursor import Cursor
+from txkoji.history.events import BUS_ONLY as BUS_ONLY_EVENTS
+from txkoji.history.events import IN_TAGS as TAG_EVENTS
 from txkoji.history.events import NAMES as EVENT_NAMES
 from txkoji.history.events import (
     BuildPromote,
@@ -46,11 +48,13 @@ from txkoji.watching.watcher import TaskWatcher, UnknownTask, Watch, WatchedTask
 __version__ = VERSION
 
 __all__ = [
+    "BUS_ONLY_EVENTS",
     "EVENT_NAMES",
     "INFRASTRUCTURE_FAULTS",
     "LATENCY_BOUNDS",
     "QUEUE_LIMIT",
     "SUBMISSION_MARKER",
+    "TAG_EVENTS",
     "TASK_METHODS",
     "BuildPromote",
     "BuildStateChange",

@@ -277,11 +277,16 @@ class Connection(HubMethods):
         Args:
             interest: what to look for.
             state: ``follower.state`` of an earlier iteration, to resume it.
-            since: where to begin instead, in seconds since the epoch.
+            since: where to start instead, in seconds since the epoch.
             interval: seconds between two polls.
 
         Returns:
             A follower: ``async for event in follower``, with ``follower.state`` to store.
+
+        Raises:
+            HubFault: (while iterating) the hub has no tag of a name in ``interest.tags``.
+            ValueError: no poll can find what ``interest`` names: events of tags without ``tags``,
+                or events that only a message reports (:data:`txkoji.BUS_ONLY_EVENTS`).
         """
         return Follower(self, interest, state=state, since=since, interval=interval)
 

@@ -21,14 +21,9 @@ from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.durable.claims import has_change_source
 from buildbot_koji.hubs.brokers import check_receiving_broker
 from buildbot_koji.hubs.koji_hub import check_hub, profile_name
-from txkoji import EVENT_NAMES
+from txkoji import BUS_ONLY_EVENTS, EVENT_NAMES, TAG_EVENTS
 
 __all__ = ["KojiChangeSource"]
-
-TAG_EVENTS = frozenset({"tagged", "untagged", "package-listed", "repo-done"})
-
-NEEDS_BUS = frozenset({"build-deleted", "rpm-signed"})
-"""Koji keeps no time of these: only a message reports them."""
 
 
 def _events(value: Any) -> str | None:
@@ -200,10 +195,10 @@ class KojiChangeSource(DeclaredService, ChangeSource):
             )
         if any(name.startswith("task-") for name in events) and not values["methods"]:
             yield "methods is missing: name the methods of the tasks, such as ['build']"
-        if events & NEEDS_BUS and values["bus"] is None:
+        if events & BUS_ONLY_EVENTS and values["bus"] is None:
             yield (
-                f"bus is missing: Koji keeps no time of {', '.join(sorted(events & NEEDS_BUS))},"
-                " only a message reports it"
+                "bus is missing: Koji keeps no time of"
+                f" {', '.join(sorted(events & BUS_ONLY_EVENTS))}, only a message reports it"
             )
         if values["stale_after"] <= values["poll_interval"]:
             yield (

@@ -95,13 +95,14 @@ async def test_example(hub: FakeHub, tmp_path: Path, name: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_mistakes_of_a_user(hub: FakeHub) -> None:
+async def test_mistakes_of_a_user(hub: FakeHub, tmp_path: Path) -> None:
     """What a user can get wrong is one line."""
-    for name, argument, words in [
-        ("log_in.py", "nope", "no Koji profile 'nope' in "),
-        ("latest_builds.py", "nope", "getLatestBuilds: No such entry in table tag: nope"),
+    for name, arguments, words in [
+        ("log_in.py", ["nope"], "no Koji profile 'nope' in "),
+        ("latest_builds.py", ["nope"], "getLatestBuilds: No such entry in table tag: nope"),
+        ("follow.py", [str(tmp_path / "state.json"), "nope"], "getTag: No such tagInfo: 'nope'"),
     ]:
-        command = [sys.executable, str(EXAMPLES / name), argument]
+        command = [sys.executable, str(EXAMPLES / name), *arguments]
         done: Any = await deferToThread(
             subprocess.run, command, capture_output=True, text=True, check=False
         )

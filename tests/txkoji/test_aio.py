@@ -64,9 +64,10 @@ async def test_a_canceled_call_cancels_the_task():
 
 @pytest.mark.asyncio
 async def test_following_ends_with_the_task():
+    interest = Interest(frozenset({"tagged"}), tags=("demo-candidate",))
     async with aio.connect("koji") as koji:
         async def follow():
-            async for event in koji.follow(Interest(frozenset({"tagged"})), interval=0.1):
+            async for event in koji.follow(interest, interval=0.1):
                 pass
         task = asyncio.ensure_future(follow())
         while not koji.connection.statistics.answered:

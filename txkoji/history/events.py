@@ -21,6 +21,8 @@ from txkoji.history.hub import RichHub
 from txkoji.task import Task
 
 __all__ = [
+    "BUS_ONLY",
+    "IN_TAGS",
     "NAMES",
     "BuildPromote",
     "BuildStateChange",
@@ -52,6 +54,12 @@ NAMES = (
     "rpm-signed",
 )
 """The names of the events that the poller finds or confirms."""
+
+BUS_ONLY = frozenset({"build-deleted", "rpm-signed"})
+"""Koji keeps no time of these: only a message reports them, no poll finds them."""
+
+IN_TAGS = frozenset({"tagged", "untagged", "package-listed", "repo-done"})
+"""These happen in a tag: they are looked for in the tags that are named."""
 
 _E = TypeVar("_E", bound="Event")
 

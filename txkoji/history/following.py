@@ -13,10 +13,11 @@ from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import is_passing_trouble
 from txkoji.gathering import gather
 from txkoji.history.cursor import Cursor
-from txkoji.history.events import Event, TagUntag
+from txkoji.history.events import BUS_ONLY, IN_TAGS, Event, TagUntag
 from txkoji.history.hub import RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.poller import Poller, Round
+from txkoji.history.tags import is_glob
 from txkoji.retry import RetryPolicy
 
 __all__ = ["Follower", "tagged_since"]
@@ -28,18 +29,20 @@ _T = TypeVar("_T")
 
 
 class Follower:
-    """An endless ``async for`` of what happens on a hub, complete over restarts.
+    """An endless ``async for`` over what happens on a hub, complete over restarts.
 
     Args:
         connection: a :class:`txkoji.Connection`.
         interest: what to look for.
-        state: :attr:`state` of an earlier follower, to resume there; by default begin now.
-        since: where to begin instead, in seconds since the epoch.
-        interval: seconds between two rounds.
+        state: :attr:`state` of an earlier follower, to resume there; by default start now.
+        since: where to start instead, in seconds since the epoch.
+        interval: seconds between two polls.
         retry: how long to wait while the hub is unreachable.
 
     Raises:
-        HubFault: (while iterating) the hub refused.
+        HubFault: (while iterating) the hub has no tag of a name in ``interest.tags`` when the
+            iteration starts (a glob may match none yet), or it refused.
+        ValueError: no poll can find what ``interest`` names.
     """
 
     def __init__(
@@ -52,7 +55,10 @@ class Follower:
         interval: float = 60.0,
         retry: RetryPolicy | None = None,
     ) -> None:
+        _check(interest)
+        self._client = connection.client
         self._clock = connection.client.reactor
+        self._tags = [name for name in interest.tags if not is_glob(name)]
         self._poller = Poller(connection, interest)
         self._interval = interval
         self._retry = retry or RetryPolicy(ceiling=300.0)
@@ -62,7 +68,7 @@ class Follower:
 
     @property
     def state(self) -> dict[str, Any] | None:
-        """How far the program has come, a JSON value; None before the first round.
+        """How far the program has come, a JSON value; None before the first poll.
 
         Store it after handling an event: a follower that resumes from it repeats none that was
         followed by another, and leaves none out.
@@ -72,6 +78,8 @@ class Follower:
         return {"cursor": self._cursor.to_json(), "known": dict(self._known)}
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        # Without this, a misspelt tag would be followed without a word, and without an event.
+        await self._retried(self._look_up_tags)
         while True:
             found = await self._retried(self._round)
             latest = found.cursor.checkpoints[-1].time
@@ -85,6 +93,11 @@ class Follower:
                 key: when for key, when in self._known.items() if when >= found.cursor.horizon
             }
             await self._pause(self._interval)
+
+    @returns_deferred
+    async def _look_up_tags(self) -> None:
+        """Fail if the hub lacks a tag."""
+        await gather([self._client.call("getTag", name, strict=True) for name in self._tags])
 
     @returns_deferred
     async def _round(self) -> Round:
@@ -108,6 +121,20 @@ class Follower:
     @returns_deferred
     async def _pause(self, seconds: float) -> None:
         await deferLater(self._clock, seconds)
+
+
+def _check(interest: Interest) -> None:
+    """Raise a ValueError if polls would never find something that an interest names."""
+    if not interest.names:
+        raise ValueError("the interest names no event")
+    unseen = sorted(interest.names & BUS_ONLY)
+    if unseen:
+        raise ValueError(f"no poll finds {', '.join(unseen)}: receive the hub's messages instead")
+    in_tags = sorted(interest.names & IN_TAGS)
+    if in_tags and not interest.tags:
+        raise ValueError(
+            f"{', '.join(in_tags)} happen in tags: name them in tags=, or ('*',) for all"
+        )
 
 
 async def tagged_since(

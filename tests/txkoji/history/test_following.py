@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,8 +198,36 @@ async def test_a_long_listing_takes_few_requests() -> None:
     assert asked == [(0, 100), (100, 200), (300, 400), (700, 800), (1500, 800)]
 
 
-def test_no_such_tag() -> None:
-    """A tag that is not there is the hub's fault, not an empty list."""
+@pytest.mark.parametrize("since", [None, 0.0])
+def test_no_such_tag(since: float | None) -> None:
+    """A tag that the hub lacks ends the iteration at once; a glob may match none yet."""
     site = Site()
     with pytest.raises(GenericError, match="nope"):
         collected(site, lambda: site.koji.tagged_since("nope", 1))
+    tags = ("demo-candidate", "later-*", "nope")
+    interest = Interest(frozenset({"tagged"}), tags=tags)
+    with pytest.raises(GenericError, match="No such tagInfo: 'nope'"):
+        collected(site, lambda: site.koji.follow(interest, since=since))
+    running = Deferred.fromCoroutine(
+        anext_of(aiter(site.koji.follow(replace(interest, tags=tags[:2]), since=since)))
+    )
+    site.pass_time(2)
+    site.hub.add_tag("later-1")
+    site.hub.call("packageListAdd", "later-1", "hello", "kojiadmin")
+    site.tag(site.build("1"), "later-1")
+    site.pass_time(800)
+    assert site.wait(running).tag_name == "later-1"
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "the interest names no event"),
+        (("tagged", "rpm-signed"), "no poll finds rpm-signed"),
+        (("repo-done", "build-complete"), "repo-done happen in tags"),
+    ],
+)
+def test_what_would_never_come(names: tuple[str, ...], message: str) -> None:
+    """An interest that no poll can meet is refused, rather than followed without a word."""
+    with pytest.raises(ValueError, match=message):
+        Site().koji.follow(Interest(frozenset(names)))
