@@ -48,7 +48,10 @@ def _add_demo(commands: Any) -> None:
         " an embedded Koji hub, until Ctrl-C.",
     )
     demo.add_argument(
-        "--dir", type=Path, help="the base directory, new or empty (default: a temporary one)"
+        "--dir",
+        type=Path,
+        help="the base directory: new, empty, or that of an earlier demo, which resumes (default:"
+        " a temporary one)",
     )
     demo.add_argument("--once", action="store_true", help="run one build, print it, and end")
     demo.add_argument(
@@ -316,9 +319,9 @@ async def _run(demo: Any, parsed: argparse.Namespace) -> int:
     else:
         print(f"No message bus, so the change source only polls: {demo.no_bus}")
     if not parsed.idle:
-        print(
-            "Two commits and a rebuild of all packages are at work. What Koji does for this master:"
-        )
+        work = "Two commits and a rebuild of all packages are at work"
+        work = "What was at work resumes" if demo.resumes else work
+        print(f"{work}. What Koji does for this master:")
         print(f"  {demo.url}#/koji")
     print(f"To build something, open {await demo.build_page()},")
     print('press "Build a package", then "Start Build". The package failarch does not build.')

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
+import sqlite3
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -43,6 +46,9 @@ PACKAGES = tuple(f"package-{number}" for number in range(1, 34))
 PUSHED = ("hello", "failarch")
 """The packages of the commits that a lively demonstration begins with."""
 GIT = "https://git.example.test/rpms"
+HUB_STATE = "hub.sqlite"
+PORTS = "ports"
+"""The file with the ports of the hub and of the pages."""
 
 
 class DemoError(Exception):
@@ -72,8 +78,8 @@ class Demo:
 
     Args:
         reactor: the reactor; the master needs the global one.
-        directory: the base directory of the master, new or empty; None makes a temporary one that
-            is removed at the end.
+        directory: the base directory of the master: new, empty, or that of an earlier
+            demonstration, which resumes; None makes a temporary one that is removed at the end.
         build_seconds: how long a Koji build takes.
         bus: a broker for the hub's messages, such as ``amqp://guest:guest@127.0.0.1``, or None.
         lively: the hub has a day of builds behind it, and the master begins with some work: two
@@ -82,10 +88,13 @@ class Demo:
     Attributes:
         no_bus: why there is no message bus, in words; None if there is one.
         url: the address of Buildbot's pages.
-        hub: the :class:`txkoji.testing.FakeHub`.
+        resumes: whether an earlier demonstration resumes.
+        hub: the :class:`txkoji.testing.FakeHub`, once prepared.
         master: the BuildMaster, once started.
         directory: the base directory.
     """
+
+    hub: FakeHub
 
     def __init__(
         self,
@@ -101,33 +110,50 @@ class Demo:
         self._wanted = directory
         self._services = AsyncMultiService()
         self._stopping = False
+        self._build_seconds = build_seconds
         self._bus = bus
         self._lively = lively
         self.no_bus: str | None = "none was named with --bus"
         self.directory = Path()
         self.url = ""
-        self.hub = FakeHub(reactor, build_seconds=build_seconds, anonymous_user="kojiadmin")
+        self.resumes = False
         self.master: Any = None
 
     def prepare(self) -> Path:
-        """Make the base directory; returns its path.
+        """Make the base directory and the hub; returns the directory's path.
 
         Raises:
             DemoError: it can't be used.
         """
         if self._wanted is None:
             self.directory = Path(tempfile.mkdtemp(prefix="buildbot-koji-demo-"))
+            self.hub = self._make_hub(None)
             return self.directory
         self.directory = self._wanted.absolute()
+        state = self.directory / HUB_STATE
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            used = any(self.directory.iterdir())
+            self.resumes = state.is_file()
+            if not self.resumes and any(self.directory.iterdir()):
+                raise DemoError(
+                    f"{self.directory} is neither empty nor that of an earlier demo:"
+                    " name another directory"
+                )
+            self.hub = self._make_hub(state)
         except OSError as error:
             raise DemoError(f"can't use {self.directory}: {error.strerror}") from error
-        if used:
-            # Each demo has a new hub: links in an earlier demo's builds would be dead.
-            raise DemoError(f"{self.directory} is not empty: name a new directory")
+        except sqlite3.Error as error:
+            hint = ": another demo uses it, end that first" if "locked" in str(error) else ""
+            raise DemoError(f"can't use {state}: {error}{hint}") from error
         return self.directory
+
+    def _make_hub(self, state: Path | None) -> FakeHub:
+        return FakeHub(
+            self._reactor,
+            build_seconds=self._build_seconds,
+            anonymous_user="kojiadmin",
+            state_file=state,
+        )
 
     @async_to_deferred
     async def start(self) -> None:
@@ -140,18 +166,19 @@ class Demo:
             DemoError: the master did not start.
         """
         self._reactor.addSystemEventTrigger("before", "shutdown", self.stop)
-        self.hub.add_demo_content(capacity=CAPACITY)
-        for package in PACKAGES:
-            self.hub.add_package("demo-candidate", package, owner="alice")
         if self._lively:
             self.hub.builder.pace = uneven
-            names = ("hello", "world", "foo", *PACKAGES)
-            live_a_day(self.hub, names, f"git+{GIT}/%s.git#%s", "demo")
+        if not self.resumes:
+            self._add_content()
         settings = await self._use_bus()
-        await self.hub.start()
+        # Links in the builds of an earlier demo lead to its ports.
+        kept = self.directory / PORTS
+        wanted = map(int, kept.read_text().split()) if kept.exists() else (0, 0)
+        hub_port, port = map(_free_port, wanted)
+        await self.hub.start(hub_port)
+        kept.write_text(f"{hub_port} {port}\n")
         self._write_profile()
         self._write_configuration(settings)
-        port = _free_port()
         self.url = f"http://127.0.0.1:{port}/"
         loader = _OnFreePort(self.directory, port, self.url)
         await self._make_database(loader)
@@ -164,8 +191,16 @@ class Demo:
         await turn
         if self._stopping:
             raise DemoError(f"the master did not start: see {self.directory}/twistd.log")
-        if self._lively:
+        if self._lively and not self.resumes:
             await self._begin_work()
+
+    def _add_content(self) -> None:
+        self.hub.add_demo_content(capacity=CAPACITY)
+        for package in PACKAGES:
+            self.hub.add_package("demo-candidate", package, owner="alice")
+        if self._lively:
+            names = ("hello", "world", "foo", *PACKAGES)
+            live_a_day(self.hub, names, f"git+{GIT}/%s.git#%s", "demo")
 
     async def _begin_work(self) -> None:
         """Push two commits, and rebuild all packages."""
@@ -200,20 +235,21 @@ class Demo:
 
     def _write_configuration(self, bus: AMQP | None) -> None:
         path = self.directory / "master.cfg"
-        shutil.copyfile(EXAMPLE, path)
-        if bus is not None:
-            # The demo leaves nothing on the broker.
-            words = (
-                f"BUS = util.KojiAMQP({bus.url!r}, user={bus.user!r}, password={bus.password!r},"
-                " allow_insecure_login=True, queue='buildbot-koji-demo', routing_keys=['koji.#'],"
-                " durable=False, exclusive=True, auto_delete=True)"
-            )
-            text = path.read_text(encoding="utf-8")
-            path.write_text(text.replace("\nBUS = None\n", f"\n{words}\n"), encoding="utf-8")
+        if not path.exists():
+            shutil.copyfile(EXAMPLE, path)
+        # The demo leaves nothing on the broker.
+        words = bus and (
+            f"util.KojiAMQP({bus.url!r}, user={bus.user!r}, password={bus.password!r},"
+            " allow_insecure_login=True, queue='buildbot-koji-demo', routing_keys=['koji.#'],"
+            " durable=False, exclusive=True, auto_delete=True)"
+        )
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"^BUS = .*$", lambda _: f"BUS = {words}", text, count=1, flags=re.MULTILINE)
+        path.write_text(text, encoding="utf-8")
 
     def _write_profile(self) -> None:
         home = self.directory / "home"
-        (home / ".koji").mkdir(parents=True)
+        (home / ".koji").mkdir(parents=True, exist_ok=True)
         (home / ".koji" / "config").write_text(self.hub.profile_text(PROFILE), encoding="utf-8")
         os.environ["HOME"] = str(home)
 
@@ -222,7 +258,7 @@ class Demo:
         master.config = loader.loadConfig()
         await master.db.setup(check_version=False)
         await master.db.model.upgrade()
-        if self._lively:
+        if self._lively and not self.resumes:
             state = MasterState(master, f"{master.name} {PROFILE}", HISTORY_CLASS)
             points = list(day_of_tasks(self.hub))
             await state.put("day", points)
@@ -296,7 +332,12 @@ class Demo:
         return bool(result == results.SUCCESS)
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+def _free_port(wanted: int) -> int:
+    """Return a port if it is free, else another one."""
+    for port in (wanted, 0):
+        with socket.socket() as free, suppress(OSError):
+            # Connections that were closed a moment ago don't count.
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
+            return int(free.getsockname()[1])
+    raise DemoError("there is no free port")

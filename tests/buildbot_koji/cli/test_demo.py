@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -271,16 +272,40 @@ async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
     assert "Traceback" not in (base / "twistd.log").read_text()
 
 
-def test_directory_is_kept(temporary: dict[str, str], tmp_path: Path) -> None:
-    """``--dir`` names a base directory that stays, and is not used a second time."""
+def test_directory_is_resumed(temporary: dict[str, str], tmp_path: Path) -> None:
+    """``--dir`` names a base directory that stays; the next demo there resumes, hub included."""
     base = tmp_path / "base"
     options = ["--once", "--build-seconds", "1", "--dir", str(base)]
-    assert demo(temporary, *options).returncode == 0
+    first = demo(temporary, *options)
+    assert first.returncode == 0
     example = REPOSITORY / "example_master.cfg"
     assert (base / "master.cfg").read_bytes() == example.read_bytes()
     log = (base / "twistd.log").read_text()
     assert "BuildMaster is running" in log
     assert "Traceback" not in log
+
     again = demo(temporary, *options)
-    assert (again.returncode, again.stdout) == (1, "")
-    assert again.stderr == f"{base} is not empty: name a new directory\n"
+    assert (again.returncode, again.stderr) == (0, "")
+    result, page, *links = again.stdout.splitlines()
+    # The hub has the build, the pages are where they were.
+    assert (
+        result
+        == "SUCCESS: build successful adopted hello-1.0-main, already built from the same source"
+    )
+    assert page.replace("/builds/2", "/builds/1") in first.stdout
+    assert any(link in first.stdout for link in links if "buildinfo" in link)
+    assert "Traceback" not in (base / "twistd.log").read_text()
+
+    with sqlite3.connect(base / "hub.sqlite") as used:
+        used.execute("BEGIN EXCLUSIVE")
+        busy = demo(temporary, *options)
+        used.rollback()
+    assert (busy.returncode, busy.stdout) == (1, "")
+    state = base / "hub.sqlite"
+    remedy = "another demo uses it, end that first"
+    assert busy.stderr == f"can't use {state}: database is locked: {remedy}\n"
+
+    mistaken = demo(temporary, "--once", "--dir", str(tmp_path))
+    assert (mistaken.returncode, mistaken.stdout) == (1, "")
+    said = f"{tmp_path} is neither empty nor that of an earlier demo: name another directory\n"
+    assert mistaken.stderr == said

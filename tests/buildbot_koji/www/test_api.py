@@ -137,12 +137,14 @@ async def test_pages(served: ServedMaster) -> None:
 
 
 def test_options() -> None:
-    """There are none: one that is given is named in the log."""
+    """There are none: the log names what a master with nothing but the pages was given."""
     application = KojiApplication("buildbot_koji.www", "Koji")
     with capturedLogs() as logged:
         application.setConfiguration({})
         application.setConfiguration({"colour": "red"})
-    assert [each["options"] for each in logged] == ["colour"]
+    assert [each["complaint"] for each in logged] == [
+        "takes no options: write {} instead of colour"
+    ]
 
 
 @pytest_twisted.ensureDeferred
