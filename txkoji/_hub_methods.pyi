@@ -857,7 +857,7 @@ class HubMethods:
         """Return users."""
     def listVolumes(self) -> Deferred[list[NameAndId]]:
         """Return all volumes."""
-    def makeTask(self, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Deferred[int]:
+    def makeTask(self, method: str, arglist: list[Any] | tuple[Any, ...], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Deferred[int]:
         """Make a task of any kind; return its id. Needs admin."""
     def massTag(self, tag: Info, builds: Sequence[BuildInfo]) -> Deferred[None]:
         """Tag many builds at once, unchecked. Needs the permission tag."""
@@ -1784,7 +1784,7 @@ class AwaitedMethods:
         """Return users."""
     def listVolumes(self) -> Future[list[NameAndId]]:
         """Return all volumes."""
-    def makeTask(self, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Future[int]:
+    def makeTask(self, method: str, arglist: list[Any] | tuple[Any, ...], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Future[int]:
         """Make a task of any kind; return its id. Needs admin."""
     def massTag(self, tag: Info, builds: Sequence[BuildInfo]) -> Future[None]:
         """Tag many builds at once, unchecked. Needs the permission tag."""
@@ -2499,7 +2499,7 @@ class CollectedMethods:
         """Return users."""
     def listVolumes(self) -> None:
         """Return all volumes."""
-    def makeTask(self, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> None:
+    def makeTask(self, method: str, arglist: list[Any] | tuple[Any, ...], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> None:
         """Make a task of any kind; return its id. Needs admin."""
     def massTag(self, tag: Info, builds: Sequence[BuildInfo]) -> None:
         """Tag many builds at once, unchecked. Needs the permission tag."""

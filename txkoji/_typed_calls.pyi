@@ -110,7 +110,7 @@ class Submit:
     def __call__(self, hub_method: Literal["kiwiBuild"], /, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None, *, submission: Submission | None = None) -> Deferred[int]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
-    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None, submission: Submission | None = None) -> Deferred[int]:
+    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: list[Any] | tuple[Any, ...], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None, submission: Submission | None = None) -> Deferred[int]:
         """Make a task of any kind; return its id. Needs admin."""
     @overload
     def __call__(self, hub_method: Literal["mavenBuild"], /, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven', *, submission: Submission | None = None) -> Deferred[int]:
@@ -181,7 +181,7 @@ class AwaitedSubmit:
     def __call__(self, hub_method: Literal["kiwiBuild"], /, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None, *, submission: Submission | None = None) -> Future[int]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
-    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None, submission: Submission | None = None) -> Future[int]:
+    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: list[Any] | tuple[Any, ...], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None, submission: Submission | None = None) -> Future[int]:
         """Make a task of any kind; return its id. Needs admin."""
     @overload
     def __call__(self, hub_method: Literal["mavenBuild"], /, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven', *, submission: Submission | None = None) -> Future[int]:
@@ -252,7 +252,7 @@ class NewSubmission:
     def __call__(self, hub_method: Literal["kiwiBuild"], /, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> Deferred[Submission]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
-    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Deferred[Submission]:
+    def __call__(self, hub_method: Literal["makeTask"], /, method: str, arglist: list[Any] | tuple[Any, ...], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Deferred[Submission]:
         """Make a task of any kind; return its id. Needs admin."""
     @overload
     def __call__(self, hub_method: Literal["mavenBuild"], /, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven') -> Deferred[Submission]:
@@ -323,7 +323,7 @@ class Find:
     def __call__(self, submission: Submission, hub_method: Literal["kiwiBuild"], /, target: str | None, arches: Strings, desc_url: str, desc_path: str, optional_arches: Strings | None = None, profile: str | None = None, scratch: bool = False, priority: int | None = None, make_prep: bool = False, repos: Strings | None = None, release: str | None = None, type: str | None = None, type_attr: Strings | None = None, result_bundle_name_format: str | None = None, use_buildroot_repo: bool = True, version: str | None = None, repo_releasever: str | None = None) -> Deferred[int | None]:
         """Start a KIWI image (plugin kiwi); return the task's id."""
     @overload
-    def __call__(self, submission: Submission, hub_method: Literal["makeTask"], /, method: str, arglist: Sequence[Any], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Deferred[int | None]:
+    def __call__(self, submission: Submission, hub_method: Literal["makeTask"], /, method: str, arglist: list[Any] | tuple[Any, ...], *, parent: int | None = None, label: str | None = None, channel: str | None = None, arch: str | None = None, priority: int | None = None, assign: Info | None = None) -> Deferred[int | None]:
         """Make a task of any kind; return its id. Needs admin."""
     @overload
     def __call__(self, submission: Submission, hub_method: Literal["mavenBuild"], /, url: str, target: str | None, opts: Mapping[str, Any] | None = None, priority: int | None = None, channel: str = 'maven') -> Deferred[int | None]:

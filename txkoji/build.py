@@ -11,6 +11,7 @@ from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
 from txkoji._times import moment
 from txkoji._values import integer
+from txkoji.results import Tag
 from txkoji.task import Task
 
 __all__ = ["Build"]
@@ -128,7 +129,7 @@ class Build(RichObject):
         return None if average is None or began is None else began + average
 
     @returns_deferred
-    async def tags(self) -> list[Any]:
+    async def tags(self) -> list[Tag]:
         """Return a Deferred of the tags that the build is in, as structs."""
         return list(await self.connection.call("listTags", self.id))
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from typing_extensions import Unpack
+
 from txkoji._deferreds import returns_deferred
 from txkoji._rich_base import RichObject
+from txkoji.options import QueryOptions, TaskOptions
+from txkoji.results import Host
 
 __all__ = ["Channel"]
 
@@ -20,7 +24,7 @@ class Channel(RichObject):
     comment: str | None
 
     @returns_deferred
-    async def hosts(self, **kwargs: Any) -> list[Any]:
+    async def hosts(self, **kwargs: Any) -> list[Host]:
         """List the channel's hosts.
 
         Args:
@@ -32,17 +36,23 @@ class Channel(RichObject):
         return list(await self.connection.call("listHosts", channelID=self.id, **kwargs))
 
     @returns_deferred
-    async def tasks(self, **kwargs: Any) -> list[Any]:
+    async def tasks(
+        self,
+        *,
+        queryOpts: QueryOptions | None = None,  # noqa: N803 - Koji's name
+        **kwargs: Unpack[TaskOptions],
+    ) -> list[Any]:
         """List the channel's tasks.
 
         Args:
-            kwargs: options of ``listTasks``. Without ``state=[...]`` it lists tasks in all states:
-                millions on an old hub, so give ``queryOpts={"limit": 100}``.
+            queryOpts: how the list is ordered and cut, such as ``{"limit": 100}``.
+            kwargs: options of ``listTasks``. Without ``state=[...]`` it lists tasks in all states,
+                which are millions on an old hub.
 
         Returns:
             A Deferred of a list of :class:`txkoji.task.Task`, by priority and then by creation.
         """
-        query = {"order": "priority,create_time", **kwargs.pop("queryOpts", {})}
+        query = {"order": "priority,create_time", **(queryOpts or {})}
         return list(
             await self.connection.call("listTasks", {**kwargs, "channel_id": self.id}, query)
         )

@@ -286,7 +286,7 @@ class Connection(HubMethods):
         Raises:
             HubFault: (while iterating) the hub has no tag of a name in ``interest.tags``.
             ValueError: no poll can find what ``interest`` names: events of tags without ``tags``,
-                or events that only a message reports (:data:`txkoji.BUS_ONLY_EVENTS`).
+                or events that only a message reports (``txkoji.BUS_ONLY_EVENTS``).
         """
         return Follower(self, interest, state=state, since=since, interval=interval)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
 from txkoji import rich
-from txkoji._deferreds import returns_deferred
+from txkoji._deferreds import Deferred, returns_deferred
 from txkoji._hub_methods import CollectedMethods
 from txkoji._rich_base import HubConnection
 from txkoji.hub.batching import MAX_CALLS

@@ -14,11 +14,12 @@ from typing import Any
 
 import jedi
 import pytest
+from twisted.internet.task import Clock
 
 from api import generate
 from tests.docs.tutorial import blocks
 from tests.support import REPOSITORY
-from txkoji import Connection, KojiException
+from txkoji import Connection, KojiException, TaskWatcher
 from txkoji.exceptions import UnknownFault
 from txkoji.testing import FakeHub
 
@@ -94,6 +95,16 @@ async def test_forgotten_await(koji: Connection) -> None:
     tags: Any = koji.listTags()
     with pytest.raises(TypeError, match="'Deferred' object is not iterable"):
         list(tags)
+    calls: Any = koji.MultiCall()
+    calls.listTags()
+    with pytest.raises(TypeError, match="is not iterable"):
+        list(calls())
+    watcher = TaskWatcher(koji, Clock())
+    ended: Any = watcher.watch(7).done
+    ended.addErrback(lambda _: None)
+    with pytest.raises(TypeError, match="is not iterable"):
+        list(ended)
+    watcher.stop()
     assert {tag.name for tag in await tags} >= {"demo-build"}
 
 

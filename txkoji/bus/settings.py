@@ -6,7 +6,7 @@ The constructor checks every argument; secrets are left out of the repr.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,7 @@ from attrs import Attribute, field, frozen
 from txkoji.bus.base import Link
 from txkoji.exceptions import ConfigurationError
 from txkoji.hub.credentials import Credential, certificate_credential
+from txkoji.options import Strings
 
 __all__ = ["AMQP", "AMQP1", "Broker"]
 
@@ -44,7 +45,7 @@ def _texts(_instance: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ConfigurationError(f"{attribute.name} must be a list of strings")
 
 
-def _frozen_list(value: Any) -> Any:
+def _frozen_list(value: Strings) -> Strings:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -238,7 +239,7 @@ class AMQP(Broker):
 
     queue: str | None = field(default=None, validator=_TEXT_OR_NONE, kw_only=True)
     exchange: str = field(default="amq.topic", validator=_TEXT, kw_only=True)
-    routing_keys: Sequence[str] = field(
+    routing_keys: Strings = field(
         default=(), validator=_texts, converter=_frozen_list, kw_only=True
     )
     passive: bool = field(default=False, validator=_FLAG, kw_only=True)

@@ -6,10 +6,11 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet import defer
 from twisted.logger import Logger
 
 from txkoji import task_states
+from txkoji._deferreds import Deferred
 from txkoji._times import moment
 from txkoji.watching.records import METHOD, START, STATE, TreeRecords
 from txkoji.watching.task_tree import TaskChange, TaskTree, changes_between, states_of
@@ -178,6 +179,6 @@ class _End(Deferred[TaskTree]):
         self.watch = watch
 
 
-def _stop(end: Deferred[TaskTree]) -> None:
+def _stop(end: defer.Deferred[Any]) -> None:
     assert isinstance(end, _End)
     end.watch.stop()

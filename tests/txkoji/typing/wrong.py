@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
+
 from txkoji import Connection, Interest, TaskTree, TaskWatcher, aio, read_outcome
 from txkoji.aio import AioConnection
+from txkoji.bus import AMQP
 from txkoji.options import QueryOptions
 
 
@@ -58,6 +61,11 @@ async def rich_objects(koji: Connection) -> None:
     task = await koji.getTaskInfo(7, strict=True)
     print(task.is_scratsh)  # wrong
     print(task.started.year)  # wrong
+    print((await build.tags())[0].nmae)  # wrong
+    channel = await koji.getChannel("default", strict=True)
+    print((await channel.hosts())[0].nmae)  # wrong
+    await channel.tasks(stat=[0])  # wrong
+    await channel.tasks(state=0)  # wrong
 
 
 async def lists(koji: Connection) -> None:
@@ -94,6 +102,8 @@ async def texts_for_lists(koji: Connection) -> None:
     await koji.distRepo("f44", "abcd1234")  # wrong
     await koji.listTasks({"arch": "x86_64"})  # wrong
     await koji.repo.query("id = 4")  # wrong
+    await koji.makeTask("build", "git+https://x/y#z")  # wrong
+    AMQP("amqps://x", queue="q", routing_keys="koji.#")  # wrong
 
 
 async def keywords(koji: Connection) -> None:
@@ -116,6 +126,10 @@ async def forgotten(koji: Connection, other: AioConnection) -> None:
         print(file)
     for tag in other.listTags():  # wrong
         print(tag)
+    for result in koji.MultiCall()():  # wrong
+        print(result)
+    for each in TaskWatcher(koji, Clock()).watch(7).done:  # wrong
+        print(each)
 
 
 async def ids(koji: Connection) -> None:
