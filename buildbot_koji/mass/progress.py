@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["MassProgress", "Step", "time_left"]
+__all__ = ["MassProgress", "Step"]
 
 MAX_STEPS = 300
 """Moments that are kept."""
+
+LEAST_ENDED = 3
+"""Packages that must have ended before the time that is left is estimated."""
+
+LONGEST_GAP = 300.0
+"""Seconds between two moments after which the master or the hub was away in between."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +25,13 @@ class Step:
         time: in seconds since the epoch.
         done: how many packages have ended, failed ones too.
         failed: how many of them failed.
+        worked: for how many seconds the mass build has worked: without pauses and outages.
     """
 
     time: float
     done: int
     failed: int
+    worked: float = 0.0
 
 
 class MassProgress:
@@ -37,45 +45,61 @@ class MassProgress:
     """
 
     def __init__(self, rows: Iterable[Sequence[float]] = ()) -> None:
-        self.steps = [Step(time, int(done), int(failed)) for time, done, failed in rows]
+        self.steps = [
+            Step(time, int(done), int(failed), *worked) for time, done, failed, *worked in rows
+        ]
 
     @property
     def last(self) -> float:
         """The newest moment, in seconds since the epoch; 0 if there is none."""
         return self.steps[-1].time if self.steps else 0.0
 
-    def note(self, now: float, done: int, failed: int) -> None:
-        """Add a moment; see :class:`Step`."""
-        self.steps.append(Step(now, done, failed))
+    def note(self, now: float, done: int, failed: int, *, paused: bool = False) -> None:
+        """Add a moment; see :class:`Step`.
+
+        Args:
+            now: the time, in seconds since the epoch.
+            done: how many packages have ended.
+            failed: how many of them failed.
+            paused: whether nothing is submitted.
+        """
+        worked = 0.0
+        if self.steps:
+            last = self.steps[-1]
+            is_idle = now - last.time > LONGEST_GAP or (paused and done == last.done)
+            worked = last.worked + (0.0 if is_idle else now - last.time)
+            if is_idle and self.steps[-2:-1] and self.steps[-2].worked == worked:
+                # Of a long pause only the start and the end are kept.
+                self.steps.pop()
+        self.steps.append(Step(now, done, failed, worked))
         if len(self.steps) > MAX_STEPS:
             # Every second one of the older half: the curve keeps its shape.
             half = len(self.steps) // 2
             self.steps = [*self.steps[:half:2], *self.steps[half:]]
 
-    def time_left(self, total: int, now: float) -> float | None:
-        """Return the seconds until all packages have ended, None if too little has to tell."""
-        return time_left(self.steps, total, now)
+    def time_left(self, total: int, active: int) -> float | None:
+        """Estimate the seconds until all packages have ended, from the later half of the progress.
+
+        Args:
+            total: how many packages there are.
+            active: how many of them are in Koji. Until as many have ended, only the fast ones have.
+
+        Returns:
+            The seconds, None while too little has ended to tell.
+        """
+        if len(self.steps) < 2:
+            return None
+        last = self.steps[-1]
+        enough = max(active, LEAST_ENDED)
+        # While few have ended, all of the progress is looked at.
+        for begin in (self.steps[len(self.steps) // 2 - 1], self.steps[0]):
+            ended, worked = last.done - begin.done, last.worked - begin.worked
+            if ended >= enough and worked > 0:
+                return (total - last.done) * worked / ended
+        return None
 
     def rows(self) -> list[list[float]]:
         """Return the stored form."""
-        return [[round(each.time), each.done, each.failed] for each in self.steps]
-
-
-def time_left(progress: Sequence[Step], total: int, now: float) -> float | None:
-    """Estimate the seconds until all packages have ended, from the later half of the progress.
-
-    Args:
-        progress: how many packages had ended at some moments, oldest first.
-        total: how many packages there are.
-        now: the time, in seconds since the epoch.
-
-    Returns:
-        The seconds, None while too little has ended to tell.
-    """
-    if len(progress) < 2:
-        return None
-    begin, last = progress[len(progress) // 2 - 1], progress[-1]
-    ended = last.done - begin.done
-    if ended < 3 or now <= begin.time:
-        return None
-    return (total - last.done) * (now - begin.time) / ended
+        return [
+            [round(each.time), each.done, each.failed, round(each.worked)] for each in self.steps
+        ]

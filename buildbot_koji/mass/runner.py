@@ -109,8 +109,10 @@ class MassRunner:
         return f"; {held:,} {'waits' if held == 1 else 'wait'} for {self._repos.words}"
 
     def time_left(self) -> float | None:
-        """Return the seconds until the end, None if it is unknown."""
-        return self.progress.time_left(len(self.plan.packages), self._context.now())
+        """Return the seconds until the end, None if it is unknown: a pause may take any time."""
+        if self.paused:
+            return None
+        return self.progress.time_left(len(self.plan.packages), self.plan.active)
 
     def control(self) -> dict[str, Any]:
         """Return what is stored beside the packages."""
@@ -237,7 +239,8 @@ class MassRunner:
         if lines:
             await self._host.until_stored(lambda: self._host.note(lines))
         if self._control_changed or now - self.progress.last >= self._progress_interval(now):
-            self.progress.note(now, self.plan.ended, self.plan.counts[PackageState.FAILED])
+            failed = self.plan.counts[PackageState.FAILED]
+            self.progress.note(now, self.plan.ended, failed, paused=self.paused)
             await self._host.until_stored(lambda: self._store.save_control(self.control()))
             self._control_changed = False
 
