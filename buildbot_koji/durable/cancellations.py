@@ -150,6 +150,14 @@ class Cancellations:
                     f"task {task_id} is left alone: it carries no marker, and may be another"
                     " program's; cancel it if it is yours"
                 )
+        elif await self._connection.submissions.is_lost(task_id, intent.call, intent.submission):
+            self._log.warn(
+                "{hub}: task {task} is not canceled: the hub, restored from a backup, has none of"
+                " that id, or one of someone else",
+                hub=self._connection.url,
+                task=task_id,
+            )
+            return None
         if task_id is not None:
             await self._connection.call("cancelTask", task_id)
         return task_id

@@ -14,7 +14,7 @@ from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, ended_line
-from txkoji import Submission
+from txkoji import Submission, TaskTree
 from txkoji.exceptions import (
     ActionNotAllowed,
     AuthError,
@@ -26,6 +26,9 @@ from txkoji.exceptions import (
 __all__ = ["MassContext"]
 
 T = TypeVar("T")
+
+CLOCKS_DIFFER = 600.0
+"""Seconds by which the clocks of a hub and of the master may differ."""
 
 _SHUT_OUT = (AuthError, ActionNotAllowed, KojiLoginException)
 """Refusals that are not about one package."""
@@ -74,6 +77,14 @@ class MassContext:
         """Return what is known of the task of a package whose submission began."""
         call, submission = self.options.call(package), self.submission_of(package)
         return TaskIntent(call, submission, submission.submitted, package.task_id)
+
+    def is_own(self, package: MassPackage, tree: TaskTree) -> bool:
+        """Return whether a task of a package's id is the one that was submitted for it."""
+        created, call = tree.root.get("create_ts"), self.options.call(package)
+        if created is not None and created > (package.since or 0.0) + CLOCKS_DIFFER:
+            return False
+        submission = self.submission_of(package)
+        return self.hub.connection.submissions.may_have_made(tree.root, call, submission)
 
     # Waiting for the hub
 

@@ -79,8 +79,7 @@ class MassTasks:
 
     def _has_ended(self, tree: TaskTree | None, package: MassPackage) -> None:
         self._watches.pop(package.index, None)
-        request = None if tree is None else tree.root.get("request")
-        if isinstance(request, list) and request[:1] != [package.source] and not package.is_foreign:
+        if tree is not None and not (package.is_foreign or self._context.is_own(package, tree)):
             # A hub that was restored from a backup gave the id to another task.
             tree = None
         self.ended.append((package, tree))

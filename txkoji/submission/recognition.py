@@ -14,7 +14,15 @@ from typing import Any
 from txkoji.hub.call import Call
 from txkoji.hub.xmlrpc import STARSTAR
 
-__all__ = ["KEY", "TASK_METHODS", "TaskMethod", "arguments_of", "surplus", "with_marker"]
+__all__ = [
+    "KEY",
+    "TASK_METHODS",
+    "TaskMethod",
+    "arguments_of",
+    "may_have_made",
+    "surplus",
+    "with_marker",
+]
 
 KEY = "submission_marker"
 """The key of the marker in ``custom_user_metadata``, which Koji keeps for its users."""
@@ -172,6 +180,15 @@ def with_marker(call: Call, marker: str) -> Call:
     if len(call.args) > place:
         return replace(call, args=(*call.args[:place], options, *call.args[place + 1 :]))
     return replace(call, kwargs={**call.kwargs, "opts": options})
+
+
+def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
+    """Return whether a call may have made a task; see :meth:`Submitter.may_have_made`."""
+    entry, arguments = TASK_METHODS[call.method], arguments_of(with_marker(call, marker))
+    if entry.marker is not None:
+        return surplus(call.method, arguments, task, {}) is not None
+    method = arguments.get(entry.task, entry.task)
+    return call.method == "resubmitTask" or task.get("method") == method
 
 
 def surplus(

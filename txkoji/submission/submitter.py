@@ -28,7 +28,13 @@ from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.replies import a_list, a_struct, an_id
 from txkoji.hub.session import CallNumber
-from txkoji.submission.recognition import TASK_METHODS, arguments_of, surplus, with_marker
+from txkoji.submission.recognition import (
+    TASK_METHODS,
+    arguments_of,
+    may_have_made,
+    surplus,
+    with_marker,
+)
 
 __all__ = ["Submission", "Submitter"]
 
@@ -289,6 +295,41 @@ class Submitter:
         Another process may have submitted it: an equal request, as the same user, at the same time.
         """
         return task_id not in self._uncertain
+
+    @returns_deferred
+    async def is_lost(self, task_id: int, call: Call, submission: Submission) -> bool:
+        """Return whether a hub that was restored from a backup has lost a task.
+
+        Args:
+            task_id: the task, as an earlier process stored it.
+            call: what was called.
+            submission: what was stored before the call.
+
+        Returns:
+            A Deferred of True if the hub has no task of that id, or gave the id to another task.
+
+        Raises:
+            HubFault, TransportError: as for any read.
+        """
+        task = await self._client.call("getTaskInfo", task_id, request=True)
+        if task is None:
+            return True
+        return not self.may_have_made(a_struct(task, "getTaskInfo"), call, submission)
+
+    def may_have_made(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
+        """Return whether a submission may have made a task that has the id of its task.
+
+        A hub that was restored from a backup uses ids again. Of a call without a marker only the
+        method is compared, of a task whose request is unknown nothing.
+
+        Args:
+            task: the task, with its request.
+            call: what was called.
+            submission: what was stored before the call.
+        """
+        if not isinstance(task.get("request"), list):
+            return True
+        return may_have_made(call, submission.marker, task)
 
     def claim(self, task_id: int, submission: Submission) -> bool:
         """Record that a task belongs to a submission, as an earlier process stored it.

@@ -148,6 +148,7 @@ class KojiTaskStep(KojiStep):
             intent, state = await self._begin(hub, self.hub_call(), self.began), IntentState.NEW
         else:
             self.patience.begun()
+            intent = await self._unless_lost(hub, intent)
             if intent.task_id is None:
                 self.say("looking for the task of an earlier attempt")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, intent.began)
@@ -233,6 +234,16 @@ class KojiTaskStep(KojiStep):
         """Return what an earlier attempt of the same build request stored, or None."""
         stored = await self.find_earlier_attempt()
         return None if stored is None else TaskIntent.from_json(stored)
+
+    async def _unless_lost(self, hub: Hub, intent: TaskIntent) -> TaskIntent:
+        """Return what an earlier attempt submitted, without a task that the hub has lost."""
+        if intent.task_id is None or intent.adopted:
+            return intent
+        is_lost = partial(
+            hub.connection.submissions.is_lost, intent.task_id, intent.call, intent.submission
+        )
+        words = f"looking for task {intent.task_id} as soon as the hub answers"
+        return replace(intent, task_id=None) if await self.ask(is_lost, words) else intent
 
     async def save_intent(self, intent: TaskIntent) -> None:
         """Store an intent for the next attempt and for a stop."""

@@ -319,6 +319,44 @@ async def test_next_attempt_resumes(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_restored_hub(bench: Workbench) -> None:
+    """Of a hub restored from a backup no task with an id of ours is believed, or canceled."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+
+    def lose_tasks() -> list[int]:
+        """Give the ids of the newest tasks to those of someone else."""
+        newest = bench.hub.call("listTasks", {"method": "build"}, {"order": "id"})[-2:]
+        bench.hub.state.rewind("task", newest[0]["id"] - 1)
+        return [
+            bench.hub.call(
+                "build", SOURCE.replace("{package}", f"other{n}"), "demo", {"scratch": True}
+            )
+            for n in range(20)
+        ]
+
+    await until(lambda: "2 running" in bench.text())
+    lose_tasks()
+    bench.lose_worker()
+    await until(lambda: bench.running() is None)
+    release()
+    await until(lambda: "4 of 4 done" in bench.text())
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text, ended.attempts) == ("success", "4 of 4 done", 2)
+    assert {name: sources(bench.hub).count(name) for name in names} == dict.fromkeys(names, 1)
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, scratch=True, at_once=2))
+    await until(lambda: "2 running" in bench.text())
+    others = lose_tasks()
+    await bench.stop_build()
+    await bench.ended(request)
+    states = {bench.hub.call("getTaskInfo", each)["state"] for each in others}
+    assert task_states.CANCELED not in states
+    release()
+
+
+@pytest_twisted.ensureDeferred
 async def test_stop(bench: Workbench) -> None:
     """A stop cancels running tasks and says what is left; a later build builds the rest."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(20)))

@@ -25,6 +25,7 @@ def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[Mas
 
     def watch(task_id: int, _build: Any, **given: Any) -> Any:
         info = TaskInfo(id=task_id, state=state, method="build", start_ts=0.0, request=["other"])
+        info["create_ts"] = 5.0 if task_id < 4 else 1000.0
         watches[task_id] = SimpleNamespace(
             done=Deferred(),
             tree=TaskTree(info),
@@ -34,13 +35,18 @@ def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[Mas
         return watches[task_id]
 
     refusal = GenericError("no", method="cancelTask")
+    submissions = SimpleNamespace(
+        may_have_made=lambda task, call, _: task.request[:1] == [call.args[0]]
+    )
     hub: Any = SimpleNamespace(
-        watch=watch, cancellations=SimpleNamespace(cancel=lambda *_: fail(refusal))
+        watch=watch,
+        cancellations=SimpleNamespace(cancel=lambda *_: fail(refusal)),
+        connection=SimpleNamespace(submissions=submissions),
     )
     clock = Clock()
     clock.advance(100.0)
     host: Any = SimpleNamespace(build=None)
-    given: Any = MassOptions(lambda _: None, "demo", **options)  # type: ignore[arg-type, return-value]
+    given: Any = MassOptions(lambda each: Call("build", (each.source, "demo")), "demo", **options)
     context = MassContext(hub, MassPlan(packages), given, host, clock, "run", MassTiming())
     tasks = MassTasks(context, lambda: None)
     for each in packages:
@@ -81,10 +87,12 @@ def test_averages_are_kept() -> None:
 def test_id_of_another_task() -> None:
     """The outcome of a task that a restored hub gave the same id is not the package's."""
     packages = [package(0), package(1, source="other"), package(2, is_foreign=True)]
+    # What is known of the request may be that of the first task: the time is not.
+    packages.append(package(3, source="other", since=5.0))
     tasks, watches = follow(packages, task_states.CLOSED)
     for watch in watches.values():
         watch.done.callback(watch.tree)
-    assert [tree is None for _, tree in tasks.ended] == [True, False, False]
+    assert [tree is None for _, tree in tasks.ended] == [True, False, False, True]
 
 
 def test_found_one_is_not_submitted_again() -> None:

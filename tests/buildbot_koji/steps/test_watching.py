@@ -25,6 +25,7 @@ from tests.support import poll, until
 from tests.support.hubs import hold
 from txkoji import task_states
 from txkoji.exceptions import BuildError, GenericError
+from txkoji.submission.submitter import Submitter
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers.failures import TROUBLES
 from txkoji.testing.farm.handlers.registry import HANDLERS
@@ -326,6 +327,27 @@ async def test_restart_between_two_submissions(bench: Workbench) -> None:
     assert (ended.result, ended.attempts, len(tasks(bench))) == ("exception", 2, 2)
     names = {f"attempt {n}: task {task['id']}" for n, task in enumerate(tasks(bench), 1)}
     assert names <= ended.urls.keys()
+
+
+@pytest_twisted.ensureDeferred
+async def test_task_that_a_restored_hub_has_lost(bench: Workbench) -> None:
+    """An attempt does not follow a task that a restored hub gave the id of the earlier one's."""
+    hub = await get_hub(bench.master, bench.profile)
+    hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0,))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(koji_build(bench, scratch=True))
+    await until_open(bench)
+    await until(lambda: bench.text() not in ("", "submitting"))
+    [lost] = tasks(bench)
+    bench.hub.state.rewind("task", lost["id"] - 1)
+    options = {"scratch": True}
+    other = bench.hub.call("build", SOURCE.format("world", "main"), "demo", options, user="alice")
+    assert other == lost["id"]
+    bench.lose_worker()
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert ended.properties["koji_task_id"] != other
 
 
 @pytest_twisted.ensureDeferred

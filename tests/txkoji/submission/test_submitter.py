@@ -463,6 +463,24 @@ async def test_id_that_a_restored_hub_uses_again(koji: Connection, hub: FakeHub)
 
 
 @pytest_twisted.ensureDeferred
+async def test_lost_tasks(koji: Connection, hub: FakeHub) -> None:
+    """A task that a restored hub does not have, or whose id another one has, is lost."""
+    calls = [
+        Call("build", (SOURCE, "demo", {"scratch": True})),
+        Call("newRepo", ("demo-build",)),
+        Call("makeTask", ("sleep", [30])),
+    ]
+    for call in calls:
+        begun = await koji.submissions.begin(call)
+        task_id = await koji.submissions.submit(call, begun)
+        assert not await koji.submissions.is_lost(task_id, call, begun)
+        hub.state.rewind("task", task_id - 1)
+        assert await koji.submissions.is_lost(task_id, call, begun)
+        assert hub.call("build", SOURCE, "demo", {"scratch": True}) == task_id
+        assert await koji.submissions.is_lost(task_id, call, begun)
+
+
+@pytest_twisted.ensureDeferred
 async def test_control_character_in_the_newest_task(koji: Connection, hub: FakeHub) -> None:
     """Another user's task with a control character in its result does no harm."""
     other = hub.call("build", f"{SOURCE}other", "demo", {"scratch": True})
