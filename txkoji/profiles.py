@@ -120,7 +120,8 @@ def _read(config: str | os.PathLike[str] | None, system: Path) -> configparser.C
     parser = configparser.ConfigParser()
     for path in _files(config, system):
         try:
-            text = path.read_text(encoding="utf-8")
+            # Some editors begin a file with a mark of its encoding.
+            text = path.read_text(encoding="utf-8-sig")
             parser.read_string(text, source=str(path))
         except OSError as error:
             raise BrokenConfiguration(
@@ -324,6 +325,8 @@ def usable_url(text: str, *, query: bool = False) -> str:
     except ValueError:
         # The parser's own words may quote a password.
         raise ValueError(f"{shown!r} is no address") from None
+    if port == 0:
+        raise ValueError(f"{shown!r} has the port 0")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{shown!r} is no http:// or https:// address")
     if parts.username is not None:

@@ -62,6 +62,7 @@ Listen 127.0.0.1:{proxy_port}
 </VirtualHost>
 
 <VirtualHost 127.0.0.1:{proxy_port}>
+    {proxy_tls}
     ProxyRequests On
     AllowCONNECT {port} 1-65535
     <Proxy "*">
@@ -128,6 +129,7 @@ class Apache:
         protocol: what ``SSLProtocol`` says.
         login: what stands in the location of ``ssllogin``.
         password: of the user ``proxy`` of the forward proxy; None for a proxy for everyone.
+        proxy_server: the certificate and key of the forward proxy, PEM; None for one without TLS.
         files: the directory that it serves as ``/kojifiles``; None to ask the hub for them.
         max_requests: what ``MaxKeepAliveRequests`` says.
         keep_alive_timeout: what ``KeepAliveTimeout`` says, seconds.
@@ -140,6 +142,7 @@ class Apache:
     protocol: str = "-all +TLSv1.2 +TLSv1.3"
     login: str = BY_CERTIFICATE
     password: str | None = None
+    proxy_server: Path | None = None
     files: Path | None = None
     max_requests: int = 100
     keep_alive_timeout: int = 5
@@ -167,7 +170,8 @@ class Apache:
     def proxy_url(self) -> str:
         """The address of the forward proxy, with its user where it has one."""
         user = "" if self.password is None else f"proxy:{self.password}@"
-        return f"http://{user}127.0.0.1:{self.proxy_port}"
+        scheme = "http" if self.proxy_server is None else "https"
+        return f"{scheme}://{user}127.0.0.1:{self.proxy_port}"
 
     @property
     def error_log(self) -> str:
@@ -241,6 +245,9 @@ class Apache:
             files="" if self.files is None else _FILES.format(directory=self.files),
             hub=self.hub,
             proxy_login=proxy_login,
+            proxy_tls=""
+            if self.proxy_server is None
+            else f'SSLEngine on\n    SSLCertificateFile "{self.proxy_server}"',
         )
         (self.directory / "httpd.conf").write_text(text)
 

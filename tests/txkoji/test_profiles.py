@@ -47,6 +47,12 @@ def test_later_files_win(system: Path, user: Path) -> None:
     assert profile.principal == "me"
 
 
+def test_file_of_a_foreign_editor(system: Path, user: Path) -> None:
+    """A file may begin with the mark of its encoding, and end its lines as on Windows."""
+    write(system / "koji.conf", "\ufeff[k]\r\nserver = http://k\r\n")
+    assert profiles.load("k", system=system).server == "http://k"
+
+
 def test_files_that_are_not_conf(system: Path, user: Path) -> None:
     """A directory's files count only with the ending ``.conf``."""
     write(system / "koji.conf.d" / "k.conf", "[k]\nserver = http://k\n")
@@ -120,6 +126,7 @@ def test_nothing_is_configured(system: Path, user: Path) -> None:
     [
         ("[k]\nweburl = http://k\n", "has no 'server'"),
         ("[k]\nserver = k.example.com\n", "'k.example.com' is no http:// or https:// address"),
+        ("[k]\nserver = http://k:0/kojihub\n", "'http://k:0/kojihub' has the port 0"),
         ("[k]\nserver = http://k\ntimeout = soon\n", "timeout of the Koji profile 'k' is not a w"),
         ("[k]\nserver = http://k\npoll_interval = x\n", "poll_interval of the Koji profile 'k'"),
         ("[k]\nserver = http://k\nno_ssl_verify = perhaps\n", "no_ssl_verify of the Koji profile"),

@@ -6,12 +6,13 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IAddress, IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web._newclient import HEADER, STATUS
@@ -20,9 +21,9 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from txkoji._interfaces import Endpoint
-from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
+from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError, TLSError
 from txkoji.hub.proxies import Proxy, proxy_for
-from txkoji.hub.tls import ClientCertificate, OverTLS, TLSPolicy
+from txkoji.hub.tls import ClientCertificate, OverTLS, TLSPolicy, tls_words
 from txkoji.profiles import Profile
 
 __all__ = ["CONNECT_TIMEOUT", "Endpoints"]
@@ -149,12 +150,19 @@ class _TunnelProtocol(Protocol):
         if self._inner is not None:
             self._inner.connectionLost(reason)
         elif not self.opened.called:
-            self.opened.errback(
-                ConnectionFailed(
-                    f"{self._proxy} closed the connection before it reached the hub",
-                    may_have_arrived=False,
-                )
+            assert reason.value is not None
+            self.opened.errback(self._why_closed(reason.value))
+
+    def _why_closed(self, reason: BaseException) -> Exception:
+        if isinstance(reason, (SSL.Error, VerificationError)):
+            words = tls_words(reason, authority="serverca")
+            return TLSError(
+                f"no secure connection to {self._proxy}: {words}", may_have_arrived=False
             )
+        return ConnectionFailed(
+            f"{self._proxy} closed the connection before it reached the hub",
+            may_have_arrived=False,
+        )
 
     def _abort(self) -> None:
         if self.transport is not None:
@@ -275,7 +283,8 @@ class Endpoints:
         """Return an endpoint that connects to a proxy."""
         endpoint: Any = self._plain(proxy.host.encode("ascii"), proxy.port)
         if proxy.scheme == "https":
-            endpoint = OverTLS(optionsForClientTLS(proxy.host), endpoint, self._reactor)
+            creator = self._read_policy().creator_for_proxy(proxy.host)
+            endpoint = OverTLS(creator, endpoint, self._reactor)
         return _WithoutDelay(endpoint)
 
     def _plain(self, host: bytes, port: int) -> Endpoint:

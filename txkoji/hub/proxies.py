@@ -39,7 +39,8 @@ class Proxy:
     credentials: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return f"the proxy {self.scheme}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"the proxy {self.scheme}://{host}:{self.port}"
 
 
 def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | None:
@@ -64,7 +65,7 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | Non
 
 
 def _is_exempt(host: str, port: int | None, settings: Mapping[str, str]) -> bool:
-    names = [host, f"{host}:{port}"] if port else [host]
+    names = [host, f"{host}:{port}", f"[{host}]:{port}"] if port else [host]
     if any(proxy_bypass_environment(name, dict(settings)) for name in names):
         return True
     entries = [each for each in settings.get("no", "").replace(" ", "").split(",") if each]
@@ -85,7 +86,7 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 def _read(text: str, variable: str) -> Proxy:
     text = text.strip()
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(text if "://" in text else f"http://{text.removeprefix('//')}")
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         # The parser's own words may quote a password.

@@ -158,13 +158,14 @@ def in_plain_words(problem: Exception, url: str, certificate: str | None) -> Bas
     """
     proxy = proxy_for(url)
     host = (urlsplit(url).hostname or url) if proxy is None else str(proxy)
+    is_https = url.startswith("https:")
     for reason in reasons(problem):
         words = _why_not_connected(reason, url, host, is_proxy=proxy is not None)
         if words is not None:
             return ConnectionFailed(words, url=url, may_have_arrived=False)
         if isinstance(reason, (SSL.Error, VerificationError)):
             return TLSError(
-                f"no secure connection to {urlsplit(url).hostname}:"
+                f"no secure connection to {urlsplit(url).hostname if is_https else host}:"
                 f" {tls_words(reason, authority='serverca', client=certificate)}",
                 url=url,
                 may_have_arrived=False,

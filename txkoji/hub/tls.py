@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from service_identity import VerificationError
@@ -110,16 +111,20 @@ def read_client_certificate(
         return load_pem_private_key(data, None)
 
     # Not Twisted's PrivateCertificate: it uses objects that pyOpenSSL deprecates.
-    certificate, *chain = _read(path, setting, owner, certificates, shown)
+    found = _read(path, setting, owner, certificates, shown)
     if key:
         private = _read(key, "key", owner, key_of)
     else:
         private = _read(path, setting, owner, key_of, shown)
-    if private.public_key() != certificate.public_key():
+    # In any order: the authority's may come first.
+    own = [each for each in found if _public_key(each) == private.public_key()]
+    if not own:
         raise BrokenConfiguration(
             f"can't use {shown or path}, {setting} of {owner}: its private key is of another"
             " certificate"
         )
+    certificate = own[0]
+    chain = [each for each in found if each not in own]
     return ClientCertificate(
         shown or path,
         certificate.subject.rfc4514_string(),
@@ -127,6 +132,13 @@ def read_client_certificate(
         _utc(certificate, "not_valid_after"),
         {"privateKey": private, "certificate": certificate, "extraCertChain": chain},
     )
+
+
+def _public_key(certificate: x509.Certificate) -> Any:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 _TRUSTED = re.compile(
@@ -282,6 +294,28 @@ class TLSPolicy:
             extraCertificateOptions=dict(self._client),
         )
 
+    def creator_for_proxy(self, host: str) -> Any:
+        """Return the factory of the TLS connections to a proxy, which sees no client certificate.
+
+        It may have its certificate from the hub's CA, as Koji's own client wants it, or from one
+        that the system trusts.
+        """
+        if not self._verify:
+            return _Unverified(CertificateOptions(), host.encode("ascii"), client=False)
+        return optionsForClientTLS(host, trustRoot=_AnyOf(self._trust, TrustRoot(None)))
+
+
+@implementer(IOpenSSLTrustRoot)
+class _AnyOf:
+    """The CAs of several roots."""
+
+    def __init__(self, *roots: TrustRoot) -> None:
+        self._roots = roots
+
+    def _addCACertsToContext(self, context: SSL.Context) -> None:  # noqa: N802 - Twisted's name
+        for each in self._roots:
+            each._addCACertsToContext(context)  # noqa: SLF001 - the interface's method
+
 
 class _UnusableFile(ValueError):
     """Why a file is unusable, in a few words."""
@@ -298,6 +332,8 @@ def _read(
         words = "its private key has a pass phrase; give it one without (openssl pkey)"
     except _UnusableFile as problem:
         words = str(problem)
+    except UnsupportedAlgorithm as problem:
+        words = f"a key in it is of an unusable kind: {problem}"
     except (ValueError, IndexError):
         words = "a certificate or key in it is broken"
     raise BrokenConfiguration(f"can't read {shown or path}, {setting} of {owner}: {words}")

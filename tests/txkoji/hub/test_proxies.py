@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from tests.support import apache, do_not_retry
 from tests.support.apache import Apache
 from txkoji import Connection, Profile
-from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError
+from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, HTTPStatusError, TLSError
 from txkoji.hub.proxies import proxy_for
 from txkoji.testing import FakeHub
 
@@ -29,6 +29,7 @@ PASSWORD = "unseen proxy word"
         (HUB, {}, None),
         (HUB, {"https": "http://p:3128"}, "the proxy http://p:3128"),
         (HUB, {"http": "http://p:3128"}, None),
+        (HUB, {"https": "//[::1]:3128"}, "the proxy http://[::1]:3128"),
         (HUB, {"all": "p:3128"}, "the proxy http://p:3128"),
         (HUB, {"https": "p"}, "the proxy http://p:80"),
         (HUB, {"https": "https://p"}, "the proxy https://p:443"),
@@ -45,6 +46,8 @@ PASSWORD = "unseen proxy word"
         (HUB, {"https": "http://p", "no": "*"}, None),
         ("https://10.1.2.3/kojihub", {"https": "http://p", "no": "10.0.0.0/8"}, None),
         ("https://[::1]:8/kojihub", {"https": "http://p", "no": "x, ::1/128"}, None),
+        ("https://[::1]:8/kojihub", {"https": "http://p", "no": "[::1]:8"}, None),
+        ("https://[::1]:8/", {"https": "http://p", "no": "[::1]:9"}, "the proxy http://p:80"),
         (
             "https://11.1.2.3/kojihub",
             {"https": "http://p", "no": "10.0.0.0/8"},
@@ -120,8 +123,14 @@ def test_credentials_are_hidden() -> None:
 
 
 @pytest.fixture
-def proxy(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A forward proxy that asks for a password; it alone knows where hub.invalid is."""
+def with_tls() -> bool:
+    """Whether the proxy itself is talked to over TLS."""
+    return False
+
+
+@pytest.fixture
+def proxy(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_tls: bool) -> Any:
+    """A forward proxy that asks for a password."""
     if not apache.is_there():
         pytest.skip(apache.HOW_TO_INSTALL)
     directory = tmp_path / "apache"
@@ -132,6 +141,7 @@ def proxy(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         hub.authority.server("127.0.0.1"),
         hub.authority.certificate_path,
         password=PASSWORD,
+        proxy_server=hub.authority.server("127.0.0.1") if with_tls else None,
     )
     front.start()
     for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
@@ -149,6 +159,7 @@ def connection(hub: FakeHub) -> Connection:
     return Connection(profile, reactor=reactor)
 
 
+@pytest.mark.parametrize("with_tls", [False, True])
 @pytest_twisted.ensureDeferred
 async def test_https_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch) -> None:
     """An https hub is reached through a tunnel; the login by certificate works inside it."""
@@ -182,6 +193,22 @@ async def test_proxy_that_wants_a_login(
     with pytest.raises(HTTPStatusError, match=r"the proxy http://127.*407: it asks for a login"):
         await koji.getKojiVersion()
     await koji.close()
+
+
+@pytest.mark.parametrize("with_tls", [True])
+@pytest_twisted.ensureDeferred
+async def test_proxy_that_is_not_trusted(
+    hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure of TLS with the proxy is reported as the proxy's, for both kinds of hubs."""
+    words = r"no secure connection to the proxy https://127\..*neither serverca nor the system"
+    for name in ("HTTPS_PROXY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, proxy.proxy_url.replace(" ", "%20"))
+    for url in (hub.url, hub.url.replace("https:", "http:")):
+        koji = Connection(Profile(name="t", server=url), reactor=reactor)
+        with pytest.raises(TLSError, match=words):
+            await koji.getKojiVersion()
+        await koji.close()
 
 
 @pytest_twisted.ensureDeferred

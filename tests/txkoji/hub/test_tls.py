@@ -16,10 +16,14 @@ from tests.support import ONE_ATTEMPT
 from tests.support.hubs import Connect
 from txkoji import Connection, Profile, profiles
 from txkoji.exceptions import BrokenConfiguration, ConnectionFailed, KojiLoginException, TLSError
+from txkoji.hub.tls import read_client_certificate
 from txkoji.testing import FakeHub
 from txkoji.testing.front.certificates import CertificateAuthority
 
 pytestmark = pytest.mark.hub(tls=True, anonymous_user=None)
+
+P256, SM2 = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a811ccf5501822d")
+"""Identifiers of two curves: OpenSSL has both, the cryptography library only the first."""
 
 
 @pytest.fixture
@@ -179,6 +183,31 @@ async def test_key_with_a_pass_phrase(connect: Connect, hub: FakeHub, tmp_path: 
     koji = connect(cert=str(path))
     with pytest.raises(BrokenConfiguration, match="its private key has a pass phrase"):
         await koji.login()
+
+
+def test_order_in_a_file(hub: FakeHub, tmp_path: Path) -> None:
+    """The certificate of the key is ours, wherever it stands in the file."""
+    path = tmp_path / "chain.pem"
+    authority = hub.authority.certificate_path.read_bytes()
+    path.write_bytes(authority + hub.certificate("alice").read_bytes())
+    found = read_client_certificate(str(path), "cert", "the test")
+    assert found.subject == "CN=alice"
+    assert len(found.options["extraCertChain"]) == 1
+
+
+def test_unknown_kind_of_key(hub: FakeHub, tmp_path: Path) -> None:
+    """A key of an algorithm that we don't have is refused in one line."""
+    path = tmp_path / "odd.pem"
+    pem = hub.certificate("alice").read_bytes()
+    key = serialization.load_pem_private_key(pem, None).private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    odd = ssl.DER_cert_to_PEM_cert(key.replace(P256, SM2)).replace("CERTIFICATE", "PRIVATE KEY")
+    path.write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0] + odd.encode())
+    with pytest.raises(BrokenConfiguration, match=r"cert of the test: a key in it is of an unusab"):
+        read_client_certificate(str(path), "cert", "the test")
 
 
 @pytest_twisted.ensureDeferred
