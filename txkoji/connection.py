@@ -33,7 +33,7 @@ from txkoji.hub.credentials import Credential, credentials_of
 from txkoji.hub.requests import Limits
 from txkoji.hub.session import Session
 from txkoji.hub.statistics import RequestStatistics
-from txkoji.hub.tls import trust_root
+from txkoji.hub.tls import plain_authorities, trust_root
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
@@ -700,6 +700,17 @@ class Connection(HubMethods):
             BrokenConfiguration: ``serverca`` can't be read.
         """
         return trust_root(self.settings)
+
+    def authorities(self) -> str | None:
+        """Return the CAs that certificates are checked with, for a program that has no profile.
+
+        Returns:
+            Certificates in PEM; None for the system's CAs.
+
+        Raises:
+            BrokenConfiguration: ``serverca`` can't be read.
+        """
+        return plain_authorities(self.settings)
 
     @property
     def proxy(self) -> HubProxy:

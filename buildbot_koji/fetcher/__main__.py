@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ ATTEMPTS = 6
 TIMEOUT = 60
 PIECE = 1 << 20
 
-HOPELESS = (401, 403, 404, 410)
+PACE_BYTES = 64 * 1024
+"""An attempt that receives fewer bytes than this within the pace is given up."""
+
+HOPELESS = (301, 308, 401, 403, 404, 410)
 """HTTP statuses that another attempt would not change."""
 
 
@@ -36,7 +40,8 @@ def main(request: dict[str, Any]) -> int:
         request: ``directory``, where they go; ``files``, each with its ``name``, ``url``, ``size``
             or None, and ``digest``, a kind and hex digits, or None; ``certificates``, the PEM text
             of CAs to trust instead of the system's, or None; ``verify``, whether certificates are
-            verified; ``at_once``, how many files are in flight at the same time.
+            verified; ``at_once``, how many files are in flight at the same time; ``pace``, the
+            seconds within which :data:`PACE_BYTES` of a file must arrive.
 
     Returns:
         The exit status.
@@ -45,15 +50,29 @@ def main(request: dict[str, Any]) -> int:
     if not request["verify"]:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    directory = Path(request["directory"])
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=context), _SecureRedirects()
+    )
+    fetch = partial(_fetch, opener, request["pace"], Path(request["directory"]))
     with ThreadPoolExecutor(request["at_once"]) as pool:
-        fetching = [pool.submit(_fetch, directory, each, context) for each in request["files"]]
-        failed = [trouble for trouble in (each.result() for each in fetching) if trouble]
-    print("\n".join(failed) or f"files fetched: {len(fetching)}", flush=True)
+        failed = [trouble for trouble in pool.map(fetch, request["files"]) if trouble]
+    print("\n".join(failed) or f"files fetched: {len(request['files'])}", flush=True)
     return 1 if failed else 0
 
 
-def _fetch(directory: Path, file: dict[str, Any], context: ssl.SSLContext) -> str:
+class _SecureRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect from https to http."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
+        """Return the request to send instead, None for none."""
+        if req.type == "https" and not newurl.startswith("https:"):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _fetch(opener: Any, pace: float, directory: Path, file: dict[str, Any]) -> str:
     """Fetch one file; returns what went wrong, or nothing."""
     digest = None if file["digest"] is None else tuple(file["digest"])
     part = PartFile(
@@ -64,11 +83,11 @@ def _fetch(directory: Path, file: dict[str, Any], context: ssl.SSLContext) -> st
     )
     try:
         part.prepare()
-        trouble = _receive(part, file["url"], context) or part.trouble()
+        trouble = _receive(part, file["url"], opener, pace) or part.trouble()
         if trouble and part.resumed:
             # An earlier fetch may have left a part of another file: start over.
             part.discard()
-            trouble = _receive(part, file["url"], context) or part.trouble()
+            trouble = _receive(part, file["url"], opener, pace) or part.trouble()
         if trouble:
             part.discard()
             return f"{file['url']}: {trouble}"
@@ -79,7 +98,7 @@ def _fetch(directory: Path, file: dict[str, Any], context: ssl.SSLContext) -> st
     return ""
 
 
-def _receive(part: PartFile, url: str, context: ssl.SSLContext) -> str:
+def _receive(part: PartFile, url: str, opener: Any, pace: float) -> str:
     """Receive what is missing of a file; returns what went wrong, or nothing."""
     trouble = ""
     for attempt in range(ATTEMPTS):
@@ -91,10 +110,8 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext) -> str:
         headers = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:
-            with urllib.request.urlopen(  # noqa: S310 - the hub's own
-                request, timeout=TIMEOUT, context=context
-            ) as reply:
-                _copy(reply, part, have)
+            with opener.open(request, timeout=TIMEOUT) as reply:
+                _copy(reply, part, have, pace)
         except urllib.error.HTTPError as error:
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 # Nothing is left to fetch: the verification decides whether it is complete.
@@ -115,7 +132,7 @@ def _receive(part: PartFile, url: str, context: ssl.SSLContext) -> str:
     return trouble
 
 
-def _copy(reply: Any, part: PartFile, have: int) -> None:
+def _copy(reply: Any, part: PartFile, have: int, pace: float) -> None:
     """Write a reply to its file; a server may send the whole file instead of the requested part."""
     resumes = reply.status == http.client.PARTIAL_CONTENT
     if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
@@ -124,8 +141,19 @@ def _copy(reply: Any, part: PartFile, have: int) -> None:
     if kind == "text/html" and part.target.suffix not in (".html", ".htm"):
         raise http.client.HTTPException("a web page came instead of the file")
     part.begin(have if resumes else 0)
-    while piece := reply.read(PIECE):
+    left = reply.length
+    since, count = time.monotonic(), 0
+    while piece := reply.read1(PIECE):
         part.write(piece)
+        count += len(piece)
+        left = None if left is None else left - len(piece)
+        now = time.monotonic()
+        if count >= PACE_BYTES:
+            since, count = now, 0
+        elif now - since > pace:
+            raise http.client.HTTPException(f"only {count:,} bytes arrived in {pace:g} s")
+    if left:
+        raise http.client.HTTPException("it ended early")
 
 
 if __name__ == "__main__":

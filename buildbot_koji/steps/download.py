@@ -135,16 +135,19 @@ class DownloadStep(KojiStep):
     async def _to_worker(self, hub: Hub, files: Sequence[RemoteFile], what: str) -> bool:
         """Have the worker fetch the files; returns whether it succeeded."""
         self.say(f"downloading {what} to the worker")
-        settings = hub.connection.settings
+        settings, reactor = hub.connection.settings, self.master.reactor
         request = {
             "directory": self.directory or ".",
             "files": [
                 {"name": each.name, "url": each.url, "size": each.size, "digest": each.digest}
                 for each in files
             ],
-            "certificates": await self._certificates(settings.serverca),
-            "verify": not settings.no_ssl_verify,
+            "certificates": await deferToThreadPool(
+                reactor, reactor.getThreadPool(), hub.connection.authorities
+            ),
+            "verify": settings.serverca is not None or not settings.no_ssl_verify,
             "at_once": AT_ONCE,
+            "pace": hub.connection.deadline,
         }
         program = RemoteCommand(
             "downloadFile",
@@ -178,13 +181,6 @@ class DownloadStep(KojiStep):
         reason = lines[-1] if lines else f"{self.python} did not run: see the log"
         self.say(f"failed: on the worker: {reason}")
         return False
-
-    async def _certificates(self, path: str | None) -> str | None:
-        if path is None:
-            return None
-        reactor = self.master.reactor
-        text: str = await deferToThreadPool(reactor, reactor.getThreadPool(), Path(path).read_text)
-        return text
 
 
 def _arch(name: str) -> str:

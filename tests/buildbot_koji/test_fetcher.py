@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import pytest_twisted
+from OpenSSL import crypto
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji import fetcher
+from tests.support.hubs import Connect
 from txkoji import Connection, RemoteFile
-from txkoji.exceptions import TransferError
+from txkoji.exceptions import KojiException
 from txkoji.testing import FakeHub
 
 CONTENT = bytes(range(256)) * 4000
 DIGEST = ("sha256", hashlib.sha256(CONTENT).hexdigest())
 
-Fetch = Callable[[RemoteFile, Path], Awaitable[str]]
-"""Fetches a file into a directory; gives what went wrong, or nothing."""
+Fetch = Callable[..., Awaitable[str]]
+"""Fetches a file into a directory, by a connection; gives what went wrong, or nothing."""
 
 
 @pytest.fixture(params=["client", "worker"])
@@ -30,23 +39,24 @@ def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> F
     """Fetch by the client, and by the program on a worker."""
     program = tmp_path / "program"
 
-    async def by_client(file: RemoteFile, directory: Path) -> str:
+    async def by_client(file: RemoteFile, directory: Path, koji: Connection = koji) -> str:
         koji.deadline = 5
         try:
             await koji.download([file], directory)
-        except TransferError as error:
+        except KojiException as error:
             return str(error)
         return ""
 
-    async def by_worker(file: RemoteFile, directory: Path) -> str:
+    async def by_worker(file: RemoteFile, directory: Path, koji: Connection = koji) -> str:
         program.write_bytes(fetcher.archive())
         wanted = {"name": file.name, "url": file.url, "size": file.size, "digest": file.digest}
         order = {
             "directory": str(directory),
             "files": [wanted],
-            "certificates": None,
+            "certificates": koji.authorities(),
             "verify": True,
             "at_once": 2,
+            "pace": 0.5,
         }
         done = await deferToThread(
             subprocess.run,
@@ -102,3 +112,90 @@ async def test_part_that_is_a_link(fetch: Fetch, hub: FakeHub, tmp_path: Path) -
     assert (directory / "big").read_bytes() == CONTENT
     assert precious.read_bytes() == b"mine"
     assert not (directory / "big").is_symlink()
+
+
+def with_trust(pem: str) -> str:
+    """Return a certificate in OpenSSL's own form, among text that is not ASCII."""
+    data = ssl.PEM_cert_to_DER_cert(pem) + b"\x30\x00"
+    trusted = ssl.DER_cert_to_PEM_cert(data).replace("CERTIFICATE", "TRUSTED CERTIFICATE")
+    return f"# Ausgestellt für Köln\n{trusted}"
+
+
+@pytest.mark.hub(tls=True)
+@pytest_twisted.ensureDeferred
+async def test_authorities(fetch: Fetch, connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
+    """Each form of ``serverca`` that the client reads counts for the worker, too."""
+    pem = hub.authority.certificate_path.read_text()
+    odd = tmp_path / "odd.pem"
+    odd.write_text(with_trust(pem), encoding="latin-1")
+    hashed = tmp_path / "hashed"
+    hashed.mkdir()
+    number = crypto.load_certificate(crypto.FILETYPE_PEM, pem.encode()).subject_name_hash()
+    (hashed / f"{number:08x}.0").write_text(pem)
+    for number, place in enumerate((odd, hashed)):
+        koji = connect(serverca=str(place))
+        file = RemoteFile("big", there(hub), len(CONTENT), DIGEST)
+        assert await fetch(file, tmp_path / str(number), koji) == ""
+        assert (tmp_path / str(number) / "big").read_bytes() == CONTENT
+
+
+HEAD = b"HTTP/1.1 %s\r\nConnection: close\r\n"
+
+
+class Odd(Protocol):
+    """Answers the first request oddly, and the others with what is missing of a file."""
+
+    answers: ClassVar[list[bytes]] = []
+    drips = False
+    drip: LoopingCall | None = None
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        assert self.transport is not None
+        if self.answers:
+            self.transport.write(self.answers.pop())
+            if self.drips:
+                self.drip = LoopingCall(self.transport.write, b"x")
+                self.drip.start(0.05)
+                return
+        else:
+            begin = int((re.search(rb"bytes=(\d+)-", data) or [b"", b"0"])[1])
+            status = b"206 Part\r\nContent-Range: bytes %d-/9" % begin if begin else b"200 OK"
+            self.transport.write(HEAD % status + b"\r\n" + b"x" * (9 - begin))
+        self.transport.loseConnection()
+
+    def connectionLost(self, _reason: Any = None) -> None:  # noqa: N802
+        if self.drip is not None:
+            self.drip.stop()
+
+
+@pytest.mark.parametrize(
+    ("fetch", "drips"),
+    [("worker", False), ("worker", True)],
+    indirect=["fetch"],
+)
+@pytest_twisted.ensureDeferred
+async def test_answer_that_breaks_or_drips(fetch: Fetch, tmp_path: Path, drips: bool) -> None:
+    """What ends early, or of which next to nothing comes, is requested again from its offset."""
+    content = b"Content-Length: 1000\r\n" if drips else b"Content-Length: 9\r\n"
+    Odd.answers, Odd.drips = [HEAD % b"200 OK" + content + b"\r\nxxx"], drips
+    port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
+    url = f"http://127.0.0.1:{port.getHost().port}/big"
+    assert await fetch(RemoteFile("big", url), tmp_path) == ""
+    assert set((tmp_path / "big").read_bytes()) == {120}
+    await port.stopListening()
+
+
+@pytest.mark.hub(tls=True)
+@pytest_twisted.ensureDeferred
+async def test_redirect_without_tls(
+    fetch: Fetch, connect: Connect, hub: FakeHub, tmp_path: Path
+) -> None:
+    """Nobody follows a redirect from https to http."""
+    Odd.answers, Odd.drips = [HEAD % b"301 Moved\r\nLocation: http://127.0.0.1:1/" + b"\r\n"], False
+    certificate = str(hub.authority.server("127.0.0.1"))
+    context = DefaultOpenSSLContextFactory(certificate, certificate)
+    port = reactor.listenSSL(0, Factory.forProtocol(Odd), context, interface="127.0.0.1")
+    url = f"https://127.0.0.1:{port.getHost().port}/big"
+    koji = connect(serverca=str(hub.authority.certificate_path))
+    assert "301" in await fetch(RemoteFile("big", url), tmp_path, koji)
+    await port.stopListening()

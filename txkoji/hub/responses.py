@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from OpenSSL import SSL
 from service_identity import VerificationError
@@ -98,7 +98,8 @@ def _location(response: Response, url: str) -> str | None:
     """Return where a response redirects to, None for nowhere that can be requested."""
     values = response.headers.getRawHeaders(b"Location") or [b""]
     try:
-        return usable_url(urljoin(url, values[0].decode("ascii")), query=True)
+        target = urldefrag(urljoin(url, values[0].decode("utf-8"))).url
+        return usable_url(target, query=True)
     except ValueError:
         return None
 

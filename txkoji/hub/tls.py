@@ -40,6 +40,7 @@ __all__ = [
     "OverTLS",
     "TLSPolicy",
     "TrustRoot",
+    "plain_authorities",
     "read_authority",
     "read_client_certificate",
     "reasons",
@@ -145,11 +146,15 @@ _TRUSTED = re.compile(
     rb"-----BEGIN TRUSTED CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END TRUSTED CERTIFICATE-----"
 )
 
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END "
+)
+
 
 def _plain_certificate(found: re.Match[bytes]) -> bytes:
-    """Return a certificate in OpenSSL's TRUSTED form without the trust settings that follow it.
+    """Return a certificate without the trust settings that follow it in OpenSSL's TRUSTED form.
 
-    The cryptography library does not know that form.
+    Neither the cryptography library nor Python's ssl knows that form.
     """
     data = base64.b64decode(b"".join(found[1].split()))
     # The length of its outermost ASN.1 sequence.
@@ -234,6 +239,21 @@ def read_authority(path: str, setting: str, owner: str, **options: Any) -> Trust
     raise BrokenConfiguration(
         f"can't use {path}, {setting} of {owner}: a directory needs hashed names (openssl rehash)"
     )
+
+
+def plain_authorities(profile: Profile) -> str | None:
+    """Return the CAs of a profile as plain PEM, in ASCII, None for the system's.
+
+    Raises:
+        BrokenConfiguration: ``serverca`` can't be read.
+    """
+    if profile.serverca is None:
+        return None
+    trust_root(profile)
+    place = Path(profile.serverca)
+    files = sorted(place.glob("*.[0-9]*")) if place.is_dir() else [place]
+    found = [each for path in files for each in _CERTIFICATE.finditer(path.read_bytes())]
+    return b"".join(map(_plain_certificate, found)).decode("ascii")
 
 
 def trust_root(profile: Profile, *, ask_after_handshake: bool = False) -> TrustRoot:

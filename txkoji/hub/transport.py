@@ -346,7 +346,10 @@ class Transport:
             TruncatedReply: the connection broke within the file; the sink has what arrived.
             NotXMLRPC: a web page came in the place of a file that is none; the sink is untouched.
         """
-        fields = {"Range": [f"bytes={offset}-"]} if offset else {}
+        # A file is wanted as it is, not compressed on the way.
+        fields = {"Accept-Encoding": ["identity"]}
+        if offset:
+            fields["Range"] = [f"bytes={offset}-"]
         response = await self._request(b"GET", url, fields, None, timeout)
         for _ in range(MAX_REDIRECTS):
             target = redirected(response, url)
