@@ -1,4 +1,4 @@
-"""Data that this hub never holds: change logs, groups of users, files in archives.
+"""Data that this hub never holds: change logs, files in archives.
 
 Clients ask for them in passing, and get what a hub without any answers.
 """
@@ -37,19 +37,6 @@ def get_changelog_entries(
     elif not filepath:
         raise GenericError("filepath must be specified with taskID")
     return apply_query_options([], queryOpts)
-
-
-@hub_method("getUserGroups")
-def get_user_groups(call: MethodCall, user: Any) -> list[Any]:
-    """Return the groups of a user."""
-    require_user(call.state, user)
-    return []
-
-
-@hub_method("getGroupMembers")
-def get_group_members(call: MethodCall, group: Any) -> None:
-    """Return the members of a group."""
-    raise GenericError(f"No such group: {group}")
 
 
 @hub_method("getArchiveFile")
@@ -149,7 +136,7 @@ def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list
     if tag["locked"]:
         return [False, False, "tag is locked"]
     user = call.user if user_id is None else require_user(call.state, user_id)
-    held = held_permissions(call.state, user["id"]) if user else set()
+    held = held_permissions(call.state, user["id"]) if user else {}
     if tag["perm"] and tag["perm"] not in held:
         return [False, "admin" in held, f"tag requires {tag['perm']} permission"]
     return [True, False, ""]

@@ -39,7 +39,7 @@ class MethodCall:
     @property
     def permissions(self) -> set[str]:
         """The permissions that were granted to the user."""
-        return set() if self.user is None else held_permissions(self.state, self.user["id"])
+        return set(held_permissions(self.state, self.user["id"])) if self.user else set()
 
     def require_policy(self, name: str, *, force: bool = False, tag: str | None = None) -> None:
         """Refuse what a policy of the hub denies (``FakeHub.deny``), unless an admin forces it.

@@ -9,6 +9,7 @@ from typing import Any
 from txkoji import exceptions
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import NEW_PARAMETERS, HubMethod, as_before_drafts, method_of
+from txkoji.testing.tables.columns import check_arguments
 
 MULTICALL = "multiCall"
 
@@ -57,7 +58,11 @@ def _run(call: MethodCall, name: str, params: list[Any]) -> Any:
             text = f"{function.__qualname__}() got an unexpected keyword argument {parameter!r}"
             raise exceptions.ParameterError(text)
     try:
-        return as_before_drafts(call.hub.release, function(call, *args, **kwargs))
+        answer = function(call, *args, **kwargs)
+        # A hub asks its database last.
+        names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+        check_arguments(name, {**dict(zip(names, args, strict=False)), **kwargs})
+        return as_before_drafts(call.hub.release, answer)
     except TypeError as error:
         # Only the call itself is on the traceback: the arguments did not fit.
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:

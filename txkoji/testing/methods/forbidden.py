@@ -7,28 +7,18 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from txkoji.exceptions import ActionNotAllowed, AuthError, GenericError
+from txkoji.exceptions import ActionNotAllowed, AuthError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import HubMethod, declare, hub_method
-
-BY_PERMISSION = {
-    "admin": (
-        "addExternalRPM(rpminfo, external_repo, strict=True)",
-        "addGroupMember(group, user, strict=True)",
-        "changeBuildVolume(build, volume, strict=True)",
-        "dropGroupMember(group, user)",
-        "importRPM(path, basename)",
-        "newGroup(name)",
-        "removeVolume(volume)",
-        "showOpts(as_string=True)",
-    ),
-    "repo": ("repo.setExternalRepoData(external_repo_id, data)",),
-}
-"""The methods that are refused for lack of a permission, by the permission."""
+from txkoji.testing.methods.table import HubMethod, declare
 
 WITHOUT_EFFECT = {
     "admin": ("applyVolumePolicy(build, strict=False)", "scheduler.doRun(force=False)"),
-    "repo": ("repo.autoRequests()", "repo.checkQueue()", "repo.updateEndEvents()"),
+    "repo": (
+        "repo.autoRequests()",
+        "repo.checkQueue()",
+        "repo.setExternalRepoData(external_repo_id, data)",
+        "repo.updateEndEvents()",
+    ),
 }
 """The methods that do nothing here, even for a user with the permission."""
 
@@ -94,12 +84,9 @@ FOR_HOSTS = (
 """The methods that only builders may call, without their prefix ``host.``."""
 
 
-def _refuse_without(permission: str) -> HubMethod:
-    def refuse(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
-        who = "user not logged in" if call.user is None else f"logged in as {call.user['name']}"
-        raise ActionNotAllowed(f"{permission} permission required ({who})")
-
-    return refuse
+def _refuse(call: MethodCall, *_: Any) -> NoReturn:
+    who = "user not logged in" if call.user is None else f"logged in as {call.user['name']}"
+    raise ActionNotAllowed(f"admin permission required ({who})")
 
 
 def _require(permission: str) -> HubMethod:
@@ -115,18 +102,9 @@ def _refuse_user(call: MethodCall, *_: Any, **__: Any) -> NoReturn:
     raise AuthError(f"User {call.user['id']} is not a host")
 
 
-for _permission, _signatures in BY_PERMISSION.items():
-    for _signature in _signatures:
-        declare(_signature, _refuse_without(_permission))
+declare("addExternalRPM(rpminfo, external_repo, strict=True)", _refuse)
 for _permission, _signatures in WITHOUT_EFFECT.items():
     for _signature in _signatures:
         declare(_signature, _require(_permission))
 for _signature in FOR_HOSTS:
     declare(f"host.{_signature}", _refuse_user)
-
-
-@hub_method("addVolume")
-def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
-    """Add a volume."""
-    call.require_permission("admin")
-    raise GenericError("please create the volume directory first")

@@ -245,16 +245,18 @@ _TABLES = {
         },
         {"tag": ("tag_id",), "external_repo": ("external_repo_id",)},
     ),
+    "user_groups": HistoryTable(
+        _same("user_id", "group_id"),
+        {"user_id": ("user.name", "users"), "group_id": ("group.name", "users")},
+        {"user": ("user_id",), "group": ()},
+    ),
     "user_perms": HistoryTable(
         {"user_id": "user_id", "perm_id": "permission_id"},
         {"user_id": ("user.name", "users"), "perm_id": ("permission.name", "permissions")},
         {"user": ("user_id",), "permission": ("permission_id",)},
     ),
 }
-_EMPTY_TABLES = {
-    "external_repo_data": {"external_repo"},
-    "user_groups": {"user", "group"},
-}
+_EMPTY_TABLES = {"external_repo_data": {"external_repo"}}
 """The tables whose history is always empty here, with the options that apply to them."""
 
 

@@ -12,7 +12,7 @@ from txkoji.testing.methods.names import check_arches, check_name
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
-from txkoji.testing.tables.filters import Test, equals, has_arch, select
+from txkoji.testing.tables.filters import Filter, Test, equals, select
 from txkoji.testing.tables.lookups.hosts import (
     find_channel,
     find_host,
@@ -117,11 +117,18 @@ def _in_channel(state: HubState, info: Any) -> Test:
     return lambda row: row["id"] in host_ids
 
 
-_HOST_FILTERS = {
-    "arches": has_arch(lambda row: row["arches"].split()),
+def _on_arch(_: HubState, wanted: Any) -> Test:
+    if not wanted:
+        raise GenericError("arches option cannot be empty")
+    arches = {str(each) for each in (wanted if isinstance(wanted, list) else [wanted])}
+    return lambda row: not arches.isdisjoint(row["arches"].split())
+
+
+_HOST_FILTERS: dict[str, Filter] = {
+    "arches": _on_arch,
     "channelID": _in_channel,
-    "ready": equals("ready"),
-    "enabled": equals("enabled"),
+    "ready": lambda _, wanted: lambda row: bool(row["ready"]) is bool(wanted),
+    "enabled": lambda _, wanted: lambda row: bool(row["enabled"]) is bool(wanted),
     "userID": equals("user_id"),
 }
 
@@ -238,7 +245,9 @@ def list_channels(
         links = call.state.active("host_channels", event, host_id=host["id"])
         mine = {link["channel_id"] for link in links}
         rows = [row for row in rows if row["id"] in mine]
-    return [channel_struct(row) for row in rows if enabled is None or row["enabled"] == enabled]
+    return [
+        channel_struct(row) for row in rows if enabled is None or row["enabled"] is bool(enabled)
+    ]
 
 
 @hub_method("addChannel")

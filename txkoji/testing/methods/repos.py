@@ -98,6 +98,7 @@ def get_repo(
     """Return the newest ready repo of a tag."""
     tag_id = require_tag_id(call.state, tag)
     wanted = READY if state is None else state
+    dist = bool(dist)
     if event is None:
         row = latest_repo(call, tag_id, state=wanted, dist=dist, min_event=min_event)
     else:

@@ -8,28 +8,37 @@ from txkoji import nvr
 from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
-from txkoji.testing.methods.builds import build_directory
+from txkoji.testing.methods.builds import build_directory, insert_empty_build
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
-from txkoji.testing.tables.filters import Filter, equals, select
-from txkoji.testing.tables.lookups.builds import (
-    require_build_row,
-)
+from txkoji.testing.tables.filters import Filter, Test, equals, select
+from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.rpms import rpm_struct
-from txkoji.testing.tables.lookups.values import check_integers, hub_error, must
+from txkoji.testing.tables.lookups.values import check_integers, database_integer, hub_error, must
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import HubState, Row
 
 
-def _arches(wanted: Any) -> list[str]:
-    """Return a list of architectures; text is the name of one."""
-    return wanted if isinstance(wanted, list) else [wanted]
+def _on_arch(_: HubState, wanted: Any) -> Test:
+    if not isinstance(wanted, list | str):
+        raise GenericError(f'Invalid type for "arches" parameter: {type(wanted)}')
+    if wanted == []:
+        raise hub_error("syntax error at or near )")
+    arches = wanted if isinstance(wanted, list) else [wanted]
+    return lambda row: row["arch"] in arches
+
+
+def _on_host(state: HubState, wanted: Any) -> Test:
+    rows = state.rows("buildroot", host_id=database_integer(wanted))
+    buildroots = {row["id"] for row in rows}
+    return lambda row: row["buildroot_id"] in buildroots
 
 
 _RPM_FILTERS: dict[str, Filter] = {
     "buildID": equals("build_id"),
     "buildrootID": equals("buildroot_id"),
-    "arches": lambda _, wanted: lambda row: row["arch"] in _arches(wanted),
+    "hostID": _on_host,
+    "arches": _on_arch,
     "draft": equals("draft"),
 }
 
@@ -48,7 +57,7 @@ def list_rpms(
 ) -> Any:
     # RPMs are in no build roots or images here.
     """Return RPMs."""
-    check_integers(imageID, componentBuildrootID, hostID)
+    check_integers(imageID, componentBuildrootID)
     nothing = imageID is not None or componentBuildrootID is not None
     found = [] if nothing else select(call.state, "rpminfo", _RPM_FILTERS, locals())
     rows = [
@@ -117,8 +126,8 @@ def rpm_path(call: MethodCall, row: Row) -> str:
 
 def import_rpm(
     call: MethodCall, row: Row, path: str, source: str | None, buildroot_id: int | None = None
-) -> None:
-    """Copy an RPM to its build's directory and insert its row.
+) -> Row:
+    """Copy an RPM to its build's directory, and insert and return its row.
 
     Args:
         call: who asks.
@@ -153,6 +162,27 @@ def import_rpm(
         },
     )
     state.announce(lambda: messages.rpm_imported(state, row, rpm, f"work/{path}", source))
+    return rpm
+
+
+@hub_method("importRPM")
+def import_uploaded_rpm(call: MethodCall, path: Any, basename: Any) -> dict[str, Any]:
+    """Import an uploaded RPM; a source RPM without a build makes one. Needs admin."""
+    user = call.require_permission("admin")
+    uploaded = f"{path}/{basename}"
+    if not call.hub.files.exists(f"work/{uploaded}"):
+        raise GenericError(f"No such file: /mnt/koji/work/{uploaded}")
+    tags = rpms.headers(call.hub.files.read(f"work/{uploaded}"))
+    source = tags.get("SOURCERPM")
+    names = {"name": tags["NAME"], "version": tags["VERSION"], "release": tags["RELEASE"]}
+    if call.state.one("rpminfo", arch="src" if source is None else tags["ARCH"], **names):
+        raise GenericError(f"rpm file already exists: {basename}")
+    if source is None:
+        build = find_build_row(call.state, names) or insert_empty_build(call, user, **names)
+    else:
+        found = find_build_row(call.state, source.removesuffix(".src.rpm"))
+        build = must(found, "No such build")
+    return rpm_struct(import_rpm(call, build, uploaded, source))
 
 
 @hub_method("getRPMHeaders")

@@ -6,14 +6,15 @@ import fnmatch
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import find_method
+from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
-from txkoji.testing.tables.lookups.builds import build_nvr
-from txkoji.testing.tables.lookups.values import hub_error, row_by_info
+from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
+from txkoji.testing.tables.lookups.values import hub_error, must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -101,9 +102,50 @@ def list_volumes(call: MethodCall) -> list[dict[str, Any]]:
 def get_volume(call: MethodCall, volume: Any, strict: bool = False) -> Any:
     """Return a volume."""
     row = row_by_info(call.state, "volume", volume)
-    if row is None and strict:
-        raise GenericError(f"No such entry in table volume: {volume}")
-    return row
+    return must(row, f"No such entry in table volume: {volume}") if strict else row
+
+
+@hub_method("addVolume")
+def add_volume(call: MethodCall, name: Any, strict: bool = True) -> NoReturn:
+    """Refuse another volume: there is the default one only."""
+    call.require_permission("admin")
+    check_name(name)
+    if strict and call.state.one("volume", name=name):
+        raise GenericError(f"volume {name} already exists")
+    raise GenericError("please create the volume directory first")
+
+
+@hub_method("removeVolume")
+def remove_volume(call: MethodCall, volume: Any) -> NoReturn:
+    """Refuse to remove a volume."""
+    call.require_permission("admin")
+    row = get_volume(call, volume, strict=True)
+    raise GenericError(f"volume {row['name']} has build references")
+
+
+@hub_method("changeBuildVolume")
+def change_build_volume(call: MethodCall, build: Any, volume: Any, strict: bool = True) -> None:
+    """Move a build to another volume: it is on the only one already."""
+    call.require_permission("admin")
+    row = get_volume(call, volume, strict=True)
+    found = require_build_row(call.state, build)
+    if strict:
+        nvr = build_nvr(call.state, found)
+        raise GenericError(f"Build {nvr} already on volume {row['name']}")
+
+
+@hub_method("showOpts")
+def show_opts(call: MethodCall, as_string: bool = True) -> Any:
+    """Return the options of the hub's configuration, without passwords."""
+    call.require_permission("admin")
+    options = {
+        "CheckClientIP": True,
+        "EnableMaven": call.hub.maven_enabled,
+        "EnableWin": call.hub.win_enabled,
+        "KojiDebug": False,
+        "MissingPolicyOk": True,
+    }
+    return repr(options) if as_string else options
 
 
 def _sort_key(value: Any) -> Any:

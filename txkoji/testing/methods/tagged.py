@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import (
@@ -17,18 +18,8 @@ from txkoji.testing.tables.lookups.builds import (
 from txkoji.testing.tables.lookups.packages import package_name
 from txkoji.testing.tables.lookups.rpms import rpm_struct
 from txkoji.testing.tables.lookups.tags import find_tag, require_tag, require_tag_id
-from txkoji.testing.tables.lookups.users import find_user
+from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.queries import apply_query_options
-from txkoji.testing.tables.state import Row
-
-
-def _owned(call: MethodCall, rows: list[tuple[Row, Row]], owner: Any) -> list[tuple[Row, Row]]:
-    if owner is None:
-        return rows
-    user = find_user(call.state, owner)
-    if user is None:
-        return []
-    return [(build, listing) for build, listing in rows if build["owner_id"] == user["id"]]
 
 
 @hub_method("listTagged")
@@ -56,11 +47,13 @@ def list_tagged(
         event=event,
         inherit=inherit,
         latest=latest,
-        package=package,
+        package=package or None,
     )
     check_build_type(call.state, type)
     found = []
-    for build, listing in _owned(call, rows, owner):
+    for build, listing in rows:
+        if owner and owner != user_name(call.state, build["owner_id"]):
+            continue
         if draft is not None and build["draft"] != draft:
             continue
         types = build_types(call.state, build)
@@ -136,6 +129,8 @@ def list_tagged_rpms(
         draft=draft,
     )
     arches = [arch] if isinstance(arch, str) else arch
+    if arches and not isinstance(arches, list):
+        raise GenericError(f"Invalid arch option: {arch}")
     found = []
     for build in builds:
         for row in call.state.rows("rpminfo", build_id=build["build_id"]):
@@ -192,7 +187,9 @@ def untagged_builds(
     rows = []
     for row in call.state.rows("build", state=BUILD_STATES["COMPLETE"]):
         package = package_name(call.state, row["package_id"])
-        if row["id"] in tagged or (name is not None and package != name):
+        if row["id"] in tagged or (name and package != name):
+            continue
+        if draft is not None and row["draft"] is not draft:
             continue
         struct = {"id": row["id"], "name": package}
         rows.append({**struct, "version": row["version"], "release": row["release"]})

@@ -18,7 +18,13 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.hosts import find_channel, require_host
 from txkoji.testing.tables.lookups.tasks import task_struct
-from txkoji.testing.tables.lookups.values import hub_error, integer, must, seconds_of
+from txkoji.testing.tables.lookups.values import (
+    database_integer,
+    hub_error,
+    integer,
+    must,
+    seconds_of,
+)
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -160,7 +166,7 @@ def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -
 def resubmit_task(call: MethodCall, taskID: int) -> int:
     """Start a failed or canceled top-level task again; return the new task's id."""
     user = call.require_login()
-    row = _task(call, taskID, f"No such task: {taskID!r}")
+    row = _task(call, taskID)
     if row["state"] not in (CANCELED, FAILED):
         raise GenericError("only canceled or failed tasks may be resubmitted")
     if row["parent"] is not None:
@@ -377,16 +383,21 @@ def _conditions(opts: dict[str, Any]) -> list[Callable[[Row], bool]]:
 
     for key, wanted in (("", True), ("not_", False)):
         for name in ("arch", "state"):
-            if opts.get(f"{key}{name}"):
-                among(name, opts[f"{key}{name}"], wanted)
+            values = opts.get(f"{key}{name}")
+            if values:
+                if name == "arch" and not all(isinstance(each, str) for each in values):
+                    raise hub_error("operator does not exist: text = integer")
+                if name == "state":
+                    values = [database_integer(each) for each in values]
+                among(name, values, wanted)
         for name in ("owner", "host_id", "channel_id", "parent"):
             if f"{key}{name}" in opts:
                 value = opts[f"{key}{name}"]
                 values = value if isinstance(value, list) else [value]
-                if any(isinstance(each, str) for each in values):
-                    raise hub_error("invalid input syntax for type integer")
-                among(name, values, wanted)
+                among(name, [database_integer(each) for each in values], wanted)
     if opts.get("method") is not None:
+        if not isinstance(opts["method"], str):
+            raise hub_error("operator does not exist: text = integer")
         among("method", [opts["method"]], True)
     for name, (column, sign) in _TIMES.items():
         if opts.get(name) is not None:
@@ -412,11 +423,9 @@ def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any
             raise hub_error(f"invalid type for option {name}: {type(opts[name])}")
     conditions = _conditions(opts)
     rows = [row for row in _candidates(call, opts) if all(each(row) for each in conditions)]
-    if queryOpts is not None and not isinstance(queryOpts, dict):
+    if queryOpts and not isinstance(queryOpts, dict):
         raise hub_error("queryOpts is not a struct")
-    # Unlike other lists, this one ignores `group`.
     options = {**(queryOpts or {}), "asList": False}
-    options.pop("group", None)
     # Callers ask for one page of many tasks: structs are made for that page only, unless the order
     # needs them all.
     if str(options.get("order") or "id").lstrip("-") == "id":

@@ -12,13 +12,17 @@ from txkoji.testing.methods.names import check_name, check_user_name
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.users import (
     find_user,
+    groups_of,
     held_permissions,
     require_permission_row,
     require_user,
 )
-from txkoji.testing.tables.lookups.values import must, row_by_info
+from txkoji.testing.tables.lookups.values import hub_error, must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
+
+GROUP = 2
+"""The type of a user that is a group of others."""
 
 
 def insert_user(
@@ -28,6 +32,7 @@ def insert_user(
     password: str | None = None,
     permissions: Iterable[str] = (),
     principals: Iterable[str] = (),
+    usertype: int = 0,
 ) -> Row:
     """Store a new user with permissions and Kerberos principals; returns the row."""
     row = state.insert(
@@ -35,7 +40,7 @@ def insert_user(
         {
             "name": name,
             "status": 0,
-            "usertype": 0,
+            "usertype": usertype,
             "password": password,
             "krb_principals": list(principals),
         },
@@ -57,6 +62,12 @@ def user_struct(row: Row, principals: bool = True) -> dict[str, Any]:
     return struct
 
 
+def _or_caller(call: MethodCall, info: Any) -> Any:
+    if info is None and call.user is None:
+        raise GenericError("not logged in")
+    return call.user["id"] if info is None and call.user else info
+
+
 @hub_method("getUser")
 def get_user(
     call: MethodCall,
@@ -66,16 +77,12 @@ def get_user(
     groups: bool = False,
 ) -> Any:
     """Return a user; without arguments, the logged-in one."""
-    if userInfo is None:
-        if call.user is None:
-            raise GenericError("not logged in")
-        userInfo = call.user["id"]
-    row = (require_user if strict else find_user)(call.state, userInfo)
+    row = (require_user if strict else find_user)(call.state, _or_caller(call, userInfo))
     if row is None:
         return None
     struct = user_struct(row, krb_princs)
     if groups:
-        struct["groups"] = []
+        struct["groups"] = [group["name"] for group in groups_of(call.state, row["id"])]
     return struct
 
 
@@ -91,12 +98,20 @@ def list_users(
     """Return users."""
     if perm is not None:
         perm = require_permission_row(call.state, perm)["name"]
+    if queryOpts is not None and not isinstance(queryOpts, dict):
+        raise hub_error("queryOpts is not a struct")
+    # This query groups the principals itself.
+    if "group" in (queryOpts or {}):
+        raise GenericError("queryOpts.group is not available for this API")
     rows = [
         user_struct(row)
         for row in call.state.rows("users")
         if (userType is None or row["usertype"] == userType)
         and (not prefix or row["name"].startswith(prefix))
-        and (perm is None or perm in held_permissions(call.state, row["id"]))
+        and (
+            perm is None
+            or perm in held_permissions(call.state, row["id"], with_groups=bool(inherited_perm))
+        )
     ]
     return apply_query_options(rows, queryOpts)
 
@@ -194,15 +209,14 @@ def get_perms(call: MethodCall) -> list[str]:
 @hub_method("getUserPerms")
 def get_user_perms(call: MethodCall, userID: Any = None, with_groups: bool = True) -> list[str]:
     """Return the permissions of a user."""
-    user = call.user if userID is None else require_user(call.state, userID)
-    return sorted(held_permissions(call.state, user["id"])) if user else []
+    user = require_user(call.state, _or_caller(call, userID))
+    return sorted(held_permissions(call.state, user["id"], with_groups=bool(with_groups)))
 
 
 @hub_method("getUserPermsInheritance")
-def get_user_perms_inheritance(call: MethodCall, userID: Any) -> dict[str, list[None]]:
+def get_user_perms_inheritance(call: MethodCall, userID: Any) -> dict[str, list[str | None]]:
     """Return where each permission of a user comes from."""
-    user = require_user(call.state, userID)
-    return {name: [None] for name in sorted(held_permissions(call.state, user["id"]))}
+    return held_permissions(call.state, require_user(call.state, userID)["id"])
 
 
 @hub_method("hasPerm")
@@ -250,3 +264,64 @@ def revoke_permission(call: MethodCall, userinfo: Any, permission: Any) -> None:
     if not grants:
         raise GenericError(f"user {user['name']} does not have permission: {permission}")
     call.state.revoke("user_perms", grants[0]["id"], revoker["id"])
+
+
+# Groups of users
+
+
+def _find_group(call: MethodCall, info: Any) -> Row:
+    row = find_user(call.state, info)
+    return must(row if row and row["usertype"] == GROUP else None, f"No such group: {info}")
+
+
+def _membership(call: MethodCall, group: Row, user: Row) -> Row | None:
+    keys = {"group_id": group["id"], "user_id": user["id"]}
+    return next(iter(call.state.active("user_groups", None, **keys)), None)
+
+
+@hub_method("newGroup")
+def new_group(call: MethodCall, name: Any) -> int:
+    """Make a group of users; return its id."""
+    call.require_permission("admin")
+    check_user_name(name)
+    if find_user(call.state, name):
+        raise GenericError(f"User/group already exists: {name}")
+    return int(insert_user(call.state, name, usertype=GROUP)["id"])
+
+
+@hub_method("addGroupMember")
+def add_group_member(call: MethodCall, group: Any, user: Any, strict: bool = True) -> None:
+    """Add a user to a group."""
+    adder = call.require_permission("admin")
+    member = require_user(call.state, user)
+    row = _find_group(call, group)
+    if member["usertype"] == GROUP:
+        raise GenericError("Groups cannot be members of other groups")
+    if _membership(call, row, member) is None:
+        keys = {"group_id": row["id"], "user_id": member["id"]}
+        call.state.insert_version("user_groups", keys, adder["id"])
+    elif strict:
+        raise GenericError("User already in group")
+
+
+@hub_method("dropGroupMember")
+def drop_group_member(call: MethodCall, group: Any, user: Any) -> None:
+    """Remove a user from a group."""
+    dropper = call.require_permission("admin")
+    member = require_user(call.state, user)
+    row = _find_group(call, group)
+    link = must(_membership(call, row, member), f"No such user in group: {group}")
+    call.state.revoke("user_groups", link["id"], dropper["id"])
+
+
+@hub_method("getGroupMembers")
+def get_group_members(call: MethodCall, group: Any) -> list[dict[str, Any]]:
+    """Return the users in a group."""
+    links = call.state.active("user_groups", None, group_id=_find_group(call, group)["id"])
+    return [user_struct(call.state.row("users", link["user_id"])) for link in links]
+
+
+@hub_method("getUserGroups")
+def get_user_groups(call: MethodCall, user: Any) -> list[dict[str, Any]]:
+    """Return the groups of a user."""
+    return groups_of(call.state, require_user(call.state, user)["id"])

@@ -1,7 +1,8 @@
-"""The types of the columns that callers fill: a database refuses what is none of them. Pure."""
+"""The types of the columns that callers fill or compare: a database refuses other types. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from txkoji.exceptions import UnknownFault
@@ -24,6 +25,41 @@ _OF_TABLE = {
     for table, types in TYPES.items()
 }
 _LIMIT = 2**31
+
+COMPARED: dict[type, str] = {
+    bool: "draft",
+    int: "userType getRepo.state",
+    str: (
+        "checksum filename pattern prefix sigkey source untaggedBuilds.name "
+        "getLatestBuilds.package getLatestRPMS.package listTagged.owner listTagged.package "
+        "listTaggedArchives.package listTaggedRPMS.owner listTaggedRPMS.package"
+    ),
+}
+"""The parameters that a hub hands to its database unchecked, by the type of the column."""
+
+_KIND_OF = {name: kind for kind, names in COMPARED.items() for name in names.split()}
+_PATTERNS = ("pattern", "source")
+
+
+def check_arguments(method: str, values: Mapping[str, Any]) -> None:
+    """Refuse arguments that a database can't compare with a column; None fits each.
+
+    Args:
+        method: the method.
+        values: the arguments by their names.
+
+    Raises:
+        UnknownFault: (1) as for each error of a hub's database.
+    """
+    for name, value in values.items():
+        kind = _KIND_OF.get(name) or _KIND_OF.get(f"{method}.{name}")
+        if kind is None or value is None or (kind is str and not value and name not in _PATTERNS):
+            # An empty text is no condition.
+            continue
+        types = (int, float) if kind is int else kind
+        if not isinstance(value, types) or (kind is int and isinstance(value, bool)):
+            text = f"operator does not exist: {kind.__name__} = {type(value).__name__}"
+            raise UnknownFault(text, code=1)
 
 
 def check_columns(table: str, values: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ once, and returns the test that each row must pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from txkoji.testing.tables.lookups.values import database_integer, seconds_of
@@ -89,17 +89,7 @@ def matches(text: Callable[[HubState, Row], str | None]) -> Filter:
 
 def starts(text: Callable[[HubState, Row], str]) -> Filter:
     """Ask for rows whose text has a prefix."""
-    return lambda state, prefix: lambda row: text(state, row).startswith(prefix)
-
-
-def has_arch(arches: Callable[[Row], Collection[str]]) -> Filter:
-    """Ask for rows with one of the architectures: a list, or text with blanks between them."""
-
-    def make(_: HubState, wanted: Any) -> Test:
-        words = set(wanted.split() if isinstance(wanted, str) else wanted)
-        return lambda row: not words or not words.isdisjoint(arches(row))
-
-    return make
+    return lambda state, prefix: lambda row: not prefix or text(state, row).startswith(prefix)
 
 
 def glob(pattern: str) -> re.Pattern[str]:

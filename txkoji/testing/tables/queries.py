@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from txkoji.exceptions import GenericError, ParameterError
+from txkoji.exceptions import ParameterError
 from txkoji.testing.tables.lookups.values import hub_error
 
 
@@ -16,7 +16,8 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
     Args:
         rows: the rows.
         options: ``countOnly``; ``order`` ("a,-b", by keys of the rows); ``offset``; ``limit`` (0
-            and None are none); ``asList`` (rows as lists of values, by sorted key).
+            and None are none); ``asList`` (rows as lists of values, by sorted key). Others are
+            ignored.
 
     Returns:
         An int with ``countOnly``, else a list.
@@ -24,30 +25,30 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
     Raises:
         UnknownFault: (1) an option has a value that the hub's database refuses, such as an
             ``order`` by an unknown key.
-        GenericError: ``group`` is given.
     """
-    if options is not None and not isinstance(options, dict):
-        raise hub_error("queryOpts is not a struct")
     options = options or {}
-    if "group" in options:
-        raise GenericError("queryOpts.group is not available for this API")
+    if not isinstance(options, dict):
+        raise hub_error("queryOpts is not a struct")
     if options.get("rowlock"):
         raise hub_error("FOR UPDATE is not allowed here")
     result = rows
-    for key in reversed(str(options.get("order") or "").split(",")):
-        name = key.strip().lstrip("-")
-        if not name:
-            continue
+    order = None if options.get("countOnly") else options.get("order")
+    if order and not isinstance(order, str):
+        raise hub_error("order is no text")
+    for key in reversed(order.split(",") if order else []):
+        name = key.removeprefix("-")
         if result and name not in result[0]:
             raise hub_error(f"<class 'Exception'>: Invalid order: {name}")
         # NULLs come last in ascending order, as PostgreSQL has it.
         result = sorted(
             result,
             key=lambda row: (row[name] is None, row[name] if row[name] is not None else 0),
-            reverse=key.strip().startswith("-"),
+            reverse=key.startswith("-"),
         )
-    offset = int(options.get("offset") or 0)
-    limit = int(options.get("limit") or 0)
+    for name in ("offset", "limit"):
+        if not isinstance(options.get(name) or 0, int | float):
+            raise hub_error(f"{name} is no number")
+    offset, limit = (int(options.get(name) or 0) for name in ("offset", "limit"))
     if offset < 0 or limit < 0:
         raise hub_error("OFFSET and LIMIT must not be negative")
     if offset or limit:

@@ -20,6 +20,7 @@ from txkoji.exceptions import (
     UnknownFault,
 )
 from txkoji.testing import FakeHub
+from txkoji.testing.formats.rpms import make_rpm
 from txkoji.testing.methods.table import METHODS
 
 pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
@@ -37,11 +38,34 @@ def test_forbidden_methods(hub: FakeHub) -> None:
     with pytest.raises(ActionNotAllowed, match=r"^.*admin permission required \(logged in as bob"):
         hub.call("setBuildOwner", "hello-1-1", "bob", user="bob")
     with pytest.raises(ActionNotAllowed, match=r"admin permission required \(logged in as koji"):
-        hub.call("importRPM", "work", "hello-1-1.src.rpm")
+        hub.call("addExternalRPM", {}, "ext")
     with pytest.raises(AuthError, match="is not a host"):
         hub.call("host.closeTask", 1, {}, user="bob")
     with pytest.raises(ParameterError, match="missing 2 required positional arguments: 'group'"):
         hub.call("addGroupMember", user="bob")
+
+
+def test_groups_of_users(hub: FakeHub) -> None:
+    """A group gives its permissions to its members, as long as they are in it."""
+    hub.add_user("bob")
+    number = hub.call("newGroup", "packagers")
+    hub.call("grantPermission", "packagers", "tag")
+    hub.call("addGroupMember", "packagers", "bob")
+    hub.call("addGroupMember", "packagers", "bob", strict=False)
+    hub.call("createTag", "bobs", user="bob")
+    assert hub.call("getUserGroups", "bob") == [{"id": number, "name": "packagers"}]
+    assert hub.call("getUser", "bob", groups=True)["groups"] == ["packagers"]
+    assert [row["name"] for row in hub.call("getGroupMembers", number)] == ["bob"]
+    assert hub.call("getUserPermsInheritance", "bob") == {"tag": ["packagers"]}
+    assert hub.call("getUserPerms", "bob", with_groups=False) == []
+    assert [row["name"] for row in hub.call("listUsers", 0, perm="tag")] == []
+    [holder] = hub.call("listUsers", 0, perm="tag", inherited_perm=True)
+    assert holder["name"] == "bob"
+    hub.call("dropGroupMember", "packagers", "bob")
+    [past] = hub.call("queryHistory", tables=["user_groups"], user="bob")["user_groups"]
+    assert (past["group.name"], past["active"]) == ("packagers", None)
+    with pytest.raises(ActionNotAllowed, match="tag permission required"):
+        hub.call("createTag", "more", user="bob")
 
 
 def test_principals(hub: FakeHub) -> None:
@@ -271,6 +295,21 @@ def test_import_of_a_file(hub: FakeHub) -> None:
     for wrong, text in (("nosuch", "unsupported archive type"), ("image", "No such file")):
         with pytest.raises(GenericError, match=text):
             hub.call("importArchive", "up/x", build, wrong, {})
+
+
+def test_import_of_rpms(hub: FakeHub) -> None:
+    """An uploaded source RPM makes a build; an RPM joins the build of its source RPM."""
+    files = {"src": make_rpm("a", "1", "1", "x86_64", source=True)}
+    files["x86_64"] = make_rpm("a", "1", "1", "x86_64")
+    for arch, data in files.items():
+        hub.files.write(f"work/up/a-1-1.{arch}.rpm", data)
+    with pytest.raises(GenericError, match="No such build"):
+        hub.call("importRPM", "up", "a-1-1.x86_64.rpm")
+    for arch in files:
+        assert hub.call("importRPM", "up", f"a-1-1.{arch}.rpm")["arch"] == arch
+    assert len(hub.call("listBuildRPMs", "a-1-1")) == 2
+    with pytest.raises(GenericError, match="already exists"):
+        hub.call("importRPM", "up", "a-1-1.src.rpm")
 
 
 def test_copies_of_tags(hub: FakeHub) -> None:

@@ -40,11 +40,25 @@ def user_name(state: HubState, user_id: int | None) -> str | None:
     return str(row["name"]) if row else None
 
 
-def held_permissions(state: HubState, user_id: int) -> set[str]:
-    """Return the names of the permissions that a user holds."""
+def groups_of(state: HubState, user_id: int) -> list[dict[str, Any]]:
+    """Return the groups that a user is in, with their ids and names."""
+    ids = [row["group_id"] for row in state.active("user_groups", None, user_id=user_id)]
+    return [{"id": number, "name": user_name(state, number)} for number in ids]
+
+
+def held_permissions(
+    state: HubState, user_id: int, *, with_groups: bool = True
+) -> dict[str, list[str | None]]:
+    """Return the permissions of a user, each with the groups that give it; None: the user."""
     names = {row["id"]: row["name"] for row in state.rows("permissions")}
-    grants = state.active("user_perms", None, user_id=user_id)
-    return {names[grant["permission_id"]] for grant in grants}
+    holders: list[dict[str, Any]] = [{"id": user_id, "name": None}]
+    if with_groups:
+        holders += groups_of(state, user_id)
+    held: dict[str, list[str | None]] = {}
+    for holder in holders:
+        for grant in state.active("user_perms", None, user_id=holder["id"]):
+            held.setdefault(names[grant["permission_id"]], []).append(holder["name"])
+    return held
 
 
 def require_permission_row(state: HubState, info: Any) -> Row:
