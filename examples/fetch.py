@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from txkoji import Connection, run
-from txkoji.exceptions import KojiException
-from txkoji.files.uploads import Progress
+from txkoji import Connection, KojiException, Progress, run
 
 
 def show(progress: Progress) -> None:

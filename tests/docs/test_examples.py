@@ -67,7 +67,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "estimate.py": (["{task}"], r"build hello: \w+, (done about|the hub has no estimate).*\n"),
     "watch.py": (
         ["{ended}"],
-        r"(  \d+ \w+ \w+: CLOSED\n)+\d+ CLOSED: hello-1\.0-1, in demo-candidate\n",
+        r"(  \d+ \w+( \w+)?: CLOSED\n)+\d+ CLOSED: hello-1\.0-1, in demo-candidate\n",
     ),
     "fetch.py": (["hello-1.0-1", "{directory}", "src"], r"\S+/hello-1\.0-1\.src\.rpm\n"),
 }
@@ -100,6 +100,7 @@ async def test_mistakes_of_a_user(hub: FakeHub, tmp_path: Path) -> None:
     for name, arguments, words in [
         ("log_in.py", ["nope"], "no Koji profile 'nope' in "),
         ("latest_builds.py", ["nope"], "getLatestBuilds: No such entry in table tag: nope"),
+        ("watch.py", ["4711"], "the hub has no task 4711"),
         ("follow.py", [str(tmp_path / "state.json"), "nope"], "getTag: No such tagInfo: 'nope'"),
     ]:
         command = [sys.executable, str(EXAMPLES / name), *arguments]
