@@ -31,8 +31,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 PAGES = sorted((REPOSITORY / "docs").glob("*.rst"))
 PROFILES = ("koji", "fedora", "ours", "fake", "demo")
-PROGRAMS = {"embedded_hub.rst", "howto_tests_with_a_hub.rst", "hub_methods.rst"}
-"""The pages whose code is no configuration; below, it runs."""
+PROGRAMS = {
+    "embedded_hub.rst",
+    "howto_asyncio.rst",
+    "howto_tests_with_a_hub.rst",
+    "hub_methods.rst",
+}
+"""The pages whose code is no configuration: it runs below, or in test_aio.py."""
 
 
 def code_of(page: Path, kind: str) -> list[str]:

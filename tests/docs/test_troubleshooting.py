@@ -38,6 +38,7 @@ SELF_EXPLAINING = {
     "... within ... s",
     "...: ...; trying again",
     "publishing to the broker ... was stopped",
+    "www plugin 'koji' ...",
 }
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.rst").read_text(encoding="utf-8")

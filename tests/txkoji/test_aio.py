@@ -12,7 +12,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from tests.support import PROCESS_LIMIT
+from tests.docs.tutorial import blocks
+from tests.support import PROCESS_LIMIT, REPOSITORY
 from txkoji.testing import FakeHub
 
 PROGRAM = '''
@@ -106,16 +107,23 @@ async def test_unknown_profile():
 @pytest.mark.hub(tls=True)
 @pytest_twisted.ensureDeferred
 async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path) -> None:
-    """Each test has a loop of its own, and a connection on it; cancellation goes both ways."""
+    """Each test has a loop of its own, and a connection on it; cancellation goes both ways.
+
+    So does the test that the how-to shows.
+    """
     (empty_home / ".koji").mkdir()
     (empty_home / ".koji" / "config").write_text(hub.profile_text("koji"), encoding="utf-8")
     program = tmp_path / "test_program.py"
     program.write_text(PROGRAM, encoding="utf-8")
+    page = (REPOSITORY / "docs" / "howto_asyncio.rst").read_text(encoding="utf-8")
+    [shown] = [text for kind, _, text in blocks(page) if kind == "python"]
+    test_of_page = tmp_path / "test_of_page.py"
+    test_of_page.write_text(shown.replace("f44-build", "demo-build"), encoding="utf-8")
     options = ["-p", "no:twisted", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
     options += ["-o", "asyncio_default_fixture_loop_scope=function"]
     done: Any = await deferToThread(
         subprocess.run,
-        [sys.executable, "-W", "error", "-m", "pytest", *options, "-q", str(program)],
+        [sys.executable, "-W", "error", "-m", "pytest", *options, "-q", str(tmp_path)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -124,4 +132,4 @@ async def test_in_pytest_asyncio(hub: FakeHub, empty_home: Path, tmp_path: Path)
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 passed" in done.stdout
+    assert "9 passed" in done.stdout
