@@ -30,7 +30,7 @@ T = TypeVar("T")
 CLOCKS_DIFFER = 600.0
 """Seconds by which the clocks of a hub and of the master may differ."""
 
-_SHUT_OUT = (AuthError, ActionNotAllowed, KojiLoginException)
+_ACCESS_REFUSALS = (AuthError, ActionNotAllowed, KojiLoginException)
 """Refusals that are not about one package."""
 
 
@@ -96,12 +96,14 @@ class MassContext:
             may_refuse: whether a refusal that is about this very call is raised.
         """
         answered = partial(until_answered, ask, self.clock, self.timing.retry, self.say_trouble)
-        return await self.until_let_in(answered, may_refuse=may_refuse)
+        return await self.until_accepted(answered, may_refuse=may_refuse)
 
-    async def until_let_in(self, do: Callable[[], Awaitable[T]], *, may_refuse: bool = False) -> T:
-        """Do something, and again while the hub refuses: a step that gave up would forget tasks.
+    async def until_accepted(
+        self, do: Callable[[], Awaitable[T]], *, may_refuse: bool = False
+    ) -> T:
+        """Retry something while the hub refuses access: a step that gave up would forget its tasks.
 
-        Credentials, permissions and proxies may be mended meanwhile.
+        Someone may fix credentials, permissions or proxies meanwhile.
 
         Args:
             do: what to do; it waits for a hub that is unreachable by itself.
@@ -112,14 +114,18 @@ class MassContext:
             try:
                 return await do()
             except KojiException as error:
-                if may_refuse and isinstance(error, HubFault) and not isinstance(error, _SHUT_OUT):
+                if (
+                    may_refuse
+                    and isinstance(error, HubFault)
+                    and not isinstance(error, _ACCESS_REFUSALS)
+                ):
                     raise
                 failures += 1
                 self.say_trouble(error)
                 await deferLater(self.clock, self.timing.retry.pause(failures), lambda: None)
 
     async def has_target(self) -> bool:
-        """Return whether the build target is there; if it is not, nothing more starts."""
+        """Return whether the build target exists; if it does not, nothing more starts."""
         target = self.options.target
         found = await self.ask(lambda: self.hub.connection.checked("getBuildTarget", target))
         if found is None:
@@ -127,5 +133,5 @@ class MassContext:
         return found is not None
 
     def say_trouble(self, error: BaseException) -> None:
-        """Say that the hub is waited for, and why."""
+        """Say in the summary that the step waits for the hub, and why."""
         self.host.say_error(f"{self.plan.summary(None)}; waiting for the hub", error)

@@ -1,4 +1,4 @@
-"""Whether tasks of others wait for a builder."""
+"""Whether tasks of other users wait for a builder."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["IdleChannel"]
 
 
 class IdleChannel:
-    """Looks now and then whether tasks of others wait in the channel of a mass build.
+    """Checks now and then whether tasks of other users wait in the channel of a mass build.
 
     Args:
         context: the mass build.
 
     Attributes:
-        is_busy: whether the last look found any.
+        is_busy: whether any waited at the last check.
     """
 
     def __init__(self, context: MassContext) -> None:
@@ -26,7 +26,7 @@ class IdleChannel:
         self.is_busy = False
 
     async def is_idle(self) -> bool:
-        """Return whether nobody else's task waits, or none matters."""
+        """Return whether no other user's task waits, or the mass build need not care."""
         if self._context.options.idle_channel is None:
             return True
         if self._context.now() >= self._until:

@@ -1,4 +1,4 @@
-"""What a mass build is told: its options, its pauses and limits, and the step that it runs in."""
+"""The options of a mass build, its pauses and limits, and the step that it runs in."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class MassTiming:
     """Pauses, limits and sizes.
 
     Attributes:
-        tick: seconds between two looks at what may have changed without a task.
+        tick: seconds between two checks for what changes without a task.
         store_interval: seconds between two writes of what changed, except intents.
         batch: how many packages are submitted after one write of their intents.
-        idle_interval: seconds between two looks at others' tasks in the channel.
+        idle_interval: seconds between two checks for other users' tasks in the channel.
         progress_interval: seconds between two moments of the progress over time.
         infra_retry: the pauses before a package is submitted again.
         retry: the pauses while the hub is unreachable.
-        repo_polling: the pauses between two looks at whether a repo is there.
+        repo_polling: the pauses between two polls for a repo.
         cancel_limit: seconds that the hub has to answer a cancellation before it is put off.
     """
 
@@ -57,12 +57,12 @@ class MassOptions:
         target: the build target.
         skip_tag: whether the builds go to no tag.
         scratch: whether the builds are scratch builds.
-        adopts: whether an existing build of the same source is taken for the package's.
+        adopts: whether an existing build of the same source counts as the package's.
         infra_retries: how often a package is submitted again after failures of the build system.
         infra_faults: what counts as a failure of the build system, None for the usual faults.
         max_queue_time: seconds that a task may wait for a builder, None for any time.
         package_timeout: seconds that a task may take from its start, None for any time.
-        idle_channel: the channel in which no task of others may wait, None if any may.
+        idle_channel: submit only while no other user's task waits in this channel; None for always.
     """
 
     call: Callable[[MassPackage], Call]

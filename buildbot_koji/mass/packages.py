@@ -1,4 +1,4 @@
-"""Which packages a mass build builds, and from what: asked from the hub before anything starts."""
+"""Which packages a mass build builds, and from what: read from the hub before anything starts."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ __all__ = [
 ]
 
 AT_ONCE = 500
-"""Look-ups of one portion: five requests."""
+"""Lookups in one multicall: five requests."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """A package's name, as the hub takes it by default."""
 
 
 class BadPlan(Exception):
-    """What was asked for can't be built as it is: the text says why, each mistake once."""
+    """The plan can't be built: the text names each mistake once."""
 
 
 @implementer(IRenderable)
@@ -87,7 +87,7 @@ class PackageQuery:
     complaints: list[str] = field(default_factory=list)
 
     def takes(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a row of ``listPackages`` is meant."""
+        """Return whether the query selects a row of ``listPackages``."""
         name = row["package_name"]
         return (
             (self.blocked or not row.get("blocked"))
@@ -149,7 +149,7 @@ def ordered_names(
 
 
 async def find_packages(connection: Connection, query: PackageQuery) -> list[str]:
-    """Return the names of the packages that a query means, sorted.
+    """Return the names of the packages that a query selects, sorted.
 
     Raises:
         BadPlan: the tag does not exist.
@@ -264,7 +264,7 @@ def make_packages(
         order: what was asked for.
         sources: what packages are built from; those whose source is unknown are absent, or empty.
         listed: what the destination tag says of the packages.
-        must_be_listed: whether it must list them: it need not for a scratch build.
+        must_be_listed: whether it must list them; a scratch build needs no entry.
         tag: the name of that tag.
         limit: how many packages may be built at most.
         skip_unknown: whether to skip packages that can't be built rather than complain.
@@ -317,7 +317,7 @@ def make_packages(
 
 
 def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:
-    """Return what is wrong with an order whatever the hub has, each kind of mistake once.
+    """Yield what is wrong with an order on any hub, each kind of mistake once.
 
     Args:
         order: what was asked for.

@@ -63,7 +63,7 @@ class PackageEvent(enum.Enum):
     REFUSED = "the hub refused to submit it"
     CLOSED = "its task closed"
     BROKE = "its task failed"
-    INFRASTRUCTURE = "the build system failed, not the package: it is tried again"
+    INFRASTRUCTURE = "the build system failed, not the package: it is retried"
     WITHDRAWN = "there is nothing to build it for any more: it counts as not started"
     REPLACED = "another task is building the same source"
     EXISTS = "there is a build of it already"

@@ -77,7 +77,7 @@ class MassPlanner:
         in_thread: computes something in a thread.
 
     Attributes:
-        notes: what may be a mistake, but need not.
+        notes: what may be a mistake, for the log.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class MassPlanner:
         """Return the build target and the packages.
 
         Raises:
-            BadPlan: something of it can't be built; it names everything that is wrong.
+            BadPlan: with everything that is wrong.
             KojiException: the hub is unreachable.
         """
         request, call = self._request, self._connection.checked
@@ -196,7 +196,7 @@ class MassPlanner:
         try:
             rows = await self._connection.checked("listTagged", tag, latest=True)
         except GenericError as fault:
-            raise BadPlan(f"can't look for builds in {tag}: {one_line(fault)}") from fault
+            raise BadPlan(f"can't read tag {tag}: {one_line(fault)}") from fault
         latest = {row["package_name"]: row for row in rows}
         for package in packages:
             row = latest.get(package.name)

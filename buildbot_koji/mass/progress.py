@@ -14,7 +14,7 @@ LEAST_ENDED = 3
 """Packages that must have ended before the time that is left is estimated."""
 
 LONGEST_GAP = 300.0
-"""Seconds between two moments after which the master or the hub was away in between."""
+"""Seconds between two moments; if there are more, the master or the hub was down in between."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class MassProgress:
             return None
         last = self.steps[-1]
         enough = max(active, LEAST_ENDED)
-        # While few have ended, all of the progress is looked at.
+        # While few have ended, all of the progress counts.
         for begin in (self.steps[len(self.steps) // 2 - 1], self.steps[0]):
             ended, worked = last.done - begin.done, last.worked - begin.worked
             if ended >= enough and worked > 0:

@@ -72,11 +72,11 @@ def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
 
 
 def _reason(package: MassPackage) -> str | None:
-    """Return the reason, also of an earlier try of a package that has not ended."""
+    """Return the reason, also of an earlier attempt at a package that has not ended."""
     if package.is_final or not package.attempt:
         return package.reason or None
     waits = package.state is PackageState.READY
-    return f"{'to be ' if waits else ''}tried again: {package.reason}"
+    return f"{'to be ' if waits else ''}retried: {package.reason}"
 
 
 def by_reason(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:

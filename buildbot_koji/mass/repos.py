@@ -21,19 +21,19 @@ LONG = 600.0
 class RepoWaiter:
     """Waits for repos of a build tag.
 
-    A hub since 1.35 is asked for a repo, which it makes only if it has none that is new enough. The
-    call may be repeated: it gives the same request. An older hub makes repos by itself.
+    A hub since 1.35 makes a requested repo only if it has none that is new enough. The call may be
+    repeated: it returns the same request. An older hub makes repos by itself.
 
     Args:
         hub: the hub.
         tag: the build tag's id.
         tag_name: its name.
         clock: an IReactorTime.
-        polling: the pauses between two looks.
+        polling: the pauses between two polls.
 
     Attributes:
-        due: when to look next, in seconds since the epoch.
-        is_refused: whether the hub refused the last look.
+        due: when to poll next, in seconds since the epoch.
+        is_refused: whether the hub refused the last poll.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RepoWaiter:
         self._event = 0
         self._since = 0.0
         self._is_old_hub = False
-        self._looks = 0
+        self._polls = 0
         self._trouble = ""
         self.is_refused = False
         self.due = 0.0
@@ -66,8 +66,8 @@ class RepoWaiter:
         since = f", for {duration_in_words(waited)} now" if waited >= LONG else ""
         return f"a repo of {self._tag_name}{self._trouble}{since}"
 
-    async def look(self, plan: MassPlan) -> None:
-        """Ask for a repo for the packages that are held, or look whether it is there.
+    async def poll(self, plan: MassPlan) -> None:
+        """Request a repo for the packages that are held, or ask whether it is ready.
 
         Raises:
             KojiException: the hub is unreachable, or refused the login.
@@ -81,7 +81,7 @@ class RepoWaiter:
                 self._event = await self._hub.connection.checked("tagLastChangeEvent", self._tag)
                 self._waiting = list(plan.held.values())
                 self._since = self._clock.seconds()
-                self._looks = 0
+                self._polls = 0
             is_there = await self._has_repo()
         except HubFault as fault:
             if is_passing(fault) or isinstance(fault, AuthError):
@@ -96,8 +96,8 @@ class RepoWaiter:
             self._waiting, self._request, self._trouble = [], None, ""
             self.due = 0.0
             return
-        self._looks += 1
-        self.due = self._clock.seconds() + self._polling.pause(self._looks)
+        self._polls += 1
+        self.due = self._clock.seconds() + self._polling.pause(self._polls)
 
     async def _has_repo(self) -> bool:
         connection = self._hub.connection

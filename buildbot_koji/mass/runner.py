@@ -83,7 +83,7 @@ class MassRunner:
 
     @property
     def written(self) -> int:
-        """The bytes that were stored."""
+        """How many bytes were stored."""
         return self._store.written
 
     @property
@@ -92,12 +92,12 @@ class MassRunner:
         return bool(self.plan.changed) or self._control_changed
 
     def wake(self) -> None:
-        """Look at once at what has changed."""
+        """Start the next round at once."""
         if self._wake is not None and not self._wake.called:
             self._wake.callback(None)
 
     def intents(self) -> list[TaskIntent]:
-        """Return what is on the hub by now, or may be, and was started by this mass build."""
+        """Return the intents of the tasks that this mass build has, or may have, on the hub."""
         return self._submissions.intents()
 
     @property
@@ -147,10 +147,10 @@ class MassRunner:
         self.paused = bool(control.get("paused"))
         self.progress = MassProgress(control.get("progress") or ())
         # The search takes some seconds: the submissions may still be in flight.
-        doubts = Deferred.fromCoroutine(self._submissions.find_doubtful())
+        search = Deferred.fromCoroutine(self._submissions.find_in_doubt())
         try:
             await self._tasks.resume()
-            doubts.addCallbacks(lambda _: self.wake(), self._doubts_failed)
+            search.addCallbacks(lambda _: self.wake(), self._search_failed)
             while True:
                 await self._round()
                 if self._failure is not None:
@@ -160,10 +160,10 @@ class MassRunner:
                 await self._wait()
             await self.flush()
         finally:
-            doubts.cancel()
+            search.cancel()
             self._tasks.stop()
 
-    def _doubts_failed(self, failure: Failure) -> None:
+    def _search_failed(self, failure: Failure) -> None:
         self._failure = failure
         self.wake()
 
@@ -171,7 +171,7 @@ class MassRunner:
         await self._settle()
         await self._tasks.cancel_overdue()
         if self._repos is not None and self.plan.held:
-            await self._context.ask(partial(self._repos.look, self.plan))
+            await self._context.ask(partial(self._repos.poll, self.plan))
             if self._repos.is_refused:
                 await self._context.has_target()
         self.at_once = await self._host.at_once_now()

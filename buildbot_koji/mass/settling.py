@@ -71,7 +71,7 @@ class Settler:
         failed = []
         for package, tree in ended:
             if tree is None:
-                self._try_again(package, f"the hub has no task {package.task_id} any more")
+                self._retry(package, f"the hub has no task {package.task_id} any more")
             elif tree.root.state != task_states.CLOSED:
                 failed.append((package, tree))
         for start in range(0, len(failed), FAILED_AT_ONCE):
@@ -134,7 +134,7 @@ class Settler:
             return
         if package.is_foreign and tree.root.state == task_states.CANCELED:
             self._context.hub.counts.add(tree, infrastructure=False)
-            self._try_again(package, f"someone else's task {tree.root.id} was canceled")
+            self._retry(package, f"someone else's task {tree.root.id} was canceled")
             return
         connection = self._context.hub.connection
         try:
@@ -168,12 +168,12 @@ class Settler:
         elif not await self._has_target(outcome):
             self._plan.happened(package, PackageEvent.WITHDRAWN)
         elif self._is_infrastructure(outcome):
-            self._try_again(package, outcome.reason, outcome)
+            self._retry(package, outcome.reason, outcome)
         else:
             self._failed(package, tree, outcome.reason, outcome)
 
     async def _has_target(self, outcome: Outcome) -> bool:
-        """Return whether the target is still there if a task may have failed for want of it."""
+        """Return False if a task failed because the build target was removed."""
         text = "" if outcome.fault is None else outcome.fault.text
         return self._options.target not in text or await self._context.has_target()
 
@@ -202,7 +202,7 @@ class Settler:
         faults = self._options.infra_faults
         return is_infrastructure(outcome.fault, INFRASTRUCTURE_FAULTS if faults is None else faults)
 
-    def _try_again(self, package: MassPackage, reason: str, outcome: Outcome | None = None) -> None:
+    def _retry(self, package: MassPackage, reason: str, outcome: Outcome | None = None) -> None:
         if package.attempt >= self._options.infra_retries:
             tree = None if outcome is None else outcome.tree
             self._failed(package, tree, f"the build system failed: {reason}", outcome)

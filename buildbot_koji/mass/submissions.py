@@ -40,7 +40,7 @@ class MassSubmissions:
         self._flush = flush
 
     def intents(self) -> list[TaskIntent]:
-        """Return what is on the hub by now, or may be, and was started by this mass build."""
+        """Return the intents of the tasks that this mass build has, or may have, on the hub."""
         return [
             self._context.intent_of(each)
             for each in self._plan.packages
@@ -70,24 +70,24 @@ class MassSubmissions:
         for package in chosen:
             await self._submit(package)
 
-    async def find_doubtful(self) -> None:
-        """Look for the tasks that an earlier attempt had stored and maybe sent: all at once."""
-        doubtful = [each for each in self._plan.packages if each.state is PackageState.SUBMITTING]
-        if not doubtful:
+    async def find_in_doubt(self) -> None:
+        """Search for the tasks that an earlier attempt stored the intent of, and may have sent."""
+        in_doubt = [each for each in self._plan.packages if each.state is PackageState.SUBMITTING]
+        if not in_doubt:
             return
-        await self._context.until_let_in(self._hub.log_in)
+        await self._context.until_accepted(self._hub.log_in)
         wanted = [
             (self._context.options.call(each), self._context.submission_of(each))
-            for each in doubtful
+            for each in in_doubt
         ]
         find = partial(self._hub.connection.submissions.find_all, wanted)
         missing = []
-        for package, task_id in zip(doubtful, await self._context.ask(find), strict=True):
+        for package, task_id in zip(in_doubt, await self._context.ask(find), strict=True):
             if task_id is None:
                 missing.append(package)
             else:
                 self._accepted(package, task_id)
-        # Only these: one that was found may be submitted anew by now, if its task has failed.
+        # Only these: one that was found may be submitted again by now, if its task has failed.
         for package in missing:
             await self._submit(package)
 
@@ -110,7 +110,7 @@ class MassSubmissions:
         # A successor finds that this one was not submitted, and submits it.
         once = context.host.once_of(action, Intent(save, IntentState.STORED), max_age=CLAIM_AGE)
         try:
-            await context.until_let_in(
+            await context.until_accepted(
                 lambda: once.run(
                     context.clock,
                     context.timing.retry,

@@ -2,8 +2,8 @@
 
 A part is one request, which a hub carries out as a whole or not at all. Its row in the database
 says which builds it has before the hub gets it, then what the hub answered, then how its tasks
-ended. A later attempt looks for what may have been sent, and waits for tasks that it did not see
-end.
+ended. A later attempt searches for what may have been sent, and waits for the tasks whose end was
+not stored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OUTCOMES_AT_ONCE = 20
 NO_TASK = 0
 """The answer for a build that is tagged without a task."""
 
-WAITING = "waiting to look at the tag again"
+WAITING = "waiting to read the tag again"
 
 
 class TagHost(Protocol):
@@ -192,7 +192,7 @@ class MassTagger:
         part = TagPart(len(self.parts), {each.id: str(each.nvr) for each in builds})
         if not self._bypass:
             part.submission, others = await self._host.ask(
-                partial(self._look_before, self._call(builds[0].id)), WAITING
+                partial(self._begin_submission, self._call(builds[0].id)), WAITING
             )
             part.answers.update({each: others[each] for each in part.builds if each in others})
         await self._store(part)
@@ -201,7 +201,7 @@ class MassTagger:
             await self._send(part, IntentState.STORED)
         return part
 
-    async def _look_before(self, call: Call) -> tuple[Submission, dict[int, int]]:
+    async def _begin_submission(self, call: Call) -> tuple[Submission, dict[int, int]]:
         await self._hub.log_in()
         begun = await self._hub.connection.submissions.begin(call)
         return begun, await self._in_progress()
@@ -216,7 +216,7 @@ class MassTagger:
             await self._store(part)
 
         action = OnceAction(
-            partial(self._do, part), partial(self._look, part), prepare=self._hub.log_in
+            partial(self._do, part), partial(self._search, part), prepare=self._hub.log_in
         )
         once = self._host.once_of(action, Intent(save, state))
         await self._host.run_once(
@@ -241,7 +241,7 @@ class MassTagger:
                 part.answers[build] = answer if is_id else NO_TASK
         return True
 
-    async def _look(self, part: TagPart) -> bool | None:
+    async def _search(self, part: TagPart) -> bool | None:
         """Find what the hub has of a request whose reply was lost; True if that is all of it."""
         asked = part.unanswered
         # The tasks first: one that ends between the two reads has tagged its build by the second.

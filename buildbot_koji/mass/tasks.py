@@ -18,7 +18,7 @@ from txkoji.exceptions import HubFault
 __all__ = ["EndedTask", "MassTasks"]
 
 RESUMED_AT_ONCE = 500
-"""Tasks of an earlier attempt that are followed again before the first look reads them."""
+"""Tasks of an earlier attempt that are followed again before the first poll reads them."""
 
 ESTIMATE_AFTER = 600.0
 """Seconds after which it matters how long a package's builds usually take: it may be stuck."""
@@ -96,7 +96,7 @@ class MassTasks:
             watch.stop()
 
     def keep_averages(self) -> None:
-        """Note how long builds usually take, as far as that was asked, for the next attempt."""
+        """Keep the average durations that were read: the next attempt need not ask again."""
         plan = self._context.plan
         for index, watch in self._watches.items():
             package = plan.packages[index]
@@ -107,7 +107,7 @@ class MassTasks:
     async def cancel_overdue(self) -> None:
         """Cancel the tasks that take too long; each then ends as a canceled one.
 
-        Those of others are left alone, and nobody waits for them any longer.
+        A task that someone else started is not canceled, only no longer waited for.
         """
         options = self._context.options
         if options.max_queue_time is None and options.package_timeout is None:

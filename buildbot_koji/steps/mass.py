@@ -120,8 +120,8 @@ class KojiMassBuild(PackageBuildStep):
     target = argument(checks.text, "the build target", required=True, positional=True)
     packages = argument(
         check_packages,
-        "the names of the packages: a list, one string, or a ``util.KojiPackages`` that is asked"
-        " from the hub",
+        "the names of the packages: a list, one string, or a ``util.KojiPackages``, which asks"
+        " the hub",
         positional=True,
     )
     source = argument(
@@ -182,8 +182,8 @@ class KojiMassBuild(PackageBuildStep):
     )
     at_once = argument(
         checks.positive,
-        "how many packages may be in Koji at the same time; a renderable is evaluated again and"
-        " again while the step runs",
+        "how many packages may be in Koji at the same time; a renderable is evaluated every"
+        " few seconds while the step runs",
         default=50,
     )
     only_when_idle = argument(
@@ -249,7 +249,7 @@ class KojiMassBuild(PackageBuildStep):
         self._plan_notes: list[str] = []
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
-        """Complain of packages that are not given, or none."""
+        """Complain if no packages are given."""
         yield from super().check_together(values)
         packages = values["packages"]
         if not checks.is_renderable(packages) and packages is not None and not packages:
@@ -258,7 +258,7 @@ class KojiMassBuild(PackageBuildStep):
             yield "packages is missing: give packages, packages_file, levels or requires"
 
     def complaints_at_load(self, values: Mapping[str, Any], place: Place) -> Iterator[str]:
-        """Complain of packages that are wrong whatever the hub has."""
+        """Complain of packages that are wrong on any hub."""
         yield from super().complaints_at_load(values, place)
         given = [values[name] for name in (*PACKAGES, "max_packages", "only")]
         if any(map(checks.is_renderable, given)) or values["packages_file"] is not None:
@@ -300,7 +300,7 @@ class KojiMassBuild(PackageBuildStep):
         return deferLater(self.master.reactor, 0, lambda: None)
 
     def _in_thread(self, make: Callable[[], T]) -> Deferred[T]:
-        """Compute something that takes long and touches nothing that others have."""
+        """Compute something that takes long, and shares no state, in a thread."""
         reactor = self.master.reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), make)
 
@@ -463,7 +463,7 @@ class KojiMassBuild(PackageBuildStep):
         return int(self.at_once)
 
     def _not_rendered(self, failure: Failure) -> Failure | None:
-        """Let no mistake in the user's own code end a mass build that runs."""
+        """Keep a mistake in the configuration from ending a running mass build."""
         if failure.check(CancelledError):
             return failure
         self._log.warn("at_once can't be evaluated: {error!r}", error=failure.value)
@@ -519,7 +519,7 @@ class KojiMassBuild(PackageBuildStep):
         await self._leave_report(plan)
 
     async def _cancel(self, hub: Hub, intents: Sequence[TaskIntent]) -> str:
-        """Cancel tasks; returns what became of that."""
+        """Cancel tasks; returns the outcome in words."""
         limit = self.timing.cancel_limit
         canceling = [hub.cancellations.cancel(each, limit) for each in intents]
         outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)

@@ -121,10 +121,10 @@ class KojiMassTag(KojiWriteStep):
     """Tags the latest builds in a tag, or what a mass build made, with another tag.
 
     A build is skipped if it is tagged already, or if the other tag has a newer one of its package.
-    It resumes after a restart or a kill of the master, and sends nothing twice: what may have been
-    sent is looked for first. The log ``builds`` says the outcome of each build. Sets the properties
-    ``koji_mass_tagged`` and ``koji_mass_untagged``: the number of builds that were tagged, and that
-    could not be; with ``dry_run`` the number that would be tagged, and 0.
+    It resumes after a restart or a kill of the master, and sends nothing twice: it first searches
+    for what may have been sent. The log ``builds`` says the outcome of each build. Sets the
+    properties ``koji_mass_tagged`` and ``koji_mass_untagged``: the number of builds that were
+    tagged, and that could not be; with ``dry_run`` the number that would be tagged, and 0.
     """
 
     name = "koji mass tag"

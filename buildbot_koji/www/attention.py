@@ -50,7 +50,7 @@ def attention(
     for each in reporters:
         tried = sum(1 for delivery in each.pending if delivery.attempts > 1)
         if tried:
-            found.append(("deliveries", f"{counted(tried, 'delivery')} of {each.name} tried again"))
+            found.append(("deliveries", f"{counted(tried, 'delivery')} of {each.name} retried"))
         late = sum(1 for gate in each.gates if now - gate.since > GATE_PATIENCE)
         if late:
             found.append(

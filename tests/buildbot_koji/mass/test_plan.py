@@ -321,8 +321,8 @@ def test_reason_of_an_earlier_try() -> None:
     """A package that the build system failed says so while it waits and runs again."""
     package = MassPackage(0, "p", "source", attempt=1, reason="no space left")
     for state, reason in (
-        (PackageState.READY, "to be tried again: no space left"),
-        (PackageState.RUNNING, "tried again: no space left"),
+        (PackageState.READY, "to be retried: no space left"),
+        (PackageState.RUNNING, "retried: no space left"),
         (PackageState.FAILED, "no space left"),
     ):
         package.state = state

@@ -60,7 +60,7 @@ def test_worst_first() -> None:
         ("sources", "old is stale"),
         ("sources", "old has lost its message bus"),
         ("deliveries", "1 task to be canceled"),
-        ("deliveries", "1 delivery of stable tried again"),
+        ("deliveries", "1 delivery of stable retried"),
         ("deliveries", "1 build waiting for votes on stable"),
     ]
 
