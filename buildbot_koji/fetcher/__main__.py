@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -75,8 +76,12 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 def _fetch(opener: Any, pace: float, directory: Path, file: dict[str, Any]) -> str:
     """Fetch one file; returns what went wrong, or nothing."""
     digest = None if file["digest"] is None else tuple(file["digest"])
+    places = file["name"].split("/")
+    # On Windows a backslash or a colon leads elsewhere, too.
+    if any(each in ("", "..") or each != Path(each).name for each in places):
+        return f"{file['name']!r} is a file outside of the directory: refused"
     part = PartFile(
-        directory.joinpath(*file["name"].split("/")),
+        directory.joinpath(*places),
         file["size"],
         digest,
         grows=file.get("grows", False),
@@ -110,7 +115,7 @@ def _receive(part: PartFile, url: str, opener: Any, pace: float) -> str:
         headers = {"Range": f"bytes={have}-"} if have else {}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:
-            with opener.open(request, timeout=TIMEOUT) as reply:
+            with _from_network(opener.open, request, None, TIMEOUT) as reply:
                 _copy(reply, part, have, pace)
         except urllib.error.HTTPError as error:
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -121,8 +126,10 @@ def _receive(part: PartFile, url: str, opener: Any, pace: float) -> str:
                 return trouble
         except TooMuch as error:
             return str(error)
-        except (OSError, http.client.HTTPException) as error:
-            trouble = f"the connection failed: {getattr(error, 'reason', error)}"
+        except http.client.HTTPException as error:
+            trouble = f"the connection failed: {error}"
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                return trouble
         else:
             if part.size is None or part.is_complete or not part.size:
                 return ""
@@ -130,6 +137,18 @@ def _receive(part: PartFile, url: str, opener: Any, pace: float) -> str:
         finally:
             part.close()
     return trouble
+
+
+def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a step that waits for the network, whose errors are not those of the disk."""
+    try:
+        return step(*arguments)
+    except urllib.error.HTTPError:
+        raise
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        cause = reason if isinstance(reason, OSError) else error
+        raise http.client.HTTPException(str(reason)) from cause
 
 
 def _copy(reply: Any, part: PartFile, have: int, pace: float) -> None:
@@ -143,7 +162,7 @@ def _copy(reply: Any, part: PartFile, have: int, pace: float) -> None:
     part.begin(have if resumes else 0)
     left = reply.length
     since, count = time.monotonic(), 0
-    while piece := reply.read1(PIECE):
+    while piece := _from_network(reply.read1, PIECE):
         part.write(piece)
         count += len(piece)
         left = None if left is None else left - len(piece)

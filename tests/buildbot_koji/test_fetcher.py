@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import resource
 import ssl
 import subprocess
 import sys
@@ -47,7 +48,9 @@ def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> F
             return str(error)
         return ""
 
-    async def by_worker(file: RemoteFile, directory: Path, koji: Connection = koji) -> str:
+    async def by_worker(
+        file: RemoteFile, directory: Path, koji: Connection = koji, most: int = -1
+    ) -> str:
         program.write_bytes(fetcher.archive())
         wanted = {"name": file.name, "url": file.url, "size": file.size, "digest": file.digest}
         order = {
@@ -63,6 +66,7 @@ def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> F
             [sys.executable, program],
             input=json.dumps(order).encode(),
             capture_output=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
         )
         assert not done.stderr, done.stderr
         return "" if done.returncode == 0 else done.stdout.decode()
@@ -112,6 +116,23 @@ async def test_part_that_is_a_link(fetch: Fetch, hub: FakeHub, tmp_path: Path) -
     assert (directory / "big").read_bytes() == CONTENT
     assert precious.read_bytes() == b"mine"
     assert not (directory / "big").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["../big", "/big", "a/../../big", "a//../big"])
+@pytest_twisted.ensureDeferred
+async def test_name_that_leads_out(fetch: Fetch, hub: FakeHub, tmp_path: Path, name: str) -> None:
+    """A file that the hub names outside of the directory is not fetched."""
+    file = RemoteFile(name, there(hub), len(CONTENT), DIGEST)
+    assert "outside of the directory" in await fetch(file, tmp_path / "d")
+    assert not (tmp_path / "big").exists()
+
+
+@pytest.mark.parametrize("fetch", ["worker"], indirect=True)
+@pytest_twisted.ensureDeferred
+async def test_disk_that_takes_no_more(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
+    """An error of the disk is reported at once, and not as the network's."""
+    file = RemoteFile("big", there(hub), len(CONTENT), DIGEST)
+    assert f"can't write {tmp_path}/big: File too large" in await fetch(file, tmp_path, most=1000)
 
 
 def with_trust(pem: str) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 from twisted.internet.threads import deferToThreadPool
 
 from txkoji.exceptions import KojiLoginException, ProtocolError, TransferError
+from txkoji.files.outputs import byte_count
 from txkoji.hub.client import HubClient
 from txkoji.hub.replies import a_struct
 
@@ -74,13 +75,19 @@ async def upload(
     in_thread = _InThread(client)
     try:
         file = await in_thread.call(_open, path)
-    except OSError as error:
-        raise TransferError(f"can't read {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
     try:
         await _Upload(client, file, path, directory, progress, in_thread).run()
+    except OSError as error:
+        raise _unreadable(path, error) from error
     finally:
         file.close()
     return f"{directory}/{path.name}"
+
+
+def _unreadable(path: Path, error: Exception) -> TransferError:
+    return TransferError(f"can't read {path}: {getattr(error, 'strerror', None) or error}")
 
 
 def _open(path: Path) -> BinaryIO:
@@ -193,12 +200,11 @@ class _Upload:
         if there is None:
             return None
         there = a_struct(there, "checkUpload", "size")
-        try:
-            size = int(there["size"])
-        except (TypeError, ValueError):
+        size = byte_count(there["size"])
+        if size is None:
             raise ProtocolError(
                 f"{self.client.url} gives the size of an upload as {there['size']!r}"
-            ) from None
+            )
         return size, str(there.get("hexdigest", ""))
 
     async def _send(self, chunk: bytes, offset: int) -> None:

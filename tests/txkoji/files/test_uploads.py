@@ -226,6 +226,16 @@ async def test_pipe(koji: Connection, tmp_path: Path) -> None:
         await koji.upload(tmp_path / "pipe.src.rpm")
 
 
+@pytest.mark.parametrize(
+    ("path", "words"), [("/proc/self/mem", "Input/output error"), ("a\0b", "null byte")]
+)
+@pytest_twisted.ensureDeferred
+async def test_file_that_cannot_be_read(koji: Connection, path: str, words: str) -> None:
+    """A file that can't be opened, or that fails while it is read, is one line."""
+    with pytest.raises(TransferError, match=f"can't read {path}: .*{words}"):
+        await koji.upload(path)
+
+
 @pytest_twisted.ensureDeferred
 async def test_name_that_is_not_utf8(koji: Connection, tmp_path: Path) -> None:
     """A name that can't travel is refused in one line."""
