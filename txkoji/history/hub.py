@@ -68,3 +68,14 @@ class BatchedCalls:
         if isinstance(result, Exception):
             raise result
         return result
+
+    @returns_deferred
+    async def checked(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Return a Deferred of the result of a call, read; see :meth:`HubClient.read_answer`.
+
+        Raises:
+            UnusableAnswer: the hub answered something else.
+            KojiException: as for :meth:`call`.
+        """
+        result = await self.call(method, *args, **kwargs)
+        return self._client.read_answer(Call(method, args, kwargs), result)

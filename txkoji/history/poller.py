@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
-from txkoji._values import seconds
 from txkoji.bus.base import is_passing_trouble
+from txkoji.exceptions import UnusableAnswer
 from txkoji.gathering import gather
 from txkoji.history.confirmation import Confirmation
 from txkoji.history.cursor import Checkpoint, Cursor
@@ -93,7 +93,7 @@ class Poller:
         batch = BatchedCalls(connection.client)
         self._client = connection.client
         self._name = connection.client.url if name is None else name
-        self._call = batch.call
+        self._checked = batch.checked
         self._interest = interest
         self._overlap = overlap
         self.tags = TagWatch(
@@ -132,13 +132,12 @@ class Poller:
             KojiException: the hub is unreachable, or refused.
         """
         before = {} if since is None else {"before": since}
-        found = await self._call("getLastEvent", strict=False, **before)
-        event = 0 if found is None else int(found["id"])
-        time = since
+        found = await self._checked("getLastEvent", strict=False, **before) or {"id": 0, "ts": None}
+        time = found["ts"] if since is None else since
         if time is None:
-            # The hub's own clock if possible: ours may differ.
-            time = self._client.reactor.seconds() if found is None else float(found["ts"])
-        start = Checkpoint(event, time)
+            # The hub's own clock counts if possible: ours may differ.
+            time = self._client.reactor.seconds()
+        start = Checkpoint(found["id"], time)
         return Cursor(floor=time, checkpoints=(start,), names=start)
 
     @returns_deferred
@@ -160,21 +159,25 @@ class Poller:
         cursor = cursor.no_later_than(limit)
         # The hub carries out the calls of a request in order: getLastEvent comes first, so that
         # the checkpoint is no later than what the queries have seen.
-        latest, (refreshed, found) = await gather([self._call("getLastEvent"), self._query(cursor)])
-        if int(latest["id"]) < cursor.begin.event:
+        latest, (refreshed, found) = await gather(
+            [self._checked("getLastEvent"), self._query(cursor)]
+        )
+        if latest is None:
+            raise UnusableAnswer("getLastEvent", None)
+        if latest["id"] < cursor.begin.event:
             restored = await self._rebased(cursor)
             if restored.begin.event < cursor.begin.event:
                 return await self.round(restored, known=known)
         now = self._client.reactor.seconds()
-        last = min(seconds(latest["ts"]) or 0.0, limit)
-        if int(latest["id"]) != cursor.begin.event and last < cursor.begin.time:
+        last = min(latest["ts"] or 0.0, limit)
+        if latest["id"] != cursor.begin.event and last < cursor.begin.time:
             return await self.round(self._set_back(cursor, last, now), known=known)
         self._asked_at = now
         self._history.settle()
         # If the clock was set back since, what was found is ahead of it.
         read = max(last, min(_latest_time(found), last + self._overlap))
         time = max(min(read, limit), cursor.checkpoints[-1].time)
-        checkpoint = Checkpoint(int(latest["id"]), time)
+        checkpoint = Checkpoint(latest["id"], time)
         return Round(
             self._news(found, cursor, known),
             cursor.after(
@@ -193,8 +196,8 @@ class Poller:
             name=self._name,
         )
         time = cursor.horizon
-        found = await self._call("getLastEvent", strict=False, before=time)
-        start = Checkpoint(0 if found is None else int(found["id"]), time)
+        found = await self._checked("getLastEvent", strict=False, before=time)
+        start = Checkpoint(0 if found is None else found["id"], time)
         return replace(cursor, checkpoints=(start,), names=start)
 
     def _set_back(self, cursor: Cursor, last: float, now: float) -> Cursor:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from txkoji import build_states, task_states
-from txkoji._values import integer, seconds, struct
+from txkoji._values import integer, seconds, struct, structs
 from txkoji.exceptions import GenericError, HubFault, ParameterError
 from txkoji.gathering import gather
 from txkoji.history import records
@@ -20,6 +20,7 @@ from txkoji.history.paging import Unreadable, pages_by_offset, rows_after, rows_
 from txkoji.history.records import RecordReader, identity
 from txkoji.history.tags import TagWatch
 from txkoji.history.unusable import UnusableItems
+from txkoji.hub.replies import a_list, a_struct
 
 __all__ = [
     "Builds",
@@ -115,9 +116,8 @@ class Query:
     ) -> list[Any]:
         async def read(begin: float, offset: int, limit: int) -> list[Any]:
             options = {"order": f"{column}_time,build_id", "limit": limit, **_offset(offset)}
-            return list(
-                await self._call("listBuilds", **{argument: begin}, queryOpts=options, **wanted)
-            )
+            given = {argument: begin, "queryOpts": options, **wanted}
+            return a_list(await self._call("listBuilds", **given), "listBuilds")
 
         return await self._rows(
             "build", partial(rows_after, read, after, f"{column}_ts", self._page)
@@ -129,7 +129,7 @@ class Query:
         async def read(begin: float, offset: int, limit: int) -> list[Any]:
             options = {**wanted, argument: begin, "decode": True}
             order = {"order": f"{column}_time,id", "limit": limit, **_offset(offset)}
-            return list(await self._call("listTasks", options, order))
+            return a_list(await self._call("listTasks", options, order), "listTasks")
 
         return await self._rows(
             "task", partial(rows_after, read, after, f"{column}_ts", self._page)
@@ -200,7 +200,8 @@ class TagHistory(Query):
                 queryOpts={"order": order, "limit": limit, "offset": offset},
                 **wanted,
             )
-            return list(found[table])
+            rows = a_struct(found, "queryHistory", table)[table]
+            return a_list(rows, "queryHistory")
 
         return read
 
@@ -271,7 +272,7 @@ class GeneratedBuilds(Query):
     async def refresh(self) -> None:
         """Read the list of content generators again."""
         if self._interest.build_states:
-            found = await self._call("listCGs")
+            found = a_struct(await self._call("listCGs"), "listCGs")
             ids = [integer((struct(generator) or {}).get("id")) for generator in found.values()]
             self._generators = tuple(sorted(each for each in ids if each is not None))
 
@@ -404,7 +405,8 @@ class Repos(Query):
                 ["state_ts", ">", begin],
             ]
             options = {"order": "state_ts,id", "limit": limit, **_offset(offset)}
-            return list(await self._call("repo.query", clauses, REPO_FIELDS, options))
+            found = await self._call("repo.query", clauses, REPO_FIELDS, options)
+            return a_list(found, "repo.query")
 
         return await self._rows("repo", partial(rows_after, read, after, "state_ts", self._page))
 
@@ -417,9 +419,8 @@ class Repos(Query):
         ended = dict(filter(None, map(_made_repo, tasks)))
         repos = await gather([self._call("repoInfo", repo_id) for repo_id in sorted(ended)])
         return [
-            {**repo, "state": records.REPO_READY, "state_ts": ended[repo["id"]]}
-            for repo in repos
-            if repo is not None
+            {**repo, "state": records.REPO_READY, "state_ts": ended.get(repo.get("id"))}
+            for repo in structs(repos)
         ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
-from txkoji.exceptions import HubFault
+from txkoji.exceptions import HubFault, UnusableAnswer
 from txkoji.gathering import gather
 from txkoji.history.hub import BatchedCalls
 from txkoji.hub.client import HubClient
@@ -67,7 +67,7 @@ class TagWatch:
     ) -> None:
         self._client = client
         self._name = name
-        self._call = batch.call
+        self._checked = batch.checked
         self._patterns = patterns
         self._inherited = inherited
         self._read_at: float | None = None
@@ -92,7 +92,7 @@ class TagWatch:
         now = self._client.reactor.seconds()
         if self._read_at is not None and 0 <= now - self._read_at < max_age:
             return False
-        names = {int(tag["id"]): str(tag["name"]) for tag in await self._fitting()}
+        names: dict[int, str] = {tag["id"]: tag["name"] for tag in await self._fitting()}
         watched = {tag_id: [name] for tag_id, name in names.items()}
         if self._inherited:
             await self._add_parents(names, watched)
@@ -107,14 +107,21 @@ class TagWatch:
     async def _add_parents(self, names: dict[int, str], watched: dict[int, list[str]]) -> None:
         """Add the tags that some tags inherit from."""
         children = sorted(names)
-        inheritance = await gather([self._call("getFullInheritance", each) for each in children])
+        inheritance = await gather([self._checked("getFullInheritance", each) for each in children])
         for child, links in zip(children, inheritance, strict=True):
             for link in links:
-                watched.setdefault(int(link["parent_id"]), []).append(names[child])
-        parents = await gather(
-            [self._call("getTag", each) for each in sorted(set(watched) - set(names))]
-        )
-        names.update((int(tag["id"]), str(tag["name"])) for tag in parents if tag)
+                watched.setdefault(link["parent_id"], []).append(names[child])
+        parents = await gather([self._tag(each) for each in sorted(set(watched) - set(names))])
+        names.update((tag["id"], tag["name"]) for tag in parents if tag)
+
+    @returns_deferred
+    async def _tag(self, tag: str | int) -> Any:
+        """Return a tag, None if there is none that can be used."""
+        try:
+            return await self._checked("getTag", tag)
+        except UnusableAnswer as error:
+            self._client.leave_out("getTag", str(error))
+            return None
 
     @returns_deferred
     async def find(self, name: str) -> int | None:
@@ -136,7 +143,7 @@ class TagWatch:
     async def _fitting(self) -> list[Any]:
         exact = [name for name in self._patterns if not is_glob(name)]
         globs = [name for name in self._patterns if is_glob(name)]
-        asked = [self._call("getTag", name) for name in exact]
+        asked = [self._tag(name) for name in exact]
         listed = [self._list(pattern) for pattern in globs]
         *found, lists = await gather([*asked, _flat(listed)])
         return [*(tag for tag in found if tag), *lists]
@@ -147,13 +154,13 @@ class TagWatch:
         tags: list[Any] = []
         if self._has_patterns:
             try:
-                tags = await self._call("listTags", pattern=wide)
+                tags = await self._checked("listTags", pattern=wide)
             except HubFault as fault:
                 if not fault.is_unknown_argument:
                     raise
                 self._has_patterns = False
         if not self._has_patterns:
-            tags = await self._call("listTags")
+            tags = await self._checked("listTags")
         return [tag for tag in tags if matches(tag["name"], [pattern])]
 
     def _log_missing(self) -> None:

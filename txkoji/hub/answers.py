@@ -97,6 +97,7 @@ _STRUCTS: dict[str, _Struct] = {
     "getBuildConfig": _Struct({}, {"arches": text}),
     "getBuildTarget": _TARGET,
     "getChannel": _NAMED,
+    "getLastEvent": _Struct({"id": identity}, {"ts": seconds}),
     "getLoggedInUser": _NAMED,
     "getRPM": _Struct({"build_id": identity}),
     "getRepo": _REPO,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,7 @@ from twisted.logger import capturedLogs
 from twisted.web.resource import Resource
 
 from txkoji import Connection, Profile
-from txkoji.exceptions import NotXMLRPC, ServerOffline
+from txkoji.exceptions import NotXMLRPC, ServerOffline, UnusableAnswer
 from txkoji.history import events
 from txkoji.history.paging import PAGE
 from txkoji.history.poller import Checkpoint, Cursor, Interest, Poller
@@ -688,3 +690,38 @@ def test_hub_whose_clock_is_set_back() -> None:
     assert sorted(each.split(":")[0] for each in found) == ["build"] * 4 + ["tag"] * 3
     warned = [each for each in logged if "set back" in str(each)]
     assert len(warned) == 1
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["getLastEvent", "listTags", "listCGs", "queryHistory", "listBuilds", "listTasks"],
+)
+def test_answer_of_another_kind(method: str) -> None:
+    """A round whose hub answers nonsense fails as the hub's, and the next one has it all."""
+    site = Site("tagged", "build-complete", "task-closed", tags=["demo-*"])
+    site.tag(site.build("1"))
+    for answer in (None, [], {}, 7, "x", [None], [{}], [{"id": "x", "name": []}], {"id": []}):
+        site.restart()
+        site.hub.answer = lambda name, _, run, odd=answer: odd if name == method else run()
+        with suppress(UnusableAnswer):
+            site.wait(site.poller.round(site.cursor, known=lambda _: False))
+    site.hub.answer = lambda _name, _params, run: run()
+    site.restart()
+    assert len(site.round()) == 2
+
+
+@pytest.mark.parametrize("tags", [["demo-*"], ["demo-candidate", "demo-build"]])
+def test_odd_tags(tags: list[str]) -> None:
+    """A tag that can't be used is left out; events of its neighbours come."""
+    site = Site("tagged", tags=tags, inherited=True)
+    site.tag(site.build("1"))
+
+    def answer(name: str, params: list[Any], run: Callable[[], Any]) -> Any:
+        if name == "getTag" and params[0] == "demo-build":
+            return {"id": "x", "name": None}
+        odd = [7, None, {}, {"id": 3}, {"name": "demo-x"}, {"id": [], "name": "demo-y"}]
+        return [*odd, *run(), *odd] if name in ("listTags", "getFullInheritance") else run()
+
+    site.hub.answer = answer
+    site.restart()
+    assert len(site.round()) == 1
