@@ -11,6 +11,11 @@ __all__ = ["CATEGORY", "Health", "health_change"]
 
 CATEGORY = "koji-health"
 
+CONFIRMED_AFTER = 60.0
+"""Seconds that a failure must last to count: a suspended master, or a clock that jumps ahead, makes
+each request fail that is in flight then.
+"""
+
 
 class Health:
     """Notices when the hub is silent for too long or events are unusable, and when that ends.
@@ -28,6 +33,8 @@ class Health:
     def __init__(self, stale_after: float, now: float) -> None:
         self._stale_after = stale_after
         self._answered_at = now
+        self._confirmed_after = min(stale_after / 2, CONFIRMED_AFTER)
+        self._failing_since: float | None = None
         self._recovered = False
         self.stale = False
         self.unusable = False
@@ -36,7 +43,7 @@ class Health:
     def succeeded(self, now: float) -> bool:
         """Record an answer; returns whether the previous request had failed."""
         had_trouble, self.trouble = self.trouble is not None, None
-        self._answered_at = now
+        self.not_asked(now)
         self._recovered = True
         return had_trouble
 
@@ -48,6 +55,14 @@ class Health:
     def not_asked(self, now: float) -> None:
         """Record that the hub was not asked: its silence means nothing."""
         self._answered_at = now
+        self._failing_since = None
+
+    def looked(self, now: float, *, is_failing: bool) -> None:
+        """Record whether the last request failed, or has no answer so far."""
+        if not is_failing:
+            self._failing_since = None
+        elif self._failing_since is None:
+            self._failing_since = now
 
     @property
     def condition(self) -> str:
@@ -63,13 +78,19 @@ class Health:
         """
         before = self.condition
         if self._recovered or not self.stale:
-            self.stale = self.silence(now) >= self._stale_after
+            self.stale = self._left(now) == 0
         self.unusable = unusable
         return self.condition != before
 
     def due_in(self, now: float) -> float | None:
         """Return the seconds until the silence is reported; None if it was."""
-        return None if self.stale else max(self._stale_after - self.silence(now), 0.0)
+        return None if self.stale else self._left(now)
+
+    def _left(self, now: float) -> float:
+        left = self._stale_after - self.silence(now)
+        if self._failing_since is not None:
+            left = max(left, self._confirmed_after - (now - self._failing_since))
+        return max(left, 0.0)
 
     def silence(self, now: float) -> float:
         """Return the seconds since the last answer."""

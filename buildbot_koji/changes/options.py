@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +67,7 @@ class SourceLimits:
             look for such, twice.
         settled: how long the schedulers may take to see a change: until the master that had them is
             declared dead, another one looks for schedulers that no master has, and a flood is over.
+        uptime: returns the time that ``settled`` is measured by: it doesn't jump as clocks do.
         announce_again: when to announce changes again that no scheduler took, after another master
             started or stopped, or the database was unreachable. A scheduler takes none twice.
         set_aside: how far back a restart looks for events that could not become changes.
@@ -78,6 +80,7 @@ class SourceLimits:
     stop: float = 10.0
     schedulers: float = 600.0
     settled: float = 1800.0
+    uptime: Callable[[], float] = time.monotonic
     announce_again: tuple[float, ...] = (2.0, 30.0)
     set_aside: float = 86400.0
     chunk: int = MAX_VALUE

@@ -68,7 +68,7 @@ class ChangeRecorder:
         self._claim = claim
         self._limit = HourlyLimit(max_per_hour)
         self._stored = StoredChanges(master, name)
-        self._announcements = Announcements(master, name, settled=limits.settled, last=announced)
+        self._announcements = Announcements(master, name, limits, last=announced)
         self._held = HeldChanges(storage, limits.chunk)
         self._keys: dict[str, float] = {}
         self._read_from = 0.0

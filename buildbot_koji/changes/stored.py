@@ -11,6 +11,7 @@ import sqlalchemy
 from buildbot.data.resultspec import Filter
 from twisted.logger import Logger
 
+from buildbot_koji.changes.options import SourceLimits
 from buildbot_koji.properties import CHANGE_SOURCE, EVENT_KEY
 
 __all__ = ["Announcements", "StoredChanges"]
@@ -70,7 +71,7 @@ class Announcements:
     Args:
         master: the Buildbot master.
         name: the change source's name.
-        settled: seconds that the schedulers may take to see a change.
+        limits: how long the schedulers may take to see a change, and the clock for it.
         last: the value of :attr:`last` of an earlier run in this process.
 
     Attributes:
@@ -79,21 +80,21 @@ class Announcements:
 
     _log = Logger()
 
-    def __init__(self, master: Any, name: str, *, settled: float, last: int) -> None:
+    def __init__(self, master: Any, name: str, limits: SourceLimits, *, last: int) -> None:
         self._master = master
         self._name = name
-        self._settled = settled
+        self._limits = limits
         self._unsettled: deque[tuple[int, float]] = deque()
         self.last = last
 
     def made(self, number: int) -> None:
         """Record that Buildbot announced a change when it was added."""
-        self._unsettled.append((number, self._master.reactor.seconds()))
+        self._unsettled.append((number, self._limits.uptime()))
         self.last = number
 
     async def resume(self, changes: Sequence[dict[str, Any]]) -> None:
         """Announce those of some changes that no scheduler took before the master ended."""
-        now = self._master.reactor.seconds()
+        now = self._limits.uptime()
         self._unsettled.extend((change["changeid"], now) for change in changes)
         # A scheduler of this process has what was announced.
         await self.repeat([change for change in changes if change["changeid"] > self.last])
@@ -118,7 +119,7 @@ class Announcements:
     def take_settled(self) -> int | None:
         """Return the last change that the schedulers have certainly seen since the last call."""
         newest = None
-        limit = self._master.reactor.seconds() - self._settled
+        limit = self._limits.uptime() - self._limits.settled
         while self._unsettled and self._unsettled[0][1] <= limit:
             newest, _ = self._unsettled.popleft()
         return newest
