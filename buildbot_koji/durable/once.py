@@ -26,9 +26,20 @@ from txkoji import RetryPolicy
 from txkoji.exceptions import KojiException, UnknownOutcome, UnusableAnswer
 from txkoji.retry import is_passing, was_not_carried_out
 
-__all__ = ["Intent", "IntentEvent", "IntentState", "Once", "OnceAction", "Unsearchable"]
+__all__ = [
+    "CheckClaim",
+    "Intent",
+    "IntentEvent",
+    "IntentState",
+    "Once",
+    "OnceAction",
+    "Unsearchable",
+]
 
 T = TypeVar("T")
+
+CheckClaim = Callable[[], Awaitable[None]]
+"""Raises ``ClaimLost`` if another master does the work by now."""
 
 
 class Unsearchable(KojiException):
@@ -71,13 +82,15 @@ class OnceAction(Generic[T]):
     """Something to do on a hub exactly once.
 
     Attributes:
-        do: does it; returns a result that JSON can hold and that is not None.
+        do: does it; returns a result that JSON can hold and that is not None. It must await what it
+            is given when it is the call's turn, after all waiting: the master may have been frozen
+            until then. See ``Hub.write``.
         search: searches the hub for the effect of an earlier ``do``; returns its result, or None;
             fails with :class:`Unsearchable` if the hub can't tell.
         prepare: runs before each attempt: a login, for instance.
     """
 
-    do: Callable[[], Awaitable[T]]
+    do: Callable[[CheckClaim], Awaitable[T]]
     search: Callable[[], Awaitable[T | None]]
     prepare: Callable[[], Awaitable[None]] = _nothing
 
@@ -103,6 +116,7 @@ class Once(Generic[T]):
     Args:
         action: what to do.
         intent: what is known of it.
+        check_claim: checks that no other master does it.
         critical: entered around the call and the storing of its result: an interruption there would
             leave something on the hub that no attempt knows.
 
@@ -116,10 +130,12 @@ class Once(Generic[T]):
         self,
         action: OnceAction[T],
         intent: Intent,
+        check_claim: CheckClaim,
         critical: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._action = action
         self._save = intent.save
+        self._check_claim = check_claim
         self._critical = critical
         self.state = intent.state
         self.refusal: KojiException | None = None
@@ -204,7 +220,7 @@ class Once(Generic[T]):
 
     async def _do(self) -> T:
         try:
-            return await self._action.do()
+            return await self._action.do(self._check_claim)
         except UnusableAnswer:
             # The hub did something: its data may say what.
             found = await self._action.search()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -62,24 +62,17 @@ class TaskIntent:
         )
 
 
-def submit_once(
-    hub: Submits,
-    call: Call,
-    submission: Submission,
-    before: Callable[[], Awaitable[None]] | None = None,
-) -> OnceAction[int]:
+def submit_once(hub: Submits, call: Call, submission: Submission) -> OnceAction[int]:
     """Return the action that submits a task; its result is the task's id.
 
     Args:
         hub: the hub.
         call: makes the task.
         submission: finds it.
-        before: checks the claim right before the call is sent: the master may have been frozen
-            while it waited for its turn.
     """
     submitter = hub.connection.submissions
     return OnceAction(
-        do=lambda: submitter.submit(call, submission, before=before),
+        do=lambda check: submitter.submit(call, submission, before=check),
         search=lambda: submitter.find(call, submission),
         prepare=hub.log_in,
     )

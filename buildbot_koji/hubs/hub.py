@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.cancellations import Cancellations
+from buildbot_koji.durable.once import CheckClaim
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
 from buildbot_koji.error_messages import one_line
@@ -23,6 +24,7 @@ from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
 from buildbot_koji.hubs.survey import HISTORY_CLASS, HubSurvey, Point, SurveyResult
 from txkoji import (
+    Call,
     Connection,
     Credential,
     Event,
@@ -179,6 +181,19 @@ class Hub(service.SharedService):
                 await self.connection.login()
         finally:
             self._logging_in.release()
+
+    async def write(self, call: Call, check_claim: CheckClaim) -> Any:
+        """Change something on the hub, except by a task; returns the plain result.
+
+        Args:
+            call: the call.
+            check_claim: awaited when it is the call's turn in the session, and before each retry:
+                the master may have been frozen until then.
+
+        Raises:
+            HubFault, TransportError, ProtocolError: as :meth:`txkoji.Connection.call`.
+        """
+        return await self.connection.client.send(call, before=check_claim)
 
     def watch(self, task_id: int, build: Any, **options: Any) -> Watch:
         """Watch a task for a build; see :meth:`txkoji.TaskWatcher.watch`.

@@ -105,9 +105,6 @@ class MassHost(Protocol):
     async def check_claim(self, *, max_age: float = 0.0) -> None:
         """Raise ClaimLost if another master runs the mass build; see ``KojiStep``."""
 
-    async def check_claim_again(self) -> None:
-        """Check the claim, unless that was done within the last second."""
-
     async def at_once_now(self) -> int:
         """Return how many packages may be on the hub at once now."""
         ...

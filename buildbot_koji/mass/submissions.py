@@ -96,12 +96,8 @@ class MassSubmissions:
         if self._plan.stopped:
             self._plan.happened(package, PackageEvent.WITHDRAWN)
             return
-        action = submit_once(
-            self._hub,
-            context.options.call(package),
-            context.submission_of(package),
-            context.host.check_claim_again,
-        )
+        call, submission = context.options.call(package), context.submission_of(package)
+        action = submit_once(self._hub, call, submission)
 
         async def save(task_id: Any) -> None:
             # Until it is stored the task is found by its marker.

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
+from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
@@ -66,9 +66,6 @@ class TagHost(Protocol):
     async def until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the master's database, and retry while it is unreachable."""
         ...
-
-    async def check_claim_again(self) -> None:
-        """Raise ClaimLost if another master runs the build request; see ``KojiStep``."""
 
 
 @dataclass
@@ -223,14 +220,14 @@ class MassTagger:
             self._hub, once, "checking what is tagged as soon as the hub answers"
         )
 
-    async def _do(self, part: TagPart) -> bool:
+    async def _do(self, part: TagPart, check_claim: CheckClaim) -> bool:
         """Send the request; its answers are the part's."""
         asked = part.unanswered
         multicall = self._hub.connection.MultiCall(batch=len(asked))
         for build in asked:
             call = self._call(build)
             multicall.call(call.method, *call.args)
-        answers = iter(await multicall(before=self._host.check_claim_again))
+        answers = iter(await multicall(before=check_claim))
         for build in asked:
             try:
                 answer = next(answers)

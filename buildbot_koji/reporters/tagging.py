@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from buildbot.data.resultspec import Filter
@@ -423,8 +423,7 @@ class TagSender:
         call = Call(planned.method, [*planned.tags, build.id], kwargs)
         if call.method == "untagBuild":
             # Without a task. It is idempotent unless strict.
-            await attempt.check()
-            await koji.call(call.method, *call.args, strict=False, **kwargs)
+            await hub.write(replace(call, kwargs={"strict": False, **kwargs}), attempt.check)
             return said
         submission = await koji.submissions.begin(call)
         notes = {"submission": asdict(submission), "call": call.to_json(), "said": said}
@@ -435,7 +434,7 @@ class TagSender:
                 await attempt.remember(notes)
 
         # The task of an earlier attempt was looked for before this one was planned.
-        once = Once(submit_once(hub, call, submission, attempt.check), Intent(save))
+        once = Once(submit_once(hub, call, submission), Intent(save), attempt.check)
         return _accepted(hub, notes, await once.attempt())
 
     async def follow(self, delivery: Delivery) -> str:

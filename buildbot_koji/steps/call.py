@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.once import OnceAction, Unsearchable
+from buildbot_koji.durable.once import CheckClaim, OnceAction, Unsearchable
 from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
@@ -100,10 +101,12 @@ class KojiCall(KojiWriteStep):
             if not self.repeatable:
                 # It can't be searched for, so no front end's error page may leave it in doubt.
                 await hub.connection.getAPIVersion()
-            action = OnceAction(lambda: self._wrapped(hub), self._search)
+            action = OnceAction(partial(self._write, hub), self._search)
             result = (await self.once(hub, "call", action))[0]
         else:
-            result = await self._call(hub)
+            result = await self._call(
+                hub, lambda call: hub.connection.call(call.method, *call.args, **call.kwargs)
+            )
         text = json.dumps(result, indent=2, sort_keys=True, default=str)
         await self.addCompleteLog("result", text[:LOG_LIMIT] + "\n")
         if len(text) > LONGEST_PROPERTY:
@@ -115,9 +118,9 @@ class KojiCall(KojiWriteStep):
         self.say(f"called {self.method}")
         return results.SUCCESS
 
-    async def _call(self, hub: Hub) -> Any:
+    async def _call(self, hub: Hub, call: Callable[[Call], Awaitable[Any]]) -> Any:
         try:
-            return await hub.connection.call(self.method, *self.args, **self.kwargs)
+            return await call(Call(self.method, self.args, self.kwargs))
         except HubFault as fault:
             if fault.unknown_method is None:
                 raise
@@ -127,9 +130,10 @@ class KojiCall(KojiWriteStep):
                 raise
             raise KojiException(f"the hub has no {self.method}{meant}") from fault
 
-    async def _wrapped(self, hub: Hub) -> list[Any]:
+    async def _write(self, hub: Hub, check_claim: CheckClaim) -> list[Any]:
+        result = await self._call(hub, lambda call: hub.write(call, check_claim))
         # The result may be None, but a stored result may not.
-        return [json.loads(json.dumps(await self._call(hub), default=str))]
+        return [json.loads(json.dumps(result, default=str))]
 
     async def _search(self) -> None:
         if not self.repeatable:
@@ -183,7 +187,7 @@ class KojiCancel(KojiWriteStep):
 
     async def _cancel_task(self, hub: Hub, task_id: int) -> tuple[str, str]:
         """Cancel a task; returns its name, and its state if it had ended already."""
-        await hub.connection.call(*self._task_call(task_id))
+        await hub.write(self._task_call(task_id), self.check_claim)
         # The hub does not say whether there was anything to cancel.
         state = (await hub.connection.checked("getTaskInfo", task_id, strict=True)).state
         had_ended = state in (task_states.CLOSED, task_states.FAILED)
@@ -193,12 +197,12 @@ class KojiCancel(KojiWriteStep):
     async def _cancel_build(self, hub: Hub, name: int | str) -> tuple[str, str]:
         """Cancel a build; returns its name, and its state if it had ended already."""
         build = await named_build(hub.connection, name)
-        if await hub.connection.cancelBuild(build.id):
+        if await hub.write(Call.of("cancelBuild", build.id), self.check_claim):
             return str(name), ""
         build = await named_build(hub.connection, build.id)
         return str(name), f" is {build_states.to_str(build.state)} already"
 
-    def _task_call(self, task_id: int) -> tuple[Any, ...]:
+    def _task_call(self, task_id: int) -> Call:
         if self.full:
-            return ("cancelTaskFull", task_id, not self.force)
-        return ("cancelTask", task_id, not self.justone)
+            return Call.of("cancelTaskFull", task_id, not self.force)
+        return Call.of("cancelTask", task_id, not self.justone)

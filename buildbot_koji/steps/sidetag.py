@@ -10,12 +10,12 @@ from twisted.internet.defer import DeferredLock
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.once import OnceAction
+from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.write_step import KojiWriteStep
-from txkoji import paths
+from txkoji import Call, paths
 from txkoji.exceptions import ParameterError
 
 __all__ = ["KojiCreateSideTag", "KojiRemoveSideTag"]
@@ -95,8 +95,9 @@ class KojiCreateSideTag(KojiWriteStep):
         if not self.noted("side tag"):
             await self.note("side tag", before=sorted(existing))
 
-        async def do() -> dict[str, Any]:
-            made = await hub.connection.checked("createSideTag", self.basetag, **options)
+        async def do(check_claim: CheckClaim) -> dict[str, Any]:
+            call = Call.of("createSideTag", self.basetag, **options)
+            made = hub.connection.client.read_answer(call, await hub.write(call, check_claim))
             await claims.add(made.id, existing)
             return {"id": made.id, "name": made.name}
 
@@ -142,8 +143,8 @@ class KojiRemoveSideTag(KojiWriteStep):
         return results.SUCCESS
 
     async def _remove(self, hub: Hub, sidetag: Any) -> None:
-        async def do() -> bool:
-            await hub.connection.removeSideTag(sidetag)
+        async def do(check_claim: CheckClaim) -> bool:
+            await hub.write(Call.of("removeSideTag", sidetag), check_claim)
             return True
 
         async def search() -> bool | None:

@@ -9,7 +9,7 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.once import OnceAction
+from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -50,9 +50,9 @@ class _Untags(KojiWriteStep):
     async def untag(self, hub: Hub, name: str, tag: Any, build_id: int, *, force: bool) -> None:
         """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
 
-        async def do() -> bool:
+        async def do(check_claim: CheckClaim) -> bool:
             """Untag the build."""
-            await hub.connection.untagBuild(tag, build_id, force=force)
+            await hub.write(Call.of("untagBuild", tag, build_id, force=force), check_claim)
             return True
 
         async def search() -> bool | None:
@@ -248,9 +248,9 @@ class KojiPromote(KojiWriteStep):
         if not build.get("draft") and build.get("promotion_ts") is None:
             return self.fail(f"{build.nvr} is not a draft build")
 
-        async def do() -> int:
+        async def do(check_claim: CheckClaim) -> int:
             """Promote the build."""
-            await hub.connection.promoteBuild(build.id, force=self.force)
+            await hub.write(Call.of("promoteBuild", build.id, force=self.force), check_claim)
             return int(build.id)
 
         async def search() -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.database_values import clean_line
-from buildbot_koji.durable.claims import CLAIM_AGE, ClaimLost, has_request
+from buildbot_koji.durable.claims import ClaimLost, has_request
 from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.waiting import until_answered
@@ -287,13 +286,8 @@ class KojiStep(StoringStep):
             intent: what is known of it.
             max_age: for how many seconds an earlier check of the request's claim counts.
         """
-
-        async def do() -> T:
-            """Check the claim last: the master may have been frozen until now."""
-            await self.check_claim(max_age=max_age)
-            return await action.do()
-
-        return Once(replace(action, do=do), intent, self.early_end.critical)
+        check_claim = partial(self.check_claim, max_age=max_age)
+        return Once(action, intent, check_claim, self.early_end.critical)
 
     async def check_claim(self, *, max_age: float = 0.0) -> None:
         """Return if this master still has the build request.
@@ -310,10 +304,6 @@ class KojiStep(StoringStep):
         if await self._is_superseded():
             raise ClaimLost
         self._claim_checked_at = now
-
-    async def check_claim_again(self) -> None:
-        """Check the claim, unless that was done within the last second."""
-        await self.check_claim(max_age=CLAIM_AGE)
 
     def supersede(self) -> None:
         """End the step: another master runs the build request."""

@@ -211,7 +211,7 @@ class KojiTaskStep(KojiStep):
         if intent.task_id is None:
             if state is IntentState.IN_DOUBT:
                 self._intent = intent
-            action = submit_once(hub, intent.call, intent.submission, self.check_claim_again)
+            action = submit_once(hub, intent.call, intent.submission)
 
             def submitted(found: int | None) -> TaskIntent:
                 # Someone else's task is never canceled.

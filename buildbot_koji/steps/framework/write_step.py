@@ -181,7 +181,7 @@ class KojiTasksStep(KojiWriteStep):
             begun = await hub.connection.submissions.begin(call)
             await self.note(label, submission=asdict(begun))
         submission = Submission(**self.noted(label)["submission"])
-        action = submit_once(hub, call, submission, self.check_claim_again)
+        action = submit_once(hub, call, submission)
 
         async def search() -> int | None:
             found = await action.search()

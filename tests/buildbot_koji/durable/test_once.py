@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 
 from buildbot_koji.durable.once import (
     TRANSITIONS,
+    CheckClaim,
     Intent,
     IntentEvent,
     IntentState,
@@ -53,8 +54,11 @@ class Hub:
     async def save(self, result: Any) -> None:
         self.stored.append(result)
 
-    async def do(self) -> int:
+    async def check_claim(self) -> None:
         assert self.critical
+
+    async def do(self, check_claim: CheckClaim) -> int:
+        await check_claim()
         if self.replies:
             self.replies.pop(0)()
         self.done.append(len(self.done) + 1)
@@ -72,7 +76,8 @@ class Hub:
         self.critical -= 1
 
     def once(self) -> Once[int]:
-        return Once(OnceAction(self.do, self.search), Intent(self.save, *self.known), self.section)
+        action, intent = OnceAction(self.do, self.search), Intent(self.save, *self.known)
+        return Once(action, intent, self.check_claim, self.section)
 
     def run(self) -> Deferred[int]:
         say = self.said.append

@@ -116,8 +116,7 @@ def test_found_one_is_not_submitted_again() -> None:
         connection=SimpleNamespace(submissions=submissions), log_in=lambda: succeed(None)
     )
     host: Any = SimpleNamespace(
-        check_claim_again=lambda: succeed(None),
-        once_of=lambda action, intent, **_: Once(action, intent),
+        once_of=lambda action, intent, **_: Once(action, intent, lambda: succeed(None)),
     )
     given: Any = MassOptions(lambda each: Call("build", [each.source, "demo"]), "demo")
     plan = MassPlan(packages)
