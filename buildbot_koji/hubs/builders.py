@@ -7,10 +7,15 @@ from typing import Any
 
 from txkoji.exceptions import KojiException
 
-__all__ = ["ChannelBuilders"]
+__all__ = ["ChannelBuilders", "no_builder"]
 
 KEPT = 300.0
 """Seconds until the hosts of a channel are read again."""
+
+
+def no_builder(arch: str) -> str:
+    """Say what :meth:`ChannelBuilders.lacks` returned."""
+    return "its channel has no builder" if arch == "noarch" else f"no builder for {arch}"
 
 
 class ChannelBuilders:

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from buildbot_koji.durable.task_intents import TaskIntent
+from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.idle import IdleChannel
 from buildbot_koji.mass.plan import MassPlan, PackageState, duration_in_words
@@ -126,6 +127,8 @@ class MassRunner:
             # The estimate goes by how fast packages end, and none does now.
             text = self.plan.summary(None)
             text += f", trying again in {duration_in_words(due - self._context.now())}"
+        if self._tasks.lacking and not has_ended:
+            text += f"; {', '.join(map(no_builder, self._tasks.lacking))}"
         if self.plan.stopped:
             return f"{self.plan.stopped}: {text}"
         if self.paused:
@@ -170,6 +173,7 @@ class MassRunner:
     async def _round(self) -> None:
         await self._settle()
         await self._tasks.cancel_overdue()
+        await self._tasks.look_for_builders()
         if self._repos is not None and self.plan.held:
             await self._context.ask(partial(self._repos.poll, self.plan))
             if self._repos.is_refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from twisted.internet.defer import CancelledError, DeferredList
@@ -12,7 +13,7 @@ from twisted.python.failure import Failure
 from buildbot_koji.error_messages import one_line
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
-from txkoji import TaskTree, Watch
+from txkoji import TaskTree, Watch, task_states
 from txkoji.exceptions import HubFault
 
 __all__ = ["EndedTask", "MassTasks"]
@@ -22,6 +23,9 @@ RESUMED_AT_ONCE = 500
 
 ESTIMATE_AFTER = 600.0
 """Seconds after which it matters how long a package's builds usually take: it may be stuck."""
+
+OLDEST = 10
+"""Tasks whose builders are looked for: without one they remain the oldest."""
 
 EndedTask = tuple[MassPackage, TaskTree | None]
 """A package and the tree of its task that has ended; None if the hub has no such task."""
@@ -36,6 +40,7 @@ class MassTasks:
 
     Attributes:
         ended: the tasks that have ended, and that nobody has taken off this list.
+        lacking: the architectures that the oldest tasks wait for and no builder has.
     """
 
     def __init__(self, context: MassContext, wake: Callable[[], None]) -> None:
@@ -43,7 +48,8 @@ class MassTasks:
         self._wake = wake
         self._watches: dict[int, Watch] = {}
         self._overdue: set[int] = set()
-        self._checked = 0.0
+        self._checked = self._asked = 0.0
+        self.lacking: list[str] = []
         self.ended: list[EndedTask] = []
 
     async def resume(self) -> None:
@@ -103,6 +109,19 @@ class MassTasks:
             if watch.usual_seconds is not None and package.usual is None:
                 package.usual = watch.usual_seconds
                 plan.changed.add(index)
+
+    async def look_for_builders(self) -> None:
+        """Find out which builders the oldest tasks wait for in vain."""
+        context = self._context
+        if context.now() - self._asked < context.timing.idle_interval:
+            return
+        self._asked = context.now()
+        trees = [watch.tree for watch in islice(self._watches.values(), OLDEST)]
+        tasks = [task for tree in trees if tree is not None for task in tree.tasks()]
+        waiting = [task for task in tasks if task.state == task_states.FREE]
+        await context.hub.builders.read(waiting)
+        lacking = {context.hub.builders.lacks(task) for task in waiting}
+        self.lacking = sorted(arch for arch in lacking if arch is not None)
 
     async def cancel_overdue(self) -> None:
         """Cancel the tasks that take too long; each then ends as a canceled one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from buildbot_koji.hubs.builders import no_builder
 from buildbot_koji.words import counted, duration
 from txkoji import QUEUE_LIMIT, TaskTree, task_states
 
@@ -49,7 +50,7 @@ def describe(
         usual: the seconds that such a task takes on average.
     """
     waits = {id_: _place(place) for id_, place in (places or {}).items()}
-    waits.update((id_, _no_builder(arch)) for id_, arch in (missing or {}).items())
+    waits.update((id_, no_builder(arch)) for id_, arch in (missing or {}).items())
     if tree.is_queued:
         return f"waiting for a builder{_after(waits.get(tree.root.id), ': ')}"
     left = "" if seconds_left is None else about(seconds_left, usual)
@@ -82,10 +83,6 @@ def _place(place: int) -> str:
         return "next in the queue"
     more = " or more" if place >= QUEUE_LIMIT else ""
     return f"{counted(place, 'task').replace(' ', f'{more} ', 1)} before it"
-
-
-def _no_builder(arch: str) -> str:
-    return "its channel has no builder" if arch == "noarch" else f"no builder for {arch}"
 
 
 def about(seconds: float, usual: float | None = None) -> str:

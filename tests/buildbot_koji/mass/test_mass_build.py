@@ -571,6 +571,20 @@ async def test_no_builder(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_architecture_without_a_builder(bench: Workbench) -> None:
+    """The summary names an architecture that no builder has: its tasks would wait forever."""
+    names = add_packages(bench.hub, "p1", "p2")
+    with bench.hub.state.transaction():
+        for host in bench.hub.state.rows("host"):
+            bench.hub.state.update("host", host["id"], arches="x86_64")
+    bench.hub.call("editTag2", "demo-build", arches="x86_64 sparc64")
+    request = await bench.begin(mass(bench, packages=names))
+    await until(lambda: bench.text() == "0 of 2 done, 2 running; no builder for sparc64")
+    await bench.stop_build()
+    assert (await bench.ended(request)).text.endswith("canceled 2 tasks")
+
+
+@pytest_twisted.ensureDeferred
 async def test_package_that_hangs(bench: Workbench) -> None:
     """A task that takes too long is canceled, and its package failed."""
     names = add_packages(bench.hub, "hangs")
