@@ -234,8 +234,7 @@ class MassTagger:
             except HubFault as fault:
                 part.answers[build] = one_line(fault)
             else:
-                is_id = type(answer) is int and 0 < answer < 1 << 31
-                part.answers[build] = answer if is_id else NO_TASK
+                part.answers[build] = NO_TASK if self._bypass else _task_of(answer)
         return True
 
     async def _search(self, part: TagPart) -> bool | None:
@@ -324,6 +323,12 @@ class MassTagger:
                 raise
             return one_line(fault)
         return f"task {task_id}: {outcome.reason}"
+
+
+def _task_of(answer: Any) -> int | str:
+    """Return the id of a task, or what the hub said instead."""
+    is_id = type(answer) is int and 0 < answer < 1 << 31
+    return answer if is_id else f"the hub answered {answer!r:.100}, which is no task"
 
 
 def _is_closed(tree: TaskTree | None) -> bool:

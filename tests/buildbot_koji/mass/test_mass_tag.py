@@ -18,6 +18,7 @@ from tests.support.fault_proxy import Fate
 from tests.support.hubs import hold
 from txkoji import RetryPolicy
 from txkoji.submission.submitter import Submitter
+from txkoji.testing.methods.table import METHODS
 
 
 def row(build_id: int, name: str, version: str, epoch: int | None = None) -> dict[str, Any]:
@@ -177,6 +178,22 @@ async def test_refused_builds(bench: Workbench) -> None:
         assert f"{nvrs[0]}: failed: " in ended.logs["builds"]
         assert "blocked" in ended.logs["builds"]
         assert tagged(bench) == {nvrs[1]}
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_answers(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is no task's id fails its build, in the hub's own words."""
+    for name in ("hello", "world"):
+        await bench.built(name)
+    answers = iter([None, 1 << 40])
+    monkeypatch.setitem(METHODS, "tagBuild", lambda *_, **__: next(answers))
+    ended = await bench.build(
+        steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    )
+    assert (ended.result, ended.properties["koji_mass_untagged"]) == ("failure", 2)
+    for answer in (None, 1 << 40):
+        words = f"-1.0-main: failed: the hub answered {answer}, which is no task"
+        assert words in ended.logs["builds"]
 
 
 @pytest_twisted.ensureDeferred
