@@ -42,6 +42,9 @@ AT_ONCE = 500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """A package's name, as the hub takes it by default."""
 
+PLACEHOLDER = re.compile(r"\{\w*\}")
+"""What looks as if it were replaced."""
+
 
 class BadPlan(Exception):
     """The plan can't be built: the text names each mistake once."""
@@ -117,7 +120,10 @@ def check_package_template(value: Any) -> str | None:
         return "must be a template with {package}, or a function of the package's name"
     if "{package}" not in value:
         return "must contain {package}: all packages would be built from one source"
-    return checks.source(value.replace("{package}", "name"))
+    source = value.replace("{package}", "name")
+    if other := PLACEHOLDER.search(source):
+        return f"contains {other[0]}: only {{package}} is replaced"
+    return checks.source(source)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,9 @@ class MassRunner:
         self.progress = MassProgress()
         self.at_once = 0
         self._tasks = MassTasks(context, self.wake)
-        self._submissions = MassSubmissions(context, self._tasks.follow, self.flush)
+        self._submissions = MassSubmissions(
+            context, self._tasks.follow, self.flush, lambda: self.paused
+        )
         self._settler = Settler(context, self._tasks.follow)
         self._channel = IdleChannel(context)
         self._control_changed = False

@@ -25,6 +25,7 @@ class MassSubmissions:
         context: the mass build.
         follow: follows the task of a package.
         flush: stores what changed.
+        is_paused: returns whether nothing may be submitted now.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class MassSubmissions:
         context: MassContext,
         follow: Callable[[MassPackage], None],
         flush: Callable[[], Awaitable[None]],
+        is_paused: Callable[[], bool],
     ) -> None:
         self._context = context
         self._hub = context.hub
         self._plan = context.plan
         self._follow = follow
         self._flush = flush
+        self._is_paused = is_paused
 
     def intents(self) -> list[TaskIntent]:
         """Return the intents of the tasks that this mass build has, or may have, on the hub."""
@@ -93,7 +96,7 @@ class MassSubmissions:
 
     async def _submit(self, package: MassPackage) -> None:
         context = self._context
-        if self._plan.stopped:
+        if self._plan.stopped or self._is_paused():
             self._plan.happened(package, PackageEvent.WITHDRAWN)
             return
         call, submission = context.options.call(package), context.submission_of(package)

@@ -21,6 +21,7 @@ from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import running
 from buildbot_koji.mass.options import MassTiming
+from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.registry import register
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
@@ -206,11 +207,15 @@ def test_bad_configuration(empty_home: Path) -> None:
     }
     path = empty_home / "master.cfg"
     lines = [f"steps.KojiMassBuild('koji', 't', source={SOURCE!r}, {each})" for each in mistakes]
+    other = SOURCE.replace("main", "{ref}")
+    lines.append(f"steps.KojiMassBuild('koji', 't', ['a'], source={other!r})")
+    wrong = f"source={other!r} contains {{ref}}: only {{package}} is replaced"
     lines.append("steps.KojiMassTag('koji', from_tag='a', to_tag='a')")
     path.write_text("\n".join(["from buildbot.plugins import steps", *lines]))
     with pytest.raises(ConfigErrors) as caught:
         FileLoader(str(empty_home), path.name).loadConfig()
     wanted = [f"KojiMassBuild: {each}" for each in mistakes.values()]
+    wanted.append(f"KojiMassBuild: {wrong}")
     wanted.append("KojiMassTag: from_tag and to_tag are both a")
     found = [each for each in caught.value.errors if f"{path}:" in each]
     assert found == [f"{path}:{number}: {each}" for number, each in enumerate(wanted, 2)]
@@ -503,10 +508,17 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     bench.lose_worker()
     await until(lambda: status() not in (None, first))
     await until(lambda: bench.text().startswith("paused"))
-    numbers[0] = 10
+    numbers[0] = 12
     assert len(sources(bench.hub)) == done
     # None of them ends before the last is submitted.
     release = hold(bench.hub, "buildArch")
+    status().resume()
+    await until(lambda: len(sources(bench.hub)) > done)
+    # What was to be submitted with that one waits, too.
+    status().pause()
+    packages = status().runner.plan.packages
+    await until(lambda: not any(each.state is PackageState.SUBMITTING for each in packages))
+    assert len(sources(bench.hub)) < 12
     status().resume()
     await until(lambda: status().status()["running"] == 12 - done)
     release()

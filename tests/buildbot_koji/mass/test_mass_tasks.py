@@ -122,7 +122,9 @@ def test_found_one_is_not_submitted_again() -> None:
     plan = MassPlan(packages)
     context = MassContext(hub, plan, given, host, Clock(), "run", MassTiming())
     finding = Deferred.fromCoroutine(
-        MassSubmissions(context, lambda _: None, lambda: succeed(None)).find_in_doubt()
+        MassSubmissions(
+            context, lambda _: None, lambda: succeed(None), lambda: False
+        ).find_in_doubt()
     )
     assert packages[1].state is PackageState.RUNNING
     plan.happened(packages[1], PackageEvent.INFRASTRUCTURE)
