@@ -35,13 +35,10 @@ from buildbot_koji.arguments.declaration import (
     wrong_values,
 )
 from buildbot_koji.arguments.places import Place, loaded_config, place_in_config
-from buildbot_koji.arguments.www_options import check_www_options
 from txkoji import login_problem, profiles
 from txkoji.exceptions import ConfigurationError, ProfileNotFound
 
 __all__ = ["DeclaredArguments", "DeclaredObject", "DeclaredService", "DeclaredStep"]
-
-check_www_options()
 
 
 class DeclaredArguments:

@@ -10,7 +10,6 @@ from typing import Any
 from buildbot.www.plugin import Application
 from twisted.logger import Logger
 
-from buildbot_koji.arguments.www_options import wrong_options
 from buildbot_koji.www.resource import koji_pages
 from buildbot_koji.www.router_loss import answer_after_router_loss
 
@@ -25,9 +24,8 @@ class KojiApplication(Application):
     def setConfiguration(self, config: Any) -> None:
         """Take the options, of which there are none."""
         super().setConfiguration(config)
-        # Where another plugin is used, the configuration was refused.
-        if complaint := wrong_options(config):
-            Logger().warn("www plugin 'koji' {complaint}", complaint=complaint)
+        if unknown := ", ".join(sorted(map(str, config))) if isinstance(config, dict) else config:
+            Logger().warn("www plugin 'koji' takes no options: ignoring {options}", options=unknown)
 
     def setMaster(self, master: Any) -> None:
         """Serve the pages of a master; a reconfiguration of the same one keeps what is cached."""

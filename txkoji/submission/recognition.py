@@ -184,11 +184,18 @@ def with_marker(call: Call, marker: str) -> Call:
 
 def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
     """Return whether a call may have made a task; see :meth:`Submitter.may_have_made`."""
-    entry, arguments = TASK_METHODS[call.method], arguments_of(with_marker(call, marker))
-    if entry.marker is not None:
-        return surplus(call.method, arguments, task, {}) is not None
-    method = arguments.get(entry.task, entry.task)
-    return call.method == "resubmitTask" or task.get("method") == method
+    entry, arguments = TASK_METHODS[call.method], arguments_of(call)
+    if call.method != "resubmitTask":
+        method = arguments.get(entry.task, entry.task)
+        if task.get("method") not in (None, method):
+            return False
+    have = _held(entry, task["request"])
+    found = {METADATA: _marker(have), LABEL: task.get(LABEL)}.get(entry.marker or "")
+    if found is None and entry.marker == METADATA:
+        # A hub may drop what it does not know: only another source is another task.
+        source = entry.parameters[0]
+        return _same(arguments.get(source), have.get(source), None)
+    return found is None or found == marker
 
 
 def surplus(

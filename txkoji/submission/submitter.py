@@ -319,8 +319,9 @@ class Submitter:
     def may_have_made(self, task: Mapping[str, Any], call: Call, submission: Submission) -> bool:
         """Return whether a submission may have made a task that has the id of its task.
 
-        A hub that was restored from a backup uses ids again. Of a call without a marker only the
-        method is compared, of a task whose request is unknown nothing.
+        A hub that was restored from a backup uses ids again. The marker decides; of a build whose
+        request has none the source, of other calls the method. Of a task whose request is unknown
+        nothing is compared. In doubt it is ours: a second build is worse.
 
         Args:
             task: the task, with its request.

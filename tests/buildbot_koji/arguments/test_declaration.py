@@ -113,25 +113,6 @@ def test_unknown_builders(at_home: Path) -> None:
     FileLoader(str(at_home), path.name).loadConfig()
 
 
-@pytest.mark.parametrize("options", ["{'theme': 1}", "True", "{}"])
-def test_options_of_the_pages(at_home: Path, options: str) -> None:
-    """The pages take no options: ``checkconfig`` names those that are given."""
-    path = at_home / "master.cfg"
-    good = (
-        BUILDERS.replace("5)", "None)").replace('"bild"', '"build"').replace('"other"', '"check"')
-    )
-    path.write_text(f'{good}c["www"] = {{"plugins": {{"koji": {options}}}}}\n')
-    if options == "{}":
-        FileLoader(str(at_home), path.name).loadConfig()
-        return
-    given = "theme" if "theme" in options else options
-    with pytest.raises(ConfigErrors) as caught:
-        FileLoader(str(at_home), path.name).loadConfig()
-    assert caught.value.errors == [
-        f"c['www']['plugins']['koji'] takes no options: write {{}} instead of {given}"
-    ]
-
-
 MISTAKES = """from buildbot.plugins import changes, reporters, steps, util, worker
 import shared
 nowhere = util.KojiHub("koij")

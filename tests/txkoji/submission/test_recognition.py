@@ -12,6 +12,7 @@ from txkoji.hub.methods import Kind, kind
 from txkoji.submission.recognition import (
     TASK_METHODS,
     arguments_of,
+    may_have_made,
     surplus,
     with_marker,
 )
@@ -149,3 +150,39 @@ def test_label() -> None:
     assert with_marker(Call("makeTask", ("sleep", [1]), {"label": "mine"}), "m").kwargs == {
         "label": "mine"
     }
+
+
+MARKED = {"custom_user_metadata": {"submission_marker": "marker"}}
+FOREIGN = {"custom_user_metadata": {"submission_marker": "another"}}
+
+
+@pytest.mark.parametrize(
+    ("call", "task", "ours"),
+    [
+        (Call("build", ("a", "f44")), {"method": "build", "request": ["a", "f44", MARKED]}, True),
+        # A hub may put something else in the place of a source or a target.
+        (Call("build", ("a", "f44")), {"method": "build", "request": ["b", "g", MARKED]}, True),
+        (Call("build", ("a", "f44")), {"method": "build", "request": ["a", "f44", {}]}, True),
+        (Call("build", ("a", "f44")), {"method": "build", "request": ["b", "f44", {}]}, False),
+        (Call("build", ("a", "f44")), {"method": "build", "request": ["a", "f44", FOREIGN]}, False),
+        (Call("build", ("a", "f44")), {"method": "image", "request": ["a", "f44", MARKED]}, False),
+        (Call("build", ("a", "f44")), {"method": "build", "request": []}, False),
+        (
+            Call("makeTask", ("buildArch", ["a"])),
+            {"method": "buildArch", "request": ["a", {}], "label": "marker"},
+            True,
+        ),
+        (
+            Call("makeTask", ("buildArch", ["a"])),
+            {"method": "buildArch", "request": ["a"], "label": "another"},
+            False,
+        ),
+        (Call("makeTask", ("buildArch", ["a"])), {"method": "newRepo", "request": ["a"]}, False),
+        (Call("newRepo", ("f44",)), {"method": "newRepo", "request": ["f44", None]}, True),
+        (Call("newRepo", ("f44",)), {"method": "build", "request": ["a", "f44", {}]}, False),
+        (Call("resubmitTask", (7,)), {"method": "build", "request": ["a", "f44", {}]}, True),
+    ],
+)
+def test_may_have_made(call: Call, task: dict[str, Any], ours: bool) -> None:
+    """Only what differs for certain makes it another program's task: ours is never made again."""
+    assert may_have_made(call, "marker", task) is ours
