@@ -44,7 +44,7 @@ leave no room for the one that makes it."""
 PACKAGES = tuple(f"package-{number}" for number in range(1, 34))
 """Packages beside those of the embedded hub's demo content: 40 to rebuild."""
 PUSHED = ("hello", "failarch")
-"""The packages of the commits that a lively demonstration begins with."""
+"""The packages whose commits a lively demonstration starts with."""
 GIT = "https://git.example.test/rpms"
 HUB_STATE = "hub.sqlite"
 PORTS = "ports"
@@ -74,7 +74,7 @@ class _OnFreePort:
 class Demo:
     """A master that runs the example configuration, with an embedded hub.
 
-    Changes the environment's ``HOME``, where Koji profiles are looked for.
+    Changes ``HOME`` in the environment: Koji profiles are read from there.
 
     Args:
         reactor: the reactor; the master needs the global one.
@@ -299,7 +299,7 @@ class Demo:
             A Deferred of whether the build succeeded.
 
         Raises:
-            DemoError: there can be no package of that name.
+            DemoError: the scheduler refuses the package's name.
         """
         data = self.master.data
         ended: Deferred[Any] = Deferred()

@@ -1,4 +1,4 @@
-"""What the demonstration's hub did before: a day of builds, so that its pages have something."""
+"""A day of builds behind the demonstration's hub, so that its pages have something to show."""
 
 from __future__ import annotations
 

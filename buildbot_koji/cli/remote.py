@@ -48,7 +48,7 @@ class Master:
             usable = False
         if not usable:
             raise MasterRefused(f"{url} is no http:// or https:// address of a master")
-        # People copy the address of the page that they look at.
+        # People copy the address of the page that they are on.
         self._url = url.partition("#")[0].partition("/plugins/koji")[0].rstrip("/")
         cookies = urllib.request.HTTPCookieProcessor(CookieJar())
         self._opener = urllib.request.build_opener(cookies, _Staying())

@@ -15,7 +15,7 @@ MARKS = {"OPEN": "yellow", "CLOSED": "green", "FAILED": "red", "CANCELED": "mage
 
 
 class NotFound(KojiException):
-    """There is nothing to watch under that name."""
+    """The hub has no task or build of that name."""
 
 
 async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:

@@ -70,7 +70,7 @@ def _of_source(source: SourceStatus) -> list[str]:
     if here.state == "paused":
         found.append(f"{source.name} is paused")
     if here.unusable:
-        found.append(f"{counted(here.unusable, 'event')} of {source.name} put aside")
+        found.append(f"{counted(here.unusable, 'event')} of {source.name} set aside")
     if here.bus is False:
         found.append(f"{source.name} has lost its message bus")
     return found

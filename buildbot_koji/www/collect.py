@@ -39,8 +39,8 @@ CHANGES_READ = 100
 LETTERS = 50
 """Dead letters, and builds with pending deliveries, that are read of each master."""
 
-FIRST_LOOK = 2.0
-"""Seconds that the first look at a page waits for what a hub says of itself."""
+FIRST_WAIT = 2.0
+"""Seconds that the first request of a page waits for what a hub says of itself."""
 
 PORTION = 1000
 """Task trees that are read per reactor iteration."""
@@ -49,7 +49,7 @@ PACKAGE_PORTION = 200
 """Packages of a mass build that are rendered per reactor iteration."""
 
 COSTLY_PORTION = 20
-"""Task trees that are rendered anew per reactor iteration: each takes 0.7 ms."""
+"""Changed task trees that are rendered per reactor iteration: each takes 0.7 ms."""
 
 
 def change_sources(master: Any) -> list[KojiChangeSource]:
@@ -65,7 +65,7 @@ def reporters(master: Any) -> list[KojiReporter]:
 
 
 class Collector:
-    """Makes the JSON of the pages, of the status of each service.
+    """Makes the JSON of the pages from the status of each service.
 
     Args:
         master: the Buildbot master.
@@ -105,8 +105,8 @@ class Collector:
             if hub.survey.result.plugins is None and hub.connection.trouble is None:
                 first.append(asked)
         if first:
-            # The first look shall find something.
-            await _at_most(FIRST_LOOK, DeferredList(first), self._master.reactor)
+            # Otherwise the first page would be empty.
+            await _at_most(FIRST_WAIT, DeferredList(first), self._master.reactor)
         hubs = [hub.status() for hub in self.hubs()]
         return {
             "master": text(self._master.name),
@@ -143,7 +143,7 @@ class Collector:
         return b'{"down":%b,"trees":[%b]}' % (encoded(self._down()), trees)
 
     def _down(self) -> list[dict[str, Any]]:
-        """Return the hubs that do not answer, of which the pages show what they said last."""
+        """Return the hubs that do not answer: the pages show their last answers."""
         hubs = (overview.hub_json(hub.status(), self._now()) for hub in self.hubs())
         names = ("name", "state", "since", "reason")
         return [

@@ -13,10 +13,10 @@ from buildbot_koji.www.router_loss import ROUTER_LOST
 __all__ = ["clock_trouble", "database_trouble", "router_trouble"]
 
 DATABASE_PATIENCE = 5.0
-"""Seconds after which a database that does not answer is lost."""
+"""Seconds after which a database that does not answer counts as unreachable."""
 
 CLOCK_TOLERANCE = 60.0
-"""Seconds by which a clock may be set back: what waits is late by no more than that."""
+"""Seconds by which a clock may be set back: timers are late by no more than that."""
 
 
 def router_trouble(master: Any) -> str | None:

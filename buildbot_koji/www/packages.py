@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 RECENT = 5000
-"""Builds among which packages are looked for, the newest ones."""
+"""How many of the newest builds are searched for packages."""
 
 MOST_NAMES = 500
 

@@ -27,10 +27,10 @@ __all__ = ["koji_pages"]
 JSON = b"application/json; charset=utf-8"
 
 FRESH_FOR = 1.0
-"""Seconds for which an answer is given again: fifty open pages cost as much as one."""
+"""Seconds for which an answer is cached: fifty open pages cost as much as one."""
 
 MOST_ANSWERS = 200
-"""Answers that are kept."""
+"""Answers that are cached."""
 
 LARGEST_BODY = 100_000
 """Bytes of an action's body."""
@@ -42,7 +42,7 @@ Render = Callable[[], Awaitable[bytes]]
 
 
 class Answers:
-    """Gives each answer again while it is fresh, and makes it only once for all who ask meanwhile.
+    """Caches answers for a moment; requests for one that is being rendered share it.
 
     Args:
         clock: an IReactorTime.
@@ -54,7 +54,7 @@ class Answers:
         self._waiting: dict[str, list[Deferred[bytes]]] = {}
 
     def forget(self) -> None:
-        """Make all answers anew: something was changed."""
+        """Drop all answers: something was changed."""
         self._made.clear()
 
     async def get(self, key: str, render: Render) -> bytes:

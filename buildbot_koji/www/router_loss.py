@@ -1,4 +1,4 @@
-"""Says why a master does nothing any more, where Buildbot has closed its web server.
+"""Answers for a master that has lost its message router, in place of Buildbot's web server.
 
 Buildbot stops the services of a master that has lost its message router, and does not end the
 process. Without this, a probe of ``health`` would be refused, and a person would see nothing.
@@ -25,7 +25,7 @@ __all__ = ["ROUTER_LOST", "answer_after_router_loss"]
 ROUTER_LOST = "the master has lost its message router: restart it"
 
 LISTEN_AGAIN = 1.0
-"""Seconds between two tries to listen while Buildbot still has the port."""
+"""Seconds between two attempts to listen while Buildbot still has the port."""
 
 _log = Logger()
 

@@ -37,7 +37,7 @@ def tree_json(
 ) -> dict[str, Any]:
     """Return what the page shows of a watched task and the tasks below it.
 
-    How long it takes so far, the page counts itself: the answer changes only with the task.
+    The page itself counts how long it takes so far: the answer changes only with the task.
 
     Args:
         task: the task.
@@ -127,7 +127,7 @@ def _facts(task: WatchedTask, found: Mapping[str, Any]) -> _Facts:
 
 
 class Trees:
-    """The watched trees of a hub as JSON; each is made anew only when it changed.
+    """The watched trees of a hub as JSON; each is rendered again only when it changed.
 
     Args:
         hub: the name of the hub's profile.
@@ -147,7 +147,7 @@ class Trees:
         now: float,
         hosts: Mapping[int, str] | None = None,
     ) -> tuple[tuple[Any, ...], bytes, bool]:
-        """Return the key that sorts a tree, its JSON, and whether it was made anew.
+        """Return the key that sorts a tree, its JSON, and whether it was rendered again.
 
         Args:
             task: the watched task.

@@ -383,7 +383,7 @@ describe("a task's row", () => {
 });
 
 describe("the other pages", () => {
-  it("say why a source's bus is lost, and what was put aside", async () => {
+  it("say why a source's bus is lost, and what was set aside", async () => {
     const aside = { what: "event 812", reason: "no build has id 99", since: 1, count: 3 };
     const values = { put_aside_count: 120, state: "stale" } as const;
     const bus = { bus: "disconnected", bus_reason: "the broker refuses the password" } as const;

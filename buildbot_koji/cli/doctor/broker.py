@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 from buildbot_koji.cli.doctor.network import way_to
+from buildbot_koji.words import counted
 from txkoji.bus import AMQP1, Broker
 from txkoji.exceptions import BusError, ConfigurationError
 
@@ -68,7 +69,10 @@ async def check_broker(settings: Broker, reactor: Any) -> AsyncIterator[Finding]
             "the change source makes its queue when it starts; else check name and rights",
         )
     else:
-        counts = f": {state.messages} message(s) wait, {state.receivers} receiver(s)"
-        yield ok("queue", "is there" + ("" if state.messages is None else counts))
+        found = "exists"
+        if state.messages is not None:
+            waiting = counted(state.messages, "message")
+            found += f", {waiting} waiting, {counted(state.receivers or 0, 'receiver')}"
+        yield ok("queue", found)
     finally:
         await link.close()

@@ -15,7 +15,7 @@ from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
 __all__ = ["check_database"]
 
 TEXT_BYTES = 65_535
-"""What MySQL's TEXT takes, the smallest of the columns that we write to; we stay below it."""
+"""The size of MySQL's TEXT, the smallest column that this package writes to."""
 
 
 async def check_database(url: str, directory: Path) -> list[Finding]:
@@ -38,7 +38,7 @@ def _check(url: str, directory: Path) -> list[Finding]:
         path = directory / (parsed.database or "state.sqlite")
         if not path.exists():
             remedy = "buildbot create-master and buildbot upgrade-master make it"
-            return [warning("database", f"{path} is not there yet", remedy)]
+            return [warning("database", f"{path} does not exist yet", remedy)]
         if not path.is_file():
             return [
                 error("database", f"{path} is no file", "db_url is like sqlite:///state.sqlite")

@@ -592,7 +592,7 @@ async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
     site.values["bus"] = bus.format(PASSWORD, "there")
     status, found = await site.doctor()
     [queue] = [each for each in found if each["check"] == "queue"]
-    assert (status, queue["text"]) == (0, "is there: 1 message(s) wait, 0 receiver(s)")
+    assert (status, queue["text"]) == (0, "exists, 1 message waiting, no receivers")
     again = Receiver(settings, got.append, reactor=reactor)
     again.start()
     await until(lambda: bool(got))

@@ -56,7 +56,7 @@ def test_worst_first() -> None:
         ("tasks", "3 tasks in trouble"),
         ("deliveries", "2 dead letters of stable"),
         ("sources", "tags is paused"),
-        ("sources", "2 events of tags put aside"),
+        ("sources", "2 events of tags set aside"),
         ("sources", "old is stale"),
         ("sources", "old has lost its message bus"),
         ("deliveries", "1 task to be canceled"),
