@@ -31,14 +31,14 @@ def _find(table: str, call: MethodCall, id: Any, strict: bool) -> Row | None:
     return row
 
 
-def _own(call: MethodCall, table: str, id: Any) -> Row:
+def _own(call: MethodCall, table: str, id: Any, action: str) -> Row:
     """Return an entry that the caller may change."""
     row = _find(table, call, id, True)
     assert row is not None
     user = _asker(call)
     if row["user_id"] != user["id"] and not call.has_permission("admin"):
         raise GenericError(
-            f"user {user['id']} cannot change notifications of user {row['user_id']}"
+            f"user {user['id']} cannot {action} {_NAMES[table]}s for user {row['user_id']}"
         )
     return row
 
@@ -53,7 +53,9 @@ def _add(call: MethodCall, table: str, user_id: Any, row: dict[str, Any]) -> Non
     asker = _asker(call)
     user = require_user(call.state, user_id)
     if user["id"] != asker["id"] and not call.has_permission("admin"):
-        raise GenericError(f"user {asker['id']} cannot create notifications for user {user['id']}")
+        raise GenericError(
+            f"user {asker['id']} cannot create {_NAMES[table]}s for user {user['id']}"
+        )
     keys = {"user_id": user["id"], "package_id": row["package_id"], "tag_id": row["tag_id"]}
     if call.state.one(table, **keys):
         raise GenericError(f"{_NAMES[table]} already exists")
@@ -66,7 +68,7 @@ def _listed(table: str, call: MethodCall, user: Any) -> list[Row]:
 
 
 def _delete(table: str, call: MethodCall, id: Any) -> None:
-    call.state.delete(table, _own(call, table, id)["id"])
+    call.state.delete(table, _own(call, table, id, "delete")["id"])
 
 
 for _suffix, _table in (("", _NOTIFICATIONS), ("Block", _BLOCKS)):
@@ -103,6 +105,6 @@ def update_notification(
 ) -> None:
     """Change a build notification."""
     _asker(call)
-    row = _own(call, _NOTIFICATIONS, id)
+    row = _own(call, _NOTIFICATIONS, id, "update")
     changes = _checked(call, package_id, tag_id)
     call.state.update(_NOTIFICATIONS, row["id"], **changes, success_only=bool(success_only))

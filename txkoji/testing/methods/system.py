@@ -53,16 +53,22 @@ def list_api(call: MethodCall) -> list[dict[str, Any]]:
     """Return each method with its arguments."""
     api = []
     for name, function in _present(call).items():
-        parameters = list(inspect.signature(function).parameters.values())[1:]
-        args: list[Any] = []
-        for parameter in parameters:
-            if parameter.default is inspect.Parameter.empty:
-                args.append(parameter.name)
-            else:
-                args.append([parameter.name, parameter.default])
-        described = ", ".join(str(parameter) for parameter in parameters)
-        api.append({"name": name, "doc": None, "argdesc": f"({described})", "args": args})
+        parameters = _parameters(function).parameters.values()
+        args: list[Any] = [
+            each.name if each.default is each.empty else [each.name, each.default]
+            for each in parameters
+        ]
+        spec = inspect.getfullargspec(function)
+        argspec = [spec.args[1:], spec.varargs, spec.varkw, spec.defaults]
+        description = {"argdesc": str(_parameters(function)), "doc": function.__doc__}
+        api.append({"name": name, "args": args, "argspec": argspec, **description})
     return api
+
+
+def _parameters(function: HubMethod) -> inspect.Signature:
+    """Return the parameters of a hub's method as a hub describes them: without types."""
+    _, *parameters = inspect.signature(function).parameters.values()
+    return inspect.Signature([each.replace(annotation=each.empty) for each in parameters])
 
 
 @hub_method("system.listMethods")
@@ -80,7 +86,9 @@ def method_signature(call: MethodCall, method: str) -> str:
 @hub_method("system.methodHelp")
 def method_help(call: MethodCall, method: str) -> str:
     """Return what a method says of itself."""
-    return f"{method}{inspect.signature(find_method(call, method))}"
+    function = find_method(call, method)
+    described = f"{method}{_parameters(function)}"
+    return f"{described}\ndescription: {function.__doc__}" if function.__doc__ else described
 
 
 @hub_method("listBTypes")

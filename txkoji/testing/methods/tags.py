@@ -210,7 +210,7 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         if key in kwargs:
             changes["perm_id"] = _permission_id(call, kwargs[key])
     _check_maven(call, kwargs.get("maven_support") or kwargs.get("maven_include_all"))
-    extra = {**tag_extra(state, tag["id"]), **tag_extra(state, tag["id"], blocked=True)}
+    extra = tag_extra(state, tag["id"])
     changed = {key: {"value": value} for key, value in (kwargs.get("extra") or {}).items()}
     for key in kwargs.get("block_extra") or []:
         if key in changed:

@@ -62,17 +62,21 @@ def check_arguments(method: str, values: Mapping[str, Any]) -> None:
             raise UnknownFault(text, code=1)
 
 
-def check_columns(table: str, values: dict[str, Any]) -> None:
-    """Refuse values that a column of a table can't hold.
+def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as the columns of a table hold them: digits as a number.
 
     Raises:
         UnknownFault: (1) as for each error of a hub's database.
     """
+    converted = dict(values)
     for column, kind in _OF_TABLE.get(table, {}).items():
         value = values.get(column)
+        if kind is int and isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+            converted[column] = value = int(value)
         if value is not None and not _fits(value, kind):
             text = f"column {column} is of type {kind.__name__}, not {type(value).__name__}"
             raise UnknownFault(text, code=1)
+    return converted
 
 
 def _fits(value: Any, kind: type) -> bool:

@@ -162,7 +162,7 @@ class HubState:
         Raises:
             UnknownFault: (1) a column is of another type.
         """
-        check_columns(table, row)
+        row = check_columns(table, row)
         if id is None:
             number = self.next_id(table)
         else:
@@ -177,7 +177,7 @@ class HubState:
 
     def update(self, table: str, id: int, **changes: Any) -> Row:
         """Change columns of a row and return it."""
-        check_columns(table, changes)
+        changes = check_columns(table, changes)
         row = self._tables[table][id]
         before = {column: row[column] for column in changes if column in row}
         added = [column for column in changes if column not in row]

@@ -45,6 +45,15 @@ def test_forbidden_methods(hub: FakeHub) -> None:
         hub.call("addGroupMember", user="bob")
 
 
+def test_description_of_a_method(hub: FakeHub) -> None:
+    """A method is described by its arguments as callers pass them, without types."""
+    told = hub.call("system.methodHelp", "getTag")
+    described = "(tagInfo, strict=False, event=None, blocked=False)"
+    assert told.startswith(f"getTag{described}\ndescription: ")
+    [row] = [each for each in hub.call("_listapi") if each["name"] == "getTag"]
+    assert (row["argdesc"], row["args"][:2]) == (described, ["tagInfo", ["strict", False]])
+
+
 def test_groups_of_users(hub: FakeHub) -> None:
     """A group gives its permissions to its members, as long as they are in it."""
     hub.add_user("bob")
@@ -90,13 +99,15 @@ def test_task_by_its_digits(hub: FakeHub) -> None:
 
 
 def test_priority_as_text(hub: FakeHub) -> None:
-    """The priority of an inheritance is stored as a number, whatever type it came as."""
+    """A priority is stored as a number, whatever type it came as."""
     tag, parent = hub.add_tag("mine"), hub.call("getTagID", "demo-released")
     link = {"parent_id": parent, "priority": "6", "maxdepth": "1", "intransitive": False}
     link.update(noconfig=False, pkg_filter="")
     hub.call("setInheritanceData", tag, [link])
     [stored] = hub.call("getFullInheritance", "mine")
     assert (stored["priority"], stored["maxdepth"]) == (6, 1)
+    task = hub.call("makeTask", "sleep", [1], priority="5")
+    assert hub.call("getTaskInfo", task)["priority"] == 5
     with pytest.raises(ParameterError):
         hub.call("setInheritanceData", tag, [{**link, "priority": "high"}])
 
@@ -206,8 +217,10 @@ def test_blocked_settings(hub: FakeHub) -> None:
     assert hub.call("getTag", "demo-build", blocked=True)["extra"] == {"a": None}
     with pytest.raises(GenericError, match="Can not both add/update and block tag-extra: 'a'"):
         hub.call("editTag2", "demo-build", block_extra=["a"], extra={"a": 3})
-    hub.call("editTag2", "demo-build", remove_extra=["a"])
-    assert hub.call("getBuildConfig", "demo-build")["extra"] == {"a": 1, "b": 2}
+    with pytest.raises(GenericError, match="Tag: demo-build doesn't have extra: a"):
+        hub.call("editTag2", "demo-build", remove_extra=["a"])
+    hub.call("editTag2", "demo-build", extra={"a": 3})
+    assert hub.call("getBuildConfig", "demo-build")["extra"] == {"a": 3, "b": 2}
 
 
 def test_restart_of_hosts(hub: FakeHub, clock: Clock) -> None:
@@ -390,7 +403,7 @@ def test_build_roots(hub: FakeHub, clock: Clock) -> None:
     rpms = hub.call("listBuildRPMs", "good-1.0-r1")
     roots = [hub.call("getBuildroot", rpm["buildroot_id"], True) for rpm in rpms]
     assert [root["arch"] for root in roots] == [
-        rpm["arch"].replace("src", "noarch") for rpm in rpms
+        rpm["arch"].replace("src", "x86_64") for rpm in rpms
     ]
     assert {(root["tag_name"], root["state"]) for root in roots} == {("demo-build", 3)}
     assert hub.call("listBuildroots", taskID=roots[1]["task_id"]) == [roots[1]]

@@ -240,7 +240,13 @@ MOCK_LOGS = ("root.log", "state.log", "mock_output.log", "mock_config.log")
 
 
 def new_build_root(builder: Builder, task: Row, arch: str) -> int:
-    """Make the build root of a task, with its logs; returns its id."""
+    """Make the build root of a task, with its logs; returns its id.
+
+    A noarch package is built on an architecture of the host.
+    """
+    if arch == "noarch":
+        host = builder.hub.state.row("host", task["host_id"])
+        arch = next((each for each in host["arches"].split() if each != arch), arch)
     for log in MOCK_LOGS:
         put_file(builder, task, log, f"{log} of the build root for {arch}\n".encode())
     options = task["request"][-1]
