@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
-from buildbot_koji.error_messages import one_line
+from txkoji import one_line
 from txkoji.exceptions import KojiException
 
 VERSION = version("buildbot-koji")

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from txkoji import one_line
+
 __all__ = [
     "MAX_VALUE",
     "clean_line",
@@ -34,9 +36,6 @@ _REFUSED = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 """With the character set that Buildbot insists on, MySQL and MariaDB refuse what takes four bytes,
 except in JSON, which Buildbot writes in ASCII.
 """
-
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Terminals obey the control characters; the others write what follows backwards."""
 
 
 def member(value: Any, *names: str) -> Any:
@@ -71,7 +70,7 @@ def clean_text(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Return a text for a line of its own, without what moves a terminal's or a page's cursor."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(clean_text(text).split()))
+    return one_line(clean_text(text))
 
 
 def fit_text(value: Any, size: int) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from buildbot_koji.words import clock_time
+from txkoji import one_line
 from txkoji.exceptions import ActionNotAllowed, HubFault, KojiException
 
-__all__ = ["explain", "one_line", "unreachable", "with_remedy"]
+__all__ = ["explain", "unreachable", "with_remedy"]
 
 PLUGINS = {
     "buildContainer": "koji-containerbuild",
@@ -41,18 +42,6 @@ def with_remedy(text: str) -> str:
         return text
     package, tag = found.groups()
     return f"{text}: koji add-pkg --owner OWNER {tag} {package}"
-
-
-def one_line(error: object, size: int | None = None) -> str:
-    """Return the text of an error, or another text, in one line.
-
-    Args:
-        error: what has the text.
-        size: the characters after which it is cut; by default it is not.
-    """
-    # Cut first: an error may embed the output of another program.
-    text = str(error) if size is None else str(error)[: 4 * size]
-    return " ".join(text.split())[:size]
 
 
 def unreachable(error: BaseException, since: float, now: float) -> str:

@@ -2,6 +2,7 @@
 
 from txkoji._distribution import VERSION
 from txkoji._program import run
+from txkoji._values import one_line
 from txkoji.connection import Connection
 from txkoji.exceptions import KojiException, KojiLoginException
 from txkoji.files.downloads import RemoteFile
@@ -100,6 +101,7 @@ __all__ = [
     "keytab_problem",
     "login_problem",
     "matches",
+    "one_line",
     "read_outcome",
     "reason_of",
     "run",

@@ -16,22 +16,23 @@ from txkoji.exceptions import KojiException
 
 __all__ = ["run"]
 
-GRACE = 10.0
-"""Seconds that a program has to end after Ctrl-C."""
 
-
-def run(main: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> NoReturn:
+def run(
+    main: Callable[..., Coroutine[Any, Any, object]], *args: Any, grace: float = 10.0
+) -> NoReturn:
     """Run a coroutine function on Twisted's reactor, and exit when it ends.
 
     A :class:`txkoji.KojiException` (no such profile, no permission, an unreachable hub) ends the
     program with its text in one line and the exit code 1, any other exception with a traceback.
-    Ctrl-C cancels the function, so that its ``finally`` runs, and the exit code is 130. Warnings
+    Ctrl-C cancels the function, so that its ``finally`` runs, and the exit code is 130, also if the
+    function ignores it and the program is ended in its midst. Warnings
     (the hub does not answer, and why) go to stderr. Arguments that the function does not take end
     the program with one line, too.
 
     Args:
         main: the function; it is called with the reactor.
         args: its further arguments: ``*sys.argv[1:]``, for instance.
+        grace: seconds that the function has to end after Ctrl-C.
     """
     try:
         signature(main).bind(None, *args)
@@ -55,26 +56,32 @@ def run(main: Callable[..., Coroutine[Any, Any, object]], *args: Any) -> NoRetur
             _interrupted()
 
     def program(reactor: Any) -> Deferred[None]:
+        def give_up(ended: Deferred[Any]) -> None:
+            print(f"interrupted; still running {grace:g} s later", file=sys.stderr)
+            ended.errback(SystemExit(130))
+
+        ended: Deferred[Any] = Deferred(give_up)
         running = Deferred.fromCoroutine(until_error(reactor))
+        running.addBoth(lambda result: None if ended.called else ended.callback(result))
 
         def stop() -> Deferred[None] | None:
             """End the program before the reactor."""
             nonlocal stopped
-            if running.called:
+            if ended.called:
                 return None
             stopped = True
-            ended: Deferred[None] = Deferred()
+            may_stop: Deferred[None] = Deferred()
 
             def end(result: Any) -> Any:
-                ended.callback(None)
+                may_stop.callback(None)
                 return result
 
-            running.addBoth(end)
+            ended.addTimeout(grace, reactor).addBoth(end)
             running.cancel()
-            return ended.addTimeout(GRACE, reactor, onTimeoutCancel=lambda *_: None)
+            return may_stop
 
         reactor.addSystemEventTrigger("before", "shutdown", stop)
-        return running
+        return ended
 
     def warn(event: LogEvent) -> None:
         """Print a warning of ours."""

@@ -51,7 +51,10 @@ def printable(text: str) -> str:
 
 
 def one_line(text: object, size: int | None = None) -> str:
-    """Return a text, such as an error's, as one printable line.
+    """Return a text, such as an error's, as one line that is safe to log and to show.
+
+    White space is folded; a mark stands in place of each character that a terminal obeys or that
+    turns the direction of what follows.
 
     Args:
         text: the text, or what has it.

@@ -12,8 +12,8 @@ from buildbot_koji.changes.health import Health, health_change
 from buildbot_koji.changes.intake import EventIntake
 from buildbot_koji.changes.interruption import Alarm, Interruption
 from buildbot_koji.changes.options import SourceOptions
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
+from txkoji import one_line
 from txkoji.exceptions import KojiException, ServerOffline
 
 __all__ = ["HealthReports"]

@@ -18,8 +18,7 @@ from buildbot_koji.changes.recorder import ChangeRecorder
 from buildbot_koji.changes.set_aside import SetAside
 from buildbot_koji.changes.storage import SourceStorage, change_key
 from buildbot_koji.durable.claims import Claim
-from buildbot_koji.error_messages import one_line
-from txkoji import Connection, Cursor, Event
+from txkoji import Connection, Cursor, Event, one_line
 from txkoji.bus import BusMessage
 
 __all__ = ["EventIntake"]

@@ -15,8 +15,7 @@ from twisted.logger import Logger
 from buildbot_koji.database_values import MAX_VALUE, encoded_size
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.error_messages import one_line
-from txkoji import Connection, RetryPolicy
+from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
 

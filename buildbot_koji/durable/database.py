@@ -10,8 +10,7 @@ from twisted.internet.defer import FirstError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.error_messages import one_line
-from txkoji import RetryPolicy
+from txkoji import RetryPolicy, one_line
 
 __all__ = ["DatabaseOutage", "is_database_unreachable", "until_stored"]
 

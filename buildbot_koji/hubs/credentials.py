@@ -10,8 +10,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.error_messages import one_line
-from txkoji import Credential
+from txkoji import Credential, one_line
 
 __all__ = ["CredentialStatus", "CredentialWatch", "judged", "worst"]
 

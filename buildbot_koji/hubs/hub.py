@@ -18,7 +18,6 @@ from buildbot_koji.durable.cancellations import Cancellations
 from buildbot_koji.durable.once import CheckClaim
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import recorded_tasks
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.builders import ChannelBuilders
 from buildbot_koji.hubs.counts import TaskCounts
 from buildbot_koji.hubs.credentials import CredentialStatus, CredentialWatch, worst
@@ -35,6 +34,7 @@ from txkoji import (
     WatchedTask,
     WatcherStatus,
     messages,
+    one_line,
 )
 from txkoji.bus import Broker, BusMessage, Receiver, ReceiverState, Reject
 from txkoji.exceptions import MalformedMessage

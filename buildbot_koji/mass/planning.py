@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.mass.packages import (
     BadPlan,
     MassOrder,
@@ -21,7 +20,7 @@ from buildbot_koji.mass.packages import (
 from buildbot_koji.mass.plan import MassPackage, PackageState
 from buildbot_koji.mass.values import seconds_of
 from buildbot_koji.words import named
-from txkoji import Connection
+from txkoji import Connection, one_line
 from txkoji.exceptions import GenericError
 
 __all__ = ["MassPlanner", "PlanRequest"]

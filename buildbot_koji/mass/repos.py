@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, duration_in_words
-from txkoji import RetryPolicy
+from txkoji import RetryPolicy, one_line
 from txkoji.exceptions import AuthError, GenericError, HubFault
 from txkoji.retry import is_passing
 

@@ -10,7 +10,6 @@ from typing import Any
 from twisted.logger import Logger
 
 from buildbot_koji.database_values import number
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import (
@@ -26,6 +25,7 @@ from txkoji import (
     arch_of,
     build_states,
     is_infrastructure,
+    one_line,
     read_outcome,
     task_states,
 )

@@ -15,10 +15,9 @@ from typing import Any, Protocol, TypeVar
 
 from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.store import BuildRows
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.comparison import TaggedBuild, read_build
-from txkoji import Call, Submission, TaskTree, read_outcome, task_states
+from txkoji import Call, Submission, TaskTree, one_line, read_outcome, task_states
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.gathering import gather
 from txkoji.retry import is_passing

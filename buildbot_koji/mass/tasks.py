@@ -10,10 +10,9 @@ from twisted.internet.defer import CancelledError, DeferredList
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.plan import MassPackage, PackageEvent, PackageState
-from txkoji import TaskTree, Watch, task_states
+from txkoji import TaskTree, Watch, one_line, task_states
 from txkoji.exceptions import HubFault
 
 __all__ = ["EndedTask", "MassTasks"]

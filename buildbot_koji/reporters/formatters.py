@@ -14,8 +14,8 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON
+from txkoji import one_line
 
 __all__ = ["KojiMessageFormatter", "KojiStatusFormatter"]
 

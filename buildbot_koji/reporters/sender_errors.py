@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from buildbot_koji.durable.outbox import Postponed, Refused
-from buildbot_koji.error_messages import one_line
+from txkoji import one_line
 from txkoji.exceptions import (
     AuthError,
     HubFault,

@@ -18,7 +18,6 @@ from twisted.internet.threads import deferToThreadPool
 from buildbot_koji import fetcher
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -27,7 +26,7 @@ from buildbot_koji.steps.framework.uploads import BLOCK, megabytes
 from buildbot_koji.steps.framework.worker import run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from buildbot_koji.words import counted, size_in_words
-from txkoji import RemoteFile, nvr, task_states
+from txkoji import RemoteFile, nvr, one_line, task_states
 from txkoji.exceptions import GenericError, TransferError
 from txkoji.retry import is_passing
 

@@ -24,7 +24,6 @@ from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.claims import ClaimLost
 from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.task_intents import TaskIntent
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.earlier import EarlierMassBuilds
@@ -67,7 +66,7 @@ from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.reports import write_report
 from buildbot_koji.steps.framework.worker import run_on_worker
-from txkoji import Call
+from txkoji import Call, one_line
 from txkoji.exceptions import GenericError
 
 __all__ = ["KojiMassBuild"]

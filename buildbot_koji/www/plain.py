@@ -7,7 +7,7 @@ import math
 from typing import Any
 from urllib.parse import urlsplit
 
-from buildbot_koji.database_values import clean_text, number
+from buildbot_koji.database_values import clean_line, number
 
 __all__ = ["LONG", "SHORT", "bounded", "encoded", "link", "number", "text"]
 
@@ -19,15 +19,13 @@ LONG = 500
 
 LONGEST_LINK = 2000
 
-_CONTROLS = dict.fromkeys((*range(32), 127), " ")
-
 
 def text(value: Any, size: int = SHORT) -> str | None:
     """Return a value as a text of one line, None for None."""
     if value is None:
         return None
     # Cut first: a value may be huge.
-    words = clean_text(str(value)[: 2 * size]).translate(_CONTROLS).strip()
+    words = clean_line(str(value)[: 2 * size])
     return words if len(words) <= size else f"{words[: size - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from buildbot_koji.error_messages import with_remedy
+from buildbot_koji.error_messages import explain, unreachable, with_remedy
+from txkoji.exceptions import GenericError, TransportError
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,14 @@ def test_package_is_not_listed(said: str, command: str) -> None:
     """The command that lists the package follows, once."""
     assert with_remedy(said) == f"{said}: koji add-pkg --owner OWNER {command}"
     assert with_remedy(with_remedy(said)) == with_remedy(said)
+
+
+def test_unprintable() -> None:
+    """What a terminal obeys, and what turns a line around, reaches no log and no page."""
+    said = "no \x1b[2J\u202e such\n\x00tag"
+    seen = "no \ufffd[2J\ufffd such \ufffdtag"
+    assert explain(GenericError(said, method="getTag")).endswith(seen)
+    assert unreachable(TransportError(said), 0, 0).endswith(seen)
 
 
 def test_anything_else() -> None:

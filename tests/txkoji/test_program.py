@@ -12,7 +12,7 @@ from tests.support import PROCESS_LIMIT
 PROGRAM = """\
 import signal
 import sys
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from txkoji import Connection, Profile, run
 
@@ -34,10 +34,18 @@ run(main, *sys.argv[1:])
 """
 
 
-def program(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+STUBBORN = """\
+while True:
+            try:
+                await Deferred()
+            except CancelledError:
+                pass"""
+
+
+def program(tmp_path: Path, *arguments: str, text: str = PROGRAM) -> subprocess.Popen[str]:
     """Start the program."""
     path = tmp_path / "program.py"
-    path.write_text(PROGRAM, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return subprocess.Popen(
         [sys.executable, str(path), *arguments],
         stdout=subprocess.PIPE,
@@ -54,6 +62,19 @@ def test_interrupted(tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         assert running.communicate(timeout=PROCESS_LIMIT) == ("closed\n", "interrupted\n")
         assert running.returncode == 130
+
+
+def test_ignored_interruption(tmp_path: Path) -> None:
+    """A program that ignores Ctrl-C is ended after its grace, and says so in one line."""
+    stubborn = PROGRAM.replace("await Deferred()", STUBBORN).replace(
+        "argv[1:]", "argv[1:], grace=0.1"
+    )
+    with program(tmp_path, "", text=stubborn) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "waits\n"
+        running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=PROCESS_LIMIT)[1]
+    assert (said, running.returncode) == ("interrupted; still running 0.1 s later\n", 130)
 
 
 def test_missing_argument(tmp_path: Path) -> None:

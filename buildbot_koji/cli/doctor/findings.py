@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
-from buildbot_koji.error_messages import one_line
+from txkoji import one_line
 
 __all__ = ["Finding", "as_json", "error", "exit_status", "lines", "ok", "warning"]
 

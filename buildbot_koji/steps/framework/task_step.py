@@ -13,7 +13,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.once import Intent, IntentState
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
-from buildbot_koji.error_messages import one_line, with_remedy
+from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.hubs.existing import find_taken_name
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import PACKAGE, SOURCE
@@ -28,6 +28,7 @@ from txkoji import (
     Outcome,
     TaskTree,
     is_infrastructure,
+    one_line,
     paths,
     read_outcome,
     task_states,

@@ -12,13 +12,13 @@ from twisted.internet.defer import DeferredList
 
 from buildbot_koji.durable.once import Intent, IntentState, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
-from buildbot_koji.error_messages import explain, one_line, with_remedy
+from buildbot_koji.error_messages import explain, with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.words import counted
-from txkoji import Call, Submission, TaskTree, Watch, paths, read_outcome, task_states
+from txkoji import Call, Submission, TaskTree, Watch, one_line, paths, read_outcome, task_states
 from txkoji.exceptions import AuthError, HubFault
 from txkoji.retry import is_passing
 

@@ -10,9 +10,8 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
-from txkoji import LogPiece, TaskChange, arch_of, task_states
+from txkoji import LogPiece, TaskChange, arch_of, one_line, task_states
 from txkoji.exceptions import KojiException
 from txkoji.retry import is_passing
 

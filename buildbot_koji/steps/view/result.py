@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from buildbot_koji.error_messages import one_line
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON, SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
 from buildbot_koji.words import counted
-from txkoji import Outcome, arch_of
+from txkoji import Outcome, arch_of, one_line
 from txkoji.exceptions import KojiException
 
 __all__ = ["excerpt_of", "properties_of", "show_outcome"]
