@@ -48,9 +48,10 @@ def pages(site: Path) -> dict[Path, Page]:
 
 def broken(site: Path) -> Iterator[str]:
     """Give each link of a built site that leads nowhere in it."""
+    site = site.resolve()
     known = pages(site)
     for path, page in known.items():
-        if path.relative_to(site.resolve()).parts[0].startswith(_GENERATED):
+        if path.relative_to(site).parts[0].startswith(_GENERATED):
             continue
         for target in page.targets:
             parts = urlsplit(target)
@@ -58,7 +59,9 @@ def broken(site: Path) -> Iterator[str]:
                 continue
             file = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             place = unquote(parts.fragment)
-            if not file.exists() or (place and file in known and place not in known[file].places):
+            # Beside the site there may be a file here, and none where it is served.
+            is_there = file.is_relative_to(site) and file.exists()
+            if not is_there or (place and file in known and place not in known[file].places):
                 yield f"{path.name}: {target} leads nowhere"
 
 

@@ -135,7 +135,7 @@ async def test_pause(site: Site) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_health(site: Site) -> None:
-    """A hub that is not heard makes a build fail, and one that is heard again makes it pass."""
+    """A silent hub makes a build fail, and one that answers again makes it pass."""
     master = await run(site, "health", koji(stale_after=601))
     hub = await get_hub(master.master, "fake")
     do_not_retry(hub.connection)

@@ -154,6 +154,14 @@ def test_commands_are_known() -> None:
         command_line().parse_args(shlex.split(each))
 
 
+def test_files_that_are_named() -> None:
+    """Each file of the repository that a page names exists."""
+    named = re.compile(r"``((?:docs|examples|tests|txkoji|buildbot_koji|www)/[\w./-]+)``")
+    found = {name for page in PAGES for name in named.findall(page.read_text(encoding="utf-8"))}
+    assert len(found) > 5
+    assert sorted(name for name in found if not (REPOSITORY / name).exists()) == []
+
+
 def public_modules() -> Iterator[Any]:
     """Give the modules of txkoji whose docstrings are on the site."""
     for each in pkgutil.iter_modules(txkoji.__path__, "txkoji."):
@@ -168,7 +176,7 @@ def test_examples_in_docstrings() -> None:
     assert sum(each.attempted for each in done) >= 12
 
 
-def test_every_page_is_looked_at() -> None:
+def test_every_page_is_checked() -> None:
     """No block is of a kind that no test knows, and none is a literal block without a kind."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")

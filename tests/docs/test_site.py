@@ -19,10 +19,14 @@ def test_links_lead_somewhere(site: Path, tmp_path: Path) -> None:
     """Each link to a page, an anchor, a picture or a download finds it; a broken one is named."""
     assert list(links.broken(site)) == []
     assert sum(len(page.targets) for page in links.pages(site).values()) > 1000
-    (tmp_path / "index.html").write_text('<a id="here"></a><a href="#her">x</a><img src="a.png">')
-    assert list(links.broken(tmp_path)) == [
+    page = '<a id="here"></a><a href="#her">x</a><img src="a.png"><a href="../beside.html">y</a>'
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text(page)
+    (tmp_path / "beside.html").write_text("")
+    assert list(links.broken(tmp_path / "site")) == [
         "index.html: #her leads nowhere",
         "index.html: a.png leads nowhere",
+        "index.html: ../beside.html leads nowhere",
     ]
 
 

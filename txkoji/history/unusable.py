@@ -1,4 +1,4 @@
-"""Items that can't be used: each is logged once and left out, so that its neighbours go through."""
+"""Items that can't be used: each is logged once and left out, so that its neighbors go through."""
 
 from __future__ import annotations
 

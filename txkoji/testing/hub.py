@@ -1,4 +1,4 @@
-"""The embedded hub, put together from its rooms: :class:`FakeHub`."""
+"""The embedded hub, put together from its parts: :class:`FakeHub`."""
 
 from __future__ import annotations
 

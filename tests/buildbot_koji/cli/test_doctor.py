@@ -549,7 +549,7 @@ async def test_planted_fault(site: Site, name: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
-    """Login and queue are looked at; no queue is a warning, a wrong password an error."""
+    """Login and queue are checked; no queue is a warning, a wrong password an error."""
     pytest.importorskip("pika", reason="pip install 'buildbot-koji[amqp]'")
     bus = (
         f', bus=util.KojiAMQP("{broker.url}", user="{USER}", password="{{}}", queue="doctor-{{}}",'

@@ -186,7 +186,7 @@ async def test_bad_input(bench: Workbench) -> None:
 
 
 def test_bad_configuration(empty_home: Path) -> None:
-    """What is wrong whatever the hub has is one line each of checkconfig."""
+    """Each mistake that is one on any hub is a line of checkconfig."""
     (empty_home / ".koji").mkdir()
     (empty_home / ".koji" / "config").write_text("[koji]\nserver = https://k.example.test/hub\n")
     mistakes = {
@@ -308,7 +308,7 @@ async def test_order(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_next_attempt_resumes(bench: Workbench) -> None:
-    """The next attempt follows the first one's tasks, even after a lost reply, and goes on."""
+    """The next attempt follows the first one's tasks, even after a lost reply, and continues."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(40)))
     hub = await get_hub(bench.master, bench.profile)
     hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0, 0.05))

@@ -63,7 +63,7 @@ BuildmasterConfig = {{
 """
 
 KINDS = ("failarch", "failroot", "failbuilder", "failhost", "failcheckout", "failsrpm")
-"""How packages fail, and ``failhost``, of which the hub's second try is good."""
+"""How packages fail, and ``failhost``, which succeeds at the second attempt."""
 
 
 def make_plan(count: int) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_id_of_another_task() -> None:
 
 
 def test_found_one_is_not_submitted_again() -> None:
-    """A task that is found, and fails at once, is submitted anew once: not by the search, too."""
+    """A task that is found, and fails at once, is submitted again once: not by the search, too."""
     packages = [
         package(number, state=PackageState.SUBMITTING, source=f"s{number}") for number in range(3)
     ]

@@ -161,7 +161,7 @@ def test_stop_without_target() -> None:
     assert result_of(plan, 0) == (FAILURE, words)
 
 
-def test_infrastructure_failure_is_tried_later() -> None:
+def test_infrastructure_failure_is_retried_later() -> None:
     """A package that the build system failed is ready again, but not at once."""
     plan = MassPlan(packages(()))
     begin(plan)
@@ -317,7 +317,7 @@ def test_progress_keeps_its_shape() -> None:
     assert progress.time_left(1998, 500) == pytest.approx(999 * 60.0, rel=0.01)
 
 
-def test_reason_of_an_earlier_try() -> None:
+def test_reason_of_an_earlier_attempt() -> None:
     """A package that the build system failed says so while it waits and runs again."""
     package = MassPackage(0, "p", "source", attempt=1, reason="no space left")
     for state, reason in (

@@ -66,7 +66,7 @@ def ended_task(package: MassPackage, state: int) -> tuple[MassPackage, TaskTree]
 
 
 def test_canceled_task_of_someone_else() -> None:
-    """A package is built by itself if the task of someone else that built it is canceled."""
+    """If a task that someone else started is canceled, the package is submitted."""
     package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7, is_foreign=True)
     settler = settler_of([package], SlowHub(), TaskCounts())
     ended = [ended_task(package, task_states.CANCELED)]

@@ -188,7 +188,7 @@ def package(now: float) -> dict[str, Any]:
 
 
 def sources(now: float) -> dict[str, Any]:
-    """A source that listens, and one that is stale and has put items aside."""
+    """A source that listens, and one that is stale and has set items aside."""
     good = {
         "name": "fedora tags",
         "hub": "fedora",

@@ -172,7 +172,7 @@ async def test_odd_listing(koji: Connection, hub: FakeHub, tmp_path: Path) -> No
 
 @pytest_twisted.ensureDeferred
 async def test_odd_build(koji: Connection, hub: FakeHub) -> None:
-    """An odd RPM or archive is left out; its neighbours are listed."""
+    """An odd RPM or archive is left out; its neighbors are listed."""
     rpm = {"id": 1, "nvr": "app-1-1", "arch": "noarch", "size": 3, "payloadhash": None}
     archive = {"btype": "maven", "filename": "a.jar", "group_id": "g", "artifact_id": "a"}
     archive = {**archive, "version": "1", "size": "x", "checksum": None, "checksum_type": 1}

@@ -38,7 +38,7 @@ def test_any_answer(answer: Any) -> None:
      {"st_size": True}, {"st_size": "9" * 99}, {"st_size": 1.5}],
 )  # fmt: skip
 def test_odd_file(stat: Any) -> None:
-    """A file whose size is no size has none; its neighbours have theirs."""
+    """A file whose size is no size has none; its neighbors have theirs."""
     answer = {"a.log": stat, "b.log": {"st_size": "3000000000"}}
     assert outputs.size_of(answer, "a.log") is None
     assert outputs.size_of(answer, "b.log") == 3_000_000_000

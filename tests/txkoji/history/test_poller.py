@@ -712,7 +712,7 @@ def test_answer_of_another_kind(method: str) -> None:
 
 @pytest.mark.parametrize("tags", [["demo-*"], ["demo-candidate", "demo-build"]])
 def test_odd_tags(tags: list[str]) -> None:
-    """A tag that can't be used is left out; events of its neighbours come."""
+    """A tag that can't be used is left out; events of its neighbors come."""
     site = Site("tagged", tags=tags, inherited=True)
     site.tag(site.build("1"))
 

@@ -62,7 +62,7 @@ def test_unusable_answers(method: str, answer: Any, named: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("method", [*answers._STRUCTS, *answers._ROWS, "getPerms"])
 def test_any_value(method: str) -> None:
-    """No value in any member hides the neighbours of its row, or raises anything else."""
+    """No value in any member hides the neighbors of its row, or raises anything else."""
     good: Any = {
         **BUILD, "id": 7, "name": "a", "version": "1", "release": "1", "arch": "src",
         "build_tag": 1, "build_tag_name": "b", "dest_tag": 2, "dest_tag_name": "d",
