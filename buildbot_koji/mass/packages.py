@@ -286,32 +286,26 @@ def make_packages(
     packages = []
     for name, place in places.items():
         row = listed.get(name)
-        package = MassPackage(place, name)
-        package.level = level_of.get(name, 0)
         owner = None if row is None else row.get("owner_name")
-        package.owner = clean_line(owner) if isinstance(owner, str) else None
         requires = dict.fromkeys(order.requires.get(name, ()))
-        package.requires = tuple(places[each] for each in requires if each in places)
+        package = MassPackage(
+            place,
+            name,
+            sources.get(name, ""),
+            clean_line(owner) if isinstance(owner, str) else None,
+            tuple(places[each] for each in requires if each in places),
+            level_of.get(name, 0),
+        )
         packages.append(package)
         if name in order.skip:
-            package.state, package.is_excluded = PackageState.SKIPPED, True
-            package.reason = order.skip[name]
-            continue
-        if must_be_listed and row is None:
-            unusable[name] = f"not in {tag}"
-        elif must_be_listed and row is not None and row.get("blocked"):
-            unusable[name] = f"blocked in {tag}"
+            package.is_excluded, why = True, order.skip[name]
         else:
-            source = sources.get(name)
-            complaint = checks.source(source) if source else None
-            if not source:
-                unusable[name] = "no source"
-            elif complaint is not None:
-                unusable[name] = f"source {complaint}"
-            else:
-                package.source = source
-        if name in unusable:
-            package.state, package.reason = PackageState.SKIPPED, unusable[name]
+            why = _unlisted(row, tag) if must_be_listed else ""
+            why = why or _without_source(package.source)
+            if why:
+                unusable[name] = why
+        if why or package.is_excluded:
+            package.state, package.reason, package.source = PackageState.SKIPPED, why, ""
     if not skip_unknown:
         complaints += [
             f"{reason}: {named(name for name, why in unusable.items() if why == reason)}"
@@ -320,6 +314,21 @@ def make_packages(
     if complaints:
         raise BadPlan("; ".join(complaints))
     return packages
+
+
+def _unlisted(row: Mapping[str, Any] | None, tag: str) -> str:
+    """Return why a tag takes no build of a package, by its entry there; empty if it does."""
+    if row is None:
+        return f"not in {tag}"
+    return f"blocked in {tag}" if row.get("blocked") else ""
+
+
+def _without_source(source: str) -> str:
+    """Return why a package can't be built from a source; empty if it can."""
+    if not source:
+        return "no source"
+    complaint = checks.source(source)
+    return f"source {complaint}" if complaint is not None else ""
 
 
 def plan_mistakes(order: MassOrder, limit: int | None) -> Iterator[str]:

@@ -110,7 +110,7 @@ class MassTasks:
                 plan.changed.add(index)
 
     async def look_for_builders(self) -> None:
-        """Find out which builders the oldest tasks wait for in vain."""
+        """Find out for which architectures of the oldest tasks no builder is there."""
         context = self._context
         if context.now() - self._asked < context.timing.idle_interval:
             return

@@ -22,8 +22,8 @@ from buildbot_koji.hubs.builds import build_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
-from buildbot_koji.steps.framework.uploads import BLOCK, megabytes
-from buildbot_koji.steps.framework.worker import run_on_worker
+from buildbot_koji.steps.framework.uploads import megabytes
+from buildbot_koji.steps.framework.worker import BLOCK, run_on_worker
 from buildbot_koji.steps.view.result import LONGEST_PROPERTY
 from buildbot_koji.words import counted, size_in_words
 from txkoji import RemoteFile, nvr, one_line, task_states

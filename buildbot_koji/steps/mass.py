@@ -10,8 +10,6 @@ from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
 from buildbot.process import results
-from buildbot.process.remotecommand import RemoteCommand
-from buildbot.worker.protocols.base import FileWriterImpl
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
@@ -65,9 +63,9 @@ from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
 from buildbot_koji.steps.framework.reports import write_report
-from buildbot_koji.steps.framework.worker import run_on_worker
-from txkoji import Call, one_line
-from txkoji.exceptions import GenericError
+from buildbot_koji.steps.framework.worker import read_on_worker
+from txkoji import one_line
+from txkoji.exceptions import GenericError, TransferError
 
 __all__ = ["KojiMassBuild"]
 
@@ -81,19 +79,6 @@ ROWS_AT_ONCE = 200
 
 LARGEST_FILE = 4 << 20
 """Bytes of a file with the names of packages."""
-
-
-class _Content(FileWriterImpl):
-    """Takes a file from the worker, in parts that may end within a character."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def remote_write(self, data: bytes) -> None:
-        self.parts.append(data)
-
-    def remote_close(self) -> None:
-        pass
 
 
 class KojiMassBuild(PackageBuildStep):
@@ -304,40 +289,11 @@ class KojiMassBuild(PackageBuildStep):
         return deferToThreadPool(reactor, reactor.getThreadPool(), make)
 
     async def _run_plan(self, hub: Hub, store: MassStore, packages: list[MassPackage]) -> int:
-        header = self._header
-        self.began = header["began"]
-        self.wait_builds = header.get("wait_builds")
+        self.began = self._header["began"]
+        self.wait_builds = self._header.get("wait_builds")
         self.early_end.limit(Ending.TIMED_OUT, self.timeout, self.began)
-        holds = not (self.scratch or self.skip_tag or self.repo_id)
-        stop_after = self.stop_after_failures
-        most = None if stop_after is None else number_of(stop_after, len(packages))
-        plan = await self._in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
-        clock = self.master.reactor
-        repos = None
-        if holds and header["build_tag"] is not None:
-            repos = RepoWaiter(
-                hub,
-                header["build_tag"],
-                header["build_tag_name"],
-                clock,
-                self.mass_timing.repo_polling,
-            )
-        options = MassOptions(
-            self._hub_call,
-            self.target,
-            skip_tag=bool(self.skip_tag),
-            scratch=bool(self.scratch),
-            adopts=self.existing == "adopt",
-            infra_retries=self.infra_retries,
-            infra_faults=self.infra_faults,
-            max_queue_time=self.max_queue_time,
-            package_timeout=self.package_timeout,
-            idle_channel=(self.channel or "default") if self.only_when_idle else None,
-        )
-        context = MassContext(hub, plan, options, self, clock, header["run"], self.mass_timing)
-        runner = MassRunner(context, store, self.began, repos)
-        self.runner = runner
-        self._status = MassStatus(
+        runner = self.runner = await self._make_runner(hub, store, packages)
+        status = self._status = MassStatus(
             f"{self._root}-{self.number}",
             hub.connection.profile,
             hub.connection.weburl,
@@ -347,7 +303,7 @@ class KojiMassBuild(PackageBuildStep):
             runner,
             self.build.stopBuild,
         )
-        register(self.master, self._status)
+        register(self.master, status)
         if self._package_log is None:
             self._package_log = await self.addLog("packages")
         self.setProperty("koji_mass_id", self._root, SOURCE)
@@ -358,15 +314,39 @@ class KojiMassBuild(PackageBuildStep):
             await runner.run()
             await self.until_stored(lambda: store.save_control({**runner.control(), "ended": True}))
             most_failures = number_of(self.max_failures, len(packages))
-            result, words = result_of(plan, most_failures)
+            result, words = result_of(runner.plan, most_failures)
             self.say(words)
-            await self._leave_report(plan)
+            await self._leave_report(runner.plan)
         finally:
-            self._status.has_ended = True
+            status.has_ended = True
         return result
 
-    def _hub_call(self, package: MassPackage) -> Call:
-        return self.build_call(package.source)
+    async def _make_runner(
+        self, hub: Hub, store: MassStore, packages: list[MassPackage]
+    ) -> MassRunner:
+        header, clock, timing = self._header, self.master.reactor, self.mass_timing
+        holds = not (self.scratch or self.skip_tag or self.repo_id)
+        limit = self.stop_after_failures
+        most = None if limit is None else number_of(limit, len(packages))
+        plan = await self._in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
+        repos = None
+        if holds:
+            tag, name = header["build_tag"], header["build_tag_name"]
+            repos = RepoWaiter(hub, tag, name, clock, timing.repo_polling)
+        options = MassOptions(
+            lambda package: self.build_call(package.source),
+            self.target,
+            skip_tag=bool(self.skip_tag),
+            scratch=bool(self.scratch),
+            adopts=self.existing == "adopt",
+            infra_retries=self.infra_retries,
+            infra_faults=self.infra_faults,
+            max_queue_time=self.max_queue_time,
+            package_timeout=self.package_timeout,
+            idle_channel=(self.channel or "default") if self.only_when_idle else None,
+        )
+        context = MassContext(hub, plan, options, self, clock, header["run"], timing)
+        return MassRunner(context, store, self.began, repos)
 
     # The plan
 
@@ -420,33 +400,18 @@ class KojiMassBuild(PackageBuildStep):
         return header, packages
 
     async def _names_in_file(self, path: str) -> list[str]:
-        if self.files_on == "master":
-            try:
-                text = await self._in_thread(Path(self.master.basedir, path).read_text)
-            except (OSError, ValueError) as error:
-                # The text of an OSError names the file again.
-                why = getattr(error, "strerror", None) or error
-                raise BadPlan(f"can't read {path} on the master: {why}") from error
-        else:
-            writer = _Content()
-            transfer = RemoteCommand(
-                "uploadFile",
-                {
-                    "workersrc": path,
-                    "workdir": self.workdir,
-                    "writer": writer,
-                    "maxsize": LARGEST_FILE,
-                    "blocksize": 256 * 1024,
-                    "keepstamp": False,
-                },
-            )
-            await run_on_worker(self, transfer)
-            if transfer.didFail():
-                raise BadPlan(f"the worker has no file {path}, or can't read it")
-            try:
-                text = b"".join(writer.parts).decode()
-            except UnicodeDecodeError as error:
-                raise BadPlan(f"can't read {path} on the worker: {error}") from error
+        try:
+            if self.files_on == "master":
+                content = await self._in_thread(Path(self.master.basedir, path).read_bytes)
+            else:
+                content = await read_on_worker(self, path, LARGEST_FILE)
+            text = content.decode()
+        except TransferError as error:
+            raise BadPlan(str(error)) from error
+        except (OSError, ValueError) as error:
+            # The text of an OSError names the file again.
+            why = getattr(error, "strerror", None) or error
+            raise BadPlan(f"can't read {path} on the {self.files_on}: {why}") from error
         lines = (line.partition("#")[0].split() for line in text.splitlines())
         return [word for line in lines for word in line]
 

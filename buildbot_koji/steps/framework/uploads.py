@@ -15,14 +15,11 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
-from buildbot_koji.steps.framework.worker import run_on_worker
+from buildbot_koji.steps.framework.worker import fetch_from_worker, run_on_worker
 from txkoji import Progress
 from txkoji.exceptions import TransferError
 
 __all__ = ["UploadingStep", "megabytes"]
-
-BLOCK = 256 * 1024
-"""Bytes in a chunk between the worker and the master."""
 
 _WILD = frozenset("*?[")
 
@@ -87,23 +84,10 @@ class UploadingStep(KojiTaskStep):
         local = directory / self.build.path_module.basename(path)
         writer = FileWriter(str(local), None, 0o600)
         # A match of a pattern includes the build's directory.
-        transfer = RemoteCommand(
-            "uploadFile",
-            {
-                "workersrc": path,
-                "workdir": self.workdir,
-                "writer": writer,
-                "maxsize": None,
-                "blocksize": BLOCK,
-                "keepstamp": False,
-            },
-        )
         try:
-            await run_on_worker(self, transfer)
+            await fetch_from_worker(self, path, writer)
         finally:
             writer.cancel()
-        if transfer.didFail():
-            raise TransferError(f"the worker has no file {path}, or can't read it")
         return local
 
 

@@ -1,4 +1,4 @@
-"""Run commands on the worker, in a step that may end early."""
+"""Run commands on the worker, and fetch its files, in a step that may end early."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from contextlib import suppress
 from typing import Any
 
 from buildbot.process.remotecommand import RemoteCommand
+from buildbot.worker.protocols.base import FileWriterImpl
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from buildbot_koji.steps.framework.base import KojiStep
+from txkoji.exceptions import TransferError
 
-__all__ = ["run_on_worker"]
+__all__ = ["BLOCK", "fetch_from_worker", "read_on_worker", "run_on_worker"]
+
+BLOCK = 256 * 1024
+"""Bytes in a chunk between the worker and the master."""
 
 
 async def run_on_worker(step: KojiStep, command: RemoteCommand) -> None:
@@ -45,3 +50,54 @@ async def run_on_worker(step: KojiStep, command: RemoteCommand) -> None:
         with suppress(DeferredTimeout):
             await over.addTimeout(step.timing.cancel_limit, step.master.reactor)
         raise
+
+
+async def fetch_from_worker(
+    step: KojiStep, path: str, writer: FileWriterImpl, limit: int | None = None
+) -> None:
+    """Fetch a file from the worker.
+
+    Args:
+        step: the step.
+        path: the file, relative to the build's directory.
+        writer: gets its content.
+        limit: bytes that the file may have, None for any number.
+
+    Raises:
+        TransferError: there is no such file, it is larger, or the worker can't read it.
+        twisted.internet.error.ConnectionLost: the worker is lost.
+    """
+    transfer = RemoteCommand(
+        "uploadFile",
+        {
+            "workersrc": path,
+            "workdir": step.workdir,
+            "writer": writer,
+            "maxsize": limit,
+            "blocksize": BLOCK,
+            "keepstamp": False,
+        },
+    )
+    await run_on_worker(step, transfer)
+    if transfer.didFail():
+        raise TransferError(f"the worker has no file {path}, or can't read it")
+
+
+async def read_on_worker(step: KojiStep, path: str, limit: int) -> bytes:
+    """Return the content of a file of the worker; see :func:`fetch_from_worker`."""
+    content = _Content()
+    await fetch_from_worker(step, path, content, limit)
+    return b"".join(content.parts)
+
+
+class _Content(FileWriterImpl):
+    """Takes a file from the worker, in parts that may end within a character."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def remote_write(self, data: bytes) -> None:
+        self.parts.append(data)
+
+    def remote_close(self) -> None:
+        pass
