@@ -8,6 +8,7 @@ __all__ = [
     "EXCERPT",
     "FAILED_ARCH",
     "LOG_URL",
+    "MASS_ID",
     "PACKAGE",
     "REASON",
     "SOURCE",
@@ -33,6 +34,9 @@ FAILED_ARCH = "koji_failed_arch"
 
 LOG_URL = "koji_log_url"
 """The address of the log that says why a task failed."""
+
+MASS_ID = "koji_mass_id"
+"""The property of a build with the id of its mass build: the first build of the build request."""
 
 EXCERPT = "summary"
 """The log with the end of the failing log. Buildbot shows a log of that name first, and opened."""

@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["RunningMassBuild", "register", "running"]
+from buildbot_koji.mass.status import MassStatus
+
+__all__ = ["KEPT", "register", "running"]
 
 KEPT = 5
 """How many mass builds that have ended are kept."""
 
 
-class RunningMassBuild(Protocol):
-    """A mass build, as a page sees it.
-
-    Attributes:
-        id: tells it from the others.
-        has_ended: whether nothing more happens to it.
-    """
-
-    id: str
-    has_ended: bool
-
-    def status(self) -> dict[str, Any]:
-        """Return its progress, as ``GET api/mass`` gives it."""
-        ...
-
-    def package_rows(self, name: str | None = None) -> Iterable[dict[str, Any]]:
-        """Yield its packages, or one, as ``GET api/mass/ID/packages`` gives them."""
-        ...
-
-    def submitted(self) -> Iterable[str]:
-        """Yield the names of the packages that have a task."""
-        ...
-
-    def last_failures(self, most: int) -> Iterable[dict[str, Any]]:
-        """Return the packages that failed, as :meth:`package_rows`; the last submitted first."""
-        ...
-
-    def pause(self) -> None:
-        """Submit nothing more until :meth:`resume`; running tasks continue."""
-
-    def resume(self) -> None:
-        """Submit again."""
-
-    def stop(self, reason: str) -> None:
-        """Stop the build, as a user does."""
+_builds: weakref.WeakKeyDictionary[Any, dict[str, MassStatus]] = weakref.WeakKeyDictionary()
 
 
-_builds: weakref.WeakKeyDictionary[Any, dict[str, RunningMassBuild]] = weakref.WeakKeyDictionary()
-
-
-def register(master: Any, mass_build: RunningMassBuild) -> None:
+def register(master: Any, mass_build: MassStatus) -> None:
     """Make a mass build known; replaces one with the same id."""
     found = _builds.setdefault(master, {})
     found.pop(mass_build.id, None)
@@ -62,6 +26,6 @@ def register(master: Any, mass_build: RunningMassBuild) -> None:
         del found[each]
 
 
-def running(master: Any) -> list[RunningMassBuild]:
+def running(master: Any) -> list[MassStatus]:
     """Return the mass builds that run in a master, or ended there lately, the newest last."""
     return list(_builds.get(master, {}).values())

@@ -112,10 +112,17 @@ class MassRunner:
         return f"; {held:,} {'waits' if held == 1 else 'wait'} for {self._repos.words}"
 
     def time_left(self) -> float | None:
-        """Return the seconds until the end, None if it is unknown: a pause may take any time."""
-        if self.paused:
+        """Return the seconds until the end, None if it is unknown."""
+        if self.paused or self._until_retry() is not None:
+            # The estimate goes by how fast packages end, and none does now.
             return None
         return self.progress.time_left(len(self.plan.packages), self.plan.active)
+
+    def _until_retry(self) -> float | None:
+        """Return the seconds until something starts, None if something runs."""
+        due = self.plan.due()
+        pause = 0.0 if due is None or self.plan.active else due - self._context.now()
+        return pause if pause > 0 else None
 
     def control(self) -> dict[str, Any]:
         """Return what is stored beside the packages."""
@@ -124,11 +131,8 @@ class MassRunner:
     def summary(self, *, has_ended: bool = False) -> str:
         """Return the progress in one line; of a build that has ended, without an estimate."""
         text = self.plan.summary(None if has_ended else self.time_left())
-        due = self.plan.due()
-        if due is not None and not self.plan.active and due > self._context.now():
-            # The estimate goes by how fast packages end, and none does now.
-            text = self.plan.summary(None)
-            text += f", trying again in {duration_in_words(due - self._context.now())}"
+        if (pause := self._until_retry()) is not None:
+            text += f", trying again in {duration_in_words(pause)}"
         if self._tasks.lacking and not has_ended:
             text += f"; {', '.join(map(no_builder, self._tasks.lacking))}"
         if self.plan.stopped:
@@ -244,7 +248,8 @@ class MassRunner:
         )
         if lines:
             await self._host.until_stored(lambda: self._host.note(lines))
-        if self._control_changed or now - self.progress.last >= self._progress_interval(now):
+        is_due = now - self.progress.last >= self._progress_interval(now)
+        if self._control_changed or is_due or self.plan.is_over:
             failed = self.plan.counts[PackageState.FAILED]
             self.progress.note(now, self.plan.ended, failed, paused=self.paused)
             await self._host.until_stored(lambda: self._store.save_control(self.control()))

@@ -1,22 +1,23 @@
-"""A mass build as pages see it."""
+"""A mass build as pages see it: one that runs, or one that has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
-from buildbot_koji.mass.plan import PackageState
+from buildbot_koji.mass.plan import FINAL, MassPackage, PackageState
 from buildbot_koji.mass.report import by_owner, by_reason, package_row
 from buildbot_koji.mass.runner import MassRunner
 
-__all__ = ["MassStatus"]
+__all__ = ["EndedMassBuild", "MassStatus", "MassView"]
 
 
 @dataclass
-class MassStatus:
-    """A mass build that runs, or has ended; see :class:`buildbot_koji.mass.RunningMassBuild`.
+class MassView:
+    """A mass build that runs or has ended.
 
     Attributes:
         id: tells it from the others.
@@ -25,10 +26,7 @@ class MassStatus:
         builder: the name of the builder.
         builder_id: its id.
         build_number: the number of the build.
-        runner: runs it.
-        stop_build: stops the build for a reason, as a user does.
-        has_ended: whether nothing more happens to it.
-        is_stopping: whether it was told to stop.
+        packages: its packages.
     """
 
     id: str
@@ -37,6 +35,55 @@ class MassStatus:
     builder: str
     builder_id: int
     build_number: int
+    packages: Sequence[MassPackage]
+
+    def _json(self, counts: Counter[PackageState], active: int, **more: Any) -> dict[str, Any]:
+        ended = sum(counts[state] for state in FINAL)
+        return {
+            "id": self.id,
+            "hub": self.hub,
+            "builder": self.builder,
+            "builder_id": self.builder_id,
+            "build_number": self.build_number,
+            "total": len(self.packages),
+            "done": ended,
+            "failed": counts[PackageState.FAILED],
+            "skipped": counts[PackageState.SKIPPED],
+            "running": active,
+            "waiting": len(self.packages) - ended - active,
+            "failures_by_reason": [list(each) for each in by_reason(self.packages)],
+            "failures_by_owner": [list(each) for each in by_owner(self.packages)],
+            **more,
+        }
+
+    def package_rows(self, name: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the packages, or one, as ``GET api/mass/ID/packages`` gives them."""
+        return (
+            package_row(each, self.weburl) for each in self.packages if name in (None, each.name)
+        )
+
+    def submitted(self) -> Iterator[str]:
+        """Yield the names of the packages that have a task."""
+        return (each.name for each in self.packages if each.task_id is not None)
+
+    def last_failures(self, most: int) -> list[dict[str, Any]]:
+        """Return the packages that failed, as :meth:`package_rows`; the last submitted first."""
+        failed = (each for each in self.packages if each.state is PackageState.FAILED)
+        newest = nlargest(most, failed, key=lambda each: each.since or 0.0)
+        return [package_row(each, self.weburl) for each in newest]
+
+
+@dataclass
+class MassStatus(MassView):
+    """A mass build that runs, or ran, in this master.
+
+    Attributes:
+        runner: runs it.
+        stop_build: stops the build for a reason, as a user does.
+        has_ended: whether nothing more happens to it.
+        is_stopping: whether it was told to stop.
+    """
+
     runner: MassRunner
     stop_build: Callable[[str], Any]
     has_ended: bool = False
@@ -66,44 +113,43 @@ class MassStatus:
 
     def status(self) -> dict[str, Any]:
         """Return the progress, as ``GET api/mass`` gives it."""
-        runner, plan = self.runner, self.runner.plan
-        counts = plan.counts
-        return {
-            "id": self.id,
-            "hub": self.hub,
-            "builder": self.builder,
-            "builder_id": self.builder_id,
-            "build_number": self.build_number,
-            "state": self.state,
-            "summary": runner.summary(has_ended=self.has_ended),
-            "total": len(plan.packages),
-            "done": plan.ended,
-            "failed": counts[PackageState.FAILED],
-            "skipped": counts[PackageState.SKIPPED],
-            "running": plan.active,
-            "waiting": len(plan.packages) - plan.ended - plan.active,
-            "started": runner.started,
-            "eta": None if self.has_ended else runner.time_left(),
-            "at_once": runner.at_once,
-            "progress": [[each.time, each.done, each.failed] for each in runner.progress.steps],
-            "failures_by_reason": [list(each) for each in by_reason(plan.packages)],
-            "failures_by_owner": [list(each) for each in by_owner(plan.packages)],
-        }
-
-    def package_rows(self, name: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the packages, or one, as ``GET api/mass/ID/packages`` gives them."""
-        return (
-            package_row(each, self.weburl)
-            for each in self.runner.plan.packages
-            if name in (None, each.name)
+        runner = self.runner
+        return self._json(
+            runner.plan.counts,
+            runner.plan.active,
+            state=self.state,
+            summary=runner.summary(has_ended=self.has_ended),
+            started=runner.started,
+            eta=None if self.has_ended else runner.time_left(),
+            at_once=runner.at_once,
+            progress=[[each.time, each.done, each.failed] for each in runner.progress.steps],
         )
 
-    def submitted(self) -> Iterator[str]:
-        """Yield the names of the packages that have a task."""
-        return (each.name for each in self.runner.plan.packages if each.task_id is not None)
 
-    def last_failures(self, most: int) -> list[dict[str, Any]]:
-        """Return the packages that failed, as :meth:`package_rows`; the last submitted first."""
-        failed = (each for each in self.runner.plan.packages if each.state is PackageState.FAILED)
-        newest = nlargest(most, failed, key=lambda each: each.since or 0.0)
-        return [package_row(each, self.weburl) for each in newest]
+@dataclass
+class EndedMassBuild(MassView):
+    """A mass build that has ended, of any master and of long ago.
+
+    Attributes:
+        summary: its outcome, in a line.
+        started: when it began, in seconds since the epoch.
+        progress: how many packages had ended, and failed, at some moments.
+    """
+
+    summary: str
+    started: float
+    progress: Sequence[Sequence[float]]
+    has_ended = True
+
+    def status(self) -> dict[str, Any]:
+        """Return the progress, as ``GET api/mass`` gives it."""
+        return self._json(
+            Counter(each.state for each in self.packages),
+            0,
+            state="ended",
+            summary=self.summary,
+            started=self.started,
+            eta=None,
+            at_once=None,
+            progress=[point[:3] for point in self.progress],
+        )

@@ -58,7 +58,7 @@ from buildbot_koji.mass.values import (
     seconds_of,
     some_or_share,
 )
-from buildbot_koji.properties import SOURCE
+from buildbot_koji.properties import MASS_ID, SOURCE
 from buildbot_koji.steps.build import KojiBuild, PackageBuildStep
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending
@@ -300,13 +300,14 @@ class KojiMassBuild(PackageBuildStep):
             self.build.builder.name,
             await self.build.builder.getBuilderId(),
             self.build.number,
+            packages,
             runner,
             self.build.stopBuild,
         )
         register(self.master, status)
         if self._package_log is None:
             self._package_log = await self.addLog("packages")
-        self.setProperty("koji_mass_id", self._root, SOURCE)
+        self.setProperty(MASS_ID, self._root, SOURCE)
         notes, self._plan_notes = self._plan_notes, []
         if notes:
             await self.until_stored(lambda: self.note(notes))
@@ -392,6 +393,8 @@ class KojiMassBuild(PackageBuildStep):
             package.was_built = package.name in built
         header = {
             "run": uuid4().hex,
+            "hub": hub.connection.profile,
+            "weburl": hub.connection.weburl,
             "began": self.began,
             "build_tag": target["build_tag"],
             "build_tag_name": target["build_tag_name"],

@@ -14,7 +14,9 @@ from buildbot_koji.changes.status import SourceStatus
 from buildbot_koji.changes.switch import owners, paused_sources
 from buildbot_koji.durable.background import Background
 from buildbot_koji.hubs.hub import Hub, hubs_of
+from buildbot_koji.mass.ended import EndedMassBuilds
 from buildbot_koji.mass.registry import running
+from buildbot_koji.mass.status import EndedMassBuild, MassStatus
 from buildbot_koji.reporters.backlog import dead_letters, pending_elsewhere
 from buildbot_koji.reporters.base import KojiReporter
 from buildbot_koji.www import attention, deliveries, health, overview, sources
@@ -76,6 +78,7 @@ class Collector:
     def __init__(self, master: Any) -> None:
         self._master = master
         self._background = Background()
+        self._ended = EndedMassBuilds(master)
         self._builder_ids: dict[str, int] = {}
         self._made: weakref.WeakKeyDictionary[Hub, Trees] = weakref.WeakKeyDictionary()
 
@@ -151,7 +154,8 @@ class Collector:
         ]
 
     async def _trees(self, hub: Hub) -> list[tuple[tuple[Any, ...], bytes]]:
-        status, now, anew = hub.status(), self._now(), 0
+        status, anew = hub.status(), 0
+        now = overview.heard(status, self._now())
         trees = self._made.get(hub)
         if trees is None:
             trees = Trees(status.profile, status.weburl, hub.connection.topurl)
@@ -236,7 +240,7 @@ class Collector:
             wanted: what a name contains.
         """
         database = self._master.db
-        others = {name for each in running(self._master) for name in each.submitted()}
+        others = {name for each in await self._mass_builds() for name in each.submitted()}
         found = await database.pool.do(package_names, database.model, wanted, others)
         return {"packages": found}
 
@@ -245,7 +249,7 @@ class Collector:
         database, now = self._master.db, self._now()
         found = await database.pool.do(last_failures, database.model, now)
         masses = []
-        for each in running(self._master):
+        for each in await self._mass_builds():
             status = each.status()
             rows = [mass_build_json(status, row) for row in each.last_failures(MOST_FAILURES)]
             found += [row for row in rows if (row["started"] or 0.0) > now - DAY]
@@ -259,21 +263,27 @@ class Collector:
         """Return the last builds of a package."""
         database = self._master.db
         found = await database.pool.do(builds_of_package, database.model, name)
-        for each in running(self._master):
+        for each in await self._mass_builds():
             status = each.status()
             rows = each.package_rows(name)
             found += [mass_build_json(status, row) for row in rows if row["task_id"] is not None]
         found.sort(key=lambda build: build["started"] or 0.0, reverse=True)
         return {"name": text(name), "builds": found}
 
+    async def _mass_builds(self) -> list[EndedMassBuild | MassStatus]:
+        """Return the mass builds that run, or have ended lately; the newest last."""
+        here = running(self._master)
+        known = {each.id for each in here}
+        return [*(each for each in await self._ended.get() if each.id not in known), *here]
+
     async def mass(self) -> dict[str, Any]:
         """Return what *Mass builds* shows."""
-        found = reversed(running(self._master))
+        found = reversed(await self._mass_builds())
         return {"down": self._down(), "mass_builds": [bounded(each.status()) for each in found]}
 
     async def mass_packages(self, name: str) -> bytes | None:
         """Return the packages of a mass build as JSON; None if there is none of that id."""
-        found = next((each for each in running(self._master) if each.id == name), None)
+        found = next((each for each in await self._mass_builds() if each.id == name), None)
         if found is None:
             return None
         packages: list[bytes] = []

@@ -8,7 +8,7 @@ from typing import Any
 from buildbot_koji.hubs.hub import HubStatus
 from buildbot_koji.www.plain import LONG, link, number, text
 
-__all__ = ["hub_json", "hub_state", "masters_json"]
+__all__ = ["heard", "hub_json", "hub_state", "masters_json"]
 
 
 def hub_state(status: HubStatus) -> str:
@@ -16,6 +16,16 @@ def hub_state(status: HubStatus) -> str:
     if status.trouble is not None:
         return "unreachable"
     return "unknown" if status.requests.last_answer is None else "ok"
+
+
+def heard(status: HubStatus, now: float) -> float:
+    """Return up to when is known what a hub does: while it is unreachable, tasks may have ended.
+
+    Args:
+        status: the hub's status.
+        now: the time, in seconds since the epoch.
+    """
+    return now if status.trouble is None else status.requests.last_answer or now
 
 
 def hub_json(status: HubStatus, now: float) -> dict[str, Any]:

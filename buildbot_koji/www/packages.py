@@ -149,7 +149,7 @@ def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[st
         "build_number": row["number"],
         "buildid": row["id"],
         "results": row["results"],
-        "state_string": text(row["state_string"], LONG),
+        "state_string": text(_outcome(row["state_string"]), LONG),
         "started": started,
         "duration": None if started is None or ended is None else max(ended - started, 0),
         "nvr": text(properties.get("koji_nvr")),
@@ -201,6 +201,11 @@ def _packages(connection: sqlalchemy.Connection, model: Any) -> Iterable[tuple[i
             yield row.buildid, value
         elif (parsed := nvr.parse(value)) is not None:
             yield row.buildid, parsed.name
+
+
+def _outcome(state: Any) -> Any:
+    """Leave out what the result says already."""
+    return state.removeprefix("build successful ") if isinstance(state, str) else state
 
 
 def _decoded(value: str) -> Any:

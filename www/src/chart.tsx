@@ -87,13 +87,15 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
           ready: [last],
         },
         axes: [
-          time ? { ...axis, values: (_u, splits) => moments(splits) } : { ...axis, show: false },
+          time
+            ? { ...axis, space: 80, values: (_u, splits) => moments(splits) }
+            : { ...axis, show: false },
           { ...axis, size: 60, ...(say ? { values: (_u, splits) => splits.map(say) } : {}) },
         ],
         series: [
           time
             ? { value: (_u, raw) => (raw === null ? "–" : absolute(raw)) }
-            : { label: "no.", value: (_u, raw) => (raw === null ? "–" : String(raw)) },
+            : { label: "build", value: (_u, raw) => (raw === null ? "–" : String(raw)) },
           ...lines.map((line) => ({
             label: line.label,
             stroke: color(line.color),

@@ -62,6 +62,9 @@ export function safeLink(address: string | null | undefined): string | null {
   }
 }
 
+/** Order names as people do: "package-9" before "package-10". */
+export const byName = new Intl.Collator("en", { numeric: true }).compare;
+
 /** Group the digits of a number: "16,352". */
 export function grouped(n: number): string {
   return n.toLocaleString("en");

@@ -63,6 +63,16 @@ export function Out({ to, children }: { to: string | null | undefined; children:
   );
 }
 
+/** Why something failed, and on which architecture unless the reason says so. */
+export function Why({ arch, reason }: { arch?: string | null; reason: string | null }) {
+  return (
+    <>
+      {arch && !reason?.includes(arch) && <strong>{arch}: </strong>}
+      {reason}
+    </>
+  );
+}
+
 /** A link to one of Buildbot's own builds. */
 export function BuildLink(props: {
   builder: string | null;
@@ -262,16 +272,14 @@ export function Shown<T>(props: {
   );
 }
 
-/** Say in one line whether a hub answers. */
-export function hubLine({ state, since, reason }: Down, now: number): string {
-  if (state === "ok") return "reachable";
-  if (state === "unknown") return "not asked yet";
+/** Say in one line since when and why a hub does not answer. */
+export function hubLine({ since, reason }: Down, now: number): string {
   const when = since === null ? "" : ` since ${clock(since, now)}`;
   return `does not answer${when}${reason ? `: ${reason}` : ""}`;
 }
 
 /** Say which hubs do not answer, above what they said last. */
-export function Outages({ down = [], now }: { down: Down[] | undefined; now: number }) {
+export function Outages({ down, now }: { down: Down[]; now: number }) {
   return (
     <div role="alert">
       {down.map((hub) => (

@@ -1,6 +1,6 @@
 // Which of the watched task trees are shown, and in which order.
 import type { Tone } from "./parts";
-import type { TaskState, Tree } from "./types";
+import type { Down, TaskState, Tree } from "./types";
 
 export const STATE_TEXT: Record<TaskState, string> = {
   FREE: "waiting",
@@ -55,6 +55,11 @@ export function isWaiting({ state, arches }: Tree): boolean {
   const waits = (each: TaskState) => each === "FREE" || each === "ASSIGNED";
   const left = arches.filter((each) => waits(each.state) || each.state === "OPEN");
   return state === "FREE" || (left.length > 0 && left.every((each) => waits(each.state)));
+}
+
+/** Return up to when is known what a hub's tasks do: while it is away, they may have ended. */
+export function until(hub: string, down: readonly Down[], now: number): number {
+  return down.find(({ name }) => name === hub)?.since ?? now;
 }
 
 /** Return how long a tree has been building, in seconds, or null before it does. */

@@ -101,7 +101,7 @@ export type Down = Pick<Hub, "name" | "state" | "since" | "reason">;
 
 export interface Tasks {
   now: number;
-  down?: Down[];
+  down: Down[];
   trees: Tree[];
 }
 
@@ -232,7 +232,7 @@ export interface Mass {
 }
 
 export interface MassBuilds {
-  down?: Down[];
+  down: Down[];
   mass_builds: Mass[];
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { chosen, elapsed } from "../src/trees";
+import { chosen, elapsed, until } from "../src/trees";
 import { tree } from "./samples";
 
 const ALL = { text: "", builder: "", state: "" };
@@ -41,6 +41,12 @@ it("leaves the answer as it was", () => {
   const trees = [tree({ task_id: 2 }), tree({ task_id: 1, trouble_level: 1 })];
   chosen(trees, ALL);
   expect(trees[0]?.task_id).toBe(2);
+});
+
+it("stops counting while the hub is away", () => {
+  const down = [{ name: "fedora", state: "unreachable" as const, since: 130, reason: null }];
+  expect(until("fedora", down, 160)).toBe(130);
+  expect(until("other", down, 160)).toBe(160);
 });
 
 it("counts on from the start, whatever the answer's age", () => {

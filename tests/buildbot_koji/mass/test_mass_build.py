@@ -19,10 +19,9 @@ from buildbot.process.results import RETRY
 from buildbot_koji.arguments import checks
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.mass import running
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
-from buildbot_koji.mass.registry import register
+from buildbot_koji.mass.registry import register, running
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild

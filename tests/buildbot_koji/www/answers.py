@@ -152,7 +152,7 @@ def tasks(
                 "url": SCRIPT_LINK if evil else "https://koji.example.test/koji/taskinfo?taskID=5",
             }
         )
-    return {"trees": trees}
+    return {"down": [], "trees": trees}
 
 
 def failures(now: float) -> dict[str, Any]:
@@ -284,6 +284,7 @@ def deliveries(now: float) -> dict[str, Any]:
 def mass(now: float) -> dict[str, Any]:
     """A mass rebuild half through."""
     return {
+        "down": [],
         "mass_builds": [
             {
                 "id": 17,
@@ -306,7 +307,7 @@ def mass(now: float) -> dict[str, Any]:
                 "failures_by_reason": [["mock exited with status 1", 30], ["no such tag", 7]],
                 "failures_by_owner": [["alice", 20], ["bob", 17]],
             }
-        ]
+        ],
     }
 
 

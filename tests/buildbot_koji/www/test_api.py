@@ -17,6 +17,8 @@ from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import get_hub, hubs_of
+from buildbot_koji.mass.ended import EndedMassBuilds
+from buildbot_koji.mass.registry import running
 from buildbot_koji.reporters.backlog import CLASS as REPORTERS
 from buildbot_koji.reporters.backlog import DeliveryRecords
 from buildbot_koji.www import KojiApplication
@@ -129,6 +131,12 @@ async def test_pages(served: ServedMaster) -> None:
     assert (await served.ask("api/packages?q=wor")).json == {"packages": ["world"]}
     [build] = (await served.ask("api/package/world")).json["builds"]
     assert (build["nvr"], build["results"]) == ("world-1.0-mass", 0)
+    # A master that starts later reads the mass build from the database.
+    [here], [ended] = running(served.master), await EndedMassBuilds(served.master).get()
+    for each in ("id", "hub", "build_number", "summary", "failed", "failures_by_owner"):
+        assert ended.status()[each] == here.status()[each], each
+    assert list(ended.package_rows()) == list(here.package_rows())
+    assert ended.status()["progress"][-1][1:] == [2, 1]
     # The page's first look asked the hub what it is.
     [hub] = (await served.ask("api/overview")).json["hubs"]
     assert hub["version"]

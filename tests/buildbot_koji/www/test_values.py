@@ -12,9 +12,11 @@ from hypothesis import strategies
 
 from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.hubs.survey import loads
+from buildbot_koji.www.overview import heard
 from buildbot_koji.www.packages import build_json
 from buildbot_koji.www.plain import LONG, bounded, encoded, link, number, text
 from buildbot_koji.www.tasks import by_trouble, tree_json
+from tests.buildbot_koji.www import test_metrics
 from txkoji import TaskTree, WatchedTask, one_line, task_states
 
 ODD = strategies.recursive(
@@ -158,3 +160,10 @@ def test_trouble_first() -> None:
     waiting = shown(WatchedTask(2, tree, NOW, NOW - 9, 100.0, {2: 7}))
     assert waiting["trouble"] is None
     assert failing["arches"][0]["log_url"].startswith("https://koji.example.test/files/work/tasks/")
+
+
+def test_hub_that_is_away() -> None:
+    """No task takes longer and longer while the hub can't say that it has ended."""
+    hub = test_metrics.hub()
+    assert heard(hub, test_metrics.NOW) == test_metrics.NOW
+    assert heard(test_metrics.hub(trouble="no route"), test_metrics.NOW) == test_metrics.NOW - 9

@@ -3,7 +3,7 @@ import React, { useMemo, useState } from "react";
 import { Link, useParams } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
-import { count, duration, grouped } from "../format";
+import { byName, count, duration, grouped } from "../format";
 import {
   Action,
   Badge,
@@ -14,6 +14,7 @@ import {
   Shown,
   Table,
   When,
+  Why,
   type Tone,
 } from "../parts";
 import type { Mass, MassBuilds, MassPackage, MassPackages } from "../types";
@@ -51,7 +52,7 @@ export function MassListPage() {
             <>
               <Outages down={down} now={now} />
               <Table
-                label="Mass builds of this master"
+                label="Mass builds that run, or ended lately"
                 columns={["Mass build", "State", "Done", "Failed", "Left", "Started", "Ends"]}
                 rows={mass_builds.map((each) => ({
                   key: String(each.id),
@@ -74,7 +75,7 @@ export function MassListPage() {
               />
             </>
           ) : (
-            <p>No mass build is running on this master, and none ended lately.</p>
+            <p>No mass build runs on this master, and none ended lately.</p>
           )
         }
       </Shown>
@@ -100,7 +101,7 @@ export function MassPage() {
             </>
           ) : (
             <p>
-              This master does not run it, or no longer.{" "}
+              It does not run on this master, and did not end lately.{" "}
               <Link to="/koji/mass">All mass builds</Link>
             </p>
           );
@@ -169,7 +170,9 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
                 ],
                 ["Waiting", grouped(mass.waiting)],
                 ["Started", <When at={mass.started} now={now} />],
-                ["Ends", mass.eta === null ? "unknown" : `in ${duration(mass.eta)}`],
+                ...(mass.state === "ended"
+                  ? []
+                  : [["Ends", mass.eta === null ? "unknown" : `in ${duration(mass.eta)}`]]),
               ] as [string, React.ReactNode][]
             ).map(([caption, value]) => (
               <div key={caption}>
@@ -274,7 +277,7 @@ export function Packages({ packages, now }: { packages: MassPackage[]; now: numb
         (a, b) =>
           ORDER.indexOf(a.state) - ORDER.indexOf(b.state) ||
           Number(b.regression) - Number(a.regression) ||
-          a.package.localeCompare(b.package, "en", { numeric: true }),
+          byName(a.package, b.package),
       );
   }, [packages, text, state]);
   return (
@@ -304,7 +307,8 @@ export function Packages({ packages, now }: { packages: MassPackage[]; now: numb
         </label>
       </form>
       <p role="status">
-        {`${grouped(rows.length)} of ${count(packages.length, "package")}`}
+        {rows.length < packages.length && `${grouped(rows.length)} of `}
+        {count(packages.length, "package")}
         {rows.length > SHOWN && `; the first ${SHOWN} are shown, the filter finds the others`}
       </p>
       <Table
@@ -313,15 +317,17 @@ export function Packages({ packages, now }: { packages: MassPackage[]; now: numb
         rows={rows.slice(0, SHOWN).map((each) => ({
           key: each.package,
           cells: [
-            <span className="koji-word">{each.nvr ?? each.package}</span>,
+            <Link
+              className="koji-word koji-name"
+              to={`/koji/packages/${encodeURIComponent(each.package)}`}
+            >
+              {each.nvr ?? each.package}
+            </Link>,
             <Badge tone={PACKAGES[each.state] ?? "off"}>
               {each.regression ? "regression" : each.state}
             </Badge>,
             <span className="koji-word">{each.owner}</span>,
-            <>
-              {each.arch && <strong>{each.arch}: </strong>}
-              {each.reason}
-            </>,
+            <Why arch={each.arch} reason={each.reason} />,
             <span className="koji-nowrap">{took(each, now)}</span>,
             <span className="koji-links">
               {each.url && <Out to={each.url}>Koji</Out>}{" "}

@@ -4,7 +4,7 @@ import { Link } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
 import { count, grouped, latency } from "../format";
-import { Badge, BuildLink, hubLine, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import { Badge, BuildLink, hubLine, Out, Page, Shown, Table, When, Why, type Tone } from "../parts";
 import type { Channel, Credential, Failures, History, Hub, Overview } from "../types";
 
 const QUEUE = [
@@ -162,11 +162,10 @@ function FailedLately({ now }: { now: number }) {
             <strong>{each.nvr ?? each.builder}</strong>{" "}
             <BuildLink builder={each.builder} id={each.builder_id} number={each.build_number} />{" "}
             <span className="koji-muted">
-              <When at={each.started} now={now} />
+              <When at={each.started && each.started + (each.duration ?? 0)} now={now} />
             </span>
             <div className="koji-break">
-              {each.failed_arch && <strong>{each.failed_arch}: </strong>}
-              {each.reason ?? each.state_string}{" "}
+              <Why arch={each.failed_arch} reason={each.reason ?? each.state_string} />{" "}
               {each.log_url ? (
                 <Out to={each.log_url}>log</Out>
               ) : (
@@ -196,9 +195,9 @@ function HubCard({ hub, now }: { hub: Hub; now: number }) {
           <Out to={hub.weburl}>{hub.name}</Out>
         </h2>
         <Badge tone={tone}>
-          {hub.state === "ok" ? "up" : hub.state === "unreachable" ? "down" : "unknown"}
+          {hub.state === "ok" ? "up" : hub.state === "unreachable" ? "down" : "not asked yet"}
         </Badge>
-        <span className="koji-hub-line">{hubLine(hub, now)}</span>
+        {hub.state === "unreachable" && <span>{hubLine(hub, now)}</span>}
       </div>
       <div className="card-body">
         <dl className="koji-facts">

@@ -3,8 +3,8 @@ import React, { useEffect, useMemo, useState } from "react";
 import { Link, useParams } from "react-router-dom";
 import { usePolled } from "../api";
 import { Chart } from "../chart";
-import { duration, resultName } from "../format";
-import { Badge, BuildLink, Out, Page, Shown, Table, When, type Tone } from "../parts";
+import { byName, duration, resultName } from "../format";
+import { Badge, BuildLink, Out, Page, Shown, Table, When, Why, type Tone } from "../parts";
 import type { Package, PackageBuild, PackageNames } from "../types";
 
 const TONES: Record<string, Tone> = {
@@ -45,7 +45,7 @@ export function PackagesPage() {
         {({ packages }) =>
           packages.length ? (
             <ul className="koji-columns">
-              {packages.map((name) => (
+              {[...packages].sort(byName).map((name) => (
                 <li key={name}>
                   <Link to={`/koji/packages/${encodeURIComponent(name)}`}>{name}</Link>
                 </li>
@@ -119,10 +119,7 @@ export function Builds({ builds, now }: { builds: PackageBuild[]; now: number })
               each.nvr,
               <When at={each.started} now={now} />,
               each.duration === null ? "" : duration(each.duration),
-              <>
-                {each.failed_arch && <strong>{each.failed_arch}: </strong>}
-                {each.reason ?? each.state_string}
-              </>,
+              <Why arch={each.failed_arch} reason={each.reason ?? each.state_string} />,
               <>
                 {each.url && <Out to={each.url}>Koji</Out>}{" "}
                 {each.log_url && <Out to={each.log_url}>log</Out>}

@@ -5,8 +5,8 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
 import { count, duration, grouped } from "../format";
 import { Badge, BuildLink, Out, Outages, Page, Progress, Shown, When } from "../parts";
-import { chosen, elapsed, isWaiting, STATE_TEXT, STATE_TONE } from "../trees";
-import type { Tasks, TaskState, Tree } from "../types";
+import { chosen, elapsed, isWaiting, until, STATE_TEXT, STATE_TONE } from "../trees";
+import type { Down, Tasks, TaskState, Tree } from "../types";
 
 /** The least heights of rows, in pixels, as in the style sheet. */
 const ROW = 64;
@@ -21,7 +21,7 @@ export function TasksPage() {
         {({ down, trees }) => (
           <>
             <Outages down={down} now={now} />
-            <TaskList trees={trees} now={now} />
+            <TaskList trees={trees} now={now} down={down} />
           </>
         )}
       </Shown>
@@ -29,7 +29,7 @@ export function TasksPage() {
   );
 }
 
-export function TaskList({ trees, now }: { trees: Tree[]; now: number }) {
+export function TaskList({ trees, now, down }: { trees: Tree[]; now: number; down: Down[] }) {
   const [params, setParams] = useSearchParams();
   const filter = {
     text: params.get("text") ?? "",
@@ -108,7 +108,7 @@ export function TaskList({ trees, now }: { trees: Tree[]; now: number }) {
         {troubles > 0 && `, ${grouped(troubles)} in trouble`}
       </p>
       {rows.length > 0 ? (
-        <Rows rows={rows} now={now} />
+        <Rows rows={rows} now={now} down={down} />
       ) : (
         <p>
           {trees.length
@@ -121,7 +121,7 @@ export function TaskList({ trees, now }: { trees: Tree[]; now: number }) {
 }
 
 /** A table of which only the rows in sight exist. */
-function Rows({ rows, now }: { rows: Tree[]; now: number }) {
+function Rows({ rows, now, down }: { rows: Tree[]; now: number; down: Down[] }) {
   const place = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   useLayoutEffect(() => {
@@ -169,7 +169,7 @@ function Rows({ rows, now }: { rows: Tree[]; now: number }) {
                 className={`koji-task koji-level-${tree.trouble_level}`}
                 style={{ transform: `translateY(${item.start - virtual.options.scrollMargin}px)` }}
               >
-                <Row tree={tree} now={now} />
+                <Row tree={tree} now={now} until={until(tree.hub, down, now)} />
               </div>
             )
           );
@@ -179,7 +179,14 @@ function Rows({ rows, now }: { rows: Tree[]; now: number }) {
   );
 }
 
-export const Row = memo(function Row({ tree, now }: { tree: Tree; now: number }) {
+interface RowProps {
+  tree: Tree;
+  now: number;
+  /** Up to when is known what the task does. */
+  until: number;
+}
+
+export const Row = memo(function Row({ tree, now, until }: RowProps) {
   const free = tree.state === "FREE" || tree.state === "ASSIGNED";
   return (
     <>
@@ -231,11 +238,11 @@ export const Row = memo(function Row({ tree, now }: { tree: Tree; now: number })
           </small>
         ) : isWaiting(tree) && !tree.arches.some(({ state }) => ENDED.has(state)) ? (
           <small className="koji-muted">
-            for {duration(elapsed(tree, now) ?? 0)}
+            for {duration(elapsed(tree, until) ?? 0)}
             {tree.usual !== null && <Usual seconds={tree.usual} />}
           </small>
         ) : (
-          <Progress elapsed={elapsed(tree, now)} usual={tree.usual} />
+          <Progress elapsed={elapsed(tree, until)} usual={tree.usual} />
         )}
       </div>
     </>

@@ -1,0 +1,114 @@
+"""The mass builds that ended, from the master's database: those before its start, too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy
+from buildbot.process.results import RETRY
+from twisted.internet.task import deferLater
+
+from buildbot_koji.durable.store import SOURCE as STORE
+from buildbot_koji.durable.store import BuildData, BuildRows
+from buildbot_koji.mass.registry import KEPT
+from buildbot_koji.mass.status import EndedMassBuild
+from buildbot_koji.mass.stored import MassStore
+from buildbot_koji.properties import MASS_ID, SOURCE
+
+__all__ = ["EndedMassBuilds"]
+
+RECENT = 5000
+"""Builds among which mass builds are looked for, the newest ones."""
+
+FRESH_FOR = 30.0
+"""Seconds between two looks: what ends in this master is known without one."""
+
+
+class EndedMassBuilds:
+    """Finds the mass builds that ended last.
+
+    Args:
+        master: the Buildbot master.
+    """
+
+    def __init__(self, master: Any) -> None:
+        self._master = master
+        self._looked = float("-inf")
+        self._found: dict[str, EndedMassBuild | None] = {}
+
+    async def get(self) -> list[EndedMassBuild]:
+        """Return them, the newest last."""
+        now = self._master.reactor.seconds()
+        if not 0 <= now - self._looked < FRESH_FOR:
+            rows = await self._master.db.pool.do(_rows, self._master.db.model)
+            known = self._found
+            self._found = {
+                key: known[key] if key in known else await self._load(key, row)
+                for key, row in reversed(rows.items())
+            }
+            self._looked = now
+        return [each for each in self._found.values() if each is not None]
+
+    async def _load(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
+        """Return a mass build; None if the janitor has removed what was stored of it."""
+        rows = BuildRows(BuildData(self._master, STORE), row["root"], row["step"])
+        store = MassStore(rows, lambda: deferLater(self._master.reactor, 0, lambda: None))
+        found = await store.load()
+        if found is None:
+            return None
+        header, packages = found
+        return EndedMassBuild(
+            key,
+            header.get("hub", ""),
+            header.get("weburl", ""),
+            row["builder"],
+            row["builderid"],
+            row["number"],
+            packages,
+            summary=row["state_string"],
+            started=header["began"],
+            progress=(await store.control()).get("progress", []),
+        )
+
+
+def _rows(connection: sqlalchemy.Connection, model: Any) -> dict[str, dict[str, Any]]:
+    """Return all steps of the last builds with a mass build, by its id if the step is one.
+
+    The newest build comes first.
+    """
+    builds, properties, steps = model.builds.c, model.build_properties.c, model.steps.c
+    newest = connection.execute(sqlalchemy.select(sqlalchemy.func.max(builds.id))).scalar() or 0
+    rows = connection.execute(
+        sqlalchemy.select(
+            builds.id,
+            properties.value,
+            steps.name.label("step"),
+            steps.number.label("step_number"),
+            steps.state_string,
+            builds.number,
+            builds.builderid,
+            model.builders.c.name.label("builder"),
+        )
+        .join_from(model.builds, model.build_properties, builds.id == properties.buildid)
+        .join(model.steps, steps.buildid == builds.id)
+        .join(model.builders, model.builders.c.id == builds.builderid)
+        .where(
+            builds.id > newest - RECENT,
+            builds.complete_at.is_not(None),
+            builds.results != RETRY,
+            properties.name == MASS_ID,
+            properties.source == SOURCE,
+        )
+        .order_by(builds.id.desc(), steps.number)
+    )
+    found: dict[str, dict[str, Any]] = {}
+    last: set[int] = set()
+    for row in rows.mappings():
+        last.add(row["id"])
+        if len(last) > KEPT:
+            break
+        root = json.loads(row["value"])
+        found[f"{root}-{row['step_number']}"] = {**row, "root": root}
+    return found
