@@ -179,7 +179,7 @@ class MassRunner:
     async def _round(self) -> None:
         await self._settle()
         await self._tasks.cancel_overdue()
-        await self._tasks.look_for_builders()
+        await self._tasks.find_lacking_builders()
         if self._repos is not None and self.plan.held:
             await self._context.ask(partial(self._repos.poll, self.plan))
             if self._repos.is_refused:

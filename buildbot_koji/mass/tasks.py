@@ -109,7 +109,7 @@ class MassTasks:
                 package.usual = watch.usual_seconds
                 plan.changed.add(index)
 
-    async def look_for_builders(self) -> None:
+    async def find_lacking_builders(self) -> None:
         """Find out for which architectures of the oldest tasks no builder is there."""
         context = self._context
         if context.now() - self._asked < context.timing.idle_interval:

@@ -322,7 +322,8 @@ class TLSPolicy:
         """
         if not self._verify:
             return _Unverified(CertificateOptions(), host.encode("ascii"), client=False)
-        return optionsForClientTLS(host, trustRoot=_AnyOf(self._trust, TrustRoot(None)))
+        roots: Any = _AnyOf(self._trust, TrustRoot(None))
+        return optionsForClientTLS(host, trustRoot=roots)
 
 
 @implementer(IOpenSSLTrustRoot)

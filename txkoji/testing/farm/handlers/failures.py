@@ -3,7 +3,7 @@
 By the name of the package, or of the image:
 
 - ``failarch``: it does not build on its first architecture;
-- ``failroot``: its build root can't be initialised there: an infrastructure fault;
+- ``failroot``: its build root can't be initialized there: an infrastructure fault;
 - ``failbuilder``: the builder itself crashes there;
 - ``failhost``: the host goes silent there once; the task returns to FREE, and the retry works;
 - ``failmount``, ``failrepodir``, ``failrpmlist``, ``failread``, ``failserver``: the builder's
