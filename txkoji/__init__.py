@@ -33,6 +33,7 @@ from txkoji.hub.client import HubClient
 from txkoji.hub.credentials import Credential, login_problem
 from txkoji.hub.keytabs import keytab_problem
 from txkoji.hub.methods import Kind
+from txkoji.hub.proxies import Proxy, proxy_for
 from txkoji.hub.requests import Limits
 from txkoji.hub.statistics import LATENCY_BOUNDS, RequestStatistics
 from txkoji.outcomes import Outcome, read_outcome, reason_of
@@ -78,6 +79,7 @@ __all__ = [
     "Poller",
     "Profile",
     "Progress",
+    "Proxy",
     "RPMSign",
     "RemoteFile",
     "RepoDone",
@@ -102,6 +104,7 @@ __all__ = [
     "login_problem",
     "matches",
     "one_line",
+    "proxy_for",
     "read_outcome",
     "reason_of",
     "run",

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,6 +151,7 @@ class Apache:
     port: int = 0
     proxy_port: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _open: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     @classmethod
     def before(cls, hub: FakeHub, directory: Path, **settings: Any) -> Apache:
@@ -190,8 +192,11 @@ class Apache:
                     parent.chmod(parent.stat().st_mode | 0o011)
         if self.password is not None:
             assert HTPASSWD is not None
+            # Another run of pytest closes the directory that both are in to other users.
+            self._open = tempfile.TemporaryDirectory(prefix="apache-")
+            Path(self._open.name).chmod(0o755)
             subprocess.run(
-                [HTPASSWD, "-bc", self.directory / "users", "proxy", self.password],
+                [HTPASSWD, "-bc", f"{self._open.name}/users", "proxy", self.password],
                 check=True,
                 capture_output=True,
             )
@@ -218,10 +223,10 @@ class Apache:
     def _write(self) -> None:
         gssapi = "GSSAPI" in self.login
         proxy_login = "Require all granted"
-        if self.password is not None:
+        if self._open is not None:
             proxy_login = (
                 f"AuthType Basic\n        AuthName proxy\n        AuthUserFile"
-                f' "{self.directory}/users"\n        Require valid-user'
+                f' "{self._open.name}/users"\n        Require valid-user'
             )
         text = _CONFIGURATION.format(
             directory=self.directory,
@@ -269,3 +274,6 @@ class Apache:
             self._process.terminate()
             self._process.wait(PROCESS_LIMIT)
             self._process = None
+        if self._open is not None:
+            self._open.cleanup()
+            self._open = None

@@ -38,9 +38,14 @@ class Proxy:
     port: int
     credentials: str | None = field(default=None, repr=False)
 
-    def __str__(self) -> str:
+    @property
+    def url(self) -> str:
+        """Its address, without credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"the proxy {self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"the proxy {self.url}"
 
 
 def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | None:

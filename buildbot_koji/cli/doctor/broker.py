@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
-from buildbot_koji.cli.doctor.network import way_to
+from buildbot_koji.cli.doctor.network import LIMIT, way_to
 from buildbot_koji.words import counted
 from txkoji.bus import AMQP1, Broker
 from txkoji.exceptions import BusError, ConfigurationError
@@ -20,14 +23,23 @@ __all__ = ["check_broker"]
 
 WARN_DAYS = 14
 
+T = TypeVar("T")
 
-async def check_broker(settings: Broker, reactor: Any) -> AsyncIterator[Finding]:
+
+async def check_broker(
+    settings: Broker, reactor: Any, limit: float = LIMIT
+) -> AsyncIterator[Finding]:
     """Check a broker: the way there, the login, the queue. No message is taken.
 
     Args:
         settings: the broker and what to receive from it.
         reactor: the reactor.
+        limit: seconds for each step.
     """
+
+    def within(step: Coroutine[Any, Any, T]) -> Deferred[T]:
+        return Deferred.fromCoroutine(step).addTimeout(limit, reactor)
+
     credential = settings.credential
     if credential is not None:
         if credential.problem is not None:
@@ -53,19 +65,22 @@ async def check_broker(settings: Broker, reactor: Any) -> AsyncIterator[Finding]
             return
     link = settings.link(reactor)
     try:
-        await link.open()
-    except BusError as problem:
+        await within(link.open())
+    except (BusError, DeferredTimeout) as problem:
+        link.abort()
         yield error(
-            "broker", str(problem), "address, virtual host, user and rights of this user there"
+            "broker",
+            _words(problem, "let nobody in", limit),
+            "address, virtual host, user and rights of this user there",
         )
         return
     yield ok("broker", f"{settings.host} accepts the login")
     try:
-        state = await link.inspect()
-    except BusError as problem:
+        state = await within(link.inspect())
+    except (BusError, DeferredTimeout) as problem:
         yield warning(
             "queue",
-            str(problem),
+            _words(problem, "did not answer", limit),
             "the change source makes its queue when it starts; else check name and rights",
         )
     else:
@@ -75,4 +90,12 @@ async def check_broker(settings: Broker, reactor: Any) -> AsyncIterator[Finding]
             found += f", {waiting} waiting, {counted(state.receivers or 0, 'receiver')}"
         yield ok("queue", found)
     finally:
-        await link.close()
+        with suppress(BusError, DeferredTimeout):
+            await within(link.close())
+        link.abort()
+
+
+def _words(problem: Exception, otherwise: str, limit: float) -> str:
+    if isinstance(problem, BusError):
+        return str(problem)
+    return f"the broker {otherwise} within {limit:g} s: does it speak this protocol?"

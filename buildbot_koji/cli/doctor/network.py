@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from txkoji import proxy_for
+from txkoji.exceptions import BrokenConfiguration
 
 __all__ = ["way_to"]
 
@@ -41,19 +43,13 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
     host, port = parts.hostname or "", parts.port
     port = port or PORTS[parts.scheme]
     what = host
-    of_brokers = parts.scheme.startswith("amqp")
-    proxy = None if of_brokers else urllib.request.getproxies_environment().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
-        # Not the whole address: a password may be in it.
-        named = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
-        try:
-            host, port = named.hostname or "", named.port or 80
-        except ValueError:
-            host = ""
-        if not host or named.scheme not in ("http", "https"):
-            # The client says which variable is wrong.
-            return
-        what = f"the proxy {host}:{port}"
+    try:
+        proxy = None if parts.scheme.startswith("amqp") else proxy_for(url)
+    except BrokenConfiguration:
+        # The client says which variable is wrong.
+        return
+    if proxy is not None:
+        host, port, what = proxy.host, proxy.port, str(proxy)
         yield ok("proxy", f"requests to {parts.hostname} go through {what}")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -125,8 +121,16 @@ def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+    proxy = proxy_for(url)
+    proxies = {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - a checked http(s) URL
+    if proxy is not None:
+        proxies[urlsplit(url).scheme] = proxy.url
+        if proxy.credentials is not None:
+            request.add_unredirected_header("Proxy-Authorization", proxy.credentials)
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler(proxies)
+    )
     try:
         with opener.open(request, timeout=limit) as answer:
             return answer.status, {name.lower(): value for name, value in answer.headers.items()}

@@ -15,14 +15,17 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.threads import deferToThread
 from twisted.web import server, static
 
+from buildbot_koji.cli.doctor.broker import check_broker
 from buildbot_koji.cli.doctor.command import examine
+from buildbot_koji.cli.doctor.network import answer_to, way_to
 from tests.support import PROCESS_LIMIT, forks, until
 from tests.support.brokers import PASSWORD, USER, RabbitMQ
-from txkoji.bus import AMQP, Publisher, Receiver, ReceiverState
+from txkoji.bus import AMQP, AMQP1, Broker, Publisher, Receiver, ReceiverState
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(tls=True, anonymous_user=None, build_seconds=0.1)
@@ -242,7 +245,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "no connection at port 9",
         "is the server up",
     ),
-    "dead proxy": (_proxy, "error", "TCP", "the proxy 127.0.0.1:9", "firewalls"),
+    "dead proxy": (_proxy, "error", "TCP", "the proxy http://127.0.0.1:9", "firewalls"),
     "odd proxy": (
         lambda site: site.monkeypatch.setenv("HTTPS_PROXY", "http://proxy:planted-secret"),
         "error",
@@ -545,6 +548,34 @@ async def test_planted_fault(site: Site, name: str) -> None:
     assert matching[0]["remedy"]
     assert status == (2 if any(each["level"] == "error" for each in bad) else 1)
     assert "planted-secret" not in json.dumps(found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_network_without_a_proxy(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor takes the way that the client takes: NO_PROXY may name a network."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+    found = await deferToThread(lambda: list(way_to(hub.url)))
+    assert [each.check for each in found] == ["DNS", "TCP", "TLS"]
+    assert (await deferToThread(answer_to, hub.url))[0] == 405
+    monkeypatch.delenv("NO_PROXY")
+    found = await deferToThread(lambda: list(way_to(hub.url)))
+    assert [each.check for each in found] == ["proxy", "DNS", "TCP"]
+
+
+@pytest.mark.parametrize("kind", [AMQP, AMQP1])
+@pytest_twisted.ensureDeferred
+async def test_broker_that_says_nothing(kind: type[Broker]) -> None:
+    """A broker that takes the connection and never lets anybody in is an error in the end."""
+    factory = Factory.forProtocol(Protocol)
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    url = f"amqp://127.0.0.1:{port.getHost().port}"
+    place = {"address": "q"} if kind is AMQP1 else {"queue": "q", "passive": True}
+    settings = kind(url, user="u", password="p", allow_insecure_login=True, **place)
+    found = [each async for each in check_broker(settings, reactor, limit=0.3)]
+    assert [each.check for each in found] == ["DNS", "TCP", "broker"]
+    assert found[-1].text == "the broker let nobody in within 0.3 s: does it speak this protocol?"
+    await port.stopListening()
 
 
 @pytest_twisted.ensureDeferred
