@@ -220,6 +220,7 @@ async def connect(
             at_once=at_once,
             anonymous_reads=anonymous_reads,
             batching=batching,
+            keep_alive=True,
             retry=retry,
         )
         try:

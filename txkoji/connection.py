@@ -87,6 +87,8 @@ class Connection(HubMethods):
             forbids anonymous reads.
         batching: send look-ups of single objects (``getTaskInfo(7)``) that are made in one reactor
             iteration together, up to 100 in a request.
+        keep_alive: keep idle connections for some seconds, for a program that pauses between calls;
+            :meth:`close` closes them. Otherwise they are closed when no call follows at once.
         retry: how long to wait between attempts.
         agent: sends the requests; by default an Agent of its own.
         config: a configuration file or directory to read instead of the user's own.
@@ -107,6 +109,7 @@ class Connection(HubMethods):
         at_once: int = 10,
         anonymous_reads: bool = True,
         batching: bool = True,
+        keep_alive: bool = False,
         retry: RetryPolicy | None = None,
         agent: HTTPAgent | None = None,
         config: str | os.PathLike[str] | None = None,
@@ -133,6 +136,7 @@ class Connection(HubMethods):
             retry=retry,
             agent=agent,
         )
+        self.client.keep_alive = keep_alive
         self.submissions = Submitter(self.client)
 
     @property

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import mock
 import pytest
@@ -12,9 +17,11 @@ from twisted.internet import error, reactor
 from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.defer import fail
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.threads import deferToThread
 
-from tests.support import ONE_ATTEMPT, HubInMemory, free_port
+from tests.support import ONE_ATTEMPT, PROCESS_LIMIT, HubInMemory, free_port
+from tests.support.cables import Cable
 from txkoji import Connection, Profile, TaskWatcher
 from txkoji.build import Build
 from txkoji.exceptions import (
@@ -219,22 +226,74 @@ def test_hub_that_answered_before() -> None:
     assert len(found) == 2
 
 
-@pytest.mark.parametrize("calls", [1, 2])
+TRIAL = """\
+from pathlib import Path
+from twisted.internet import defer
+from twisted.trial.unittest import TestCase
+from txkoji import Connection, KojiException
+
+class TestHub(TestCase):
+    @defer.inlineCallbacks
+    def test_one_after_the_other(self):
+        koji = Connection("fake")
+        for _ in range(3):
+            yield koji.getTag("demo-build")
+            yield koji.listTags()
+        yield self.assertFailure(koji.getTag("nope", strict=True), KojiException)
+
+    @defer.inlineCallbacks
+    def test_session(self):
+        koji = Connection("fake")
+        yield koji.login()
+        yield koji.createTag("another")
+        yield koji.upload(Path(__file__))
+
+    def test_at_once(self):
+        koji = Connection("fake")
+        return defer.gatherResults([koji.listTags(), koji.listUsers(), koji.getTag("demo-build")])
+
+    def test_multicall(self):
+        multicall = Connection("fake").MultiCall()
+        multicall.getTag("demo-build")
+        return multicall()
+"""
+
+
+@pytest.mark.hub(tls=True, anonymous_user=None)
 @pytest_twisted.ensureDeferred
-async def test_connection_of_one_call_is_not_kept(
-    connect: Callable[..., Connection], calls: int
-) -> None:
-    """Program row 18: one call leaves no timer in the reactor; a second one keeps a connection."""
-    koji = connect()
-    before = set(reactor.getDelayedCalls())
-    for _ in range(calls):
-        await koji.getTag("demo-build")
-    kept = [
-        each
-        for each in reactor.getDelayedCalls()
-        if each not in before and "_removeConnection" in repr(each.func)
-    ]
-    assert len(kept) == calls - 1
+async def test_trial(hub: FakeHub, tmp_path: Path, empty_home: Path) -> None:
+    """Program row 18: tests that close nothing leave a clean reactor; few connections are made."""
+    (empty_home / ".koji").mkdir()
+    profile = hub.profile_text(user="kojiadmin")
+    (empty_home / ".koji" / "config").write_text(profile, encoding="utf-8")
+    (tmp_path / "test_hub.py").write_text(TRIAL, encoding="utf-8")
+    command = [sys.executable, "-m", "twisted.trial", "test_hub"]
+    trial = await deferToThread(
+        lambda: subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PROCESS_LIMIT
+        )
+    )
+    assert "PASSED (successes=4)" in trial.stdout, trial.stdout
+
+
+@pytest.mark.parametrize(("keep_alive", "opened"), [(False, [1, 2]), (True, [2, 2])])
+@pytest_twisted.ensureDeferred
+async def test_idle_connections(profile: Profile, keep_alive: bool, opened: list[int]) -> None:
+    """Calls that follow one another share a connection; it is kept over a pause only if asked."""
+    port = urlsplit(profile.server).port
+    assert port is not None
+    cable = Cable(port)
+    server = profile.server.replace(f":{port}/", f":{cable.start()}/")
+    koji = Connection(replace(profile, server=server), keep_alive=keep_alive)
+    found = []
+    for pause in (0, 0.1):
+        await deferLater(reactor, pause, lambda: None)
+        for _ in range(2):
+            await koji.getTag("demo-build")
+        found.append(sum(not each.is_answer for each in cable.ends))
+    await koji.close()
+    await cable.stop()
+    assert found == opened
 
 
 class Canned(Protocol):

@@ -78,7 +78,9 @@ async def upload(
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     try:
-        await _Upload(client, file, path, directory, progress, in_thread).run()
+        # A chunk is read in a thread: a moment passes between two requests.
+        with client.held():
+            await _Upload(client, file, path, directory, progress, in_thread).run()
     except OSError as error:
         raise _unreadable(path, error) from error
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -168,7 +169,8 @@ class HubClient:
             ValueError: an argument can't be sent.
         """
         if self._batcher is not None and number is None and call.is_point_lookup:
-            return await self._batcher.add(call)
+            with self.held():
+                return await self._batcher.add(call)
         return await self._send(call, call.encode(), number, before)
 
     def batcher(self) -> Batcher:
@@ -345,6 +347,19 @@ class HubClient:
             return
         finally:
             session.queue.release()
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether idle connections are kept for some seconds."""
+        return self._transport.keep_alive
+
+    @keep_alive.setter
+    def keep_alive(self, keep: bool) -> None:
+        self._transport.keep_alive = keep
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep idle connections open while the body runs: it is about to make a request."""
+        return self._transport.held()
 
     @returns_deferred
     async def close(self) -> None:

@@ -166,6 +166,10 @@ class Requester:
             TransportError: the request or its reply was lost until the deadline expired.
             ProtocolError: what came back is not a hub's reply.
         """
+        with self._transport.held():
+            return await self._send(request, queued=queued)
+
+    async def _send(self, request: Request, *, queued: bool) -> Any:
         query = f"?{request.query}" if request.query else ""
         url = f"{self._url}{request.path}{query}"
         start = self.reactor.seconds()
@@ -290,13 +294,14 @@ class Requester:
         Raises:
             TransportError: the request or its reply was lost; the sink has what arrived.
         """
-        await self._transport.get(
-            url,
-            offset,
-            sink,
-            timeout=min(self.limits.request_timeout, self.limits.deadline),
-            pace=self.limits.deadline,
-        )
+        with self._transport.held():
+            await self._transport.get(
+                url,
+                offset,
+                sink,
+                timeout=min(self.limits.request_timeout, self.limits.deadline),
+                pace=self.limits.deadline,
+            )
 
     def pause_after(
         self, error: KojiException, failures: int, since: float, *, write: bool = False

@@ -7,7 +7,8 @@ it (such as treq) cost more than the call does.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -190,6 +191,17 @@ class _Reply(Protocol):
             abort(self.transport)
 
 
+class _Pool(HTTPConnectionPool):
+    """Closes idle connections at once: over TLS, Twisted's own waits for the peer's part."""
+
+    def closeCachedConnections(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
+        idle = [each for several in self._connections.values() for each in several]
+        closing: Deferred[None] = super().closeCachedConnections()
+        for each in idle:
+            each.transport.abortConnection()
+        return closing
+
+
 class _Agents:
     """Sends requests, directly or through a proxy, with one client certificate or none."""
 
@@ -197,7 +209,7 @@ class _Agents:
         self, reactor: Any, profile: Profile, certificate: ClientCertificate | None
     ) -> None:
         self._reactor = reactor
-        self._pool = HTTPConnectionPool(reactor)
+        self._pool = _Pool(reactor)
         self._pool.cachedConnectionTimeout = KEPT_SECONDS
         self._pool.maxPersistentPerHost = CONNECTIONS
         # The pool must never resend a POST by itself.
@@ -213,18 +225,19 @@ class _Agents:
         url: str,
         headers: Headers,
         body: _Body | None,
+        *,
+        keep_alive: bool,
     ) -> Deferred[Response]:
         proxy = proxy_for(url) if url.startswith("http:") else None
         if proxy is not None and proxy.credentials is not None:
             headers.setRawHeaders("Proxy-Authorization", [proxy.credentials])
-        agent = self._agent(proxy, keep=self._follows_another())
+        agent = self._agent(proxy, keep=not keep_alive or self._follows_another())
         return agent.request(method, url.encode("ascii"), headers, body)
 
     def _follows_another(self) -> bool:
         """Return whether a request follows another so soon that its connection is worth keeping.
 
-        The connection of a single call is not kept, so a program that makes one call and ends, or a
-        trial TestCase, has nothing to close and no timer in the reactor.
+        An idle connection may occupy a process of the front end.
         """
         last, now = self._last_request, self._reactor.seconds()
         self._last_request = now
@@ -255,15 +268,42 @@ class Transport:
         reactor: the reactor.
         profile: the hub's address and its TLS settings.
         agent: sends the requests; by default agents of our own with a pool.
+
+    Attributes:
+        keep_alive: keep idle connections for some seconds. Otherwise they are closed when nothing
+            has followed the last request by the next iteration of the reactor: a trial TestCase
+            that closes nothing is left with a clean reactor.
     """
 
     def __init__(self, reactor: Any, profile: Profile, *, agent: HTTPAgent | None = None) -> None:
         self._reactor = reactor
         self._profile = profile
         self._agent = agent
+        self.keep_alive = False
+        self._holders = 0
+        self._is_closing = False
         self._certificate: ClientCertificate | None = None
         # Keyed by the client certificate: connections with and without one are never shared.
         self._agents: dict[ClientCertificate | None, _Agents] = {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep idle connections open while the body runs: it is about to make a request."""
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not (self._holders or self.keep_alive or self._is_closing) and self._agents:
+                self._is_closing = True
+                # What awaits the result may make the next request at once.
+                self._reactor.callLater(0, self._close_idle)
+
+    def _close_idle(self) -> None:
+        self._is_closing = False
+        if not self._holders:
+            for each in self._agents.values():
+                each.close()
 
     async def show_certificate(self, certificate: ClientCertificate | None) -> None:
         """Present a client certificate to the hub's host, starting with the next request.
@@ -290,7 +330,8 @@ class Transport:
         certificate = self._shown_to(url)
         if certificate not in self._agents:
             self._agents[certificate] = _Agents(self._reactor, self._profile, certificate)
-        return self._agents[certificate].request(method, url, headers, body)
+        agents = self._agents[certificate]
+        return agents.request(method, url, headers, body, keep_alive=self.keep_alive)
 
     async def post(
         self,
