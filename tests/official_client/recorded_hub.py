@@ -38,8 +38,10 @@ def prepare(hub: FakeHub) -> None:
     hub.call("createSideTag", "dist-build", user="builder-user")
     for group in ("build", "srpm-build"):
         hub.call("groupListAdd", "dist-build", group)
-    for name in ("liba", "libb", "libc", "quick"):
-        options: dict[str, Any] = {"skip_tag": True}
+    # The oldest build root made no RPM that was kept.
+    builds: dict[str, dict[str, Any]] = {"hello": {"scratch": True}}
+    builds |= dict.fromkeys(("liba", "libb", "libc", "quick"), {"skip_tag": True})
+    for name, options in builds.items():
         hub.call("build", SCM.format(name), "dist-candidate", options, user="builder-user")
 
 
