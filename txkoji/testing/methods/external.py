@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_arches, check_name
+from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
@@ -131,8 +131,8 @@ def add_external_repo_to_tag(
         )
     if any(link["priority"] == int(priority) for link in links):
         raise GenericError(f"Tag {tag['name']} already has an external repo at priority {priority}")
-    check_arches(arches)
-    link = {**keys, "priority": int(priority), "merge_mode": merge_mode, "arches": arches}
+    link = {**keys, "priority": int(priority), "merge_mode": merge_mode}
+    link["arches"] = parse_arches(arches)
     call.state.insert_version("tag_external_repos", link, user["id"])
 
 
@@ -163,9 +163,8 @@ def edit_tag_external_repo(
     if merge_mode is not None:
         _check_mode(merge_mode)
         changed["merge_mode"] = merge_mode
-    check_arches(arches)
     if arches is not None:
-        changed["arches"] = arches or None
+        changed["arches"] = parse_arches(arches) or None
     if all(link[key] == value for key, value in changed.items()):
         return False
     call.state.revoke("tag_external_repos", link["id"], user["id"])

@@ -15,7 +15,13 @@ from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.packages import package_name, require_package
 from txkoji.testing.tables.lookups.tags import require_tag_id, tag_order
 from txkoji.testing.tables.lookups.users import require_user, user_name
-from txkoji.testing.tables.lookups.values import hub_error, integer, rounded, seconds_of
+from txkoji.testing.tables.lookups.values import (
+    database_integer,
+    hub_error,
+    integer,
+    rounded,
+    seconds_of,
+)
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -268,6 +274,10 @@ def query_history(call: MethodCall, tables: Any = None, **kwargs: Any) -> dict[s
     known = {option for table in _TABLES.values() for option in table.filters}
     known = known.union(*_EMPTY_TABLES.values())
     given = {name for name, value in kwargs.items() if name in known and value is not None}
+    for option in ("after", "before"):
+        kwargs[f"{option}Event"] = database_integer(kwargs.get(f"{option}Event"))
+        if kwargs.get(option) is not None:
+            kwargs[option] = seconds_of(kwargs[option])
     result: dict[str, Any] = {}
     for name in wanted:
         if name in _EMPTY_TABLES:
@@ -360,10 +370,9 @@ def _in_time(state: HubState, row: Row, kwargs: dict[str, Any]) -> bool:
     if before is not None and not any(event < before for event in events):
         return False
     for option, sign in (("after", 1), ("before", -1)):
-        if kwargs.get(option) is not None:
-            limit = seconds_of(kwargs[option])
-            if not any((_ts(state, event) - limit) * sign > 0 for event in events):
-                return False
+        limit = kwargs.get(option)
+        if limit is not None and all((_ts(state, each) - limit) * sign <= 0 for each in events):
+            return False
     return True
 
 

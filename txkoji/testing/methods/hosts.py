@@ -8,7 +8,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_arches, check_name
+from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
@@ -171,7 +171,7 @@ def add_host(
     row = insert_host(
         call.state,
         hostname,
-        " ".join(arches),
+        parse_arches(arches),
         creator_id=user["id"],
         channels=("default",),
         ready=False,
@@ -187,7 +187,8 @@ def edit_host(call: MethodCall, hostInfo: Any, **kw: Any) -> bool:
     user = call.require_permission("host")
     row = require_host(call.state, hostInfo)
     changes = {key: kw[key] for key in HOST_SETTINGS if key in kw and key != "enabled"}
-    check_arches(changes.get("arches"))
+    if "arches" in changes:
+        changes["arches"] = parse_arches(changes["arches"])
     if "capacity" in changes:
         changes["capacity"] = _number(changes["capacity"])
     return _configure(call, user, row, **changes)

@@ -8,7 +8,7 @@ from typing import Any
 from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.values import hub_error
 
-_ARCHES = re.compile(r"[A-Za-z0-9_ -]*")
+_ARCH = re.compile(r"[A-Za-z0-9_-]*")
 _USER = re.compile(r"[A-Za-z0-9/_.@-]{1,256}")
 _NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
 
@@ -25,11 +25,13 @@ def check_user_name(name: Any) -> None:
         raise GenericError(f"Name {name} does not match RegexUserName value")
 
 
-def check_arches(arches: Any) -> None:
-    """Refuse anything but a text of architectures separated by blanks; None passes."""
+def parse_arches(arches: Any) -> Any:
+    """Return a list of architectures as text with blanks between them; None stays None."""
     if arches is None:
-        return
-    if not isinstance(arches, str):
+        return None
+    if not isinstance(arches, str | list):
         raise hub_error(f"arches are no text: {arches!r}")
-    if not _ARCHES.fullmatch(arches):
-        raise GenericError(f"Architecture '{arches}' can be only [a-zA-Z0-9_-]")
+    names = arches.split() if isinstance(arches, str) else arches
+    if not all(_ARCH.fullmatch(each) for each in names):
+        raise GenericError("Architecture can be only [a-zA-Z0-9_-]")
+    return " ".join(names)

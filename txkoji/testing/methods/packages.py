@@ -9,7 +9,7 @@ from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.core import Denial
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_arches, check_name
+from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.packages import (
     find_package,
@@ -153,9 +153,15 @@ def set_package(
     state = call.state
     tag_id = require_tag_id(state, tag)
     row = _package_to_list(state, tag_id, package, action, has_owner=owner is not None)
-    check_arches(extra_arches)
+    extra_arches = parse_arches(extra_arches)
     own = state.active("tag_packages", None, tag_id=tag_id, package_id=row["id"])
     before = own[0] if own else package_config(call, tag_id, row["id"])
+    if action == "update" and before is None and not force:
+        raise _no_data(state, tag_id, row["name"])
+    if action == "unblock" and before is not None and not before["blocked"]:
+        raise GenericError(
+            f"package {row['name']} NOT blocked in tag {state.row('tag', tag_id)['name']}"
+        )
     entry = {
         "tag_id": tag_id,
         "package_id": row["id"],
@@ -175,6 +181,11 @@ def set_package(
     )
 
 
+def _no_data(state: HubState, tag_id: int, package: Any) -> GenericError:
+    tag = state.row("tag", tag_id)["name"]
+    return GenericError(f"cannot update: tag {tag} has no data for package {package}")
+
+
 def _package_to_list(
     state: HubState, tag_id: int, package: Any, action: str, *, has_owner: bool
 ) -> Row:
@@ -183,12 +194,13 @@ def _package_to_list(
     if row is not None:
         return row
     if action == "update":
-        tag = state.row("tag", tag_id)["name"]
-        raise GenericError(f"cannot update: tag {tag} has no data for package {package}")
+        raise _no_data(state, tag_id, package)
     if action != "add":
         raise GenericError(f"No such entry in table package: {package}")
     if not has_owner:
         raise GenericError("owner not specified")
+    if not isinstance(package, str):
+        raise GenericError(f"Invalid package: {package}")
     check_name(package)
     return state.insert("package", {"name": package})
 

@@ -319,7 +319,8 @@ def repo_set_request_priority(call: MethodCall, req_id: Any, priority: Any) -> N
 def _set_repo_state(call: MethodCall, repo_id: Any, state: int) -> None:
     call.require_permission("repo")
     row = must(row_by_id(call.state, "repo", repo_id), "query returned no rows")
-    call.state.update("repo", row["id"], state=state, state_ts=call.hub.now())
+    number = database_integer(state)
+    call.state.update("repo", row["id"], state=number, state_ts=call.hub.now())
 
 
 declare("repo.setState(repo_id, state)", _set_repo_state)

@@ -7,7 +7,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_arches, check_name
+from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.filters import glob
 from txkoji.testing.tables.lookups.builds import require_build_row
@@ -152,7 +152,7 @@ def insert_tag(
     """Create a tag without a permission check; ``columns`` are more of its configuration."""
     state = call.state
     check_name(name)
-    check_arches(arches)
+    arches = parse_arches(arches)
     if find_tag(state, name):
         raise GenericError(f"A tag with the name '{name}' already exists")
     parent_tag = find_tag(state, parent) if parent is not None else None
@@ -205,7 +205,8 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
         for key in ("arches", "locked", "maven_support", "maven_include_all")
         if key in kwargs
     }
-    check_arches(changes.get("arches"))
+    if "arches" in changes:
+        changes["arches"] = parse_arches(changes["arches"])
     for key in ("perm", "perm_id"):
         if key in kwargs:
             changes["perm_id"] = _permission_id(call, kwargs[key])

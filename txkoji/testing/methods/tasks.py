@@ -23,6 +23,7 @@ from txkoji.testing.tables.lookups.values import (
     hub_error,
     integer,
     must,
+    row_by_id,
     seconds_of,
 )
 from txkoji.testing.tables.queries import apply_query_options
@@ -149,17 +150,24 @@ def make_task_method(call: MethodCall, method: str, arglist: Any, **opts: Any) -
     call.require_permission("admin")
     if "owner" in opts:
         raise ActionNotAllowed("The owner option is not allowed here")
-    parent = opts.get("parent")
-    return make_task(
+    parent, host = opts.get("parent"), opts.get("assign")
+    parent_row = row_by_id(call.state, "task", parent) if parent else None
+    if parent and parent_row is None:
+        raise GenericError(f"Invalid parent task: {parent}")
+    host_row = must(row_by_id(call.state, "host", host), "no such host") if host else None
+    task_id = make_task(
         call,
         method,
         list(arglist),
-        parent=call.state.get("task", parent) if parent is not None else None,
+        parent=parent_row,
         label=opts.get("label"),
         channel=opts.get("channel"),
         arch=opts.get("arch") or "noarch",
         priority=opts.get("priority"),
     )
+    if host_row is not None:
+        call.hub.runner.assign(task_id, host_row)
+    return task_id
 
 
 @hub_method("resubmitTask")

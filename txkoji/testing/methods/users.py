@@ -123,6 +123,8 @@ def create_user(
     """Make a user; return the id."""
     call.require_permission("admin")
     check_user_name(username)
+    if status not in (None, 0, 1):
+        raise GenericError(f"invalid status: {status}")
     if call.state.one("users", name=username):
         raise GenericError(f"user already exists: {username}")
     if krb_principal is not None:

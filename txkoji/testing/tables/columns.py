@@ -28,7 +28,7 @@ _LIMIT = 2**31
 
 COMPARED: dict[type, str] = {
     bool: "draft",
-    int: "userType getRepo.state",
+    int: "userType getRepo.state getSessionInfo.user_id repo.references.repo_id",
     str: (
         "checksum filename pattern prefix sigkey source untaggedBuilds.name "
         "getLatestBuilds.package getLatestRPMS.package listTagged.owner listTagged.package "
