@@ -40,7 +40,7 @@ def prepare(hub: FakeHub) -> None:
         hub.call("groupListAdd", "dist-build", group)
     # The oldest build root made no RPM that was kept.
     builds: dict[str, dict[str, Any]] = {"hello": {"scratch": True}}
-    builds |= dict.fromkeys(("liba", "libb", "libc", "quick"), {"skip_tag": True})
+    builds |= {name: {"skip_tag": True} for name in ("liba", "libb", "libc", "quick")}
     for name, options in builds.items():
         hub.call("build", SCM.format(name), "dist-candidate", options, user="builder-user")
 
