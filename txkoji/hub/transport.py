@@ -440,7 +440,7 @@ class Transport:
                 connecting = isinstance(problem, error.ConnectingCancelledError)
                 words = "did not take a connection" if connecting else "did not answer"
                 raise RequestTimeout(
-                    f"{shown} {words} within {timeout:g} s",
+                    f"{shown} {words} within {round(timeout, 1):g} s",
                     url=shown,
                     may_have_arrived=not connecting,
                 ) from problem

@@ -78,11 +78,18 @@ async def check_broker(
     try:
         state = await within(link.inspect())
     except (BusError, DeferredTimeout) as problem:
-        yield warning(
-            "queue",
-            _words(problem, "did not answer", limit),
-            "the change source makes its queue when it starts; else check name and rights",
-        )
+        words = _words(problem, "did not answer", limit)
+        is_taken = "RESOURCE_LOCKED" in words
+        if is_taken and getattr(settings, "exclusive", False):
+            yield ok("queue", "in use, by the master if it runs: no other program may look at it")
+        elif is_taken:
+            yield error("queue", words, "another program has it for itself: name your own")
+        else:
+            yield warning(
+                "queue",
+                words,
+                "the change source makes its queue when it starts; else check name and rights",
+            )
     else:
         found = "exists"
         if state.messages is not None:

@@ -78,7 +78,7 @@ async def _subjects_of(
     try:
         config = FileLoader(str(path.parent), path.name).loadConfig()
     except (ConfigErrors, SystemExit) as problem:
-        remedy = "buildbot checkconfig says the same"
+        remedy = f"correct {path.name} there; buildbot checkconfig says the same"
         mistakes = [error("checkconfig", each, remedy) for each in _mistakes(problem, path)]
         yield f"configuration {path}", mistakes
         return

@@ -17,6 +17,9 @@ __all__ = ["check_database"]
 TEXT_BYTES = 65_535
 """The size of MySQL's TEXT, the smallest column that this package writes to."""
 
+SQLITE = b"SQLite format 3\0"
+"""What a database begins with."""
+
 
 async def check_database(url: str, directory: Path) -> list[Finding]:
     """Check that the database takes what we store.
@@ -43,6 +46,15 @@ def _check(url: str, directory: Path) -> list[Finding]:
             return [
                 error("database", f"{path} is no file", "db_url is like sqlite:///state.sqlite")
             ]
+        try:
+            with path.open("rb") as file:
+                start = file.read(len(SQLITE))
+        except OSError as problem:
+            remedy = "run the doctor as the user of the master, who must own it"
+            return [error("database", f"can't read {path}: {problem.strerror}", remedy)]
+        if start not in (b"", SQLITE):
+            remedy = "let db_url name another file, or restore this one from a copy"
+            return [error("database", f"{path} is no SQLite database", remedy)]
         return [ok("database", "SQLite, for one master")]
     return [*_of_address(kind, parsed), *_of_server(kind, url, directory)]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -19,12 +21,14 @@ from buildbot_koji.words import counted
 from txkoji import Connection, build_states, login_problem, paths, task_states
 from txkoji.exceptions import (
     ConfigurationError,
+    ConnectionFailed,
     HTTPStatusError,
     HubFault,
     KojiException,
     KojiLoginException,
     NotXMLRPC,
     ProfileNotFound,
+    ServerOffline,
     TLSError,
 )
 
@@ -33,6 +37,13 @@ __all__ = ["check_hub"]
 MAX_CLOCK_DIFFERENCE = 60.0
 OLDEST = (1, 31)
 WARN_DAYS = 14
+NO_HUB = "is 'server' the address of a hub? It ends in /kojihub"
+FILES = {"certificate": "cert", "keytab": "keytab"}
+"""The settings that name the files with secrets."""
+RENEWALS = {
+    "ticket": "kinit, as the user of the master; with a keytab in the profile nobody has to",
+    "certificate": "get a new one from the hub's administrators",
+}
 
 
 @attrs.define
@@ -118,16 +129,18 @@ async def _reachable(examined: _Examined) -> AsyncIterator[Finding]:
         yield error(
             "hub",
             str(problem),
-            "a login portal, a proxy or a maintenance page answers: 'server' ends in /kojihub",
+            "wait, if the hub is under maintenance; else correct 'server', which ends in /kojihub",
         )
     except HTTPStatusError as problem:
         yield error("hub", str(problem), _status_remedy(problem))
     except ConfigurationError as problem:
         yield error("hub", str(problem), "correct it in the environment of the master")
     except KojiException as problem:
-        remedy = "see the lines above; then ask the hub's administrators"
-        if koji.url.startswith("http:"):
+        remedy = "wait, or ask the hub's administrators"
+        if koji.url.startswith("http:") and isinstance(problem, ConnectionFailed):
             remedy = "does the server expect https? Check 'server' of the profile"
+        elif isinstance(problem, HubFault) and not isinstance(problem, ServerOffline):
+            remedy = NO_HUB
         yield error("hub", str(problem), remedy)
     else:
         examined.is_reachable = True
@@ -141,7 +154,9 @@ def _status_remedy(problem: HTTPStatusError) -> str:
         return "ask the hub's administrators to let this machine in"
     if problem.status == 429 or problem.status >= 500:
         return "wait, or ask the hub's administrators"
-    return "is 'server' the address of a hub? It ends in /kojihub"
+    if 300 <= problem.status < 400:
+        return "curl -I shows where it redirects to; a login page there is no hub"
+    return NO_HUB
 
 
 def _tls_remedy(text: str) -> str:
@@ -203,13 +218,30 @@ async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
         elif each.expires is not None:
             ends = datetime.fromtimestamp(each.expires, timezone.utc)
             days = int((each.expires - examined.now()) // 86400)
+            remedy = RENEWALS.get(each.kind, "get a new one")
             if days < 0:
                 examined.can_log_in = False
-                yield error(each.kind, f"{each.name} expired on {ends:%Y-%m-%d}", "get a new one")
+                yield error(each.kind, f"{each.name} expired on {ends:%Y-%m-%d %H:%M} UTC", remedy)
             elif days < WARN_DAYS and each.kind != "ticket":
-                yield warning(each.kind, f"{each.name} expires in {days} days", "get a new one")
+                yield warning(each.kind, f"{each.name} expires in {days} days", remedy)
             else:
-                yield ok(each.kind, f"{each.name}, until {ends:%Y-%m-%d}")
+                yield ok(each.kind, f"{each.name}, until {ends:%Y-%m-%d %H:%M} UTC")
+        path = getattr(examined.connection.settings, FILES.get(each.kind, ""), None)
+        if path is not None and await deferToThread(_others_can_read, Path(path)):
+            yield warning(
+                each.kind,
+                f"every user of this machine can read {path}, and act as {each.name}",
+                f"chmod 600 {path}; the master's user must own it",
+            )
+
+
+def _others_can_read(path: Path) -> bool:
+    """Return whether users other than the owner and its group can read a file."""
+    try:
+        ways = [each.stat().st_mode for each in path.absolute().parents]
+        return all([path.stat().st_mode & stat.S_IROTH, *(each & stat.S_IXOTH for each in ways)])
+    except OSError:
+        return False
 
 
 async def _login(examined: _Examined) -> AsyncIterator[Finding]:
@@ -389,15 +421,15 @@ async def _channels(examined: _Examined) -> AsyncIterator[Finding]:
 async def _pages(examined: _Examined) -> AsyncIterator[Finding]:
     koji = examined.connection
     tasks = await koji.checked("listTasks", queryOpts={"order": "-id", "limit": 1})
-    if not tasks:
-        return
-    url, remedy = paths.task_url(koji.weburl, tasks[0].id), "is 'weburl' of the profile right?"
+    # A new hub has none: its web server must do.
+    url = paths.task_url(koji.weburl, tasks[0].id) if tasks else koji.weburl
+    remedy = "is 'weburl' of the profile right?"
     try:
         status, _ = await deferToThread(answer_to, url)
     except OSError as problem:
         yield warning("weburl", f"{url}: {problem}; links to Koji's pages lead there", remedy)
         return
-    if status == 404:
+    if status == 404 and tasks:
         yield warning("weburl", f"there is no page {url}; links to Koji's pages lead there", remedy)
     else:
         yield ok("weburl", koji.weburl)
@@ -413,48 +445,52 @@ async def _files(examined: _Examined) -> AsyncIterator[Finding]:
             "topurl = https://.../kojifiles in the profile",
         )
         return
+    path = await _path_of_an_rpm(koji)
+    # A new hub has none: the server must do, whatever it says of its top directory.
+    url = koji.topurl if path is None else paths.url_of(koji.topurl, path)
+    try:
+        status, headers = await deferToThread(answer_to, url, Range="bytes=0-0")
+    except OSError as problem:
+        yield error("kojifiles", f"{url}: {problem}", "is 'topurl' of the profile right?")
+        return
+    if path is None:
+        yield ok("kojifiles", "the server answers; there is no RPM yet to read")
+    elif status == 206 and headers.get("content-range", "").startswith("bytes 0-0/"):
+        yield ok("kojifiles", "readable, byte ranges too")
+    elif status == 200:
+        yield warning(
+            "kojifiles",
+            "serves no byte ranges: interrupted downloads start over, and logs come from the hub",
+            "let the server, or the cache in front of it, answer Range requests",
+        )
+    else:
+        yield error(
+            "kojifiles",
+            f"{url} answers with status {status}",
+            "the server must let this machine read it"
+            if status in (401, 403)
+            else "is 'topurl' of the profile right? /kojifiles may need another name",
+        )
+
+
+async def _path_of_an_rpm(koji: Connection) -> str | None:
+    """Return the path of an RPM below the top directory, None if no late build has one."""
     for build in await koji.checked(
         "listBuilds",
         state=build_states.COMPLETE,
         type="rpm",
         queryOpts={"order": "-build_id", "limit": 20},
     ):
-        rpms = await koji.checked("listRPMs", build.build_id, queryOpts={"limit": 1})
-        if not rpms:
-            continue
-        rpm = rpms[0]
-        path = paths.rpm_path(
-            build.package_name,
-            build.version,
-            build.release,
-            f"{rpm.name}-{rpm.version}-{rpm.release}.{rpm.arch}.rpm",
-            rpm.arch,
-            volume=build.volume_name,
-        )
-        url = paths.url_of(koji.topurl, path)
-        try:
-            status, headers = await deferToThread(answer_to, url, Range="bytes=0-0")
-        except OSError as problem:
-            yield error("kojifiles", f"{url}: {problem}", "is 'topurl' of the profile right?")
-            return
-        if status == 206 and headers.get("content-range", "").startswith("bytes 0-0/"):
-            yield ok("kojifiles", "readable, byte ranges too")
-        elif status == 200:
-            yield warning(
-                "kojifiles",
-                "serves no byte ranges: an interrupted download starts over, and logs come from"
-                " the hub",
-                "let the server, or the cache in front of it, answer Range requests",
+        for rpm in await koji.checked("listRPMs", build.build_id, queryOpts={"limit": 1}):
+            return paths.rpm_path(
+                build.package_name,
+                build.version,
+                build.release,
+                f"{rpm.name}-{rpm.version}-{rpm.release}.{rpm.arch}.rpm",
+                rpm.arch,
+                volume=build.volume_name,
             )
-        else:
-            yield error(
-                "kojifiles",
-                f"{url} answers with status {status}",
-                "the server must let this machine read it"
-                if status in (401, 403)
-                else "is 'topurl' of the profile right? /kojifiles may need another name",
-            )
-        return
+    return None
 
 
 async def _has(examined: _Examined, permission: str) -> bool:

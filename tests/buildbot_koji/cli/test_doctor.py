@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -65,6 +67,7 @@ class Site:
     monkeypatch: pytest.MonkeyPatch
     ahead: float = 0.0
     ports: list[Any] = field(default_factory=list)
+    directory: Path | None = None
 
     def __post_init__(self) -> None:
         (self.home / ".koji").mkdir()
@@ -86,9 +89,11 @@ class Site:
         line = "" if value is None else f"{key} = {value}\n"
         self.profile.write_text(f"{text}{line}", encoding="utf-8")
 
-    def serve(self, *, interface: str = "127.0.0.1", days: float | None = None) -> str:
-        """Serve a file without byte ranges on a port, with TLS if the certificate's days are given."""
-        resource = static.Data(b"0123456789", "application/octet-stream")
+    def serve(
+        self, *, interface: str = "127.0.0.1", days: float | None = None, page: Any = None
+    ) -> str:
+        """Serve a page, or a file without byte ranges; with TLS if its certificate's days are given."""
+        resource = page or static.Data(b"0123456789", "application/octet-stream")
         resource.isLeaf = True
         site = server.Site(resource)
         if days is None:
@@ -129,12 +134,30 @@ async def site(
     yield made
     for port in made.ports:
         await port.stopListening()
+    if made.directory is not None:
+        shutil.rmtree(made.directory)
 
 
 def _bad_certificate(site: Site) -> None:
     path = site.home / "bad.pem"
     path.write_text("no certificate", encoding="utf-8")
     site.set("cert", str(path))
+
+
+def _open_certificate(site: Site) -> None:
+    # The directory of a test lets nobody else in.
+    site.directory = Path(tempfile.mkdtemp())
+    site.directory.chmod(0o755)
+    path = site.directory / "me.pem"
+    shutil.copyfile(site.hub.certificate("kojiadmin"), path)
+    path.chmod(0o644)
+    site.set("cert", str(path))
+
+
+def _maintenance(site: Site) -> None:
+    page = static.Data(b"<html>back at noon", "text/html")
+    page.render_POST = page.render_GET  # type: ignore[attr-defined]
+    site.set("server", f"{site.serve(days=30, page=page)}/kojihub")
 
 
 def _unknown_ca(site: Site) -> None:
@@ -453,7 +476,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         lambda site: (site.home / "state.sqlite").unlink(),
         "warning",
         "database",
-        "not there yet",
+        "does not exist yet",
         "create-master",
     ),
     "database down": (
@@ -476,6 +499,41 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "database",
         "Buildbot requires charset=utf8",
         "db_url",
+    ),
+    "damaged database": (
+        lambda site: (site.home / "state.sqlite").write_text("<html>"),
+        "error",
+        "database",
+        "state.sqlite is no SQLite database",
+        "restore this one from a copy",
+    ),
+    "new hub with a dead weburl": (
+        _set("weburl", "http://127.0.0.1:9/koji"),
+        "warning",
+        "weburl",
+        "refused",
+        "'weburl' of the profile",
+    ),
+    "new hub with a dead topurl": (
+        _set("topurl", "http://127.0.0.1:9/kojifiles"),
+        "error",
+        "kojifiles",
+        "refused",
+        "'topurl' of the profile",
+    ),
+    "secret that all can read": (
+        _open_certificate,
+        "warning",
+        "certificate",
+        "every user of this machine can read /",
+        "chmod 600 /",
+    ),
+    "maintenance page": (
+        _maintenance,
+        "error",
+        "hub",
+        "a web page instead of a hub's reply",
+        "wait, if the hub is under maintenance",
     ),
     "syntax error": (
         _value("step", "steps.KojiTag(tag=),"),
@@ -629,6 +687,20 @@ async def test_a_broker(site: Site, broker: RabbitMQ) -> None:
     await until(lambda: bool(got))
     await again.stop()
     assert got[0].redelivered is False
+
+    taken = AMQP(
+        broker.url, user=USER, password=PASSWORD, allow_insecure_login=True,
+        queue="doctor-taken", routing_keys=["koji.#"], durable=False, exclusive=True,
+    )  # fmt: skip
+    owner = Receiver(taken, got.append, reactor=reactor)
+    owner.start()
+    await until(lambda: owner.state is ReceiverState.READY)
+    site.values["bus"] = bus.format(PASSWORD, "taken")
+    status, found = await site.doctor()
+    await owner.stop()
+    [queue] = [each for each in found if each["check"] == "queue"]
+    assert (status, queue["level"]) == (2, "error")
+    assert "name your own" in queue["remedy"]
 
 
 @pytest_twisted.ensureDeferred
