@@ -51,6 +51,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _profile(text: str) -> str:
+    if not text.strip() or text == "DEFAULT" or "\n" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of a profile")
+    return text
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line, or end the program with one line that says what is wrong."""
     parser = _Parser(prog="python -m txkoji.testing", description=__doc__)
@@ -75,6 +81,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--profile-name",
+        type=_profile,
         default="fake",
         metavar="NAME",
         help="the name of the profile in that koji.conf (default: fake)",
@@ -146,7 +153,7 @@ def _add_content(hub: FakeHub, arguments: argparse.Namespace) -> None:
 
 def _profiles(hub: FakeHub, arguments: argparse.Namespace) -> str:
     """Return a koji.conf with a profile for each user."""
-    first, *more = arguments.user or [KOJIADMIN]
+    first, *more = dict.fromkeys(arguments.user or [KOJIADMIN])
     named = [(arguments.profile_name, first)]
     named += [(f"{arguments.profile_name}-{user}", user) for user in more]
     return "\n".join(hub.profile_text(name, user=user) for name, user in named)
@@ -190,7 +197,11 @@ async def _serve(arguments: argparse.Namespace) -> int:
         print(f"can't listen on port {arguments.port}: {error.socketError}", file=sys.stderr)
         return 1
     if arguments.profile_out is not None:
-        arguments.profile_out.write_text(_profiles(hub, arguments), encoding="utf-8")
+        try:
+            arguments.profile_out.write_text(_profiles(hub, arguments), encoding="utf-8")
+        except OSError as error:
+            print(f"can't write {arguments.profile_out}: {error.strerror}", file=sys.stderr)
+            return 1
     stopping: Deferred[None] = Deferred()
     reactor.addSystemEventTrigger("before", "shutdown", stopping.callback, None)
     reactor.addSystemEventTrigger("before", "shutdown", hub.stop)

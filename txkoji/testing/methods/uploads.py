@@ -69,8 +69,9 @@ def raw_upload(call: MethodCall, query: dict[str, str], data: bytes) -> dict[str
     if size is not None and not overwrite:
         if offset == 0:
             raise GenericError(f"upload path exists: {path}")
-        if offset > size:
-            raise GenericError(f"upload offset {offset} is beyond the end of the file")
+        # The end of the chunk must become the end of the file.
+        if not offset <= size <= offset + len(data):
+            raise GenericError(f"upload of {offset} to {offset + len(data)}, the file has {size}")
     kind = query["fileverify"]
     verified = digest(kind, data)
     files.write_at(path, offset, data, truncate=overwrite)

@@ -235,16 +235,18 @@ def test_two_profiles_in_a_directory(tmp_path: Path) -> None:
         ("--capacity", "0", "a capacity from 0.1 to 1000000"),
         ("--capacity", "inf", "a capacity from 0.1 to 1000000"),
         ("--capacity", "much", "a capacity from 0.1 to 1000000"),
+        ("--profile-name", " ", "a name of a profile"),
+        ("--profile-name", "DEFAULT", "a name of a profile"),
     ],
 )
-def test_numbers_out_of_range(
+def test_options_out_of_range(
     option: str,
     value: str,
     what: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A numeric option that is out of range is refused in one line."""
+    """An option with a value that it can't have is refused in one line."""
     monkeypatch.setattr(sys, "argv", ["hub", f"{option}={value}"])
     with pytest.raises(SystemExit) as ended:
         arguments()
@@ -253,8 +255,8 @@ def test_numbers_out_of_range(
     assert capsys.readouterr().err == expected
 
 
-def test_port_is_taken() -> None:
-    """A port in use is reported in one line, with exit status 1."""
+def test_port_is_taken(tmp_path: Path) -> None:
+    """A port in use or a file that can't be written is reported in one line, with exit status 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with run_hub("--port", port) as process:
@@ -262,3 +264,6 @@ def test_port_is_taken() -> None:
     assert process.returncode == 1
     assert errors.startswith(f"can't listen on port {port}: ")
     assert errors.count("\n") == 1
+    with run_hub("--profile-out", str(tmp_path)) as process:
+        _, errors = process.communicate(timeout=PROCESS_LIMIT)
+    assert (process.returncode, errors) == (1, f"can't write {tmp_path}: Is a directory\n")

@@ -9,6 +9,9 @@ from twisted.internet.task import Clock
 
 from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
+from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.uploads import raw_upload
+from txkoji.testing.tables.lookups.users import find_user
 
 pytestmark = pytest.mark.hub(on_clock=True)
 
@@ -135,6 +138,17 @@ def test_refusals(hub: FakeHub) -> None:
             found = error
         unlike.append(f"{user} {method}{args}{kwargs}: {found!r}, not {code} {text}")
     assert not unlike
+
+
+def test_chunks_of_an_upload(hub: FakeHub) -> None:
+    """A chunk may be sent again, but the file must end where the chunk ends."""
+    call = MethodCall(hub, find_user(hub.state, "alice"))
+    query = {"filename": "f", "filepath": "up", "fileverify": "md5"}
+    for offset, data in ((0, b"abc"), (3, b"def"), (3, b"def")):
+        raw_upload(call, {**query, "offset": str(offset)}, data)
+    for offset, data in ((3, b"d"), (7, b"x")):
+        with pytest.raises(GenericError, match="the file has 6"):
+            raw_upload(call, {**query, "offset": str(offset)}, data)
 
 
 def test_falsy_priority(hub: FakeHub) -> None:
