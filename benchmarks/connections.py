@@ -1,7 +1,7 @@
 """600 ``listBuilds`` made at once, with the limit of 10 requests at a time and without it.
 
 Each answer has 20 builds, and no two calls are the same: nothing of it is batched. The connections
-are counted at the hub, in the kernel's table of sockets. Meanwhile the same program makes a look-up
+are counted at the hub, in the kernel's table of sockets. Meanwhile the same program makes a lookup
 and, in its session, a write.
 """
 
@@ -83,7 +83,7 @@ def client(url: str, at_once: int) -> None:
                 for n, package in enumerate(["many"] * READS)
             ]
             others = [
-                koji.getTaskInfo(1).addCallback(note, "look-up"),
+                koji.getTaskInfo(1).addCallback(note, "lookup"),
                 koji.cancelTask(1).addCallback(note, "write"),
             ]
             results = await gatherResults(reads, consumeErrors=True)
@@ -123,7 +123,7 @@ def run() -> list[tuple[str, str, float, str]]:
                 (f"{READS:,} listBuilds at once", words, READS / found["reads"], "calls/s"),
                 ("the most connections at the hub", words, float(most), ""),
                 ("a write in the session meanwhile", words, found["write"], "s"),
-                ("a look-up made after them", words, found["look-up"], "s"),
+                ("a lookup made after them", words, found["lookup"], "s"),
             ]
     finally:
         hub.terminate()

@@ -240,7 +240,7 @@ class HubMethodsSystem:
         """Return the arguments of a method."""
 
 class HubMethods:
-    """A hub's methods; each gives a Deferred."""
+    """A hub's methods; each returns a Deferred."""
     @property
     def host(self) -> HubMethodsHost:
         """The methods ``host.*``."""
@@ -1167,7 +1167,7 @@ class AwaitedMethodsSystem:
         """Return the arguments of a method."""
 
 class AwaitedMethods:
-    """A hub's methods; each gives a Future."""
+    """A hub's methods; each returns a Future."""
     @property
     def host(self) -> AwaitedMethodsHost:
         """The methods ``host.*``."""

@@ -196,7 +196,7 @@ async def connect(
         max_reply_bytes: the largest reply that is accepted.
         at_once: requests outside of the session that are in flight at a time.
         anonymous_reads: send reads outside of the session.
-        batching: send look-ups of one reactor iteration together.
+        batching: send lookups of one reactor iteration together.
         retry: how long to wait between attempts.
 
     Yields:

@@ -132,5 +132,5 @@ def _write(path: Path, name: str) -> None:
             json.dump(name, file)
         Path(temporary).replace(path)
     except OSError:
-        # A read-only home is no reason to fail: the next look-up asks the hub again.
+        # A read-only home is no reason to fail: the next lookup asks the hub again.
         return

@@ -85,7 +85,7 @@ class Connection(HubMethods):
             which counts for no deadline.
         anonymous_reads: send reads outside of the session, in parallel. False for a site that
             forbids anonymous reads.
-        batching: send look-ups of single objects (``getTaskInfo(7)``) that are made in one reactor
+        batching: send lookups of single objects (``getTaskInfo(7)``) that are made in one reactor
             iteration together, up to 100 in a request.
         keep_alive: keep idle connections for some seconds, for a program that pauses between calls;
             :meth:`close` closes them. Otherwise they are closed when no call follows at once.

@@ -93,7 +93,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     owners = argument(checks.texts, "names of the owners of builds and tasks, or globs", default=())
     build_types = argument(
         checks.texts,
-        '``["rpm"]``, ``["maven"]``, ``["image"]``, ...; costs a look-up for each build',
+        '``["rpm"]``, ``["maven"]``, ``["image"]``, ...; costs a lookup for each build',
         default=(),
     )
     methods = argument(
@@ -116,7 +116,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     )
     rpms = argument(
         checks.flag,
-        "whether a change has the property ``koji_rpms``, which costs a look-up for each build",
+        "whether a change has the property ``koji_rpms``, which costs a lookup for each build",
         default=True,
     )
     project = argument(

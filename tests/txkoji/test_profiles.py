@@ -218,7 +218,7 @@ def test_home_of_nobody(
 
 
 def test_secrets_are_not_settings(tmp_path: Path) -> None:
-    """What must stay secret, and where it lies, no look-up of a setting shows."""
+    """What must stay secret, and where it lies, no lookup of a setting shows."""
     path = tmp_path / "koji.conf"
     path.write_text(
         "[koji]\nserver = http://h\npassword = p1\nkeytab = /k/t\nccache = /c/c\nuser = me\n"

@@ -1,7 +1,7 @@
-"""Many calls in one request: explicit multicalls, and look-ups of one reactor iteration.
+"""Many calls in one request: explicit multicalls, and lookups of one reactor iteration.
 
 A program that looks up a thousand tasks at once costs its hub ten requests instead of a thousand,
-without a change. Only look-ups of a single object are batched: a heavy call would hold up all the
+without a change. Only lookups of a single object are batched: a heavy call would hold up all the
 others of its request.
 """
 
@@ -82,7 +82,7 @@ def _result(method: str, entry: Any) -> Any:
 
 
 class Batcher:
-    """Collects the look-ups of one reactor iteration.
+    """Collects the lookups of one reactor iteration.
 
     Args:
         clock: schedules the end of the iteration.
@@ -103,14 +103,14 @@ class Batcher:
         self._waiting: dict[Deferred[Any], tuple[Call, bytes]] = {}
 
     def add(self, call: Call) -> Deferred[Any]:
-        """Send a look-up at the end of this iteration.
+        """Send a lookup at the end of this iteration.
 
         Returns:
             A Deferred of the plain result, or of the call's own exception. Cancelling it before the
             end of the iteration withdraws the call; afterwards, it discards the answer.
 
         Raises:
-            ValueError: an argument can't be sent. The other look-ups are unaffected.
+            ValueError: an argument can't be sent. The other lookups are unaffected.
         """
         body = call.encode()
         if not self._waiting:

@@ -45,7 +45,7 @@ class HubClient:
         reactor: the reactor.
         limits: how long a call may take, and how large its reply may be.
         anonymous_reads: send reads outside of the session, in parallel.
-        batching: send look-ups of one reactor iteration together.
+        batching: send lookups of one reactor iteration together.
         retry: how long to wait between attempts.
         agent: sends the requests, instead of an Agent of our own.
 

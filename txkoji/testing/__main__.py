@@ -59,7 +59,7 @@ def _profile(text: str) -> str:
 
 def arguments() -> argparse.Namespace:
     """Read the command line, or end the program with one line that says what is wrong."""
-    parser = _Parser(prog="python -m txkoji.testing", description=__doc__)
+    parser = _Parser(prog="python -m txkoji.testing", description="Run an embedded Koji hub.")
     parser.add_argument("--port", type=_port, default=0, help="the port; 0 picks a free one")
     parser.add_argument(
         "--build-seconds",

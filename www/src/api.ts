@@ -1,11 +1,11 @@
-// The master's answers, polled while somebody looks.
+// The master's answers, polled while a page is visible.
 import { useCallback, useEffect, useRef, useState } from "react";
 import { clock } from "./format";
 
 const BASE = "plugins/koji/api/";
 const PATIENCE = 15_000;
 
-/** What went wrong with a request, in a line for the person who looks. */
+/** What went wrong with a request, in one line for the user. */
 export class ApiError extends Error {
   constructor(
     message: string,
@@ -135,7 +135,7 @@ export function usePolled<T>(path: string | null, seconds = 2): Polled<T> {
       } finally {
         if (current === controller) {
           current = null;
-          // A large answer over a slow line must not keep master and browser busy all the time.
+          // A large answer over a slow connection must not keep master and browser busy all the time.
           schedule(Math.max(seconds * 1000, 5 * (Date.now() - asked)));
         }
       }

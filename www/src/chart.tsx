@@ -1,11 +1,11 @@
-// A plot over time, by uPlot, in the colours of the page.
+// A plot over time, by uPlot, in the colors of the page.
 import React, { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import { absolute } from "./format";
 
 export interface Line {
   label: string;
-  /** The name of one of the page's colours: a custom property without `--koji-`. */
+  /** The name of one of the page's colors: a custom property without `--koji-`. */
   color: string;
   bars?: boolean;
   /** Whether the area below is tinted; the color is then one of six hexadecimal digits. */

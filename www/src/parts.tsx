@@ -15,7 +15,7 @@ import type { Down } from "./types";
 
 export type Tone = "good" | "busy" | "waiting" | "bad" | "odd" | "off";
 
-/** A word on a coloured ground: colour alone never carries a meaning. */
+/** A word on a colored ground: color alone never carries a meaning. */
 export function Badge({
   tone,
   children,
@@ -209,7 +209,7 @@ const PAGES: readonly (readonly [string, string])[] = [
   ["/koji/mass", "Mass builds"],
 ];
 
-/** What surrounds each of our pages: the way to its siblings, and a net under its content. */
+/** The frame of each page: links to the others, and an error boundary around the content. */
 export function Page({ title, children }: { title: string; children: ReactNode }) {
   const [answer, setAnswer] = useState<Answer>(null);
   useEffect(() => {
@@ -278,7 +278,7 @@ export function hubLine({ since, reason }: Down, now: number): string {
   return `does not answer${when}${reason ? `: ${reason}` : ""}`;
 }
 
-/** Say which hubs do not answer, above what they said last. */
+/** Say which hubs do not answer, above their last known state. */
 export function Outages({ down, now }: { down: Down[]; now: number }) {
   return (
     <div role="alert">

@@ -26,7 +26,7 @@ export interface Filter {
   state: string;
 }
 
-/** Return the trees that a filter lets through, trouble first, then the longest running. */
+/** Return the trees that match a filter, trouble first, then the longest running. */
 export function chosen(trees: readonly Tree[], filter: Filter): Tree[] {
   const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   return trees
@@ -57,7 +57,7 @@ export function isWaiting({ state, arches }: Tree): boolean {
   return state === "FREE" || (left.length > 0 && left.every((each) => waits(each.state)));
 }
 
-/** Return up to when is known what a hub's tasks do: while it is away, they may have ended. */
+/** Return when a hub's tasks were last known: while it is unreachable, they may have ended. */
 export function until(hub: string, down: readonly Down[], now: number): number {
   return down.find(({ name }) => name === hub)?.since ?? now;
 }

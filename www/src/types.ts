@@ -50,7 +50,7 @@ export interface Overview {
   now: number;
   hubs: Hub[];
   health: { ok: boolean; reasons: string[]; warnings: string[] };
-  /** What a person should look at, worst first. */
+  /** What needs a look, worst first. */
   attention?: { page: string; text: string }[];
 }
 
@@ -66,7 +66,7 @@ export interface History {
 export interface Arch {
   arch: Text;
   method: string;
-  /** What the task is about, where that is no architecture. */
+  /** What the task works on, if that is no architecture. */
   label?: Text;
   state: TaskState;
   task_id: number;

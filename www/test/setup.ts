@@ -1,4 +1,4 @@
-// What jsdom lacks, and what the page needs to be looked at.
+// What jsdom lacks and the pages need.
 import { cleanup } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
 

@@ -1,4 +1,4 @@
-"""Look-ups of one reactor iteration travel together, and only the hub notices."""
+"""Lookups of one reactor iteration travel together, and only the hub notices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCE = "git+https://git.example.test/rpms/hello.git#{}"
 
 @pytest_twisted.ensureDeferred
 async def test_thousand_lookups(koji: Connection, hub: FakeHub) -> None:
-    """A thousand look-ups at once are ten requests; each caller gets its own, rich result."""
+    """A thousand lookups at once are ten requests; each caller gets its own, rich result."""
     ids = [hub.call("build", SOURCE.format(n), "demo", {"scratch": True}) for n in range(50)]
     wanted = ids * 20
     tasks = await gatherResults([koji.getTaskInfo(number) for number in wanted])
@@ -34,7 +34,7 @@ async def test_thousand_lookups(koji: Connection, hub: FakeHub) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_own_result_and_own_exception(koji: Connection, hub: FakeHub) -> None:
-    """Of look-ups that travel together each has its own end."""
+    """Of lookups that travel together each has its own end."""
     good, bad, missing = (
         koji.getTag("demo-build"),
         koji.getTag("nope", strict=True),
@@ -50,7 +50,7 @@ async def test_own_result_and_own_exception(koji: Connection, hub: FakeHub) -> N
 
 @pytest_twisted.ensureDeferred
 async def test_one_alone(koji: Connection, hub: FakeHub) -> None:
-    """A look-up that is alone in its turn is a plain call."""
+    """A lookup that is alone in its turn is a plain call."""
     for _ in range(3):
         await koji.getTag("demo-build")
     assert (hub.calls["multiCall"], hub.calls["getTag"], hub.requests) == (0, 3, 3)
@@ -101,7 +101,7 @@ async def test_argument_that_cannot_be_sent(koji: Connection) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_cancelling(koji: Connection, hub: FakeHub) -> None:
-    """A look-up cancelled in its turn is not sent; one that was sent gives up its answer."""
+    """A lookup cancelled in its turn is not sent; one that was sent gives up its answer."""
     first, second = koji.getTag("demo-build"), koji.getTag("demo-candidate")
     first.cancel()
     with pytest.raises(CancelledError):
@@ -134,5 +134,5 @@ async def test_cancelling(koji: Connection, hub: FakeHub) -> None:
 def test_what_may_ride(
     method: str, args: list[Any], kwargs: dict[str, Any], expected: bool
 ) -> None:
-    """A look-up of one object by plain values may ride; lists of them, and all else, may not."""
+    """A lookup of one object by plain values may ride; lists of them, and all else, may not."""
     assert Call(method, args, kwargs).is_point_lookup is expected

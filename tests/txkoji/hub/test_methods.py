@@ -40,7 +40,7 @@ def test_kind(method: str, expected: Kind) -> None:
 
 
 def test_point_lookups_are_reads() -> None:
-    """Only reads are look-ups that may travel together."""
+    """Only reads are lookups that may travel together."""
     assert methods.POINT_LOOKUPS <= methods.READS
 
 

@@ -132,7 +132,7 @@ def test_to_the_end(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
 
 
 def test_one_request_for_all(tasks: Tasks, watcher: TaskWatcher, clock: Clock) -> None:
-    """Many trees cost one look-up of the roots and one list for each level of children."""
+    """Many trees cost one lookup of the roots and one list for each level of children."""
     for root in range(1, 101):
         tasks.set(root, OPEN)
         tasks.set(root + 1000, OPEN, parent=root)

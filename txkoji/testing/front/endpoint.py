@@ -1,6 +1,6 @@
 """The embedded hub's endpoint: HTTP in, a hub method called, a reply or a fault out.
 
-The order of the checks is the real hub's: method 405, offline, parse 400, method look-up, session,
+The order of the checks is the real hub's: method 405, offline, parse 400, method lookup, session,
 lock-out, arguments. It does not know what the methods do.
 """
 

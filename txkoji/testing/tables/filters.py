@@ -48,7 +48,7 @@ def equals(column: str) -> Filter:
 
 
 def refers(column: str, find: Callable[[HubState, Any], Row | None]) -> Filter:
-    """Ask for rows that refer to the row that a look-up finds; none if it finds none."""
+    """Ask for rows that refer to the row that a lookup finds; none if it finds none."""
 
     def make(state: HubState, info: Any) -> Test:
         found = find(state, info)

@@ -1,4 +1,4 @@
-// What is decided and not yet delivered, and what never will be by itself?
+// What waits to be delivered, and what needs a person to be delivered?
 import React from "react";
 import { usePolled } from "../api";
 import { count } from "../format";

@@ -1,4 +1,4 @@
-// Do the change sources hear of new builds?
+// Do the change sources listen, and what did they find?
 import React from "react";
 import { usePolled } from "../api";
 import { clock, count } from "../format";

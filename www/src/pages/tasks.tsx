@@ -8,7 +8,7 @@ import { Badge, BuildLink, Out, Outages, Page, Progress, Shown, When } from "../
 import { chosen, elapsed, isWaiting, until, STATE_TEXT, STATE_TONE } from "../trees";
 import type { Down, Tasks, TaskState, Tree } from "../types";
 
-/** The least heights of rows, in pixels, as in the style sheet. */
+/** The smallest heights of rows, in pixels, as in the style sheet. */
 const ROW = 64;
 const TROUBLED_ROW = 76;
 const ENDED = new Set<TaskState>(["CLOSED", "FAILED", "CANCELED"]);
@@ -182,7 +182,7 @@ function Rows({ rows, now, down }: { rows: Tree[]; now: number; down: Down[] }) 
 interface RowProps {
   tree: Tree;
   now: number;
-  /** Up to when is known what the task does. */
+  /** When the task's state was last known. */
   until: number;
 }
 

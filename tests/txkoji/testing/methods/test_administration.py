@@ -377,7 +377,7 @@ REFUSED = [
 def test_refused(
     hub: FakeHub, user: str | None, call: tuple[Any, ...], code: int, text: str
 ) -> None:
-    """Look-ups of one table are refused alike, whichever method makes them."""
+    """Lookups of one table are refused alike, whichever method makes them."""
     hub.add_user("bob")
     with pytest.raises(HubFault) as caught:
         hub.call(*call, user=user)
