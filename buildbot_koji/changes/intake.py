@@ -81,7 +81,7 @@ class EventIntake:
             claim,
             limits,
             options.max_changes_per_hour,
-            refused=lambda change, error: self._put_aside(change_key(change), error),
+            refused=lambda change, error: self._set_aside(change_key(change), error),
             announced=announced,
         )
         self.pending = PendingEvents(options.quiet_time, limits.longest_quiet)
@@ -167,7 +167,7 @@ class EventIntake:
             except Exception as error:  # noqa: BLE001 - it must not stop the others
                 if is_passing(error):
                     return
-                self._put_aside(key, error)
+                self._set_aside(key, error)
                 continue
             if again is None:
                 self.set_aside.discard(key)
@@ -216,7 +216,7 @@ class EventIntake:
         while self.pending and not self.is_paused:
             events = await self._feed.complete(
                 self.pending.first(self._limits.batch),
-                lambda event, error: self._put_aside(str(event.key), error),
+                lambda event, error: self._set_aside(str(event.key), error),
             )
             await self._interruption.locked(lock, partial(self._record, events))
         while self.recorder.may_release(self._now()) and not self.is_paused:
@@ -233,7 +233,7 @@ class EventIntake:
             try:
                 change = self._converter.convert(event)
             except Exception as error:  # noqa: BLE001 - it must not stop the others
-                self._put_aside(key, error)
+                self._set_aside(key, error)
                 continue
             if change is None:
                 self.recorder.dismiss(key, event.when or 0.0, self._now())
@@ -258,7 +258,7 @@ class EventIntake:
         if self.set_aside.discard(key):
             self._log.info("{name}: the event {key} is usable now", name=self._name, key=key)
 
-    def _put_aside(self, key: str, error: Exception) -> None:
+    def _set_aside(self, key: str, error: Exception) -> None:
         """Set an event aside that can't become a change, and log each reason once."""
         reason = one_line(f"{type(error).__name__}: {error}", LONGEST_REASON)
         if self.set_aside.add(key, self.pending.get(key), reason, self._now()):

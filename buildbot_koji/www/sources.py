@@ -50,8 +50,8 @@ def source_json(
         "bus": None,
         "bus_reason": None,
         "last_changes": list(changes),
-        "put_aside": [],
-        "put_aside_count": 0,
+        "set_aside": [],
+        "set_aside_count": 0,
     }
     if here is None:
         return found
@@ -64,7 +64,7 @@ def source_json(
         pending=here.pending,
         bus=bus_words(here.bus),
         bus_reason=text(here.bus_reason, LONG),
-        put_aside=[
+        set_aside=[
             {
                 "what": text(each.key),
                 "reason": text(each.reason, LONG),
@@ -73,7 +73,7 @@ def source_json(
             }
             for each in here.last_unusable
         ],
-        put_aside_count=here.unusable,
+        set_aside_count=here.unusable,
     )
     return found
 

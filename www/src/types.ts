@@ -153,8 +153,8 @@ export interface Source {
   bus: "connected" | "disconnected" | null;
   bus_reason?: Text;
   last_changes: { at: Time; revision: Text; comments: string; url: Text }[];
-  put_aside: { what: string; reason: string; since: Time; count: number }[];
-  put_aside_count: number;
+  set_aside: { what: string; reason: string; since: Time; count: number }[];
+  set_aside_count: number;
 }
 
 export interface Sources {

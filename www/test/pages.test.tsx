@@ -383,10 +383,10 @@ describe("a task's row", () => {
 describe("the other pages", () => {
   it("say why a source's bus is lost, and what was set aside", async () => {
     const aside = { what: "event 812", reason: "no build has id 99", since: 1, count: 3 };
-    const values = { put_aside_count: 120, state: "stale" } as const;
+    const values = { set_aside_count: 120, state: "stale" } as const;
     const bus = { bus: "disconnected", bus_reason: "the broker refuses the password" } as const;
     answers["sources"] = () =>
-      answer({ sources: [source({ ...values, put_aside: [aside], ...bus })] });
+      answer({ sources: [source({ ...values, set_aside: [aside], ...bus })] });
     show("/koji/sources", <SourcesPage />);
     expect(await screen.findByText(/the broker refuses the password/)).toBeTruthy();
     expect(screen.getByText("stale")).toBeTruthy();

@@ -57,8 +57,8 @@ export const source = (values: Partial<Source> = {}): Source => ({
   held_back: 0,
   bus: null,
   last_changes: [],
-  put_aside: [],
-  put_aside_count: 0,
+  set_aside: [],
+  set_aside_count: 0,
   ...values,
 });
 

@@ -209,8 +209,8 @@ def sources(now: float) -> dict[str, Any]:
             }
             for i in range(5)
         ],
-        "put_aside": [],
-        "put_aside_count": 0,
+        "set_aside": [],
+        "set_aside_count": 0,
     }
     stale = {
         **good,
@@ -224,10 +224,10 @@ def sources(now: float) -> dict[str, Any]:
         "held_back": 0,
         "bus": "disconnected",
         "bus_reason": "the broker refuses the password",
-        "put_aside": [
+        "set_aside": [
             {"what": "event 812", "reason": "no build has id 99", "since": now - 9000, "count": 3}
         ],
-        "put_aside_count": 1,
+        "set_aside_count": 1,
         "last_changes": [],
     }
     return {"sources": [good, stale]}

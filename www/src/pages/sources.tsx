@@ -104,12 +104,12 @@ export function SourceCard({
             </div>
           )}
         </dl>
-        {source.put_aside_count > 0 && (
+        {source.set_aside_count > 0 && (
           <Table
             label="Set aside"
-            caption={`Set aside: ${count(source.put_aside_count, "item")} that can’t become a change`}
+            caption={`Set aside: ${count(source.set_aside_count, "item")} that can’t become a change`}
             columns={["Item", "Why", "Since", "Times"]}
-            rows={source.put_aside.map((each) => ({
+            rows={source.set_aside.map((each) => ({
               key: each.what,
               cells: [
                 each.what,
