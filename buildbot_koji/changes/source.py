@@ -60,9 +60,9 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     )
     name = argument(
         checks.text,
-        "the name of the source; by default ``KojiChangeSource-`` and the profile's name. All that"
-        " it has stored goes by this name: under another name, it starts from now. In a cluster it"
-        " must be the same on all masters",
+        "the name of the source; by default ``KojiChangeSource-`` and the profile's name. Its"
+        " records are stored under it: a renamed source starts from now. In a cluster it must be"
+        " the same on all masters",
     )
     events = argument(
         _events, "what becomes a change, see the table of events", default=("tagged",)
@@ -104,15 +104,15 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     scratch = argument(checks.flag, "only tasks that are (True) or are not (False) scratch builds")
     ignore_marker = argument(
         checks.flag,
-        "leave out what this package's steps submitted, by the marker that they leave in Koji. It"
-        " keeps a master from answering itself",
+        "leave out what this package's steps submitted, by the marker that they leave in Koji: a"
+        " master does not react to its own builds",
         default=False,
     )
     filter = argument(
         checks.function,
-        "a function that gets each ``txkoji.Event`` that all the others let through,"
-        " and returns whether it becomes a change. If it raises, there is a change, and a traceback"
-        " in the log",
+        "a function that is called with each ``txkoji.Event`` that passes all the others, and"
+        " returns whether it becomes a change. If it raises, there is a change, and a traceback in"
+        " the log",
     )
     rpms = argument(
         checks.flag,
@@ -145,7 +145,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     quiet_time = argument(
         checks.pause,
         "make changes once nothing has happened for so many seconds (after ten times as many at the"
-        " latest): a mass tagging comes as one flood, not drop by drop",
+        " latest): a mass tagging becomes one batch of changes",
         default=0,
     )
     max_changes_per_hour = argument(

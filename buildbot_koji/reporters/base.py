@@ -50,7 +50,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
 
     name = argument(
         checks.text,
-        "the name of the reporter, by default that of its class; what is stored belongs to it:"
+        "the name of the reporter, by default that of its class; its records are stored under it:"
         " give each reporter its own, and keep it",
     )
     builders = argument(checks.texts, "the names of the builders to report; by default all")

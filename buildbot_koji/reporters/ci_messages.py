@@ -60,9 +60,9 @@ class KojiCIMessages(KojiReporter):
     )
     bus = argument(
         check_broker,
-        "the broker: a ``util.KojiAMQP`` or ``util.KojiAMQP1``. Its ``topic_prefix`` and a dot"
-        " stand before the topic. A topic that no queue is bound to makes the broker refuse the"
-        " message: bind a queue, or say ``mandatory=False``",
+        "the broker: a ``util.KojiAMQP`` or ``util.KojiAMQP1``. The topic begins with its"
+        " ``topic_prefix`` and a dot. The broker refuses a message whose topic no queue is bound"
+        " to: bind one, or set ``mandatory=False``",
         required=True,
         renderable="parts",
     )

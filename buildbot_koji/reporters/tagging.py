@@ -148,7 +148,7 @@ class KojiTagReporter(KojiReporter):
     on_failure = argument(action, "the same for a failure", renderable="parts")
     on_exception = argument(
         action,
-        "the same for an exception: something was wrong besides the package",
+        "the same for an exception: something other than the package was at fault",
         renderable="parts",
     )
     on_cancelled = argument(action, "the same for a build that was stopped", renderable="parts")
