@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -94,7 +95,10 @@ def _add_doctor(commands: Any) -> None:
     )
     doctor.add_argument("profile", nargs="?", help="the hub's profile (default: koji)")
     doctor.add_argument(
-        "--config", type=Path, metavar="FILE", help="check what this master.cfg names instead"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="check what this master.cfg, or that of a base directory, names instead",
     )
     doctor.add_argument("--json", action="store_true", help="write one JSON value")
     doctor.set_defaults(run=_doctor)
@@ -161,8 +165,10 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: the command line without the program's name, by default the process's own.
     """
     parsed = _parser().parse_args(arguments)
+    status = 2
     try:
-        return int(parsed.run(parsed))
+        status = int(parsed.run(parsed))
+        print(end="", flush=True)
     except ModuleNotFoundError as error:
         if str(error.name).startswith(("buildbot_koji", "txkoji")):
             raise
@@ -170,9 +176,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{parsed.command} needs {error.name}: {remedy}", file=sys.stderr)
     except (_Mistake, KojiException) as error:
         print(one_line(error), file=sys.stderr)
+    except OSError as error:
+        # Where our output goes: the disk is full, or a pager was left.
+        status = 2
+        if not isinstance(error, BrokenPipeError):
+            print(f"{parsed.command} ends: {error.strerror}", file=sys.stderr)
+        # At its end Python tries once more to write what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        return 130
-    return 2
+        status = 130
+    return status
 
 
 def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
@@ -198,8 +211,13 @@ def _in_reactor(work: Callable[[Any], Awaitable[int]]) -> int:
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
-    if parsed.config is not None and not parsed.config.is_file():
-        raise _Mistake(f"there is no file {parsed.config}")
+    config = parsed.config
+    if config is not None:
+        if parsed.profile is not None:
+            raise _Mistake("name a profile or --config, not both")
+        config = config / "master.cfg" if config.is_dir() else config
+        if not config.is_file():
+            raise _Mistake(f"there is no file {config}")
     from buildbot_koji.cli.doctor.command import examine
 
     return _in_reactor(
@@ -207,7 +225,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
             reactor,
             sys.stdout,
             profile=parsed.profile,
-            config=parsed.config,
+            config=config,
             as_json_text=parsed.json,
         )
     )
@@ -281,17 +299,15 @@ def _demo(parsed: argparse.Namespace) -> int:
     except DemoError as error:
         print(error, file=sys.stderr)
         return 1
-    status = [0]
+    ended: list[int | BaseException] = [0]
 
     def end(result: int) -> None:
-        status[0] = result
+        ended[0] = result
         if result or parsed.once:
             stop()
 
     def broken(failure: Any) -> None:
-        known = isinstance(failure.value, DemoError)
-        print(failure.value if known else failure.getTraceback(), file=sys.stderr)
-        status[0] = 1
+        ended[0] = failure.value
         stop()
 
     def stop() -> None:
@@ -305,7 +321,12 @@ def _demo(parsed: argparse.Namespace) -> int:
         lambda: Deferred.fromCoroutine(_run(demo, parsed)).addCallbacks(end, broken)
     )
     reactor.run()
-    return status[0]
+    if isinstance(ended[0], DemoError):
+        print(ended[0], file=sys.stderr)
+        return 1
+    if isinstance(ended[0], BaseException):
+        raise ended[0]
+    return ended[0]
 
 
 async def _run(demo: Any, parsed: argparse.Namespace) -> int:

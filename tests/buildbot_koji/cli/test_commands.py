@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -54,6 +55,19 @@ async def test_version_and_example() -> None:
     assert (await run("--version")).stdout == f"buildbot-koji {version('buildbot-koji')}\n"
     text = (REPOSITORY / "example_master.cfg").read_text(encoding="utf-8")
     assert (await run("example")).stdout == text == example()
+
+
+def test_output_that_ends() -> None:
+    """A full disk is one line; a pager that was left is none."""
+    reader, left = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("w") as full, os.fdopen(left, "w") as pager:
+        for out, said in ((full, "example ends: No space left on device\n"), (pager, "")):
+            command = [sys.executable, "-m", "buildbot_koji", "example"]
+            done = subprocess.run(
+                command, stdout=out, stderr=subprocess.PIPE, text=True, check=False
+            )
+            assert (done.returncode, done.stderr) == (2, said)
 
 
 @pytest_twisted.ensureDeferred

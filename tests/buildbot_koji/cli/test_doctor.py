@@ -714,5 +714,7 @@ async def test_the_command(site: Site) -> None:
     assert (good.returncode, good.stderr) == (0, "")
     assert re.search(r"^hub fake\n  ok      profile: fake: https://", good.stdout)
     assert "  ok      login: as kojiadmin\n" in good.stdout
+    both = await deferToThread(run, "fake", "--config", "master.cfg")
+    assert (both.returncode, both.stderr) == (2, "name a profile or --config, not both\n")
     missing = await deferToThread(run, "--config", "/nowhere/master.cfg")
     assert (missing.returncode, missing.stderr) == (2, "there is no file /nowhere/master.cfg\n")
