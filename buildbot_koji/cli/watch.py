@@ -116,7 +116,7 @@ def _live(out: TextIO) -> Any:
     except ModuleNotFoundError:
         return None
     console = Console(file=out)
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         return None
 
     def drawn(tree: TaskTree) -> Tree:
