@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.checks import Check, is_renderable
@@ -21,6 +21,8 @@ __all__ = [
     "mistakes",
     "signature",
 ]
+
+P = ParamSpec("P")
 
 LONGEST_VALUE = 200
 """Characters of a value that a message shows."""
@@ -43,11 +45,12 @@ class Argument:
         renderable: whether it may be a renderable. With ``"parts"`` only its parts may be, and
             ``check`` checks that. None for the default of the kind of plugin.
         secret: whether messages must not show its value.
-        option: the hub's name for it, if it is one of a call's options.
+        option: the hub's name for it, if it is one of a call's options; True for its own name.
     """
 
     check: Check
     meaning: str
+    _: KW_ONLY
     default: Any = None
     required: bool = False
     required_unless: Sequence[str] = ()
@@ -56,7 +59,7 @@ class Argument:
     positional: bool = False
     renderable: bool | Literal["parts"] | None = None
     secret: bool = False
-    option: str | None = None
+    option: str | Literal[True] | None = None
 
     def complaint(self, value: Any) -> str | None:
         """Return what is wrong with a value that is not None, or None."""
@@ -93,34 +96,13 @@ class Argument:
         return is_renderable(value) or self.is_on(value)
 
 
-def argument(
-    check: Check,
-    meaning: str,
-    *,
-    default: Any = None,
-    required: bool = False,
-    required_unless: Sequence[str] = (),
-    excludes: Sequence[str] = (),
-    requires: Sequence[str] = (),
-    positional: bool = False,
-    renderable: bool | Literal["parts"] | None = None,
-    secret: bool = False,
-    option: str | None = None,
-) -> Any:
-    """Declare an argument in the body of a class; see :class:`Argument`."""
-    return Argument(
-        check,
-        meaning,
-        default,
-        required,
-        required_unless,
-        excludes,
-        requires,
-        positional,
-        renderable,
-        secret,
-        option,
-    )
+def _of_any_type(make: Callable[P, Argument]) -> Callable[P, Any]:
+    # The attribute of an instance holds the argument's value.
+    return make
+
+
+argument = _of_any_type(Argument)
+"""Declare an argument in the body of a class; see :class:`Argument`."""
 
 
 # The checks

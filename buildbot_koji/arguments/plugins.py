@@ -22,6 +22,7 @@ from buildbot.config.errors import error as config_error
 from buildbot.config.master import MasterConfig
 from buildbot.interfaces import IRenderable
 from buildbot.process.buildstep import BuildStep
+from buildbot.util.twisted import async_to_deferred
 from zope.interface import implementer
 
 from buildbot_koji.arguments import checks
@@ -275,7 +276,7 @@ class DeclaredStep(DeclaredArguments, BuildStep):
     def hub_options(self) -> dict[str, Any]:
         """Return the options of a hub call, without those that equal the hub's defaults."""
         return {
-            each.option: getattr(self, name)
+            name if each.option is True else each.option: getattr(self, name)
             for name, each in self.arguments.items()
             if each.option is not None and getattr(self, name) != each.default
         }
@@ -330,6 +331,14 @@ class DeclaredService(DeclaredArguments):
     def declared_values(self) -> Mapping[str, Any]:
         """Return the values of all arguments, the name included."""
         return self._given
+
+    @async_to_deferred
+    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
+        """Apply the arguments of the new configuration, and remember them."""
+        await super().reconfigServiceWithSibling(sibling)  # type: ignore[misc]  # Buildbot's class
+        # Buildbot compares the next configuration with these; it would miss a change back.
+        config = sibling.getConfigDict()
+        self._config_args, self._config_kwargs = config["args"], config["kwargs"]
 
     def default_name(self, values: Mapping[str, Any]) -> str:
         """Return the name of a service without the argument ``name``."""

@@ -207,14 +207,6 @@ class KojiChangeSource(DeclaredService, ChangeSource):
             )
 
     @async_to_deferred
-    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
-        """Apply another configuration in one reactor iteration."""
-        await super().reconfigServiceWithSibling(sibling)
-        # Otherwise Buildbot always compares with the arguments of the first configuration.
-        self._config_args = sibling._config_args  # noqa: SLF001 - of our own class
-        self._config_kwargs = sibling._config_kwargs  # noqa: SLF001 - likewise
-
-    @async_to_deferred
     async def reconfigService(  # type: ignore[override]  # Buildbot's own take what they need, too
         self, **options: Any
     ) -> None:

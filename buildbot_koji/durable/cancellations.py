@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import attrs
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -139,6 +139,19 @@ class Cancellations:
         else:
             return True
 
+    async def cancel_all(
+        self, intents: Sequence[TaskIntent], limit: float
+    ) -> tuple[list[BaseException], int]:
+        """Cancel tasks and their descendants, all at the same time; see :meth:`cancel`.
+
+        Returns:
+            Why some can't be canceled, and how many others are pending.
+        """
+        canceling = [self.cancel(each, limit) for each in intents]
+        outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
+        refused = [failure.value for is_good, failure in outcomes if not is_good]
+        return refused, sum(is_good and not canceled for is_good, canceled in outcomes)
+
     async def _cancel(self, intent: TaskIntent) -> int | None:
         await self._log_in()
         task_id = intent.task_id
@@ -262,8 +275,7 @@ class Cancellations:
         assert self._state is not None
         self._changes += 1
         wanted = self._changes
-        await self._storing.acquire()
-        try:
+        async with self._storing:
             if self._stored >= wanted:
                 return
             changes = self._changes
@@ -283,8 +295,6 @@ class Cancellations:
                 row = rows[number] if number < len(rows) else []
                 await self._state.put(_row_key(number), row)
             self._rows, self._stored = len(rows), changes
-        finally:
-            self._storing.release()
 
     async def _read(self) -> list[str]:
         """Return what is stored as pending."""

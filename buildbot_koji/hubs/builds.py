@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from txkoji import Connection, build_states
-from txkoji.exceptions import GenericError
+from txkoji import Connection, build_states, reason_of
+from txkoji.exceptions import GenericError, HubFault
+from txkoji.retry import is_passing
 
-__all__ = ["build_of_task", "is_draft_name", "named_build"]
+__all__ = ["build_of_task", "failure_of_task", "is_draft_name", "named_build"]
 
 _DRAFT = re.compile(r",draft_(\d+)$")
 """The suffix of a draft build's release, with the build's id."""
@@ -58,3 +59,18 @@ async def build_of_task(connection: Connection, task_id: int) -> Any:
     builds = await connection.checked("listBuilds", taskID=task_id)
     complete = [build for build in builds if build.state == build_states.COMPLETE]
     return next(iter(complete or builds), None)
+
+
+async def failure_of_task(connection: Connection, task_id: int) -> str | None:
+    """Return why a task failed, in one line; None if its result is no fault.
+
+    Raises:
+        HubFault, TransportError: the hub can't say now.
+    """
+    try:
+        await connection.getTaskResult(task_id)
+    except HubFault as fault:
+        if is_passing(fault):
+            raise
+        return reason_of(fault.text)
+    return None

@@ -109,14 +109,6 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             if name not in known:
                 yield f"there is no builder {name!r}{checks.did_you_mean(name, known)}"
 
-    @async_to_deferred
-    async def reconfigServiceWithSibling(self, sibling: Any) -> None:
-        """Apply the arguments of the new configuration, and remember them."""
-        await super().reconfigServiceWithSibling(sibling)
-        # Buildbot compares the next configuration with these; it would miss a change back.
-        config = sibling.getConfigDict()
-        self._config_args, self._config_kwargs = config["args"], config["kwargs"]
-
     async def hub(self) -> Hub:
         """Return the hub that the arguments name."""
         return await get_hub(self.master, self._options["profile"])

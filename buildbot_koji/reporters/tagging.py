@@ -20,7 +20,7 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
 from buildbot_koji.durable.task_intents import submit_once
-from buildbot_koji.hubs.builds import named_build
+from buildbot_koji.hubs.builds import failure_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters.base import KojiReporter, properties_of
@@ -29,16 +29,12 @@ from buildbot_koji.reporters.status import OpenGate
 from buildbot_koji.reporters.votes import Vote, Votes, subject_of, worst
 from txkoji import (
     Call,
-    Connection,
     Submission,
     UnknownTask,
     build_states,
     paths,
-    reason_of,
     task_states,
 )
-from txkoji.exceptions import HubFault
-from txkoji.retry import is_passing
 
 __all__ = ["KojiTagReporter", "TagCall", "plan"]
 
@@ -269,13 +265,10 @@ class KojiTagReporter(KojiReporter):
                 await self._count_elsewhere(build)
 
     async def _known_votes(self) -> Votes:
-        await self._reading.acquire()
-        try:
+        async with self._reading:
             if self._votes is None:
                 self._votes = await self._read_votes()
             return self._votes
-        finally:
-            self._reading.release()
 
     @staticmethod
     def _count(votes: Votes, build: Mapping[str, Any]) -> Mapping[str, Vote]:
@@ -455,17 +448,8 @@ class TagSender:
             *_, to, build_id = _call_of(delivery.notes).args
             if to in [tag.name for tag in await koji.checked("listTags", build=build_id)]:
                 return f"{said}: somebody else was faster"
-            raise Refused(f"task {task_id} failed: {await self._reason(koji, task_id)}")
-
-    @staticmethod
-    async def _reason(koji: Connection, task_id: int) -> str:
-        try:
-            await koji.getTaskResult(task_id)
-        except HubFault as fault:
-            if is_passing(fault):
-                raise
-            return reason_of(fault.text)
-        return "the hub gives no reason"
+            why = await failure_of_task(koji, task_id) or "the hub gives no reason"
+            raise Refused(f"task {task_id} failed: {why}")
 
 
 def _call_of(notes: Mapping[str, Any]) -> Call:

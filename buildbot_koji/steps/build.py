@@ -21,47 +21,45 @@ class PackageBuildStep(PrioritizedStep):
     target: Any
 
     scratch = argument(
-        checks.flag, "build without importing the result", default=False, option="scratch"
+        checks.flag, "build without importing the result", default=False, option=True
     )
     draft = argument(
         checks.flag,
         "make a draft build, to be promoted later",
         default=False,
         excludes=("scratch",),
-        option="draft",
+        option=True,
     )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
     arch_override = argument(
         checks.text_or_texts,
         "the architectures of a scratch build, a list or one string",
         requires=("scratch",),
-        option="arch_override",
+        option=True,
     )
     repo_id = argument(
-        checks.integer, "build with this repo instead of the target's newest", option="repo_id"
+        checks.integer, "build with this repo instead of the target's newest", option=True
     )
     wait_repo = argument(
-        checks.flag, "wait for a repo newer than the submission", default=False, option="wait_repo"
+        checks.flag, "wait for a repo newer than the submission", default=False, option=True
     )
     wait_builds = argument(
-        checks.texts, "wait for a repo that contains these builds (NVRs)", option="wait_builds"
+        checks.texts, "wait for a repo that contains these builds (NVRs)", option=True
     )
     fail_fast = argument(
         checks.flag,
         "cancel the other architectures as soon as one fails",
         default=False,
-        option="fail_fast",
+        option=True,
     )
     rebuild_srpm = argument(
         checks.flag,
         "rebuild an uploaded source RPM before a scratch build",
         requires=("scratch",),
-        option="rebuild_srpm",
+        option=True,
     )
     custom_user_metadata = argument(
-        checks.json_struct,
-        "a dictionary that Koji stores with the build",
-        option="custom_user_metadata",
+        checks.json_struct, "a dictionary that Koji stores with the build", option=True
     )
     channel = argument(checks.text, "the channel of the task; by default the hub's policy chooses")
 

@@ -42,59 +42,48 @@ class KojiContainerBuild(PrioritizedTaskStep):
         ),
     )
     scratch = argument(
-        checks.flag, "build without importing the result", default=False, option="scratch"
+        checks.flag, "build without importing the result", default=False, option=True
     )
     isolated = argument(
         checks.flag,
         "make an isolated build, which does not replace regular ones",
         default=False,
         excludes=("scratch",),
-        option="isolated",
+        option=True,
     )
     flatpak = argument(
         checks.flag,
         "build a flatpak",
         default=False,
         excludes=("isolated", "release", "koji_parent_build"),
-        option="flatpak",
+        option=True,
     )
     arch_override = argument(
         checks.text_or_texts,
         "the architectures of a scratch or isolated build, a list or one string",
         requires=("scratch", "isolated"),
     )
-    git_branch = argument(checks.text, "the branch of the source", option="git_branch")
-    yum_repourls = argument(checks.texts, "URLs of repo files", option="yum_repourls")
-    signing_intent = argument(
-        checks.text, "the signing intent of the composes", option="signing_intent"
-    )
+    git_branch = argument(checks.text, "the branch of the source", option=True)
+    yum_repourls = argument(checks.texts, "URLs of repo files", option=True)
+    signing_intent = argument(checks.text, "the signing intent of the composes", option=True)
     compose_ids = argument(
         checks.integers,
         "the ids of composes to use, a list or one",
         excludes=("signing_intent",),
     )
     skip_build = argument(
-        checks.flag,
-        "only update the settings for automatic rebuilds",
-        default=False,
-        option="skip_build",
+        checks.flag, "only update the settings for automatic rebuilds", default=False, option=True
     )
-    release = argument(checks.text, "the release", option="release")
-    koji_parent_build = argument(
-        checks.text, "the NVR of the parent image's build", option="koji_parent_build"
-    )
+    release = argument(checks.text, "the release", option=True)
+    koji_parent_build = argument(checks.text, "the NVR of the parent image's build", option=True)
     dependency_replacements = argument(
-        checks.texts,
-        "dependencies to replace: ``manager:name:version[:new name]``",
-        option="dependency_replacements",
+        checks.texts, "dependencies to replace: ``manager:name:version[:new name]``", option=True
     )
     operator_csv_modifications_url = argument(
-        checks.text,
-        "the URL of a JSON file with modifications of an operator's CSV",
-        option="operator_csv_modifications_url",
+        checks.text, "the URL of a JSON file with modifications of an operator's CSV", option=True
     )
     userdata = argument(
-        checks.json_struct, "a dictionary that Koji stores with the build", option="userdata"
+        checks.json_struct, "a dictionary that Koji stores with the build", option=True
     )
     channel = argument(checks.text, "the channel of the task; by default that of the plugin")
 

@@ -47,20 +47,17 @@ class KojiDistRepo(UploadingStep):
         checks.flag,
         "include unsigned a package that none of the keys signed",
         default=False,
-        option="allow_missing_signatures",
+        option=True,
     )
     skip_missing_signatures = argument(
         checks.flag,
         "leave out packages that none of the keys signed",
         default=False,
         excludes=("allow_missing_signatures",),
-        option="skip_missing_signatures",
+        option=True,
     )
     split_debuginfo = argument(
-        checks.flag,
-        "put debuginfo packages in separate repos",
-        default=False,
-        option="split_debuginfo",
+        checks.flag, "put debuginfo packages in separate repos", default=False, option=True
     )
     comps = argument(checks.text, "a comps file to upload")
     multilib = argument(checks.text, "a configuration file for multilib packages to upload")
@@ -68,26 +65,21 @@ class KojiDistRepo(UploadingStep):
         checks.names_or_ids,
         "the dist repos to make delta RPMs against: their ids, or names of tags that have one",
     )
-    event = argument(checks.integer, "use the tag as of this event of the hub", option="event")
-    volume = argument(checks.text, "the volume for the repo", option="volume")
+    event = argument(checks.integer, "use the tag as of this event of the hub", option=True)
+    volume = argument(checks.text, "the volume for the repo", option=True)
     non_latest = argument(checks.flag, "also include older builds", default=False)
     latest_n = argument(
         checks.integer,
         "how many of the latest builds of each package to include",
         excludes=("non_latest",),
     )
-    inherit = argument(
-        checks.flag, "also include what the tag inherits", default=True, option="inherit"
-    )
-    zck = argument(checks.flag, "also make zchunk files", default=False, option="zck")
+    inherit = argument(checks.flag, "also include what the tag inherits", default=True, option=True)
+    zck = argument(checks.flag, "also make zchunk files", default=False, option=True)
     zck_dict_dir = argument(
-        checks.text, "the directory with zchunk dictionaries on the builder", option="zck_dict_dir"
+        checks.text, "the directory with zchunk dictionaries on the builder", option=True
     )
     write_signed_rpms = argument(
-        checks.flag,
-        "write signed copies of the tag's packages",
-        default=False,
-        option="write_signed_rpms",
+        checks.flag, "write signed copies of the tag's packages", default=False, option=True
     )
     skip_stat = argument(
         checks.flag,

@@ -79,7 +79,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     )
     image_name = argument(checks.text, "the name of the image", required=True)
     version = argument(checks.text, "the version of the image", required=True)
-    release = argument(checks.text, "the release of the image", option="release")
+    release = argument(checks.text, "the release of the image", option=True)
     target = argument(checks.text, "the build target", required=True)
     arches = argument(
         checks.text_or_texts,
@@ -91,8 +91,8 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         "the kickstart file: a file to upload or, with ``ksurl``, its path there",
         required=True,
     )
-    ksurl = argument(checks.source, "the SCM URL of the kickstart file", option="ksurl")
-    ksversion = argument(checks.text, "the version of the kickstart syntax", option="ksversion")
+    ksurl = argument(checks.source, "the SCM URL of the kickstart file", option=True)
+    ksversion = argument(checks.text, "the version of the kickstart syntax", option=True)
     install_tree = argument(
         checks.text, 'the URL of the install tree. Required with ``kind="image"``'
     )
@@ -100,7 +100,7 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
         checks.text,
         "the distribution that the image is based on, such as ``Fedora-44``. Required with"
         ' ``kind="image"``',
-        option="distro",
+        option=True,
     )
     repos = argument(
         checks.texts, "URLs of repos; by default the repo of the target's build tag", option="repo"
@@ -113,41 +113,36 @@ class KojiImageBuild(PrioritizedTaskStep, UploadingStep):
     ova_options = argument(checks.strings, "values for the OVA description, by their names")
     factory_parameters = argument(checks.strings, "parameters for Image Factory, by their names")
     noverifyssl = argument(
-        checks.flag,
-        "don't verify the certificates of trees and repos",
-        default=False,
-        option="noverifyssl",
+        checks.flag, "don't verify the certificates of trees and repos", default=False, option=True
     )
     can_fail = argument(
         checks.text_or_texts,
         "architectures that may fail, a list or one string",
     )
-    volid = argument(checks.text, "the volume id of the medium", option="volid")
-    vmem = argument(checks.integer, "the memory of the appliance in megabytes", option="vmem")
-    vcpu = argument(checks.integer, "the number of processors of the appliance", option="vcpu")
+    volid = argument(checks.text, "the volume id of the medium", option=True)
+    vmem = argument(checks.integer, "the memory of the appliance in megabytes", option=True)
+    vcpu = argument(checks.integer, "the number of processors of the appliance", option=True)
     lorax_dir = argument(
-        checks.text, "the directory of the templates in ``lorax_url``", option="lorax_dir"
+        checks.text, "the directory of the templates in ``lorax_url``", option=True
     )
-    lorax_url = argument(
-        checks.source, "the SCM URL of the templates for lorax", option="lorax_url"
-    )
+    lorax_url = argument(checks.source, "the SCM URL of the templates for lorax", option=True)
     nomacboot = argument(
-        checks.flag, "as ``--nomacboot`` of livemedia-creator", default=False, option="nomacboot"
+        checks.flag, "as ``--nomacboot`` of livemedia-creator", default=False, option=True
     )
     ksrepo = argument(
-        checks.flag, "keep the repos of the kickstart file", default=False, option="ksrepo"
+        checks.flag, "keep the repos of the kickstart file", default=False, option=True
     )
     squashfs_only = argument(
-        checks.flag, "make a plain squashfs file system", default=False, option="squashfs_only"
+        checks.flag, "make a plain squashfs file system", default=False, option=True
     )
-    compress_arg = argument(checks.texts, "arguments of the compression", option="compress_arg")
+    compress_arg = argument(checks.texts, "arguments of the compression", option=True)
     specfile = argument(
-        checks.source, "the SCM URL of a spec file for RPMs that wrap the image", option="specfile"
+        checks.source, "the SCM URL of a spec file for RPMs that wrap the image", option=True
     )
     scratch = argument(
-        checks.flag, "build without importing the result", default=False, option="scratch"
+        checks.flag, "build without importing the result", default=False, option=True
     )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -235,39 +230,33 @@ class KojiKiwiBuild(PrioritizedTaskStep):
         "architectures that may fail, a list or one string",
     )
     scratch = argument(
-        checks.flag, "build without importing the result", default=False, option="scratch"
+        checks.flag, "build without importing the result", default=False, option=True
     )
     version = argument(
-        checks.text,
-        "the version of the image; by default that of the description",
-        option="version",
+        checks.text, "the version of the image; by default that of the description", option=True
     )
-    release = argument(checks.text, "the release of the image", option="release")
+    release = argument(checks.text, "the release of the image", option=True)
     repos = argument(
-        checks.texts, "URLs of repos; by default the repo of the target's build tag", option="repos"
+        checks.texts, "URLs of repos; by default the repo of the target's build tag", option=True
     )
-    repo_releasever = argument(
-        checks.text, "the ``releasever`` of the repos", option="repo_releasever"
-    )
+    repo_releasever = argument(checks.text, "the ``releasever`` of the repos", option=True)
     buildroot_repo = argument(
         checks.flag,
         "also use the repo of the target's build tag; by default unless ``repos`` are given."
         " Hubs before 1.35 always use it",
     )
     kiwi_profile = argument(checks.text, "the profile to use in the description", option="profile")
-    type = argument(
-        checks.text, "the build type; by default that of the description", option="type"
-    )
+    type = argument(checks.text, "the build type; by default that of the description", option=True)
     type_attr = argument(
         checks.texts,
         "attributes of the build type; by default those of the description",
-        option="type_attr",
+        option=True,
     )
     result_bundle_name_format = argument(
-        checks.text, "the format of the bundle's name", option="result_bundle_name_format"
+        checks.text, "the format of the bundle's name", option=True
     )
     make_prep = argument(
-        checks.flag, "run ``make prep`` before the build", default=False, option="make_prep"
+        checks.flag, "run ``make prep`` before the build", default=False, option=True
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -321,7 +310,7 @@ class KojiOSBuild(PrioritizedTaskStep):
 
     image_name = argument(checks.text, "the name of the image", required=True)
     version = argument(checks.text, "the version of the image", required=True)
-    release = argument(checks.text, "the release of the image", option="release")
+    release = argument(checks.text, "the release of the image", option=True)
     distro = argument(checks.text, "the distribution, as osbuild names it", required=True)
     target = argument(checks.text, "the build target", required=True)
     arches = argument(
@@ -340,14 +329,12 @@ class KojiOSBuild(PrioritizedTaskStep):
     ostree_ref = argument(checks.text, "the ref of an OSTree commit")
     ostree_url = argument(checks.text, "the URL of an OSTree repo")
     customizations = argument(
-        checks.json_struct, "the customizations, in osbuild's format", option="customizations"
+        checks.json_struct, "the customizations, in osbuild's format", option=True
     )
     upload_options = argument(
-        checks.json_struct,
-        "the options of the upload to a cloud, in osbuild's format",
-        option="upload_options",
+        checks.json_struct, "the options of the upload to a cloud, in osbuild's format", option=True
     )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
 
     def hub_call(self) -> Call:
         """Return the call that submits the image."""

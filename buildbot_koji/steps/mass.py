@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
 from buildbot.process import results
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
@@ -281,7 +281,7 @@ class KojiMassBuild(PackageBuildStep):
         return MassStore(BuildRows(self._build_data, root, str(self.name)), self._pause)
 
     def _pause(self) -> Deferred[None]:
-        return deferLater(self.master.reactor, 0, lambda: None)
+        return deferLater(self.master.reactor, 0)
 
     def _in_thread(self, make: Callable[[], T]) -> Deferred[T]:
         """Compute something that takes long, and shares no state, in a thread."""
@@ -487,11 +487,7 @@ class KojiMassBuild(PackageBuildStep):
 
     async def _cancel(self, hub: Hub, intents: Sequence[TaskIntent]) -> str:
         """Cancel tasks; returns the outcome in words."""
-        limit = self.timing.cancel_limit
-        canceling = [hub.cancellations.cancel(each, limit) for each in intents]
-        outcomes: list[Any] = await DeferredList(canceling, consumeErrors=True)
-        refused = [failure.value for is_good, failure in outcomes if not is_good]
-        late = sum(is_good and not canceled for is_good, canceled in outcomes)
+        refused, late = await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
         canceled = len(intents) - len(refused) - late
         words = f"; canceled {canceled:,} tasks" if intents else ""
         if late:

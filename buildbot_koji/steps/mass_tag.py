@@ -95,7 +95,7 @@ class KojiCompareTags(KojiStep):
             if each is not None:
                 differences.append(each)
             if not number % ROWS_AT_ONCE:
-                await deferLater(self.master.reactor, 0, lambda: None)
+                await deferLater(self.master.reactor, 0)
         numbers = {kind: counts[kind] for kind in (*KINDS, "same")}
         packages = names_of(differences, NAMES)
         self.setProperty("koji_tag_comparison", {**numbers, "packages": packages}, SOURCE)
@@ -214,7 +214,7 @@ class KojiMassTag(KojiWriteStep):
 
     async def _made(self) -> set[int]:
         """Return the ids of the builds that the mass build made or adopted."""
-        pause = partial(deferLater, self.master.reactor, 0, lambda: None)
+        pause = partial(deferLater, self.master.reactor, 0)
         store = MassStore(BuildRows(self._build_data, self.mass, self.mass_name), pause)
         packages = packages_of(await self.until_stored(store.load))
         states = (PackageState.BUILT, PackageState.ADOPTED)

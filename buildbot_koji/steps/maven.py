@@ -27,24 +27,24 @@ class KojiMavenBuild(PrioritizedTaskStep):
 
     target = argument(checks.text, "the build target", required=True)
     source = argument(checks.source, "an SCM URL with a revision", required=True)
-    patches = argument(checks.source, "the SCM URL of a directory with patches", option="patches")
+    patches = argument(checks.source, "the SCM URL of a directory with patches", option=True)
     specfile = argument(
-        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option="specfile"
+        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option=True
     )
-    goals = argument(checks.texts, "goals to run besides ``deploy``", option="goals")
-    profiles = argument(checks.texts, "profiles to enable", option="profiles")
-    packages = argument(checks.texts, "packages to install in the build root", option="packages")
-    jvm_options = argument(checks.texts, "options of the JVM", option="jvm_options")
-    maven_options = argument(checks.texts, "options of Maven", option="maven_options")
+    goals = argument(checks.texts, "goals to run besides ``deploy``", option=True)
+    profiles = argument(checks.texts, "profiles to enable", option=True)
+    packages = argument(checks.texts, "packages to install in the build root", option=True)
+    jvm_options = argument(checks.texts, "options of the JVM", option=True)
+    maven_options = argument(checks.texts, "options of Maven", option=True)
     maven_properties = argument(
         properties, "system properties by their names; None for no value", option="properties"
     )
-    envs = argument(checks.strings, "environment variables by their names", option="envs")
+    envs = argument(checks.strings, "environment variables by their names", option=True)
     debug = argument(checks.flag, "run Maven with ``--debug``", default=False)
     scratch = argument(
-        checks.flag, "build without importing the result", default=False, option="scratch"
+        checks.flag, "build without importing the result", default=False, option=True
     )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
     channel = argument(checks.text, "the channel of the task; by default ``maven``")
 
     def hub_call(self) -> Call:

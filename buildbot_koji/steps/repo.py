@@ -12,14 +12,13 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.hubs.builds import named_build
+from buildbot_koji.hubs.builds import failure_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
-from txkoji import Call, RetryPolicy, paths, reason_of
-from txkoji.exceptions import GenericError, HubFault, UnusableAnswer
-from txkoji.retry import is_passing
+from txkoji import Call, RetryPolicy, paths
+from txkoji.exceptions import GenericError, UnusableAnswer
 
 __all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
 
@@ -152,17 +151,12 @@ class RepoStep(KojiTasksStep):
     async def _reason(self, hub: Hub, task_id: int | None) -> str:
         if task_id is None:
             return ""
-        try:
-            await hub.connection.getTaskResult(task_id)
-        except HubFault as fault:
-            if is_passing(fault):
-                raise
-            return f": task {task_id}: {reason_of(fault.text)}"
-        return f": see task {task_id}"
+        why = await failure_of_task(hub.connection, task_id)
+        return f": see task {task_id}" if why is None else f": task {task_id}: {why}"
 
     async def _pause(self, checks: int) -> None:
         """Wait before the next check, after so many checks in a row."""
-        await deferLater(self.master.reactor, self.polling.pause(checks), lambda: None)
+        await deferLater(self.master.reactor, self.polling.pause(checks))
 
     async def show(self, hub: Hub, repo: Any, wanted: Wanted) -> int:
         """Show the repo and set its properties; returns SUCCESS."""

@@ -29,25 +29,20 @@ class KojiRunroot(KojiTaskStep):
         "the command: a list of its words, or one string for a shell",
         required=True,
     )
-    packages = argument(checks.texts, "packages to install", option="packages")
-    mounts = argument(checks.texts, "directories to mount read-write", option="mounts")
+    packages = argument(checks.texts, "packages to install", option=True)
+    mounts = argument(checks.texts, "directories to mount read-write", option=True)
     skip_setarch = argument(
-        checks.flag,
-        "don't set the architecture in the build root",
-        default=False,
-        option="skip_setarch",
+        checks.flag, "don't set the architecture in the build root", default=False, option=True
     )
-    weight = argument(checks.integer, "the weight of the task", option="weight")
-    channel = argument(checks.text, "the channel of the task", option="channel")
+    weight = argument(checks.integer, "the weight of the task", option=True)
+    channel = argument(checks.text, "the channel of the task", option=True)
     new_chroot = argument(
         checks.flag,
         "True for mock's ``--new-chroot`` (systemd-nspawn), False for ``--old-chroot``",
-        option="new_chroot",
+        option=True,
     )
-    repo_id = argument(checks.integer, "use this repo instead of the newest", option="repo_id")
-    upload_logs = argument(
-        checks.texts, "files of the build root to upload as logs", option="upload_logs"
-    )
+    repo_id = argument(checks.integer, "use this repo instead of the newest", option=True)
+    upload_logs = argument(checks.texts, "files of the build root to upload as logs", option=True)
 
     def hub_call(self) -> Call:
         """Return the call that submits the command."""

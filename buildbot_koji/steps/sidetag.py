@@ -70,15 +70,13 @@ class KojiCreateSideTag(KojiWriteStep):
         """Create the side tag, or find that of an earlier attempt."""
         lock = _LOCKS.setdefault(hub, DeferredLock())
         self.say("waiting for other side tags to be created")
-        await lock.acquire()
         try:
-            tag = await self._create(hub)
+            async with lock:
+                tag = await self._create(hub)
         except ParameterError:
             if self.suffix is None:
                 raise
             return self.fail("the hub is too old for suffixes of side tags: leave suffix out")
-        finally:
-            lock.release()
         self.setProperty(self.property, tag["name"], SOURCE)
         self.setProperty(f"{self.property}_id", tag["id"], SOURCE)
         await self.addURL(tag["name"], paths.tag_url(hub.connection.weburl, tag["id"]))
@@ -143,11 +141,7 @@ class KojiRemoveSideTag(KojiWriteStep):
         return results.SUCCESS
 
     async def _remove(self, hub: Hub, sidetag: Any) -> None:
-        async def do(check_claim: CheckClaim) -> bool:
-            await hub.write(Call.of("removeSideTag", sidetag), check_claim)
-            return True
+        async def is_done() -> bool:
+            return await hub.connection.getTag(sidetag) is None
 
-        async def search() -> bool | None:
-            return True if await hub.connection.getTag(sidetag) is None else None
-
-        await self.once(hub, str(sidetag), OnceAction(do, search))
+        await self.call_once(hub, str(sidetag), Call.of("removeSideTag", sidetag), is_done)

@@ -9,7 +9,6 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.once import CheckClaim, OnceAction
 from buildbot_koji.hubs.builds import named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
@@ -50,16 +49,32 @@ class _Untags(KojiWriteStep):
     async def untag(self, hub: Hub, name: str, tag: Any, build_id: int, *, force: bool) -> None:
         """Untag a build once; ``name`` distinguishes it from the other actions of the step."""
 
-        async def do(check_claim: CheckClaim) -> bool:
-            """Untag the build."""
-            await hub.write(Call.of("untagBuild", tag, build_id, force=force), check_claim)
-            return True
+        async def is_done() -> bool:
+            """Return whether the build is not in the tag."""
+            return not await _is_in_tag(hub, tag, build_id)
 
-        async def search() -> bool | None:
-            """Return True if the build is not in the tag, else None."""
-            return None if await _is_in_tag(hub, tag, build_id) else True
+        call = Call.of("untagBuild", tag, build_id, force=force)
+        await self.call_once(hub, name, call, is_done)
 
-        await self.once(hub, name, OnceAction(do, search))
+    async def builds_of_packages(
+        self, hub: Hub, tag: Any, packages: Iterable[str], which: slice
+    ) -> list[str]:
+        """Return the NVRs of packages' builds in a tag, as the first attempt found them.
+
+        Args:
+            hub: the hub.
+            tag: the tag.
+            packages: the packages.
+            which: which of the builds of each, the latest first.
+        """
+        found = self.noted("packages").get("builds")
+        if found is None:
+            found = []
+            for package in packages:
+                tagged = await hub.connection.checked("listTagged", tag, package=package)
+                found += [build.nvr for build in tagged[which]]
+            await self.note("packages", builds=found)
+        return list(found)
 
 
 class KojiTag(KojiTasksStep):
@@ -155,20 +170,11 @@ class KojiMove(_Untags, KojiTasksStep):
         return result
 
     async def _builds(self, hub: Hub) -> list[Any]:
+        named = checks.words(self.builds)
         if not self.all:
-            return checks.words(self.builds)
-        found = self.noted("packages").get("builds")
-        if found is None:
-            # Oldest first, like the hub's moveAllBuilds: the newest must become the latest.
-            found = [
-                build.nvr
-                for package in checks.words(self.builds)
-                for build in reversed(
-                    await hub.connection.checked("listTagged", self.from_tag, package=package)
-                )
-            ]
-            await self.note("packages", builds=found)
-        return list(found)
+            return named
+        # Oldest first, like the hub's moveAllBuilds: the newest must become the latest.
+        return await self.builds_of_packages(hub, self.from_tag, named, slice(None, None, -1))
 
 
 class KojiUntag(_Untags):
@@ -211,21 +217,11 @@ class KojiUntag(_Untags):
         return results.SUCCESS
 
     async def _builds(self, hub: Hub) -> list[Any]:
+        named = checks.words(self.builds)
         if not (self.all or self.non_latest):
-            return checks.words(self.builds)
-        found = self.noted("packages").get("builds")
-        if found is None:
-            # The hub lists the latest first.
-            first = 1 if self.non_latest else 0
-            found = [
-                build.nvr
-                for package in checks.words(self.builds)
-                for build in (
-                    await hub.connection.checked("listTagged", self.tag, package=package)
-                )[first:]
-            ]
-            await self.note("packages", builds=found)
-        return list(found)
+            return named
+        which = slice(1 if self.non_latest else 0, None)
+        return await self.builds_of_packages(hub, self.tag, named, which)
 
 
 class KojiPromote(KojiWriteStep):
@@ -248,18 +244,13 @@ class KojiPromote(KojiWriteStep):
         if not build.get("draft") and build.get("promotion_ts") is None:
             return self.fail(f"{build.nvr} is not a draft build")
 
-        async def do(check_claim: CheckClaim) -> int:
-            """Promote the build."""
-            await hub.write(Call.of("promoteBuild", build.id, force=self.force), check_claim)
-            return int(build.id)
-
-        async def search() -> int | None:
-            """Return the build's id, None while it is a draft."""
-            found = await hub.connection.checked("getBuild", build.id, strict=True)
-            return None if found.draft else int(found.id)
+        async def is_done() -> bool:
+            """Return whether the build is no longer a draft."""
+            return not (await hub.connection.checked("getBuild", build.id, strict=True)).draft
 
         if build.get("draft"):
-            await self.once(hub, "promotion", OnceAction(do, search))
+            call = Call.of("promoteBuild", build.id, force=self.force)
+            await self.call_once(hub, "promotion", call, is_done)
             build = await hub.connection.checked("getBuild", build.id, strict=True)
         self.setProperty("koji_nvr", build.nvr, SOURCE)
         self.setProperty("koji_build_id", build.id, SOURCE)

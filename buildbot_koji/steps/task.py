@@ -33,9 +33,9 @@ class KojiTask(KojiTaskStep):
         default=False,
         excludes=("channel", "priority", "arch"),
     )
-    channel = argument(checks.text, "the channel of the task", option="channel")
-    priority = argument(checks.integer, "the priority of the task; usual is 20", option="priority")
-    arch = argument(checks.text, "the architecture of the task", option="arch")
+    channel = argument(checks.text, "the channel of the task", option=True)
+    priority = argument(checks.integer, "the priority of the task; usual is 20", option=True)
+    arch = argument(checks.text, "the architecture of the task", option=True)
 
     def check_together(self, values: Mapping[str, Any]) -> Iterator[str]:
         """Return what is wrong with the method."""

@@ -23,35 +23,32 @@ class KojiWinBuild(PrioritizedTaskStep):
     winspec = argument(
         checks.source,
         "the SCM URL of the build's description, unless the source contains it",
-        option="winspec",
+        option=True,
     )
-    patches = argument(checks.source, "the SCM URL of a directory with patches", option="patches")
+    patches = argument(checks.source, "the SCM URL of a directory with patches", option=True)
     cpus = argument(
         checks.integer,
         "the number of processors of the virtual machine; requires the permission ``admin``",
-        option="cpus",
+        option=True,
     )
     mem = argument(
         checks.integer,
         "the memory of the virtual machine in megabytes; requires the permission ``admin``",
-        option="mem",
+        option=True,
     )
     static_mac = argument(
-        checks.flag,
-        "keep the MAC address of the virtual machine",
-        default=False,
-        option="static_mac",
+        checks.flag, "keep the MAC address of the virtual machine", default=False, option=True
     )
     specfile = argument(
-        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option="specfile"
+        checks.source, "the SCM URL of a spec file for RPMs that wrap the result", option=True
     )
     scratch = argument(
-        checks.flag, "build without importing the result", default=False, option="scratch"
+        checks.flag, "build without importing the result", default=False, option=True
     )
     repo_id = argument(
-        checks.integer, "build with this repo instead of the target's newest", option="repo_id"
+        checks.integer, "build with this repo instead of the target's newest", option=True
     )
-    skip_tag = argument(checks.flag, "don't tag the build", default=False, option="skip_tag")
+    skip_tag = argument(checks.flag, "don't tag the build", default=False, option=True)
     channel = argument(checks.text, "the channel of the task; by default ``vm``")
 
     def hub_call(self) -> Call:

@@ -34,7 +34,7 @@ async def write_report(step: KojiStep, name: str, kind: str, parts: Iterable[str
         if size >= LOG_PART:
             text = clean_text("".join(waiting))
             await step.until_stored(partial(log.addContent, text))
-            await deferLater(step.master.reactor, 0, lambda: None)
+            await deferLater(step.master.reactor, 0)
             waiting, size = [], 0
     await step.until_stored(partial(log.addContent, clean_text("".join(waiting))))
     await step.until_stored(log.finish)

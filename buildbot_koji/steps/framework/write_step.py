@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, ClassVar, TypeVar
 
 from buildbot.process import results
-from twisted.internet.defer import DeferredList
 
-from buildbot_koji.durable.once import Intent, IntentState, OnceAction
+from buildbot_koji.durable.once import CheckClaim, Intent, IntentState, OnceAction
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import explain, with_remedy
 from buildbot_koji.hubs.hub import Hub
@@ -107,6 +106,30 @@ class KojiWriteStep(KojiStep):
         return await self.run_once(
             hub, once, "checking whether it is done as soon as the hub answers"
         )
+
+    async def call_once(
+        self, hub: Hub, name: str, call: Call, is_done: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Make a call exactly once whose effect the hub's data show.
+
+        Args:
+            hub: the hub.
+            name: distinguishes the call from the others of the step.
+            call: the call.
+            is_done: returns whether the hub's data show the effect.
+
+        Raises:
+            HubFault, UnknownOutcome, TransportError, ProtocolError: as :meth:`once`.
+        """
+
+        async def do(check_claim: CheckClaim) -> bool:
+            await hub.write(call, check_claim)
+            return True
+
+        async def search() -> bool | None:
+            return await is_done() or None
+
+        await self.once(hub, name, OnceAction(do, search))
 
 
 class KojiTasksStep(KojiWriteStep):
@@ -219,12 +242,12 @@ class KojiTasksStep(KojiWriteStep):
         elif ending is Ending.DETACHED:
             self.say(f"left {counted(len(intents), 'task')} to the next attempt")
         else:
-            limit = self.timing.cancel_limit
-            canceling = [hub.cancellations.cancel(each, limit) for each in intents]
-            outcomes = await DeferredList(canceling, consumeErrors=True)
+            refused, late = await hub.cancellations.cancel_all(intents, self.timing.cancel_limit)
             why = f"{self.unreachable}; " if ending is Ending.UNREACHABLE else ""
-            tasks = counted(len(intents), "task")
-            self.say(f"{why}canceled {tasks}{self._trouble(outcomes)}")
+            but = ", as soon as the hub answers" if late else ""
+            if refused:
+                but = f", except some: {'; '.join(map(one_line, refused))}"
+            self.say(f"{why}canceled {counted(len(intents), 'task')}{but}")
 
     def _intents(self) -> Iterator[TaskIntent]:
         """Yield what was submitted, and what may have been."""
@@ -233,10 +256,3 @@ class KojiTasksStep(KojiWriteStep):
             if noted and noted.get("result") != NO_TASK:
                 submission = Submission(**noted["submission"])
                 yield TaskIntent(call, submission, self.began, noted.get("result"))
-
-    def _trouble(self, outcomes: Sequence[tuple[bool, Any]]) -> str:
-        refused = [one_line(failure.value) for done, failure in outcomes if not done]
-        if refused:
-            return f", except some: {'; '.join(refused)}"
-        late = any(done and not canceled for done, canceled in outcomes)
-        return ", as soon as the hub answers" if late else ""

@@ -133,7 +133,7 @@ class _Follower:
         hub = self._logs.hub
         interval: float = POLLS * hub.connection.settings.poll_interval
         interval = max(interval, HUB_SHARE * hub.followed_logs)
-        self._pause = deferLater(hub.connection.reactor, interval, lambda: None)
+        self._pause = deferLater(hub.connection.reactor, interval)
         try:
             await self._pause
         except CancelledError:
