@@ -67,6 +67,7 @@ answer is unknown. That distinguishes an infrastructure problem from a package t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from txkoji._values import printable
 
@@ -335,36 +336,13 @@ class UnknownFault(HubFault):
     """A fault whose code is not Koji's: 1 is an error of the hub's Python, others are plugins'."""
 
 
-FAULT_CLASSES: dict[int, type[HubFault]] = {
-    fault.code: fault
-    for fault in (
-        GenericError,
-        LockError,
-        AuthError,
-        TagError,
-        ActionNotAllowed,
-        BuildError,
-        AuthLockError,
-        AuthExpired,
-        SequenceError,
-        RetryError,
-        PreBuildError,
-        PostBuildError,
-        BuildrootError,
-        FunctionDeprecated,
-        ServerOffline,
-        LiveCDError,
-        PluginError,
-        CallbackError,
-        ApplianceError,
-        ParameterError,
-        KojiImportError,
-        HubConfigurationError,
-        LiveMediaError,
-        GSSAPIAuthError,
-        NameValidationError,
-    )
-}
+def _with_subclasses(kind: type[HubFault]) -> Iterator[type[HubFault]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _with_subclasses(each)
+
+
+FAULT_CLASSES = {fault.code: fault for fault in _with_subclasses(GenericError)}
 """The class of each fault code that Koji knows."""
 
 

@@ -90,4 +90,4 @@ async def until_stored(
                 _log.info("{name}: the master's database answers again", name=name)
             return result
         failures += 1
-        await deferLater(clock, policy.pause(failures), lambda: None)
+        await deferLater(clock, policy.pause(failures))

@@ -203,14 +203,11 @@ class Outbox:
         return attempt.delivery
 
     async def _send(self, attempt: _DeliveryAttempt) -> None:
-        await self._slots.acquire()
-        try:
+        async with self._slots:
             # Other deliveries may have hit an outage meanwhile.
             await self._wait()
             await attempt.check()
             said = await self._sender.send(attempt.delivery, attempt)
-        finally:
-            self._slots.release()
         if self._failures:
             self._log.info("{name}: delivering again", name=self._name)
             self._failures = 0
@@ -248,7 +245,7 @@ class Outbox:
 
     async def _wait(self) -> None:
         while (rest := self._rest) > 0:
-            await deferLater(self._clock, rest, lambda: None)
+            await deferLater(self._clock, rest)
 
     @property
     def _rest(self) -> float:

@@ -62,16 +62,13 @@ class MasterState:
             key: its key, at most 240 characters.
             default: what to return if it was never stored.
         """
-        await self._lock.acquire()
-        try:
+        async with self._lock:
             found = await self._read(key, default)
             parts = _parts(found)
             if parts is None:
                 return found
             texts = [await self._read(_part(key, parts[0], number)) for number in range(parts[1])]
             return json.loads("".join(texts))
-        finally:
-            self._lock.release()
 
     async def put(self, key: str, value: Any) -> None:
         """Store a value: anything that JSON can hold. A write costs Buildbot about 10 ms.
@@ -81,13 +78,10 @@ class MasterState:
             value: the value, of any size.
         """
         encoded = json.dumps(value)
-        await self._lock.acquire()
-        try:
+        async with self._lock:
             if len(encoded) > MAX_VALUE:
                 value = await self._write_parts(key, encoded)
             await self._write(key, value)
-        finally:
-            self._lock.release()
 
     async def _write_parts(self, key: str, encoded: str) -> dict[str, Any]:
         before = _parts(await self._read(key))

@@ -50,4 +50,4 @@ async def until_answered(
                 raise
             say(error)
         failures += 1
-        await deferLater(clock, policy.pause(failures), lambda: None)
+        await deferLater(clock, policy.pause(failures))

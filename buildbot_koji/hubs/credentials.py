@@ -115,10 +115,10 @@ class CredentialWatch:
 
     async def run(self) -> None:
         """Read them until cancelled."""
-        await deferLater(self._clock, START_AFTER, lambda: None)
+        await deferLater(self._clock, START_AFTER)
         while True:
             await self.check()
-            await deferLater(self._clock, DAY, lambda: None)
+            await deferLater(self._clock, DAY)
 
     async def look_once(self) -> None:
         """Read them now, unless they have been read."""

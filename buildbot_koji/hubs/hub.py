@@ -176,12 +176,9 @@ class Hub(service.SharedService):
             await self.connection.call("getAPIVersion")
         if self.connection.settings.authtype == "noauth":
             return
-        await self._logging_in.acquire()
-        try:
+        async with self._logging_in:
             if self.connection.session_id is None:
                 await self.connection.login()
-        finally:
-            self._logging_in.release()
 
     async def write(self, call: Call, check_claim: CheckClaim) -> Any:
         """Change something on the hub, except by a task; returns the plain result.
@@ -338,7 +335,7 @@ class Hub(service.SharedService):
         )
         await self.survey.load(state)
         while True:
-            await deferLater(self.connection.reactor, self.survey.interval, lambda: None)
+            await deferLater(self.connection.reactor, self.survey.interval)
             await self._survey()
             await self.survey.sample(*self._counted())
 

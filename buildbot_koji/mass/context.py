@@ -122,7 +122,7 @@ class MassContext:
                     raise
                 failures += 1
                 self.say_trouble(error)
-                await deferLater(self.clock, self.timing.retry.pause(failures), lambda: None)
+                await deferLater(self.clock, self.timing.retry.pause(failures))
 
     async def has_target(self) -> bool:
         """Return whether the build target exists; if it does not, nothing more starts."""

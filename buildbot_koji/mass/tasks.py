@@ -62,7 +62,7 @@ class MassTasks:
                 self._context.hub.connection.submissions.claim(package.task_id, submission)
             self.follow(package)
             if place % RESUMED_AT_ONCE == RESUMED_AT_ONCE - 1:
-                await deferLater(self._context.clock, 0, lambda: None)
+                await deferLater(self._context.clock, 0)
 
     def follow(self, package: MassPackage) -> None:
         """Follow the task of a package."""

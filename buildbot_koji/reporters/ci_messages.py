@@ -252,7 +252,7 @@ class CIMessageSender:
         if delivery.name == "queued":
             # Most requests start at once: they need no message, and no order of messages.
             rest = delivery.since + SETTLING - self._reactor.seconds()
-            await deferLater(self._reactor, min(max(0.0, rest), SETTLING), lambda: None)
+            await deferLater(self._reactor, min(max(0.0, rest), SETTLING))
             if not await self._is_pending(delivery.build_id):
                 return "nothing published: it is no longer pending"
         content = delivery.content

@@ -171,7 +171,7 @@ class Collector:
             found[task.task_id] = (key, body)
             anew += is_new
             if (is_new and anew % COSTLY_PORTION == 0) or count % PORTION == 0:
-                await deferLater(self._master.reactor, 0, lambda: None)
+                await deferLater(self._master.reactor, 0)
         trees.keep(found.keys())
         return list(found.values())
 
@@ -290,7 +290,7 @@ class Collector:
         for row in found.package_rows():
             packages.append(encoded(bounded(row)))
             if len(packages) % PACKAGE_PORTION == 0:
-                await deferLater(self._master.reactor, 0, lambda: None)
+                await deferLater(self._master.reactor, 0)
         return b'{"packages":[%b]}' % b",".join(packages)
 
     async def health(self) -> dict[str, Any]:
@@ -323,7 +323,7 @@ class Collector:
 
 async def _at_most(seconds: float, done: Deferred[Any], reactor: Any) -> None:
     """Wait until something is done, or a time is over; what is not done goes on."""
-    limit: Deferred[Any] = deferLater(reactor, seconds, lambda: None)
+    limit: Deferred[Any] = deferLater(reactor, seconds)
     await DeferredList([done, limit], fireOnOneCallback=True)
     limit.addErrback(lambda failure: failure.trap(CancelledError))
     limit.cancel()

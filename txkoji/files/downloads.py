@@ -403,4 +403,4 @@ class _Download:
                 return
             finally:
                 self._part.close()
-            await deferLater(reactor, pause, lambda: None)
+            await deferLater(reactor, pause)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
 
@@ -232,8 +232,7 @@ class HubClient:
         self, session: Session, request: Request, number: CallNumber | None = None
     ) -> Any:
         """Send a request when it is its turn in the session; renew an expired session."""
-        await session.queue.acquire()
-        try:
+        async with session.queue:
             try:
                 return await self._in_session(session, request, number)
             except HubFault as fault:
@@ -244,8 +243,6 @@ class HubClient:
             # Either the hub refused the call without looking at it, so even a write may be retried;
             # or it was done and its reply lost, and the hub repeats that reply.
             return await self._in_session(session, request, number)
-        finally:
-            session.queue.release()
 
     async def _in_session(
         self, session: Session, request: Request, number: CallNumber | None = None
@@ -338,15 +335,11 @@ class HubClient:
         session, self.session = self.session, None
         if session is None:
             return
-        await session.queue.acquire()
-        try:
-            request = Request("logout", encode_call("logout"), repeatable=True)
-            await self._in_session(session, request)
-        except AuthError:
-            # It had expired: as good as a logout.
-            return
-        finally:
-            session.queue.release()
+        request = Request("logout", encode_call("logout"), repeatable=True)
+        # One that has expired is as good as a logout.
+        with suppress(AuthError):
+            async with session.queue:
+                await self._in_session(session, request)
 
     @property
     def keep_alive(self) -> bool:

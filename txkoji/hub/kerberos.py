@@ -101,13 +101,7 @@ class Kerberos:
             KDCUnreachable: no KDC answers.
             KojiLoginException: there is no ticket; the text says why and what to do.
         """
-        try:
-            import gssapi
-            from gssapi.raw.misc import GSSError
-        except ImportError as error:
-            raise KojiLoginException(
-                "a login by Kerberos needs the package gssapi: pip install 'buildbot-koji[gssapi]'"
-            ) from error
+        gssapi = _library()
         try:
             credentials = gssapi.Credentials(
                 name=self._name(gssapi), usage="initiate", store=self._store() or None
@@ -118,7 +112,7 @@ class Kerberos:
                 name=service, creds=credentials, mech=mechanism, usage="initiate"
             )
             token = context.step()
-        except GSSError as error:
+        except gssapi.raw.misc.GSSError as error:
             reason = self._reason(error)
             words = f"no ticket for HTTP/{host} with {self}: {reason}"
             if _UNREACHABLE.search(reason):
@@ -138,13 +132,7 @@ class Kerberos:
         Raises:
             KojiLoginException: there is no valid ticket; the text says why and what to do.
         """
-        try:
-            import gssapi
-            from gssapi.raw.misc import GSSError
-        except ImportError as error:
-            raise KojiLoginException(
-                "a login by Kerberos needs the package gssapi: pip install 'buildbot-koji[gssapi]'"
-            ) from error
+        gssapi = _library()
         store = self._store()
         if self.keytab is not None:
             store["ccache"] = f"MEMORY:txkoji-{secrets.token_hex(8)}"
@@ -153,7 +141,7 @@ class Kerberos:
                 name=self._name(gssapi), usage="initiate", store=store or None
             )
             left = credentials.lifetime
-        except GSSError as error:
+        except gssapi.raw.misc.GSSError as error:
             raise KojiLoginException(
                 f"no ticket with {self}: {self._reason(error)}; {self._remedy()}"
             ) from None
@@ -185,3 +173,14 @@ class Kerberos:
         if self.keytab is not None:
             return f"check principal and keytab of {self.owner}, and /etc/krb5.conf"
         return "run kinit, or set principal and keytab in the profile"
+
+
+def _library() -> Any:
+    try:
+        import gssapi
+        import gssapi.raw.misc
+    except ImportError as error:
+        raise KojiLoginException(
+            "a login by Kerberos needs the package gssapi: pip install 'buildbot-koji[gssapi]'"
+        ) from error
+    return gssapi

@@ -179,13 +179,10 @@ class Requester:
             try:
                 if not queued:
                     return await self._attempt(url, request, start)
-                await self._slots.acquire()
-                try:
+                async with self._slots:
                     asked, began = began, self.reactor.seconds()
                     start += began - asked
                     return await self._attempt(url, request, start)
-                finally:
-                    self._slots.release()
             except KojiException as error:
                 if isinstance(error, HubFault) and error.method is None:
                     error.method = request.method
@@ -200,7 +197,7 @@ class Requester:
                 if pause is None or self._is_wrong_address(error, start, pause):
                     raise
             self.statistics.retries += 1
-            await deferLater(self.reactor, pause, lambda: None)
+            await deferLater(self.reactor, pause)
 
     async def _attempt(self, url: str, request: Request, start: float) -> Any:
         """Send a request once; the reply must be complete before the deadline."""

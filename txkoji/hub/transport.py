@@ -30,6 +30,7 @@ from zope.interface import implementer
 
 from txkoji._interfaces import HTTPAgent, Response
 from txkoji.exceptions import (
+    KojiException,
     RequestTimeout,
     TransportError,
     TruncatedReply,
@@ -144,9 +145,7 @@ class _Reply(Protocol):
             except Exception:  # noqa: BLE001 - whatever the decoder raises is the call's outcome
                 self._finish(Failure())
             return
-        self._finish(
-            Failure(TruncatedReply(f"the connection to {self._url} broke inside the reply"))
-        )
+        self._fail(TruncatedReply(f"the connection to {self._url} broke inside the reply"))
 
     def _is_too_slow(self, pace: float, size: int) -> bool:
         """Count what arrived; end a reply that arrives too slowly."""
@@ -155,29 +154,20 @@ class _Reply(Protocol):
         if self._paced_bytes >= PACE_BYTES:
             self._paced_bytes, self._paced_since = 0, now
         elif now - self._paced_since > pace:
-            self._finish(
-                Failure(
-                    RequestTimeout(
-                        f"{self._url} sent only {self._paced_bytes:,} bytes in {pace:g} s",
-                        url=self._url,
-                    )
-                )
-            )
+            words = f"sent only {self._paced_bytes:,} bytes in {pace:g} s"
+            self._fail(RequestTimeout(f"{self._url} {words}", url=self._url))
             return True
         return False
 
     def _stalled(self) -> None:
-        self._finish(
-            Failure(
-                RequestTimeout(
-                    f"{self._url} sent nothing for {self._limit:g} s inside its reply",
-                    url=self._url,
-                )
-            )
-        )
+        words = f"sent nothing for {self._limit:g} s inside its reply"
+        self._fail(RequestTimeout(f"{self._url} {words}", url=self._url))
 
     def _cancelled(self, _: Deferred[Any]) -> None:
         self._close()
+
+    def _fail(self, error: KojiException) -> None:
+        self._finish(Failure(error))
 
     def _finish(self, outcome: Any) -> None:
         self._close()

@@ -263,7 +263,7 @@ class Submitter:
             missing = [place for place in range(len(wanted)) if place not in found]
             if not missing:
                 break
-            await deferLater(self._client.reactor, pause, lambda: None)
+            await deferLater(self._client.reactor, pause)
             if self._client.session is not None:
                 # A hub runs the calls of one session one after the other: once this one is
                 # answered, a submission that the hub had begun to carry out is done.
@@ -388,7 +388,7 @@ class Submitter:
                 found[place] = search.candidates(tasks)
                 if len(places) > 1:
                     # Each may be compared with all.
-                    await deferLater(self._client.reactor, 0, lambda: None)
+                    await deferLater(self._client.reactor, 0)
         await self._drop_recorded(wanted, found)
         return found
 

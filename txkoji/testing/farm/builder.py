@@ -249,7 +249,7 @@ class Builder:
 
     def sleep(self, share: float) -> Deferred[None]:
         """Return a Deferred that fires after a share (0 to 1) of the time of a build."""
-        return deferLater(self.hub.clock, self.seconds * share, lambda: None)
+        return deferLater(self.hub.clock, self.seconds * share)
 
     def lose_host(self, task: Row) -> Deferred[None]:
         """Let the host of a task go silent: after a while the task is FREE and starts over.

@@ -35,7 +35,7 @@ async def runroot(builder: Builder, task: Row) -> str:
 @handler("sleep")
 async def sleep(builder: Builder, task: Row) -> None:
     """Run ``sleep``: its argument in seconds, of the hub's clock."""
-    await deferLater(builder.hub.clock, float(task["request"][0]), lambda: None)
+    await deferLater(builder.hub.clock, float(task["request"][0]))
 
 
 @handler("restartHosts")
