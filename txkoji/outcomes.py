@@ -170,7 +170,7 @@ async def read_outcome(connection: OutcomeSource, tree: TaskTree) -> Outcome:
         TransportError: the hub could not be reached.
         HubFault: the hub refused, because it is offline for instance.
     """
-    made = await _what_was_made(connection, tree)
+    made = await _read_made(connection, tree)
     if tree.root.state == task_states.CLOSED:
         return Outcome(tree, **made)
     guilty = guilty_task(tree)
@@ -215,7 +215,7 @@ def _log_url(connection: OutcomeSource, task_id: int, log: str) -> str:
     return paths.task_file_url(connection.weburl, task_id, log)
 
 
-async def _what_was_made(connection: OutcomeSource, tree: TaskTree) -> dict[str, Any]:
+async def _read_made(connection: OutcomeSource, tree: TaskTree) -> dict[str, Any]:
     """Return the part of an outcome that failed tasks have as well."""
     result = None
     if tree.root.state == task_states.CLOSED and tree.root.method not in _WITHOUT_RESULT:

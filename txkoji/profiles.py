@@ -132,12 +132,12 @@ def _read(config: str | os.PathLike[str] | None, system: Path) -> configparser.C
         except configparser.Error as error:
             # The parser's own words quote the line, which may hold a password.
             raise BrokenConfiguration(
-                f"the Koji configuration {path} can't be parsed: {_what_is_wrong(error)}"
+                f"the Koji configuration {path} can't be parsed: {_syntax_error(error)}"
             ) from None
     return parser
 
 
-def _what_is_wrong(error: configparser.Error) -> str:
+def _syntax_error(error: configparser.Error) -> str:
     """Return why a file can't be parsed, and where, without a value of it."""
     lines = [number for number, _ in getattr(error, "errors", [])]
     where = f"line {lines[0] if lines else getattr(error, 'lineno', '?')}"

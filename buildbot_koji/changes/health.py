@@ -57,7 +57,7 @@ class Health:
         self._answered_at = now
         self._failing_since = None
 
-    def looked(self, now: float, *, is_failing: bool) -> None:
+    def record_request(self, now: float, *, is_failing: bool) -> None:
         """Record whether the last request failed, or has no answer so far."""
         if not is_failing:
             self._failing_since = None

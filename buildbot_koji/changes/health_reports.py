@@ -117,7 +117,7 @@ class HealthReports:
 
     async def _store_condition(self) -> None:
         health, now, unusable = self._health, self._now(), self._intake.unusable
-        health.looked(now, is_failing=self.trouble is not None)
+        health.record_request(now, is_failing=self.trouble is not None)
         # While a master is suspended, or its clock jumps ahead, nothing is sent that could fail.
         if self._intake.is_paused or (self.trouble is None and health.due_in(now) == 0):
             health.not_asked(now)

@@ -167,7 +167,7 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._running: Listener | None = None
         self._announced = 0
-        self._standing_back: Deferred[None] | None = None
+        self._standing_by: Deferred[None] | None = None
         super().__init__(*args, **kwargs)
 
     def default_name(self, values: Mapping[str, Any]) -> str:
@@ -259,16 +259,16 @@ class KojiChangeSource(DeclaredService, ChangeSource):
                 " database; standing by again",
                 name=self.name,
             )
-            standing_back = self._standing_back = Deferred.fromCoroutine(self._stand_back())
-            standing_back.addErrback(
+            standing_by = self._standing_by = Deferred.fromCoroutine(self._stand_by())
+            standing_by.addErrback(
                 lambda failure: self._log.failure("{name}: can't stand by", failure, name=self.name)
             )
-            standing_back.addBoth(self._stood_back)
+            standing_by.addBoth(self._stood_by)
 
-    def _stood_back(self, _: object) -> None:
-        self._standing_back = None
+    def _stood_by(self, _: object) -> None:
+        self._standing_by = None
 
-    async def _stand_back(self) -> None:
+    async def _stand_by(self) -> None:
         """Stop, and wait for the claim again, like a master that never had it."""
         self.active = False
         await self.deactivate()
@@ -277,8 +277,8 @@ class KojiChangeSource(DeclaredService, ChangeSource):
     @async_to_deferred
     async def stopService(self) -> None:
         """Stop listening, and release the claim."""
-        if self._standing_back is not None:
-            await self._standing_back
+        if self._standing_by is not None:
+            await self._standing_by
         await super().stopService()
 
     def describe(self) -> str:

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from txkoji import Credential, one_line
 
-__all__ = ["CredentialStatus", "CredentialWatch", "judged", "worst"]
+__all__ = ["CredentialStatus", "CredentialWatch", "with_state", "worst"]
 
 WARN_BEFORE = 14 * 24 * 3600.0
 """Seconds before it expires at which a credential is reported."""
@@ -51,7 +51,7 @@ class CredentialStatus:
     message: str
 
 
-def judged(credential: Credential, now: float) -> CredentialStatus:
+def with_state(credential: Credential, now: float) -> CredentialStatus:
     """Return a credential with its state. Pure.
 
     Args:
@@ -111,7 +111,7 @@ class CredentialWatch:
     def status(self) -> list[CredentialStatus]:
         """Return the credentials that were last read, with their states now."""
         now = self._clock.seconds()
-        return [judged(each, now) for each in self._found]
+        return [with_state(each, now) for each in self._found]
 
     async def run(self) -> None:
         """Read them until cancelled."""
@@ -120,8 +120,8 @@ class CredentialWatch:
             await self.check()
             await deferLater(self._clock, DAY)
 
-    async def look_once(self) -> None:
-        """Read them now, unless they have been read."""
+    async def read_once(self) -> None:
+        """Read them, unless they have been read before."""
         if not self._was_read:
             await self.check()
 

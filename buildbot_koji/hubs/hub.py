@@ -235,7 +235,7 @@ class Hub(service.SharedService):
     # The bus
 
     def hear(self, event: Event | None, who: str = "") -> None:
-        """Look soon at the watched task that a bus message reports.
+        """Poll soon the watched task that a bus message reports.
 
         Args:
             event: what the message reports; anything but the state of a task is ignored.
@@ -309,8 +309,8 @@ class Hub(service.SharedService):
 
     async def refresh(self) -> None:
         """Ask the hub again if the last answer is old; called while someone looks at a page."""
-        await self.credentials.look_once()
-        await self.broker_credentials.look_once()
+        await self.credentials.read_once()
+        await self.broker_credentials.read_once()
         if self.survey.is_stale():
             await self._survey()
             if not self.survey.history:

@@ -104,7 +104,7 @@ class RepoStep(KojiTasksStep):
             name = target.build_tag
         return await hub.connection.checked("getTag", name, strict=True)
 
-    async def have_made(self, hub: Hub, wanted: Wanted) -> Any:
+    async def request_repo(self, hub: Hub, wanted: Wanted) -> Any:
         """Request a repo and wait for it; the hub makes one unless it has one.
 
         Returns:
@@ -219,7 +219,7 @@ class KojiWaitRepo(RepoStep):
                 return self.fail(str(never))
             if repo is None and asks and not missing:
                 try:
-                    if await self.have_made(hub, wanted) is None:
+                    if await self.request_repo(hub, wanted) is None:
                         return results.FAILURE
                 except GenericError as fault:
                     if not fault.unknown_method:
@@ -328,7 +328,7 @@ class KojiRegenRepo(RepoStep):
         repo = None
         if not self.make_task:
             try:
-                repo = await self.have_made(hub, wanted)
+                repo = await self.request_repo(hub, wanted)
             except GenericError as fault:
                 if not fault.unknown_method:
                     raise

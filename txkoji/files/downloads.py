@@ -173,7 +173,7 @@ async def files_of_build(
                 files.append(_archive_file(each, url))
             else:
                 client.leave_out("listArchives", each)
-    return _with_names_of_their_own(files, paths.url_of(base, directory))
+    return _with_unique_names(files, paths.url_of(base, directory))
 
 
 async def _key_of(
@@ -203,7 +203,7 @@ def _archive_file(archive: Any, url: str) -> RemoteFile:
     return RemoteFile(archive["filename"], url, outputs.byte_count(archive.get("size")), digest)
 
 
-def _with_names_of_their_own(files: list[RemoteFile], root: str) -> list[RemoteFile]:
+def _with_unique_names(files: list[RemoteFile], root: str) -> list[RemoteFile]:
     """Name files that would overwrite each other by their path below the build's directory."""
     counts = Counter(file.name for file in files)
     return [

@@ -135,7 +135,7 @@ class _Upload:
     async def run(self) -> None:
         before = await self.in_thread.call(_identity, self.file)
         size = before[0]
-        begin = await self._what_is_there(size)
+        begin = await self._resume_offset(size)
         if begin < size or not size:
             await self._send_from(begin, size)
         # The hub has verified each chunk; the whole file is only worth rereading if a chunk was
@@ -184,7 +184,7 @@ class _Upload:
             size -= len(chunk)
         return _hex(total)
 
-    async def _what_is_there(self, size: int) -> int:
+    async def _resume_offset(self, size: int) -> int:
         """Return how much an earlier upload left, if that is a prefix of this file.
 
         Returns:

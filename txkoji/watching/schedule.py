@@ -165,7 +165,7 @@ class DueTasks:
         self._due[task_id] = due
         heapq.heappush(self._heap, (due, task_id))
 
-    def hurry(self, due: float) -> None:
+    def make_due(self, due: float) -> None:
         """Make every task due at this time, or earlier."""
         for task_id, planned in list(self._due.items()):
             self.plan(task_id, min(planned, due))

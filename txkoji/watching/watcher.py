@@ -251,7 +251,7 @@ class TaskWatcher:
         self._hints_expected = expected
         if not expected:
             # Messages may have been lost.
-            self._due.hurry(self._clock.seconds() + self._schedule.eager(len(self._watched)))
+            self._due.make_due(self._clock.seconds() + self._schedule.eager(len(self._watched)))
             if self._watched:
                 self._plan(max(self._due.first(), self._rested))
 
@@ -421,7 +421,7 @@ class TaskWatcher:
                 self._log.info("watching Koji tasks: the hub answers again")
             self._trouble, self._is_refusal_logged = None, False
         self._give_up_unusable()
-        await self._tell_all(due, trees)
+        await self._notify_all(due, trees)
         for question, task_id in list(self._refused):
             if task_id not in self._watched and task_id not in self._root_of:
                 del self._refused[question, task_id]
@@ -431,7 +431,7 @@ class TaskWatcher:
         clock: Any = self._clock
         return deferLater(clock, 0)
 
-    async def _tell_all(
+    async def _notify_all(
         self, due: dict[int, _Watched], trees: dict[int, TreeRecords | None]
     ) -> None:
         chance = self._chance()
@@ -442,10 +442,10 @@ class TaskWatcher:
             if self._watched.get(task_id) is watched:
                 records = trees.get(task_id, watched.records)
                 if records is not watched.records or (records is None and task_id in trees):
-                    self._tell(watched, records)
+                    self._notify(watched, records)
                 self._set_due(watched, self._next_poll(watched, chance))
 
-    def _tell(self, watched: _Watched, records: TreeRecords | None) -> None:
+    def _notify(self, watched: _Watched, records: TreeRecords | None) -> None:
         if records is None:
             self._fail(watched, UnknownTask(f"the hub has no task {watched.task_id}"))
             return

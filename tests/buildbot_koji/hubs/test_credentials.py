@@ -12,7 +12,7 @@ from buildbot.plugins import util
 from twisted.internet import reactor
 from twisted.logger import LogEvent, globalLogPublisher
 
-from buildbot_koji.hubs.credentials import judged
+from buildbot_koji.hubs.credentials import with_state
 from buildbot_koji.hubs.hub import get_hub
 from tests.buildbot_koji.inprocess import Site, koji
 from txkoji import Credential
@@ -48,7 +48,7 @@ NOW = 1e9
 )
 def test_judged(credential: Credential, state: str, words: str) -> None:
     """A warning comes 14 days before the end; an unreachable KDC says nothing about a keytab."""
-    found = judged(credential, NOW)
+    found = with_state(credential, NOW)
     assert found.state == state
     assert words in found.message
 

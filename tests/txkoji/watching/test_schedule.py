@@ -91,7 +91,7 @@ def test_due_tasks() -> None:
     due.plan(3, 70.0)
     due.discard(4)
     assert due.first() == 50.0
-    due.hurry(45.0)
+    due.make_due(45.0)
     assert due.take(45, 45, 2) == [1, 2]
     for task_id in (1, 2, 3):
         due.discard(task_id)

@@ -63,7 +63,7 @@ class Builder:
         self._running: dict[int, Deferred[Any]] = {}
         self._waiting: dict[int, list[Deferred[Any]]] = {}
         self._stopped = False
-        self._looks_again = False
+        self._reschedule_planned = False
         self.on_end: Callable[[Row], None] = lambda _: None
         self._scheduler = Scheduler(hub.state)
 
@@ -100,13 +100,13 @@ class Builder:
     def _schedule(self) -> None:
         for task, host in self._scheduler.matches():
             self.assign(task["id"], host)
-        if self._scheduler.waits and not self._looks_again:
+        if self._scheduler.waits and not self._reschedule_planned:
             # Hosts are added, enabled, and moved to other channels.
-            self._looks_again = True
-            self._later(1.0, self._look_again)
+            self._reschedule_planned = True
+            self._later(1.0, self._reschedule)
 
-    def _look_again(self) -> None:
-        self._looks_again = False
+    def _reschedule(self) -> None:
+        self._reschedule_planned = False
         self._schedule()
 
     def assign(self, task_id: int, host: Row) -> None:

@@ -29,7 +29,7 @@ class Kojira:
     def __init__(self, hub: HubCore, builder: Builder) -> None:
         self._hub = hub
         self._builder = builder
-        self._will_look = False
+        self._check_planned = False
         builder.on_end = self._ended
         hub.state.on_change("repo_queue", self.serve)
         for table in (*TAG_TABLES, "build_target_config"):
@@ -72,9 +72,9 @@ class Kojira:
         )
 
     def _notice(self) -> None:
-        if not self._will_look and self._automatic():
-            self._will_look = True
-            self._builder.later(0.02, self._look)
+        if not self._check_planned and self._automatic():
+            self._check_planned = True
+            self._builder.later(0.02, self._check)
 
     def _automatic(self) -> set[int]:
         """Return the tags that are regenerated automatically."""
@@ -84,8 +84,8 @@ class Kojira:
         extras = state.active("tag_extra", None, key="repo.auto")
         return {row["tag_id"] for row in extras if row["value"]}
 
-    def _look(self) -> None:
-        self._will_look = False
+    def _check(self) -> None:
+        self._check_planned = False
         state = self._hub.state
         call = MethodCall(self._hub)
         being_made = {

@@ -84,12 +84,12 @@ class HubResource(Resource):
 
     def _certificate_name(self, request: Request) -> str | None:
         if self.hub.trusts_front_end:
-            return _front_end_says(request, "X-Koji-Client")
+            return _variable(request, "X-Koji-Client")
         return certificate_name(request)
 
     def _principal(self, request: Request) -> str | None:
         if self.hub.trusts_front_end:
-            return _front_end_says(request, "X-Koji-Principal")
+            return _variable(request, "X-Koji-Principal")
         if self.hub.keytab is None or not self._wants_ticket(request):
             return None
         accepted = negotiate.accept(request.getHeader("authorization"), self.hub.keytab)
@@ -206,7 +206,7 @@ def _query(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in pairs.items()}
 
 
-def _front_end_says(request: Request, header: str) -> str | None:
+def _variable(request: Request, header: str) -> str | None:
     value = request.getHeader(header)
     # Apache writes "(null)" for a variable that is not set.
     return str(value) if value and value != "(null)" else None

@@ -283,11 +283,11 @@ class HubState:
             return
         notice = make()
 
-        def tell() -> None:
+        def notify() -> None:
             for listener in self.listeners:
                 listener(notice)
 
-        self.on_commit(tell)
+        self.on_commit(notify)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
