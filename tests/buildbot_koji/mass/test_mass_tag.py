@@ -70,6 +70,16 @@ async def test_tags_are_compared(bench: Workbench) -> None:
     same = {"tag": "demo-candidate", "other": "demo-candidate"}
     ended = await bench.build(steps.KojiCompareTags(bench.profile, **same, warn_if_different=True))
     assert ended.text == "demo-candidate against demo-candidate: no difference"
+    bench.hub.call("createTag", "heir", parent="demo-candidate")
+    heir = {"tag": "heir", "other": "demo-candidate"}
+    bench.hub.call("packageListAdd", "heir", "world", "kojiadmin", block=True)
+    for inherit, text in ((True, "no difference"), (False, "1 missing")):
+        ended = await bench.build(steps.KojiCompareTags(bench.profile, **heir, inherit=inherit))
+        assert ended.text == f"heir against demo-candidate: {text}"
+    # A package that is blocked in the tag is missing there, whatever its parents have.
+    bench.hub.call("packageListAdd", "heir", "hello", "kojiadmin", block=True)
+    ended = await bench.build(steps.KojiCompareTags(bench.profile, **heir))
+    assert ended.text == "heir against demo-candidate: 1 missing"
     for ended in (
         await bench.build(steps.KojiCompareTags(bench.profile, tag="nowhere", other=4711)),
         await bench.build(steps.KojiMassTag(bench.profile, from_tag="nowhere", to_tag=4711)),
