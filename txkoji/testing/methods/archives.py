@@ -13,6 +13,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tagged import list_tagged
+from txkoji.testing.tables.filters import Filter, equals, select
 from txkoji.testing.tables.lookups.archives import archive_struct
 from txkoji.testing.tables.lookups.builds import (
     build_nvr,
@@ -232,53 +233,58 @@ def list_archive_files(
     return apply_query_options([], queryOpts)
 
 
-@hub_method("listArchives")
+_ARCHIVE_FILTERS: dict[str, Filter] = {
+    "buildrootID": equals("buildroot_id"),
+    "type": equals("btype"),
+    "filename": equals("filename"),
+    "size": equals("size"),
+    "checksum": equals("checksum"),
+    "checksum_type": equals("checksum_type"),
+    "archiveID": equals("id"),
+}
+
+
 def list_archives(
     call: MethodCall,
+    *,
     buildID: Any = None,
-    buildrootID: Any = None,
-    componentBuildrootID: Any = None,
-    hostID: Any = None,
     type: Any = None,
-    filename: Any = None,
-    size: Any = None,
-    checksum: Any = None,
-    checksum_type: Any = None,
     typeInfo: Any = None,
     queryOpts: Any = None,
-    imageID: Any = None,
-    archiveID: Any = None,
-    strict: bool = False,
+    strict: Any = False,
+    **filters: Any,
 ) -> Any:
     """Return archives."""
     if type is not None and call.state.one("btype", name=type) is None:
         raise GenericError(f"unsupported archive type: {type}")
-    check_integers(
-        buildrootID, componentBuildrootID, hostID, size, checksum_type, imageID, archiveID
-    )
-    equal = {
-        "buildrootID": ("buildroot_id", buildrootID),
-        "type": ("btype", type),
-        "filename": ("filename", filename),
-        "size": ("size", size),
-        "checksum": ("checksum", checksum),
-        "checksum_type": ("checksum_type", checksum_type),
-        "archiveID": ("id", archiveID),
-    }
-    wanted = {column: value for column, value in equal.values() if value is not None}
+    # The embedded hub has no archives inside archives and no build roots.
+    nowhere = [filters.pop(name, None) for name in ("componentBuildrootID", "hostID", "imageID")]
+    check_integers(*nowhere)
+    found = select(call.state, "archiveinfo", _ARCHIVE_FILTERS, {**filters, "type": type})
+    wanted: dict[str, Any] = {}
     if buildID is not None:
         build = (require_build_row if strict else find_build_row)(call.state, buildID)
         wanted["build_id"] = build["id"] if build else -1
     if typeInfo and type == "maven":
         wanted.update({key: typeInfo[key] for key in MORE_COLUMNS["maven"] if key in typeInfo})
-    # The embedded hub has no archives inside archives and no build roots.
-    nothing = any(value is not None for value in (componentBuildrootID, hostID, imageID))
-    found = [] if nothing else call.state.rows("archiveinfo", **wanted)
-    if strict and not found:
-        raise GenericError("No archives found.")
     more = MORE_COLUMNS.get(type or "", ())
-    rows = [{**archive_struct(call.state, row), **{key: row[key] for key in more}} for row in found]
+    rows = [
+        {**archive_struct(call.state, row), **{key: row[key] for key in more}}
+        for row in found
+        if nowhere == [None] * 3 and wanted.items() <= row.items()
+    ]
+    if strict and not rows:
+        raise GenericError("No archives found.")
     return apply_query_options(rows, queryOpts)
+
+
+declare(
+    "listArchives(buildID=None, buildrootID=None, componentBuildrootID=None, hostID=None,"
+    " type=None, filename=None, size=None, checksum=None, checksum_type=None, typeInfo=None,"
+    " queryOpts=None, imageID=None, archiveID=None, strict=False)",
+    list_archives,
+    by_name=True,
+)
 
 
 @hub_method("getLatestMavenArchives")
@@ -295,32 +301,20 @@ def get_latest_maven_archives(
     ]
 
 
-@hub_method("listTaggedArchives")
-def list_tagged_archives(
-    call: MethodCall,
-    tag: Any,
-    event: Any = None,
-    inherit: bool = False,
-    latest: Any = False,
-    package: Any = None,
-    type: Any = None,
-    strict: bool = True,
-    extra: bool = True,
-) -> Any:
+def _list_tagged_archives(call: MethodCall, *, extra: Any, **asked: Any) -> Any:
     """Return the archives in a tag, and their builds."""
-    builds = list_tagged(
-        call,
-        tag,
-        event=event,
-        inherit=inherit,
-        latest=latest,
-        package=package,
-        type=type,
-        strict=strict,
-    )
+    builds = list_tagged(call, **asked)
     archives = [
         {**struct, "tag_id": build["tag_id"], "tag_name": build["tag_name"]}
         for build in builds
-        for struct in list_archives(call, buildID=build["build_id"], type=type)
+        for struct in list_archives(call, buildID=build["build_id"], type=asked["type"])
     ]
     return [sorted(archives, key=lambda struct: int(struct["id"])), builds]
+
+
+declare(
+    "listTaggedArchives(tag, event=None, inherit=False, latest=False, package=None, type=None,"
+    " strict=True, extra=True)",
+    _list_tagged_archives,
+    by_name=True,
+)

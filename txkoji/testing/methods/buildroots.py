@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import ActionNotAllowed, GenericError, PreBuildError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import FAILED, FINISHED, make_task
 from txkoji.testing.tables.filters import equals, select
 from txkoji.testing.tables.lookups.values import check_integers, must, rounded, row_by_id, time_text
@@ -77,33 +77,35 @@ _FILTERS = {
 }
 
 
-@hub_method("listBuildroots")
-def list_buildroots(
+def _list_buildroots(
     call: MethodCall,
-    hostID: Any = None,
-    tagID: Any = None,
-    state: Any = None,
-    rpmID: Any = None,
-    archiveID: Any = None,
-    taskID: Any = None,
-    buildrootID: Any = None,
-    repoID: Any = None,
-    queryOpts: Any = None,
+    *,
+    tagID: Any,
+    state: Any,
+    rpmID: Any,
+    archiveID: Any,
+    queryOpts: Any,
+    **filters: Any,
 ) -> Any:
     """Return build roots; none has a known RPM or archive."""
-    check_integers(tagID, rpmID, archiveID, *(state if isinstance(state, list) else [state]))
-    found = select(call.state, "buildroot", _FILTERS, locals())
-    rows = [_struct(call.state, row) for row in found]
     states = state if isinstance(state, list) or state is None else [state]
+    check_integers(tagID, rpmID, archiveID, *(states or ()))
+    nothing = rpmID is not None or archiveID is not None
+    found = [] if nothing else select(call.state, "buildroot", _FILTERS, filters)
     rows = [
         row
-        for row in rows
-        if rpmID is None
-        and archiveID is None
-        and tagID in (None, row["tag_id"])
-        and (states is None or row["state"] in states)
+        for row in (_struct(call.state, each) for each in found)
+        if tagID in (None, row["tag_id"]) and (states is None or row["state"] in states)
     ]
     return apply_query_options(rows, queryOpts)
+
+
+declare(
+    "listBuildroots(hostID=None, tagID=None, state=None, rpmID=None, archiveID=None, taskID=None,"
+    " buildrootID=None, repoID=None, queryOpts=None)",
+    _list_buildroots,
+    by_name=True,
+)
 
 
 @hub_method("getBuildroot")

@@ -86,32 +86,9 @@ _BUILD_FILTERS = {
 }
 
 
-@hub_method("listBuilds")
-def list_builds(
-    call: MethodCall,
-    packageID: Any = None,
-    userID: Any = None,
-    taskID: Any = None,
-    prefix: Any = None,
-    state: Any = None,
-    volumeID: Any = None,
-    source: Any = None,
-    createdBefore: Any = None,
-    createdAfter: Any = None,
-    completeBefore: Any = None,
-    completeAfter: Any = None,
-    type: Any = None,
-    typeInfo: Any = None,
-    queryOpts: Any = None,
-    pattern: Any = None,
-    cgID: Any = None,
-    draft: Any = None,
-    promotedBefore: Any = None,
-    promotedAfter: Any = None,
-    promoter: Any = None,
-) -> Any:
+def _list_builds(call: MethodCall, *, type: Any, queryOpts: Any, **filters: Any) -> Any:
     """Return builds. Those of an unknown package are none."""
-    rows = select(call.state, "build", _BUILD_FILTERS, locals())
+    rows = select(call.state, "build", _BUILD_FILTERS, {**filters, "type": type})
     found = [
         {
             **listed_build_struct(call.state, row),
@@ -120,6 +97,16 @@ def list_builds(
         for row in rows
     ]
     return apply_query_options(found, queryOpts)
+
+
+declare(
+    "listBuilds(packageID=None, userID=None, taskID=None, prefix=None, state=None, volumeID=None,"
+    " source=None, createdBefore=None, createdAfter=None, completeBefore=None, completeAfter=None,"
+    " type=None, typeInfo=None, queryOpts=None, pattern=None, cgID=None, draft=None,"
+    " promotedBefore=None, promotedAfter=None, promoter=None)",
+    _list_builds,
+    by_name=True,
+)
 
 
 @hub_method("getAverageBuildDuration")

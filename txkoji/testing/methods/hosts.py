@@ -19,7 +19,7 @@ from txkoji.testing.tables.lookups.hosts import (
     require_channel,
     require_host,
 )
-from txkoji.testing.tables.lookups.values import hub_error, integer, must, time_text
+from txkoji.testing.tables.lookups.values import integer, must, row_by_id, time_text
 from txkoji.testing.tables.state import HubState, Row
 
 
@@ -133,28 +133,24 @@ _HOST_FILTERS: dict[str, Filter] = {
 }
 
 
-@hub_method("listHosts")
-def list_hosts(
-    call: MethodCall,
-    arches: Any = None,
-    channelID: Any = None,
-    ready: Any = None,
-    enabled: Any = None,
-    userID: Any = None,
-    queryOpts: Any = None,
-) -> list[dict[str, Any]]:
+def list_hosts(call: MethodCall, **filters: Any) -> list[dict[str, Any]]:
     """Return builders."""
-    rows = select(call.state, "host", _HOST_FILTERS, locals())
-    return [host_struct(call, row) for row in rows]
+    return [host_struct(call, row) for row in select(call.state, "host", _HOST_FILTERS, filters)]
+
+
+declare(
+    "listHosts(arches=None, channelID=None, ready=None, enabled=None, userID=None, queryOpts=None)",
+    list_hosts,
+    by_name=True,
+)
 
 
 @hub_method("getLastHostUpdate")
 def get_last_host_update(call: MethodCall, hostID: Any, ts: bool = False) -> Any:
     """Return when a builder was last heard: text, or seconds with ts."""
-    if type(hostID) is not int:
-        raise hub_error("invalid input syntax for type integer")
-    row = require_host(call.state, hostID)
-    return row["update_ts"] if ts else time_text(row["update_ts"])
+    row = row_by_id(call.state, "host", hostID)
+    seconds = row["update_ts"] if row else None
+    return seconds if ts else time_text(seconds)
 
 
 @hub_method("addHost")

@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError, ParameterError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import absolute_priority, make_task
 from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.lookups.values import require_type
@@ -49,46 +49,23 @@ def _words(arches: Any) -> str:
     return " ".join(words)
 
 
-@hub_method("kiwiBuild", plugin="kiwi")
-def kiwi_build(
+def _kiwi_build(
     call: MethodCall,
+    *,
     target: Any,
     arches: Any,
     desc_url: Any,
     desc_path: Any,
-    optional_arches: Any = None,
-    profile: Any = None,
-    scratch: bool = False,
-    priority: Any = None,
-    make_prep: bool = False,
-    repos: Any = None,
-    release: Any = None,
-    type: Any = None,
-    type_attr: Any = None,
-    result_bundle_name_format: Any = None,
-    use_buildroot_repo: bool = True,
-    version: Any = None,
-    repo_releasever: Any = None,
+    priority: Any,
+    **given: Any,
 ) -> int:
     """Start a KIWI image (plugin kiwi); return the task's id."""
     call.require_permission("image")
     for text in (desc_url, desc_path):
         require_type(text, str)
     require_target(call.state, target)
-    given = {
-        "optional_arches": _words(optional_arches or []),
-        "profile": profile,
-        "scratch": bool(scratch),
-        "make_prep": make_prep,
-        "repos": repos or [],
-        "release": release,
-        "type": type,
-        "type_attr": type_attr,
-        "result_bundle_name_format": result_bundle_name_format,
-        "use_buildroot_repo": use_buildroot_repo,
-        "version": version,
-        "repo_releasever": repo_releasever,
-    }
+    given["optional_arches"] = _words(given["optional_arches"] or [])
+    given.update(scratch=bool(given["scratch"]), repos=given["repos"] or [])
     options = {name: value for name, value in given.items() if value not in (None, "", [])}
     return make_task(
         call,
@@ -97,6 +74,17 @@ def kiwi_build(
         channel="image",
         priority=absolute_priority(call, priority),
     )
+
+
+declare(
+    "kiwiBuild(target, arches, desc_url, desc_path, optional_arches=None, profile=None,"
+    " scratch=False, priority=None, make_prep=False, repos=None, release=None, type=None,"
+    " type_attr=None, result_bundle_name_format=None, use_buildroot_repo=True, version=None,"
+    " repo_releasever=None)",
+    _kiwi_build,
+    plugin="kiwi",
+    by_name=True,
+)
 
 
 @hub_method("osbuildImage", plugin="osbuild")

@@ -10,7 +10,7 @@ from txkoji.testing.announcements import messages
 from txkoji.testing.formats import rpms
 from txkoji.testing.methods.builds import build_directory, insert_empty_build
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.filters import Filter, Test, equals, select
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.rpms import rpm_struct
@@ -43,28 +43,26 @@ _RPM_FILTERS: dict[str, Filter] = {
 }
 
 
-@hub_method("listRPMs")
-def list_rpms(
-    call: MethodCall,
-    buildID: Any = None,
-    buildrootID: Any = None,
-    imageID: Any = None,
-    componentBuildrootID: Any = None,
-    hostID: Any = None,
-    arches: Any = None,
-    queryOpts: Any = None,
-    draft: Any = None,
-) -> Any:
-    # RPMs are in no build roots or images here.
+def list_rpms(call: MethodCall, *, queryOpts: Any = None, **filters: Any) -> Any:
     """Return RPMs."""
-    check_integers(imageID, componentBuildrootID)
-    nothing = imageID is not None or componentBuildrootID is not None
-    found = [] if nothing else select(call.state, "rpminfo", _RPM_FILTERS, locals())
+    # RPMs are not components of build roots or images here.
+    components = [filters.pop(name, None) for name in ("imageID", "componentBuildrootID")]
+    check_integers(*components)
+    nothing = components != [None, None]
+    found = [] if nothing else select(call.state, "rpminfo", _RPM_FILTERS, filters)
     rows = [
         {**rpm_struct(row), "nvr": f"{row['name']}-{row['version']}-{row['release']}"}
         for row in found
     ]
     return apply_query_options(rows, queryOpts)
+
+
+declare(
+    "listRPMs(buildID=None, buildrootID=None, imageID=None, componentBuildrootID=None, hostID=None,"
+    " arches=None, queryOpts=None, draft=None)",
+    list_rpms,
+    by_name=True,
+)
 
 
 @hub_method("listBuildRPMs")

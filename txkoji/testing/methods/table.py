@@ -141,26 +141,29 @@ def hub_method(
     return register
 
 
-def declare(signature: str, run: Callable[..., Any], *, plugin: str | None = None) -> None:
+def declare(
+    signature: str, run: Callable[..., Any], *, plugin: str | None = None, by_name: bool = False
+) -> None:
     """Register a method that a function runs which others share.
 
     Args:
         signature: the name and the parameters: ``addBType(name)``. Python checks the arguments.
         run: called with the call and the arguments, in their order.
         plugin: the hub plugin that provides it; by default the hub itself does.
+        by_name: pass the arguments by their names.
     """
     name, parameters = signature.removesuffix(")").split("(", 1)
     node = ast.parse(f"def f({parameters}): pass").body[0]
     assert isinstance(node, ast.FunctionDef)
-    names = [f"{each.arg}" for each in node.args.args]
+    names = [f"{each.arg}={each.arg}" if by_name else each.arg for each in node.args.args]
     if node.args.vararg is not None:
         names.append(f"*{node.args.vararg.arg}")
     if node.args.kwarg is not None:
         names.append(f"**{node.args.kwarg.arg}")
     heads = ", ".join(filter(None, ("call", parameters)))
-    hub_method(name, plugin=plugin)(
-        eval(f"lambda {heads}: run({', '.join(['call', *names])})", {"run": run})
-    )
+    function = eval(f"lambda {heads}: run({', '.join(['call', *names])})", {"run": run})
+    function.__doc__ = run.__doc__
+    hub_method(name, plugin=plugin)(function)
 
 
 def method_of(hub: HubCore, name: str) -> HubMethod | None:

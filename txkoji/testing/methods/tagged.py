@@ -6,7 +6,7 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import hub_method
+from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.tables.lookups.builds import (
     BUILD_STATES,
     build_types,
@@ -22,21 +22,21 @@ from txkoji.testing.tables.lookups.users import user_name
 from txkoji.testing.tables.queries import apply_query_options
 
 
-@hub_method("listTagged")
 def list_tagged(
     call: MethodCall,
+    *,
     tag: Any,
     event: Any = None,
-    inherit: bool = False,
+    inherit: Any = False,
     prefix: Any = None,
     latest: Any = False,
     package: Any = None,
     owner: Any = None,
     type: Any = None,
-    strict: bool = True,
-    extra: bool = False,
+    strict: Any = True,
+    extra: Any = False,
     draft: Any = None,
-) -> Any:
+) -> list[dict[str, Any]]:
     """Return the builds in a tag."""
     struct = (require_tag if strict else find_tag)(call.state, tag, event)
     if struct is None:
@@ -69,65 +69,23 @@ def list_tagged(
     return found
 
 
-@hub_method("getLatestBuilds")
-def get_latest_builds(
-    call: MethodCall,
-    tag: Any,
-    event: Any = None,
-    package: Any = None,
-    type: Any = None,
-    draft: Any = None,
-) -> Any:
-    """Return the newest build of each package in a tag, inherited ones included."""
-    _check_tag_name(call, tag)
-    return list_tagged(
-        call,
-        tag,
-        event=event,
-        inherit=True,
-        latest=True,
-        package=package,
-        type=type,
-        strict=False,
-        draft=draft,
-    )
-
-
-def _check_tag_name(call: MethodCall, tag: Any) -> None:
-    """Refuse an unknown name; an unknown id just has no builds."""
+def _latest(call: MethodCall, tag: Any) -> dict[str, Any]:
+    """Return what asks for the newest builds of a tag: an unknown name is refused, an id is not."""
     if type(tag) is not int:
         require_tag_id(call.state, tag)
+    return {"tag": tag, "inherit": True, "latest": True, "strict": False}
 
 
-@hub_method("listTaggedRPMS")
-def list_tagged_rpms(
-    call: MethodCall,
-    tag: Any,
-    event: Any = None,
-    inherit: bool = False,
-    latest: Any = False,
-    package: Any = None,
-    arch: Any = None,
-    rpmsigs: bool = False,
-    owner: Any = None,
-    type: Any = None,
-    strict: bool = True,
-    extra: bool = True,
-    draft: Any = None,
-) -> Any:
+def _latest_builds(call: MethodCall, *, tag: Any, **asked: Any) -> list[dict[str, Any]]:
+    """Return the newest build of each package in a tag, inherited ones included."""
+    return list_tagged(call, **_latest(call, tag), **asked)
+
+
+def _tagged_rpms(
+    call: MethodCall, *, arch: Any, rpmsigs: Any, extra: Any = True, **asked: Any
+) -> list[Any]:
     """Return the RPMs in a tag, and their builds."""
-    builds = list_tagged(
-        call,
-        tag,
-        event=event,
-        inherit=inherit,
-        latest=latest,
-        package=package,
-        owner=owner,
-        type=type,
-        strict=strict,
-        draft=draft,
-    )
+    builds = list_tagged(call, **asked)
     arches = [arch] if isinstance(arch, str) else arch
     if arches and not isinstance(arches, list):
         raise GenericError(f"Invalid arch option: {arch}")
@@ -150,32 +108,22 @@ def list_tagged_rpms(
     return [sorted(found, key=lambda struct: int(struct["id"])), builds]
 
 
-@hub_method("getLatestRPMS")
-def get_latest_rpms(
-    call: MethodCall,
-    tag: Any,
-    package: Any = None,
-    arch: Any = None,
-    event: Any = None,
-    rpmsigs: bool = False,
-    type: Any = None,
-    draft: Any = None,
-) -> Any:
+def _latest_rpms(call: MethodCall, *, tag: Any, **asked: Any) -> list[Any]:
     """Return the RPMs of a tag's newest builds, and those builds."""
-    _check_tag_name(call, tag)
-    return list_tagged_rpms(
-        call,
-        tag,
-        event=event,
-        inherit=True,
-        latest=True,
-        strict=False,
-        package=package,
-        arch=arch,
-        rpmsigs=rpmsigs,
-        type=type,
-        draft=draft,
-    )
+    return _tagged_rpms(call, **_latest(call, tag), **asked)
+
+
+_METHODS: dict[str, HubMethod] = {
+    "listTagged(tag, event=None, inherit=False, prefix=None, latest=False, package=None,"
+    " owner=None, type=None, strict=True, extra=False, draft=None)": list_tagged,
+    "getLatestBuilds(tag, event=None, package=None, type=None, draft=None)": _latest_builds,
+    "listTaggedRPMS(tag, event=None, inherit=False, latest=False, package=None, arch=None,"
+    " rpmsigs=False, owner=None, type=None, strict=True, extra=True, draft=None)": _tagged_rpms,
+    "getLatestRPMS(tag, package=None, arch=None, event=None, rpmsigs=False, type=None,"
+    " draft=None)": _latest_rpms,
+}
+for _signature, _run in _METHODS.items():
+    declare(_signature, _run, by_name=True)
 
 
 @hub_method("untaggedBuilds")

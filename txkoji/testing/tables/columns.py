@@ -56,8 +56,8 @@ def check_arguments(method: str, values: Mapping[str, Any]) -> None:
         if kind is None or value is None or (kind is str and not value and name not in _PATTERNS):
             # An empty text is no condition.
             continue
-        types = (int, float) if kind is int else kind
-        if not isinstance(value, types) or (kind is int and isinstance(value, bool)):
+        fits = isinstance(value, kind) if kind is not int else _is_number(value)
+        if not fits:
             text = f"operator does not exist: {kind.__name__} = {type(value).__name__}"
             raise UnknownFault(text, code=1)
 
@@ -71,7 +71,7 @@ def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
     converted = dict(values)
     for column, kind in _OF_TABLE.get(table, {}).items():
         value = values.get(column)
-        if kind is int and isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+        if kind is int and isinstance(value, str) and _is_number(value):
             converted[column] = value = int(value)
         if value is not None and not _fits(value, kind):
             text = f"column {column} is of type {kind.__name__}, not {type(value).__name__}"
@@ -79,9 +79,15 @@ def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
     return converted
 
 
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lstrip("+-").isdecimal()
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _fits(value: Any, kind: type) -> bool:
     if kind is str:
         return not isinstance(value, dict | list)
     if kind is bool:
         return isinstance(value, bool)
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LIMIT
+    return _is_number(value) and not isinstance(value, str) and abs(value) < _LIMIT

@@ -38,7 +38,7 @@ def select(
 
 def equals(column: str) -> Filter:
     """Ask for rows with the value in a column; a database refuses other types for numbers."""
-    is_number = column in ("id", "state") or column.endswith("_id")
+    is_number = column in ("id", "state", "size", "checksum_type") or column.endswith("_id")
 
     def make(_: HubState, wanted: Any) -> Test:
         value = database_integer(wanted) if is_number else wanted

@@ -42,9 +42,8 @@ async def sleep(builder: Builder, task: Row) -> None:
 async def restart_hosts(builder: Builder, task: Row) -> None:
     """Run ``restartHosts``: each enabled host of a channel, or with an architecture, restarts."""
     options = (task["request"] or [None])[0] or {}
-    hosts = list_hosts(
-        call_of(builder, task), options.get("arches"), options.get("channel"), enabled=True
-    )
+    filters = {"arches": options.get("arches"), "channelID": options.get("channel")}
+    hosts = list_hosts(call_of(builder, task), enabled=True, **filters)
     restarts = [builder.subtask(task, "restart", [host], f"restart {host['id']}") for host in hosts]
     await builder.wait(task, restarts)
     checks = [
