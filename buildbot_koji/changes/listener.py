@@ -30,7 +30,7 @@ from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
-from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
+from buildbot_koji.durable.database import DatabaseOutage, cause_of, is_database_unreachable
 from buildbot_koji.durable.orphans import MISSED, takes_changes_once
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event
@@ -158,7 +158,10 @@ class Listener:
         self._running.append(Deferred.fromCoroutine(work).addErrback(self._ended))
 
     def _ended(self, failure: Failure) -> None:
-        if not (self._interruption.is_stopped and failure.check(Interrupted, CancelledError)):
+        if not (
+            self._interruption.is_stopped
+            and isinstance(cause_of(failure.value), (Interrupted, CancelledError))
+        ):
             self._log.failure("{name}: ended", failure, name=self._name)
 
     async def stop(self) -> None:
@@ -207,13 +210,14 @@ class Listener:
                 raise
             except KojiException as error:
                 self._health.failed(error)
-            except CancelledError:
-                # Another one cancelled what this one waited for, too.
-                if self._interruption.is_stopped:
+            except Exception as error:
+                if not isinstance(cause_of(error), CancelledError):
+                    # Most likely the database's.
+                    self._failed(error)
+                    self._announce_later()
+                elif self._interruption.is_stopped:
                     raise
-            except Exception as error:  # noqa: BLE001 - most likely the database's
-                self._failed(error)
-                self._announce_later()
+                # Otherwise another one cancelled what this one waited for, too.
             else:
                 self._database.answered()
                 return

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from buildbot_koji.durable.database import DatabaseOutage, is_database_unreachable
+from buildbot_koji.durable.database import DatabaseOutage, cause_of, is_database_unreachable
 
 __all__ = ["Background"]
 
@@ -26,7 +26,7 @@ class Background:
     _log = Logger()
 
     def __init__(self, *quiet: type[Exception]) -> None:
-        self._quiet = (CancelledError, *quiet)
+        self._quiet: tuple[type[Exception], ...] = (CancelledError, *quiet)
         self._work: set[Deferred[None]] = set()
         self._is_stopped = False
         self._database = DatabaseOutage()
@@ -50,7 +50,7 @@ class Background:
             self._work.discard(running)
             if not isinstance(result, Failure):
                 self._database.answered()
-            elif not (self._is_stopped or result.check(*self._quiet)):
+            elif not (self._is_stopped or isinstance(cause_of(result.value), self._quiet)):
                 self._failed(result, trouble)
 
         return running.addBoth(ended)

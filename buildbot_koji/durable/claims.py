@@ -8,7 +8,7 @@ and never looks at a claim again: check the claim before you store or send somet
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
 from buildbot_koji.durable.store import MasterState
@@ -21,7 +21,6 @@ __all__ = [
     "has_change_source",
     "has_request",
     "has_scheduler",
-    "is_superseded",
     "schedulers_are_claimed",
 ]
 
@@ -137,18 +136,3 @@ async def has_request(master: Any, request_id: int) -> bool:
     """
     request = await master.data.get(("buildrequests", request_id))
     return request is None or request["claimed_by_masterid"] == master.masterid
-
-
-async def is_superseded(master: Any, build: Mapping[str, Any]) -> bool:
-    """Return whether another master has taken the request of a build from the build's master.
-
-    That master runs the request again: its build has the result. A request that is only released
-    says nothing: the same master does that when it starts after a kill.
-
-    Args:
-        master: the Buildbot master.
-        build: the build, as Buildbot's data API gives it.
-    """
-    request = await master.data.get(("buildrequests", build["buildrequestid"]))
-    owner = None if request is None else request["claimed_by_masterid"]
-    return owner is not None and owner != build["masterid"]

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import exc
-from twisted.internet.defer import FirstError
+from twisted.internet.defer import CancelledError, FirstError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from txkoji import RetryPolicy, one_line
 
-__all__ = ["DatabaseOutage", "is_database_unreachable", "until_stored"]
+__all__ = ["DatabaseOutage", "cause_of", "is_database_unreachable", "until_stored"]
 
 T = TypeVar("T")
 
@@ -22,8 +22,8 @@ REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.Progra
 """What a database says of a value that it will never take."""
 
 
-def _cause(error: BaseException | None) -> BaseException | None:
-    # Buildbot reads several rows at a time.
+def cause_of(error: BaseException | None) -> BaseException | None:
+    """Return what made one of several reads fail: Buildbot makes some at a time."""
     while isinstance(error, FirstError):
         error = error.subFailure.value
     return error
@@ -31,13 +31,13 @@ def _cause(error: BaseException | None) -> BaseException | None:
 
 def is_database_unreachable(error: BaseException | None) -> bool:
     """Return whether an error of the database is transient."""
-    error = _cause(error)
+    error = cause_of(error)
     return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
 
 
 def _words_of(error: BaseException | None) -> str:
     """Return what a database says, in one short line."""
-    return one_line(_cause(error), 300)
+    return one_line(cause_of(error), 300)
 
 
 class DatabaseOutage:
@@ -82,6 +82,9 @@ async def until_stored(
         try:
             result = await write()
         except Exception as error:
+            cause = cause_of(error)
+            if isinstance(cause, CancelledError):
+                raise cause from None
             if not is_database_unreachable(error):
                 raise
             outage.failed(name, error)

@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
 
 from buildbot_koji.durable.claims import CLAIM_AGE, Claim, ClaimLost
-from buildbot_koji.durable.database import is_database_unreachable
+from buildbot_koji.durable.database import cause_of, is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery, DeliveryEvent, DeliveryState
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
 from buildbot_koji.durable.store import BuildData, MasterState, data_name
@@ -253,9 +253,10 @@ class Backlog:
                     return
                 await self._begin(build["buildid"], deliveries)
             self._taken.add(key)
-        except (CancelledError, ClaimLost):
-            raise
-        except Exception as error:  # noqa: BLE001 - a database that is unavailable must not lose the build
+        except Exception as error:
+            # A database that is unavailable must not lose the build.
+            if isinstance(cause_of(error), (CancelledError, ClaimLost)):
+                raise
             if not is_database_unreachable(error):
                 self._log.failure(
                     "{name}: can't take up build {id}; the next scan retries it",

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.database import cause_of
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
@@ -170,10 +171,9 @@ class Backlogs:
                 with suppress(ClaimLost):
                     await backlog.scan()
             await self._scan_for_more()
-        except CancelledError:
-            raise
-        except Exception:
-            self.scan_again()
+        except Exception as error:
+            if not isinstance(cause_of(error), CancelledError):
+                self.scan_again()
             raise
         if not self._is_late:
             self._late_scans = 0

@@ -9,7 +9,7 @@ from buildbot.config.master import MasterConfig
 from buildbot.process.properties import Properties
 from buildbot.process.results import RETRY
 from buildbot.reporters import utils
-from buildbot.util import service
+from buildbot.util import datetime2epoch, service
 from buildbot.util.twisted import async_to_deferred
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
@@ -18,7 +18,8 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredService
 from buildbot_koji.durable.background import Background
-from buildbot_koji.durable.claims import ClaimLost, is_superseded
+from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.database import cause_of
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox, Sender
 from buildbot_koji.hubs.hub import Hub, get_hub
@@ -31,6 +32,9 @@ __all__ = ["REDELIVER", "KojiReporter", "properties_of"]
 
 RETRY_FOR = 3 * 24 * 3600.0
 """Seconds for which a delivery is retried: an outage over a weekend loses nothing."""
+
+BEGINS_WITHIN = 60.0
+"""Seconds within which a master begins a build of a request that it has claimed."""
 
 REDELIVER = ("koji_outbox", "redelivery", "requested")
 """The event that revives dead letters, on whatever master they are."""
@@ -192,10 +196,9 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             build = await self.master.data.get(("builds", message["buildid"]))
             if build is not None:
                 await self.noticed(build)
-        except (CancelledError, ClaimLost):
-            raise
-        except Exception:
-            self.missed()
+        except Exception as error:
+            if not isinstance(cause_of(error), (CancelledError, ClaimLost)):
+                self.missed()
             raise
 
     def missed(self) -> None:
@@ -212,7 +215,7 @@ class KojiReporter(DeclaredService, service.BuildbotService):
         if decided is None:
             return None
         # The next attempt at the same build request will have the result.
-        if decided["results"] == RETRY or await is_superseded(self.master, decided):
+        if decided["results"] == RETRY:
             return []
         builder = await self.master.data.get(("builders", decided["builderid"]))
         if not self.reports(builder):
@@ -224,26 +227,33 @@ class KojiReporter(DeclaredService, service.BuildbotService):
     async def decided(self, build: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return a build with the result that counts; None, and scan again soon, if it isn't known.
 
-        A master that declares another one dead closes that one's builds with RETRY. If that one was
-        only frozen, such a build may end nevertheless, and with it its request: no other attempt
-        comes, and the request's result counts.
+        A master that declares another one dead closes that one's builds with RETRY, and takes their
+        requests. If that one was only frozen, such a build may end nevertheless, and with it its
+        request. The result of the next attempt counts; if none begins, that of the request.
 
         Args:
             build: the build as Buildbot's data API gives it.
         """
-        if build["results"] != RETRY:
+        path = ("buildrequests", build["buildrequestid"])
+        request = await self.master.data.get(path)
+        if request is None:
             return build
-        request = ("buildrequests", build["buildrequestid"])
-        attempts = await self.master.data.get((*request, "builds"))
+        # One that is only released says nothing: a master does that when it starts after a kill.
+        is_taken = request["claimed_by_masterid"] not in (None, build["masterid"])
+        if build["results"] != RETRY and not is_taken:
+            return build
+        attempts = await self.master.data.get((*path, "builds"))
         if any(each["buildid"] > build["buildid"] for each in attempts):
-            return build
-        found = await self.master.data.get(request)
-        if found is None:
-            return build
-        if not found["complete"]:
+            return {**build, "results": RETRY}
+        if not request["complete"] or (is_taken and self._may_begin(request)):
             self._backlogs.scan_again()
             return None
-        return {**build, "results": found["results"]}
+        return {**build, "results": request["results"]}
+
+    def _may_begin(self, request: Mapping[str, Any]) -> bool:
+        """Return whether the master that took a request may still begin a build of it."""
+        age = self.master.reactor.seconds() - datetime2epoch(request["complete_at"])
+        return bool(0 <= age < BEGINS_WITHIN)
 
     def reports(self, builder: Mapping[str, Any]) -> bool:
         """Return whether the arguments include a builder."""

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.durable.database import cause_of, is_database_unreachable
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
@@ -232,9 +233,10 @@ class KojiTagReporter(KojiReporter):
         """Return the wanted tags, or what is wrong with them in this build."""
         try:
             rendered = await properties_of(build, self.master).render(dict(wanted))
-        except CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a renderable is a user's own code
+        except Exception as error:
+            # A renderable is a user's own code.
+            if isinstance(cause_of(error), CancelledError) or is_database_unreachable(error):
+                raise
             return f"{name} can't be rendered: {error!r}"
         complaint = action(rendered)
         return f"{name}={rendered!r} {complaint}" if complaint else rendered

@@ -11,8 +11,9 @@ import pytest
 import pytest_twisted
 from buildbot.plugins import schedulers, util
 from buildbot.process.results import RETRY, SUCCESS
+from buildbot.reporters import utils
 from sqlalchemy.exc import OperationalError
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.logger import capturedLogs, formatEvent
 
 from buildbot_koji.durable.deliveries import Delivery
@@ -253,6 +254,21 @@ async def test_database_is_away(house: House, logged_failures: list[Any]) -> Non
     logged_failures.clear()
 
 
+@pytest_twisted.ensureDeferred
+async def test_stopped_while_it_reads(house: House, logged_failures: list[Any]) -> None:
+    """A stop within several reads of Buildbot's says nothing; the next start takes the build up."""
+    await house.start()
+    reading = Deferred[None]()
+    with mock.patch.object(utils, "getDetailsForBuild") as read:
+        read.side_effect = lambda *_, **__: gatherResults([reading], consumeErrors=True)
+        build = await house.build(tell=True)
+        await until(lambda: read.called)
+        await house.shell.stop()
+    await house.start()
+    assert await written(1) == [build]
+    assert logged_failures == []
+
+
 @pytest.mark.limit(60)
 @pytest_twisted.ensureDeferred
 async def test_vote_in_an_outage(house: House) -> None:
@@ -470,9 +486,17 @@ async def test_build_of_a_request_that_another_master_runs(house: House) -> None
         found = await house.master.data.get(("builds", build))
         await requests.unclaimBuildRequests([found["buildrequestid"]])
         if build == taken:
+            request = found["buildrequestid"]
             other = await house.master.db.masters.findMasterId("another")
             await house._claim(found["buildrequestid"], other)
         await house.master.db.builds.finishBuild(build, SUCCESS)
     ours = await house.build()
     await house.scan()
     await until(lambda: sorted(Ledger.written) == sorted([released, ours]))
+    # The frozen one completes the request, and the other one dies before it begins a build.
+    await requests.completeBuildRequests([request], SUCCESS)
+    await house.scan()
+    assert taken not in Ledger.written
+    house.shell.reactor.ahead += 100
+    await house.scan()
+    assert await written(3) == [taken, released, ours]
