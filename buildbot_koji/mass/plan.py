@@ -168,6 +168,15 @@ class MassPackage:
         return self.was_built and self.state is PackageState.FAILED
 
     @property
+    def remark(self) -> str:
+        """Why it failed or was skipped, why it is retried, or what is odd about its build."""
+        retried = (PackageState.READY, PackageState.SUBMITTING, PackageState.RUNNING)
+        if not (self.attempt and self.reason and self.state in (*retried, PackageState.BUILT)):
+            return self.reason
+        waits = self.state is PackageState.READY
+        return f"{'to be ' if waits else ''}retried: {self.reason}"
+
+    @property
     def meets_needs(self) -> bool:
         """Whether what requires it may be built."""
         return self.state in (PackageState.BUILT, PackageState.ADOPTED) or self.is_excluded
@@ -441,7 +450,7 @@ def ended_line(package: MassPackage) -> str:
     if facts:
         words.append(f"({', '.join(facts)})")
     line = " ".join(words)
-    return f"{line}: {package.reason}" if package.reason else line
+    return f"{line}: {package.remark}" if package.remark else line
 
 
 def find_cycle(requires: Mapping[str, Iterable[str]]) -> str | None:

@@ -59,7 +59,7 @@ def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
         "package": package.name,
         "owner": package.owner,
         "state": SHOWN.get(package.state, package.state).value,
-        "reason": _reason(package),
+        "reason": package.remark or None,
         "arch": package.arch,
         "log_url": package.log_url,
         "nvr": package.nvr,
@@ -69,14 +69,6 @@ def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
         "duration": package.duration,
         "regression": package.is_regression,
     }
-
-
-def _reason(package: MassPackage) -> str | None:
-    """Return the reason, also of an earlier attempt at a package that has not ended."""
-    if package.is_final or not package.attempt:
-        return package.reason or None
-    waits = package.state is PackageState.READY
-    return f"{'to be ' if waits else ''}retried: {package.reason}"
 
 
 def by_reason(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:

@@ -263,6 +263,27 @@ async def test_good_values(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_task_of_someone_else(bench: Workbench) -> None:
+    """A task that builds the same is followed; if it is canceled, the package is built."""
+    names = add_packages(bench.hub, "p0", "p1")
+    release = hold(bench.hub, "buildArch")
+    other = bench.hub.call("build", SOURCE.replace("{package}", "p0"), "demo", user="alice")
+    await until(lambda: bench.hub.call("listTasks", {"method": "buildArch"}))
+    request = await bench.begin(mass(bench, packages=names))
+
+    def followed() -> list[int | None]:
+        found = running(bench.master)
+        return [row["task_id"] for row in found[-1].package_rows("p0")] if found else []
+
+    await until(lambda: other in followed())
+    bench.hub.call("cancelTask", other)
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "2 of 2 done")
+    assert f": retried: someone else's task {other} was canceled" in ended.logs["packages"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_order(bench: Workbench) -> None:
     """A package starts when what it requires is in the repo; a failure skips what depends on it."""
     add_packages(bench.hub, "base", "middle", "top", "alone", "after", "later")

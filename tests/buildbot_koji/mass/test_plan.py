@@ -323,6 +323,8 @@ def test_reason_of_an_earlier_attempt() -> None:
     for state, reason in (
         (PackageState.READY, "to be retried: no space left"),
         (PackageState.RUNNING, "retried: no space left"),
+        (PackageState.BUILT, "retried: no space left"),
+        (PackageState.ADOPTED, "no space left"),
         (PackageState.FAILED, "no space left"),
     ):
         package.state = state
