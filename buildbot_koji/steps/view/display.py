@@ -129,7 +129,7 @@ class TaskDisplay:
                 for task in new:
                     self._linked.add(task.id)
                     url = paths.task_url(self._hub.connection.weburl, task.id)
-                    name = link_name(task.method, task.get("arch"), task.id, self._attempt)
+                    name = link_name(task, self._attempt)
                     await self._step.addURL(name, url)
         finally:
             self._linking = False

@@ -100,7 +100,10 @@ def about(seconds: float, usual: float | None = None) -> str:
     return ", about to end"
 
 
-def link_name(method: str, arch: str | None, task_id: int, attempt: str = "") -> str:
+def link_name(task: Any, attempt: str = "") -> str:
     """Return the title of the link to a task; the attempt it belongs to stands first."""
-    words = f"{method} {arch}" if method == "buildArch" and arch else method
+    method, task_id = task.method, task.id
+    # A chain builds several packages.
+    what = {"buildArch": task.get("arch"), "build": task.package}.get(method)
+    words = f"{method} {what}" if what else method
     return f"{_after(attempt, '', ': ')}{words} (task {task_id})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -124,12 +125,24 @@ def test_queue() -> None:
     assert not tree(CANCELED).is_queued
 
 
-def test_links() -> None:
-    """A link names the method and the task, and the architecture where there are several."""
-    assert link_name("buildArch", "x86_64", 7) == "buildArch x86_64 (task 7)"
-    assert link_name("buildSRPMFromSCM", "noarch", 7) == "buildSRPMFromSCM (task 7)"
-    assert link_name("buildArch", None, 7) == "buildArch (task 7)"
-    assert link_name("waitrepo", None, 7, "attempt 2") == "attempt 2: waitrepo (task 7)"
+@pytest.mark.parametrize(
+    ("task", "attempt", "name"),
+    [
+        ({"method": "buildArch", "arch": "x86_64"}, "", "buildArch x86_64 (task 7)"),
+        ({"method": "buildSRPMFromSCM", "arch": "noarch"}, "", "buildSRPMFromSCM (task 7)"),
+        ({"method": "buildArch"}, "", "buildArch (task 7)"),
+        ({"method": "waitrepo"}, "attempt 2", "attempt 2: waitrepo (task 7)"),
+        (
+            {"method": "build", "request": ["git+https://a.test/hello.git#1", "f44", {}]},
+            "",
+            "build hello (task 7)",
+        ),
+        ({"method": "build"}, "", "build (task 7)"),
+    ],
+)
+def test_links(task: dict[str, Any], attempt: str, name: str) -> None:
+    """A link names the method, the task, and the architecture or package of several."""
+    assert link_name(Task(id=7, **task), attempt) == name
 
 
 def test_names_of_build_data() -> None:
