@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
-__all__ = ["clock_time", "counted", "duration", "named", "size_in_words"]
+__all__ = ["clock_time", "counted", "duration", "named", "outcome", "size_in_words"]
 
 
 def counted(count: int, noun: str) -> str:
@@ -29,6 +29,11 @@ def named(names: Iterable[str], most: int = 20) -> str:
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def outcome(state: str) -> str:
+    """Return the summary of a build without what Buildbot puts before that of a success."""
+    return state.removeprefix("build successful ")
 
 
 def size_in_words(size: float) -> str:

@@ -15,6 +15,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON
+from buildbot_koji.words import outcome
 from txkoji import one_line
 
 __all__ = ["KojiMessageFormatter", "KojiStatusFormatter"]
@@ -108,7 +109,7 @@ def one_line_of(build: Mapping[str, Any]) -> str:
         return "building in Koji" if build.get("started_at") else "waiting to be built in Koji"
     reason = _property(build, REASON)
     if reason is None:
-        words = one_line(build.get("state_string") or statusToString(results))
+        words = one_line(outcome(build.get("state_string") or statusToString(results)))
         return words if nvr is None or nvr in words else f"{nvr}: {words}"
     arch = _property(build, FAILED_ARCH)
     where = f" on {arch}" if arch is not None and arch not in reason else ""
@@ -117,13 +118,11 @@ def one_line_of(build: Mapping[str, Any]) -> str:
 
 
 def _facts(build: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what a mail lists: names and values, links among them."""
+    """Yield what a mail lists below its first line: names and values, links among them."""
     yield "Build", f"{build.get('url', '')}"
     for name, key in (
         ("Package", "koji_nvr"),
         ("Packages", "koji_nvrs"),
-        ("Reason", REASON),
-        ("Architecture", FAILED_ARCH),
         ("Koji task", "koji_task_url"),
         ("Koji build", "koji_build_url"),
         ("Log", LOG_URL),

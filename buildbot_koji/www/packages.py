@@ -14,6 +14,7 @@ import sqlalchemy
 from buildbot.process.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS
 
 from buildbot_koji.properties import PACKAGE, SOURCE
+from buildbot_koji.words import outcome
 from buildbot_koji.www.plain import LONG, link, number, text
 from txkoji import nvr
 
@@ -149,7 +150,7 @@ def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[st
         "build_number": row["number"],
         "buildid": row["id"],
         "results": row["results"],
-        "state_string": text(_outcome(row["state_string"]), LONG),
+        "state_string": text(outcome(str(row["state_string"] or "")), LONG),
         "started": started,
         "duration": None if started is None or ended is None else max(ended - started, 0),
         "nvr": text(properties.get("koji_nvr")),
@@ -201,11 +202,6 @@ def _packages(connection: sqlalchemy.Connection, model: Any) -> Iterable[tuple[i
             yield row.buildid, value
         elif (parsed := nvr.parse(value)) is not None:
             yield row.buildid, parsed.name
-
-
-def _outcome(state: Any) -> Any:
-    """Leave out what the result says already."""
-    return state.removeprefix("build successful ") if isinstance(state, str) else state
 
 
 def _decoded(value: str) -> Any:

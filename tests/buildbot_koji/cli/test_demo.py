@@ -54,7 +54,7 @@ def test_once(temporary: dict[str, str]) -> None:
     done = demo(temporary, "--once", "--build-seconds", "1")
     assert (done.returncode, done.stderr) == (0, "")
     result, page, *links = done.stdout.splitlines()
-    assert result == "SUCCESS: build successful built hello-1.0-main"
+    assert result == "SUCCESS: built hello-1.0-main"
     assert page.strip().endswith("/builds/1")
     assert any("buildArch x86_64" in link and "/koji/taskinfo?taskID=" in link for link in links)
     assert any("build hello-1.0-main: http" in link for link in links)
@@ -288,10 +288,7 @@ def test_directory_is_resumed(temporary: dict[str, str], tmp_path: Path) -> None
     assert (again.returncode, again.stderr) == (0, "")
     result, page, *links = again.stdout.splitlines()
     # The hub has the build, the pages are where they were.
-    assert (
-        result
-        == "SUCCESS: build successful adopted hello-1.0-main, already built from the same source"
-    )
+    assert result == "SUCCESS: adopted hello-1.0-main, already built from the same source"
     assert page.replace("/builds/2", "/builds/1") in first.stdout
     assert any(link in first.stdout for link in links if "buildinfo" in link)
     assert "Traceback" not in (base / "twistd.log").read_text()
