@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.place import KojiPlace
+from buildbot_koji.steps.framework.early_end import Ending
 from tests.support import until
 from tests.support.fault_proxy import Fate, FaultProxy
 from txkoji.submission import Submitter
@@ -263,6 +264,10 @@ class Workbench:
     async def stop_build(self) -> None:
         """Stop the build that runs, as a person does."""
         await self.running().stopBuild("enough")
+
+    def expire(self, ending: Ending = Ending.TIMED_OUT) -> None:
+        """Let a time limit of the running step expire now, however busy the machine is."""
+        self.running().currentStep.early_end._limits[ending].reset(0)
 
     def lose_worker(self) -> None:
         """Let the running build lose its worker: it is built again, as after a restart."""

@@ -205,7 +205,7 @@ async def test_interrupted_download(bench: Workbench, tmp_path: Path, how: str) 
         build_name=nvr,
         directory=how,
         python=str(python),
-        timeout=2 if how == "timeout" else None,
+        timeout=3600 if how == "timeout" else None,
     )
     request = await bench.begin(step)
     await poll(lambda: began.exists() and began.read_text())
@@ -213,6 +213,8 @@ async def test_interrupted_download(bench: Workbench, tmp_path: Path, how: str) 
         bench.lose_worker()
     elif how == "stop":
         await bench.stop_build()
+    else:
+        bench.expire()
     ended = await bench.ended(request)
     if how == "lost worker":
         assert (ended.result, ended.attempts) == ("success", 2), ended.logs
