@@ -300,7 +300,10 @@ class Place:
             self.faults["that lost a build"] += 1
             await self.restart_masters()
             late = await self.until_finished(SETTLED)
-        assert not late
+        assert not late, (
+            late,
+            await self.attempts_at({each[1] for each in late if len(each) == 2}),
+        )
         one = self.masters[0]
         builders = {
             each["name"]: each["builderid"] for each in (await one.get("builders"))["builders"]
@@ -350,6 +353,17 @@ class Place:
             late += [(tag, build_id) for build_id in self.events if build_id not in tagged]
         late += await self.koji.listTasks({"state": list(task_states.ACTIVE_GROUP)})
         return late
+
+    async def attempts_at(self, build_ids: set[int]) -> list[dict[str, Any]]:
+        """Return the requests and builds of the tests of some Koji builds, to see what was lost."""
+        found = []
+        one = self.masters[0]
+        for build in (await one.get("builds?limit=100000"))["builds"]:
+            properties = await one.properties(build)
+            if properties.get("koji_build_id") in build_ids:
+                request = await one.get(f"buildrequests/{build['buildrequestid']}")
+                found += [build, *request["buildrequests"]]
+        return found
 
     async def tagged(self, tag: str) -> Counter[int]:
         """Return how many tasks each Koji build has that tag it."""
