@@ -42,7 +42,7 @@ pytestmark = [
     pytest.mark.xdist_group("router"),
 ]
 
-SHORT = 257
+SHORT = 42659
 """A seed whose first faults are an outage, a kill in a start, a frozen master, and the router."""
 BUILD_SECONDS = 2.0
 HOUR = 3600.0
@@ -217,6 +217,24 @@ class Place:
     async def start_master(self, victim: MasterProcess) -> None:
         await victim.start()
 
+    async def reconfigure(self, victim: MasterProcess) -> None:
+        """Give its change source and a reporter other arguments."""
+        path = victim.directory / "master.cfg"
+        text = path.read_text(encoding="utf-8")
+        for changed in (("overlap=10", "overlap=20"), ('["test"],', '["test"], retry_for=9e5,')):
+            before, after = changed if changed[1] not in text else changed[::-1]
+            text = text.replace(before, after)
+        path.write_text(text, encoding="utf-8")
+        victim.send(signal.SIGHUP)
+
+    async def kill_in_its_reconfiguration(self, victim: MasterProcess) -> None:
+        await self.reconfigure(victim)
+        await deferLater(reactor, self.chance.uniform(0, 1))
+        await victim.end(signal.SIGKILL)
+
+    async def leave_it(self, victim: MasterProcess) -> None:
+        """Do nothing: it goes on by itself."""
+
     async def freeze(self, victim: MasterProcess) -> None:
         victim.send(signal.SIGSTOP)
         [peer] = [master for master in self.masters if master is not victim]
@@ -250,13 +268,27 @@ class Place:
         (victim.directory / "clock").write_text(str(offset), encoding="utf-8")
 
     async def halt_database(self, victim: MasterProcess) -> None:
-        pending = (await victim.get("buildrequests?complete=false"))["buildrequests"]
-        self._in_outage |= {each["buildrequestid"] for each in pending}
+        await self._note_pending(victim)
         await deferToThread(self.database.halt)
 
     async def resume_database(self, _: MasterProcess) -> None:
-        """Restart the masters of which Buildbot says that it gave up a build, as documented."""
         await deferToThread(self.database.resume)
+        await self._restart_who_lost_a_build()
+
+    async def make_database_read_only(self, victim: MasterProcess) -> None:
+        await self._note_pending(victim)
+        await deferToThread(self.database.set_read_only, True)
+
+    async def make_database_writable(self, _: MasterProcess) -> None:
+        await deferToThread(self.database.set_read_only, False)
+        await self._restart_who_lost_a_build()
+
+    async def _note_pending(self, victim: MasterProcess) -> None:
+        pending = (await victim.get("buildrequests?complete=false"))["buildrequests"]
+        self._in_outage |= {each["buildrequestid"] for each in pending}
+
+    async def _restart_who_lost_a_build(self) -> None:
+        """Restart the masters of which Buildbot says that it gave up a build, as documented."""
         for master in self.masters:
             lost = master.log.count("this is a serious error")
             if lost > self._lost[master]:
@@ -293,7 +325,7 @@ class Place:
 
     async def check(self) -> None:
         """Each event has one change, one test, one tagging; each request has one task."""
-        had_outage = bool(self.faults["the database is away"])
+        had_outage = any(self.faults[f"the database is {how}"] for how in ("away", "read-only"))
         late = await self.until_finished(GIVEN_UP if had_outage else SETTLED)
         if late and had_outage:
             # Buildbot gave up a build without a word that tells so: as documented, restart it.
@@ -330,7 +362,8 @@ class Place:
             ours = [each for each in master.errors if "koji/" in each]
             if self._in_outage:
                 # Buildbot logs what it met of the outage, from whomever it called.
-                ours = [each for each in ours if "OperationalError" not in each]
+                words = ("OperationalError", "read-only transaction")
+                ours = [each for each in ours if not any(word in each for word in words)]
             assert ours == []
 
     async def until_finished(self, seconds: float) -> list[Any]:
@@ -398,8 +431,15 @@ FAULTS = {
     "a master is killed while it starts": Fault(Place.kill_in_its_start, Place.start_master),
     "a master is killed while it stops": Fault(Place.kill_in_its_stop, Place.start_master),
     "a master is stopped": Fault(Place.stop_master, Place.start_master),
+    "a master is reconfigured": Fault(Place.reconfigure, Place.leave_it, (0.5, 2.0)),
+    "a master is killed while it reconfigures": Fault(
+        Place.kill_in_its_reconfiguration, Place.start_master
+    ),
     "a master is frozen": Fault(Place.freeze, Place.thaw),
     "the database is away": Fault(Place.halt_database, Place.resume_database, (2.0, 5.0)),
+    "the database is read-only": Fault(
+        Place.make_database_read_only, Place.make_database_writable, (2.0, 5.0)
+    ),
     "the router is killed": Fault(Place.kill_router, Place.start_router),
     "the hub is killed": Fault(Place.kill_hub, Place.start_hub, spares_hub=False),
     "a master's clock is set back": Fault(

@@ -75,6 +75,19 @@ class PostgreSQL:
         """End it at once, as a crash does."""
         self._run("pg_ctl", "stop", "--mode=immediate", "--silent")
 
+    def set_read_only(self, is_read_only: bool) -> None:
+        """Refuse writes, as a standby does that is not yet promoted; or take them again."""
+        import psycopg2
+
+        url = self.url.replace("+psycopg2", "")
+        connection = psycopg2.connect(url, options="-c default_transaction_read_only=off")
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            value = "on" if is_read_only else "off"
+            cursor.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+            cursor.execute("SELECT pg_reload_conf()")
+        connection.close()
+
     def stop(self) -> None:
         """End it, and remove its files."""
         self.halt()
