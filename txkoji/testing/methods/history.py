@@ -108,8 +108,9 @@ def tag_changed_since_event(call: MethodCall, event: Any, taglist: Any) -> bool:
     """Return whether tags have changed since an event."""
     if not isinstance(taglist, list) or not taglist:
         raise hub_error("invalid input syntax for type integer")
-    changed = last_change(call, set(taglist))
-    return changed is not None and changed > event
+    since = database_integer(event)
+    changed = last_change(call, {database_integer(tag) for tag in taglist})
+    return changed is not None and since is not None and changed > since
 
 
 # What changed
@@ -132,135 +133,85 @@ class HistoryTable:
     source: str | None = None
 
 
-def _same(*columns: str) -> dict[str, str]:
-    return {column: column for column in columns}
+_NAMES = {
+    "build_tag": ("build_tag.name", "tag"),
+    "build_target_id": ("build_target.name", "build_target"),
+    "cg_id": ("content_generator.name", "content_generator"),
+    "channel_id": ("channels.name", "channels"),
+    "dest_tag": ("dest_tag.name", "tag"),
+    "external_repo_id": ("external_repo.name", "external_repo"),
+    "group_id": ("group.name", "groups"),
+    "host_id": ("host.name", "host"),
+    "owner": ("owner.name", "users"),
+    "package_id": ("package.name", "package"),
+    "parent_id": ("parent.name", "tag"),
+    "perm_id": ("permission.name", "permissions"),
+    "req_id": ("req.name", "groups"),
+    "tag_id": ("tag.name", "tag"),
+    "user_id": ("user.name", "users"),
+}
+"""For each column with an id, the column for its name in the answer, and the table of the name."""
+
+
+def _table(
+    columns: str, filters: str, source: str | None = None, **names: tuple[str, str]
+) -> HistoryTable:
+    """Make a table of columns (``column`` or ``column=source``) and filters (``option:a,b``)."""
+    pairs = [each.partition("=") for each in columns.split()]
+    options = [each.partition(":") for each in filters.split()]
+    return HistoryTable(
+        {name: other or name for name, _, other in pairs},
+        {name: {**_NAMES, **names}[name] for name, _, _ in pairs if name in _NAMES},
+        {option: tuple(filter(None, targets.split(","))) for option, _, targets in options},
+        source,
+    )
 
 
 _TABLES = {
-    "build_target_config": HistoryTable(
-        _same("build_target_id", "build_tag", "dest_tag"),
-        {
-            "build_target_id": ("build_target.name", "build_target"),
-            "build_tag": ("build_tag.name", "tag"),
-            "dest_tag": ("dest_tag.name", "tag"),
-        },
-        {"build_target": ("build_target_id",)},
+    "build_target_config": _table(
+        "build_target_id build_tag dest_tag", "build_target:build_target_id"
     ),
-    "tag_config": HistoryTable(
-        _same("tag_id", "arches", "perm_id", "locked", "maven_support", "maven_include_all"),
-        {"tag_id": ("tag.name", "tag"), "perm_id": ("permission.name", "permissions")},
-        {"tag": ("tag_id",), "permission": ("perm_id",)},
+    "tag_config": _table(
+        "tag_id arches perm_id locked maven_support maven_include_all",
+        "tag:tag_id permission:perm_id",
     ),
-    "tag_extra": HistoryTable(
-        _same("tag_id", "key", "value"),
-        {"tag_id": ("tag.name", "tag")},
-        {"tag": ("tag_id",), "xkey": ("key",)},
+    "tag_extra": _table("tag_id key value", "tag:tag_id xkey:key"),
+    "tag_inheritance": _table(
+        "tag_id parent_id priority maxdepth intransitive noconfig pkg_filter",
+        "tag:tag_id,parent_id",
     ),
-    "tag_inheritance": HistoryTable(
-        _same(
-            "tag_id",
-            "parent_id",
-            "priority",
-            "maxdepth",
-            "intransitive",
-            "noconfig",
-            "pkg_filter",
-        ),
-        {"tag_id": ("tag.name", "tag"), "parent_id": ("parent.name", "tag")},
-        {"tag": ("tag_id", "parent_id")},
-    ),
-    "tag_listing": HistoryTable(
-        _same("build_id", "tag_id"),
-        {"tag_id": ("tag.name", "tag")},
-        {"tag": ("tag_id",), "build": ("build_id",), "package": ("package_id",)},
-    ),
-    "tag_packages": HistoryTable(
-        _same("package_id", "tag_id", "blocked", "extra_arches"),
-        {"package_id": ("package.name", "package"), "tag_id": ("tag.name", "tag")},
-        {"tag": ("tag_id",), "package": ("package_id",)},
+    "tag_listing": _table("build_id tag_id", "tag:tag_id build:build_id package:package_id"),
+    "tag_packages": _table(
+        "package_id tag_id blocked extra_arches", "tag:tag_id package:package_id"
     ),
     # The embedded hub keeps the owner with the rest of a package's entry.
-    "tag_package_owners": HistoryTable(
-        {**_same("package_id", "tag_id"), "owner": "owner_id"},
-        {
-            "package_id": ("package.name", "package"),
-            "tag_id": ("tag.name", "tag"),
-            "owner": ("owner.name", "users"),
-        },
-        {"tag": ("tag_id",), "package": ("package_id",)},
-        source="tag_packages",
+    "tag_package_owners": _table(
+        "package_id tag_id owner=owner_id", "tag:tag_id package:package_id", "tag_packages"
     ),
-    "group_config": HistoryTable(
-        _same(
-            "tag_id",
-            "group_id",
-            "blocked",
-            "exported",
-            "display_name",
-            "is_default",
-            "uservisible",
-            "description",
-            "langonly",
-            "biarchonly",
-        ),
-        {"tag_id": ("tag.name", "tag"), "group_id": ("group.name", "groups")},
-        {"tag": ("tag_id",), "group": ("group_id",)},
+    "group_config": _table(
+        "tag_id group_id blocked exported display_name is_default uservisible description"
+        " langonly biarchonly",
+        "tag:tag_id group:group_id",
     ),
-    "group_package_listing": HistoryTable(
-        _same("tag_id", "group_id", "package", "type", "basearchonly", "requires", "blocked"),
-        {"tag_id": ("tag.name", "tag"), "group_id": ("group.name", "groups")},
-        {"tag": ("tag_id",), "group": ("group_id",)},
+    "group_package_listing": _table(
+        "tag_id group_id package type basearchonly requires blocked", "tag:tag_id group:group_id"
     ),
-    "group_req_listing": HistoryTable(
-        _same("tag_id", "group_id", "req_id", "type", "is_metapkg", "blocked"),
-        {
-            "tag_id": ("tag.name", "tag"),
-            "group_id": ("group.name", "groups"),
-            "req_id": ("req.name", "groups"),
-        },
-        {"tag": ("tag_id",), "group": ("group_id", "req_id")},
+    "group_req_listing": _table(
+        "tag_id group_id req_id type is_metapkg blocked", "tag:tag_id group:group_id,req_id"
     ),
-    "host_channels": HistoryTable(
-        _same("host_id", "channel_id"),
-        {"host_id": ("host.name", "host"), "channel_id": ("channels.name", "channels")},
-        {"host": ("host_id",), "channel": ("channel_id",)},
+    "host_channels": _table("host_id channel_id", "host:host_id channel:channel_id"),
+    "host_config": _table(f"host_id {' '.join(HOST_SETTINGS)}", "host:host_id"),
+    "cg_users": _table("cg_id user_id", "cg:cg_id user:user_id"),
+    "external_repo_config": _table("external_repo_id url", "external_repo:external_repo_id"),
+    "tag_external_repos": _table(
+        "tag_id external_repo_id priority merge_mode arches",
+        "tag:tag_id external_repo:external_repo_id",
     ),
-    "host_config": HistoryTable(
-        _same("host_id", *HOST_SETTINGS),
-        {"host_id": ("host.name", "host")},
-        {"host": ("host_id",)},
+    # The option is about groups of packages.
+    "user_groups": _table(
+        "user_id group_id", "user:user_id group:", group_id=("group.name", "users")
     ),
-    "cg_users": HistoryTable(
-        _same("cg_id", "user_id"),
-        {
-            "cg_id": ("content_generator.name", "content_generator"),
-            "user_id": ("user.name", "users"),
-        },
-        {"cg": ("cg_id",), "user": ("user_id",)},
-    ),
-    "external_repo_config": HistoryTable(
-        _same("external_repo_id", "url"),
-        {"external_repo_id": ("external_repo.name", "external_repo")},
-        {"external_repo": ("external_repo_id",)},
-    ),
-    "tag_external_repos": HistoryTable(
-        _same("tag_id", "external_repo_id", "priority", "merge_mode", "arches"),
-        {
-            "tag_id": ("tag.name", "tag"),
-            "external_repo_id": ("external_repo.name", "external_repo"),
-        },
-        {"tag": ("tag_id",), "external_repo": ("external_repo_id",)},
-    ),
-    "user_groups": HistoryTable(
-        _same("user_id", "group_id"),
-        {"user_id": ("user.name", "users"), "group_id": ("group.name", "users")},
-        {"user": ("user_id",), "group": ()},
-    ),
-    "user_perms": HistoryTable(
-        {"user_id": "user_id", "perm_id": "permission_id"},
-        {"user_id": ("user.name", "users"), "perm_id": ("permission.name", "permissions")},
-        {"user": ("user_id",), "permission": ("permission_id",)},
-    ),
+    "user_perms": _table("user_id perm_id=permission_id", "user:user_id permission:permission_id"),
 }
 _EMPTY_TABLES = {"external_repo_data": {"external_repo"}}
 """The tables whose history is always empty here, with the options that apply to them."""

@@ -1,4 +1,4 @@
-"""Tasks that build images: the hub's own, and those of the plugins ``kiwi`` and ``osbuild``."""
+"""Tasks that build images: the hub's own, and those of the plugin ``kiwi``."""
 
 from __future__ import annotations
 
@@ -85,30 +85,3 @@ declare(
     plugin="kiwi",
     by_name=True,
 )
-
-
-@hub_method("osbuildImage", plugin="osbuild")
-def osbuild_image(
-    call: MethodCall,
-    name: Any,
-    version: Any,
-    distro: Any,
-    image_type: Any,
-    target: Any,
-    arches: Any,
-    opts: Any = None,
-    priority: Any = None,
-) -> int:
-    """Start an image by osbuild (its plugin); return the task's id."""
-    call.require_permission("image")
-    for text in (name, version, distro, target):
-        require_type(text, str)
-    require_type(arches, list)
-    require_target(call.state, target)
-    return make_task(
-        call,
-        "osbuildImage",
-        [name, version, distro, image_type, target, arches, opts or {}],
-        channel="image",
-        priority=absolute_priority(call, priority),
-    )

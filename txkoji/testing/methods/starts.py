@@ -9,6 +9,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.maven import require_maven
 from txkoji.testing.methods.table import HubMethod, declare
 from txkoji.testing.methods.tasks import absolute_priority, make_task
+from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.lookups.values import require_type
 
 
@@ -21,6 +22,7 @@ class _Start(NamedTuple):
         types: the types of the first arguments; None takes any.
         channel: the task's channel, for a method whose callers can't choose it.
         plugin: the hub plugin that provides the method.
+        target: the index of the build target, for a method that refuses an unknown one.
     """
 
     method: str
@@ -28,6 +30,7 @@ class _Start(NamedTuple):
     types: tuple[type | None, ...] = ()
     channel: str | None = None
     plugin: str | None = None
+    target: int | None = None
 
 
 def _anyone(_: MethodCall) -> None:
@@ -63,6 +66,11 @@ _STARTS = {
     "buildImageIndirection(opts=None, priority=None)": _Start(
         "indirectionimage", _images, channel="image"
     ),
+    (
+        "osbuildImage(name, version, distro, image_type, target, arches, opts=None, priority=None)"
+    ): _Start(
+        "osbuildImage", _images, (str, str, str, None, str, list), "image", "osbuild", target=4
+    ),
 }
 """The methods, with their arguments; those before ``opts`` are the task's."""
 
@@ -74,6 +82,8 @@ def _starter(start: _Start) -> HubMethod:
         for value, expected in zip(request, start.types, strict=False):
             if expected is not None:
                 require_type(value, expected)
+        if start.target is not None:
+            require_target(call.state, request[start.target])
         return make_task(
             call,
             start.method,

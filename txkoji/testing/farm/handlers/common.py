@@ -100,17 +100,17 @@ async def find_repo(
     return int(repo["id"]), tag_id
 
 
-def check_listed(call: MethodCall, dest_tag: int, name: str) -> None:
-    """Fail if the destination tag does not list a package."""
+def check_listed(call: MethodCall, dest_tag: int, name: str, kind: str = "package") -> None:
+    """Fail if the destination tag does not list a package, of that kind in the text."""
     package = find_package(call.state, name)
     number = package["id"] if package else 0
     entries = package_entries(call.state, dest_tag, package_id=number)
     entry = entries.get(package["id"]) if package else None
     tag = call.state.row("tag", dest_tag)
     if entry is None:
-        raise BuildError(f"package {name} not in list for tag {tag['name']}")
+        raise BuildError(f"{kind} {name} not in list for tag {tag['name']}")
     if entry["blocked"]:
-        raise BuildError(f"package {name} is blocked for tag {tag['name']}")
+        raise BuildError(f"{kind} {name} is blocked for tag {tag['name']}")
 
 
 def arches_of(builder: Builder, build_tag: int, name: str, options: dict[str, Any]) -> list[str]:

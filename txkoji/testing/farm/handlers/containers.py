@@ -20,7 +20,6 @@ from txkoji.testing.farm.handlers.common import (
     tag_into,
     write_log,
 )
-from txkoji.testing.farm.handlers.images import check_image_listed
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.archives import import_archive
 from txkoji.testing.methods.call import MethodCall
@@ -195,7 +194,7 @@ async def osbuild_image(builder: Builder, task: Row) -> dict[str, Any]:
     call = call_of(builder, task)
     target = require_target(call.state, target_info)
     if not options.get("skip_tag"):
-        check_image_listed(call, target, name)
+        check_listed(call, target["dest_tag"], name, "package (image)")
     release = release_for(call, task, name, version, options.get("release"))
     compose = hashlib.md5(f"{name}-{version}-{release}".encode()).hexdigest()
     composer = {"server": "https://composer.example.test", "id": compose}

@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 
 from txkoji.exceptions import (
     ApplianceError,
-    BuildError,
     GenericError,
     HubFault,
     LiveCDError,
@@ -23,6 +22,7 @@ from txkoji.testing.farm.handlers.common import (
     arches_of,
     begin_build,
     call_of,
+    check_listed,
     complete,
     find_repo,
     move_to_scratch,
@@ -37,7 +37,6 @@ from txkoji.testing.methods.builds import build_directory
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
 from txkoji.testing.tables.lookups.builds import BUILD_STATES
-from txkoji.testing.tables.lookups.packages import find_package, package_entries
 from txkoji.testing.tables.lookups.repos import repo_struct
 from txkoji.testing.tables.lookups.targets import require_target
 from txkoji.testing.tables.state import Row
@@ -184,7 +183,7 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
     scratch = bool(plan.options.get("scratch"))
     to_tag = not scratch and not plan.options.get("skip_tag")
     if to_tag:
-        check_image_listed(call, target, plan.name)
+        check_listed(call, target["dest_tag"], plan.name, "package (image)")
     repo_id, build_tag = await find_repo(builder, task, call, target, plan.options)
     repo = builder.hub.state.get("repo", repo_id)
     release = release_for(call, task, plan.name, plan.version, plan.options.get("release"))
@@ -224,17 +223,6 @@ async def _image(builder: Builder, task: Row, plan: Plan, *, in_place: bool = Fa
         await tag_into(builder, task, row, target["dest_tag"])
     directory = build_directory(call, row)
     return f"image build results in: {messages.TOP_DIRECTORY}/{directory}/images"
-
-
-def check_image_listed(call: MethodCall, target: dict[str, Any], name: str) -> None:
-    """Fail if the destination tag does not list an image."""
-    package = find_package(call.state, name)
-    entries = package_entries(call.state, target["dest_tag"])
-    entry = entries.get(package["id"]) if package else None
-    if entry is None:
-        raise BuildError(f"package (image) {name} not in list for tag {target['dest_tag_name']}")
-    if entry["blocked"]:
-        raise BuildError(f"package (image) {name} is blocked for tag {target['dest_tag_name']}")
 
 
 def _optional(options: dict[str, Any]) -> list[str]:
