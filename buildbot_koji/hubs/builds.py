@@ -11,7 +11,7 @@ from txkoji.retry import is_passing
 
 __all__ = ["build_of_task", "failure_of_task", "is_draft_name", "named_build"]
 
-_DRAFT = re.compile(r",draft_(\d+)$")
+_DRAFT = re.compile(r",draft_([0-9]{1,9})$")
 """The suffix of a draft build's release, with the build's id."""
 
 
@@ -21,7 +21,7 @@ def is_draft_name(build: Any) -> bool:
 
 
 async def _find_build(connection: Connection, build: int | str) -> Any:
-    if isinstance(build, str) and build.isdecimal():
+    if isinstance(build, str) and re.fullmatch("[0-9]{1,9}", build):
         # A form returns text, and no NVR is a number.
         build = int(build)
     found = await connection.checked("getBuild", build)

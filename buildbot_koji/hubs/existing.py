@@ -11,8 +11,8 @@ from txkoji import Connection, Outcome, build_states, task_states
 
 __all__ = ["find_existing_build", "find_taken_name"]
 
-_EXISTS = re.compile(r"Build already exists \(id=(\d+), state=COMPLETE\)")
-_IN_PROGRESS = re.compile(r"Build already in progress \(task (\d+)\)")
+_EXISTS = re.compile(r"Build already exists \(id=([0-9]{1,9}), state=COMPLETE\)")
+_IN_PROGRESS = re.compile(r"Build already in progress \(task ([0-9]{1,9})\)")
 
 _COMMIT = re.compile(r"#[0-9a-f]{40,64}$")
 """The end of an SCM URL that names a commit, not a branch or tag."""

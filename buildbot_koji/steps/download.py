@@ -269,7 +269,7 @@ class KojiDownloadBuild(DownloadStep):
                 raise TransferError(f"{self.latestfrom} has no build of {self.build_name}")
             return latest[0].id
         if self.task_id:
-            if not str(self.build_name).isdecimal():
+            if not re.fullmatch("[0-9]{1,9}", str(self.build_name)):
                 raise TransferError(f"{self.build_name} is not the id of a task")
             build = await build_of_task(koji, int(self.build_name))
             if build is None:

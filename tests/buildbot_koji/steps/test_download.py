@@ -173,6 +173,8 @@ async def test_what_is_not_there(bench: Workbench) -> None:
     nvr = await bench.built()
     for arguments, words in (
         ({"build_name": "a-b-c"}, "the hub has no build a-b-c"),
+        ({"build_name": "9" * 30}, "9" * 30),
+        ({"build_name": "9" * 30, "task_id": True}, "is not the id of a task"),
         ({"build_name": nvr, "arches": "s390x"}, f"build {nvr} has no RPM of s390x"),
         ({"build_name": nvr, "key": "aabbccdd"}, "is not signed by the key aabbccdd"),
         ({"build_name": "foo", "latestfrom": "demo-candidate"}, "has no build of foo"),
