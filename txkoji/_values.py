@@ -50,7 +50,7 @@ def printable(text: str) -> str:
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def one_line(text: object, size: int | None = None) -> str:
+def one_line(text: object, size: int = MAX_TEXT) -> str:
     """Return a text, such as an error's, as one line that is safe to log and to show.
 
     White space is folded; a mark stands in place of each character that a terminal obeys or that
@@ -58,11 +58,10 @@ def one_line(text: object, size: int | None = None) -> str:
 
     Args:
         text: the text, or what has it.
-        size: the characters after which it is cut; by default it is not.
+        size: the characters after which it is cut.
     """
-    # Cut first: it may quote a message, or the output of another program.
-    words = str(text) if size is None else str(text)[: 4 * size]
-    return printable(" ".join(words.split())[:size])
+    # Cut first: it may quote a message, or megabytes of the output of another program.
+    return printable(" ".join(str(text)[: 4 * size].split())[:size])
 
 
 def integer(value: Any) -> int | None:

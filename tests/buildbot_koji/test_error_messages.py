@@ -33,3 +33,8 @@ def test_unprintable() -> None:
 def test_anything_else() -> None:
     """Other texts stay as they are."""
     assert with_remedy("error building package") == "error building package"
+
+
+def test_megabytes() -> None:
+    """A message that embeds another program's output is cut, whoever reports it."""
+    assert len(explain(GenericError("word " * 1_000_000))) <= 10_000

@@ -229,7 +229,7 @@ class KojiStep(StoringStep):
     def say(self, text: str) -> None:
         """Set the summary to what the step is doing, or did."""
         self._covered = None
-        text = clean_line(text)
+        text = clean_line(text[: 4 * SUMMARY_LENGTH])
         text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
         if text != self._text:
             self._text = text
