@@ -7,15 +7,15 @@ are written in which something changed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from buildbot_koji.durable.store import BuildRows
+from buildbot_koji.durable.store import BuildData, BuildRows
 from buildbot_koji.mass.plan import MassPackage, PackageState
 
-__all__ = ["MassStore", "packages_of"]
+__all__ = ["MassStore", "MassStores", "packages_of"]
 
 PLAN_ROW = 500
 """Packages whose plan is in one row."""
@@ -122,6 +122,44 @@ class MassStore:
         """Return what :meth:`save_control` stored last, an empty dictionary if nothing."""
         found: dict[str, Any] = await self._rows.get("control") or {}
         return found
+
+
+class MassStores:
+    """The mass builds of one build request, by the names of the steps that began them.
+
+    Args:
+        data: the data of Buildbot's builds.
+        root: the first build of the build request.
+        pause: yields to the reactor.
+    """
+
+    def __init__(self, data: BuildData, root: int, pause: Callable[[], Deferred[None]]) -> None:
+        self._data = data
+        self._root = root
+        self._pause = pause
+        self._index = BuildRows(data, root, "koji mass builds")
+
+    async def _names(self) -> list[str]:
+        found: list[str] = await self._index.get("steps") or []
+        return found
+
+    async def find(self, name: str, others: Collection[str] = ()) -> MassStore:
+        """Return the store of a step's mass build, also if the step had another name then.
+
+        Args:
+            name: the step's name now.
+            others: the names of steps that have their own.
+        """
+        names = await self._names()
+        if name not in names:
+            name = next((each for each in names if each not in others), name)
+        return MassStore(BuildRows(self._data, self._root, name), self._pause)
+
+    async def add(self, name: str) -> None:
+        """Note that a step begins a mass build."""
+        names = await self._names()
+        if name not in names:
+            await self._index.put("steps", [*names, name])
 
 
 def _facts(package: MassPackage) -> list[Any] | None:

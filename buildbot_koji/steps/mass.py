@@ -20,7 +20,6 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.store import BuildRows
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.context import MassContext
@@ -47,7 +46,7 @@ from buildbot_koji.mass.report import (
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.runner import MassRunner
 from buildbot_koji.mass.status import MassStatus
-from buildbot_koji.mass.stored import MassStore
+from buildbot_koji.mass.stored import MassStore, MassStores
 from buildbot_koji.mass.values import (
     check_levels,
     check_moment,
@@ -269,6 +268,8 @@ class KojiMassBuild(PackageBuildStep):
                 return results.FAILURE
             header, packages = found
             await self.check_claim()
+            stores = MassStores(self._build_data, self._root, self._pause)
+            await self.until_stored(lambda: stores.add(str(self.name)))
             await self.until_stored(lambda: store.save_plan(header, packages))
         self._header, packages = found
         return await self._run_plan(hub, store, packages)
@@ -276,9 +277,12 @@ class KojiMassBuild(PackageBuildStep):
     async def _store_of(self, build_id: int) -> MassStore:
         """Return the store of the mass build that a build is an attempt of."""
         root = await self.until_stored(lambda: self._build_data.first_build(build_id))
+        others: set[str] = set()
         if build_id == self.build.buildid:
             self._root = root
-        return MassStore(BuildRows(self._build_data, root, str(self.name)), self._pause)
+            others = {str(each.name) for each in (*self.build.executedSteps, *self.build.steps)}
+        stores = MassStores(self._build_data, root, self._pause)
+        return await self.until_stored(lambda: stores.find(str(self.name), others))
 
     def _pause(self) -> Deferred[None]:
         return deferLater(self.master.reactor, 0)

@@ -29,7 +29,7 @@ from buildbot_koji.mass.comparison import (
     summary_of,
 )
 from buildbot_koji.mass.plan import PackageState
-from buildbot_koji.mass.stored import MassStore, packages_of
+from buildbot_koji.mass.stored import MassStores, packages_of
 from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import KojiStep
@@ -142,7 +142,9 @@ class KojiMassTag(KojiWriteStep):
         " latest builds in ``from_tag``",
     )
     mass_name = argument(
-        checks.text, "the name of the mass build's step", default=str(KojiMassBuild.name)
+        checks.text,
+        "the name of the mass build's step, if its build had several",
+        default=str(KojiMassBuild.name),
     )
     bypass = argument(
         checks.flag,
@@ -215,7 +217,8 @@ class KojiMassTag(KojiWriteStep):
     async def _made(self) -> set[int]:
         """Return the ids of the builds that the mass build made or adopted."""
         pause = partial(deferLater, self.master.reactor, 0)
-        store = MassStore(BuildRows(self._build_data, self.mass, self.mass_name), pause)
+        stores = MassStores(self._build_data, self.mass, pause)
+        store = await self.until_stored(lambda: stores.find(self.mass_name))
         packages = packages_of(await self.until_stored(store.load))
         states = (PackageState.BUILT, PackageState.ADOPTED)
         return {each.build_id for each in packages if each.state in states and each.build_id}

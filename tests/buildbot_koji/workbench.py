@@ -238,7 +238,7 @@ class Workbench:
         **properties: Any,
     ) -> int:
         """Ask for a build, which another one may wait for; returns the id of its request."""
-        self._factory.steps = [step.get_step_factory() for step in steps]
+        self.use_steps(*steps)
         data = self.master.data
         [builder] = await data.get(("builders",))
         _, requests = await data.updates.addBuildset(
@@ -250,6 +250,10 @@ class Workbench:
             sourcestamps=[{"codebase": "", "revision": None, **stamp}],
         )
         return int(requests[builder["builderid"]])
+
+    def use_steps(self, *steps: Any) -> None:
+        """Configure the steps of the builds that begin from now on."""
+        self._factory.steps = [step.get_step_factory() for step in steps]
 
     def text(self) -> str:
         """Return what the step that runs says, empty where none does."""

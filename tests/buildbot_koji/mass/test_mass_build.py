@@ -328,7 +328,7 @@ async def test_order(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_next_attempt_resumes(bench: Workbench) -> None:
-    """The next attempt follows the first one's tasks, even after a lost reply, and continues."""
+    """The next attempt resumes after a lost reply, also if the step was renamed."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(40)))
     hub = await get_hub(bench.master, bench.profile)
     hub.connection.submissions = Submitter(hub.connection.client, pauses=(0.0, 0.05))
@@ -337,6 +337,7 @@ async def test_next_attempt_resumes(bench: Workbench) -> None:
     bench.lost_replies.add("build")
     await until(lambda: not bench.lost_replies)
     bench.lost_requests.add("build")
+    bench.use_steps(mass(bench, packages=names, at_once=10, name="renamed"))
     bench.lose_worker()
     ended = await bench.ended(request)
     assert (ended.result, ended.text, ended.attempts) == ("success", "40 of 40 done", 2)
@@ -395,7 +396,8 @@ async def test_stop(bench: Workbench) -> None:
     tasks = bench.hub.call("listTasks", {"method": "build"})
     assert {task["state"] for task in tasks} == {3}
     release()
-    again = mass(bench, packages=names, only=["missing"], earlier=util.Property("koji_mass_id"))
+    earlier = util.Property("koji_mass_id")
+    again = mass(bench, packages=names, only=["missing"], earlier=earlier, name="the rest")
     ended = await bench.build(again, koji_mass_id=ended.properties["koji_mass_id"])
     assert (ended.result, ended.text) == ("success", "20 of 20 done")
 

@@ -226,7 +226,7 @@ async def test_what_a_mass_build_made(bench: Workbench) -> None:
     await bench.built("world")
     source = "git+https://git.example.test/rpms/{package}.git#main"
     ended = await bench.build(
-        steps.KojiMassBuild(bench.profile, "demo", packages=["hello"], source=source)
+        steps.KojiMassBuild(bench.profile, "demo", ["hello"], source=source, name="all of it")
     )
     number = ended.properties["koji_mass_id"]
     ended = await bench.build(
