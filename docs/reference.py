@@ -2,7 +2,7 @@
 
 A page says where: between the comments ``.. arguments of steps.KojiBuild`` and ``.. end of
 arguments`` stands the table of one plugin, between ``.. all steps`` and ``.. end of steps`` a
-section for each step. ``make docs`` writes them anew; a test fails when they are stale.
+section for each step. ``make docs`` rewrites them; a test fails when they are stale.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def table(arguments: Mapping[str, Argument], without: Mapping[str, Argument]) ->
 
     Args:
         arguments: all arguments of a plugin.
-        without: those that another table has, unless the plugin declares them anew.
+        without: those that another table has, unless the plugin declares them again.
     """
     lines = [".. list-table::\n   :header-rows: 1\n   :widths: 25 75\n"]
     lines.append("   * - Argument\n     - Meaning")

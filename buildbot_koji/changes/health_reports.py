@@ -85,7 +85,7 @@ class HealthReports:
         # An offline hub refuses any call: which one it was does not matter.
         words = one_line(error.text if isinstance(error, ServerOffline) else error)
         if self._health.failed(words):
-            self._log.warn("{name}: {error}; trying again", name=self._name, error=words)
+            self._log.warn("{name}: {error}; retrying", name=self._name, error=words)
 
     async def watch(self, until_done: Callable[[Callable[[], Awaitable[None]]], Any]) -> None:
         """Report the silence when it is due: a poll may wait for an unreachable hub meanwhile.
@@ -99,7 +99,7 @@ class HealthReports:
             await self._alarm.sleep(INTERVAL if due is None else due)
 
     def wake(self) -> None:
-        """End the sleep of :meth:`watch`: the health was just reported, so plan anew."""
+        """End the sleep of :meth:`watch`: the health was just reported, so plan again."""
         self._alarm.ring()
 
     async def report(self) -> None:

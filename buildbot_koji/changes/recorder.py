@@ -270,7 +270,7 @@ class ChangeRecorder:
         self._doubtful_report = None
 
     async def _save_count(self) -> None:
-        """Write how many changes came in this hour: a crash must not grant the rest anew."""
+        """Write how many changes came in this hour: a crash must not grant the rest again."""
         if self._limit.most is not None:
             await self.save()
 

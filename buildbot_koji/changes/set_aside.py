@@ -50,7 +50,7 @@ class SetAside:
 
         Args:
             key: its key.
-            event: the event; None to keep the one that is known. Without any it is not tried again.
+            event: the event; None to keep the one that is known. Without any it is not retried.
             reason: why it can't become a change.
             now: the time, in seconds since the epoch.
         """

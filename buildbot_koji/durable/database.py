@@ -56,7 +56,7 @@ class DatabaseOutage:
         if not self._is_logged:
             self._is_logged = True
             _log.warn(
-                "{who}: the master's database is unreachable: {error}; trying again",
+                "{who}: the master's database is unreachable: {error}; retrying",
                 who=who,
                 error=_words_of(error),
             )

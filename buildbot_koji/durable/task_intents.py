@@ -31,7 +31,7 @@ class TaskIntent:
     """A submission, and its task as soon as that is known.
 
     Attributes:
-        call: the call; a later attempt can't make it anew if it names an upload.
+        call: the call; a later attempt can't make it again if it names an upload.
         submission: finds the task on the hub.
         began: when the step began, in seconds since the epoch.
         task_id: the task, None until the hub has returned it.

@@ -132,7 +132,7 @@ class MassRunner:
         """Return the progress in one line; of a build that has ended, without an estimate."""
         text = self.plan.summary(None if has_ended else self.time_left())
         if (pause := self._until_retry()) is not None:
-            text += f", trying again in {duration_in_words(pause)}"
+            text += f", retrying in {duration_in_words(pause)}"
         if self._tasks.lacking and not has_ended:
             text += f"; {', '.join(map(no_builder, self._tasks.lacking))}"
         if self.plan.stopped:

@@ -154,7 +154,7 @@ class Collector:
         ]
 
     async def _trees(self, hub: Hub) -> list[tuple[tuple[Any, ...], bytes]]:
-        status, anew = hub.status(), 0
+        status, rendered = hub.status(), 0
         now = overview.heard(status, self._now())
         trees = self._made.get(hub)
         if trees is None:
@@ -169,8 +169,8 @@ class Collector:
                 self._log.failure("can't show task {task_id}", task_id=task.task_id)
                 continue
             found[task.task_id] = (key, body)
-            anew += is_new
-            if (is_new and anew % COSTLY_PORTION == 0) or count % PORTION == 0:
+            rendered += is_new
+            if (is_new and rendered % COSTLY_PORTION == 0) or count % PORTION == 0:
                 await deferLater(self._master.reactor, 0)
         trees.keep(found.keys())
         return list(found.values())

@@ -59,7 +59,7 @@ async def _listen(master: Any) -> None:
         else:
             break
     _log.error("{words}", words=ROUTER_LOST)
-    # Buildbot would stop the master once more, and wait for ever: no `buildbot restart` would work.
+    # Buildbot would stop the master once more, and wait forever: no `buildbot restart` would work.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

@@ -36,7 +36,7 @@ EXPLAINED = {
 SELF_EXPLAINING = {
     "... of the Koji profile ... ...",
     "... within ... s",
-    "...: ...; trying again",
+    "...: ...; retrying",
     "publishing to the broker ... was stopped",
     "www plugin 'koji' ...",
 }

@@ -42,7 +42,7 @@ def run(client: str, argv: list[str], directory: str) -> tuple[int, str]:
                 os.chdir(directory)
                 sys.argv = [client, *argv]
                 time.sleep = short(time.sleep)
-                # SIGALRM ends a command that waits for ever.
+                # SIGALRM ends a command that waits forever.
                 __import__("signal").alarm(LIMIT)
                 try:
                     runpy.run_path(client, run_name="__main__")

@@ -97,7 +97,7 @@ async def check_hub(
                     yield finding
             except KojiException as problem:
                 what = check.__name__.strip("_").replace("_", " ")
-                remedy = "the hub refused, or went away: try again"
+                remedy = "the hub refused, or went away: run this again"
                 if isinstance(problem, TLSError):
                     remedy = _tls_remedy(str(problem))
                 if str(problem) not in said:

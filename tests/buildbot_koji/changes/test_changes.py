@@ -364,8 +364,8 @@ async def test_unreachable_hub(site: Site, logged: list[str]) -> None:
     assert (stale["category"], stale["properties"]["koji_health"]) == ("koji-health", "stale")
     assert stale["comments"].startswith("no answer from fake for ")
     assert "moving to another rack" in stale["comments"]
-    said = [line for line in logged if "Source" in line and "trying again" in line]
-    assert said[1:] == ["KojiChangeSource-fake: moving to another rack; trying again"]
+    said = [line for line in logged if "Source" in line and "retrying" in line]
+    assert said[1:] == ["KojiChangeSource-fake: moving to another rack; retrying"]
     await site.polled()
     site.hub.online()
     site.build()
@@ -517,7 +517,7 @@ async def test_odd_builds(site: Site, event: str) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
-    """A change that the database refuses is set aside and tried again; the others are stored."""
+    """A change that the database refuses is set aside and retried; the others are stored."""
     master = await site.listen(koji())
     updates = master.master.data.updates
     refused: list[str] = []

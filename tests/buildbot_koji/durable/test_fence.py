@@ -59,7 +59,7 @@ async def test_change_of_a_lost_source(master: Any) -> None:
         await add_change(master, **{CHANGE_SOURCE: other})
     await add_change(master, reason="koji")
     assert await changes(master) == 5
-    # A source that is reconfigured takes the claim anew.
+    # A source that is reconfigured takes the claim again.
     await make_fence(master, "mine again")
     await add_change(master, **{CHANGE_SOURCE: "koji"})
     assert await changes(master) == 6

@@ -459,7 +459,7 @@ async def silent_port() -> AsyncIterator[int]:
 
 @pytest_twisted.ensureDeferred
 async def test_broker_that_never_answers(bus: Bus, silent_port: int) -> None:
-    """A handshake that takes too long is given up, said, and tried again."""
+    """A handshake that takes too long is given up, reported, and retried."""
     url = f"amqp://127.0.0.1:{silent_port}"
     receiver = bus.receiver(lambda _: None, bus.settings(url=url), ready_timeout=0.2)
     states = bus.states[receiver]

@@ -79,16 +79,16 @@ async def test_large_log(koji: Connection, hub: FakeHub) -> None:
 
 
 @pytest.mark.parametrize(
-    "anew", [b"", b"new\n", b"what came before!\nmore\n", b"new and longer" * 9]
+    "written", [b"", b"new\n", b"what came before!\nmore\n", b"new and longer" * 9]
 )
 @pytest_twisted.ensureDeferred
-async def test_log_that_begins_anew(koji: Connection, hub: FakeHub, anew: bytes) -> None:
+async def test_log_that_starts_over(koji: Connection, hub: FakeHub, written: bytes) -> None:
     """A log that a restarted task truncated is read from its begin, also where it grew longer."""
     hub.files.write(PATH, b"what came before\n")
     piece = await koji.read_log(TASK, "build.log")
-    hub.files.write(PATH, anew)
+    hub.files.write(PATH, written)
     piece = await after(koji, piece)
-    assert (piece.data, piece.offset, piece.restarted) == (anew, len(anew), True)
+    assert (piece.data, piece.offset, piece.restarted) == (written, len(written), True)
 
 
 @pytest_twisted.ensureDeferred

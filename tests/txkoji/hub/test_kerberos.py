@@ -166,7 +166,7 @@ async def test_unknown_service(connect: Connect, hub: FakeHub, alice: Path) -> N
 
 @pytest_twisted.ensureDeferred
 async def test_hub_with_another_key(connect: Connect, hub: FakeHub, kdc: KDC, alice: Path) -> None:
-    """A ticket that the hub can't read is refused with 401: said at once, and not tried again."""
+    """A ticket that the hub can't read is refused with 401: said at once, and not retried."""
     hub.keytab = kdc.keytab("HTTP/elsewhere", "elsewhere.keytab")
     text = await refused(connect(principal=ALICE, keytab=str(alice)))
     assert "refuses the login with the Kerberos keytab of alice@KOJI.TEST" in text

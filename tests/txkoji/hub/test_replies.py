@@ -60,7 +60,7 @@ class FrontEnd(Factory):
     """A server with canned replies.
 
     Attributes:
-        replies: what it answers, the last one for ever.
+        replies: what it answers, the last one forever.
         requests: what it was asked.
         lost: fires when the first connection ends.
     """

@@ -87,7 +87,7 @@ def test_due_tasks() -> None:
     assert due.is_hinted
     assert due.take(11, 35, 2) == [2, 3]
     assert not due.is_hinted
-    # A task that is stopped, and one that is planned anew, leave nothing behind.
+    # A task that is stopped, and one that is rescheduled, leave nothing behind.
     due.plan(3, 70.0)
     due.discard(4)
     assert due.first() == 50.0

@@ -106,7 +106,7 @@ def test_later_look() -> None:
 def test_restart(
     before: tuple[int, float | None], after: tuple[int, float | None], restarted: bool
 ) -> None:
-    """A task that a builder took up anew is told as restarted, when it is seen to run again."""
+    """A task that a builder took up again is reported as restarted once it is seen to run again."""
     old, new = TaskTree(task(1, *before)), TaskTree(task(1, *after))
     [change] = changes_between(old.records, new.records)
     assert change.restarted is restarted
