@@ -70,13 +70,18 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
         : say
           ? say(raw)
           : String(Math.round(raw * 100) / 100);
+    // Room for a whole bar at both ends: it stands for an hour, or for a number.
+    const edge = !time ? 0.5 : lines.some((line) => line.bars) ? 1800 : 0;
     const bars = uPlot.paths.bars?.({ size: [0.7, 24] });
     const made = new uPlot(
       {
         width: Math.max(200, element.clientWidth),
         height,
         scales: {
-          x: time ? { time } : { time, range: (_u, min, max) => [min - 0.5, max + 0.5] },
+          x: {
+            time,
+            range: (_u, min, max) => [min - edge, max + edge + Number(min === max)],
+          },
           y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] },
         },
         cursor: { points: { show: false } },

@@ -179,6 +179,7 @@ export interface DeadLetter {
 
 export interface Gate {
   nvr: string;
+  since: Time;
   votes_there: string[];
   votes_missing: string[];
   url: Text;

@@ -262,6 +262,7 @@ def deliveries(now: float) -> dict[str, Any]:
                 "gates": [
                     {
                         "nvr": "hello-1.1-1.f44",
+                        "since": now - 4000,
                         "votes_there": ["rpmlint"],
                         "votes_missing": ["installability", "upgrade"],
                         "url": "https://koji.example.test/koji/buildinfo?buildID=8",

@@ -112,11 +112,12 @@ export function ReporterCard({
         {gates.length > 0 && (
           <Table
             label="Gates"
-            columns={["Koji build", "Votes there", "Votes missing"]}
+            columns={["Koji build", "Waits since", "Votes there", "Votes missing"]}
             rows={gates.map((each) => ({
               key: each.nvr,
               cells: [
                 <Out to={each.url}>{each.nvr}</Out>,
+                <When at={each.since} now={now} none="" />,
                 <Votes names={each.votes_there} there />,
                 <Votes names={each.votes_missing} there={false} />,
               ],

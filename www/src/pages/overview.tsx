@@ -298,7 +298,7 @@ function Channels({ channels }: { channels: Channel[] }) {
 }
 
 function Day({ hub }: { hub: string }) {
-  const { data, error } = usePolled<History>(`history?hub=${encodeURIComponent(hub)}`, 5);
+  const { data, error } = usePolled<History>(`history?hub=${encodeURIComponent(hub)}`, 30);
   const [queue, throughput] = useMemo(() => {
     const points = data?.points ?? [];
     const column = (index: 0 | 1 | 2 | 3 | 4 | 5) => points.map((point) => point[index]);
