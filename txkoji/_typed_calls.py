@@ -14,26 +14,8 @@ __all__ = ["awaited_submit", "find_submitted", "new_submission", "pages", "submi
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def submit(function: F) -> F:
-    """Type the arguments of a method such as ``Connection.submit``."""
+def _unchanged(function: F) -> F:
     return function
 
 
-def awaited_submit(function: F) -> F:
-    """Type the arguments of ``AioConnection.submit``."""
-    return function
-
-
-def new_submission(function: F) -> F:
-    """Type the arguments of ``Connection.new_submission``."""
-    return function
-
-
-def find_submitted(function: F) -> F:
-    """Type the arguments of ``Connection.find_submitted``."""
-    return function
-
-
-def pages(function: F) -> F:
-    """Type the arguments and the rows of a method such as ``Connection.pages``."""
-    return function
+submit = awaited_submit = new_submission = find_submitted = pages = _unchanged

@@ -16,6 +16,9 @@ __all__ = ["DatabaseOutage", "cause_of", "is_database_unreachable", "until_store
 
 T = TypeVar("T")
 
+LONGEST_ERROR = 300
+"""Characters of a database's error that are logged: it may quote the statement."""
+
 _log = Logger()
 
 REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.ProgrammingError)
@@ -33,11 +36,6 @@ def is_database_unreachable(error: BaseException | None) -> bool:
     """Return whether an error of the database is transient."""
     error = cause_of(error)
     return isinstance(error, (exc.DBAPIError, exc.TimeoutError)) and not isinstance(error, REFUSALS)
-
-
-def _words_of(error: BaseException | None) -> str:
-    """Return what a database says, in one short line."""
-    return one_line(cause_of(error), 300)
 
 
 class DatabaseOutage:
@@ -58,7 +56,7 @@ class DatabaseOutage:
             _log.warn(
                 "{who}: the master's database is unreachable: {error}; retrying",
                 who=who,
-                error=_words_of(error),
+                error=one_line(cause_of(error), LONGEST_ERROR),
             )
 
     def answered(self) -> None:

@@ -20,20 +20,6 @@ def is_draft_name(build: Any) -> bool:
     return isinstance(build, str) and _DRAFT.search(build) is not None
 
 
-async def _find_build(connection: Connection, build: int | str) -> Any:
-    if isinstance(build, str) and re.fullmatch("[0-9]{1,9}", build):
-        # A form returns text, and no NVR is a number.
-        build = int(build)
-    found = await connection.checked("getBuild", build)
-    # Promotion keeps the build's id, which is in the NVR of a draft.
-    draft = _DRAFT.search(build) if isinstance(build, str) else None
-    if found is None and draft is not None and isinstance(build, str):
-        found = await connection.checked("getBuild", int(draft[1]))
-        if found is not None and found.nvr != build[: draft.start()]:
-            return None
-    return found
-
-
 async def named_build(connection: Connection, build: int | str) -> Any:
     """Return a build; a draft that was promoted since is also found by its old NVR.
 
@@ -44,7 +30,16 @@ async def named_build(connection: Connection, build: int | str) -> Any:
     Raises:
         GenericError: the hub has no such build.
     """
-    found = await _find_build(connection, build)
+    # A form returns text, and no NVR is a number.
+    is_id = isinstance(build, str) and re.fullmatch("[0-9]{1,9}", build)
+    key = int(build) if is_id else build
+    found = await connection.checked("getBuild", key)
+    # Promotion keeps the build's id, which is in the NVR of a draft.
+    draft = _DRAFT.search(key) if isinstance(key, str) else None
+    if found is None and draft is not None:
+        found = await connection.checked("getBuild", int(draft[1]))
+        if found is not None and found.nvr != draft.string[: draft.start()]:
+            found = None
     if found is None:
         raise GenericError(f"the hub has no build {build}")
     return found

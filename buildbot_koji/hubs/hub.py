@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -142,7 +142,7 @@ class Hub(service.SharedService):
         self.counts = TaskCounts()
         self.survey = HubSurvey(self.connection)
         self._bus: Broker | None = getattr(profile, "bus", None)
-        self.credentials = CredentialWatch(self._read_credentials, reactor)
+        self.credentials = CredentialWatch(self.connection.credentials, reactor)
         self.broker_credentials = CredentialWatch(self._read_broker_credentials, reactor)
         self._background = Background()
         self._brokers: dict[str, tuple[Broker, float | None]] = {}
@@ -338,9 +338,6 @@ class Hub(service.SharedService):
             await deferLater(self.connection.reactor, self.survey.interval)
             await self._survey()
             await self.survey.sample(*self._counted())
-
-    def _read_credentials(self) -> Awaitable[Sequence[Credential]]:
-        return self.connection.credentials()
 
     async def _read_broker_credentials(self) -> Sequence[Credential]:
         found: dict[Credential, None] = {}

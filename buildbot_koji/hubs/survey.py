@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from twisted.logger import Logger
 
-from buildbot_koji.database_values import MAX_VALUE, encoded_size, number
+from buildbot_koji.database_values import number
 from buildbot_koji.durable.store import MasterState
 from buildbot_koji.error_messages import PLUGINS
 from txkoji import Call, Connection, task_states
@@ -172,7 +172,6 @@ class HubSurvey:
         self._introduced = 0.0
         self._asked_at = 0.0
         self._is_asking = False
-        self._ours: Mapping[int, int] = {}
         self._totals = (0, 0)
         self._counted = (0, 0)
         self.result = SurveyResult()
@@ -242,8 +241,6 @@ class HubSurvey:
         """Add :meth:`point` to the history, and store it."""
         self._points = [*self._points, self.point(watched, ended, failed)][-POINTS:]
         self._counted = (ended, failed)
-        while encoded_size(self._points) > MAX_VALUE:
-            del self._points[0]
         if self._state is not None:
             await self._state.put("day", self._points)
 

@@ -313,7 +313,8 @@ class _ProtonLink(Link):
     async def _sender(self, address: str) -> Any:
         """Return the sender for an address; each has a link of its own."""
         if address not in self._senders:
-            self._refuse_if_lost()
+            if self._reason is not None:
+                raise self._reason
             sender = self._session.sender(f"sender-{len(self._senders)}-{uuid4()}")
             sender.target.address = address
             sender.open()
@@ -345,10 +346,6 @@ class _ProtonLink(Link):
         self._engine.pump()
 
     # Waiting for the peer
-
-    def _refuse_if_lost(self) -> None:
-        if self._reason is not None:
-            raise self._reason
 
     def _wait_for(self, name: str) -> Deferred[None]:
         """Return a Deferred for the next progress of a link, or of the connection."""

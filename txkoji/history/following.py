@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from txkoji._deferreds import returns_deferred
 from txkoji.bus.base import is_passing_trouble
 from txkoji.gathering import gather
 from txkoji.history.cursor import Cursor
@@ -92,21 +90,18 @@ class Follower:
             self._known = {
                 key: when for key, when in self._known.items() if when >= found.cursor.horizon
             }
-            await self._pause(self._interval)
+            await deferLater(self._clock, self._interval)
 
-    @returns_deferred
     async def _look_up_tags(self) -> None:
         """Fail if the hub lacks a tag."""
         await gather([self._client.call("getTag", name, strict=True) for name in self._tags])
 
-    @returns_deferred
     async def _round(self) -> Round:
         if self._cursor is None:
             self._cursor = await self._poller.baseline(self._since)
         return await self._poller.round(self._cursor, known=self._known.__contains__)
 
-    @returns_deferred
-    async def _retried(self, read: Callable[[], Deferred[_T]]) -> _T:
+    async def _retried(self, read: Callable[[], Awaitable[_T]]) -> _T:
         """Retry a read until the hub is reachable; return its result."""
         failures = 0
         while True:
@@ -116,11 +111,7 @@ class Follower:
                 if not is_passing_trouble(error):
                     raise
             failures += 1
-            await self._pause(self._retry.pause(failures))
-
-    @returns_deferred
-    async def _pause(self, seconds: float) -> None:
-        await deferLater(self._clock, seconds)
+            await deferLater(self._clock, self._retry.pause(failures))
 
 
 def _check(interest: Interest) -> None:

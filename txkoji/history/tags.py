@@ -141,12 +141,14 @@ class TagWatch:
         return next((tag_id for tag_id, each in self.names.items() if each == name), None)
 
     async def _fitting(self) -> list[Any]:
-        exact = [name for name in self._patterns if not is_glob(name)]
-        globs = [name for name in self._patterns if is_glob(name)]
-        asked = [self._tag(name) for name in exact]
-        listed = [self._list(pattern) for pattern in globs]
-        *found, lists = await gather([*asked, _flat(listed)])
-        return [*(tag for tag in found if tag), *lists]
+        """Return the tags with one of the names, then those that fit a glob."""
+        exact = [self._named(name) for name in self._patterns if not is_glob(name)]
+        fitting = [self._list(pattern) for pattern in self._patterns if is_glob(pattern)]
+        return [tag for tags in await gather([*exact, *fitting]) for tag in tags]
+
+    async def _named(self, name: str) -> list[Any]:
+        tag = await self._tag(name)
+        return [tag] if tag else []
 
     async def _list(self, pattern: str) -> list[Any]:
         # Koji's globs have only * and ?: brackets are matched here.
@@ -176,7 +178,3 @@ class TagWatch:
         for name in set(self.missing) - set(missing):
             self._log.info("{name}: the hub has the tag {tag} now", name=self._name, tag=name)
         self.missing = missing
-
-
-async def _flat(lists: Sequence[Any]) -> list[Any]:
-    return [each for found in await gather(lists) for each in found]

@@ -119,10 +119,6 @@ class TaskTree:
         """Yield the root and every task below it, parents before their children."""
         return map(info_of, self.records)
 
-    def states(self) -> TreeStates:
-        """Return what makes two trees differ: ids, states, hosts, waiting and starts of all."""
-        return states_of(self.records)
-
     @property
     def is_queued(self) -> bool:
         """Whether the watched task waits for a builder."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from buildbot.process.remotecommand import RemoteCommand
@@ -51,11 +49,11 @@ class UploadingStep(KojiTaskStep):
             TransferError: no file matches, or more than one; the upload is incomplete.
         """
         await hub.log_in()
-        with _temporary() as directory:
+        with tempfile.TemporaryDirectory(prefix="buildbot-koji-") as directory:
             if self.files_on == "master":
                 local = await self._on_master(path)
             else:
-                local = await self._from_worker(path, directory)
+                local = await self._from_worker(path, Path(directory))
             return str(
                 await hub.connection.upload(
                     local,
@@ -96,9 +94,3 @@ def _only(found: list[str], pattern: str, where: str) -> str:
         return found[0]
     named = f"{len(found)} files match: {', '.join(found[:5])}" if found else "no file matches"
     raise TransferError(f"{pattern} on the {where} must match one file; {named}")
-
-
-@contextmanager
-def _temporary() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="buildbot-koji-") as directory:
-        yield Path(directory)
