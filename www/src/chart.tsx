@@ -80,7 +80,8 @@ export function Chart({ label, lines, data, height = 180, time = true, say }: Pr
         scales: {
           x: {
             time,
-            range: (_u, min, max) => [min - edge, max + edge + Number(min === max)],
+            // Around one moment alone uPlot makes three years.
+            range: (u, min, max) => [min - edge, (u.data[0].length > 1 ? max : min + 1) + edge],
           },
           y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] },
         },
