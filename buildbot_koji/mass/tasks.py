@@ -74,6 +74,7 @@ class MassTasks:
             usual=package.usual,
         )
         self._watches[package.index] = watch
+        self._overdue.discard(package.index)
         # A canceled watch is this attempt's end.
         watch.done.addCallbacks(
             self._has_ended,

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.durable.once import Once
+from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageEvent, PackageState
@@ -72,6 +73,27 @@ def test_what_can_not_be_canceled_is_not_waited_for() -> None:
         ("failed", "someone else's task takes too long"),
         ("failed", "its task takes too long, and can't be canceled: cancelTask: no"),
     ]
+
+
+def test_each_task_has_its_own_time() -> None:
+    """A package whose first task was canceled for its time has a limit for the next one, too."""
+    packages = [package(0)]
+    tasks, _ = follow(packages, task_states.OPEN, package_timeout=60.0)
+    canceled: list[int | None] = []
+
+    def cancel(intent: TaskIntent, _limit: float) -> Deferred[bool]:
+        canceled.append(intent.task_id)
+        return succeed(True)
+
+    tasks._context.hub.cancellations.cancel = cancel  # type: ignore[method-assign]
+    tasks._context.hub.watcher = SimpleNamespace(hint=lambda _: None)  # type: ignore[assignment]
+    for task_id in (1, 2):
+        packages[0].task_id = task_id
+        tasks.follow(packages[0])
+        for _ in range(2):
+            tasks._context.clock.advance(10.0)
+            Deferred.fromCoroutine(tasks.cancel_overdue())
+    assert canceled == [1, 2]
 
 
 def test_averages_are_kept() -> None:
