@@ -39,7 +39,7 @@ CONFIG = """\
 import gc, json, os, sys, threading, time, traceback
 from buildbot.plugins import schedulers, steps, util, worker
 from buildbot.util.service import BuildbotService
-from buildbot_koji.mass import running
+from buildbot_koji.mass.registry import running
 from twisted.internet.task import LoopingCall
 
 LOADED = time.monotonic()
