@@ -134,7 +134,7 @@ def _read_metadata(call: MethodCall, metadata: Any, directory: str) -> dict[str,
     try:
         read: dict[str, Any] = json.loads(metadata)
     except ValueError as error:
-        raise hub_error(str(error)) from error
+        raise hub_error(f"{type(error)}: {error}") from error
     return read
 
 

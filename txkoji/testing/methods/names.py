@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from txkoji.exceptions import GenericError
-from txkoji.testing.tables.lookups.values import hub_error
+from txkoji.testing.tables.lookups.values import no_attribute
 
 _ARCH = re.compile(r"[A-Za-z0-9_-]*")
 _USER = re.compile(r"[A-Za-z0-9/_.@-]{1,256}")
@@ -30,7 +30,7 @@ def parse_arches(arches: Any) -> Any:
     if arches is None:
         return None
     if not isinstance(arches, str | list):
-        raise hub_error(f"arches are no text: {arches!r}")
+        raise no_attribute(arches, "split")
     names = arches.split() if isinstance(arches, str) else arches
     if not all(_ARCH.fullmatch(each) for each in names):
         raise GenericError("Architecture can be only [a-zA-Z0-9_-]")

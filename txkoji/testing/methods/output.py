@@ -68,5 +68,5 @@ def download_task_output(
     if start < 0:
         start += files.size(path)
     if start < 0 or int(size) < -1:
-        raise hub_error("[Errno 22] Invalid argument")
+        raise hub_error(f"{OSError}: [Errno 22] Invalid argument")
     return base64.encodebytes(files.read(path, start, int(size))).decode("ascii").replace("\n", "")

@@ -23,7 +23,7 @@ def _on_arch(_: HubState, wanted: Any) -> Test:
     if not isinstance(wanted, list | str):
         raise GenericError(f'Invalid type for "arches" parameter: {type(wanted)}')
     if wanted == []:
-        raise hub_error("syntax error at or near )")
+        raise hub_error('syntax error at or near ")"')
     arches = wanted if isinstance(wanted, list) else [wanted]
     return lambda row: row["arch"] in arches
 

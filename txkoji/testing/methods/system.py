@@ -236,7 +236,7 @@ def search(call: MethodCall, terms: str, type: str, matchType: str, queryOpts: A
         try:
             expression = re.compile(terms)
         except re.error as error:
-            raise hub_error(str(error)) from error
+            raise hub_error(f"invalid regular expression: {error}") from error
         found = expression.search
     elif matchType == "glob":
         # In a pattern of a search, `%` and `_` are ordinary characters.

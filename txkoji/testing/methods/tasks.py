@@ -23,6 +23,7 @@ from txkoji.testing.tables.lookups.values import (
     hub_error,
     integer,
     must,
+    no_attribute,
     row_by_id,
     seconds_of,
 )
@@ -428,11 +429,11 @@ def list_tasks(call: MethodCall, opts: Any = None, queryOpts: Any = None) -> Any
     opts = opts or {}
     for name in ("arch", "not_arch", "state", "not_state"):
         if opts.get(name) is not None and not isinstance(opts[name], list):
-            raise hub_error(f"invalid type for option {name}: {type(opts[name])}")
+            raise hub_error(f'syntax error at or near "{opts[name]}"')
     conditions = _conditions(opts)
     rows = [row for row in _candidates(call, opts) if all(each(row) for each in conditions)]
     if queryOpts and not isinstance(queryOpts, dict):
-        raise hub_error("queryOpts is not a struct")
+        raise no_attribute(queryOpts, "get")
     options = {**(queryOpts or {}), "asList": False}
     # Callers ask for one page of many tasks: structs are made for that page only, unless the order
     # needs them all.

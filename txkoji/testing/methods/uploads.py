@@ -23,7 +23,7 @@ def _path(filepath: str, filename: str, volume: str | None) -> str:
     if ".." in parts:
         raise GenericError(f"Invalid upload directory: {filepath}")
     if filepath.startswith("/"):
-        raise hub_error("the upload directory is absolute")
+        raise hub_error(f"{PermissionError}: [Errno 13] Permission denied: {filepath!r}")
     root = "work" if volume in (None, "", "DEFAULT") else f"vol/{volume}/work"
     return "/".join([root, *(part for part in parts if part), filename])
 

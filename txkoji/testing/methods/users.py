@@ -17,7 +17,7 @@ from txkoji.testing.tables.lookups.users import (
     require_permission_row,
     require_user,
 )
-from txkoji.testing.tables.lookups.values import hub_error, must, row_by_info
+from txkoji.testing.tables.lookups.values import must, no_attribute, row_by_info
 from txkoji.testing.tables.queries import apply_query_options
 from txkoji.testing.tables.state import HubState, Row
 
@@ -99,7 +99,7 @@ def list_users(
     if perm is not None:
         perm = require_permission_row(call.state, perm)["name"]
     if queryOpts is not None and not isinstance(queryOpts, dict):
-        raise hub_error("queryOpts is not a struct")
+        raise no_attribute(queryOpts, "get")
     # This query groups the principals itself.
     if "group" in (queryOpts or {}):
         raise GenericError("queryOpts.group is not available for this API")

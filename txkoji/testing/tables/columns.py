@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,11 @@ _OF_TABLE = {
     for table, types in TYPES.items()
 }
 _LIMIT = 2**31
+_SQL = defaultdict(
+    lambda: "record",
+    {bool: "boolean", int: "integer", float: "numeric", list: "text[]", str: "text"},
+)
+"""The names of types in the texts of PostgreSQL."""
 
 COMPARED: dict[type, str] = {
     bool: "draft",
@@ -58,7 +64,7 @@ def check_arguments(method: str, values: Mapping[str, Any]) -> None:
             continue
         fits = isinstance(value, kind) if kind is not int else _is_number(value)
         if not fits:
-            text = f"operator does not exist: {kind.__name__} = {type(value).__name__}"
+            text = f"operator does not exist: {_SQL[kind]} = {_SQL[type(value)]}"
             raise UnknownFault(text, code=1)
 
 
@@ -74,7 +80,8 @@ def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
         if kind is int and isinstance(value, str) and _is_number(value):
             converted[column] = value = int(value)
         if value is not None and not _fits(value, kind):
-            text = f"column {column} is of type {kind.__name__}, not {type(value).__name__}"
+            wrong = _SQL[type(value)]
+            text = f'column "{column}" is of type {_SQL[kind]} but expression is of type {wrong}'
             raise UnknownFault(text, code=1)
     return converted
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from txkoji.exceptions import ParameterError
-from txkoji.testing.tables.lookups.values import hub_error
+from txkoji.testing.tables.lookups.values import hub_error, no_attribute
 
 
 def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | None) -> Any:
@@ -28,13 +28,13 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
     """
     options = options or {}
     if not isinstance(options, dict):
-        raise hub_error("queryOpts is not a struct")
+        raise no_attribute(options, "get")
     if options.get("rowlock"):
-        raise hub_error("FOR UPDATE is not allowed here")
+        raise hub_error("FOR UPDATE cannot be applied to the nullable side of an outer join")
     result = rows
     order = None if options.get("countOnly") else options.get("order")
     if order and not isinstance(order, str):
-        raise hub_error("order is no text")
+        raise no_attribute(order, "split")
     for key in reversed(order.split(",") if order else []):
         name = key.removeprefix("-")
         if result and name not in result[0]:
@@ -47,10 +47,10 @@ def apply_query_options(rows: list[dict[str, Any]], options: dict[str, Any] | No
         )
     for name in ("offset", "limit"):
         if not isinstance(options.get(name) or 0, int | float):
-            raise hub_error(f"{name} is no number")
+            raise hub_error(f"{TypeError}: %i format: a real number is required")
     offset, limit = (int(options.get(name) or 0) for name in ("offset", "limit"))
     if offset < 0 or limit < 0:
-        raise hub_error("OFFSET and LIMIT must not be negative")
+        raise hub_error(f"{'OFFSET' if offset < 0 else 'LIMIT'} must not be negative")
     if offset or limit:
         result = result[offset : offset + limit if limit else None]
     if options.get("countOnly"):
@@ -121,7 +121,7 @@ def query_by_clauses(
         if isinstance(wanted, dict) or (is_id and not _is_id(sign, wanted)):
             raise hub_error("invalid input syntax for type integer")
         if sign.upper().endswith("IN") and not wanted:
-            raise hub_error("syntax error at or near )")
+            raise hub_error('syntax error at or near ")"')
     for name in names:
         if known is not None and name not in known:
             raise ParameterError(f"Invalid field for query {name}")

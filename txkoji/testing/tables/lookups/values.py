@@ -65,6 +65,12 @@ def hub_error(text: str) -> UnknownFault:
     return UnknownFault(text, code=1)
 
 
+def no_attribute(value: Any, name: str) -> UnknownFault:
+    """Return the fault of a hub that took a value for another type's."""
+    text = f"'{type(value).__name__}' object has no attribute '{name}'"
+    return hub_error(f"{AttributeError}: {text}")
+
+
 def must(found: Found | None, text: str) -> Found:
     """Return what was found; fault 1000 with the hub's text if nothing was."""
     if found is None:
