@@ -266,7 +266,7 @@ class KojiKiwiBuild(PrioritizedTaskStep):
     async def prepare(self, hub: Hub) -> None:
         """Find out whether the hub has the option ``use_buildroot_repo``."""
         version = str(await hub.connection.getKojiVersion())
-        numbers = tuple(int(each) for each in re.findall(r"\d+", version)[:2])
+        numbers = tuple(map(int, re.findall("[0-9]{1,6}", version)[:2]))
         self._takes_buildroot_repo = numbers >= (1, 35)
 
     def hub_call(self) -> Call:

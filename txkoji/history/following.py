@@ -16,6 +16,7 @@ from txkoji.history.hub import RichHub
 from txkoji.history.interest import Interest
 from txkoji.history.poller import Poller, Round
 from txkoji.history.tags import is_glob
+from txkoji.hub.replies import a_struct, an_id
 from txkoji.retry import RetryPolicy
 
 __all__ = ["Follower", "tagged_since"]
@@ -140,10 +141,11 @@ async def tagged_since(
             client.call("getLastEvent"),
         ]
     )
+    last = a_struct(last, "getLastEvent", "id")
     interest = Interest(frozenset({"tagged", "untagged"}), tags=(tag,), inherited=inherited)
     poller = Poller(connection, interest)
     await poller.tags.refresh()
-    async for some in _collected(poller.tag_changes(event_id, int(last["id"]))):
+    async for some in _collected(poller.tag_changes(event_id, an_id(last["id"], "getLastEvent"))):
         for each in await poller.complete(some):
             if isinstance(each, TagUntag):
                 yield each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import stat
 import time
 from collections.abc import AsyncIterator, Callable
@@ -192,7 +193,7 @@ async def _version(examined: _Examined) -> AsyncIterator[Finding]:
         text = str(await koji.getKojiVersion())
     except HubFault:
         text = "older than 1.23"
-    parts = tuple(int(each) for each in text.split(".")[:2] if each.isdigit())
+    parts = tuple(map(int, re.findall("[0-9]{1,6}", text)[:2]))
     if parts < OLDEST:
         yield warning("version", f"Koji {text}", "hubs before 1.31 are untested")
     else:

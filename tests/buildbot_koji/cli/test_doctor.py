@@ -224,6 +224,12 @@ def _ahead(site: Site) -> None:
     site.ahead = 3600.0
 
 
+def _odd_version(site: Site) -> None:
+    site.hub.answer = lambda name, _, run: (
+        "1.\N{SUPERSCRIPT TWO}" if name == "getKojiVersion" else run()
+    )
+
+
 def _proxy(site: Site) -> None:
     site.monkeypatch.setenv("HTTPS_PROXY", "http://me:planted-secret@127.0.0.1:9")
 
@@ -267,6 +273,13 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str, str]] = {
         "TCP",
         "no connection at port 9",
         "is the server up",
+    ),
+    "odd version": (
+        _odd_version,
+        "warning",
+        "version",
+        "Koji 1.\N{SUPERSCRIPT TWO}",
+        "1.31",
     ),
     "dead proxy": (_proxy, "error", "TCP", "the proxy http://127.0.0.1:9", "firewalls"),
     "odd proxy": (

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from tests.txkoji.history.test_poller import MaintenancePage, Site
 from txkoji import Interest
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import GenericError, UnusableAnswer
 from txkoji.history.following import PORTION
 from txkoji.history.paging import rows_by_offset
 
@@ -157,6 +157,10 @@ def test_tagged_since() -> None:
         ("tag", "hello-1.0-1"),
         ("untag", "hello-1.0-0"),
     ]
+    for odd in (None, [], {"id": "x"}):
+        site.hub.answer = lambda name, _, run, odd=odd: odd if name == "getLastEvent" else run()
+        with pytest.raises(UnusableAnswer, match="the hub answered getLastEvent with"):
+            collected(site, lambda: site.koji.tagged_since("demo-candidate", event))
 
 
 def test_a_long_past_is_read_as_it_is_needed() -> None:
