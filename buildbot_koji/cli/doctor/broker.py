@@ -38,6 +38,7 @@ async def check_broker(
     """
 
     def within(step: Coroutine[Any, Any, T]) -> Deferred[T]:
+        """Limit the time of a step."""
         return Deferred.fromCoroutine(step).addTimeout(limit, reactor)
 
     credential = settings.credential
