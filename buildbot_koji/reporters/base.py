@@ -222,6 +222,8 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             return []
         detailed = dict(decided)
         await utils.getDetailsForBuild(self.master, detailed, want_properties=True)
+        if decided is not build:
+            detailed["properties"] = await self.properties_of_attempts(build)
         return await self.deliveries(detailed)
 
     async def decided(self, build: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -249,6 +251,18 @@ class KojiReporter(DeclaredService, service.BuildbotService):
             self._backlogs.scan_again()
             return None
         return {**build, "results": request["results"]}
+
+    async def properties_of_attempts(self, build: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a build's properties, and those of earlier attempts: it may have died with none.
+
+        Args:
+            build: one whose result is that of its request.
+        """
+        found: dict[str, Any] = {}
+        attempts = await self.master.data.get(("buildrequests", build["buildrequestid"], "builds"))
+        for attempt in sorted(each["buildid"] for each in attempts):
+            found |= await self.master.data.get(("builds", attempt, "properties"))
+        return found
 
     def _may_begin(self, request: Mapping[str, Any]) -> bool:
         """Return whether the master that took a request may still begin a build of it."""

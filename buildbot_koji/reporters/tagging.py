@@ -310,7 +310,10 @@ class KojiTagReporter(KojiReporter):
             self._undecided.add(build["buildid"])
             return {}
         self._undecided.discard(build["buildid"])
-        properties = await self.master.data.get(("builds", build["buildid"], "properties"))
+        if decided is build:
+            properties = await self.master.data.get(("builds", build["buildid"], "properties"))
+        else:
+            properties = await self.properties_of_attempts(build)
         return self._count(votes, {**decided, "builder": builder, "properties": properties})
 
     async def noticed(self, build: Mapping[str, Any]) -> None:

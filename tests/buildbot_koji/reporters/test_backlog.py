@@ -137,6 +137,19 @@ class House:
         requests = self.master.db.buildrequests
         await requests._claim_buildrequests_for_master([request], now, master_id)
 
+    async def begin_again(self, build_id: int) -> int:
+        """Add another attempt of a build's request on this master, which runs."""
+        builds = self.master.db.builds
+        found = await builds.getBuild(build_id)
+        again, _ = await builds.addBuild(
+            builderid=found.builderid,
+            buildrequestid=found.buildrequestid,
+            workerid=found.workerid,
+            masterid=self.master.masterid,
+            state_string="",
+        )
+        return int(again)
+
     async def scan(self) -> None:
         """Let the ledger scan, as it does every five minutes."""
         await self.ledger._backlogs._scan_all()
@@ -290,16 +303,27 @@ async def test_vote_in_an_outage(house: House) -> None:
     assert lost
 
 
-@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(("restarted", "died"), [(False, False), (True, False), (True, True)])
 @pytest_twisted.ensureDeferred
-async def test_vote_of_a_build_that_a_peer_closed(house: House, restarted: bool) -> None:
-    """The result of a build that was closed with RETRY is its request's, also as a vote."""
+async def test_vote_of_a_build_that_a_peer_closed(
+    house: House, restarted: bool, died: bool
+) -> None:
+    """The result of a build that was closed with RETRY is its request's, also as a vote.
+
+    Its last attempt, on a master that died before it stored a property, counts as well.
+    """
     gate, ours, theirs = await open_gate(house)
     db = house.master.db
     # Its own master's result is overwritten by the one that closes the builds of a dead master.
     await house.finish(theirs, RETRY, tell=True)
     await until(lambda: gate._undecided == {theirs})
     request = (await db.builds.getBuild(theirs)).buildrequestid
+    if died:
+        peer = (await db.builds.getBuild(theirs)).masterid
+        await db.buildrequests._unclaim_buildrequests_for_master([request], peer)
+        await house._claim(request, house.master.masterid)
+        ours = await house.begin_again(theirs)
+        await db.builds.finishBuild(ours, RETRY)
     await db.buildrequests.completeBuildRequests([request], SUCCESS)
     if restarted:
         await house.shell.stop()
@@ -457,14 +481,7 @@ async def test_build_that_a_peer_closed(house: House) -> None:
         await house.finish(build, RETRY)
     request = (await builds.getBuild(ended)).buildrequestid
     await house.master.db.buildrequests.completeBuildRequests([request], SUCCESS)
-    found = await builds.getBuild(retried)
-    again, _ = await builds.addBuild(
-        builderid=found.builderid,
-        buildrequestid=found.buildrequestid,
-        workerid=found.workerid,
-        masterid=found.masterid,
-        state_string="",
-    )
+    again = await house.begin_again(retried)
     await house.scan()
     assert await written(1) == [ended]
     for build in (late, again):
