@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -182,15 +183,15 @@ class Cancellations:
 
     async def elsewhere(self) -> list[PendingCancellation]:
         """Return what is pending on the other masters that share the database."""
-        found = []
+        found: list[PendingCancellation] = []
         for each in await self._master.data.get(("masters",)):
             if each["masterid"] == self._master.masterid:
                 continue
-            for stored in await self._state_of(each["name"]).get(PENDING, []):
-                intent = TaskIntent.from_json(stored)
-                found.append(
-                    PendingCancellation(intent.task_id, intent.call.method, intent.began, None)
-                )
+            rows = await _rows_of(self._state_of(each["name"]))
+            found.extend(
+                PendingCancellation(intent.task_id, intent.call.method, intent.began, None)
+                for intent in chain.from_iterable(rows)
+            )
         return found
 
     def _show(self, intent: TaskIntent, reason: str | None) -> None:
@@ -215,8 +216,9 @@ class Cancellations:
 
     async def _resume(self) -> None:
         assert self._state is not None
-        for stored in await self._read():
-            intent = TaskIntent.from_json(stored)
+        rows = await _rows_of(self._state)
+        self._rows = len(rows)
+        for intent in chain.from_iterable(rows):
             self._pending.setdefault(intent.submission.marker, intent)
             self._show(intent, None)
         await self._cancel_pending()
@@ -296,15 +298,13 @@ class Cancellations:
                 await self._state.put(_row_key(number), row)
             self._rows, self._stored = len(rows), changes
 
-    async def _read(self) -> list[str]:
-        """Return what is stored as pending."""
-        assert self._state is not None
-        found: list[str] = []
-        self._rows = 0
-        while row := await self._state.get(_row_key(self._rows), []):
-            found += row
-            self._rows += 1
-        return found
+
+async def _rows_of(state: MasterState) -> list[list[TaskIntent]]:
+    """Return the rows of what a master stored as pending."""
+    rows: list[list[TaskIntent]] = []
+    while row := await state.get(_row_key(len(rows)), []):
+        rows.append([TaskIntent.from_json(each) for each in row])
+    return rows
 
 
 def _row_key(number: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
-from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 import attrs
@@ -13,15 +12,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warning
 from buildbot_koji.cli.doctor.network import LIMIT, way_to
 from buildbot_koji.words import counted
 from txkoji.bus import AMQP1, Broker
 from txkoji.exceptions import BusError, ConfigurationError
 
 __all__ = ["check_broker"]
-
-WARN_DAYS = 14
 
 T = TypeVar("T")
 
@@ -46,12 +43,11 @@ async def check_broker(
         if credential.problem is not None:
             yield error("certificate", credential.problem, "the login can't work without it")
             return
-        days = int(((credential.expires or time.time() + 1e9) - time.time()) // 86400)
-        if days < WARN_DAYS:
-            ends = datetime.fromtimestamp(credential.expires or 0, timezone.utc)
-            yield (warning if days >= 0 else error)(
-                "certificate", f"{credential.name} expires on {ends:%Y-%m-%d}", "get a new one"
-            )
+        if credential.expires is not None:
+            until, now = credential.expires, time.time()
+            expiring = expiry("certificate", credential.name, until, now, "get a new one")
+            if expiring is not None:
+                yield expiring
     try:
         settings.check_receiving()
     except ConfigurationError as problem:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 import attrs
 
 from txkoji import one_line
 
-__all__ = ["Finding", "as_json", "error", "exit_status", "lines", "ok", "warning"]
+__all__ = ["Finding", "as_json", "error", "exit_status", "expiry", "lines", "ok", "warning"]
 
 Level = Literal["ok", "warning", "error"]
 
 LONGEST = 500
 """Characters of a text: it may embed the output of another program."""
+
+DAY = 86400.0
+
+WARN_DAYS = 14
+"""How many days before it expires something is reported."""
 
 
 @attrs.frozen
@@ -47,6 +53,25 @@ def warning(check: str, text: str, remedy: str) -> Finding:
 def error(check: str, text: str, remedy: str) -> Finding:
     """Return that something does not work."""
     return Finding("error", check, one_line(text, LONGEST), one_line(remedy, LONGEST))
+
+
+def expiry(check: str, name: str, expires: float, now: float, remedy: str) -> Finding | None:
+    """Return that something has expired or soon will; None while there is time.
+
+    Args:
+        check: what was checked.
+        name: what expires.
+        expires: when, in seconds since the epoch.
+        now: the time, in seconds since the epoch.
+        remedy: what to do.
+    """
+    days = int((expires - now) // DAY)
+    if days < 0:
+        ended = datetime.fromtimestamp(expires, timezone.utc)
+        return error(check, f"{name} expired on {ended:%Y-%m-%d %H:%M} UTC", remedy)
+    if days < WARN_DAYS:
+        return warning(check, f"{name} expires in {days} days", remedy)
+    return None
 
 
 def lines(subject: str, findings: Iterable[Finding]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from twisted.internet.threads import deferToThread
 
-from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warning
 from buildbot_koji.cli.doctor.network import answer_to, clock_difference, way_to
 from buildbot_koji.cli.doctor.wanted import HubNeeds
 from buildbot_koji.database_values import number
@@ -37,7 +37,6 @@ __all__ = ["check_hub"]
 
 MAX_CLOCK_DIFFERENCE = 60.0
 OLDEST = (1, 31)
-WARN_DAYS = 14
 NO_HUB = "is 'server' the address of a hub? It ends in /kojihub"
 FILES = {"certificate": "cert", "keytab": "keytab"}
 """The settings that name the files with secrets."""
@@ -217,16 +216,15 @@ async def _credentials(examined: _Examined) -> AsyncIterator[Finding]:
             remedy = "fix this first: the login can't work without it"
             yield error(each.kind, problem or each.problem, remedy)
         elif each.expires is not None:
-            ends = datetime.fromtimestamp(each.expires, timezone.utc)
-            days = int((each.expires - examined.now()) // 86400)
+            until, now = each.expires, examined.now()
             remedy = RENEWALS.get(each.kind, "get a new one")
-            if days < 0:
+            found = expiry(each.kind, each.name, until, now, remedy)
+            if found is None or (found.level == "warning" and each.kind == "ticket"):
+                ends = datetime.fromtimestamp(until, timezone.utc)
+                found = ok(each.kind, f"{each.name}, until {ends:%Y-%m-%d %H:%M} UTC")
+            elif found.level == "error":
                 examined.can_log_in = False
-                yield error(each.kind, f"{each.name} expired on {ends:%Y-%m-%d %H:%M} UTC", remedy)
-            elif days < WARN_DAYS and each.kind != "ticket":
-                yield warning(each.kind, f"{each.name} expires in {days} days", remedy)
-            else:
-                yield ok(each.kind, f"{each.name}, until {ends:%Y-%m-%d %H:%M} UTC")
+            yield found
         path = getattr(examined.connection.settings, FILES.get(each.kind, ""), None)
         if path is not None and await deferToThread(_others_can_read, Path(path)):
             yield warning(

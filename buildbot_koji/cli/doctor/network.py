@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from buildbot_koji.cli.doctor.findings import Finding, error, ok, warning
+from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok
 from txkoji import proxy_for
 from txkoji.exceptions import BrokenConfiguration
 
@@ -22,9 +22,6 @@ __all__ = ["way_to"]
 
 LIMIT = 10.0
 """Seconds for each step."""
-
-WARN_DAYS = 14
-DAY = 86400.0
 
 PORTS = {"http": 80, "https": 443, "amqp": 5672, "amqps": 5671}
 TLS_SCHEMES = ("https", "amqps")
@@ -93,21 +90,13 @@ def _certificate(connection: socket.socket, host: str, scheme: str) -> Iterator[
         )
         return
     ends = certificate.not_valid_after_utc
-    days = int((ends.timestamp() - time.time()) // DAY)
-    if days < 0:
-        yield error(
-            "TLS",
-            f"the certificate of {host} expired on {ends:%Y-%m-%d}",
-            "the server's administrators have to renew it",
-        )
-    elif days < WARN_DAYS:
-        yield warning(
-            "TLS",
-            f"the certificate of {host} expires in {days} days",
-            "tell the server's administrators",
-        )
-    else:
-        yield ok("TLS", f"{version}; the certificate of {host} is valid until {ends:%Y-%m-%d}")
+    until, now, what = ends.timestamp(), time.time(), f"the certificate of {host}"
+    renew = "tell the server's administrators"
+    if until < now:
+        renew = "the server's administrators have to renew it"
+    yield expiry("TLS", what, until, now, renew) or ok(
+        "TLS", f"{version}; {what} is valid until {ends:%Y-%m-%d}"
+    )
 
 
 def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict[str, str]]:

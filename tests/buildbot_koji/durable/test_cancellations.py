@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from buildbot_koji.database_values import MAX_VALUE
-from buildbot_koji.durable.cancellations import Cancellations
+from buildbot_koji.durable.cancellations import Cancellations, PendingCancellation
 from buildbot_koji.durable.task_intents import TaskIntent
 from txkoji import Call, Submission
 from txkoji.exceptions import TransportError
@@ -68,6 +68,19 @@ def cancellations(hub: Hub, states: States) -> Cancellations:
     return made
 
 
+def elsewhere(hub: Hub, states: States) -> list[PendingCancellation]:
+    """Return what another master says of the pending cancellations of the first."""
+    masters = [{"masterid": 1, "name": "master"}, {"masterid": 2, "name": "second"}]
+    data = SimpleNamespace(get=lambda _path: succeed(masters))
+    made = Cancellations("hub", hub, lambda: succeed(None))  # type: ignore[arg-type]
+    second = SimpleNamespace(
+        name="second", masterid=2, data=data, db=SimpleNamespace(state=States())
+    )
+    made.start(second)
+    second.db.state = states
+    return Deferred.fromCoroutine(made.elsewhere()).result
+
+
 def test_many_cancellations() -> None:
     """A thousand cancellations fit the database's rows, and none is lost by a restart."""
     hub, states = Hub(), States()
@@ -79,6 +92,8 @@ def test_many_cancellations() -> None:
     first.stop()
     assert len(states.rows) > 3
     assert max(map(len, states.rows.values())) <= MAX_VALUE + 100
+    # Another master that shares the database shows all of them.
+    assert len(elsewhere(hub, states)) == 1000
     hub.answers, hub.lost = True, {500}
     cancellations(hub, states)
     # A hub that was restored from a backup gave this id to another task.
