@@ -21,14 +21,18 @@ from txkoji.exceptions import (
     HubFault,
     KojiException,
     KojiLoginException,
+    UnusableAnswer,
 )
 
-__all__ = ["MassContext"]
+__all__ = ["REFUSALS", "MassContext"]
 
 T = TypeVar("T")
 
 CLOCKS_DIFFER = 600.0
 """Seconds by which the clocks of a hub and of the master may differ."""
+
+REFUSALS = (HubFault, UnusableAnswer)
+"""What one package's odd data lead to: it must not stop the others."""
 
 _ACCESS_REFUSALS = (AuthError, ActionNotAllowed, KojiLoginException)
 """Refusals that are not about one package."""
@@ -93,13 +97,13 @@ class MassContext:
 
         Args:
             ask: asks it; must be safe to repeat.
-            may_refuse: whether a refusal that is about this very call is raised.
+            may_refuse: whether one of :data:`REFUSALS` of this very call is raised.
         """
         answered = partial(until_answered, ask, self.clock, self.timing.retry, self.say_trouble)
-        return await self.until_accepted(answered, may_refuse=may_refuse)
+        return await self.until_accepted(answered, REFUSALS if may_refuse else ())
 
     async def until_accepted(
-        self, do: Callable[[], Awaitable[T]], *, may_refuse: bool = False
+        self, do: Callable[[], Awaitable[T]], refusals: tuple[type[KojiException], ...] = ()
     ) -> T:
         """Retry something while the hub refuses access: a step that gave up would forget its tasks.
 
@@ -107,18 +111,14 @@ class MassContext:
 
         Args:
             do: what to do; it waits for a hub that is unreachable by itself.
-            may_refuse: whether a refusal that is about this very call is raised.
+            refusals: what is raised, unless it is about access: it is about this very call.
         """
         failures = 0
         while True:
             try:
                 return await do()
             except KojiException as error:
-                if (
-                    may_refuse
-                    and isinstance(error, HubFault)
-                    and not isinstance(error, _ACCESS_REFUSALS)
-                ):
+                if isinstance(error, refusals) and not isinstance(error, _ACCESS_REFUSALS):
                     raise
                 failures += 1
                 self.say_trouble(error)

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from buildbot_koji.database_values import number
 from buildbot_koji.hubs.existing import find_existing_build
-from buildbot_koji.mass.context import MassContext
+from buildbot_koji.mass.context import REFUSALS, MassContext
 from buildbot_koji.mass.plan import (
     MassPackage,
     PackageEvent,
@@ -82,7 +82,7 @@ class Settler:
     async def _settle_closed(self, trees: Mapping[int, tuple[MassPackage, TaskTree]]) -> None:
         try:
             answers = await self._context.ask(partial(self._read_builds, trees), may_refuse=True)
-        except HubFault as fault:
+        except REFUSALS as fault:
             # One odd build fails the whole request.
             if len(trees) > 1:
                 for index, each in trees.items():
@@ -146,7 +146,7 @@ class Settler:
                 target = None if self._options.skip_tag else self._options.target
                 find = partial(find_existing_build, connection, outcome, package.source, target)
                 existing = await self._context.ask(find, may_refuse=True)
-        except HubFault as fault:
+        except REFUSALS as fault:
             self._context.hub.counts.add(tree, infrastructure=False)
             self._failed(package, tree, one_line(fault))
             return

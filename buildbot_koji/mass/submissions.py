@@ -116,7 +116,7 @@ class MassSubmissions:
                     context.say_trouble,
                     gives_up=lambda: False,
                 ),
-                may_refuse=True,
+                (HubFault,),
             )
         except (HubFault, ValueError) as error:
             if isinstance(error, HubFault) and not await context.has_target():

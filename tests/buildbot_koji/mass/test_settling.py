@@ -14,6 +14,7 @@ from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
 from buildbot_koji.mass.settling import FAILED_AT_ONCE, Settler
 from txkoji import TaskTree, task_states
+from txkoji.exceptions import UnusableAnswer
 from txkoji.task_info import TaskInfo
 
 
@@ -96,3 +97,17 @@ def test_failed_tasks_are_asked_about_together() -> None:
     assert packages[0].reason == "mock exited with status 1; see build.log"
     assert packages[0].log_url is not None
     assert len(settler._context.lines) == counts.failed == count
+
+
+def test_odd_answer_about_one_package() -> None:
+    """An answer of another type fails its package, in one line, and nobody waits for a better."""
+    package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7)
+    hub = SlowHub()
+    settled = Deferred.fromCoroutine(
+        settler_of([package], hub, TaskCounts()).settle([ended_task(package, task_states.FAILED)])
+    )
+    [(_, answer)] = hub.waiting
+    answer.errback(UnusableAnswer("getBuild", "odd", "a build"))
+    assert settled.called
+    assert package.state is PackageState.FAILED
+    assert package.reason == "the hub answered getBuild with 'odd' instead of a build"
