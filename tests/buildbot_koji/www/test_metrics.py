@@ -116,7 +116,7 @@ def test_documents_name_metrics(page: str) -> None:
     assert named <= set(METRICS)
     if page.endswith(".rst"):
         assert named == set(METRICS)
-    # A gauge that falls looks like a counter that began anew.
+    # A gauge that falls looks like a counter that was reset.
     counted = re.findall(r"(?:rate|increase)\(buildbot_koji_(\w+)", text)
     assert [each for each in counted if not each.endswith(("_total", "_bucket"))] == []
 
