@@ -428,14 +428,22 @@ def _numbers(value: Any) -> Any:
     return listed if len(listed) > 1 or isinstance(value, (list, tuple)) else listed[0]
 
 
-_NUMERIC: Mapping[Check, Callable[[Any], Any]] = {
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _flag(value: Any) -> Any:
+    return _FLAGS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+_FROM_TEXT: Mapping[Check, Callable[[Any], Any]] = {
+    flag: _flag,
     **dict.fromkeys((integer, count, positive, seconds, pause, build), _number),
     **dict.fromkeys((integers, builds), _numbers),
 }
 
 
 def rendered(check: Check, value: Any) -> Any:
-    """Return a rendered value, with numbers that it holds as text converted.
+    """Return a rendered value, with numbers and flags that it holds as text converted.
 
     A text field of a ForceScheduler is text, as is a property that is set from a command's output.
 
@@ -443,5 +451,5 @@ def rendered(check: Check, value: Any) -> Any:
         check: what the value may be.
         value: what a renderable was rendered to.
     """
-    convert = _NUMERIC.get(check)
+    convert = _FROM_TEXT.get(check)
     return value if convert is None else convert(value)

@@ -151,12 +151,14 @@ async def test_draft_that_was_promoted_since(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_id_as_text(bench: Workbench) -> None:
-    """The id of a build may be text, as a form gives it."""
+    """The id of a build, and a flag, may be text, as a form gives it."""
     nvr = await bench.built()
     number = str(bench.hub.call("getBuild", nvr)["id"])
     for builds in (util.Property("build"), [util.Property("build")]):
-        step = steps.KojiTag(bench.profile, tag="demo-released", builds=builds)
-        ended = await bench.build(step, build=number)
+        step = steps.KojiTag(
+            bench.profile, tag="demo-released", builds=builds, force=util.Property("force")
+        )
+        ended = await bench.build(step, build=number, force=" No\n")
         assert ended.result == "success", ended.text
     assert tagged(bench, "demo-released") == [nvr]
 
