@@ -156,7 +156,10 @@ function Polls({ source, now }: { source: Source; now: number }) {
       </div>
       <div>
         <dt>Held back</dt>
-        <dd>{count(source.held_back, "change")}</dd>
+        <dd>
+          {count(source.held_back, "change")}
+          {source.held_back > 0 && " over the hourly limit"}
+        </dd>
       </div>
     </>
   );
