@@ -89,6 +89,7 @@ class Cancellations:
         # How many rows are stored, and the number of the last stored change.
         self._rows = self._changes = self._stored = 0
         self._storing = DeferredLock()
+        self._is_read = False
         # The stored form of each pending cancellation, and its size in bytes.
         self._texts: dict[str, tuple[str, int]] = {}
         self._trouble = ""
@@ -215,13 +216,20 @@ class Cancellations:
         self._work.addCallback(ended)
 
     async def _resume(self) -> None:
+        async with self._storing:
+            await self._read_rows()
+        await self._cancel_pending()
+
+    async def _read_rows(self) -> None:
+        """Read, once, what an earlier run left: nothing may be stored over it before."""
         assert self._state is not None
+        if self._is_read:
+            return
         rows = await _rows_of(self._state)
-        self._rows = len(rows)
+        self._rows, self._is_read = len(rows), True
         for intent in chain.from_iterable(rows):
             self._pending.setdefault(intent.submission.marker, intent)
             self._show(intent, None)
-        await self._cancel_pending()
 
     async def _cancel_pending(self) -> None:
         while self._pending:
@@ -280,6 +288,7 @@ class Cancellations:
         async with self._storing:
             if self._stored >= wanted:
                 return
+            await self._read_rows()
             changes = self._changes
             rows: list[list[str]] = [[]]
             size = 0

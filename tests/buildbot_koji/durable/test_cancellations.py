@@ -22,12 +22,16 @@ class States:
     def __init__(self) -> None:
         self.rows: dict[str, str] = {}
         self.writes = 0
+        self.slow: Deferred[None] | None = None
 
     async def getObjectId(self, _name: str, _class: str) -> int:  # noqa: N802
         return 1
 
     async def getState(self, _object: int, key: str, default: Any) -> Any:  # noqa: N802
-        return json.loads(self.rows[key]) if key in self.rows else default
+        value = json.loads(self.rows[key]) if key in self.rows else default
+        if self.slow is not None:
+            await self.slow
+        return value
 
     async def setState(self, _object: int, key: str, value: Any) -> None:  # noqa: N802
         self.rows[key] = json.dumps(value)
@@ -100,3 +104,23 @@ def test_many_cancellations() -> None:
     assert sorted({*hub.canceled, *hub.lost}) == list(range(1, 1001))
     assert 500 not in hub.canceled
     assert {key: json.loads(row) for key, row in states.rows.items() if row != "[]"} == {}
+
+
+def test_cancellation_during_the_start_of_a_master() -> None:
+    """What an earlier run left is read before anything is stored over it."""
+    hub, states, call = Hub(), States(), Call("build", ("a", "demo", {}))
+    intents = [TaskIntent(call, Submission(f"m{n}", 1.0, 1, 1), 1.0, n) for n in (1, 2)]
+    first = cancellations(hub, states)
+    first.cancel(intents[0], 30.0)
+    first.stop()
+    states.slow = Deferred()
+    second = cancellations(hub, states)
+    before = dict(states.rows)
+    second.cancel(intents[1], 30.0)
+    assert states.rows == before
+    slow, states.slow = states.slow, None
+    slow.callback(None)
+    second.stop()
+    hub.answers = True
+    cancellations(hub, states)
+    assert sorted(hub.canceled) == [1, 2]
