@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from buildbot.process import results
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -94,6 +94,7 @@ class KojiStep(StoringStep):
         self._text = ""
         self.began = 0.0
         self._claim_checked_at = float("-inf")
+        self._has_run = False
         self.unreachable = ""
         self.patience = Patience()
         self.hub: Hub | None = None
@@ -153,6 +154,7 @@ class KojiStep(StoringStep):
             A Deferred of the result: that of :meth:`work`; EXCEPTION if the hub or the
             configuration is at fault; after an early end the result of its :class:`EndingRule`.
         """
+        self._has_run = True
         return Deferred.fromCoroutine(self._run_and_finish_logs())
 
     async def _run_and_finish_logs(self) -> int:
@@ -189,6 +191,14 @@ class KojiStep(StoringStep):
                 updates = self.master.data.updates
                 await self.until_stored(lambda: updates.finishStep(self.stepid, result, False))
         return results.RETRY if self.early_end.reason is Ending.DETACHED else result
+
+    def addLogWithFailure(self, why: Failure, logprefix: str = "") -> Deferred[None]:
+        """Log a failure; an outage of the database before the step began repeats it instead."""
+        if self._has_run or not is_database_unreachable(why.value):
+            logging: Deferred[None] = super().addLogWithFailure(why, logprefix)
+            return logging
+        self.results = results.RETRY
+        return succeed(None)
 
     def interrupt(self, reason: str | Failure) -> Deferred[None]:
         """End the step early: for a user, or because the master stops or the worker is lost."""

@@ -569,6 +569,7 @@ async def test_superseded_build(own_bench: Workbench) -> None:
     "write",
     [
         "startStep",
+        "set_step_locks_acquired_at",
         "addStepURL",
         "setBuildData",
         "setBuildProperties",
@@ -579,7 +580,7 @@ async def test_superseded_build(own_bench: Workbench) -> None:
 )
 @pytest_twisted.ensureDeferred
 async def test_database_is_unreachable(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch, write: str
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Any], write: str
 ) -> None:
     """A step whose writes fail for a while ends with the result of its task."""
     updates = bench.master.data.updates
@@ -600,6 +601,9 @@ async def test_database_is_unreachable(
     ended = await bench.ended(request)
     assert ended.result == ("failure" if package == "failarch" else "success")
     assert next(failures, None) is None
+    # Buildbot itself logs what it meets before the step runs: once for each attempt.
+    assert len(logged_failures) == (2 if write == "set_step_locks_acquired_at" else 0)
+    logged_failures.clear()
 
 
 @pytest.mark.parametrize("heir", [None, 99])
