@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy
 from buildbot.process.results import RETRY
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from buildbot_koji.durable.store import SOURCE as STORE
 from buildbot_koji.durable.store import BuildData, BuildRows
@@ -33,23 +34,37 @@ class EndedMassBuilds:
         master: the Buildbot master.
     """
 
+    _log = Logger()
+
     def __init__(self, master: Any) -> None:
         self._master = master
         self._looked = float("-inf")
-        self._found: dict[str, EndedMassBuild | None] = {}
+        self._found: dict[str, EndedMassBuild] = {}
 
-    async def get(self) -> list[EndedMassBuild]:
-        """Return them, the newest last."""
+    async def get(self, here: Collection[str] = ()) -> list[EndedMassBuild]:
+        """Return them, the newest last.
+
+        Args:
+            here: the ids of those that need not be read, because they ran in this master.
+        """
         now = self._master.reactor.seconds()
         if not 0 <= now - self._looked < FRESH_FOR:
             rows = await self._master.db.pool.do(_rows, self._master.db.model)
-            known = self._found
-            self._found = {
-                key: known[key] if key in known else await self._load(key, row)
+            found = {
+                key: self._found.get(key) or await self._loaded(key, row)
                 for key, row in reversed(rows.items())
+                if key not in here
             }
+            self._found = {key: each for key, each in found.items() if each is not None}
             self._looked = now
-        return [each for each in self._found.values() if each is not None]
+        return [each for key, each in self._found.items() if key not in here]
+
+    async def _loaded(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
+        try:
+            return await self._load(key, row)
+        except Exception:  # noqa: BLE001 - one damaged mass build must not hide the others
+            self._log.failure("can't show mass build {id}", id=key)
+            return None
 
     async def _load(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
         """Return a mass build; None if the janitor has removed what was stored of it."""

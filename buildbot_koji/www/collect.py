@@ -273,8 +273,7 @@ class Collector:
     async def _mass_builds(self) -> list[EndedMassBuild | MassStatus]:
         """Return the mass builds that run, or have ended lately; the newest last."""
         here = running(self._master)
-        known = {each.id for each in here}
-        return [*(each for each in await self._ended.get() if each.id not in known), *here]
+        return [*await self._ended.get({each.id for each in here}), *here]
 
     async def mass(self) -> dict[str, Any]:
         """Return what *Mass builds* shows."""
