@@ -130,7 +130,7 @@ export function usePolled<T>(path: string | null, seconds = 2): Polled<T> {
       } catch {
         if (ended || controller.signal.aborted) return;
         failing ??= here();
-        setError(`The master does not answer since ${clock(failing, here())}.`);
+        setError(`The master has not answered since ${clock(failing, here())}.`);
         setNow(here());
       } finally {
         if (current === controller) {

@@ -274,8 +274,8 @@ export function Shown<T>(props: {
 
 /** Say in one line since when and why a hub does not answer. */
 export function hubLine({ since, reason }: Down, now: number): string {
-  const when = since === null ? "" : ` since ${clock(since, now)}`;
-  return `does not answer${when}${reason ? `: ${reason}` : ""}`;
+  const line = since === null ? "does not answer" : `has not answered since ${clock(since, now)}`;
+  return reason ? `${line}: ${reason}` : line;
 }
 
 /** Say which hubs do not answer, above their last known state. */
@@ -284,7 +284,7 @@ export function Outages({ down, now }: { down: Down[]; now: number }) {
     <div role="alert">
       {down.map((hub) => (
         <p key={hub.name} className="alert alert-warning koji-break">
-          <strong>{hub.name}</strong> {hubLine(hub, now)} – what you see is what it said last.
+          <strong>{hub.name}</strong> {hubLine(hub, now)} – this page shows its last answers.
         </p>
       ))}
     </div>

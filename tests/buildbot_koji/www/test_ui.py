@@ -350,10 +350,10 @@ async def test_hub_down(served: ServedMaster) -> None:
             hub = page.get_by_role("region", name="Hub hub-ui")
             hub.get_by_text("up", exact=True).wait_for()
             blockingCallFromThread(reactor, served.hub.offline, "database is restored")
-            hub.get_by_text(re.compile(r"does not answer since \d\d:\d\d: ")).wait_for()
+            hub.get_by_text(re.compile(r"has not answered since \d\d:\d\d: ")).wait_for()
             photograph(page, "koji-hub-down")
             visit.go(page, "/tasks")
-            page.get_by_role("alert").get_by_text(re.compile("does not answer since")).wait_for()
+            page.get_by_role("alert").get_by_text(re.compile("has not answered since")).wait_for()
             visit.go(page)
             blockingCallFromThread(reactor, served.hub.online)
             hub.get_by_text("up", exact=True).wait_for()
@@ -426,7 +426,7 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
 
             page.unroute("**/plugins/koji/api/**")
             page.route("**/plugins/koji/api/**", lambda route: route.abort())
-            page.get_by_text(re.compile("The master does not answer since")).first.wait_for()
+            page.get_by_text(re.compile("The master has not answered since")).first.wait_for()
 
         # What the documentation shows: `make screenshots` takes the pictures.
         texts["tasks"] = json.dumps(answers.tasks(now))

@@ -115,8 +115,8 @@ export function Tiles({ overview: { hubs, attention = [] } }: { overview: Overvi
         {down.length === hubs.length
           ? "when Koji last answered"
           : open
-            ? `behind ${grouped(open)} that build`
-            : "nothing builds there"}
+            ? `${grouped(open)} building`
+            : "none building"}
       </Tile>
       <Tile
         tone={stuck ? "bad" : "good"}
