@@ -172,6 +172,7 @@ class KojiTagReporter(KojiReporter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._votes: Votes | None = None
+        self._read_again = False
         self._undecided: set[int] = set()
         self._reading = DeferredLock()
         self._sender = TagSender(self.hub)
@@ -185,7 +186,7 @@ class KojiTagReporter(KojiReporter):
     async def reconfigService(self, name: Any = None, *args: Any, **options: Any) -> None:
         """Apply new arguments, also to deliveries in flight."""
         await super().reconfigService(name, *args, **options)
-        self._votes = None
+        self._forget_votes()
 
     def named_builders(self, options: Mapping[str, Any]) -> Sequence[str]:
         """Return the builders that the arguments name."""
@@ -268,9 +269,17 @@ class KojiTagReporter(KojiReporter):
 
     async def _known_votes(self) -> Votes:
         async with self._reading:
-            if self._votes is None:
-                self._votes = await self._read_votes()
+            while self._votes is None:
+                self._read_again = False
+                votes = await self._read_votes()
+                if not self._read_again:
+                    self._votes = votes
             return self._votes
+
+    def _forget_votes(self) -> None:
+        """Read the votes again, also if they are being read: one may have ended since."""
+        self._votes = None
+        self._read_again = True
 
     @staticmethod
     def _count(votes: Votes, build: Mapping[str, Any]) -> Mapping[str, Vote]:
@@ -333,7 +342,7 @@ class KojiTagReporter(KojiReporter):
 
     def missed(self) -> None:
         """Also read the votes again: the one that was missed may be another master's."""
-        self._votes = None
+        self._forget_votes()
         super().missed()
 
     def gates(self) -> Sequence[OpenGate]:

@@ -331,6 +331,29 @@ async def test_vote_of_a_build_that_a_peer_closed(
     assert await written(1) == [ours]
 
 
+@pytest_twisted.ensureDeferred
+async def test_vote_is_missed_while_the_votes_are_read(house: House) -> None:
+    """Votes of which one is missed while they are read are read again: it may not be among them."""
+    await start_gate(house)
+    [gate] = house.master.service_manager
+    await gate._known_votes()
+    read, begun = gate._read_votes, Deferred[None]()
+
+    async def late() -> Any:
+        votes = await read()
+        await begun
+        return votes
+
+    gate._votes = None
+    with mock.patch.object(gate, "_read_votes", side_effect=late) as reading:
+        known = Deferred.fromCoroutine(gate._known_votes())
+        await until(lambda: reading.called)
+        gate.missed()
+        begun.callback(None)
+        await known
+    assert reading.call_count == 2
+
+
 async def open_gate(house: House) -> tuple[Any, int, int]:
     """Have a gate wait for another master's build; returns the gate, our build and theirs."""
     await start_gate(house)
