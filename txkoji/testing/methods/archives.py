@@ -10,9 +10,9 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.builds import add_build_type, build_directory, insert_empty_build
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tagged import list_tagged
+from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.filters import Filter, equals, select
 from txkoji.testing.tables.lookups.archives import archive_struct
 from txkoji.testing.tables.lookups.builds import (

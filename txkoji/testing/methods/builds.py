@@ -8,7 +8,6 @@ from typing import Any
 from txkoji.exceptions import ActionNotAllowed, BuildError, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.tables.filters import (
     Test,
@@ -182,7 +181,6 @@ def create_empty_build(
     user = call.require_permission("admin")
     if not name:
         raise GenericError("No name or package id provided for build")
-    check_name(name)
     if owner is not None:
         user = require_user(call.state, owner)
     return int(insert_empty_build(call, user, name, version, release, epoch, draft)["id"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from txkoji.exceptions import GenericError
+from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
@@ -41,7 +41,6 @@ def _slashed(url: str) -> str:
 def create_external_repo(call: MethodCall, name: Any, url: Any) -> dict[str, Any]:
     """Make an external repo."""
     user = call.require_permission("admin")
-    check_name(name)
     if _find(call, name):
         raise GenericError(f'An external repo named "{name}" already exists')
     row = call.state.one("external_repo", name=name)

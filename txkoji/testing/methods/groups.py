@@ -8,7 +8,6 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import HubMethod, declare, hub_method
 from txkoji.testing.tables.lookups.tags import require_tag_id, tag_name, tag_order
 from txkoji.testing.tables.lookups.values import must, row_by_info
@@ -148,7 +147,6 @@ def group_list_add(
     call.require_permission("tag")
     if isinstance(grpinfo, str) and call.state.one("groups", name=grpinfo) is None:
         require_tag_id(call.state, taginfo)
-        check_name(grpinfo)
         call.state.insert("groups", {"name": grpinfo})
     _store(call, _CONFIG, (taginfo, grpinfo), bool(block), force, opts)
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from txkoji.exceptions import GenericError
+from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.methods.tasks import make_task
 from txkoji.testing.methods.users import insert_user
@@ -159,7 +159,6 @@ def add_host(
 ) -> int:
     """Add a builder; return its id."""
     user = call.require_permission("host")
-    check_name(hostname)
     if call.state.one("host", name=hostname):
         raise GenericError(f"host already exists: {hostname}")
     if call.state.one("users", name=hostname) and not force:
@@ -251,7 +250,6 @@ def list_channels(
 def add_channel(call: MethodCall, channel_name: str, description: Any = None) -> int:
     """Add a channel; return its id."""
     call.require_permission("admin")
-    check_name(channel_name)
     if call.state.one("channels", name=channel_name):
         raise GenericError(
             f"channel {channel_name} already exists (id={_id_of(call, channel_name)})"

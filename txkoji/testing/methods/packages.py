@@ -8,8 +8,8 @@ from typing import Any
 from txkoji.exceptions import ActionNotAllowed, GenericError
 from txkoji.testing.announcements import messages
 from txkoji.testing.core import Denial
+from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.packages import (
     find_package,
@@ -201,7 +201,6 @@ def _package_to_list(
         raise GenericError("owner not specified")
     if not isinstance(package, str):
         raise GenericError(f"Invalid package: {package}")
-    check_name(package)
     return state.insert("package", {"name": package})
 
 

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.dispatch import find_method
-from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import METHODS, HubMethod, hub_method, method_of
+from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.builds import build_nvr, require_build_row
 from txkoji.testing.tables.lookups.values import hub_error, must, row_by_info
 from txkoji.testing.tables.queries import apply_query_options

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from txkoji.exceptions import GenericError
+from txkoji.testing.methods.arches import parse_arches
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name, parse_arches
 from txkoji.testing.methods.table import declare, hub_method
+from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.filters import glob
 from txkoji.testing.tables.lookups.builds import require_build_row
 from txkoji.testing.tables.lookups.packages import find_package, package_struct
@@ -224,7 +225,6 @@ def edit_tag2(call: MethodCall, tagInfo: Any, **kwargs: Any) -> None:
             action = "block" if "blocked" in changed[key] else "add/update"
             raise GenericError(f"Can not both {action} and remove tag-extra: '{key}'")
     if "name" in kwargs and kwargs["name"] != tag["name"]:
-        check_name(kwargs["name"])
         if state.one("tag", name=kwargs["name"]):
             raise GenericError(f"Name {kwargs['name']} is already in use")
         state.update("tag", tag["id"], name=kwargs["name"])

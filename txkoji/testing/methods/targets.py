@@ -6,8 +6,8 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name
 from txkoji.testing.methods.table import hub_method
+from txkoji.testing.tables.columns import check_name
 from txkoji.testing.tables.lookups.tags import (
     find_tag_id,
     require_tag_id,
@@ -95,7 +95,6 @@ def edit_build_target(
     target = require_target(state, buildTargetInfo)
     build_id, dest_id = _tag_ids(state, build_tag, dest_tag)
     if name != target["name"]:
-        check_name(name)
         if state.one("build_target", name=name):
             raise GenericError(f'name "{name}" is already taken by build target')
         state.update("build_target", target["id"], name=name)

@@ -8,7 +8,6 @@ from typing import Any
 
 from txkoji.exceptions import GenericError
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.names import check_name, check_user_name
 from txkoji.testing.methods.table import declare, hub_method
 from txkoji.testing.tables.lookups.users import (
     find_user,
@@ -122,7 +121,6 @@ def create_user(
 ) -> int:
     """Make a user; return the id."""
     call.require_permission("admin")
-    check_user_name(username)
     if status not in (None, 0, 1):
         raise GenericError(f"invalid status: {status}")
     if call.state.one("users", name=username):
@@ -247,7 +245,6 @@ def grant_permission(
     granter = call.require_permission("admin")
     user = require_user(call.state, userinfo)
     if create and row_by_info(call.state, "permissions", permission) is None:
-        check_name(permission)
         call.state.insert("permissions", {"name": permission, "description": description})
     row = require_permission_row(call.state, permission)
     grant = {"user_id": user["id"], "permission_id": row["id"]}
@@ -285,7 +282,6 @@ def _membership(call: MethodCall, group: Row, user: Row) -> Row | None:
 def new_group(call: MethodCall, name: Any) -> int:
     """Make a group of users; return its id."""
     call.require_permission("admin")
-    check_user_name(name)
     if find_user(call.state, name):
         raise GenericError(f"User/group already exists: {name}")
     return int(insert_user(call.state, name, usertype=GROUP)["id"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from txkoji.exceptions import UnknownFault
+from txkoji.exceptions import GenericError, UnknownFault
 
 TYPES: dict[str, dict[type, str]] = {
     "build": {str: "version release", int: "epoch"},
@@ -26,6 +27,23 @@ _OF_TABLE = {
     for table, types in TYPES.items()
 }
 _LIMIT = 2**31
+_USER = re.compile(r"[A-Za-z0-9/_.@-]{1,256}")
+_NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
+_NAMED = frozenset(
+    (
+        "btype",
+        "build_target",
+        "channels",
+        "content_generator",
+        "external_repo",
+        "groups",
+        "host",
+        "package",
+        "permissions",
+        "tag",
+    )
+)
+"""The tables whose names a hub checks."""
 _SQL = defaultdict(
     lambda: "record",
     {bool: "boolean", int: "integer", float: "numeric", list: "text[]", str: "text"},
@@ -68,12 +86,29 @@ def check_arguments(method: str, values: Mapping[str, Any]) -> None:
             raise UnknownFault(text, code=1)
 
 
+def check_name(name: Any) -> None:
+    """Refuse an invalid name, with the hub's text."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise GenericError(f"Name {name} does not match RegexNameInternal value")
+
+
+def check_user_name(name: Any) -> None:
+    """Refuse an invalid name of a user, with the hub's text."""
+    if not isinstance(name, str) or not _USER.fullmatch(name):
+        raise GenericError(f"Name {name} does not match RegexUserName value")
+
+
 def check_columns(table: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return values as the columns of a table hold them: digits as a number.
 
     Raises:
         UnknownFault: (1) as for each error of a hub's database.
+        GenericError: a name has characters that names don't have.
     """
+    if "name" in values and table in _NAMED:
+        check_name(values["name"])
+    if "name" in values and table == "users":
+        check_user_name(values["name"])
     converted = dict(values)
     for column, kind in _OF_TABLE.get(table, {}).items():
         value = values.get(column)

@@ -499,3 +499,19 @@ def test_names(hub: FakeHub, call: tuple[Any, ...], name: Any) -> None:
     """Nothing gets a name that is no text, or has blanks."""
     with pytest.raises(HubFault, match=r"does not match Regex(NameInternal|UserName) value"):
         hub.call(call[0], name, *call[1:])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("editChannel", "default"),
+        ("editUser", "alice"),
+        ("grantCGAccess", "alice", "bad name", True),
+        ("addHostToChannel", "builder1", "bad name", True),
+    ],
+)
+def test_names_that_change(hub: FakeHub, call: tuple[Any, ...]) -> None:
+    """Neither does a change, nor what is made along with another thing."""
+    options = {"name": "bad name"} if call[0].startswith("edit") else {}
+    with pytest.raises(HubFault, match=r"Name bad name does not match Regex"):
+        hub.call(*call, **options)

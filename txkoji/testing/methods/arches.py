@@ -1,4 +1,4 @@
-"""The rules for names of tags, targets, packages and users, and for lists of architectures."""
+"""The rules for lists of architectures."""
 
 from __future__ import annotations
 
@@ -9,20 +9,6 @@ from txkoji.exceptions import GenericError
 from txkoji.testing.tables.lookups.values import no_attribute
 
 _ARCH = re.compile(r"[A-Za-z0-9_-]*")
-_USER = re.compile(r"[A-Za-z0-9/_.@-]{1,256}")
-_NAME = re.compile(r"[A-Za-z0-9/_.+-]{1,256}")
-
-
-def check_name(name: Any) -> None:
-    """Refuse an invalid name, with the hub's text."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise GenericError(f"Name {name} does not match RegexNameInternal value")
-
-
-def check_user_name(name: Any) -> None:
-    """Refuse an invalid name of a user, with the hub's text."""
-    if not isinstance(name, str) or not _USER.fullmatch(name):
-        raise GenericError(f"Name {name} does not match RegexUserName value")
 
 
 def parse_arches(arches: Any) -> Any:
