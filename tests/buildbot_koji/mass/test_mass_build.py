@@ -272,8 +272,8 @@ async def test_task_of_someone_else(bench: Workbench) -> None:
     request = await bench.begin(mass(bench, packages=names))
 
     def followed() -> list[int | None]:
-        found = running(bench.master)
-        return [row["task_id"] for row in found[-1].package_rows("p0")] if found else []
+        found = [each for each in running(bench.master) if not each.has_ended]
+        return [row["task_id"] for each in found for row in each.package_rows("p0")]
 
     await until(lambda: other in followed())
     bench.hub.call("cancelTask", other)
