@@ -30,6 +30,9 @@ PIECE = 1 << 20
 PACE_BYTES = 64 * 1024
 """An attempt that receives fewer bytes than this within the pace is given up."""
 
+PAGES = ("text/html", "application/xhtml+xml")
+"""What only a front end sends in the place of a file."""
+
 HOPELESS = (301, 308, 401, 403, 404, 410)
 """HTTP statuses that another attempt would not change."""
 
@@ -157,7 +160,7 @@ def _copy(reply: Any, part: PartFile, have: int, pace: float) -> None:
     if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         raise http.client.HTTPException("another part than it was asked for came")
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind == "text/html" and part.target.suffix not in (".html", ".htm"):
+    if kind in PAGES and part.target.suffix not in (".html", ".htm"):
         raise http.client.HTTPException("a web page came instead of the file")
     part.begin(have if resumes else 0)
     left = reply.length

@@ -189,16 +189,20 @@ class Odd(Protocol):
             self.drip.stop()
 
 
+@pytest.mark.parametrize("fetch", ["worker"], indirect=True)
 @pytest.mark.parametrize(
-    ("fetch", "drips"),
-    [("worker", False), ("worker", True)],
-    indirect=["fetch"],
+    "odd",
+    [
+        b"Content-Length: 9\r\n\r\nxxx",
+        b"Content-Length: 1000\r\n\r\nxxx",
+        b"Content-Type: application/xhtml+xml\r\n\r\n<p>Back soon</p>",
+    ],
+    ids=["short", "slow", "page"],
 )
 @pytest_twisted.ensureDeferred
-async def test_answer_that_breaks_or_drips(fetch: Fetch, tmp_path: Path, drips: bool) -> None:
-    """What ends early, or of which next to nothing comes, is requested again from its offset."""
-    content = b"Content-Length: 1000\r\n" if drips else b"Content-Length: 9\r\n"
-    Odd.answers, Odd.drips = [HEAD % b"200 OK" + content + b"\r\nxxx"], drips
+async def test_odd_answer(fetch: Fetch, tmp_path: Path, odd: bytes) -> None:
+    """What ends early, next to nothing comes of, or is a web page is requested once more."""
+    Odd.answers, Odd.drips = [HEAD % b"200 OK" + odd], b"1000" in odd
     port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
     url = f"http://127.0.0.1:{port.getHost().port}/big"
     assert await fetch(RemoteFile("big", url), tmp_path) == ""
