@@ -115,14 +115,14 @@ def hub_options() -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def kdc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KDC]:
-    directory = tmp_path / "kdc"
-    directory.mkdir(mode=0o755)
-    kdc = KDC(directory)
-    kdc.start()
-    monkeypatch.setenv("KRB5_CONFIG", str(kdc.configuration))
-    yield kdc
-    kdc.stop()
+def kdc(monkeypatch: pytest.MonkeyPatch) -> Iterator[KDC]:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        kdc = KDC(Path(directory))
+        kdc.start()
+        monkeypatch.setenv("KRB5_CONFIG", str(kdc.configuration))
+        yield kdc
+        kdc.stop()
 
 
 @pytest.mark.skipif(not apache.is_there(), reason=apache.HOW_TO_INSTALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -121,13 +122,12 @@ async def test_few_requests_on_a_connection(hub: FakeHub, start: Start) -> None:
 
 @kdcs.needs_kdc
 @pytest_twisted.ensureDeferred
-async def test_login_by_ticket(
-    hub: FakeHub, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_login_by_ticket(hub: FakeHub, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """mod_auth_gssapi lets a keytab in; its session is renewed and submits a task."""
-    directory = tmp_path / "kdc"
-    directory.mkdir(mode=0o755)
-    kdc = KDC(directory)
+    # Beside other runs of pytest, which close their directories to the user that Apache runs as.
+    directory = tempfile.TemporaryDirectory()
+    Path(directory.name).chmod(0o755)
+    kdc = KDC(Path(directory.name))
     kdc.start()
     try:
         monkeypatch.setenv("KRB5_CONFIG", str(kdc.configuration))
@@ -152,3 +152,4 @@ async def test_login_by_ticket(
         await koji.close()
     finally:
         kdc.stop()
+        directory.cleanup()
