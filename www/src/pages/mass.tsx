@@ -60,7 +60,7 @@ export function MassListPage() {
                     <Link to={`/koji/mass/${encodeURIComponent(String(each.id))}`}>
                       {nameOf(each)}
                     </Link>,
-                    <Badge tone={STATES[each.state] ?? "off"}>{each.state}</Badge>,
+                    <Badge tone={toneOf(each)}>{each.state}</Badge>,
                     `${grouped(each.done)} of ${grouped(each.total)}`,
                     grouped(each.failed),
                     grouped(each.running + each.waiting),
@@ -82,6 +82,9 @@ export function MassListPage() {
     </Page>
   );
 }
+
+const toneOf = ({ state, failed }: Mass): Tone =>
+  state === "ended" && failed > 0 ? "bad" : (STATES[state] ?? "off");
 
 const nameOf = (mass: Mass): string =>
   mass.builder === null ? `Mass build ${mass.id}` : `${mass.builder} #${mass.build_number ?? "?"}`;
@@ -130,7 +133,7 @@ export function MassView({ mass, now, refresh }: { mass: Mass; now: number; refr
           <h2>
             <BuildLink builder={mass.builder} id={mass.builder_id} number={mass.build_number} />
           </h2>
-          <Badge tone={STATES[mass.state] ?? "off"}>{mass.state}</Badge>
+          <Badge tone={toneOf(mass)}>{mass.state}</Badge>
           <span>{mass.summary}</span>
         </div>
         <div className="card-body">
