@@ -144,15 +144,16 @@ class MassStores:
         return found
 
     async def find(self, name: str, others: Collection[str] = ()) -> MassStore:
-        """Return the store of a step's mass build, also if the step had another name then.
+        """Return the store of a step's mass build, also of the only one under another name.
 
         Args:
             name: the step's name now.
             others: the names of steps that have their own.
         """
         names = await self._names()
-        if name not in names:
-            name = next((each for each in names if each not in others), name)
+        candidates = [each for each in names if each not in others]
+        if name not in names and len(candidates) == 1:
+            name = candidates[0]
         return MassStore(BuildRows(self._data, self._root, name), self._pause)
 
     async def add(self, name: str) -> None:

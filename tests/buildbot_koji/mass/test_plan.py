@@ -26,7 +26,7 @@ from buildbot_koji.mass.plan import (
 )
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.report import csv_report, html_report, json_report, package_row
-from buildbot_koji.mass.stored import MassStore
+from buildbot_koji.mass.stored import MassStore, MassStores
 
 
 def packages(*requires: tuple[int, ...], levels: tuple[int, ...] = ()) -> list[MassPackage]:
@@ -255,6 +255,30 @@ def test_stored_plan_resumes() -> None:
             assert again.counts == plan.counts
     assert plan.is_over
     assert max(data.sizes) < 20_000
+
+
+def test_mass_builds_of_one_build() -> None:
+    """The name of a step finds its mass build; another name finds it only if it is the only one."""
+    stores = MassStores(Data(), 7, lambda: succeed(None))  # type: ignore[arg-type]
+
+    def total(name: str, *others: str) -> int | None:
+        found = drive(drive(stores.find(name, others)).load())
+        return None if found is None else len(found[1])
+
+    def begin_build(name: str, size: int) -> None:
+        drive(stores.add(name))
+        made = [MassPackage(index, f"p{index}", "source", None, ()) for index in range(size)]
+        drive(drive(stores.find(name)).save_plan({}, made))
+
+    begin_build("gcc", 1)
+    assert (total("gcc"), total("renamed"), total("another", "gcc")) == (1, 1, None)
+    begin_build("glibc", 2)
+    assert (total("gcc"), total("glibc"), total("glbic"), total("renamed", "gcc")) == (
+        1,
+        2,
+        None,
+        2,
+    )
 
 
 def test_time_left() -> None:
