@@ -20,7 +20,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
-from tests.support import ONE_ATTEMPT, PROCESS_LIMIT, HubInMemory, free_port
+from tests.support import ONE_ATTEMPT, PROCESS_LIMIT, HubInMemory, free_port, until
 from tests.support.cables import Cable
 from txkoji import Connection, Profile, TaskWatcher
 from txkoji.build import Build
@@ -294,6 +294,21 @@ async def test_idle_connections(profile: Profile, keep_alive: bool, opened: list
     await koji.close()
     await cable.stop()
     assert found == opened
+
+
+@pytest.mark.hub(tls=True, anonymous_user=None)
+@pytest_twisted.ensureDeferred
+async def test_close_after_the_hub_did(hub: FakeHub, profile: Profile) -> None:
+    """A front end closes an idle connection after a while; closing it again is no error."""
+    authority = str(hub.authority.certificate_path)
+    koji = Connection(replace(profile, serverca=authority), keep_alive=True)
+    for _ in range(2):
+        await koji.getTag("demo-build")
+    [agents] = koji.client._transport._agents.values()
+    [[kept]] = agents._pool._connections.values()
+    await hub.stop()
+    await until(lambda: kept.state != "QUIESCENT")
+    await koji.close()
 
 
 class Canned(Protocol):

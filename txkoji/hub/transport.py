@@ -185,7 +185,13 @@ class _Pool(HTTPConnectionPool):
     """Closes idle connections at once: over TLS, Twisted's own waits for the peer's part."""
 
     def closeCachedConnections(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
-        idle = [each for several in self._connections.values() for each in several]
+        # The peer may have closed some already, as a front end does after a while.
+        idle = [
+            each
+            for several in self._connections.values()
+            for each in several
+            if each.state == "QUIESCENT"
+        ]
         closing: Deferred[None] = super().closeCachedConnections()
         for each in idle:
             each.transport.abortConnection()
