@@ -20,7 +20,7 @@ from txkoji import Connection, RetryPolicy, one_line
 from txkoji.exceptions import HubFault, KojiException
 from txkoji.retry import is_passing
 
-__all__ = ["Cancellations", "PendingCancellation"]
+__all__ = ["Cancellations", "PendingCancellation", "is_final"]
 
 CLASS = "buildbot_koji.durable.cancellations"
 """The class under which Buildbot files the pending cancellations."""
@@ -121,14 +121,14 @@ class Cancellations:
             then.
 
         Raises:
-            HubFault: the hub refused.
-            KojiException: the login or the connection is refused; the cancellation is pending.
+            KojiException: see :func:`is_final`: the hub refused, or the task may be someone else's;
+                else the login or the connection is refused, and the cancellation is pending.
         """
         canceling = Deferred.fromCoroutine(self._cancel(intent))
         try:
             await canceling.addTimeout(limit, self._connection.reactor)
         except (KojiException, DeferredTimeout, CancelledError) as error:
-            if _is_refusal(error):
+            if is_final(error):
                 raise
             reached = isinstance(error, KojiException)
             self._pending[intent.submission.marker] = intent
@@ -244,7 +244,7 @@ class Cancellations:
             try:
                 task_id = await self._cancel(intent)
             except KojiException as error:
-                if not _is_refusal(error):
+                if not is_final(error):
                     self._show(intent, one_line(error))
                     self._log_trouble(error)
                     continue
@@ -321,6 +321,7 @@ def _row_key(number: int) -> str:
     return f"{PENDING} {number}" if number else PENDING
 
 
-def _is_refusal(error: BaseException) -> bool:
-    """Return whether the hub refused to cancel a task."""
-    return isinstance(error, HubFault) and not is_passing(error)
+def is_final(error: BaseException) -> bool:
+    """Return whether a task that can't be canceled for this reason is given up, not retried."""
+    is_refused = isinstance(error, HubFault) and not is_passing(error)
+    return is_refused or isinstance(error, PerhapsOthers)

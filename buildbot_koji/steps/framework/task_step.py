@@ -11,6 +11,7 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.durable.cancellations import is_final
 from buildbot_koji.durable.once import Intent, IntentState
 from buildbot_koji.durable.task_intents import TaskIntent, submit_once
 from buildbot_koji.error_messages import with_remedy
@@ -33,7 +34,7 @@ from txkoji import (
     read_outcome,
     task_states,
 )
-from txkoji.exceptions import HubFault, KojiException
+from txkoji.exceptions import KojiException
 
 __all__ = ["KojiTaskStep"]
 
@@ -373,7 +374,7 @@ class KojiTaskStep(KojiStep):
         try:
             canceled = await hub.cancellations.cancel(intent, self.timing.cancel_limit)
         except KojiException as error:
-            later = "" if isinstance(error, HubFault) else "; it is retried"
+            later = "" if is_final(error) else "; it is retried"
             return f"could not cancel {task}: {one_line(error)}{later}"
         if canceled:
             return f"canceled {task}"

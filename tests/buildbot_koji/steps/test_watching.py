@@ -647,6 +647,9 @@ async def test_a_task_without_a_marker_is_not_canceled(own_bench: Workbench) -> 
     assert ended.result == "cancelled"
     # A busy machine does not find it in time: it is looked for in the background.
     assert "is left alone: it carries no marker" in ended.text or "not answer" in ended.text
+    # Nor is it looked for again and again.
+    hub = await get_hub(bench.master, bench.profile)
+    await until(lambda: not hub.cancellations.status())
     assert tasks(bench, "runroot")[-1]["state"] == task_states.OPEN
 
 
