@@ -476,7 +476,7 @@ async def test_lost_tasks(koji: Connection, hub: FakeHub) -> None:
         assert not await koji.submissions.is_lost(task_id, call, begun)
         hub.state.rewind("task", task_id - 1)
         assert await koji.submissions.is_lost(task_id, call, begun)
-        assert hub.call("build", SOURCE, "demo", {"scratch": True}) == task_id
+        assert hub.call("build", f"{SOURCE}other", "demo", {"scratch": True}) == task_id
         assert await koji.submissions.is_lost(task_id, call, begun)
 
 
