@@ -177,7 +177,7 @@ class DownloadStep(KojiStep):
         if not command.didFail():
             return True
         lines = [line for line in command.stdout.splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"{self.python} did not run: see the log"
+        reason = lines[-1] if lines else f"{self.python} failed: see the log"
         self.say(f"failed: on the worker: {reason}")
         return False
 

@@ -114,7 +114,6 @@ class Collector:
         return {
             "master": text(self._master.name),
             "masters": overview.masters_json(masters),
-            "now": now,
             "hubs": [overview.hub_json(hub, now) for hub in hubs],
             "health": await self.health(),
             "attention": await self._attention(),
