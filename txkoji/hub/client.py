@@ -169,7 +169,7 @@ class HubClient:
             ValueError: an argument can't be sent.
         """
         if self._batcher is not None and number is None and call.is_point_lookup:
-            with self.held():
+            with self._transport:
                 return await self._batcher.add(call)
         return await self._send(call, call.encode(), number, before)
 
@@ -352,7 +352,7 @@ class HubClient:
 
     def held(self) -> AbstractContextManager[None]:
         """Keep idle connections open while the body runs: it is about to make a request."""
-        return self._transport.held()
+        return self._transport
 
     @returns_deferred
     async def close(self) -> None:

@@ -166,7 +166,7 @@ class Requester:
             TransportError: the request or its reply was lost until the deadline expired.
             ProtocolError: what came back is not a hub's reply.
         """
-        with self._transport.held():
+        with self._transport:
             return await self._send(request, queued=queued)
 
     async def _send(self, request: Request, *, queued: bool) -> Any:
@@ -291,7 +291,7 @@ class Requester:
         Raises:
             TransportError: the request or its reply was lost; the sink has what arrived.
         """
-        with self._transport.held():
+        with self._transport:
             await self._transport.get(
                 url,
                 offset,

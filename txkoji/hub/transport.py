@@ -7,8 +7,7 @@ it (such as treq) cost more than the call does.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -282,18 +281,17 @@ class Transport:
         # Keyed by the client certificate: connections with and without one are never shared.
         self._agents: dict[ClientCertificate | None, _Agents] = {}
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    # Not a generator: each call of a program passes here.
+    def __enter__(self) -> None:
         """Keep idle connections open while the body runs: it is about to make a request."""
         self._holders += 1
-        try:
-            yield
-        finally:
-            self._holders -= 1
-            if not (self._holders or self.keep_alive or self._is_closing) and self._agents:
-                self._is_closing = True
-                # What awaits the result may make the next request at once.
-                self._reactor.callLater(0, self._close_idle)
+
+    def __exit__(self, *_: object) -> None:
+        self._holders -= 1
+        if not (self._holders or self.keep_alive or self._is_closing) and self._agents:
+            self._is_closing = True
+            # What awaits the result may make the next request at once.
+            self._reactor.callLater(0, self._close_idle)
 
     def _close_idle(self) -> None:
         self._is_closing = False
