@@ -243,7 +243,7 @@ def deliveries(now: float) -> dict[str, Any]:
                 "pending": [
                     {
                         "id": 4,
-                        "what": "tag hello-1.0-1.f44 into f44-stable",
+                        "what": "tag of hello-1.0-1.f44",
                         "since": now - 120,
                         "attempts": 3,
                         "reason": "the hub does not answer",
@@ -252,7 +252,7 @@ def deliveries(now: float) -> dict[str, Any]:
                 "dead": [
                     {
                         "id": i,
-                        "what": f"tag world-{i}.0-1.f44 into f44-stable",
+                        "what": f"tag of world-{i}.0-1.f44",
                         "nvr": f"world-{i}.0-1.f44",
                         "since": now - 86400,
                         "reason": "tag f44-stable is locked: unlock it, then redeliver",
