@@ -28,8 +28,11 @@ from txkoji import (
     Credential,
     Event,
     RequestStatistics,
+    Submission,
     TaskStateChange,
+    TaskTree,
     TaskWatcher,
+    UnknownTask,
     Watch,
     WatchedTask,
     WatcherStatus,
@@ -208,6 +211,23 @@ class Hub(service.SharedService):
             self._forget_at = 2 * len(self._builds) + 100
         self._builds[task_id] = WatchingBuild(build.buildid, build.builder.name, build.number)
         return watch
+
+    async def ended(self, watch: Watch, call: Call, submission: Submission) -> TaskTree:
+        """Return what became of the task of a submission, when it has ended.
+
+        Args:
+            watch: watches the task.
+            call: what was called.
+            submission: what was stored before the call.
+
+        Raises:
+            UnknownTask: the hub has lost the task, or has given its id to another one: it was
+                restored from a backup.
+        """
+        tree = await watch.done
+        if not self.connection.submissions.may_have_made(tree.root, call, submission):
+            raise UnknownTask(f"task {watch.task_id} is another program's by now")
+        return tree
 
     def status(self) -> HubStatus:
         """Return how the link to the hub is doing."""

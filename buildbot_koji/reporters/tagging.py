@@ -447,11 +447,13 @@ class TagSender:
     async def follow(self, delivery: Delivery) -> str:
         """Wait for the task that tags the build."""
         task_id = delivery.notes["task_id"]
+        call = _call_of(delivery.notes)
         said = f"{delivery.notes['said']} (task {task_id})"
         with mapped_errors():
             hub = await self._hub()
             try:
-                tree = await hub.watcher.watch(task_id).done
+                watch = hub.watcher.watch(task_id)
+                tree = await hub.ended(watch, call, _submission_of(delivery.notes))
             except UnknownTask as error:
                 raise Refused(f"{error}: was it restored from a backup?") from error
             if tree.root.state == task_states.CLOSED:
@@ -459,7 +461,7 @@ class TagSender:
             if tree.root.state == task_states.CANCELED:
                 raise Refused(f"task {task_id} was canceled")
             koji = hub.connection
-            *_, to, build_id = _call_of(delivery.notes).args
+            *_, to, build_id = call.args
             if to in [tag.name for tag in await koji.checked("listTags", build=build_id)]:
                 return f"{said}: somebody else was faster"
             why = await failure_of_task(koji, task_id) or "the hub gives no reason"
@@ -472,11 +474,15 @@ def _call_of(notes: Mapping[str, Any]) -> Call:
     return Call(*stored) if isinstance(stored, list) else Call.from_json(stored)
 
 
+def _submission_of(notes: Mapping[str, Any]) -> Submission:
+    return Submission(**notes["submission"])
+
+
 async def _find_earlier(hub: Hub, notes: Mapping[str, Any]) -> int | None:
     """Return the task that an earlier attempt submitted, or None."""
     if "submission" not in notes:
         return None
-    return await submit_once(hub, _call_of(notes), Submission(**notes["submission"])).search()
+    return await submit_once(hub, _call_of(notes), _submission_of(notes)).search()
 
 
 def _accepted(hub: Hub, notes: Mapping[str, Any], task_id: int) -> Accepted:

@@ -185,7 +185,10 @@ class KojiTasksStep(KojiWriteStep):
         try:
             for watch in self._watches:
                 watch.on_change(self._changed)
-            trees = [await watch.done for watch in self._watches]
+            trees = [
+                await hub.ended(watch, calls[label], self._submission_of(label))
+                for label, watch in zip(self._tasks, self._watches, strict=True)
+            ]
         finally:
             for watch in self._watches:
                 watch.stop()
@@ -205,8 +208,7 @@ class KojiTasksStep(KojiWriteStep):
             await hub.log_in()
             begun = await hub.connection.submissions.begin(call)
             await self.note(label, submission=asdict(begun))
-        submission = Submission(**self.noted(label)["submission"])
-        action = submit_once(hub, call, submission)
+        action = submit_once(hub, call, self._submission_of(label))
 
         async def search() -> int | None:
             found = await action.search()
@@ -214,6 +216,9 @@ class KojiTasksStep(KojiWriteStep):
 
         task_id = await self.once(hub, label, replace(action, search=search))
         return None if task_id == NO_TASK else task_id
+
+    def _submission_of(self, label: str) -> Submission:
+        return Submission(**self.noted(label)["submission"])
 
     def _changed(self, _tree: TaskTree) -> None:
         done = sum(watch.tree is not None and watch.tree.is_final for watch in self._watches)
@@ -256,5 +261,5 @@ class KojiTasksStep(KojiWriteStep):
         for label, call in self._calls.items():
             noted = self.noted(label)
             if noted and noted.get("result") != NO_TASK:
-                submission = Submission(**noted["submission"])
+                submission = self._submission_of(label)
                 yield TaskIntent(call, submission, self.began, noted.get("result"))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
 
+from buildbot_koji.durable.deliveries import Delivery
+from buildbot_koji.durable.outbox import Refused
+from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.reporters.tagging import TagSender
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 from tests.support import until
 from tests.support.hubs import hold
+from txkoji import Call
 
 
 def tagged(bench: Workbench, tag: str) -> list[str]:
@@ -45,6 +53,33 @@ async def test_tag_that_the_hub_refuses(bench: Workbench) -> None:
     )
     ended = await bench.build(steps.KojiTag(bench.profile, tag="elsewhere", builds="no-such-1"))
     assert (ended.result, ended.text) == ("failure", "failed: the hub has no build no-such-1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_id_that_a_restored_hub_uses_again(bench: Workbench) -> None:
+    """Another program's task that has the id of a tagging now does not stand for it."""
+    nvr = await bench.built()
+    release = hold(bench.hub, "tagBuild")
+    step = steps.KojiTag(bench.profile, tag="demo-released", builds=nvr)
+    request = await bench.begin(step)
+    await until(lambda: bench.text().startswith("tagging: 0/1"))
+    [lost] = bench.hub.call("listTasks", {"method": "tagBuild"}, {"order": "-id", "limit": 1})
+    bench.hub.state.rewind("task", lost["id"] - 1)
+    source = SOURCE.format("world", "main")
+    other = bench.hub.call("build", source, "demo", {"scratch": True}, user="alice")
+    assert other == lost["id"]
+    bench.lose_worker()
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("exception", f"task {other} is another program's by now")
+    # Nor for that of a reporter.
+    hub = await get_hub(bench.master, bench.profile)
+    call = Call("tagBuild", ("demo-released", 1))
+    begun = await hub.connection.submissions.begin(call)
+    notes = {"submission": asdict(begun), "call": call.to_json(), "task_id": other, "said": "done"}
+    delivery = Delivery(1, "tag", "lane", {}, 0.0, notes=notes)
+    with pytest.raises(Refused, match="another program's by now: was it restored"):
+        await TagSender(lambda: get_hub(bench.master, bench.profile)).follow(delivery)
 
 
 @pytest_twisted.ensureDeferred
