@@ -26,7 +26,7 @@ REFUSALS = (exc.DataError, exc.IntegrityError, exc.NotSupportedError, exc.Progra
 
 
 def cause_of(error: BaseException | None) -> BaseException | None:
-    """Return what made one of several reads fail: Buildbot makes some at a time."""
+    """Return the error behind a FirstError: Buildbot makes several reads at a time."""
     while isinstance(error, FirstError):
         error = error.subFailure.value
     return error

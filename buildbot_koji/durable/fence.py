@@ -90,7 +90,7 @@ def _checks_of(master: Any) -> dict[tuple[str, str], Check]:
 
 
 class _Transaction(threading.local):
-    """What the transaction of a thread is to be checked by."""
+    """The check of the transaction that a thread is in."""
 
     check: Check | None = None
 

@@ -20,7 +20,7 @@ TYPES: dict[str, dict[type, str]] = {
     "tag_packages": {bool: "blocked"},
     "task": {int: "priority"},
 }
-"""The columns of a table, by their type; None fits each."""
+"""The columns of a table, by their type; None is always allowed."""
 
 _OF_TABLE = {
     table: {column: kind for kind, columns in types.items() for column in columns.split()}
@@ -66,7 +66,7 @@ _PATTERNS = ("pattern", "source")
 
 
 def check_arguments(method: str, values: Mapping[str, Any]) -> None:
-    """Refuse arguments that a database can't compare with a column; None fits each.
+    """Refuse arguments that a database can't compare with a column; None is always allowed.
 
     Args:
         method: the method.
