@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from buildbot.config.master import MasterConfig
+from buildbot.data.resultspec import Filter
 from buildbot.interfaces import IConfigLoader
 from buildbot.master import BuildMaster
 from buildbot.plugins import schedulers, util
@@ -194,7 +195,13 @@ class Workbench:
         return Fate.PASS
 
     async def leave_hub(self) -> None:
-        """Forget the test's hub."""
+        """Cancel what the test left running, and forget its hub."""
+        data = self.master.data
+        for left in await data.get(("buildrequests",), filters=[Filter("complete", "eq", [False])]):
+            await data.control(
+                "cancel", {"reason": "left"}, ("buildrequests", left["buildrequestid"])
+            )
+        await until(lambda: self.running() is None)
         self.secrets.clear()
         for service in list(self.master):
             if isinstance(service, Hub):

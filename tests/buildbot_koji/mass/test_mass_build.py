@@ -19,9 +19,10 @@ from buildbot.process.results import RETRY
 from buildbot_koji.arguments import checks
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
+from buildbot_koji.mass import registry
 from buildbot_koji.mass.options import MassTiming
 from buildbot_koji.mass.plan import PackageState
-from buildbot_koji.mass.registry import register, running
+from buildbot_koji.mass.registry import running
 from buildbot_koji.steps.framework.base import SUPERSEDED
 from buildbot_koji.steps.framework.early_end import Ending, StepTiming
 from buildbot_koji.steps.mass import KojiMassBuild
@@ -516,8 +517,7 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     request = await bench.begin(mass(bench, packages=names, at_once=at_once))
 
     def status() -> Any:
-        found = [each for each in running(bench.master) if each.state != "ended"]
-        return found[-1] if found else None
+        return next((each for each in running(bench.master) if not each.has_ended), None)
 
     await until(lambda: status() and status().status()["running"] == 2)
     status().pause()
@@ -666,7 +666,7 @@ async def test_files(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_pause_step(bench: Workbench) -> None:
+async def test_pause_step(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The step that pauses mass builds says so if there is none."""
     ended = await bench.build(steps.KojiPauseMassBuild("any", paused=util.Property("paused")))
     assert (ended.result, ended.text) == (
@@ -684,9 +684,8 @@ async def test_pause_step(bench: Workbench) -> None:
         pause=lambda: paused.append(True),
         resume=lambda: paused.append(False),
     )
-    register(bench.master, fake)
+    monkeypatch.setattr(registry, "_builds", {bench.master: {"fake": fake}})
     for wanted, text in ((True, "any is paused"), (False, "any resumes")):
         ended = await bench.build(steps.KojiPauseMassBuild("any", paused=wanted))
         assert (ended.result, ended.text) == ("success", text)
-    fake.has_ended = True
     assert paused == [True, False]
