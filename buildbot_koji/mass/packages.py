@@ -16,7 +16,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
 from buildbot_koji.database_values import clean_line, member
-from buildbot_koji.mass.plan import MassPackage, PackageState, find_cycle
+from buildbot_koji.mass.plan import MassPackage, find_cycle
 from buildbot_koji.words import named
 from txkoji import Connection, matches
 from txkoji.exceptions import GenericError, KojiException
@@ -285,8 +285,7 @@ def make_packages(
     level_of = {name: number for number, level in enumerate(order.levels) for name in level}
     packages = []
     for name, place in places.items():
-        row = listed.get(name)
-        owner = None if row is None else row.get("owner_name")
+        owner = listed.get(name, {}).get("owner_name")
         requires = dict.fromkeys(order.requires.get(name, ()))
         package = MassPackage(
             place,
@@ -298,14 +297,14 @@ def make_packages(
         )
         packages.append(package)
         if name in order.skip:
-            package.is_excluded, why = True, order.skip[name]
-        else:
-            why = _unlisted(row, tag) if must_be_listed else ""
-            why = why or _without_source(package.source)
-            if why:
-                unusable[name] = why
-        if why or package.is_excluded:
-            package.state, package.reason, package.source = PackageState.SKIPPED, why, ""
+            package.is_excluded = True
+            package.skip(order.skip[name])
+            continue
+        why = _unlisted(listed.get(name), tag) if must_be_listed else ""
+        why = why or _without_source(package.source)
+        if why:
+            unusable[name] = why
+            package.skip(why)
     if not skip_unknown:
         complaints += [
             f"{reason}: {named(name for name, why in unusable.items() if why == reason)}"

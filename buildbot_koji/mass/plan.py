@@ -157,6 +157,10 @@ class MassPackage:
     log_url: str | None = None
     not_before: float = 0.0
 
+    def skip(self, reason: str) -> None:
+        """Plan to build nothing for it, and why; it has not begun."""
+        self.state, self.reason, self.source = PackageState.SKIPPED, reason, ""
+
     @property
     def is_final(self) -> bool:
         """Whether nothing more happens to it."""

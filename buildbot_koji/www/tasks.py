@@ -11,7 +11,7 @@ from buildbot_koji.hubs.hub import WatchingBuild
 from buildbot_koji.www.plain import LONG, encoded, link, number, text
 from txkoji import TaskTree, WatchedTask, paths, task_states
 
-__all__ = ["Trees", "by_trouble", "tree_json"]
+__all__ = ["Trees", "by_trouble"]
 
 SLOW = 1.5
 """A task that takes so many times its usual duration is in trouble."""
@@ -23,72 +23,6 @@ MOST_ARCHES = 30
 
 LABEL = 120
 """Characters of a label: a chain may name a hundred packages."""
-
-
-def tree_json(
-    task: WatchedTask,
-    build: WatchingBuild | None,
-    builder_id: int | None,
-    hub: str,
-    weburl: str,
-    topurl: str | None,
-    now: float,
-    hosts: Mapping[int, str] | None = None,
-) -> dict[str, Any]:
-    """Return what the page shows of a watched task and the tasks below it.
-
-    The page itself counts how long it takes so far: the answer changes only with the task.
-
-    Args:
-        task: the task.
-        build: the build whose step watches it.
-        builder_id: the id of that build's builder.
-        hub: the name of the hub's profile.
-        weburl: the address of its pages.
-        topurl: the address of its files.
-        now: the time, in seconds since the epoch.
-        hosts: the names of the hub's hosts, by id.
-    """
-    found: dict[str, Any] = {
-        "hub": hub,
-        "task_id": task.task_id,
-        "label": f"task {task.task_id}",
-        "package": None,
-        "nvr": None,
-        "builder": None if build is None else text(build.builder),
-        "builder_id": builder_id,
-        "build_number": None if build is None else build.number,
-        "build_id": None if build is None else build.build_id,
-        "state": "FREE",
-        "since": number(task.changed),
-        "started": None,
-        "arches": [],
-        "queue_position": None,
-        "elapsed": None,
-        "usual": number(task.usual),
-        "trouble": None,
-        "trouble_level": 0,
-        "url": link(paths.task_url(weburl, task.task_id)),
-    }
-    if task.tree is None:
-        return found
-    root = task.tree.root
-    # Not since it was taken: its parts may have waited in the queue.
-    begun = [start for _, each in task.tree.arches.items() if (start := _start(each)) is not None]
-    started = min(begun, default=_start(root))
-    found.update(
-        package=text(root.package),
-        label=text(_label(root), LABEL) or found["label"],
-        state=_state(root),
-        started=started,
-        queue_position=_place(task),
-        arches=[
-            _arch_json(arch, each, weburl, topurl, hosts or {})
-            for arch, each in _parts(task.tree)[:MOST_ARCHES]
-        ],
-    )
-    found["trouble_level"], found["trouble"] = _trouble(_facts(task, found), now)
-    return found
 
 
 @attrs.frozen
@@ -161,9 +95,7 @@ class Trees:
         known = self._made.get(task.task_id)
         is_new = known is None or known[0] is not records or known[2] != others
         if known is None or is_new:
-            found = tree_json(
-                task, build, builder_id, self._hub, self._weburl, self._topurl, now, hosts
-            )
+            found = self.render(task, build, builder_id, now, hosts)
             facts, body = _facts(task, found), encoded(found)
         else:
             _, facts, _, found, body = known
@@ -173,6 +105,67 @@ class Trees:
                 body = encoded(found)
         self._made[task.task_id] = (records, facts, others, found, body)
         return by_trouble(found), body, is_new
+
+    def render(
+        self,
+        task: WatchedTask,
+        build: WatchingBuild | None,
+        builder_id: int | None,
+        now: float,
+        hosts: Mapping[int, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return what the page shows of a watched task and the tasks below it.
+
+        The page itself counts how long it takes so far: the answer changes only with the task.
+
+        Args:
+            task: the task.
+            build: the build whose step watches it.
+            builder_id: the id of that build's builder.
+            now: the time, in seconds since the epoch.
+            hosts: the names of the hub's hosts, by id.
+        """
+        found: dict[str, Any] = {
+            "hub": self._hub,
+            "task_id": task.task_id,
+            "label": f"task {task.task_id}",
+            "package": None,
+            "nvr": None,
+            "builder": None if build is None else text(build.builder),
+            "builder_id": builder_id,
+            "build_number": None if build is None else build.number,
+            "build_id": None if build is None else build.build_id,
+            "state": "FREE",
+            "since": number(task.changed),
+            "started": None,
+            "arches": [],
+            "queue_position": None,
+            "elapsed": None,
+            "usual": number(task.usual),
+            "trouble": None,
+            "trouble_level": 0,
+            "url": link(paths.task_url(self._weburl, task.task_id)),
+        }
+        if task.tree is None:
+            return found
+        root = task.tree.root
+        # Not since it was taken: its parts may have waited in the queue.
+        starts = map(_start, task.tree.arches.values())
+        begun = [start for start in starts if start is not None]
+        started = min(begun, default=_start(root))
+        found.update(
+            package=text(root.package),
+            label=text(_label(root), LABEL) or found["label"],
+            state=_state(root),
+            started=started,
+            queue_position=_place(task),
+            arches=[
+                _arch_json(arch, each, self._weburl, self._topurl, hosts or {})
+                for arch, each in _parts(task.tree)[:MOST_ARCHES]
+            ],
+        )
+        found["trouble_level"], found["trouble"] = _trouble(_facts(task, found), now)
+        return found
 
     def keep(self, watched: Collection[int]) -> None:
         """Forget the trees that are no longer watched."""

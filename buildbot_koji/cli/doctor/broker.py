@@ -74,29 +74,31 @@ async def check_broker(
     yield ok("broker", f"{settings.host} accepts the login")
     try:
         state = await within(link.inspect())
+        yield _queue(state.messages, state.receivers)
     except (BusError, DeferredTimeout) as problem:
-        words = _words(problem, "did not answer", limit)
-        is_taken = "RESOURCE_LOCKED" in words
-        if is_taken and getattr(settings, "exclusive", False):
-            yield ok("queue", "in use, by the master if it runs: no other program may look at it")
-        elif is_taken:
-            yield error("queue", words, "another program has it for itself: name your own")
-        else:
-            yield warning(
-                "queue",
-                words,
-                "the change source makes its queue when it starts; else check name and rights",
-            )
-    else:
-        found = "exists"
-        if state.messages is not None:
-            waiting = counted(state.messages, "message")
-            found += f", {waiting} waiting, {counted(state.receivers or 0, 'receiver')}"
-        yield ok("queue", found)
+        is_exclusive = getattr(settings, "exclusive", False)
+        yield _no_queue(_words(problem, "did not answer", limit), is_exclusive=is_exclusive)
     finally:
         with suppress(BusError, DeferredTimeout):
             await within(link.close())
         link.abort()
+
+
+def _queue(messages: int | None, receivers: int | None) -> Finding:
+    if messages is None:
+        return ok("queue", "exists")
+    waiting, readers = counted(messages, "message"), counted(receivers or 0, "receiver")
+    return ok("queue", f"exists, {waiting} waiting, {readers}")
+
+
+def _no_queue(words: str, *, is_exclusive: bool) -> Finding:
+    """Return what it means that the broker shows nothing of the queue."""
+    if "RESOURCE_LOCKED" not in words:
+        advice = "the change source makes its queue when it starts; else check name and rights"
+        return warning("queue", words, advice)
+    if is_exclusive:
+        return ok("queue", "in use, by the master if it runs: no other program may look at it")
+    return error("queue", words, "another program has it for itself: name your own")
 
 
 def _words(problem: Exception, otherwise: str, limit: float) -> str:

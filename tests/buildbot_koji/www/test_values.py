@@ -15,7 +15,7 @@ from buildbot_koji.hubs.survey import loads
 from buildbot_koji.www.overview import heard
 from buildbot_koji.www.packages import build_json
 from buildbot_koji.www.plain import LONG, bounded, encoded, link, number, text
-from buildbot_koji.www.tasks import by_trouble, tree_json
+from buildbot_koji.www.tasks import Trees, by_trouble
 from tests.buildbot_koji.www import test_metrics
 from txkoji import TaskTree, WatchedTask, one_line, task_states
 
@@ -44,7 +44,8 @@ def task(number_: int, **more: Any) -> dict[str, Any]:
 
 def shown(watched: WatchedTask) -> dict[str, Any]:
     build = WatchingBuild(5, "builder", 3)
-    return tree_json(watched, build, 1, "koji", WEB, "https://koji.example.test/files", NOW)
+    trees = Trees("koji", WEB, "https://koji.example.test/files")
+    return trees.render(watched, build, 1, NOW)
 
 
 @pytest.mark.parametrize(

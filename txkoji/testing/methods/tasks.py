@@ -86,16 +86,10 @@ def make_task(
         for twin in call.hub.task_children(parent["id"]):
             if twin["label"] == label:
                 return int(twin["id"])
-    if parent is None:
-        default = ("default", call.user["id"] if call.user else None, DEFAULT_PRIORITY)
-    else:
-        default = (parent["channel_id"], parent["owner"], parent["priority"] - 1)
-    default_channel, default_owner, default_priority = default
+    default_channel, default_owner, default_priority = _inherited(call, parent)
     owner = default_owner if owner is None else owner
     if owner is None:
         raise GenericError("task must have an owner")
-    if parent is not None and parent["state"] != OPEN:
-        raise GenericError(f"Parent task (id {parent['id']}) is not open")
     row = state.insert(
         "task",
         {
@@ -116,6 +110,15 @@ def make_task(
     state.announce(lambda: messages.task_created(row, options))
     state.on_commit(lambda: call.hub.runner.wake(task_id))
     return task_id
+
+
+def _inherited(call: MethodCall, parent: Row | None) -> tuple[str | int, int | None, int]:
+    """Return channel, owner and priority of a task that is given none; refuse a done parent."""
+    if parent is None:
+        return "default", call.user["id"] if call.user else None, DEFAULT_PRIORITY
+    if parent["state"] != OPEN:
+        raise GenericError(f"Parent task (id {parent['id']}) is not open")
+    return parent["channel_id"], parent["owner"], parent["priority"] - 1
 
 
 def _open_channel(state: HubState, channel: str | int) -> int:

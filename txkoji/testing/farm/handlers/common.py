@@ -158,18 +158,6 @@ def begin_build(
     name, version, release = nvr
     state = call.state
     draft = draft and call.hub.release >= (1, 34)
-    data = {
-        "name": name,
-        "version": version,
-        "release": release,
-        "epoch": None,
-        "task_id": task["id"],
-        "source": source,
-        "extra": json.dumps(extra) if extra is not None else None,
-        "owner": task["owner"],
-        "state": 0,
-        "completion_time": None,
-    }
     with state.transaction():
         package = state.one("package", name=name) or state.insert("package", {"name": name})
         # A restarted task makes another draft, and leaves the one of its first run BUILDING.
@@ -186,14 +174,7 @@ def begin_build(
             **columns,
         }
         if old is not None:
-            if old["state"] == BUILD_STATES["BUILDING"]:
-                raise GenericError(f"Build already in progress (task {old['task_id']})")
-            if old["state"] not in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
-                names = {number: each for each, number in BUILD_STATES.items()}
-                data.update(pkg_id=package["id"], start_time="NOW", volume_id=0, draft=False)
-                raise GenericError(
-                    f"Build already exists (id={old['id']}, state={names[old['state']]}): {data}"
-                )
+            _check_restartable(old, name, new)
             _take_over(call, old, new)
             row = old
         else:
@@ -203,6 +184,34 @@ def begin_build(
             state.announce(lambda: messages.build_changed(state, row, None))
         add_build_type(state, row, btype, info)
         return row
+
+
+def _check_restartable(row: Row, name: str, new: dict[str, Any]) -> None:
+    """Refuse to restart a build that is in progress or done, in a hub's words."""
+    if row["state"] == BUILD_STATES["BUILDING"]:
+        raise GenericError(f"Build already in progress (task {row['task_id']})")
+    if row["state"] in (BUILD_STATES["FAILED"], BUILD_STATES["CANCELED"]):
+        return
+    data = {
+        "name": name,
+        "version": row["version"],
+        "release": row["release"],
+        "epoch": None,
+        "task_id": new["task_id"],
+        "source": new["source"],
+        "extra": json.dumps(new["extra"]) if new["extra"] is not None else None,
+        "owner": new["owner_id"],
+        "state": BUILD_STATES["BUILDING"],
+        "completion_time": None,
+        "pkg_id": row["package_id"],
+        "start_time": "NOW",
+        "volume_id": 0,
+        "draft": False,
+    }
+    names = {number: each for each, number in BUILD_STATES.items()}
+    raise GenericError(
+        f"Build already exists (id={row['id']}, state={names[row['state']]}): {data}"
+    )
 
 
 def _take_over(call: MethodCall, row: Row, columns: dict[str, Any]) -> None:
