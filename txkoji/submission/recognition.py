@@ -39,6 +39,9 @@ ELSEWHERE = frozenset(["priority", "channel", "img_type"])
 TELLING = frozenset(["scratch"])
 """What no hub puts into a request by itself."""
 
+SOURCES = ("src", "url")
+"""Parameters that a request holds as the call gave them."""
+
 
 @dataclass(frozen=True)
 class TaskMethod:
@@ -195,7 +198,15 @@ def may_have_made(call: Call, marker: str, task: Mapping[str, Any]) -> bool:
         # A hub may drop what it does not know: only another source is another task.
         source = entry.parameters[0]
         return _same(arguments.get(source), have.get(source), None)
-    return found is None or found == marker
+    if found is None:
+        # Names tell nothing: the request may have the id of what the call names.
+        told = {**dict.fromkeys(SOURCES, str), **dict.fromkeys(entry.aliases, int)}
+        pairs = [(arguments.get(name), have.get(name), kind) for name, kind in told.items()]
+        return not any(
+            type(ours) is kind and type(theirs) is kind and ours != theirs
+            for ours, theirs, kind in pairs
+        )
+    return bool(found == marker)
 
 
 def surplus(

@@ -320,8 +320,9 @@ class Submitter:
         """Return whether a submission may have made a task that has the id of its task.
 
         A hub that was restored from a backup uses ids again. The marker decides; of a build whose
-        request has none the source, of other calls the method. Of a task whose request is unknown
-        nothing is compared. In doubt it is ours: a second build is worse.
+        request has none the source; of other calls the method, the source, and the ids of builds
+        and tags. Of a task whose request is unknown nothing is compared. In doubt it is ours: a
+        second build is worse.
 
         Args:
             task: the task, with its request.

@@ -181,6 +181,15 @@ FOREIGN = {"custom_user_metadata": {"submission_marker": "another"}}
         (Call("newRepo", ("f44",)), {"method": "newRepo", "request": ["f44", None]}, True),
         (Call("newRepo", ("f44",)), {"method": "build", "request": ["a", "f44", {}]}, False),
         (Call("resubmitTask", (7,)), {"method": "build", "request": ["a", "f44", {}]}, True),
+        (Call("tagBuild", ("t", 5)), {"method": "tagBuild", "request": [3, 5, False, None]}, True),
+        (Call("tagBuild", ("t", 5)), {"method": "tagBuild", "request": [3, 6, False, None]}, False),
+        (Call("moveBuild", (1, 2, 5)), {"method": "tagBuild", "request": [2, 5, False, 1]}, True),
+        (Call("moveBuild", (1, 2, 5)), {"method": "tagBuild", "request": [2, 5, False, 3]}, False),
+        # What a call names, a request may have by its id, or by its record.
+        (Call("tagBuild", ("t", "a-1-1")), {"method": "tagBuild", "request": [3, 6]}, True),
+        (Call("wrapperRPM", (5, "a", "g")), {"method": "wrapperRPM", "request": [{}, "a"]}, True),
+        (Call("mavenBuild", ("a", "g")), {"method": "maven", "request": ["a", "h", {}]}, True),
+        (Call("mavenBuild", ("a", "g")), {"method": "maven", "request": ["b", "g", {}]}, False),
     ],
 )
 def test_may_have_made(call: Call, task: dict[str, Any], ours: bool) -> None:
