@@ -527,6 +527,11 @@ def methods_page() -> str:
         '   newest: QueryOptions = {"limit": 3, "order": "-build_id"}',
         '   builds = await koji.listBuilds("hello", queryOpts=newest)',
         "",
+        "Two mistakes are reported only on request. ``koji.cancelTask(7)`` that nobody awaits: by",
+        'mypy with ``enable_error_code = ["unused-awaitable", "truthy-bool"]``, by pyright with',
+        '``reportUnusedCallResult = true``. ``if koji.hasPerm("admin"):`` without ``await``, which',
+        "is always true: by mypy with the same option.",
+        "",
     ]
     for method in methods():
         arguments = ", ".join(_texts(method))

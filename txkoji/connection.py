@@ -13,6 +13,7 @@ from txkoji import _typed_calls, listing, multicall, paths, profiles, rich
 from txkoji._deferreds import Deferred, returns_deferred
 from txkoji._hub_methods import HubMethods
 from txkoji._interfaces import HTTPAgent
+from txkoji.build import Build
 from txkoji.cache import Cache
 from txkoji.exceptions import (
     ConfigurationError,
@@ -35,9 +36,11 @@ from txkoji.hub.session import Session
 from txkoji.hub.statistics import RequestStatistics
 from txkoji.hub.tls import plain_authorities, trust_root
 from txkoji.hub.xmlrpc import DEFAULT_MAX_BYTES
+from txkoji.package import Package
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
 from txkoji.submission.submitter import Submission, Submitter
+from txkoji.task import Channel, Task
 
 __all__ = ["Connection"]
 
@@ -792,7 +795,7 @@ class Connection(HubMethods):
         return None
 
     @returns_deferred
-    async def from_web(self, url: str) -> Any:
+    async def from_web(self, url: str) -> Build | Task | Package | Channel | dict[str, Any] | None:
         """Return the object that a page of kojiweb shows.
 
         Args:
@@ -800,11 +803,11 @@ class Connection(HubMethods):
                 repo or RPM.
 
         Returns:
-            A Deferred of the object; None for another page, a malformed id, or white space in the
-            URL, and if the hub has no such object.
+            A Deferred of the object: of a class of its own, or a struct. None for another page, a
+            malformed id, or white space in the URL, and if the hub has no such object.
         """
         found = paths.parse_web_url(url)
         if found is None:
             return None
         method, key = found
-        return await self.call(method, key)
+        return await self.call(method, key)  # type: ignore[no-any-return]

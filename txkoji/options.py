@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
-__all__ = ["BuildOptions", "CountOnly", "QueryOptions", "Strings", "TaskOptions"]
+__all__ = ["BuildOptions", "CountOnly", "HostOptions", "QueryOptions", "Strings", "TaskOptions"]
 
 Strings: TypeAlias = list[str] | tuple[str, ...]
 """Several texts. A single one is a sequence of texts too, and a mistake."""
@@ -46,6 +46,16 @@ class BuildOptions(TypedDict, total=False):
     rebuild_srpm: bool
     noprio: bool
     custom_user_metadata: Mapping[str, Any]
+
+
+class HostOptions(TypedDict, total=False):
+    """Which hosts of a channel are listed."""
+
+    arches: str | Sequence[str]
+    ready: bool
+    enabled: bool
+    userID: int
+    queryOpts: QueryOptions
 
 
 class TaskOptions(TypedDict, total=False):

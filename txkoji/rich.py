@@ -9,11 +9,10 @@ from typing import Any
 from txkoji._rich_base import HubConnection, RichObject, make
 from txkoji._values import identity, seconds, structs
 from txkoji.build import Build
-from txkoji.channel import Channel
 from txkoji.exceptions import GenericError, HubFault
 from txkoji.hub.call import Call
 from txkoji.package import Package
-from txkoji.task import Task
+from txkoji.task import Channel, Task
 
 __all__ = ["CONVERSIONS", "convert", "is_empty_result", "prepare"]
 

@@ -172,10 +172,11 @@ def test_results_are_the_recorded_ones() -> None:
     assert len(looked_at) > 60
 
 
-def expected_lines(program: str) -> set[int]:
-    """Return the lines of a program that say that they are wrong."""
+def expected_lines(program: str, checker: str) -> set[int]:
+    """Return the lines of a program that say that they are wrong, to any checker or to one."""
     lines = (PROGRAMS / program).read_text(encoding="utf-8").splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    mistakes = ("# wrong", f"# wrong to {checker}")
+    return {number for number, line in enumerate(lines, 1) if line.endswith(mistakes)}
 
 
 def found_lines(output: str, program: str) -> set[int]:
@@ -208,7 +209,7 @@ def test_checkers_find_each_mistake(checker: str, tmp_path: Path) -> None:
     Nor does pyright in the programs of the pages; mypy wants annotations.
     """
     pytest.importorskip(checker, reason="pip install -e '.[dev]'")
-    files = [str(PROGRAMS / name) for name in ("right.py", "wrong.py")]
+    files = [str(PROGRAMS / name) for name in ("right.py", "wrong.py", "unused.py")]
     if checker == "pyright":
         files += [str(path) for path in programs_of_pages(tmp_path)]
     ran = subprocess.run(
@@ -221,8 +222,9 @@ def test_checkers_find_each_mistake(checker: str, tmp_path: Path) -> None:
     output = re.sub(r"^(.+?:\d+):\d+ - error", r"\1: error", ran.stdout, flags=re.MULTILINE)
     assert found_lines(output, "right.py") == set(), ran.stdout
     assert found_lines(output, "_of_page.py") == set(), ran.stdout
-    assert found_lines(output, "wrong.py") == expected_lines("wrong.py"), ran.stdout
-    assert len(expected_lines("wrong.py")) >= 65
+    for program in ("wrong.py", "unused.py"):
+        assert found_lines(output, program) == expected_lines(program, checker), ran.stdout
+    assert len(expected_lines("wrong.py", checker)) >= 90
 
 
 def test_editors_show_documentation() -> None:

@@ -39,6 +39,11 @@ async def rich_results(koji: Connection) -> None:
     average = await estimates.average_build_duration(koji, "bash")
     listed: Sequence[Package] = await koji.listPackages("f44")
     names: list[str] = [each.url for each in await koji.listPackagesSimple("b")]
+    in_channel: list[Task] = await channels[0].tasks(state=[0], queryOpts={"limit": 9})
+    capacity: float = sum(host.capacity for host in await channels[0].hosts(enabled=True))
+    shown = await koji.from_web("https://koji.example.com/koji/buildinfo?buildID=7")
+    if isinstance(shown, Build):
+        print(shown.nvr, in_channel, capacity)
     print(build, builds, task, tasks, below, package.name, channels, name, average, listed, names)
 
 

@@ -7,7 +7,8 @@ from twisted.internet.task import Clock
 from txkoji import Connection, Interest, TaskTree, TaskWatcher, aio, read_outcome
 from txkoji.aio import AioConnection
 from txkoji.bus import AMQP
-from txkoji.options import QueryOptions
+from txkoji.options import BuildOptions, QueryOptions
+from txkoji.results import Repo, Tag
 
 
 async def methods(koji: Connection) -> None:
@@ -28,6 +29,10 @@ async def arguments(koji: Connection) -> None:
     await koji.getTaskInfo("7")  # wrong
     await koji.cancelTask("7")  # wrong
     await koji.untagBuild("f44")  # wrong
+    await koji.listTagged("f44", latest="yes")  # wrong
+    await koji.mavenBuild("git+https://x/y#z")  # wrong
+    await koji.repo.request()  # wrong
+    await koji.createSideTag("f44-build", debugInfo=True)  # wrong
     await koji.hasPerm("admin", True, True)  # wrong
     await koji.build("x", "f44", {"scratsh": True})  # wrong
     await koji.listBuilds("bash", queryOpts={"limt": 3})  # wrong
@@ -36,8 +41,11 @@ async def arguments(koji: Connection) -> None:
     await koji.listBuilds("bash", queryOpts=unknown)  # wrong
     misspelt: QueryOptions = {"limt": 3}  # wrong
     await koji.listBuilds("bash", queryOpts=misspelt)
+    text: BuildOptions = {"scratch": "yes"}  # wrong
+    await koji.build("x", "f44", text)
     await koji.chainBuild(7, "f44")  # wrong
     koji.MultiCall().getTag("f44", evnt=3)  # wrong
+    koji.MultiCall().repo.request("f44-build", min_evnt=3)  # wrong
 
 
 async def results(koji: Connection) -> None:
@@ -51,6 +59,12 @@ async def results(koji: Connection) -> None:
     (await koji.listTaskOutput(7)).keys()  # wrong
     print((await koji.listCGs())["osbs"].user)  # wrong
     print(seconds, number, koji.getTag("f44").name)  # wrong
+    print((await koji.getBuildTarget("f44"))["build_tag_name"])  # wrong
+    print((await koji.getBuildTarget("f44", strict=True))["build_tag_nam"])  # wrong
+    print((await koji.getTaskInfo([7]))[0].id)  # wrong
+    print((await koji.listTaggedRPMS("f44"))[0].nvr)  # wrong
+    repo: Repo = await koji.repo.get("f44-build")  # wrong
+    print(repo)
 
 
 async def rich_objects(koji: Connection) -> None:
@@ -66,6 +80,12 @@ async def rich_objects(koji: Connection) -> None:
     print((await channel.hosts())[0].nmae)  # wrong
     await channel.tasks(stat=[0])  # wrong
     await channel.tasks(state=0)  # wrong
+    print((await channel.tasks())[0].nmae)  # wrong
+    await channel.hosts(enabeld=True)  # wrong
+    print(await task.channel.tasks())  # wrong
+    print((await build.task()).id)  # wrong
+    await task.descendents(methd="buildArch")  # wrong
+    print((await koji.from_web("https://koji.example.com/koji/taskinfo?taskID=7")).id)  # wrong
 
 
 async def lists(koji: Connection) -> None:
@@ -77,6 +97,9 @@ async def lists(koji: Connection) -> None:
     [row async for row in koji.pages("listTags", queryOpts={"limit": 1})]  # wrong
     [change.tagname async for change in koji.tagged_since("f44", 7)]  # wrong
     [change async for change in koji.tagged_since("f44", "7")]  # wrong
+    for build in koji.pages("listBuilds", packageID=7):  # wrong
+        print(build)
+    await koji.pages("listTags")  # wrong
     koji.follow(Interest(frozenset({"tagged"}), tags=("f44",)), intervall=5)  # wrong
 
 
@@ -114,6 +137,17 @@ async def keywords(koji: Connection) -> None:
     await koji.submit("runroot", "f44-build", "x86_64", "true", package=["make"])  # wrong
     async with aio.connect("koji", dedline=3) as other:  # wrong
         print(other)
+
+
+async def awaits(koji: Connection, other: AioConnection) -> None:
+    """One too many, or one too few."""
+    tag = await koji.getTag("f44", strict=True)
+    await tag  # wrong
+    same: Tag = koji.getTag("f44", strict=True)  # wrong
+    also: Tag = other.getTag("f44", strict=True)  # wrong
+    calls = koji.MultiCall()
+    await calls  # wrong
+    print(same, also, calls()[0])  # wrong
 
 
 async def forgotten(koji: Connection, other: AioConnection) -> None:
