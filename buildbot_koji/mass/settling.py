@@ -167,7 +167,7 @@ class Settler:
             self._follow(package)
         elif not await self._has_target(outcome):
             self._plan.happened(package, PackageEvent.WITHDRAWN)
-        elif self._is_infrastructure(outcome):
+        elif self._is_infrastructure(outcome) and not _has_draft(outcome):
             self._retry(package, outcome.reason, outcome)
         else:
             self._failed(package, tree, outcome.reason, outcome)
@@ -241,6 +241,12 @@ class Settler:
         duration = None if tree is None else _duration(tree)
         self._plan.happened(package, event, duration=duration, **facts)
         self._context.note(package)
+
+
+def _has_draft(outcome: Outcome) -> bool:
+    """Return whether a task completed a draft, which a retry would build a second time."""
+    complete = (build for build in outcome.builds if build.state == build_states.COMPLETE)
+    return any(build.get("draft") for build in complete)
 
 
 def _duration(tree: TaskTree, since: str = "create_ts") -> float | None:

@@ -80,15 +80,18 @@ class KojiChainBuild(PrioritizedTaskStep):
                 f" {target.build_tag_name} does not inherit its destination {target.dest_tag_name}"
             )
 
-        self._levels = [list(level) for level in self.sources]
-        for level in self._levels:
-            for number, source in enumerate(level):
-                level[number] = await self._built(hub, source, target.build_tag) or source
+        self._levels = await self._find_built(hub, self.sources, target.build_tag)
         if any(map(_is_source, chain.from_iterable(self._levels))):
             return None
         self._set_builds(self._levels, ())
         self.say(f"built already: {', '.join(chain.from_iterable(self._levels))}")
         return int(results.SUCCESS)
+
+    async def _find_built(self, hub: Hub, levels: Any, tag: int) -> list[list[str]]:
+        """Return levels with the NVRs of the builds that are in a tag in place of their sources."""
+        return [
+            [await self._built(hub, source, tag) or source for source in level] for level in levels
+        ]
 
     async def _built(self, hub: Hub, source: str, tag: int) -> str | None:
         """Return the newest complete build of exactly this source in a tag or its parents."""
@@ -111,6 +114,12 @@ class KojiChainBuild(PrioritizedTaskStep):
         """Return the call that submits the chain."""
         levels = self._levels
         return Call("chainBuild", (levels, self.target, None, self.hub_priority, self.channel))
+
+    async def call_again(self, hub: Hub, call: Call, outcome: Outcome) -> Call:
+        """Return the call that submits the rest of the chain."""
+        target = await hub.connection.checked("getBuildTarget", self.target, strict=True)
+        self._levels = await self._find_built(hub, call.args[0], target.build_tag)
+        return self.hub_call()
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Set the property with all builds."""

@@ -17,6 +17,20 @@ __all__ = ["INFRASTRUCTURE_FAULTS", "excerpt", "is_infrastructure"]
 UNCAUGHT = 1
 """The code of an unexpected exception in a builder: its text is a Python traceback."""
 
+_REQUEST = re.compile(
+    r"domain not found: no domain with matching name"
+    r"|\b404 client error"
+    r"|\bxml\.parsers\.expat\.expaterror"
+    r"|\bpykickstart\.errors\."
+    r"|\brpm\.error: error reading package header",
+    re.IGNORECASE,
+)
+"""Unexpected exceptions in a builder that what the user named or wrote is to blame for.
+
+A virtual machine or a file that isn't there; an image's description, a kickstart file or a source
+RPM that isn't one.
+"""
+
 INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     UNCAUGHT,
     exceptions.LockError.code,
@@ -33,7 +47,8 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     # Code 1012 is also that of a command in a build root, of Maven's errors, and of a repo that the
     # user named. This is before the package's requirements are installed.
     r"could not init mock buildroot",
-    r"\bmock was killed by signal",
+    r"\bmock (was killed by signal|terminated for unknown reasons)",
+    r"failed to get a buildroot id",
     # The builder's disk and memory.
     r"no space left on device",
     r"disk quota exceeded",
@@ -48,12 +63,23 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"resource temporarily unavailable",
     # The builder's housekeeping.
     r"\b(un?)?mount(ing)? failed",
-    r"\b(error|unable to|failed to) (un?)?mount(ing)? /",
+    r"\b(error|unable to|failed to) (un?)?mount(ing)?:? /",
     r"failed to (create|merge) repos?\b",
     r"(rpmdb open failed|open packages (index|database))",
     r"device or resource busy",
     r"repo directory missing",
     r"can't get list of installed rpms",
+    r"srpm file missing: ",
+    r"the build system failed to",
+    r"no arch list for this host",
+    r"\Abad config: ",
+    r"upload checksum failed|uploaded file (is|has) wrong (length|size)|wrong chunk ?size",
+    r"(checksum validation failed for|doesn't match (checksum|sigmd5))",
+    # The builder's virtual machines.
+    r"\Aunable to (create qcow2 image|clone vm)\b",
+    r"\Aerror starting vm\b",
+    r"\Avm \S{1,256} crashed\Z",
+    r"\A(duplicate|unknown) mac address\b",
     r"unsuccessfully waited [^\n]{1,300} repo",
     # The network.
     r"could(n't| not) (resolve host|connect to server)",
@@ -132,7 +158,11 @@ def is_infrastructure(
     if not isinstance(error, HubFault):
         return False
     text = excerpt(error.text)
+    if text.startswith("Build already exists"):
+        # The struct behind it is another build's.
+        text = text.partition(": {")[0]
+    code = None if error.code == UNCAUGHT and _REQUEST.search(text) else error.code
     return any(
-        re.search(fault, text, re.IGNORECASE) if isinstance(fault, str) else fault == error.code
+        re.search(fault, text, re.IGNORECASE) if isinstance(fault, str) else fault == code
         for fault in faults
     )

@@ -28,6 +28,7 @@ from txkoji import (
     Call,
     Outcome,
     TaskTree,
+    build_states,
     is_infrastructure,
     one_line,
     paths,
@@ -129,6 +130,14 @@ class KojiTaskStep(KojiStep):
             The id of a task that is making the build, the outcome of one that made it (with a
             reason if it differs from what this step would have made), or None.
         """
+
+    async def call_again(self, hub: Hub, call: Call, outcome: Outcome) -> Call | None:
+        """Return the call that replaces a task that the build system failed, None to give up.
+
+        A task whose build is complete is not replaced: a draft or an image would be built twice.
+        """
+        is_built = any(build.state == build_states.COMPLETE for build in outcome.builds)
+        return None if is_built else call
 
     def done_words(self, outcome: Outcome) -> str:
         """Return the result of a task that closed, in a few words."""
@@ -318,12 +327,15 @@ class KojiTaskStep(KojiStep):
             return replace(intent, task_id=other_task, adopted=True)
         if len(intent.earlier) >= self.infra_retries or not self._is_infrastructure(outcome):
             return None
+        call = await self._ask_outcome(partial(self.call_again, hub, intent.call, outcome))
+        if call is None:
+            return None
         assert intent.task_id is not None
         earlier = (*intent.earlier, intent.task_id)
         attempt = self._attempt(replace(intent, earlier=earlier))
         self.say(f"{attempt}: submitting again: {outcome.reason}")
         return await self._ask_outcome(
-            lambda: self._begin(hub, intent.call, intent.began, earlier=earlier)
+            lambda: self._begin(hub, call, intent.began, earlier=earlier)
         )
 
     def _is_infrastructure(self, outcome: Outcome) -> bool:

@@ -168,7 +168,8 @@ class KojiTasksStep(KojiWriteStep):
             is_done: returns, by the label, whether a task is no longer needed.
 
         Returns:
-            SUCCESS, or FAILURE with the reasons in the summary.
+            SUCCESS, else FAILURE, or EXCEPTION if it was all the build system, with the reasons in
+            the summary.
         """
         self._calls = calls
         for number, (label, call) in enumerate(calls.items(), 1):
@@ -226,14 +227,16 @@ class KojiTasksStep(KojiWriteStep):
 
     async def _outcome(self, hub: Hub, trees: list[TaskTree]) -> int:
         reasons = []
+        is_infrastructure = True
         for label, tree in zip(self._tasks, trees, strict=True):
             if tree.root.state != task_states.CLOSED:
                 outcome = await read_outcome(hub.connection, tree)
                 reasons.append(f"{label}: {with_remedy(outcome.reason)}")
-        if reasons:
-            self.say(f"failed: {'; '.join(reasons)}")
-            return results.FAILURE
-        return results.SUCCESS
+                is_infrastructure = is_infrastructure and outcome.is_infrastructure
+        if not reasons:
+            return results.SUCCESS
+        self.say(f"{'the build system ' * is_infrastructure}failed: {'; '.join(reasons)}")
+        return results.EXCEPTION if is_infrastructure else results.FAILURE
 
     async def end_early(self, hub: Hub | None, ending: Ending) -> None:
         """Cancel the tasks on a stop or an expired limit; else leave them to the next attempt."""

@@ -27,7 +27,6 @@ from txkoji import task_states
 from txkoji.exceptions import BuildError, GenericError
 from txkoji.submission.submitter import Submitter
 from txkoji.testing.farm.builder import Builder
-from txkoji.testing.farm.handlers.failures import TROUBLES
 from txkoji.testing.farm.handlers.registry import HANDLERS
 from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.output import task_directory
@@ -251,28 +250,6 @@ async def test_log_that_the_hub_refuses_once(
 
 
 @pytest_twisted.ensureDeferred
-async def test_fault_of_the_request(bench: Workbench) -> None:
-    """A command or a Maven project that fails is no fault of the build system: one task, failed."""
-    bench.hub.maven_enabled = True
-    source = SOURCE.format("failarch", "main")
-    for step, method, words in (
-        (
-            steps.KojiRunroot(bench.profile, tag="demo-build", arch="x86_64", command="false"),
-            "runroot",
-            "failed: false exited with status 1",
-        ),
-        (
-            steps.KojiMavenBuild(bench.profile, target="demo", source=source, scratch=True),
-            "maven",
-            "failed: error building Maven package, mock exited with status 1",
-        ),
-    ):
-        ended = await bench.build(step)
-        assert (ended.result, len(tasks(bench, method))) == ("failure", 1), ended.text
-        assert ended.text.startswith(words)
-
-
-@pytest_twisted.ensureDeferred
 async def test_build_system_fails(bench: Workbench) -> None:
     """Where the build system fails the task is submitted again, once, and both tasks are linked."""
     ended = await bench.build(koji_build(bench, "failroot", scratch=True))
@@ -283,17 +260,6 @@ async def test_build_system_fails(bench: Workbench) -> None:
     assert {f"task {first}", f"attempt 2: task {second}"} <= ended.urls.keys()
     assert ended.properties["koji_task_id"] == second
     assert "root.log x86_64 (attempt 2)" in ended.logs
-
-
-@pytest_twisted.ensureDeferred
-async def test_builder_in_trouble(bench: Workbench) -> None:
-    """Faults of a builder's housekeeping and network are the build system's: one more try."""
-    for count, (package, words) in enumerate(TROUBLES.items(), 1):
-        ended = await bench.build(koji_build(bench, package, scratch=True))
-        assert (ended.result, len(tasks(bench))) == ("exception", 2 * count), ended.text
-        assert ended.text.startswith(f"the build system failed: {words[:30]}")
-        assert ended.text.endswith(" (attempt 2 of 2)")
-        assert tasks(bench)[-1]["state"] == task_states.FAILED
 
 
 @pytest_twisted.ensureDeferred

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from txkoji import build_states, task_states
 from txkoji.exceptions import ActionNotAllowed, GenericError, HubFault, PreBuildError
 from txkoji.testing import FakeHub
+from txkoji.testing.farm.handlers.failures import TROUBLES
 
 pytestmark = pytest.mark.hub(on_clock=True, build_seconds=10)
 
@@ -147,6 +148,7 @@ def test_indirection(hub: FakeHub, clock: Clock) -> None:
 FAILURES = {
     ("build", "failroot"): (1012, "could not init mock buildroot, mock exited with status 30"),
     ("build", "failbuilder"): (1, "Traceback (most recent call last)"),
+    **{("build", package): (1000, text[:30]) for package, text in TROUBLES.items()},
     ("build", "failarch"): (1005, "error building package (arch x86_64), mock exited"),
     ("livecd", "failarch"): (1015, "Could not create LiveCD"),
     ("appliance", "failarch"): (1018, "Could not create appliance"),
@@ -164,6 +166,8 @@ FAILURES = {
 @pytest.mark.parametrize(("family", "name"), FAILURES)
 def test_failure_of_a_family(hub: FakeHub, clock: Clock, family: str, name: str) -> None:
     """Each family fails as on a real builder; no build stays BUILDING."""
+    if name in TROUBLES:
+        hub.add_package("demo-candidate", name)
     row = finish(hub, clock, submit(hub, family, name))
     code, text = row["fault"]
     expected, beginning = FAILURES[family, name]

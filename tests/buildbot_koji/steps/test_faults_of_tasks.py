@@ -1,0 +1,164 @@
+"""What each kind of step makes of the faults of its task: whose failure it is, and another try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytest_twisted
+from buildbot.plugins import steps
+
+from tests.buildbot_koji.workbench import SOURCE, Workbench
+from txkoji.exceptions import (
+    BuildError,
+    BuildrootError,
+    GenericError,
+    HubFault,
+    LiveMediaError,
+    PreBuildError,
+    TagError,
+    UnknownFault,
+)
+from txkoji.testing.farm.builder import Builder
+from txkoji.testing.farm.handlers.failures import TRACEBACK
+from txkoji.testing.farm.handlers.registry import HANDLERS
+from txkoji.testing.tables.state import Row
+
+GIT = SOURCE.format("hello", "main")
+IMAGE = {"image_name": "cloud", "version": "44", "target": "demo", "arches": "x86_64"}
+FULL = "[Errno 28] No space left on device: '/mnt/koji/work'"
+NO_DOMAIN = "libvirt.libvirtError: Domain not found: no domain with matching name 'nosuch'"
+
+FAULTS: list[tuple[str, dict[str, Any], str, HubFault, HubFault]] = [
+    (
+        "KojiBuild",
+        {"target": "demo", "source": GIT},
+        "build",
+        UnknownFault(TRACEBACK, code=1),
+        BuildError("package hello not in list for tag demo"),
+    ),
+    (
+        "KojiChainBuild",
+        {"target": "demo", "sources": [[GIT], [SOURCE.format("world", "main")]]},
+        "chainbuild",
+        GenericError("Unsuccessfully waited 120:00 for a new demo-build repo"),
+        BuildError("error building package (arch x86_64), mock exited with status 1"),
+    ),
+    (
+        "KojiRunroot",
+        {"tag": "demo-build", "arch": "x86_64", "command": "ls"},
+        "runroot",
+        GenericError("Unable to mount /var/lib/mock/x: mount exited with status 32"),
+        BuildrootError("ls exited with status 2"),
+    ),
+    (
+        "KojiMavenBuild",
+        {"target": "demo", "source": GIT},
+        "maven",
+        BuildrootError("could not init mock buildroot, mock exited with status 30"),
+        BuildrootError("error building Maven package, mock exited with status 1"),
+    ),
+    (
+        "KojiWinBuild",
+        {"target": "demo", "source": GIT, "vm": "win"},
+        "winbuild",
+        PreBuildError("error starting VM koji-clone-7-win, error was: internal error"),
+        UnknownFault(f"{TRACEBACK}\n{NO_DOMAIN}", code=1),
+    ),
+    (
+        "KojiContainerBuild",
+        {"target": "demo", "source": GIT, "git_branch": "main"},
+        "buildContainer",
+        UnknownFault("dial tcp: lookup registry.test: no such host", code=2001),
+        UnknownFault("image build failed", code=2001),
+    ),
+    (
+        "KojiImageBuild",
+        {**IMAGE, "kind": "livemedia", "kickstart": "a.ks", "ksurl": GIT},
+        "livemedia",
+        GenericError("umount failed (exit code 32) for /var/lib/mock/demo"),
+        LiveMediaError("Could not create LiveMedia ISO: exited with status 1; see image.log"),
+    ),
+    (
+        "KojiDistRepo",
+        {"tag": "demo-build", "keys": "a", "arches": "x86_64"},
+        "distRepo",
+        GenericError("failed to create repo: createrepo_c exited with status 1"),
+        GenericError("Unsigned packages found. See missing_signatures.log"),
+    ),
+    (
+        "KojiRegenRepo",
+        {"tag": "demo-build", "make_task": True},
+        "newRepo",
+        GenericError("failed to merge repos: mergerepos_c exited with status 1"),
+        GenericError("No such entry in table tag: 'demo-build'"),
+    ),
+    (
+        "KojiTag",
+        {"tag": "demo-released", "builds": "hello-1.0-main"},
+        "tagBuild",
+        GenericError(FULL),
+        TagError("tag demo-released is locked"),
+    ),
+]
+
+ONCE = ("KojiRegenRepo", "KojiTag")
+"""Steps that submit no second task."""
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, method: str, fault: HubFault) -> None:
+    async def fail(_builder: Builder, _task: Row) -> None:
+        raise fault
+
+    monkeypatch.setitem(HANDLERS, method, fail)
+
+
+@pytest_twisted.ensureDeferred
+async def test_whose_failure_it_is(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kind of step: the build system's faults, by code and text, and the request's."""
+    bench.hub.maven_enabled = bench.hub.win_enabled = True
+    await bench.built()
+    for step, arguments, method, ours, theirs in FAULTS:
+        for fault in (ours, theirs):
+            fail_with(monkeypatch, method, fault)
+            before = len(bench.hub.call("listTasks", {"method": method}))
+            ended = await bench.build(getattr(steps, step)(bench.profile, **arguments))
+            count = len(bench.hub.call("listTasks", {"method": method})) - before
+            retried = fault is ours and step not in ONCE
+            result = "exception" if fault is ours else "failure"
+            seen = (step, fault.text, ended.result, count)
+            assert seen == (step, fault.text, result, 2 if retried else 1), ended.text
+            assert ("the build system failed" in ended.text) == (fault is ours), ended.text
+
+
+@pytest_twisted.ensureDeferred
+async def test_rest_of_a_chain(bench: Workbench) -> None:
+    """A chain that the build system failed is submitted again without what is built by then."""
+    bench.hub.builder.seconds = 1
+    levels = [[GIT], [SOURCE.format("failroot", "main")]]
+    ended = await bench.build(steps.KojiChainBuild(bench.profile, target="demo", sources=levels))
+    assert ended.text.startswith("the build system failed: failroot: could not init mock")
+    chains = bench.hub.call("listTasks", {"method": "chainbuild"}, {"order": "id"})
+    requests = [bench.hub.call("getTaskRequest", each["id"])[0] for each in chains]
+    assert requests == [levels, [["hello-1.0-main"], levels[1]]]
+    assert ended.properties["koji_nvrs"] == ["hello-1.0-main"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_built_twice(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A complete build that the build system could not tag is not built again under a new name."""
+    bench.hub.add_package("demo-candidate", "cloud")
+    fail_with(monkeypatch, "tagBuild", GenericError(FULL))
+    for step, package in (
+        (steps.KojiBuild(bench.profile, target="demo", source=GIT, draft=True), "hello"),
+        (
+            steps.KojiImageBuild(
+                bench.profile, **IMAGE, kind="livemedia", kickstart="a.ks", ksurl=GIT
+            ),
+            "cloud",
+        ),
+    ):
+        ended = await bench.build(step)
+        assert (ended.result, ended.text) == ("exception", f"the build system failed: {FULL}")
+        assert [build["state"] for build in bench.hub.call("listBuilds", package)] == [1]
+        assert ended.properties["koji_nvr"].startswith(package)
