@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from txkoji import Connection, RemoteFile
 from txkoji.files import part, rpm
 
-__all__ = ["FILE_NAME", "archive"]
+__all__ = ["FILE_NAME", "archive", "request_for"]
 
 FILE_NAME = ".koji-fetch.pyz"
 """The file below the build's directory on the worker; it deletes itself when it runs."""
@@ -35,3 +38,28 @@ def archive() -> bytes:
             # A fixed time, so that the same modules give the same archive.
             packed.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return content.getvalue()
+
+
+def request_for(
+    connection: Connection, directory: str, files: Iterable[RemoteFile], at_once: int
+) -> dict[str, Any]:
+    """Return what the program reads from its standard input. Blocks while it reads certificates.
+
+    Args:
+        connection: the hub, whose settings count for the worker, too.
+        directory: where the files go.
+        files: the files.
+        at_once: how many are in flight at the same time.
+    """
+    settings = connection.settings
+    return {
+        "directory": directory,
+        "files": [
+            {"name": each.name, "url": each.url, "size": each.size, "digest": each.digest}
+            for each in files
+        ],
+        "certificates": connection.authorities(),
+        "verify": settings.serverca is not None or not settings.no_ssl_verify,
+        "at_once": at_once,
+        "pace": connection.deadline,
+    }

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from txkoji.files.part import PartFile, TooMuch
+from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
 
 __all__ = ["main"]
 
@@ -35,6 +35,13 @@ PAGES = ("text/html", "application/xhtml+xml")
 
 HOPELESS = (301, 308, 401, 403, 404, 410)
 """HTTP statuses that another attempt would not change."""
+
+WANTS_CERTIFICATE = (
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "SSLV3_ALERT_BAD_CERTIFICATE",
+)
+"""What OpenSSL calls the refusal of a client without a certificate."""
 
 
 def main(request: dict[str, Any]) -> int:
@@ -57,7 +64,12 @@ def main(request: dict[str, Any]) -> int:
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=context), _SecureRedirects()
     )
-    fetch = partial(_fetch, opener, request["pace"], Path(request["directory"]))
+    directory = Path(request["directory"])
+    doubled = shared_path(directory.joinpath(*each["name"].split("/")) for each in request["files"])
+    if doubled is not None:
+        print(f"several files would go to {doubled}: refused")
+        return 1
+    fetch = partial(_fetch, opener, request["pace"], directory)
     with ThreadPoolExecutor(request["at_once"]) as pool:
         failed = [trouble for trouble in pool.map(fetch, request["files"]) if trouble]
     print("\n".join(failed) or f"files fetched: {len(request['files'])}", flush=True)
@@ -81,7 +93,8 @@ def _fetch(opener: Any, pace: float, directory: Path, file: dict[str, Any]) -> s
     digest = None if file["digest"] is None else tuple(file["digest"])
     places = file["name"].split("/")
     # On Windows a backslash or a colon leads elsewhere, too.
-    if any(each in ("", "..") or each != Path(each).name for each in places):
+    odd = [each for each in places if each in ("", "..") or each != Path(each).name]
+    if odd or not is_plain(file["name"]):
         return f"{file['name']!r} is a file outside of the directory: refused"
     part = PartFile(
         directory.joinpath(*places),
@@ -131,8 +144,11 @@ def _receive(part: PartFile, url: str, opener: Any, pace: float) -> str:
             return str(error)
         except http.client.HTTPException as error:
             trouble = f"the connection failed: {error}"
-            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            cause = error.__cause__
+            if isinstance(cause, ssl.SSLCertVerificationError):
                 return trouble
+            if isinstance(cause, ssl.SSLError) and cause.reason in WANTS_CERTIFICATE:
+                return f"{trouble}: the server asks workers for a client certificate"
         else:
             if part.size is None or part.is_complete or not part.size:
                 return ""

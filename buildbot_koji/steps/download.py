@@ -6,6 +6,7 @@ import fnmatch
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -134,20 +135,12 @@ class DownloadStep(KojiStep):
     async def _to_worker(self, hub: Hub, files: Sequence[RemoteFile], what: str) -> bool:
         """Have the worker fetch the files; returns whether it succeeded."""
         self.say(f"downloading {what} to the worker")
-        settings, reactor = hub.connection.settings, self.master.reactor
-        request = {
-            "directory": self.directory or ".",
-            "files": [
-                {"name": each.name, "url": each.url, "size": each.size, "digest": each.digest}
-                for each in files
-            ],
-            "certificates": await deferToThreadPool(
-                reactor, reactor.getThreadPool(), hub.connection.authorities
-            ),
-            "verify": settings.serverca is not None or not settings.no_ssl_verify,
-            "at_once": AT_ONCE,
-            "pace": hub.connection.deadline,
-        }
+        reactor, place = self.master.reactor, self.directory or "."
+        request = await deferToThreadPool(
+            reactor,
+            reactor.getThreadPool(),
+            partial(fetcher.request_for, hub.connection, place, files, AT_ONCE),
+        )
         program = RemoteCommand(
             "downloadFile",
             {

@@ -9,13 +9,14 @@ import resource
 import ssl
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import pytest_twisted
-from OpenSSL import crypto
+from OpenSSL import SSL, crypto
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
@@ -27,6 +28,7 @@ from tests.support.hubs import Connect
 from txkoji import Connection, RemoteFile
 from txkoji.exceptions import KojiException
 from txkoji.testing import FakeHub
+from txkoji.testing.front.certificates import CertificateAuthority
 
 CONTENT = bytes(range(256)) * 4000
 DIGEST = ("sha256", hashlib.sha256(CONTENT).hexdigest())
@@ -40,27 +42,26 @@ def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> F
     """Fetch by the client, and by the program on a worker."""
     program = tmp_path / "program"
 
-    async def by_client(file: RemoteFile, directory: Path, koji: Connection = koji) -> str:
+    async def by_client(
+        file: RemoteFile, directory: Path, koji: Connection = koji, more: Sequence[RemoteFile] = ()
+    ) -> str:
         koji.deadline = 5
         try:
-            await koji.download([file], directory)
+            await koji.download([file, *more], directory)
         except KojiException as error:
             return str(error)
         return ""
 
     async def by_worker(
-        file: RemoteFile, directory: Path, koji: Connection = koji, most: int = -1
+        file: RemoteFile,
+        directory: Path,
+        koji: Connection = koji,
+        more: Sequence[RemoteFile] = (),
+        most: int = -1,
     ) -> str:
         program.write_bytes(fetcher.archive())
-        wanted = {"name": file.name, "url": file.url, "size": file.size, "digest": file.digest}
-        order = {
-            "directory": str(directory),
-            "files": [wanted],
-            "certificates": koji.authorities(),
-            "verify": True,
-            "at_once": 2,
-            "pace": 0.5,
-        }
+        koji.deadline = 0.5
+        order = fetcher.request_for(koji, str(directory), [file, *more], 2)
         done = await deferToThread(
             subprocess.run,
             [sys.executable, program],
@@ -77,7 +78,8 @@ def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> F
 def there(hub: FakeHub, content: bytes = CONTENT) -> str:
     """Put a file on the hub; returns its address."""
     hub.files.write("work/big", content)
-    return f"{hub.topurl}/work/big"
+    # With TLS, too, unlike topurl.
+    return f"{hub.url.removesuffix('kojihub')}kojifiles/work/big"
 
 
 @pytest_twisted.ensureDeferred
@@ -118,13 +120,30 @@ async def test_part_that_is_a_link(fetch: Fetch, hub: FakeHub, tmp_path: Path) -
     assert not (directory / "big").is_symlink()
 
 
-@pytest.mark.parametrize("name", ["../big", "/big", "a/../../big", "a//../big"])
+@pytest.mark.parametrize("name", ["../big", "/big", "a/../../big", "a//../big", "b\n5 bytes"])
 @pytest_twisted.ensureDeferred
 async def test_name_that_leads_out(fetch: Fetch, hub: FakeHub, tmp_path: Path, name: str) -> None:
     """A file that the hub names outside of the directory is not fetched."""
     file = RemoteFile(name, there(hub), len(CONTENT), DIGEST)
     assert "outside of the directory" in await fetch(file, tmp_path / "d")
     assert not (tmp_path / "big").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_names_next_to_each_other(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
+    """Case and normal form tell names apart, the longest works; a part that is a file is refused.
+
+    Two downloads that write one file would mix their bytes.
+    """
+    names = ["Gr\u00f6\u00dfe", "gr\u00f6\u00dfe", "Gro\u0308\u00dfe", "n" * 255, "n" * 250]
+    files = [RemoteFile(name, there(hub), len(CONTENT), DIGEST) for name in names]
+    assert await fetch(files[0], tmp_path / "d", more=files[1:]) == ""
+    assert {path.name for path in (tmp_path / "d").iterdir()} == set(names)
+    for one, other in (("x", ".x.part"), ("a/x", "a/x")):
+        first, second = (RemoteFile(name, there(hub)) for name in (one, other))
+        trouble = await fetch(first, tmp_path / "e", more=[second])
+        assert f"several files would go to {tmp_path}/e/{other}" in trouble
+        assert not (tmp_path / "e").exists()
 
 
 @pytest.mark.parametrize("fetch", ["worker"], indirect=True)
@@ -158,6 +177,38 @@ async def test_authorities(fetch: Fetch, connect: Connect, hub: FakeHub, tmp_pat
         file = RemoteFile("big", there(hub), len(CONTENT), DIGEST)
         assert await fetch(file, tmp_path / str(number), koji) == ""
         assert (tmp_path / str(number) / "big").read_bytes() == CONTENT
+
+
+@pytest.mark.hub(tls=True)
+@pytest_twisted.ensureDeferred
+async def test_verification(fetch: Fetch, connect: Connect, hub: FakeHub, tmp_path: Path) -> None:
+    """``no_ssl_verify`` counts unless there is a ``serverca``."""
+    other = CertificateAuthority(tmp_path)
+    file = RemoteFile("big", there(hub), len(CONTENT), DIGEST)
+    for serverca, works in ((None, True), (str(other.certificate_path), False)):
+        koji = connect(serverca=serverca, no_ssl_verify=True)
+        trouble = await fetch(file, tmp_path / str(works), koji)
+        assert ("certificate" not in trouble) == works, trouble
+        assert (tmp_path / str(works) / "big").exists() == works
+
+
+@pytest.mark.hub(tls=True)
+@pytest_twisted.ensureDeferred
+async def test_server_that_asks_for_a_certificate(
+    fetch: Fetch, connect: Connect, hub: FakeHub, tmp_path: Path
+) -> None:
+    """Where files need a client certificate that is said at once."""
+    certificate = str(hub.authority.server("127.0.0.1"))
+    context = DefaultOpenSSLContextFactory(certificate, certificate)
+    wanted = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+    context.getContext().set_verify(wanted, lambda *_: True)
+    port = reactor.listenSSL(0, Factory.forProtocol(Odd), context, interface="127.0.0.1")
+    url = f"https://127.0.0.1:{port.getHost().port}/big"
+    koji = connect(serverca=str(hub.authority.certificate_path))
+    began = time.monotonic()
+    assert "client certificate" in await fetch(RemoteFile("big", url), tmp_path, koji)
+    assert time.monotonic() - began < 5
+    await port.stopListening()
 
 
 HEAD = b"HTTP/1.1 %s\r\nConnection: close\r\n"
@@ -223,4 +274,21 @@ async def test_redirect_without_tls(
     url = f"https://127.0.0.1:{port.getHost().port}/big"
     koji = connect(serverca=str(hub.authority.certificate_path))
     assert "301" in await fetch(RemoteFile("big", url), tmp_path, koji)
+    await port.stopListening()
+
+
+@pytest_twisted.ensureDeferred
+async def test_odd_headers(fetch: Fetch, tmp_path: Path) -> None:
+    """A redirect to an address in UTF-8 is followed; the encoding ``identity`` is none."""
+    port = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
+    url = f"http://127.0.0.1:{port.getHost().port}"
+    moved = f"302 Found\r\nLocation: {url}/Gr\u00f6\u00dfe\r\n".encode()
+    Odd.drips = False
+    Odd.answers = [
+        HEAD % b"200 OK" + b"Content-Encoding: identity\r\n\r\nxxxxxxxxx",
+        HEAD % moved + b"\r\n",
+    ]
+    assert await fetch(RemoteFile("big", f"{url}/big", 9), tmp_path) == ""
+    assert (tmp_path / "big").read_bytes() == b"x" * 9
+    assert Odd.answers == []
     await port.stopListening()

@@ -21,7 +21,7 @@ from txkoji import paths, task_states
 from txkoji._values import identity, integer, structs, text
 from txkoji.exceptions import HTTPStatusError, KojiException, TransferError, UnusableAnswer
 from txkoji.files import outputs
-from txkoji.files.part import RPM, PartFile, TooMuch
+from txkoji.files.part import RPM, PartFile, TooMuch, is_plain, shared_path
 from txkoji.files.uploads import Progress
 from txkoji.hub.client import HubClient
 from txkoji.hub.replies import a_list, a_struct
@@ -58,7 +58,8 @@ class RemoteFile:
         """Return the path of the file below a directory.
 
         Raises:
-            TransferError: the name, which the hub chose, leads out of the directory.
+            TransferError: the name, which the hub chose, leads out of the directory, or holds
+                control characters.
         """
         if not _stays_inside(self.name):
             raise TransferError(
@@ -74,7 +75,7 @@ def _stays_inside(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name
+    return bool(parts) and not name.startswith("/") and ".." not in parts and is_plain(name)
 
 
 async def files_of_task(
@@ -268,8 +269,8 @@ async def download(
 ) -> list[Path]:
     """Download files into a directory; see :meth:`txkoji.Connection.download_task`."""
     targets = [file.local_path(directory) for file in files]
-    if len(set(targets)) < len(targets):
-        doubled = next(path for path, count in Counter(targets).items() if count > 1)
+    doubled = shared_path(targets)
+    if doubled is not None:
         raise TransferError(f"several files would go to {doubled}: download them one by one")
     tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
     turns = DeferredSemaphore(at_once)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Optional
 
 from txkoji.files.rpm import payload_hash
 
-__all__ = ["RPM", "PartFile", "TooMuch"]
+__all__ = ["RPM", "PartFile", "TooMuch", "is_plain", "shared_path"]
 
 RPM = "rpm"
 """The kind of the digest inside an RPM."""
@@ -22,6 +25,32 @@ GROWTH = 256 * 1024 * 1024
 """Bytes by which a log may have grown since the hub reported its size."""
 
 PIECE = 1 << 20
+
+LONGEST_NAME = 255
+"""Bytes of the name of a file."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name has no character that breaks the line that it is printed to."""
+    return _CONTROL.search(name) is None
+
+
+def part_of(target: Path) -> Path:
+    """Return the path of a file until it is complete."""
+    name = f".{target.name}.part"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.part"
+    return target.with_name(name)
+
+
+# Python 3.9, which may run this on a worker, has no X | Y.
+def shared_path(targets: Iterable[Path]) -> Optional[str]:  # noqa: UP045
+    """Return a path that two downloads, or one and the part of another, would write; else None."""
+    paths = [os.path.normcase(path) for target in targets for path in (target, part_of(target))]
+    return next((path for path, count in Counter(paths).items() if count > 1), None)
 
 
 class TooMuch(Exception):
@@ -43,7 +72,6 @@ class PartFile:
             of another file.
     """
 
-    # Python 3.9, which may run this on a worker, has no X | Y.
     def __init__(
         self,
         target: Path,
@@ -53,7 +81,7 @@ class PartFile:
         grows: bool = False,
     ) -> None:
         self.target = target
-        self.part = target.with_name(f".{target.name}.part")
+        self.part = part_of(target)
         self.size = size
         self.digest = digest
         self.resumed = False

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.client import HTTPException
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -18,13 +22,41 @@ from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok
 from txkoji import proxy_for
 from txkoji.exceptions import BrokenConfiguration
 
-__all__ = ["way_to"]
+__all__ = ["answer_to", "clock_difference", "way_to"]
+
+T = TypeVar("T")
 
 LIMIT = 10.0
 """Seconds for each step."""
 
 PORTS = {"http": 80, "https": 443, "amqp": 5672, "amqps": 5671}
 TLS_SCHEMES = ("https", "amqps")
+
+
+def _within(limit: float, step: Callable[[], T]) -> T:
+    """Return what a step returns; the limits of sockets start anew with each byte.
+
+    The thread of a step that is too slow is left behind: it does not keep the process alive.
+
+    Raises:
+        OSError: the step takes longer, or failed so.
+    """
+    done: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(1)
+
+    def run() -> None:
+        try:
+            done.put((step(), None))
+        except Exception as problem:  # noqa: BLE001 - raised in the thread that waits
+            done.put((None, problem))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, problem = done.get(timeout=limit)
+    except queue.Empty:
+        raise OSError(f"no complete answer within {limit:g} s") from None
+    if problem is not None:
+        raise problem
+    return result  # type: ignore[return-value]
 
 
 def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
@@ -49,7 +81,7 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
         host, port, what = proxy.host, proxy.port, str(proxy)
         yield ok("proxy", f"requests to {parts.hostname} go through {what}")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = _within(limit, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as problem:
         yield error(
             "DNS",
@@ -70,15 +102,18 @@ def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
     with connection:
         yield ok("TCP", f"{what} listens at port {port}")
         if parts.scheme in TLS_SCHEMES and what == host:
-            yield from _certificate(connection, host, parts.scheme)
+            yield from _certificate(connection, host, parts.scheme, limit)
 
 
-def _certificate(connection: socket.socket, host: str, scheme: str) -> Iterator[Finding]:
+def _certificate(
+    connection: socket.socket, host: str, scheme: str, limit: float
+) -> Iterator[Finding]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with context.wrap_socket(connection, server_hostname=host) as secured:
+        wrap = partial(context.wrap_socket, connection, server_hostname=host)
+        with _within(limit, wrap) as secured:
             encoded = secured.getpeercert(binary_form=True) or b""
             version = secured.version()
         certificate = x509.load_der_x509_certificate(encoded)
@@ -105,8 +140,12 @@ def answer_to(url: str, limit: float = LIMIT, **headers: str) -> tuple[int, dict
     Nothing secret is sent and the answer is not trusted, so no certificate is verified.
 
     Raises:
-        OSError: there is no answer.
+        OSError: there is no answer within the limit.
     """
+    return _within(limit, partial(_answer_to, url, limit, headers))
+
+
+def _answer_to(url: str, limit: float, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -19,6 +19,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.web import server, static
 
@@ -731,3 +732,28 @@ async def test_the_command(site: Site) -> None:
     assert (both.returncode, both.stderr) == (2, "name a profile or --config, not both\n")
     missing = await deferToThread(run, "--config", "/nowhere/master.cfg")
     assert (missing.returncode, missing.stderr) == (2, "there is no file /nowhere/master.cfg\n")
+
+
+class Dripping(Protocol):
+    """Sends a byte now and then, forever."""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        assert self.transport is not None
+        self.drip = LoopingCall(self.transport.write, b"H")
+        self.drip.start(0.05)
+
+    def connectionLost(self, _reason: Any = None) -> None:  # noqa: N802
+        self.drip.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_server_that_drips() -> None:
+    """A server that sends a byte now and then holds neither a check nor the program."""
+    port = reactor.listenTCP(0, Factory.forProtocol(Dripping), interface="127.0.0.1")
+    place = f"127.0.0.1:{port.getHost().port}"
+    with pytest.raises(OSError, match=r"no complete answer within 0\.3 s"):
+        await deferToThread(answer_to, f"http://{place}/koji", 0.3)
+    # To TLS the bytes are a record whose length they say.
+    found = await deferToThread(lambda: list(way_to(f"https://{place}/koji", 0.3)))
+    assert found[-1].check == "TLS"
+    await port.stopListening()
