@@ -213,6 +213,8 @@ class _Agents:
         self._last_request: float | None = None
         self._endpoints = Endpoints(reactor, profile, certificate)
         self._agents: dict[tuple[Proxy | None, bool], HTTPAgent] = {}
+        # For each scheme and host: reading the environment takes a third of a call.
+        self._proxies: dict[tuple[str, str], Proxy | None] = {}
 
     def request(
         self,
@@ -223,7 +225,12 @@ class _Agents:
         *,
         keep_alive: bool,
     ) -> Deferred[Response]:
-        proxy = proxy_for(url) if url.startswith("http:") else None
+        parts = urlsplit(url)
+        origin = (parts.scheme, parts.netloc)
+        if origin not in self._proxies:
+            # The endpoints make the tunnel to an https hub.
+            self._proxies[origin] = proxy_for(url) if parts.scheme == "http" else None
+        proxy = self._proxies[origin]
         if proxy is not None and proxy.credentials is not None:
             headers.setRawHeaders("Proxy-Authorization", [proxy.credentials])
         agent = self._agent(proxy, keep=not keep_alive or self._follows_another())

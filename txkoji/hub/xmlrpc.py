@@ -95,16 +95,14 @@ def encode_call(
     return "".join(out).encode("utf-8")
 
 
-_ILLEGAL_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-
-_ILLEGAL = {code for code in range(32) if code not in (9, 10, 13)} | {0xFFFE, 0xFFFF}
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def _escape(text: str) -> str:
-    for character in text:
-        code = ord(character)
-        if code in _ILLEGAL or 0xD800 <= code <= 0xDFFF:
-            raise ValueError(f"XML can't hold the character U+{code:04X} in {text[:40]!r}")
+    illegal = _ILLEGAL.search(text)
+    if illegal is not None:
+        code = f"U+{ord(illegal[0]):04X}"
+        raise ValueError(f"XML can't hold the character {code} in {text[:40]!r}")
     # A literal carriage return would become a line feed; a reference stays one.
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\r", "&#13;")
@@ -311,7 +309,7 @@ class _Document:
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._waiting = 0
-        text = _ILLEGAL_TEXT.sub("\N{REPLACEMENT CHARACTER}", self._decoder.decode(data, final))
+        text = _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", self._decoder.decode(data, final))
         data = text.encode("utf-8")
         self._fed += len(data)
         self.parser.Parse(data, final)
@@ -362,8 +360,10 @@ class ResponseDecoder:
         self._max_bytes = max_bytes
         self._size = 0
         self._begin = b""
-        self._document = _Document("methodResponse", struct)
+        self._struct = struct
         self._scanner: Scanner | None = Scanner(struct, MAX_DEPTH)
+        # Made once the scanner can't continue, which is seldom: it costs as much as a short reply.
+        self._document: _Document
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the reply.
@@ -389,6 +389,7 @@ class ResponseDecoder:
 
     def _hand_over(self, scanner: Scanner) -> None:
         self._scanner = None
+        self._document = _Document("methodResponse", self._struct)
         self._guarded(lambda: self._document.resume(scanner))
 
     def close(self) -> Any:

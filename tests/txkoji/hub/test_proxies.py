@@ -173,11 +173,13 @@ async def test_https_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.M
 
 @pytest_twisted.ensureDeferred
 async def test_http_by_proxy(hub: FakeHub, proxy: Apache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain http hub is asked for by its whole address."""
+    """A plain http hub is asked for by its whole address; its proxy is looked up once."""
     plain = FakeHub(reactor)
     await plain.start()
     monkeypatch.setenv("http_proxy", proxy.proxy_url.replace(" ", "%20"))
     koji = Connection(Profile(name="t", server=plain.url), reactor=reactor)
+    assert await koji.getKojiVersion() == plain.version
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert await koji.getKojiVersion() == plain.version
     await koji.close()
     await plain.stop()

@@ -71,7 +71,8 @@ def decode(data: bytes, size: int, *, fast: bool) -> Any:
     """Return the type and the value of a reply, or the type and the text of its error."""
     decoder = ResponseDecoder(max_bytes=10**9)
     if not fast:
-        decoder._scanner = None
+        assert decoder._scanner is not None
+        decoder._hand_over(decoder._scanner)
     try:
         for start in range(0, len(data), size):
             decoder.feed(data[start : start + size])
