@@ -44,8 +44,8 @@ async def begin(made: ServedMaster, home: Path) -> None:
 
 
 async def end(made: ServedMaster) -> None:
-    await made.stop()
     await made.leave_hub()
+    await made.stop()
 
 
 @pytest_twisted.async_yield_fixture

@@ -163,8 +163,8 @@ async def served(
         ended = await master.build(build_of(master, "main"))
         assert ended.result == "success", ended
     yield master
-    await master.stop()
     await master.leave_hub()
+    await master.stop()
 
 
 @pytest.fixture(autouse=True)
