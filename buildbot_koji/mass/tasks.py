@@ -70,6 +70,7 @@ class MassTasks:
         watch = self._context.hub.watch(
             package.task_id,
             self._context.host.build,
+            queue_place=True,
             estimate_after=ESTIMATE_AFTER,
             usual=package.usual,
         )

@@ -25,6 +25,7 @@ from buildbot_koji.www.metrics import Snapshot
 from buildbot_koji.www.packages import (
     DAY,
     MOST_FAILURES,
+    builds_named,
     builds_of_package,
     last_failures,
     mass_build_json,
@@ -206,14 +207,12 @@ class Collector:
         for reporter in sorted(reporters(self._master), key=lambda each: str(each.name)):
             status = reporter.status()
             hub = self._hub_named(status.hub)
-            found.append(
-                deliveries.reporter_json(
-                    status,
-                    await pending_elsewhere(self._master, status.name, status.masters, LETTERS),
-                    await dead_letters(self._master, status.name, LETTERS),
-                    None if hub is None else hub.status().weburl,
-                )
-            )
+            elsewhere = await pending_elsewhere(self._master, status.name, status.masters, LETTERS)
+            dead = await dead_letters(self._master, status.name, LETTERS)
+            weburl = None if hub is None else hub.status().weburl
+            shown = deliveries.reporter_json(status, elsewhere, dead, weburl)
+            await self._name_builds([*shown["pending"], *shown["dead"]])
+            found.append(shown)
         return {
             "reporters": found,
             "cancellations": [
@@ -222,6 +221,15 @@ class Collector:
                 for each in (*hub.cancellations.status(), *await hub.cancellations.elsewhere())
             ],
         }
+
+    async def _name_builds(self, shown: list[dict[str, Any]]) -> None:
+        """Add the Buildbot builds that deliveries are about, unless they were deleted."""
+        if shown:
+            database = self._master.db
+            ids = sorted({each["build_id"] for each in shown})
+            builds = await database.pool.do(builds_named, database.model, ids)
+            for each in shown:
+                each.update(builds.get(each["build_id"], {}))
 
     async def history(self, name: str | None) -> dict[str, Any]:
         """Return the queue and the throughput of a hub over the last day."""

@@ -22,6 +22,7 @@ __all__ = [
     "DAY",
     "MOST_FAILURES",
     "build_json",
+    "builds_named",
     "builds_of_package",
     "last_failures",
     "mass_build_json",
@@ -134,6 +135,32 @@ def _shown(
         .order_by(builds.id.desc())
     )
     return [build_json(dict(row), values[row["id"]]) for row in found.mappings()]
+
+
+def builds_named(
+    connection: sqlalchemy.Connection, model: Any, chosen: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """Return the builder and the number of builds, by their ids; a deleted one has none.
+
+    Args:
+        connection: the master's database.
+        model: Buildbot's model of it.
+        chosen: the ids.
+    """
+    builds, builders = model.builds.c, model.builders.c
+    rows = connection.execute(
+        sqlalchemy.select(builds.id, builds.number, builds.builderid, builders.name)
+        .join_from(model.builds, model.builders, builds.builderid == builders.id)
+        .where(builds.id.in_(chosen))
+    )
+    return {
+        row.id: {
+            "builder": text(row.name),
+            "builder_id": row.builderid,
+            "build_number": row.number,
+        }
+        for row in rows
+    }
 
 
 def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 // Which of the watched task trees are shown, and in which order.
+import { count } from "./format";
 import type { Tone } from "./parts";
 import type { Down, TaskState, Tree } from "./types";
 
@@ -55,6 +56,16 @@ export function isWaiting({ state, arches }: Tree): boolean {
   const waits = (each: TaskState) => each === "FREE" || each === "ASSIGNED";
   const left = arches.filter((each) => waits(each.state) || each.state === "OPEN");
   return state === "FREE" || (left.length > 0 && left.every((each) => waits(each.state)));
+}
+
+/** The most tasks of a queue that the master reads. */
+const QUEUE_LIMIT = 500;
+
+/** Say how many tasks are before one, as the page of its build does. */
+export function queueText(before: number): string {
+  if (before === 0) return "next in the queue";
+  const words = count(before, "task");
+  return `${before >= QUEUE_LIMIT ? words.replace(" ", " or more ") : words} before it`;
 }
 
 /** Return when a hub's tasks were last known: while it is unreachable, they may have ended. */

@@ -88,6 +88,7 @@ export interface Tree {
   since: Time;
   started: Time;
   arches: Arch[];
+  /** How many tasks are before it; the hub's list is cut at 500. */
   queue_position: number | null;
   elapsed: number | null;
   usual: number | null;
@@ -161,7 +162,14 @@ export interface Sources {
   sources: Source[];
 }
 
-export interface Pending {
+/** The Buildbot build that a delivery is about, unless it was deleted. */
+interface OfBuild {
+  builder?: Text;
+  builder_id?: number | null;
+  build_number?: number | null;
+}
+
+export interface Pending extends OfBuild {
   id: number | string;
   what: Text;
   since: Time;
@@ -169,8 +177,9 @@ export interface Pending {
   reason: Text;
 }
 
-export interface DeadLetter {
+export interface DeadLetter extends OfBuild {
   id: number | string;
+  /** It ends with the NVR. */
   what: Text;
   nvr: Text;
   since: Time;

@@ -283,13 +283,16 @@ describe("buttons", () => {
   });
 
   it("redeliver one dead letter or all", async () => {
-    const letter = { what: "tag x", nvr: "x-1-1", since: 1, reason: "the tag is locked" };
+    const of = { builder: "official", builder_id: 3, build_number: 12 };
+    const letter = { what: "tag x", nvr: "x-1-1", since: 1, reason: "the tag is locked", ...of };
     const dead = [{ ...letter, id: "a:1" }];
     const reporter = { name: "stable", kind: "KojiTagReporter", pending: [], dead, gates: [] };
     answers["deliveries"] = () => answer({ reporters: [reporter], cancellations: [] });
     answers["deliveries/stable/redeliver"] = () => answer({ message: "1 delivery is sent again" });
     show("/koji/deliveries", <DeliveriesPage />);
     await userEvent.click(await screen.findByRole("button", { name: "Redeliver: x-1-1" }));
+    const link = screen.getByRole("link", { name: "official #12" });
+    expect(link.getAttribute("href")).toBe("/builders/3/builds/12");
     await userEvent.click(screen.getByRole("button", { name: "Redeliver all: stable" }));
     expect(bodies).toEqual([{ ids: ["a:1"] }, { ids: null }]);
     expect(await screen.findByText("1 delivery is sent again")).toBeTruthy();
@@ -360,7 +363,7 @@ describe("a task's row", () => {
 
   it("says the place in the queue", () => {
     row({ state: "FREE", started: null, elapsed: null, queue_position: 7, since: 80 });
-    expect(screen.getByText("place 7 in the queue")).toBeTruthy();
+    expect(screen.getByText("7 tasks before it")).toBeTruthy();
     cleanup();
     const srpm = { arch: null, method: "buildSRPMFromSCM", host: null, log_url: null, url: null };
     row({ arches: [{ ...srpm, task_id: 9, state: "FREE" }] });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { chosen, elapsed, until } from "../src/trees";
+import { chosen, elapsed, queueText, until } from "../src/trees";
 import { tree } from "./samples";
 
 const ALL = { text: "", builder: "", state: "" };
@@ -36,6 +36,14 @@ it("filters by words of package, NVR and task, by builder and by state", () => {
   expect(ids({ state: "FREE" }, hello, world, bad)).toEqual([2]);
   expect(ids({ state: "trouble" }, hello, world, bad)).toEqual([3]);
 });
+
+it("says how many tasks are before one, as far as the master knows", () =>
+  expect([0, 1, 2, 500].map(queueText)).toEqual([
+    "next in the queue",
+    "1 task before it",
+    "2 tasks before it",
+    "500 or more tasks before it",
+  ]));
 
 it("leaves the answer as it was", () => {
   const trees = [tree({ task_id: 2 }), tree({ task_id: 1, trouble_level: 1 })];

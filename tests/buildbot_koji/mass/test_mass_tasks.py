@@ -32,6 +32,7 @@ def follow(packages: list[MassPackage], state: int, **options: Any) -> tuple[Mas
             tree=TaskTree(info),
             stop=lambda: None,
             usual_seconds=given["usual"] or 100.0,
+            wants_queue_place=given["queue_place"],
         )
         return watches[task_id]
 
@@ -94,6 +95,12 @@ def test_each_task_has_its_own_time() -> None:
             tasks._context.clock.advance(10.0)
             Deferred.fromCoroutine(tasks.cancel_overdue())
     assert canceled == [1, 2]
+
+
+def test_places_in_queues() -> None:
+    """The page shows of a mass build's tasks, too, how many tasks are before them."""
+    _, watches = follow([package(0)], task_states.FREE)
+    assert watches[1].wants_queue_place
 
 
 def test_averages_are_kept() -> None:

@@ -144,7 +144,7 @@ def tasks(
                     }
                     for j, arch in enumerate(() if waits else arches)
                 ],
-                "queue_position": i + 1 if waits else None,
+                "queue_position": i - 1 if waits else None,
                 "elapsed": None,
                 "usual": 480.0,
                 "trouble": f"failed on {arches[i % 3 % len(arches)]}" if failed else None,
@@ -244,6 +244,9 @@ def deliveries(now: float) -> dict[str, Any]:
                     {
                         "id": 4,
                         "what": "tag of hello-1.0-1.f44",
+                        "builder": "official",
+                        "builder_id": 1,
+                        "build_number": 12,
                         "since": now - 120,
                         "attempts": 3,
                         "reason": "the hub does not answer",
@@ -254,6 +257,9 @@ def deliveries(now: float) -> dict[str, Any]:
                         "id": i,
                         "what": f"tag of world-{i}.0-1.f44",
                         "nvr": f"world-{i}.0-1.f44",
+                        "builder": "official",
+                        "builder_id": 1,
+                        "build_number": 9 + i,
                         "since": now - 86400,
                         "reason": "tag f44-stable is locked: unlock it, then redeliver",
                     }

@@ -226,6 +226,7 @@ async def test_gates_and_dead_letters(served: ServedMaster) -> None:
     await poll(is_dead)
     [letter] = (await shown("tagging"))["dead"]
     assert (letter["what"], letter["nvr"]) == (f"tag of {nvr}", nvr)
+    assert (letter["builder"], letter["build_number"]) == ("any", 1)
     assert "nowhere" in letter["reason"]
     path = "api/deliveries/tagging/redeliver"
     nothing = await served.press(path, {"ids": ["other"]})

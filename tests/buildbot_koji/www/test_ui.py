@@ -120,6 +120,21 @@ def look(master: ServedMaster, looks: Callable[[Visit], None]) -> Any:
     return deferToThread(in_browser)
 
 
+def sticks_out(page: Any) -> list[str]:
+    """Return the texts that stand beyond the right edge of our part of a page."""
+    found: list[str] = page.evaluate(
+        """() => {
+            const main = document.querySelector("main.koji");
+            const edge = main.getBoundingClientRect().right
+                - parseFloat(getComputedStyle(main).paddingRight);
+            return [...main.querySelectorAll("*")]
+                .filter((each) => each.getBoundingClientRect().right > edge + 1)
+                .map((each) => each.textContent);
+        }"""
+    )
+    return found
+
+
 def does_not_scroll_sideways(page: Any) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
@@ -434,6 +449,7 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
             page.route("**/plugins/koji/api/**", serve)
             for path in ("", "/tasks", "/packages/hello", "/sources", "/deliveries", "/mass/17"):
                 visit.go(page, path)
+                assert not sticks_out(page), path
                 name = path.split("/")[1] if path else "overview"
                 if pictures := os.environ.get("KOJI_TEST_PICTURES"):
                     page.screenshot(path=Path(pictures) / f"{name}.png")

@@ -2,8 +2,8 @@
 import React from "react";
 import { usePolled } from "../api";
 import { count } from "../format";
-import { Action, Badge, Out, Page, Shown, Table, When } from "../parts";
-import type { Deliveries, Reporter } from "../types";
+import { Action, Badge, BuildLink, Out, Page, Shown, Table, When } from "../parts";
+import type { DeadLetter, Deliveries, Pending, Reporter } from "../types";
 
 export function DeliveriesPage() {
   const { data, error, now, refresh } = usePolled<Deliveries>("deliveries");
@@ -89,12 +89,12 @@ export function ReporterCard({
             </div>
             <Table
               label="Dead letters"
-              columns={["Delivery", "NVR", "Since", "Why it was refused", "Action"]}
+              columns={["Delivery", "Build", "Since", "Why it was refused", "Action"]}
               rows={dead.map((each) => ({
                 key: String(each.id),
                 cells: [
                   each.what,
-                  each.nvr,
+                  <BuildOf delivery={each} />,
                   <When at={each.since} now={now} none="" />,
                   each.reason,
                   <Action
@@ -127,11 +127,12 @@ export function ReporterCard({
         {pending.length > 0 && (
           <Table
             label="Pending deliveries"
-            columns={["Delivery", "Since", "Attempts", "Why it waits"]}
+            columns={["Delivery", "Build", "Since", "Attempts", "Why it waits"]}
             rows={pending.map((each) => ({
               key: String(each.id),
               cells: [
                 each.what,
+                <BuildOf delivery={each} />,
                 <When at={each.since} now={now} none="" />,
                 each.attempts,
                 each.reason,
@@ -142,6 +143,11 @@ export function ReporterCard({
       </div>
     </section>
   );
+}
+
+function BuildOf({ delivery }: { delivery: DeadLetter | Pending }) {
+  const { builder = null, builder_id = null, build_number = null } = delivery;
+  return <BuildLink builder={builder} id={builder_id} number={build_number} />;
 }
 
 function Votes({ names, there }: { names: string[]; there: boolean }) {

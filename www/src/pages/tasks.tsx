@@ -5,7 +5,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { usePolled } from "../api";
 import { count, duration, grouped } from "../format";
 import { Badge, BuildLink, Out, Outages, Page, Progress, Shown, When } from "../parts";
-import { chosen, elapsed, isWaiting, until, STATE_TEXT, STATE_TONE } from "../trees";
+import { chosen, elapsed, isWaiting, queueText, until, STATE_TEXT, STATE_TONE } from "../trees";
 import type { Down, Tasks, TaskState, Tree } from "../types";
 
 /** The smallest heights of rows, in pixels, as in the style sheet. */
@@ -227,7 +227,7 @@ export const Row = memo(function Row({ tree, now, until }: RowProps) {
       </div>
       <div role="cell">
         {tree.queue_position !== null ? (
-          <div>place {tree.queue_position} in the queue</div>
+          <div>{queueText(tree.queue_position)}</div>
         ) : (
           isWaiting(tree) && <div>waiting for a builder</div>
         )}
