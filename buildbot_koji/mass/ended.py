@@ -68,8 +68,9 @@ class EndedMassBuilds:
 
     async def _load(self, key: str, row: Mapping[str, Any]) -> EndedMassBuild | None:
         """Return a mass build; None if the janitor has removed what was stored of it."""
-        rows = BuildRows(BuildData(self._master, STORE), row["root"], row["step"])
-        store = MassStore(rows, lambda: deferLater(self._master.reactor, 0, lambda: None))
+        name = row["step"]
+        rows = BuildRows(BuildData(self._master, STORE), row["root"], name)
+        store = MassStore(rows, name, lambda: deferLater(self._master.reactor, 0, lambda: None))
         found = await store.load()
         if found is None:
             return None

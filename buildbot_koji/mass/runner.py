@@ -45,7 +45,7 @@ class MassRunner:
         started: when it began, in seconds since the epoch.
         paused: whether nothing more is submitted.
         progress: how many packages had ended at some moments.
-        at_once: how many packages may be on the hub at once.
+        at_once: how many packages may be on the hub at once; None before that was asked.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MassRunner:
         self._repos = repos
         self.paused = False
         self.progress = MassProgress()
-        self.at_once = 0
+        self.at_once: int | None = None
         self._tasks = MassTasks(context, self.wake)
         self._submissions = MassSubmissions(
             context, self._tasks.follow, self.flush, lambda: self.paused
@@ -104,6 +104,11 @@ class MassRunner:
         return self._submissions.intents()
 
     @property
+    def _submits(self) -> bool:
+        """Whether users let it submit anything now."""
+        return not self.paused and self.at_once != 0
+
+    @property
     def held_words(self) -> str:
         """How many packages wait for a repo, and for which; empty if none does."""
         held = len(self.plan.held)
@@ -113,7 +118,7 @@ class MassRunner:
 
     def time_left(self) -> float | None:
         """Return the seconds until the end, None if it is unknown."""
-        if self.paused or self._until_retry() is not None:
+        if not self._submits or self._until_retry() is not None:
             # The estimate goes by how fast packages end, and none does now.
             return None
         return self.progress.time_left(len(self.plan.packages), self.plan.active)
@@ -126,7 +131,11 @@ class MassRunner:
 
     def control(self) -> dict[str, Any]:
         """Return what is stored beside the packages."""
-        return {"paused": self.paused, "progress": self.progress.rows()}
+        return {
+            "paused": self.paused,
+            "at_once": self.at_once,
+            "progress": self.progress.rows(),
+        }
 
     def summary(self, *, has_ended: bool = False) -> str:
         """Return the progress in one line; of a build that has ended, without an estimate."""
@@ -139,6 +148,8 @@ class MassRunner:
             return f"{self.plan.stopped}: {text}"
         if self.paused:
             return f"paused: {text}"
+        if self.at_once == 0:
+            return f"{text}; at_once is 0"
         if self._channel.is_busy:
             return f"{text}; waiting until others' tasks have builders"
         return text + self.held_words
@@ -154,6 +165,7 @@ class MassRunner:
         """
         control = await self._store.control()
         self.paused = bool(control.get("paused"))
+        self.at_once = control.get("at_once")
         self.progress = MassProgress(control.get("progress") or ())
         # The search takes some seconds: the submissions may still be in flight.
         search = Deferred.fromCoroutine(self._submissions.find_in_doubt())
@@ -184,9 +196,11 @@ class MassRunner:
             await self._context.ask(partial(self._repos.poll, self.plan))
             if self._repos.is_refused:
                 await self._context.has_target()
-        self.at_once = await self._host.at_once_now()
-        if not self.paused and await self._channel.is_idle():
-            room = min(self.at_once - self.plan.active, self._timing.batch)
+        at_once = await self._host.at_once_now(self.at_once)
+        self._control_changed |= at_once != self.at_once
+        self.at_once = at_once
+        if self._submits and await self._channel.is_idle():
+            room = min(at_once - self.plan.active, self._timing.batch)
             chosen = self.plan.choose(room, self._context.now())
         else:
             chosen = []
@@ -222,7 +236,8 @@ class MassRunner:
     def _pause(self, now: float) -> float:
         """Return the seconds until something may have changed without a task."""
         waits = [self._timing.tick]
-        if not (self.paused or self._channel.is_busy) and self.plan.active < self.at_once:
+        has_room = self.at_once is not None and self.plan.active < self.at_once
+        if has_room and not (self.paused or self._channel.is_busy):
             due = self.plan.due()
             if due is not None:
                 waits.append(due - now)
@@ -251,7 +266,7 @@ class MassRunner:
         is_due = now - self.progress.last >= self._progress_interval(now)
         if self._control_changed or is_due or self.plan.is_over:
             failed = self.plan.counts[PackageState.FAILED]
-            self.progress.note(now, self.plan.ended, failed, paused=self.paused)
+            self.progress.note(now, self.plan.ended, failed, paused=not self._submits)
             await self._host.until_stored(lambda: self._store.save_control(self.control()))
             self._control_changed = False
 

@@ -7,15 +7,17 @@ are written in which something changed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from buildbot_koji.durable.store import BuildData, BuildRows
 from buildbot_koji.mass.plan import MassPackage, PackageState
+from buildbot_koji.words import named
 
-__all__ = ["MassStore", "MassStores", "packages_of"]
+__all__ = ["MassStep", "MassStore", "MassStores", "MixedPlans", "packages_of"]
 
 PLAN_ROW = 500
 """Packages whose plan is in one row."""
@@ -47,16 +49,40 @@ _FACTS = (
 )
 
 
+@dataclass(frozen=True)
+class MassStep:
+    """What tells the mass build of a step from others of its build request.
+
+    Attributes:
+        name: the step's name.
+        digest: of the target and what says which packages are built.
+        target: the target.
+        names: the names of all mass builds of the build, in their order.
+    """
+
+    name: str
+    digest: str
+    target: str
+    names: Sequence[str]
+
+    @property
+    def place(self) -> list[Any]:
+        """What is the same if only the packages of the step have changed."""
+        return [self.target, list(self.names)]
+
+
 class MassStore:
     """The stored form of one mass build.
 
     Args:
         rows: the rows of the step, which are with the first build of the build request.
+        name: the name that the step had when it began.
         pause: yields to the reactor.
     """
 
-    def __init__(self, rows: BuildRows, pause: Callable[[], Deferred[None]]) -> None:
+    def __init__(self, rows: BuildRows, name: str, pause: Callable[[], Deferred[None]]) -> None:
         self._rows = rows
+        self.name = name
         self._pause = pause
 
     @property
@@ -124,6 +150,10 @@ class MassStore:
         return found
 
 
+class MixedPlans(Exception):
+    """A plan of an earlier attempt may be that of a step or not: the steps have changed."""
+
+
 class MassStores:
     """The mass builds of one build request, by the names of the steps that began them.
 
@@ -139,28 +169,55 @@ class MassStores:
         self._pause = pause
         self._index = BuildRows(data, root, "koji mass builds")
 
-    async def _names(self) -> list[str]:
-        found: list[str] = await self._index.get("steps") or []
+    async def _begun(self) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = await self._index.get("steps") or {}
         return found
 
-    async def find(self, name: str, others: Collection[str] = ()) -> MassStore:
-        """Return the store of a step's mass build, also of the only one under another name.
+    def _store(self, name: str) -> MassStore:
+        return MassStore(BuildRows(self._data, self._root, name), name, self._pause)
+
+    async def find(self, name: str) -> MassStore:
+        """Return the store of a step's mass build; the only one if no step has that name.
 
         Args:
-            name: the step's name now.
-            others: the names of steps that have their own.
+            name: the step's name.
         """
-        names = await self._names()
-        candidates = [each for each in names if each not in others]
-        if name not in names and len(candidates) == 1:
-            name = candidates[0]
-        return MassStore(BuildRows(self._data, self._root, name), self._pause)
+        begun = await self._begun()
+        return self._store(next(iter(begun)) if name not in begun and len(begun) == 1 else name)
 
-    async def add(self, name: str) -> None:
+    async def resume(self, step: MassStep) -> MassStore:
+        """Return the store of a step's mass build, which an earlier attempt may have begun.
+
+        Between two attempts a step may be renamed or moved, or its packages may change. If it is
+        both, or a step took the name of another one, no plan is certain to be this step's.
+
+        Args:
+            step: the step.
+
+        Raises:
+            MixedPlans: a plan of an earlier attempt may be this step's or not.
+        """
+        begun = await self._begun()
+        name = step.name
+        if name in begun and (begun[name][0] == step.digest or begun[name][1:] == step.place):
+            return self._store(name)
+        lost = [each for each in begun if each == name or each not in step.names]
+        same = [each for each in lost if begun[each][0] == step.digest]
+        if len(same) == 1:
+            return self._store(same[0])
+        if lost:
+            raise MixedPlans(
+                f"an earlier attempt began the mass build {named(lost)}, and the steps have changed"
+                " since: give them their earlier names, targets and packages, or start another"
+                " build"
+            )
+        return self._store(name)
+
+    async def add(self, store: MassStore, step: MassStep) -> None:
         """Note that a step begins a mass build."""
-        names = await self._names()
-        if name not in names:
-            await self._index.put("steps", [*names, name])
+        await self._index.put(
+            "steps", {**await self._begun(), store.name: [step.digest, *step.place]}
+        )
 
 
 def _facts(package: MassPackage) -> list[Any] | None:

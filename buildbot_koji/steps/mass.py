@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,7 +16,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
-from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
@@ -46,7 +47,7 @@ from buildbot_koji.mass.report import (
 from buildbot_koji.mass.repos import RepoWaiter
 from buildbot_koji.mass.runner import MassRunner
 from buildbot_koji.mass.status import MassStatus
-from buildbot_koji.mass.stored import MassStore, MassStores
+from buildbot_koji.mass.stored import MassStep, MassStore, MassStores, MixedPlans
 from buildbot_koji.mass.values import (
     check_levels,
     check_moment,
@@ -72,6 +73,9 @@ T = TypeVar("T")
 
 PACKAGES = ("packages", "packages_file", "levels", "requires")
 """The arguments that name packages."""
+
+AT_ONCE = 50
+"""Packages in Koji at the same time unless the configuration says another number."""
 
 ROWS_AT_ONCE = 200
 """Packages of a report that are rendered before the reactor's next iteration."""
@@ -166,8 +170,8 @@ class KojiMassBuild(PackageBuildStep):
     at_once = argument(
         checks.positive,
         "how many packages may be in Koji at the same time; a renderable is evaluated every"
-        " few seconds while the step runs",
-        default=50,
+        " few seconds while the step runs, and may say 0: submit nothing now",
+        default=AT_ONCE,
     )
     only_when_idle = argument(
         checks.flag,
@@ -222,8 +226,12 @@ class KojiMassBuild(PackageBuildStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Rendering replaces the attribute.
         self._at_once = self.at_once
+        if checks.is_renderable(self.at_once):
+            # One that fails must not end a later attempt, whose packages are in Koji.
+            self.at_once = AT_ONCE
+        self._at_once_mistake = ""
+        self.given_name = self.name
         self.runner: MassRunner | None = None
         self._status: MassStatus | None = None
         self._root = 0
@@ -256,7 +264,15 @@ class KojiMassBuild(PackageBuildStep):
 
     async def work(self, hub: Hub) -> int:
         """Make the plan, or find that of an earlier attempt, and run it to its end."""
-        store = await self._store_of(self.build.buildid)
+        self._root = await self.until_stored(
+            lambda: self._build_data.first_build(self.build.buildid)
+        )
+        stores, step = self._stores_of(self._root), await self._as_stored()
+        try:
+            store = await self.until_stored(lambda: stores.resume(step))
+        except MixedPlans as error:
+            self.say(str(error))
+            return results.FAILURE
         found = await self.until_stored(store.load)
         if found is None:
             self.say("looking up the packages")
@@ -268,21 +284,34 @@ class KojiMassBuild(PackageBuildStep):
                 return results.FAILURE
             header, packages = found
             await self.check_claim()
-            stores = MassStores(self._build_data, self._root, self._pause)
-            await self.until_stored(lambda: stores.add(str(self.name)))
+            await self.until_stored(lambda: stores.add(store, step))
             await self.until_stored(lambda: store.save_plan(header, packages))
         self._header, packages = found
         return await self._run_plan(hub, store, packages)
 
+    async def _as_stored(self) -> MassStep:
+        """Return what the next attempt knows the step by."""
+        names: list[str] = []
+        given: Counter[str] = Counter()
+        for each in (*self.build.executedSteps, *self.build.steps):
+            if isinstance(each, KojiMassBuild):
+                # Buildbot renders a name, and makes it unique, only when the step starts.
+                name = str(await self.build.render(each.given_name))
+                names.append(f"{name}_{given[name]}" if given[name] else name)
+                given[name] += 1
+        source = None if callable(self.source) else self.source
+        what = [self.packages, self.packages_file, self.levels, self.requires, self.only]
+        text = repr([self.target, source, self.source_tag, bool(self.scratch), *what])
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return MassStep(str(self.name), digest, str(self.target), names)
+
+    def _stores_of(self, root: int) -> MassStores:
+        return MassStores(self._build_data, root, self._pause)
+
     async def _store_of(self, build_id: int) -> MassStore:
-        """Return the store of the mass build that a build is an attempt of."""
+        """Return the store of this step's mass build in an earlier build."""
         root = await self.until_stored(lambda: self._build_data.first_build(build_id))
-        others: set[str] = set()
-        if build_id == self.build.buildid:
-            self._root = root
-            others = {str(each.name) for each in (*self.build.executedSteps, *self.build.steps)}
-        stores = MassStores(self._build_data, root, self._pause)
-        return await self.until_stored(lambda: stores.find(str(self.name), others))
+        return await self.until_stored(lambda: self._stores_of(root).find(str(self.name)))
 
     def _pause(self) -> Deferred[None]:
         return deferLater(self.master.reactor, 0)
@@ -387,6 +416,8 @@ class KojiMassBuild(PackageBuildStep):
             skip_unknown=bool(self.skip_unknown),
         )
         planner = MassPlanner(hub.connection, request, self._pause, self._in_thread)
+        if isinstance(mistake := await self._at_once_given(), str):
+            planner.complain(f"at_once can't be evaluated: {mistake}")
         try:
             await self.name_builds(hub)
         except GenericError as error:
@@ -424,21 +455,32 @@ class KojiMassBuild(PackageBuildStep):
 
     # For the runner
 
-    async def at_once_now(self) -> int:
-        """Return how many packages may be in Koji at the same time now."""
-        rendering = self.build.render(self._at_once).addErrback(self._not_rendered)
-        found = checks.rendered(checks.positive, await rendering)
-        if checks.positive(found) is None:
-            # A value that is none leaves the last one in force.
-            self.at_once = found
-        return int(self.at_once)
+    async def at_once_now(self, last: int | None) -> int:
+        """Return how many packages may be in Koji at the same time now; see ``MassHost``."""
+        given = await self._at_once_given()
+        last = AT_ONCE if last is None else last
+        mistake = given if isinstance(given, str) else ""
+        if mistake and mistake != self._at_once_mistake:
+            self._log.warn(
+                "at_once can't be evaluated: {mistake}; {last} stays in force",
+                mistake=mistake,
+                last=last,
+            )
+        self._at_once_mistake = mistake
+        return given if isinstance(given, int) else last
 
-    def _not_rendered(self, failure: Failure) -> Failure | None:
-        """Keep a mistake in the configuration from ending a running mass build."""
-        if failure.check(CancelledError):
-            return failure
-        self._log.warn("at_once can't be evaluated: {error!r}", error=failure.value)
-        return None
+    async def _at_once_given(self) -> int | str | None:
+        """Return the number of the configuration now, or what is wrong with it."""
+        try:
+            found = checks.rendered(checks.count, await self.build.render(self._at_once))
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake of the configuration's code
+            return one_line(f"{type(error).__name__}: {error}")
+        complaint = None if found is None else checks.count(found)
+        if complaint is not None:
+            return one_line(f"{found!r:.100} {complaint}")
+        return None if found is None else int(found)
 
     async def note(self, lines: list[str]) -> None:
         """Add lines to the log."""

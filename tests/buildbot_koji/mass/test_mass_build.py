@@ -170,6 +170,14 @@ async def test_bad_input(bench: Workbench) -> None:
             f"can't read binary on the worker: {BINARY}",
         ),
         (
+            {"packages": ["good"], "at_once": util.Transform(lambda: "many")},
+            "at_once can't be evaluated: 'many' must be a whole number, 0 or more",
+        ),
+        (
+            {"packages": ["good"], "at_once": util.Transform(lambda: {}["number"])},
+            "at_once can't be evaluated: KeyError: 'number'",
+        ),
+        (
             {"packages_file": "nosuch", "files_on": "master"},
             "can't read nosuch on the master: No such file or directory",
         ),
@@ -346,6 +354,25 @@ async def test_next_attempt_resumes(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_steps_are_mixed_up(bench: Workbench) -> None:
+    """A step that may be another one of the earlier attempt submits nothing, in one line."""
+    names, others = add_packages(bench.hub, "p0", "p1", "p2"), add_packages(bench.hub, "q0")
+    hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2, name="old"))
+    await until(lambda: "2 running" in bench.text())
+    added = mass(bench, packages=others, name="added")
+    bench.use_steps(added, mass(bench, packages=names, name="renamed"))
+    bench.lose_worker()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("failure", 2)
+    assert ended.text == (
+        "an earlier attempt began the mass build old, and the steps have changed since: give them"
+        " their earlier names, targets and packages, or start another build"
+    )
+    assert sources(bench.hub) == ["p0", "p1"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_restored_hub(bench: Workbench) -> None:
     """Of a hub restored from a backup no task with an id of ours is believed, or canceled."""
     names = add_packages(bench.hub, *(f"p{number}" for number in range(4)))
@@ -509,7 +536,11 @@ async def test_failures(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_changed_while_it_runs(bench: Workbench) -> None:
-    """A paused build submits nothing, also in the next attempt; ``at_once`` is evaluated again."""
+    """A paused build submits nothing, also in the next attempt; ``at_once`` is evaluated again.
+
+    A mistake in it ends no mass build that runs: the last number stays in force, over a restart,
+    too.
+    """
     names = add_packages(bench.hub, *(f"p{number}" for number in range(12)))
     bench.hub.build_seconds = 0.6
     numbers = [2]
@@ -527,9 +558,15 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     await until(lambda: bench.text().startswith(f"paused: {done} of 12 done"))
     await until(lambda: not status().runner.is_unsaved)
     first = status()
+    numbers.clear()
     bench.lose_worker()
     await until(lambda: status() not in (None, first))
     await until(lambda: bench.text().startswith("paused"))
+    assert status().status()["at_once"] == 2
+    numbers.append(0)
+    status().resume()
+    await until(lambda: bench.text() == f"{done} of 12 done; at_once is 0")
+    status().pause()
     numbers[0] = 12
     assert len(sources(bench.hub)) == done
     # None of them ends before the last is submitted.

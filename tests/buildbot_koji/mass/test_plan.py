@@ -26,7 +26,7 @@ from buildbot_koji.mass.plan import (
 )
 from buildbot_koji.mass.progress import MassProgress
 from buildbot_koji.mass.report import csv_report, html_report, json_report, package_row
-from buildbot_koji.mass.stored import MassStore, MassStores
+from buildbot_koji.mass.stored import MassStep, MassStore, MassStores, MixedPlans
 
 
 def packages(*requires: tuple[int, ...], levels: tuple[int, ...] = ()) -> list[MassPackage]:
@@ -232,7 +232,8 @@ def test_stored_plan_resumes() -> None:
         for index in range(700)
     ]
     data = Data()
-    store = MassStore(BuildRows(data, 7, "mass"), lambda: succeed(None))  # type: ignore[arg-type]
+    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
+    store = MassStore(rows, "mass", lambda: succeed(None))
     assert drive(store.load()) is None
     drive(store.save_plan({"run": "abc"}, made))
     plan = MassPlan(made)
@@ -258,27 +259,39 @@ def test_stored_plan_resumes() -> None:
 
 
 def test_mass_builds_of_one_build() -> None:
-    """The name of a step finds its mass build; another name finds it only if it is the only one."""
-    stores = MassStores(Data(), 7, lambda: succeed(None))  # type: ignore[arg-type]
+    """A step resumes only the plan that is certain to be its own, whatever was edited meanwhile."""
+    data = Data()
+    stores = MassStores(data, 7, lambda: succeed(None))  # type: ignore[arg-type]
 
-    def total(name: str, *others: str) -> int | None:
-        found = drive(drive(stores.find(name, others)).load())
+    def begin_build(name: str, size: int, names: list[str], digest: str) -> None:
+        step = MassStep(name, digest, "demo", names)
+        made = [MassPackage(index, f"p{index}", "source", None, ()) for index in range(size)]
+        store = drive(stores.resume(step))
+        drive(stores.add(store, step))
+        drive(store.save_plan({}, made))
+
+    def resumed(name: str, names: list[str], digest: str, target: str = "demo") -> int | None:
+        found = drive(drive(stores.resume(MassStep(name, digest, target, names))).load())
         return None if found is None else len(found[1])
 
-    def begin_build(name: str, size: int) -> None:
-        drive(stores.add(name))
-        made = [MassPackage(index, f"p{index}", "source", None, ()) for index in range(size)]
-        drive(drive(stores.find(name)).save_plan({}, made))
-
-    begin_build("gcc", 1)
-    assert (total("gcc"), total("renamed"), total("another", "gcc")) == (1, 1, None)
-    begin_build("glibc", 2)
-    assert (total("gcc"), total("glibc"), total("glbic"), total("renamed", "gcc")) == (
-        1,
-        2,
-        None,
-        2,
-    )
+    begin_build("gcc", 1, ["gcc", "llvm"], "g")
+    assert resumed("gcc", ["gcc", "llvm"], "edited") == 1
+    assert resumed("gcc", ["glibc", "gcc"], "g") == 1
+    assert resumed("renamed", ["llvm", "renamed"], "g") == 1
+    assert resumed("llvm", ["gcc", "llvm"], "l") is None
+    assert resumed("new", ["new", "gcc"], "n") is None
+    for changed in (
+        ("renamed", ["renamed"], "edited"),
+        ("new", ["new", "renamed"], "n"),
+        ("gcc", ["gcc"], "l"),
+        ("gcc", ["gcc", "llvm"], "edited", "another"),
+    ):
+        with pytest.raises(MixedPlans, match="began the mass build gcc, and the steps have"):
+            resumed(*changed)
+    begin_build("llvm", 2, ["gcc", "llvm"], "l")
+    assert [resumed(each, ["a", "b"], each) for each in "gl"] == [1, 2]
+    assert len(drive(drive(stores.find("llvm")).load())[1]) == 2
+    assert drive(drive(stores.find("renamed")).load()) is None
 
 
 def test_time_left() -> None:
