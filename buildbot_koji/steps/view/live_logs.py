@@ -36,6 +36,9 @@ HUB_SHARE = 0.2
 READ_BYTES = 1 << 18
 """Bytes that are read, and written, at a time."""
 
+RESTARTS = 10
+"""How often a log may start over: one that never stays the same would be shown without an end."""
+
 LAST_LOOK = 5.0
 """Seconds that the end of a build waits for the last lines of its logs."""
 
@@ -73,8 +76,11 @@ class LogText:
     def take(self, data: bytes) -> str:
         """Return the lines that are complete now."""
         self._taken += len(data)
-        lines, newline, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
-        return lines + newline
+        text = self._rest + self._decoder.decode(data)
+        # A carriage return ends each state of a progress bar; the last one may belong to a newline.
+        end = max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
+        self._rest = text[end:]
+        return text[:end]
 
     def end(self) -> str:
         """Return the last line if it has no newline."""
@@ -92,6 +98,7 @@ class _Follower:
         self._name = name
         self._piece = LogPiece(b"", 0)
         self._text = LogText(logs.cap)
+        self._restarts = 0
         self._log: Any = None
         self._ended = False
         self._pause: Deferred[None] | None = None
@@ -117,7 +124,7 @@ class _Follower:
                 await self._wait()
                 # The builder uploads the whole log before it ends the task.
                 last = self._ended
-                if last or self._text.room:
+                if self._restarts <= RESTARTS and (last or self._text.room):
                     await self._poll()
             if not self._text.room:
                 await self._show_tail()
@@ -155,6 +162,10 @@ class _Follower:
                 return
             if piece.restarted:
                 await self._write(self._text.end())
+                self._restarts += 1
+                if self._restarts > RESTARTS:
+                    await self._note(f"--- {self._name} keeps starting over: no longer shown ---")
+                    return
                 self._text.restart()
                 await self._note(f"--- task {self._task.id} was restarted: its log starts over ---")
             elif not room:
