@@ -128,7 +128,7 @@ def from_renderable(complaint: str, given: Mapping[str, Any]) -> str:
         given: the renderables that the configuration gives, by the names of the arguments.
     """
     for name, value in given.items():
-        shown = _shortened(repr(value))
+        shown = _words_for(value)
         if complaint.startswith(f"{name} is missing"):
             return f"{name} is missing: {shown} renders to nothing"
         if complaint.startswith(f"{name}="):
@@ -152,11 +152,15 @@ def wrong_values(arguments: Mapping[str, Argument], values: Mapping[str, Any]) -
         value = values.get(name)
         complaint = None if value is None else each.complaint(value)
         if complaint is not None:
-            shown = "" if each.secret else f"={_shortened(repr(value))}"
+            shown = "" if each.secret else f"={_words_for(value)}"
             yield f"{name}{shown} {complaint}"
 
 
-def _shortened(shown: str) -> str:
+def _words_for(value: Any) -> str:
+    try:
+        shown = repr(value)
+    except RecursionError:
+        shown = f"a {type(value).__name__}"
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[: LONGEST_VALUE - 3]}..."
 
 

@@ -247,12 +247,16 @@ def test_values_that_cannot_be_sent(step: Any, words: list[tuple[dict[str, Any],
 
 
 def test_values_that_nest_too_deep() -> None:
-    """A value that contains itself is refused too."""
+    """A value that contains itself is refused too, and one that Python can't even show."""
     loop: list[Any] = []
     loop.append(loop)
-    assert mistakes(steps.KojiCall, "koji", method="getTag", args=loop) == [
-        "KojiCall: args=[[...]] nests deeper than 100 levels"
-    ]
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    for args, shown in ((loop, "[[...]]"), (deep, "a list")):
+        assert mistakes(steps.KojiCall, "koji", method="getTag", args=args) == [
+            f"KojiCall: args={shown} nests deeper than 100 levels"
+        ]
 
 
 @pytest.mark.parametrize(("plugin", "settings"), [(util.KojiAMQP, AMQP), (util.KojiAMQP1, AMQP1)])
