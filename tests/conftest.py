@@ -147,10 +147,17 @@ def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KDC]:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """Give the RabbitMQ broker of this run; who ends it starts it again."""
+def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """Give the RabbitMQ broker of this run."""
     broker = RabbitMQ(tmp_path_factory.mktemp("broker"))
     broker.make()
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def broker(shared_broker: RabbitMQ) -> RabbitMQ:
+    """Give the RabbitMQ broker of this run, which answers whatever a failed test did to it."""
+    shared_broker.mend()
+    return shared_broker

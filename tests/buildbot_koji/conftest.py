@@ -1,8 +1,10 @@
-"""A master in this process, for the tests of a module, and a hub for each test."""
+"""A master in this process and its hub, for each test that asks for them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,19 +12,26 @@ import pytest_twisted
 
 from tests.buildbot_koji.workbench import Workbench
 
+HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""What a master handles, calling what handled it before: one that has ended would stay."""
 
-@pytest_twisted.async_yield_fixture(scope="module")
-async def shared_workbench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workbench]:
-    """The master, which the tests of a module share."""
-    workbench = Workbench(tmp_path_factory.mktemp("master"))
-    await workbench.start()
-    yield workbench
-    await workbench.stop()
+
+@pytest.fixture(autouse=True)
+def process() -> Iterator[None]:
+    """Undo what a master that starts changes in its process."""
+    path, handlers = sys.path.copy(), {each: signal.getsignal(each) for each in HANDLED}
+    yield
+    sys.path[:] = path
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest_twisted.async_yield_fixture
-async def bench(shared_workbench: Workbench, empty_home: Path) -> AsyncIterator[Workbench]:
-    """The master, with a hub that only this test has."""
-    await shared_workbench.use_hub(empty_home)
-    yield shared_workbench
-    await shared_workbench.leave_hub()
+async def bench(
+    tmp_path_factory: pytest.TempPathFactory, empty_home: Path
+) -> AsyncIterator[Workbench]:
+    """A master and a hub that only this test has."""
+    bench = Workbench(tmp_path_factory.mktemp("master"))
+    await bench.open(empty_home)
+    yield bench
+    await bench.close()

@@ -24,21 +24,17 @@ async def test_exception(tmp_path: Path, empty_home: Path, kind: Any, rests: boo
     directory = tmp_path / "master"
     directory.mkdir()
     bench = Workbench(directory, worker_class=kind)
-    await bench.start()
+    await bench.open(empty_home)
     try:
-        await bench.use_hub(empty_home)
-        try:
-            ended = await bench.build(steps.KojiTag("no such profile", tag="f44", builds="a-1-1"))
+        ended = await bench.build(steps.KojiTag("no such profile", tag="f44", builds="a-1-1"))
+        assert ended.result == "exception"
+        [place] = bench.master.workers.workers.values()
+        assert place.canStartBuild() is not rests
+        if not rests:
+            ended = await bench.build(steps.KojiTag("none", tag="f44", builds="a-1-1"))
             assert ended.result == "exception"
-            [place] = bench.master.workers.workers.values()
-            assert place.canStartBuild() is not rests
-            if not rests:
-                ended = await bench.build(steps.KojiTag("none", tag="f44", builds="a-1-1"))
-                assert ended.result == "exception"
-        finally:
-            await bench.leave_hub()
     finally:
-        await bench.stop()
+        await bench.close()
 
 
 def test_arguments() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from buildbot_koji.hubs.hub import Hub, get_hub
+from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.place import KojiPlace
 from buildbot_koji.steps.framework.early_end import Ending
 from tests.support import until
@@ -35,8 +34,6 @@ SOURCE = "git+https://git.example.test/rpms/{}.git#{}"
 
 BRANCH = {"branch": "main", "repository": "https://git.example.test/hello.git", "project": ""}
 """What every build is of."""
-
-_NUMBERS = itertools.count(1)
 
 
 @dataclass
@@ -152,6 +149,11 @@ class Workbench:
         self.master: Any = BuildMaster(str(directory), reactor=reactor, config_loader=loader)
         self.master.config = loader.loadConfig()
 
+    async def open(self, home: Path, **options: Any) -> None:
+        """Start the master, and give it a hub."""
+        await self.start()
+        await self.use_hub(home, **options)
+
     async def start(self) -> None:
         """Start the master."""
         await self.master.db.setup(check_version=False)
@@ -160,14 +162,9 @@ class Workbench:
         self.master.db.setup = lambda: None
         await self.master.startService()
 
-    async def stop(self) -> None:
-        """Stop the master."""
-        await self.master.stopService()
-        await self.master.db.pool.stop()
-
-    async def use_hub(self, home: Path, *, profile: str | None = None, **options: Any) -> None:
+    async def use_hub(self, home: Path, *, profile: str = "hub", **options: Any) -> None:
         """Give the test a hub, with a profile of its own in a home directory."""
-        self.profile = profile or f"hub-{next(_NUMBERS)}"
+        self.profile = profile
         given = {"build_seconds": 0.3, "anonymous_user": "kojiadmin", **options}
         self.hub = FakeHub(reactor, **given)
         self.hub.add_demo_content()
@@ -194,18 +191,16 @@ class Workbench:
                     return fate
         return Fate.PASS
 
-    async def leave_hub(self) -> None:
-        """Cancel what the test left running, and forget its hub."""
+    async def close(self) -> None:
+        """Cancel what the test left running, and stop the master and its hub."""
         data = self.master.data
         for left in await data.get(("buildrequests",), filters=[Filter("complete", "eq", [False])]):
             await data.control(
                 "cancel", {"reason": "left"}, ("buildrequests", left["buildrequestid"])
             )
         await until(lambda: self.running() is None)
-        self.secrets.clear()
-        for service in list(self.master):
-            if isinstance(service, Hub):
-                await service.disownServiceParent()
+        await self.master.stopService()
+        await self.master.db.pool.stop()
         await self.proxy.stop()
         await self.hub.stop()
 

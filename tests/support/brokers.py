@@ -62,6 +62,7 @@ class RabbitMQ:
     _other_ports: tuple[int, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _authority: CertificateAuthority | None = field(default=None, repr=False)
+    _is_frozen: bool = False
 
     @property
     def url(self) -> str:
@@ -156,6 +157,17 @@ class RabbitMQ:
     def start(self) -> None:
         """Start, and wait until it answers."""
         self.launch()
+        self._wait()
+
+    def mend(self) -> None:
+        """Let it answer: a test that failed may have left it ended, frozen or starting."""
+        if self._process is None:
+            self.launch()
+        elif self._is_frozen:
+            self.thaw()
+        self._wait()
+
+    def _wait(self) -> None:
         end = time.monotonic() + PROCESS_LIMIT
         while not self.answers():
             assert time.monotonic() < end, "the broker did not start"
@@ -217,10 +229,12 @@ class RabbitMQ:
     def freeze(self) -> None:
         """Let it hang: connections stay open, nothing is answered."""
         os.kill(self._virtual_machine, signal.SIGSTOP)
+        self._is_frozen = True
 
     def thaw(self) -> None:
         """Let it go on."""
         os.kill(self._virtual_machine, signal.SIGCONT)
+        self._is_frozen = False
 
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl; returns what it says."""

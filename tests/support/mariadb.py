@@ -76,9 +76,15 @@ class MariaDB:
             )
         self.resume()
         self.say(
-            "CREATE DATABASE buildbot CHARACTER SET utf8mb4;"
             "CREATE USER buildbot@127.0.0.1 IDENTIFIED BY 'buildbot';"
             "GRANT ALL ON buildbot.* TO buildbot@127.0.0.1;"
+        )
+        self.clear()
+
+    def clear(self) -> None:
+        """Make its database empty."""
+        self.say(
+            "SET foreign_key_checks = 0;CREATE OR REPLACE DATABASE buildbot CHARACTER SET utf8mb4;"
         )
 
     def resume(self) -> None:

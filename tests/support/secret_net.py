@@ -57,8 +57,9 @@ class SecretNet:
         self._heard.append((place, text))
 
     def forget(self) -> None:
-        """Forget what was said."""
+        """Forget what was said, and words: what is one test's password may be another's text."""
         self._heard.clear()
+        self.words.clear()
 
     def look_at_reprs(self) -> None:
         """Take note of how the connections that there are show themselves."""

@@ -63,5 +63,4 @@ async def test_seen_before_a_poll(
     # A bus that is lost, or no longer listened to, leaves the watcher to its polls.
     hub.bus_changed("koji" if listener == "source" else "", None)
     assert hub.status().bus is None
-    await served.leave_hub()
-    await served.stop()
+    await served.close()

@@ -25,14 +25,15 @@ ROBOT = f"robot@{REALM}"
 
 @pytest_twisted.async_yield_fixture
 async def bench(
-    shared_workbench: Workbench, empty_home: Path, kdc: KDC
+    tmp_path_factory: pytest.TempPathFactory, empty_home: Path, kdc: KDC
 ) -> AsyncIterator[Workbench]:
-    """The master, with a hub that asks for a Kerberos ticket."""
+    """A master, with a hub that asks for a Kerberos ticket."""
     service = kdc.keytab("HTTP/127.0.0.1", "service.keytab")
-    await shared_workbench.use_hub(empty_home, tls=True, keytab=service, anonymous_user=None)
-    shared_workbench.hub.add_user("robot", principals=[ROBOT])
-    yield shared_workbench
-    await shared_workbench.leave_hub()
+    bench = Workbench(tmp_path_factory.mktemp("master"))
+    await bench.open(empty_home, tls=True, keytab=service, anonymous_user=None)
+    bench.hub.add_user("robot", principals=[ROBOT])
+    yield bench
+    await bench.close()
 
 
 @pytest.mark.parametrize("content", [False, True])

@@ -68,12 +68,9 @@ async def test_services_take_it_too(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_pending_cancellation_outlives_the_password(
-    shared_workbench: Workbench, empty_home: Path
-) -> None:
+async def test_pending_cancellation_outlives_the_password(bench: Workbench) -> None:
     """A pending cancellation resumes after a restart, even with another password."""
-    bench = shared_workbench
-    await bench.use_hub(empty_home, build_seconds=60)
+    bench.hub.builder.seconds = 60
     bench.hub.add_user("robot", password=PASSWORD)
     bench.secrets["koji"] = PASSWORD
     named = util.KojiHub(bench.profile, user="robot", password=util.Secret("koji"))
@@ -97,7 +94,6 @@ async def test_pending_cancellation_outlives_the_password(
     assert again is not hub
     await until(lambda: bench.hub.call("getTaskInfo", task_id)["state"] == task_states.CANCELED)
     await until(lambda: again.cancellations.status() == [])
-    await bench.leave_hub()
 
 
 @pytest_twisted.ensureDeferred

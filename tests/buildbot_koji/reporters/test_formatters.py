@@ -190,9 +190,8 @@ async def test_reporters(
     directory = tmp_path / "master"
     directory.mkdir()
     bench = Workbench(directory, *sinks.reporters)
-    await bench.start()
+    await bench.open(empty_home)
     try:
-        await bench.use_hub(empty_home)
         source = SOURCE.format("hello", "main")
         step = steps.KojiBuild(bench.profile, target="demo", source=source)
         ended = await bench.ended(await bench.begin(step, stamp=STAMP))
@@ -232,8 +231,7 @@ async def test_reporters(
         await until(lambda: len(sinks.mailbox.mails) == 2)
         assert "no such profile" in sinks.mailbox.mails[0].get_content()
     finally:
-        await bench.leave_hub()
-        await bench.stop()
+        await bench.close()
 
 
 def build(results: int | None, state: str = "", **properties: Any) -> dict[str, Any]:

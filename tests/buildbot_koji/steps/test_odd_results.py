@@ -22,6 +22,7 @@ pytestmark = [
     *mariadb.marks,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.limit(1200),
+    pytest.mark.xdist_group("odd results"),
 ]
 
 SEED = int(os.environ.get("KOJI_TEST_SEED", "20261125"))
@@ -33,23 +34,24 @@ ODD = "\0\U0001f600\x1b[31m<b>ü"
 
 
 @pytest_twisted.async_yield_fixture(scope="module")
-async def strict_workbench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workbench]:
-    """A master on MariaDB, which the tests share."""
+async def database() -> AsyncIterator[mariadb.MariaDB]:
+    """A server, which the tests share."""
     database = mariadb.MariaDB()
     await deferToThread(database.start)
-    workbench = Workbench(tmp_path_factory.mktemp("master"), database=database.url)
-    await workbench.start()
-    yield workbench
-    await workbench.stop()
+    yield database
     await deferToThread(database.stop)
 
 
 @pytest_twisted.async_yield_fixture
-async def strict(strict_workbench: Workbench, empty_home: Path) -> AsyncIterator[Workbench]:
-    """The master, with a hub that only this test has."""
-    await strict_workbench.use_hub(empty_home, build_seconds=0.02)
-    yield strict_workbench
-    await strict_workbench.leave_hub()
+async def strict(
+    database: mariadb.MariaDB, tmp_path: Path, empty_home: Path
+) -> AsyncIterator[Workbench]:
+    """A master on MariaDB with an empty database, and a hub."""
+    await deferToThread(database.clear)
+    bench = Workbench(tmp_path, database=database.url)
+    await bench.open(empty_home, build_seconds=0.02)
+    yield bench
+    await bench.close()
 
 
 @pytest_twisted.ensureDeferred

@@ -478,11 +478,9 @@ async def own_bench(empty_home: Path, tmp_path: Path) -> AsyncIterator[Workbench
     """A master that the test stops."""
     newest_only = util.OldBuildCanceller("newest", filters=[(["any"], util.SourceStampFilter())])
     bench = Workbench(tmp_path, newest_only)
-    await bench.start()
-    await bench.use_hub(empty_home, build_seconds=60)
+    await bench.open(empty_home, build_seconds=60)
     yield bench
-    await bench.leave_hub()
-    await bench.stop()
+    await bench.close()
 
 
 async def begin_and_wait(bench: Workbench, *, waited_for: bool = False) -> tuple[int, int]:

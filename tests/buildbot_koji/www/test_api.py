@@ -43,17 +43,12 @@ async def begin(made: ServedMaster, home: Path) -> None:
     await made.start()
 
 
-async def end(made: ServedMaster) -> None:
-    await made.leave_hub()
-    await made.stop()
-
-
 @pytest_twisted.async_yield_fixture
 async def served(tmp_path: Path, empty_home: Path) -> AsyncIterator[ServedMaster]:
     made = ServedMaster(tmp_path, "hub-www")
     await begin(made, empty_home)
     yield made
-    await end(made)
+    await made.close()
 
 
 @pytest_twisted.async_yield_fixture
@@ -67,7 +62,7 @@ async def guarded(tmp_path: Path, empty_home: Path) -> AsyncIterator[ServedMaste
     made = ServedMaster(tmp_path, "hub-www", {"authz": authz, "auth": users})
     await begin(made, empty_home)
     yield made
-    await end(made)
+    await made.close()
 
 
 async def until_listening(served: ServedMaster) -> None:

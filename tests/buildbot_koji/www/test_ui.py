@@ -178,8 +178,7 @@ async def served(
         ended = await master.build(build_of(master, "main"))
         assert ended.result == "success", ended
     yield master
-    await master.leave_hub()
-    await master.stop()
+    await master.close()
 
 
 @pytest.fixture(autouse=True)
