@@ -30,7 +30,12 @@ from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.status import ListenerStatus
 from buildbot_koji.changes.storage import CLAIM_KEY, SourceStorage
 from buildbot_koji.durable.claims import Claim, ClaimLost, schedulers_are_claimed
-from buildbot_koji.durable.database import DatabaseOutage, cause_of, is_database_unreachable
+from buildbot_koji.durable.database import (
+    DatabaseOutage,
+    cause_of,
+    is_database_unreachable,
+    was_cancelled,
+)
 from buildbot_koji.durable.orphans import MISSED, takes_changes_once
 from buildbot_koji.hubs.hub import Hub, get_hub, hubs_of
 from txkoji import Event
@@ -158,10 +163,8 @@ class Listener:
         self._running.append(Deferred.fromCoroutine(work).addErrback(self._ended))
 
     def _ended(self, failure: Failure) -> None:
-        if not (
-            self._interruption.is_stopped
-            and isinstance(cause_of(failure.value), (Interrupted, CancelledError))
-        ):
+        is_stop = isinstance(cause_of(failure.value), (Interrupted, CancelledError))
+        if not (self._interruption.is_stopped and is_stop):
             self._log.failure("{name}: ended", failure, name=self._name)
 
     async def stop(self) -> None:
@@ -211,7 +214,7 @@ class Listener:
             except KojiException as error:
                 self._health.failed(error)
             except Exception as error:
-                if not isinstance(cause_of(error), CancelledError):
+                if not was_cancelled(error):
                     # Most likely the database's.
                     self._failed(error)
                     self._announce_later()

@@ -12,7 +12,13 @@ from twisted.logger import Logger
 
 from txkoji import RetryPolicy, one_line
 
-__all__ = ["DatabaseOutage", "cause_of", "is_database_unreachable", "until_stored"]
+__all__ = [
+    "DatabaseOutage",
+    "cause_of",
+    "is_database_unreachable",
+    "until_stored",
+    "was_cancelled",
+]
 
 T = TypeVar("T")
 
@@ -30,6 +36,11 @@ def cause_of(error: BaseException | None) -> BaseException | None:
     while isinstance(error, FirstError):
         error = error.subFailure.value
     return error
+
+
+def was_cancelled(error: BaseException | None) -> bool:
+    """Return whether an error is a cancellation of what was awaited."""
+    return isinstance(cause_of(error), CancelledError)
 
 
 def is_database_unreachable(error: BaseException | None) -> bool:
@@ -80,9 +91,8 @@ async def until_stored(
         try:
             result = await write()
         except Exception as error:
-            cause = cause_of(error)
-            if isinstance(cause, CancelledError):
-                raise cause from None
+            if was_cancelled(error):
+                raise CancelledError from None
             if not is_database_unreachable(error):
                 raise
             outage.failed(name, error)

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from buildbot_koji.durable.background import Background
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.database import cause_of
+from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.deliveries import Delivery
 from buildbot_koji.durable.masters import acts_for_gone_masters, gone_masters
 from buildbot_koji.durable.outbox import DeliveryStore, Outbox
@@ -172,7 +172,7 @@ class Backlogs:
                     await backlog.scan()
             await self._scan_for_more()
         except Exception as error:
-            if not isinstance(cause_of(error), CancelledError):
+            if not was_cancelled(error):
                 self.scan_again()
             raise
         if not self._is_late:

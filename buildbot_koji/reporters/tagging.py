@@ -11,12 +11,12 @@ from buildbot.data.resultspec import Filter
 from buildbot.process import results
 from buildbot.util import datetime2epoch
 from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, DeferredLock
+from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.durable.database import cause_of, is_database_unreachable
+from buildbot_koji.durable.database import is_database_unreachable, was_cancelled
 from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
@@ -236,7 +236,7 @@ class KojiTagReporter(KojiReporter):
             rendered = await properties_of(build, self.master).render(dict(wanted))
         except Exception as error:
             # A renderable is a user's own code.
-            if isinstance(cause_of(error), CancelledError) or is_database_unreachable(error):
+            if was_cancelled(error) or is_database_unreachable(error):
                 raise
             return f"{name} can't be rendered: {error!r}"
         complaint = action(rendered)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
 from buildbot.process import results
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
@@ -21,6 +21,7 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.places import Place
 from buildbot_koji.durable.claims import ClaimLost
+from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.context import MassContext
@@ -473,9 +474,10 @@ class KojiMassBuild(PackageBuildStep):
         """Return the number of the configuration now, or what is wrong with it."""
         try:
             found = checks.rendered(checks.count, await self.build.render(self._at_once))
-        except CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a mistake of the configuration's code
+        except Exception as error:
+            if was_cancelled(error):
+                raise
+            # A mistake of the configuration's code.
             return one_line(f"{type(error).__name__}: {error}")
         complaint = None if found is None else checks.count(found)
         if complaint is not None:

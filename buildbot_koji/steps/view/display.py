@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.view.live_logs import LiveLogs
 from buildbot_koji.steps.view.progress import describe, link_name
@@ -81,7 +82,7 @@ class TaskDisplay:
 
     def _unless_cancelled(self, failure: Failure, words: str) -> None:
         # An interrupted step cancels what it awaits.
-        if not failure.check(CancelledError):
+        if not was_cancelled(failure.value):
             self._log.failure("{words}", failure, words=words)
 
     def _say(self) -> None:

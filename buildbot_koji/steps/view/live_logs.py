@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.hubs.hub import Hub
 from txkoji import LogPiece, TaskChange, arch_of, one_line, task_states
 from txkoji.exceptions import KojiException
@@ -261,7 +262,7 @@ class LiveLogs:
 
     def _failed(self, failure: Any, task: Any, name: str) -> None:
         error = failure.value
-        if isinstance(error, CancelledError):
+        if was_cancelled(error):
             return
         if isinstance(error, KojiException):
             self._log.warn(

@@ -14,9 +14,13 @@ import pytest_twisted
 from buildbot.config.errors import ConfigErrors, capture_config_errors
 from buildbot.config.master import FileLoader
 from buildbot.plugins import steps, util
+from buildbot.process.buildstep import create_step_from_step_or_factory
 from buildbot.process.results import RETRY
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
+from buildbot_koji.durable.database import was_cancelled
 from buildbot_koji.durable.store import BuildData
 from buildbot_koji.hubs.hub import get_hub
 from buildbot_koji.mass import registry
@@ -583,6 +587,20 @@ async def test_changed_while_it_runs(bench: Workbench) -> None:
     release()
     ended = await bench.ended(request)
     assert (ended.result, ended.text, ended.attempts) == ("success", "12 of 12 done", 2)
+
+
+def test_interrupted_while_at_once_is_evaluated() -> None:
+    """What interrupts the step then is no mistake in ``at_once``."""
+    with capture_config_errors():
+        template = KojiMassBuild("koji", "demo", ["p"], source=SOURCE)
+    step = create_step_from_step_or_factory(template)
+    # Buildbot renders the parts of a value together.
+    step.build = SimpleNamespace(render=lambda _: gatherResults([Deferred()], consumeErrors=True))
+    asking = Deferred.fromCoroutine(step.at_once_now(None))
+    ended: list[Failure] = []
+    asking.addErrback(ended.append)
+    asking.cancel()
+    assert was_cancelled(ended[0].value)
 
 
 @pytest.mark.parametrize("ends", ["a task", "by a stop of the master"])
