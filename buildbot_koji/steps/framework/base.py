@@ -159,6 +159,8 @@ class KojiStep(StoringStep):
 
     async def _run_and_finish_logs(self) -> int:
         result = await self.early_end.run(self._run(), self.master.reactor)
+        # A stop or a lost worker that comes just now is writing its own log.
+        await self._interrupt_deferwaiter.wait()
         if self.early_end.reason is not Ending.DETACHED:
             # If the database is unreachable now, Buildbot makes the step an exception.
             for each in list(self.logs.values()):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from buildbot.plugins import steps, util
-from buildbot.process.results import RETRY
+from buildbot.process.results import RETRY, SUCCESS
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import CancelledError, Deferred, fail
 
@@ -301,6 +301,25 @@ async def test_restart_between_two_submissions(bench: Workbench) -> None:
     assert (ended.result, ended.attempts, len(tasks(bench))) == ("exception", 2, 2)
     names = {f"attempt {n}: task {task['id']}" for n, task in enumerate(tasks(bench), 1)}
     assert names <= ended.urls.keys()
+
+
+@pytest_twisted.ensureDeferred
+async def test_worker_is_lost_as_the_step_ends(bench: Workbench) -> None:
+    """Two that finish the log of the loss at the same time would fail, with a traceback."""
+    attempts: list[KojiStep] = []
+
+    class EndsMeanwhile(KojiStep):
+        name = "ends meanwhile"
+
+        async def work(self, _: Hub) -> int:
+            attempts.append(self)
+            if len(attempts) == 1:
+                self.build.lostRemote()
+                await until(lambda: "cancelled" in self.logs)
+            return SUCCESS
+
+    ended = await bench.build(EndsMeanwhile(bench.profile))
+    assert (ended.result, len(attempts)) == ("success", 2)
 
 
 @pytest_twisted.ensureDeferred
