@@ -139,27 +139,28 @@ class Connection(HubMethods):
             retry=retry,
             agent=agent,
         )
-        self.client.keep_alive = keep_alive
+        self.client.transport.keep_alive = keep_alive
         self.submissions = Submitter(self.client)
 
     @property
     def deadline(self) -> float:
         """Seconds that a call may take, retries included."""
-        return self.client.limits.deadline
+        return self.client.requester.limits.deadline
 
     @deadline.setter
     def deadline(self, seconds: float) -> None:
-        self.client.limits = replace(self.client.limits, deadline=seconds)
+        requester = self.client.requester
+        requester.limits = replace(requester.limits, deadline=seconds)
 
     @property
     def trouble(self) -> KojiException | None:
         """Why the hub is unreachable, None if the last attempt of a call was answered."""
-        return self.client.trouble
+        return self.client.requester.trouble
 
     @property
     def statistics(self) -> RequestStatistics:
         """Counts of the requests so far; read-only."""
-        return self.client.statistics
+        return self.client.requester.statistics
 
     @property
     def trouble_since(self) -> float | None:
@@ -167,7 +168,7 @@ class Connection(HubMethods):
 
         It is the start of the first of them, in seconds since the epoch by the reactor's clock.
         """
-        return self.client.trouble_since
+        return self.client.requester.trouble_since
 
     def __repr__(self) -> str:
         return f"<Connection {self.profile} {self.url}>"

@@ -136,7 +136,7 @@ class Hub(service.SharedService):
             if isinstance(profile, str)
             else profile.connect(reactor)
         )
-        self.connection.client.keep_alive = True
+        self.connection.client.transport.keep_alive = True
         interval = self.connection.settings.poll_interval
         self.watcher = TaskWatcher(self.connection, reactor, interval=interval)
         # The key of a hub with credentials differs in each run of the master.

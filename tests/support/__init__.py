@@ -48,7 +48,7 @@ A short deadline would say the same, except on a machine that is too busy to ans
 
 def do_not_retry(koji: Connection) -> None:
     """Have every call of a connection fail with the first error of the hub."""
-    koji.client._requester._retry = ONE_ATTEMPT
+    koji.client.requester._retry = ONE_ATTEMPT
 
 
 class HubInMemory:

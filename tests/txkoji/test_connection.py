@@ -304,7 +304,7 @@ async def test_close_after_the_hub_did(hub: FakeHub, profile: Profile) -> None:
     koji = Connection(replace(profile, serverca=authority), keep_alive=True)
     for _ in range(2):
         await koji.getTag("demo-build")
-    [agents] = koji.client._transport._agents.values()
+    [agents] = koji.client.transport._agents.values()
     [[kept]] = agents._pool._connections.values()
     await hub.stop()
     await until(lambda: kept.state != "QUIESCENT")

@@ -120,7 +120,8 @@ async def test_each_submission_is_done_once(hub: FakeHub, protected: bool) -> No
 
 def do_not_wait_long(koji: Connection, seconds: float) -> None:
     """Limit each request from now on: a login whose reply comes late on a busy machine fails."""
-    koji.client.limits = dataclasses.replace(koji.client.limits, request_timeout=seconds)
+    requester = koji.client.requester
+    requester.limits = dataclasses.replace(requester.limits, request_timeout=seconds)
 
 
 async def submit_or_find(submitter: Submitter, call: Call) -> int:

@@ -388,7 +388,7 @@ class _Download:
         while not self._part.is_complete:
             before, have = sink.received, self._part.have
             try:
-                await self._client.receive(self._url, have, sink)
+                await self._client.requester.receive(self._url, have, sink)
             except KojiException as error:
                 if have and isinstance(error, HTTPStatusError) and error.status == NOT_SATISFIABLE:
                     # The part may be complete: the verification decides.
@@ -397,7 +397,7 @@ class _Download:
                 if sink.received - before >= PACE_BYTES:
                     failures, progressed = 0, reactor.seconds()
                 failures += 1
-                pause = self._client.pause_after(error, failures, progressed)
+                pause = self._client.requester.pause_after(error, failures, progressed)
                 if pause is None:
                     raise
             else:

@@ -79,7 +79,7 @@ async def upload(
         raise _unreadable(path, error) from error
     try:
         # A chunk is read in a thread: a moment passes between two requests.
-        with client.held():
+        with client.transport:
             await _Upload(client, file, path, directory, progress, in_thread).run()
     except OSError as error:
         raise _unreadable(path, error) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from txkoji._deferreds import returns_deferred
 from txkoji._interfaces import HTTPAgent
-from txkoji.exceptions import AuthError, HubFault, KojiException, RetryError
+from txkoji.exceptions import AuthError, HubFault, RetryError
 from txkoji.hub.answers import read_answer
 from txkoji.hub.batching import MAX_CALLS, Batcher, batches, multicall, results_of
 from txkoji.hub.call import Call
@@ -20,8 +20,7 @@ from txkoji.hub.methods import Kind
 from txkoji.hub.replies import a_struct, an_id
 from txkoji.hub.requests import Limits, Request, Requester
 from txkoji.hub.session import CallNumber, Session, has_run_out
-from txkoji.hub.statistics import RequestStatistics
-from txkoji.hub.transport import Sink, Transport
+from txkoji.hub.transport import Transport
 from txkoji.hub.xmlrpc import encode_call
 from txkoji.profiles import Profile
 from txkoji.retry import RetryPolicy
@@ -51,6 +50,8 @@ class HubClient:
 
     Attributes:
         session: the session, None while not logged in.
+        requester: sends requests until they are answered; knows whether the hub is reachable.
+        transport: holds the connections to the hub.
     """
 
     _log = Logger()
@@ -71,45 +72,18 @@ class HubClient:
         self.reactor = reactor
         self.session: Session | None = None
         self._anonymous_reads = anonymous_reads
-        self._transport = Transport(reactor, profile, agent=agent)
-        self._requester = Requester(
-            profile.server, self._transport, reactor, limits or Limits(), retry or RetryPolicy()
+        self.transport = Transport(reactor, profile, agent=agent)
+        self.requester = Requester(
+            profile.server, self.transport, reactor, limits or Limits(), retry or RetryPolicy()
         )
         self._authenticator = Authenticator(
-            profile, reactor, self.limits.request_timeout, self._transport.show_certificate
+            profile, reactor, self.requester.limits.request_timeout, self.transport.show_certificate
         )
         self._batcher = self.batcher() if batching else None
         self._left_out: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
         return f"<HubClient {self.profile.name} {self.url}>"
-
-    @property
-    def limits(self) -> Limits:
-        """How long a call may take, and how large its reply may be."""
-        return self._requester.limits
-
-    @limits.setter
-    def limits(self, limits: Limits) -> None:
-        self._requester.limits = limits
-
-    @property
-    def trouble(self) -> KojiException | None:
-        """Why the hub is unreachable, None if the last attempt of a call was answered."""
-        return self._requester.trouble
-
-    @property
-    def statistics(self) -> RequestStatistics:
-        """Counts of the requests so far; read-only."""
-        return self._requester.statistics
-
-    @property
-    def trouble_since(self) -> float | None:
-        """Since when no attempt was answered, None if the last one was.
-
-        It is the start of the first of them, in seconds since the epoch by the reactor's clock.
-        """
-        return self._requester.trouble_since
 
     # Calls
 
@@ -169,7 +143,7 @@ class HubClient:
             ValueError: an argument can't be sent.
         """
         if self._batcher is not None and number is None and call.is_point_lookup:
-            with self._transport:
+            with self.transport:
                 return await self._batcher.add(call)
         return await self._send(call, call.encode(), number, before)
 
@@ -225,7 +199,7 @@ class HubClient:
     ) -> Any:
         """Send a request inside the session, if there is one and the call belongs there."""
         if self.session is None or (outside and self._anonymous_reads):
-            return await self._requester.send(request, queued=True)
+            return await self.requester.send(request, queued=True)
         return await self._through_session(self.session, request, number)
 
     async def _through_session(
@@ -249,7 +223,7 @@ class HubClient:
     ) -> Any:
         """Send a request of a session; the caller holds its queue."""
         callnum = session.take_callnum(number or CallNumber())
-        return await self._requester.send(
+        return await self.requester.send(
             request.carried(session.query(callnum), session.headers(callnum))
         )
 
@@ -277,24 +251,6 @@ class HubClient:
         )
         return await self._through_session(self.session, request)
 
-    async def receive(self, url: str, offset: int, sink: Sink) -> None:
-        """Receive a file from an offset on, in one attempt; see :meth:`pause_after`.
-
-        Raises:
-            TransportError: the request or its reply was lost; the sink has what arrived.
-        """
-        await self._requester.receive(url, offset, sink)
-
-    def pause_after(self, error: KojiException, failures: int, since: float) -> float | None:
-        """Return the seconds until a transfer is retried, None to give up.
-
-        Args:
-            error: what the last attempt failed with.
-            failures: how many failed in a row.
-            since: when the first of them began, by the reactor's clock.
-        """
-        return self._requester.pause_after(error, failures, since)
-
     # Session
 
     @returns_deferred
@@ -305,8 +261,8 @@ class HubClient:
             KojiLoginException: it did not work; the text says what was tried and what to do.
             TransportError: the hub could not be reached.
         """
-        self.session = await self._authenticator.log_in(self._requester.send)
-        self.statistics.logged_in(self.reactor.seconds())
+        self.session = await self._authenticator.log_in(self.requester.send)
+        self.requester.statistics.logged_in(self.reactor.seconds())
 
     async def _renew(self, session: Session, fault: HubFault) -> None:
         self._log.info("{url}: {reason}; logging in again", url=self.url, reason=fault.text)
@@ -314,8 +270,8 @@ class HubClient:
         async def send_inside(request: Request) -> Any:
             return await self._in_session(session, request)
 
-        await self._authenticator.renew(session, fault, self._requester.send, send_inside)
-        self.statistics.logged_in(self.reactor.seconds())
+        await self._authenticator.renew(session, fault, self.requester.send, send_inside)
+        self.requester.statistics.logged_in(self.reactor.seconds())
 
     async def user_id(self) -> int | None:
         """Return the id of the user who is logged in, None for nobody."""
@@ -341,20 +297,7 @@ class HubClient:
             async with session.queue:
                 await self._in_session(session, request)
 
-    @property
-    def keep_alive(self) -> bool:
-        """Whether idle connections are kept for some seconds."""
-        return self._transport.keep_alive
-
-    @keep_alive.setter
-    def keep_alive(self, keep: bool) -> None:
-        self._transport.keep_alive = keep
-
-    def held(self) -> AbstractContextManager[None]:
-        """Keep idle connections open while the body runs: it is about to make a request."""
-        return self._transport
-
     @returns_deferred
     async def close(self) -> None:
         """Close the idle connections; calls still work."""
-        await self._transport.close()
+        await self.transport.close()

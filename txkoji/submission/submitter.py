@@ -219,7 +219,7 @@ class Submitter:
                 return found
             if isinstance(unknown, RetryError):
                 raise unknown
-            if self._client.reactor.seconds() - started > self._client.limits.deadline:
+            if self._client.reactor.seconds() - started > self._client.requester.limits.deadline:
                 raise self._unknown(call, unknown) from unknown
             # The hub has no such task after all this time: the request was lost. If it arrives
             # after all, a hub that checks call numbers carries out only one of the two.

@@ -555,8 +555,8 @@ async def test_refused_by_the_database(site: Site, logged: list[str]) -> None:
 async def test_record_that_is_left_out(site: Site) -> None:
     """An unreadable record is reported as health, and becomes a change once it is readable."""
     master = await site.listen(koji(events=["build-complete"]))
-    client = (await get_hub(master.master, "fake")).connection.client
-    client.limits = replace(client.limits, max_reply_bytes=100_000)
+    requester = (await get_hub(master.master, "fake")).connection.client.requester
+    requester.limits = replace(requester.limits, max_reply_bytes=100_000)
     first, bad, last = (site.build() for _ in range(3))
     rows = sorted(site.hub.state.rows("build"), key=lambda row: row["id"])
     with site.hub.state.transaction():

@@ -31,7 +31,7 @@ async def test_claim_is_lost_before_a_call_is_sent_again(bench: Workbench) -> No
     source = SOURCE.format("hello", "another")
     profile: Any = bench.profile
     connection = (await get_hub(bench.master, profile)).connection
-    connection.client._requester._retry = RetryPolicy(first=0.1, factor=1.0)
+    connection.client.requester._retry = RetryPolicy(first=0.1, factor=1.0)
     writes: list[str] = []
     bench.proxy.decide = interrupt_writes(bench, writes)
     for step in (

@@ -273,7 +273,8 @@ async def test_outage_and_history(served: ServedMaster) -> None:
     assert (await served.press("api/sources/koji/poll")).code == 200
     await until(lambda: hub.connection.trouble is None)
     began = served.master.reactor.seconds()
-    hub.connection.client.limits = replace(hub.connection.client.limits, silence=0.3)
+    requester = hub.connection.client.requester
+    requester.limits = replace(requester.limits, silence=0.3)
     served.proxy.decide = lambda _: Fate.STALL
     request = await served.begin(steps.KojiCall(profile=served.profile, method="getAPIVersion"))
     # Others ask the hub too, and notice it perhaps before the build has begun.

@@ -175,7 +175,7 @@ async def test_download_by_redirects(front: FrontEnd, tmp_path: Path) -> None:
         b"HTTP/1.1 206 X\r\nContent-Range: bytes 2-4/5\r\nContent-Length: 3\r\n\r\ncde",
     ]
     koji = front.connection()
-    koji.client._requester._retry = RetryPolicy(first=0.01)
+    koji.client.requester._retry = RetryPolicy(first=0.01)
     (tmp_path / ".a.rpm.part").write_bytes(b"ab")
     base = f"{koji.client.profile.topurl}/a.rpm"
     [path] = await koji.download([RemoteFile("a.rpm", base, 5)], tmp_path)

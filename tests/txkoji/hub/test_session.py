@@ -170,7 +170,7 @@ async def test_hub_goes_away_before_the_renewal(
     do_not_retry(koji)
     await koji.login()
     hub.sessions.expire_all()
-    requester = koji.client._requester
+    requester = koji.client.requester
     send = requester.send
 
     async def stop_first(request: Request) -> Any:

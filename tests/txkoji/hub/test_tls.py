@@ -78,7 +78,7 @@ async def test_wrong_host_name(connect: Connect, hub: FakeHub) -> None:
     """A certificate for another name is refused, and the error blames the name."""
     hub_port = hub.url.split(":")[2].split("/")[0]
     koji = connect(server=f"https://localhost.localdomain:{hub_port}/kojihub")
-    koji.client._transport._agent = _agent_to(koji, int(hub_port))
+    koji.client.transport._agent = _agent_to(koji, int(hub_port))
     with pytest.raises(TLSError, match="another host name"):
         await koji.getKojiVersion()
 
