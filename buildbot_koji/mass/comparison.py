@@ -108,11 +108,16 @@ def compare_tags(
 
 def line_of(difference: Difference) -> str:
     """Return a difference as a line of a log."""
-    here, there = difference.build, difference.other
-    words = (
-        f"{here or there}" if here is None or there is None else f"{here}, the other has {there}"
+    here, there = (
+        None if each is None else _with_epoch(each) for each in (difference.build, difference.other)
     )
+    words = here or there if here is None or there is None else f"{here}, the other has {there}"
     return f"{difference.kind:8}{words}\n"
+
+
+def _with_epoch(nvr: NVR) -> str:
+    """Return an NVR with its epoch, as RPM writes it: it may be all that differs."""
+    return f"{nvr.name}-{nvr.epoch}:{nvr.version}-{nvr.release}" if nvr.epoch else str(nvr)
 
 
 def row_of(difference: Difference) -> dict[str, Any]:
@@ -162,6 +167,6 @@ def plan_tagging(
         if build.id in there:
             yield build, "already tagged"
         elif other is not None and compare_evr(other, build.nvr) > 0:
-            yield build, f"{other} is newer"
+            yield build, f"{_with_epoch(other)} is newer"
         else:
             yield build, ""

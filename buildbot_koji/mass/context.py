@@ -125,12 +125,18 @@ class MassContext:
                 await deferLater(self.clock, self.timing.retry.pause(failures))
 
     async def has_target(self) -> bool:
-        """Return whether the build target exists; if it does not, nothing more starts."""
-        target = self.options.target
-        found = await self.ask(lambda: self.hub.connection.checked("getBuildTarget", target))
-        if found is None:
-            self.plan.stop(f"the hub has no build target {target} any more")
-        return found is not None
+        """Return whether the target exists and its tag takes builds; else nothing more starts."""
+        options, checked = self.options, self.hub.connection.checked
+        target = await self.ask(lambda: checked("getBuildTarget", options.target))
+        if target is None:
+            self.plan.stop(f"the hub has no build target {options.target} any more")
+            return False
+        if not (options.scratch or options.skip_tag):
+            tag = await self.ask(lambda: checked("getTag", target["dest_tag"]))
+            if tag is not None and tag["locked"]:
+                self.plan.stop(f"tag {tag['name']} is locked")
+                return False
+        return True
 
     def say_trouble(self, error: BaseException) -> None:
         """Say in the summary that the step waits for the hub, and why."""

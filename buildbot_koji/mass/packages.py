@@ -34,6 +34,7 @@ __all__ = [
     "ordered_names",
     "plan_mistakes",
     "sources_in_tag",
+    "unlisted",
 ]
 
 AT_ONCE = 500
@@ -167,7 +168,7 @@ async def find_packages(connection: Connection, query: PackageQuery) -> list[str
     return sorted({row["package_name"] for row in rows if query.takes(row)})
 
 
-async def _list_packages(connection: Connection, tag: str, **options: Any) -> list[Any]:
+async def _list_packages(connection: Connection, tag: str | int, **options: Any) -> list[Any]:
     try:
         return list(await connection.checked("listPackages", tag, **options))
     except GenericError as fault:
@@ -175,13 +176,13 @@ async def _list_packages(connection: Connection, tag: str, **options: Any) -> li
 
 
 async def listed_packages(
-    connection: Connection, tag: str, names: Sequence[str]
+    connection: Connection, tag: str | int, names: Sequence[str]
 ) -> dict[str, Mapping[str, Any]]:
     """Return a tag's entries of packages, by name; those that it does not list are absent.
 
     Args:
         connection: the hub.
-        tag: the name of the tag, whose parents count, too.
+        tag: the name or id of the tag, whose parents count, too.
         names: the packages.
     """
     wanted = set(names)
@@ -300,7 +301,7 @@ def make_packages(
             package.is_excluded = True
             package.skip(order.skip[name])
             continue
-        why = _unlisted(listed.get(name), tag) if must_be_listed else ""
+        why = unlisted(listed.get(name), tag) if must_be_listed else ""
         why = why or _without_source(package.source)
         if why:
             unusable[name] = why
@@ -315,7 +316,7 @@ def make_packages(
     return packages
 
 
-def _unlisted(row: Mapping[str, Any] | None, tag: str) -> str:
+def unlisted(row: Mapping[str, Any] | None, tag: str) -> str:
     """Return why a tag takes no build of a package, by its entry there; empty if it does."""
     if row is None:
         return f"not in {tag}"

@@ -122,6 +122,10 @@ class MassPlanner:
         if order is None or target is None or is_lost:
             raise BadPlan("; ".join(self._complaints))
         tag = target["dest_tag_name"]
+        if request.must_be_listed:
+            found = await call("getTag", target["dest_tag"])
+            if found is not None and found["locked"]:
+                self.complain(f"tag {tag} is locked")
         listed = await listed_packages(self._connection, tag, order.names)
         make = partial(
             make_packages,

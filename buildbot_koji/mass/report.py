@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -74,10 +75,12 @@ def package_row(package: MassPackage, weburl: str) -> dict[str, Any]:
 def by_reason(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:
     """Return how many packages failed for each reason, the most frequent first."""
     failed = (each for each in packages if each.state is PackageState.FAILED)
-    # Names of packages and numbers differ in reasons that are the same.
-    return Counter(
-        each.reason.replace(each.name, "PACKAGE") or "unknown" for each in failed
-    ).most_common(50)
+    return Counter(_reason_without_name(each) or "unknown" for each in failed).most_common(50)
+
+
+def _reason_without_name(package: MassPackage) -> str:
+    """Return a reason as other packages have it, too: ``at`` is no part of ``status``."""
+    return re.sub(rf"(?<!\w){re.escape(package.name)}(?!\w)", "PACKAGE", package.reason)
 
 
 def by_owner(packages: Iterable[MassPackage]) -> list[tuple[str, int]]:

@@ -173,9 +173,10 @@ class Settler:
             self._failed(package, tree, outcome.reason, outcome)
 
     async def _has_target(self, outcome: Outcome) -> bool:
-        """Return False if a task failed because the build target was removed."""
+        """Return False if a task failed because its target was removed, or the tag locked."""
         text = "" if outcome.fault is None else outcome.fault.text
-        return self._options.target not in text or await self._context.has_target()
+        may_lack = self._options.target in text or "tag is locked" in text
+        return not may_lack or await self._context.has_target()
 
     def _overdue(self, package: MassPackage, tree: TaskTree) -> str:
         """Return why a task was canceled for taking too long, an empty text if it was not.

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from fractions import Fraction
 from typing import Any
 
 from buildbot_koji.arguments import checks
@@ -38,10 +39,19 @@ def some_or_share(value: Any) -> str | None:
     return None if good else 'must be a number of packages greater than 0, or "5%"'
 
 
-def number_of(value: Any, total: int) -> int:
-    """Return a number of packages that is given as such, or as a share of all."""
+def number_of(value: Any, total: int, *, rounded_down: bool = False) -> int:
+    """Return a number of packages that is given as such, or as a share of all.
+
+    Args:
+        value: the number or the share.
+        total: how many packages there are.
+        rounded_down: whether a part of a package counts as none; by default it counts as one.
+    """
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    return int(value) if found is None else math.ceil(total * float(found[1]) / 100)
+    if found is None:
+        return int(value)
+    number = Fraction(found[1]) * total / 100
+    return math.floor(number) if rounded_down else math.ceil(number)
 
 
 def check_levels(value: Any) -> str | None:

@@ -348,7 +348,7 @@ class KojiMassBuild(PackageBuildStep):
         try:
             await runner.run()
             await self.until_stored(lambda: store.save_control({**runner.control(), "ended": True}))
-            most_failures = number_of(self.max_failures, len(packages))
+            most_failures = number_of(self.max_failures, len(packages), rounded_down=True)
             result, words = result_of(runner.plan, most_failures)
             self.say(words)
             await self._leave_report(runner.plan)

@@ -28,6 +28,7 @@ from buildbot_koji.mass.comparison import (
     row_of,
     summary_of,
 )
+from buildbot_koji.mass.packages import listed_packages, unlisted
 from buildbot_koji.mass.plan import PackageState
 from buildbot_koji.mass.stored import MassStores, packages_of
 from buildbot_koji.mass.tagging import PART, MassTagger, not_tagged
@@ -52,6 +53,12 @@ async def _unknown_tags(hub: Hub, *tags: str | int) -> str | None:
     found = await gather(hub.connection.checked("getTag", each) for each in tags)
     unknown = [str(tag) for tag, each in zip(tags, found, strict=True) if each is None]
     return f"the hub has no tag {' and no tag '.join(unknown)}" if unknown else None
+
+
+async def _locked(hub: Hub, tag: str | int) -> str | None:
+    """Complain of a tag that takes no builds now; None if it does."""
+    found = await hub.connection.checked("getTag", tag)
+    return f"tag {tag} is locked" if found is not None and found["locked"] else None
 
 
 class KojiCompareTags(KojiStep):
@@ -124,7 +131,7 @@ class KojiMassTag(KojiWriteStep):
     It resumes after a restart or a kill of the master, and sends nothing twice: it first searches
     for what may have been sent. The log ``builds`` says the outcome of each build. Sets the
     properties ``koji_mass_tagged`` and ``koji_mass_untagged``: the number of builds that were
-    tagged, and that could not be; with ``dry_run`` the number that would be tagged, and 0.
+    tagged, and that could not be; with ``dry_run`` the numbers of a run that tags them.
     """
 
     name = "koji mass tag"
@@ -163,6 +170,8 @@ class KojiMassTag(KojiWriteStep):
         """Tag the builds that are not tagged yet."""
         self.say(f"comparing {self.from_tag} with {self.to_tag}")
         complaint = await _unknown_tags(hub, self.from_tag, self.to_tag)
+        if complaint is None and not self.dry_run:
+            complaint = await _locked(hub, self.to_tag)
         if complaint is not None:
             return self.fail(complaint)
         only = None if self.mass is None else await self._made()
@@ -175,7 +184,8 @@ class KojiMassTag(KojiWriteStep):
             builds = [each for each in builds if each.id in only]
         builds.reverse()
         root = await self.until_stored(lambda: self._build_data.first_build(self.build.buildid))
-        stored = BuildRows(self._build_data, root, str(self.name))
+        # Another step may have this one's name by then: its builds go to another tag.
+        stored = BuildRows(self._build_data, root, f"{self.name} {self.to_tag}")
         tagger = MassTagger(
             hub, self.to_tag, stored, self, bypass=bool(self.bypass), part=self.part
         )
@@ -189,18 +199,25 @@ class KojiMassTag(KojiWriteStep):
         if only is not None and (gone := len(only - {each.id for each in builds})):
             lines.append(f"{gone:,} builds of the mass build are not in {self.from_tag}\n")
         if self.dry_run:
-            lines += [f"{each.nvr}: would be tagged\n" for each in todo]
-            return await self._ended(lines, len(todo), 0, "would tag", skipped)
+            names = [each.nvr.name for each in todo]
+            listed = await listed_packages(hub.connection, self.to_tag, names)
+            refusals = [unlisted(listed.get(name), str(self.to_tag)) for name in names]
+            lines += [
+                f"{build.nvr}: {f'would fail: {why}' if why else 'would be tagged'}\n"
+                for build, why in zip(todo, refusals, strict=True)
+            ]
+            failed = sum(map(bool, refusals))
+            return await self._ended(lines, len(todo) - failed, failed, "would tag", skipped)
         if todo or begun:
             self.patience.begun()
             await hub.log_in()
         await tagger.tag(todo)
         there = {each.id for each in await tagger.tagged()} if tagger.parts else set()
-        failed = not_tagged(tagger.parts, there)
+        reasons = not_tagged(tagger.parts, there)
         nvrs = {build: nvr for part in tagger.parts for build, nvr in part.builds.items()}
-        lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in failed]
-        lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in failed.items()]
-        return await self._ended(lines, len(nvrs) - len(failed), len(failed), "tagged", skipped)
+        lines += [f"{nvr}: tagged\n" for build, nvr in nvrs.items() if build not in reasons]
+        lines += [f"{nvrs[build]}: failed: {reason}\n" for build, reason in reasons.items()]
+        return await self._ended(lines, len(nvrs) - len(reasons), len(reasons), "tagged", skipped)
 
     async def _ended(
         self, lines: Iterable[str], tagged: int, failed: int, verb: str, skipped: int

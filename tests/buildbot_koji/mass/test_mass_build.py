@@ -706,6 +706,25 @@ async def test_target_is_removed(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_tag_is_locked(bench: Workbench) -> None:
+    """Nothing is built for a tag that takes no builds, whether it is locked before or meanwhile."""
+    names = add_packages(bench.hub, *(f"p{number}" for number in range(6)))
+    release = hold(bench.hub, "buildArch")
+    request = await bench.begin(mass(bench, packages=names, at_once=2))
+    await until(lambda: len(sources(bench.hub)) == 2)
+    bench.hub.call("editTag2", "demo-candidate", locked=True)
+    release()
+    ended = await bench.ended(request)
+    text = "stopped: tag demo-candidate is locked: 0 of 6 done; 6 were not started"
+    assert (ended.result, ended.text) == ("failure", text)
+    ended = await bench.build(mass(bench, packages=names))
+    assert (ended.result, ended.text) == ("failure", "tag demo-candidate is locked")
+    assert len(sources(bench.hub)) == 2
+    ended = await bench.build(mass(bench, packages=["p0"], scratch=True))
+    assert (ended.result, ended.text) == ("success", "1 of 1 done")
+
+
+@pytest_twisted.ensureDeferred
 async def test_files(bench: Workbench) -> None:
     """The packages may be in a file of the master or of the worker."""
     add_packages(bench.hub, "p1", "p2")

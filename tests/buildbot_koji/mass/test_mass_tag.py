@@ -10,7 +10,7 @@ import pytest_twisted
 from buildbot.plugins import steps
 
 from buildbot_koji.hubs.hub import get_hub
-from buildbot_koji.mass.comparison import compare_tags, latest_builds, plan_tagging
+from buildbot_koji.mass.comparison import compare_tags, latest_builds, line_of, plan_tagging
 from buildbot_koji.steps.framework.early_end import StepTiming
 from tests.buildbot_koji.workbench import Workbench
 from tests.support import until
@@ -47,6 +47,8 @@ def test_comparison() -> None:
         ("e", "missing"),
     ]
     assert latest_builds(None) == {}
+    [newer] = [each for each in found if each is not None and each.kind == "newer"]
+    assert line_of(newer) == "newer   c-1:1-1, the other has c-9-1\n"
 
 
 @pytest_twisted.ensureDeferred
@@ -152,6 +154,25 @@ async def test_tagging_resumes(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_another_tag_in_the_next_attempt(bench: Workbench) -> None:
+    """What an attempt sent to one tag counts for no other one, whose step has the same name."""
+    nvr = await bench.built("hello")
+    bench.hub.call("createTag", "other")
+    bench.hub.call("packageListAdd", "other", "hello", "kojiadmin")
+    release = hold(bench.hub, "tagBuild")
+    before = bench.hub.calls["tagBuild"]
+    step = steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="demo-released")
+    request = await bench.begin(step)
+    await until(lambda: bench.hub.calls["tagBuild"] == before + 1)
+    bench.use_steps(steps.KojiMassTag(bench.profile, from_tag="demo-candidate", to_tag="other"))
+    bench.lose_worker()
+    release()
+    ended = await bench.ended(request)
+    assert (ended.result, ended.attempts) == ("success", 2)
+    assert [each["nvr"] for each in bench.hub.call("listTagged", "other")] == [nvr]
+
+
+@pytest_twisted.ensureDeferred
 async def test_lost_request(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that the hub never got is sent again, a reply that was lost is not asked again."""
     timing = StepTiming(retry=RetryPolicy(first=0.1))
@@ -178,6 +199,17 @@ async def test_refused_builds(bench: Workbench) -> None:
     """A build that the hub refuses doesn't stop the others, and the log says why."""
     nvrs = [await bench.built("hello"), await bench.built("world")]
     bench.hub.call("packageListBlock", "demo-released", "hello")
+    tags = {"from_tag": "demo-candidate", "to_tag": "demo-released"}
+    ended = await bench.build(steps.KojiMassTag(bench.profile, **tags, dry_run=True))
+    assert (ended.result, tagged(bench)) == ("failure", set())
+    assert sorted(ended.logs["builds"].splitlines()) == [
+        f"{nvrs[0]}: would fail: blocked in demo-released",
+        f"{nvrs[1]}: would be tagged",
+    ]
+    bench.hub.call("editTag2", "demo-released", locked=True)
+    ended = await bench.build(steps.KojiMassTag(bench.profile, **tags))
+    assert (ended.result, ended.text) == ("failure", "failed: tag demo-released is locked")
+    bench.hub.call("editTag2", "demo-released", locked=False)
     for bypass in (False, True):
         ended = await bench.build(
             steps.KojiMassTag(

@@ -25,8 +25,9 @@ from buildbot_koji.mass.plan import (
     find_cycle,
 )
 from buildbot_koji.mass.progress import MassProgress
-from buildbot_koji.mass.report import csv_report, html_report, json_report, package_row
+from buildbot_koji.mass.report import by_reason, csv_report, html_report, json_report, package_row
 from buildbot_koji.mass.stored import MassStep, MassStore, MassStores, MixedPlans
+from buildbot_koji.mass.values import number_of
 
 
 def packages(*requires: tuple[int, ...], levels: tuple[int, ...] = ()) -> list[MassPackage]:
@@ -144,6 +145,13 @@ def test_stop_after_failures() -> None:
     assert (bool(plan.stopped), begin(plan), plan.is_over) == (True, [], False)
     end(plan, 2)
     assert plan.is_over
+
+
+def test_shares() -> None:
+    """A share is exact on its boundary; one of few packages is not within a small share."""
+    assert [number_of(share, 375) for share in ("8.8%", "8.9%", "100%")] == [33, 34, 375]
+    assert [number_of("5%", total, rounded_down=True) for total in (1, 19, 20, 39)] == [0, 0, 1, 1]
+    assert (number_of("5%", 1), number_of(7, 3, rounded_down=True)) == (1, 7)
 
 
 def test_stop_without_target() -> None:
@@ -341,6 +349,17 @@ def test_reports_hold_anything() -> None:
     text = "".join(json_report({"summary": "s"}, [row, row]))
     assert json.loads(text)["packages"] == [row, row]
     assert json.loads("".join(json_report({"summary": "s"}, [])))["packages"] == []
+
+
+def test_same_reasons_are_counted_together() -> None:
+    """A reason with the name of its package is that of others, too; a part of a word is no name."""
+    made = packages(*[()] * 4)
+    for package, name in zip(made, ("at", "us", "gcc-c++", "R"), strict=True):
+        package.name, package.state = name, PackageState.FAILED
+        package.reason = "mock exited with status 1"
+    made[2].reason, made[3].reason = "gcc-c++-9-1 is blocked", "R-9-1 is blocked"
+    found = [("mock exited with status 1", 2), ("PACKAGE-9-1 is blocked", 2)]
+    assert by_reason(made) == found
 
 
 def test_progress_keeps_its_shape() -> None:
