@@ -167,6 +167,17 @@ class DrippingHead(Dripping):
         self.drip.start(0.02)
 
 
+@pytest.mark.parametrize("protocol", [Dripping, DrippingHead])
+@pytest_twisted.ensureDeferred
+async def test_dripping_login(serve: Serve, protocol: type[Protocol]) -> None:
+    """The deadline holds for a login, too, in the head of its reply as in the body."""
+    profile = Profile(name="t", server=serve(protocol), user="u", password="p")
+    koji = Connection(profile, reactor=reactor, deadline=0.5, retry=ONE_ATTEMPT)
+    with pytest.raises(RequestTimeout, match=r"within 0\.5 s"):
+        await koji.login()
+    await koji.close()
+
+
 @pytest_twisted.ensureDeferred
 async def test_file_that_does_not_begin(serve: Serve, tmp_path: Path) -> None:
     """A file whose first byte does not come within a deadline is given up."""
