@@ -142,6 +142,13 @@ class KojiMove(_Untags, KojiTasksStep):
 
     async def change(self, hub: Hub) -> int:
         """Move the builds that are not moved yet."""
+        found = [
+            await hub.connection.checked("getTag", tag, strict=True)
+            for tag in (self.from_tag, self.to_tag)
+        ]
+        if found[0].id == found[1].id:
+            # What is in both tags is untagged from the first.
+            return self.fail(f"from_tag and to_tag are both {found[0].name}")
         builds = await _ids(hub, await self._builds(hub))
         calls = {
             label: Call("moveBuild", (self.from_tag, self.to_tag, build, self.force))

@@ -162,6 +162,11 @@ async def test_move_of_what_is_in_both_tags(bench: Workbench) -> None:
         f"moved {nvr} from demo-candidate to demo-released",
     )
     assert (tagged(bench, "demo-candidate"), tagged(bench, "demo-released")) == ([], [nvr])
+    number = bench.hub.call("getTag", "demo-released")["id"]
+    same = {"from_tag": "demo-released", "to_tag": number}
+    ended = await bench.build(steps.KojiMove(bench.profile, builds=nvr, **same))
+    assert ended.text == "failed: from_tag and to_tag are both demo-released"
+    assert tagged(bench, "demo-released") == [nvr]
 
 
 @pytest_twisted.ensureDeferred

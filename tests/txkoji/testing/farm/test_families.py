@@ -261,6 +261,22 @@ def test_runroot(hub: FakeHub, clock: Clock) -> None:
     assert finish(hub, clock, failing)["fault"] == (1012, "false exited with status 1")
 
 
+def test_repo_of_a_runroot(hub: FakeHub, clock: Clock) -> None:
+    """A command runs in no repo that is not there, is another tag's, or is deleted."""
+    repo = hub.call("getRepo", "demo-build")["id"]
+
+    def fault(tag: str, repo_id: int) -> tuple[int, str]:
+        task_id = hub.call("runroot", tag, "x86_64", "ls", repo_id=repo_id)
+        return finish(hub, clock, task_id)["fault"]  # type: ignore[no-any-return]
+
+    assert fault("demo-build", 999) == (1000, "query returned no rows")
+    other = "build tag (demo-released) does not match repo tag (demo-build)"
+    assert fault("demo-released", repo) == (1005, other)
+    hub.call("repoDelete", repo)
+    gone = "repos in the DELETED state may not be used by runroot"
+    assert fault("demo-build", repo) == (1005, gone)
+
+
 ONE_ARCH = {"arch": ["x86_64"], "__starstar": True}
 REFUSALS: list[tuple[list[Any], type[HubFault], str]] = [
     (["buildImage", "x", "1", "x86_64", "demo", KS, "floppy"], GenericError, "image type: floppy"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from twisted.internet.task import deferLater
 
-from txkoji.exceptions import BuildrootError
+from txkoji.exceptions import BuildError, BuildrootError, GenericError
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.farm.handlers import failures
 from txkoji.testing.farm.handlers.common import call_of, put_file, write_log
 from txkoji.testing.farm.handlers.registry import handler
 from txkoji.testing.methods.hosts import list_hosts
 from txkoji.testing.methods.output import task_directory
+from txkoji.testing.methods.repos import DELETED, EXPIRED, READY
 from txkoji.testing.tables.lookups.tags import require_tag
-from txkoji.testing.tables.state import Row
+from txkoji.testing.tables.state import HubState, Row
 
 RUN_SHARE = 0.6
 
@@ -23,13 +24,30 @@ async def runroot(builder: Builder, task: Row) -> str:
     root, arch, command, *_ = task["request"]
     words = command if isinstance(command, str) else " ".join(command)
     call = call_of(builder, task)
-    require_tag(call.state, root)
+    _check_repo(call.state, require_tag(call.state, root), task)
     await failures.make_build_root(builder, task, words.split(" ")[0], arch)
     path = f"{task_directory(task['id'])}/runroot.log"
     await write_log(builder, path, f"$ {words}", "running", RUN_SHARE)
     if words.split(" ")[0] == "false":
         raise BuildrootError("false exited with status 1")
     return f"{words} completed successfully"
+
+
+def _check_repo(state: HubState, tag: Row, task: Row) -> None:
+    """Refuse a repo that the request names and that no command can run in."""
+    options = task["request"][-1]
+    repo_id = options.get("repo_id") if isinstance(options, dict) else None
+    if not repo_id:
+        return
+    repo = state.get("repo", repo_id)
+    if repo is None:
+        raise GenericError("query returned no rows")
+    if repo["tag_id"] != tag["id"]:
+        name = state.row("tag", repo["tag_id"])["name"]
+        raise BuildError(f"build tag ({tag['name']}) does not match repo tag ({name})")
+    if repo["state"] not in (READY, EXPIRED):
+        name = "DELETED" if repo["state"] == DELETED else "INIT"
+        raise BuildError(f"repos in the {name} state may not be used by runroot")
 
 
 @handler("sleep")
