@@ -14,7 +14,7 @@ from buildbot.util.twisted import async_to_deferred
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.arguments.plugins import DeclaredObject
-from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON
+from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, PACKAGE, REASON
 from buildbot_koji.words import outcome
 from txkoji import one_line
 
@@ -113,7 +113,9 @@ def one_line_of(build: Mapping[str, Any]) -> str:
         return words if nvr is None or nvr in words else f"{nvr}: {words}"
     arch = _property(build, FAILED_ARCH)
     where = f" on {arch}" if arch is not None and arch not in reason else ""
-    subject = f"{nvr}: " if nvr is not None and nvr not in reason else ""
+    # Without an NVR, no source RPM was made.
+    what = nvr or _property(build, PACKAGE)
+    subject = f"{what}: " if what is not None and what not in reason else ""
     return f"{subject}{Results[results]}{where}: {reason}"
 
 

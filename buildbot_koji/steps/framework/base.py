@@ -95,6 +95,7 @@ class KojiStep(StoringStep):
         self.began = 0.0
         self._claim_checked_at = float("-inf")
         self._has_run = False
+        self._stopped_for = ""
         self.unreachable = ""
         self.patience = Patience()
         self.hub: Hub | None = None
@@ -214,6 +215,7 @@ class KojiStep(StoringStep):
             detaches = self._is_detaching(reason)
             if self.early_end.is_critical and not detaches:
                 self.say(f"stopping; until then {self._text}")
+            self._stopped_for = "" if detaches else clean_line(str(reason)[:SUMMARY_LENGTH])
             self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
 
     def _is_detaching(self, reason: str | Failure) -> bool:
@@ -274,7 +276,7 @@ class KojiStep(StoringStep):
         elif trouble is None and self._covered:
             self.say(self._covered)
         if trouble is not None and self._is_out_of_patience(hub):
-            self.unreachable = explain(trouble)
+            self.unreachable = self.trouble or explain(trouble)
             self.early_end.end(Ending.UNREACHABLE)
 
     async def ask(self, ask: Callable[[], Awaitable[T]], words: str) -> T:
@@ -366,7 +368,8 @@ class KojiStep(StoringStep):
     async def _run(self) -> int:
         result = await self._work_to_end()
         if result in FAILED and REASON not in self.properties_set:
-            self.setProperty(REASON, self.getResultSummary()["build"], SOURCE)
+            why = f" ({self._stopped_for})" if self._stopped_for else ""
+            self.setProperty(REASON, f"{self.getResultSummary()['build']}{why}", SOURCE)
         return result
 
     async def _work_to_end(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from buildbot_koji.error_messages import with_remedy
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import EXCERPT, FAILED_ARCH, LOG_URL, REASON, SOURCE
 from buildbot_koji.steps.view.live_logs import LiveLogs, log_title
@@ -41,7 +42,7 @@ def properties_of(outcome: Outcome) -> dict[str, Any]:
         found["koji_build_id"] = outcome.build.build_id
         found["koji_build_url"] = outcome.build.url
     if outcome.reason:
-        found[REASON] = outcome.reason
+        found[REASON] = with_remedy(outcome.reason)
     if outcome.guilty is not None:
         found[FAILED_ARCH] = arch_of(outcome.guilty)
         found[LOG_URL] = outcome.log_url

@@ -251,6 +251,7 @@ async def test_patience_is_over(bench: Workbench, front: Front) -> None:
     ended = await bench.build(quick_build(bench, hub_patience=1))
     assert time.monotonic() - began < hub.connection.deadline / 2
     assert ended.result == "exception"
+    assert ended.text.startswith("the hub has not answered since ")
     assert REASONS[PAGE] in ended.text
     assert tasks(bench) == []
 

@@ -169,9 +169,10 @@ async def test_reason_of_a_failure(bench: Workbench) -> None:
     assert ended.properties["koji_reason"] == reason
     assert ended.properties["koji_failed_arch"] == "x86_64"
     assert ended.properties["koji_log_url"] == ended.urls["build.log x86_64"]
-    ended = await bench.build(koji_build(bench, target="nosuchtarget"))
+    ended = await bench.build(koji_build(bench, "unlisted"))
     assert ended.result == "failure"
-    assert ended.properties["koji_reason"] in ended.text
+    assert ended.text == f"failed: {ended.properties['koji_reason']}"
+    assert ended.text.endswith(": koji add-pkg --owner OWNER demo-candidate unlisted")
 
 
 @pytest_twisted.ensureDeferred
@@ -542,6 +543,10 @@ async def test_superseded_build(own_bench: Workbench) -> None:
     newer = await own_bench.begin(koji_build(own_bench, ref="newer", scratch=True))
     ended = await own_bench.ended(request)
     assert (ended.result, ended.text) == ("cancelled", f"canceled task {task_id}")
+    assert (
+        ended.properties["koji_reason"]
+        == f"{ended.text} (Build request has been obsoleted by a newer commit)"
+    )
     await until(lambda: len(tasks(own_bench)) == 2 and "source RPM" in own_bench.text())
     assert [task["state"] for task in tasks(own_bench)] == [task_states.CANCELED, task_states.OPEN]
     await own_bench.stop_build()
