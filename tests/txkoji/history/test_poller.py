@@ -493,6 +493,58 @@ def test_forged_signature() -> None:
     assert site.confirm(missing) == []
 
 
+def test_forged_messages() -> None:
+    """Of a message of any kind only the identity counts: what it says else is the hub's word."""
+    names = ("build-complete", "build-failed", "build-promoted", "tagged", "untagged")
+    site = Site(
+        *names,
+        *("task-open", "task-closed", "task-failed", "repo-done", "package-listed", "rpm-signed"),
+        tags=("demo*",),
+        rpms=True,
+        types=True,
+        targets=True,
+    )
+    announced: list[Any] = []
+    site.hub.on_message(announced.append)
+    site.hub.call("build", f"{SOURCE}1", "demo", {"draft": True})
+    site.hub.call("build", SOURCE.replace("hello", "failarch"), "demo")
+    site.pass_time(60)
+    [draft] = site.hub.call("listBuilds", "hello")
+    site.hub.call("untagBuild", "demo-candidate", draft["build_id"])
+    site.hub.call("promoteBuild", draft["build_id"])
+    site.hub.call("packageListAdd", "demo-released", "new", "kojiadmin")
+    site.hub.call("newRepo", "demo-build")
+    site.pass_time(60)
+    evil = {"name": "glibc", "version": "6", "release": "6", "nvr": "glibc-6-6"}
+    evil |= {"package_name": "glibc", "owner_name": "root", "source": "git+https://evil.test#1"}
+    kinds = set()
+    for message in announced:
+        kind = message.properties["type"]
+        told = events.decode("protonmsg", kind, message.body, site.koji)
+        if told is None or told.name not in site.interest.names:
+            continue
+        lies: dict[str, Any] = {
+            "user_name": "root", "when": 1.0, "target": "evil", "rpms": ("evil",),
+            "types": ("evil",), "watched_tags": ("evil",),
+        }  # fmt: skip
+        if told.tag_name is not None:
+            lies["tag_id"] = 4711
+        if told.build is not None and not isinstance(told, events.RPMSign):
+            struct = {**told.build, **evil, "task_id": 4711}
+            lies["build"] = events.make(events.Build, struct, site.koji)
+        if told.task is not None:
+            struct = {**told.task, "owner_name": "root", "method": "evil", "request": ["evil"]}
+            lies["task"] = events.make(events.Task, struct, site.koji)
+        true = site.wait(site.poller.confirm(told, site.cursor))
+        forged = site.wait(site.poller.confirm(replace(told, **lies), site.cursor))
+        assert [vars(each) for each in forged] == [vars(each) for each in true]
+        assert "evil" not in repr(forged)
+        assert "root" not in repr(forged)
+        if true:
+            kinds.add(told.name)
+    assert kinds == set(site.interest.names) - {"rpm-signed"}
+
+
 BAD_BUILDS: dict[str, dict[str, Any]] = {
     "too large": {"extra": {"note": "x" * 300_000}},
     "control character": {"extra": {"demo": {"note": "\x1b[1mbold"}}},
