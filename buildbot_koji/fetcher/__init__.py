@@ -20,6 +20,9 @@ __all__ = ["FILE_NAME", "archive", "request_for"]
 FILE_NAME = ".koji-fetch.pyz"
 """The file below the build's directory on the worker; it deletes itself when it runs."""
 
+REPORT = 60.0
+"""Seconds between two lines about a file that arrives: much less than Buildbot's patience."""
+
 
 @cache
 def archive() -> bytes:
@@ -62,4 +65,5 @@ def request_for(
         "verify": settings.serverca is not None or not settings.no_ssl_verify,
         "at_once": at_once,
         "pace": connection.deadline,
+        "report": REPORT,
     }

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from txkoji.files.part import PartFile, TooMuch, is_plain, shared_path
 
@@ -52,7 +52,8 @@ def main(request: dict[str, Any]) -> int:
             or None, and ``digest``, a kind and hex digits, or None; ``certificates``, the PEM text
             of CAs to trust instead of the system's, or None; ``verify``, whether certificates are
             verified; ``at_once``, how many files are in flight at the same time; ``pace``, the
-            seconds within which :data:`PACE_BYTES` of a file must arrive.
+            seconds within which :data:`PACE_BYTES` of a file must arrive; ``report``, the seconds
+            between two lines about a file that arrives: Buildbot ends a silent command.
 
     Returns:
         The exit status.
@@ -69,11 +70,18 @@ def main(request: dict[str, Any]) -> int:
     if doubled is not None:
         print(f"several files would go to {doubled}: refused")
         return 1
-    fetch = partial(_fetch, opener, request["pace"], directory)
+    fetch = partial(_fetch, opener, _Times(request["pace"], request["report"]), directory)
     with ThreadPoolExecutor(request["at_once"]) as pool:
         failed = [trouble for trouble in pool.map(fetch, request["files"]) if trouble]
     print("\n".join(failed) or f"files fetched: {len(request['files'])}", flush=True)
     return 1 if failed else 0
+
+
+class _Times(NamedTuple):
+    """The limits of a file that arrives, in seconds."""
+
+    pace: float
+    report: float
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -88,7 +96,7 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _fetch(opener: Any, pace: float, directory: Path, file: dict[str, Any]) -> str:
+def _fetch(opener: Any, times: _Times, directory: Path, file: dict[str, Any]) -> str:
     """Fetch one file; returns what went wrong, or nothing."""
     digest = None if file["digest"] is None else tuple(file["digest"])
     places = file["name"].split("/")
@@ -104,11 +112,11 @@ def _fetch(opener: Any, pace: float, directory: Path, file: dict[str, Any]) -> s
     )
     try:
         part.prepare()
-        trouble = _receive(part, file["url"], opener, pace) or part.trouble()
+        trouble = _receive(part, file["url"], opener, times) or part.trouble()
         if trouble and part.resumed:
             # An earlier fetch may have left a part of another file: start over.
             part.discard()
-            trouble = _receive(part, file["url"], opener, pace) or part.trouble()
+            trouble = _receive(part, file["url"], opener, times) or part.trouble()
         if trouble:
             part.discard()
             return f"{file['url']}: {trouble}"
@@ -119,7 +127,7 @@ def _fetch(opener: Any, pace: float, directory: Path, file: dict[str, Any]) -> s
     return ""
 
 
-def _receive(part: PartFile, url: str, opener: Any, pace: float) -> str:
+def _receive(part: PartFile, url: str, opener: Any, times: _Times) -> str:
     """Receive what is missing of a file; returns what went wrong, or nothing."""
     trouble = ""
     for attempt in range(ATTEMPTS):
@@ -132,7 +140,7 @@ def _receive(part: PartFile, url: str, opener: Any, pace: float) -> str:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the hub's own
         try:
             with _from_network(opener.open, request, None, TIMEOUT) as reply:
-                _copy(reply, part, have, pace)
+                _copy(reply, part, have, times)
         except urllib.error.HTTPError as error:
             if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 # Nothing is left to fetch: the verification decides whether it is complete.
@@ -170,7 +178,7 @@ def _from_network(step: Callable[..., Any], *arguments: Any) -> Any:
         raise http.client.HTTPException(str(reason)) from cause
 
 
-def _copy(reply: Any, part: PartFile, have: int, pace: float) -> None:
+def _copy(reply: Any, part: PartFile, have: int, times: _Times) -> None:
     """Write a reply to its file; a server may send the whole file instead of the requested part."""
     resumes = reply.status == http.client.PARTIAL_CONTENT
     if resumes and not reply.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
@@ -181,15 +189,20 @@ def _copy(reply: Any, part: PartFile, have: int, pace: float) -> None:
     part.begin(have if resumes else 0)
     left = reply.length
     since, count = time.monotonic(), 0
+    told, total = since, have if resumes else 0
     while piece := _from_network(reply.read1, PIECE):
         part.write(piece)
         count += len(piece)
+        total += len(piece)
         left = None if left is None else left - len(piece)
         now = time.monotonic()
         if count >= PACE_BYTES:
             since, count = now, 0
-        elif now - since > pace:
-            raise http.client.HTTPException(f"only {count:,} bytes arrived in {pace:g} s")
+        elif now - since > times.pace:
+            raise http.client.HTTPException(f"only {count:,} bytes arrived in {times.pace:g} s")
+        if now - told >= times.report:
+            told = now
+            print(f"{part.target.name}: {total:,} bytes so far", flush=True)
     if left:
         raise http.client.HTTPException("it ended early")
 

@@ -24,6 +24,7 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
 from buildbot_koji import fetcher
+from buildbot_koji.fetcher import __main__ as program
 from tests.support.hubs import Connect
 from txkoji import Connection, RemoteFile
 from txkoji.exceptions import KojiException
@@ -40,7 +41,7 @@ Fetch = Callable[..., Awaitable[str]]
 @pytest.fixture(params=["client", "worker"])
 def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> Fetch:
     """Fetch by the client, and by the program on a worker."""
-    program = tmp_path / "program"
+    zipapp = tmp_path / "program"
 
     async def by_client(
         file: RemoteFile, directory: Path, koji: Connection = koji, more: Sequence[RemoteFile] = ()
@@ -59,12 +60,12 @@ def fetch(request: pytest.FixtureRequest, koji: Connection, tmp_path: Path) -> F
         more: Sequence[RemoteFile] = (),
         most: int = -1,
     ) -> str:
-        program.write_bytes(fetcher.archive())
+        zipapp.write_bytes(fetcher.archive())
         koji.deadline = 0.5
         order = fetcher.request_for(koji, str(directory), [file, *more], 2)
         done = await deferToThread(
             subprocess.run,
-            [sys.executable, program],
+            [sys.executable, zipapp],
             input=json.dumps(order).encode(),
             capture_output=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
@@ -144,6 +145,18 @@ async def test_names_next_to_each_other(fetch: Fetch, hub: FakeHub, tmp_path: Pa
         trouble = await fetch(first, tmp_path / "e", more=[second])
         assert f"several files would go to {tmp_path}/e/{other}" in trouble
         assert not (tmp_path / "e").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_progress(
+    koji: Connection, hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that takes long is reported while it arrives: Buildbot ends a silent command."""
+    order = fetcher.request_for(koji, str(tmp_path), [RemoteFile("big", there(hub))], 1)
+    assert await deferToThread(program.main, {**order, "report": 0.0}) == 0
+    first, *_, last, _ = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"big: [0-9,]+ bytes so far", first)
+    assert last == f"big: {len(CONTENT):,} bytes"
 
 
 @pytest.mark.parametrize("fetch", ["worker"], indirect=True)
