@@ -9,24 +9,23 @@ from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.buttons import ButtonStep, NotThere
 from buildbot_koji.arguments.declaration import argument
 from buildbot_koji.durable.deliveries import Delivery
-from buildbot_koji.reporters.backlog import MOST_DEAD, dead_letters
+from buildbot_koji.reporters.backlog import dead_letters
 from buildbot_koji.reporters.base import REDELIVER, KojiReporter
 
 __all__ = ["KojiRedelivery", "dead_letters_of", "redeliver"]
 
 
-async def dead_letters_of(master: Any, reporter: str, newest: int = MOST_DEAD) -> list[Delivery]:
+async def dead_letters_of(master: Any, reporter: str) -> list[Delivery]:
     """Return the dead letters of a reporter, on all masters.
 
     Args:
         master: the Buildbot master.
         reporter: the reporter's name.
-        newest: how many of each master, the newest ones.
 
     Raises:
         NotThere: this master has no such reporter, nor does the database.
     """
-    letters = await dead_letters(master, reporter, newest)
+    letters = await dead_letters(master, reporter)
     services = master.config.services
     reporters = [name for name, each in services.items() if isinstance(each, KojiReporter)]
     if not letters and reporter not in reporters:

@@ -288,7 +288,7 @@ class KojiTagReporter(KojiReporter):
             return {}
         ended = build["complete_at"]
         at = 0.0 if ended is None else float(datetime2epoch(ended))
-        vote = Vote(build["buildid"], build["masterid"], build["results"], at)
+        vote = Vote(build["buildid"], build["results"], at)
         return votes.add(subject, build["builder"]["name"], vote)
 
     async def _read_votes(self) -> Votes:

@@ -62,13 +62,11 @@ class Vote:
 
     Attributes:
         build_id: the Buildbot build.
-        master_id: the master that ran it.
         result: Buildbot's number of its result.
         at: when the build ended, in seconds since the epoch.
     """
 
     build_id: int
-    master_id: int
     result: int
     at: float = 0.0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from buildbot.util import datetime2epoch
 
-from buildbot_koji.changes.status import SourceStatus
+from buildbot_koji.changes.status import ListenerStatus, SourceStatus
 from buildbot_koji.properties import CHANGE_SOURCE
 from buildbot_koji.www.overview import bus_words
 from buildbot_koji.www.plain import LONG, link, number, text
@@ -15,6 +15,21 @@ from buildbot_koji.www.plain import LONG, link, number, text
 __all__ = ["last_changes", "source_json"]
 
 MOST_CHANGES = 10
+
+_ELSEWHERE = ListenerStatus(
+    state="waiting",
+    reason=None,
+    silence=0.0,
+    polled_at=None,
+    next_poll=None,
+    pending=0,
+    held_back=0,
+    unusable=0,
+    last_unusable=(),
+    bus=None,
+    bus_reason=None,
+)
+"""What this master knows of a source that another one runs."""
 
 
 def source_json(
@@ -33,38 +48,24 @@ def source_json(
         now: the time, in seconds since the epoch.
         owner: the name of the master that runs it, None if none does.
     """
-    here = status.listener
-    state = "waiting" if here is None else here.state
-    found: dict[str, Any] = {
+    here = status.listener or _ELSEWHERE
+    is_silent = here.state in ("unreachable", "stale")
+    return {
         "name": text(status.name),
         "hub": text(status.hub),
-        "state": "paused" if is_paused else state,
-        "active_here": here is not None,
+        "state": "paused" if is_paused else here.state,
+        "active_here": status.listener is not None,
         "master": text(owner),
-        "since": None,
-        "reason": None,
-        "next_poll": None,
-        "polled_at": None,
-        "held_back": 0,
-        "pending": 0,
-        "bus": None,
-        "bus_reason": None,
+        "since": number(now - here.silence) if is_silent else None,
+        "reason": text(here.reason, LONG),
+        "next_poll": number(here.next_poll),
+        "polled_at": number(here.polled_at),
+        "held_back": here.held_back,
+        "pending": here.pending,
+        "bus": bus_words(here.bus),
+        "bus_reason": text(here.bus_reason, LONG),
         "last_changes": list(changes),
-        "set_aside": [],
-        "set_aside_count": 0,
-    }
-    if here is None:
-        return found
-    found.update(
-        since=number(now - here.silence) if state in ("unreachable", "stale") else None,
-        reason=text(here.reason, LONG),
-        next_poll=number(here.next_poll),
-        polled_at=number(here.polled_at),
-        held_back=here.held_back,
-        pending=here.pending,
-        bus=bus_words(here.bus),
-        bus_reason=text(here.bus_reason, LONG),
-        set_aside=[
+        "set_aside": [
             {
                 "what": text(each.key),
                 "reason": text(each.reason, LONG),
@@ -73,9 +74,8 @@ def source_json(
             }
             for each in here.last_unusable
         ],
-        set_aside_count=here.unusable,
-    )
-    return found
+        "set_aside_count": here.unusable,
+    }
 
 
 def last_changes(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from munch import Munch
+
 __all__ = ["Scanner"]
 
 HEAD = "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
@@ -57,13 +59,11 @@ class Scanner:
     """Reads a reply as it arrives, while it has the usual shape.
 
     Args:
-        struct: the class that structs become.
         max_depth: how deep containers may nest; the XML parser decides about deeper ones.
     """
 
-    def __init__(self, struct: type[dict[str, Any]], max_depth: int) -> None:
+    def __init__(self, max_depth: int) -> None:
         self.done = False
-        self._struct = struct
         self._max_depth = max_depth
         self._keys = _Keys()
         # The open containers: their content so far, and which member of the enclosing struct they
@@ -123,8 +123,7 @@ class Scanner:
         """
         stack = self._stack
         keys = self._keys
-        struct = self._struct
-        new_struct = struct.__new__
+        new_struct = Munch.__new__
         values: Any
         values, key = stack.pop()
         in_struct = type(values) is not list
@@ -164,7 +163,7 @@ class Scanner:
                 stack.append((values, key))
                 key = None if name is None else keys[name]
                 in_struct = group == _STRUCT
-                values = new_struct(struct) if in_struct else []
+                values = new_struct(Munch) if in_struct else []
                 continue
             else:
                 self.done = group == _END and not stack and len(values) == 1

@@ -191,12 +191,10 @@ class _Document:
 
     Args:
         root: the root element.
-        struct: the class that structs become.
     """
 
-    def __init__(self, root: str, struct: type[dict[str, Any]]) -> None:
+    def __init__(self, root: str) -> None:
         self.root = root
-        self.struct = struct
         self.ended = False
         self.fault = False
         self.method: str | None = None
@@ -244,7 +242,7 @@ class _Document:
                 raise _too_deep()
             self._stack.append((self._values, self._key))
             self._key, self._name = self._name, None
-            self._values = self.struct.__new__(self.struct) if tag == "struct" else []
+            self._values = Munch() if tag == "struct" else []
         elif tag == "fault":
             self.fault = True
         self._typed = tag != "value"
@@ -348,20 +346,13 @@ class ResponseDecoder:
 
     Args:
         max_bytes: the largest reply, in bytes, that is accepted.
-        struct: the class that structs become: dict or a subclass of it.
     """
 
-    def __init__(
-        self,
-        *,
-        max_bytes: int = DEFAULT_MAX_BYTES,
-        struct: type[dict[str, Any]] = Munch,
-    ) -> None:
+    def __init__(self, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._size = 0
         self._begin = b""
-        self._struct = struct
-        self._scanner: Scanner | None = Scanner(struct, MAX_DEPTH)
+        self._scanner: Scanner | None = Scanner(MAX_DEPTH)
         # Made once the scanner can't continue, which is seldom: it costs as much as a short reply.
         self._document: _Document
 
@@ -389,7 +380,7 @@ class ResponseDecoder:
 
     def _hand_over(self, scanner: Scanner) -> None:
         self._scanner = None
-        self._document = _Document("methodResponse", self._struct)
+        self._document = _Document("methodResponse")
         self._guarded(lambda: self._document.resume(scanner))
 
     def close(self) -> Any:
@@ -458,7 +449,7 @@ def decode_call(data: bytes) -> tuple[str, list[Any], dict[str, Any]]:
     Raises:
         ProtocolError: it is not an XML-RPC call.
     """
-    document = _Document("methodCall", Munch)
+    document = _Document("methodCall")
     try:
         document.feed(data, True)
     except expat.ExpatError as error:

@@ -31,18 +31,18 @@ def test_newest_vote() -> None:
     """The newest vote of a builder counts, in whatever order they come."""
     counted = Votes()
     subject = KojiSubject(5, "a-1-1")
-    counted.add(subject, "one", Vote(7, 1, SUCCESS))
-    group = counted.add(subject, "one", Vote(3, 1, FAILURE))
-    assert group == {"one": Vote(7, 1, SUCCESS)}
+    counted.add(subject, "one", Vote(7, SUCCESS))
+    group = counted.add(subject, "one", Vote(3, FAILURE))
+    assert group == {"one": Vote(7, SUCCESS)}
 
 
 def test_names_and_ids() -> None:
     """Votes by name and votes by id meet, and other builds' votes don't."""
     counted = Votes()
-    counted.add(KojiSubject(None, "a-1-1"), "one", Vote(1, 1, SUCCESS))
-    counted.add(KojiSubject(6, "a-1-2"), "one", Vote(2, 1, SUCCESS))
-    counted.add(KojiSubject(5, "a-1-1"), "two", Vote(3, 1, SUCCESS))
-    assert set(counted.add(KojiSubject(5, None), "three", Vote(4, 1, SUCCESS))) == {
+    counted.add(KojiSubject(None, "a-1-1"), "one", Vote(1, SUCCESS))
+    counted.add(KojiSubject(6, "a-1-2"), "one", Vote(2, SUCCESS))
+    counted.add(KojiSubject(5, "a-1-1"), "two", Vote(3, SUCCESS))
+    assert set(counted.add(KojiSubject(5, None), "three", Vote(4, SUCCESS))) == {
         "one",
         "two",
         "three",
@@ -51,15 +51,15 @@ def test_names_and_ids() -> None:
 
 def test_worst() -> None:
     """The worst of all votes counts."""
-    assert worst([Vote(1, 1, SUCCESS), Vote(2, 1, WARNINGS)]) == WARNINGS
-    assert worst([Vote(1, 1, FAILURE), Vote(2, 1, SUCCESS)]) == FAILURE
+    assert worst([Vote(1, SUCCESS), Vote(2, WARNINGS)]) == WARNINGS
+    assert worst([Vote(1, FAILURE), Vote(2, SUCCESS)]) == FAILURE
 
 
 def test_memory() -> None:
     """Only so many Koji builds are remembered, the newest."""
     counted = Votes()
     for number in range(votes.MOST_SUBJECTS + 10):
-        counted.add(KojiSubject(number, f"a-1-{number}"), "one", Vote(number, 1, SUCCESS))
-    assert set(counted.add(KojiSubject(0, None), "two", Vote(0, 1, SUCCESS))) == {"two"}
+        counted.add(KojiSubject(number, f"a-1-{number}"), "one", Vote(number, SUCCESS))
+    assert set(counted.add(KojiSubject(0, None), "two", Vote(0, SUCCESS))) == {"two"}
     last = KojiSubject(votes.MOST_SUBJECTS + 9, None)
-    assert set(counted.add(last, "two", Vote(0, 1, SUCCESS))) == {"one", "two"}
+    assert set(counted.add(last, "two", Vote(0, SUCCESS))) == {"one", "two"}
