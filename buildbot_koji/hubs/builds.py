@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from buildbot_koji.database_values import member
 from txkoji import Connection, build_states, reason_of
 from txkoji.exceptions import GenericError, HubFault
 from txkoji.retry import is_passing
@@ -63,9 +64,11 @@ async def failure_of_task(connection: Connection, task_id: int) -> str | None:
         HubFault, TransportError: the hub can't say now.
     """
     try:
-        await connection.getTaskResult(task_id)
+        # A fault in place of a result is the task's; one that is raised is the hub's.
+        result = await connection.call("getTaskResult", task_id, raise_fault=False)
     except HubFault as fault:
         if is_passing(fault):
             raise
         return reason_of(fault.text)
-    return None
+    words = member(result, "faultString") if member(result, "faultCode") is not None else None
+    return reason_of(words) if isinstance(words, str) else None

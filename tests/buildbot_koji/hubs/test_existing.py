@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from buildbot_koji.hubs.builds import failure_of_task
 from buildbot_koji.hubs.existing import find_existing_build, find_taken_name
-from txkoji.exceptions import GenericError
+from tests.support import until
+from txkoji import Connection
+from txkoji.exceptions import AuthExpired, GenericError, HubFault, ServerOffline
+from txkoji.testing import FakeHub
+from txkoji.testing.farm.handlers.registry import HANDLERS
 
 
 @pytest.mark.parametrize(
@@ -23,3 +28,33 @@ async def test_number_that_is_no_id(words: str, digits: str) -> None:
     nobody: Any = None
     assert await find_taken_name(nobody, outcome) is None
     assert await find_existing_build(nobody, outcome, "git+https://a/b#c", None) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (ServerOffline("database outage"), "database outage"),
+        (AuthExpired("session expired"), "session expired"),
+        (GenericError("one: {'a': 1}\ntwo"), "one"),
+        (None, None),
+    ],
+    ids=["offline", "session", "any", "none"],
+)
+@pytest_twisted.ensureDeferred
+async def test_fault_that_a_builder_had_with_the_hub(
+    koji: Connection,
+    hub: FakeHub,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: HubFault | None,
+    reason: str | None,
+) -> None:
+    """A task that failed because the hub was offline for its builder has failed: nobody waits."""
+
+    async def end(*_: Any) -> None:
+        if fault is not None:
+            raise fault
+
+    monkeypatch.setitem(HANDLERS, "sleep", end)
+    task_id = hub.call("makeTask", "sleep", [0])
+    await until(lambda: hub.call("taskFinished", task_id))
+    assert await failure_of_task(koji, task_id) == reason
