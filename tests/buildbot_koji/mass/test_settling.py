@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from munch import Munch
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -13,7 +15,7 @@ from buildbot_koji.mass.context import MassContext
 from buildbot_koji.mass.options import MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, PackageState
 from buildbot_koji.mass.settling import FAILED_AT_ONCE, Settler
-from txkoji import TaskTree, task_states
+from txkoji import TaskTree, build_states, task_states
 from txkoji.exceptions import UnusableAnswer
 from txkoji.task_info import TaskInfo
 
@@ -28,6 +30,8 @@ class SlowHub:
     def __init__(self) -> None:
         self.waiting: list[tuple[str, Deferred[Any]]] = []
         self.topurl, self.weburl = None, "https://koji.example.test/koji"
+        self.builds: list[Any] = []
+        self.fault = (1005, "mock exited with status 1; see build.log")
 
     def call(self, method: str, *_args: Any, **_options: Any) -> Deferred[Any]:
         answer: Deferred[Any] = Deferred()
@@ -40,8 +44,8 @@ class SlowHub:
 
     def answer(self) -> None:
         """Answer all that is asked now."""
-        answers = {"listBuilds": [], "listTaskOutput": ["build.log"]}
-        fault = {"faultCode": 1005, "faultString": "mock exited with status 1; see build.log"}
+        answers = {"listBuilds": self.builds, "listTaskOutput": ["build.log"]}
+        fault = {"faultCode": self.fault[0], "faultString": self.fault[1]}
         waiting, self.waiting = self.waiting, []
         for method, answer in waiting:
             answer.callback(answers.get(method, fault))
@@ -111,3 +115,19 @@ def test_odd_answer_about_one_package() -> None:
     assert settled.called
     assert package.state is PackageState.FAILED
     assert package.reason == "the hub answered getBuild with 'odd' instead of a build"
+
+
+@pytest.mark.parametrize("draft", [True, False])
+def test_build_that_was_not_tagged(draft: bool) -> None:
+    """A draft that is complete is not built a second time; another build's NVR is found again."""
+    package = MassPackage(0, "p", "source", state=PackageState.RUNNING, task_id=7)
+    hub = SlowHub()
+    fields = {"build_id": 3, "nvr": "p-1-1", "state": build_states.COMPLETE, "draft": draft}
+    hub.builds, hub.fault = [Munch(fields)], (1000, "No space left on device")
+    settler = settler_of([package], hub, TaskCounts())
+    settled = Deferred.fromCoroutine(settler.settle([ended_task(package, task_states.FAILED)]))
+    while hub.waiting:
+        hub.answer()
+    assert settled.called
+    assert package.state is (PackageState.FAILED if draft else PackageState.READY)
+    assert package.reason == "No space left on device"
