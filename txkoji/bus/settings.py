@@ -266,6 +266,12 @@ class AMQP(Broker):
             raise ConfigurationError(
                 "a passive queue is not bound: leave routing_keys out, or passive"
             )
+        for key in self.routing_keys:
+            if any(len(word) > 1 and set(word) & {*"*#"} for word in key.split(".")):
+                raise ConfigurationError(
+                    f"the routing key {key!r} matches nothing: * and # stand for whole words, as in"
+                    " 'koji.#'"
+                )
 
     @classmethod
     def fedora(cls, queue: str, *, certificate: str, key: str, ca: str) -> AMQP:

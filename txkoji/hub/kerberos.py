@@ -162,7 +162,8 @@ class Kerberos:
 
     def _reason(self, error: Any) -> str:
         texts = error.get_all_statuses(error.min_code, False) if error.min_code else []
-        texts = texts or error.get_all_statuses(error.maj_code, True)
+        if texts in ([], ["Success"]):
+            texts = error.get_all_statuses(error.maj_code, True)
         words = one_line(" ".join(text for text in texts if text))
         # The path of a secret never appears in a message.
         for path in filter(None, (self.keytab, self.ccache)):

@@ -42,6 +42,11 @@ LOGIN: dict[str, Any] = {"user": "koji", "password": "the-password"}
         (AMQP, {"queue_type": "stream"}, "must be 'quorum' or 'classic'"),
         (AMQP, {"queue_type": "quorum", "exclusive": True}, "write queue_type='classic'"),
         (AMQP, {"passive": True, "routing_keys": ["#"]}, "a passive queue is not bound"),
+        (
+            AMQP,
+            {"routing_keys": ["*.koji.#", "koji.build*"]},
+            r"key 'koji.build\*' matches nothing",
+        ),
         (AMQP1, {"url": f"{URL}/queue"}, "give the rest as address"),
         (AMQP1, {"subscription": "koji"}, "subscription needs client_id"),
     ],

@@ -121,8 +121,11 @@ async def test_ticket_over_its_time(connect: Connect, kdc: KDC, alice: Path) -> 
     cache = kdc.ticket(ALICE, alice, "short", life="1s")
     # The life of a ticket is counted in whole seconds by the clock.
     await deferLater(reactor, 2.1)
-    text = await refused(connect(ccache=f"FILE:{cache}"))
+    connection = connect(ccache=f"FILE:{cache}")
+    text = await refused(connection)
     assert "expired" in text
+    [found] = await connection.credentials()
+    assert "expired" in str(found.problem)
 
 
 @pytest_twisted.ensureDeferred
