@@ -97,8 +97,8 @@ class MassPlanner:
         """Add to what is wrong with the plan."""
         self._complaints.append(complaint)
 
-    async def make(self) -> tuple[Any, list[MassPackage]]:
-        """Return the build target and the packages.
+    async def make(self) -> list[MassPackage]:
+        """Return the packages.
 
         Raises:
             BadPlan: with everything that is wrong.
@@ -141,7 +141,7 @@ class MassPlanner:
         packages: list[MassPackage] = await self._in_thread(make)
         if request.since is not None:
             await self._adopt(tag, packages, request.since)
-        return target, packages
+        return packages
 
     async def _order(self) -> MassOrder:
         request = self._request

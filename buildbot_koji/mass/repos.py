@@ -18,15 +18,14 @@ LONG = 600.0
 
 
 class RepoWaiter:
-    """Waits for repos of a build tag.
+    """Waits for repos of the build tag that a target has when the wait begins.
 
     A hub since 1.35 makes a requested repo only if it has none that is new enough. The call may be
     repeated: it returns the same request. An older hub makes repos by itself.
 
     Args:
         hub: the hub.
-        tag: the build tag's id.
-        tag_name: its name.
+        target: the name of the build target.
         clock: an IReactorTime.
         polling: the pauses between two polls.
 
@@ -38,20 +37,19 @@ class RepoWaiter:
     def __init__(
         self,
         hub: Hub,
-        tag: int,
-        tag_name: str,
+        target: str,
         clock: Any,
         polling: RetryPolicy,
     ) -> None:
         self._hub = hub
-        self._tag = tag
-        self._tag_name = tag_name
+        self._target = target
+        self._tag = (0, f"target {target}")
         self._clock = clock
         self._polling = polling
         self._request: int | None = None
         self._waiting: list[MassPackage] = []
         self._event = 0
-        self._since = 0.0
+        self._since: float | None = None
         self._is_old_hub = False
         self._polls = 0
         self._trouble = ""
@@ -61,9 +59,9 @@ class RepoWaiter:
     @property
     def words(self) -> str:
         """What is waited for."""
-        waited = self._clock.seconds() - self._since if self._waiting else 0.0
+        waited = 0.0 if self._since is None else self._clock.seconds() - self._since
         since = f", for {duration_in_words(waited)} now" if waited >= LONG else ""
-        return f"a repo of {self._tag_name}{self._trouble}{since}"
+        return f"a repo of {self._tag[1]}{self._trouble}{since}"
 
     async def poll(self, plan: MassPlan) -> None:
         """Request a repo for the packages that are held, or ask whether it is ready.
@@ -73,40 +71,58 @@ class RepoWaiter:
         """
         if self._clock.seconds() < self.due:
             return
-        self.is_refused = False
         try:
-            if not self._waiting:
-                # Those that come later wait for the next repo.
-                self._event = await self._hub.connection.checked("tagLastChangeEvent", self._tag)
-                self._waiting = list(plan.held.values())
-                self._since = self._clock.seconds()
-                self._polls = 0
-            is_there = await self._has_repo()
+            is_there = await self._poll(plan)
+            self.is_refused = False
         except HubFault as fault:
             if is_passing(fault) or isinstance(fault, AuthError):
                 raise
-            # A restored hub does not know the request; a policy may change.
-            is_there, self._request, self.is_refused = False, None, True
+            # A restored hub does not know the request; a policy or the target may change.
+            is_there, self._waiting, self._request, self.is_refused = False, [], None, True
             self._trouble = f" ({one_line(fault)}); asking again"
         if is_there:
             for package in self._waiting:
                 if package.index in plan.held:
                     plan.happened(package, PackageEvent.IN_REPO)
             self._waiting, self._request, self._trouble = [], None, ""
-            self.due = 0.0
+            self._since, self._polls, self.due = None, 0, 0.0
             return
         self._polls += 1
         self.due = self._clock.seconds() + self._polling.pause(self._polls)
 
+    async def _poll(self, plan: MassPlan) -> bool:
+        """Return whether there is a repo for those that wait."""
+        connection = self._hub.connection
+        if not self._waiting:
+            self._tag = await self._build_tag()
+            # Those that come later wait for the next repo.
+            self._event = await connection.checked("tagLastChangeEvent", self._tag[0])
+            self._waiting = list(plan.held.values())
+            self._since = self._since or self._clock.seconds()
+        if not await self._has_repo():
+            return False
+        if await self._build_tag() == self._tag:
+            return True
+        # The target has another build tag by now: its repo is waited for.
+        self._waiting, self._request = [], None
+        return False
+
+    async def _build_tag(self) -> tuple[int, str]:
+        """Return the id and the name of the target's build tag."""
+        target = await self._hub.connection.checked("getBuildTarget", self._target, strict=True)
+        return target["build_tag"], target["build_tag_name"]
+
     async def _has_repo(self) -> bool:
         connection = self._hub.connection
         if self._is_old_hub:
-            repo = await connection.checked("getRepo", self._tag)
+            repo = await connection.checked("getRepo", self._tag[0])
             return repo is not None and repo["create_event"] >= self._event
         try:
             if self._request is None:
                 await self._hub.log_in()
-                check = await connection.checked("repo.request", self._tag, min_event=self._event)
+                check = await connection.checked(
+                    "repo.request", self._tag[0], min_event=self._event
+                )
             else:
                 check = await connection.checked("repo.checkRequest", self._request)
         except GenericError as fault:

@@ -366,8 +366,7 @@ class KojiMassBuild(PackageBuildStep):
         plan = await self._in_thread(partial(MassPlan, packages, holds=holds, stop_after=most))
         repos = None
         if holds:
-            tag, name = header["build_tag"], header["build_tag_name"]
-            repos = RepoWaiter(hub, tag, name, clock, timing.repo_polling)
+            repos = RepoWaiter(hub, self.target, clock, timing.repo_polling)
         options = MassOptions(
             lambda package: self.build_call(package.source),
             self.target,
@@ -423,7 +422,7 @@ class KojiMassBuild(PackageBuildStep):
             await self.name_builds(hub)
         except GenericError as error:
             planner.complain(f"wait_builds: {one_line(error)}")
-        target, packages = await planner.make()
+        packages = await planner.make()
         self._plan_notes = planner.notes
         for package in packages:
             package.was_built = package.name in built
@@ -432,8 +431,6 @@ class KojiMassBuild(PackageBuildStep):
             "hub": hub.connection.profile,
             "weburl": hub.connection.weburl,
             "began": self.began,
-            "build_tag": target["build_tag"],
-            "build_tag_name": target["build_tag_name"],
             "wait_builds": self.wait_builds,
         }
         return header, packages

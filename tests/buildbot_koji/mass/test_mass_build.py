@@ -468,6 +468,26 @@ async def test_repo_that_never_comes(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_target_is_edited(bench: Workbench) -> None:
+    """What is held waits for a repo of the build tag that the target has by then."""
+    names = add_packages(bench.hub, "low", "top")
+    await bench.built("low")
+    bench.hub.call("createTag", "other-build", parent="demo-build", arches="x86_64")
+    bench.hub.call("disableHost", "builder1")
+    request = await bench.begin(mass(bench, packages=names, requires={"top": ["low"]}, since=1))
+    await until(lambda: "1 waits for a repo of demo-build" in bench.text())
+    bench.hub.call("editBuildTarget", "demo", "demo", "other-build", "demo-candidate")
+    bench.hub.call("enableHost", "builder1")
+    ended = await bench.ended(request)
+    assert (ended.result, ended.text) == ("success", "2 of 2 done")
+    repos = bench.hub.call("listTasks", {"method": "newRepo", "decode": True})
+    made = [each["id"] for each in repos if each["request"][0] == "other-build"]
+    [top] = [each for each in bench.hub.call("listTasks", {"method": "build"}) if each["id"] > 1]
+    assert made
+    assert made[0] < top["id"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_need_not_be_built(bench: Workbench) -> None:
     """Existing and new enough builds are adopted, and excluded packages are skipped."""
     names = add_packages(bench.hub, "new", "other", "unwanted")
