@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from txkoji.build import Build
 from txkoji.exceptions import HubFault, fault_from
 from txkoji.task_info import TaskInfo
 from txkoji.watching.infrastructure import excerpt, is_infrastructure
-from txkoji.watching.task_tree import ARCH_METHODS, TaskTree
+from txkoji.watching.task_tree import ARCH_METHODS, TaskTree, arch_of
 
 __all__ = ["Outcome", "choose_log", "guilty_task", "read_outcome", "reason_of"]
 
@@ -107,16 +107,33 @@ def guilty_task(tree: TaskTree) -> TaskInfo | None:
     """Return the deepest FAILED task on the path of failures from the root, None without one.
 
     A parent fails with its child's fault. Of several failed children the first to end is the
-    cause: the others are canceled when it ends.
+    cause: the others are canceled when it ends. One that may fail is not, unless all did.
     """
     task, children = tree.root, tree.children
     if task.state != task_states.FAILED:
         return None
+    optional = _optional_arches(task)
     while True:
-        failed = [child for child in children.get(task.id, ()) if child.state == task_states.FAILED]
+        failed = _causes(children.get(task.id, ()), optional)
         if not failed:
             return task
         task = min(failed, key=lambda child: (child.get("completion_ts") or 0, child.id))
+
+
+def _causes(children: Sequence[TaskInfo], optional: Sequence[str]) -> list[TaskInfo]:
+    """Return the failed ones among a task's children that can be what it failed of."""
+    failed = [child for child in children if child.state == task_states.FAILED]
+    needed = [child for child in failed if arch_of(child) not in optional]
+    went_on = any(child.state == task_states.CLOSED and arch_of(child) for child in children)
+    return needed if needed or went_on else failed
+
+
+def _optional_arches(task: TaskInfo) -> list[str]:
+    """Return the architectures that an image may fail to be made for."""
+    params: Mapping[str, Any] = task.params or {}
+    options = struct(params.get("opts")) or params
+    found = options.get("optional_arches") or options.get("can_fail")
+    return found.split() if isinstance(found, str) else _texts(found)
 
 
 def reason_of(text: str) -> str:

@@ -40,6 +40,39 @@ def test_guilty_is_the_first_to_fail() -> None:
     assert guilty_task(tree).id == 6
 
 
+@pytest.mark.parametrize(
+    ("states", "tagging", "guilty"),
+    [
+        ({"aarch64": FAILED, "x86_64": FAILED}, None, "x86_64"),
+        ({"aarch64": FAILED, "x86_64": CLOSED}, FAILED, "tagBuild"),
+        ({"aarch64": FAILED, "x86_64": CLOSED}, None, "livemedia"),
+        ({"aarch64": FAILED, "x86_64": CANCELED}, None, "aarch64"),
+        ({"aarch64": FAILED}, None, "aarch64"),
+    ],
+)
+@pytest.mark.parametrize("optional", [["aarch64"], "aarch64 s390x"])
+def test_arch_that_may_fail(
+    optional: Any, states: dict[str, int], tagging: int | None, guilty: str
+) -> None:
+    """An image's optional architecture that fails first is not what the image failed of."""
+    request = ["cloud", "44", [*states], "demo", "a.ks", {"optional_arches": optional}]
+    root = TaskInfo(id=1, state=FAILED, method="livemedia", request=request)
+    children = [
+        TaskInfo(
+            id=2 + place,
+            state=state,
+            method="createLiveMedia",
+            completion_ts=float(place),
+            request=["cloud", "44", "1", arch, {}, {}, {}, "a.ks", {}],
+        )
+        for place, (arch, state) in enumerate(states.items())
+    ]
+    if tagging is not None:
+        children.append(TaskInfo(id=9, state=tagging, method="tagBuild", completion_ts=9.0))
+    found = guilty_task(TaskTree(root, {1: children}))
+    assert guilty in (found.method, (found.params or {}).get("arch"))
+
+
 def test_guilty_without_failed_children() -> None:
     """A task that failed by itself is the guilty one; one that did not fail has none."""
     assert guilty_task(TaskTree(task(1, FAILED), {1: (task(2, CLOSED),)})).id == 1
