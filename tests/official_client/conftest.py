@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import selectors
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.support import PROCESS_LIMIT, REPOSITORY
+from tests.support import PROCESS_LIMIT, forks
 
 CLIENT = Path(sys.executable).with_name("koji")
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -102,36 +103,57 @@ def created_task(output: str) -> int:
     return int(line.removeprefix("Created task").strip(": "))
 
 
-def _ready(process: subprocess.Popen[str]) -> str:
-    """Read the line that says that the hub is ready."""
+@contextmanager
+def running(module: str, *arguments: str, directory: Path) -> Iterator[str]:
+    """Run a module that serves a hub; gives the line that says that it is ready."""
+    log = directory / "hub.log"
+    with log.open("w") as errors:
+        process = forks.start(module, *arguments, stderr=errors)
     assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(PROCESS_LIMIT), "the hub did not start in time"
-    return process.stdout.readline()
+    with process.stdout:
+        try:
+            assert select.select([process.stdout], [], [], PROCESS_LIMIT)[0], "not ready in time"
+            yield process.stdout.readline().decode()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(PROCESS_LIMIT)
+    assert (status, log.read_text()) == (0, "")
+
+
+@contextmanager
+def running_hub(directory: Path) -> Iterator[Path]:
+    """Run an embedded hub; gives the koji.conf that it wrote."""
+    path = directory / "koji.conf"
+    options = ["--port", "0", "--build-seconds", str(BUILD_SECONDS), "--profile-out", str(path)]
+    with running("txkoji.testing", *options, directory=directory) as line:
+        assert line.startswith("ready https://127.0.0.1:"), line
+        yield path
 
 
 @pytest.fixture(scope="package")
-def profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Run an embedded hub; gives the koji.conf that it wrote."""
-    directory = tmp_path_factory.mktemp("hub")
-    path = directory / "koji.conf"
-    log = directory / "hub.log"
-    command = [sys.executable, "-m", "txkoji.testing", "--port", "0"]
-    command += ["--build-seconds", str(BUILD_SECONDS), "--profile-out", str(path)]
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-    try:
-        line = _ready(process)
-        assert line.startswith("ready https://127.0.0.1:"), (line, log.read_text())
+def hub_with_build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """A hub that tests only read, and the id of the task that built hello-1.0-built."""
+    directory = tmp_path_factory.mktemp("built")
+    with running_hub(directory) as path:
+        yield path, OfficialClient(path, directory, directory).build("hello", "built")
+
+
+@pytest.fixture
+def built(hub_with_build: tuple[Path, int]) -> int:
+    """The id of the task that built hello-1.0-built."""
+    return hub_with_build[1]
+
+
+@pytest.fixture
+def profile(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The koji.conf of the test's own hub, or of the one with what was ``built``."""
+    if "built" in request.fixturenames:
+        yield request.getfixturevalue("hub_with_build")[0]
+        return
+    with running_hub(tmp_path_factory.mktemp("hub")) as path:
         yield path
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PROCESS_LIMIT)
-    assert process.returncode == 0
-    assert log.read_text() == ""
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import ast
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +14,6 @@ from tests.support import PROCESS_LIMIT
 from txkoji.testing.formats import rpms
 
 ARCHES = ("x86_64", "aarch64", "ppc64le")
-
-
-@pytest.fixture(scope="package")
-def built(profile: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """The id of the task that built hello-1.0-built."""
-    directory = tmp_path_factory.mktemp("built")
-    return OfficialClient(profile, directory, directory).build("hello", "built")
 
 
 def waiting_task(koji: OfficialClient, source: str, channel: str) -> int:
@@ -490,7 +482,6 @@ def test_win_build(koji: OfficialClient) -> None:
 
 def test_dist_repo(koji: OfficialClient) -> None:
     """A dist repo holds signed RPMs; unsigned ones must be allowed."""
-    # The latest build of its package, whatever other tests built of it: only that one counts.
     koji.build("hello", "unsigned")
     output = koji("dist-repo", "--wait", "--allow-missing-signatures", "demo-build", "0a")
     assert "createdistrepo" in output

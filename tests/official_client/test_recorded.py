@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.official_client.conftest import CLIENT, _ready
+from tests.official_client.conftest import CLIENT, running
 from tests.support import DATA, PROCESS_LIMIT, REPOSITORY
 
 HERE = Path(__file__).parent
@@ -115,17 +114,13 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     profile = tmp_path / "koji.conf"
     for name in ("file", "cpb-1.0-7.src.rpm"):
         (tmp_path / name).write_text("")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.official_client.recorded_hub", str(profile)],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert _ready(process) == "ready\n"
-    driver = Hub(profile, tmp_path)
-    yield driver
-    driver.process.terminate()
-    driver.process.communicate(timeout=PROCESS_LIMIT)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=PROCESS_LIMIT)
+    module = "tests.official_client.recorded_hub"
+    with running(module, str(profile), directory=tmp_path) as line:
+        assert line == "ready\n"
+        driver = Hub(profile, tmp_path)
+        yield driver
+        driver.process.terminate()
+        driver.process.communicate(timeout=PROCESS_LIMIT)
 
 
 def plain(output: str) -> list[str]:
