@@ -12,7 +12,7 @@ import itertools
 
 import pytest
 
-TESTS = 50
+TESTS = 200
 """How many tests there are between full collections."""
 
 _count = itertools.count(1)
