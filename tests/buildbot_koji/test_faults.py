@@ -45,6 +45,7 @@ pytestmark = [
 SHORT = 42659
 """A seed whose first faults are an outage, a kill in a start, a frozen master, and the router."""
 BUILD_SECONDS = 2.0
+DAY = 86400.0
 HOUR = 3600.0
 PATIENCE = 20.0
 """Seconds after which a master is killed that does not stop, as service managers do."""
@@ -246,14 +247,14 @@ class Place:
 
     async def set_master_back(self, victim: MasterProcess) -> None:
         """Its timers stop, its heartbeat too: a peer takes over from a master that still works."""
-        self._set_clock(victim, -HOUR)
+        self._set_clock(victim, -DAY)
         [peer] = [master for master in self.masters if master is not victim]
         [victim_id] = [number for number, master in self._ids.items() if master is victim]
         await poll(lambda: is_declared_dead(peer, victim_id))
 
     async def set_master_ahead(self, victim: MasterProcess) -> None:
         """It declares its peer dead at each of its heartbeats."""
-        self._set_clock(victim, HOUR)
+        self._set_clock(victim, DAY)
 
     async def set_master_forward(self, victim: MasterProcess) -> None:
         self._set_clock(victim, 0.0)
@@ -265,7 +266,10 @@ class Place:
         await victim.start()
 
     def _set_clock(self, victim: MasterProcess, offset: float) -> None:
-        (victim.directory / "clock").write_text(str(offset), encoding="utf-8")
+        new = victim.directory / "clock.new"
+        new.write_text(str(offset), encoding="utf-8")
+        # The master reads it at any moment.
+        new.replace(victim.directory / "clock")
 
     async def halt_database(self, victim: MasterProcess) -> None:
         await self._note_pending(victim)
