@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -11,10 +12,11 @@ from buildbot.process import results
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
+from buildbot_koji.database_values import member
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.priority import PrioritizedTaskStep
-from txkoji import Call, Outcome, build_states
+from txkoji import Call, Outcome, build_states, task_states
 from txkoji.exceptions import GenericError
 
 __all__ = ["KojiChainBuild"]
@@ -80,18 +82,15 @@ class KojiChainBuild(PrioritizedTaskStep):
                 f" {target.build_tag_name} does not inherit its destination {target.dest_tag_name}"
             )
 
-        self._levels = await self._find_built(hub, self.sources, target.build_tag)
+        self._levels = [list(level) for level in self.sources]
+        for level in self._levels:
+            for number, source in enumerate(level):
+                level[number] = await self._built(hub, source, target.build_tag) or source
         if any(map(_is_source, chain.from_iterable(self._levels))):
             return None
         self._set_builds(self._levels, ())
         self.say(f"built already: {', '.join(chain.from_iterable(self._levels))}")
         return int(results.SUCCESS)
-
-    async def _find_built(self, hub: Hub, levels: Any, tag: int) -> list[list[str]]:
-        """Return levels with the NVRs of the builds that are in a tag in place of their sources."""
-        return [
-            [await self._built(hub, source, tag) or source for source in level] for level in levels
-        ]
 
     async def _built(self, hub: Hub, source: str, tag: int) -> str | None:
         """Return the newest complete build of exactly this source in a tag or its parents."""
@@ -116,10 +115,19 @@ class KojiChainBuild(PrioritizedTaskStep):
         return Call("chainBuild", (levels, self.target, None, self.hub_priority, self.channel))
 
     async def call_again(self, hub: Hub, call: Call, outcome: Outcome) -> Call:
-        """Return the call that submits the rest of the chain."""
-        target = await hub.connection.checked("getBuildTarget", self.target, strict=True)
-        self._levels = await self._find_built(hub, call.args[0], target.build_tag)
-        return self.hub_call()
+        """Return the call that submits the rest of the chain: with the NVRs of what it built."""
+        sources = {
+            task.id: str(member(task.params, "src"))
+            for task in outcome.tree.descendents()
+            if task.method == "build" and task.state == task_states.CLOSED
+        }
+        built = {
+            sources[build.task_id]: build.nvr
+            for build in outcome.builds
+            if build.task_id in sources and build.state == build_states.COMPLETE
+        }
+        levels = [[built.get(source, source) for source in level] for level in call.args[0]]
+        return replace(call, args=(levels, *call.args[1:]))
 
     async def finished(self, hub: Hub, outcome: Outcome) -> None:
         """Set the property with all builds."""
