@@ -34,7 +34,7 @@ TLS_SCHEMES = ("https", "amqps")
 
 
 def _within(limit: float, step: Callable[[], T]) -> T:
-    """Return what a step returns; the limits of sockets start anew with each byte.
+    """Return what a step returns; each byte resets the limits of sockets.
 
     The thread of a step that is too slow is left behind: it does not keep the process alive.
 
