@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -66,13 +66,14 @@ def main(request: dict[str, Any]) -> int:
         urllib.request.HTTPSHandler(context=context), _SecureRedirects()
     )
     directory = Path(request["directory"])
-    doubled = shared_path(directory.joinpath(*each["name"].split("/")) for each in request["files"])
+    paths = [directory.joinpath(*each["name"].split("/")) for each in request["files"]]
+    doubled = shared_path(paths)
     if doubled is not None:
         print(f"several files would go to {doubled}: refused")
         return 1
-    fetch = partial(_fetch, opener, _Times(request["pace"], request["report"]), directory)
+    fetch = partial(_fetch, opener, _Times(request["pace"], request["report"]), frozenset(paths))
     with ThreadPoolExecutor(request["at_once"]) as pool:
-        failed = [trouble for trouble in pool.map(fetch, request["files"]) if trouble]
+        failed = [trouble for trouble in pool.map(fetch, paths, request["files"]) if trouble]
     print("\n".join(failed) or f"files fetched: {len(request['files'])}", flush=True)
     return 1 if failed else 0
 
@@ -96,7 +97,9 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _fetch(opener: Any, times: _Times, directory: Path, file: dict[str, Any]) -> str:
+def _fetch(
+    opener: Any, times: _Times, taken: Collection[Path], target: Path, file: dict[str, Any]
+) -> str:
     """Fetch one file; returns what went wrong, or nothing."""
     digest = None if file["digest"] is None else tuple(file["digest"])
     places = file["name"].split("/")
@@ -104,12 +107,7 @@ def _fetch(opener: Any, times: _Times, directory: Path, file: dict[str, Any]) ->
     odd = [each for each in places if each in ("", "..") or each != Path(each).name]
     if odd or not is_plain(file["name"]):
         return f"{file['name']!r} is a file outside of the directory: refused"
-    part = PartFile(
-        directory.joinpath(*places),
-        file["size"],
-        digest,
-        grows=file.get("grows", False),
-    )
+    part = PartFile(target, file["size"], digest, grows=file.get("grows", False), taken=taken)
     try:
         part.prepare()
         trouble = _receive(part, file["url"], opener, times) or part.trouble()

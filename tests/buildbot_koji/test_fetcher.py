@@ -132,19 +132,17 @@ async def test_name_that_leads_out(fetch: Fetch, hub: FakeHub, tmp_path: Path, n
 
 @pytest_twisted.ensureDeferred
 async def test_names_next_to_each_other(fetch: Fetch, hub: FakeHub, tmp_path: Path) -> None:
-    """Case and normal form tell names apart, the longest works; a part that is a file is refused.
-
-    Two downloads that write one file would mix their bytes.
-    """
+    """Case, normal form and the name of a part tell files apart; the longest name works."""
     names = ["Gr\u00f6\u00dfe", "gr\u00f6\u00dfe", "Gro\u0308\u00dfe", "n" * 255, "n" * 250]
+    names += ["x", ".x.part", ".x.part~", "..x.part.part"]
     files = [RemoteFile(name, there(hub), len(CONTENT), DIGEST) for name in names]
     assert await fetch(files[0], tmp_path / "d", more=files[1:]) == ""
-    assert {path.name for path in (tmp_path / "d").iterdir()} == set(names)
-    for one, other in (("x", ".x.part"), ("a/x", "a/x")):
-        first, second = (RemoteFile(name, there(hub)) for name in (one, other))
-        trouble = await fetch(first, tmp_path / "e", more=[second])
-        assert f"several files would go to {tmp_path}/e/{other}" in trouble
-        assert not (tmp_path / "e").exists()
+    found = {path.name: path.read_bytes() == CONTENT for path in (tmp_path / "d").iterdir()}
+    assert found == dict.fromkeys(names, True)
+    twice = RemoteFile("a/x", there(hub))
+    trouble = await fetch(twice, tmp_path / "e", more=[twice])
+    assert f"several files would go to {tmp_path}/e/a/x" in trouble
+    assert not (tmp_path / "e").exists()
 
 
 @pytest_twisted.ensureDeferred

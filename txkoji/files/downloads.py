@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -273,9 +273,9 @@ async def download(
     if doubled is not None:
         raise TransferError(f"several files would go to {doubled}: download them one by one")
     tally = _Tally(client.reactor, sum(file.size or 0 for file in files), progress)
-    turns = DeferredSemaphore(at_once)
+    turns, taken = DeferredSemaphore(at_once), frozenset(targets)
     transfers = [
-        turns.run(_download_one, client, file, target, tally)
+        turns.run(_download_one, client, file, target, tally, taken)
         for file, target in zip(files, targets, strict=True)
     ]
     try:
@@ -340,18 +340,19 @@ class _Sink:
 
 
 def _download_one(
-    client: HubClient, file: RemoteFile, target: Path, tally: _Tally
+    client: HubClient, file: RemoteFile, target: Path, tally: _Tally, taken: Collection[Path]
 ) -> Deferred[None]:
-    return Deferred.fromCoroutine(_Download(client, file, target, tally).run())
+    part = PartFile(target, file.size, file.digest, grows=file.grows, taken=taken)
+    return Deferred.fromCoroutine(_Download(client, file.url, part, tally).run())
 
 
 class _Download:
     """One file being downloaded."""
 
-    def __init__(self, client: HubClient, file: RemoteFile, target: Path, tally: _Tally) -> None:
+    def __init__(self, client: HubClient, url: str, part: PartFile, tally: _Tally) -> None:
         self._client = client
-        self._url = file.url
-        self._part = PartFile(target, file.size, file.digest, grows=file.grows)
+        self._url = url
+        self._part = part
         self._tally = tally
 
     async def run(self) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO, Optional
 
@@ -38,19 +38,23 @@ def is_plain(name: str) -> bool:
     return _CONTROL.search(name) is None
 
 
-def part_of(target: Path) -> Path:
-    """Return the path of a file until it is complete."""
+def part_of(target: Path, taken: Collection[Path] = ()) -> Path:
+    """Return the path of a file until it is complete: none of those that are taken."""
     name = f".{target.name}.part"
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}.part"
-    return target.with_name(name)
+    part = target.with_name(name)
+    while part in taken:
+        part = part.with_name(f"{part.name}~")
+    return part
 
 
 # Python 3.9, which may run this on a worker, has no X | Y.
 def shared_path(targets: Iterable[Path]) -> Optional[str]:  # noqa: UP045
-    """Return a path that two downloads, or one and the part of another, would write; else None."""
-    paths = [os.path.normcase(path) for target in targets for path in (target, part_of(target))]
-    return next((path for path, count in Counter(paths).items() if count > 1), None)
+    """Return the path of two files, if there is one."""
+    # Windows ignores case.
+    counts = Counter(map(os.path.normcase, targets))
+    return next((path for path, count in counts.items() if count > 1), None)
 
 
 class TooMuch(Exception):
@@ -66,6 +70,7 @@ class PartFile:
         digest: the kind (``md5``, ``sha1``, ``sha256``, or :data:`RPM`) and the hex digits; empty
             digits are not compared. None for no digest.
         grows: it may have grown since the hub reported its size.
+        taken: the paths of files that are downloaded along with it.
 
     Attributes:
         resumed: whether it is put together from several answers: a mismatch may come from a part
@@ -79,9 +84,10 @@ class PartFile:
         digest: Optional[tuple[str, str]] = None,  # noqa: UP045
         *,
         grows: bool = False,
+        taken: Collection[Path] = (),
     ) -> None:
         self.target = target
-        self.part = part_of(target)
+        self.part = part_of(target, taken)
         self.size = size
         self.digest = digest
         self.resumed = False
