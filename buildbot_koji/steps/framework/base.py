@@ -1,4 +1,4 @@
-"""The base class of all steps: arguments, early ends, and errors in one line."""
+"""The base class of all steps: their hub, its outages, and errors in one line."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from functools import partial
 from typing import Any, TypeVar
 
 from buildbot.process import results
-from buildbot.util.twisted import async_to_deferred
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.database_values import clean_line
 from buildbot_koji.durable.claims import ClaimLost, has_request
-from buildbot_koji.durable.database import is_database_unreachable
 from buildbot_koji.durable.once import Intent, IntentState, Once, OnceAction
 from buildbot_koji.durable.waiting import until_answered
 from buildbot_koji.error_messages import explain, unreachable
 from buildbot_koji.hubs.hub import Hub, get_hub
 from buildbot_koji.hubs.koji_hub import check_hub
-from buildbot_koji.properties import REASON, SOURCE
-from buildbot_koji.steps.framework.early_end import ENDINGS, EarlyEnd, Ending
+from buildbot_koji.steps.framework.early_end import ENDINGS, Ending
+from buildbot_koji.steps.framework.interruptible_step import InterruptibleStep
 from buildbot_koji.steps.framework.patience import Patience
-from buildbot_koji.steps.framework.storing_step import StoringStep
 from txkoji.exceptions import KojiException, UnknownOutcome
 from txkoji.retry import is_passing
 
@@ -39,25 +34,18 @@ HUB_PATIENCE = 4 * 60 * 60.0
 WAITING = "waiting"
 """What a step does while the hub is unreachable; the reason follows."""
 
-FAILED = (results.FAILURE, results.EXCEPTION, results.CANCELLED)
-"""The results of a build that is given a reason."""
-
 SUPERSEDED = "another master runs this build request: this one was frozen or without its database"
 """The summary of a step whose build request is no longer this master's."""
-
-SUMMARY_LENGTH = 400
-"""Characters; a fault may embed the output of another program."""
 
 NO_ANSWER = "the hub does not answer: "
 
 
-class KojiStep(StoringStep):
+class KojiStep(InterruptibleStep):
     """Works with a Koji hub. The base class of all steps.
 
     A subclass declares its arguments and implements :meth:`work`.
 
     Attributes:
-        early_end: ends the work early; a subclass sets its limits there.
         patience: knows whether the step has begun anything on the hub.
         began: when the step began, in seconds since the epoch.
         unreachable: why the hub was unreachable when that ended the step, else empty.
@@ -90,12 +78,8 @@ class KojiStep(StoringStep):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.early_end = EarlyEnd(self.timing)
-        self._text = ""
         self.began = 0.0
         self._claim_checked_at = float("-inf")
-        self._has_run = False
-        self._stopped_for = ""
         self.unreachable = ""
         self.patience = Patience()
         self.hub: Hub | None = None
@@ -146,108 +130,12 @@ class KojiStep(StoringStep):
         """What the step is doing, after a colon; empty in an outage, which the summary shows."""
         return f": {self._text}" if self._text and self.trouble is None else ""
 
-    # Buildbot's interface
-
-    def run(self) -> Deferred[int]:
-        """Do the work.
-
-        Returns:
-            A Deferred of the result: that of :meth:`work`; EXCEPTION if the hub or the
-            configuration is at fault; after an early end the result of its :class:`EndingRule`.
-        """
-        self._has_run = True
-        return Deferred.fromCoroutine(self._run_and_finish_logs())
-
-    async def _run_and_finish_logs(self) -> int:
-        result = await self.early_end.run(self._run(), self.master.reactor)
-        # A stop or a lost worker that comes just now is writing its own log.
-        await self._interrupt_deferwaiter.wait()
-        if self.early_end.reason is not Ending.DETACHED:
-            # If the database is unreachable now, Buildbot makes the step an exception.
-            for each in list(self.logs.values()):
-                await self.until_stored(partial(self._finish_log, each))
-        return result
-
-    async def _finish_log(self, log: Any) -> None:
-        if log.finished or log._finishing:  # noqa: SLF001 - nothing public tells
-            # Buildbot marks it before it stores that, and never resumes what was cancelled between.
-            await self.master.data.updates.finishLog(log.logid)
-        else:
-            await log.finish()
-
-    @async_to_deferred
-    async def startStep(self, remote: Any) -> int:
-        """Run the step; a detached step's result is RETRY even if :meth:`run` was never called.
-
-        Buildbot would make it CANCELLED, and the stop of the master would lose the build.
-        """
-        try:
-            result: int = await super().startStep(remote)
-        except Exception as error:
-            if not is_database_unreachable(error):
-                raise
-            # Buildbot would never end the build. A step that had not begun is repeated.
-            result = results.RETRY if self.results is None else self.results
-            self.results = result
-            self.releaseLocks()
-            if self.stepid is not None and self.early_end.reason is not Ending.DETACHED:
-                updates = self.master.data.updates
-                await self.until_stored(lambda: updates.finishStep(self.stepid, result, False))
-        return results.RETRY if self.early_end.reason is Ending.DETACHED else result
-
-    def addLogWithFailure(self, why: Failure, logprefix: str = "") -> Deferred[None]:
-        """Log a failure; an outage of the database before the step began repeats it instead."""
-        if self._has_run or not is_database_unreachable(why.value):
-            logging: Deferred[None] = super().addLogWithFailure(why, logprefix)
-            return logging
-        self.results = results.RETRY
-        return succeed(None)
-
-    def interrupt(self, reason: str | Failure) -> Deferred[None]:
-        """End the step early: for a user, or because the master stops or the worker is lost."""
-        return Deferred.fromCoroutine(self._interrupt(reason))
-
-    async def _interrupt(self, reason: str | Failure) -> None:
-        try:
-            await super().interrupt(reason)
-        finally:
-            # Only this ends run(): otherwise the build, and a stopping master, would hang.
-            detaches = self._is_detaching(reason)
-            if self.early_end.is_critical and not detaches:
-                self.say(f"stopping; until then {self._text}")
-            self._stopped_for = "" if detaches else clean_line(str(reason)[:SUMMARY_LENGTH])
-            self.early_end.end(Ending.DETACHED if detaches else Ending.STOPPED)
-
-    def _is_detaching(self, reason: str | Failure) -> bool:
-        if isinstance(reason, Failure):
-            return True
-        if any(getattr(request, "waitedFor", False) for request in self.build.requests):
-            # A build that another one triggered and waits for gets no next attempt.
-            return False
-        # While `buildbot stop --clean` waits for builds, a user can still stop one of them.
-        stopping = getattr(self.master.botmaster, "shuttingDown", False)
-        return bool(stopping) and "Master Shutdown" in reason
-
-    def getCurrentSummary(self) -> dict[str, str]:
-        """Return what the step is doing."""
-        return {"step": self._text or "starting"}
-
-    def getResultSummary(self) -> dict[str, str]:
-        """Return the outcome in one line."""
-        text = self._text or results.statusToString(self.results)
-        # Buildbot itself puts "failed" or "build successful" before the build's summary.
-        return {"step": text, "build": text.removeprefix("failed: ")}
-
     # For subclasses
 
     def say(self, text: str) -> None:
         """Set the summary to what the step is doing, or did."""
         self._covered = None
-        text = clean_line(text[: 4 * SUMMARY_LENGTH])
-        text = text if len(text) <= SUMMARY_LENGTH else f"{text[: SUMMARY_LENGTH - 3]}..."
-        if text != self._text:
-            self._text = text
-            self.updateSummary()
+        super().say(text)
 
     def now(self) -> float:
         """Return the time, in seconds since the epoch."""
@@ -365,14 +253,13 @@ class KojiStep(StoringStep):
 
     # The run
 
-    async def _run(self) -> int:
-        result = await self._work_to_end()
-        if result in FAILED and REASON not in self.properties_set:
-            why = f" ({self._stopped_for})" if self._stopped_for else ""
-            self.setProperty(REASON, f"{self.getResultSummary()['build']}{why}", SOURCE)
-        return result
+    async def work_to_end(self) -> int:
+        """Do the work, or clean up after an early end.
 
-    async def _work_to_end(self) -> int:
+        Returns:
+            Buildbot's result: that of :meth:`work`; EXCEPTION if the hub or the configuration is at
+            fault; after an early end that of its :class:`EndingRule`.
+        """
         try:
             self.take_rendered()
             complaints = self.complaints()
