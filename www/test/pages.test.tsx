@@ -73,8 +73,11 @@ describe("the overview", () => {
           }),
         ),
       );
+    const points = [100, 101].map((at) => [at, 0, 4, 1, 1, 0]);
+    answers["history"] = () => answer({ hub: "fedora", step: 300, points });
     show("/koji", <OverviewPage />);
     const card = await screen.findByRole("region", { name: "Hub fedora" });
+    expect(await within(card).findByText(/starts in a few minutes/)).toBeTruthy();
     expect(within(card).getByText("up")).toBeTruthy();
     expect(within(card).getByText("warning")).toBeTruthy();
     expect(within(card).getByText(/expires in 9 days/)).toBeTruthy();

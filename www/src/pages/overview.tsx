@@ -16,6 +16,8 @@ const THROUGHPUT = [
   { label: "ended", color: "good", bars: true },
   { label: "failed", color: "bad", bars: true },
 ];
+/** Seconds below which a plot has no time axis that one could read. */
+const SHORTEST = 60;
 const CREDENTIAL_TONES: Record<Credential["state"], Tone> = {
   ok: "good",
   warning: "waiting",
@@ -308,15 +310,15 @@ function Day({ hub }: { hub: string }) {
     ];
   }, [data]);
   if (data === null) return error === null ? null : <p className="koji-muted">{error}</p>;
-  if (data.points.length < 2)
+  const [first, last] = [data.points[0], data.points[data.points.length - 1]];
+  if (!first || !last || last[0] - first[0] < SHORTEST)
     return <p className="koji-muted">The plot of the last day starts in a few minutes.</p>;
-  const last = data.points[data.points.length - 1];
   return (
     <div className="koji-charts">
       <figure>
         <figcaption>Queue, last day</figcaption>
         <Chart
-          label={`Queue of the last day; last ${last?.[1] ?? 0} waiting, ${last?.[2] ?? 0} building, ${last?.[3] ?? 0} ours`}
+          label={`Queue of the last day; last ${last[1]} waiting, ${last[2]} building, ${last[3]} ours`}
           lines={QUEUE}
           data={queue}
         />
