@@ -64,7 +64,7 @@ def cancellation_json(pending: PendingCancellation, hub: str, weburl: str) -> di
 
 
 def _what(delivery: Delivery) -> str | None:
-    return text(f"{delivery.name} of {delivery.nvr or f'build {delivery.build_id}'}")
+    return text(f"{delivery.name} of {delivery.nvr}" if delivery.nvr else delivery.name)
 
 
 def _pending_json(delivery: Delivery) -> dict[str, Any]:

@@ -179,7 +179,7 @@ export interface Pending extends OfBuild {
 
 export interface DeadLetter extends OfBuild {
   id: number | string;
-  /** It ends with the NVR. */
+  /** It ends with the NVR, if that is known before the hub is asked. */
   what: Text;
   nvr: Text;
   since: Time;

@@ -314,6 +314,7 @@ async def test_other_masters(served: ServedMaster) -> None:
     shown = (await served.ask("api/deliveries")).json
     [gating] = [each for each in shown["reporters"] if each["name"] == "gating"]
     assert [each["reason"] for each in gating["pending"]] == ["no route to host"]
+    assert [each["what"] for each in gating["pending"]] == ["tag of hello-1.0-7"]
     assert [each["task_id"] for each in shown["cancellations"]] == [77]
     masters = (await served.ask("api/overview")).json["masters"]
     assert [each["active"] for each in masters if each["name"] == "other:/master"] == [False]

@@ -101,7 +101,10 @@ export function ReporterCard({
                     path={path}
                     body={{ ids: [each.id] }}
                     label="Redeliver"
-                    describedAs={each.nvr ?? each.what ?? String(each.id)}
+                    describedAs={
+                      each.nvr ??
+                      `${each.what} of ${each.builder ?? "build"} #${each.build_number ?? each.id}`
+                    }
                     onDone={refresh}
                   />,
                 ],
