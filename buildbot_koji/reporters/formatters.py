@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from buildbot.process.results import Results, statusToString
+from buildbot.process.results import SUCCESS, Results, statusToString
 from buildbot.reporters.message import MessageFormatterBase
 from buildbot.util.twisted import async_to_deferred
 
@@ -107,7 +107,8 @@ def one_line_of(build: Mapping[str, Any]) -> str:
     results, nvr = build.get("results"), _property(build, "koji_nvr")
     if not build.get("complete") or results is None:
         return "building in Koji" if build.get("started_at") else "waiting to be built in Koji"
-    reason = _property(build, REASON)
+    # A step whose failure the build tolerates leaves a reason, too.
+    reason = None if results == SUCCESS else _property(build, REASON)
     if reason is None:
         words = one_line(outcome(build.get("state_string") or statusToString(results)))
         return words if nvr is None or nvr in words else f"{nvr}: {words}"
@@ -161,7 +162,7 @@ def _linked(value: str) -> str:
 
 async def _excerpt(master: Any, build: Mapping[str, Any]) -> str:
     """Return the end of the log that says why a build failed, empty without one."""
-    if build.get("buildid") is None or not build.get("complete"):
+    if build.get("buildid") is None or build.get("results") in (None, SUCCESS):
         return ""
     for step in reversed(await master.data.get(("builds", build["buildid"], "steps"))):
         for log in await master.data.get(("steps", step["stepid"], "logs")):

@@ -171,6 +171,8 @@ def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[st
         properties: its properties of :data:`SHOWN`.
     """
     started, ended = number(row["started_at"]), number(row["complete_at"])
+    # A step whose failure the build tolerates leaves a reason, too.
+    shown = {} if row["results"] == SUCCESS else properties
     return {
         "builder": text(row["name"]),
         "builder_id": row["builderid"],
@@ -181,8 +183,8 @@ def build_json(row: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[st
         "started": started,
         "duration": None if started is None or ended is None else max(ended - started, 0),
         "nvr": text(properties.get("koji_nvr")),
-        "reason": text(properties.get("koji_reason"), LONG),
-        "failed_arch": text(properties.get("koji_failed_arch")),
+        "reason": text(shown.get("koji_reason"), LONG),
+        "failed_arch": text(shown.get("koji_failed_arch")),
         "url": link(properties.get("koji_task_url")),
         "log_url": link(properties.get("koji_log_url")),
     }

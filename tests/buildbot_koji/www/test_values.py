@@ -8,6 +8,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from buildbot.process.results import FAILURE, SUCCESS
 from hypothesis import strategies
 
 from buildbot_koji.hubs.hub import WatchingBuild
@@ -114,6 +115,14 @@ def test_odd_build(value: Any) -> None:
     row = {**dict.fromkeys(names, 1), "state_string": value, "name": "any"}
     properties = dict.fromkeys(["koji_nvr", "koji_reason", "koji_log_url"], value)
     assert len(encoded(build_json(row, properties))) < 20_000
+
+
+@pytest.mark.parametrize(("results", "reason"), [(SUCCESS, None), (FAILURE, "no space")])
+def test_reason(results: int, reason: str | None) -> None:
+    """A build that tolerated a failure, and succeeded, shows no reason of it."""
+    names = ["id", "number", "builderid", "started_at", "complete_at"]
+    row = {**dict.fromkeys(names, 1), "results": results, "state_string": "", "name": "any"}
+    assert build_json(row, {"koji_reason": "no space"})["reason"] == reason
 
 
 def test_trouble_first() -> None:
