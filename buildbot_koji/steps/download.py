@@ -354,5 +354,5 @@ class KojiDownloadTask(DownloadStep):
         if self.dirpertask:
             return f"{task.id}/{name}"
         if is_log and task.arch:
-            return str(path.with_name(f"{path.stem}.{task.arch}.log"))
+            return f"{name.removesuffix(path.suffix)}.{task.arch}.log"
         return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -224,3 +225,19 @@ async def test_interrupted_download(bench: Workbench, tmp_path: Path, how: str) 
         assert ended.result == {"stop": "cancelled", "timeout": "failure"}[how]
         pid = int(began.read_text())
         await poll(lambda: not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.parametrize(
+    ("name", "arch", "local"),
+    [
+        ("build.log", "x86_64", "build.x86_64.log"),
+        ("logs/a.b.log", "noarch", "logs/a.b.noarch.log"),
+        ("build.log", "a/b", "build.a/b.log"),
+        ("build.log", None, "build.log"),
+    ],
+)
+def test_name_of_a_log(name: str, arch: str | None, local: str) -> None:
+    """A log is named by its task's architecture, whatever the hub says of that."""
+    step = steps.KojiDownloadTask("koji", task_id=1, with_logs=True)
+    task = SimpleNamespace(id=1, arch=arch, method="buildArch")
+    assert step._local_name(task, name) == local
