@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildbot_koji.durable.claims import ClaimLost
-from buildbot_koji.durable.database import is_database_unreachable
+from buildbot_koji.durable.database import cause_of, is_database_unreachable
 from txkoji.bus import is_passing_trouble
 
 __all__ = ["is_passing"]
@@ -14,7 +14,8 @@ def is_passing(error: BaseException) -> bool:
 
     Any other error is due to the one event or message, and would happen again.
     """
-    if isinstance(error, ClaimLost) or is_database_unreachable(error):
+    cause = cause_of(error) or error
+    if isinstance(cause, ClaimLost) or is_database_unreachable(cause):
         # A lost claim: the event is good, and another master stores it.
         return True
-    return is_passing_trouble(error)
+    return is_passing_trouble(cause)

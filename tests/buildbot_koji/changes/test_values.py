@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, FirstError
+from twisted.python.failure import Failure
 
 from buildbot_koji.changes.mapping import change_of, fitted
+from buildbot_koji.changes.passing import is_passing
 from buildbot_koji.changes.selection import Selection
 from buildbot_koji.database_values import MAX_VALUE, database_time, fit_properties, fit_text, member
+from buildbot_koji.durable.claims import ClaimLost
 from txkoji import Event, TagUntag
 from txkoji.build import Build
 from txkoji.history.events import make
@@ -25,6 +29,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
+
+
+def test_passing_behind_buildbots_own_errors() -> None:
+    """Of several reads at a time Buildbot reports a FirstError: what is behind it decides."""
+    for error, passing in ((CancelledError(), True), (ClaimLost(), True), (ValueError(), False)):
+        assert is_passing(FirstError(Failure(FirstError(Failure(error), 0)), 1)) is passing
+        assert is_passing(error) is passing
 
 
 def tagged(*, rpms: int = 0, when: Any = 1.0, **struct: Any) -> Event:
