@@ -49,8 +49,8 @@ def levels(value: Any) -> str | None:
 class KojiChainBuild(PrioritizedTaskStep):
     """Builds packages level by level, each level in a repo that contains the levels before it.
 
-    A source whose build the chain can already use is not built again. Sets the
-    property ``koji_nvrs`` to all complete builds of the sources, new or not.
+    A source that names a commit whose build the chain can already use is not built again. Sets
+    the property ``koji_nvrs`` to all complete builds of the sources, new or not.
     """
 
     name = "koji chain-build"
@@ -93,7 +93,7 @@ class KojiChainBuild(PrioritizedTaskStep):
         return int(results.SUCCESS)
 
     async def _built(self, hub: Hub, source: str, tag: int) -> str | None:
-        """Return the newest complete build of exactly this source in a tag or its parents."""
+        """Return the newest complete build of exactly this commit in a tag or its parents."""
         if not _is_source(source):
             return None
         koji = hub.connection

@@ -70,7 +70,7 @@ async def test_tagged_build(site: Site) -> None:
         "parent_changeids": [],
         "project": "hello",
         "repository": "https://git.example.test/rpms/hello.git",
-        "revision": "a1b2c3",
+        "revision": build["source"].partition("#")[2],
         "revlink": f"{site.hub.weburl}/buildinfo?buildID={build['build_id']}",
         "when_timestamp": int(row["create_ts"]),
     }
@@ -89,7 +89,7 @@ async def test_tagged_build(site: Site) -> None:
         "koji_owner": "alice",
         "koji_package": "hello",
         "koji_release": "a1b2c3",
-        "koji_source": f"{SOURCE}a1b2c3",
+        "koji_source": build["source"],
         "koji_tag": "demo-candidate",
         "koji_tag_heirs": ["demo-candidate"],
         "koji_tag_id": tag["id"],
@@ -480,7 +480,7 @@ async def test_values_fit_the_columns(site: Site) -> None:
     site.hub.add_tag(long)
     site.hub.add_package(long, "hello")
     master = await site.listen(koji(tags=["*"]))
-    site.hub.call("build", f"{SOURCE}{'r' * 300}", "demo")
+    site.hub.call("build", f"svn+https://svn.example.test/hello#{'r' * 300}", "demo")
     await until(lambda: site.hub.call("listTagged", "demo-candidate"))
     [build] = site.hub.call("listTagged", "demo-candidate")
     site.hub.call("tagBuildBypass", long, build["id"])

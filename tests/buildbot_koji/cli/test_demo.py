@@ -26,6 +26,7 @@ from tests.support.brokers import RabbitMQ
 
 PROGRAM = Path(sys.executable).with_name("buildbot-koji")
 COMMAND = [str(PROGRAM), "demo"]
+COMMIT = "2c" * 20
 
 
 @pytest.fixture
@@ -232,27 +233,27 @@ async def test_each_builder(temporary: dict[str, str], tmp_path: Path) -> None:
             assert scratch["koji_nvr"] == "hello-1.0-abc123"
             assert "koji_build_id" not in scratch
 
-            await pages.force("build-update", "chain", ref="2")
+            await pages.force("build-update", "chain", ref=COMMIT)
             await pages.force("build-package", "official", package="foo", ref="1")
             [official] = await pages.ended("official")
             assert official["koji_nvr"] == "foo-1.0-1"
             [chain] = await pages.ended("chain")
             assert chain["koji_sidetag"].startswith("demo-build-side-")
 
-            await pages.force("build-update", "chain", ref="2")
+            await pages.force("build-update", "chain", ref=COMMIT)
             again = (await pages.ended("chain", 2))[-1]
-            assert again["koji_nvrs"] == ["hello-1.0-2", "world-1.0-2"]
+            assert again["koji_nvrs"] == [f"hello-1.0-{COMMIT}", f"world-1.0-{COMMIT}"]
 
             tests = await pages.ended("tests", 3)
             assert sorted(each["koji_nvr"] for each in tests) == [
                 "foo-1.0-1",
-                "hello-1.0-2",
-                "world-1.0-2",
+                f"hello-1.0-{COMMIT}",
+                f"world-1.0-{COMMIT}",
             ]
             assert sorted(name for each in tests for name in each["koji_files"]) == [
                 "foo-1.0-1.x86_64.rpm",
-                "hello-1.0-2.x86_64.rpm",
-                "world-1.0-2.x86_64.rpm",
+                f"hello-1.0-{COMMIT}.x86_64.rpm",
+                f"world-1.0-{COMMIT}.x86_64.rpm",
             ]
             # One build of the pushed commit, one of each tagged build, and no other.
             made = (await pages.get("buildrequests"))["buildrequests"]

@@ -11,6 +11,7 @@ from buildbot.plugins import steps
 from tests.buildbot_koji.workbench import SOURCE, Workbench
 
 GIT = SOURCE.format("hello", "main")
+COMMIT = "2c" * 20
 
 
 def request_of(bench: Workbench, properties: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -190,38 +191,38 @@ async def test_named_arguments_of_a_task(bench: Workbench) -> None:
 @pytest_twisted.ensureDeferred
 async def test_chain(bench: Workbench) -> None:
     """A chain is built level by level, where the target is fit for it."""
-    sources = [[SOURCE.format("hello", "main")], [SOURCE.format("world", "main")]]
+    sources = [[SOURCE.format("hello", COMMIT)], [SOURCE.format("world", COMMIT)]]
     step = steps.KojiChainBuild(bench.profile, target="demo", sources=sources)
     ended = await bench.build(step)
     assert ended.result == "success", ended.text
     method, request = request_of(bench, ended.properties)
     assert (method, request[0], request[1]) == ("chainbuild", sources, "demo")
     assert {each["nvr"] for each in bench.hub.call("listTagged", "demo-candidate")} == {
-        "hello-1.0-main",
-        "world-1.0-main",
+        f"hello-1.0-{COMMIT}",
+        f"world-1.0-{COMMIT}",
     }
-    assert ended.text == "built hello-1.0-main, world-1.0-main"
-    assert ended.properties["koji_nvrs"] == ["hello-1.0-main", "world-1.0-main"]
+    assert ended.text == f"built hello-1.0-{COMMIT}, world-1.0-{COMMIT}"
+    assert ended.properties["koji_nvrs"] == [f"hello-1.0-{COMMIT}", f"world-1.0-{COMMIT}"]
     again = await bench.build(step)
-    assert again.text == "built already: hello-1.0-main, world-1.0-main"
+    assert again.text == f"built already: hello-1.0-{COMMIT}, world-1.0-{COMMIT}"
     assert again.properties["koji_nvrs"] == ended.properties["koji_nvrs"]
     further = [sources[0], [SOURCE.format("world", "2")]]
     step = steps.KojiChainBuild(bench.profile, target="demo", sources=further)
     ended = await bench.build(step)
     assert ended.text == "built world-1.0-2"
-    assert ended.properties["koji_nvrs"] == ["hello-1.0-main", "world-1.0-2"]
-    assert request_of(bench, ended.properties)[1][0] == [["hello-1.0-main"], further[1]]
+    assert ended.properties["koji_nvrs"] == [f"hello-1.0-{COMMIT}", "world-1.0-2"]
+    assert request_of(bench, ended.properties)[1][0] == [[f"hello-1.0-{COMMIT}"], further[1]]
     broken = [sources[0], [SOURCE.format("failarch", "1")]]
     ended = await bench.build(steps.KojiChainBuild(bench.profile, target="demo", sources=broken))
     assert ended.text.startswith("failed: failarch: error building package (arch ")
-    assert ended.properties["koji_nvrs"] == ["hello-1.0-main"]
-    bench.hub.call("untagBuild", "demo-candidate", "hello-1.0-main")
+    assert ended.properties["koji_nvrs"] == [f"hello-1.0-{COMMIT}"]
+    bench.hub.call("untagBuild", "demo-candidate", f"hello-1.0-{COMMIT}")
     ended = await bench.build(step)
     assert (
         ended.text
-        == "failed: hello-1.0-main is built already: raise the release, or tag that build"
+        == f"failed: hello-1.0-{COMMIT} is built already: raise the release, or tag that build"
     )
-    assert "build hello-1.0-main" in ended.urls
+    assert f"build hello-1.0-{COMMIT}" in ended.urls
     bench.hub.add_target("far", "demo-build", "demo-released")
     ended = await bench.build(steps.KojiChainBuild(bench.profile, target="far", sources=sources))
     assert "its build tag demo-build does not inherit its destination demo-released" in ended.text

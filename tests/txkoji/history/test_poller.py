@@ -339,7 +339,7 @@ def test_rest_of_a_build() -> None:
     [event] = site.wait(site.poller.complete(site.last))
     assert event.key == key
     assert event.build.owner_name == "alice"
-    assert event.build.source == f"{SOURCE}1"
+    assert event.build.extra.source.original_url == f"{SOURCE}1"
     assert event.target == "demo"
     assert "hello-1.0-1.src" in event.rpms
     assert "hello-1.0-1.x86_64" in event.rpms

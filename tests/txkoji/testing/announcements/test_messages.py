@@ -54,7 +54,9 @@ def masked(value: Any, key: str = "") -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and key == "in a list":
         return "int"
     if isinstance(value, str):
-        text = re.sub(r"tasks/\d+/\d+", "tasks/N/N", value)
+        # The recorded builder checked nothing out: it knew no commit.
+        text = value.partition("#")[0] if key == "source" else value
+        text = re.sub(r"tasks/\d+/\d+", "tasks/N/N", text)
         text = re.sub(r"draft_\d+", "draft_N", text)
         return re.sub(r"<int>\d+</int>", "<int>N</int>", text)
     return value

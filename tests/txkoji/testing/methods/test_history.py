@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
 
 from txkoji import build_states
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import BuildError, GenericError
 from txkoji.testing import FakeHub
 from txkoji.testing.announcements.messages import Announcement
 from txkoji.testing.formats import rpms
@@ -136,10 +137,23 @@ def test_builds_since(hub: FakeHub) -> None:
     assert [task["id"] for task in tasks] == [build["task_id"] for build in builds]
 
 
-def test_builds_of_a_source(hub: FakeHub) -> None:
-    """Builds are found by a pattern of their source, ignoring case."""
-    found = hub.call("listBuilds", source="*/RPMS/hello.git#r2")
-    assert [build["nvr"] for build in found] == ["hello-1.0-r2"]
+def test_builds_of_a_source(hub: FakeHub, clock: Clock) -> None:
+    """A build's source names the commit that was checked out; a pattern finds it in any case."""
+    build = hub.call("getBuild", "hello-1.0-r2")
+    assert build["extra"]["source"]["original_url"] == SOURCE.format("hello", "r2")
+    commit = build["source"].removeprefix(SOURCE.format("hello", ""))
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    [found] = hub.call("listBuilds", source=f"*/RPMS/hello.git#{commit}")
+    assert found["nvr"] == "hello-1.0-r2"
+    again = hub.call("build", build["source"], "demo")
+    lost = hub.call("build", SOURCE.format("hello", "failcheckout"), "demo")
+    clock.pump([0.1] * 150)
+    [of_commit] = hub.call("listBuilds", taskID=again)
+    assert of_commit["source"] == build["source"]
+    with pytest.raises(
+        BuildError, match=r'"git clone -n https://git\.example\.test/rpms/hello\.git '
+    ):
+        hub.call("getTaskResult", lost)
 
 
 def test_signature(hub: FakeHub) -> None:

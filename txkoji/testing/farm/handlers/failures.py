@@ -19,6 +19,9 @@ gives no source RPM. A tag whose name begins with ``failrepo`` gets no repo.
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from txkoji.exceptions import BuildError, BuildrootError, GenericError, UnknownFault
 from txkoji.testing.farm.builder import Builder
 from txkoji.testing.methods.output import task_directory
@@ -40,6 +43,8 @@ TROUBLES = {
     ),
 }
 """Texts of the generic faults (1000) of a builder's housekeeping and network, by package."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 TRACEBACK = """Traceback (most recent call last):
   File "/usr/lib/python3.12/site-packages/koji/daemon.py", line 1512, in runTask
@@ -66,20 +71,27 @@ def is_first(builder: Builder, task: Row) -> bool:
     return bool(first["id"] == task["id"])
 
 
-async def check_out(builder: Builder, task: Row, source: str, share: float) -> None:
+async def check_out(builder: Builder, task: Row, source: str, share: float) -> str:
     """Check a source out and write ``checkout.log``.
+
+    Returns:
+        The source with the commit that its revision names: always the same one.
 
     Raises:
         BuildError: the revision starts with ``failcheckout``.
     """
     files, path = builder.hub.files, f"{task_directory(task['id'])}/checkout.log"
     url, _, revision = source.partition("#")
-    command = f"git clone -n {url} /var/lib/mock/scmroot"
+    repository = url.partition("?")[0].removeprefix("git+")
+    command = f"git clone -n {repository} /var/lib/mock/scmroot"
     files.write(path, f"$ {command}\n".encode())
     await builder.sleep(share)
     if revision.startswith("failcheckout"):
         files.append(path, b"fatal: unable to access the repository: Could not resolve host\n")
         raise BuildError(f'Error running GIT command "{command}", see checkout.log for details')
+    if _COMMIT.fullmatch(revision) or not source.startswith("git"):
+        return source
+    return f"{url}#{hashlib.sha1(source.encode()).hexdigest()}"
 
 
 async def make_build_root(builder: Builder, task: Row, name: str, arch: str) -> None:

@@ -153,7 +153,7 @@ async def wrapper_rpm(builder: Builder, task: Row) -> dict[str, Any]:
     name, version, release = build["name"], build["version"], build["release"]
     plain, _ = parse_source(url)
     await failures.make_build_root(builder, task, plain, "noarch")
-    await failures.check_out(builder, task, url, 0.1)
+    checked_out = await failures.check_out(builder, task, url, 0.1)
     path = f"{task_directory(task['id'])}/build.log"
     await write_log(builder, path, f"Wrapping {name}", "building", WRAPPER_SHARE)
     if not failures.compiles(builder, task, plain):
@@ -185,6 +185,6 @@ async def wrapper_rpm(builder: Builder, task: Row) -> dict[str, Any]:
         "buildroot_id": None,
         "logs": ["build.log", "root.log", "checkout.log"],
         "rpms": [f"{nvr}.noarch.rpm"],
-        "source": {"source": url, "url": url},
+        "source": {"source": checked_out, "url": url},
         "srpm": srpm,
     }

@@ -154,12 +154,12 @@ async def build_srpm_from_scm(builder: Builder, task: Row) -> dict[str, Any]:
     """Run ``buildSRPMFromSCM``."""
     source = task["request"][0]
     name, revision = parse_source(source)
-    await failures.check_out(builder, task, source, SRPM_SHARE)
+    checked_out = await failures.check_out(builder, task, source, SRPM_SHARE)
     if revision.startswith("failsrpm"):
         raise BuildError("error building srpm, exit code 1; see root.log")
     put_file(builder, task, "build.log", f"Building SRPM of {name}\n".encode())
     result = _store_srpm(builder, task, name, "1.0", release_of(revision))
-    return {**result, "source": {"source": source, "url": source}}
+    return {**result, "source": {"source": checked_out, "url": source}}
 
 
 @handler("rebuildSRPM")
