@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from buildbot_koji.database_values import member
-from txkoji import Connection, build_states, reason_of
-from txkoji.exceptions import GenericError, HubFault
+from txkoji import Connection, build_states
+from txkoji.exceptions import GenericError, HubFault, fault_from
 from txkoji.retry import is_passing
 
-__all__ = ["build_of_task", "failure_of_task", "is_draft_name", "named_build"]
+__all__ = ["build_of_task", "fault_of_task", "is_draft_name", "named_build"]
 
 _DRAFT = re.compile(r",draft_([0-9]{1,9})$")
 """The suffix of a draft build's release, with the build's id."""
@@ -57,8 +57,8 @@ async def build_of_task(connection: Connection, task_id: int) -> Any:
     return next(iter(complete or builds), None)
 
 
-async def failure_of_task(connection: Connection, task_id: int) -> str | None:
-    """Return why a task failed, in one line; None if its result is no fault.
+async def fault_of_task(connection: Connection, task_id: int) -> HubFault | None:
+    """Return the fault of a task, or the hub's refusal to say; None if its result is no fault.
 
     Raises:
         HubFault, TransportError: the hub can't say now.
@@ -69,6 +69,6 @@ async def failure_of_task(connection: Connection, task_id: int) -> str | None:
     except HubFault as fault:
         if is_passing(fault):
             raise
-        return reason_of(fault.text)
-    words = member(result, "faultString") if member(result, "faultCode") is not None else None
-    return reason_of(words) if isinstance(words, str) else None
+        return fault
+    code = member(result, "faultCode")
+    return fault_from(code, str(member(result, "faultString"))) if isinstance(code, int) else None

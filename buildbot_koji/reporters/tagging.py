@@ -21,7 +21,7 @@ from buildbot_koji.durable.deliveries import Delivery, DeliveryState
 from buildbot_koji.durable.once import Intent, Once
 from buildbot_koji.durable.outbox import Accepted, Attempt, Refused, Sender
 from buildbot_koji.durable.task_intents import submit_once
-from buildbot_koji.hubs.builds import failure_of_task, named_build
+from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.hubs.koji_hub import check_hub
 from buildbot_koji.reporters.base import KojiReporter, properties_of
@@ -34,6 +34,7 @@ from txkoji import (
     UnknownTask,
     build_states,
     paths,
+    reason_of,
     task_states,
 )
 
@@ -464,8 +465,10 @@ class TagSender:
             *_, to, build_id = call.args
             if to in [tag.name for tag in await koji.checked("listTags", build=build_id)]:
                 return f"{said}: somebody else was faster"
-            why = await failure_of_task(koji, task_id) or "the hub gives no reason"
-            raise Refused(f"task {task_id} failed: {why}")
+            fault = await fault_of_task(koji, task_id)
+            raise Refused(
+                f"task {task_id} failed: {reason_of('' if fault is None else fault.text)}"
+            )
 
 
 def _call_of(notes: Mapping[str, Any]) -> Call:

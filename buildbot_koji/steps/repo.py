@@ -12,13 +12,13 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.arguments import checks
 from buildbot_koji.arguments.declaration import argument
-from buildbot_koji.hubs.builds import failure_of_task, named_build
+from buildbot_koji.hubs.builds import fault_of_task, named_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.properties import SOURCE
 from buildbot_koji.steps.framework.base import WAITING
 from buildbot_koji.steps.framework.write_step import KojiTasksStep
-from txkoji import Call, RetryPolicy, paths
-from txkoji.exceptions import GenericError, UnusableAnswer
+from txkoji import Call, RetryPolicy, is_infrastructure, paths, reason_of
+from txkoji.exceptions import GenericError, HubFault, UnusableAnswer
 
 __all__ = ["KojiRegenRepo", "KojiWaitRepo", "RepoStep", "Wanted"]
 
@@ -56,6 +56,19 @@ class Wanted:
         min_event = "last" if self.builds and self.at_event is None else self.min_event
         given = {"min_event": min_event, "at_event": self.at_event, "opts": dict(self.opts)}
         return {name: value for name, value in given.items() if value}
+
+
+class _Never(Exception):
+    """No repo will ever meet the requirements.
+
+    Args:
+        words: why.
+        fault: the fault of the task that should have made it, or None.
+    """
+
+    def __init__(self, words: str, fault: HubFault | None = None) -> None:
+        super().__init__(words)
+        self.fault = fault
 
 
 class RepoStep(KojiTasksStep):
@@ -96,6 +109,20 @@ class RepoStep(KojiTasksStep):
         }
         return {name: True for name, value in given.items() if value}
 
+    async def change(self, hub: Hub) -> int:
+        """Get the repo."""
+        try:
+            return await self.get_repo(hub)
+        except _Never as never:
+            if is_infrastructure(never.fault):
+                self.say(f"the build system failed: {never}")
+                return results.EXCEPTION
+            return self.fail(str(never))
+
+    async def get_repo(self, hub: Hub) -> int:
+        """Get the repo; returns the result. A subclass implements it."""
+        raise NotImplementedError
+
     async def find_tag(self, hub: Hub) -> Any:
         """Return the tag."""
         name = self.tag
@@ -108,9 +135,10 @@ class RepoStep(KojiTasksStep):
         """Request a repo and wait for it; the hub makes one unless it has one.
 
         Returns:
-            The repo, or None if the request failed.
+            The repo.
 
         Raises:
+            _Never: the request failed.
             GenericError: (invalid method) the hub is older than repo requests.
         """
 
@@ -136,9 +164,7 @@ class RepoStep(KojiTasksStep):
             elif check.get("repo"):
                 return check.repo
             elif not request.active:
-                why = await self._reason(hub, request.task_id)
-                self.fail(f"the hub gave up making {wanted}{why}")
-                return None
+                raise await self._why(hub, wanted, request.task_id)
             else:
                 self.say(f"waiting for {wanted}: request {request.id} is in the hub's queue")
                 checks += 1
@@ -148,11 +174,15 @@ class RepoStep(KojiTasksStep):
                     partial(hub.connection.checked, "repo.checkRequest", request.id), WAITING
                 )
 
-    async def _reason(self, hub: Hub, task_id: int | None) -> str:
+    async def _why(self, hub: Hub, wanted: Wanted, task_id: int | None) -> _Never:
+        """Return what to raise for a request that failed, with its last task if it had one."""
+        words = f"the hub gave up making {wanted}"
         if task_id is None:
-            return ""
-        why = await failure_of_task(hub.connection, task_id)
-        return f": see task {task_id}" if why is None else f": task {task_id}: {why}"
+            return _Never(words)
+        fault = await fault_of_task(hub.connection, task_id)
+        if fault is None:
+            return _Never(f"{words}: see task {task_id}")
+        return _Never(f"{words}: task {task_id}: {reason_of(fault.text)}", fault)
 
     async def _pause(self, checks: int) -> None:
         """Wait before the next check, after so many checks in a row."""
@@ -207,20 +237,16 @@ class KojiWaitRepo(RepoStep):
         """Whether the repo is requested."""
         return bool(self.request)
 
-    async def change(self, hub: Hub) -> int:
+    async def get_repo(self, hub: Hub) -> int:
         """Wait for the repo."""
         wanted = await self._wanted(hub)
         asks = self.request
         checks = 0
         while True:
-            try:
-                missing, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
-            except _Never as never:
-                return self.fail(str(never))
+            missing, repo = await self.ask(partial(self._find, hub, wanted), WAITING)
             if repo is None and asks and not missing:
                 try:
-                    if await self.request_repo(hub, wanted) is None:
-                        return results.FAILURE
+                    await self.request_repo(hub, wanted)
                 except GenericError as fault:
                     if not fault.unknown_method:
                         raise
@@ -304,10 +330,6 @@ class KojiWaitRepo(RepoStep):
         return True
 
 
-class _Never(Exception):
-    """No repo will ever meet the requirements."""
-
-
 class KojiRegenRepo(RepoStep):
     """Makes a repo of a tag as it is now, and waits for it.
 
@@ -321,7 +343,7 @@ class KojiRegenRepo(RepoStep):
 
     make_task = argument(checks.flag, "always make a task of our own", default=False)
 
-    async def change(self, hub: Hub) -> int:
+    async def get_repo(self, hub: Hub) -> int:
         """Get the repo made."""
         tag = await self.find_tag(hub)
         wanted = Wanted(tag, min_event="last", opts=tuple(sorted(self.repo_opts.items())))
@@ -332,9 +354,6 @@ class KojiRegenRepo(RepoStep):
             except GenericError as fault:
                 if not fault.unknown_method:
                     raise
-            else:
-                if repo is None:
-                    return results.FAILURE
         if repo is None:
             call = Call("newRepo", (tag.name,), self.repo_opts)
             result = await self.run_tasks(hub, {tag.name: call}, _never_done)

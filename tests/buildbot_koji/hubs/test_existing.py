@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from buildbot_koji.hubs.builds import failure_of_task
+from buildbot_koji.hubs.builds import fault_of_task
 from buildbot_koji.hubs.existing import find_existing_build, find_taken_name
 from tests.support import until
-from txkoji import Connection
+from txkoji import Connection, reason_of
 from txkoji.exceptions import AuthExpired, GenericError, HubFault, ServerOffline
 from txkoji.testing import FakeHub
 from txkoji.testing.farm.handlers.registry import HANDLERS
@@ -57,4 +57,5 @@ async def test_fault_that_a_builder_had_with_the_hub(
     monkeypatch.setitem(HANDLERS, "sleep", end)
     task_id = hub.call("makeTask", "sleep", [0])
     await until(lambda: hub.call("taskFinished", task_id))
-    assert await failure_of_task(koji, task_id) == reason
+    found = await fault_of_task(koji, task_id)
+    assert (type(found), found and reason_of(found.text)) == (type(fault), reason)

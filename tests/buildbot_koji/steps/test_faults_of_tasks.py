@@ -162,3 +162,20 @@ async def test_nothing_is_built_twice(bench: Workbench, monkeypatch: pytest.Monk
         assert (ended.result, ended.text) == ("exception", f"the build system failed: {FULL}")
         assert [build["state"] for build in bench.hub.call("listBuilds", package)] == [1]
         assert ended.properties["koji_nvr"].startswith(package)
+
+
+@pytest_twisted.ensureDeferred
+async def test_repo_that_is_not_made(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose failure it is that the hub gave up making a repo, its last task says."""
+    for fault, result, words in (
+        (GenericError(FULL), "exception", "the build system failed"),
+        (GenericError("No such entry in table tag"), "failure", "failed"),
+    ):
+        fail_with(monkeypatch, "newRepo", fault)
+        bench.hub.add_package("demo-build", f"p{result}")
+        ended = await bench.build(steps.KojiRegenRepo(bench.profile, tag="demo-build"))
+        assert (ended.result, ended.text.partition(": task ")[0]) == (
+            result,
+            f"{words}: the hub gave up making a repo of demo-build",
+        )
+        assert ended.text.endswith(fault.text)
