@@ -259,8 +259,8 @@ class Connection(HubMethods):
             args: its positional arguments.
             page_size: rows in a request, 2 or more. By default 500, or 5,000 of a method without
                 ``queryOpts``, such as ``listTagged``: the hub makes its whole list for each page.
-            key: the member, or members, that number the rows of a method that is not in ``PAGED``.
-                Rows with the same key count as one.
+            key: the member, or members, that number the rows of a method that is not in ``PAGED``:
+                numbers or texts. Rows with the same key count as one.
             kwargs: its named arguments, except ``queryOpts``.
 
         Returns:
@@ -268,6 +268,7 @@ class Connection(HubMethods):
 
         Raises:
             HubFault, TransportError: (while iterating) as for any read.
+            UnusableAnswer: (while iterating) no list, rows without the key, or the same page again.
             ValueError: (while iterating) the rows have no known key, or ``queryOpts`` was given.
         """
         return listing.pages(self, method, args, kwargs, key=key, size=page_size)

@@ -8,6 +8,7 @@ from typing import Any
 
 from txkoji import rich
 from txkoji._rich_base import HubConnection
+from txkoji.exceptions import UnusableAnswer
 
 __all__ = ["PAGED", "Paging", "pages"]
 
@@ -69,13 +70,18 @@ async def pages(
     Each page begins with the last row of the previous one. If another row is there, rows were
     removed meanwhile and the rest moved: earlier rows are read again until a known one is found.
     Rows that are added come last, since their ids are higher.
+
+    Raises:
+        UnusableAnswer: the answer is no list, its rows lack the key, or the hub repeats a page.
     """
     paging = PAGED.get(method) or Paging((), has_options=False)
     names = paging.key if key is None else (key,) if isinstance(key, str) else tuple(key)
     if not names:
         raise ValueError(f"the rows of {method} have no known key: name one, such as key='id'")
+    # A database orders text as its locale says; `filterResults` orders it as Python does.
+    has_options = paging.has_options and names == paging.key
     if size is None:
-        size = PAGE_SIZE if paging.has_options else WHOLE_LIST_PAGE_SIZE
+        size = PAGE_SIZE if has_options else WHOLE_LIST_PAGE_SIZE
     if size < 2:
         raise ValueError(f"a page has two rows or more, not {size}")
     if "queryOpts" in kwargs:
@@ -83,25 +89,41 @@ async def pages(
 
     def key_of(row: Any) -> tuple[Any, ...]:
         """Return a row's key."""
-        return tuple(row[name] for name in names)
+        try:
+            found = tuple(row[name] for name in names)
+        except (KeyError, TypeError):
+            found = (None,)
+        if not all(isinstance(value, (int, float, str)) for value in found):
+            raise UnusableAnswer(method, row, f"a row with {' and '.join(names)}")
+        return found
 
-    last, offset = None, 0
+    last: tuple[Any, ...] | None = None
+    before: list[tuple[Any, ...]] = []
+    offset = repeated = 0
     while True:
         options = {"order": ",".join(names), "offset": offset, "limit": size}
-        if paging.has_options:
+        if has_options:
             rows = await connection.call(method, *args, **kwargs, queryOpts=options)
         else:
             found = await connection.call(
                 "filterResults", method, *args, **kwargs, filterOpts=options
             )
             rows = rich.convert(method, found, connection)
-        if last is not None and offset and (not rows or key_of(rows[0]) > last):
+        if not isinstance(rows, list):
+            raise UnusableAnswer(method, rows, "a list")
+        keys = [key_of(row) for row in rows]
+        if last is not None and offset and (not keys or keys[0] > last):
             offset = max(0, offset - size + 1)
             continue
-        for row in rows:
-            if last is None or key_of(row) > last:
+        for row, number in zip(rows, keys, strict=True):
+            if last is None or number > last:
                 yield row
-        if len(rows) < size:
+        # A hub that does not know the options gives the whole list.
+        if len(rows) != size:
             return
-        last = max(key_of(rows[-1]), last or ())
+        repeated = repeated + 1 if keys == before else 0
+        # Rows that are added before a page push it to the next offset, once or twice.
+        if repeated == 3:
+            raise UnusableAnswer(method, rows[0], "the rows of another page")
+        before, last = keys, max(keys[-1], last or ())
         offset += len(rows) - 1

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from tests.support import HubInMemory
 from txkoji import Connection, TaskWatcher
 from txkoji.build import Build
-from txkoji.exceptions import ServerOffline
+from txkoji.exceptions import ServerOffline, UnusableAnswer
 from txkoji.listing import PAGED, pages
 from txkoji.task import Task
 from txkoji.testing import FakeHub
@@ -78,6 +78,55 @@ async def test_a_list_that_is_emptied_ends() -> None:
     listing = Listing(list(range(20)))
     listing.changes = [lambda rows: rows.clear()]
     assert await read(listing, 10) == list(range(10))
+
+
+async def test_a_key_that_is_a_text() -> None:
+    """Texts are ordered by code point, where a database orders them as its locale says."""
+    names = ["B", "D", "a", "c", "z"]
+    hub = Listing([])
+
+    def call(method: str, /, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Order as the hub's Python, or as its database."""
+        options = kwargs.get("filterOpts") or kwargs["queryOpts"]
+        listed = names if method == "filterResults" else sorted(names, key=str.casefold)
+        page = listed[options["offset"] :][: options["limit"]]
+        return succeed([{"name": name} for name in page])
+
+    hub.call = call  # type: ignore[method-assign]
+    found = pages(hub, "listTags", (), {}, key="name", size=2)
+    assert [row["name"] async for row in found] == names
+
+
+@pytest.mark.parametrize(
+    ("answer", "read_before", "message"),
+    [
+        ([{"id": 1}, {"id": 2}, {"id": 3}], [1, 2, 3], None),
+        ([{"id": 1}, {"id": 2}], [1, 2], "instead of the rows of another page"),
+        (None, [], "with None instead of a list"),
+        ([{"id": 1}, {"nme": "x"}], [], "instead of a row with id"),
+        ([{"id": None}, {"id": 2}], [], "instead of a row with id"),
+        (["x", "y"], [], "with 'x' instead of a row with id"),
+    ],
+    ids=["no limit", "no offset", "no list", "no id", "id None", "no structs"],
+)
+async def test_a_hub_that_does_not_page(
+    answer: Any, read_before: list[int], message: str | None
+) -> None:
+    """A hub, or its plugin, that ignores the options gives the whole list, or a clear failure."""
+    hub, found = Listing([]), []
+    hub.call = lambda *_args, **_kwargs: succeed(answer)  # type: ignore[method-assign]
+
+    async def run() -> None:
+        """Read the list."""
+        async for row in pages(hub, "listTags", (), {}, key=None, size=2):
+            found.append(row["id"])  # noqa: PERF401 - what came before a failure counts
+
+    if message is None:
+        await run()
+    else:
+        with pytest.raises(UnusableAnswer, match=message):
+            await run()
+    assert found == read_before
 
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
