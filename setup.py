@@ -62,7 +62,7 @@ setup(
     description="Koji in Buildbot: an asynchronous Koji client on Twisted, and plugins on it",
     long_description=Path(__file__).with_name("README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
-    license="MIT",
+    license_expression="MIT",
     license_files=["LICENSE"],
     author="The buildbot-koji authors",
     keywords=["koji", "buildbot", "twisted", "rpm", "fedora", "continuous integration"],

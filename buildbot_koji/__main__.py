@@ -28,7 +28,8 @@ class _Mistake(Exception):
     """What the user has to change; said in one line."""
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="buildbot-koji", description="Koji in Buildbot.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -100,7 +101,7 @@ def _add_doctor(commands: Any) -> None:
         metavar="FILE",
         help="check what this master.cfg, or that of a base directory, names instead",
     )
-    doctor.add_argument("--json", action="store_true", help="write one JSON value")
+    doctor.add_argument("--json", action="store_true", help="write one JSON value with the same")
     doctor.set_defaults(run=_doctor)
 
 
@@ -164,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     Args:
         arguments: the command line without the program's name, by default the process's own.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = command_line().parse_args(arguments)
     status = 2
     try:
         status = int(parsed.run(parsed))

@@ -2,11 +2,13 @@
 
 A page says where: between the comments ``.. arguments of steps.KojiBuild`` and ``.. end of
 arguments`` stands the table of one plugin, between ``.. all steps`` and ``.. end of steps`` a
-section for each step. ``make docs`` rewrites them; a test fails when they are stale.
+section for each step, between ``.. options of buildbot-koji watch`` and ``.. end of options`` the
+table of a command. ``make docs`` rewrites them; a test fails when they are stale.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import re
 import textwrap
@@ -15,9 +17,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from buildbot_koji.__main__ import command_line
 from buildbot_koji.arguments.declaration import Argument, described
 from buildbot_koji.steps.framework.base import KojiStep
 from buildbot_koji.steps.framework.task_step import KojiTaskStep
+from txkoji.testing.__main__ import command_line as hub_command_line
 
 DOCS = Path(__file__).parent
 PAGES = sorted(DOCS.glob("*.rst"))
@@ -25,6 +29,9 @@ WIDTH = 130
 
 _TABLE = re.compile(
     r"^\.\. arguments of (\w+\.\w+)\n.*?^\.\. end of arguments$", re.DOTALL | re.MULTILINE
+)
+_OPTIONS = re.compile(
+    r"^\.\. options of ([\w. -]+)\n.*?^\.\. end of options$", re.DOTALL | re.MULTILINE
 )
 _STEPS = re.compile(r"^\.\. all steps\n.*?^\.\. end of steps$", re.DOTALL | re.MULTILINE)
 
@@ -90,6 +97,37 @@ def table(arguments: Mapping[str, Argument], without: Mapping[str, Argument]) ->
     return "\n".join(lines) + "\n"
 
 
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of all commands, by what one types."""
+    found = {}
+    for parser in (command_line(), hub_command_line()):
+        found[parser.prog] = parser
+        for action in parser._actions:  # noqa: SLF001 - argparse has no other list
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+                found |= {each.prog: each for each in action.choices.values()}
+    return found
+
+
+def options(parser: argparse.ArgumentParser) -> str:
+    """Return a table of the arguments of a command."""
+    lines = [".. list-table::\n   :header-rows: 1\n   :widths: 25 75\n"]
+    lines.append("   * - Argument\n     - Meaning")
+    for each in parser._actions:  # noqa: SLF001
+        if each.dest == "help":
+            continue
+        value = "" if each.nargs == 0 else str(each.metavar or each.dest.upper())
+        # Sphinx would make a dash of two hyphens.
+        meaning = re.sub(r"--[\w-]+", r"``\g<0>``", str(each.help))
+        if each.choices:
+            meaning += f": {' or '.join(f'``{choice}``' for choice in each.choices)}"
+        if each.option_strings and each.required:
+            meaning += "; required"
+        shown = f"{each.option_strings[-1]} {value}".strip() if each.option_strings else each.dest
+        lines.append(f"   * - ``{shown}``")
+        lines.append(wrapped(f"{meaning[0].upper()}{meaning[1:]}.", "     - ", "       "))
+    return "\n".join(lines) + "\n"
+
+
 def paragraphs(thing: Any) -> Iterator[str]:
     """Yield the paragraphs of a docstring before its list of arguments."""
     text = inspect.cleandoc(thing.__doc__).partition("\nArgs:")[0]
@@ -118,7 +156,11 @@ def filled(text: str) -> str:
         made = table(known[found[1]].arguments, {})
         return f".. arguments of {found[1]}\n\n{made}\n.. end of arguments"
 
-    text = _TABLE.sub(one, text)
+    def command(found: re.Match[str]) -> str:
+        made = options(commands()[found[1]])
+        return f".. options of {found[1]}\n\n{made}\n.. end of options"
+
+    text = _OPTIONS.sub(command, _TABLE.sub(one, text))
     return _STEPS.sub(lambda _: "\n".join([".. all steps\n", *sections(), ".. end of steps"]), text)
 
 

@@ -203,7 +203,7 @@ class KojiWaitRepo(RepoStep):
 
     The step requests the repo from a hub that makes them on request (since 1.35). On an older hub,
     and with ``request=False``, it waits for one to appear: since 1.35 that happens only for tags
-    with ``repo.auto``.
+    with ``repo.auto``. Sets the properties ``koji_repo_id`` and ``koji_repo_url``.
     """
 
     name = "koji wait-repo"
@@ -335,7 +335,7 @@ class KojiRegenRepo(RepoStep):
 
     On hubs since 1.35 the step requests the repo, as any user may; the hub makes none if it has one
     already. On an older hub, and with ``make_task``, it makes a task, which requires the permission
-    ``repo`` or ``regen-repo``.
+    ``repo`` or ``regen-repo``. Sets the properties ``koji_repo_id`` and ``koji_repo_url``.
     """
 
     name = "koji regen-repo"

@@ -19,7 +19,7 @@ from buildbot.plugins import changes, reporters, schedulers, secrets, steps, uti
 from twisted.internet import reactor
 
 import txkoji
-from buildbot_koji.__main__ import _parser as command_line
+from buildbot_koji.__main__ import command_line
 from tests.docs.tutorial import PAGE as TUTORIAL
 from tests.docs.tutorial import blocks
 from tests.support import REPOSITORY

@@ -33,6 +33,26 @@ def test_every_plugin_has_a_table() -> None:
         assert f"``{name}``\n-----" in text or f".. arguments of {name}\n" in text, name
 
 
+def test_every_property_is_there() -> None:
+    """Each property that a step sets is named in the page of the steps or of mass builds."""
+    text = PAGE + (DOCS / "mass.rst").read_text(encoding="utf-8")
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (DOCS.parent / "buildbot_koji" / "steps").rglob("*.py")
+    )
+    names = set(re.findall(r'"(koji_[a-z_]+)"', source))
+    assert len(names) >= 20
+    assert {name for name in names if f"``{name}" not in text and f'"{name}"' not in text} == set()
+
+
+def test_every_command_has_a_table() -> None:
+    """Each command with arguments has them in a page; ``resume`` takes those of ``pause``."""
+    text = "".join(page.read_text(encoding="utf-8") for page in reference.PAGES)
+    bare = {"buildbot-koji", "buildbot-koji example", "buildbot-koji resume"}
+    for name in reference.commands().keys() - bare:
+        assert f".. options of {name}\n" in text, name
+
+
 def test_every_argument_of_a_step_is_there() -> None:
     """Each argument of each step stands in a table of the page."""
     for name, step in reference.steps().items():

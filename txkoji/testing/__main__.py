@@ -57,8 +57,8 @@ def _profile(text: str) -> str:
     return text
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line, or end the program with one line that says what is wrong."""
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line; it ends the program with one line of what is wrong."""
     parser = _Parser(prog="python -m txkoji.testing", description="Run an embedded Koji hub.")
     parser.add_argument("--port", type=_port, default=0, help="the port; 0 picks a free one")
     parser.add_argument(
@@ -127,7 +127,7 @@ def arguments() -> argparse.Namespace:
         default="protonmsg",
         help="format of the messages: Koji's own plugin, or Fedora's hub",
     )
-    return parser.parse_args()
+    return parser
 
 
 def _bus(arguments: argparse.Namespace) -> Broker | None:
@@ -224,7 +224,7 @@ def main() -> int:
         status.append(2)
         reactor.stop()
 
-    given = arguments()
+    given = command_line().parse_args()
 
     def begin() -> None:
         Deferred.fromCoroutine(_serve(given)).addCallback(end).addErrback(broken)

@@ -47,18 +47,17 @@ export interface Hub {
 export interface Overview {
   master: string;
   masters: { name: string; active: boolean }[];
-  now: number;
   hubs: Hub[];
   health: { ok: boolean; reasons: string[]; warnings: string[] };
   /** What needs a look, worst first. */
   attention?: { page: string; text: string }[];
 }
 
-// Time, free, open, ours, ended, failed.
+/** Time, free tasks, open tasks, watched trees, and how many of those ended and failed. */
 export type HistoryPoint = [number, number, number, number, number, number];
 
 export interface History {
-  hub: string;
+  hub: Text;
   step: number;
   points: HistoryPoint[];
 }
@@ -81,6 +80,8 @@ export interface Tree {
   label: string;
   package: Text;
   nvr: Text;
+  /** Buildbot's id of the build. */
+  build_id?: number | null;
   builder: Text;
   builder_id: number | null;
   build_number: number | null;
@@ -101,7 +102,6 @@ export interface Tree {
 export type Down = Pick<Hub, "name" | "state" | "since" | "reason">;
 
 export interface Tasks {
-  now: number;
   down: Down[];
   trees: Tree[];
 }
@@ -156,6 +156,8 @@ export interface Source {
   last_changes: { at: Time; revision: Text; comments: string; url: Text }[];
   set_aside: { what: string; reason: string; since: Time; count: number }[];
   set_aside_count: number;
+  /** Events that wait for the quiet time to pass. */
+  pending?: number;
 }
 
 export interface Sources {
@@ -164,6 +166,7 @@ export interface Sources {
 
 /** The Buildbot build that a delivery is about, unless it was deleted. */
 interface OfBuild {
+  build_id?: number;
   builder?: Text;
   builder_id?: number | null;
   build_number?: number | null;
@@ -197,6 +200,7 @@ export interface Gate {
 export interface Reporter {
   name: string;
   kind: string;
+  hub?: Text;
   pending: Pending[];
   /** How many there are: the lists are cut. */
   pending_count?: number;

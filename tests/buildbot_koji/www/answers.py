@@ -78,7 +78,6 @@ def overview(now: float) -> dict[str, Any]:
             {"name": "builder.example.test:/srv/buildbot", "active": True},
             {"name": "spare.example.test:/srv/buildbot", "active": False},
         ],
-        "now": now,
         "hubs": [down, up],
         "health": {"ok": False, "reasons": ["the hub centos does not answer"], "warnings": []},
         "attention": [

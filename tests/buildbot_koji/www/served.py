@@ -15,6 +15,7 @@ from buildbot.plugins import changes, reporters
 from twisted.internet.threads import deferToThread
 
 from tests.buildbot_koji.workbench import Workbench
+from tests.buildbot_koji.www import declared
 from tests.support import PROCESS_LIMIT
 
 BUTTON = {"X-Requested-With": "buildbot-koji"}
@@ -110,10 +111,13 @@ class ServedMaster(Workbench):
         return f"http://127.0.0.1:{self.master.www.getPortnum()}/plugins/koji/"
 
     async def ask(self, path: str, *, body: Any = None, **headers: str) -> Reply:
-        """Send a request; a POST if there is a body."""
+        """Send a request; a POST if there is a body. The JSON must be what is declared of it."""
         data = None if body is None else json.dumps(body).encode()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await deferToThread(_fetch, Request(f"{self.url}{path}", data, given))
+        reply = await deferToThread(_fetch, Request(f"{self.url}{path}", data, given))
+        if data is None and path.startswith("api/") and reply.code == 200:
+            assert declared.mistakes(path.removeprefix("api/"), reply.json) == [], path
+        return reply
 
     async def press(self, path: str, body: Any = None, **headers: str) -> Reply:
         """Press a button of the page."""

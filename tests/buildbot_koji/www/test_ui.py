@@ -28,7 +28,7 @@ from tests.buildbot_koji.test_pages import (
     photograph,
 )
 from tests.buildbot_koji.workbench import SOURCE
-from tests.buildbot_koji.www import answers
+from tests.buildbot_koji.www import answers, declared
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.support import PROCESS_LIMIT, REPOSITORY, until
 from txkoji import task_states
@@ -398,6 +398,7 @@ async def test_large_and_hostile_answers(served: ServedMaster) -> None:
         "mass/17/packages": answers.mass_packages(now),
     }
     texts = {path: json.dumps(answer) for path, answer in given.items()}
+    assert [each for path in texts for each in declared.mistakes(path, given[path])] == []
 
     def serve(route: Any) -> None:
         path = route.request.url.partition("/plugins/koji/api/")[2].partition("?")[0]

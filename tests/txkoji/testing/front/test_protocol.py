@@ -31,7 +31,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.support import DATA, PROCESS_LIMIT, until
 from txkoji.testing import FakeHub
-from txkoji.testing.__main__ import arguments
+from txkoji.testing.__main__ import command_line
 
 pytestmark = pytest.mark.hub(tls=True, build_seconds=20, anonymous_user=None)
 
@@ -249,7 +249,7 @@ def test_options_out_of_range(
     """An option with a value that it can't have is refused in one line."""
     monkeypatch.setattr(sys, "argv", ["hub", f"{option}={value}"])
     with pytest.raises(SystemExit) as ended:
-        arguments()
+        command_line().parse_args()
     assert ended.value.code == 2
     expected = f"python -m txkoji.testing: argument {option}: {value!r} is not {what}\n"
     assert capsys.readouterr().err == expected
