@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok, warning
-from buildbot_koji.cli.doctor.network import LIMIT, way_to
+from buildbot_koji.cli.doctor.network import LIMIT, walked
 from buildbot_koji.words import counted
 from txkoji.bus import AMQP1, Broker
 from txkoji.exceptions import BusError, ConfigurationError
@@ -56,7 +55,7 @@ async def check_broker(
     if isinstance(settings, AMQP1) and settings.client_id is not None:
         # A broker drops the connection that has the same id: the master's.
         settings = attrs.evolve(settings, client_id=f"{settings.client_id}-doctor")
-    for finding in await deferToThread(lambda: list(way_to(settings.url))):
+    async for finding in walked(settings.url):
         yield finding
         if finding.level == "error":
             return

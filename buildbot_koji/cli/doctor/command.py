@@ -63,10 +63,14 @@ async def examine(
         if config is not None
         else _hub_subject(HubNeeds(profile or "koji"), reactor, None, now)
     )
-    async for subject, findings in subjects:
-        found.append((subject, findings))
+    async for subject, finding in subjects:
+        is_new = not found or found[-1][0] != subject
+        if is_new:
+            found.append((subject, []))
+        found[-1][1].append(finding)
         if not as_json_text:
-            print("\n".join(lines(subject, findings)), file=out, flush=True)
+            # At once: the next check may wait for a server that does not answer.
+            print(*[subject] * is_new, lines(finding), sep="\n", file=out, flush=True)
     if as_json_text:
         print(json.dumps(as_json(found), indent=1), file=out)
     return exit_status(found)
@@ -74,27 +78,28 @@ async def examine(
 
 async def _subjects_of(
     path: Path, reactor: Any, now: Callable[[], float]
-) -> AsyncIterator[tuple[str, list[Finding]]]:
+) -> AsyncIterator[tuple[str, Finding]]:
     try:
         config = FileLoader(str(path.parent), path.name).loadConfig()
     except (ConfigErrors, SystemExit) as problem:
         remedy = f"correct {path.name} there; buildbot checkconfig says the same"
-        mistakes = [error("checkconfig", each, remedy) for each in _mistakes(problem, path)]
-        yield f"configuration {path}", mistakes
+        for each in _mistakes(problem, path):
+            yield f"configuration {path}", error("checkconfig", each, remedy)
         return
     all_wanted = wanted_of(config)
     if not all_wanted:
         remedy = "it has no step, change source or reporter of this package"
-        yield f"configuration {path}", [error("hubs", "it names no Koji hub", remedy)]
+        yield f"configuration {path}", error("hubs", "it names no Koji hub", remedy)
         return
     hubs = ", ".join(str(each.profile) for each in all_wanted)
-    yield f"configuration {path}", [ok("hubs", hubs)]
+    yield f"configuration {path}", ok("hubs", hubs)
     secrets = SecretManager()
     secrets.services = list(config.secretsProviders)
     for wanted in all_wanted:
-        async for subject in _hub_subject(wanted, reactor, secrets, now):
-            yield subject
-    yield "database", list(await check_database(str(config.db.db_url), path.parent))
+        async for found in _hub_subject(wanted, reactor, secrets, now):
+            yield found
+    for finding in await check_database(str(config.db.db_url), path.parent):
+        yield "database", finding
 
 
 def _mistakes(problem: ConfigErrors | SystemExit, path: Path) -> list[str]:
@@ -117,22 +122,24 @@ def _mistakes(problem: ConfigErrors | SystemExit, path: Path) -> list[str]:
 
 async def _hub_subject(
     wanted: HubNeeds, reactor: Any, secrets: Any, now: Callable[[], float]
-) -> AsyncIterator[tuple[str, list[Finding]]]:
+) -> AsyncIterator[tuple[str, Finding]]:
     subject = f"hub {wanted.profile}"
     try:
         hub = await _rendered(wanted.profile, reactor, secrets)
     except Exception as problem:  # noqa: BLE001 - a secret provider may raise anything
-        yield subject, [error("secrets", str(problem), "see secretsProviders of the configuration")]
+        yield subject, error("secrets", str(problem), "see secretsProviders of the configuration")
         return
     connect = (
         partial(hub.connect, reactor)
         if isinstance(hub, NamedHub)
         else partial(Connection, hub, reactor=reactor)
     )
-    yield subject, [each async for each in check_hub(connect, wanted, now)]
+    async for finding in check_hub(connect, wanted, now):
+        yield subject, finding
     for broker in wanted.brokers:
         settings = await _rendered(broker, reactor, secrets)
-        yield f"broker {settings.host}", [each async for each in check_broker(settings, reactor)]
+        async for finding in check_broker(settings, reactor):
+            yield f"broker {settings.host}", finding
 
 
 async def _rendered(value: Any, reactor: Any, secrets: Any) -> Any:

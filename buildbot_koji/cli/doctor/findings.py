@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Literal
 
@@ -74,19 +74,10 @@ def expiry(check: str, name: str, expires: float, now: float, remedy: str) -> Fi
     return None
 
 
-def lines(subject: str, findings: Iterable[Finding]) -> list[str]:
-    """Return the findings about a subject as lines for a terminal.
-
-    Args:
-        subject: what they are about: ``hub koji``.
-        findings: what was found, in the order of the checks.
-    """
-    made = [subject]
-    for each in findings:
-        made.append(f"  {each.level:<7} {each.check}: {each.text}")
-        if each.remedy:
-            made.append(f"          -> {each.remedy}")
-    return made
+def lines(finding: Finding) -> str:
+    """Return a finding for a terminal, with its remedy, if any, on a second line."""
+    said = f"  {finding.level:<7} {finding.check}: {finding.text}"
+    return f"{said}\n          -> {finding.remedy}" if finding.remedy else said
 
 
 def as_json(found: Sequence[tuple[str, Sequence[Finding]]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The way to a hub, step by step: proxy, name, connection, certificate. For a thread: it blocks."""
+"""The way to a hub, step by step: proxy, name, connection, certificate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http.client import HTTPException
@@ -17,12 +17,13 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from twisted.internet.threads import deferToThread
 
 from buildbot_koji.cli.doctor.findings import Finding, error, expiry, ok
 from txkoji import proxy_for
 from txkoji.exceptions import BrokenConfiguration
 
-__all__ = ["answer_to", "clock_difference", "way_to"]
+__all__ = ["answer_to", "clock_difference", "walked", "way_to"]
 
 T = TypeVar("T")
 
@@ -57,6 +58,13 @@ def _within(limit: float, step: Callable[[], T]) -> T:
     if problem is not None:
         raise problem
     return result  # type: ignore[return-value]
+
+
+async def walked(url: str) -> AsyncIterator[Finding]:
+    """Yield what :func:`way_to` finds, each as soon as it is found."""
+    steps = way_to(url)
+    while (found := await deferToThread(next, steps, None)) is not None:
+        yield found
 
 
 def way_to(url: str, limit: float = LIMIT) -> Iterator[Finding]:
