@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -53,7 +52,13 @@ Listen 127.0.0.1:{proxy_port}
     RequestHeader unset X-Koji-Client
     RequestHeader unset X-Koji-Principal
     ErrorDocument 503 "<html><title>Maintenance</title><h1>We are back soon</h1></html>"
-    {maintenance}
+    RewriteEngine On
+    RewriteCond "{open}/maintenance-503" -f
+    RewriteRule ^ - [R=503,L]
+    RewriteCond "{open}/maintenance-200" -f
+    RewriteRule ^ - [R=200,L]
+    RewriteCond "{open}/maintenance-403" -f
+    RewriteRule ^ - [R=403,L]
     <Location /kojihub/ssllogin>
         {login}
     </Location>
@@ -95,20 +100,8 @@ BY_TICKET = """
         RequestHeader set X-Koji-Principal "expr=%{{REMOTE_USER}}"
 """
 
-PAGE = """
-    RewriteEngine On
-    RewriteRule ^ - [R=503,L]
-"""
-
-PAGE_WITH_200 = """
-    RewriteEngine On
-    RewriteRule ^ - [R=200,L]
-"""
-
-FORBIDDEN = """
-    RewriteEngine On
-    RewriteRule ^ - [R=403,L]
-"""
+PAGE, PAGE_WITH_200, FORBIDDEN = "maintenance-503", "maintenance-200", "maintenance-403"
+"""The files that put it into maintenance, by what it answers then."""
 
 HOW_TO_INSTALL = "needs Apache httpd: apt-get install apache2 libapache2-mod-auth-gssapi"
 
@@ -147,11 +140,10 @@ class Apache:
     files: Path | None = None
     max_requests: int = 100
     keep_alive_timeout: int = 5
-    maintenance: str = ""
     port: int = 0
     proxy_port: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    _open: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _open: Path = field(default=Path(), repr=False)
 
     @classmethod
     def before(cls, hub: FakeHub, directory: Path, **settings: Any) -> Apache:
@@ -190,13 +182,13 @@ class Apache:
             for parent in directory.parents:
                 if parent.is_relative_to("/tmp"):
                     parent.chmod(parent.stat().st_mode | 0o011)
+        # Another run of pytest closes the directory that both are in to other users.
+        self._open = Path(tempfile.mkdtemp(prefix="apache-"))
+        self._open.chmod(0o755)
         if self.password is not None:
             assert HTPASSWD is not None
-            # Another run of pytest closes the directory that both are in to other users.
-            self._open = tempfile.TemporaryDirectory(prefix="apache-")
-            Path(self._open.name).chmod(0o755)
             subprocess.run(
-                [HTPASSWD, "-bc", f"{self._open.name}/users", "proxy", self.password],
+                [HTPASSWD, "-bc", self._open / "users", "proxy", self.password],
                 check=True,
                 capture_output=True,
             )
@@ -223,13 +215,14 @@ class Apache:
     def _write(self) -> None:
         gssapi = "GSSAPI" in self.login
         proxy_login = "Require all granted"
-        if self._open is not None:
+        if self.password is not None:
             proxy_login = (
                 f"AuthType Basic\n        AuthName proxy\n        AuthUserFile"
-                f' "{self._open.name}/users"\n        Require valid-user'
+                f' "{self._open}/users"\n        Require valid-user'
             )
         text = _CONFIGURATION.format(
             directory=self.directory,
+            open=self._open,
             modules="\n".join(
                 f"LoadModule {name}_module {MODULES}/mod_{name}.so"
                 for name in _LOADED.split()
@@ -245,7 +238,6 @@ class Apache:
             protocol=self.protocol,
             server=self.server,
             authority=self.authority,
-            maintenance=self.maintenance,
             login=self.login,
             files="" if self.files is None else _FILES.format(directory=self.files),
             hub=self.hub,
@@ -256,17 +248,14 @@ class Apache:
         )
         (self.directory / "httpd.conf").write_text(text)
 
-    def change(self, maintenance: str) -> None:
-        """Switch maintenance on or off, gracefully: requests in flight are finished."""
-        self.maintenance = maintenance
-        self._write()
-        assert self._process is not None
-        before = self.error_log.count("resuming normal operations")
-        self._process.send_signal(signal.SIGUSR1)
-        end = time.monotonic() + PROCESS_LIMIT
-        while self.error_log.count("resuming normal operations") == before:
-            assert time.monotonic() < end, self.error_log
-            time.sleep(0.02)
+    def begin_maintenance(self, page: str) -> None:
+        """Answer every request from now on with a page."""
+        (self._open / page).touch()
+
+    def end_maintenance(self) -> None:
+        """Ask the hub again."""
+        for page in (PAGE, PAGE_WITH_200, FORBIDDEN):
+            (self._open / page).unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop at once."""
@@ -274,6 +263,4 @@ class Apache:
             self._process.terminate()
             self._process.wait(PROCESS_LIMIT)
             self._process = None
-        if self._open is not None:
-            self._open.cleanup()
-            self._open = None
+            shutil.rmtree(self._open)

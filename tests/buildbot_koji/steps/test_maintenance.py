@@ -60,14 +60,12 @@ class Front:
             self.proxy.url.removesuffix("/kojihub"),
             authority.server("127.0.0.1"),
             authority.certificate_path,
-            # A kept connection is served by the process that began it, with the old configuration.
-            max_requests=1,
         )
 
     def _fate(self, data: bytes) -> Fate:
         for method in list(self.fates):
             if f"<methodName>{method}</methodName>".encode() in data:
-                self.apache.change(self.breaking)
+                self.apache.begin_maintenance(self.breaking)
                 return self.fates.pop(method)
         return Fate.PASS
 
@@ -111,9 +109,9 @@ async def test_in_the_middle_of_a_build(bench: Workbench, front: Front, page: st
     bench.hub.builder.seconds = 1
     request = await bench.begin(quick_build(bench))
     await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
-    front.apache.change(page)
+    front.apache.begin_maintenance(page)
     await until(lambda: tasks(bench)[0]["state"] == task_states.CLOSED)
-    front.apache.change("")
+    front.apache.end_maintenance()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts, len(tasks(bench))) == ("success", 1, 1), ended.text
 
@@ -122,12 +120,12 @@ async def test_in_the_middle_of_a_build(bench: Workbench, front: Front, page: st
 @pytest_twisted.ensureDeferred
 async def test_begin_during_maintenance(bench: Workbench, front: Front, page: str) -> None:
     """A build that begins during maintenance waits, says why, and submits one task."""
-    front.apache.change(page)
+    front.apache.begin_maintenance(page)
     request = await bench.begin(quick_build(bench))
     await until(lambda: bench.text().startswith("waiting: the hub has not answered since "))
     assert REASONS[page] in bench.text()
     assert tasks(bench) == []
-    front.apache.change("")
+    front.apache.end_maintenance()
     ended = await bench.ended(request)
     assert (ended.result, len(tasks(bench))) == ("success", 1), ended.text
 
@@ -149,7 +147,7 @@ async def test_submission_in_doubt(bench: Workbench, front: Front, page: str, fa
     front.breaking = page
     request = await bench.begin(quick_build(bench))
     await until(lambda: bench.text().startswith("looking for the task as soon as"))
-    front.apache.change("")
+    front.apache.end_maintenance()
     ended = await bench.ended(request)
     assert (ended.result, ended.attempts, len(tasks(bench))) == ("success", 1, 1), ended.text
 
@@ -163,13 +161,13 @@ async def test_cancellation_in_doubt(bench: Workbench, front: Front, page: str) 
     await until(lambda: tasks(bench) and "koji_task_id" in bench.running().properties)
     hub = await get_hub(bench.master, bench.profile)
     hub.cancellations._retry = RetryPolicy(first=0.3, ceiling=0.3)
-    front.apache.change(page)
+    front.apache.begin_maintenance(page)
     await bench.stop_build()
     ended = await bench.ended(request)
     [task] = tasks(bench)
     words = f"the hub does not answer: task {task['id']} is canceled as soon as it does"
     assert (ended.result, ended.text) == ("cancelled", words)
-    front.apache.change("")
+    front.apache.end_maintenance()
     await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
 
 
@@ -186,7 +184,7 @@ async def test_stop_with_a_submission_in_doubt(bench: Workbench, front: Front) -
     ended = await bench.ended(request)
     assert ended.result == "cancelled"
     assert tasks(bench)[0]["state"] in task_states.ACTIVE_GROUP
-    front.apache.change("")
+    front.apache.end_maintenance()
     await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
 
 
@@ -204,7 +202,7 @@ async def test_refused_search(bench: Workbench, front: Front) -> None:
     assert "could not cancel what was submitted" in ended.text
     assert ended.text.endswith("; it is retried")
     assert tasks(bench)[0]["state"] in task_states.ACTIVE_GROUP
-    front.apache.change("")
+    front.apache.end_maintenance()
     await until(lambda: tasks(bench)[0]["state"] == task_states.CANCELED)
 
 
@@ -234,7 +232,7 @@ async def test_change_in_doubt(
     front.fates[method] = Fate.RESET_AFTER
     request = await bench.begin(step(bench.profile, tag=tag, builds=nvr))
     await until(lambda: "as soon as the hub answers" in bench.text())
-    front.apache.change("")
+    front.apache.end_maintenance()
     ended = await bench.ended(request)
     assert ended.result == "success", ended.text
     assert bench.hub.calls[method] == before + 1
@@ -246,7 +244,7 @@ async def test_patience_is_over(bench: Workbench, front: Front) -> None:
     hub = await get_hub(bench.master, bench.profile)
     # The patience holds also where one call is retried for longer.
     hub.connection.deadline = 60.0
-    front.apache.change(PAGE)
+    front.apache.begin_maintenance(PAGE)
     began = time.monotonic()
     ended = await bench.build(quick_build(bench, hub_patience=1))
     assert time.monotonic() - began < hub.connection.deadline / 2
@@ -267,7 +265,7 @@ async def test_reason_while_a_call_is_retried(bench: Workbench, front: Front) ->
     """The summary says why the hub is unreachable before a call's own deadline is over."""
     hub = await get_hub(bench.master, bench.profile)
     hub.connection.deadline = 120.0
-    front.apache.change(PAGE)
+    front.apache.begin_maintenance(PAGE)
     source = SOURCE.format("hello", "main")
     request = await bench.begin(SlowBuild(bench.profile, target="demo", source=source))
     await until(lambda: bench.text().startswith("waiting: the hub has not answered since "))

@@ -96,14 +96,12 @@ async def test_page_instead_of_the_hub(hub: FakeHub, start: Start) -> None:
     front = start()
     koji = Connection(profile(hub, front, authtype="noauth", cert=None), reactor=reactor)
     assert await koji.getKojiVersion()
-    front.change(apache.PAGE_WITH_200)
-    # A kept connection is served by the process that began it, with the old configuration.
-    await koji.close()
+    front.begin_maintenance(apache.PAGE_WITH_200)
     waiting = koji.getKojiVersion()
     trouble = await until(lambda: koji.trouble)
     assert isinstance(trouble, NotXMLRPC)
     assert "answered with a web page instead of a hub's reply" in str(trouble)
-    front.change("")
+    front.end_maintenance()
     assert await waiting == hub.version
     await koji.close()
 
