@@ -5,7 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any, TextIO
 
-from txkoji import Connection, TaskTree, TaskWatcher, UnknownTask, nvr, read_outcome, task_states
+from txkoji import (
+    Connection,
+    TaskTree,
+    TaskWatcher,
+    UnknownTask,
+    nvr,
+    one_line,
+    read_outcome,
+    task_states,
+)
 from txkoji.exceptions import KojiException
 from txkoji.task import Task
 
@@ -54,9 +63,9 @@ async def watch(reactor: Any, what: str, out: TextIO, *, profile: str) -> int:
         outcome = await read_outcome(koji, tree)
         made = ", ".join(each.nvr for each in outcome.builds) or tree.root.method
         state = tree.root.state_name
-        print(f"task {task_id} {state}: {outcome.reason or made}", file=out)
+        print(one_line(f"task {task_id} {state}: {outcome.reason or made}"), file=out)
         if outcome.log_url is not None:
-            print(f"see {outcome.log_url}", file=out)
+            print(one_line(f"see {outcome.log_url}"), file=out)
         return 0 if tree.root.state == task_states.CLOSED else 1
     finally:
         await koji.close()
@@ -103,7 +112,8 @@ class _Lines:
 
 
 def _words(task: Any) -> str:
-    return f"{task.method} {task.arch or ''}".strip() + f": {task.state_name}"
+    # What a terminal obeys may come from a hub, too.
+    return one_line(f"{task.method} {task.arch or ''}") + f": {task.state_name}"
 
 
 def _live(out: TextIO) -> Any:

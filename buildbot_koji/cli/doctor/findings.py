@@ -42,17 +42,17 @@ class Finding:
 
 def ok(check: str, text: str) -> Finding:
     """Return that something is as it should be."""
-    return Finding("ok", check, one_line(text, LONGEST))
+    return Finding("ok", one_line(check), one_line(text, LONGEST))
 
 
 def warning(check: str, text: str, remedy: str) -> Finding:
     """Return that something works, but not for long or not as configured."""
-    return Finding("warning", check, one_line(text, LONGEST), one_line(remedy, LONGEST))
+    return Finding("warning", one_line(check), one_line(text, LONGEST), one_line(remedy, LONGEST))
 
 
 def error(check: str, text: str, remedy: str) -> Finding:
     """Return that something does not work."""
-    return Finding("error", check, one_line(text, LONGEST), one_line(remedy, LONGEST))
+    return Finding("error", one_line(check), one_line(text, LONGEST), one_line(remedy, LONGEST))
 
 
 def expiry(check: str, name: str, expires: float, now: float, remedy: str) -> Finding | None:

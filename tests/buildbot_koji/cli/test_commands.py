@@ -23,7 +23,9 @@ from tests.buildbot_koji.masters import BUILDBOT
 from tests.buildbot_koji.www.served import ServedMaster
 from tests.buildbot_koji.www.test_api import guarded, until_listening
 from tests.support import PROCESS_LIMIT, REPOSITORY, forks
+from txkoji.exceptions import GenericError
 from txkoji.testing import FakeHub
+from txkoji.testing.farm.handlers.registry import HANDLERS
 
 __all__ = ["guarded"]
 
@@ -106,8 +108,12 @@ async def test_init(at_home: FakeHub, tmp_path: Path) -> None:
     )
 
 
+async def fail_with_colours(*_: Any) -> None:
+    raise GenericError("red \x1b[31mhat")
+
+
 @pytest_twisted.ensureDeferred
-async def test_watch(at_home: FakeHub) -> None:
+async def test_watch(at_home: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line for each change, and the outcome; a build, an address and an id name the same."""
     source = "git+https://git.example.test/rpms/{}.git#1"
     task_id = at_home.call("build", source.format("hello"), "demo")
@@ -124,6 +130,12 @@ async def test_watch(at_home: FakeHub) -> None:
     assert await watch(reactor, str(failing), out, profile="fake") == 1
     assert "FAILED: error building package" in out.getvalue()
     assert "/build.log\n" in out.getvalue()
+    monkeypatch.setitem(HANDLERS, "sleep", fail_with_colours)
+    odd = at_home.call("makeTask", "sleep", [0])
+    out = io.StringIO()
+    assert await watch(reactor, str(odd), out, profile="fake") == 1
+    assert "FAILED: red " in out.getvalue()
+    assert "\x1b" not in out.getvalue()
     for nothing in (
         "99999",
         "9" * 20,

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytest_twisted
@@ -756,8 +756,11 @@ async def test_the_command(site: Site) -> None:
 class Dripping(Protocol):
     """Sends a byte now and then, forever."""
 
+    made: ClassVar[list[Dripping]] = []
+
     def connectionMade(self) -> None:  # noqa: N802
         assert self.transport is not None
+        self.made.append(self)
         self.drip = LoopingCall(self.transport.write, b"H")
         self.drip.start(0.05)
 
@@ -775,4 +778,9 @@ async def test_server_that_drips() -> None:
     # To TLS the bytes are a record whose length they say.
     found = await deferToThread(lambda: list(way_to(f"https://{place}/koji", 0.3)))
     assert found[-1].check == "TLS"
+    for each in Dripping.made:
+        # Ends the thread that is left behind, too.
+        each.transport.abortConnection()
+    await until(lambda: not any(each.drip.running for each in Dripping.made))
+    Dripping.made.clear()
     await port.stopListening()
