@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.http_headers import Headers
@@ -226,21 +225,26 @@ class Requester:
                 max_bytes=limits.max_reply_bytes,
             )
         )
+        # A little later than the inner limits, whose errors say more.
+        deadline = self.reactor.callLater(left + 0.05, attempt.cancel)
         try:
-            # A little later than the inner limits, whose errors say more.
-            result = await attempt.addTimeout(left + 0.05, self.reactor)
+            result = await attempt
         except HubFault as fault:
             self._was_answered = True
             if not is_passing(fault):
                 self._count_answer(sent)
             raise
-        except DeferredTimeout as error:
+        except CancelledError as error:
+            if deadline.active():
+                raise
             raise RequestTimeout(
                 f"{self._url} did not finish its reply to {request.method} within"
                 f" {limits.deadline:g} s",
                 url=self._url,
             ) from error
         finally:
+            if deadline.active():
+                deadline.cancel()
             silence.end()
         self._was_answered = True
         self._count_answer(sent)
