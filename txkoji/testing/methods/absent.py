@@ -14,7 +14,7 @@ from txkoji.testing.methods.table import hub_method
 from txkoji.testing.tables.lookups.builds import find_build_row, require_build_row
 from txkoji.testing.tables.lookups.tags import require_tag, tag_name
 from txkoji.testing.tables.lookups.users import held_permissions, require_user
-from txkoji.testing.tables.lookups.values import row_by_id
+from txkoji.testing.tables.lookups.values import integer, row_by_id
 from txkoji.testing.tables.queries import apply_query_options
 
 
@@ -85,6 +85,7 @@ def build_references(
 def merge_scratch(call: MethodCall, task_id: Any) -> NoReturn:
     """Import a scratch build as a real one; return the build's id."""
     call.require_permission("admin")
+    integer(task_id)
     raise GenericError(f"task {task_id} is not a scratch build of an existing build")
 
 
@@ -137,10 +138,10 @@ def get_all_arches(call: MethodCall) -> list[str]:
 def check_tag_access(call: MethodCall, tag_id: Any, user_id: Any = None) -> list[Any]:
     """Return whether a user may tag into a tag, whether force helps, and the reason."""
     tag = require_tag(call.state, tag_id)
-    if tag["locked"]:
-        return [False, False, "tag is locked"]
     user = call.user if user_id is None else require_user(call.state, user_id)
     held = held_permissions(call.state, user["id"]) if user else {}
+    if tag["locked"]:
+        return [False, "admin" in held, "tag is locked"]
     if tag["perm"] and tag["perm"] not in held:
         return [False, "admin" in held, f"tag requires {tag['perm']} permission"]
     return [True, False, ""]

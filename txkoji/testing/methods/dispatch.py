@@ -8,7 +8,13 @@ from typing import Any
 
 from txkoji import exceptions
 from txkoji.testing.methods.call import MethodCall
-from txkoji.testing.methods.table import NEW_PARAMETERS, HubMethod, as_before_drafts, method_of
+from txkoji.testing.methods.table import (
+    NEW_PARAMETERS,
+    PASSES_ON,
+    HubMethod,
+    as_before_drafts,
+    method_of,
+)
 from txkoji.testing.tables.columns import check_arguments
 
 MULTICALL = "multiCall"
@@ -65,7 +71,11 @@ def _run(call: MethodCall, name: str, params: list[Any]) -> Any:
         return as_before_drafts(call.hub.release, answer)
     except TypeError as error:
         # Only the call itself is on the traceback: the arguments did not fit.
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+        misfit = error.__traceback__ is not None and error.__traceback__.tb_next is None
+        permission = PASSES_ON.get(name) if misfit else None
+        if permission is not None:
+            call.require_permission(permission)
+        if misfit and name not in PASSES_ON:
             text = _arity_text(function.__qualname__, str(error))
             raise exceptions.ParameterError(text) from error
         raise

@@ -12,7 +12,7 @@ from txkoji.testing.methods.call import MethodCall
 from txkoji.testing.methods.table import HubMethod, declare
 
 WITHOUT_EFFECT = {
-    "admin": ("applyVolumePolicy(build, strict=False)", "scheduler.doRun(force=False)"),
+    "admin": ("scheduler.doRun(force=False)",),
     "repo": (
         "repo.autoRequests()",
         "repo.checkQueue()",

@@ -23,7 +23,6 @@ def _require_no_session(call: MethodCall) -> None:
 
 def _start(call: MethodCall, user: Row, authtype: int, renew: bool) -> dict[str, Any] | None:
     sessions = call.hub.sessions
-    _require_no_session(call)
     if user["status"] != 0:
         raise AuthError(f"logins by {user['name']} are not allowed")
     if renew and call.session is not None:
@@ -58,6 +57,7 @@ def ssl_login(
     exclusive: Any = None,
 ) -> Any:
     """Log in by certificate or ticket; return the session."""
+    _require_no_session(call)
     if call.principal is not None:
         row = _user_of_principal(call, call.principal)
         name, authtype = str(row["name"]), GSSAPI

@@ -142,6 +142,13 @@ def change_build_volume(call: MethodCall, build: Any, volume: Any, strict: bool 
         raise GenericError(f"Build {nvr} already on volume {row['name']}")
 
 
+@hub_method("applyVolumePolicy")
+def apply_volume_policy(call: MethodCall, build: Any, strict: bool = False) -> None:
+    """Move a build to the volume that the policy says: the only one, where it is."""
+    call.require_permission("admin")
+    require_build_row(call.state, build)
+
+
 @hub_method("showOpts")
 def show_opts(call: MethodCall, as_string: bool = True) -> Any:
     """Return the options of the hub's configuration, without passwords."""

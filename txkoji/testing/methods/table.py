@@ -91,6 +91,17 @@ def _python_name(name: str) -> str:
     return f"RootExports.{name}"
 
 
+PASSES_ON: dict[str, str | None] = {
+    "exclusiveSession": None,
+    "login": None,
+    "makeTask": "admin",
+    "sslLogin": None,
+}
+"""The methods that a hub passes any arguments on from, with the permission that it checks first.
+
+Arguments that do not fit are an error inside the hub.
+"""
+
 _DRAFT_KEYS = frozenset(("draft", "promoter_id", "promoter_name", "promotion_time", "promotion_ts"))
 _DRAFTS_SINCE: Version = (1, 34)
 

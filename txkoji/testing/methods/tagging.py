@@ -86,13 +86,15 @@ def check_access(call: MethodCall, tag: dict[str, Any], force: bool) -> None:
         raise ActionNotAllowed(f"tag requires {tag['perm']} permission")
 
 
-def _check_package(call: MethodCall, tag: dict[str, Any], package_id: int, force: bool) -> None:
+def _check_package(
+    call: MethodCall, tag: dict[str, Any], package_id: int, force: bool, noun: str = ""
+) -> None:
     if force and call.has_permission("admin"):
         return
     name = package_name(call.state, package_id)
     entry = package_config(call, tag["id"], package_id)
     if entry is None:
-        raise TagError(f"Package {name} not in list for {tag['name']}")
+        raise TagError(f"Package {name} not in list for {noun}{tag['name']}")
     if entry["blocked"]:
         raise TagError(f"Package {name} is blocked in {tag['name']}")
 
@@ -147,9 +149,10 @@ def move_all_builds(
     source = require_tag(call.state, tag1)
     row = require_package(call.state, package)
     target = require_tag(call.state, tag2)
-    entry = package_config(call, target["id"], row["id"])
-    if entry is None and not force:
-        raise TagError(f"Package {row['name']} not in list for tag {target['name']}")
+    _check_package(call, target, row["id"], force, noun="tag ")
+    for tag in (source, target):
+        # Even if there is nothing to move.
+        check_access(call, tag, force)
     tagged = tagged_builds(call.state, source["id"], package=row["name"])
     oldest_first = sorted((build for build, _ in tagged), key=lambda build: build["id"])
     tasks: list[int] = []

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from txkoji.exceptions import GenericError
+from txkoji.exceptions import AuthError, GenericError
 from txkoji.testing import FakeHub
 from txkoji.testing.methods.call import MethodCall
+from txkoji.testing.methods.dispatch import run_method
+from txkoji.testing.methods.sessions import SSL
 from txkoji.testing.methods.uploads import raw_upload
 from txkoji.testing.tables.lookups.users import find_user
 
@@ -63,6 +65,22 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
     ("kojiadmin", "changeBuildVolume", ("a-1-1", "x"), {}, 1000, "No such entry in table volume"),
     ("kojiadmin", "importRPM", ("x", "y"), {}, 1000, "No such file: /mnt/koji/work/x/y"),
     # The order of checks
+    ("alice", "makeTask", (), {}, 1004, "admin permission required (logged in as alice)"),
+    ("kojiadmin", "makeTask", (), {}, 1, "missing 2 required positional arguments"),
+    ("alice", "sslLogin", (), {"nosuch": 1}, 1, "unexpected keyword argument 'nosuch'"),
+    ("alice", "moveAllBuilds", (*TAG, "locked", "hello"), {}, 1004, "tag is locked"),
+    ("alice", "moveAllBuilds", ("locked", *TAG, "hello"), {}, 1004, "tag is locked"),
+    ("alice", "moveAllBuilds", (*TAG, "blocked", "hello"), {}, 1003, "hello is blocked in blocked"),
+    (
+        "alice",
+        "moveAllBuilds",
+        (*TAG, "demo-build", "unlisted"),
+        {"force": True},
+        1003,
+        "Package unlisted not in list for tag demo-build",
+    ),
+    ("kojiadmin", "applyVolumePolicy", ("nosuch-1-1",), {}, 1000, "No such build: 'nosuch-1-1'"),
+    ("kojiadmin", "mergeScratch", ("x",), {}, 1019, "Invalid type for value 'x'"),
     ("kojiadmin", "makeTask", ("sleep", [1]), {"parent": 10**6}, 1000, "Invalid parent task"),
     ("kojiadmin", "makeTask", ("sleep", [1]), {"assign": "x"}, 1, "type integer: 'x'"),
     ("kojiadmin", "repo.setState", (1, "x"), {}, 1, "type integer: 'x'"),
@@ -129,6 +147,12 @@ REFUSALS: list[tuple[str, str, tuple[Any, ...], dict[str, Any], int, str]] = [
 def test_refusals(hub: FakeHub) -> None:
     """Each call is refused with the code and the text of its kind."""
     hub.deny("sidetag", "closed", tag="demo-build")
+    for tag in ("locked", "blocked"):
+        hub.add_tag(tag)
+        hub.add_package(tag, "hello")
+    hub.call("editTag2", "locked", locked=True)
+    hub.call("packageListBlock", "blocked", "hello")
+    hub.add_package("demo-released", "unlisted")
     unlike = []
     for user, method, args, kwargs, code, text in REFUSALS:
         try:
@@ -213,3 +237,22 @@ def test_build_that_may_not_be_tagged(hub: FakeHub, clock: Clock, barrier: str) 
     assert caught.value.code == 1004
     assert hub.call("getBuild", "hello-1.0-1")["state"] == 1
     assert hub.call("listTagged", *TAG) == []
+
+
+def test_access_to_a_tag(hub: FakeHub) -> None:
+    """Only an admin may override a lock, as ``tagBuild`` with ``force`` does."""
+    hub.call("editTag2", *TAG, locked=True)
+    for user, may_force in (("kojiadmin", True), ("alice", False)):
+        access = hub.call("checkTagAccess", *TAG, user=user)
+        assert access == [False, may_force, "tag is locked"]
+
+
+def test_login_of_a_session(hub: FakeHub) -> None:
+    """Who is logged in can't log in again, in either way."""
+    user = find_user(hub.state, "alice")
+    assert user is not None
+    call = MethodCall(hub, user)
+    call.session = hub.sessions.create(user["id"], SSL, call.address, hub.now())
+    for method in ("login", "sslLogin"):
+        with pytest.raises(AuthError, match="Already logged in"):
+            run_method(call, method, [])
