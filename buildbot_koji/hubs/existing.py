@@ -36,7 +36,8 @@ async def find_existing_build(
 
     Args:
         connection: the hub.
-        outcome: the outcome of the ``build`` task.
+        outcome: the outcome of the ``build`` task. If that was someone else's, and closed, its own
+            build is what is found: the task may have been for another target.
         source: the SCM URL that was to be built.
         target: the build target whose destination tag the build should be in, None for no tag.
 
@@ -49,6 +50,9 @@ async def find_existing_build(
     Raises:
         HubFault, TransportError: as for any read.
     """
+    if outcome.tree.root.state == task_states.CLOSED:
+        build = outcome.build
+        return None if build is None else await _outcome_of(connection, outcome, build, target)
     text = outcome.fault.text if outcome.fault is not None else ""
     exists, in_progress = _EXISTS.search(text), _IN_PROGRESS.search(text)
     if exists is not None:

@@ -11,6 +11,7 @@ from twisted.internet.task import deferLater
 
 from buildbot_koji.durable.task_intents import TaskIntent
 from buildbot_koji.durable.waiting import until_answered
+from buildbot_koji.error_messages import explain
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.mass.options import MassHost, MassOptions, MassTiming
 from buildbot_koji.mass.plan import MassPackage, MassPlan, ended_line
@@ -23,6 +24,7 @@ from txkoji.exceptions import (
     KojiLoginException,
     UnusableAnswer,
 )
+from txkoji.retry import is_passing
 
 __all__ = ["REFUSALS", "MassContext"]
 
@@ -138,6 +140,10 @@ class MassContext:
                 return False
         return True
 
-    def say_trouble(self, error: BaseException) -> None:
-        """Say in the summary that the step waits for the hub, and why."""
-        self.host.say_error(f"{self.plan.summary(None)}; waiting for the hub", error)
+    def say_trouble(self, error: KojiException) -> None:
+        """Say in the summary why the step waits: the hub is unreachable, or refuses something."""
+        words = self.plan.summary(None)
+        if is_passing(error):
+            self.host.say_error(f"{words}; waiting for the hub", error)
+        else:
+            self.host.say(f"{words}; the hub refuses, asking again: {explain(error)}")

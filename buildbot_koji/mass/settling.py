@@ -39,7 +39,7 @@ CLOSED_AT_ONCE = 100
 """Closed tasks that are asked about in one request."""
 
 FAILED_AT_ONCE = 20
-"""Failed tasks that are asked about at the same time, each by some requests."""
+"""Tasks that are asked about at the same time, each by some requests."""
 
 
 class Settler:
@@ -63,20 +63,20 @@ class Settler:
         closed = [
             (package, tree)
             for package, tree in ended
-            if tree is not None and tree.root.state == task_states.CLOSED
+            if tree is not None and tree.root.state == task_states.CLOSED and not package.is_foreign
         ]
         for start in range(0, len(closed), CLOSED_AT_ONCE):
             part = closed[start : start + CLOSED_AT_ONCE]
             await self._settle_closed({package.index: (package, tree) for package, tree in part})
-        failed = []
+        others = []
         for package, tree in ended:
             if tree is None:
                 self._retry(package, f"the hub has no task {package.task_id} any more")
-            elif tree.root.state != task_states.CLOSED:
-                failed.append((package, tree))
-        for start in range(0, len(failed), FAILED_AT_ONCE):
+            elif package.is_foreign or tree.root.state != task_states.CLOSED:
+                others.append((package, tree))
+        for start in range(0, len(others), FAILED_AT_ONCE):
             await gather(
-                self._settle_failed(*each) for each in failed[start : start + FAILED_AT_ONCE]
+                self._settle_other(*each) for each in others[start : start + FAILED_AT_ONCE]
             )
 
     async def _settle_closed(self, trees: Mapping[int, tuple[MassPackage, TaskTree]]) -> None:
@@ -126,7 +126,8 @@ class Settler:
             found[index] = _made(result)
         return found
 
-    async def _settle_failed(self, package: MassPackage, tree: TaskTree) -> None:
+    async def _settle_other(self, package: MassPackage, tree: TaskTree) -> None:
+        """Find out the outcome of a task that failed, or that someone else started."""
         overdue = self._overdue(package, tree)
         if overdue:
             self._context.hub.counts.add(tree, infrastructure=False)
@@ -142,7 +143,7 @@ class Settler:
                 partial(read_outcome, connection, tree), may_refuse=True
             )
             existing = None
-            if self._options.adopts and outcome.fault is not None:
+            if package.is_foreign or (self._options.adopts and outcome.fault is not None):
                 target = None if self._options.skip_tag else self._options.target
                 find = partial(find_existing_build, connection, outcome, package.source, target)
                 existing = await self._context.ask(find, may_refuse=True)
@@ -165,6 +166,8 @@ class Settler:
                 package, PackageEvent.REPLACED, task_id=existing, is_foreign=True, begun=None
             )
             self._follow(package)
+        elif tree.root.state == task_states.CLOSED:
+            self._happened(package, PackageEvent.CLOSED, tree)
         elif not await self._has_target(outcome):
             self._plan.happened(package, PackageEvent.WITHDRAWN)
         elif self._is_infrastructure(outcome) and not _has_draft(outcome):

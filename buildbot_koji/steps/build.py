@@ -10,7 +10,7 @@ from buildbot_koji.hubs.builds import is_draft_name, named_build
 from buildbot_koji.hubs.existing import find_existing_build
 from buildbot_koji.hubs.hub import Hub
 from buildbot_koji.steps.framework.priority import PrioritizedStep, PrioritizedTaskStep
-from txkoji import Call, Outcome
+from txkoji import Call, Outcome, task_states
 
 __all__ = ["KojiBuild", "PackageBuildStep"]
 
@@ -128,7 +128,11 @@ class KojiBuild(PackageBuildStep, PrioritizedTaskStep):
 
     async def find_existing(self, hub: Hub, outcome: Outcome) -> int | Outcome | None:
         """Find the build of the same source that already has the NVR, or its task."""
-        if self.existing == "fail":
+        is_closed = outcome.tree.root.state == task_states.CLOSED
+        is_adopted = self.intent is not None and self.intent.adopted
+        if self.existing == "fail" or (is_closed and not is_adopted):
             return None
         target = None if self.skip_tag else self.target
-        return await find_existing_build(hub.connection, outcome, self.source, target)
+        found = await find_existing_build(hub.connection, outcome, self.source, target)
+        is_fine = is_closed and not (isinstance(found, Outcome) and found.reason)
+        return None if is_fine else found

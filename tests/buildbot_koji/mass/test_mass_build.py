@@ -277,23 +277,31 @@ async def test_good_values(bench: Workbench) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_task_of_someone_else(bench: Workbench) -> None:
-    """A task that builds the same is followed; if it is canceled, the package is built."""
-    names = add_packages(bench.hub, "p0", "p1")
+    """A task that builds the same is followed; if it is canceled, the package is built.
+
+    What one for another target made counts, too, and is reported as not in the tag.
+    """
+    names = add_packages(bench.hub, "p0", "p1", "p2")
+    bench.hub.add_package("demo-released", "p2")
+    bench.hub.call("createBuildTarget", "brief", "demo-build", "demo-released")
+    brief = bench.hub.call("build", SOURCE.replace("{package}", "p2"), "brief", user="alice")
     release = hold(bench.hub, "buildArch")
     other = bench.hub.call("build", SOURCE.replace("{package}", "p0"), "demo", user="alice")
-    await until(lambda: bench.hub.call("listTasks", {"method": "buildArch"}))
+    await until(lambda: all(bench.hub.call("getTaskChildren", each)[1:] for each in (other, brief)))
     request = await bench.begin(mass(bench, packages=names))
 
     def followed() -> list[int | None]:
         found = [each for each in running(bench.master) if not each.has_ended]
         return [row["task_id"] for each in found for row in each.package_rows("p0")]
 
-    await until(lambda: other in followed())
+    await until(lambda: other in followed() and "3 running" in bench.text())
     bench.hub.call("cancelTask", other)
     release()
     ended = await bench.ended(request)
-    assert (ended.result, ended.text) == ("success", "2 of 2 done")
+    assert (ended.result, ended.text) == ("success", "3 of 3 done")
     assert f": retried: someone else's task {other} was canceled" in ended.logs["packages"]
+    assert "p2: adopted p2-1.0-main (task " in ended.logs["packages"]
+    assert "): it is not in demo-candidate: add steps.KojiTag" in ended.logs["packages"]
 
 
 @pytest_twisted.ensureDeferred

@@ -403,6 +403,21 @@ async def test_build_in_progress(bench: Workbench) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_build_in_progress_for_another_target(bench: Workbench) -> None:
+    """What a followed task makes for another target is not in ours, which is said."""
+    bench.hub.call("createBuildTarget", "brief", "demo-build", "demo-released")
+    release = hold(bench.hub, "buildArch")
+    theirs = bench.hub.call("build", SOURCE.format("hello", "main"), "brief")
+    await until(lambda: bench.hub.call("listBuilds", taskID=theirs))
+    request = await bench.begin(koji_build(bench))
+    await until(lambda: bench.text() == f"following task {theirs}" or "x86_64" in bench.text())
+    release()
+    ended = await bench.ended(request)
+    assert ended.result == "warnings"
+    assert ended.text.endswith("; it is not in demo-candidate: add steps.KojiTag")
+
+
+@pytest_twisted.ensureDeferred
 async def test_stop_that_leaves_the_task(bench: Workbench) -> None:
     """With on_stop="leave" a stopped build leaves its task running."""
     release = hold(bench.hub, "buildArch")
