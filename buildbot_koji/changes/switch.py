@@ -50,6 +50,8 @@ async def poll_source(master: Any, name: str) -> str:
     owner = await _owner(master, name)
     if owner is None:
         raise NotThere(f"no master runs the change source {name} now")
+    if await paused_sources(master, [name]):
+        return f"{name} is paused: it polls once it is resumed"
     _wake(master, name)
     return f"{name} polls now" + ("" if owner == master.name else f", on the master {owner}")
 

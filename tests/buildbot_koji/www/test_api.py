@@ -157,6 +157,8 @@ async def test_buttons(served: ServedMaster) -> None:
     await until(lambda: source.status().listener.state == "paused")
     [shown] = (await served.ask("api/sources")).json["sources"]
     assert shown["state"] == "paused"
+    said = "koji is paused: it polls once it is resumed"
+    assert (await served.press("api/sources/koji/poll")).json == {"message": said}
     assert (await served.ask("health")).code == 200
     assert (await served.press("api/sources/koji/resume")).code == 200
     await until(lambda: source.status().listener.state == "listening")
