@@ -246,24 +246,25 @@ def _others_can_read(path: Path) -> bool:
 
 async def _login(examined: _Examined) -> AsyncIterator[Finding]:
     koji, wanted = examined.connection, examined.wanted
-    if koji.settings.authtype == "noauth":
+    if not examined.can_log_in:
+        # The reason was given.
+        return
+    try:
+        if koji.settings.authtype != "noauth":
+            await koji.login()
+        examined.user = await koji.checked("getLoggedInUser")
+    except (KojiLoginException, ConfigurationError) as problem:
+        level = error if wanted.logs_in else warning
+        remedy = "koji moshimoshi, as the user of the master, says the same"
+        yield level("login", str(problem), remedy)
+        return
+    if examined.user is None and koji.settings.authtype == "noauth":
         if wanted.logs_in:
             yield error(
                 "login",
                 "the profile says authtype = noauth, and something here writes",
                 "give the profile, or a util.KojiHub, a way to log in",
             )
-        return
-    if not examined.can_log_in:
-        # The reason was given.
-        return
-    try:
-        await koji.login()
-        examined.user = await koji.checked("getLoggedInUser")
-    except (KojiLoginException, ConfigurationError) as problem:
-        level = error if wanted.logs_in else warning
-        remedy = "koji moshimoshi, as the user of the master, says the same"
-        yield level("login", str(problem), remedy)
         return
     if examined.user is None:
         yield error("login", "the hub forgot the session at once", "ask the hub's administrators")

@@ -615,6 +615,16 @@ async def test_a_good_setup(site: Site) -> None:
     assert "  ok      TLS: " in said[0]
 
 
+@pytest.mark.hub(tls=True, anonymous_user="kojiadmin")
+@pytest_twisted.ensureDeferred
+async def test_hub_without_login(site: Site) -> None:
+    """An embedded hub may let everyone write: nothing is wrong with that of the demonstration."""
+    site.set("authtype", "noauth")
+    status, found = await site.doctor()
+    assert [each["text"] for each in found if each["check"] == "login"] == ["as kojiadmin"]
+    assert status == 0
+
+
 @pytest.mark.parametrize("name", sorted(FAULTS))
 @pytest_twisted.ensureDeferred
 async def test_planted_fault(site: Site, name: str) -> None:
