@@ -113,22 +113,32 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, method: str, fault: HubFault) -> 
     monkeypatch.setitem(HANDLERS, method, fail)
 
 
+@pytest.mark.parametrize(
+    ("step", "arguments", "method", "ours", "theirs"), FAULTS, ids=[each[0] for each in FAULTS]
+)
 @pytest_twisted.ensureDeferred
-async def test_whose_failure_it_is(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whose_failure_it_is(
+    bench: Workbench,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    arguments: dict[str, Any],
+    method: str,
+    ours: HubFault,
+    theirs: HubFault,
+) -> None:
     """Each kind of step: the build system's faults, by code and text, and the request's."""
     bench.hub.maven_enabled = bench.hub.win_enabled = True
-    await bench.built()
-    for step, arguments, method, ours, theirs in FAULTS:
-        for fault in (ours, theirs):
-            fail_with(monkeypatch, method, fault)
-            before = len(bench.hub.call("listTasks", {"method": method}))
-            ended = await bench.build(getattr(steps, step)(bench.profile, **arguments))
-            count = len(bench.hub.call("listTasks", {"method": method})) - before
-            retried = fault is ours and step not in ONCE
-            result = "exception" if fault is ours else "failure"
-            seen = (step, fault.text, ended.result, count)
-            assert seen == (step, fault.text, result, 2 if retried else 1), ended.text
-            assert ("the build system failed" in ended.text) == (fault is ours), ended.text
+    if step == "KojiTag":
+        await bench.built()
+    for fault in (ours, theirs):
+        fail_with(monkeypatch, method, fault)
+        before = len(bench.hub.call("listTasks", {"method": method}))
+        ended = await bench.build(getattr(steps, step)(bench.profile, **arguments))
+        count = len(bench.hub.call("listTasks", {"method": method})) - before
+        retried = fault is ours and step not in ONCE
+        result = "exception" if fault is ours else "failure"
+        assert (ended.result, count) == (result, 2 if retried else 1), ended.text
+        assert ("the build system failed" in ended.text) == (fault is ours), ended.text
 
 
 @pytest_twisted.ensureDeferred
