@@ -69,7 +69,6 @@ INFRASTRUCTURE_FAULTS: tuple[int | str, ...] = (
     r"device or resource busy",
     r"repo directory missing",
     r"can't get list of installed rpms",
-    r"srpm file missing: ",
     r"the build system failed to",
     r"no arch list for this host",
     r"\Abad config: ",
