@@ -84,6 +84,8 @@ class MassStore:
         self._rows = rows
         self.name = name
         self._pause = pause
+        # Part of the rows' names: a crash may have left rows of a plan that was never whole.
+        self._run = ""
 
     @property
     def written(self) -> int:
@@ -95,6 +97,7 @@ class MassStore:
         header = await self._rows.get("header")
         if header is None:
             return None
+        self._run = header.get("run", "")
         packages: list[MassPackage] = []
         async for _, rows in self._read("plan", range(0, header["total"], PLAN_ROW)):
             for name, source, owner, requires, *more in rows:
@@ -110,19 +113,28 @@ class MassStore:
         """Yield the rows of a kind, in their order; empty ones for those that were not written."""
         for place in range(0, len(starts), READ_AT_ONCE):
             part = starts[place : place + READ_AT_ONCE]
-            found = await self._rows.get_several([f"{kind} {start}" for start in part])
+            found = await self._rows.get_several([self._row(kind, start) for start in part])
             for start, rows in zip(part, found, strict=True):
                 yield start, rows or ()
             await self._pause()
 
+    def _row(self, kind: str, start: int) -> str:
+        return f"{kind} {self._run} {start}"
+
     async def save_plan(self, header: Mapping[str, Any], packages: Sequence[MassPackage]) -> None:
-        """Store the plan: it counts as stored once the header is, which comes last."""
+        """Store the plan: it counts as stored once the header is, which comes last.
+
+        Args:
+            header: what else is known of the mass build; ``run`` tells it from all others.
+            packages: the packages.
+        """
+        self._run = header.get("run", "")
         for start in range(0, len(packages), PLAN_ROW):
             rows = [
                 [each.name, each.source, each.owner, each.requires, each.level, each.was_built]
                 for each in packages[start : start + PLAN_ROW]
             ]
-            await self._rows.put(f"plan {start}", rows)
+            await self._rows.put(self._row("plan", start), rows)
             await self._pause()
         await self.save_packages(packages, {each.index for each in packages if each.is_final})
         await self._rows.put("header", {**header, "total": len(packages)})
@@ -135,7 +147,8 @@ class MassStore:
             # What changes during the write is written again.
             changed.difference_update(row)
             try:
-                await self._rows.put(f"state {start}", [_facts(packages[each]) for each in row])
+                facts = [_facts(packages[each]) for each in row]
+                await self._rows.put(self._row("state", start), facts)
             except BaseException:
                 changed.update(row)
                 raise

@@ -266,6 +266,20 @@ def test_stored_plan_resumes() -> None:
     assert max(data.sizes) < 20_000
 
 
+def test_plan_that_was_never_whole() -> None:
+    """Nothing of a plan that a crash kept from being stored is taken for the next one's."""
+    data = Data()
+    rows = BuildRows(data, 7, "mass")  # type: ignore[arg-type]
+    store = MassStore(rows, "mass", lambda: succeed(None))
+    first = packages((), ())
+    first[0].state, first[0].reason = PackageState.SKIPPED, "need not be built"
+    drive(store.save_plan({"run": "first"}, first))
+    del data.rows[next(key for key in data.rows if "header" in key[1])]
+    drive(store.save_plan({"run": "second"}, packages((), ())))
+    _, found = drive(MassStore(rows, "mass", lambda: succeed(None)).load())
+    assert found == packages((), ())
+
+
 def test_mass_builds_of_one_build() -> None:
     """A step resumes only the plan that is certain to be its own, whatever was edited meanwhile."""
     data = Data()
