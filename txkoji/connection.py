@@ -344,7 +344,7 @@ class Connection(HubMethods):
             kwargs: its named arguments.
 
         Returns:
-            A Deferred of a :class:`txkoji.submission.submitter.Submission`, whose fields are plain.
+            A Deferred of a :class:`txkoji.Submission`, whose fields are plain.
 
         Raises:
             ValueError: the method is none of :data:`txkoji.submission.recognition.TASK_METHODS`.

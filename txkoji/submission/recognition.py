@@ -19,6 +19,7 @@ __all__ = [
     "TASK_METHODS",
     "TaskMethod",
     "arguments_of",
+    "has_marker",
     "may_have_made",
     "surplus",
     "with_marker",
@@ -168,6 +169,11 @@ def arguments_of(call: Call) -> dict[str, Any]:
     """Return the arguments of a call that makes a task, by their names."""
     parameters = TASK_METHODS[call.method].parameters
     return {**dict(zip(parameters, call.args, strict=False)), **call.kwargs}
+
+
+def has_marker(call: Call) -> bool:
+    """Return whether the task of a call carries the marker of its submission."""
+    return TASK_METHODS[call.method].marker is not None
 
 
 def with_marker(call: Call, marker: str) -> Call:

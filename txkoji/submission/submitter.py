@@ -7,14 +7,13 @@ sent again. :mod:`txkoji.submission.recognition` recognizes that task.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from twisted.internet.task import deferLater
 
 from txkoji._deferreds import returns_deferred
-from txkoji._values import identity, seconds, structs
+from txkoji._values import seconds
 from txkoji.exceptions import (
     KojiException,
     ProtocolError,
@@ -23,92 +22,19 @@ from txkoji.exceptions import (
     TransportError,
     UnknownOutcome,
 )
-from txkoji.gathering import gather
 from txkoji.hub.call import Call
 from txkoji.hub.client import HubClient
 from txkoji.hub.replies import a_list, a_struct, an_id
 from txkoji.hub.session import CallNumber
-from txkoji.submission.recognition import (
-    TASK_METHODS,
-    arguments_of,
-    may_have_made,
-    surplus,
-    with_marker,
-)
+from txkoji.submission.recognition import TASK_METHODS, has_marker, may_have_made, with_marker
+from txkoji.submission.search import CLOCKS_DIFFER, Submission, TaskSearch
 
 __all__ = ["Submission", "Submitter"]
-
-PAGE = 50
-"""Tasks of one request."""
-
-MAX_PAGE = 500
-"""Tasks of one request that looks for many."""
 
 PAUSES = (0.0, 2.0, 8.0)
 """Seconds before each look for a task whose submission may still be in flight."""
 
 MAX_CLAIMS = 10_000
-
-DAY = 86400.0
-
-CLOCKS_DIFFER = 600.0
-"""Seconds by which the clocks of a hub and of its clients may differ."""
-
-A_MOMENT = 0.001
-"""Seconds by which two replies may differ about the time of one event."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What finds the task of a submission, also in another process.
-
-    Every field is plain: ``Submission(**dataclasses.asdict(submission))`` is the same submission,
-    also after a round trip through JSON.
-
-    Attributes:
-        marker: unique to this submission.
-        submitted: when it was made, in seconds since the epoch, by our clock.
-        newest_task: the id of the newest task on the hub at that time.
-        owner: the id of the user who submits; None if nobody was logged in.
-        newest_created: when that newest task was created, in seconds since the epoch by the hub's
-            clock; None if unknown. A different time shows that the hub was restored from a backup
-            and reuses the id.
-    """
-
-    marker: str
-    submitted: float
-    newest_task: int
-    owner: int | None = None
-    newest_created: float | None = None
-
-
-@dataclass(frozen=True)
-class _Search:
-    """How to search the hub for the task of a submission.
-
-    Attributes:
-        method: the hub method.
-        arguments: the call's arguments by name, including the marker.
-        others: the objects on the hub that arguments refer to, by argument name.
-        filter: what the hub is asked for.
-        oldest: the task is newer than this one.
-    """
-
-    method: str
-    arguments: Mapping[str, Any]
-    others: Mapping[str, Any]
-    filter: Mapping[str, Any]
-    oldest: int
-
-    def candidates(self, tasks: Sequence[Any]) -> dict[int, float | None]:
-        """Return the tasks that fit, the most likely ones first, and when each was made."""
-        found = []
-        for task in tasks:
-            if task["id"] > self.oldest:
-                more = surplus(self.method, self.arguments, task, self.others)
-                if more is not None:
-                    found.append((more, int(task["id"]), seconds(task.get("create_ts"))))
-        return {task_id: created for _, task_id, created in sorted(found, key=_likely)}
 
 
 class Submitter:
@@ -131,6 +57,7 @@ class Submitter:
 
     def __init__(self, client: HubClient, *, pauses: Sequence[float] = PAUSES) -> None:
         self._client = client
+        self._search = TaskSearch(client)
         self._pauses = pauses
         self.recorded: Callable[[Collection[int], float], Awaitable[set[int]]] | None = None
         self._uncertain: set[int] = set()
@@ -279,7 +206,7 @@ class Submitter:
         self, call: Call, submission: Submission, candidates: Mapping[int, float | None]
     ) -> int | None:
         """Claim the most likely task that no other submission has."""
-        is_marked = _is_marked(call)
+        is_marked = has_marker(call)
         for task_id, created in candidates.items():
             is_new = is_marked or task_id > submission.newest_task
             self._drop_claim_before(task_id, created)
@@ -369,27 +296,8 @@ class Submitter:
     async def _candidates(
         self, wanted: Sequence[tuple[Call, Submission]]
     ) -> list[dict[int, float | None]]:
-        """Return the tasks that may be those of submissions, the most likely ones first.
-
-        Each comes with when it was made, in seconds since the epoch by the hub's clock.
-        """
-        restored = await self._restored({submission for _, submission in wanted})
-        searches = await gather([self._search(*each, restored) for each in wanted])
-        found: list[dict[int, float | None]] = [{} for _ in wanted]
-        together: dict[str, list[int]] = {}
-        for place, search in enumerate(searches):
-            if search is not None:
-                together.setdefault(repr(sorted(search.filter.items())), []).append(place)
-        for places in together.values():
-            one = searches[places[0]]
-            oldest = min(searches[place].oldest for place in places)
-            tasks = await self._list(one.filter, oldest, max(PAGE, min(len(places), MAX_PAGE)))
-            for place in places:
-                search = searches[place]
-                found[place] = search.candidates(tasks)
-                if len(places) > 1:
-                    # Each may be compared with all.
-                    await deferLater(self._client.reactor, 0)
+        """Return the tasks that may be those of submissions, without those that others recorded."""
+        found = await self._search.candidates(wanted)
         await self._drop_recorded(wanted, found)
         return found
 
@@ -402,7 +310,7 @@ class Submitter:
         unmarked = [
             (submission.submitted, tasks)
             for (call, submission), tasks in zip(wanted, found, strict=True)
-            if tasks and not _is_marked(call)
+            if tasks and not has_marker(call)
         ]
         if not unmarked or self.recorded is None:
             return
@@ -413,94 +321,12 @@ class Submitter:
             for task_id in others.intersection(tasks):
                 del tasks[task_id]
 
-    async def _search(
-        self, call: Call, submission: Submission, restored: Collection[Submission]
-    ) -> _Search | None:
-        """Return how to search for the task of a submission; None if there can be none."""
-        entry = TASK_METHODS[call.method]
-        arguments = arguments_of(with_marker(call, submission.marker))
-        wanted: dict[str, Any] = {
-            "method": arguments.get(entry.task, entry.task),
-            "decode": True,
-        }
-        if call.method == "resubmitTask":
-            original = await self._client.call("getTaskInfo", arguments["taskID"], request=True)
-            if original is None:
-                return None
-            original = a_struct(original, "getTaskInfo", "method", "request")
-            wanted["method"] = original["method"]
-            arguments = {**arguments, "request": original["request"]}
-        if submission.owner is not None:
-            wanted["owner"] = submission.owner
-        if "parent" not in arguments:
-            wanted["parent"] = None
-        named = {
-            name: look_up
-            for name, look_up in entry.aliases.items()
-            if isinstance(arguments.get(name), (int, str))
-        }
-        answers = await gather(
-            [self._client.call(look_up, arguments[name]) for name, look_up in named.items()]
-        )
-        oldest = submission.newest_task
-        if submission in restored:
-            # A hub restored from a backup reuses ids: go by time, and by the marker, which is
-            # unique.
-            oldest = 0
-            marked = _is_marked(call)
-            wanted["createdAfter"] = submission.submitted - (DAY if marked else CLOCKS_DIFFER)
-        others = dict(zip(named, answers, strict=True))
-        return _Search(call.method, arguments, others, wanted, oldest)
-
-    async def _list(self, wanted: Mapping[str, Any], oldest: int, size: int) -> list[Any]:
-        """Return the tasks newer than ``oldest``, the newest first."""
-        listed: list[Any] = []
-        offset = 0
-        while True:
-            page = {"order": "-id", "limit": size, "offset": offset}
-            rows = a_list(await self._client.call("listTasks", dict(wanted), page), "listTasks")
-            offset += len(rows)
-            # An odd row is none that we submitted.
-            tasks = [each for each in structs(rows) if identity(each.get("id")) == each.get("id")]
-            listed += tasks
-            if len(rows) < size or not tasks or tasks[-1]["id"] <= oldest:
-                return listed
-
-    async def _restored(self, submissions: Collection[Submission]) -> set[Submission]:
-        """Return the submissions since which the hub lost tasks: a backup was restored."""
-        asked = list({replace(each, marker="") for each in submissions})
-        answers = await gather([self._was_restored(each) for each in asked])
-        lost = {each for each, is_lost in zip(asked, answers, strict=True) if is_lost}
-        return {each for each in submissions if replace(each, marker="") in lost}
-
-    async def _was_restored(self, submission: Submission) -> bool:
-        """Return whether the hub lost tasks since a submission began: a backup was restored."""
-        if not submission.newest_task:
-            return False
-        newest = await self._client.call("getTaskInfo", submission.newest_task)
-        if newest is None:
-            return True
-        created = seconds(a_struct(newest, "getTaskInfo").get("create_ts"))
-        if created is None:
-            return False
-        if submission.newest_created is not None:
-            return abs(created - submission.newest_created) > A_MOMENT
-        return created > submission.submitted + CLOCKS_DIFFER
-
     def _unknown(self, call: Call, error: KojiException | None) -> UnknownOutcome:
         return UnknownOutcome(
             f"{self._client.url} may or may not have the task of {call.method}: {error};"
             " look for it (find_submitted) before you submit it again",
             url=self._client.url,
         )
-
-
-def _likely(candidate: tuple[int, int, float | None]) -> tuple[int, int]:
-    return candidate[:2]
-
-
-def _is_marked(call: Call) -> bool:
-    return TASK_METHODS[call.method].marker is not None
 
 
 def _check(method: str) -> None:

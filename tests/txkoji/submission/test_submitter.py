@@ -22,7 +22,8 @@ from tests.support import do_not_retry
 from tests.support.hubs import Connect
 from txkoji import Call, Connection, Profile, task_states
 from txkoji.exceptions import HubFault, TransportError, UnknownOutcome
-from txkoji.submission.submitter import PAGE, Submission, Submitter
+from txkoji.submission.search import PAGE
+from txkoji.submission.submitter import Submission, Submitter
 from txkoji.testing import FakeHub
 
 pytestmark = pytest.mark.hub(build_seconds=60, anonymous_user=None)
