@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.buildbot_koji.test_pages import ARGUMENTS, CHROMIUM
 from tests.docs.scripts import load
 from tests.support import REPOSITORY
 
@@ -43,3 +44,22 @@ def test_markup_is_whole(site: Path, source: Path) -> None:
     body = page.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
     prose = re.sub(r"<(pre|code)\b.*?</\1>", "", body, flags=re.DOTALL)
     assert not re.search(r"``|:\w+:`|\|\||`_\b", prose)
+    # Where there is a table of contents beside its own, the theme shows an error in red.
+    assert "contents::" not in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
+def test_nothing_scrolls_sideways(site: Path) -> None:
+    """Pages fit the windows of phones, tablets and laptops."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        try:
+            page = browser.new_page()
+            page.goto((site / "steps.html").as_uri())
+            for width in (375, 800, 1100, 1366, 1600):
+                page.set_viewport_size({"width": width, "height": 900})
+                needed = page.evaluate("document.documentElement.scrollWidth")
+                assert needed <= width, width
+        finally:
+            browser.close()
